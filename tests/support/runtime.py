@@ -1,0 +1,154 @@
+"""One Kafka and one PostgreSQL for a test run, in a home of their own that is gone afterwards.
+
+BELAY_TEST_KAFKA (host:port) and BELAY_TEST_POSTGRES (DSN of a superuser) name running ones to use instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from shared.embedded import kafka as embedded_kafka
+from shared.embedded import launch, ports, postgres, process
+from shared.embedded.home import Home
+
+PREFIX = "belay-test-"
+#: Kept between runs; the first run downloads 45 MB of jars to it.
+JARS = Path(__file__).parents[2] / ".belay" / "jars"
+START_SECONDS = 150
+SERVERS = {"kafka": "kafka", "postgres_admin": "postgres"}
+
+
+class Servers:
+    """The servers of one test run."""
+
+    def __init__(self) -> None:
+        self.home = Home.open(tempfile.mkdtemp(prefix=PREFIX), os.environ.get("BELAY_JARS") or JARS)
+        process.record(self.home, "pytest")
+        ports.allocate(self.home, *embedded_kafka.PORTS, "postgres")
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        """Begin to start a server, once. It has its own session: Ctrl-C ends the tests first, then it."""
+        if name not in self.running:
+            with self.log(name).open("ab") as log:
+                self.running[name] = subprocess.Popen(
+                    launch.command_line(self.home, name), stdout=log, stderr=log, start_new_session=True
+                )
+
+    def stop(self) -> None:
+        end_leftovers(self.home)
+        for server in self.running.values():
+            server.wait(10)
+
+    def log(self, name: str) -> Path:
+        return self.home.logs / f"{name}.log"
+
+    def wait(self, name: str, until_ready: Coroutine[Any, Any, None]) -> None:
+        """Wait until it is ready; where it does not start, skip the test, or fail it under CI=true."""
+        try:
+            asyncio.run(until_ready)
+        except TimeoutError as error:
+            tail = "\n".join(self.log(name).read_text().splitlines()[-15:])
+            give_up(f"{error}; its log ends:\n{tail}")
+
+
+def give_up(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def end_leftovers(home: Home) -> None:
+    """End what a test run started, and delete its home and its database files."""
+    for name, found in process.recorded(home).items():
+        if name != "pytest":
+            process.end(found, seconds=10)
+    postgres.remove(home)
+    shutil.rmtree(home.root, ignore_errors=True)
+
+
+def sweep() -> None:
+    """Clear up after runs that were killed: their homes name a pytest that is no more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            home = Home.open(folder, JARS)
+            if "pytest" not in process.recorded(home):
+                end_leftovers(home)
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """Starts at once, side by side, all that any test of this run will ask for."""
+    sweep()
+    servers = Servers()
+    try:
+        for name in {SERVERS[f] for item in request.session.items for f in needs(item)}:
+            servers.start(name)
+        yield servers
+    finally:
+        servers.stop()
+
+
+def needs(item: pytest.Item) -> set[str]:
+    given = {"kafka": "BELAY_TEST_KAFKA", "postgres_admin": "BELAY_TEST_POSTGRES"}
+    wanted = SERVERS.keys() & set(getattr(item, "fixturenames", ()))
+    return {name for name in wanted if not os.environ.get(given[name])}
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> str:
+    """Bootstrap servers of the run's Kafka."""
+    if given := os.environ.get("BELAY_TEST_KAFKA"):
+        return given
+    servers: Servers = request.getfixturevalue("servers")
+    servers.start("kafka")
+    bootstrap = embedded_kafka.bootstrap(servers.home)
+    servers.wait("kafka", embedded_kafka.ready(bootstrap, START_SECONDS))
+    return bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgres_admin(request: pytest.FixtureRequest) -> str:
+    """DSN of the superuser of the run's PostgreSQL."""
+    if given := os.environ.get("BELAY_TEST_POSTGRES"):
+        return given
+    servers: Servers = request.getfixturevalue("servers")
+    servers.start("postgres")
+    dsn = postgres.admin_dsn(servers.home)
+    servers.wait("postgres", postgres.ready(dsn, START_SECONDS))
+    return dsn
+
+
+@pytest.fixture
+async def database(postgres_admin: str) -> AsyncIterator[str]:
+    """DSN of a fresh, empty database, dropped after the test even if connections are left open."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    await execute(postgres_admin, f"create database {name} template template0")
+    yield urlsplit(postgres_admin)._replace(path=f"/{name}").geturl()
+    await execute(postgres_admin, f"drop database {name} with (force)")
+
+
+async def execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Prefix for topics and consumer groups that no other test has."""
+    return f"t{uuid.uuid4().hex[:10]}."
