@@ -1,0 +1,345 @@
+"""The consumer loop: a whole poll, over all partitions, is handled in one transaction of the ledger.
+
+What happens to a record: read and valid, it reaches the handler of its type, in batches; unreadable, it goes to the
+dead letters in the same transaction; when a handler breaks over it, the batch is halved until it stands alone, and
+it alone goes to the dead letters. Nothing blocks a partition, nothing is lost.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared import inbox
+from shared.codec import Envelope, Record, decode, header
+from shared.errors import Unreadable, internal_fault, is_transient
+from shared.inbox import Verdict
+from shared.ledger import Ledger, Slice, Turn
+from shared.messages import REGISTRY
+from shared.messages.base import Command, Fault, Message
+from shared.settings import Settings
+from shared.topics import DEAD_LETTERS
+
+log = structlog.get_logger()
+
+Handler = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[Sequence[Verdict] | None]]
+"""Handles messages of one type, in order. For commands it returns one verdict each, for events nothing."""
+
+Handlers = Mapping[type[Message], Handler]
+
+BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(slots=True)
+class Owned:
+    """A partition that is ours: with this epoch, read up to `next_offset`."""
+
+    epoch: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive records of one partition, and what we owned when they were polled.
+
+    The epoch is that of the poll, not of the commit: a partition that went to another replica and came back in
+    between has a new one, and records that the other replica handled are not handled again.
+    """
+
+    partition: TopicPartition
+    epoch: int
+    expected: int
+    records: Sequence[Record]
+
+    @property
+    def slice(self) -> Slice:
+        """The move of the consumed offset that handling these records means."""
+        partition = self.partition
+        return Slice(partition.topic, partition.partition, self.epoch, self.expected, self.records[-1].offset + 1)
+
+    def halves(self) -> tuple["Stretch", "Stretch"]:
+        """Cut in two; the second begins where the first ends."""
+        middle = len(self.records) // 2
+        first = Stretch(self.partition, self.epoch, self.expected, self.records[:middle])
+        second = Stretch(self.partition, self.epoch, first.slice.next_offset, self.records[middle:])
+        return first, second
+
+
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Reads the topics of one service's handlers as one consumer group named after the service.
+
+    The group only spreads partitions over replicas; positions are the ledger's, so Kafka's committed offsets and
+    aiokafka's own position are never trusted.
+    """
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, service: str, handlers: Handlers, topics: Iterable[str]
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._handlers = {kind.TYPE: handler for kind, handler in handlers.items()}
+        self._rank = {kind.TYPE: rank for rank, kind in enumerate(handlers)}
+        self._topics = [settings.topic_prefix + topic for topic in topics]
+        self._owned: dict[TopicPartition, Owned] = {}
+        self._kafka = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            client_id=f"{service}-{settings.instance}",
+            group_id=f"{settings.topic_prefix}{service}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=max(settings.session_timeout_ms // 10, 100),
+            max_poll_interval_ms=300_000,
+            fetch_max_wait_ms=100,
+            metadata_max_age_ms=30_000,
+        )
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Consume until cancelled. A batch that was begun is finished before the partitions are given back."""
+        await self._start()
+        try:
+            while True:
+                await self._finish_even_if_cancelled(await self._poll())
+        finally:
+            await self._kafka.stop()
+
+    async def _finish_even_if_cancelled(self, batch: list[Stretch]) -> None:
+        task = asyncio.ensure_future(self._finish(batch))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await task
+            raise
+
+    async def _start(self) -> None:
+        self._kafka.subscribe(self._topics, listener=self)
+        for wait in back_offs():
+            try:
+                await self._kafka.start()
+                return
+            except KafkaError as error:
+                log.warning("waiting for Kafka", action="kafka_unreachable", error=str(error)[:200])
+                await asyncio.sleep(wait)
+
+    async def _poll(self) -> list[Stretch]:
+        polled = await self._kafka.getmany(timeout_ms=500, max_records=self._settings.poll_records)
+        stretches = (self._ours(partition, records) for partition, records in polled.items())
+        return [stretch for stretch in stretches if stretch is not None]
+
+    def _ours(self, partition: TopicPartition, records: list[Record]) -> Stretch | None:
+        """Only what is ours and not yet read: aiokafka may return records before the seek or after a loss."""
+        if (owned := self._owned.get(partition)) is None:
+            return None
+        fresh = [record for record in records if record.offset >= owned.next_offset]
+        return Stretch(partition, owned.epoch, owned.next_offset, fresh) if fresh else None
+
+    # -- partitions come and go -----------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Forget them. A transaction under way either commits before the next owner's epoch, or is fenced by it."""
+        for partition in revoked:
+            self._owned.pop(partition, None)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Take them over: a new epoch, and the position of the ledger. Retried until the database is there.
+
+        aiokafka swallows what a listener raises and goes on consuming; so partitions count as ours only once
+        this succeeded.
+        """
+        partitions = list(assigned)
+        for wait in back_offs():
+            try:
+                await self._take_over(partitions)
+                return
+            except Exception as error:  # noqa: BLE001 - raised, it would be swallowed and the partitions lost
+                log.warning("waiting to take over partitions", action="assign_retry", error=repr(error)[:200])
+                await asyncio.sleep(wait)
+
+    async def _take_over(self, partitions: list[TopicPartition]) -> None:
+        if not partitions:
+            return
+        starts = await self._kafka.beginning_offsets(partitions)
+        ends = await self._kafka.end_offsets(partitions)
+        rows = await self._ledger.assign([(p.topic, p.partition, starts[p]) for p in partitions])
+        for row in rows:
+            partition = TopicPartition(row["topic"], row["part"])
+            position = await self._within(partition, row, starts[partition], ends[partition])
+            self._kafka.seek(partition, position)
+            self._owned[partition] = Owned(row["epoch"], position)
+        log.info("took over partitions", action="assigned", partitions=len(rows))
+
+    async def _within(self, partition: TopicPartition, row: Any, start: int, end: int) -> int:
+        """The ledger's position, unless the log does not reach it: then Kafka lost or expired records."""
+        position: int = row["next_offset"]
+        if start <= position <= end:
+            return position
+        log.error("the log does not hold our position", action="log_lost", topic=partition.topic, position=position)
+        await self._ledger.reset(partition.topic, partition.partition, row["epoch"], start)
+        return start
+
+    async def _resync(self, partitions: list[TopicPartition]) -> None:
+        """After a failure: what the database says is true, also when a commit succeeded but its answer was lost."""
+        rows = await self._ledger.positions([(p.topic, p.partition) for p in partitions])
+        for row in rows:
+            partition = TopicPartition(row["topic"], row["part"])
+            owned = self._owned.get(partition)
+            if owned is None:
+                continue
+            if owned.epoch != row["epoch"]:
+                del self._owned[partition]
+                continue
+            owned.next_offset = row["next_offset"]
+            self._kafka.seek(partition, owned.next_offset)
+
+    # -- a batch --------------------------------------------------------------------------------------------------
+
+    async def _finish(self, batch: list[Stretch]) -> None:
+        """Handle a batch to its end; on a passing failure wait, and let the next poll read it again."""
+        if not batch:
+            return
+        try:
+            await self._settle(batch)
+            return
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("a batch will be read again", action="batch_retry", error=repr(error)[:200])
+        for wait in back_offs():
+            await asyncio.sleep(wait)
+            if await self._try_resync([stretch.partition for stretch in batch]):
+                return
+
+    async def _try_resync(self, partitions: list[TopicPartition]) -> bool:
+        try:
+            await self._resync(partitions)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return False
+        return True
+
+    async def _settle(self, batch: list[Stretch]) -> None:
+        """One transaction for the batch; if a handler breaks, halves, down to the one record that is to blame."""
+        try:
+            await self._turn(batch)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if sum(len(s.records) for s in batch) > 1:
+                first, second = _halves(batch)
+                await self._settle(first)
+                await self._settle(second)
+            else:
+                log.exception("a record goes to the dead letters", action="dead_letter", topic=batch[0].partition.topic)
+                await self._turn(batch, dead=internal_fault(error))
+
+    async def _turn(self, batch: list[Stretch], dead: Fault | None = None) -> None:
+        slices = [stretch.slice for stretch in batch]
+        async with self._ledger.turn() as turn:
+            await turn.advance(slices)
+            records = [record for stretch in batch for record in stretch.records]
+            if dead:
+                await self._bury(turn, records[0], (dead,))
+            else:
+                await self._dispatch(turn, records)
+        for stretch, moved in zip(batch, slices, strict=True):
+            if (owned := self._owned.get(stretch.partition)) and owned.epoch == moved.epoch:
+                owned.next_offset = moved.next_offset
+
+    async def _dispatch(self, turn: Turn, records: Sequence[Record]) -> None:
+        readable: list[Envelope[Message]] = []
+        for record in records:
+            try:
+                if (envelope := self._read(record)) is not None:
+                    readable.append(envelope)
+            except Unreadable as error:
+                await self._bury(turn, record, error.faults)
+        for kind, group in in_waves(readable, self._rank):
+            await self._handle(turn, kind, group)
+
+    def _read(self, record: Record) -> Envelope[Message] | None:
+        """The message, or None for a known type that this service does not care for (its body is not parsed)."""
+        kind = header(record, "ce_type")
+        if kind in REGISTRY and kind not in self._handlers and not issubclass(REGISTRY[kind], Command):
+            return None
+        return decode(record)
+
+    async def _handle(self, turn: Turn, kind: str, group: list[Envelope[Message]]) -> None:
+        handler = self._handlers[kind]
+        if not issubclass(REGISTRY[kind], Command):
+            await handler(turn, group)
+            return
+        first, again = inbox.split_repeats([inbox.asked(envelope) for envelope in group])  # type: ignore[arg-type]
+        if fresh := await inbox.sort_out(turn, first):
+            before = len(turn.outbox)
+            verdicts = await handler(turn, [command.envelope for command in fresh])
+            await inbox.answer(turn, fresh, verdicts or (), before)
+        if again:
+            await inbox.sort_out(turn, again)
+
+    async def _bury(self, turn: Turn, record: Record, faults: tuple[Fault, ...]) -> None:
+        topic = record.topic.removeprefix(self._settings.topic_prefix)
+        reason = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in faults)
+        headers = [
+            *record.headers,
+            ("belay_dlq_code", faults[0].code.encode()),
+            ("belay_dlq_reason", reason[:2_000].encode()),
+            ("belay_dlq_origin", f"{topic}/{record.partition}/{record.offset}".encode()),
+        ]
+        turn.emit_raw(topic + DEAD_LETTERS, record.key or b"", headers, record.value or b"")
+        log.warning("dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=reason[:300])
+        if topic.endswith(".commands"):
+            await inbox.answer_unreadable(turn, record, faults, topic.split(".", 1)[0])
+
+    # -- for metrics and health -----------------------------------------------------------------------------------
+
+    async def lag(self) -> dict[tuple[str, int], int]:
+        """Records not yet handled, by (topic, partition)."""
+        owned = dict(self._owned)
+        ends = await self._kafka.end_offsets(list(owned)) if owned else {}
+        return {(p.topic, p.partition): max(ends[p] - o.next_offset, 0) for p, o in owned.items()}
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions are ours now."""
+        return len(self._owned)
+
+
+def in_waves(
+    envelopes: Iterable[Envelope[Message]], rank: Mapping[str, int]
+) -> list[tuple[str, list[Envelope[Message]]]]:
+    """Group messages by type without ever reordering two messages of one key.
+
+    Types come in the order of the handler table. A message whose key was last seen with a later type opens a new
+    wave for that key. Same type, same key: the order stays as read.
+    """
+    groups: dict[tuple[int, int], list[Envelope[Message]]] = {}
+    last: dict[str, tuple[int, int]] = {}
+    for envelope in envelopes:
+        here = rank[envelope.data.TYPE]
+        wave, before = last.get(envelope.data.key, (0, here))
+        place = (wave + (here < before), here)
+        last[envelope.data.key] = place
+        groups.setdefault(place, []).append(envelope)
+    return [(groups[place][0].data.TYPE, groups[place]) for place in sorted(groups)]
+
+
+def _halves(batch: list[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
+    """The batch cut in two, each partition still in order: by partitions while there are several, then by records."""
+    if len(batch) > 1:
+        middle = len(batch) // 2
+        return batch[:middle], batch[middle:]
+    first, second = batch[0].halves()
+    return [first], [second]
+
+
+def back_offs() -> Iterator[float]:
+    """Seconds to wait before each further try, for ever: soon at first, then every two seconds."""
+    return itertools.chain(BACK_OFF_SECONDS, itertools.repeat(BACK_OFF_SECONDS[-1]))

@@ -1,0 +1,139 @@
+"""Timers and jobs: the two ways in which work starts without a message.
+
+A due timer is taken and handled in one transaction. A job is claimed first, worked on outside of any transaction
+under a lease that a heartbeat keeps alive, and its result is written under the fencing token of the claim.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from shared.bus import back_offs
+from shared.errors import is_transient
+from shared.ledger import SQL, Job, Ledger, Timer, Turn
+
+log = structlog.get_logger()
+
+TimerHandler = Callable[[Turn, Sequence[Timer]], Awaitable[None]]
+TIMERS_AT_ONCE = 500
+FALLBACK_SECONDS = 1.0
+
+
+async def run_timers(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> None:
+    """Handle due timers until cancelled. Sleeps until the next one is due, or a new one is set."""
+    waits = back_offs()
+    while True:
+        try:
+            if not await _take_due(ledger, handlers):
+                await ledger.timer_set.wait(await _until_next(ledger))
+            waits = back_offs()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("timers are tried again", action="timer_retry", error=repr(error)[:200])
+            await asyncio.sleep(next(waits))
+
+
+async def _take_due(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> int:
+    async with ledger.turn() as turn:
+        rows = await SQL.fetch(turn.conn, "take_due_timers", limit=TIMERS_AT_ONCE)
+        due: dict[str, list[Timer]] = defaultdict(list)
+        for row in rows:
+            due[row["kind"]].append(Timer(row["kind"], row["key"], row["due_at"], row["payload"]))
+        for kind, timers in due.items():
+            await handlers[kind](turn, timers)
+    return len(rows)
+
+
+async def _until_next(ledger: Ledger) -> float:
+    """Seconds until the next timer, at most the fallback: another replica may set one without waking us."""
+    async with ledger.pool.acquire() as conn:
+        due = await SQL.value(conn, "next_timer")
+    return FALLBACK_SECONDS if due is None else min((due - datetime.now(UTC)).total_seconds(), FALLBACK_SECONDS)
+
+
+class Worker:
+    """Works one queue: claims up to `at_once` jobs, performs each, keeps their leases alive.
+
+    `perform(job)` does the work and then opens its own turn, in which `turn.finish_jobs` or `turn.return_jobs` says
+    whether the job was still ours; only then may the turn have effects. If it raises, the job comes back when its
+    lease ends.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        queue: str,
+        perform: Callable[[Job], Awaitable[None]],
+        *,
+        owner: str,
+        at_once: int = 4,
+        lease_seconds: float = 10,
+    ) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._perform = perform
+        self._owner = owner
+        self._at_once = at_once
+        self._lease = lease_seconds
+        self._running: dict[asyncio.Task[None], Job] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled; then running jobs are cancelled and return to the queue when their lease ends."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._heartbeat())
+                await self._claim_for_ever(group)
+        finally:
+            self._running.clear()
+
+    async def _claim_for_ever(self, group: asyncio.TaskGroup) -> None:
+        waits = back_offs()
+        while True:
+            try:
+                free = self._at_once - len(self._running)
+                jobs = await self._ledger.claim(self._queue, self._owner, free, self._lease) if free > 0 else []
+                for job in jobs:
+                    task = group.create_task(self._guarded(job))
+                    self._running[task] = job
+                    task.add_done_callback(self._done)
+                waits = back_offs()
+                if not jobs:
+                    await self._ledger.job_queued.wait(FALLBACK_SECONDS)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("jobs are claimed again later", action="claim_retry", error=repr(error)[:200])
+                await asyncio.sleep(next(waits))
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._ledger.job_queued.ring()
+
+    async def _guarded(self, job: Job) -> None:
+        """One job's failure is its own: logged, and tried again after its lease."""
+        try:
+            await self._perform(job)
+        except Exception:
+            log.exception("a job broke and will be tried again", action="job_broke", queue=self._queue, job=job.id)
+
+    async def _heartbeat(self) -> None:
+        """Keep the leases; a job whose lease was lost is cancelled, for another worker has it by now."""
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            jobs = dict(self._running)
+            if not jobs:
+                continue
+            try:
+                ours = await self._ledger.extend(self._queue, self._owner, list(jobs.values()), self._lease)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                continue  # the lease may run out; then the fencing token keeps the result out
+            for task, job in jobs.items():
+                if job.id not in ours and not task.done():
+                    log.warning("lost the lease of a job", action="lease_lost", queue=self._queue, job=job.id)
+                    task.cancel()

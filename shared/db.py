@@ -1,0 +1,103 @@
+"""PostgreSQL: pools, named queries from .sql files, and forward-only migrations of one service's schema."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import aiosql
+import asyncpg
+import orjson
+
+Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+Pool = asyncpg.Pool[asyncpg.Record]
+
+
+class Queries:
+    """The named queries of a .sql file (`-- name: find_sites`), called with named arguments.
+
+    aiosql parses the file and numbers the parameters; the call itself goes straight to asyncpg.
+    Raises TypeError when a call's arguments are not exactly those of the query, KeyError for an unknown name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        parsed = aiosql.from_path(path, "asyncpg", mandatory_parameters=False)
+        names = [name for name in parsed.available_queries if not name.endswith("_cursor")]
+        self.sql: dict[str, str] = {name: getattr(parsed, name).sql for name in names}
+        self.parameters: dict[str, list[str]] = {name: list(parsed.driver_adapter.var_sorted[name]) for name in names}
+
+    async def fetch(self, conn: Connection, name: str, **arguments: Any) -> list[asyncpg.Record]:
+        """All rows."""
+        return await conn.fetch(self.sql[name], *self._ordered(name, arguments))
+
+    async def row(self, conn: Connection, name: str, **arguments: Any) -> asyncpg.Record | None:
+        """The first row, or None."""
+        return await conn.fetchrow(self.sql[name], *self._ordered(name, arguments))
+
+    async def value(self, conn: Connection, name: str, **arguments: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await conn.fetchval(self.sql[name], *self._ordered(name, arguments))
+
+    async def run(self, conn: Connection, name: str, **arguments: Any) -> int:
+        """The number of rows that were changed."""
+        status = await conn.execute(self.sql[name], *self._ordered(name, arguments))
+        return int(status.rsplit(" ", 1)[-1])
+
+    def _ordered(self, name: str, arguments: dict[str, Any]) -> list[Any]:
+        order = self.parameters[name]
+        if len(order) != len(arguments):
+            raise TypeError(f"query {name} takes {order}, got {sorted(arguments)}")
+        return [arguments[parameter] for parameter in order]
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows turned to columns, for `unnest`: as many lists as the query has arrays, also when there is no row."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+async def connect_pool(dsn: str, size: int = 5, **server_settings: str) -> Pool:
+    """A pool whose connections speak jsonb as Python values. Raises OSError or asyncpg errors when unreachable."""
+    settings = {"jit": "off", **server_settings}  # jit costs more than it brings for short statements
+    return await asyncpg.create_pool(
+        dsn, min_size=1, max_size=size, init=_prepare, server_settings=settings, command_timeout=60, timeout=10
+    )
+
+
+async def _prepare(conn: Connection) -> None:
+    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=_dump, decoder=orjson.loads, format="text")
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def migrate(pool: Pool, package: str) -> None:
+    """Bring the current schema of `package` (such as services.catalog) up to date; safe to call by every replica.
+
+    A new schema gets schema.sql and is marked as having every migration; an older one gets the missing files of
+    migrations/ in the order of their numbers, each once. All in one transaction under a lock.
+    """
+    room = files(package)
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("select pg_advisory_xact_lock(hashtext(current_schema() || '.migrate'))")
+        await conn.execute("create table if not exists migration (name text primary key, at timestamptz default now())")
+        done = {row["name"] for row in await conn.fetch("select name from migration")}
+        steps = {step.name: step.read_text() for step in _migrations(room)}
+        if not done:
+            steps = {"schema.sql": _ledger_sql() + (room / "schema.sql").read_text(), **dict.fromkeys(steps, "")}
+        for name in [name for name in steps if name not in done]:
+            await conn.execute(steps[name])
+            await conn.execute("insert into migration (name) values ($1)", name)
+
+
+def _migrations(room: Any) -> list[Any]:
+    folder = room / "migrations"
+    return (
+        sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: str(f.name))
+        if folder.is_dir()
+        else []
+    )
+
+
+def _ledger_sql() -> str:
+    return files("shared").joinpath("ledger.sql").read_text()

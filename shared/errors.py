@@ -1,0 +1,51 @@
+"""Errors that carry facts, and a property callers can branch on."""
+
+import asyncpg
+
+from shared.messages.base import ErrorCode, Fault
+
+
+class BelayError(Exception):
+    """Root of our own errors."""
+
+
+class Unreadable(BelayError):
+    """A record that cannot be taken for a message; `fault` says what is wrong with it."""
+
+    def __init__(self, fault: Fault, *more: Fault) -> None:
+        self.faults = (fault, *more)
+        super().__init__("; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in self.faults))
+
+    @property
+    def code(self) -> str:
+        """Machine-readable reason, that of the first fault."""
+        return self.faults[0].code
+
+
+class Fenced(BelayError):
+    """Somebody else owns these partitions or jobs by now; the transaction must not commit."""
+
+
+def internal_fault(error: BaseException) -> Fault:
+    """What the sender of a message learns of a defect of ours: the kind, never the inside."""
+    return Fault(
+        code=ErrorCode.INTERNAL, field="", message=f"Belay could not handle this message ({type(error).__name__})"
+    )
+
+
+_TRANSIENT = (
+    OSError,
+    TimeoutError,
+    Fenced,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ObjectInUseError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed later without any change: connection lost, deadlock, restart, fence."""
+    return isinstance(error, _TRANSIENT)

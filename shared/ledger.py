@@ -1,0 +1,252 @@
+"""The exactly-once core: one `Turn` is one transaction in which a service reads, decides, writes and emits.
+
+Whatever a turn emits lies in the outbox of the same transaction; what it consumed is advanced there by
+compare-and-set; timers and jobs are rows there too. So a crash at any point leaves all of it or none of it.
+"""
+
+import zlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+
+from shared.codec import Envelope, Headers, encode, new_id, new_trace
+from shared.db import Connection, Pool, Queries, columns
+from shared.errors import Fenced
+from shared.messages.base import Message
+from shared.wakeup import Wakeup
+
+SQL = Queries(Path(__file__).with_name("ledger_queries.sql"))
+SHARDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of one partition: the records from `expected` up to, not including, `next_offset`."""
+
+    topic: str
+    part: int
+    epoch: int
+    expected: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something to do at a time. A timer of the same kind and key replaces the earlier one."""
+
+    kind: str
+    key: str
+    due_at: datetime
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed piece of long work. Its result counts only while `token` is the current one."""
+
+    id: str
+    token: int
+    attempt: int
+    payload: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Turn:
+    """One transaction's worth of work. Collects what to emit and writes it at the end, one round trip a kind."""
+
+    conn: Connection
+    source: str
+    now: datetime
+    outbox: list[tuple[str, bytes, Headers, bytes]] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+    queued: bool = False
+
+    def emit(
+        self,
+        message: Message,
+        *,
+        sequence: int = 0,
+        cause: Envelope[Message] | None = None,
+        message_id: str | None = None,
+        actor: str = "",
+        correlation_id: str = "",
+    ) -> str:
+        """Send `message` when this turn commits; returns its id.
+
+        `sequence` is that of the aggregate (rising by one, kept in its row); `cause` hands on correlation and trace.
+        A `message_id` derived from the work makes a repeated emission recognisable.
+        """
+        envelope = Envelope(
+            data=message,
+            id=message_id or new_id(),
+            source=self.source,
+            time=self.now,
+            sequence=sequence,
+            correlation_id=cause.root if cause else correlation_id,
+            causation_id=cause.id if cause else "",
+            traceparent=cause.trace if cause else new_trace(),
+            actor=actor or (cause.actor if cause else ""),
+        )
+        self.outbox.append((message.TOPIC, *encode(envelope)))
+        return envelope.id
+
+    def emit_raw(self, topic: str, key: bytes, headers: Headers, payload: bytes) -> None:
+        """Send a record as it is (dead letters)."""
+        self.outbox.append((topic, key, headers, payload))
+
+    def set_timer(self, kind: str, key: str, due_at: datetime, **payload: Any) -> None:
+        """Have the handler of `kind` called at `due_at` or soon after; replaces the timer of that kind and key."""
+        self.timers.append(Timer(kind, key, due_at, payload))
+
+    async def drop_timers(self, kind: str, keys: Sequence[str]) -> None:
+        """Forget timers that are no longer wanted."""
+        self.timers = [t for t in self.timers if t.kind != kind or t.key not in keys]
+        await SQL.run(self.conn, "drop_timers", kinds=[kind] * len(keys), keys=list(keys))
+
+    async def put_jobs(
+        self, queue: str, jobs: Iterable[tuple[str, dict[str, Any]]], due_at: datetime | None = None
+    ) -> None:
+        """Queue long work by id and payload; an id that is queued already stays as it is."""
+        self.queued = True
+        ids, payloads = columns(list(jobs), 2)
+        dues = [due_at or self.now] * len(ids)
+        await SQL.run(self.conn, "put_jobs", queue=queue, ids=ids, dues=dues, payloads=payloads)
+
+    async def finish_jobs(self, queue: str, jobs: Iterable[Job]) -> set[str]:
+        """Take jobs off the queue; returns the ids whose token was still current. Only these may have effects."""
+        ids, tokens = columns([(job.id, job.token) for job in jobs], 2)
+        return {row["id"] for row in await SQL.fetch(self.conn, "finish_jobs", queue=queue, ids=ids, tokens=tokens)}
+
+    async def return_jobs(self, queue: str, jobs: Iterable[tuple[Job, datetime]]) -> set[str]:
+        """Give jobs back for later; returns the ids whose token was still current."""
+        self.queued = True
+        ids, tokens, dues = columns([(job.id, job.token, due) for job, due in jobs], 3)
+        rows = await SQL.fetch(self.conn, "return_jobs", queue=queue, ids=ids, tokens=tokens, dues=dues)
+        return {row["id"] for row in rows}
+
+    async def advance(self, slices: Sequence[Slice]) -> None:
+        """Move the consumed offsets by compare-and-set. Raises Fenced when any partition is no longer ours."""
+        rows = await SQL.fetch(
+            self.conn,
+            "advance_partitions",
+            topics=[s.topic for s in slices],
+            parts=[s.part for s in slices],
+            epochs=[s.epoch for s in slices],
+            expected=[s.expected for s in slices],
+            next_offsets=[s.next_offset for s in slices],
+        )
+        if len(rows) != len(slices):
+            raise Fenced(f"{len(slices) - len(rows)} of {len(slices)} partitions were taken over or moved on")
+
+    async def flush(self) -> None:
+        """Write what was collected; called once, as the last thing before the commit."""
+        if self.outbox:
+            await SQL.run(self.conn, "put_outbox", **_outbox_columns(self.outbox))
+        if self.timers:
+            last = {(t.kind, t.key): t for t in self.timers}  # one upsert may not touch a row twice
+            rows = [(t.kind, t.key, t.due_at, t.payload) for t in last.values()]
+            kinds, keys, dues, payloads = columns(rows, 4)
+            await SQL.run(self.conn, "put_timers", kinds=kinds, keys=keys, dues=dues, payloads=payloads)
+
+
+def shard_of(key: bytes) -> int:
+    """The outbox shard of a key: the same for ever, so that records of one key keep their order."""
+    return zlib.crc32(key) % SHARDS
+
+
+def _outbox_columns(rows: list[tuple[str, bytes, Headers, bytes]]) -> dict[str, list[Any]]:
+    return {
+        "shards": [shard_of(key) for _, key, _, _ in rows],
+        "topics": [topic for topic, _, _, _ in rows],
+        "keys": [key for _, key, _, _ in rows],
+        "headers": [pack_headers(headers) for _, _, headers, _ in rows],
+        "payloads": [payload for _, _, _, payload in rows],
+    }
+
+
+def pack_headers(headers: Headers) -> str:
+    """Headers as JSON text; latin-1 maps each byte to one character, so that foreign bytes survive unchanged."""
+    return orjson.dumps([(name, (value or b"").decode("latin-1")) for name, value in headers]).decode()
+
+
+def unpack_headers(text: str) -> Headers:
+    """The inverse of `pack_headers`."""
+    return [(name, value.encode("latin-1")) for name, value in orjson.loads(text)]
+
+
+class Ledger:
+    """Opens turns on a service's database and wakes whoever waits for what they left behind."""
+
+    def __init__(self, pool: Pool, source: str) -> None:
+        self.pool = pool
+        self.source = source
+        self.outbox_filled = Wakeup()
+        self.timer_set = Wakeup()
+        self.job_queued = Wakeup()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """A transaction that commits with everything the turn collected, or leaves no trace."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            turn = Turn(conn, self.source, datetime.now(UTC))
+            yield turn
+            await turn.flush()
+        self._wake(turn)
+
+    def _wake(self, turn: Turn) -> None:
+        if turn.queued:
+            self.job_queued.ring()
+        if turn.outbox:
+            self.outbox_filled.ring()
+        if turn.timers:
+            self.timer_set.ring()
+
+    async def assign(self, positions: Sequence[tuple[str, int, int]]) -> list[asyncpg.Record]:
+        """A new epoch for each (topic, partition, first offset if never read before); rows as in `consumed`."""
+        topics, parts, starts = columns(positions, 3)
+        async with self.pool.acquire() as conn:
+            return await SQL.fetch(conn, "assign_partitions", topics=topics, parts=parts, starts=starts)
+
+    async def positions(self, partitions: Sequence[tuple[str, int]]) -> list[asyncpg.Record]:
+        """Where the partitions stand now, and with which epoch."""
+        topics, parts = columns(partitions, 2)
+        async with self.pool.acquire() as conn:
+            return await SQL.fetch(conn, "read_partitions", topics=topics, parts=parts)
+
+    async def reset(self, topic: str, part: int, epoch: int, next_offset: int) -> None:
+        """Move a partition by hand, when the log itself was lost."""
+        async with self.pool.acquire() as conn:
+            await SQL.run(conn, "reset_partition", topic=topic, part=part, epoch=epoch, next_offset=next_offset)
+
+    async def claim(self, queue: str, owner: str, limit: int, lease_seconds: float) -> list[Job]:
+        """Up to 2 x `limit` jobs that wait or whose worker fell silent, claimed for `lease_seconds`."""
+        async with self.pool.acquire() as conn:
+            rows = await SQL.fetch(
+                conn,
+                "claim_jobs",
+                queue=queue,
+                owner=owner,
+                limit=limit,
+                lease=timedelta(seconds=lease_seconds),
+            )
+        return [Job(row["id"], row["token"], row["attempt"], row["payload"]) for row in rows]
+
+    async def extend(self, queue: str, owner: str, jobs: Sequence[Job], lease_seconds: float) -> set[str]:
+        """Heartbeat: the ids that are still ours, for another `lease_seconds`."""
+        ids, tokens = columns([(job.id, job.token) for job in jobs], 2)
+        lease = timedelta(seconds=lease_seconds)
+        async with self.pool.acquire() as conn:
+            rows = await SQL.fetch(conn, "extend_leases", queue=queue, owner=owner, ids=ids, tokens=tokens, lease=lease)
+        return {row["id"] for row in rows}
+
+    async def next_job_at(self, queue: str) -> datetime | None:
+        """When the next job of a queue can be claimed: due, or its lease runs out."""
+        async with self.pool.acquire() as conn:
+            moment: datetime | None = await SQL.value(conn, "next_job", queue=queue)
+            return moment

@@ -1,0 +1,112 @@
+-- name: assign_partitions
+-- A new epoch for each partition; whoever owned it before can no longer commit.
+insert into consumed as c (topic, part, next_offset)
+select * from unnest(:topics::text[], :parts::int[], :starts::bigint[])
+on conflict (topic, part) do update set epoch = c.epoch + 1
+returning topic, part, next_offset, epoch;
+
+-- name: read_partitions
+select c.topic, c.part, c.next_offset, c.epoch
+from consumed c join unnest(:topics::text[], :parts::int[]) as p (topic, part) using (topic, part);
+
+-- name: reset_partition
+update consumed set next_offset = :next_offset where topic = :topic and part = :part and epoch = :epoch
+returning next_offset;
+
+-- name: advance_partitions
+-- Compare-and-set: a row comes back for each partition that is still ours and stands where we think it does.
+update consumed c set next_offset = n.next_offset
+from unnest(:topics::text[], :parts::int[], :epochs::bigint[], :expected::bigint[], :next_offsets::bigint[])
+    as n (topic, part, epoch, expected, next_offset)
+where c.topic = n.topic and c.part = n.part and c.epoch = n.epoch and c.next_offset = n.expected
+returning c.part;
+
+-- name: find_answers
+select command_id, fingerprint, answer_type, answer from inbox where command_id = any(:command_ids::text[]);
+
+-- name: keep_answers
+insert into inbox (command_id, fingerprint, answer_type, answer, answered_at)
+select *, :now::timestamptz from unnest(:ids::text[], :fingerprints::bytea[], :types::text[], :answers::text[]);
+
+-- name: prune_inbox
+delete from inbox where answered_at < :before;
+
+-- name: put_outbox
+insert into outbox (shard, topic, key, headers, payload)
+select shard, topic, key, headers, payload
+from unnest(:shards::smallint[], :topics::text[], :keys::bytea[], :headers::text[], :payloads::bytea[])
+    with ordinality as o (shard, topic, key, headers, payload, position)
+order by position;
+
+-- name: next_outbox
+select id, topic, key, headers, payload from outbox where shard = any(:shards::smallint[]) order by id limit :limit;
+
+-- name: delete_outbox
+delete from outbox where id = any(:ids::bigint[]);
+
+-- name: count_outbox
+select count(*) from outbox;
+
+-- name: try_shard
+select pg_try_advisory_lock(hashtext(current_schema() || '.outbox'), :shard::int);
+
+-- name: put_timers
+insert into timer (kind, key, due_at, payload)
+select * from unnest(:kinds::text[], :keys::text[], :dues::timestamptz[], :payloads::jsonb[])
+on conflict (kind, key) do update set due_at = excluded.due_at, payload = excluded.payload;
+
+-- name: drop_timers
+delete from timer t using unnest(:kinds::text[], :keys::text[]) as d (kind, key)
+where t.kind = d.kind and t.key = d.key;
+
+-- name: take_due_timers
+-- Taken and handled in one transaction: a crash leaves them due, a second replica skips them.
+delete from timer where (kind, key) in (
+    select kind, key from timer where due_at <= clock_timestamp() order by due_at limit :limit for update skip locked
+) returning kind, key, due_at, payload;
+
+-- name: next_timer
+select min(due_at) from timer;
+
+-- name: put_jobs
+insert into job (queue, id, due_at, payload)
+select :queue::text, * from unnest(:ids::text[], :dues::timestamptz[], :payloads::jsonb[])
+on conflict (queue, id) do nothing;
+
+-- name: claim_jobs
+-- The database's clock decides, so that replicas whose clocks differ agree on who holds what.
+-- Waiting ones that are due, and those whose lease ran out. The new token fences whoever held it before.
+update job set owner = :owner, lease_until = clock_timestamp() + :lease::interval, attempt = attempt + 1, token = token + 1
+where (queue, id) in (
+    (select queue, id from job where queue = :queue and owner is null and due_at <= clock_timestamp()
+     order by due_at limit :limit for update skip locked)
+    union all
+    (select queue, id from job where queue = :queue and owner is not null and lease_until <= clock_timestamp()
+     order by lease_until limit :limit for update skip locked)
+)
+returning id, token, attempt, payload;
+
+-- name: extend_leases
+update job j set lease_until = clock_timestamp() + :lease::interval
+from unnest(:ids::text[], :tokens::bigint[]) as m (id, token)
+where j.queue = :queue and j.id = m.id and j.token = m.token and j.owner = :owner
+returning j.id;
+
+-- name: finish_jobs
+delete from job j using unnest(:ids::text[], :tokens::bigint[]) as m (id, token)
+where j.queue = :queue and j.id = m.id and j.token = m.token
+returning j.id;
+
+-- name: return_jobs
+-- Back to the queue, for later: a retry with back-off, or a worker that stops.
+update job j set owner = null, lease_until = null, due_at = m.due_at
+from unnest(:ids::text[], :tokens::bigint[], :dues::timestamptz[]) as m (id, token, due_at)
+where j.queue = :queue and j.id = m.id and j.token = m.token
+returning j.id;
+
+-- name: next_job
+select min(coalesce(lease_until, due_at)) from job where queue = :queue;
+
+-- name: count_jobs
+select queue, count(*) filter (where owner is null) as waiting, count(*) filter (where owner is not null) as claimed
+from job group by queue;

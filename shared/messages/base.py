@@ -1,0 +1,139 @@
+"""What every message is made of: the base classes, faults, answers and the registry of types.
+
+A message class is declared once, in the module of its owner, and everything else is derived from that place:
+`catalog.PublishRelease` has the type `belay.catalog.publish_release.v1` and travels on `catalog.commands`.
+"""
+
+import re
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.messages.words import Identifier
+
+REGISTRY: dict[str, type["Message"]] = {}
+"""Every message class by its CloudEvents type. Filled when the owner's module is imported."""
+
+
+class Model(BaseModel):
+    """A frozen value that refuses fields it does not know, so that a misspelt field is never silently lost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(BaseModel):
+    """A versioned message. Subclass `Command` or `Event`, never this class.
+
+    `SUBJECT` names the field that holds the aggregate the message speaks of, `KEY` the field whose value is the
+    Kafka key (messages of one key keep their order); the key is the subject unless said otherwise.
+    """
+
+    VERSION: ClassVar[int] = 1
+    SUBJECT: ClassVar[str] = ""
+    KEY: ClassVar[str] = ""
+    TOPIC: ClassVar[str] = ""
+    TYPE: ClassVar[str] = ""
+    OWNER: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Derive owner, type and topic from where the class stands, and register it."""
+        if "SUBJECT" not in cls.__dict__:
+            return  # a base class: it has no aggregate yet
+        cls.OWNER = cls.__module__.rsplit(".", 1)[-1]
+        cls.TYPE = f"belay.{cls.OWNER}.{_snake(cls.__name__)}.v{cls.VERSION}"
+        if "TOPIC" not in cls.__dict__:
+            cls.TOPIC = f"{cls.OWNER}.{'commands' if issubclass(cls, Command) else 'events'}"
+        REGISTRY[cls.TYPE] = cls
+
+    @property
+    def subject(self) -> str:
+        """The aggregate this message speaks of."""
+        return str(getattr(self, self.SUBJECT))
+
+    @property
+    def key(self) -> str:
+        """The Kafka key: records of one key stay in order."""
+        return str(getattr(self, self.KEY or self.SUBJECT))
+
+
+class Command(Message):
+    """A request to one owner, in the imperative. Unknown fields are faults: the sender meant something by them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Event(Message):
+    """A fact from one owner, in the past tense. Unknown fields are ignored, so that producers may add some."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Fault(Model):
+    """One thing that is wrong with a request: where, what was found, and what would be right."""
+
+    code: str = Field(examples=["unknown_site"])
+    field: str = Field(examples=["selection.sites.0"], description="path of the field, empty for the whole")
+    message: str = Field(examples=["there is no site 'oslo-9'; register it first"])
+    value: Any = Field(default=None, examples=["oslo-9"])
+
+
+class CommandAccepted(Event):
+    """The owner took the command and will act on it. The only answer besides `CommandRejected`."""
+
+    command_id: Identifier
+    command_type: str
+    about: str = Field(description="what the command speaks of; also the Kafka key of the answer")
+    result: dict[str, Any] = Field(default_factory=dict, description="ids of what the command created")
+
+
+class CommandRejected(Event):
+    """The owner refused the command; nothing was changed."""
+
+    command_id: Identifier
+    command_type: str
+    about: str
+    code: str = Field(description="machine-readable reason, that of the first fault")
+    faults: tuple[Fault, ...]
+
+
+class ErrorCode(StrEnum):
+    """Reasons every service gives in the same words."""
+
+    INVALID_FIELD = "invalid_field"
+    UNKNOWN_FIELD = "unknown_field"
+    MISSING_FIELD = "missing_field"
+    UNREADABLE = "unreadable"
+    UNKNOWN_TYPE = "unknown_type"
+    COMMAND_ID_REUSED = "command_id_reused"
+    INTERNAL = "internal"
+
+
+_PYDANTIC_CODES = {"extra_forbidden": ErrorCode.UNKNOWN_FIELD, "missing": ErrorCode.MISSING_FIELD}
+
+
+def faults_of(error: ValidationError) -> tuple[Fault, ...]:
+    """Every fault of a pydantic error in our own words: field path, value found, what would be right."""
+    return tuple(_fault(detail) for detail in error.errors(include_url=False, include_context=False))
+
+
+def _fault(detail: Any) -> Fault:
+    field = ".".join(str(part) for part in detail["loc"])
+    code = _PYDANTIC_CODES.get(detail["type"], ErrorCode.INVALID_FIELD)
+    message = detail["msg"].removeprefix("Value error, ")
+    if code is ErrorCode.UNKNOWN_FIELD:
+        message = "this field does not exist; remove it or correct its spelling"
+    return Fault(code=code, field=field, message=message, value=_short(detail.get("input")))
+
+
+def _short(value: Any) -> Any:
+    """A value fit for an answer: plain and short, so that a 100 MB field does not travel back."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

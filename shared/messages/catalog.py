@@ -1,0 +1,85 @@
+"""Catalog: releases are published from bundles, found good or bad, and withdrawn."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from shared.manifest import Component
+from shared.messages.base import Command, Event, Fault
+from shared.messages.base import CommandAccepted as _Accepted
+from shared.messages.base import CommandRejected as _Rejected
+from shared.messages.words import Identifier, Name, Sha256, Text, Version
+
+
+class PublishRelease(Command):
+    """Publish the release inside a bundle that already lies in the blob store."""
+
+    SUBJECT = "bundle_sha256"
+
+    bundle_sha256: Sha256
+    bundle_bytes: int = Field(ge=1, description="size of the bundle")
+    file_name: str = Field(default="", max_length=255, description="name it was uploaded under, for people")
+
+
+class WithdrawRelease(Command):
+    """Take a release out of use: no new operation may choose it. Sites that run it keep it."""
+
+    SUBJECT = "app"
+
+    app: Name
+    version: Version
+    reason: Text = ""
+
+
+class CommandAccepted(_Accepted):
+    """The catalog took a command."""
+
+    SUBJECT, KEY = "command_id", "about"
+
+
+class CommandRejected(_Rejected):
+    """The catalog refused a command."""
+
+    SUBJECT, KEY = "command_id", "about"
+
+
+class ReleaseAvailable(Event):
+    """A release passed every check and may be rolled out."""
+
+    SUBJECT, KEY = "release_id", "app"
+
+    release_id: Identifier
+    app: Name
+    version: Version
+    scheme: str = Field(description="how versions of this app compare: pep440 or semver")
+    description: Text = ""
+    bundle_sha256: Sha256
+    bundle_bytes: int
+    upgrades_from: tuple[str, ...] | None = Field(
+        description="version ranges this release may be reached from; null = any, empty = none"
+    )
+    components: tuple[Component, ...]
+    published_at: datetime
+
+
+class ReleaseRejected(Event):
+    """A bundle was refused, with every reason."""
+
+    SUBJECT = "bundle_sha256"
+
+    bundle_sha256: Sha256
+    file_name: str = ""
+    app: str | None = None
+    version: str | None = None
+    faults: tuple[Fault, ...]
+
+
+class ReleaseWithdrawn(Event):
+    """A release is out of use for new operations."""
+
+    SUBJECT, KEY = "release_id", "app"
+
+    release_id: Identifier
+    app: Name
+    version: Version
+    reason: Text = ""

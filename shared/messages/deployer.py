@@ -1,0 +1,125 @@
+"""Deployer: one operation on one app on one site, from request to its verified end."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from shared.messages.base import Command, Event, Model
+from shared.messages.base import CommandAccepted as _Accepted
+from shared.messages.base import CommandRejected as _Rejected
+from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Version
+
+
+class RequestOperation(Command):
+    """Do one job on one site. The id of this command becomes the id of the operation.
+
+    `version` is the target release; it is left out for `recover` and `remove`, and optional for `rollback`
+    (the release before the current one is then meant).
+    """
+
+    SUBJECT = "site"
+
+    site: Name
+    app: Name
+    kind: OperationKind
+    version: Version | None = None
+    timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="the operation ends by then")
+    strategy_id: Identifier | None = Field(default=None, description="the strategy on whose behalf; holds are its")
+    preview: bool = Field(default=False, description="only plan: the answer's `result.plan` shows it, nothing is done")
+
+
+class CancelOperation(Command):
+    """Stop an operation at the next safe point and recover the site to the release it had."""
+
+    SUBJECT = "site"
+
+    site: Name
+    operation_id: Identifier
+    reason: str = Field(default="", max_length=1_000)
+
+
+class CommandAccepted(_Accepted):
+    """The deployer took a command."""
+
+    SUBJECT, KEY = "command_id", "about"
+
+
+class CommandRejected(_Rejected):
+    """The deployer refused a command; `code` is `site_busy` when another operation runs there."""
+
+    SUBJECT, KEY = "command_id", "about"
+
+
+class Cause(Model):
+    """Why something failed: a code for machines, a line for people."""
+
+    code: str
+    message: str
+
+
+class PhaseResult(Model):
+    """How one phase of an operation went."""
+
+    name: str
+    component: str = ""
+    outcome: Literal["done", "failed", "skipped"]
+    detail: str = ""
+    started_at: datetime
+    finished_at: datetime
+
+
+class ComponentDecision(Model):
+    """The way chosen for one component, and why (visible before and after)."""
+
+    component: str
+    driver: str
+    action: Literal["apply", "rollback", "keep", "remove"]
+    reason: str
+    revision: str | None = Field(default=None, description="the recorded revision that a rollback returns to")
+
+
+class OperationProgressed(Event):
+    """A running operation moved on; at most one a second for each operation."""
+
+    SUBJECT, KEY = "operation_id", "site"
+
+    operation_id: Identifier
+    site: Name
+    app: Name
+    kind: OperationKind
+    phase: str
+    percent: int = Field(ge=0, le=100)
+    plan: tuple[ComponentDecision, ...] = ()
+    strategy_id: Identifier | None = None
+
+
+class _Finished(Event):
+    operation_id: Identifier
+    site: Name
+    app: Name
+    kind: OperationKind
+    from_version: Version | None = Field(description="the release before the operation")
+    to_version: Version | None = Field(description="the release it was to reach")
+    version: Version | None = Field(description="the release that runs now; null = none")
+    status: DeploymentStatus
+    strategy_id: Identifier | None = None
+    plan: tuple[ComponentDecision, ...] = ()
+    seconds: float = Field(description="from claim to end")
+
+
+class OperationSucceeded(_Finished):
+    """The site is on the wanted release, healthy and verified."""
+
+    SUBJECT, KEY = "operation_id", "site"
+
+
+class OperationFailed(_Finished):
+    """The operation failed; `recovered` says whether the site is back on the release it had."""
+
+    SUBJECT, KEY = "operation_id", "site"
+
+    recovered: bool
+    cause: Cause
+    phases: tuple[PhaseResult, ...] = ()
+    evidence: str | None = Field(default=None, description="where the failed release's last words are kept")

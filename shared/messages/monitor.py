@@ -1,0 +1,50 @@
+"""Monitor: advice drawn from the stream. The orchestrator re-checks it against its own rows."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from shared.messages.base import Event
+from shared.messages.words import Identifier
+
+
+class StageForecast(Event):
+    """How a running stage goes: failure rate in the window, and when it will end."""
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    stage: int
+    window_seconds: int
+    finished_in_window: int
+    failed_in_window: int
+    failure_rate: float = Field(ge=0, le=1, description="failed / finished in the window, 0 when none finished")
+    eta_low: datetime | None = Field(description="earliest likely end; null = not enough to say")
+    eta_high: datetime | None
+    at: datetime
+
+
+class FailureRateHigh(Event):
+    """The failure rate of a stage passed the level at which people should look."""
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    stage: int
+    failure_rate: float
+    finished_in_window: int
+    failed_in_window: int
+    window_seconds: int
+    at: datetime
+
+
+class StrategySilent(Event):
+    """A running stage has said nothing for longer than its own pace explains."""
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    stage: int
+    silent_seconds: int
+    running: int
+    at: datetime

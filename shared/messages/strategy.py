@@ -1,0 +1,422 @@
+"""Strategy orchestrator: sites, groups, and roll-outs over many sites in stages."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from shared.messages.base import Command, Event, Model
+from shared.messages.base import CommandAccepted as _Accepted
+from shared.messages.base import CommandRejected as _Rejected
+from shared.messages.words import (
+    Identifier,
+    Label,
+    Limit,
+    Name,
+    Seconds,
+    StageState,
+    StepState,
+    StrategyState,
+    StrategyType,
+    Text,
+    Version,
+)
+
+FLEET = "fleet"
+"""The aggregate and key of all messages about sites and groups, so that they keep one order."""
+
+BATCH = 500
+"""The most sites that one message lists; longer lists travel as several messages (a record stays below 1 MB)."""
+
+
+# -- sites and groups -------------------------------------------------------------------------------------------
+
+
+class Site(Model):
+    """What is upgraded as one: a cluster, an edge cloud, a node."""
+
+    name: Name
+    group: Name | None = None
+    labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
+    driver: Literal["process", "simulated"] = "simulated"
+    params: dict[str, Any] = Field(default_factory=dict, description="what the driver must know: host, port …")
+    managed: bool = Field(default=True, description="an unmanaged site is left alone by strategies")
+    simplex: bool = Field(default=False, description="always apply here, never roll back to a revision")
+
+
+class _FleetCommand(Command):
+    KEY: ClassVar[str] = "fleet"
+    fleet: Literal["fleet"] = Field(default="fleet", description="there is one fleet")
+
+
+class RegisterSites(_FleetCommand):
+    """Add sites, or replace what is known of them, all or none. Every group named must exist."""
+
+    SUBJECT = "fleet"
+
+    sites: tuple[Site, ...] = Field(min_length=1, max_length=BATCH)
+
+
+class RemoveSites(_FleetCommand):
+    """Forget sites. Refused for a site that a strategy holds."""
+
+    SUBJECT = "fleet"
+
+    names: tuple[Name, ...] = Field(min_length=1, max_length=BATCH)
+
+
+class CreateGroup(_FleetCommand):
+    """Make a group; its limits apply where a stage names the group and sets none of its own."""
+
+    SUBJECT = "fleet"
+
+    name: Name
+    description: Text = ""
+    apply_type: Literal["parallel", "serial"] = "parallel"
+    max_parallel: Limit = 2
+
+
+class UpdateGroup(_FleetCommand):
+    """Change a group; what is left out stays as it is."""
+
+    SUBJECT = "fleet"
+
+    name: Name
+    description: Text | None = None
+    apply_type: Literal["parallel", "serial"] | None = None
+    max_parallel: Limit | None = None
+
+
+class DeleteGroup(_FleetCommand):
+    """Remove a group that has no sites."""
+
+    SUBJECT = "fleet"
+
+    name: Name
+
+
+class SitesChanged(Event):
+    """These sites were added or changed; this is all that is known of them now."""
+
+    SUBJECT = "fleet"
+
+    fleet: str = FLEET
+    sites: tuple[Site, ...]
+
+
+class SitesRemoved(Event):
+    """These sites are forgotten."""
+
+    SUBJECT = "fleet"
+
+    fleet: str = FLEET
+    names: tuple[Name, ...]
+
+
+class SitesHeld(Event):
+    """A strategy holds these sites: single operations on them are refused until it lets go."""
+
+    SUBJECT = "fleet"
+
+    fleet: str = FLEET
+    strategy_id: Identifier
+    strategy: Name
+    names: tuple[Name, ...]
+
+
+class SitesReleased(Event):
+    """A strategy let go of all the sites it held."""
+
+    SUBJECT = "fleet"
+
+    fleet: str = FLEET
+    strategy_id: Identifier
+
+
+class GroupChanged(Event):
+    """A group was made or changed."""
+
+    SUBJECT = "fleet"
+
+    fleet: str = FLEET
+    name: Name
+    description: str
+    apply_type: Literal["parallel", "serial"]
+    max_parallel: int | str
+
+
+class GroupDeleted(Event):
+    """A group is gone."""
+
+    SUBJECT = "fleet"
+
+    fleet: str = FLEET
+    name: Name
+
+
+class SiteState(Event):
+    """The site as it stands, after each change of what runs on it (compacted: the last one per site is kept)."""
+
+    SUBJECT, TOPIC = "site", "site.state"
+
+    site: Name
+    app: Name
+    version: Version | None = Field(description="the release that runs; null = none")
+    status: str = Field(description="deployment status")
+    operation_id: Identifier | None = Field(description="the operation that brought it here")
+    strategy_id: Identifier | None = None
+    at: datetime
+
+
+# -- strategies -------------------------------------------------------------------------------------------------
+
+
+class Selection(Model):
+    """Which sites: those named, those of the groups, and those that carry all the labels. `all` is the fleet."""
+
+    sites: tuple[Name, ...] = Field(default=(), max_length=100_000)
+    groups: tuple[Name, ...] = ()
+    labels: dict[Label, Label] = Field(default_factory=dict)
+    all: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all was asked for."""
+        return not (self.sites or self.groups or self.labels or self.all)
+
+
+class StageSpec(Model):
+    """One wave. It takes from the sites that earlier stages left over: those that match, and of these `take`."""
+
+    name: Name
+    sites: tuple[Name, ...] = ()
+    groups: tuple[Name, ...] = ()
+    labels: dict[Label, Label] = Field(default_factory=dict)
+    take: Limit | None = Field(default=None, description="a number, or a per cent of the whole selection; null = all")
+    max_parallel: Limit | None = Field(default=None, description="per cents are of the stage; null = the strategy's")
+    soak_seconds: Seconds = Field(default=0, description="wait after the last site before the next stage")
+
+
+class FailurePolicy(Model):
+    """When failures stop the strategy, and what stopping means."""
+
+    stop_on_failure: bool = Field(default=True, description="the first failed site trips the rope")
+    threshold: Limit | None = Field(
+        default=None, description="with stop_on_failure off: trip when a stage has this many failures, or this per cent"
+    )
+    min_sample: int = Field(default=1, ge=1, description="finished sites needed before a per cent counts")
+    then: Literal["fail", "pause"] = Field(default="fail", description="end the strategy, or wait for a person")
+
+
+class StrategySpec(Model):
+    """All that a person decides about a roll-out."""
+
+    name: Name
+    type: StrategyType
+    app: Name
+    version: Version | None = Field(default=None, description="target release; rollback may leave it out")
+    selection: Selection
+    stages: tuple[StageSpec, ...] = Field(default=(StageSpec(name="all"),), min_length=1, max_length=500)
+    max_parallel: Limit = 10
+    apply_type: Literal["parallel", "serial"] = "parallel"
+    on_failure: FailurePolicy = FailurePolicy()
+    step_timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
+    force: bool = Field(default=False, description="re-deploy sites that run the release already")
+    description: Text = ""
+
+    @field_validator("stages")
+    @classmethod
+    def _names_differ(cls, stages: tuple[StageSpec, ...]) -> tuple[StageSpec, ...]:
+        names = [stage.name for stage in stages]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"stage names must differ, but these stand more than once: {', '.join(twice)}")
+        return stages
+
+    @model_validator(mode="after")
+    def _version_where_needed(self) -> Self:
+        if self.type is not StrategyType.ROLLBACK and self.version is None:
+            raise ValueError(f"version: a strategy of type {self.type} needs the release to reach")
+        return self
+
+
+class CreateStrategy(Command):
+    """Validate a roll-out and plan it. The id of this command becomes the id of the strategy."""
+
+    SUBJECT = "name"
+
+    spec: StrategySpec
+
+    @property
+    def name(self) -> str:
+        """The strategy's name; the aggregate until the strategy has its id."""
+        return self.spec.name
+
+
+class _StrategyCommand(Command):
+    strategy: Identifier = Field(description="id of the strategy, or the name of one that is not deleted")
+    reason: Text = ""
+
+
+class ApplyStrategy(_StrategyCommand):
+    """Start a strategy that is ready."""
+
+    SUBJECT = "strategy"
+
+
+class PauseStrategy(_StrategyCommand):
+    """Start no further site; what runs goes on to its end."""
+
+    SUBJECT = "strategy"
+
+
+class ResumeStrategy(_StrategyCommand):
+    """Go on with a paused strategy."""
+
+    SUBJECT = "strategy"
+
+
+class AbortStrategy(_StrategyCommand):
+    """Running sites finish, waiting ones are aborted at once."""
+
+    SUBJECT = "strategy"
+
+
+class RetryFailed(_StrategyCommand):
+    """Try the failed and aborted sites of an ended strategy again, with the same plan."""
+
+    SUBJECT = "strategy"
+
+
+class DeleteStrategy(_StrategyCommand):
+    """Put away a strategy that does not run. Its history stays, its name becomes free."""
+
+    SUBJECT = "strategy"
+
+
+class CommandAccepted(_Accepted):
+    """The orchestrator took a command."""
+
+    SUBJECT, KEY = "command_id", "about"
+
+
+class CommandRejected(_Rejected):
+    """The orchestrator refused a command."""
+
+    SUBJECT, KEY = "command_id", "about"
+
+
+class Counts(Model):
+    """Absolute numbers of sites by step state; their sum is the total."""
+
+    waiting: int = 0
+    running: int = 0
+    complete: int = 0
+    failed: int = 0
+    aborted: int = 0
+
+    @property
+    def total(self) -> int:
+        """All sites."""
+        return self.waiting + self.running + self.complete + self.failed + self.aborted
+
+    @property
+    def finished(self) -> int:
+        """Sites whose operation has ended, well or not."""
+        return self.complete + self.failed
+
+
+class Why(Model):
+    """Why something waits or stopped: one code, one line."""
+
+    code: str = Field(examples=["max_parallel"])
+    message: str = Field(examples=["50 of 50 slots are taken"])
+
+
+class StagePlan(Model):
+    """One stage of a plan."""
+
+    position: int
+    name: Name
+    sites: int
+    max_parallel: int
+    soak_seconds: int
+
+
+class Excluded(Model):
+    """A site that the plan leaves out, and why."""
+
+    site: Name
+    code: str
+    message: str
+
+
+class StrategyPlanned(Event):
+    """A strategy was validated and is ready to be applied; `StepsChanged` events list its sites."""
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    spec: StrategySpec
+    stages: tuple[StagePlan, ...]
+    excluded: tuple[Excluded, ...] = Field(default=(), description="at most 1,000; `excluded_count` is exact")
+    excluded_count: int = 0
+    created_at: datetime
+
+
+class StrategyStateChanged(Event):
+    """A strategy moved on; `why` says what made it."""
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    name: Name
+    state: StrategyState
+    why: Why
+    counts: Counts
+    at: datetime
+
+
+class StageProgressed(Event):
+    """A stage moved on: absolute counts, so that a redelivery changes nothing. One per stage and transaction."""
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    stage: int
+    name: Name
+    state: StageState
+    counts: Counts
+    max_parallel: int
+    why: Why | None = Field(default=None, description="why its waiting sites wait")
+    at: datetime
+
+
+class StepChange(Model):
+    """One step as it stands now."""
+
+    site: Name
+    stage: int
+    state: StepState
+    attempt: int = 1
+    operation_id: Identifier | None = None
+    why: Why | None = Field(default=None, description="its own reason; null = that of its stage")
+
+
+class StepsChanged(Event):
+    """Steps moved on; at most 500 in one message."""
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    steps: tuple[StepChange, ...]
+    at: datetime
+
+
+class StrategyDeleted(Event):
+    """A strategy was put away; its history stays."""
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    name: Name
+    at: datetime

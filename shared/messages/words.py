@@ -1,0 +1,136 @@
+"""The words that messages share: constrained names, limits and enumerations (design §1)."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+MAX_PARALLEL = 5_000
+"""The most sites that may change at the same instant (the limit of the orchestrators that Belay replaces)."""
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+"""An app, site, group, strategy, stage or component: 1 to 100 of a-z, 0-9, '.', '_', '-'."""
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+"""A message or aggregate id: printable ASCII without spaces; UUIDs by custom."""
+
+Version = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, StringConstraints(max_length=1_000)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Seconds = Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
+
+
+class OperationKind(StrEnum):
+    """What one job does to an app on one site."""
+
+    APPLY = "apply"
+    UPDATE = "update"
+    ROLLBACK = "rollback"
+    RECOVER = "recover"
+    REMOVE = "remove"
+
+
+class StrategyType(StrEnum):
+    """What a strategy does to every site of its selection."""
+
+    APPLY = "apply"
+    UPDATE = "update"
+    ROLLBACK = "rollback"
+
+
+class StrategyState(StrEnum):
+    """The life of a strategy. Terminal: complete, failed, aborted."""
+
+    READY = "ready"
+    APPLYING = "applying"
+    PAUSED = "paused"
+    ABORTING = "aborting"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+class StageState(StrEnum):
+    """The life of a stage."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SOAKING = "soaking"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+class StepState(StrEnum):
+    """The life of one site's part of a strategy."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+class DeploymentStatus(StrEnum):
+    """What an app on a site is doing (Nailgun's statuses, with recovery told apart)."""
+
+    NEW = "new"
+    OPERATIONAL = "operational"
+    APPLYING = "applying"
+    APPLY_ERROR = "apply_error"
+    UPDATING = "updating"
+    UPDATE_ERROR = "update_error"
+    ROLLING_BACK = "rolling_back"
+    ROLLBACK_ERROR = "rollback_error"
+    RECOVERING = "recovering"
+    REMOVING = "removing"
+    REMOVE_ERROR = "remove_error"
+    REMOVED = "removed"
+
+
+class NotificationTopic(StrEnum):
+    """What a notification is about (Nailgun's topics)."""
+
+    DISCOVER = "discover"
+    DONE = "done"
+    ERROR = "error"
+    WARNING = "warning"
+    RELEASE = "release"
+
+
+def _limit(value: Any) -> int | str:
+    """A share of sites: a whole number or a per cent. Anything else says what would be right."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,3})%", value.strip())):
+        if 1 <= int(match[1]) <= 100:
+            return f"{int(match[1])}%"
+    elif isinstance(value, str) and re.fullmatch(r"\d{1,9}", value.strip()):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_PARALLEL:
+        return value
+    raise ValueError(f"must be a whole number from 1 to {MAX_PARALLEL} or a per cent from 1% to 100%")
+
+
+Limit = Annotated[
+    int | str,
+    BeforeValidator(_limit),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_PARALLEL},
+                {"type": "string", "pattern": r"^([1-9][0-9]?|100)%$"},
+            ]
+        }
+    ),
+]
+"""A number of sites (1 to 5,000) or a per cent of them ("20%")."""
+
+
+def resolve(limit: int | str, total: int) -> int:
+    """The number of sites that `limit` means among `total`: per cents round up, and never fewer than one."""
+    if isinstance(limit, int):
+        return limit
+    return max(1, -(-total * int(limit[:-1]) // 100))
