@@ -1,0 +1,94 @@
+"""How versions compare, by the scheme of their app: PEP 440 (Python) or semantic versioning."""
+
+import operator
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import semver
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRichComparison
+
+Scheme = Literal["pep440", "semver"]
+Parsed = Version | semver.Version
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_CLAUSE = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(\S+)\s*")
+
+
+def parse(scheme: Scheme, text: str) -> Parsed:
+    """The version that `text` means. Raises ValueError when it is none in this scheme."""
+    return Version(text) if scheme == "pep440" else semver.Version.parse(text)
+
+
+def is_valid_version(scheme: Scheme, text: str) -> bool:
+    """Whether `parse` takes it."""
+    try:
+        parse(scheme, text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_valid_range(scheme: Scheme, text: str) -> bool:
+    """Whether `text` is a range: comparisons that must all hold, separated by commas, such as `>=0.63,<0.65`."""
+    try:
+        _matcher(scheme, text)
+    except ValueError:
+        return False
+    return True
+
+
+def may_upgrade(scheme: Scheme, upgrades_from: tuple[str, ...] | None, from_version: str) -> bool:
+    """Whether a release that is reached from any of these ranges may be reached from `from_version`.
+
+    None allows every version, no range at all allows none. Pre-releases count as the versions they are. A version
+    or a range that the scheme cannot read is never matched.
+    """
+    if upgrades_from is None:
+        return True
+    if not is_valid_version(scheme, from_version):
+        return False
+    version = parse(scheme, from_version)
+    return any(is_valid_range(scheme, text) and _matcher(scheme, text)(version) for text in upgrades_from)
+
+
+def sort_key(scheme: Scheme, text: str) -> "SupportsRichComparison":
+    """For sorting versions of one app, oldest first. Raises ValueError as `parse` does."""
+    return parse(scheme, text)
+
+
+def _matcher(scheme: Scheme, text: str) -> Callable[[Any], bool]:
+    """Raises ValueError when `text` is no range of the scheme."""
+    if not all(part.strip() for part in text.split(",")):
+        raise ValueError("a range needs a comparison before and after each comma")
+    return _pep440(text) if scheme == "pep440" else _semver(text)
+
+
+def _pep440(text: str) -> Callable[[Any], bool]:
+    try:
+        specifiers = SpecifierSet(text)
+    except InvalidSpecifier as error:
+        raise ValueError(str(error)) from error
+    return lambda version: specifiers.contains(version, prereleases=True)
+
+
+def _semver(text: str) -> Callable[[Any], bool]:
+    clauses = [_clause(part) for part in text.split(",")]
+    return lambda version: all(compare(version, bound) for compare, bound in clauses)
+
+
+def _clause(text: str) -> tuple[Callable[[Any, Any], bool], semver.Version]:
+    if (match := _CLAUSE.fullmatch(text)) is None:
+        raise ValueError(f"'{text}' is no comparison such as >=1.2.0")
+    return _COMPARISONS[match[1]], semver.Version.parse(match[2])
