@@ -83,7 +83,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settings = settings
         self._ledger = ledger
         self._handlers = {kind.TYPE: handler for kind, handler in handlers.items()}
-        self._rank = {kind.TYPE: rank for rank, kind in enumerate(handlers)}
+        order = list(dict.fromkeys(handlers.values()))  # types with one handler reach it together, as one group
+        self._rank = {kind.TYPE: order.index(handler) for kind, handler in handlers.items()}
         self._topics = [settings.topic_prefix + topic for topic in topics]
         self._owned: dict[TopicPartition, Owned] = {}
         self._kafka = AIOKafkaConsumer(
@@ -103,8 +104,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def run(self) -> None:
         """Consume until cancelled. A batch that was begun is finished before the partitions are given back."""
-        await self._start()
         try:
+            await self._start()
             while True:
                 await self._finish_even_if_cancelled(await self._poll())
         finally:
@@ -315,10 +316,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 def in_waves(
     envelopes: Iterable[Envelope[Message]], rank: Mapping[str, int]
 ) -> list[tuple[str, list[Envelope[Message]]]]:
-    """Group messages by type without ever reordering two messages of one key.
+    """Group messages by rank (that of their handler) without ever reordering two messages of one key.
 
-    Types come in the order of the handler table. A message whose key was last seen with a later type opens a new
-    wave for that key. Same type, same key: the order stays as read.
+    Groups come in the order of the handler table. A message whose key was last seen in a later group opens a new
+    wave for that key. Within a group the order stays as read. Each group comes with the type of its first message.
     """
     groups: dict[tuple[int, int], list[Envelope[Message]]] = {}
     last: dict[str, tuple[int, int]] = {}

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.bus import back_offs
-from shared.db import Pool
+from shared.db import Connection, Pool
 from shared.errors import is_transient
 from shared.ledger import SHARDS, SQL, unpack_headers
 from shared.settings import Settings
@@ -71,9 +71,7 @@ class Relay:
         finally:
             await producer.stop()
 
-    async def _empty_for_ever(
-        self, conn: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], producer: AIOKafkaProducer
-    ) -> None:
+    async def _empty_for_ever(self, conn: Connection, producer: AIOKafkaProducer) -> None:
         mine: list[int] = []
         while True:
             if len(mine) < SHARDS:

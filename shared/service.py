@@ -102,10 +102,13 @@ Wire = Callable[[Service], Awaitable[None]]
 async def build(name: str, wire: Wire, settings: Settings) -> Service:
     """A service on a migrated schema, wired, not yet running. Waits for PostgreSQL."""
     pool = await _connect(settings)
-    await migrate(pool, f"services.{name}")
-    source = f"/belay/{name}/{settings.instance}"
-    service = Service(name, settings, pool, Ledger(pool, source), telemetry.Metrics(name))
-    await wire(service)
+    service = Service(name, settings, pool, Ledger(pool, f"/belay/{name}/{settings.instance}"), telemetry.Metrics(name))
+    try:
+        await migrate(pool, f"services.{name}")
+        await wire(service)
+    except BaseException:
+        pool.terminate()
+        raise
     return service
 
 

@@ -1,0 +1,41 @@
+"""A tiny service that counts, for the tests of the core: each site registered adds one; `poison` breaks its handler."""
+
+from collections.abc import Sequence
+
+from shared.codec import Envelope
+from shared.inbox import Accepted, Rejected, Verdict
+from shared.ledger import Turn
+from shared.messages.strategy import RegisterSites, SitesChanged
+from shared.service import Service
+
+TABLE = "create table if not exists tally (site text primary key, times integer not null)"
+ADD = """insert into tally as t select *, 1 from unnest($1::text[])
+         on conflict (site) do update set times = t.times + 1"""
+
+
+async def register(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -> Sequence[Verdict]:
+    """Count each site once a command."""
+    verdicts: list[Verdict] = []
+    for envelope in batch:
+        names = [site.name for site in envelope.data.sites]
+        if "poison" in names:
+            raise ValueError("poison")
+        if "unwanted" in names:
+            verdicts.append(Rejected.because("unwanted", "this site is not wanted", "sites.0.name", "unwanted"))
+            continue
+        await turn.conn.execute(ADD, names)
+        turn.emit(SitesChanged(sites=envelope.data.sites), cause=envelope)
+        verdicts.append(Accepted({"sites": len(names)}))
+    return verdicts
+
+
+async def wire(service: Service) -> None:
+    """Listen to the orchestrator's commands in its place."""
+    await service.pool.execute(TABLE)
+    service.handlers = {RegisterSites: register}
+    service.topics = ["strategy.commands"]
+
+
+async def tally(service: Service) -> dict[str, int]:
+    """How often each site was counted."""
+    return {row["site"]: row["times"] for row in await service.pool.fetch("select site, times from tally")}

@@ -1,0 +1,167 @@
+"""A message has its effect once: under duplicates, replicas, replays, crashes and hostile records."""
+
+import asyncio
+
+import pytest
+
+from shared.messages.strategy import CommandAccepted, CommandRejected, RegisterSites, Site, SitesChanged
+from tests.service.core.counter import tally, wire
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+NAME = "strategy_orchestrator"
+
+
+def register(*names: str) -> RegisterSites:
+    return RegisterSites(sites=tuple(Site(name=name) for name in names))
+
+
+async def test_a_command_has_its_effect_and_one_answer(world: World) -> None:
+    async with world.run(NAME, wire) as service:
+        answer = await world.ask(register("oslo", "bergen"))
+        assert isinstance(answer, CommandAccepted)
+        assert answer.result == {"sites": 2}
+        assert await tally(service) == {"oslo": 1, "bergen": 1}
+
+
+async def test_the_same_command_again_gets_the_same_answer_and_no_second_effect(world: World) -> None:
+    async with world.run(NAME, wire) as service:
+        first = await world.ask(register("oslo"), message_id="c-1")
+        await world.send(register("oslo"), message_id="c-1")
+        await world.ask(register("last"))
+        assert world.answers("c-1") == [first, first]
+        assert (await tally(service))["oslo"] == 1
+
+
+async def test_an_id_used_with_other_content_is_refused(world: World) -> None:
+    async with world.run(NAME, wire) as service:
+        await world.ask(register("oslo"), message_id="c-1")
+        await world.send(register("bergen"), message_id="c-1")
+        refusal = await world.until(CommandRejected, lambda e: e.command_id == "c-1")
+        assert refusal.code == "command_id_reused"
+        assert "bergen" not in await tally(service)
+
+
+async def test_repeats_within_one_batch_count_once(world: World) -> None:
+    await asyncio.gather(*(world.send(register("oslo"), message_id="c-1") for _ in range(20)))
+    async with world.run(NAME, wire) as service:
+        await world.ask(register("last"))
+        assert (await tally(service))["oslo"] == 1
+        assert len(world.answers("c-1")) == 20
+
+
+async def test_a_record_that_breaks_the_handler_goes_alone_to_the_dead_letters(world: World) -> None:
+    for name in ["a", "b", "poison", "c", "d"]:
+        await world.send(register(name), message_id=f"c-{name}")
+    async with world.run(NAME, wire) as service:
+        letter = await world.dead_letter()
+        assert b"poison" in letter.value
+        refusal = await world.answer("c-poison")
+        assert isinstance(refusal, CommandRejected)
+        assert refusal.code == "internal"
+        await world.answer("c-d")
+        assert await tally(service) == dict.fromkeys("abcd", 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code"),
+    [
+        (b"{}", {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"}, "missing_field"),
+        (b"[]", {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"}, "unreadable"),
+        (b"\xff\x00", {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"}, "unreadable"),
+        (b"{}", {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v9"}, "unknown_type"),
+        (b"{}", {"ce_id": "x-1", "ce_type": "belay.deployer.request_operation.v1"}, "unknown_type"),
+        (b"{}", {"ce_id": "x-1"}, "unreadable"),
+        (
+            b'{"sites":[{"name":"a","colour":1}]}',
+            {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"},
+            "unknown_field",
+        ),
+    ],
+)
+async def test_a_record_that_cannot_be_read_is_answered_and_kept_and_blocks_nothing(
+    world: World, body: bytes, headers: dict[str, str], code: str
+) -> None:
+    await world.send_raw("strategy.commands", body, headers)
+    async with world.run(NAME, wire):
+        assert isinstance(await world.ask(register("next")), CommandAccepted)
+        refusal = await world.answer("x-1")
+        assert isinstance(refusal, CommandRejected)
+        assert refusal.code == code
+        letter = await world.dead_letter()
+        assert letter.value == body
+
+
+async def test_a_record_without_an_id_goes_to_the_dead_letters_unanswered(world: World) -> None:
+    await world.send_raw("strategy.commands", b"rubbish", {})
+    async with world.run(NAME, wire):
+        await world.ask(register("next"))
+        assert (await world.dead_letter()).value == b"rubbish"
+
+
+async def test_a_second_replica_takes_over_without_loss_or_repetition(world: World) -> None:
+    names = [f"site-{n}" for n in range(60)]
+    async with world.run(NAME, wire, "1") as first:
+        sending = asyncio.create_task(send_slowly(world, names))
+        async with world.run(NAME, wire, "2"):
+            await sending
+            for name in names[::2]:
+                await world.answer(f"c-{name}")
+        for name in names:
+            await world.answer(f"c-{name}")
+        assert await tally(first) == dict.fromkeys(names, 1)
+
+
+async def send_slowly(world: World, names: list[str]) -> None:
+    for name in names:
+        await world.send(register(name), message_id=f"c-{name}")
+
+
+async def test_a_replica_that_lost_its_partition_cannot_commit(world: World) -> None:
+    async with world.run(NAME, wire) as service:
+        await world.ask(register("oslo"))
+        await service.pool.execute("update consumed set epoch = epoch + 1")  # as another replica's take-over does
+        await world.send(register("bergen"), message_id="c-2")
+        await asyncio.sleep(1)  # nothing may happen: there is no event to wait for
+        assert "bergen" not in await tally(service)
+    async with world.run(NAME, wire) as service:
+        await world.answer("c-2")
+        assert await tally(service) == {"oslo": 1, "bergen": 1}
+
+
+async def test_a_replay_from_an_older_offset_changes_nothing(world: World) -> None:
+    async with world.run(NAME, wire) as service:
+        for n in range(5):
+            await world.ask(register("oslo"), message_id=f"c-{n}")
+        before = await tally(service)
+        await service.pool.execute("update consumed set next_offset = 0")
+    async with world.run(NAME, wire) as service:
+        await world.ask(register("last"))
+        assert await tally(service) == before | {"last": 1}
+
+
+async def test_connections_cut_in_the_middle_lose_and_repeat_nothing(world: World) -> None:
+    names = [f"site-{n}" for n in range(40)]
+    async with world.run(NAME, wire) as service:
+        sending = asyncio.create_task(send_slowly(world, names))
+        for _ in range(5):
+            await cut_connections(world)
+            await asyncio.sleep(0.1)
+        await sending
+        for name in names:
+            await world.answer(f"c-{name}")
+        assert await tally(service) == dict.fromkeys(names, 1)
+        ids = {e.id for e in world.seen if isinstance(e.data, SitesChanged)}
+        assert len(ids) == len(names)
+
+
+async def cut_connections(world: World) -> None:
+    import asyncpg
+
+    conn = await asyncpg.connect(world.database_dsn)
+    await conn.execute(
+        """select pg_terminate_backend(pid) from pg_stat_activity
+           where pid <> pg_backend_pid() and datname = current_database()"""
+    )
+    await conn.close()
