@@ -1,0 +1,199 @@
+"""The typed HTTP client of Belay: what the command line, the tests and other programs talk to the gateway with.
+
+A command carries an `Idempotency-Key`, so a lost connection is answered by sending the same request again: it has
+one effect, however often it is sent.
+"""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import httpx_sse
+
+from shared.codec import new_id
+from shared.messages.base import Fault
+
+RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Waits between tries when the gateway cannot be reached, before the error is raised."""
+
+UPLOAD_CHUNK = 256 * 1024
+STREAM_SILENCE_SECONDS = 45
+"""Three missed heartbeats: the stream is taken for dead and opened anew."""
+
+LOST = (httpx.TransportError, httpx_sse.SSEError)
+
+
+class ProblemError(Exception):
+    """The gateway refused a request; the text says why, `faults` lists every reason with its field."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
+        self.code: str = problem.get("code", "http_error")
+        self.title: str = problem.get("title", f"HTTP {status}")
+        self.detail: str = problem.get("detail", "")
+        self.faults = tuple(Fault.model_validate(fault) for fault in problem.get("faults", ()))
+        super().__init__(self.detail or self.title)
+
+
+class Unreachable(Exception):
+    """No gateway answers at the address, also after several tries."""
+
+    def __init__(self, url: str, reason: BaseException) -> None:
+        self.url = url
+        super().__init__(f"no gateway answers at {url}: {reason or type(reason).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One event of the stream. `type` is the short one ("stage_progressed"); "reset" means: read all anew."""
+
+    type: str
+    position: str
+    id: str = ""
+    time: str = ""
+    subject: str = ""
+    data: dict[str, Any] | None = field(default=None)
+
+
+class Client:
+    """Speaks to one gateway with one token. Paths are those of the API, such as `/v1/sites`.
+
+    Every call raises ProblemError when the gateway refuses, Unreachable when there is none.
+    """
+
+    def __init__(self, url: str, token: str = "", *, timeout: float = 30) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """Read a resource; parameters that are None are left out."""
+        return self._json("GET", path, params=_given(params))
+
+    def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Every item of a paged resource, page by page as they are asked for."""
+        cursor: str | None = None
+        while True:
+            page = self.get(path, **{"limit": 1000, **params, "cursor": cursor})
+            yield from page["items"]
+            if not (cursor := page.get("next")):
+                return
+
+    def command(
+        self, method: str, path: str, body: Any = None, key: str | None = None, *, wait: bool = True
+    ) -> dict[str, Any]:
+        """Send a command: `{"command_id", "state": "accepted" | "sent", "result"}`.
+
+        `key` is the id of the command; without one a fresh id is made. `wait=False` does not wait for the answer.
+        """
+        headers = {"Idempotency-Key": key or new_id()} | ({} if wait else {"Prefer": "respond-async"})
+        content = {} if body is None else {"json": body}
+        return self._json(method, path, headers=headers, **content)
+
+    def answer(self, command_id: str, *, seconds: float = 30) -> dict[str, Any]:
+        """The answer to a command that was only `sent`, once it is there. Raises TimeoutError after `seconds`."""
+        until = time.monotonic() + seconds
+        while (command := self.get(f"/v1/commands/{command_id}"))["state"] == "sent":
+            if time.monotonic() > until:
+                raise TimeoutError(f"command {command_id} has no answer after {seconds:g} s")
+            time.sleep(0.1)
+        return command
+
+    def upload(self, path: Path | str, *, key: str | None = None) -> dict[str, Any]:
+        """Send a bundle; the answer's `result.bundle_sha256` is what `/v1/bundles/{sha256}` tells the outcome of."""
+        file = Path(path)
+        key = key or new_id()
+        headers = {"Idempotency-Key": key, "Content-Type": "application/gzip"}
+        params = {"file_name": file.name}
+        return self._checked(
+            self._tried(lambda: self._http.post("/v1/releases", content=_chunks(file), headers=headers, params=params))
+        )
+
+    def stream(self, *, last_event_id: str | None = None, **params: Any) -> Iterator[StreamEvent]:
+        """Events as they happen (`strategy=`, `types=`), for ever; a lost connection resumes where it was.
+
+        After an event of type "reset" what was read before is out of date. Raises ProblemError, and Unreachable when
+        the gateway stays away.
+        """
+        waits = iter(RETRY_SECONDS)
+        while True:
+            try:
+                for event in self._listen(last_event_id, _given(params)):
+                    waits, last_event_id = iter(RETRY_SECONDS), event.position
+                    yield event
+                reason: Exception = httpx.RemoteProtocolError("the stream ended")
+            except LOST as error:
+                reason = error
+            if (wait := next(waits, None)) is None:
+                raise Unreachable(self.url, reason) from reason
+            time.sleep(wait)
+
+    def _listen(self, last_event_id: str | None, params: dict[str, Any]) -> Iterator[StreamEvent]:
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        timeout = httpx.Timeout(10, read=STREAM_SILENCE_SECONDS)
+        request = {"headers": headers, "params": params, "timeout": timeout}
+        with httpx_sse.connect_sse(self._http, "GET", "/v1/events", **request) as source:
+            if source.response.is_error:
+                source.response.read()
+                self._checked(source.response)
+            for sse in source.iter_sse():
+                facts = sse.json()
+                named = {name: facts.get(name) or "" for name in ("id", "time", "subject")}
+                yield StreamEvent(type=sse.event, position=sse.id, data=facts.get("data"), **named)
+
+    def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        return self._checked(self._tried(lambda: self._http.request(method, path, **request)))
+
+    def _tried(self, send: Any) -> httpx.Response:
+        for wait in itertools.chain(RETRY_SECONDS, (None,)):
+            try:
+                response: httpx.Response = send()
+                return response
+            except httpx.TransportError as error:
+                if wait is None or isinstance(error, httpx.UnsupportedProtocol):
+                    raise Unreachable(self.url, error) from error
+                time.sleep(wait)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _checked(self, response: httpx.Response) -> dict[str, Any]:
+        if response.is_success:
+            facts: dict[str, Any] = response.json() if response.content else {}
+            return facts
+        raise ProblemError(response.status_code, _problem(response))
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    """The problem in an answer; whatever stands between us and the gateway may answer in other words."""
+    try:
+        facts = response.json()
+    except ValueError:
+        facts = None
+    text = {"title": response.reason_phrase, "detail": response.text[:500]}
+    return facts if isinstance(facts, dict) else text
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _chunks(file: Path) -> Iterable[bytes]:
+    with file.open("rb") as stream:
+        while chunk := stream.read(UPLOAD_CHUNK):
+            yield chunk
