@@ -2,7 +2,8 @@
 
 A driver's verbs are idempotent and their state lives outside of the process, under the key of the order: a second
 start of the same order does nothing, and a deployer that was restarted asks with `poll` what has become of it.
-All verbs take a batch, because thousands of sites change at once.
+All verbs take a batch, because thousands of sites change at once. A verb raises only when the driver as a whole
+cannot work; what is wrong with one order is that order's `Broken`, so that it spoils nothing for the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,11 +72,19 @@ class Driver(Protocol):
         ...
 
     async def poll(self, orders: Sequence[Order]) -> Sequence[Progress]:
-        """How each order stands, in the same order; an order never begun is `Broken` with code `not_started`."""
+        """How each order stands, in the same order; an order never begun is `Broken` with code `not_started`.
+
+        Where several components changed, all are asked once more when the last one is `Done`: one that has fallen
+        since then is `Broken`.
+        """
         ...
 
     async def cancel(self, orders: Sequence[Order]) -> None:
-        """Stop each order as soon as it is safe; afterwards `poll` says `Broken` with code `cancelled`, or `Done`."""
+        """Stop each order as soon as it is safe; afterwards `poll` says `Broken` with code `cancelled`, or `Done`.
+
+        An order that was never begun is cancelled too: a late `start` of it, by a deployer that was fenced off in the
+        meantime, must have no effect.
+        """
         ...
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
