@@ -17,6 +17,9 @@ class Settings(BaseSettings):
         default="postgresql://127.0.0.1:5432/belay", description="this service's own PostgreSQL URL, with its own role"
     )
     home: Path = Field(default=Path(".belay"), description="folder for blobs, logs and what the embedded runtime keeps")
+    blobs: str = Field(
+        default="", description="URL of the blob store, such as s3://bucket/path; empty = folder blobs under the home"
+    )
     instance: str = Field(default="1", description="name of this replica, unique among those of the service")
     topic_prefix: str = Field(default="belay.", description="put before every topic name")
     log: Literal["text", "json"] = Field(default="text", description="format of log lines")

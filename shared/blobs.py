@@ -1,0 +1,212 @@
+"""The blob store: bundles by the sha256 of their content, in a local folder or in an object store by URL.
+
+What has a digest for a name is whole: an upload is hashed while it goes to a name of its own and gets its digest as
+name only at the end. A failed upload leaves nothing, a killed one leaves what `sweep` clears away.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from shared.errors import BelayError
+from shared.settings import Settings
+
+CHUNK = 1 << 20
+INCOMING = "incoming"
+ABANDONED = timedelta(hours=24)
+"""An upload that takes longer than this is taken for dead."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class UnknownBlob(BelayError):
+    """No blob has this digest."""
+
+
+class BlobTooLarge(BelayError):
+    """More bytes came than the caller allowed."""
+
+
+class BlobStoreFailed(BelayError, OSError):
+    """The store could not be reached, or could not write; the same call may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What was stored: its digest, which is its name, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Blobs:
+    """One blob store. Every method raises BlobStoreFailed when the store does not work."""
+
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+        self._store = store
+        self._folder = folder
+        """Where a local store keeps its files; None for a remote one."""
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Blobs":
+        """The store that the settings name: by URL, or the folder `blobs` under the home."""
+        if not settings.blobs:
+            folder = settings.home.resolve() / "blobs"
+            return cls(LocalStore(folder, mkdir=True), folder)
+        store = from_url(settings.blobs)
+        return cls(store, Path(store.prefix or "/") if isinstance(store, LocalStore) else None)
+
+    async def put(self, chunks: AsyncIterator[bytes], limit: int) -> Blob:
+        """Store a stream. Raises BlobTooLarge beyond `limit` bytes, and what `chunks` raises; then nothing is kept."""
+        draft = f"{INCOMING}/{uuid.uuid4().hex}"
+        meter = _Meter(limit)
+        with _failures():
+            await obstore.put_async(self._store, draft, meter.over(chunks), max_concurrency=4)
+            try:
+                return await self._name(draft, meter.blob)
+            except BaseException:
+                await asyncio.shield(self._drop(draft))
+                raise
+
+    async def _name(self, draft: str, blob: Blob) -> Blob:
+        name = _path(blob.sha256)
+        if self._folder:
+            await asyncio.to_thread(_sync, self._folder / draft)
+        await obstore.rename_async(self._store, draft, name)
+        if self._folder:
+            await asyncio.to_thread(_sync, (self._folder / name).parent)
+        return blob
+
+    async def size(self, sha256: str) -> int | None:
+        """Size in bytes; None when there is no such blob."""
+        if not _DIGEST.fullmatch(sha256):
+            return None
+        with _failures():
+            try:
+                return (await obstore.head_async(self._store, _path(sha256)))["size"]
+            except FileNotFoundError:
+                return None
+
+    async def exists(self, sha256: str) -> bool:
+        """Whether the blob is there, whole."""
+        return await self.size(sha256) is not None
+
+    async def stream(self, sha256: str) -> AsyncIterator[bytes]:
+        """The content in chunks of about 1 MiB. Raises UnknownBlob."""
+        with _failures():
+            try:
+                answer = await obstore.get_async(self._store, _path(sha256))
+            except FileNotFoundError as error:
+                raise UnknownBlob(f"there is no blob {sha256}") from error
+            async for chunk in answer.stream(CHUNK):
+                yield bytes(chunk)
+
+    @asynccontextmanager
+    async def as_file(self, sha256: str) -> AsyncIterator[Path]:
+        """A file with the content, to be read only: the stored one itself, or a download that is gone afterwards.
+
+        Raises UnknownBlob, and OSError when the disk is full.
+        """
+        if self._folder:
+            if not await self.exists(sha256):
+                raise UnknownBlob(f"there is no blob {sha256}")
+            yield self._folder / _path(sha256)
+            return
+        with tempfile.TemporaryDirectory(prefix="belay-blob-") as folder:
+            file = Path(folder) / sha256
+            await self._download(sha256, file)
+            yield file
+
+    async def _download(self, sha256: str, target: Path) -> None:
+        with target.open("wb") as file:
+            async for chunk in self.stream(sha256):
+                await asyncio.to_thread(file.write, chunk)
+
+    async def delete(self, sha256: str) -> None:
+        """Remove a blob; one that is not there is removed already."""
+        with _failures():
+            await self._drop(_path(sha256))
+
+    async def sweep(self, before: datetime | None = None) -> int:
+        """Clear away uploads begun before `before` (a day ago) and never ended; returns how many.
+
+        Parts of a broken upload to a remote store are invisible; there the bucket needs a rule that expires them.
+        """
+        limit = before or datetime.now(UTC) - ABANDONED
+        if self._folder:
+            return await asyncio.to_thread(_sweep, self._folder / INCOMING, limit.timestamp())
+        with _failures():
+            found = [entry async for page in obstore.list(self._store, INCOMING) for entry in page]
+            old = [entry["path"] for entry in found if entry["last_modified"] < limit]
+            await asyncio.gather(*(self._drop(path) for path in old))
+        return len(old)
+
+    async def _drop(self, path: str) -> None:
+        try:
+            await obstore.delete_async(self._store, path)
+        except FileNotFoundError:
+            return
+
+
+class _Meter:
+    """Hashes and counts a stream while it passes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    async def over(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            self._size += len(chunk)
+            if self._size > self._limit:
+                raise BlobTooLarge(f"more than the {self._limit} bytes that are taken at most")
+            self._hash.update(chunk)
+            yield chunk
+
+    @property
+    def blob(self) -> Blob:
+        return Blob(self._hash.hexdigest(), self._size)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except BaseError as error:
+        raise BlobStoreFailed(str(error).splitlines()[0]) from error
+
+
+def _path(sha256: str) -> str:
+    """Two levels, so that no folder grows too large. Raises UnknownBlob for what cannot be a digest."""
+    if not _DIGEST.fullmatch(sha256):
+        raise UnknownBlob(f"'{sha256[:80]}' is no sha256")
+    return f"{sha256[:2]}/{sha256}"
+
+
+def _sync(path: Path) -> None:
+    """To disk, first the content and then the name: a digest in a committed transaction must survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(folder: Path, before: float) -> int:
+    old = [file for file in folder.glob("*") if file.stat().st_mtime < before]
+    for file in old:
+        file.unlink(missing_ok=True)
+    return len(old)

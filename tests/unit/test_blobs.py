@@ -1,0 +1,137 @@
+"""The blob store, on a real folder and on obstore's in-memory store as the remote kind."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from obstore.store import LocalStore, MemoryStore
+
+from shared.blobs import Blobs, BlobTooLarge, UnknownBlob
+from shared.settings import Settings
+
+CONTENT = b"rope " * 2_000_000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+ABSENT = "0" * 64
+
+
+async def chunked(content: bytes, size: int = 700_000) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+@pytest.fixture(params=["local", "remote"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return Blobs.open(Settings(home=tmp_path)) if request.param == "local" else Blobs(MemoryStore())
+
+
+def files_under(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_what_was_put_is_read_back_under_its_digest(blobs: Blobs) -> None:
+    blob = await blobs.put(chunked(CONTENT), limit=len(CONTENT))
+    assert (blob.sha256, blob.size) == (DIGEST, len(CONTENT))
+    assert await blobs.size(DIGEST) == len(CONTENT)
+    assert b"".join([chunk async for chunk in blobs.stream(DIGEST)]) == CONTENT
+    async with blobs.as_file(DIGEST) as file:
+        assert file.read_bytes() == CONTENT
+
+
+async def test_the_same_content_twice_is_one_blob(tmp_path: Path) -> None:
+    blobs = Blobs.open(Settings(home=tmp_path))
+    await asyncio.gather(*(blobs.put(chunked(CONTENT), limit=len(CONTENT)) for _ in range(3)))
+    assert [file.name for file in files_under(tmp_path)] == [DIGEST]
+
+
+async def test_an_empty_stream_and_empty_chunks_are_content_too(blobs: Blobs) -> None:
+    assert (await blobs.put(chunked(b""), limit=1)).size == 0
+
+    async def gaps() -> AsyncIterator[bytes]:
+        for part in (b"", b"a", b"", b"b"):
+            yield part
+
+    assert (await blobs.put(gaps(), limit=2)).sha256 == hashlib.sha256(b"ab").hexdigest()
+
+
+async def test_a_stream_beyond_the_limit_leaves_no_trace(tmp_path: Path) -> None:
+    blobs = Blobs.open(Settings(home=tmp_path))
+    with pytest.raises(BlobTooLarge, match="more than the 5000000 bytes"):
+        await blobs.put(chunked(CONTENT), limit=5_000_000)
+    assert files_under(tmp_path) == []
+
+
+async def test_an_upload_that_breaks_off_leaves_no_trace(tmp_path: Path) -> None:
+    async def breaking() -> AsyncIterator[bytes]:
+        yield CONTENT
+        raise ConnectionResetError("the client went away")
+
+    blobs = Blobs.open(Settings(home=tmp_path))
+    with pytest.raises(ConnectionResetError):
+        await blobs.put(breaking(), limit=2 * len(CONTENT))
+    assert files_under(tmp_path) == []
+
+
+async def test_a_cancelled_upload_leaves_no_trace(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield CONTENT
+        begun.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    upload = asyncio.create_task(Blobs.open(Settings(home=tmp_path)).put(endless(), limit=2 * len(CONTENT)))
+    await begun.wait()
+    upload.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await upload
+    async with asyncio.timeout(5):
+        while files_under(tmp_path):  # noqa: ASYNC110 - the store clears up on a thread of its own
+            await asyncio.sleep(0.01)
+
+
+async def test_a_blob_that_is_not_there_is_known_as_such(blobs: Blobs) -> None:
+    assert await blobs.size(ABSENT) is None
+    assert not await blobs.exists("../../etc/passwd")
+    with pytest.raises(UnknownBlob):
+        await anext(blobs.stream(ABSENT))
+    with pytest.raises(UnknownBlob):
+        async with blobs.as_file(ABSENT):
+            pass
+
+
+async def test_no_digest_reaches_out_of_the_store(blobs: Blobs) -> None:
+    with pytest.raises(UnknownBlob):
+        await blobs.delete("../../etc/passwd")
+
+
+async def test_a_deleted_blob_is_gone_and_may_be_deleted_again(blobs: Blobs) -> None:
+    await blobs.put(chunked(CONTENT), limit=len(CONTENT))
+    await blobs.delete(DIGEST)
+    await blobs.delete(DIGEST)
+    assert not await blobs.exists(DIGEST)
+
+
+async def test_what_a_killed_upload_left_is_swept_away_and_nothing_else(tmp_path: Path) -> None:
+    blobs = Blobs.open(Settings(home=tmp_path))
+    await blobs.put(chunked(CONTENT), limit=len(CONTENT))
+    left = tmp_path / "blobs" / "incoming" / "5e1f#1"
+    left.write_bytes(b"half")
+    assert await blobs.sweep() == 0
+    assert await blobs.sweep(before=datetime.now(UTC) + timedelta(seconds=1)) == 1
+    assert [file.name for file in files_under(tmp_path)] == [DIGEST]
+
+
+async def test_abandoned_drafts_of_a_remote_store_are_swept_too() -> None:
+    store = MemoryStore()
+    await store.put_async("incoming/draft", b"never named")
+    assert await Blobs(store).sweep(before=datetime.now(UTC) + timedelta(seconds=1)) == 1
+
+
+def test_a_file_url_is_a_local_store(tmp_path: Path) -> None:
+    blobs = Blobs.open(Settings(home=tmp_path / "home", blobs=f"file://{tmp_path}"))
+    assert blobs._folder == tmp_path
+    assert isinstance(blobs._store, LocalStore)
