@@ -25,6 +25,9 @@ JVM_OPTIONS = (
     "-Xms128m",
     "-Xmx512m",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.clients.NetworkClient=error",  # a false alarm at each stop
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
     "--sun-misc-unsafe-memory-access=allow",  # Kafka still uses it; Java 25 would warn at each start
 )
 

@@ -93,11 +93,13 @@ def _find(home: Home, name: str) -> psutil.Process | None:
         return None
 
 
-def end(process: psutil.Process, number: signal.Signals = signal.SIGTERM, seconds: float = 20) -> None:
-    """Signal a process, wait for its end, and kill it and its children after that time."""
+def end(process: psutil.Process, number: signal.Signals | None, seconds: float) -> None:
+    """Signal a process (None: it was asked otherwise), wait for its end, and kill it and its children
+    after that time."""
     try:
         children = process.children(recursive=True)
-        process.send_signal(number)
+        if number:
+            process.send_signal(number)
         process.wait(seconds)
     except psutil.NoSuchProcess:
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -74,7 +75,7 @@ def end_leftovers(home: Home) -> None:
     """End what a test run started, and delete its home and its database files."""
     for name, found in process.recorded(home).items():
         if name != "pytest":
-            process.end(found, seconds=10)
+            process.end(found, signal.SIGTERM, seconds=10)
     postgres.remove(home)
     shutil.rmtree(home.root, ignore_errors=True)
 

@@ -1,0 +1,204 @@
+"""All of Belay on one machine: up, down, and how it is.
+
+Order: PostgreSQL and Kafka, provisioning once both answer, then the services; down the other way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+from shared.embedded import kafka, launch, postgres, process, supervisor
+from shared.embedded.home import Home
+from shared.embedded.programs import Wish, addresses, allocate_ports, services
+from shared.embedded.supervisor import Client, Unreachable
+
+Say = Callable[[str], None]
+Daemon = subprocess.Popen[bytes]
+
+START_SECONDS = 60
+STOP_SECONDS = 120
+DETACHED = "run/detached"
+#: What may be left of a dead supervisor ends in this order; everything else before them.
+LAST = ("kafka", "postgres")
+
+
+class StackError(RuntimeError):
+    """The stack cannot be started or stopped; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One process: state in supervisord's words (RUNNING, BACKOFF, ...), uptime in s, memory in bytes."""
+
+    name: str
+    state: str
+    pid: int | None
+    uptime: float
+    memory: int
+    port: int | None
+
+
+def start(home: Home, wish: Wish, say: Say, *, detached: bool = False) -> Daemon:
+    """Start everything and return the supervisor as soon as all services were started.
+
+    Clears away what an earlier, killed supervisor left. Raises StackError if Kafka or PostgreSQL does not
+    answer, provisioning fails, or one runs detached. In the first two cases nothing is left running.
+    The caller holds `alone(home)`.
+    """
+    refuse_detached(home)
+    stop(home)
+    allocate_ports(home, wish)
+    _prepare_servers(home, wish)
+    supervisor.write_config(home, wish)
+    (home.root / DETACHED).write_text("1" if detached else "")
+    daemon = supervisor.spawn(home, detached=detached)
+    try:
+        _bring_up(home, wish, daemon, say)
+    except BaseException:  # Ctrl-C too: half a stack helps nobody
+        stop(home)
+        daemon.wait()
+        raise
+    return daemon
+
+
+def _prepare_servers(home: Home, wish: Wish) -> None:
+    """What each start of a server does anyway, once before: what cannot be had is said here and now."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(launch.SERVERS[name], home) for name in wish.servers()]:
+            done.result()
+
+
+def _bring_up(home: Home, wish: Wish, daemon: Daemon, say: Say) -> None:
+    try:
+        Client(home).wait(20)
+    except Unreachable as error:
+        raise StackError(f"{error}: {supervisor.output(home).read_text().strip()}") from error
+    for name in wish.missing():
+        say(f"service {name} is not here (no package services.{name}): left out")
+    asyncio.run(_servers_answer(home, wish, daemon))
+    _provision(home, wish)
+    Client(home).start_services()
+    say(f"{len(services(home, wish))} services started")
+
+
+async def _servers_answer(home: Home, wish: Wish, daemon: Daemon) -> None:
+    known = addresses(home, wish)
+    waits = (
+        postgres.ready(known["BELAY_POSTGRES_ADMIN"], START_SECONDS),
+        kafka.ready(known["BELAY_KAFKA"], START_SECONDS),
+    )
+    try:
+        async with asyncio.TaskGroup() as group:
+            guard = group.create_task(_alive(daemon))
+            await asyncio.gather(*waits)
+            guard.cancel()
+    except* TimeoutError as faults:
+        raise StackError(f"{faults.exceptions[0]}; see the logs in {home.logs}") from faults
+    except* StackError as faults:
+        raise faults.exceptions[0] from None
+
+
+async def _alive(daemon: Daemon) -> None:
+    """Fail as soon as the supervisor is gone, by `down` or a kill: nothing will answer any more."""
+    while daemon.poll() is None:  # noqa: ASYNC110  no event tells of a process's end everywhere
+        await asyncio.sleep(0.1)
+    raise StackError("the supervisor was stopped while everything was starting")
+
+
+def _provision(home: Home, wish: Wish) -> None:
+    environment = {**os.environ, **addresses(home, wish)}
+    done = subprocess.run(  # noqa: S603
+        wish.provision, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode:
+        raise StackError(f"provisioning failed:\n{done.stderr.strip()}")
+
+
+def stop(home: Home) -> None:
+    """Stop all in order. Nothing of this home runs afterwards, even if its supervisor was killed before."""
+    daemon = process.recorded(home).get(supervisor.NAME)
+    if daemon:
+        process.end(daemon, _ask_to_stop(home), STOP_SECONDS)
+    _end_rest(home)
+
+
+def _ask_to_stop(home: Home) -> signal.Signals | None:
+    """The signal to send instead if the supervisor does not take orders.
+
+    None if it has taken this one: a signal on top may meet it at its very end and look like a kill.
+    """
+    try:
+        Client(home).shut_down()
+    except Unreachable:
+        return signal.SIGTERM
+    return None
+
+
+def refuse_detached(home: Home) -> None:
+    """Raise StackError if a stack runs on its own here; what any other left behind is fair to clear away."""
+    if is_detached(home):
+        raise StackError(f"Belay already runs in {home.root}: `status` shows it, `down` stops it")
+
+
+def is_detached(home: Home) -> bool:
+    """Whether a supervisor runs that was meant to run on its own."""
+    mark = home.root / DETACHED
+    meant = mark.exists() and mark.read_text() == "1"
+    return meant and supervisor.NAME in process.recorded(home)
+
+
+def _end_rest(home: Home) -> None:
+    """End recorded processes that outlived their supervisor: services first, PostgreSQL last."""
+    left = process.recorded(home)
+    for name in sorted(left, key=lambda name: LAST.index(name) if name in LAST else -1):
+        number = signal.SIGINT if name == "postgres" else signal.SIGTERM
+        process.end(left[name], number, seconds=20)
+
+
+@contextmanager
+def alone(home: Home) -> Iterator[None]:
+    """Hold a home for one `up`. Raises StackError if another one has it; falls with the process."""
+    descriptor = os.open(home.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise StackError(f"another `up` holds {home.root}: stop it there, or choose another BELAY_HOME") from error
+    finally:
+        os.close(descriptor)
+
+
+def statuses(home: Home) -> list[Status]:
+    """Every process of the home, the supervisor first; empty if nothing runs."""
+    daemon = process.recorded(home).get(supervisor.NAME)
+    if daemon is None:
+        return []
+    ports = home.read_json("ports.json")
+    try:
+        known = Client(home).processes()
+    except Unreachable:
+        known = []
+    found = [(one["name"], one["statename"], one["pid"]) for one in known]
+    all_of_them = [(supervisor.NAME, "RUNNING", daemon.pid), *found]
+    return [_status(*one, ports.get(one[0])) for one in all_of_them]
+
+
+def _status(name: str, state: str, pid: int, port: int | None) -> Status:
+    try:
+        running = psutil.Process(pid)
+        family = (running, *running.children(recursive=True)) if name == "postgres" else (running,)
+        memory = sum(one.memory_info().rss for one in family)
+        return Status(name, state, pid, time.time() - running.create_time(), memory, port)
+    except psutil.Error:
+        return Status(name, state, None, 0, 0, port)
