@@ -1,0 +1,86 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+RUN := $(VENV)/bin
+# A Python at hand that serves; `make PYTHON=... setup` chooses another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$python; break; }; done)
+
+##@ Use
+
+.PHONY: help
+help: ## Show this text
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/ready ## Make the virtual environment from the lock; nothing to do if it is up to date
+
+.PHONY: up
+up: setup ## Run Kafka, PostgreSQL and every service until Ctrl-C
+	@$(RUN)/belay up
+
+.PHONY: demo
+demo: setup ## Roll three releases of a real application out over twelve sites (ONCE=1: end when it is done)
+	@$(RUN)/belay demo
+
+.PHONY: clean
+clean: ## Stop what runs here, and remove the environment, all data and everything built
+	@if [ -x $(RUN)/python ]; then $(RUN)/python -m shared.embedded clean; fi
+	rm -rf $(VENV) .belay build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Work on it
+
+.PHONY: test
+test: setup ## Run all tests, on real Kafka and PostgreSQL
+	@$(RUN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: setup ## Check style and format
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+
+.PHONY: types
+types: setup ## Check types
+	@$(RUN)/mypy
+
+.PHONY: fmt
+fmt: setup ## Put code into its format
+	@$(RUN)/ruff check --fix --quiet . || true
+	@$(RUN)/ruff format .
+
+.PHONY: schemas
+schemas: setup ## Export the schemas of all messages and of the HTTP API
+	@$(RUN)/python -m shared.schemas
+
+.PHONY: bench
+bench: setup ## Measure orchestrated steps per second on the simulated driver
+	@$(RUN)/python -m tests.bench $(ARGS)
+
+COMPILE := $(RUN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet \
+	--universal --python-version 3.11 $(ARGS)
+
+.PHONY: lock
+lock: setup ## Pin every package anew (ARGS=--upgrade: to its newest version), Kafka's Java packages included
+	$(COMPILE) pyproject.toml --extra dev -o requirements.lock
+	grep -E '^uv==' requirements.lock | sed 's/ .*//' | $(COMPILE) - -o requirements-uv.lock
+	$(RUN)/python -m shared.embedded.pin
+
+# pip is needed for one package, uv; uv then makes the environment what the lock says, every hash checked.
+$(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Belay needs Python 3.11 or newer; found: $$(python3 --version 2>&1 || true)." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; fi
+	@$(RUN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		rm -rf $(VENV); \
+		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+			echo "$(PYTHON) cannot make a virtual environment (Debian, Ubuntu: apt install python3-venv)" >&2; \
+			exit 1; }; }
+	@[ -x $(RUN)/uv ] || $(RUN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements-uv.lock
+	@$(RUN)/uv pip sync --quiet --python $(RUN)/python --require-hashes requirements.lock
+	@$(RUN)/uv pip install --quiet --python $(RUN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
