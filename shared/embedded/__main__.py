@@ -80,6 +80,7 @@ def clean(home: Home) -> int:
     """Stop what runs, and delete the database files that lie outside the home."""
     stack.stop(home)
     postgres.remove(home)
+    postgres.remove_shared()
     return 0
 
 

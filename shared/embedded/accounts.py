@@ -41,3 +41,10 @@ def _add() -> pwd.struct_passwd:
     except subprocess.CalledProcessError as error:
         raise RuntimeError(f"cannot add the account {NAME}: {error.stderr.strip()}") from error
     return pwd.getpwnam(NAME)
+
+
+def remove() -> None:
+    """Take the account away again, where a way to do so is here."""
+    way = next((way for way in ("userdel", "deluser") if shutil.which(way)), None)
+    if way:
+        subprocess.run((way, NAME), check=False, capture_output=True)  # noqa: S603

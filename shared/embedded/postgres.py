@@ -71,7 +71,7 @@ def prepare(home: Home) -> Command:
     place = _place(home)
     if not place.data.exists():
         _init(home, place)
-    _drop_stale_lock(place.data)
+    drop_stale_lock(place.data)
     settings = {**SETTINGS, "port": str(ports.known(home, "postgres"))}
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     argv = (str(place.binaries / "postgres"), "-D", str(place.data), *options)
@@ -82,6 +82,14 @@ def prepare(home: Home) -> Command:
 def remove(home: Home) -> None:
     """Delete the data, wherever it lies. The server must be down."""
     shutil.rmtree(_folder(home, as_root=os.geteuid() == 0), ignore_errors=True)
+
+
+def remove_shared() -> None:
+    """As root, once the last home is gone: delete the copy of the binaries and our system account."""
+    homes = [path for path in ROOT_FOLDER.glob("*") if not path.name.startswith("postgresql-")]
+    if os.geteuid() == 0 and ROOT_FOLDER.exists() and not homes:
+        shutil.rmtree(ROOT_FOLDER)
+        accounts.remove()
 
 
 def _folder(home: Home, as_root: bool) -> Path:
@@ -163,7 +171,7 @@ def _init(home: Home, place: Place) -> None:
     draft.rename(place.data)
 
 
-def _drop_stale_lock(data: Path) -> None:
+def drop_stale_lock(data: Path) -> None:
     """Remove postmaster.pid if its pid is no postmaster of this data: after a reboot or in a container
     the number may belong to anyone, and PostgreSQL would refuse to start for ever."""
     lock = data / "postmaster.pid"
