@@ -9,6 +9,7 @@ from shared.messages.base import Command, Event, Fault
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.words import Identifier, Name, Sha256, Text, Version
+from shared.versions import Scheme
 
 
 class PublishRelease(Command):
@@ -18,7 +19,9 @@ class PublishRelease(Command):
 
     bundle_sha256: Sha256
     bundle_bytes: int = Field(ge=1, description="size of the bundle")
-    file_name: str = Field(default="", max_length=255, description="name it was uploaded under, for people")
+    file_name: str = Field(
+        default="", max_length=255, pattern=r"^[^\x00-\x1f]*$", description="name it was uploaded under, for people"
+    )
 
 
 class WithdrawRelease(Command):
@@ -51,7 +54,7 @@ class ReleaseAvailable(Event):
     release_id: Identifier
     app: Name
     version: Version
-    scheme: str = Field(description="how versions of this app compare: pep440 or semver")
+    scheme: Scheme = Field(description="how versions of this app compare: pep440 or semver")
     description: Text = ""
     bundle_sha256: Sha256
     bundle_bytes: int

@@ -1,0 +1,168 @@
+"""Reading a .tar.gz that may be hostile: every rule is checked before a byte of a member is written anywhere."""
+
+import gzip
+import hashlib
+import os
+import tarfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from shared.messages.base import Fault
+
+from .faults import MOST_FAULTS, fault
+from .names import Tree, fault_of_name
+from .stream import MIB, Inflated, Limits, Stop
+
+BUFFER = 16 * 1024
+_CORRUPT = (tarfile.TarError, gzip.BadGzipFile, zlib.error, ValueError, ArithmeticError, LookupError)
+"""What reading a damaged archive raises. Other errors of the operating system are not the bundle's fault."""
+
+_KINDS: dict[bytes, str] = {
+    tarfile.SYMTYPE: "symbolic link",
+    tarfile.LNKTYPE: "hard link",
+    tarfile.CHRTYPE: "character device",
+    tarfile.BLKTYPE: "block device",
+    tarfile.FIFOTYPE: "named pipe",
+}
+_WITHOUT_CONTENT = {*_KINDS, tarfile.DIRTYPE}
+"""tarfile reads on right after the header of these, whatever size they claim."""
+
+
+@dataclass(slots=True)
+class Contents:
+    """What was found in an archive."""
+
+    digests: dict[str, str] = field(default_factory=dict)
+    """sha256 by name, of every file."""
+    kept: dict[str, bytes] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    complete: bool = False
+    """Whether it was read to its end."""
+
+
+def read(
+    path: Path,
+    *,
+    keep: Mapping[str, int],
+    target: Path | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Contents:
+    """Read the archive once, from front to end.
+
+    Files named in `keep` are returned, up to so many bytes each. With `target`, an empty folder, the files are written
+    there as long as no fault was found. Faults are in the result; raises OSError when the disk fails or is full.
+    """
+    reader = _Reader(keep, target, limits)
+    with path.open("rb") as file:
+        try:
+            reader.walk(file)
+        except Stop as stop:
+            reader.contents.faults.append(stop.fault)
+        except EOFError:
+            reader.contents.faults.append(fault("truncated", "", "the file ends too early; it was not copied whole"))
+        except _CORRUPT as error:
+            reader.contents.faults.append(_corrupt(error, reader.contents))
+    return reader.contents
+
+
+def _corrupt(error: Exception, contents: Contents) -> Fault:
+    if isinstance(error, gzip.BadGzipFile) and "Not a gzipped file" in str(error):
+        return fault("not_gzip", "", "the file is not compressed with gzip; a bundle is a .tar.gz")
+    if isinstance(error, tarfile.ReadError) and "unexpected end" in str(error):
+        return fault("truncated", "", "the archive ends too early; it was not written whole")
+    if isinstance(error, tarfile.ReadError) and not contents.digests and not contents.faults:
+        return fault("not_tar", "", f"there is no tar archive in the file ({error})")
+    return fault("corrupt", "", f"the archive is damaged ({error})")
+
+
+class _Reader:
+    def __init__(self, keep: Mapping[str, int], target: Path | None, limits: Limits) -> None:
+        self.contents = Contents()
+        self._keep = keep
+        self._target = target
+        self._limits = limits
+        self._tree = Tree()
+
+    def walk(self, file: IO[bytes]) -> None:
+        stream = Inflated(file, self._limits)
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=BUFFER) as archive:  # type: ignore[call-overload]
+            for number, member in enumerate(archive, start=1):
+                if number > self._limits.files:
+                    raise Stop(fault("too_many_files", "", f"it has more than {self._limits.files} files and folders"))
+                stream.allow(0 if member.type in _WITHOUT_CONTENT else max(member.size, 0))
+                self._take(archive, member)
+            end = archive.offset
+        stream.drain()
+        if stream.filled > end:
+            raise Stop(fault("corrupt", "", f"what follows byte {end} of the unpacked archive is no tar header"))
+        self.contents.complete = True
+
+    def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        name = member.name.removeprefix("./")
+        if member.isdir() and name in {"", "."}:
+            return  # `tar czf x.tar.gz .` names the folder itself
+        if found := self._fault(member, name):
+            self._blame(found)
+        elif member.isreg():
+            self._read_file(archive, member, name)
+
+    def _blame(self, found: Fault) -> None:
+        self.contents.faults.append(found)
+        if len(self.contents.faults) >= MOST_FAULTS:
+            raise Stop(fault("too_many_faults", "", f"reading ended after {MOST_FAULTS} faults"))
+
+    def _fault(self, member: tarfile.TarInfo, name: str) -> Fault | None:
+        if found := fault_of_name(name):
+            return found
+        if member.issparse():
+            raise Stop(fault("not_a_file", name, "only files and folders are taken, this is a sparse file"))
+        if not (member.isreg() or member.isdir()):
+            kind = _KINDS.get(member.type, "special file")
+            return fault("not_a_file", name, f"only files and folders are taken, this is a {kind}")
+        if member.mode & 0o7000:
+            return fault("bad_mode", name, "setuid, setgid and sticky bits are not taken", oct(member.mode))
+        if member.size > self._limits.file_bytes:
+            raise Stop(fault("file_too_large", name, f"has more than {self._limits.file_bytes} bytes", member.size))
+        return self._tree.add_folder(name) if member.isdir() else self._tree.add_file(name)
+
+    def _read_file(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> None:
+        source = archive.extractfile(member)
+        if source is None:
+            raise Stop(fault("corrupt", name, "the file has no content"))
+        if name in self._keep and member.size > self._keep[name]:
+            self._blame(fault("file_too_large", name, f"has more than {self._keep[name]} bytes", member.size))
+            return
+        if self._target and not self.contents.faults:
+            self._check_again(member, self._target)
+            with _create(self._target / name, member.mode) as sink:
+                self._copy(source, name, sink)
+        else:
+            self._copy(source, name, None)
+
+    def _copy(self, source: IO[bytes], name: str, sink: IO[bytes] | None) -> None:
+        digest = hashlib.sha256()
+        kept = []
+        while chunk := source.read(MIB):
+            digest.update(chunk)
+            if sink:
+                sink.write(chunk)
+            if name in self._keep:
+                kept.append(chunk)
+        self.contents.digests[name] = digest.hexdigest()
+        if name in self._keep:
+            self.contents.kept[name] = b"".join(kept)
+
+    def _check_again(self, member: tarfile.TarInfo, target: Path) -> None:
+        """The standard library's own rules as a second net, where this Python has them (3.11.4)."""
+        if (second_net := getattr(tarfile, "data_filter", None)) is not None:
+            second_net(member, str(target))
+
+
+def _create(path: Path, mode: int) -> IO[bytes]:
+    """A new file, executable or not, whatever else its mode said. Raises FileExistsError rather than follow a link."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    return os.fdopen(os.open(path, flags, 0o755 if mode & 0o100 else 0o644), "wb")

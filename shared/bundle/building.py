@@ -1,0 +1,139 @@
+"""Making a bundle from a folder: the same folder gives the same bytes, whoever builds it and whenever."""
+
+import gzip
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from shared.manifest import Manifest, ProcessComponent
+from shared.messages.base import Fault
+
+from .faults import BundleRefused, fault, printable
+from .names import Tree, fault_of_name
+from .reading import CHECKSUMS, MANIFEST, WHEELS, manifest_of, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A bundle that was made and verified; `size` in bytes."""
+
+    path: Path
+    sha256: str
+    size: int
+    manifest: Manifest
+
+
+def build(folder: Path, out: Path, home: Path) -> Built:
+    """Make the bundle of a folder that holds a `bundle.yaml`, and verify it.
+
+    `out` is the file to write, or a folder in which it gets the name `<app>-<version>.tar.gz`. The wheels that
+    requirements files lock are downloaded once and kept under `home`. Hidden files are left out; links are followed.
+    Raises BundleRefused with every fault of the folder, OSError when a file cannot be read or written.
+    """
+    files = _files(folder)
+    manifest = manifest_of(files[MANIFEST].read_bytes(), set(files))
+    for lock in sorted({c.requirements for c in manifest.components if isinstance(c, ProcessComponent)}):
+        files |= {WHEELS + wheel.name: wheel for wheel in _wheels(lock, files[lock], home / "wheels")}
+    if out.is_dir():
+        out = out / f"{manifest.app}-{manifest.version}.tar.gz"
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        _write(files, draft)
+        verify(draft)
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Built(out, digest_of(out), out.stat().st_size, manifest)
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a file. Raises OSError when it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Every file to pack, by name. Raises BundleRefused when one may not be packed, or bundle.yaml is missing."""
+    files: dict[str, Path] = {}
+    faults: list[Fault] = []
+    tree = Tree()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name == CHECKSUMS or name.startswith(WHEELS) or any(part.startswith(".") for part in Path(name).parts):
+            continue
+        if found := (fault_of_name(name) or tree.add_file(name)) if path.is_file() else _fault_of_other(path, name):
+            faults.append(found)
+        elif path.is_file():
+            files[name] = path
+    if MANIFEST not in files:
+        faults.append(fault("missing_manifest", MANIFEST, f"the folder {folder} holds no {MANIFEST}"))
+    if faults:
+        raise BundleRefused(faults)
+    return files
+
+
+def _fault_of_other(path: Path, name: str) -> Fault | None:
+    if path.is_dir() and not path.is_symlink():
+        return None
+    return fault("not_a_file", name, "only files, folders and links to files can be packed")
+
+
+def _wheels(lock: str, path: Path, cache: Path) -> list[Path]:
+    """The wheels that a lock names for this machine, from the cache or else downloaded and checked by their hashes.
+
+    The name in the cache holds all that the choice of wheels hangs on. Raises BundleRefused when pip cannot get them.
+    """
+    platform = f"{sys.implementation.cache_tag}-{sys.platform}-{os.uname().machine}"
+    place = cache / f"{digest_of(path)[:32]}-{platform}"
+    if not place.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".draft-") as draft:
+            _download(lock, path, Path(draft) / "wheels")
+            _take_place(Path(draft) / "wheels", place)
+    return sorted(place.glob("*.whl"))
+
+
+def _download(lock: str, path: Path, target: Path) -> None:
+    options = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet")
+    command = [sys.executable, "-m", "pip", "download", *options, "-r", str(path), "-d", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, our own words
+    if done.returncode:
+        reason = f"status {done.returncode}\n{done.stderr}".strip().splitlines()[-1]
+        raise BundleRefused([fault("wheels_unavailable", lock, f"pip could not get the wheels: {printable(reason)}")])
+
+
+def _take_place(draft: Path, place: Path) -> None:
+    try:
+        draft.rename(place)
+    except OSError:
+        if not place.is_dir():  # else another build was faster, with the same wheels
+            raise
+
+
+def _write(files: Mapping[str, Path], out: Path) -> None:
+    checksums = "".join(f"{digest_of(path)}  {name}\n" for name, path in sorted(files.items())).encode()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        out.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive,
+    ):
+        _add(archive, CHECKSUMS, len(checksums), io.BytesIO(checksums))
+        for name in sorted(files, key=lambda name: (name != MANIFEST, name)):
+            with files[name].open("rb") as file:
+                _add(archive, name, os.fstat(file.fileno()).st_size, file)
+
+
+def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:
+    """TarInfo's own defaults are what we want: time, owner and group 0, mode 0644."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    archive.addfile(member, content)

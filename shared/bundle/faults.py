@@ -1,0 +1,31 @@
+"""Faults of bundles: collected to the end, shown safely, raised together."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from shared.errors import BelayError
+from shared.messages.base import Fault
+
+MOST_FAULTS = 100
+"""More would not help whoever must mend the bundle, and must fit into one message."""
+
+
+class BundleRefused(BelayError):
+    """A bundle that cannot be taken, with every fault found, and the app and version it seems to be of."""
+
+    def __init__(self, faults: Iterable[Fault], app: str | None = None, version: str | None = None) -> None:
+        self.faults = tuple(faults)[:MOST_FAULTS]
+        self.app = app
+        self.version = version
+        super().__init__("; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in self.faults))
+
+
+def fault(code: str, where: str, message: str, value: Any = None) -> Fault:
+    """A fault whose place and value, which come from the bundle, are made fit for messages and logs."""
+    return Fault(code=code, field=printable(where), message=printable(message, 1_000), value=value)
+
+
+def printable(text: str, most: int = 200) -> str:
+    """`text` without control characters, lone surrogates and excess: each is shown by its escape."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
+    return shown if len(text) <= most else shown + "…"

@@ -1,0 +1,168 @@
+"""Taking a bundle apart: everything it must be is checked here, and every fault is named."""
+
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from shared.manifest import Manifest, ProcessComponent
+from shared.messages.base import Fault, faults_of
+from shared.safe_yaml import BadYaml, load
+
+from .archive import Contents, read
+from .faults import BundleRefused, fault, printable
+from .requirements import faults_of_requirements
+from .stream import MIB
+
+MANIFEST = "bundle.yaml"
+CHECKSUMS = "checksums.sha256"
+WHEELS = "wheels/"
+MANIFEST_BYTES = 1 * MIB
+CHECKSUM_BYTES = 8 * MIB
+REQUIREMENTS_BYTES = 4 * MIB
+PUBLISHED_BYTES = 500_000
+"""As JSON the components travel in one message, whose limit is twice this."""
+
+_CHECKSUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+
+
+def verify(path: Path) -> Manifest:
+    """Check a bundle without writing anything, and return what it says of itself.
+
+    Raises BundleRefused with every fault, OSError when the file cannot be read.
+    """
+    return _examine(path, None)
+
+
+def unpack(path: Path, target: Path) -> Manifest:
+    """Check a bundle and put its files into the folder `target`, which appears complete or not at all.
+
+    Raises BundleRefused with every fault, FileExistsError when the target is there already, other OSErrors when the
+    disk fails or is full.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target} is there already")
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    draft.mkdir(parents=True)
+    try:
+        manifest = _examine(path, draft)
+        draft.rename(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return manifest
+
+
+def manifest_of(content: bytes, files: set[str] | None = None) -> Manifest:
+    """The manifest in a `bundle.yaml`; with `files`, the names it uses must be among them. Raises BundleRefused."""
+    try:
+        raw = load(content)
+    except BadYaml as error:
+        raise BundleRefused([fault("bad_yaml", MANIFEST, str(error))]) from error
+    if not isinstance(raw, dict):
+        raise BundleRefused([fault("bad_yaml", MANIFEST, "must be a map of fields such as app, version, components")])
+    try:
+        manifest = Manifest.model_validate(raw, context=None if files is None else {"files": files})
+    except ValidationError as error:
+        raise BundleRefused(_manifest_faults(error)) from error
+    if len(manifest.model_dump_json(exclude={"annotations"})) > PUBLISHED_BYTES:
+        raise BundleRefused([fault("file_too_large", MANIFEST, f"describes more than {PUBLISHED_BYTES} bytes hold")])
+    return manifest
+
+
+def claimed(content: bytes | None) -> tuple[str | None, str | None]:
+    """App and version that a faulty manifest seems to name, for people who look for their bundle."""
+    try:
+        raw = load(content or b"")
+    except BadYaml:
+        return None, None
+    values = (raw.get("app"), raw.get("version")) if isinstance(raw, dict) else (None, None)
+    app, version = (printable(value, 100) if isinstance(value, str) and value else None for value in values)
+    return app, version
+
+
+def _examine(path: Path, target: Path | None) -> Manifest:
+    contents = read(path, keep={MANIFEST: MANIFEST_BYTES, CHECKSUMS: CHECKSUM_BYTES}, target=target)
+    faults = [*contents.faults]
+    manifest = None
+    if contents.complete:
+        faults += _checksum_faults(contents)
+        manifest, more = _read_manifest(contents)
+        faults += more
+    if manifest:
+        faults += _requirement_faults(path, manifest, contents)
+    if faults or manifest is None:
+        raise BundleRefused(faults, *claimed(contents.kept.get(MANIFEST)))
+    return manifest
+
+
+def _read_manifest(contents: Contents) -> tuple[Manifest | None, tuple[Fault, ...]]:
+    if MANIFEST not in contents.digests:
+        return None, (fault("missing_manifest", MANIFEST, f"the bundle holds no {MANIFEST} at its top"),)
+    if MANIFEST not in contents.kept:
+        return None, ()  # too large, which was said
+    try:
+        return manifest_of(contents.kept[MANIFEST], set(contents.digests)), ()
+    except BundleRefused as refused:
+        return None, refused.faults
+
+
+def _manifest_faults(error: ValidationError) -> list[Fault]:
+    kinds = [detail["type"] for detail in error.errors(include_url=False, include_context=False, include_input=False)]
+    return [_manifest_fault(found, kind) for found, kind in zip(faults_of(error), kinds, strict=True)]
+
+
+def _manifest_fault(found: Fault, kind: str) -> Fault:
+    """Where it stands in bundle.yaml, and what YAML's guesses about unquoted values need to hear."""
+    code = "missing_file" if kind == "missing_file" else found.code
+    message = found.message
+    if kind == "string_type" and not isinstance(found.value, dict | list | None):
+        message += "; put the value in quotes, or YAML takes it for a number, a date or a truth value"
+    value = printable(found.value) if isinstance(found.value, str) else found.value
+    return fault(code, f"{MANIFEST}:{found.field}", message, value)
+
+
+def _checksum_faults(contents: Contents) -> list[Fault]:
+    """`checksums.sha256` must name every other file, and no other, with the sha256 it has."""
+    if CHECKSUMS not in contents.digests:
+        return [fault("missing_checksums", CHECKSUMS, f"the bundle holds no {CHECKSUMS} at its top")]
+    if CHECKSUMS not in contents.kept:
+        return []  # too large, which was said
+    listed, faults = _listed(contents.kept[CHECKSUMS])
+    actual = {name: digest for name, digest in contents.digests.items() if name != CHECKSUMS}
+    for name in sorted(listed.keys() - actual.keys()):
+        faults.append(fault("missing_file", name, f"{CHECKSUMS} names this file, but the bundle does not hold it"))
+    for name in sorted(actual.keys() - listed.keys()):
+        faults.append(fault("unlisted_file", name, f"{CHECKSUMS} does not name this file"))
+    for name in sorted(name for name in listed.keys() & actual.keys() if listed[name] != actual[name]):
+        faults.append(fault("wrong_checksum", name, f"its sha256 is not the one in {CHECKSUMS}", actual[name]))
+    return faults
+
+
+def _listed(content: bytes) -> tuple[dict[str, str], list[Fault]]:
+    listed: dict[str, str] = {}
+    faults = []
+    for number, line in enumerate(content.decode(errors="surrogateescape").split("\n"), start=1):
+        where = f"{CHECKSUMS}:{number}"
+        if (match := _CHECKSUM.fullmatch(line)) is None:
+            if line.strip():
+                faults.append(fault("bad_checksums", where, "must be a sha256, two spaces and a name", printable(line)))
+        elif match[2] in listed:
+            faults.append(fault("bad_checksums", where, "names a file a second time", printable(match[2])))
+        else:
+            listed[match[2]] = match[1]
+    return listed, faults
+
+
+def _requirement_faults(path: Path, manifest: Manifest, contents: Contents) -> list[Fault]:
+    names = {c.requirements for c in manifest.components if isinstance(c, ProcessComponent)}
+    if not names:
+        return []
+    wheels = {digest for name, digest in contents.digests.items() if name.startswith(WHEELS) and name.endswith(".whl")}
+    files = read(path, keep=dict.fromkeys(names, REQUIREMENTS_BYTES))
+    faults = [found for found in files.faults if found not in contents.faults]
+    for name in sorted(names & files.kept.keys()):
+        faults += faults_of_requirements(name, files.kept[name], wheels)
+    return faults
