@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
@@ -83,10 +84,20 @@ def end_leftovers(home: Home) -> None:
 def sweep() -> None:
     """Clear up after runs that were killed: their homes name a pytest that is no more."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if folder.is_dir() and os.access(folder, os.W_OK):
+        # A young one may be about to be named by a run that begins beside ours.
+        if os.access(folder, os.W_OK) and time.time() - folder.stat().st_mtime > 60:
             home = Home.open(folder, JARS)
             if "pytest" not in process.recorded(home):
                 end_leftovers(home)
+    sweep_databases()
+
+
+def sweep_databases() -> None:
+    """As root, databases lie apart from their homes: delete those of temporary homes that are gone."""
+    for note in postgres.ROOT_FOLDER.glob("*/home"):
+        home = Path(note.read_text())
+        if home.is_relative_to(tempfile.gettempdir()) and not home.exists():
+            shutil.rmtree(note.parent)
 
 
 @pytest.fixture(scope="session")
