@@ -29,19 +29,19 @@ class Queries:
         self.sql: dict[str, str] = {name: getattr(parsed, name).sql for name in names}
         self.parameters: dict[str, list[str]] = {name: list(parsed.driver_adapter.var_sorted[name]) for name in names}
 
-    async def fetch(self, conn: Connection, name: str, **arguments: Any) -> list[asyncpg.Record]:
+    async def fetch(self, conn: Connection, name: str, /, **arguments: Any) -> list[asyncpg.Record]:
         """All rows."""
         return await conn.fetch(self.sql[name], *self._ordered(name, arguments))
 
-    async def row(self, conn: Connection, name: str, **arguments: Any) -> asyncpg.Record | None:
+    async def row(self, conn: Connection, name: str, /, **arguments: Any) -> asyncpg.Record | None:
         """The first row, or None."""
         return await conn.fetchrow(self.sql[name], *self._ordered(name, arguments))
 
-    async def value(self, conn: Connection, name: str, **arguments: Any) -> Any:
+    async def value(self, conn: Connection, name: str, /, **arguments: Any) -> Any:
         """The first column of the first row, or None."""
         return await conn.fetchval(self.sql[name], *self._ordered(name, arguments))
 
-    async def run(self, conn: Connection, name: str, **arguments: Any) -> int:
+    async def run(self, conn: Connection, name: str, /, **arguments: Any) -> int:
         """The number of rows that were changed."""
         status = await conn.execute(self.sql[name], *self._ordered(name, arguments))
         return int(status.rsplit(" ", 1)[-1])

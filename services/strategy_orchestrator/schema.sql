@@ -57,6 +57,7 @@ create table stage (
     complete integer not null check (complete >= 0),
     failed integer not null check (failed >= 0),
     aborted integer not null check (aborted >= 0),
+    parked integer not null default 0, -- waiting ones whose site is busy
     forgiven integer not null default 0, -- failures a person accepted by resuming
     max_parallel integer not null check (max_parallel between 1 and 5000),
     soak_seconds integer not null default 0,
@@ -65,6 +66,7 @@ create table stage (
     forecast jsonb, -- the monitor's advice, shown as such
     primary key (strategy_id, position),
     constraint counts_are_exact check (waiting + running + complete + failed + aborted = total),
+    constraint parked_ones_wait check (parked between 0 and waiting),
     constraint max_parallel_holds check (running <= max_parallel)
 ) with (fillfactor = 50);
 

@@ -205,6 +205,7 @@ class FailurePolicy(Model):
         default=None, description="with stop_on_failure off: trip when a stage has this many failures, or this per cent"
     )
     min_sample: int = Field(default=1, ge=1, description="finished sites needed before a per cent counts")
+    heed_monitor: bool = Field(default=False, description="pause when the monitor finds the failure rate high")
     then: Literal["fail", "pause"] = Field(default="fail", description="end the strategy, or wait for a person")
 
 

@@ -1,0 +1,282 @@
+"""Carries out what the domain decides: loads strategies under their locks, does the moves, saves, emits.
+
+One `Conductor` lives for one turn. Handlers load strategies through it, change them by domain functions, and report
+steps that moved; `finish` does all that follows and writes each kind of change once for the whole turn.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from services.strategy_orchestrator import domain, store
+from services.strategy_orchestrator.domain import Moves, Refused, Stage, Strategy
+from services.strategy_orchestrator.store import Row
+from services.strategy_orchestrator.strategies import TYPES
+from shared.ledger import Turn
+from shared.messages.base import Event, Fault
+from shared.messages.deployer import RequestOperation
+from shared.messages.strategy import (
+    BATCH,
+    Counts,
+    FailurePolicy,
+    SitesHeld,
+    SitesReleased,
+    StageProgressed,
+    StepChange,
+    StepsChanged,
+    StrategyStateChanged,
+    Why,
+)
+from shared.messages.words import StageState, StepState, StrategyState
+
+SOAK = "soak"
+"""The timer that ends a soak; its key is the strategy's id."""
+
+
+def operation_id(strategy_id: str, position: int, attempt: int) -> str:
+    """The id of a step's operation: the same step and attempt always asks for the same operation."""
+    return f"{strategy_id}.{position}.{attempt}"
+
+
+def step_of(operation: str) -> tuple[str, int, int] | None:
+    """Strategy id, position and attempt of a step's operation; None for any other operation."""
+    strategy_id, _, rest = operation.partition(".")
+    position, _, attempt = rest.partition(".")
+    if not (position.isascii() and position.isdigit() and attempt.isascii() and attempt.isdigit()):
+        return None
+    return (strategy_id, int(position), int(attempt)) if len(position) < 10 and len(attempt) < 10 else None
+
+
+@dataclass(slots=True)
+class Score:
+    """A strategy during a turn: as it was loaded, as it is now, and what moved."""
+
+    row: Row
+    was: Strategy
+    now: Strategy
+    cursors: list[int]
+    sequence: int
+    steps: list[StepChange] = field(default_factory=list)
+
+    def emit(self, turn: Turn, event: Event) -> None:
+        """Send an event of this strategy with its next sequence number."""
+        self.sequence += 1
+        turn.emit(event, sequence=self.sequence, correlation_id=self.now.id)
+
+    def note(self, rows: Iterable[Row]) -> None:
+        """Steps as they are now, for the events of this turn."""
+        self.steps.extend(_change(self.now.id, row) for row in rows)
+
+    def recount(self, stage: int, **deltas: int) -> None:
+        """Some sites of a stage changed state; `parked` counts beside the states."""
+        stages = list(self.now.stages)
+        parked = stages[stage].parked + deltas.pop("parked", 0)
+        counts = domain.moved(stages[stage].counts, **deltas)
+        stages[stage] = replace(stages[stage], counts=counts, parked=parked)
+        self.now = replace(self.now, stages=tuple(stages))
+
+
+class Conductor:
+    """All strategies that one turn touches."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._scores: dict[str, Score] = {}
+
+    async def load(self, ids: Iterable[str]) -> list[Score]:
+        """Lock and load strategies; ids that are none are left out."""
+        wanted = sorted(set(ids))
+        missing = [strategy_id for strategy_id in wanted if strategy_id not in self._scores]
+        rows = await store.lock_strategies(self._turn.conn, missing) if missing else []
+        stages: dict[str, list[Row]] = {row["id"]: [] for row in rows}
+        for stage in await store.stages_of(self._turn.conn, list(stages)) if rows else []:
+            stages[stage["strategy_id"]].append(stage)
+        for row in rows:
+            strategy = _strategy(row, stages[row["id"]])
+            cursors = [stage["cursor"] for stage in stages[row["id"]]]
+            self._scores[row["id"]] = Score(row, strategy, strategy, cursors, row["sequence"])
+        return [self._scores[i] for i in wanted if i in self._scores]
+
+    async def finish(self) -> None:
+        """Do what follows from every loaded strategy, save it, and say so."""
+        for score in self._scores.values():
+            await self._advance(score)
+        changed = [s for s in self._scores.values() if s.now != s.was or s.steps]
+        for score in changed:
+            self._announce(score)
+        await self._save(changed)
+
+    async def hold(self, score: Score) -> None:
+        """Hold the sites of all waiting steps. Raises Refused when one of them cannot be had."""
+        names = await store.hold_sites(self._turn.conn, score.now.id)
+        if missing := await store.sites_not_held(self._turn.conn, score.now.id):
+            raise Refused(*(_not_held(row) for row in missing))
+        events = [
+            SitesHeld(strategy_id=score.now.id, strategy=score.now.name, names=tuple(names[i : i + BATCH]))
+            for i in range(0, len(names), BATCH)
+        ]
+        await emit_fleet(self._turn, events, score.now.id)
+
+    # -- moves ----------------------------------------------------------------------------------------------------
+
+    async def _advance(self, score: Score) -> None:
+        """Until nothing more can start: a start that finds only unmanaged sites leaves its slots free."""
+        while True:
+            moves = domain.advance(score.now, self._turn.now)
+            score.now = moves.strategy
+            if moves.abort_waiting:
+                score.note(await store.abort_steps(self._turn.conn, score.now.id, score.now.why))
+            if moves.stage is None or not moves.start:
+                return await self._settle(score, moves)
+            await self._start(score, moves.stage, moves.start)
+
+    async def _settle(self, score: Score, moves: Moves) -> None:
+        if moves.soak_until and moves.soak_until > self._turn.now:
+            self._turn.set_timer(SOAK, score.now.id, moves.soak_until)
+        ended_now = moves.let_go and score.now != score.was
+        if ended_now and await store.release_sites(self._turn.conn, score.now.id):
+            await emit_fleet(self._turn, [SitesReleased(strategy_id=score.now.id)], score.now.id)
+
+    async def _start(self, score: Score, stage: int, count: int) -> None:
+        rows = await store.start_steps(self._turn.conn, score.now.id, stage, score.cursors[stage], count)
+        rows.sort(key=lambda row: row["position"])
+        if len(rows) < count:
+            raise AssertionError(f"stage {stage} of {score.now.id} counts {count} startable sites, found {len(rows)}")
+        started = [row for row in rows if row["state"] == StepState.RUNNING]
+        score.cursors[stage] = rows[-1]["position"] + 1
+        score.recount(stage, waiting=-len(rows), running=len(started), aborted=len(rows) - len(started))
+        score.note(rows)
+        for row in started:
+            self._request(score, row)
+
+    def _request(self, score: Score, row: Row) -> None:
+        spec = score.row["spec"]
+        command = RequestOperation(
+            site=row["site"],
+            app=score.row["app"],
+            kind=TYPES[score.row["type"]].operation,
+            version=score.row["version"],
+            timeout_seconds=spec["step_timeout_seconds"],
+            strategy_id=score.now.id,
+        )
+        identifier = operation_id(score.now.id, row["position"], row["attempt"])
+        self._turn.emit(command, message_id=identifier, correlation_id=score.now.id)
+
+    # -- words and rows -------------------------------------------------------------------------------------------
+
+    def _announce(self, score: Score) -> None:
+        """One event per stage that moved, its steps in batches, and the strategy itself if it moved on."""
+        at, now = self._turn.now, score.now
+        for start in range(0, len(score.steps), BATCH):
+            steps = tuple(score.steps[start : start + BATCH])
+            score.emit(self._turn, StepsChanged.model_construct(strategy_id=now.id, steps=steps, at=at))
+        reasons_may_differ = now.state != score.was.state
+        for was, stage in zip(score.was.stages, now.stages, strict=True):
+            why = domain.why_waiting(now, stage)
+            if stage != was or (reasons_may_differ and why):
+                score.emit(self._turn, progress_of(now, stage, why, at))
+        if now.state != score.was.state:
+            score.emit(self._turn, state_event(now, at))
+
+    async def _save(self, scores: Sequence[Score]) -> None:
+        if not scores:
+            return
+        await store.save_strategies(self._turn.conn, [_saved(score, self._turn.now) for score in scores])
+        stages = [
+            (score.now.id, stage, cursor)
+            for score in scores
+            for stage, cursor in zip(score.now.stages, score.cursors, strict=True)
+        ]
+        await store.save_stages(self._turn.conn, stages)
+
+
+async def emit_fleet(turn: Turn, events: Sequence[Event], correlation_id: str = "") -> None:
+    """Send events about sites and groups, each with the fleet's next sequence number."""
+    if not events:
+        return
+    first = await store.next_fleet_sequence(turn.conn, len(events))
+    for number, event in enumerate(events, first):
+        turn.emit(event, sequence=number, correlation_id=correlation_id)
+
+
+def progress_of(strategy: Strategy, stage: Stage, why: Why | None, at: datetime) -> StageProgressed:
+    """A stage as it stands, in absolute counts."""
+    return StageProgressed(
+        strategy_id=strategy.id,
+        stage=stage.position,
+        name=stage.name,
+        state=stage.state,
+        counts=stage.counts,
+        max_parallel=stage.max_parallel,
+        why=why,
+        at=at,
+    )
+
+
+def state_event(strategy: Strategy, at: datetime) -> StrategyStateChanged:
+    """The strategy as it stands."""
+    return StrategyStateChanged(
+        strategy_id=strategy.id,
+        name=strategy.name,
+        state=strategy.state,
+        why=strategy.why,
+        counts=strategy.counts,
+        at=at,
+    )
+
+
+def _not_held(row: Row) -> Fault:
+    site, holder = row["site"], row["held_by"]
+    code = "site_held" if holder else "unknown_site"
+    held = f"strategy {holder} holds site '{site}'; a site takes part in one strategy at a time"
+    message = held if holder else f"site '{site}' is gone; create the strategy anew"
+    return Fault(code=code, field="strategy", message=message, value=site)
+
+
+def _change(strategy_id: str, row: Row) -> StepChange:
+    why = Why(code=row["why_code"], message=row["why_message"] or "") if row["why_code"] else None
+    begun = row["state"] not in {StepState.WAITING, StepState.ABORTED}
+    return StepChange.model_construct(
+        site=row["site"],
+        stage=row["stage"],
+        state=StepState(row["state"]),
+        attempt=row["attempt"],
+        operation_id=operation_id(strategy_id, row["position"], row["attempt"]) if begun else None,
+        why=why,
+    )
+
+
+def _strategy(row: Row, stages: Sequence[Row]) -> Strategy:
+    return Strategy(
+        id=row["id"],
+        name=row["name"],
+        state=StrategyState(row["state"]),
+        why=Why(code=row["why_code"], message=row["why_message"]),
+        policy=FailurePolicy(**row["spec"]["on_failure"]),
+        stages=tuple(_stage(stage) for stage in stages),
+        ends_as=StrategyState(row["ends_as"]) if row["ends_as"] else None,
+    )
+
+
+def _stage(row: Row) -> Stage:
+    return Stage(
+        position=row["position"],
+        name=row["name"],
+        state=StageState(row["state"]),
+        counts=Counts(**{name: row[name] for name in Counts.model_fields}),
+        max_parallel=row["max_parallel"],
+        soak_seconds=row["soak_seconds"],
+        soak_until=row["soak_until"],
+        forgiven=row["forgiven"],
+        parked=row["parked"],
+    )
+
+
+def _saved(score: Score, now: datetime) -> tuple[Any, ...]:
+    strategy, row = score.now, score.row
+    ended = strategy.state in domain.ENDED
+    started = row["started_at"] or (now if strategy.state in domain.LIVE else None)
+    finished = (row["finished_at"] or now) if ended and score.was.state in domain.ENDED else now if ended else None
+    why = strategy.why
+    return (strategy.id, strategy.state, strategy.ends_as, why.code, why.message, score.sequence, started, finished)

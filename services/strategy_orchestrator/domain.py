@@ -1,0 +1,342 @@
+"""How a strategy moves: pure values, one table of transitions, one function `advance` that decides all of it.
+
+Nothing here knows a clock, a database or a message bus. Whoever loads the rows asks `advance` what follows from
+them, does exactly that, and may be interrupted anywhere: asked again, the same rows give the same answer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.messages.base import Fault
+from shared.messages.strategy import Counts, FailurePolicy, Why
+from shared.messages.words import StageState, StrategyState, resolve
+
+S, G = StrategyState, StageState
+
+TRANSITIONS: dict[StrategyState, frozenset[StrategyState]] = {
+    S.READY: frozenset({S.APPLYING, S.ABORTED}),
+    S.APPLYING: frozenset({S.PAUSED, S.ABORTING, S.COMPLETE, S.FAILED}),
+    S.PAUSED: frozenset({S.APPLYING, S.ABORTING}),
+    S.ABORTING: frozenset({S.FAILED, S.ABORTED}),
+    S.COMPLETE: frozenset(),
+    S.FAILED: frozenset({S.APPLYING}),
+    S.ABORTED: frozenset({S.APPLYING}),
+}
+"""What may follow each state. `failed` and `aborted` go on only by a retry."""
+
+ENDED = frozenset({S.COMPLETE, S.FAILED, S.ABORTED})
+LIVE = frozenset({S.APPLYING, S.PAUSED, S.ABORTING})
+"""The states in which a strategy holds its sites."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One wave as it stands. `counts` always sum to its number of sites."""
+
+    position: int
+    name: str
+    state: StageState
+    counts: Counts
+    max_parallel: int
+    soak_seconds: int = 0
+    soak_until: datetime | None = None
+    forgiven: int = 0
+    """Failures that a person accepted by resuming."""
+    parked: int = 0
+    """Waiting sites that are busy with something else and can not take a slot now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A roll-out as it stands."""
+
+    id: str
+    name: str
+    state: StrategyState
+    why: Why
+    policy: FailurePolicy
+    stages: tuple[Stage, ...]
+    ends_as: StrategyState | None = None
+    """What `aborting` leads to: failed or aborted."""
+
+    @property
+    def counts(self) -> Counts:
+        """All stages together."""
+        return total_of(stage.counts for stage in self.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What follows from the rows: the strategy as it should be, and what to do besides saving it."""
+
+    strategy: Strategy
+    start: int = 0
+    """How many waiting sites of `stage` get a slot now."""
+    stage: int | None = None
+    abort_waiting: bool = False
+    """Every waiting step becomes aborted."""
+    soak_until: datetime | None = None
+    """Look again at this time."""
+
+    @property
+    def let_go(self) -> bool:
+        """Whether the strategy releases its sites."""
+        return self.strategy.state in ENDED
+
+
+class Refused(Exception):
+    """A person asked for what cannot be; `faults` say why, and what could be."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults = faults
+        super().__init__("; ".join(fault.message for fault in faults))
+
+
+def total_of(parts: Iterable[Counts]) -> Counts:
+    """The sum of counts."""
+    rows = list(parts)
+    return Counts(**{name: sum(getattr(row, name) for row in rows) for name in Counts.model_fields})
+
+
+# -- what people ask for ------------------------------------------------------------------------------------------
+
+
+def apply(strategy: Strategy) -> Strategy:
+    """Start a strategy that is ready."""
+    if strategy.state is not S.READY:
+        raise Refused(_wrong_state(strategy, "apply", "ready"))
+    return _to(strategy, S.APPLYING, Why(code="applying", message="started"))
+
+
+def pause(strategy: Strategy, by: str, reason: str) -> Strategy:
+    """Start no further site."""
+    if strategy.state is not S.APPLYING:
+        raise Refused(_wrong_state(strategy, "pause", "applying"))
+    return _to(strategy, S.PAUSED, Why(code="paused", message=_by(f"paused by {by or 'an operator'}", reason)))
+
+
+def resume(strategy: Strategy, by: str, reason: str) -> Strategy:
+    """Go on; the failures seen so far are accepted and do not trip the rope again."""
+    if strategy.state is not S.PAUSED:
+        raise Refused(_wrong_state(strategy, "resume", "paused"))
+    stages = tuple(replace(stage, forgiven=stage.counts.failed) for stage in strategy.stages)
+    why = Why(code="applying", message=_by(f"resumed by {by or 'an operator'}", reason))
+    return _to(replace(strategy, stages=stages), S.APPLYING, why)
+
+
+def abort(strategy: Strategy, by: str, reason: str) -> Strategy:
+    """Running sites finish, waiting ones are aborted. What was not started yet ends at once."""
+    why = Why(code="aborted", message=_by(f"aborted by {by or 'an operator'}", reason))
+    if strategy.state is S.READY:
+        return _to(strategy, S.ABORTED, why)
+    if strategy.state not in {S.APPLYING, S.PAUSED}:
+        raise Refused(_wrong_state(strategy, "abort", "ready, applying or paused"))
+    return replace(_to(strategy, S.ABORTING, why), ends_as=S.ABORTED)
+
+
+def retry(strategy: Strategy, by: str) -> Strategy:
+    """Try failed and aborted sites again: they wait, and the stages that have such sites open anew."""
+    if strategy.state not in {S.FAILED, S.ABORTED}:
+        raise Refused(_wrong_state(strategy, "retry", "failed or aborted"))
+    stages = tuple(_reopened(stage) for stage in strategy.stages)
+    why = Why(code="applying", message=f"failed and aborted sites are tried again by {by or 'an operator'}")
+    return _to(replace(strategy, stages=stages), S.APPLYING, why)
+
+
+def check_deletable(strategy: Strategy) -> None:
+    """Raises Refused while the strategy runs."""
+    if strategy.state in LIVE:
+        raise Refused(_wrong_state(strategy, "delete", "ready or ended; abort it first"))
+
+
+def heed_monitor(strategy: Strategy, position: int) -> Strategy:
+    """Pause on the monitor's advice, if the strategy wants that and its own rows say the same."""
+    stage = strategy.stages[position]
+    wanted = strategy.policy.heed_monitor and strategy.state is S.APPLYING and stage.state is G.RUNNING
+    if not wanted or stage.counts.failed - stage.forgiven < max(strategy.policy.min_sample, 1):
+        return strategy
+    message = f"the failure rate of stage {stage.name} is high: {stage.counts.failed} of {stage.counts.finished} failed"
+    return _to(strategy, S.PAUSED, Why(code="failure_rate", message=message))
+
+
+# -- what follows -------------------------------------------------------------------------------------------------
+
+
+def advance(strategy: Strategy, now: datetime) -> Moves:
+    """All that follows from how a strategy stands: slots to fill, stages to open or close, its end.
+
+    Invariant: with the moves done, no stage runs more than its max_parallel, no stage runs before all earlier ones
+    are complete, and a strategy without running sites either waits for a person or a soak timer, or has ended.
+    """
+    if strategy.state is S.APPLYING and (stage := _tripped(strategy)):
+        strategy = _trip(strategy, stage)
+    if strategy.state is S.ABORTING:
+        return _drain(strategy)
+    if strategy.state is S.APPLYING:
+        return _run(strategy, now)
+    if strategy.state is S.ABORTED and strategy.counts.waiting:
+        stages = tuple(_drained(stage) for stage in strategy.stages)  # aborted before it was started
+        return Moves(replace(strategy, stages=stages), abort_waiting=True)
+    return Moves(strategy)
+
+
+def _tripped(strategy: Strategy) -> Stage | None:
+    return next((stage for stage in strategy.stages if trips(strategy.policy, stage)), None)
+
+
+def trips(policy: FailurePolicy, stage: Stage) -> bool:
+    """Whether the failures of a stage are more than the policy bears."""
+    failed = stage.counts.failed - stage.forgiven
+    if failed <= 0:
+        return False
+    if policy.stop_on_failure:
+        return True
+    if policy.threshold is None:
+        return False
+    if isinstance(policy.threshold, int):
+        return failed >= policy.threshold
+    if stage.counts.finished < policy.min_sample:
+        return False
+    return failed * 100 >= int(policy.threshold[:-1]) * stage.counts.finished
+
+
+def _trip(strategy: Strategy, stage: Stage) -> Strategy:
+    counts = stage.counts
+    message = f"stage {stage.name}: {counts.failed} of {counts.finished} finished sites failed"
+    why = Why(code="failure_threshold", message=message)
+    if strategy.policy.then == "pause":
+        return _to(strategy, S.PAUSED, why)
+    return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)
+
+
+def _drain(strategy: Strategy) -> Moves:
+    """Abort what waits; the end comes when nothing runs any more."""
+    had_waiting = strategy.counts.waiting > 0
+    stages = tuple(_drained(stage) for stage in strategy.stages)
+    strategy = replace(strategy, stages=stages)
+    if strategy.counts.running == 0:
+        ends_as = strategy.ends_as or S.ABORTED
+        strategy = replace(_to(strategy, ends_as, strategy.why), ends_as=None)
+    return Moves(strategy, abort_waiting=had_waiting)
+
+
+def _drained(stage: Stage) -> Stage:
+    counts = stage.counts
+    counts = counts.model_copy(update={"waiting": 0, "aborted": counts.aborted + counts.waiting})
+    state = stage.state
+    if counts.running == 0 and state is not G.COMPLETE:
+        state = G.FAILED if counts.failed else G.ABORTED
+    return replace(stage, counts=counts, state=state, parked=0)
+
+
+def _run(strategy: Strategy, now: datetime) -> Moves:
+    """Close every stage that is done, then fill the slots of the first that is not."""
+    stages = list(strategy.stages)
+    for index, stage in enumerate(stages):
+        moved = _stage_moves(stage, now)
+        stages[index] = moved
+        if moved.state is G.COMPLETE:
+            continue
+        strategy = replace(strategy, stages=tuple(stages))
+        if moved.state is G.SOAKING:
+            return Moves(strategy, soak_until=moved.soak_until)
+        return _fill(strategy, index)
+    return Moves(_end(replace(strategy, stages=tuple(stages))))
+
+
+def _stage_moves(stage: Stage, now: datetime) -> Stage:
+    if stage.state is G.COMPLETE:
+        return stage
+    if stage.counts.waiting or stage.counts.running:
+        return replace(stage, state=G.RUNNING)
+    if stage.soak_seconds and stage.soak_until is None:
+        return replace(stage, state=G.SOAKING, soak_until=now + timedelta(seconds=stage.soak_seconds))
+    if stage.soak_until and now < stage.soak_until:
+        return replace(stage, state=G.SOAKING)
+    return replace(stage, state=G.COMPLETE)
+
+
+def _fill(strategy: Strategy, index: int) -> Moves:
+    """A sliding pool: as many starts as there are free slots, at once. The counts move when sites really start."""
+    stage = strategy.stages[index]
+    startable = stage.counts.waiting - stage.parked
+    free = stage.max_parallel - stage.counts.running
+    return Moves(strategy, start=max(min(startable, free), 0), stage=index)
+
+
+def _end(strategy: Strategy) -> Strategy:
+    counts = strategy.counts
+    if counts.failed or counts.aborted:
+        message = f"{counts.failed} of {counts.total} sites failed, {counts.aborted} were aborted"
+        return _to(strategy, S.FAILED, Why(code="sites_failed", message=message))
+    return _to(strategy, S.COMPLETE, Why(code="complete", message=f"all {counts.total} sites are done"))
+
+
+# -- why something waits ------------------------------------------------------------------------------------------
+
+
+def why_waiting(strategy: Strategy, stage: Stage) -> Why | None:
+    """Why the waiting sites of a stage wait; None when none of its sites waits."""
+    if not stage.counts.waiting:
+        return _why_soaking(stage)
+    if strategy.state is S.READY:
+        return Why(code="not_started", message="the strategy is ready and was not applied yet")
+    if strategy.state is S.PAUSED:
+        return Why(code=strategy.why.code, message=strategy.why.message)
+    if earlier := next((s for s in strategy.stages[: stage.position] if s.state is not G.COMPLETE), None):
+        return _why_behind(earlier)
+    if stage.counts.running >= stage.max_parallel:
+        message = f"{stage.counts.running} of {stage.max_parallel} slots are taken"
+        return Why(code="max_parallel", message=message)
+    return Why(code="site_busy", message=f"{stage.parked} sites are busy with another operation")
+
+
+def _why_soaking(stage: Stage) -> Why | None:
+    if stage.state is not G.SOAKING or stage.soak_until is None:
+        return None
+    return Why(code="soaking", message=f"soaks until {stage.soak_until:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _why_behind(earlier: Stage) -> Why:
+    if why := _why_soaking(earlier):
+        return Why(code="soaking", message=f"stage {earlier.name} {why.message}")
+    done, total = earlier.counts.finished, earlier.counts.total
+    return Why(code="earlier_stage", message=f"stage {earlier.name} comes first: {done} of {total} sites are finished")
+
+
+# -- small parts --------------------------------------------------------------------------------------------------
+
+
+def moved(counts: Counts, **deltas: int) -> Counts:
+    """Counts after some sites changed state: moved(counts, running=-2, complete=2)."""
+    return counts.model_copy(update={name: getattr(counts, name) + delta for name, delta in deltas.items()})
+
+
+def slots(max_parallel: int | str, apply_type: str, sites: int) -> int:
+    """How many sites of a stage may run at the same instant."""
+    return 1 if apply_type == "serial" else min(resolve(max_parallel, sites), max(sites, 1))
+
+
+def _to(strategy: Strategy, state: StrategyState, why: Why) -> Strategy:
+    """The only way to another state."""
+    if state not in TRANSITIONS[strategy.state]:
+        raise ValueError(f"no transition from {strategy.state} to {state}")
+    return replace(strategy, state=state, why=why)
+
+
+def _reopened(stage: Stage) -> Stage:
+    again = stage.counts.failed + stage.counts.aborted
+    if not again:
+        return stage
+    counts = moved(stage.counts, waiting=again, failed=-stage.counts.failed, aborted=-stage.counts.aborted)
+    return replace(stage, counts=counts, state=G.WAITING, soak_until=None, forgiven=0, parked=0)
+
+
+def _wrong_state(strategy: Strategy, verb: str, right: str) -> Fault:
+    message = f"cannot {verb} strategy {strategy.name}: it is {strategy.state}, and would have to be {right}"
+    return Fault(code="wrong_state", field="strategy", message=message, value=strategy.state)
+
+
+def _by(text: str, reason: str) -> str:
+    return f"{text}: {reason}" if reason else text

@@ -1,0 +1,136 @@
+"""Handlers for sites and groups."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.strategy_orchestrator import store
+from services.strategy_orchestrator.conductor import emit_fleet
+from shared.codec import Envelope
+from shared.inbox import Accepted, Rejected, Verdict
+from shared.ledger import Turn
+from shared.messages.base import Event, Fault
+from shared.messages.strategy import (
+    CreateGroup,
+    DeleteGroup,
+    GroupChanged,
+    GroupDeleted,
+    RegisterSites,
+    RemoveSites,
+    SitesChanged,
+    SitesRemoved,
+    UpdateGroup,
+)
+
+
+async def register_sites(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -> list[Verdict]:
+    """Add sites or replace what is known of them, all of a command or none."""
+    groups = await store.groups(turn.conn)
+    verdicts: list[Verdict] = []
+    for envelope in batch:
+        sites = envelope.data.sites
+        if faults := _site_faults(envelope.data, set(groups)):
+            verdicts.append(Rejected(tuple(faults)))
+            continue
+        await store.upsert_sites(turn.conn, sites)
+        await _tell(turn, SitesChanged(sites=sites), envelope)
+        verdicts.append(Accepted({"sites": len(sites)}))
+    return verdicts
+
+
+def _site_faults(command: RegisterSites, groups: set[str]) -> list[Fault]:
+    names = [site.name for site in command.sites]
+    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    faults = []
+    for index, site in enumerate(command.sites):
+        if site.name in repeated:
+            message = f"site '{site.name}' stands more than once in this list"
+            faults.append(Fault(code="repeated_site", field=f"sites.{index}.name", message=message, value=site.name))
+        if site.group is not None and site.group not in groups:
+            message = f"there is no group '{site.group}'; create it first"
+            faults.append(Fault(code="unknown_group", field=f"sites.{index}.group", message=message, value=site.group))
+    return faults
+
+
+async def remove_sites(turn: Turn, batch: Sequence[Envelope[RemoveSites]]) -> list[Verdict]:
+    """Forget sites that no strategy holds and where no operation runs, all of a command or none."""
+    verdicts: list[Verdict] = []
+    for envelope in batch:
+        names = envelope.data.names
+        known = await store.known_sites(turn.conn, names)
+        if faults := [f for i, n in enumerate(names) if (f := _removal_fault(i, n, known.get(n)))]:
+            verdicts.append(Rejected(tuple(faults)))
+            continue
+        await store.delete_sites(turn.conn, names)
+        await _tell(turn, SitesRemoved(names=names), envelope)
+        verdicts.append(Accepted({"sites": len(names)}))
+    return verdicts
+
+
+def _removal_fault(index: int, name: str, row: Any) -> Fault | None:
+    field = f"names.{index}"
+    if row is None:
+        return Fault(code="unknown_site", field=field, message=f"there is no site '{name}'", value=name)
+    if row["held_by"]:
+        message = f"strategy {row['held_by']} holds site '{name}'; abort it first"
+        return Fault(code="site_held", field=field, message=message, value=name)
+    if row["operation_id"]:
+        message = f"operation {row['operation_id']} runs on site '{name}'; wait for its end"
+        return Fault(code="site_busy", field=field, message=message, value=name)
+    return None
+
+
+async def create_group(turn: Turn, batch: Sequence[Envelope[CreateGroup]]) -> list[Verdict]:
+    """Make groups; a name is taken once."""
+    verdicts: list[Verdict] = []
+    for envelope in batch:
+        g = envelope.data
+        if not await store.insert_group(turn.conn, g.name, g.description, g.apply_type, g.max_parallel):
+            message = f"there is a group '{g.name}' already; update it, or take another name"
+            verdicts.append(Rejected.because("group_exists", message, "name", g.name))
+            continue
+        event = GroupChanged(
+            name=g.name, description=g.description, apply_type=g.apply_type, max_parallel=g.max_parallel
+        )
+        await _tell(turn, event, envelope)
+        verdicts.append(Accepted({"group": g.name}))
+    return verdicts
+
+
+async def update_group(turn: Turn, batch: Sequence[Envelope[UpdateGroup]]) -> list[Verdict]:
+    """Change groups; running strategies keep the limits of their plan."""
+    verdicts: list[Verdict] = []
+    for envelope in batch:
+        g = envelope.data
+        limit = None if g.max_parallel is None else str(g.max_parallel)
+        changes = {"description": g.description, "apply_type": g.apply_type, "max_parallel": limit}
+        row = await store.update_group(turn.conn, g.name, **changes)
+        if row is None:
+            verdicts.append(_unknown_group(g.name))
+            continue
+        await _tell(turn, GroupChanged(**row), envelope)
+        verdicts.append(Accepted({"group": g.name}))
+    return verdicts
+
+
+async def delete_group(turn: Turn, batch: Sequence[Envelope[DeleteGroup]]) -> list[Verdict]:
+    """Remove groups that have no sites."""
+    verdicts: list[Verdict] = []
+    for envelope in batch:
+        name = envelope.data.name
+        if sites := await store.count_group_sites(turn.conn, name):
+            message = f"group '{name}' has {sites} sites; move or remove them first"
+            verdicts.append(Rejected.because("group_not_empty", message, "name", name))
+        elif not await store.delete_group(turn.conn, name):
+            verdicts.append(_unknown_group(name))
+        else:
+            await _tell(turn, GroupDeleted(name=name), envelope)
+            verdicts.append(Accepted({"group": name}))
+    return verdicts
+
+
+def _unknown_group(name: str) -> Rejected:
+    return Rejected.because("unknown_group", f"there is no group '{name}'", "name", name)
+
+
+async def _tell(turn: Turn, event: Event, cause: Envelope[Any]) -> None:
+    await emit_fleet(turn, [event], cause.root)

@@ -1,0 +1,70 @@
+"""The table of what this service listens to, with the handlers too small for a file of their own."""
+
+from collections.abc import Mapping, Sequence
+
+from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, store
+from services.strategy_orchestrator.conductor import SOAK, Conductor
+from shared.bus import Handlers
+from shared.clockwork import TimerHandler
+from shared.codec import Envelope
+from shared.ledger import Timer, Turn
+from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
+from shared.messages.deployer import CommandAccepted, CommandRejected, OperationFailed, OperationSucceeded
+from shared.messages.monitor import FailureRateHigh, StageForecast
+from shared.messages.strategy import CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
+
+
+async def releases_available(turn: Turn, batch: Sequence[Envelope[ReleaseAvailable]]) -> None:
+    """Learn of releases."""
+    await store.put_releases(turn.conn, [envelope.data for envelope in batch])
+
+
+async def releases_withdrawn(turn: Turn, batch: Sequence[Envelope[ReleaseWithdrawn]]) -> None:
+    """No new strategy may choose them."""
+    await store.withdraw_releases(turn.conn, [envelope.data for envelope in batch])
+
+
+async def forecasts_made(turn: Turn, batch: Sequence[Envelope[StageForecast]]) -> None:
+    """Keep the monitor's advice beside the stage it is about."""
+    rows = [(e.data.strategy_id, e.data.stage, e.data.model_dump(mode="json")) for e in batch]
+    await store.save_forecasts(turn.conn, rows)
+
+
+async def failure_rates_high(turn: Turn, batch: Sequence[Envelope[FailureRateHigh]]) -> None:
+    """Advice to stop: heeded where the strategy wants that and its own rows say the same."""
+    conductor = Conductor(turn)
+    scores = {score.now.id: score for score in await conductor.load(e.data.strategy_id for e in batch)}
+    for envelope in batch:
+        score, stage = scores.get(envelope.data.strategy_id), envelope.data.stage
+        if score and stage < len(score.now.stages):
+            score.now = domain.heed_monitor(score.now, stage)
+    await conductor.finish()
+
+
+async def soaks_over(turn: Turn, timers: Sequence[Timer]) -> None:
+    """A soak ended: look at its strategy again."""
+    conductor = Conductor(turn)
+    await conductor.load(timer.key for timer in timers)
+    await conductor.finish()
+
+
+HANDLERS: Handlers = {
+    RegisterSites: fleet.register_sites,
+    RemoveSites: fleet.remove_sites,
+    CreateGroup: fleet.create_group,
+    UpdateGroup: fleet.update_group,
+    DeleteGroup: fleet.delete_group,
+    **roll_out.HANDLERS,
+    ReleaseAvailable: releases_available,
+    ReleaseWithdrawn: releases_withdrawn,
+    CommandAccepted: outcomes.operations_began,
+    OperationSucceeded: outcomes.operations_finished,
+    OperationFailed: outcomes.operations_finished,
+    CommandRejected: outcomes.operations_refused,
+    StageForecast: forecasts_made,
+    FailureRateHigh: failure_rates_high,
+}
+
+TIMERS: Mapping[str, TimerHandler] = {SOAK: soaks_over}
+
+TOPICS = ("strategy.commands", "deployer.events", "catalog.events", "monitor.events")

@@ -1,0 +1,205 @@
+-- name: next_fleet_sequence
+-- Also the lock that puts all changes of sites, groups and holds in one order.
+update fleet set sequence = sequence + :count::int returning sequence;
+
+-- name: groups
+select name, description, apply_type, max_parallel from site_group;
+
+-- name: insert_group
+insert into site_group (name, description, apply_type, max_parallel)
+values (:name, :description, :apply_type, :max_parallel) on conflict do nothing;
+
+-- name: update_group
+update site_group set description = coalesce(:description, description), apply_type = coalesce(:apply_type, apply_type),
+    max_parallel = coalesce(:max_parallel, max_parallel)
+where name = :name returning name, description, apply_type, max_parallel;
+
+-- name: delete_group
+delete from site_group where name = :name;
+
+-- name: count_group_sites
+select count(*) from site where group_name = :name;
+
+-- name: upsert_sites
+insert into site (name, group_name, labels, driver, params, managed, simplex)
+select * from unnest(:names::text[], :groups::text[], :labels::jsonb[], :drivers::text[], :params::jsonb[],
+    :managed::boolean[], :simplex::boolean[])
+on conflict (name) do update set group_name = excluded.group_name, labels = excluded.labels, driver = excluded.driver,
+    params = excluded.params, managed = excluded.managed, simplex = excluded.simplex;
+
+-- name: known_sites
+select name, held_by, operation_id from site where name = any(:names::text[]);
+
+-- name: delete_sites
+delete from site where name = any(:names::text[]) and held_by is null;
+
+-- name: candidates
+-- Every site of a selection, with what runs there. Named ones, those of groups, and those that carry all the labels.
+select s.name, s.group_name, s.labels, s.managed, h.name as held_by, s.operation_id, d.version, d.previous
+from site s
+left join strategy h on h.id = s.held_by
+left join deployment d on d.site = s.name and d.app = :app
+where :everything::boolean or s.name = any(:sites::text[]) or s.group_name = any(:groups::text[])
+    or (:labels::jsonb <> '{}' and s.labels @> :labels::jsonb)
+order by s.name;
+
+-- name: hold_sites
+update site set held_by = st.strategy_id, held_position = st.position
+from step st
+where st.strategy_id = :strategy_id and st.state = 'waiting' and st.site = site.name and site.held_by is null
+returning site.name;
+
+-- name: sites_not_held
+-- Waiting steps whose site somebody else holds, or that is gone.
+select st.site, h.name as held_by
+from step st left join site s on s.name = st.site left join strategy h on h.id = s.held_by
+where st.strategy_id = :strategy_id and st.state = 'waiting' and s.held_by is distinct from :strategy_id
+order by st.position limit 20;
+
+-- name: release_sites
+update site set held_by = null, held_position = null where held_by = :strategy_id returning name;
+
+-- name: begin_operations
+update site set operation_id = o.operation_id
+from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id) where site.name = o.site;
+
+-- name: end_operations
+-- Single operations that were known to run here; a repeated event finds none.
+update site set operation_id = null
+from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id)
+where site.name = o.site and site.operation_id = o.operation_id
+returning site.name, o.operation_id, site.held_by, site.held_position;
+
+-- name: put_deployments
+-- What runs on each site now, and the next number of its site.state.
+with moved as (
+    insert into deployment as d (site, app, version, status, operation_id)
+    select * from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[])
+    on conflict (site, app) do update set version = excluded.version, status = excluded.status,
+        operation_id = excluded.operation_id,
+        previous = case when excluded.version is distinct from d.version then d.version else d.previous end
+    returning d.site
+)
+update site set state_sequence = state_sequence + 1 from moved where site.name = moved.site
+returning site.name, site.state_sequence;
+
+-- name: put_releases
+insert into release (app, version, scheme, upgrades_from)
+select app, version, scheme, case when anywhere then null else string_to_array(ranges, '|') end
+from unnest(:apps::text[], :versions::text[], :schemes::text[], :ranges::text[], :anywhere::boolean[])
+    as r (app, version, scheme, ranges, anywhere)
+on conflict (app, version) do update set scheme = excluded.scheme, upgrades_from = excluded.upgrades_from;
+
+-- name: withdraw_releases
+update release r set withdrawn = true
+from unnest(:apps::text[], :versions::text[]) as w (app, version) where r.app = w.app and r.version = w.version;
+
+-- name: releases_of
+select version, scheme, upgrades_from, withdrawn from release where app = :app;
+
+-- name: find_strategy
+select id from strategy where id = :reference or (name = :reference and deleted_at is null)
+order by deleted_at nulls first limit 1;
+
+-- name: name_taken
+select exists (select from strategy where name = :name and deleted_at is null);
+
+-- name: lock_strategies
+-- In the order of the ids, so that two transactions never wait for each other.
+select id, name, type, app, version, spec, state, ends_as, why_code, why_message, sequence, started_at, finished_at,
+    deleted_at
+from strategy where id = any(:ids::text[]) order by id for update;
+
+-- name: stages_of
+select strategy_id, position, name, state, waiting, running, complete, failed, aborted, parked, forgiven,
+    max_parallel, soak_seconds, soak_until, cursor
+from stage where strategy_id = any(:ids::text[]) order by strategy_id, position;
+
+-- name: insert_strategy
+insert into strategy (id, name, type, app, version, spec, state, why_code, why_message, sequence, created_by, created_at)
+values (:id, :name, :type, :app, :version, :spec, 'ready', :why_code, :why_message, :sequence, :created_by, :created_at);
+
+-- name: insert_stages
+insert into stage (strategy_id, position, name, state, total, waiting, running, complete, failed, aborted,
+    max_parallel, soak_seconds, cursor)
+select :strategy_id::text, position, name, 'waiting', sites, sites, 0, 0, 0, 0, max_parallel, soak_seconds, first
+from unnest(:positions::int[], :names::text[], :sites::int[], :max_parallels::int[], :soaks::int[], :firsts::int[])
+    as s (position, name, sites, max_parallel, soak_seconds, first);
+
+-- name: insert_steps
+insert into step (strategy_id, position, stage, site, state)
+select :strategy_id::text, position, stage, site, 'waiting'
+from unnest(:positions::int[], :stages::int[], :sites::text[]) as s (position, stage, site);
+
+-- name: save_strategies
+update strategy s set state = n.state, ends_as = n.ends_as, why_code = n.why_code, why_message = n.why_message,
+    sequence = n.sequence, started_at = n.started_at, finished_at = n.finished_at
+from unnest(:ids::text[], :states::text[], :ends_as::text[], :why_codes::text[], :why_messages::text[],
+    :sequences::bigint[], :started_at::timestamptz[], :finished_at::timestamptz[])
+    as n (id, state, ends_as, why_code, why_message, sequence, started_at, finished_at)
+where s.id = n.id;
+
+-- name: save_stages
+update stage s set state = n.state, waiting = n.waiting, running = n.running, complete = n.complete,
+    failed = n.failed, aborted = n.aborted, parked = n.parked, forgiven = n.forgiven, soak_until = n.soak_until,
+    cursor = n.cursor
+from unnest(:strategy_ids::text[], :positions::int[], :states::text[], :waiting::int[], :running::int[],
+    :complete::int[], :failed::int[], :aborted::int[], :parked::int[], :forgiven::int[], :soak_until::timestamptz[],
+    :cursors::int[])
+    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, parked, forgiven, soak_until, cursor)
+where s.strategy_id = n.strategy_id and s.position = n.position;
+
+-- name: start_steps
+-- The next waiting steps of a stage get a slot; those whose site became unmanaged are aborted instead.
+with next as (
+    select st.position, coalesce(s.managed, false) as managed
+    from step st left join site s on s.name = st.site
+    where st.strategy_id = :strategy_id and st.stage = :stage and st.position >= :cursor
+        and st.state = 'waiting' and not st.parked
+    order by st.position limit :count
+)
+update step st set state = case when next.managed then 'running' else 'aborted' end,
+    why_code = case when next.managed then null else 'unmanaged' end,
+    why_message = case when next.managed then null else 'the site became unmanaged' end
+from next where st.strategy_id = :strategy_id and st.position = next.position
+returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message;
+
+-- name: finish_steps
+-- Guarded by state and attempt: a repeated event, or one of an earlier attempt, moves nothing.
+update step s set state = f.state, why_code = f.code, why_message = f.message
+from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :states::text[], :codes::text[],
+    :messages::text[]) as f (strategy_id, position, attempt, state, code, message)
+where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
+
+-- name: park_steps
+-- The site was busy: it waits again, without a slot. The next attempt is a new command.
+update step s set state = 'waiting', parked = true, attempt = s.attempt + 1, why_code = 'site_busy', why_message = f.message
+from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :messages::text[])
+    as f (strategy_id, position, attempt, message)
+where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
+
+-- name: unpark_steps
+update step s set parked = false, why_code = null, why_message = null
+from unnest(:strategy_ids::text[], :positions::int[]) as f (strategy_id, position)
+where s.strategy_id = f.strategy_id and s.position = f.position and s.parked
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
+
+-- name: abort_steps
+update step set state = 'aborted', parked = false, why_code = :code, why_message = :message
+where strategy_id = :strategy_id and state = 'waiting'
+returning position, stage, site, state, attempt, why_code, why_message;
+
+-- name: reopen_steps
+update step set state = 'waiting', attempt = attempt + 1, parked = false, why_code = null, why_message = null
+where strategy_id = :strategy_id and state in ('failed', 'aborted')
+returning position, stage, site, state, attempt, why_code, why_message;
+
+-- name: delete_strategy
+update strategy set deleted_at = :now, sequence = sequence + 1 where id = :id and deleted_at is null returning sequence;
+
+-- name: save_forecast
+update stage s set forecast = f.forecast
+from unnest(:strategy_ids::text[], :positions::int[], :forecasts::jsonb[]) as f (strategy_id, position, forecast)
+where s.strategy_id = f.strategy_id and s.position = f.position;

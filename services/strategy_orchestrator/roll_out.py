@@ -1,0 +1,199 @@
+"""Handlers for what people ask of strategies: create, apply, pause, resume, abort, retry, delete."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from services.strategy_orchestrator import domain, store
+from services.strategy_orchestrator.conductor import Conductor, Score, state_event
+from services.strategy_orchestrator.domain import Refused
+from services.strategy_orchestrator.planning import Plan, plan
+from services.strategy_orchestrator.strategies.site import Target
+from shared.bus import Handlers
+from shared.codec import Envelope
+from shared.inbox import Accepted, Rejected, Verdict
+from shared.ledger import Turn
+from shared.messages.base import Fault
+from shared.messages.strategy import (
+    BATCH,
+    AbortStrategy,
+    ApplyStrategy,
+    CreateStrategy,
+    DeleteStrategy,
+    PauseStrategy,
+    ResumeStrategy,
+    RetryFailed,
+    StepChange,
+    StepsChanged,
+    StrategyDeleted,
+    StrategyPlanned,
+    StrategySpec,
+    Why,
+)
+from shared.messages.words import StepState
+
+EXCLUDED_SHOWN = 1_000
+
+# -- create -------------------------------------------------------------------------------------------------------
+
+
+async def create(turn: Turn, batch: Sequence[Envelope[CreateStrategy]]) -> list[Verdict]:
+    """Validate and plan; what is refused leaves nothing behind."""
+    return [await _create(turn, envelope) for envelope in batch]
+
+
+async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
+    spec = envelope.data.spec
+    target, faults = await _target(turn, spec)
+    if await store.name_taken(turn.conn, spec.name):
+        message = f"there is a strategy '{spec.name}' already; delete it, or take another name"
+        faults.append(Fault(code="strategy_exists", field="spec.name", message=message, value=spec.name))
+    if spec.selection.empty:
+        message = "names no sites, groups or labels; set `all` to mean the whole fleet"
+        faults.append(Fault(code="empty_selection", field="spec.selection", message=message))
+        return Rejected(tuple(faults))
+    sites = await store.candidates(turn.conn, spec.app, spec.selection)
+    made = plan(spec, sites, await store.groups(turn.conn), target)
+    hidden = {"nothing_to_do", "not_upgradable"} if faults else set()  # they follow from an unknown release
+    faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code not in hidden]
+    if faults:
+        return Rejected(tuple(faults))
+    return await _keep(turn, envelope, made)
+
+
+async def _target(turn: Turn, spec: StrategySpec) -> tuple[Target, list[Fault]]:
+    releases = await store.releases_of(turn.conn, spec.app)
+    if not releases:
+        message = f"there is no app '{spec.app}'; publish a release of it first"
+        return Target(spec.app, spec.version), [_fault("unknown_app", "spec.app", message, spec.app)]
+    if spec.version is None:
+        return Target(spec.app, None, force=spec.force), []
+    release = releases.get(spec.version)
+    if release is None or release["withdrawn"]:
+        known = ", ".join(sorted(v for v, r in releases.items() if not r["withdrawn"])) or "none"
+        word = "is withdrawn" if release else "is unknown"
+        message = f"release {spec.version} of {spec.app} {word}; available: {known}"
+        return Target(spec.app, spec.version), [_fault("unknown_release", "spec.version", message, spec.version)]
+    ranges = None if release["upgrades_from"] is None else tuple(release["upgrades_from"])
+    return Target(spec.app, spec.version, release["scheme"], ranges, spec.force), []
+
+
+async def _keep(turn: Turn, envelope: Envelope[CreateStrategy], made: Plan) -> Verdict:
+    spec, strategy_id = envelope.data.spec, envelope.id
+    why = Why(code="not_started", message="the strategy is ready and was not applied yet")
+    await store.insert_strategy(turn.conn, strategy_id, spec, why, envelope.actor, turn.now)
+    await store.insert_plan(turn.conn, strategy_id, made)
+    (score,) = await Conductor(turn).load([strategy_id])
+    planned = StrategyPlanned(
+        strategy_id=strategy_id,
+        spec=spec,
+        stages=tuple(made.stages),
+        excluded=tuple(made.excluded[:EXCLUDED_SHOWN]),
+        excluded_count=len(made.excluded),
+        created_at=turn.now,
+    )
+    score.emit(turn, planned)
+    _list_steps(turn, score, made)
+    await store.save_strategies(turn.conn, [_only_sequence(score)])
+    return Accepted({"strategy_id": strategy_id, "stages": len(made.stages), "excluded": len(made.excluded)})
+
+
+def _list_steps(turn: Turn, score: Score, made: Plan) -> None:
+    steps = [
+        StepChange.model_construct(
+            site=site, stage=number, state=StepState.WAITING, attempt=1, operation_id=None, why=None
+        )
+        for number, sites in enumerate(made.sites)
+        for site in sites
+    ]
+    for start in range(0, len(steps), BATCH):
+        chunk = tuple(steps[start : start + BATCH])
+        score.emit(turn, StepsChanged.model_construct(strategy_id=score.now.id, steps=chunk, at=turn.now))
+    score.emit(turn, state_event(score.now, turn.now))
+
+
+def _only_sequence(score: Score) -> tuple[Any, ...]:
+    row = score.row
+    return (row["id"], row["state"], row["ends_as"], row["why_code"], row["why_message"], score.sequence, None, None)
+
+
+# -- move ---------------------------------------------------------------------------------------------------------
+
+Change = Callable[[Conductor, Score, Turn, Envelope[Any]], Awaitable[None]]
+"""Changes a strategy; raises Refused when that cannot be."""
+
+
+def moving(change: Change) -> Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[list[Verdict]]]:
+    """A handler that finds the strategy of each command, changes it, and carries out what follows."""
+
+    async def handler(turn: Turn, batch: Sequence[Envelope[Any]]) -> list[Verdict]:
+        return [await _move(turn, envelope, change) for envelope in batch]
+
+    return handler
+
+
+async def _move(turn: Turn, envelope: Envelope[Any], change: Change) -> Verdict:
+    reference = envelope.data.strategy
+    strategy_id = await store.find_strategy(turn.conn, reference)
+    conductor = Conductor(turn)
+    scores = await conductor.load([strategy_id]) if strategy_id else []
+    if not scores or scores[0].row["deleted_at"] is not None:
+        word = "was deleted" if scores else "does not exist"
+        return Rejected.because("unknown_strategy", f"strategy '{reference}' {word}", "strategy", reference)
+    try:
+        async with turn.conn.transaction():  # a savepoint: what is refused half-way leaves nothing
+            await change(conductor, scores[0], turn, envelope)
+    except Refused as error:
+        return Rejected(error.faults)
+    await conductor.finish()
+    return Accepted({"strategy_id": strategy_id, "state": scores[0].now.state})
+
+
+async def _apply(conductor: Conductor, score: Score, _turn: Turn, _envelope: Envelope[Any]) -> None:
+    score.now = domain.apply(score.now)
+    await conductor.hold(score)
+
+
+async def _pause(_conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
+    score.now = domain.pause(score.now, envelope.actor, envelope.data.reason)
+
+
+async def _resume(_conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
+    score.now = domain.resume(score.now, envelope.actor, envelope.data.reason)
+
+
+async def _abort(_conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
+    score.now = domain.abort(score.now, envelope.actor, envelope.data.reason)
+
+
+async def _retry(conductor: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
+    score.now = domain.retry(score.now, envelope.actor)
+    rows = await store.reopen_steps(turn.conn, score.now.id)
+    await conductor.hold(score)
+    score.note(rows)
+    for row in rows:
+        score.cursors[row["stage"]] = min(score.cursors[row["stage"]], row["position"])
+
+
+async def _delete(_conductor: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
+    domain.check_deletable(score.now)
+    sequence = await store.delete_strategy(turn.conn, score.now.id, turn.now)
+    event = StrategyDeleted(strategy_id=score.now.id, name=score.now.name, at=turn.now)
+    turn.emit(event, sequence=sequence or 0, cause=envelope)
+
+
+apply, pause, resume = moving(_apply), moving(_pause), moving(_resume)
+abort, retry, delete = moving(_abort), moving(_retry), moving(_delete)
+
+HANDLERS: Handlers = {
+    CreateStrategy: create,
+    ApplyStrategy: apply,
+    PauseStrategy: pause,
+    ResumeStrategy: resume,
+    AbortStrategy: abort,
+    RetryFailed: retry,
+    DeleteStrategy: delete,
+}
+
+
+def _fault(code: str, field: str, message: str, value: Any) -> Fault:
+    return Fault(code=code, field=field, message=message, value=value)

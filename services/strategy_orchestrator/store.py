@@ -1,0 +1,332 @@
+"""One typed method per query of queries.sql. All take the connection of the turn they belong to."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import asyncpg
+
+from services.strategy_orchestrator.domain import Stage
+from services.strategy_orchestrator.planning import Group, Plan
+from services.strategy_orchestrator.strategies.site import Candidate
+from shared.db import Connection, Queries, columns
+from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
+from shared.messages.strategy import Selection, Site, StrategySpec, Why
+
+SQL = Queries(Path(__file__).with_name("queries.sql"))
+
+Row = asyncpg.Record
+
+
+# -- sites and groups -----------------------------------------------------------------------------------------------
+
+
+async def next_fleet_sequence(conn: Connection, count: int) -> int:
+    """The first of `count` new sequence numbers of the fleet; holds the fleet's lock until the end of the turn."""
+    last = cast("int", await SQL.value(conn, "next_fleet_sequence", count=count))
+    return last - count + 1
+
+
+async def groups(conn: Connection) -> dict[str, Group]:
+    """Every group's limits by name."""
+    rows = await SQL.fetch(conn, "groups")
+    return {row["name"]: Group(row["apply_type"], _limit(row["max_parallel"])) for row in rows}
+
+
+async def insert_group(conn: Connection, name: str, description: str, apply_type: str, max_parallel: int | str) -> bool:
+    """False when there is one of that name."""
+    values = {"name": name, "description": description, "apply_type": apply_type, "max_parallel": str(max_parallel)}
+    return await SQL.run(conn, "insert_group", **values) == 1
+
+
+async def update_group(conn: Connection, name: str, **changes: Any) -> Row | None:
+    """The group as it is now, None when there is none; what is None stays."""
+    return await SQL.row(conn, "update_group", name=name, **changes)
+
+
+async def delete_group(conn: Connection, name: str) -> bool:
+    """False when there was none."""
+    return await SQL.run(conn, "delete_group", name=name) == 1
+
+
+async def count_group_sites(conn: Connection, name: str) -> int:
+    """How many sites a group has."""
+    return cast("int", await SQL.value(conn, "count_group_sites", name=name))
+
+
+async def upsert_sites(conn: Connection, sites: Sequence[Site]) -> None:
+    """Add sites or replace what is known of them."""
+    rows = [(s.name, s.group, s.labels, s.driver, s.params, s.managed, s.simplex) for s in sites]
+    names, group_names, labels, drivers, params, managed, simplex = columns(rows, 7)
+    await SQL.run(
+        conn,
+        "upsert_sites",
+        names=names,
+        groups=group_names,
+        labels=labels,
+        drivers=drivers,
+        params=params,
+        managed=managed,
+        simplex=simplex,
+    )
+
+
+async def known_sites(conn: Connection, names: Sequence[str]) -> dict[str, Row]:
+    """Holder and running operation of those names that are sites."""
+    return {row["name"]: row for row in await SQL.fetch(conn, "known_sites", names=list(names))}
+
+
+async def delete_sites(conn: Connection, names: Sequence[str]) -> None:
+    """Forget sites that nobody holds."""
+    await SQL.run(conn, "delete_sites", names=list(names))
+
+
+async def candidates(conn: Connection, app: str, selection: Selection) -> list[Candidate]:
+    """Every site of a selection with what runs there, by name."""
+    rows = await SQL.fetch(
+        conn,
+        "candidates",
+        app=app,
+        everything=selection.all,
+        sites=list(selection.sites),
+        groups=list(selection.groups),
+        labels=selection.labels,
+    )
+    return [Candidate(*row.values()) for row in rows]
+
+
+async def hold_sites(conn: Connection, strategy_id: str) -> list[str]:
+    """Hold the sites of all waiting steps that nobody holds; returns their names."""
+    return [row["name"] for row in await SQL.fetch(conn, "hold_sites", strategy_id=strategy_id)]
+
+
+async def sites_not_held(conn: Connection, strategy_id: str) -> list[Row]:
+    """Up to 20 sites of waiting steps that could not be held, and by which strategy they are."""
+    return await SQL.fetch(conn, "sites_not_held", strategy_id=strategy_id)
+
+
+async def release_sites(conn: Connection, strategy_id: str) -> int:
+    """Let go of every site; returns how many."""
+    return len(await SQL.fetch(conn, "release_sites", strategy_id=strategy_id))
+
+
+async def begin_operations(conn: Connection, operations: Sequence[tuple[str, str]]) -> None:
+    """Note single operations by (site, operation id)."""
+    sites, operation_ids = columns(operations, 2)
+    await SQL.run(conn, "begin_operations", sites=sites, operation_ids=operation_ids)
+
+
+async def end_operations(conn: Connection, operations: Sequence[tuple[str, str]]) -> list[Row]:
+    """Forget single operations; a row for each that was known: site, operation, and who waits for the site."""
+    sites, operation_ids = columns(operations, 2)
+    return await SQL.fetch(conn, "end_operations", sites=sites, operation_ids=operation_ids)
+
+
+async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
+    """Note (site, app, version, status, operation id); the next number of each site's site.state by name."""
+    sites, apps, versions, statuses, operation_ids = columns(rows, 5)
+    found = await SQL.fetch(
+        conn,
+        "put_deployments",
+        sites=sites,
+        apps=apps,
+        versions=versions,
+        statuses=statuses,
+        operation_ids=operation_ids,
+    )
+    return {row["name"]: row["state_sequence"] for row in found}
+
+
+# -- releases -------------------------------------------------------------------------------------------------------
+
+
+async def put_releases(conn: Connection, releases: Sequence[ReleaseAvailable]) -> None:
+    """Note releases; a repeated event changes nothing."""
+    last = {(r.app, r.version): r for r in releases}
+    rows = [
+        (r.app, r.version, r.scheme, "|".join(r.upgrades_from or ()), r.upgrades_from is None) for r in last.values()
+    ]
+    apps, versions, schemes, ranges, anywhere = columns(rows, 5)
+    values = {"apps": apps, "versions": versions, "schemes": schemes, "ranges": ranges, "anywhere": anywhere}
+    await SQL.run(conn, "put_releases", **values)
+
+
+async def withdraw_releases(conn: Connection, releases: Sequence[ReleaseWithdrawn]) -> None:
+    """Note that releases are out of use."""
+    apps, versions = columns([(r.app, r.version) for r in releases], 2)
+    await SQL.run(conn, "withdraw_releases", apps=apps, versions=versions)
+
+
+async def releases_of(conn: Connection, app: str) -> dict[str, Row]:
+    """Every release of an app by version."""
+    return {row["version"]: row for row in await SQL.fetch(conn, "releases_of", app=app)}
+
+
+# -- strategies -----------------------------------------------------------------------------------------------------
+
+
+async def find_strategy(conn: Connection, reference: str) -> str | None:
+    """The id of the strategy with this id, or of the one of this name that is not deleted."""
+    return cast("str | None", await SQL.value(conn, "find_strategy", reference=reference))
+
+
+async def name_taken(conn: Connection, name: str) -> bool:
+    """Whether a strategy that is not deleted has this name."""
+    return cast("bool", await SQL.value(conn, "name_taken", name=name))
+
+
+async def lock_strategies(conn: Connection, ids: Sequence[str]) -> list[Row]:
+    """The rows, locked until the end of the turn."""
+    return await SQL.fetch(conn, "lock_strategies", ids=list(ids))
+
+
+async def stages_of(conn: Connection, ids: Sequence[str]) -> list[Row]:
+    """All stages of these strategies, in order."""
+    return await SQL.fetch(conn, "stages_of", ids=list(ids))
+
+
+async def insert_strategy(
+    conn: Connection, strategy_id: str, spec: StrategySpec, why: Why, created_by: str, now: datetime
+) -> None:
+    """A strategy that is ready; its first event has the sequence 1."""
+    await SQL.run(
+        conn,
+        "insert_strategy",
+        id=strategy_id,
+        name=spec.name,
+        type=spec.type,
+        app=spec.app,
+        version=spec.version,
+        spec=spec.model_dump(mode="json"),
+        why_code=why.code,
+        why_message=why.message,
+        sequence=0,
+        created_by=created_by,
+        created_at=now,
+    )
+
+
+async def insert_plan(conn: Connection, strategy_id: str, plan: Plan) -> None:
+    """The stages and steps of a plan: two round trips, whatever its size."""
+    firsts = [sum(stage.sites for stage in plan.stages[:index]) for index in range(len(plan.stages))]
+    rows = [(s.position, s.name, s.sites, s.max_parallel, s.soak_seconds) for s in plan.stages]
+    positions, names, sites, max_parallels, soaks = columns(rows, 5)
+    await SQL.run(
+        conn,
+        "insert_stages",
+        strategy_id=strategy_id,
+        positions=positions,
+        names=names,
+        sites=sites,
+        max_parallels=max_parallels,
+        soaks=soaks,
+        firsts=firsts,
+    )
+    steps = [(stage, site) for stage, members in enumerate(plan.sites) for site in members]
+    stages, members = columns(steps, 2)
+    every = list(range(len(steps)))
+    await SQL.run(conn, "insert_steps", strategy_id=strategy_id, positions=every, stages=stages, sites=members)
+
+
+async def save_strategies(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """(id, state, ends_as, why code, why message, sequence, started_at, finished_at) for each."""
+    ids, states, ends_as, why_codes, why_messages, sequences, started_at, finished_at = columns(rows, 8)
+    await SQL.run(
+        conn,
+        "save_strategies",
+        ids=ids,
+        states=states,
+        ends_as=ends_as,
+        why_codes=why_codes,
+        why_messages=why_messages,
+        sequences=sequences,
+        started_at=started_at,
+        finished_at=finished_at,
+    )
+
+
+async def save_stages(conn: Connection, stages: Sequence[tuple[str, Stage, int]]) -> None:
+    """(strategy id, stage, cursor) for each."""
+    await SQL.run(
+        conn,
+        "save_stages",
+        strategy_ids=[strategy_id for strategy_id, _, _ in stages],
+        positions=[s.position for _, s, _ in stages],
+        states=[s.state for _, s, _ in stages],
+        waiting=[s.counts.waiting for _, s, _ in stages],
+        running=[s.counts.running for _, s, _ in stages],
+        complete=[s.counts.complete for _, s, _ in stages],
+        failed=[s.counts.failed for _, s, _ in stages],
+        aborted=[s.counts.aborted for _, s, _ in stages],
+        parked=[s.parked for _, s, _ in stages],
+        forgiven=[s.forgiven for _, s, _ in stages],
+        soak_until=[s.soak_until for _, s, _ in stages],
+        cursors=[cursor for _, _, cursor in stages],
+    )
+
+
+async def delete_strategy(conn: Connection, strategy_id: str, now: datetime) -> int | None:
+    """Put a strategy away; the sequence of the event that says so, None when it was put away before."""
+    return cast("int | None", await SQL.value(conn, "delete_strategy", id=strategy_id, now=now))
+
+
+async def save_forecasts(conn: Connection, forecasts: Sequence[tuple[str, int, dict[str, Any]]]) -> None:
+    """The monitor's advice by (strategy id, stage)."""
+    last = {(strategy_id, stage): forecast for strategy_id, stage, forecast in forecasts}
+    strategy_ids, positions = columns(list(last), 2)
+    values = {"strategy_ids": strategy_ids, "positions": positions, "forecasts": list(last.values())}
+    await SQL.run(conn, "save_forecast", **values)
+
+
+# -- steps ----------------------------------------------------------------------------------------------------------
+
+
+async def start_steps(conn: Connection, strategy_id: str, stage: int, cursor: int, count: int) -> list[Row]:
+    """Give the next `count` waiting steps from `cursor` on a slot; the steps as they are now."""
+    values = {"strategy_id": strategy_id, "stage": stage, "cursor": cursor, "count": count}
+    return await SQL.fetch(conn, "start_steps", **values)
+
+
+async def finish_steps(
+    conn: Connection, ends: Sequence[tuple[str, int, int, str, str | None, str | None]]
+) -> list[Row]:
+    """End running steps by (strategy id, position, attempt, state, why code, why message); those that moved."""
+    strategy_ids, positions, attempts, states, codes, messages = columns(ends, 6)
+    return await SQL.fetch(
+        conn,
+        "finish_steps",
+        strategy_ids=strategy_ids,
+        positions=positions,
+        attempts=attempts,
+        states=states,
+        codes=codes,
+        messages=messages,
+    )
+
+
+async def park_steps(conn: Connection, parked: Sequence[tuple[str, int, int, str]]) -> list[Row]:
+    """Running steps by (strategy id, position, attempt, message) wait for their site; those that moved."""
+    strategy_ids, positions, attempts, messages = columns(parked, 4)
+    values = {"strategy_ids": strategy_ids, "positions": positions, "attempts": attempts, "messages": messages}
+    return await SQL.fetch(conn, "park_steps", **values)
+
+
+async def unpark_steps(conn: Connection, freed: Sequence[tuple[str, int]]) -> list[Row]:
+    """Steps by (strategy id, position) whose site is free again; those that were parked."""
+    strategy_ids, positions = columns(freed, 2)
+    return await SQL.fetch(conn, "unpark_steps", strategy_ids=strategy_ids, positions=positions)
+
+
+async def abort_steps(conn: Connection, strategy_id: str, why: Why) -> list[Row]:
+    """Every waiting step becomes aborted."""
+    return await SQL.fetch(conn, "abort_steps", strategy_id=strategy_id, code=why.code, message=why.message)
+
+
+async def reopen_steps(conn: Connection, strategy_id: str) -> list[Row]:
+    """Failed and aborted steps wait again, for a new attempt."""
+    return await SQL.fetch(conn, "reopen_steps", strategy_id=strategy_id)
+
+
+def _limit(text: str) -> int | str:
+    return text if text.endswith("%") else int(text)

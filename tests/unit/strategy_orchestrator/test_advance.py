@@ -1,0 +1,242 @@
+"""A strategy moves rightly from every state it can be in, whatever happens between two looks at it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.strategy_orchestrator import domain
+from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Moves, Refused, Stage, Strategy, advance
+from shared.messages.strategy import Counts, FailurePolicy, Why
+from shared.messages.words import StageState, StrategyState
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+S = StrategyState
+
+
+def stage(position: int = 0, sites: int = 4, limit: int = 2, soak: int = 0, **counts: int) -> Stage:
+    numbers = {"waiting": sites - sum(counts.values()), **counts}
+    return Stage(position, f"s{position}", StageState.WAITING, Counts(**numbers), limit, soak)
+
+
+def strategy(*stages: Stage, state: StrategyState = S.APPLYING, **policy: object) -> Strategy:
+    why = Why(code="test", message="test")
+    return Strategy("id", "name", state, why, FailurePolicy(**policy), stages)  # type: ignore[arg-type]
+
+
+def started(moves: Moves) -> Strategy:
+    """The strategy once the slots are filled, as the conductor does it."""
+    if moves.stage is None:
+        return moves.strategy
+    stages = list(moves.strategy.stages)
+    here = stages[moves.stage]
+    stages[moves.stage] = replace(here, counts=domain.moved(here.counts, waiting=-moves.start, running=moves.start))
+    return replace(moves.strategy, stages=tuple(stages))
+
+
+def finished(s: Strategy, position: int, **deltas: int) -> Strategy:
+    stages = list(s.stages)
+    here = stages[position]
+    counts = domain.moved(here.counts, running=-sum(deltas.values()), **deltas)
+    stages[position] = replace(here, counts=counts)
+    return replace(s, stages=tuple(stages))
+
+
+def test_free_slots_are_filled_up_to_the_limit() -> None:
+    moves = advance(strategy(stage(sites=10, limit=3, running=1)), NOW)
+    assert (moves.stage, moves.start) == (0, 2)
+
+
+def test_a_slot_that_becomes_free_is_filled_at_once_without_waiting_for_the_others() -> None:
+    running = started(advance(strategy(stage(sites=10, limit=3)), NOW))
+    assert advance(finished(running, 0, complete=1), NOW).start == 1
+
+
+def test_no_more_sites_start_than_wait() -> None:
+    assert advance(strategy(stage(sites=2, limit=100)), NOW).start == 2
+
+
+def test_parked_sites_take_no_slot() -> None:
+    waiting = replace(stage(sites=3, limit=3), parked=2)
+    assert advance(strategy(waiting), NOW).start == 1
+
+
+def test_the_next_stage_opens_when_the_last_site_of_the_one_before_is_done() -> None:
+    moves = advance(strategy(stage(0, sites=1, complete=1), stage(1, sites=5, limit=2)), NOW)
+    assert moves.strategy.stages[0].state is StageState.COMPLETE
+    assert (moves.stage, moves.start) == (1, 2)
+
+
+def test_a_soak_keeps_the_next_stage_closed_until_its_end() -> None:
+    soaking = advance(strategy(stage(0, sites=1, soak=60, complete=1), stage(1)), NOW)
+    assert soaking.soak_until == NOW + timedelta(seconds=60)
+    assert soaking.start == 0
+    early = advance(soaking.strategy, NOW + timedelta(seconds=59))
+    assert early.start == 0
+    over = advance(soaking.strategy, NOW + timedelta(seconds=60))
+    assert over.start == 2
+
+
+def test_a_strategy_whose_sites_are_all_done_is_complete() -> None:
+    moves = advance(strategy(stage(sites=2, complete=2)), NOW)
+    assert moves.strategy.state is S.COMPLETE
+    assert moves.let_go
+
+
+def test_the_first_failure_trips_the_rope_and_running_sites_finish() -> None:
+    tripped = advance(strategy(stage(sites=5, limit=2, running=1, failed=1)), NOW)
+    assert tripped.strategy.state is S.ABORTING
+    assert tripped.abort_waiting
+    assert tripped.start == 0
+    assert not tripped.let_go
+    ended = advance(finished(tripped.strategy, 0, complete=1), NOW)
+    assert ended.strategy.state is S.FAILED
+    assert ended.strategy.counts == Counts(complete=1, failed=1, aborted=3)
+
+
+def test_a_policy_may_pause_instead_and_resuming_accepts_the_failures() -> None:
+    tripped = advance(strategy(stage(sites=5, limit=2, failed=1), then="pause"), NOW)
+    assert tripped.strategy.state is S.PAUSED
+    assert tripped.strategy.why.code == "failure_threshold"
+    resumed = advance(domain.resume(tripped.strategy, "ann", ""), NOW)
+    assert resumed.start == 2
+    again = advance(finished(started(resumed), 0, failed=1), NOW)
+    assert again.strategy.state is S.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("threshold", "min_sample", "failed", "complete", "trips"),
+    [
+        (3, 1, 2, 90, False),
+        (3, 1, 3, 0, True),
+        ("20%", 1, 1, 4, True),
+        ("20%", 1, 1, 5, False),
+        ("20%", 10, 4, 5, False),
+        ("20%", 10, 5, 5, True),
+        (None, 1, 50, 0, False),
+        ("100%", 1, 9, 1, False),
+        ("100%", 1, 10, 0, True),
+    ],
+)
+def test_a_threshold_counts_failures_or_their_share(
+    threshold: int | str | None, min_sample: int, failed: int, complete: int, trips: bool
+) -> None:
+    policy = FailurePolicy(stop_on_failure=False, threshold=threshold, min_sample=min_sample)
+    assert domain.trips(policy, stage(sites=100, failed=failed, complete=complete)) is trips
+
+
+def test_failures_below_the_threshold_let_the_strategy_go_on_and_end_as_failed() -> None:
+    moves = advance(strategy(stage(sites=3, complete=2, failed=1), stop_on_failure=False, threshold=2), NOW)
+    assert moves.strategy.state is S.FAILED
+    assert moves.strategy.why.code == "sites_failed"
+
+
+def test_an_abort_ends_waiting_sites_at_once_and_running_ones_in_their_time() -> None:
+    asked = domain.abort(strategy(stage(sites=4, limit=2, running=2)), "ann", "wrong release")
+    moves = advance(asked, NOW)
+    assert moves.abort_waiting
+    assert moves.strategy.state is S.ABORTING
+    ended = advance(finished(moves.strategy, 0, complete=1, failed=1), NOW)
+    assert ended.strategy.state is S.ABORTED
+    assert ended.strategy.why.message == "aborted by ann: wrong release"
+
+
+def test_an_abort_before_the_start_ends_at_once() -> None:
+    moves = advance(domain.abort(strategy(stage(), state=S.READY), "", ""), NOW)
+    assert moves.strategy.state is S.ABORTED
+    assert moves.abort_waiting
+    assert moves.strategy.counts == Counts(aborted=4)
+
+
+def test_a_retry_runs_only_what_failed_or_was_aborted() -> None:
+    ended = strategy(stage(0, sites=2, complete=2), stage(1, sites=4, complete=1, failed=1, aborted=2), state=S.FAILED)
+    ended = replace(ended, stages=(replace(ended.stages[0], state=StageState.COMPLETE), ended.stages[1]))
+    moves = advance(domain.retry(ended, "ann"), NOW)
+    assert (moves.stage, moves.start) == (1, 2)
+    assert moves.strategy.counts == Counts(waiting=3, complete=3)
+
+
+REQUESTS = {
+    "apply": (domain.apply, {S.READY}),
+    "pause": (lambda s: domain.pause(s, "", ""), {S.APPLYING}),
+    "resume": (lambda s: domain.resume(s, "", ""), {S.PAUSED}),
+    "abort": (lambda s: domain.abort(s, "", ""), {S.READY, S.APPLYING, S.PAUSED}),
+    "retry": (lambda s: domain.retry(s, ""), {S.FAILED, S.ABORTED}),
+    "delete": (domain.check_deletable, {S.READY, S.COMPLETE, S.FAILED, S.ABORTED}),
+}
+
+
+@pytest.mark.parametrize("state", list(S))
+@pytest.mark.parametrize("verb", list(REQUESTS))
+def test_every_request_is_taken_or_refused_with_the_reason_in_every_state(verb: str, state: StrategyState) -> None:
+    ask, allowed = REQUESTS[verb]
+    asked = replace(strategy(stage(), state=state), ends_as=S.ABORTED if state is S.ABORTING else None)
+    if state in allowed:
+        ask(asked)
+        return
+    with pytest.raises(Refused) as refused:
+        ask(asked)
+    assert refused.value.faults[0].code == "wrong_state"
+    assert state in refused.value.faults[0].message
+
+
+def test_no_state_is_a_dead_end_but_complete() -> None:
+    assert {state for state, following in TRANSITIONS.items() if not following} == {S.COMPLETE}
+
+
+policies = st.builds(
+    FailurePolicy,
+    stop_on_failure=st.booleans(),
+    threshold=st.sampled_from([None, 1, 3, "10%", "50%"]),
+    min_sample=st.integers(1, 5),
+    then=st.sampled_from(["fail", "pause"]),
+)
+shapes = st.lists(st.tuples(st.integers(1, 8), st.integers(1, 5), st.sampled_from([0, 30])), min_size=1, max_size=4)
+happenings = st.lists(st.sampled_from(["complete", "failed", "pause", "resume", "abort", "time", "look"]), max_size=120)
+
+
+@settings(max_examples=300, deadline=None)
+@given(policies, shapes, happenings)
+def test_whatever_happens_limits_hold_counts_are_exact_and_it_ends(
+    policy: FailurePolicy, shape: list[tuple[int, int, int]], story: list[str]
+) -> None:
+    stages = tuple(stage(i, sites, limit, soak) for i, (sites, limit, soak) in enumerate(shape))
+    totals = [s.counts.total for s in stages]
+    now, s = NOW, replace(strategy(*stages), policy=policy)
+    for happening in [*story, *["resume", "complete", "time"] * 60]:
+        now += timedelta(seconds=40) if happening == "time" else timedelta()
+        s = happen(s, happening)
+        moves = advance(s, now)
+        assert advance(moves.strategy, now).strategy == moves.strategy  # asked again, nothing else follows
+        s = started(moves)
+        check(s, totals)
+    assert s.state in ENDED
+
+
+def happen(s: Strategy, happening: str) -> Strategy:
+    running = next((i for i, here in enumerate(s.stages) if here.counts.running), None)
+    try:
+        if happening in {"complete", "failed"} and running is not None:
+            return finished(s, running, **{happening: 1})
+        if happening in {"pause", "resume", "abort"}:
+            return {"pause": domain.pause, "resume": domain.resume, "abort": domain.abort}[happening](s, "", "")
+    except Refused:
+        return s
+    return s
+
+
+def check(s: Strategy, totals: list[int]) -> None:
+    assert [here.counts.total for here in s.stages] == totals
+    for here in s.stages:
+        assert 0 <= here.counts.running <= here.max_parallel
+        assert min(here.counts.model_dump().values()) >= 0
+        if here.counts.waiting:
+            assert domain.why_waiting(s, here) is not None
+    busy = [i for i, here in enumerate(s.stages) if here.counts.running]
+    assert len(busy) <= 1
+    if busy and s.state is S.APPLYING:
+        assert all(earlier.state is StageState.COMPLETE for earlier in s.stages[: busy[0]])
+    if s.state in ENDED:
+        assert s.counts.waiting == s.counts.running == 0
