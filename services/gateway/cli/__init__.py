@@ -1,1 +1,13 @@
+"""The `belay` command line: a door to the gateway's API for people and scripts; see README.md."""
 
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Console script: run the command line of this process and end with its exit status."""
+    from services.gateway.cli.commands import root  # noqa: PLC0415  Ctrl-C during these imports must be quiet too
+    from services.gateway.cli.noun import run_app  # noqa: PLC0415
+
+    run_app(root)
+    sys.exit(0)

@@ -1,0 +1,98 @@
+"""A strategy on the screen: one line a stage, with counts, end in sight, and why it waits. Pure: time comes in."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from services.gateway.cli.screen import COLOURS, text_of
+
+View = Mapping[str, Any]
+
+AT_REST = frozenset({"complete", "failed", "aborted"})
+
+BAR_WIDTH = 24
+
+
+def at_rest(strategy: View) -> bool:
+    """Whether the strategy has ended, well or not."""
+    return strategy["state"] in AT_REST
+
+
+def total(counts: Mapping[str, int]) -> int:
+    """All sites of a stage or a strategy."""
+    return sum(counts.values())
+
+
+def board(strategy: View, now: datetime) -> RenderableType:
+    """The strategy as a table of its stages."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in ("stage", "state", "", "done", "running", "failed", "ends in", "why"):
+        table.add_column(head, header_style="dim", overflow="fold")
+    for stage in strategy["stages"]:
+        table.add_row(*_cells(stage, now))
+    return Group(_title(strategy), table)
+
+
+def _title(strategy: View) -> Text:
+    spec, state = strategy["spec"], strategy["state"]
+    target = f"{spec['type']} {spec['app']} → {spec.get('version') or 'the release before'}"
+    title = Text.assemble((strategy["name"], "bold"), f"  {target}  ", (state, COLOURS.get(state, "bold")))
+    return title.append(f"  {strategy['why']['message']}") if strategy.get("why") else title
+
+
+def _cells(stage: View, now: datetime) -> Iterator[RenderableType]:
+    counts = stage["counts"]
+    done, sites = counts["complete"] + counts["failed"] + counts["aborted"], total(counts)
+    yield Text(stage["name"])
+    yield text_of(stage["state"])
+    yield ProgressBar(total=max(sites, 1), completed=done, width=BAR_WIDTH)
+    yield Text(f"{counts['complete']}/{sites}")
+    yield Text(f"{counts['running']} of {stage['max_parallel']}")
+    yield Text(str(counts["failed"]), style="red" if counts["failed"] else "dim")
+    yield Text(ends_in(stage.get("forecast"), now))
+    yield Text(_why(stage))
+
+
+def _why(stage: View) -> str:
+    return str(stage["why"]["message"]) if stage.get("why") else ""
+
+
+def ends_in(forecast: Mapping[str, Any] | None, now: datetime) -> str:
+    """The monitor's range, as a time from now: "12 to 20 s"; empty while it cannot tell."""
+    if not forecast or not forecast.get("eta_low") or not forecast.get("eta_high"):
+        return ""
+    low, high = (
+        max(0.0, (datetime.fromisoformat(forecast[key]) - now).total_seconds()) for key in ("eta_low", "eta_high")
+    )
+    unit, size = ("s", 1) if high < 120 else ("min", 60)
+    ends = sorted({round(low / size), round(high / size)})
+    return f"{' to '.join(map(str, ends))} {unit}"
+
+
+def _seconds_to(moment: str, now: datetime) -> float:
+    return max(0.0, (datetime.fromisoformat(moment) - now).total_seconds())
+
+
+def lines(strategy: View, before: View | None) -> Iterator[str]:
+    """What is new since the view before, a line each: for logs, pipes and people who read slowly."""
+    old = {stage["name"]: line(stage) for stage in before["stages"]} if before else {}
+    for stage in strategy["stages"]:
+        if stage["state"] != "waiting" and old.get(stage["name"]) != line(stage):
+            yield line(stage)
+    if before is None or before["state"] != strategy["state"]:
+        why = f": {strategy['why']['message']}" if strategy.get("why") else ""
+        yield f"strategy {strategy['name']} {strategy['state']}{why}"
+
+
+def line(stage: View) -> str:
+    """One stage in one line."""
+    counts = stage["counts"]
+    numbers = [f"{counts['complete']}/{total(counts)} done"]
+    numbers += [f"{counts[name]} {name}" for name in ("running", "failed", "aborted") if counts[name]]
+    why = f" ({_why(stage)})" if _why(stage) else ""
+    return f"stage {stage['name']} {stage['state']}: {', '.join(numbers)}{why}"

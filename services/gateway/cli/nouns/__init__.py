@@ -1,0 +1,1 @@
+"""The nouns of the command line, one file each: what can be asked of it, how it is shown. Rules are the services'."""

@@ -1,0 +1,71 @@
+"""`belay bundle`: from a folder to a file that can be published."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.gateway.cli.noun import Noun
+from services.gateway.cli.outcome import CliError, Status, usage
+from services.gateway.cli.screen import Column, size
+from services.gateway.cli.session import Session
+from shared import bundle as bundles
+from shared.bundle import Built, BundleRefused
+from shared.manifest import Manifest
+
+app = Noun("Bundles: make the file a release comes in, and check one. Needs no running Belay.")
+
+COLUMNS: tuple[Column, ...] = (
+    "app", "version", ("size", lambda item: size(item["bytes"])), "sha256", "components", ("file", "path"),
+)  # fmt: skip
+
+Folder = Annotated[Path, typer.Argument(help="A folder with a bundle.yaml.", exists=True, file_okay=False)]
+Files = Annotated[list[Path], typer.Argument(help="Bundle files (.tar.gz).", exists=True, dir_okay=False)]
+
+
+@app.verb()
+def build(
+    session: Session,
+    folder: Folder,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File or folder to write to.")] = Path(),
+) -> None:
+    """Make the bundle of a folder. The wheels that its lock names are downloaded once and kept."""
+    with session.screen.busy(f"{folder}: building"):
+        built = build_one(folder, output, session.home)
+    session.screen.card(_facts(built.path, built.manifest, built.sha256), COLUMNS)
+
+
+def build_one(folder: Path, output: Path, home: Path) -> Built:
+    """Build a bundle. Raises CliError with every fault of the folder."""
+    try:
+        return bundles.build(folder, output, home)
+    except BundleRefused as refused:
+        raise _faulty(folder, refused) from refused
+    except OSError as error:
+        raise usage(f"{folder}: {error.strerror or error}") from error
+
+
+@app.verb()
+def verify(session: Session, files: Files) -> None:
+    """Check bundles exactly as the catalog will: every file's checksum, names, sizes, metadata, locked wheels."""
+    session.screen.table([_verified(file) for file in files], COLUMNS, "no bundle")
+
+
+def _verified(file: Path) -> dict[str, Any]:
+    try:
+        return _facts(file, bundles.verify(file), bundles.digest_of(file))
+    except BundleRefused as refused:
+        raise _faulty(file, refused) from refused
+    except OSError as error:
+        raise usage(f"{file}: {error.strerror or error}") from error
+
+
+def _faulty(path: Path, refused: BundleRefused) -> CliError:
+    count = f"{len(refused.faults)} fault{'s' if len(refused.faults) > 1 else ''}"
+    return CliError(Status.FAILED, f"{path}: {count}", code="bundle_refused", faults=refused.faults)
+
+
+def _facts(path: Path, manifest: Manifest, sha256: str) -> dict[str, Any]:
+    components = [f"{component.name} ({component.driver})" for component in manifest.components]
+    facts = {"app": manifest.app, "version": manifest.version, "sha256": sha256, "components": components}
+    return facts | {"path": str(path), "bytes": path.stat().st_size}

@@ -1,0 +1,78 @@
+"""`belay up`, `down`, `status`: all of Belay on this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from services.gateway.cli.outcome import CliError, Status, failed, usage
+from services.gateway.cli.screen import Column, size
+from services.gateway.cli.session import Session
+from shared.embedded import __main__ as embedded
+from shared.embedded import stack
+from shared.embedded.home import Home
+from shared.embedded.jars import JarError
+from shared.embedded.programs import Wish
+
+COLUMNS: tuple[Column, ...] = (
+    "name", "state", "pid", ("up for", lambda one: f"{one['uptime']:.0f} s"),
+    ("memory", lambda one: size(one["memory"])), "port",
+)  # fmt: skip
+
+
+def up(
+    session: Session,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once everything is started.")] = False,
+    replicas: Annotated[list[str], typer.Option(metavar="SERVICE=N", help="Run so many of a service.")] = [],  # noqa: B006
+) -> None:
+    """Run Kafka, PostgreSQL and every service here until Ctrl-C.
+
+    Both servers come from packages and keep their data in the home; BELAY_KAFKA and BELAY_POSTGRES_ADMIN name running
+    ones to use instead.
+    """
+    with starting_trouble():
+        wish = Wish.from_environment(dict(_replica(text) for text in replicas))
+        embedded.up(Home.open(session.home), wish, detach=detach)
+
+
+def _replica(text: str) -> tuple[str, int]:
+    service, _, count = text.partition("=")
+    if not count.isdecimal():
+        raise usage(f"--replicas {text}: give SERVICE=NUMBER, such as deployer=2")
+    return service, int(count)
+
+
+@contextmanager
+def starting_trouble() -> Iterator[None]:
+    """What may be wrong with this machine, as a command's end."""
+    try:
+        yield
+    except ValueError as error:
+        raise usage(str(error)) from error
+    except (stack.StackError, JarError, OSError) as error:
+        raise CliError(Status.FAILED, str(error), advice="`belay doctor` looks for the cause", code="stack") from error
+
+
+def down(session: Session) -> None:
+    """Stop every service, Kafka and PostgreSQL. The applications on the sites run on."""
+    with starting_trouble(), session.screen.busy("stopping"):
+        stack.stop(Home.open(session.home))
+    session.screen.done("nothing of Belay runs", {"running": []})
+
+
+def status(session: Session) -> None:
+    """Every process of this home; exit status 1 unless all of them run."""
+    found = [asdict(one) for one in stack.statuses(Home.open(session.home))] if session.home.exists() else []
+    session.screen.table(found, COLUMNS, f"nothing runs in {session.home}: `belay up`")
+    if not found or any(one["state"] != "RUNNING" for one in found):
+        raise typer.Exit(Status.FAILED)
+
+
+def command(session: Session, command_id: Annotated[str, typer.Argument(metavar="COMMAND", help="Its id.")]) -> None:
+    """What became of a command: sent, accepted or rejected. Exit status 1 if it was rejected."""
+    answer = session.get(f"/v1/commands/{command_id}")
+    session.screen.card(answer, ("command_id", "type", "state", "result", "faults", "actor", ("sent", "sent_at")))
+    if answer["state"] == "rejected":
+        raise failed(f"command {command_id} was rejected")

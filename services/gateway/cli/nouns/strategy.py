@@ -1,0 +1,197 @@
+"""`belay strategy`: roll-outs over many sites in stages."""
+
+from typing import Annotated, Any
+
+import typer
+
+from services.gateway.cli import spec as specs
+from services.gateway.cli.board import total
+from services.gateway.cli.noun import Noun
+from services.gateway.cli.nouns import strategy_options as options
+from services.gateway.cli.screen import Column
+from services.gateway.cli.session import Session, at
+from services.gateway.cli.watch import must_be_complete, watch_strategy
+
+app = Noun("Strategies: plan a roll-out in stages, start it, watch it, stop it.")
+
+
+def _done(item: Any) -> str:
+    return f"{item['counts']['complete']}/{total(item['counts'])}"
+
+
+LIST: tuple[Column, ...] = (
+    "name", "state", ("type", "spec.type"), ("app", "spec.app"), ("to", "spec.version"), ("done", _done),
+    ("failed", "counts.failed"), ("created", "created_at"), ("why", "why.message"),
+)  # fmt: skip
+SHOW: tuple[Column, ...] = (
+    *LIST, ("id", "strategy_id"), ("sites", "counts"), ("excluded", "excluded_count"), ("started", "started_at"),
+    ("finished", "finished_at"), ("on failure", "spec.on_failure"), ("description", "spec.description"),
+)  # fmt: skip
+STAGES: tuple[Column, ...] = (
+    ("stage", "name"), "state", ("sites", lambda stage: total(stage["counts"])), ("max parallel", "max_parallel"),
+    ("soak s", "soak_seconds"), ("done", _done), ("failed", "counts.failed"), ("why", "why.message"),
+)  # fmt: skip
+STEPS: tuple[Column, ...] = (
+    "site", "stage", "state", "attempt", ("why", "why.message"), ("updated", "updated_at"),
+    ("operation", "operation_id"),
+)  # fmt: skip
+PLAN = ("strategy_id", "name", "state", "spec", "stages", "excluded", "excluded_count")
+EXCLUDED: tuple[Column, ...] = ("site", "code", "message")
+
+Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name or id.")]
+Reason = Annotated[str, typer.Option(help="Why, for others.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Stay and show it until it has ended.")]
+
+
+@app.verb()
+def create(
+    session: Session,
+    name: options.Name = None,
+    *,
+    file: options.File = None,
+    app: options.App = None,
+    version: options.Version = None,
+    kind: options.Type = None,
+    site: options.Sites = None,
+    group: options.Groups = None,
+    select: options.Labels = None,
+    all_sites: options.All = False,
+    stage: options.Stages = None,
+    max_parallel: options.MaxParallel = None,
+    serial: options.Serial = False,
+    threshold: options.Threshold = None,
+    min_sample: options.MinSample = None,
+    pause_on_failure: options.PauseOnFailure = False,
+    step_timeout: options.StepTimeout = None,
+    force: options.Force = False,
+    description: options.Description = None,
+    apply_now: options.ApplyNow = False,
+    watch: Watch = False,
+) -> None:
+    """Validate a roll-out and plan it, from a YAML file, options or both. `--apply --watch` also does it."""
+    given = {
+        "name": name, "app": app, "version": version, "type": kind, "description": description, "force": force or None,
+        "selection": options.selection(site, group, select, all_sites),
+        "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
+        "on_failure": options.on_failure(threshold, min_sample, pause_on_failure),
+        "step_timeout_seconds": specs.seconds(step_timeout, "--step-timeout"),
+    }  # fmt: skip
+    spec = specs.merged(specs.read_spec(file) if file else {}, given)
+    answer = session.command("POST", "/v1/strategies", spec)
+    if not apply_now:
+        return session.screen.done(f"strategy {spec.get('name')} is ready: `belay strategy apply` starts it", answer)
+    return _start(session, answer["command_id"], "", watch)
+
+
+@app.verb()
+def plan(session: Session, name: Name) -> None:
+    """What it would do: its stages in order, and the sites it leaves out with the reason."""
+    found = session.get(at("/v1/strategies/{}", name))
+    if session.screen.as_json:
+        return session.screen.json(
+            {key: found[key] for key in ("name", "spec", "stages", "excluded", "excluded_count")}
+        )
+    session.screen.table(found["stages"], STAGES, "no stages")
+    if found["excluded"]:
+        session.screen.note(f"\nleft out: {found['excluded_count']}")
+        session.screen.table(found["excluded"], EXCLUDED, "")
+    return None
+
+
+@app.verb()
+def apply(session: Session, name: Name, reason: Reason = "", watch: Watch = False) -> None:
+    """Start a strategy that is ready."""
+    _start(session, name, reason, watch)
+
+
+def _start(session: Session, name: str, reason: str, watch: bool) -> None:
+    answer = session.command("POST", at("/v1/strategies/{}/apply", name), {"reason": reason})
+    if watch:
+        must_be_complete(watch_strategy(session, name))
+    else:
+        session.screen.done("it is applied: `belay strategy watch` shows how it goes", answer)
+
+
+@app.verb("watch")
+def watch_one(session: Session, name: Name) -> None:
+    """Show it until it has ended; exit status 1 unless it is complete. With --json: a document a change."""
+    must_be_complete(watch_strategy(session, name))
+
+
+@app.verb()
+def pause(session: Session, name: Name, reason: Reason = "") -> None:
+    """Start no further site; what runs goes on to its end."""
+    _tell(session, name, "pause", reason, "is paused")
+
+
+@app.verb()
+def resume(session: Session, name: Name, reason: Reason = "", watch: Watch = False) -> None:
+    """Go on with a paused strategy."""
+    _tell(session, name, "resume", reason, "goes on", watch)
+
+
+@app.verb()
+def abort(session: Session, name: Name, reason: Reason = "", watch: Watch = False) -> None:
+    """Running sites finish, waiting ones are aborted at once."""
+    _tell(session, name, "abort", reason, "is being aborted", watch)
+
+
+@app.verb()
+def retry(session: Session, name: Name, reason: Reason = "", watch: Watch = False) -> None:
+    """Try the failed and aborted sites of an ended strategy again."""
+    _tell(session, name, "retry", reason, "tries its failed sites again", watch)
+
+
+def _tell(session: Session, name: str, verb: str, reason: str, sentence: str, watch: bool = False) -> None:
+    answer = session.command("POST", at(f"/v1/strategies/{{}}/{verb}", name), {"reason": reason})
+    if watch:
+        must_be_complete(watch_strategy(session, name))
+    else:
+        session.screen.done(f"strategy {name} {sentence}", answer)
+
+
+@app.verb("list")
+def list_strategies(
+    session: Session,
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Also those that were put away.")] = False,
+) -> None:
+    """Every strategy."""
+    found = session.pages("/v1/strategies", state=state, deleted="true" if deleted else None)
+    session.screen.table(found, LIST, "no strategy: `belay strategy create` makes one")
+
+
+@app.verb()
+def show(session: Session, name: Name) -> None:
+    """One strategy with its stages."""
+    found = session.get(at("/v1/strategies/{}", name))
+    session.screen.card(found, SHOW)
+    if not session.screen.as_json:
+        session.screen.note("")
+        session.screen.table(found["stages"], STAGES, "no stages")
+
+
+@app.verb()
+def steps(
+    session: Session,
+    name: Name,
+    stage: Annotated[str | None, typer.Option(help="Only of this stage.")] = None,
+    state: Annotated[str | None, typer.Option(help="waiting, running, complete, failed or aborted.")] = None,
+) -> None:
+    """Each site's part, and why it waits or failed."""
+    found = session.pages(at("/v1/strategies/{}/steps", name), stage=stage, state=state)
+    session.screen.table(found, STEPS, "no such step")
+
+
+@app.verb()
+def timeline(session: Session, name: Name) -> None:
+    """What happened to it, in order."""
+    columns = ("at", "stage", "kind", "code", "message")
+    session.screen.table(session.pages(at("/v1/strategies/{}/timeline", name)), columns, "nothing has happened yet")
+
+
+@app.verb()
+def delete(session: Session, name: Name) -> None:
+    """Put away a strategy that does not run. Its history stays, its name becomes free."""
+    answer = session.command("DELETE", at("/v1/strategies/{}", name))
+    session.screen.done(f"strategy {name} is put away", answer)

@@ -1,0 +1,42 @@
+"""The options of `belay strategy create`, and the parts of a spec that several of them make together."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from services.gateway.cli import spec as specs
+
+Many = list[str] | None
+
+Name = Annotated[str | None, Argument(help="Its name; default: that in the file.")]
+File = Annotated[Path | None, Option("--file", "-f", help="A YAML file with the spec; options win over it.")]
+App = Annotated[str | None, Option(help="What to roll out.")]
+Version = Annotated[str | None, Option(help="The release to reach.")]
+Type = Annotated[str | None, Option("--type", help="apply, update or rollback.")]
+Sites = Annotated[Many, Option("--site", metavar="SITE", help="Select this site; may be repeated.")]
+Groups = Annotated[Many, Option("--group", metavar="GROUP", help="Select this group; may be repeated.")]
+Labels = Annotated[Many, Option("--select", metavar="LABEL=VALUE", help="Select by label; may be repeated.")]
+All = Annotated[bool, Option("--all", help="Select the whole fleet.")]
+Stages = Annotated[Many, Option("--stage", metavar="STAGE", help=f"{specs.STAGE_HELP}.")]
+MaxParallel = Annotated[str | None, Option(metavar="LIMIT", help="1 to 5000, or a per cent such as 20%.")]
+Serial = Annotated[bool, Option("--serial", help="One site after another.")]
+Threshold = Annotated[str | None, Option(metavar="LIMIT", help="Stop at so many failures in a stage, not one.")]
+MinSample = Annotated[int | None, Option(help="Finished sites needed before a per cent counts.")]
+PauseOnFailure = Annotated[bool, Option("--pause-on-failure", help="Then wait for a person instead of ending.")]
+StepTimeout = Annotated[str | None, Option(metavar="TIME", help="The longest one site may take: 90s, 5m, 2h.")]
+Force = Annotated[bool, Option("--force", help="Also sites that run the release already.")]
+Description = Annotated[str | None, Option(help="For people.")]
+ApplyNow = Annotated[bool, Option("--apply", help="Start it at once.")]
+
+
+def selection(sites: Many, groups: Many, labels: Many, everything: bool) -> dict[str, Any]:
+    """What was selected; empty parts are None, so that those of a file stay."""
+    chosen = {"sites": sites, "groups": groups, "labels": specs.pairs(labels or (), "--select")}
+    return {**chosen, "all": everything or None}
+
+
+def on_failure(threshold: str | None, min_sample: int | None, pause: bool) -> dict[str, Any]:
+    """When failures stop it; a threshold means that the first one does not."""
+    stop, then = (False if threshold else None), ("pause" if pause else None)
+    return {"stop_on_failure": stop, "threshold": threshold, "min_sample": min_sample, "then": then}

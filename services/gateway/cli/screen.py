@@ -1,0 +1,188 @@
+"""What a command shows: tables for people, JSON for scripts, and nothing but JSON on stdout when that was asked for."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from services.gateway.cli.outcome import CliError
+from shared.messages.base import Fault
+
+Column = str | tuple[str, str | Callable[[Mapping[str, Any]], Any]]
+"""A field that is its own heading, or a heading with the field's dotted path or a function of the item."""
+
+WIDE = 10_000
+"""Lines of a pipe or a file are never wrapped or cut: grep and awk want each row whole."""
+
+NOTHING = "-"
+
+COLOURS = {
+    "complete": "green", "operational": "green", "available": "green", "succeeded": "green", "active": "green",
+    "running": "cyan", "applying": "cyan", "soaking": "cyan", "updating": "cyan", "rolling_back": "cyan",
+    "paused": "yellow", "aborting": "yellow", "recovering": "yellow", "queued": "yellow",
+    "failed": "red", "rejected": "red", "aborted": "red", "dead": "red", "withdrawn": "red",
+}  # fmt: skip
+
+
+class Screen:
+    """The terminal, pipe or file that one command writes to."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.out = _console(stderr=False)
+        self.err = _console(stderr=True)
+
+    @property
+    def live(self) -> bool:
+        """Whether a person looks on: bars may move."""
+        return self.out.is_terminal and not self.as_json
+
+    def table(self, items: Iterable[Mapping[str, Any]], columns: Sequence[Column], empty: str) -> None:
+        """A list: one row an item, or the items as one JSON array. `empty` is said where there are none."""
+        found = list(items)
+        if self.as_json:
+            self.json(found)
+        elif found:
+            self.out.print(table_of(found, columns, wide=self.out.is_terminal))
+        else:
+            self.err.print(empty, style="dim")
+
+    def card(self, item: Mapping[str, Any], columns: Sequence[Column]) -> None:
+        """One thing: a line a field, or the whole item as JSON."""
+        if self.as_json:
+            return self.json(item)
+        grid = Table.grid(padding=(0, 2))
+        for column in columns:
+            head, read = _column(column)
+            grid.add_row(Text(head, style="dim"), text_of(read(item)))
+        return self.out.print(grid)
+
+    def done(self, sentence: str, item: Mapping[str, Any]) -> None:
+        """What a command did: a sentence, or the answer as JSON."""
+        if self.as_json:
+            self.json(item)
+        else:
+            self.out.print(Text(sentence))
+
+    def note(self, renderable: RenderableType) -> None:
+        """Something that only people want to know."""
+        if not self.as_json:
+            self.out.print(renderable)
+
+    @contextmanager
+    def busy(self, sentence: str) -> Iterator[None]:
+        """Something that takes its time: a person sees that it goes on."""
+        if not self.live:
+            yield
+            return
+        with self.out.status(Text(sentence)):
+            yield
+
+    @contextmanager
+    def progress(self, sentence: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Something whose length is known; the yielded function tells of so many more done."""
+        with Progress(console=self.err, transient=True, disable=not self.live) as bar:
+            task = bar.add_task(sentence, total=total)
+            yield lambda more: bar.advance(task, more)
+
+    def json(self, value: Any) -> None:
+        """One JSON document and a newline. A list that grows (`--watch`) is one document a line."""
+        self.out.file.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+        self.out.file.flush()
+
+    def error(self, error: CliError) -> None:
+        """Everything that is wrong, on stderr: a sentence, each fault, and what to do."""
+        if self.as_json:
+            faults = [fault.model_dump(mode="json") for fault in error.faults]
+            problem = {"error": error.message, "code": error.code, "status": int(error.status), "faults": faults}
+            self.err.file.write(json.dumps(problem | {"advice": error.advice}, ensure_ascii=False) + "\n")
+            return
+        self.err.print(Text.assemble(("belay: ", "bold red"), error.message))
+        for fault in error.faults:
+            self.err.print(_fault_line(fault))
+        if error.advice:
+            self.err.print(Text.assemble(("  → ", "bold"), error.advice))
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
+
+
+def _fault_line(fault: Fault) -> Text:
+    value = "" if fault.value is None else f" = {fault.value!r}"
+    place = f"{fault.field}{value}: " if fault.field or value else ""
+    return Text.assemble("  • ", (place, "bold"), fault.message, (f"  [{fault.code}]", "dim"))
+
+
+def table_of(items: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, wide: bool = True) -> Table:
+    """A table: with a line under its head on a terminal, bare elsewhere."""
+    heads = [_column(column) for column in columns]
+    table = Table(box=SIMPLE_HEAD if wide else None, pad_edge=False, show_edge=False)
+    for head, _ in heads:
+        table.add_column(head, overflow="fold")
+    for item in items:
+        table.add_row(*(text_of(read(item)) for _, read in heads))
+    return table
+
+
+def _column(column: Column) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+    head, read = (column, column) if isinstance(column, str) else column
+    return head, read if callable(read) else lambda item: _dig(item, read)
+
+
+def _dig(item: Any, path: str) -> Any:
+    for key in path.split("."):
+        item = item.get(key) if isinstance(item, Mapping) else None
+    return item
+
+
+def text_of(value: Any) -> Text:
+    """A value as people read it. Never markup: names come from outside."""
+    if isinstance(value, Text):
+        return value
+    plain = _plain(value)
+    return Text(plain, style=COLOURS.get(plain, ""))
+
+
+def _plain(value: Any) -> str:
+    if value is None or value in ("", [], {}, ()):
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_plain(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(inner) for inner in value)
+    return _moment(value) if isinstance(value, str) else str(value)
+
+
+def _moment(text: str) -> str:
+    """An ISO time in this machine's zone, to the second; any other text as it is."""
+    if len(text) < 19 or text[10] != "T":
+        return text
+    try:
+        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return text
+
+
+def size(count: int | None) -> str:
+    """Bytes as people read them."""
+    amount = float(count or 0)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
