@@ -1,0 +1,137 @@
+"""The process driver: components as supervised processes of this machine, in folders that stand for hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers import process_care as care
+from services.deployer.drivers import process_release as release
+from services.deployer.drivers.process_health import last_lines
+from services.deployer.drivers.process_host import Unpack, locked
+from services.deployer.drivers.process_journal import Journal
+from services.deployer.drivers.process_order import Work
+from services.deployer.drivers.process_place import BadParams, Place, place_of
+from shared.wakeup import Wakeup
+
+log = structlog.get_logger()
+
+
+class ProcessDriver:
+    """Puts processes onto sites. Any number of drivers may share a home, in one deployer or in several.
+
+    The work runs in tasks of this process; what it has reached is in files, so that `start` or `poll` of any
+    driver takes up an order whose worker has died. `keep` revisions of each component stay on a site.
+    """
+
+    def __init__(self, home: Path, unpack: Unpack, keep: int = 3) -> None:
+        self._home = home.resolve()
+        self._unpack = unpack
+        self._keep = keep
+        self._bell = Wakeup()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, orders: Sequence[Order]) -> None:
+        """Begin each order that was not begun before."""
+        await asyncio.to_thread(self._begin, orders)
+        await self.poll(orders)
+
+    async def poll(self, orders: Sequence[Order]) -> Sequence[Progress]:
+        """How each order stands. What is unfinished and worked on by nobody is taken up again.
+
+        A component that was proven and is down now makes its order `Broken` with code `fallen`.
+        """
+        found = await asyncio.to_thread(lambda: [self._progress(order) for order in orders])
+        for order, progress in zip(orders, found, strict=True):
+            if isinstance(progress, Running):
+                self._take_up(order)
+        return found
+
+    async def cancel(self, orders: Sequence[Order]) -> None:
+        """Stop each order at its next safe point; one never begun will never begin."""
+        await asyncio.to_thread(self._begin, orders, cancel=True)
+        await self.poll(orders)
+
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
+        """Whether the revision that each order names can be returned to."""
+        return await asyncio.to_thread(lambda: [self._has_revision(order) for order in orders])
+
+    async def wait(self, seconds: float) -> None:
+        """Return as soon as an order of this driver moved on, at the latest after `seconds`."""
+        await self._bell.wait(seconds)
+
+    async def tend(self) -> None:
+        """Until cancelled, give components whose keepers died another one. To be run beside the service."""
+        while True:
+            await care.tend(self._home)
+            await asyncio.sleep(care.TEND_SECONDS)
+
+    def _begin(self, orders: Sequence[Order], *, cancel: bool = False) -> None:
+        for order in orders:
+            found = self._place(order)
+            if not isinstance(found, BadParams):
+                journal = Journal(found[0], order)
+                journal.cancel() if cancel else journal.begin()
+
+    def _place(self, order: Order) -> tuple[Place, int] | BadParams:
+        try:
+            return place_of(self._home, order)
+        except BadParams as error:
+            return error
+
+    def _progress(self, order: Order) -> Progress:
+        found = self._place(order)
+        if isinstance(found, BadParams):
+            return Broken("bad_params", f"site {order.site}: {found}")
+        journal = Journal(found[0], order)
+        progress = journal.progress()
+        fallen = isinstance(progress, Done) and not journal.superseded and _fallen(found[0], order)
+        return fallen or progress
+
+    def _has_revision(self, order: Order) -> bool:
+        found = self._place(order)
+        return not isinstance(found, BadParams) and release.read(found[0], order.revision or "") is not None
+
+    def _take_up(self, order: Order) -> None:
+        if order.key not in self._tasks:
+            task = asyncio.create_task(self._work(order), name=order.key)
+            self._tasks[order.key] = task
+            task.add_done_callback(self._put_down)
+
+    def _put_down(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task.get_name()]
+        if not task.cancelled() and (error := task.exception()):
+            log.error("lost hold of an order", action="order_lost", order=task.get_name(), exc_info=error)
+
+    async def _work(self, order: Order) -> None:
+        place, port = place_of(self._home, order)
+        journal = Journal(place, order)
+        async with locked(place.folder.work_lock):
+            if isinstance(journal.progress(), Running):  # else another deployer has done it while we waited
+                journal.finish(await _result(Work(order, place, port, journal, self._unpack)))
+        self._bell.ring()
+        if isinstance(journal.progress(), Done):  # after a failure the way back is still needed
+            await care.prune(place, self._keep)
+
+
+async def _result(work: Work) -> Done | Broken:
+    try:
+        result = await work.run()
+    except Exception as error:
+        # A defect of ours must end the order with a reason, or it would be begun again for ever.
+        log.exception("an order failed", action="order_failed", order=work.order.key)
+        return Broken("internal_error", f"the driver failed ({type(error).__name__})")
+    about = {"site": work.order.site, "component": work.order.component.name, "order": work.order.key}
+    log.info("finished an order", action="order_finished", result=type(result).__name__, **about)
+    return result
+
+
+def _fallen(place: Place, order: Order) -> Broken | None:
+    life, launch = place.folder.life(), place.folder.launch()
+    if order.action == "remove" or launch is None or (life and life.mark and life.mark.alive()):
+        return None
+    return Broken("fallen", "its process ended after it was healthy", last_lines(place.folder, launch))

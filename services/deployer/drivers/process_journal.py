@@ -1,0 +1,121 @@
+"""What has become of each order, kept in files: a deployer that was killed, or another one, reads on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers.process_place import Place
+from services.deployer.keeper.folder import read_json, write_json
+from services.deployer.keeper.lock import lock_within
+
+STEPS = {
+    "queued": (0, "waits for its turn"),
+    "install": (10, "installs the release"),
+    "stop": (40, "stops the running release"),
+    "switch": (50, "switches to the new release"),
+    "launch": (60, "starts the new release"),
+    "prove": (70, "waits until it is healthy"),
+    "remove": (50, "removes the component"),
+}
+"""Each step of an order: per cent done when it begins, and what it does, for people."""
+
+
+class Journal:
+    """The file of one order. The newest order of a component owns it: an older one that is unfinished gives way."""
+
+    def __init__(self, place: Place, order: Order) -> None:
+        self.key = order.key
+        self._order = order
+        self._root = place.folder.root
+        name = hashlib.sha256(order.key.encode()).hexdigest()[:32]
+        self._file = place.host / "orders" / f"{name}.json"
+        self._wish = place.host / "orders" / f"{name}.cancel"
+
+    def begin(self) -> None:
+        """Write the order down, if that has not been done, as the newest of its component.
+
+        Raises TimeoutError if somebody holds the lock that others need for a moment only.
+        """
+        with self._first() as first:
+            if first:
+                write_json(self._root / "newest.json", {"key": self.key})
+                self._write("queued", None)
+
+    def cancel(self) -> None:
+        """Wish for the end, which whoever works on the order sees at the next safe point.
+
+        An order that was never begun ends at once; it may be an old one, and takes nothing from a newer.
+        Raises TimeoutError like `begin`.
+        """
+        with self._first() as first:
+            if first:
+                self.finish(Broken("cancelled", "the order was cancelled before it began"))
+            else:
+                self._wish.touch()  # a file of its own, because the journal is its worker's
+
+    @contextmanager
+    def _first(self) -> Iterator[bool]:
+        """Whether nothing was noted of this order so far; nobody else gets the same answer meanwhile."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._root.mkdir(parents=True, exist_ok=True)
+        lock = lock_within(self._root / "newest.lock", seconds=5)
+        if lock is None:
+            raise TimeoutError(f"cannot lock {self._root}")
+        try:
+            yield not self._file.exists()
+        finally:
+            os.close(lock)
+
+    def step(self, name: str) -> None:
+        """Note that a step begins."""
+        self._write(name, None)
+
+    def finish(self, result: Done | Broken) -> None:
+        """Note the end. It never changes afterwards."""
+        self._write("finished", {"kind": type(result).__name__, **asdict(result)})
+
+    def progress(self) -> Progress:
+        """How the order stands; `Broken` with code `not_started` if it was never begun."""
+        found = read_json(self._file)
+        if not found:
+            return Broken("not_started", f"the order {self.key} was never started on this host")
+        if found["result"]:
+            return _result(found["result"])
+        percent, detail = STEPS[found["step"]]
+        return Running(detail, percent)
+
+    @property
+    def cancelled(self) -> bool:
+        return self._wish.exists()
+
+    @property
+    def superseded(self) -> bool:
+        """Whether a newer order for the same component was begun."""
+        return bool(read_json(self._root / "newest.json").get("key") != self.key)
+
+    def _write(self, step: str, result: dict[str, Any] | None) -> None:
+        order = self._order
+        about = {"key": self.key, "site": order.site, "app": order.app, "component": order.component.name}
+        wanted = {"action": order.action, "version": order.version, "revision": order.revision}
+        write_json(self._file, {**about, **wanted, "step": step, "result": result})
+
+
+def _result(found: dict[str, Any]) -> Done | Broken:
+    if found["kind"] == "Done":
+        return Done(found["revision"], found["detail"])
+    return Broken(found["code"], found["message"], tuple(found["last_lines"]))
+
+
+def forget_old(orders: Path, seconds: float) -> None:
+    """Delete what is noted of orders that nobody wrote to for so long."""
+    for file in orders.glob("*"):
+        if time.time() - file.stat().st_mtime > seconds:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""One order, step by step. Each step may be interrupted by death and is then done again from its beginning."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from services.deployer.drivers import Broken, Done, Order
+from services.deployer.drivers import process_release as release
+from services.deployer.drivers import process_run as run
+from services.deployer.drivers.process_health import living, prove
+from services.deployer.drivers.process_host import Installed, Unpack, install
+from services.deployer.drivers.process_journal import Journal
+from services.deployer.drivers.process_place import Place
+from services.deployer.drivers.process_port import stranger
+from services.deployer.drivers.process_release import Failed, Spec
+from services.deployer.keeper.folder import Launch
+
+log = structlog.get_logger()
+
+
+class Superseded(Failed):
+    """A newer order for the same component was begun; what runs is its business now."""
+
+    def __init__(self) -> None:
+        super().__init__("superseded", "a newer order for this component was begun before this one was done")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An order at its place. Whoever runs it holds the work lock of the place's folder."""
+
+    order: Order
+    place: Place
+    port: int
+    journal: Journal
+    unpack: Unpack
+
+    async def run(self) -> Done | Broken:
+        """Bring the order to its end, from wherever an earlier run was interrupted."""
+        try:
+            self._give_way()
+            return await (self._remove() if self.order.action == "remove" else self._reach())
+        except Superseded as failed:
+            return failed.broken
+        except Failed as failed:
+            await self._stop_own()
+            return failed.broken
+        except OSError as error:
+            log.exception("an order failed on its host", action="order_failed", order=self.order.key)
+            await self._stop_own()
+            return Broken("host_error", f"the host failed: {error}")
+
+    async def _reach(self) -> Done:
+        spec = release.wanted(self.place, self.order)
+        self.journal.step("install")
+        release.record(self.place, spec)
+        installed = await install(self.place.host, spec, self.unpack)
+        self._give_way()
+        launch = await self._launch(spec, installed)
+        await self._prove(launch, spec)
+        return Done(spec.revision, f"healthy on port {self.port}")
+
+    async def _launch(self, spec: Spec, installed: Installed) -> Launch:
+        """Replace what runs by the wanted revision, unless an interrupted run of this order has done so."""
+        folder, own = self.place.folder, self._own_launch()
+        if own:
+            await run.start_keeper(folder)
+            return own
+        launch = release.launch_of(self.place, spec, self.order.key, self.port, installed.bundle, installed.env)
+        await self._refuse_taken_port()
+        self.journal.step("stop")
+        await run.stop(folder)
+        self.journal.step("switch")
+        await asyncio.to_thread(release.switch, self.place, spec, installed.bundle)
+        self.journal.step("launch")
+        await run.launch(folder, launch)
+        return launch
+
+    def _own_launch(self) -> Launch | None:
+        launch = self.place.folder.launch()
+        return launch if launch and launch.order == self.order.key and launch.wanted else None
+
+    async def _refuse_taken_port(self) -> None:
+        """Before the running release is touched: a stranger on the port would be there also after the stop."""
+        life = self.place.folder.life()
+        if holder := await asyncio.to_thread(stranger, life.mark if life else None, self.port):
+            raise Failed("port_taken", f"port {self.port} is used by {holder}")
+
+    async def _prove(self, launch: Launch, spec: Spec) -> None:
+        folder = self.place.folder
+        self.journal.step("prove")
+        await prove(folder, launch, spec, self._give_way)
+        folder.write_launch(replace(launch, proven=True))
+        living(folder, launch)  # it may have died before its keeper could know that it is to be restarted
+
+    async def _remove(self) -> Done:
+        self.journal.step("remove")
+        await run.stop(self.place.folder)
+        kept = await asyncio.to_thread(_take_away, self.place)
+        return Done("", f"removed; its data is kept in {kept}" if kept else "removed; it had no data")
+
+    def _give_way(self) -> None:
+        """A safe point: the site is as it was, or runs the new release."""
+        if self.journal.superseded:
+            raise Superseded
+        if self.journal.cancelled:
+            raise Failed("cancelled", "the order was cancelled")
+
+    async def _stop_own(self) -> None:
+        """A release that was not proven shall not go on serving."""
+        if self._own_launch():
+            try:
+                await run.stop(self.place.folder)
+            except (Failed, OSError):
+                log.exception("cannot stop a broken release", action="stop_failed", order=self.order.key)
+
+
+def _take_away(place: Place) -> Path | None:
+    """Everything but the data, which gets a name that no later deployment uses."""
+    place.current.unlink(missing_ok=True)
+    shutil.rmtree(place.releases, ignore_errors=True)
+    (place.folder.root / "launch.json").unlink(missing_ok=True)
+    data, number = place.folder.data, 1
+    if not data.exists():
+        return None
+    while (kept := data.with_name(f"data.removed-{number}")).exists():
+        number += 1
+    return data.rename(kept)

@@ -1,0 +1,75 @@
+"""Where on a host the component of a site lives: the paths, and which site params lead to them.
+
+hosts/<host>/installed/<bundle sha256>/{bundle, env-*}         releases, once for all sites of the host
+hosts/<host>/orders/<digest of the key>.json                   what has become of each order
+hosts/<host>/sites/<site>/<component>/
+    data/  releases/<revision>/spec.json  current -> releases/<revision>  component.log
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+from services.deployer.drivers import Order
+from services.deployer.keeper.folder import Folder
+from shared.messages.words import Name
+
+
+class BadParams(ValueError):
+    """The site's params or names cannot be used; the message names every fault."""
+
+
+class _Params(BaseModel):
+    """What a site must say of itself; other drivers' params beside them do not matter."""
+
+    site: Name
+    host: Name = "local"
+    port: int = Field(ge=1, le=65535)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One component on one site of one host."""
+
+    host: Path
+    site: str
+    component: str
+
+    @property
+    def folder(self) -> Folder:
+        return Folder(self.host / "sites" / self.site / self.component)
+
+    @property
+    def releases(self) -> Path:
+        return self.folder.root / "releases"
+
+    @property
+    def current(self) -> Path:
+        return self.folder.root / "current"
+
+
+def place_of(home: Path, order: Order) -> tuple[Place, int]:
+    """The place of an order and the port of its site. Raises BadParams with every fault."""
+    try:
+        params = _Params.model_validate({**order.params, "site": order.site})
+    except ValidationError as error:
+        faults = (_sentence(fault["loc"], fault["msg"], fault["input"]) for fault in error.errors())
+        raise BadParams("; ".join(faults)) from None
+    return Place(home / "hosts" / params.host, order.site, order.component.name), params.port
+
+
+def _sentence(where: tuple[int | str, ...], message: str, value: object) -> str:
+    missing = isinstance(value, dict)
+    name = ".".join(str(part) for part in where)
+    return f"{name}: {message}" if missing else f"{name}: {message}, not {value!r}"
+
+
+def places(home: Path) -> Iterator[Place]:
+    """Every component that was ever put on a site under a home."""
+    for folder in sorted((home.resolve() / "hosts").glob("*/sites/*/*")):
+        if folder.is_dir():
+            yield Place(folder.parents[2], folder.parent.name, folder.name)

@@ -1,0 +1,152 @@
+"""Revisions of a component on its site: what each one is, which one is current, and what it needs to run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from services.deployer.drivers import Broken, Order
+from services.deployer.drivers.process_place import Place
+from services.deployer.keeper.folder import Launch, write_json
+from shared.manifest import ProcessComponent
+from shared.messages.base import Model
+
+PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""All that a component sees of our environment, which holds passwords."""
+
+
+class Failed(Exception):
+    """A step cannot be done; carries the end of the order."""
+
+    def __init__(self, code: str, message: str, last_lines: tuple[str, ...] = ()) -> None:
+        self.broken = Broken(code, message, last_lines)
+        super().__init__(message)
+
+
+class Spec(Model):
+    """Everything that makes a revision. The same content is the same revision."""
+
+    app: str
+    version: str
+    bundle_sha256: str
+    component: ProcessComponent
+
+    @property
+    def revision(self) -> str:
+        return f"{self.version}-{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
+
+    @property
+    def expected_version(self) -> str:
+        """What the component must answer when it is asked for its version."""
+        return self.component.health.version or self.version
+
+
+def wanted(place: Place, order: Order) -> Spec:
+    """The revision an order shall reach. Raises Failed if the order lacks what it needs."""
+    if order.action == "rollback":
+        return _recorded(place, order)
+    if not order.version or not order.bundle_sha256 or not isinstance(order.component, ProcessComponent):
+        raise Failed("bad_order", "an apply needs a version, a bundle and a component of the process driver")
+    return Spec(app=order.app, version=order.version, bundle_sha256=order.bundle_sha256, component=order.component)
+
+
+def _recorded(place: Place, order: Order) -> Spec:
+    spec = read(place, order.revision or "")
+    if spec is None:
+        raise Failed("revision_missing", f"revision {order.revision or '(none)'} is not on site {place.site} any more")
+    return spec
+
+
+def read(place: Place, revision: str) -> Spec | None:
+    """The spec of a revision of this site; None if there is none of that name."""
+    if not revision or Path(revision).name != revision:
+        return None
+    file = place.releases / revision / "spec.json"
+    return Spec.model_validate_json(file.read_bytes()) if file.exists() else None
+
+
+def record(place: Place, spec: Spec) -> None:
+    """Write a revision down, as the one used last. From now on its release stays installed."""
+    folder = place.releases / spec.revision
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "spec.json", spec.model_dump(mode="json"))
+    os.utime(folder)
+
+
+def current(place: Place) -> str | None:
+    """The revision that was switched to last."""
+    return place.current.readlink().name if place.current.is_symlink() else None
+
+
+def switch(place: Place, spec: Spec, bundle: Path) -> None:
+    """Make a revision current in one instant, after its seed files lie in the data folder."""
+    _seed(place.folder.data, spec.component.seed, bundle)
+    draft = place.folder.root / ".current"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(Path("releases") / spec.revision)
+    draft.replace(place.current)
+
+
+def _seed(data: Path, seed: dict[str, str], bundle: Path) -> None:
+    data.mkdir(parents=True, exist_ok=True)
+    for name, source in seed.items():
+        target = data / name
+        if not target.resolve().is_relative_to(data.resolve()):
+            raise Failed("bad_seed", f"the seed file {name} would lie outside of the data folder")
+        if not target.exists():
+            _copy_whole(_file_in(bundle, source), target)
+
+
+def _file_in(bundle: Path, name: str) -> Path:
+    if not (bundle / name).is_file():
+        raise Failed("bad_seed", f"the bundle has no file {name} to seed the data folder with")
+    return bundle / name
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """Copy so that a crash leaves no half file, which would count as the site's own for ever."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    shutil.copyfile(source, draft)
+    draft.replace(target)
+
+
+def launch_of(place: Place, spec: Spec, order: str, port: int, bundle: Path, env: Path) -> Launch:
+    """What to run for a revision, with every placeholder filled. Raises Failed if its program is not installed."""
+    values = {"{port}": str(port), "{data}": str(place.folder.data), "{release}": str(bundle), "{site}": place.site}
+    component = spec.component
+    program, *arguments = (_fill(word, values) for word in component.command)
+    own = {name: _fill(value, values) for name, value in component.environment.items()}
+    return Launch(
+        id=uuid.uuid4().hex,
+        order=order,
+        revision=spec.revision,
+        argv=(_program(program, bundle, env), *arguments),
+        env={**_base_environment(env), **own},
+        port=port,
+        stop_seconds=component.stop_seconds,
+        log_from=place.folder.log_size(),
+    )
+
+
+def _fill(word: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        word = word.replace(name, value)
+    return word
+
+
+def _program(name: str, bundle: Path, env: Path) -> str:
+    path = bundle / name if "/" in name else env / "bin" / name
+    if not path.is_relative_to(bundle.parent) or not os.access(path, os.X_OK):
+        raise Failed("no_such_program", f"the release brings no program {name}")
+    return str(path)
+
+
+def _base_environment(env: Path) -> dict[str, str]:
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    path = f"{env / 'bin'}:{os.environ.get('PATH', os.defpath)}"
+    # Installed releases are shared by all sites of the host and never written to.
+    return {**passed, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
