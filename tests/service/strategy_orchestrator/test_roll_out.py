@@ -1,0 +1,253 @@
+"""A strategy from its creation to its end, on real Kafka and PostgreSQL; the test plays the deployer."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.strategy_orchestrator.app import wire
+from shared.messages.base import CommandRejected
+from shared.messages.deployer import RequestOperation
+from shared.messages.strategy import (
+    AbortStrategy,
+    ApplyStrategy,
+    CommandAccepted,
+    Counts,
+    CreateStrategy,
+    DeleteStrategy,
+    PauseStrategy,
+    RegisterSites,
+    ResumeStrategy,
+    RetryFailed,
+    Site,
+    SitesHeld,
+    SitesReleased,
+    SiteState,
+    StageProgressed,
+    StepsChanged,
+    StrategyPlanned,
+    StrategyStateChanged,
+)
+from shared.messages.words import StrategyState
+from shared.service import Service
+from tests.service.strategy_orchestrator.fleet_of_devices import Devices, learned, publish, register, spec
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+NAME = "strategy_orchestrator"
+
+
+@asynccontextmanager
+async def orchestrated(
+    world: World, sites: int, outcome: Callable[[RequestOperation], str] = lambda _: "succeed"
+) -> AsyncIterator[tuple[Service, Devices]]:
+    await publish(world)
+    devices = Devices(world, outcome)
+    async with world.run(NAME, wire) as service:
+        await learned(service)
+        if sites:
+            await register(world, sites)
+        yield service, devices
+    await devices.stop()
+
+
+async def create(world: World, **fields: object) -> str:
+    answer = await world.ask(CreateStrategy(spec=spec(**fields)))
+    assert isinstance(answer, CommandAccepted), answer
+    return str(answer.result["strategy_id"])
+
+
+async def state(world: World, strategy_id: str, wanted: StrategyState) -> StrategyStateChanged:
+    return await world.until(
+        StrategyStateChanged, lambda e: e.strategy_id == strategy_id and e.state is wanted and wanted != "ready"
+    )
+
+
+async def test_a_strategy_runs_stage_by_stage_to_its_end(world: World) -> None:
+    async with orchestrated(world, 12) as (service, devices):
+        stages = [{"name": "canary", "take": 1}, {"name": "half", "take": "50%"}, {"name": "rest"}]
+        strategy_id = await create(world, stages=stages, max_parallel=3)
+        planned = await world.until(StrategyPlanned)
+        assert [(s.name, s.sites) for s in planned.stages] == [("canary", 1), ("half", 6), ("rest", 5)]
+        assert not devices.commands
+        await world.ask(ApplyStrategy(strategy="first"))
+        ended = await state(world, strategy_id, StrategyState.COMPLETE)
+        assert ended.counts == Counts(complete=12)
+        assert len(devices.commands) == 12
+        assert devices.most_running <= 3
+        await world.until(SitesReleased)
+        assert await service.pool.fetchval("select count(*) from site where held_by is not null") == 0
+        assert {e.site for e in world.events(SiteState)} == {f"s-{n:03}" for n in range(12)}
+
+
+async def test_every_sequence_of_a_strategy_rises_by_one(world: World) -> None:
+    async with orchestrated(world, 5):
+        strategy_id = await create(world, max_parallel=2)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        await state(world, strategy_id, StrategyState.COMPLETE)
+        kinds = (StrategyPlanned, StepsChanged, StageProgressed, StrategyStateChanged)
+        numbers = [e.sequence for e in world.seen if isinstance(e.data, kinds)]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_events_told_twice_count_once(world: World) -> None:
+    async with orchestrated(world, 8) as (_, devices):
+        devices.repeat = 3
+        strategy_id = await create(world, max_parallel=2)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.COMPLETE)
+        assert ended.counts == Counts(complete=8)
+        assert len(world.events(SiteState)) == 8
+
+
+async def test_a_failed_canary_stops_the_roll_out_before_the_others(world: World) -> None:
+    async with orchestrated(world, 6, lambda c: "fail" if c.site == "s-000" else "succeed") as (_, devices):
+        strategy_id = await create(world, stages=[{"name": "canary", "take": 1}, {"name": "rest"}])
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.FAILED)
+        assert ended.counts == Counts(failed=1, aborted=5)
+        assert ended.why.code == "failure_threshold"
+        assert [c.site for c in devices.commands.values()] == ["s-000"]
+
+
+async def test_retry_runs_failed_and_aborted_sites_again_and_no_others(world: World) -> None:
+    failing = {"s-001"}
+    async with orchestrated(world, 3, lambda c: "fail" if c.site in failing else "succeed") as (_, devices):
+        strategy_id = await create(world, max_parallel=1)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        await state(world, strategy_id, StrategyState.FAILED)
+        failing.clear()
+        await world.ask(RetryFailed(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.COMPLETE)
+        assert ended.counts == Counts(complete=3)
+        assert [c.site for c in devices.commands.values()] == ["s-000", "s-001", "s-001", "s-002"]
+
+
+async def test_a_paused_strategy_starts_nothing_until_it_is_resumed(world: World) -> None:
+    async with orchestrated(world, 4, lambda _: "hold") as (_, devices):
+        strategy_id = await create(world, max_parallel=1)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        await world.until(RequestOperation)
+        await world.ask(PauseStrategy(strategy=strategy_id, reason="lunch"))
+        await devices.release()
+        paused = await world.until(StageProgressed, lambda e: e.counts.complete == 1)
+        assert paused.counts == Counts(waiting=3, complete=1)
+        assert paused.why is not None
+        assert paused.why.code == "paused"
+        assert "lunch" in paused.why.message
+        devices.outcome = lambda _: "succeed"
+        await world.ask(ResumeStrategy(strategy=strategy_id))
+        assert (await state(world, strategy_id, StrategyState.COMPLETE)).counts == Counts(complete=4)
+
+
+async def test_an_abort_lets_running_sites_finish(world: World) -> None:
+    async with orchestrated(world, 5, lambda _: "hold") as (_, devices):
+        strategy_id = await create(world, max_parallel=2)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        await world.until(StepsChanged, lambda e: any(s.state == "running" for s in e.steps))
+        answer = await world.ask(AbortStrategy(strategy=strategy_id))
+        assert isinstance(answer, CommandAccepted)
+        assert answer.result["state"] == "aborting"
+        while len(devices.held) < 2:
+            async with world.news:
+                await world.news.wait()
+        await devices.release()
+        ended = await state(world, strategy_id, StrategyState.ABORTED)
+        assert ended.counts == Counts(complete=2, aborted=3)
+
+
+async def test_a_soak_ends_by_a_timer_also_after_a_restart(world: World) -> None:
+    await publish(world)
+    devices = Devices(world)
+    async with world.run(NAME, wire) as service:
+        await learned(service)
+        await register(world, 2)
+        stages = [{"name": "canary", "take": 1, "soak_seconds": 2}, {"name": "rest"}]
+        strategy_id = await create(world, stages=stages)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        await world.until(StageProgressed, lambda e: e.state == "soaking")
+    async with world.run(NAME, wire, "2"):
+        ended = await state(world, strategy_id, StrategyState.COMPLETE)
+        assert ended.counts == Counts(complete=2)
+    await devices.stop()
+
+
+async def test_a_busy_site_waits_without_a_slot_until_its_operation_ends(world: World) -> None:
+    busy = {"s-000"}
+    async with orchestrated(
+        world,
+        3,
+        lambda c: "reject:site_busy" if c.site in busy and c.strategy_id else "hold" if c.site in busy else "succeed",
+    ) as (_, devices):
+        strategy_id = await create(world, max_parallel=1, selection={"labels": {}, "all": True})
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        stuck = await world.until(StageProgressed, lambda e: e.counts.complete == 2)
+        assert stuck.why is not None
+        assert stuck.why.code == "site_busy"
+        single = RequestOperation(site="s-000", app="shop", kind="apply", version="1.0")
+        operation = await world.send(single, message_id="single-1")
+        while operation not in devices.held:
+            async with world.news:
+                await world.news.wait()
+        busy.clear()
+        await devices.release()
+        ended = await state(world, strategy_id, StrategyState.COMPLETE)
+        assert ended.counts == Counts(complete=3)
+
+
+async def test_a_site_takes_part_in_one_strategy_at_a_time(world: World) -> None:
+    async with orchestrated(world, 2, lambda _: "hold"):
+        first, second = await create(world, name="one"), await create(world, name="two")
+        await world.ask(ApplyStrategy(strategy=first))
+        held = await world.until(SitesHeld)
+        assert held.names == ("s-000", "s-001")
+        refusal = await world.ask(ApplyStrategy(strategy=second))
+        assert isinstance(refusal, CommandRejected)
+        assert [f.code for f in refusal.faults] == ["site_held", "site_held"]
+        third = await world.ask(CreateStrategy(spec=spec(name="three", selection={"sites": ["s-000"]})))
+        assert isinstance(third, CommandRejected)
+        assert third.code == "site_held"
+        assert "one" in third.faults[0].message
+
+
+async def test_a_site_that_becomes_unmanaged_is_not_waited_for(world: World) -> None:
+    async with orchestrated(world, 3, lambda _: "hold") as (_, devices):
+        strategy_id = await create(world, max_parallel=1)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        await world.ask(RegisterSites(sites=(Site(name="s-001", managed=False), Site(name="s-002", managed=False))))
+        await world.until(RequestOperation)
+        while not devices.held:
+            async with world.news:
+                await world.news.wait()
+        await devices.release()
+        ended = await state(world, strategy_id, StrategyState.FAILED)
+        assert ended.counts == Counts(complete=1, aborted=2)
+
+
+async def test_two_replicas_share_the_work_and_never_exceed_the_limit(world: World) -> None:
+    await publish(world)
+    devices = Devices(world)
+    async with world.run(NAME, wire, "1"), world.run(NAME, wire, "2") as service:
+        await learned(service)
+        await register(world, 60)
+        strategy_id = await create(world, max_parallel=7)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.COMPLETE)
+        assert ended.counts == Counts(complete=60)
+        assert len(devices.commands) == 60
+        assert devices.most_running <= 7
+        assert await service.pool.fetchval("select count(*) from outbox") >= 0
+    await devices.stop()
+
+
+async def test_deleting_keeps_the_history_and_frees_the_name(world: World) -> None:
+    async with orchestrated(world, 1) as (service, _):
+        first = await create(world)
+        assert isinstance(await world.ask(DeleteStrategy(strategy="first")), CommandAccepted)
+        second = await create(world)
+        assert first != second
+        assert await service.pool.fetchval("select count(*) from strategy") == 2
+        again = await world.ask(DeleteStrategy(strategy=first))
+        assert isinstance(again, CommandRejected)
+        assert again.code == "unknown_strategy"
