@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from shared.manifest import Component
+from shared.messages.manifest import Component
 from shared.messages.base import Command, Event, Fault
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
