@@ -19,6 +19,28 @@ PRIVATE = ("BELAY_POSTGRES_ADMIN",)
 
 
 @dataclass(frozen=True, slots=True)
+class Instance:
+    """One replica of a service; replicas are counted from 1."""
+
+    service: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}-{self.number}"
+
+    @property
+    def ports(self) -> dict[str, str]:
+        """Variables that tell the replica its ports, and the name under which each is kept."""
+        own = {"BELAY_HTTP_PORT": self.name}
+        if self.service == "gateway":
+            own["BELAY_GATEWAY_PORT"] = f"{self.name}-page"
+        # A port that the user chose goes to the first replica; two cannot have it.
+        chosen = os.environ if self.number == 1 else ()
+        return {variable: name for variable, name in own.items() if variable not in chosen}
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What a user wants to run.
 
@@ -51,11 +73,11 @@ class Wish:
         given = {"postgres": self.postgres_admin, "kafka": self.kafka}
         return [name for name, address in given.items() if not address]
 
-    def instances(self) -> Iterator[tuple[str, str]]:
-        """Service and name of each replica: ("deployer", "deployer-1"), ("deployer", "deployer-2")."""
+    def instances(self) -> Iterator[Instance]:
+        """Each replica of each service, in the order of the table."""
         for service in self.services:
             for number in range(1, self.replicas.get(service, 1) + 1):
-                yield service, f"{service}-{number}"
+                yield Instance(service, number)
 
     def missing(self) -> list[str]:
         """Services whose package is not on disk: reported and left out, the others run."""
@@ -92,7 +114,7 @@ def allocate_ports(home: Home, wish: Wish) -> None:
     """Ports of all that will run. Nothing of this home may be running."""
     servers = {"kafka": kafka.PORTS, "postgres": ("postgres",)}
     names = [port for server in wish.servers() for port in servers[server]]
-    ports.allocate(home, *names, *(instance for _, instance in wish.instances()))
+    ports.allocate(home, *names, *(port for one in wish.instances() for port in one.ports.values()))
 
 
 def addresses(home: Home, wish: Wish) -> dict[str, str]:
@@ -116,13 +138,14 @@ def servers(home: Home, wish: Wish) -> list[Program]:
 def services(home: Home, wish: Wish) -> list[Program]:
     """Every replica of every service that is on disk."""
     absent = wish.missing()
-    return [_service(home, wish, *one) for one in wish.instances() if one[0] not in absent]
+    return [_service(home, wish, one) for one in wish.instances() if one.service not in absent]
 
 
-def _service(home: Home, wish: Wish, service: str, instance: str) -> Program:
+def _service(home: Home, wish: Wish, one: Instance) -> Program:
     known = addresses(home, wish)
     env = {name: value for name, value in known.items() if name not in PRIVATE}
-    env |= {"BELAY_INSTANCE": instance, "BELAY_HTTP_PORT": str(ports.known(home, instance))}
-    if service in provision.SERVICES:
-        env["BELAY_POSTGRES"] = provision.service_dsn(known["BELAY_POSTGRES_ADMIN"], service, home.root)
-    return Program(instance, tuple(launch.command_line(home, instance, *wish.services[service])), env)
+    env["BELAY_INSTANCE"] = str(one.number)
+    env |= {variable: str(ports.known(home, port)) for variable, port in one.ports.items()}
+    if one.service in provision.SERVICES:
+        env["BELAY_POSTGRES"] = provision.service_dsn(known["BELAY_POSTGRES_ADMIN"], one.service, home.root)
+    return Program(one.name, tuple(launch.command_line(home, one.name, *wish.services[one.service])), env)

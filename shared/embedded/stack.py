@@ -191,7 +191,7 @@ def statuses(home: Home) -> list[Status]:
         known = []
     found = [(one["name"], one["statename"], one["pid"]) for one in known]
     all_of_them = [(supervisor.NAME, "RUNNING", daemon.pid), *found]
-    return [_status(*one, ports.get(one[0])) for one in all_of_them]
+    return [_status(*one, ports.get(f"{one[0]}-page", ports.get(one[0]))) for one in all_of_them]
 
 
 def _status(name: str, state: str, pid: int, port: int | None) -> Status:

@@ -88,7 +88,7 @@ def test_every_replica_runs_and_is_told_what_it_may_know(home: Home, wish: Wish,
     start(replace(wish, replicas={"catalog": 2}))
     until(lambda: states(home) == dict.fromkeys(("supervisord", "catalog-1", "catalog-2", "monitor-1"), "RUNNING"))
     told = environment(home, "catalog-2")
-    assert told["BELAY_INSTANCE"] == "catalog-2"
+    assert told["BELAY_INSTANCE"] == "2"
     assert told["BELAY_KAFKA"] == wish.kafka
     assert told["BELAY_HOME"] == str(home.root)
     assert "belay_catalog" in told["BELAY_POSTGRES"]
@@ -102,6 +102,15 @@ def test_no_service_learns_the_secret_of_the_administrator(
     start(wish)
     assert wish.postgres_admin not in environment(home, "catalog-1").values()
     assert "BELAY_POSTGRES" not in environment(home, "monitor-1")
+
+
+def test_a_gateway_keeps_its_page_where_it_was(home: Home, wish: Wish, start: Start) -> None:
+    gateway = replace(wish, services={"gateway": IDLE})
+    start(gateway)
+    before = environment(home, "gateway-1")["BELAY_GATEWAY_PORT"]
+    stack.stop(home)
+    start(gateway)
+    assert str(home.read_json("ports.json")["gateway-1-page"]) == before
 
 
 def test_a_service_that_is_not_on_disk_is_reported_and_the_others_run(
