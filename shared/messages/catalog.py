@@ -4,10 +4,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from shared.messages.manifest import Component
 from shared.messages.base import Command, Event, Fault
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
+from shared.messages.manifest import Component
 from shared.messages.words import Identifier, Name, Sha256, Text, Version
 from shared.versions import Scheme
 
