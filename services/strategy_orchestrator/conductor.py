@@ -33,6 +33,9 @@ from shared.messages.words import StageState, StepState, StrategyState
 SOAK = "soak"
 """The timer that ends a soak; its key is the strategy's id."""
 
+UNPARK = "unpark"
+"""The timer that lets steps try again which the deployer was not ready for; its key is the strategy's id."""
+
 
 def operation_id(strategy_id: str, position: int, attempt: int) -> str:
     """The id of a step's operation: the same step and attempt always asks for the same operation."""

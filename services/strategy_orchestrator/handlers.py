@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, store
-from services.strategy_orchestrator.conductor import SOAK, Conductor
+from services.strategy_orchestrator.conductor import SOAK, UNPARK, Conductor
 from shared.bus import Handlers
 from shared.clockwork import TimerHandler
 from shared.codec import Envelope
@@ -65,6 +65,6 @@ HANDLERS: Handlers = {
     FailureRateHigh: failure_rates_high,
 }
 
-TIMERS: Mapping[str, TimerHandler] = {SOAK: soaks_over}
+TIMERS: Mapping[str, TimerHandler] = {SOAK: soaks_over, UNPARK: outcomes.unpark}
 
 TOPICS = ("strategy.commands", "deployer.events", "catalog.events", "monitor.events")

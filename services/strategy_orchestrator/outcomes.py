@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import timedelta
 
 from services.strategy_orchestrator import store
-from services.strategy_orchestrator.conductor import Conductor, step_of
+from services.strategy_orchestrator.conductor import UNPARK, Conductor, Score, step_of
 from services.strategy_orchestrator.store import Row
 from shared.codec import Envelope
-from shared.ledger import Turn
+from shared.ledger import Timer, Turn
 from shared.messages.deployer import (
     CommandAccepted,
     CommandRejected,
@@ -20,6 +20,13 @@ from shared.messages.strategy import SiteState
 from shared.messages.words import StepState
 
 Finished = OperationSucceeded | OperationFailed
+
+SITE_BUSY = "site_busy"
+LAGGING = frozenset({"unknown_site", "unknown_app", "unknown_release", "site_held"})
+"""Refusals of what our own rows allow: the deployer reads sites, releases and holds from other topics than commands."""
+LAG_PATIENCE = timedelta(seconds=1)
+MOST_ATTEMPTS = 30
+"""Then it is no lag: the step has failed, for that reason."""
 
 
 async def operations_began(turn: Turn, batch: Sequence[Envelope[CommandAccepted]]) -> None:
@@ -59,7 +66,7 @@ async def _end_steps(
     await conductor.load(strategy_id for strategy_id, _, _ in ends.values())
     rows = await store.finish_steps(turn.conn, [(*step, *_verdict(events[op])) for op, step in ends.items()])
     by_step = {step: operation for operation, step in ends.items()}
-    await _recount(conductor, rows, lambda row: {"running": -1, row["state"]: 1})
+    await _recount(conductor, rows, {"running": -1})
     return [by_step[row["strategy_id"], row["position"], row["attempt"]] for row in rows]
 
 
@@ -79,11 +86,7 @@ async def _end_singles(turn: Turn, conductor: Conductor, events: Sequence[Finish
     waiting = [(row["held_by"], row["held_position"]) for row in rows if row["held_by"]]
     if waiting:
         await conductor.load(strategy_id for strategy_id, _ in waiting)
-        freed = await store.unpark_steps(turn.conn, waiting)
-        scores = await _recount(conductor, freed, lambda _: {"parked": -1})
-        for row in freed:
-            cursors = scores[row["strategy_id"]].cursors
-            cursors[row["stage"]] = min(cursors[row["stage"]], row["position"])
+        await _reopen(conductor, await store.unpark_steps(turn.conn, waiting))
     return [row["operation_id"] for row in rows]
 
 
@@ -107,20 +110,38 @@ async def _note_deployments(turn: Turn, events: Sequence[Finished]) -> None:
 
 
 async def operations_refused(turn: Turn, batch: Sequence[Envelope[CommandRejected]]) -> None:
-    """A step whose site is busy waits for it without a slot; one that is refused for another reason has failed."""
+    """A step whose site cannot change now waits without a slot; one that is refused for another reason has failed."""
     refusals = [(step, e.data) for e in batch if (step := step_of(e.data.command_id))]
     if not refusals:
         return
     conductor = Conductor(turn)
     await conductor.load(step[0] for step, _ in refusals)
-    busy = [(*step, _message(r)) for step, r in refusals if r.code == "site_busy"]
-    failed = [(*step, StepState.FAILED.value, r.code, _message(r)) for step, r in refusals if r.code != "site_busy"]
-    if busy:
-        parked = await store.park_steps(turn.conn, busy)
-        await _recount(conductor, parked, lambda _: {"running": -1, "waiting": 1, "parked": 1})
+    later = [(*step, r.code, _message(r)) for step, r in refusals if _may_try_again(r.code, step[2])]
+    failed = [
+        (*step, StepState.FAILED.value, r.code, _message(r))
+        for step, r in refusals
+        if not _may_try_again(r.code, step[2])
+    ]
+    if later:
+        await _recount(conductor, await store.park_steps(turn.conn, later), {"running": -1, "waiting": 1, "parked": 1})
+        for strategy_id in {step[0] for step in later if step[3] != SITE_BUSY}:
+            turn.set_timer(UNPARK, strategy_id, turn.now + LAG_PATIENCE)
     if failed:
-        rows = await store.finish_steps(turn.conn, failed)
-        await _recount(conductor, rows, lambda row: {"running": -1, row["state"]: 1})
+        await _recount(conductor, await store.finish_steps(turn.conn, failed), {"running": -1})
+    await conductor.finish()
+
+
+def _may_try_again(code: str, attempt: int) -> bool:
+    """Busy sites become free. What we know and the deployer does not yet, it will have read in a moment."""
+    return code == SITE_BUSY or (code in LAGGING and attempt < MOST_ATTEMPTS)
+
+
+async def unpark(turn: Turn, timers: Sequence[Timer]) -> None:
+    """Steps that the deployer was not ready for try again."""
+    conductor = Conductor(turn)
+    ids = [timer.key for timer in timers]
+    await conductor.load(ids)
+    await _reopen(conductor, await store.unpark_lagging(turn.conn, ids))
     await conductor.finish()
 
 
@@ -128,15 +149,27 @@ def _message(refusal: CommandRejected) -> str:
     return "; ".join(fault.message for fault in refusal.faults)[:1_000]
 
 
-async def _recount(conductor: Conductor, rows: Iterable[Row], deltas: Any) -> dict[str, Any]:
-    """Fold steps that moved into the counts of their stages: one change a stage, whatever the number of steps."""
+async def _reopen(conductor: Conductor, rows: Sequence[Row]) -> None:
+    """Steps that were parked may start: the next look for waiting steps begins no later than at them."""
+    scores = await _recount(conductor, rows, {"parked": -1})
+    for row in rows:
+        cursors = scores[row["strategy_id"]].cursors
+        cursors[row["stage"]] = min(cursors[row["stage"]], row["position"])
+
+
+async def _recount(conductor: Conductor, rows: Iterable[Row], deltas: dict[str, int]) -> dict[str, Score]:
+    """Fold steps that moved into the counts of their stages: one change a stage, whatever the number of steps.
+
+    `deltas` hold for each step; a step that left `running` for another state than waiting counts there as well.
+    """
     rows = list(rows)
     scores = {score.now.id: score for score in await conductor.load({row["strategy_id"] for row in rows})}
     sums: dict[tuple[str, int], Counter[str]] = {}
     for row in rows:
         counter = sums.setdefault((row["strategy_id"], row["stage"]), Counter())
-        for name, delta in deltas(row).items():
-            counter[name] += delta
+        counter.update(deltas)
+        if row["state"] != StepState.WAITING:
+            counter[row["state"]] += 1
         scores[row["strategy_id"]].note([row])
     for (strategy_id, stage), counter in sums.items():
         scores[strategy_id].recount(stage, **counter)

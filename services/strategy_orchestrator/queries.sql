@@ -173,10 +173,10 @@ where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = 
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
 
 -- name: park_steps
--- The site was busy: it waits again, without a slot. The next attempt is a new command.
-update step s set state = 'waiting', parked = true, attempt = s.attempt + 1, why_code = 'site_busy', why_message = f.message
-from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :messages::text[])
-    as f (strategy_id, position, attempt, message)
+-- The site cannot change now: it waits again, without a slot. The next attempt is a new command.
+update step s set state = 'waiting', parked = true, attempt = s.attempt + 1, why_code = f.code, why_message = f.message
+from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :codes::text[], :messages::text[])
+    as f (strategy_id, position, attempt, code, message)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
 
@@ -184,6 +184,12 @@ returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_
 update step s set parked = false, why_code = null, why_message = null
 from unnest(:strategy_ids::text[], :positions::int[]) as f (strategy_id, position)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.parked
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
+
+-- name: unpark_lagging
+-- Steps the deployer refused because it had not heard yet of their site, release or hold.
+update step s set parked = false, why_code = null, why_message = null
+where s.strategy_id = any(:strategy_ids::text[]) and s.parked and s.why_code <> 'site_busy'
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
 
 -- name: abort_steps

@@ -88,6 +88,7 @@ create table step (
     why_message text,
     primary key (strategy_id, position)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+create index step_parked on step (strategy_id) where parked;
 
 create table site (
     name text primary key,

@@ -305,17 +305,22 @@ async def finish_steps(
     )
 
 
-async def park_steps(conn: Connection, parked: Sequence[tuple[str, int, int, str]]) -> list[Row]:
-    """Running steps by (strategy id, position, attempt, message) wait for their site; those that moved."""
-    strategy_ids, positions, attempts, messages = columns(parked, 4)
-    values = {"strategy_ids": strategy_ids, "positions": positions, "attempts": attempts, "messages": messages}
-    return await SQL.fetch(conn, "park_steps", **values)
+async def park_steps(conn: Connection, parked: Sequence[tuple[str, int, int, str, str]]) -> list[Row]:
+    """Running steps by (strategy id, position, attempt, code, message) wait for their site; those that moved."""
+    strategy_ids, positions, attempts, codes, messages = columns(parked, 5)
+    values = {"positions": positions, "attempts": attempts, "codes": codes, "messages": messages}
+    return await SQL.fetch(conn, "park_steps", strategy_ids=strategy_ids, **values)
 
 
 async def unpark_steps(conn: Connection, freed: Sequence[tuple[str, int]]) -> list[Row]:
     """Steps by (strategy id, position) whose site is free again; those that were parked."""
     strategy_ids, positions = columns(freed, 2)
     return await SQL.fetch(conn, "unpark_steps", strategy_ids=strategy_ids, positions=positions)
+
+
+async def unpark_lagging(conn: Connection, strategy_ids: Sequence[str]) -> list[Row]:
+    """Parked steps of these strategies whose site is not busy may try again; those that were parked."""
+    return await SQL.fetch(conn, "unpark_lagging", strategy_ids=list(strategy_ids))
 
 
 async def abort_steps(conn: Connection, strategy_id: str, why: Why) -> list[Row]:

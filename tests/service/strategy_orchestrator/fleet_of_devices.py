@@ -144,5 +144,5 @@ def spec(**fields: object) -> StrategySpec:
 async def learned(service: Service, count: int = 1) -> None:
     """Until the orchestrator has heard of so many releases; no event says so, its table does."""
     async with asyncio.timeout(10):
-        while await service.pool.fetchval("select count(*) from release") < count:
+        while await service.pool.fetchval("select count(*) from release") < count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

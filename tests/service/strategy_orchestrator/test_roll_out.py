@@ -251,3 +251,27 @@ async def test_deleting_keeps_the_history_and_frees_the_name(world: World) -> No
         again = await world.ask(DeleteStrategy(strategy=first))
         assert isinstance(again, CommandRejected)
         assert again.code == "unknown_strategy"
+
+
+async def test_a_deployer_that_has_not_heard_of_a_site_yet_is_asked_again(world: World) -> None:
+    refused: list[str] = []
+
+    def outcome(command: RequestOperation) -> str:
+        refused.append(command.site)
+        return "reject:unknown_site" if refused.count("s-001") == 1 and command.site == "s-001" else "succeed"
+
+    async with orchestrated(world, 3, outcome) as (_, devices):
+        strategy_id = await create(world)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.COMPLETE)
+        assert ended.counts == Counts(complete=3)
+        assert sorted(refused) == ["s-000", "s-001", "s-001", "s-002"]
+        assert devices.most_running <= 3
+
+
+async def test_a_step_that_is_refused_for_good_has_failed(world: World) -> None:
+    async with orchestrated(world, 1, lambda _: "reject:not_upgradable"):
+        strategy_id = await create(world)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.FAILED)
+        assert ended.counts == Counts(failed=1)
