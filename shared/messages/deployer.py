@@ -88,6 +88,7 @@ class OperationProgressed(Event):
     site: Name
     app: Name
     kind: OperationKind
+    status: DeploymentStatus | None = Field(default=None, description="what the deployment is doing meanwhile")
     phase: str
     percent: int = Field(ge=0, le=100)
     plan: tuple[ComponentDecision, ...] = ()
@@ -123,3 +124,4 @@ class OperationFailed(_Finished):
     cause: Cause
     phases: tuple[PhaseResult, ...] = ()
     evidence: str | None = Field(default=None, description="where the failed release's last words are kept")
+    last_lines: tuple[str, ...] = Field(default=(), description="the end of what the failed components said")

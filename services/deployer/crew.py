@@ -1,0 +1,94 @@
+"""All drivers of this process as one: a batch is split by driver, and one driver's trouble stays its own."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+
+import structlog
+
+from services.deployer.drivers import Driver, Order, Progress, Running
+
+log = structlog.get_logger()
+
+
+class Crew:
+    """The drivers by name. Every verb takes orders of any of them, and answers in the order of the orders."""
+
+    def __init__(self, drivers: Mapping[str, Driver]) -> None:
+        self._drivers = drivers
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._drivers
+
+    async def start(self, orders: Sequence[Order]) -> set[str]:
+        """Start them; returns the keys of those whose driver could not be reached, to be started again later."""
+        missed: set[str] = set()
+        for name, mine in _by_driver(orders).items():
+            try:
+                await self._drivers[name].start(mine)
+            except Exception:
+                log.exception("a driver could not start orders", action="driver_failed", driver=name, orders=len(mine))
+                missed.update(order.key for order in mine)
+        return missed
+
+    async def cancel(self, orders: Sequence[Order]) -> None:
+        """Cancel them. A driver that cannot is logged: the course gives its orders up when the time to stop is over."""
+        for name, mine in _by_driver(orders).items():
+            try:
+                await self._drivers[name].cancel(mine)
+            except Exception:
+                log.exception("a driver could not cancel orders", action="driver_failed", driver=name, orders=len(mine))
+
+    async def poll(self, orders: Sequence[Order]) -> list[Progress]:
+        """How they stand; what a driver cannot say counts as running, until the operation's time is up."""
+        known: dict[str, Progress] = {}
+        for name, mine in _by_driver(orders).items():
+            try:
+                answers: Iterable[Progress] = await self._drivers[name].poll(mine)
+            except Exception as error:
+                log.exception("a driver could not be asked", action="driver_failed", driver=name, orders=len(mine))
+                answers = [Running(f"the driver {name} cannot be asked: {error!r}"[:500])] * len(mine)
+            known.update(zip((order.key for order in mine), answers, strict=True))
+        return [known[order.key] for order in orders]
+
+    async def has_revision(self, orders: Sequence[Order]) -> list[bool]:
+        """Whether the revisions they name still exist. A driver that cannot say has none: apply always works."""
+        known: dict[str, bool] = {}
+        for name, mine in _by_driver(orders).items():
+            try:
+                answers: Iterable[bool] = await self._drivers[name].has_revision(mine)
+            except Exception:
+                log.exception("a driver could not be asked", action="driver_failed", driver=name, orders=len(mine))
+                answers = [False] * len(mine)
+            known.update(zip((order.key for order in mine), answers, strict=True))
+        return [known[order.key] for order in orders]
+
+    async def wait(self, seconds: float) -> None:
+        """Until any driver may have moved, at the latest after `seconds`."""
+        await first_of([_patient(name, driver, seconds) for name, driver in self._drivers.items()])
+
+
+async def first_of(waits: Iterable[Awaitable[object]]) -> None:
+    """Until one of them returns; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _patient(name: str, driver: Driver, seconds: float) -> None:
+    """A driver that cannot even wait must not make everybody run in circles."""
+    try:
+        await driver.wait(seconds)
+    except Exception:
+        log.exception("a driver could not wait", action="driver_failed", driver=name)
+        await asyncio.sleep(seconds)
+
+
+def _by_driver(orders: Sequence[Order]) -> dict[str, list[Order]]:
+    split: dict[str, list[Order]] = {}
+    for order in orders:
+        split.setdefault(order.component.driver, []).append(order)
+    return split

@@ -1,0 +1,282 @@
+"""What the deployer knows and decides: deployments and their transitions, and whether a request may be taken."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from shared.manifest import ProcessComponent, SimulatedComponent
+from shared.messages.base import ErrorCode, Fault
+from shared.messages.deployer import RequestOperation
+from shared.messages.words import DeploymentStatus as Status
+from shared.messages.words import OperationKind as Kind
+from shared.versions import Scheme, may_upgrade
+
+Component = ProcessComponent | SimulatedComponent
+
+
+class Outcome(StrEnum):
+    """How an operation leaves its site."""
+
+    SUCCEEDED = "succeeded"
+    UNTOUCHED = "untouched"
+    """It failed before it changed anything."""
+    RECOVERED = "recovered"
+    """It failed, and the release that was there before runs again."""
+    UNDONE = "undone"
+    """It failed, there was no release before, and what it brought is gone again."""
+    LOST = "lost"
+    """It failed, and so did the recovery: somebody has to look, and may start any operation."""
+
+
+Step = Kind | Outcome
+
+_ANY_OPERATION: dict[Step, Status] = {
+    Kind.APPLY: Status.APPLYING,
+    Kind.UPDATE: Status.UPDATING,
+    Kind.ROLLBACK: Status.ROLLING_BACK,
+    Kind.RECOVER: Status.RECOVERING,
+    Kind.REMOVE: Status.REMOVING,
+}
+_ANY_RESCUE: dict[Step, Status] = {Outcome.RECOVERED: Status.OPERATIONAL, Outcome.UNDONE: Status.NEW}
+
+TRANSITIONS: dict[Status, Mapping[Step, Status]] = {
+    Status.NEW: {Kind.APPLY: Status.APPLYING},
+    Status.REMOVED: {Kind.APPLY: Status.APPLYING},
+    Status.OPERATIONAL: _ANY_OPERATION,
+    Status.APPLY_ERROR: _ANY_OPERATION,
+    Status.UPDATE_ERROR: _ANY_OPERATION,
+    Status.ROLLBACK_ERROR: _ANY_OPERATION,
+    Status.REMOVE_ERROR: _ANY_OPERATION,
+    Status.APPLYING: {**_ANY_RESCUE, Outcome.SUCCEEDED: Status.OPERATIONAL, Outcome.LOST: Status.APPLY_ERROR},
+    Status.UPDATING: {**_ANY_RESCUE, Outcome.SUCCEEDED: Status.OPERATIONAL, Outcome.LOST: Status.UPDATE_ERROR},
+    Status.ROLLING_BACK: {**_ANY_RESCUE, Outcome.SUCCEEDED: Status.OPERATIONAL, Outcome.LOST: Status.ROLLBACK_ERROR},
+    Status.RECOVERING: {**_ANY_RESCUE, Outcome.SUCCEEDED: Status.OPERATIONAL, Outcome.LOST: Status.APPLY_ERROR},
+    Status.REMOVING: {**_ANY_RESCUE, Outcome.SUCCEEDED: Status.REMOVED, Outcome.LOST: Status.REMOVE_ERROR},
+}
+"""From a status, by an operation that begins or by how it ends, to a status. `untouched` leads back where it began."""
+
+RESTING = frozenset(status for status, steps in TRANSITIONS.items() if Kind.APPLY in steps)
+"""The statuses in which no operation runs; the only ones that are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the deployer must know of a site."""
+
+    name: str
+    driver: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    simplex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """An app on a site, as its last operation left it."""
+
+    version: str | None = None
+    status: Status = Status.NEW
+    leftovers: tuple[str, ...] = ()
+    """Releases that operations left half-done: their components may still lie there."""
+    history: tuple[str, ...] = ()
+    """The releases before the current one, latest last."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was deployed, well or not."""
+        return self.status not in (Status.NEW, Status.REMOVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release as a request is judged by; `Content` is what is deployed of it."""
+
+    app: str
+    version: str
+    scheme: Scheme = "pep440"
+    upgrades_from: tuple[str, ...] | None = None
+    drivers: tuple[str, ...] = ()
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One job on one site, as it was accepted."""
+
+    id: str
+    site: str
+    app: str
+    kind: Kind
+    from_version: str | None
+    to_version: str | None
+    timeout_seconds: int
+    strategy_id: str | None = None
+    correlation_id: str = ""
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a request is judged by."""
+
+    site: Site | None
+    deployment: Deployment = Deployment()
+    app_known: bool = True
+    target: Release | None = None
+    """The release of `wanted(...)`, if it is known."""
+    held_by: tuple[str, str] | None = None
+    """Id and name of the strategy that holds the site."""
+    busy_with: str | None = None
+    """The operation that is queued or running on the site."""
+
+
+def wanted(request: RequestOperation, deployment: Deployment) -> str | None:
+    """The release that the operation is to reach; None = no release (or none that could be meant)."""
+    if request.kind is Kind.REMOVE:
+        return None
+    if request.kind is Kind.RECOVER:
+        return deployment.version
+    if request.kind is Kind.ROLLBACK and request.version is None:
+        return deployment.history[-1] if deployment.history else None
+    return request.version
+
+
+def faults_of(request: RequestOperation, facts: Facts) -> tuple[Fault, ...]:
+    """Everything that forbids the operation, not only the first thing; empty when it may begin."""
+    return tuple(fault for check in _CHECKS for fault in check(request, facts))
+
+
+def _site_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    if facts.site is None:
+        yield _fault("unknown_site", "site", f"there is no site '{request.site}'; register it first", request.site)
+
+
+def _site_free(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    if facts.busy_with:
+        message = f"operation {facts.busy_with} runs on '{request.site}'; wait for its end or cancel it"
+        yield _fault("site_busy", "site", message, request.site)
+    if facts.held_by and facts.held_by[0] != request.strategy_id:
+        identifier, name = facts.held_by
+        message = f"strategy '{name}' ({identifier}) holds '{request.site}' until it ends"
+        yield _fault("site_held", "site", message, request.site)
+
+
+def _version_fits_kind(request: RequestOperation, _: Facts) -> Iterator[Fault]:
+    if request.kind in (Kind.APPLY, Kind.UPDATE) and request.version is None:
+        yield _fault(ErrorCode.MISSING_FIELD, "version", f"{request.kind} needs the release to reach")
+    if request.kind in (Kind.RECOVER, Kind.REMOVE) and request.version is not None:
+        message = f"{request.kind} takes no version: leave it out"
+        yield _fault(ErrorCode.INVALID_FIELD, "version", message, request.version)
+
+
+def _release_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    version = wanted(request, facts.deployment)
+    if not facts.app_known:
+        yield _fault("unknown_app", "app", f"no release of '{request.app}' was ever published", request.app)
+    elif version and facts.target is None:
+        message = f"there is no release {version} of '{request.app}'; publish it first"
+        yield _fault("unknown_release", "version", message, version)
+    elif facts.target and facts.target.withdrawn and request.kind is not Kind.RECOVER:
+        message = f"release {version} of '{request.app}' was withdrawn; choose another"
+        yield _fault("unknown_release", "version", message, version)
+
+
+def _deployed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    if facts.site and request.kind not in TRANSITIONS[facts.deployment.status]:
+        message = f"'{request.app}' is not deployed on '{request.site}', so there is nothing to {request.kind}"
+        yield _fault("nothing_deployed", "app", f"{message}; apply it first", request.app)
+
+
+def _not_there_yet(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    deployment, version = facts.deployment, wanted(request, facts.deployment)
+    current = deployment.status is Status.OPERATIONAL and version == deployment.version
+    if current and request.kind in (Kind.UPDATE, Kind.ROLLBACK):
+        message = f"'{request.site}' runs release {version} already; `apply` deploys it again"
+        yield _fault("already_current", "version", message, version)
+
+
+def _edge_allowed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    target, version = facts.target, facts.deployment.version
+    if target is None or version is None or version == target.version or request.kind not in (Kind.APPLY, Kind.UPDATE):
+        return
+    if not _may_upgrade(target.scheme, target.upgrades_from, version):
+        ranges = " or ".join(target.upgrades_from or ()) or "no other release"
+        message = f"release {target.version} may be reached from {ranges}, but '{request.site}' runs {version}"
+        yield _fault("not_upgradable", "version", message, target.version)
+
+
+def _was_there_before(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    deployment = facts.deployment
+    if request.kind is not Kind.ROLLBACK or not deployment.exists:
+        return
+    version = wanted(request, deployment)
+    if version is None or (version not in deployment.history and version != deployment.version):
+        before = ", ".join(deployment.history) or "none"
+        message = f"before the current one '{request.site}' had: {before}; use `update` to reach any other release"
+        yield _fault("no_previous_release", "version", message, request.version)
+
+
+def _drivers_match(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    if facts.site and facts.target and set(facts.target.drivers) != {facts.site.driver}:
+        needed = ", ".join(sorted(set(facts.target.drivers)))
+        message = f"'{request.site}' is reached by the driver {facts.site.driver}, but the release needs {needed}"
+        yield _fault("driver_mismatch", "site", message, request.site)
+
+
+_CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (
+    _site_known,
+    _site_free,
+    _version_fits_kind,
+    _release_known,
+    _deployed,
+    _not_there_yet,
+    _edge_allowed,
+    _was_there_before,
+    _drivers_match,
+)
+
+_may_upgrade = lru_cache(maxsize=4096)(may_upgrade)  # a fleet asks the same few questions thousands of times
+
+
+def _fault(code: str, where: str, message: str, value: Any = None) -> Fault:
+    return Fault(code=code, field=where, message=message, value=value)
+
+
+def status_during(deployment: Deployment, kind: Kind) -> Status:
+    """What the deployment is doing while the operation runs."""
+    return TRANSITIONS[deployment.status][kind]
+
+
+def after(deployment: Deployment, operation: Operation, outcome: Outcome, history_kept: int) -> Deployment:
+    """The deployment that an operation leaves behind."""
+    if outcome is Outcome.UNTOUCHED:
+        return deployment
+    if outcome is Outcome.SUCCEEDED and operation.to_version is None and operation.kind is Kind.RECOVER:
+        outcome = Outcome.UNDONE  # recovered to what was there before: nothing
+    status = TRANSITIONS[status_during(deployment, operation.kind)][outcome]
+    match outcome:
+        case Outcome.LOST:
+            return replace(deployment, status=status, leftovers=_leftovers(deployment, operation.to_version))
+        case Outcome.RECOVERED:
+            return replace(deployment, status=status, leftovers=())
+        case Outcome.SUCCEEDED if operation.to_version:
+            history = history_after(deployment, operation.to_version)
+            return Deployment(operation.to_version, status, (), history[-history_kept:])
+    return Deployment(None, status)
+
+
+def _leftovers(deployment: Deployment, version: str | None) -> tuple[str, ...]:
+    if version is None or version == deployment.version or version in deployment.leftovers:
+        return deployment.leftovers
+    return (*deployment.leftovers, version)
+
+
+def history_after(deployment: Deployment, version: str) -> tuple[str, ...]:
+    """The releases before `version`, once it is the current one: going back forgets what came after it."""
+    history, current = deployment.history, deployment.version
+    if version == current or current is None:
+        return history
+    if version in history:
+        return history[: len(history) - 1 - history[::-1].index(version)]
+    return (*history, current)

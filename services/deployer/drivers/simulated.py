@@ -1,0 +1,178 @@
+"""The simulated driver: devices that only pretend, for tests, benches and capacity planning.
+
+A device succeeds, fails, hangs or crashes, and takes its time: by the rule of its site, by what the site's params say
+({"simulated": "fail"}), or by chance seeded with the component's seed, the site and the order, in this sequence.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers.simulated_journal import Begun, Journal, Line, Over
+from shared.manifest import SimulatedComponent
+
+FATES = ("succeed", "fail", "hang", "crash")
+_NOT_STARTED = Broken("not_started", "the device knows nothing of this order")
+_SAYING = {
+    "fail": ("failed", "failed", "the device reported a failure"),
+    "crash": ("crashed", "crashed", "the device died half-way"),
+    "invalid": ("failed", "invalid_params", f"the site's param 'simulated' must be one of {', '.join(FATES)}"),
+}
+
+
+class SimulatedDriver:
+    """Devices whose journal lies in `home`; every driver on the same home speaks of the same devices."""
+
+    def __init__(self, home: Path) -> None:
+        self.journal = Journal(home / "journal.jsonl")
+        self._moved = asyncio.Event()
+
+    async def start(self, orders: Sequence[Order]) -> None:
+        """Begin what was not begun before; what takes no time is over at once."""
+        now, at = time.time(), _iso_now()
+        with self.journal.writing() as lines:
+            fresh = {order.key: order for order in orders if order.key not in self.journal.orders}
+            for order in fresh.values():
+                lines.extend(_begin(order, now, at))
+        self._wake()
+
+    async def poll(self, orders: Sequence[Order]) -> Sequence[Progress]:
+        """How each order stands, after everything was told whose time has come."""
+        now = time.time()
+        self.journal.catch_up()
+        self._settle(now)
+        known = self.journal.orders
+        return [_progress(known.get(order.key), now) for order in orders]
+
+    async def cancel(self, orders: Sequence[Order]) -> None:
+        """Stop what runs; what was never begun can never begin after this."""
+        at = _iso_now()
+        self._settle(time.time())
+        with self.journal.writing() as lines:
+            for order in orders:
+                known = self.journal.orders.get(order.key)
+                if not isinstance(known, Over):
+                    said = {"code": "cancelled", "message": "cancelled while it ran" if known else "never begun"}
+                    facts = _facts(order) if known else {**_facts(order), "action": None}
+                    lines.append({"at": at, "effect": "cancelled", **facts, **said})
+        self._wake()
+
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
+        """Whether the device still has what it once ran; removing a component clears it out."""
+        self.journal.catch_up()
+        devices = (self.journal.device((order.site, order.app, order.component.name)) for order in orders)
+        return [order.revision in device.kept for order, device in zip(orders, devices, strict=True)]
+
+    async def wait(self, seconds: float) -> None:
+        """Until the next effect ends, at the latest after `seconds`."""
+        end = self.journal.next_end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds if end is None else max(min(seconds, end - time.time()), 0)):
+                await self._moved.wait()
+
+    def _settle(self, now: float) -> None:
+        """Tell what has come to its end by now; whichever process asks first writes it, once."""
+        end = self.journal.next_end()
+        if end is None or end > now:
+            return
+        at = _iso_now()
+        with self.journal.writing() as lines:
+            lines.extend(_end(begun.line, begun.fate, at) for _, begun in self.journal.due(now))
+
+    def _wake(self) -> None:
+        """Let those go on that wait now; nobody else has missed anything."""
+        self._moved.set()
+        self._moved.clear()
+
+
+def _progress(known: Begun | Over | None, now: float) -> Progress:
+    if known is None:
+        return _NOT_STARTED
+    if isinstance(known, Over):
+        return Done(known.version or "") if known.effect == "ended" else _broken(known)
+    if known.ends_at is None:
+        return Running("it does not answer")
+    return Running(percent=max(0, min(99, int(100 * (now - known.began_at) / (known.ends_at - known.began_at)))))
+
+
+def _broken(over: Over) -> Broken:
+    return Broken(over.code, over.message, (over.message,))
+
+
+def _begin(order: Order, now: float, at: str) -> list[Line]:
+    fate = _fate(order)
+    seconds = _seconds(order)
+    if fate == "crash":
+        seconds /= 2  # half-way
+    ends_at = None if fate == "hang" else now + seconds
+    timing = {"fate": fate, "began_at": now, "ends_at": ends_at}
+    started: Line = {"at": at, "effect": "started", **_facts(order), **timing}
+    return [started, _end(started, fate, at)] if seconds == 0 and fate != "hang" else [started]
+
+
+def _end(started: Line, fate: str, at: str) -> Line:
+    facts = {name: started[name] for name in ("site", "app", "component", "order", "version", "action")}
+    if fate == "succeed":
+        return {"at": at, "effect": "ended", **facts}
+    effect, code, message = _SAYING[fate]
+    doing = f"{message} during {started['action']} of {started['component']} {started['version'] or ''}".rstrip()
+    return {"at": at, "effect": effect, **facts, "code": code, "message": doing}
+
+
+def _facts(order: Order) -> dict[str, Any]:
+    return {
+        "site": order.site,
+        "app": order.app,
+        "component": order.component.name,
+        "order": order.key,
+        "version": order.version,
+        "action": order.action,
+    }
+
+
+def _fate(order: Order) -> str:
+    component = _simulated(order)
+    if order.action != "remove" and order.site in component.sites:
+        return component.sites[order.site]
+    if wished := order.params.get("simulated"):
+        return wished if wished in FATES else "invalid"
+    chances = component.fail + component.hang + component.crash
+    if order.action == "remove" or not chances:
+        return "succeed"
+    return _by_chance(component, _drawn(component, order, "fate"))
+
+
+def _by_chance(component: SimulatedComponent, drawn: float) -> str:
+    for fate, chance in (("fail", component.fail), ("hang", component.hang), ("crash", component.crash)):
+        if drawn < chance:
+            return fate
+        drawn -= chance
+    return "succeed"
+
+
+def _seconds(order: Order) -> float:
+    component = _simulated(order)
+    shortest, longest = component.seconds
+    return shortest + (longest - shortest) * _drawn(component, order, "seconds") if longest else 0.0
+
+
+def _drawn(component: SimulatedComponent, order: Order, what: str) -> float:
+    """A number from 0 to 1 that seed, site and order always draw again."""
+    text = f"{component.seed}/{order.site}/{order.key}/{what}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) / 2**64
+
+
+def _simulated(order: Order) -> SimulatedComponent:
+    if not isinstance(order.component, SimulatedComponent):
+        raise TypeError(f"the simulated driver was given the component {order.component.name} of another driver")
+    return order.component
+
+
+def _iso_now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,37 @@
+"""`python -m services.deployer.hosts stop|start HOME`: the applications that the process driver runs under a home.
+
+They outlive the deployer on purpose. Who takes a whole home down, or moves it, stops them with this.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from services.deployer.drivers.process_care import start_all, stop_all
+from services.deployer.drivers.process_release import Failed
+
+
+async def _stop(home: Path) -> None:
+    await stop_all(home)
+
+
+VERBS = {"stop": _stop, "start": start_all}
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 0, or 1 with the reason on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m services.deployer.hosts", description=__doc__)
+    parser.add_argument("verb", choices=VERBS)
+    parser.add_argument("home", type=Path)
+    chosen = parser.parse_args(arguments)
+    try:
+        asyncio.run(VERBS[chosen.verb](chosen.home))
+    except Failed as failed:
+        sys.stderr.write(f"belay: {failed}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

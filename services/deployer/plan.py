@@ -1,0 +1,198 @@
+"""The way for each component of an operation, and why: plans are data, made by pure functions."""
+
+import hashlib
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from services.deployer.domain import Component, Deployment, Operation, Site
+from services.deployer.drivers import Order
+from shared.messages.deployer import Cause, ComponentDecision
+from shared.messages.words import DeploymentStatus as Status
+from shared.messages.words import OperationKind as Kind
+
+Plan = tuple[ComponentDecision, ...]
+
+decision = lru_cache(maxsize=4096)(ComponentDecision)  # a fleet's plans are made of the same few decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is deployed of a release."""
+
+    version: str
+    bundle_sha256: str
+    components: Mapping[str, Component]
+    digests: Mapping[str, str]
+    """By component: changes whenever the component's definition or its files do."""
+
+    @staticmethod
+    def of(version: str, bundle_sha256: str, components: Iterable[Component]) -> "Content":
+        """The content of a release. The bundle stands for the files of all its components."""
+        by_name = {component.name: component for component in components}
+        digests = {
+            name: hashlib.sha256(f"{bundle_sha256}{component.model_dump_json()}".encode()).hexdigest()
+            for name, component in by_name.items()
+        }
+        return Content(version, bundle_sha256, by_name, digests)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the driver recorded for a component when a release became operational on the site."""
+
+    component: str
+    version: str
+    revision: str
+    driver: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a plan stands on: the site and what lies there."""
+
+    site: Site
+    deployment: Deployment
+    contents: Mapping[str, Content]
+    """By version: the target, the current release and the leftovers, as far as they are known."""
+    recorded: Sequence[Recorded] = ()
+
+    def revision(self, component: str, version: str | None) -> Recorded | None:
+        """What was recorded for a component of a release, if anything was."""
+        for record in self.recorded:
+            if record.component == component and record.version == version:
+                return record
+        return None
+
+    def definition(self, component: str) -> Component:
+        """How a component that is to go was last defined. Raises KeyError when no release here has it."""
+        for version in (self.deployment.version, *self.deployment.leftovers, *self.contents):
+            content = self.contents.get(version or "")
+            if content and component in content.components:
+                return content.components[component]
+        raise KeyError(component)
+
+
+def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> Cause | None:
+    """What makes it senseless to begin at all; None = nothing."""
+    content = ground.contents.get(operation.to_version or "")
+    if operation.to_version and content is None:
+        return Cause(code="unknown_release", message=f"release {operation.to_version} is not known any more")
+    components = [component for known in ground.contents.values() for component in known.components.values()]
+    if missing := sorted({component.driver for component in components if component.driver not in drivers}):
+        return Cause(code="driver_unavailable", message=f"this deployer has no driver {', '.join(missing)}")
+    return None
+
+
+def no_way_back(operation: Operation, ground: Ground) -> str | None:
+    """Why no recovery is tried when the way forward fails; None = it is tried."""
+    if operation.kind is Kind.RECOVER:
+        return "a recovery that failed is not tried again by itself"
+    if operation.from_version and operation.from_version not in ground.contents:
+        return f"release {operation.from_version}, which was there before, is not known any more"
+    return None
+
+
+def questions(operation: Operation, ground: Ground, version: str | None) -> list[Recorded]:
+    """The recorded revisions whose existence decides the plan towards `version`; the driver is asked for them."""
+    content = ground.contents.get(version or "")
+    if content is None or not ground.recorded or (operation.kind is Kind.APPLY and version == operation.to_version):
+        return []
+    asked = []
+    for name in content.components:
+        asked += [r for v in {version, ground.deployment.version} if (r := ground.revision(name, v))]
+    return asked
+
+
+def forward(operation: Operation, ground: Ground, existing: Sequence[Recorded]) -> Plan:
+    """The plan to the release that was asked for. `existing` are those `questions` that the driver affirmed."""
+    content = ground.contents.get(operation.to_version or "")
+    if content is None:
+        return _removals(ground, {}, "the app is removed")
+    towards = [_forward(operation, ground, existing, content, name) for name in content.components]
+    return (*towards, *_removals(ground, content.components, f"not part of release {content.version}"))
+
+
+def _forward(
+    operation: Operation, ground: Ground, existing: Sequence[Recorded], content: Content, name: str
+) -> ComponentDecision:
+    driver = content.components[name].driver
+    if operation.kind is Kind.APPLY:
+        return decision(component=name, driver=driver, action="apply", reason="apply deploys every component afresh")
+    if kept := _unchanged(operation, ground, existing, content, name):
+        reason = f"unchanged since release {kept.version}"
+        return decision(component=name, driver=driver, action="keep", reason=reason, revision=kept.revision)
+    return _way_to(ground, existing, content, name)
+
+
+def _unchanged(
+    operation: Operation, ground: Ground, existing: Sequence[Recorded], content: Content, name: str
+) -> Recorded | None:
+    """What runs there now, when it is sound and has the very content that is wanted."""
+    current = ground.revision(name, ground.deployment.version)
+    sound = ground.deployment.status is Status.OPERATIONAL and operation.kind is not Kind.RECOVER
+    same = current is not None and current.digest == content.digests[name]
+    return current if sound and same and current in existing else None
+
+
+def _way_to(ground: Ground, existing: Sequence[Recorded], content: Content, name: str) -> ComponentDecision:
+    """Back to the recorded revision where there is one; otherwise apply."""
+    driver, version = content.components[name].driver, content.version
+    record = ground.revision(name, version)
+    if ground.site.simplex:
+        return decision(component=name, driver=driver, action="apply", reason="a simplex site always applies")
+    if record is None:
+        reason = f"release {version} was not here before"
+    elif record not in existing:
+        reason = f"release {version} was here before, but its revision {record.revision} is gone"
+    else:
+        reason = f"release {version} was here before, as revision {record.revision}"
+        return decision(component=name, driver=driver, action="rollback", reason=reason, revision=record.revision)
+    return decision(component=name, driver=driver, action="apply", reason=reason)
+
+
+def recovery(operation: Operation, ground: Ground, existing: Sequence[Recorded], failed: Plan) -> Plan:
+    """The plan back to the release that was there before `failed` was tried, or to nothing when there was none."""
+    content = ground.contents.get(operation.from_version or "")
+    if content is None:
+        return _removals(ground, {}, "there was no release before")
+    kept = {d.component: d for d in failed if d.action == "keep"}
+    back = [_back(ground, existing, content, name, kept) for name in content.components]
+    return (*back, *_removals(ground, content.components, f"not part of release {content.version}"))
+
+
+def _back(
+    ground: Ground, existing: Sequence[Recorded], content: Content, name: str, kept: Mapping[str, ComponentDecision]
+) -> ComponentDecision:
+    if name not in kept:
+        return _way_to(ground, existing, content, name)
+    revision = kept[name].revision
+    driver = content.components[name].driver
+    return decision(component=name, driver=driver, action="keep", reason="was not touched", revision=revision)
+
+
+def _removals(ground: Ground, wanted: Mapping[str, Component], reason: str) -> Plan:
+    """Whatever any release that lies there has, and the wanted one has not."""
+    names = dict.fromkeys(name for content in ground.contents.values() for name in content.components)
+    return tuple(
+        decision(component=name, driver=ground.definition(name).driver, action="remove", reason=reason)
+        for name in names
+        if name not in wanted
+    )
+
+
+def order_for(operation: Operation, ground: Ground, leg: str, way: ComponentDecision, version: str | None) -> Order:
+    """What the driver is told. The key is the same whenever and by whomever the order is made."""
+    content = None if way.action == "remove" else ground.contents.get(version or "")
+    return Order(
+        key=f"{operation.id}/{leg}/{way.component}",
+        site=ground.site.name,
+        params=ground.site.params,
+        app=operation.app,
+        action="remove" if content is None else "rollback" if way.action == "rollback" else "apply",
+        component=content.components[way.component] if content else ground.definition(way.component),
+        version=content.version if content else None,
+        bundle_sha256=content.bundle_sha256 if content else None,
+        revision=way.revision,
+    )

@@ -1,0 +1,83 @@
+"""Gathers what plans stand on and asks the drivers what plans depend on; the plans themselves are pure (plan.py)."""
+
+from collections.abc import Mapping, Sequence
+
+from services.deployer import plan
+from services.deployer.crew import Crew
+from services.deployer.domain import Deployment, Operation, Site
+from services.deployer.drivers import Order
+from services.deployer.plan import Content, Ground, Plan, Recorded
+from services.deployer.store import Pair, Store
+
+Lie = tuple[Site, Deployment]
+
+
+class Planner:
+    """Makes the plans of a batch of operations: one query a kind, one question a driver."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+
+    async def grounds(self, store: Store, operations: Sequence[Operation], lies: Sequence[Lie]) -> list[Ground]:
+        """What the plans of these operations stand on; `lies` are their sites and deployments."""
+        pairs = list(zip(operations, lies, strict=True))
+        contents = await store.contents((o.app, v) for o, (_, d) in pairs for v in _versions(o, d))
+        deployed = [(o.site, o.app) for o, (_, d) in pairs if d.exists]
+        recorded = await store.revisions(deployed) if deployed else {}
+        return [_ground(o, site, deployment, contents, recorded) for o, (site, deployment) in pairs]
+
+    async def forward(self, works: Sequence[tuple[Operation, Ground]]) -> list[Plan]:
+        """The plans to what was asked for."""
+        affirmed = await self._affirmed([(o, g, o.to_version) for o, g in works])
+        return [plan.forward(o, g, known) for (o, g), known in zip(works, affirmed, strict=True)]
+
+    async def back(self, works: Sequence[tuple[Operation, Ground, Plan]]) -> list[Plan]:
+        """The plans back to what was there before the failed plans."""
+        affirmed = await self._affirmed([(o, g, o.from_version) for o, g, _ in works])
+        return [plan.recovery(o, g, known, failed) for (o, g, failed), known in zip(works, affirmed, strict=True)]
+
+    async def preview(self, store: Store, operations: Sequence[Operation]) -> list[Plan]:
+        """The plans that operations would have if they were begun now."""
+        if not operations:
+            return []
+        lies = await store.grounds((o.site, o.app) for o in operations)
+        grounds = await self.grounds(store, operations, lies)
+        return await self.forward(list(zip(operations, grounds, strict=True)))
+
+    async def _affirmed(self, works: Sequence[tuple[Operation, Ground, str | None]]) -> list[list[Recorded]]:
+        """For each: those of the plan's questions that the drivers answer with yes."""
+        asked = [plan.questions(o, g, version) for o, g, version in works]
+        orders = [_question(o, g, r) for (o, g, _), records in zip(works, asked, strict=True) for r in records]
+        answers = iter(await self._crew.has_revision(orders))
+        return [[record for record in records if next(answers)] for records in asked]
+
+
+def _versions(operation: Operation, deployment: Deployment) -> set[str]:
+    named = (operation.to_version, operation.from_version, deployment.version, *deployment.leftovers)
+    return {version for version in named if version}
+
+
+def _ground(
+    operation: Operation,
+    site: Site,
+    deployment: Deployment,
+    contents: Mapping[Pair, Content],
+    recorded: Mapping[Pair, Sequence[Recorded]],
+) -> Ground:
+    known = {v: contents[operation.app, v] for v in _versions(operation, deployment) if (operation.app, v) in contents}
+    return Ground(site, deployment, known, recorded.get((operation.site, operation.app), ()))
+
+
+def _question(operation: Operation, ground: Ground, record: Recorded) -> Order:
+    """Not an order to be carried out: `has_revision` reads site, component and revision."""
+    return Order(
+        key=f"{operation.id}/question/{record.component}/{record.version}",
+        site=ground.site.name,
+        params=ground.site.params,
+        app=operation.app,
+        action="rollback",
+        component=ground.contents[record.version].components[record.component],
+        version=record.version,
+        bundle_sha256=ground.contents[record.version].bundle_sha256,
+        revision=record.revision,
+    )

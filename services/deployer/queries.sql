@@ -1,0 +1,155 @@
+-- name: read_feed
+select sequence from feed where aggregate = :aggregate for update;
+
+-- name: save_feed
+insert into feed (aggregate, sequence) values (:aggregate, :sequence)
+on conflict (aggregate) do update set sequence = excluded.sequence;
+
+-- name: put_sites
+insert into site (name, driver, params, simplex)
+select * from unnest(:names::text[], :drivers::text[], :params::jsonb[], :simplex::boolean[])
+on conflict (name) do update
+set driver = excluded.driver, params = excluded.params, simplex = excluded.simplex, gone = false;
+
+-- name: remove_sites
+update site set gone = true where name = any(:names::text[]);
+
+-- name: hold_sites
+insert into hold (site, strategy_id, strategy)
+select * from unnest(:sites::text[], :strategy_ids::text[], :strategies::text[])
+on conflict (site) do update set strategy_id = excluded.strategy_id, strategy = excluded.strategy;
+
+-- name: release_sites
+delete from hold where strategy_id = any(:strategy_ids::text[]);
+
+-- name: put_releases
+-- A release never changes, and one that was withdrawn stays so: a repeated event has no effect.
+insert into release (app, version, scheme, upgrades_from, bundle_sha256, components, drivers)
+select app, version, scheme, upgrades_from, bundle_sha256, components, drivers
+from jsonb_to_recordset(:releases::jsonb) as r (
+    app text, version text, scheme text, upgrades_from text[], bundle_sha256 text, components jsonb, drivers text[]
+)
+on conflict (app, version) do nothing;
+
+-- name: withdraw_releases
+update release r set withdrawn = true
+from unnest(:apps::text[], :versions::text[]) as w (app, version)
+where r.app = w.app and r.version = w.version;
+
+-- name: find_facts
+-- What requests are judged by, one row each, in their order.
+select s.name is not null as site_known, s.driver, s.simplex, h.strategy_id, h.strategy, o.id as busy_with,
+    d.version, d.status, d.leftovers, d.history
+from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
+left join site s on s.name = r.site and not s.gone
+left join hold h on h.site = r.site
+left join operation o on o.site = r.site and o.finished_at is null
+left join deployment d on d.site = r.site and d.app = r.app
+order by r.position;
+
+-- name: find_releases
+-- One row for each release asked for; version is null where it is unknown.
+select p.app, r.version, r.scheme, r.upgrades_from, r.drivers, r.withdrawn,
+    exists (select from release any_release where any_release.app = p.app) as app_known
+from unnest(:apps::text[], :versions::text[]) as p (app, version)
+left join release r on r.app = p.app and r.version = p.version;
+
+-- name: find_contents
+select r.app, r.version, r.bundle_sha256, r.components
+from release r join unnest(:apps::text[], :versions::text[]) as p (app, version) using (app, version);
+
+-- name: find_grounds
+-- Where plans would stand, without any operation; one row for each request, in their order.
+select s.name as site, s.driver, s.params, s.simplex, d.version, d.status, d.leftovers, d.history
+from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
+join site s on s.name = r.site
+left join deployment d on d.site = r.site and d.app = r.app
+order by r.position;
+
+-- name: find_revisions
+select r.site, r.app, r.component, r.version, r.revision, r.driver, r.digest
+from component_revision r join unnest(:sites::text[], :apps::text[]) as p (site, app) using (site, app);
+
+-- name: insert_operations
+-- What does not come back met an operation on its site that began in the meantime.
+insert into operation (
+    id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, requested_at
+)
+select *, :now::timestamptz from unnest(
+    :ids::text[], :sites::text[], :apps::text[], :kinds::text[], :from_versions::text[], :to_versions::text[],
+    :strategy_ids::text[], :timeouts::int[], :correlation_ids::text[], :actors::text[]
+)
+on conflict do nothing
+returning id;
+
+-- name: find_operations
+select id, site, finished_at is not null as finished from operation where id = any(:ids::text[]);
+
+-- name: wish_cancels
+update operation o set cancel_reason = w.reason
+from unnest(:ids::text[], :reasons::text[]) as w (id, reason)
+where o.id = w.id and o.finished_at is null and o.cancel_reason is null;
+
+-- name: find_wishes
+select id, cancel_reason from operation where id = any(:ids::text[]) and cancel_reason is not null;
+
+-- name: load_operations
+select o.id, o.site, o.app, o.kind, o.from_version, o.to_version, o.strategy_id, o.timeout_seconds, o.correlation_id,
+    o.actor, o.cancel_reason, o.sequence, o.course, s.driver, s.params, s.simplex,
+    d.version, d.status, d.leftovers, d.history
+from operation o
+join site s on s.name = o.site
+left join deployment d on d.site = o.site and d.app = o.app
+where o.id = any(:ids::text[]) and o.finished_at is null;
+
+-- name: save_courses
+-- Only while the worker holds the job: its row is locked, so that nobody can claim it before this commits.
+with mine as (
+    select j.id from job j join unnest(:ids::text[], :tokens::bigint[]) as m (id, token)
+        on j.queue = 'operation' and j.id = m.id and j.token = m.token
+    for update of j
+)
+update operation o set course = n.course, state = n.state, sequence = n.sequence
+from unnest(:ids::text[], :courses::jsonb[], :states::text[], :sequences::bigint[])
+    as n (id, course, state, sequence)
+    join mine using (id)
+where o.id = n.id and o.finished_at is null
+returning o.id;
+
+-- name: finish_operations
+update operation o set state = n.state, plan = n.plan, sequence = o.sequence + 1, finished_at = :now::timestamptz,
+    course = null
+from unnest(:ids::text[], :states::text[], :plans::jsonb[]) as n (id, state, plan)
+where o.id = n.id and o.finished_at is null;
+
+-- name: put_deployments
+-- Versions hold no spaces, so lists of them travel as words.
+insert into deployment (site, app, version, status, leftovers, history, operation_id)
+select site, app, version, status, string_to_array(leftovers, ' '), string_to_array(history, ' '), operation_id
+from unnest(
+    :sites::text[], :apps::text[], :versions::text[], :statuses::text[], :leftovers::text[], :histories::text[],
+    :operation_ids::text[]
+) as n (site, app, version, status, leftovers, history, operation_id)
+on conflict (site, app) do update set version = excluded.version, status = excluded.status,
+    leftovers = excluded.leftovers, history = excluded.history, operation_id = excluded.operation_id;
+
+-- name: put_revisions
+insert into component_revision (site, app, component, version, revision, driver, digest)
+select * from unnest(
+    :sites::text[], :apps::text[], :components::text[], :versions::text[], :revisions::text[], :drivers::text[],
+    :digests::text[]
+)
+on conflict (site, app, component, version) do update
+set revision = excluded.revision, driver = excluded.driver, digest = excluded.digest;
+
+-- name: drop_revisions
+delete from component_revision r using unnest(:sites::text[], :apps::text[]) as p (site, app)
+where r.site = p.site and r.app = p.app;
+
+-- name: put_evidence
+insert into evidence (operation_id, site, app, version, cause, plan, phases, last_lines, at)
+select *, :now::timestamptz from unnest(
+    :operation_ids::text[], :sites::text[], :apps::text[], :versions::text[], :causes::jsonb[], :plans::jsonb[],
+    :phases::jsonb[], :last_lines::jsonb[]
+)
+on conflict (operation_id) do nothing;

@@ -1,0 +1,209 @@
+"""The runner: claims operations in batches, walks each through its course, and writes what ended in one transaction.
+
+What a driver finishes at once is claimed, planned, done and written without any write in between. Killed at any
+point, its jobs return to the queue when their leases end; the next runner walks the same courses again, and the
+drivers know by the keys of the orders what was done already. Only what cannot be found out again is saved on the way,
+before anything is done about it: that an operation is being stopped or turned back, and why.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from services.deployer import course as courses
+from services.deployer.course import Move, Next
+from services.deployer.crew import Crew, first_of
+from services.deployer.leases import Leases
+from services.deployer.plan import Ground, no_way_back, obstacle
+from services.deployer.planner import Planner
+from services.deployer.results import finish, save, tell
+from services.deployer.settings import DeployerSettings
+from services.deployer.store import Loaded, Store
+from services.deployer.work import Work, begin, wish_of
+from shared.bus import back_offs
+from shared.clockwork import FALLBACK_SECONDS
+from shared.errors import is_transient
+from shared.ledger import Job, Ledger
+
+log = structlog.get_logger()
+
+PACE_SECONDS = 4e-6
+"""Pause for each operation under way before the drivers are asked again, so that asking never fills a core."""
+
+GRAVE = (Next.STOP, Next.RECOVER)
+AT_ONCE = (Next.START, Next.ASK, Next.STOP)
+
+
+class Runner:
+    """One replica's hands."""
+
+    def __init__(self, ledger: Ledger, crew: Crew, settings: DeployerSettings, leases: Leases) -> None:
+        self._ledger = ledger
+        self._crew = crew
+        self._planner = Planner(crew)
+        self._settings = settings
+        self._limits = settings.limits
+        self._leases = leases
+        self._works: dict[str, Work] = {}
+        self._looked_at = 0.0
+
+    async def run(self) -> None:
+        """Run operations until cancelled; what is under way then goes back to the queue at once."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._leases.keep_for_ever())
+                group.create_task(self._run_for_ever())
+        finally:
+            await asyncio.shield(self._leases.give_back())
+
+    async def _run_for_ever(self) -> None:
+        waits = back_offs()
+        while True:
+            try:
+                took = await self._claim()
+                await self._pass()
+                waits = back_offs()
+                if not took:
+                    await self._wait()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("operations go on later", action="runner_retry", error=repr(error)[:200])
+                await asyncio.sleep(next(waits))
+
+    async def _claim(self) -> bool:
+        free = min(self._settings.claim, self._settings.at_once - len(self._leases))
+        jobs = await self._leases.claim(free) if free > 0 else []
+        for job in jobs:
+            self._works.pop(job.id, None)  # lost and claimed again: it has a new token
+        return bool(jobs)
+
+    async def _wait(self) -> None:
+        """Until there is a job, a driver moved, or it is time to look for deadlines and cancellations."""
+        if not self._works:
+            await self._ledger.job_queued.wait(FALLBACK_SECONDS)
+            return
+        seconds = self._settings.cancel_check_seconds
+        await first_of([self._ledger.job_queued.wait(seconds), self._crew.wait(seconds)])
+        await asyncio.sleep(len(self._works) * PACE_SECONDS)
+
+    # -- a pass ---------------------------------------------------------------------------------------------------
+
+    async def _pass(self) -> None:
+        """Take everything as far as it goes without waiting, and write what came of it."""
+        self._works = {key: work for key, work in self._works.items() if self._leases.holds(work.job)}
+        await self._take_up([job for job in self._leases.jobs if job.id not in self._works])
+        await self._look_for_wishes()
+        moving = list(self._works.values())
+        while moving := [work for work in moving if self._leases.sure(work.job)]:
+            moving = await self._step(moving)
+        await self._finish([work for work in self._works.values() if work.todo is Next.END])
+        await self._tell()
+
+    async def _step(self, works: Sequence[Work]) -> list[Work]:
+        """One move of each; returns those that can go on at once."""
+        missed = await self._crew.start([order for w in works if w.todo is Next.START for order in w.orders])
+        await self._crew.cancel([order for w in works if w.todo is Next.STOP for order in w.orders])
+        asked = [w for w in works if w.todo is not Next.END]
+        answers = iter(await self._crew.poll([order for w in asked for order in w.orders]))
+        now = datetime.now(UTC)
+        grave: list[tuple[Work, Move]] = []
+        for work in asked:
+            work.hear([next(answers) for _ in work.orders], missed)
+            move = courses.advance(work.course, work.progress, now, work.wish, self._limits)
+            if move[1] in GRAVE:
+                grave.append((work, move))
+            elif not (work.missed and move[1] is Next.WAIT):  # then the same start again in the next pass
+                work.go(move)
+        if grave:
+            await self._turn_back(grave, now)
+        return [w for w in asked if w.todo in AT_ONCE and not w.missed]
+
+    async def _turn_back(self, grave: Sequence[tuple[Work, Move]], now: datetime) -> None:
+        """Plan the way back of those that failed, and save what was decided before anything is done about it."""
+        reasons = {id(w): no_way_back(w.operation, w.ground) for w, move in grave if move[1] is Next.RECOVER}
+        back = [(w, move) for w, move in grave if reasons.get(id(w), "") is None]
+        plans = await self._planner.back([(w.operation, w.ground, w.course.plan) for w, _ in back])
+        decided = [(w, courses.turn_back(c, p, now, self._limits)) for (w, (c, _)), p in zip(back, plans, strict=True)]
+        decided += [(w, courses.stay(c, reason)) for w, (c, _) in grave if (reason := reasons.get(id(w)))]
+        decided += [(w, move) for w, move in grave if move[1] is Next.STOP]
+        async with self._ledger.turn() as turn:
+            ours = await save(turn, [(work, course) for work, (course, _) in decided])
+        for work, move in decided:
+            if work.job.id in ours:
+                work.go(move)
+        self._leases.forget(work.job for work, _ in decided if work.job.id not in ours)
+
+    # -- begin and end --------------------------------------------------------------------------------------------
+
+    async def _take_up(self, jobs: Sequence[Job]) -> None:
+        """Load what was claimed. New operations get a plan; those of another runner go on where they stood."""
+        if not jobs:
+            return
+        async with self._ledger.pool.acquire() as conn:
+            store = Store(conn)
+            loaded = await store.load([job.id for job in jobs])
+            lies = [(each.site, each.deployment) for each in loaded]
+            grounds = await self._planner.grounds(store, [each.operation for each in loaded], lies)
+        by_id = {job.id: job for job in jobs}
+        found = [(by_id[each.operation.id], each, ground) for each, ground in zip(loaded, grounds, strict=True)]
+        for (job, each, ground), move in zip(found, await self._first_moves(found), strict=True):
+            wish = wish_of(each.cancel_reason)
+            work = Work(job, each.operation, ground, each.sequence, *move, told_at=self._clock(), wish=wish)
+            self._works[job.id] = work
+
+    async def _first_moves(self, found: Sequence[tuple[Job, Loaded, Ground]]) -> list[Move]:
+        """Where each begins: refused, on its plan, or where another runner left it."""
+        now = datetime.now(UTC)
+        causes = [None if each.course else obstacle(each.operation, ground, self._crew) for _, each, ground in found]
+        new = [(e.operation, g) for (_, e, g), cause in zip(found, causes, strict=True) if not (e.course or cause)]
+        plans = iter(await self._planner.forward(new))
+        return [
+            (each.course, courses.resume(each.course))
+            if each.course
+            else courses.refuse(cause, now)
+            if cause
+            else begin(next(plans), each, job.attempt, now, self._limits)
+            for (job, each, _), cause in zip(found, causes, strict=True)
+        ]
+
+    async def _finish(self, works: Sequence[Work]) -> None:
+        if not works:
+            return
+        async with self._ledger.turn() as turn:
+            await finish(turn, works, self._settings.history)
+        for work in works:
+            del self._works[work.job.id]
+        self._leases.forget(work.job for work in works)
+
+    # -- while they last ------------------------------------------------------------------------------------------
+
+    async def _tell(self) -> None:
+        """Say how far those have come that nobody has heard of for a while; that also keeps their courses."""
+        now = self._clock()
+        due = [w for w in self._works.values() if now - w.told_at >= self._settings.progress_seconds]
+        if not due:
+            return
+        async with self._ledger.turn() as turn:
+            ours = await tell(turn, due)
+        for work in due:
+            work.told_at = now
+            work.sequence += work.job.id in ours
+        self._leases.forget(work.job for work in due if work.job.id not in ours)
+
+    async def _look_for_wishes(self) -> None:
+        """Cancellations reach us through the database: the command may have gone to any replica."""
+        now = self._clock()
+        if not self._works or now - self._looked_at < self._settings.cancel_check_seconds:
+            return
+        self._looked_at = now
+        async with self._ledger.pool.acquire() as conn:
+            wishes = await Store(conn).wishes(list(self._works))
+        for identifier, reason in wishes.items():
+            if work := self._works.get(identifier):
+                work.wish = wish_of(reason)
+
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,29 @@
+"""The deployer's own knobs, beside those that every service has."""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.deployer.course import Limits
+
+
+class DeployerSettings(BaseSettings):
+    """Environment variables `BELAY_DEPLOYER_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="BELAY_DEPLOYER_", frozen=True)
+
+    at_once: int = Field(default=5_000, ge=1, description="most operations that one replica has under way")
+    claim: int = Field(default=1_000, ge=1, description="most operations taken up, and finished, in one go")
+    stop_seconds: float = Field(default=60, gt=0, description="a cancelled component is given up after so long")
+    recovery_seconds: float = Field(default=600, gt=0, description="a recovery is given up after so long")
+    progress_seconds: float = Field(
+        default=1, gt=0, description="least time between two progress events of one operation"
+    )
+    cancel_check_seconds: float = Field(default=0.25, gt=0, description="how often cancellations are looked for")
+    history: int = Field(default=20, ge=1, description="releases remembered for each deployment")
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of an operation's course."""
+        return Limits(timedelta(seconds=self.stop_seconds), timedelta(seconds=self.recovery_seconds))

@@ -1,0 +1,274 @@
+"""The deployer's rows: one typed method a query, each for a whole batch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from services.deployer.course import Course
+from services.deployer.domain import Component, Deployment, Facts, Operation, Release, Site
+from services.deployer.plan import Content, Recorded
+from shared.db import Connection, Queries, columns
+from shared.messages import catalog, deployer, strategy
+from shared.messages.words import DeploymentStatus, OperationKind
+
+SQL = Queries(Path(__file__).with_name("queries.sql"))
+QUEUE = "operation"
+
+Pair = tuple[str, str]
+"""An app with a version, or a site with an app."""
+
+_COMPONENTS: TypeAdapter[tuple[Component, ...]] = TypeAdapter(tuple[Component, ...])
+_COURSE: TypeAdapter[Course] = TypeAdapter(Course)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An operation that is to be worked on, with the site and the deployment it changes."""
+
+    operation: Operation
+    site: Site
+    deployment: Deployment
+    course: Course | None
+    cancel_reason: str | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How far an operation has come, as it is to be kept."""
+
+    id: str
+    token: int
+    course: Course
+    state: str
+    sequence: int
+
+
+class Store:
+    """The queries of queries.sql on one connection."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    # -- projections ----------------------------------------------------------------------------------------------
+
+    async def feed(self, aggregate: str) -> int:
+        """The sequence of the last event taken of an aggregate; 0 = none."""
+        return int(await SQL.value(self._conn, "read_feed", aggregate=aggregate) or 0)
+
+    async def save_feed(self, aggregate: str, sequence: int) -> None:
+        await SQL.run(self._conn, "save_feed", aggregate=aggregate, sequence=sequence)
+
+    async def put_sites(self, sites: Iterable[strategy.Site]) -> None:
+        rows = [(s.name, s.driver, s.params, s.simplex) for s in sites]
+        names, drivers, params, simplex = columns(rows, 4)
+        await SQL.run(self._conn, "put_sites", names=names, drivers=drivers, params=params, simplex=simplex)
+
+    async def remove_sites(self, names: Sequence[str]) -> None:
+        await SQL.run(self._conn, "remove_sites", names=list(names))
+
+    async def hold_sites(self, holds: Iterable[tuple[str, str, str]]) -> None:
+        """Rows of site, id and name of the strategy; a site stands in them once."""
+        sites, ids, names = columns(list(holds), 3)
+        await SQL.run(self._conn, "hold_sites", sites=sites, strategy_ids=ids, strategies=names)
+
+    async def release_sites(self, strategy_ids: Sequence[str]) -> None:
+        await SQL.run(self._conn, "release_sites", strategy_ids=list(strategy_ids))
+
+    async def put_releases(self, releases: Iterable[catalog.ReleaseAvailable]) -> None:
+        await SQL.run(self._conn, "put_releases", releases=[_release_row(release) for release in releases])
+
+    async def withdraw_releases(self, releases: Iterable[Pair]) -> None:
+        apps, versions = columns(list(releases), 2)
+        await SQL.run(self._conn, "withdraw_releases", apps=apps, versions=versions)
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    async def facts(self, pairs: Iterable[Pair]) -> list[Facts]:
+        """What is known of each site and app, without the release; in order."""
+        pairs = list(pairs)
+        sites, apps = columns(pairs, 2)
+        rows = await SQL.fetch(self._conn, "find_facts", sites=sites, apps=apps)
+        return [_facts(site, row) for (site, _), row in zip(pairs, rows, strict=True)]
+
+    async def releases(self, pairs: Iterable[Pair]) -> tuple[dict[Pair, Release], set[str]]:
+        """Those of the releases that are known, and those of the apps."""
+        apps, versions = columns(sorted(set(pairs)), 2)
+        rows = await SQL.fetch(self._conn, "find_releases", apps=apps, versions=versions)
+        known = {(row["app"], row["version"]): _release(row) for row in rows if row["version"] is not None}
+        return known, {row["app"] for row in rows if row["app_known"]}
+
+    async def insert_operations(self, operations: Sequence[Operation], now: datetime) -> set[str]:
+        """The ids of those that were stored; on the sites of the others an operation began in the meantime."""
+        rows = await SQL.fetch(
+            self._conn,
+            "insert_operations",
+            ids=[o.id for o in operations],
+            sites=[o.site for o in operations],
+            apps=[o.app for o in operations],
+            kinds=[o.kind for o in operations],
+            from_versions=[o.from_version for o in operations],
+            to_versions=[o.to_version for o in operations],
+            strategy_ids=[o.strategy_id for o in operations],
+            timeouts=[o.timeout_seconds for o in operations],
+            correlation_ids=[o.correlation_id for o in operations],
+            actors=[o.actor for o in operations],
+            now=now,
+        )
+        return {row["id"] for row in rows}
+
+    async def operations(self, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
+        """Site of each operation that is known, and whether it has ended."""
+        rows = await SQL.fetch(self._conn, "find_operations", ids=list(ids))
+        return {row["id"]: (row["site"], row["finished"]) for row in rows}
+
+    async def wish_cancels(self, wishes: Iterable[tuple[str, str]]) -> None:
+        """Rows of operation and reason; the first reason stays."""
+        ids, reasons = columns(list(wishes), 2)
+        await SQL.run(self._conn, "wish_cancels", ids=ids, reasons=reasons)
+
+    # -- work -----------------------------------------------------------------------------------------------------
+
+    async def load(self, ids: Sequence[str]) -> list[Loaded]:
+        """The operations that have not ended."""
+        return [_loaded(row) for row in await SQL.fetch(self._conn, "load_operations", ids=list(ids))]
+
+    async def grounds(self, pairs: Iterable[Pair]) -> list[tuple[Site, Deployment]]:
+        """What lies on each of these known sites, in order."""
+        sites, apps = columns(list(pairs), 2)
+        rows = await SQL.fetch(self._conn, "find_grounds", sites=sites, apps=apps)
+        return [(_site(row["site"], row), _deployment(row)) for row in rows]
+
+    async def revisions(self, pairs: Iterable[Pair]) -> dict[Pair, list[Recorded]]:
+        """What drivers recorded for the components of each deployment."""
+        sites, apps = columns(list(pairs), 2)
+        found: dict[Pair, list[Recorded]] = {}
+        for row in await SQL.fetch(self._conn, "find_revisions", sites=sites, apps=apps):
+            record = Recorded(row["component"], row["version"], row["revision"], row["driver"], row["digest"])
+            found.setdefault((row["site"], row["app"]), []).append(record)
+        return found
+
+    async def contents(self, pairs: Iterable[Pair]) -> dict[Pair, Content]:
+        """What is deployed of each release, as far as they are known."""
+        apps, versions = columns(sorted(set(pairs)), 2)
+        rows = await SQL.fetch(self._conn, "find_contents", apps=apps, versions=versions)
+        return {(row["app"], row["version"]): _content(row) for row in rows}
+
+    async def wishes(self, ids: Sequence[str]) -> dict[str, str]:
+        """Those that somebody wants stopped, with the reason."""
+        rows = await SQL.fetch(self._conn, "find_wishes", ids=list(ids))
+        return {row["id"]: row["cancel_reason"] for row in rows}
+
+    async def save_courses(self, saved: Iterable[Saved]) -> set[str]:
+        """The ids of those whose worker still holds the job; only these were saved."""
+        rows = [(s.id, s.token, _COURSE.dump_python(s.course, mode="json"), s.state, s.sequence) for s in saved]
+        ids, tokens, courses, states, sequences = columns(rows, 5)
+        arguments = {"ids": ids, "tokens": tokens, "courses": courses, "states": states, "sequences": sequences}
+        return {row["id"] for row in await SQL.fetch(self._conn, "save_courses", **arguments)}
+
+    # -- results --------------------------------------------------------------------------------------------------
+
+    async def finish_operations(self, rows: Sequence[tuple[str, str, list[Any]]], now: datetime) -> None:
+        """Rows of operation, end state and plan."""
+        ids, states, plans = columns(rows, 3)
+        await SQL.run(self._conn, "finish_operations", ids=ids, states=states, plans=plans, now=now)
+
+    async def put_deployments(self, left: Iterable[tuple[Operation, Deployment]]) -> None:
+        """Deployments as these operations left them."""
+        rows = [(o.site, o.app, d.version, d.status, " ".join(d.leftovers), " ".join(d.history), o.id) for o, d in left]
+        names = ("sites", "apps", "versions", "statuses", "leftovers", "histories", "operation_ids")
+        await SQL.run(self._conn, "put_deployments", **dict(zip(names, columns(rows, 7), strict=True)))
+
+    async def put_revisions(self, rows: Sequence[tuple[str, str, Recorded]]) -> None:
+        """Rows of site, app and what was recorded there."""
+        flat = [(s, a, r.component, r.version, r.revision, r.driver, r.digest) for s, a, r in rows]
+        names = ("sites", "apps", "components", "versions", "revisions", "drivers", "digests")
+        await SQL.run(self._conn, "put_revisions", **dict(zip(names, columns(flat, 7), strict=True)))
+
+    async def drop_revisions(self, pairs: Iterable[Pair]) -> None:
+        """Forget what was recorded for deployments that were removed."""
+        sites, apps = columns(list(pairs), 2)
+        await SQL.run(self._conn, "drop_revisions", sites=sites, apps=apps)
+
+    async def put_evidence(self, failures: Iterable[tuple[Operation, Course]], now: datetime) -> None:
+        """Keep what failed operations left to learn from."""
+        names = ("operation_ids", "sites", "apps", "versions", "causes", "plans", "phases", "last_lines")
+        rows = [_evidence_row(operation, course) for operation, course in failures]
+        await SQL.run(self._conn, "put_evidence", now=now, **dict(zip(names, columns(rows, 8), strict=True)))
+
+
+def _release_row(release: catalog.ReleaseAvailable) -> dict[str, Any]:
+    row = release.model_dump(
+        mode="json", include={"app", "version", "scheme", "upgrades_from", "bundle_sha256", "components"}
+    )
+    return row | {"drivers": sorted({component.driver for component in release.components})}
+
+
+def _release(row: asyncpg.Record) -> Release:
+    ranges = row["upgrades_from"]
+    return Release(
+        app=row["app"],
+        version=row["version"],
+        scheme=row["scheme"],
+        upgrades_from=None if ranges is None else tuple(ranges),
+        drivers=tuple(row["drivers"]),
+        withdrawn=row["withdrawn"],
+    )
+
+
+def _content(row: asyncpg.Record) -> Content:
+    return Content.of(row["version"], row["bundle_sha256"], _COMPONENTS.validate_python(row["components"]))
+
+
+def _facts(site: str, row: asyncpg.Record) -> Facts:
+    return Facts(
+        site=Site(site, row["driver"], simplex=row["simplex"]) if row["site_known"] else None,
+        deployment=_deployment(row),
+        held_by=(row["strategy_id"], row["strategy"]) if row["strategy_id"] else None,
+        busy_with=row["busy_with"],
+    )
+
+
+_NOTHING = Deployment()
+
+
+def _deployment(row: asyncpg.Record) -> Deployment:
+    if row["status"] is None:
+        return _NOTHING
+    status = DeploymentStatus(row["status"])
+    return Deployment(row["version"], status, tuple(row["leftovers"]), tuple(row["history"]))
+
+
+def _site(name: str, row: asyncpg.Record) -> Site:
+    return Site(name, row["driver"], row["params"], row["simplex"])
+
+
+def _loaded(row: asyncpg.Record) -> Loaded:
+    operation = Operation(
+        id=row["id"],
+        site=row["site"],
+        app=row["app"],
+        kind=OperationKind(row["kind"]),
+        from_version=row["from_version"],
+        to_version=row["to_version"],
+        timeout_seconds=row["timeout_seconds"],
+        strategy_id=row["strategy_id"],
+        correlation_id=row["correlation_id"],
+        actor=row["actor"],
+    )
+    course = None if row["course"] is None else _COURSE.validate_python(row["course"])
+    site = _site(row["site"], row)
+    return Loaded(operation, site, _deployment(row), course, row["cancel_reason"], row["sequence"])
+
+
+def _evidence_row(operation: Operation, course: Course) -> tuple[Any, ...]:
+    cause = course.cause or deployer.Cause(code="unknown", message="")
+    plan = [way.model_dump(mode="json") for way in course.failed_plan or course.plan]
+    phases = [phase.model_dump(mode="json") for phase in course.phases]
+    facts = (operation.id, operation.site, operation.app, operation.to_version)
+    return (*facts, cause.model_dump(), plan, phases, list(course.last_lines))

@@ -1,0 +1,72 @@
+"""One operation in the hands of a runner."""
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.deployer import course as courses
+from services.deployer.course import Course, Leg, Limits, Move, Next
+from services.deployer.domain import Operation
+from services.deployer.drivers import Order, Progress, Running
+from services.deployer.plan import Ground, Plan, order_for
+from services.deployer.store import Loaded
+from shared.ledger import Job
+from shared.messages.deployer import Cause
+
+_NOT_STARTED = Running("its driver cannot be reached; it is tried again")
+
+
+@dataclass(slots=True)
+class Work:
+    """An operation that this runner has claimed. Only the runner changes it."""
+
+    job: Job
+    operation: Operation
+    ground: Ground
+    sequence: int
+    course: Course
+    todo: Next
+    told_at: float
+    """Of the event loop's clock: when it was taken up, or somebody was last told of it."""
+    wish: Cause | None = None
+    orders: tuple[Order, ...] = ()
+    progress: Sequence[Progress] = ()
+    missed: bool = False
+    """Its driver could not be reached to start its orders."""
+
+    def __post_init__(self) -> None:
+        self.orders = self._orders()
+
+    def go(self, move: Move) -> None:
+        """Take the next move; a new phase has new orders."""
+        before, (self.course, self.todo) = self.course, move
+        if self.course.phase is not before.phase or self.course.leg is not before.leg:
+            self.orders = self._orders()
+
+    def hear(self, progress: Sequence[Progress], missed: Container[str]) -> None:
+        """How the orders stand; one that could not even be started counts as running until its time is up."""
+        self.missed = bool(missed) and any(order.key in missed for order in self.orders)
+        self.progress = [_NOT_STARTED] * len(progress) if self.missed else progress
+
+    def _orders(self) -> tuple[Order, ...]:
+        course, operation = self.course, self.operation
+        version = operation.to_version if course.leg is Leg.FORWARD else operation.from_version
+        return tuple(order_for(operation, self.ground, course.leg, way, version) for way in courses.awaited(course))
+
+
+def begin(plan: Plan, loaded: Loaded, attempt: int, now: datetime, limits: Limits) -> Move:
+    """The first move of an operation that has a plan, but no course that was saved.
+
+    When somebody wants it stopped and it was claimed before, another runner may have begun it: then its orders are
+    cancelled, which also keeps a late start of theirs without effect.
+    """
+    wish = wish_of(loaded.cancel_reason)
+    if wish and attempt == 1:
+        return courses.refuse(wish, now)
+    move = courses.set_out(plan, now, timedelta(seconds=loaded.operation.timeout_seconds))
+    return courses.stop(move[0], wish, now, limits) if wish else move
+
+
+def wish_of(cancel_reason: str | None) -> Cause | None:
+    """The cause of an operation that ends because somebody wanted it to."""
+    return None if cancel_reason is None else Cause(code="cancelled", message=cancel_reason)
