@@ -133,8 +133,7 @@ class _Reader:
         if source is None:
             raise Stop(fault("corrupt", name, "the file has no content"))
         if name in self._keep and member.size > self._keep[name]:
-            self._blame(fault("file_too_large", name, f"has more than {self._keep[name]} bytes", member.size))
-            return
+            raise Stop(fault("file_too_large", name, f"has more than {self._keep[name]} bytes", member.size))
         if self._target and not self.contents.faults:
             self._check_again(member, self._target)
             with _create(self._target / name, member.mode) as sink:

@@ -115,7 +115,14 @@ _PYDANTIC_CODES = {"extra_forbidden": ErrorCode.UNKNOWN_FIELD, "missing": ErrorC
 
 def faults_of(error: ValidationError) -> tuple[Fault, ...]:
     """Every fault of a pydantic error in our own words: field path, value found, what would be right."""
-    return tuple(_fault(detail) for detail in error.errors(include_url=False, include_context=False))
+    return tuple(_fault(detail) for detail in details_of(error))
+
+
+def details_of(error: ValidationError) -> list[Any]:
+    """pydantic's own account of each fault, but for lists it calls too short only because their items are faulty."""
+    details = error.errors(include_url=False, include_context=False)
+    parents = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in parents]
 
 
 def _fault(detail: Any) -> Fault:
