@@ -1,5 +1,6 @@
 """PostgreSQL: pools, named queries from .sql files, and forward-only migrations of one service's schema."""
 
+import logging
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -24,6 +25,7 @@ class Queries:
     """
 
     def __init__(self, path: Path) -> None:
+        logging.getLogger("aiosql").setLevel(logging.ERROR)  # it guesses operators for calls that we do not use
         parsed = aiosql.from_path(path, "asyncpg", mandatory_parameters=False)
         names = [name for name in parsed.available_queries if not name.endswith("_cursor")]
         self.sql: dict[str, str] = {name: getattr(parsed, name).sql for name in names}

@@ -1,0 +1,191 @@
+"""One good example of every message: the golden samples are made of them, and people copy from those."""
+
+from datetime import UTC, datetime
+
+from shared.manifest import ProcessComponent
+from shared.messages import base, catalog, deployer, monitor, notifier, strategy, words
+from shared.messages.base import Fault, Message
+
+AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+STRATEGY = "0b5c0d7e-6a0a-4d53-8f5a-2f7f3c1d9a10"
+OPERATION = f"{STRATEGY}.0.1"
+COMMAND = "3f1d2c6a-93b5-4b4e-9d0b-5a1e6a7c8b90"
+
+FAULT = Fault(code="unknown_site", field="spec.selection.sites.0", message="there is no site 'oslo-9'", value="oslo-9")
+SITE = strategy.Site(name="oslo-1", group="north", labels={"tier": "edge"}, driver="process", params={"port": 8101})
+SPEC = strategy.StrategySpec(
+    name="shop-2",
+    type=words.StrategyType.UPDATE,
+    app="shop",
+    version="2.0.0",
+    selection=strategy.Selection(groups=("north",)),
+    stages=(strategy.StageSpec(name="canary", take=1, soak_seconds=600), strategy.StageSpec(name="rest")),
+    max_parallel="10%",
+)
+COUNTS = strategy.Counts(waiting=8, running=2, complete=1, failed=1)
+PROCESS = ProcessComponent(name="web", requirements="requirements.lock", command=("shop", "--port", "{port}"))
+DECISION = deployer.ComponentDecision(
+    component="web", driver="process", action="apply", reason="this release was never on this site"
+)
+PHASE = deployer.PhaseResult(name="deploy", component="web", outcome="failed", started_at=AT, finished_at=AT)
+FINISHED = {
+    "operation_id": OPERATION,
+    "site": "oslo-1",
+    "app": "shop",
+    "kind": "update",
+    "from_version": "1.0.0",
+    "to_version": "2.0.0",
+    "status": "operational",
+    "strategy_id": STRATEGY,
+    "plan": (DECISION,),
+    "seconds": 4.2,
+}
+
+
+def _accepted(kind: type[base.CommandAccepted], command_type: str, about: str) -> base.CommandAccepted:
+    return kind(command_id=COMMAND, command_type=command_type, about=about, result={"strategy_id": STRATEGY})
+
+
+def _rejected(kind: type[base.CommandRejected], command_type: str, about: str) -> base.CommandRejected:
+    return kind(command_id=COMMAND, command_type=command_type, about=about, code=FAULT.code, faults=(FAULT,))
+
+
+EXAMPLES: tuple[Message, ...] = (
+    catalog.PublishRelease(bundle_sha256=DIGEST, bundle_bytes=48_213, file_name="shop-2.0.0.tar.gz"),
+    catalog.WithdrawRelease(app="shop", version="2.0.0", reason="leaks memory"),
+    _accepted(catalog.CommandAccepted, catalog.PublishRelease.TYPE, DIGEST),
+    _rejected(catalog.CommandRejected, catalog.WithdrawRelease.TYPE, "shop"),
+    catalog.ReleaseAvailable(
+        release_id="shop-2.0.0",
+        app="shop",
+        version="2.0.0",
+        scheme="semver",
+        bundle_sha256=DIGEST,
+        bundle_bytes=48_213,
+        upgrades_from=(">=1.0.0",),
+        components=(PROCESS,),
+        published_at=AT,
+    ),
+    catalog.ReleaseRejected(bundle_sha256=DIGEST, file_name="shop.tar.gz", faults=(FAULT,)),
+    catalog.ReleaseWithdrawn(release_id="shop-2.0.0", app="shop", version="2.0.0", reason="leaks memory"),
+    deployer.RequestOperation(
+        site="oslo-1", app="shop", kind=words.OperationKind.UPDATE, version="2.0.0", strategy_id=STRATEGY
+    ),
+    deployer.CancelOperation(site="oslo-1", operation_id=OPERATION, reason="wrong site"),
+    _accepted(deployer.CommandAccepted, deployer.RequestOperation.TYPE, "oslo-1"),
+    _rejected(deployer.CommandRejected, deployer.RequestOperation.TYPE, "oslo-9"),
+    deployer.OperationProgressed(
+        operation_id=OPERATION,
+        site="oslo-1",
+        app="shop",
+        kind=words.OperationKind.UPDATE,
+        phase="deploy",
+        percent=40,
+        plan=(DECISION,),
+        strategy_id=STRATEGY,
+    ),
+    deployer.OperationSucceeded.model_validate({**FINISHED, "version": "2.0.0"}),
+    deployer.OperationFailed.model_validate(
+        {
+            **FINISHED,
+            "version": "1.0.0",
+            "recovered": True,
+            "cause": {"code": "wrong_version", "message": "web answers 1.9.9, expected 2.0.0"},
+            "phases": (PHASE,),
+        }
+    ),
+    strategy.RegisterSites(sites=(SITE,)),
+    strategy.RemoveSites(names=("oslo-1",)),
+    strategy.CreateGroup(name="north", description="sites in the north", max_parallel="20%"),
+    strategy.UpdateGroup(name="north", max_parallel=5),
+    strategy.DeleteGroup(name="north"),
+    strategy.SitesChanged(sites=(SITE,)),
+    strategy.SitesRemoved(names=("oslo-1",)),
+    strategy.SitesHeld(strategy_id=STRATEGY, strategy="shop-2", names=("oslo-1",)),
+    strategy.SitesReleased(strategy_id=STRATEGY),
+    strategy.GroupChanged(name="north", description="", apply_type="parallel", max_parallel="20%"),
+    strategy.GroupDeleted(name="north"),
+    strategy.SiteState(site="oslo-1", app="shop", version="2.0.0", status="operational", operation_id=OPERATION, at=AT),
+    strategy.CreateStrategy(spec=SPEC),
+    strategy.ApplyStrategy(strategy="shop-2"),
+    strategy.PauseStrategy(strategy="shop-2", reason="look at the errors first"),
+    strategy.ResumeStrategy(strategy="shop-2"),
+    strategy.AbortStrategy(strategy="shop-2", reason="wrong release"),
+    strategy.RetryFailed(strategy="shop-2"),
+    strategy.DeleteStrategy(strategy="shop-2"),
+    _accepted(strategy.CommandAccepted, strategy.CreateStrategy.TYPE, "shop-2"),
+    _rejected(strategy.CommandRejected, strategy.CreateStrategy.TYPE, "shop-2"),
+    strategy.StrategyPlanned(
+        strategy_id=STRATEGY,
+        spec=SPEC,
+        stages=(strategy.StagePlan(position=0, name="canary", sites=1, max_parallel=1, soak_seconds=600),),
+        excluded=(strategy.Excluded(site="oslo-2", code="unmanaged", message="site oslo-2 is unmanaged"),),
+        excluded_count=1,
+        created_at=AT,
+    ),
+    strategy.StrategyStateChanged(
+        strategy_id=STRATEGY,
+        name="shop-2",
+        state=words.StrategyState.APPLYING,
+        why=strategy.Why(code="applying", message="started"),
+        counts=COUNTS,
+        at=AT,
+    ),
+    strategy.StageProgressed(
+        strategy_id=STRATEGY,
+        stage=1,
+        name="rest",
+        state=words.StageState.RUNNING,
+        counts=COUNTS,
+        max_parallel=2,
+        why=strategy.Why(code="max_parallel", message="2 of 2 slots are taken"),
+        at=AT,
+    ),
+    strategy.StepsChanged(
+        strategy_id=STRATEGY,
+        steps=(strategy.StepChange(site="oslo-1", stage=0, state=words.StepState.RUNNING, operation_id=OPERATION),),
+        at=AT,
+    ),
+    strategy.StrategyDeleted(strategy_id=STRATEGY, name="shop-2", at=AT),
+    notifier.MarkNotificationsRead(ids=(1, 2)),
+    notifier.AddSubscription.model_validate({"name": "pager", "url": "https://hooks.example.org/belay"}),
+    notifier.RemoveSubscription(name="pager"),
+    _accepted(notifier.CommandAccepted, notifier.AddSubscription.TYPE, "pager"),
+    _rejected(notifier.CommandRejected, notifier.RemoveSubscription.TYPE, "pager"),
+    notifier.NotificationRaised(
+        notification_id=1,
+        topic=words.NotificationTopic.DONE,
+        message="strategy shop-2 is complete",
+        about="shop-2",
+        raised_at=AT,
+    ),
+    notifier.NotificationsRead(inbox="everyone", ids=(1,)),
+    notifier.SubscriptionChanged(
+        name="pager", url="https://hooks.example.org/belay", topics=(words.NotificationTopic.ERROR,), state="active"
+    ),
+    notifier.DeliveryDied(
+        delivery_id="1.pager", notification_id=1, subscription="pager", tries=10, reason="503 every time"
+    ),
+    monitor.StageForecast(
+        strategy_id=STRATEGY,
+        stage=1,
+        window_seconds=300,
+        finished_in_window=40,
+        failed_in_window=1,
+        failure_rate=0.025,
+        eta_low=AT,
+        eta_high=AT,
+        at=AT,
+    ),
+    monitor.FailureRateHigh(
+        strategy_id=STRATEGY,
+        stage=1,
+        failure_rate=0.4,
+        finished_in_window=10,
+        failed_in_window=4,
+        window_seconds=300,
+        at=AT,
+    ),
+    monitor.StrategySilent(strategy_id=STRATEGY, stage=1, silent_seconds=120, running=3, at=AT),
+)
