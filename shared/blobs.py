@@ -11,7 +11,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -152,6 +152,13 @@ class Blobs:
             old = [entry["path"] for entry in found if entry["last_modified"] < limit]
             await asyncio.gather(*(self._drop(path) for path in old))
         return len(old)
+
+    async def sweep_for_ever(self) -> None:
+        """Sweep now and once an hour, until cancelled; a store that is away is swept the next time."""
+        while True:
+            with suppress(OSError):
+                await self.sweep()
+            await asyncio.sleep(3600)
 
     async def _drop(self, path: str) -> None:
         try:

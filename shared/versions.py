@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import semver
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_version
 from packaging.version import Version
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ def may_upgrade(scheme: Scheme, upgrades_from: tuple[str, ...] | None, from_vers
 def sort_key(scheme: Scheme, text: str) -> "SupportsRichComparison":
     """For sorting versions of one app, oldest first. Raises ValueError as `parse` does."""
     return parse(scheme, text)
+
+
+def canonical(scheme: Scheme, text: str) -> str:
+    """Equal for versions that compare as equal (1.0 and 1.0.0; 1.0.0+a and 1.0.0+b). Raises ValueError as `parse`."""
+    if scheme == "pep440":
+        return canonicalize_version(Version(text))
+    return str(semver.Version.parse(text).replace(build=None))
 
 
 def _matcher(scheme: Scheme, text: str) -> Callable[[Any], bool]:

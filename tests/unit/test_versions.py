@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.versions import Scheme, is_valid_range, is_valid_version, may_upgrade, parse, sort_key
+from shared.versions import Scheme, canonical, is_valid_range, is_valid_version, may_upgrade, parse, sort_key
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,11 @@ def test_versions_sort_by_meaning_not_by_letters() -> None:
         "0.100",
     ]
     assert max(["1.10.0", "1.9.0", "1.10.0-rc.1"], key=lambda v: sort_key("semver", v)) == "1.10.0"
+
+
+def test_versions_that_compare_as_equal_have_one_canonical_form() -> None:
+    assert canonical("pep440", "1.0") == canonical("pep440", "1.0.0") != canonical("pep440", "1.0.1")
+    assert canonical("semver", "1.0.0+a") == canonical("semver", "1.0.0+b") != canonical("semver", "1.0.0-rc.1")
 
 
 def test_a_short_version_is_no_semver() -> None:

@@ -1,0 +1,124 @@
+"""How a bundle becomes a release: states, transitions and decisions. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from shared import versions
+from shared.messages.base import Fault
+from shared.messages.catalog import PublishRelease, WithdrawRelease
+from shared.messages.manifest import Manifest
+
+
+class State(StrEnum):
+    """The life of a bundle, and of the release it becomes."""
+
+    VALIDATING = "validating"
+    REJECTED = "rejected"
+    AVAILABLE = "available"
+    WITHDRAWN = "withdrawn"
+
+
+class Happening(StrEnum):
+    """What moves it on."""
+
+    PUBLISH = "publish"
+    PASS = "pass"  # noqa: S105 - the bundle passed its validation
+    FAIL = "fail"
+    WITHDRAW = "withdraw"
+
+
+TRANSITIONS: Mapping[tuple[State | None, Happening], State] = {
+    (None, Happening.PUBLISH): State.VALIDATING,
+    (State.VALIDATING, Happening.PUBLISH): State.VALIDATING,
+    (State.VALIDATING, Happening.PASS): State.AVAILABLE,
+    (State.VALIDATING, Happening.FAIL): State.REJECTED,
+    (State.REJECTED, Happening.PUBLISH): State.VALIDATING,
+    (State.AVAILABLE, Happening.PUBLISH): State.AVAILABLE,
+    (State.AVAILABLE, Happening.WITHDRAW): State.WITHDRAWN,
+}
+"""What is not here is refused with `wrong_state`. A withdrawn release stays so, or publishing it again, as pipelines
+do, would silently bring it back; its successor is a new version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle as the catalog knows it; the release's fields are empty until it became one."""
+
+    sha256: str
+    state: State | None = None
+    release_id: str | None = None
+    app: str | None = None
+    version: str | None = None
+    withdrawn_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release as far as withdrawing needs it."""
+
+    id: str
+    app: str
+    version: str
+    state: State
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppFacts:
+    """What the catalog knows of an app when one of its releases is to be settled."""
+
+    scheme: versions.Scheme
+    twin_version: str | None = None
+    """The version that is there already and compares as equal."""
+
+
+def receive(command: PublishRelease, bundle: Bundle, stored_bytes: int | None) -> Bundle | Fault:
+    """What becomes of a bundle that is published; `stored_bytes` is its size in the blob store, None = not there."""
+    digest = command.bundle_sha256
+    if stored_bytes is None:
+        message = "the blob store has no such bundle; upload it first"
+        return Fault(code="unknown_bundle", field="bundle_sha256", message=message, value=digest)
+    if stored_bytes != command.bundle_bytes:
+        message = f"the bundle in the blob store has {stored_bytes} bytes"
+        return Fault(code="wrong_size", field="bundle_bytes", message=message, value=command.bundle_bytes)
+    state = TRANSITIONS.get((bundle.state, Happening.PUBLISH))
+    if state is None:
+        message = f"{bundle.app} {bundle.version} was withdrawn{_because(bundle.withdrawn_reason)}; take a new version"
+        return Fault(code="wrong_state", field="bundle_sha256", message=message, value=digest)
+    return replace(bundle, state=state)
+
+
+def withdraw(command: WithdrawRelease, release: Release | None) -> Release | Fault:
+    """What becomes of a release that is to be withdrawn; None = there is none of this app and version."""
+    if release is None:
+        message = f"there is no release {command.version} of {command.app}"
+        return Fault(code="unknown_release", field="version", message=message, value=command.version)
+    state = TRANSITIONS.get((release.state, Happening.WITHDRAW))
+    if state is None:
+        message = f"{release.app} {release.version} is {release.state}, not {State.AVAILABLE}"
+        return Fault(code="wrong_state", field="version", message=message, value=command.version)
+    return replace(release, state=state, sequence=release.sequence + 1)
+
+
+def faults_of(manifest: Manifest, app: AppFacts) -> tuple[Fault, ...]:
+    """Why a bundle without faults of its own still cannot be a release of its app."""
+    faults = []
+    if app.scheme != manifest.scheme:
+        message = f"versions of {manifest.app} compare by {app.scheme} since its first release"
+        faults.append(Fault(code="scheme_differs", field="bundle.yaml:scheme", message=message, value=manifest.scheme))
+    if app.twin_version is not None:
+        message = f"{manifest.app} {app.twin_version} is published with other content; take a new version"
+        faults.append(
+            Fault(code="version_exists", field="bundle.yaml:version", message=message, value=manifest.version)
+        )
+    return tuple(faults)
+
+
+def wait_before_retry(attempt: int, first: float, most: float) -> float:
+    """Seconds until a validation that failed for a passing reason is tried again: doubled each time."""
+    return float(min(first * 2 ** min(attempt - 1, 30), most))
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""

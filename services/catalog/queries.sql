@@ -1,0 +1,62 @@
+-- name: lock_bundles
+-- Locked in the order of the key, so that two transactions never wait for each other.
+select b.sha256, b.state, r.id as release_id, r.app, r.version, r.withdrawn_reason
+from bundle b left join release r on r.bundle_sha256 = b.sha256
+where b.sha256 = any(:digests::text[]) order by b.sha256 for update of b;
+
+-- name: receive_bundles
+-- New ones, and rejected ones that are tried again; any other stays as it is.
+insert into bundle as b (sha256, bytes, file_name, state, received_at)
+select sha256, bytes, file_name, 'validating', :now::timestamptz
+from unnest(:digests::text[], :sizes::bigint[], :file_names::text[]) as n (sha256, bytes, file_name)
+on conflict (sha256) do update set state = 'validating', faults = '[]', settled_at = null,
+    file_name = excluded.file_name, received_at = excluded.received_at
+where b.state = 'rejected';
+
+-- name: reject_bundle
+update bundle set state = 'rejected', faults = :faults::jsonb, settled_at = :now::timestamptz, sequence = sequence + 1
+where sha256 = :sha256 and state = 'validating'
+returning sequence;
+
+-- name: accept_bundle
+update bundle set state = 'available', settled_at = :now::timestamptz, sequence = sequence + 1
+where sha256 = :sha256 and state = 'validating'
+returning sequence;
+
+-- name: hold_app
+-- Creates the app or locks it: releases of one app are settled one after the other.
+insert into app (name, scheme) values (:app, :scheme)
+on conflict (name) do update set name = excluded.name
+returning scheme;
+
+-- name: find_twin
+select version from release where app = :app and canonical = :canonical;
+
+-- name: add_release
+insert into release (id, app, version, canonical, description, bundle_sha256, upgrades_from_any, published_at)
+values (:id, :app, :version, :canonical, :description, :sha256, :upgrades_from_any, :now::timestamptz);
+
+-- name: add_components
+insert into component (release_id, position, name, driver, spec)
+select :release_id::text, position, name, driver, spec
+from unnest(:names::text[], :drivers::text[], :specs::jsonb[]) with ordinality as c (name, driver, spec, position);
+
+-- name: add_edges
+insert into upgrade_edge (release_id, position, from_range)
+select :release_id::text, position, from_range
+from unnest(:ranges::text[]) with ordinality as e (from_range, position);
+
+-- name: lock_releases
+select r.id, r.app, r.version, b.state, b.sequence
+from release r join bundle b on b.sha256 = r.bundle_sha256
+join unnest(:apps::text[], :versions::text[]) as w (app, version) on w.app = r.app and w.version = r.version
+order by b.sha256 for update of b;
+
+-- name: withdraw_bundles
+update bundle b set state = 'withdrawn', settled_at = :now::timestamptz, sequence = b.sequence + 1
+from release r where r.bundle_sha256 = b.sha256 and r.id = any(:ids::text[]) and b.state = 'available'
+returning r.id;
+
+-- name: note_reasons
+update release r set withdrawn_reason = w.reason
+from unnest(:ids::text[], :reasons::text[]) as w (id, reason) where r.id = w.id;

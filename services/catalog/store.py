@@ -1,0 +1,100 @@
+"""The catalog's rows: one typed method a query."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from services.catalog.domain import AppFacts, Bundle, Release, State
+from shared.db import Connection, Queries, columns
+from shared.messages.base import Fault
+from shared.messages.catalog import PublishRelease
+from shared.messages.manifest import Manifest
+from shared.versions import canonical
+
+SQL = Queries(Path(__file__).with_name("queries.sql"))
+
+
+async def lock_bundles(conn: Connection, digests: Iterable[str]) -> dict[str, Bundle]:
+    """The known ones of these bundles by digest, locked until the transaction ends."""
+    rows = await SQL.fetch(conn, "lock_bundles", digests=list(digests))
+    return {
+        row["sha256"]: Bundle(
+            sha256=row["sha256"],
+            state=State(row["state"]),
+            release_id=row["release_id"],
+            app=row["app"],
+            version=row["version"],
+            withdrawn_reason=row["withdrawn_reason"],
+        )
+        for row in rows
+    }
+
+
+async def receive_bundles(conn: Connection, commands: Sequence[PublishRelease], now: datetime) -> None:
+    """Set these bundles, new or rejected ones, to validating. Each may be named once."""
+    rows = [(c.bundle_sha256, c.bundle_bytes, c.file_name) for c in commands]
+    digests, sizes, names = columns(rows, 3)
+    await SQL.run(conn, "receive_bundles", digests=digests, sizes=sizes, file_names=names, now=now)
+
+
+async def hold_app(conn: Connection, manifest: Manifest) -> AppFacts:
+    """What is known of the manifest's app, created if new; its releases wait until the transaction ends."""
+    scheme = await SQL.value(conn, "hold_app", app=manifest.app, scheme=manifest.scheme)
+    if scheme != manifest.scheme:
+        return AppFacts(scheme)
+    same = canonical(scheme, manifest.version)
+    twin = await SQL.row(conn, "find_twin", app=manifest.app, canonical=same)
+    return AppFacts(scheme, twin["version"] if twin else None)
+
+
+async def reject_bundle(conn: Connection, sha256: str, faults: Sequence[Fault], now: datetime) -> int | None:
+    """Reject a bundle that is being validated; the sequence of the event about it, None when it is not."""
+    listed = [fault.model_dump(mode="json") for fault in faults]
+    sequence: int | None = await SQL.value(conn, "reject_bundle", sha256=sha256, faults=listed, now=now)
+    return sequence
+
+
+async def accept_bundle(conn: Connection, sha256: str, now: datetime) -> int | None:
+    """Make a bundle that is being validated available; the sequence of the event about it, None when it is not."""
+    sequence: int | None = await SQL.value(conn, "accept_bundle", sha256=sha256, now=now)
+    return sequence
+
+
+async def add_release(conn: Connection, release_id: str, sha256: str, manifest: Manifest, now: datetime) -> None:
+    """Write a release with its components and upgrade edges."""
+    await SQL.run(
+        conn,
+        "add_release",
+        id=release_id,
+        app=manifest.app,
+        version=manifest.version,
+        canonical=canonical(manifest.scheme, manifest.version),
+        description=manifest.description,
+        sha256=sha256,
+        upgrades_from_any=manifest.upgrades_from is None,
+        now=now,
+    )
+    parts: list[tuple[Any, ...]] = [(c.name, c.driver, c.model_dump(mode="json")) for c in manifest.components]
+    names, drivers, specs = columns(parts, 3)
+    await SQL.run(conn, "add_components", release_id=release_id, names=names, drivers=drivers, specs=specs)
+    await SQL.run(conn, "add_edges", release_id=release_id, ranges=list(manifest.upgrades_from or ()))
+
+
+async def lock_releases(conn: Connection, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Release]:
+    """The known ones of these releases by (app, version), locked until the transaction ends."""
+    apps, wanted = columns(list(names), 2)
+    rows = await SQL.fetch(conn, "lock_releases", apps=apps, versions=wanted)
+    return {
+        (row["app"], row["version"]): Release(
+            row["id"], row["app"], row["version"], State(row["state"]), row["sequence"]
+        )
+        for row in rows
+    }
+
+
+async def withdraw_releases(conn: Connection, reasons: dict[str, str], now: datetime) -> None:
+    """Withdraw available releases, by id, each with its reason."""
+    ids, texts = columns(list(reasons.items()), 2)
+    await SQL.run(conn, "withdraw_bundles", ids=ids, now=now)
+    await SQL.run(conn, "note_reasons", ids=ids, reasons=texts)

@@ -1,0 +1,157 @@
+"""The validation of bundles, on workers: long reading first, then one short turn that settles what was found.
+
+A worker that dies, or loses its lease, has changed nothing; the next lease reads the bundle again.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from services.catalog import domain, store
+from services.catalog.handlers import VALIDATIONS
+from services.catalog.settings import CatalogSettings
+from shared.blobs import Blobs, UnknownBlob
+from shared.bundle import BundleRefused, digest_of, verify
+from shared.codec import new_id
+from shared.errors import internal_fault, is_transient
+from shared.ledger import Job, Ledger, Turn
+from shared.messages.base import Fault
+from shared.messages.catalog import ReleaseAvailable, ReleaseRejected
+from shared.messages.manifest import Manifest
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What reading a bundle brought: a manifest, or faults and what the bundle seems to be."""
+
+    manifest: Manifest | None = None
+    faults: tuple[Fault, ...] = ()
+    app: str | None = None
+    version: str | None = None
+
+
+class Metrics:
+    """Figures of the validations of one replica."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds = Histogram(
+            "belay_catalog_validation_seconds", "Time to read and check one bundle", registry=registry
+        )
+        self.settled = Counter("belay_catalog_settled", "Bundles by what became of them", ["state"], registry=registry)
+
+
+class Validator:
+    """Performs the jobs of the queue `validation`."""
+
+    def __init__(self, ledger: Ledger, blobs: Blobs, settings: CatalogSettings, metrics: Metrics) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._settings = settings
+        self._metrics = metrics
+
+    async def perform(self, job: Job) -> None:
+        """Validate one bundle. What may pass (a full disk, a store that is away) is tried again later."""
+        try:
+            with self._metrics.seconds.time():
+                finding = await self.examine(job)
+        except Exception as error:
+            if is_transient(error):
+                await self._try_later(job, error)
+                return
+            if job.attempt < self._settings.give_up_after:
+                raise  # a defect of ours, or too little memory: again after the lease
+            finding = Finding(faults=(internal_fault(error),))
+        await self.settle(job, finding)
+
+    async def examine(self, job: Job) -> Finding:
+        """Read the bundle in a thread. Raises OSError when the disk or the store fails."""
+        try:
+            async with self._blobs.as_file(job.id) as path:
+                return await asyncio.to_thread(_find, path, job.id)
+        except UnknownBlob as error:
+            message = f"{error}; it was removed after it was published, upload it again"
+            return Finding(faults=(Fault(code="unknown_bundle", field="", message=message, value=job.id),))
+
+    async def settle(self, job: Job, finding: Finding) -> None:
+        """Write what was found, if the job is still ours."""
+        async with self._ledger.turn() as turn:
+            state = await _settle(turn, job, finding) if await turn.finish_jobs(VALIDATIONS, [job]) else None
+        if state:
+            self._metrics.settled.labels(state).inc()
+            log.info(f"settled a bundle as {state}", action=f"bundle_{state}", bundle=job.id)
+
+    async def _try_later(self, job: Job, error: Exception) -> None:
+        settings = self._settings
+        wait = domain.wait_before_retry(job.attempt, settings.retry_seconds, settings.retry_most_seconds)
+        log.warning("a bundle is read again later", action="validation_retry", bundle=job.id, error=repr(error)[:200])
+        async with self._ledger.turn() as turn:
+            await turn.return_jobs(VALIDATIONS, [(job, turn.now + timedelta(seconds=wait))])
+
+
+def _find(path: Path, sha256: str) -> Finding:
+    """Runs in a thread. The digest is checked again, for the store is not ours alone."""
+    if (found := digest_of(path)) != sha256:
+        message = "the bundle in the blob store does not have the content its name promises"
+        return Finding(faults=(Fault(code="wrong_digest", field="", message=message, value=found),))
+    try:
+        return Finding(manifest=verify(path))
+    except BundleRefused as refused:
+        return Finding(faults=refused.faults, app=refused.app, version=refused.version)
+
+
+async def _settle(turn: Turn, job: Job, finding: Finding) -> domain.State | None:
+    """The new state of the bundle; None when it was settled before (then nothing is said again)."""
+    manifest = finding.manifest
+    if manifest is None:
+        return await _reject(turn, job, finding)
+    if faults := domain.faults_of(manifest, await store.hold_app(turn.conn, manifest)):
+        return await _reject(turn, job, Finding(None, faults, manifest.app, manifest.version))
+    return await _accept(turn, job, manifest)
+
+
+async def _reject(turn: Turn, job: Job, finding: Finding) -> domain.State | None:
+    sequence = await store.reject_bundle(turn.conn, job.id, finding.faults, turn.now)
+    if sequence is None:
+        return None
+    event = ReleaseRejected(
+        bundle_sha256=job.id,
+        file_name=job.payload["file_name"],
+        app=finding.app,
+        version=finding.version,
+        faults=finding.faults,
+    )
+    _emit(turn, event, sequence, job)
+    return domain.State.REJECTED
+
+
+async def _accept(turn: Turn, job: Job, manifest: Manifest) -> domain.State | None:
+    sequence = await store.accept_bundle(turn.conn, job.id, turn.now)
+    if sequence is None:
+        return None
+    release_id = new_id()
+    await store.add_release(turn.conn, release_id, job.id, manifest, turn.now)
+    event = ReleaseAvailable(
+        release_id=release_id,
+        app=manifest.app,
+        version=manifest.version,
+        scheme=manifest.scheme,
+        description=manifest.description,
+        bundle_sha256=job.id,
+        bundle_bytes=job.payload["bytes"],
+        upgrades_from=manifest.upgrades_from,
+        components=manifest.components,
+        published_at=turn.now,
+    )
+    _emit(turn, event, sequence, job)
+    return domain.State.AVAILABLE
+
+
+def _emit(turn: Turn, event: ReleaseAvailable | ReleaseRejected, sequence: int, job: Job) -> None:
+    facts = {"correlation_id": job.payload["correlation_id"], "actor": job.payload["actor"]}
+    turn.emit(event, sequence=sequence, **facts)
