@@ -11,7 +11,7 @@ import hashlib
 import shutil
 import socket
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from services.deployer.drivers.process_care import stop_all
 from services.deployer.keeper.folder import Folder
 from shared.manifest import Health, ProcessComponent
 
-PROGRAM = '''
+PROGRAM = """
 import http.server, json, os, pathlib, signal, sys, time
 
 def main():
@@ -56,7 +56,7 @@ def main():
             pass
 
     http.server.ThreadingHTTPServer(("127.0.0.1", int(words["port"])), Handler).serve_forever()
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,13 @@ async def finish(driver: ProcessDriver, *orders: Order, begin: bool = True) -> S
 async def reach(driver: ProcessDriver, one: Order) -> Progress:
     """Start an order and wait for its end."""
     return (await finish(driver, one))[0]
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Other processes ring no bell for us: look until it has happened."""
+    async with asyncio.timeout(20):
+        while not happened():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def ask(port: int, path: str = "/version.json") -> Any:

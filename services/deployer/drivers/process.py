@@ -11,11 +11,14 @@ import structlog
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
 from services.deployer.drivers import process_care as care
 from services.deployer.drivers import process_release as release
+from services.deployer.drivers.process_bundles import from_store
 from services.deployer.drivers.process_health import last_lines
 from services.deployer.drivers.process_host import Unpack, locked
 from services.deployer.drivers.process_journal import Journal
 from services.deployer.drivers.process_order import Work
 from services.deployer.drivers.process_place import BadParams, Place, place_of
+from shared.blobs import Blobs
+from shared.settings import Settings
 from shared.wakeup import Wakeup
 
 log = structlog.get_logger()
@@ -34,6 +37,11 @@ class ProcessDriver:
         self._keep = keep
         self._bell = Wakeup()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> ProcessDriver:
+        """The driver of a service: bundles from its blob store, hosts under its home."""
+        return cls(settings.home, from_store(Blobs.open(settings)))
 
     async def start(self, orders: Sequence[Order]) -> None:
         """Begin each order that was not begun before."""

@@ -20,7 +20,7 @@ from services.deployer.drivers.process_host import lock_file, locked
 from services.deployer.drivers.process_journal import forget_old
 from services.deployer.drivers.process_place import Place, places
 from services.deployer.drivers.process_release import Failed
-from services.deployer.keeper.folder import Folder
+from services.deployer.keeper.folder import Folder, read_json
 from services.deployer.keeper.lock import try_lock
 
 log = structlog.get_logger()
@@ -149,14 +149,7 @@ def _unused(host: Path) -> list[str]:
 
 
 def _used(host: Path) -> set[str]:
-    found = (path.parent for path in host.glob("sites/*/*/releases/*/spec.json"))
-    specs = (release.read(_place_of_release(host, path), path.name) for path in found)
-    return {spec.bundle_sha256 for spec in specs if spec}
-
-
-def _place_of_release(host: Path, path: Path) -> Place:
-    site, component = path.parts[-4], path.parts[-3]
-    return Place(host, site, component)
+    return {read_json(path).get("bundle_sha256", "") for path in host.glob("sites/*/*/releases/*/spec.json")}
 
 
 def _uninstall(host: Path, sha256: str) -> None:

@@ -8,6 +8,8 @@ import shutil
 import uuid
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from services.deployer.drivers import Broken, Order
 from services.deployer.drivers.process_place import Place
 from services.deployer.keeper.folder import Launch, write_json
@@ -61,11 +63,13 @@ def _recorded(place: Place, order: Order) -> Spec:
 
 
 def read(place: Place, revision: str) -> Spec | None:
-    """The spec of a revision of this site; None if there is none of that name."""
+    """The spec of a revision of this site; None if there is none of that name that can be understood."""
     if not revision or Path(revision).name != revision:
         return None
-    file = place.releases / revision / "spec.json"
-    return Spec.model_validate_json(file.read_bytes()) if file.exists() else None
+    try:
+        return Spec.model_validate_json((place.releases / revision / "spec.json").read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def record(place: Place, spec: Spec) -> None:

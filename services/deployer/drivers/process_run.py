@@ -28,6 +28,8 @@ async def launch(folder: Folder, what: Launch) -> None:
 
 async def start_keeper(folder: Folder) -> None:
     """See to it that the component has a keeper; does nothing if it has one. Raises Failed."""
+    if (keeper := folder.keeper()) and keeper.alive():
+        return
     with (folder.root / "keeper.log").open("ab") as log:
         running = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "services.deployer.keeper", str(folder.root),
