@@ -1,1 +1,1 @@
-
+"""Notifier: what people should know, stored, read, and delivered."""

@@ -10,6 +10,10 @@ from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.words import Identifier, Name, NotificationTopic
 
+INBOX = "everyone"
+"""The one inbox there is; the aggregate and key of all that is marked as read."""
+
+Number = Annotated[int, Field(ge=1, le=2**63 - 1, description="number of a notification")]
 Topics = Annotated[tuple[NotificationTopic, ...], Field(min_length=1)]
 
 
@@ -18,9 +22,9 @@ class MarkNotificationsRead(Command):
 
     SUBJECT, KEY = "inbox", "inbox"
 
-    inbox: str = Field(default="everyone", max_length=100, description="there is one shared inbox")
-    ids: tuple[int, ...] = Field(default=(), max_length=1_000)
-    up_to: int | None = None
+    inbox: str = Field(default=INBOX, max_length=100, description="there is one shared inbox")
+    ids: tuple[Number, ...] = Field(default=(), max_length=1_000)
+    up_to: Number | None = None
 
 
 class AddSubscription(Command):
@@ -31,7 +35,11 @@ class AddSubscription(Command):
     name: Name
     url: HttpUrl
     topics: Topics = tuple(NotificationTopic)
-    sealed_secret: str | None = Field(default=None, description="signing key, sealed; never in clear")
+    sealed_secret: str | None = Field(
+        default=None,
+        max_length=2_000,
+        description="signing key in a sealed box (base64) made with the notifier's public key; never in clear",
+    )
 
 
 class RemoveSubscription(Command):

@@ -1,0 +1,52 @@
+"""Wiring of the notifier."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from services.notifier import lanes, store
+from services.notifier.channels import Channels
+from services.notifier.channels.log import LogChannel
+from services.notifier.channels.webhook import WebhookChannel
+from services.notifier.courier import Courier
+from services.notifier.desk import Desk
+from services.notifier.handlers import HANDLERS, TIMERS
+from services.notifier.keys import open_keys
+from services.notifier.settings import NotifierSettings
+from shared.clockwork import Worker
+from shared.service import Service
+
+TOPICS = ("notifier.commands", "catalog.events", "deployer.events", "strategy.events", "monitor.events")
+FIRST_PRUNE = timedelta(minutes=1)
+
+
+async def wire(service: Service) -> None:
+    """Handlers, timers, and the part that delivers."""
+    settings = NotifierSettings()
+    desk = Desk(settings, open_keys(service.settings.home))
+    service.topics = TOPICS
+    service.handlers = {kind: partial(handler, desk) for kind, handler in HANDLERS.items()}
+    service.timers = {kind: partial(handler, desk) for kind, handler in TIMERS.items()}
+    service.parts.append(partial(_deliver, service, desk))
+    async with service.ledger.turn() as turn:
+        await store.set_log_subscription(turn.conn, settings.log_channel)
+        turn.set_timer("prune", "history", datetime.now(UTC) + FIRST_PRUNE)
+
+
+async def _deliver(service: Service, desk: Desk) -> None:
+    """Work the delivery jobs until cancelled."""
+    settings = desk.settings
+    webhook = WebhookChannel(desk.key, settings.allow_private_targets, settings.timeout_seconds)
+    channels: Channels = {"webhook": webhook, "log": LogChannel()}
+    courier = Courier(service.ledger, channels, settings, service.metrics.registry)
+    worker = Worker(
+        service.ledger,
+        lanes.QUEUE,
+        courier.perform,
+        owner=service.settings.instance,
+        at_once=settings.at_once,
+        lease_seconds=service.settings.lease_seconds,
+    )
+    try:
+        await worker.run()
+    finally:
+        await webhook.close()

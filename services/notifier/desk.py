@@ -1,0 +1,15 @@
+"""What every handler needs besides its turn."""
+
+from dataclasses import dataclass
+
+from nacl.public import PrivateKey
+
+from services.notifier.settings import NotifierSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The knobs, and the key that opens sealed secrets."""
+
+    settings: NotifierSettings
+    key: PrivateKey

@@ -1,0 +1,162 @@
+"""Events become stored notifications: once each, readable, bounded."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.notifier import store
+from services.notifier.app import wire
+from shared.messages.base import CommandAccepted, CommandRejected
+from shared.messages.deployer import OperationSucceeded
+from shared.messages.monitor import StrategySilent
+from shared.messages.notifier import MarkNotificationsRead, NotificationRaised, NotificationsRead
+from shared.messages.strategy import Counts, Site, SitesChanged, StrategyStateChanged, Why
+from shared.messages.words import NotificationTopic, StrategyState
+from tests.service.notifier.rows import come_true
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+NOW = datetime(2026, 10, 1, tzinfo=UTC)
+
+
+def ended(strategy_id: str = "s-1") -> StrategyStateChanged:
+    why, counts = Why(code="complete", message="all sites are done"), Counts(complete=3)
+    state = StrategyState.COMPLETE
+    return StrategyStateChanged(strategy_id=strategy_id, name="spring", state=state, why=why, counts=counts, at=NOW)
+
+
+def operation(number: int, strategy_id: str | None) -> OperationSucceeded:
+    facts: dict[str, Any] = {"app": "web", "kind": "update", "from_version": "1", "to_version": "2", "version": "2"}
+    where = {"operation_id": f"op-{number}", "site": f"site-{number}", "strategy_id": strategy_id}
+    return OperationSucceeded(**where, **facts, status="operational", seconds=1)
+
+
+def silent() -> StrategySilent:
+    return StrategySilent(strategy_id="s-1", stage=0, silent_seconds=90, running=2, at=NOW)
+
+
+async def messages(world: World, count: int) -> list[str]:
+    """What people were told, once that many notifications came."""
+    await world.until(NotificationRaised, lambda _: len(world.events(NotificationRaised)) >= count)
+    return [event.message for event in world.events(NotificationRaised)]
+
+
+async def test_an_event_that_comes_again_is_told_once(world: World) -> None:
+    async with world.run("notifier", wire) as service:
+        await world.send(ended(), message_id="first")
+        await world.send(ended(), message_id="first")
+        await messages(world, 1)
+        await world.send(ended(), message_id="first")
+        await world.send(ended("s-2"), message_id="second")
+        assert len(await messages(world, 2)) == 2
+        assert await service.pool.fetchval("select count(*) from notification") == 2
+
+
+async def test_operations_of_a_strategy_pass_by_in_silence_and_single_ones_do_not(world: World) -> None:
+    async with world.run("notifier", wire):
+        for number in range(50):
+            await world.send(operation(number, strategy_id="s-1"))
+        await world.send(operation(99, strategy_id=None))
+        assert await messages(world, 1) == ["The update of web on site-99 succeeded: it runs 2"]
+
+
+async def test_sites_that_are_registered_together_are_told_of_together(world: World) -> None:
+    for start in (0, 500):
+        await world.send(SitesChanged(sites=tuple(Site(name=f"site-{n}") for n in range(start, start + 500))))
+    async with world.run("notifier", wire):
+        assert await messages(world, 1) == ["1000 sites registered or changed"]
+    assert world.events(NotificationRaised)[0].topic is NotificationTopic.DISCOVER
+
+
+async def test_a_warning_is_not_repeated_in_its_quiet_time_and_speaks_again_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_NOTIFIER_QUIET_SECONDS", "3600")
+    async with world.run("notifier", wire) as service:
+        await world.send(ended())
+        await messages(world, 1)
+        await world.send(silent())
+        assert "stage 1 of strategy spring" in (await messages(world, 2))[1]
+        await world.send(silent())
+        await world.send(ended("s-2"))
+        assert len(await messages(world, 3)) == 3
+        await service.pool.execute("update quiet set until = now() - interval '1 second'")
+        await world.send(silent())
+        assert len(await messages(world, 4)) == 4
+
+
+async def test_marking_names_every_number_that_does_not_exist_and_then_marks_nothing(world: World) -> None:
+    async with world.run("notifier", wire) as service:
+        await world.send(ended())
+        await messages(world, 1)
+        answer = await world.ask(MarkNotificationsRead(ids=(1, 7, 8), inbox="mine"))
+        assert isinstance(answer, CommandRejected)
+        assert [fault.field for fault in answer.faults] == ["inbox", "ids.1", "ids.2"]
+        assert {fault.code for fault in answer.faults} == {"unknown_inbox", "unknown_notification"}
+        assert await service.pool.fetchval("select count(*) from notification where read_at is null") == 1
+
+
+async def test_marking_nothing_is_a_fault(world: World) -> None:
+    async with world.run("notifier", wire):
+        answer = await world.ask(MarkNotificationsRead())
+        assert isinstance(answer, CommandRejected)
+        assert (answer.code, answer.faults[0].field) == ("missing_field", "ids")
+
+
+async def test_what_is_marked_read_is_told_once_and_in_order(world: World) -> None:
+    async with world.run("notifier", wire):
+        for number in range(3):
+            await world.send(ended(f"s-{number}"))
+        await messages(world, 3)
+        first = await world.ask(MarkNotificationsRead(ids=(2,)))
+        second = await world.ask(MarkNotificationsRead(up_to=3))
+        third = await world.ask(MarkNotificationsRead(up_to=3))
+        assert all(isinstance(answer, CommandAccepted) for answer in (first, second, third))
+        assert [answer.result for answer in (first, second, third)] == [{"read": 1}, {"read": 2}, {"read": 0}]
+        read = [envelope for envelope in world.seen if isinstance(envelope.data, NotificationsRead)]
+        assert [(envelope.data.ids, envelope.sequence) for envelope in read] == [((2,), 1), ((1, 3), 2)]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", '"one"', "1.5"])
+async def test_a_number_that_cannot_be_one_is_a_clear_fault(world: World, number: str) -> None:
+    headers = {"ce_id": "c-1", "ce_type": MarkNotificationsRead.TYPE, "ce_specversion": "1.0", "ce_source": "/test"}
+    async with world.run("notifier", wire):
+        await world.send_raw("notifier.commands", f'{{"ids": [{number}]}}'.encode(), headers)
+        answer = await world.answer("c-1")
+        assert isinstance(answer, CommandRejected)
+        assert (answer.code, answer.faults[0].field) == ("invalid_field", "ids.0")
+
+
+async def test_the_history_keeps_to_its_bounds(world: World) -> None:
+    async with world.run("notifier", wire) as service:
+        for number in range(5):
+            await world.send(ended(f"s-{number}"))
+        await messages(world, 5)
+        async with service.pool.acquire() as conn:
+            now = datetime.now(UTC)
+            assert await store.prune(conn, now, now - timedelta(days=1), keep=3) == 2
+            assert [row["id"] for row in await conn.fetch("select id from notification order by id")] == [3, 4, 5]
+            assert await store.prune(conn, now, now + timedelta(days=1), keep=3) == 3
+
+
+async def test_the_history_is_pruned_by_a_timer_that_comes_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELAY_NOTIFIER_KEEP_NOTIFICATIONS", "1")
+    monkeypatch.setenv("BELAY_NOTIFIER_PRUNE_SECONDS", "0.2")
+    async with world.run("notifier", wire) as service:
+        await world.send(ended("s-1"))
+        await world.send(ended("s-2"))
+        await messages(world, 2)
+        await service.pool.execute("update timer set due_at = now()")
+        await world.send(ended("s-3"))
+        await messages(world, 3)
+        await come_true(service, "select min(id) = 3 from notification")
+
+
+async def test_two_replicas_tell_everything_once(world: World) -> None:
+    async with world.run("notifier", wire, instance="1"), world.run("notifier", wire, instance="2"):
+        for number in range(20):
+            await world.send(ended(f"s-{number}"))
+        assert len(await messages(world, 20)) == 20
+    numbers = [event.notification_id for event in world.events(NotificationRaised)]
+    assert len(set(numbers)) == 20

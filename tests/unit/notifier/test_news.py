@@ -1,0 +1,135 @@
+"""What people are told, and what they are spared."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.notifier.news import RULES, note_of, note_of_sites
+from shared.messages.base import Fault
+from shared.messages.catalog import ReleaseRejected, ReleaseWithdrawn
+from shared.messages.deployer import Cause, OperationFailed, OperationSucceeded
+from shared.messages.monitor import FailureRateHigh, StrategySilent
+from shared.messages.strategy import Counts, Site, SitesChanged, StrategyStateChanged, Why
+from shared.messages.words import NotificationTopic, StrategyState
+
+NOW = datetime(2026, 10, 1, tzinfo=UTC)
+OPERATION: dict[str, Any] = {
+    "operation_id": "op-1",
+    "site": "oslo-1",
+    "app": "datasette",
+    "kind": "update",
+    "from_version": "1.0",
+    "to_version": "2.0",
+    "seconds": 3.0,
+}
+
+
+def strategy(state: StrategyState, code: str) -> StrategyStateChanged:
+    counts = Counts(complete=9, failed=3)
+    why = Why(code=code, message="so it is")
+    return StrategyStateChanged(strategy_id="s-1", name="spring", state=state, why=why, counts=counts, at=NOW)
+
+
+def silent(stage: int = 1) -> StrategySilent:
+    return StrategySilent(strategy_id="s-1", stage=stage, silent_seconds=300, running=1, at=NOW)
+
+
+def test_a_single_operation_that_succeeds_is_done() -> None:
+    event = OperationSucceeded(**OPERATION, version="2.0", status="operational")
+    note = note_of(event, {})
+    assert note is not None
+    assert (note.topic, note.about) == (NotificationTopic.DONE, "op-1")
+    assert note.message == "The update of datasette on oslo-1 succeeded: it runs 2.0"
+
+
+@pytest.mark.parametrize(("recovered", "ending"), [(True, "back on 1.0"), (False, "NOT recovered")])
+def test_a_single_operation_that_fails_says_whether_the_site_was_caught(recovered: bool, ending: str) -> None:
+    cause = Cause(code="unhealthy", message="it answers as 1.9")
+    event = OperationFailed(**OPERATION, version="1.0", status="operational", recovered=recovered, cause=cause)
+    note = note_of(event, {})
+    assert note is not None
+    assert note.topic is NotificationTopic.ERROR
+    assert note.message.endswith(ending)
+
+
+def test_operations_of_a_strategy_are_spared_because_the_strategy_speaks_for_them() -> None:
+    cause = Cause(code="x", message="y")
+    facts = {**OPERATION, "status": "operational", "strategy_id": "s-1", "version": "2.0"}
+    assert note_of(OperationSucceeded(**facts), {}) is None
+    assert note_of(OperationFailed(**facts, recovered=True, cause=cause), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "topic"),
+    [
+        (StrategyState.READY, "not_started", None),
+        (StrategyState.APPLYING, "applying", None),
+        (StrategyState.ABORTING, "aborted", None),
+        (StrategyState.PAUSED, "paused", None),
+        (StrategyState.PAUSED, "failure_threshold", NotificationTopic.WARNING),
+        (StrategyState.COMPLETE, "complete", NotificationTopic.DONE),
+        (StrategyState.FAILED, "failure_threshold", NotificationTopic.ERROR),
+        (StrategyState.ABORTED, "aborted", NotificationTopic.WARNING),
+    ],
+)
+def test_a_strategy_speaks_when_it_ends_and_when_a_policy_pauses_it(
+    state: StrategyState, code: str, topic: NotificationTopic | None
+) -> None:
+    note = note_of(strategy(state, code), {})
+    assert (note.topic if note else None) is topic
+
+
+def test_a_strategy_says_why_and_how_many() -> None:
+    note = note_of(strategy(StrategyState.FAILED, "x"), {})
+    assert note is not None
+    assert note.message == "Strategy spring is failed: so it is (9 of 12 sites done, 3 failed)"
+
+
+def test_a_rejected_bundle_names_its_first_fault_and_how_many_more() -> None:
+    faults = (Fault(code="a", field="", message="no manifest"), Fault(code="b", field="", message="too big"))
+    note = note_of(ReleaseRejected(bundle_sha256="0" * 64, file_name="x.tgz", faults=faults), {})
+    assert note is not None
+    assert note.message == "Bundle x.tgz was rejected: no manifest (and 1 more faults)"
+
+
+def test_a_withdrawn_release_says_the_reason() -> None:
+    note = note_of(ReleaseWithdrawn(release_id="r", app="web", version="1.0", reason="it leaks"), {})
+    assert note is not None
+    assert (note.topic, note.message) == (NotificationTopic.RELEASE, "Release 1.0 of web was withdrawn: it leaks")
+
+
+def test_warnings_name_the_strategy_where_it_is_known_and_count_stages_from_one() -> None:
+    note = note_of(silent(), {"s-1": "spring"})
+    unknown = note_of(silent(), {})
+    assert note is not None
+    assert unknown is not None
+    assert "stage 2 of strategy spring for 300 seconds, with 1 site still running" in note.message
+    assert "strategy s-1" in unknown.message
+
+
+def test_warnings_of_one_stage_and_kind_share_their_quiet_and_others_do_not() -> None:
+    failing = FailureRateHigh(
+        strategy_id="s-1",
+        stage=1,
+        failure_rate=0.5,
+        finished_in_window=8,
+        failed_in_window=4,
+        window_seconds=60,
+        at=NOW,
+    )
+    keys = {note.quiet_key for event in (silent(), silent(), silent(2), failing) if (note := note_of(event, {}))}
+    assert len(keys) == 3
+
+
+def test_sites_that_change_together_are_counted_once_each() -> None:
+    batches = [SitesChanged(sites=(Site(name="a"), Site(name="b"))), SitesChanged(sites=(Site(name="b"),))]
+    assert note_of_sites(batches).message == "2 sites registered or changed"
+    assert note_of_sites(batches[1:]).message == "1 site registered or changed"
+
+
+def test_every_rule_is_for_an_event_and_gives_a_link() -> None:
+    assert all(kind.TYPE.endswith(".v1") for kind in RULES)
+    note = note_of(strategy(StrategyState.COMPLETE, "complete"), {})
+    assert note is not None
+    assert note.link == "/v1/strategies/s-1"
