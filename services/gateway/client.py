@@ -154,6 +154,8 @@ class Client:
                 source.response.read()
                 self._checked(source.response)
             for sse in source.iter_sse():
+                if not sse.data:
+                    continue  # a heartbeat
                 facts = sse.json()
                 named = {name: facts.get(name) or "" for name in ("id", "time", "subject")}
                 yield StreamEvent(type=sse.event, position=sse.id, data=facts.get("data"), **named)

@@ -1,0 +1,28 @@
+"""The HTTP API: one module a resource, each with its routes in a table (ROUTES)."""
+
+from services.gateway.api import (
+    commands,
+    dead_letters,
+    fleet,
+    notices,
+    operations,
+    releases,
+    strategies,
+    stream,
+    system,
+    tokens,
+)
+
+ROUTES = (
+    *releases.ROUTES,
+    *fleet.ROUTES,
+    *strategies.ROUTES,
+    *operations.ROUTES,
+    *notices.ROUTES,
+    *commands.ROUTES,
+    *dead_letters.ROUTES,
+    *tokens.ROUTES,
+    *stream.ROUTES,
+    *system.ROUTES,
+)
+"""Every route of the API that needs a token."""

@@ -1,0 +1,136 @@
+"""Dead letters: records that could not be handled, and their replay."""
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from services.gateway.api.bodies import formed, read_object
+from services.gateway.api.commands import CommandAnswer
+from services.gateway.api.pages import Page, Paging, page, start
+from services.gateway.api.problems import Problem, unknown
+from services.gateway.api.routes import Call, Route
+from services.gateway.api.sending import claim, command_id_of, same
+from services.gateway.dead_letters import LIVE, DeadLetters, as_it_was, renamed
+from services.gateway.domain import Role
+from services.gateway.store import commands
+from shared.codec import header
+from shared.ledger import Turn
+from shared.messages.base import Fault, Model
+
+SHOWN_CHARACTERS = 20_000
+REPLAY = "belay.gateway.replay_dead_letters.v1"
+
+
+class DeadTopicView(BaseModel):
+    """A topic that has dead letters."""
+
+    topic: str
+    count: int
+
+
+class DeadLetterView(BaseModel):
+    """A record that could not be handled. `origin` is topic/partition/offset of the record itself."""
+
+    offset: int
+    origin: str
+    code: str
+    reason: str
+    key: str
+    headers: dict[str, str]
+    body: str = Field(description=f"as text, at most {SHOWN_CHARACTERS} characters")
+    at: datetime
+
+
+class ReplayBody(Model):
+    """Which dead letters to send once more."""
+
+    offsets: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=100)]
+
+
+async def list_topics(call: Call) -> Page[DeadTopicView]:
+    """GET /v1/dlq."""
+    counts = await DeadLetters(call.gateway.settings).counts()
+    rows = [{"topic": topic, "count": count} for topic, count in sorted(counts.items())]
+    return page(Page[DeadTopicView], rows, Paging(limit=1000), lambda row: [row["topic"]])
+
+
+async def list_letters(call: Call) -> Page[DeadLetterView]:
+    """GET /v1/dlq/{topic}."""
+    topic = _topic(call)
+    (after,) = start(call.query, -1)
+    records = await DeadLetters(call.gateway.settings).read(topic, after + 1, call.query.limit + 1)
+    return page(Page[DeadLetterView], [_view(r) for r in records], call.query, lambda row: [row["offset"]])
+
+
+def _topic(call: Call) -> str:
+    if (topic := call.path["topic"]) not in LIVE:
+        raise Problem.because("unknown_topic", f"there is no such topic; there are {', '.join(LIVE)}", "topic", topic)
+    return topic
+
+
+def _view(record: Any) -> dict[str, Any]:
+    return {
+        "offset": record.offset,
+        "origin": header(record, "belay_dlq_origin"),
+        "code": header(record, "belay_dlq_code"),
+        "reason": header(record, "belay_dlq_reason"),
+        "key": _text(record.key),
+        "headers": {name: _text(value) for name, value in as_it_was(record)},
+        "body": _text(record.value)[:SHOWN_CHARACTERS],
+        "at": datetime.fromtimestamp(record.timestamp / 1000, UTC),
+    }
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
+
+
+async def replay(call: Call) -> CommandAnswer:
+    """POST /v1/dlq/{topic}/replay: the records go back to their topic, once for the key of the request."""
+    topic, body = _topic(call), formed(ReplayBody, await read_object(call.request))
+    command_id = command_id_of(call.request)
+    records = await DeadLetters(call.gateway.settings).pick(topic, body.offsets)
+    if faults := [_missing(topic, offset) for offset in body.offsets if offset not in records]:
+        raise Problem.of(faults)
+    facts = {"topic": topic, "offsets": sorted(records)}
+    fingerprint = hashlib.blake2b(f"{topic} {sorted(records)}".encode(), digest_size=16).digest()
+    async with call.gateway.ledger.turn() as turn:
+        if await claim(turn, call, command_id, REPLAY, fingerprint, facts, "done"):
+            sent = _send_again(turn, topic, records, command_id)
+            await commands.close(turn.conn, command_id, {"topic": topic, "replayed": sent}, turn.now)
+        row = await commands.find(turn.conn, command_id)
+    if row is None:
+        raise unknown("command", command_id)
+    same(row, fingerprint)
+    return CommandAnswer(command_id=command_id, state="accepted", result=row["result"])
+
+
+def _missing(topic: str, offset: int) -> Fault:
+    message = f"{topic} has no dead letter at {offset}"
+    return Fault(code="unknown_dead_letter", field="offsets", message=message, value=offset)
+
+
+def _send_again(turn: Turn, topic: str, records: dict[int, Any], command_id: str) -> list[dict[str, Any]]:
+    """Events keep their id; a command gets a fresh one, for the old one was answered when it was put aside."""
+    sent = []
+    for offset, record in sorted(records.items()):
+        headers, identifier = as_it_was(record), header(record, "ce_id")
+        if topic.endswith(".commands"):
+            identifier = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{command_id}/{topic}/{offset}"))
+            headers = renamed(headers, identifier)
+        turn.emit_raw(topic, record.key or b"", headers, record.value or b"")
+        sent.append({"offset": offset, "id": identifier})
+    return sent
+
+
+ROUTES = (
+    Route("GET", "/v1/dlq", list_topics, "Topics that have dead letters", answer=Page[DeadTopicView]),
+    Route("GET", "/v1/dlq/{topic}", list_letters, "Dead letters", query=Paging, answer=Page[DeadLetterView]),
+    Route(
+        "POST", "/v1/dlq/{topic}/replay", replay, "Send dead letters once more", Role.ADMIN,
+        body=ReplayBody, answer=CommandAnswer, status=202, command=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,80 @@
+"""Pages of long lists: a cursor holds where the next page begins, so that rows added meanwhile shift nothing."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.api.problems import Problem
+from shared.messages.base import ErrorCode
+
+View = TypeVar("View", bound=BaseModel)
+LARGEST = 2**62
+
+
+class Query(BaseModel):
+    """Parameters of a route. Unknown ones are faults: a misspelt filter must not show everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paging(Query):
+    """Parameters of every list."""
+
+    limit: int = Field(default=100, ge=1, le=1000, description="items in a page")
+    cursor: str | None = Field(default=None, max_length=2000, description="`next` of the page before")
+
+
+class Page(BaseModel, Generic[View]):
+    """Some items, and the cursor of the next page; null on the last one."""
+
+    items: list[View]
+    next: str | None = None
+
+
+def page(
+    kind: type[Page[View]],
+    rows: Sequence[asyncpg.Record | dict[str, Any]],
+    paging: Paging,
+    place: Callable[[Any], list[Any]],
+) -> Page[View]:
+    """A page of rows that were asked for with one more than the limit; `place` says where a row stands."""
+    shown = rows[: paging.limit]
+    following = cursor(place(shown[-1])) if len(rows) > paging.limit else None
+    return kind.model_validate({"items": [dict(row) for row in shown], "next": following})
+
+
+def cursor(place: list[Any]) -> str:
+    """Where a page ends, as opaque text."""
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+
+
+def start(paging: Paging, *first: Any) -> Any:
+    """Where the page begins: one value for each of `first`, which is where the first page begins.
+
+    Raises Problem when the cursor is not one of ours.
+    """
+    if paging.cursor is None:
+        return first
+    try:
+        place = orjson.loads(base64.urlsafe_b64decode(paging.cursor + "=" * (-len(paging.cursor) % 4)))
+        return tuple(_like(default, value) for default, value in zip(first, place, strict=True))
+    except (ValueError, TypeError, binascii.Error):
+        message = "is not a cursor of this list; take `next` of the page before"
+        raise Problem.because(ErrorCode.INVALID_FIELD, message, "cursor", paging.cursor[:200]) from None
+
+
+def _like(default: Any, value: Any) -> Any:
+    """The value, if it is of the kind of the default. Raises ValueError."""
+    if isinstance(default, datetime) and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if isinstance(default, int) and type(value) is int and abs(value) <= LARGEST:
+        return value
+    if isinstance(default, str) and isinstance(value, str) and "\x00" not in value:
+        return value
+    raise ValueError("wrong kind")

@@ -1,0 +1,153 @@
+"""Apps, their releases, and the bundles these come in."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import BaseModel, Field
+
+from services.gateway.api.commands import CommandAnswer
+from services.gateway.api.pages import Page, Paging, Query, page, start
+from services.gateway.api.problems import Problem, too_large, unknown
+from services.gateway.api.routes import Call, Route
+from services.gateway.api.sending import command_id_of, command_route, send
+from services.gateway.domain import Role, latest
+from services.gateway.store import catalog as store
+from shared.blobs import BlobTooLarge
+from shared.ledger import Turn
+from shared.messages.base import Fault
+from shared.messages.catalog import PublishRelease, WithdrawRelease
+
+CHUNK = 256 * 1024
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
+
+class AppView(BaseModel):
+    """An app: how many releases it has, the highest that is available, and on how many sites it runs."""
+
+    app: str
+    releases: int
+    latest: str | None
+    deployments: int
+
+
+class ReleaseView(BaseModel):
+    """One version of an app."""
+
+    release_id: str
+    app: str
+    version: str
+    state: Literal["available", "withdrawn"]
+    description: str
+    upgrades_from: list[str] | None = Field(description="ranges of versions; null = any")
+    bundle_sha256: str
+    bundle_bytes: int
+    components: list[dict[str, Any]]
+    published_at: datetime
+
+
+class BundleView(BaseModel):
+    """An uploaded bundle and what the catalog found."""
+
+    bundle_sha256: str
+    file_name: str
+    state: Literal["validating", "available", "rejected"]
+    app: str | None
+    version: str | None
+    faults: list[Fault]
+
+
+class UploadQuery(Query):
+    """Parameters of an upload."""
+
+    file_name: str = Field(default="", max_length=255, description="name of the file, for people")
+
+
+class ReleaseQuery(Paging):
+    """Filters of releases."""
+
+    app: str | None = None
+    state: Literal["available", "withdrawn"] | None = None
+
+
+async def upload(call: Call) -> web.Response:
+    """POST /v1/releases: the body goes to the blob store as it comes; the catalog takes it from there."""
+    command_id_of(call.request)  # a wrong key is said before a gigabyte is taken
+    limit = call.gateway.knobs.max_bundle_bytes
+    if (call.request.content_length or 0) > limit:
+        raise too_large(limit)
+    try:
+        blob = await call.gateway.blobs.put(_chunks(call.request), limit)
+    except BlobTooLarge as error:
+        raise too_large(limit) from error
+    if not blob.size:
+        raise Problem.because("empty_bundle", "the body must be a bundle (.tar.gz), it is empty")
+    name = call.query.file_name
+    command = PublishRelease(bundle_sha256=blob.sha256, bundle_bytes=blob.size, file_name=name)
+
+    async def awaited(turn: Turn) -> None:
+        await store.await_bundle(turn.conn, blob.sha256, name, turn.now)
+
+    return await send(call, command, also=awaited)
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    async for chunk in request.content.iter_chunked(CHUNK):
+        yield chunk
+
+
+async def show_bundle(call: Call) -> BundleView:
+    """GET /v1/bundles/{sha256}."""
+    async with call.gateway.pool.acquire() as conn:
+        row = await store.find_bundle(conn, call.path["sha256"])
+    if row is None:
+        raise unknown("bundle", call.path["sha256"])
+    return BundleView.model_validate(dict(row))
+
+
+async def list_apps(call: Call) -> Page[AppView]:
+    """GET /v1/apps."""
+    (after,) = start(call.query, "")
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_apps(conn, after, call.query.limit + 1)
+    return page(Page[AppView], [_app(dict(row)) for row in rows], call.query, lambda row: [row["app"]])
+
+
+def _app(row: dict[str, Any]) -> dict[str, Any]:
+    releases = row["releases"]
+    available = [(scheme, version) for scheme, version, state in releases if state == "available"]
+    return {**row, "releases": len(releases), "latest": latest(available)}
+
+
+async def list_releases(call: Call) -> Page[ReleaseView]:
+    """GET /v1/releases."""
+    q = call.query
+    before = start(q, END_OF_TIME, "", "")
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_releases(conn, before, q.limit + 1, app=q.app, state=q.state)
+    return page(Page[ReleaseView], rows, q, lambda row: [row["published_at"], row["app"], row["version"]])
+
+
+async def show_release(call: Call) -> ReleaseView:
+    """GET /v1/releases/{app}/{version}."""
+    app, version = call.path["app"], call.path["version"]
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_releases(conn, (END_OF_TIME, "", ""), 1, app=app, version=version)
+    if not rows:
+        raise unknown("release", f"{app} {version}")
+    return ReleaseView.model_validate(dict(rows[0]))
+
+
+WITHDRAW = "/v1/releases/{app}/{version}/withdraw"
+ROUTES = (
+    Route(
+        "POST", "/v1/releases", upload, "Upload a bundle; the catalog checks it and publishes its release",
+        Role.OPERATOR, query=UploadQuery, answer=CommandAnswer, status=202, command=True, upload=True,
+    ),
+    Route("GET", "/v1/bundles/{sha256}", show_bundle, "What became of a bundle", answer=BundleView),
+    Route("GET", "/v1/apps", list_apps, "Apps", query=Paging, answer=Page[AppView]),
+    Route("GET", "/v1/releases", list_releases, "Releases, newest first", query=ReleaseQuery, answer=Page[ReleaseView]),
+    Route("GET", "/v1/releases/{app}/{version}", show_release, "One release", answer=ReleaseView),
+    command_route("POST", WITHDRAW, WithdrawRelease, "Let no new operation choose a release"),
+)  # fmt: skip

@@ -1,0 +1,125 @@
+"""A route as data, and how a request reaches its handler: who is calling, may they, and what do they ask."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_origin
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from services.gateway.api.pages import Query
+from services.gateway.api.problems import Problem
+from services.gateway.domain import Identity, Role
+from services.gateway.gateway import GATEWAY, Gateway
+from shared.messages.base import ErrorCode, Fault, faults_of
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was let in."""
+
+    request: web.Request
+    gateway: Gateway
+    who: Identity
+    query: Any
+    """The validated parameters: an instance of the route's `query`."""
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The variable parts of the path."""
+        return self.request.match_info
+
+
+Answer = BaseModel | web.StreamResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path, and all that the API's description says of it."""
+
+    method: str
+    path: str
+    handler: Callable[[Call], Awaitable[Answer]]
+    summary: str
+    role: Role = Role.VIEWER
+    query: type[Query] = Query
+    body: type[BaseModel] | None = None
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    command: bool = False
+    """Takes an Idempotency-Key and waits for the owner's answer."""
+
+    content: str = "application/json"
+    """Of the answer."""
+
+    upload: bool = False
+    """The body is a file, not JSON."""
+
+    token_in_query: bool = False
+    """Also takes ?access_token=, for clients that cannot set headers."""
+
+
+def add(app: web.Application, routes: tuple[Route, ...]) -> None:
+    """Serve the routes."""
+    for route in routes:
+        app.router.add_route(route.method, route.path, endpoint(route))
+
+
+def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """What aiohttp calls for a route. Raises Problem for who may not, or asks what cannot be."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        gateway = request.app[GATEWAY]
+        who = await identify(request, gateway, route)
+        if not who.role.may(route.role):
+            detail = f"this needs a token with the role {route.role}; {who.name!r} has the role {who.role}"
+            raise Problem(403, "role_needed", detail)
+        answer = await route.handler(Call(request, gateway, who, _query(request, route.query)))
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        return web.Response(body=answer.model_dump_json(), status=route.status, content_type="application/json")
+
+    return handle
+
+
+async def identify(request: web.Request, gateway: Gateway, route: Route) -> Identity:
+    """Who holds the token of the request. Raises Problem 401."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not token and route.token_in_query:
+        scheme, token = "bearer", request.query.get("access_token", "")
+    if scheme.lower() != "bearer" or not token:
+        headers = {"WWW-Authenticate": 'Bearer realm="belay"'}
+        raise Problem(401, "token_needed", "send a token: Authorization: Bearer belay_…", headers=headers)
+    if (who := await gateway.tokens.verify(token.strip())) is None:
+        headers = {"WWW-Authenticate": 'Bearer realm="belay", error="invalid_token"'}
+        raise Problem(401, "wrong_token", "this token is not valid, or was deleted", headers=headers)
+    return who
+
+
+def _query(request: web.Request, kind: type[Query]) -> Query:
+    given: dict[str, Any] = {}
+    for name in dict.fromkeys(request.query):
+        values = request.query.getall(name)
+        given[name] = values if _takes_many(kind, name) else values[-1]
+    _refuse_unstorable({**request.match_info, **request.query})
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise Problem.of(faults_of(error)) from error
+
+
+def _takes_many(kind: type[Query], name: str) -> bool:
+    field = kind.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) is list
+
+
+def _refuse_unstorable(texts: Mapping[str, str]) -> None:
+    """PostgreSQL has no text with U+0000 or half a surrogate pair in it."""
+    message = "must be text without the character U+0000"
+    faults = [
+        Fault(code=ErrorCode.INVALID_FIELD, field=name.replace("\x00", "�"), message=message)
+        for name, text in texts.items()
+        if "\x00" in text or (not text.isprintable() and any("\ud800" <= c <= "\udfff" for c in text))
+    ]
+    if faults:
+        raise Problem.of(faults)

@@ -1,0 +1,110 @@
+"""Tokens: who may do what."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from services.gateway.api.bodies import formed, read_object
+from services.gateway.api.pages import Page, Paging, page, start
+from services.gateway.api.problems import Problem, unknown
+from services.gateway.api.routes import Call, Route
+from services.gateway.domain import Role
+from services.gateway.store import commands
+from services.gateway.store import tokens as store
+from shared.messages.base import Model
+from shared.messages.words import Name
+
+
+class MeView(BaseModel):
+    """Who a token makes you."""
+
+    name: str
+    role: Role
+
+
+class TokenView(BaseModel):
+    """A token, without what makes it one."""
+
+    id: str
+    name: str
+    role: Role
+    created_by: str
+    created_at: datetime
+
+
+class TokenBody(Model):
+    """A token to be made."""
+
+    name: Name
+    role: Role
+
+
+class NewTokenView(BaseModel):
+    """A fresh token."""
+
+    id: str
+    name: str
+    role: Role
+    token: str = Field(description="shown this once, and kept nowhere")
+
+
+class DeletedView(BaseModel):
+    """A token that opens nothing any more."""
+
+    id: str
+    name: str
+
+
+async def me(call: Call) -> MeView:
+    """GET /v1/me."""
+    return MeView(name=call.who.name, role=call.who.role)
+
+
+async def list_tokens(call: Call) -> Page[TokenView]:
+    """GET /v1/tokens."""
+    (after,) = start(call.query, "")
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.page(conn, after, call.query.limit + 1)
+    return page(Page[TokenView], rows, call.query, lambda row: [row["name"]])
+
+
+async def create(call: Call) -> NewTokenView:
+    """POST /v1/tokens."""
+    body = formed(TokenBody, await read_object(call.request))
+    async with call.gateway.ledger.turn() as turn:
+        minted = await call.gateway.tokens.create(turn.conn, body.name, body.role, call.who.name, turn.now)
+        if minted is None:
+            raise Problem.because("token_exists", f"there is a token named {body.name!r} already", "name", body.name)
+        target = f"/v1/tokens/{minted.id}"
+        await commands.audit(
+            turn.conn, call.who, f"create_token {body.role}", target, now=turn.now, result="done", command_id=None
+        )
+    return NewTokenView(id=minted.id, name=body.name, role=body.role, token=minted.secret)
+
+
+async def delete(call: Call) -> DeletedView:
+    """DELETE /v1/tokens/{id}. The last admin's stays: nobody could make another."""
+    token_id = call.path["id"]
+    async with call.gateway.ledger.turn() as turn:
+        await store.lock(turn.conn)
+        row = await store.find(turn.conn, token_id)
+        if row is None:
+            raise unknown("token", token_id)
+        if row["role"] == Role.ADMIN and not await store.other_admins(turn.conn, token_id):
+            raise Problem.because(
+                "last_admin", "this is the last token of an admin; make another first", "id", token_id
+            )
+        await store.delete(turn.conn, token_id)
+        await commands.audit(
+            turn.conn, call.who, "delete_token", call.request.path, now=turn.now, result="done", command_id=None
+        )
+    call.gateway.tokens.forget()
+    return DeletedView(id=token_id, name=row["name"])
+
+
+ROUTES = (
+    Route("GET", "/v1/me", me, "Who this token makes you", answer=MeView),
+    Route("GET", "/v1/tokens", list_tokens, "Tokens by name", Role.ADMIN, query=Paging, answer=Page[TokenView]),
+    Route("POST", "/v1/tokens", create, "Make a token", Role.ADMIN, body=TokenBody, answer=NewTokenView, status=201),
+    Route("DELETE", "/v1/tokens/{id}", delete, "Delete a token", Role.ADMIN, answer=DeletedView),
+)

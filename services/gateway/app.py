@@ -1,0 +1,69 @@
+"""Wiring of the gateway: what it is made of."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from aiohttp import web
+
+from services.gateway import openapi
+from services.gateway.api import ROUTES, files, problems, routes
+from services.gateway.gateway import GATEWAY, Gateway
+from services.gateway.handlers import HANDLERS, TOPICS
+from services.gateway.hub import Hub
+from services.gateway.measuring import Requests
+from services.gateway.settings import GatewaySettings
+from services.gateway.store import commands, operations
+from services.gateway.tokens import Tokens, make_first_token
+from services.gateway.turns import LearningLedger
+from services.gateway.waiting import Waiting
+from shared.blobs import Blobs
+from shared.db import Pool
+from shared.errors import is_transient
+from shared.service import Service
+
+PRUNE_SECONDS = 600
+PRUNED_AT_ONCE = 10_000
+
+
+async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
+    """Fill in the handlers, the HTTP application and the parts that run beside the consumer."""
+    knobs = knobs or GatewaySettings()
+    service.settings = service.settings.model_copy(update={"http_port": knobs.port})
+    waiting = Waiting()
+    learning = LearningLedger(service.pool, service.ledger.source, waiting)
+    sending = service.ledger
+    learning.outbox_filled = sending.outbox_filled  # one relay sends for both
+    hub = Hub(service.pool, learning.news_written, knobs)
+    tokens = Tokens(service.pool, knobs.token_cache_seconds)
+    blobs = Blobs.open(service.settings)
+    gateway = Gateway(service.settings, knobs, service.pool, sending, waiting, hub, tokens, blobs)
+    await make_first_token(service.pool, tokens, service.settings.home)
+    service.ledger, service.handlers, service.topics = learning, HANDLERS, TOPICS
+    service.http = application(gateway, Requests(service.metrics.registry, hub))
+    service.parts += [hub.follow, hub.prune, lambda: forget(service.pool, knobs.history_days)]
+
+
+def application(gateway: Gateway, requests: Requests) -> web.Application:
+    """The HTTP application: problems inside of the measuring, so that these too are counted."""
+    app = web.Application(middlewares=[requests.measure, problems.problems], client_max_size=problems.MAX_BYTES)
+    app[GATEWAY] = gateway
+    routes.add(app, ROUTES)
+    app.router.add_get("/openapi.json", openapi.serve)
+    files.add_files(app)
+    return app
+
+
+async def forget(pool: Pool, days: float) -> None:
+    """Forget answered commands and ended operations after some days, until cancelled. The audit stays."""
+    while True:
+        before = datetime.now(UTC) - timedelta(days=days)
+        try:
+            async with pool.acquire() as conn:
+                await commands.prune(conn, before)
+                forgotten = PRUNED_AT_ONCE
+                while forgotten == PRUNED_AT_ONCE:
+                    forgotten = await operations.prune(conn, before, PRUNED_AT_ONCE)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+        await asyncio.sleep(PRUNE_SECONDS)

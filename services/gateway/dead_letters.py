@@ -1,0 +1,119 @@
+"""Dead letters, read straight from their topics: how many, which, and the records to be sent once more."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.codec import Headers
+from shared.errors import BelayError
+from shared.settings import Settings
+from shared.topics import DEAD_LETTERS, TOPICS
+
+SECONDS = 5.0
+"""The most that reading may take."""
+
+PAGE_BYTES = 4_000_000
+"""A page ends early when its records are this large together."""
+
+MARKS = "belay_dlq_"
+"""Headers that were added when the record was put aside."""
+
+LIVE = tuple(name for name in TOPICS if not name.endswith(DEAD_LETTERS))
+
+
+class KafkaAway(BelayError, OSError):
+    """Kafka did not answer in time; the same call may succeed later."""
+
+
+class DeadLetters:
+    """Reads dead letters with consumers of its own, each for one call. Every method raises KafkaAway."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def counts(self) -> dict[str, int]:
+        """Dead letters by topic, without those that have none."""
+        partitions = {topic: self._partition(topic) for topic in LIVE}
+        async with self._consumer() as kafka:
+            there = [partition for partition in partitions.values() if kafka.partitions_for_topic(partition.topic)]
+            starts, ends = await kafka.beginning_offsets(there), await kafka.end_offsets(there)
+        counts = {topic: ends[p] - starts[p] for topic, p in partitions.items() if p in ends}
+        return {topic: count for topic, count in counts.items() if count}
+
+    async def read(self, topic: str, start: int, limit: int) -> list[Any]:
+        """Up to `limit` records of a topic's dead letters from the offset `start` on."""
+        partition = self._partition(topic)
+        async with self._consumer() as kafka:
+            kafka.assign([partition])
+            first, end = await _range(kafka, partition)
+            if max(start, first) >= end:
+                return []
+            kafka.seek(partition, max(start, first))
+            return await _take(kafka, partition, end, limit)
+
+    async def pick(self, topic: str, offsets: Sequence[int]) -> dict[int, Any]:
+        """The records at these offsets, those that are there."""
+        partition, found = self._partition(topic), {}
+        async with self._consumer() as kafka:
+            kafka.assign([partition])
+            first, end = await _range(kafka, partition)
+            for offset in sorted(set(offsets)):
+                if first <= offset < end:
+                    kafka.seek(partition, offset)
+                    found.update({r.offset: r for r in await _take(kafka, partition, offset + 1, 1)})
+        return {offset: record for offset, record in found.items() if offset in offsets}
+
+    def _partition(self, topic: str) -> TopicPartition:
+        return TopicPartition(self._settings.topic_prefix + topic + DEAD_LETTERS, 0)
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        kafka = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka,
+            client_id=f"gateway-{self._settings.instance}-dlq",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+        )
+        try:
+            async with asyncio.timeout(SECONDS):
+                await kafka.start()
+                yield kafka
+        except (KafkaError, TimeoutError) as error:
+            raise KafkaAway(f"Kafka did not answer: {error!r}") from error
+        finally:
+            await kafka.stop()
+
+
+async def _range(kafka: AIOKafkaConsumer, partition: TopicPartition) -> tuple[int, int]:
+    starts, ends = await kafka.beginning_offsets([partition]), await kafka.end_offsets([partition])
+    return starts[partition], ends[partition]
+
+
+async def _take(kafka: AIOKafkaConsumer, partition: TopicPartition, end: int, limit: int) -> list[Any]:
+    """Records from the position on, until `end`, `limit`, or the size of a page."""
+    records: list[Any] = []
+    size = 0
+    while len(records) < limit and size < PAGE_BYTES and await kafka.position(partition) < end:
+        polled = await kafka.getmany(partition, timeout_ms=500, max_records=limit - len(records))
+        for record in polled.get(partition, ()):
+            if size < PAGE_BYTES and record.offset < end:
+                records.append(record)
+                size += len(record.value or b"")
+    return records
+
+
+def as_it_was(record: Any) -> Headers:
+    """The headers of the record before it was put aside."""
+    return [(name, value) for name, value in record.headers if not name.startswith(MARKS)]
+
+
+def renamed(headers: Headers, fresh_id: str) -> Headers:
+    """The headers of a command under a fresh id: the old one has its answer already, and becomes the cause."""
+    old = next((value for name, value in headers if name.lower() == "ce_id"), b"")
+    kept = [(name, value) for name, value in headers if name.lower() not in {"ce_id", "ce_causationid"}]
+    return [*kept, ("ce_id", fresh_id.encode()), ("ce_causationid", old)]

@@ -1,0 +1,59 @@
+"""Rules of the gateway: who may do what, and what a refusal means in HTTP."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.messages.base import ErrorCode
+from shared.versions import Scheme, is_valid_version, sort_key
+
+
+class Role(StrEnum):
+    """What a token may do; each role may also do what the ones before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+    def may(self, needed: "Role") -> bool:
+        """Whether this role suffices where `needed` is asked for."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is calling: the name and role of a token."""
+
+    token_id: str
+    name: str
+    role: Role
+
+
+STATUS_OF_CODE = {
+    ErrorCode.UNREADABLE: 400,
+    ErrorCode.UNKNOWN_FIELD: 422,
+    ErrorCode.UNKNOWN_TYPE: 422,
+    ErrorCode.COMMAND_ID_REUSED: 409,
+    ErrorCode.INTERNAL: 500,
+    "unknown_host": 422,  # of a webhook: not a resource of ours
+    "site_busy": 409,
+    "site_held": 409,
+    "wrong_state": 409,
+    "last_admin": 409,
+}
+
+
+def http_status(code: str) -> int:
+    """The HTTP status of a refusal with this code: 404 unknown, 409 in conflict, 422 for all other reasons."""
+    if code in STATUS_OF_CODE:
+        return STATUS_OF_CODE[code]
+    if code.startswith("unknown_"):
+        return 404
+    return 409 if code.endswith("_exists") or "conflict" in code else 422
+
+
+def latest(versions: list[tuple[Scheme, str]]) -> str | None:
+    """The highest of an app's versions; those that its scheme cannot read do not count."""
+    readable = [(scheme, text) for scheme, text in versions if is_valid_version(scheme, text)]
+    return max((text for _, text in readable), key=lambda text: sort_key(readable[-1][0], text), default=None)

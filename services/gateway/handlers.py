@@ -1,0 +1,42 @@
+"""Which events the gateway learns from. All types of one projection reach it together, in order."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from services.gateway.news import news_of, worth_telling
+from services.gateway.projections import answers, catalog, fleet, monitor, notices, operations, strategies
+from services.gateway.turns import LearningTurn
+from shared.bus import Handler, Handlers
+from shared.codec import Envelope
+from shared.ledger import Turn
+from shared.messages import strategy
+from shared.messages.base import Message
+
+Projection = Callable[[LearningTurn, Sequence[Envelope[Any]]], Awaitable[None]]
+
+TOPICS = ("catalog.events", "deployer.events", "strategy.events", "notifier.events", "monitor.events", "site.state")
+
+
+def learning(project: Projection, kinds: Sequence[type[Message]]) -> Handlers:
+    """One handler for all the kinds: it updates the read model and tells people what is worth telling."""
+
+    async def handle(turn: Turn, events: Sequence[Envelope[Any]]) -> None:
+        if not isinstance(turn, LearningTurn):
+            raise TypeError("read models are written in learning turns")
+        await project(turn, events)
+        turn.news += [news_of(event) for event in events if worth_telling(event)]
+
+    handler: Handler = handle
+    return dict.fromkeys(kinds, handler)
+
+
+HANDLERS: Handlers = {
+    **learning(answers.learn_answers, answers.KINDS),
+    **learning(catalog.learn_releases, catalog.KINDS),
+    **learning(fleet.learn_fleet, fleet.KINDS),
+    **learning(fleet.learn_site_state, (strategy.SiteState,)),
+    **learning(operations.learn_operations, operations.KINDS),
+    **learning(strategies.learn_strategies, strategies.KINDS),
+    **learning(monitor.learn_advice, monitor.KINDS),
+    **learning(notices.learn_notices, notices.KINDS),
+}

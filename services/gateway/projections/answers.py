@@ -1,0 +1,68 @@
+"""Answers to the commands that were sent through this gateway, by whichever replica."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from services.gateway.news import news_of
+from services.gateway.store import catalog as bundles
+from services.gateway.store import commands as store
+from services.gateway.store import operations
+from services.gateway.store.as_json import text
+from services.gateway.store.catalog import BundleRow
+from services.gateway.store.commands import AnswerRow
+from services.gateway.store.operations import QueuedRow
+from services.gateway.turns import LearningTurn
+from shared.codec import Envelope
+from shared.messages import REGISTRY, catalog, deployer
+from shared.messages.base import CommandAccepted, CommandRejected, Fault
+
+
+async def learn_answers(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+    """Close the commands, show what they began, and wake whoever waits."""
+    mine = {event.data.command_id: event for event in reversed(events) if may_be_ours(event)}
+    if not mine:
+        return
+    answered = await store.answer(turn.conn, [_row(event) for event in mine.values()], turn.now)
+    await operations.queue(turn.conn, list(_queued(answered)))
+    await bundles.put_bundles(turn.conn, list(_refused_bundles(answered, turn.now)))
+    turn.news += [news_of(mine[row["command_id"]]) for row in answered]
+    turn.answered += [row["command_id"] for row in answered]
+
+
+def may_be_ours(event: Envelope[Any]) -> bool:
+    """Whether the answered command began something of its own, as people's commands do.
+
+    The orchestrator sends thousands a second on behalf of a strategy; their correlation is that of the strategy.
+    """
+    return event.causation_id in ("", event.correlation_id)
+
+
+def _row(event: Envelope[Any]) -> AnswerRow:
+    answer: CommandAccepted | CommandRejected = event.data
+    if isinstance(answer, CommandAccepted):
+        return AnswerRow(answer.command_id, answer.command_type, "accepted", answer.result, "[]")
+    reasons = answer.faults or (Fault(code=answer.code, field="", message="refused"),)
+    faults = text([fault.model_dump(mode="json") for fault in reasons])
+    return AnswerRow(answer.command_id, answer.command_type, "rejected", {}, faults)
+
+
+def _queued(answered: Iterable[asyncpg.Record]) -> Iterable[QueuedRow]:
+    """Operations that wait for the deployer's first word on them; a preview began none."""
+    for row in answered:
+        body = row["body"]
+        if (row["type"], row["state"]) == (deployer.RequestOperation.TYPE, "accepted") and not body.get("preview"):
+            version = body.get("version")
+            yield QueuedRow(row["command_id"], body["site"], body["app"], body["kind"], version, row["sent_at"])
+
+
+def _refused_bundles(answered: Iterable[asyncpg.Record], now: datetime) -> Iterable[BundleRow]:
+    for row in answered:
+        if (row["type"], row["state"]) == (catalog.PublishRelease.TYPE, "rejected"):
+            body = row["body"]
+            yield BundleRow(body["bundle_sha256"], body["file_name"], "rejected", None, None, text(row["faults"]), now)
+
+
+KINDS = tuple(kind for kind in REGISTRY.values() if issubclass(kind, CommandAccepted | CommandRejected))

@@ -1,0 +1,107 @@
+"""Sites, groups, who holds what, and what runs where."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from services.gateway.news import deployments_changed
+from services.gateway.store import fleet
+from services.gateway.store.fleet import DeploymentRow, Gone, GroupRow, Hold, SiteRow
+from services.gateway.turns import LearningTurn
+from shared.codec import Envelope
+from shared.messages import strategy
+from shared.messages.strategy import Site
+
+Row = TypeVar("Row", SiteRow | Gone, GroupRow | Gone, Hold)
+
+
+def newest(rows: Iterable[Row]) -> list[Row]:
+    """One row a name: the last of those with the highest sequence."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        if (seen := best.get(row.name)) is None or seen.seq <= row.seq:
+            best[row.name] = row
+    return list(best.values())
+
+
+async def learn_fleet(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+    """Everything that travels under the key of the fleet."""
+    await _sites(turn, newest(_site_rows(events)))
+    await _groups(turn, newest(_group_rows(events)))
+    if holds := newest(_holds(events)):
+        await fleet.hold_sites(turn.conn, holds)
+    if released := [(e.data.strategy_id, e.sequence) for e in events if isinstance(e.data, strategy.SitesReleased)]:
+        await fleet.release_sites(turn.conn, list(dict(released).items()))
+
+
+async def learn_site_state(turn: LearningTurn, events: Sequence[Envelope[strategy.SiteState]]) -> None:
+    """What runs where, as the orchestrator last said."""
+    rows = list(deployment_rows(events).values())
+    await fleet.put_deployments(turn.conn, rows)
+    shown = ("site", "app", "version", "status", "operation_id")
+    turn.news += deployments_changed([dict(zip(shown, row[:5], strict=True)) for row in rows], turn.now)
+
+
+def deployment_rows(events: Sequence[Envelope[strategy.SiteState]]) -> dict[tuple[str, str], DeploymentRow]:
+    """The last word on each app of each site."""
+    rows: dict[tuple[str, str], DeploymentRow] = {}
+    for event in events:
+        s = event.data
+        seen = rows.get((s.site, s.app))
+        if seen is None or (seen.seq, seen.at) <= (event.sequence, s.at):
+            rows[s.site, s.app] = DeploymentRow(
+                s.site, s.app, s.version, s.status, s.operation_id, s.strategy_id, event.sequence, s.at
+            )
+    return rows
+
+
+def _site_rows(events: Sequence[Envelope[Any]]) -> Iterable[SiteRow | Gone]:
+    for event in events:
+        if isinstance(event.data, strategy.SitesChanged):
+            yield from (_site_row(site, event) for site in event.data.sites)
+        elif isinstance(event.data, strategy.SitesRemoved):
+            yield from (Gone(name, event.sequence, event.time) for name in event.data.names)
+
+
+def _site_row(site: Site, event: Envelope[Any]) -> SiteRow:
+    flags = (site.managed, site.simplex)
+    return SiteRow(site.name, site.group, site.labels, site.driver, site.params, *flags, event.sequence, event.time)
+
+
+def _group_rows(events: Sequence[Envelope[Any]]) -> Iterable[GroupRow | Gone]:
+    for event in events:
+        g = event.data
+        if isinstance(g, strategy.GroupChanged):
+            limit = str(g.max_parallel)
+            yield GroupRow(g.name, g.description, g.apply_type, limit, event.sequence, event.time)
+        elif isinstance(g, strategy.GroupDeleted):
+            yield Gone(g.name, event.sequence, event.time)
+
+
+def _holds(events: Sequence[Envelope[Any]]) -> Iterable[Hold]:
+    for event in events:
+        if isinstance(h := event.data, strategy.SitesHeld):
+            yield from (Hold(name, h.strategy_id, h.strategy, event.sequence) for name in h.names)
+
+
+async def _sites(turn: LearningTurn, rows: Sequence[SiteRow | Gone]) -> None:
+    if there := [row for row in rows if isinstance(row, SiteRow)]:
+        await fleet.put_sites(turn.conn, there)
+    if gone := [row for row in rows if isinstance(row, Gone)]:
+        await fleet.remove_sites(turn.conn, gone)
+
+
+async def _groups(turn: LearningTurn, rows: Sequence[GroupRow | Gone]) -> None:
+    if there := [row for row in rows if isinstance(row, GroupRow)]:
+        await fleet.put_groups(turn.conn, there)
+    if gone := [row for row in rows if isinstance(row, Gone)]:
+        await fleet.remove_groups(turn.conn, gone)
+
+
+KINDS = (
+    strategy.SitesChanged,
+    strategy.SitesRemoved,
+    strategy.SitesHeld,
+    strategy.SitesReleased,
+    strategy.GroupChanged,
+    strategy.GroupDeleted,
+)

@@ -1,0 +1,135 @@
+"""Strategies, their stages, steps and timeline."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.gateway.store import strategies as store
+from services.gateway.store.as_json import text
+from services.gateway.store.strategies import PlanRow, StagePlanRow, StageRow, StateRow, StepRow, TimelineRow, Why
+from services.gateway.turns import LearningTurn
+from shared.codec import Envelope
+from shared.messages import strategy
+from shared.messages.strategy import StepChange
+
+StageKey = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Learned:
+    """What a batch of events says in the end: one row for each strategy, stage and step, and the story between."""
+
+    before: dict[StageKey, tuple[str, int]]
+    """State and sequence of the stages before the batch: the timeline tells only of changes."""
+
+    plans: dict[str, PlanRow] = field(default_factory=dict)
+    stage_plans: dict[StageKey, StagePlanRow] = field(default_factory=dict)
+    states: dict[str, StateRow] = field(default_factory=dict)
+    stages: dict[StageKey, StageRow] = field(default_factory=dict)
+    steps: dict[tuple[str, str], StepRow] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    timeline: list[TimelineRow] = field(default_factory=list)
+
+
+async def learn_strategies(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+    """Everything that travels under the key of a strategy."""
+    moved = {(e.data.strategy_id, e.data.stage) for e in events if isinstance(e.data, strategy.StageProgressed)}
+    before = await store.find_stages(turn.conn, list(moved)) if moved else {}
+    await _save(turn, fold(events, before))
+
+
+def fold(events: Iterable[Envelope[Any]], before: dict[StageKey, tuple[str, int]]) -> Learned:
+    """Reduce a batch to what it says in the end; repeated and older events among it change nothing."""
+    learned = Learned(dict(before))
+    for event in events:
+        FOLDS[type(event.data)](learned, event)
+    return learned
+
+
+async def _save(turn: LearningTurn, learned: Learned) -> None:
+    if learned.plans:
+        await store.plan(turn.conn, list(learned.plans.values()), list(learned.stage_plans.values()))
+    if learned.states:
+        await store.move(turn.conn, list(learned.states.values()))
+    if learned.stages:
+        await store.move_stages(turn.conn, list(learned.stages.values()))
+    if learned.steps:
+        await store.move_steps(turn.conn, list(learned.steps.values()))
+    if learned.deleted:
+        await store.delete(turn.conn, sorted(learned.deleted))
+    if learned.timeline:
+        await store.add_to_timeline(turn.conn, learned.timeline)
+
+
+def _planned(learned: Learned, event: Envelope[strategy.StrategyPlanned]) -> None:
+    plan = event.data
+    key, spec = plan.strategy_id, plan.spec.model_dump_json()
+    excluded = text([e.model_dump() for e in plan.excluded])
+    learned.plans[key] = PlanRow(key, plan.spec.name, spec, excluded, plan.excluded_count, plan.created_at)
+    for s in plan.stages:
+        row = StagePlanRow(key, s.position, s.name, s.sites, s.max_parallel, s.soak_seconds, plan.created_at)
+        learned.stage_plans[key, s.position] = row
+    message = f"planned with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages"
+    learned.timeline.append(TimelineRow(event.id, key, plan.created_at, "strategy", "planned", message, None))
+
+
+def _moved(learned: Learned, event: Envelope[strategy.StrategyStateChanged]) -> None:
+    s = event.data
+    if (seen := learned.states.get(s.strategy_id)) and seen.seq > event.sequence:
+        return
+    why = s.why.model_dump()
+    learned.states[s.strategy_id] = StateRow(s.strategy_id, s.name, s.state, why, s.at, event.sequence)
+    message = f"{s.state}: {s.why.message}" if s.why.message else s.state
+    learned.timeline.append(TimelineRow(event.id, s.strategy_id, s.at, "strategy", s.why.code, message, None))
+
+
+def _stage_moved(learned: Learned, event: Envelope[strategy.StageProgressed]) -> None:
+    s = event.data
+    key = (s.strategy_id, s.stage)
+    state, sequence = learned.before.get(key, ("waiting", 0))
+    if sequence > event.sequence:
+        return
+    learned.before[key] = (s.state, event.sequence)
+    c = s.counts
+    counts = (c.waiting, c.running, c.complete, c.failed, c.aborted)
+    learned.stages[key] = StageRow(*key, s.name, s.state, *counts, s.max_parallel, _why(s), event.sequence, s.at)
+    if s.state != state:
+        row = TimelineRow(event.id, s.strategy_id, s.at, "stage", s.state, f"{s.name}: {s.state}", s.stage)
+        learned.timeline.append(row)
+
+
+def _steps_moved(learned: Learned, event: Envelope[strategy.StepsChanged]) -> None:
+    key, at, sequence = event.data.strategy_id, event.data.at, event.sequence
+    for s in event.data.steps:
+        if (seen := learned.steps.get((key, s.site))) and seen.seq > sequence:
+            continue
+        row = StepRow(key, s.site, s.stage, s.state, s.attempt, s.operation_id, _why(s), sequence, at)
+        learned.steps[key, s.site] = row
+        if s.state == "failed":
+            learned.timeline.append(_failure(event, s))
+
+
+def _failure(event: Envelope[strategy.StepsChanged], step: StepChange) -> TimelineRow:
+    code, message = (step.why.code, step.why.message) if step.why else ("failed", "failed")
+    entry, text_ = f"{event.id}/{step.site}", f"{step.site}: {message}"
+    return TimelineRow(entry, event.data.strategy_id, event.data.at, "site", code, text_, step.stage)
+
+
+def _deleted(learned: Learned, event: Envelope[strategy.StrategyDeleted]) -> None:
+    s = event.data
+    learned.deleted.add(s.strategy_id)
+    learned.timeline.append(TimelineRow(event.id, s.strategy_id, s.at, "strategy", "deleted", "deleted", None))
+
+
+def _why(moved: StepChange | strategy.StageProgressed) -> Why:
+    return {"code": moved.why.code, "message": moved.why.message} if moved.why else None
+
+
+FOLDS: dict[type[Any], Any] = {
+    strategy.StrategyPlanned: _planned,
+    strategy.StrategyStateChanged: _moved,
+    strategy.StageProgressed: _stage_moved,
+    strategy.StepsChanged: _steps_moved,
+    strategy.StrategyDeleted: _deleted,
+}
+KINDS = tuple(FOLDS)

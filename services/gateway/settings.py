@@ -1,0 +1,24 @@
+"""The gateway's own knobs, read from the environment once (`BELAY_GATEWAY_<FIELD>`)."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class GatewaySettings(BaseSettings):
+    """Environment variables `BELAY_GATEWAY_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="BELAY_GATEWAY_", frozen=True)
+
+    port: int = Field(default=8080, ge=0, le=65535, description="port of the API and the page; 0 = any free one")
+    answer_seconds: float = Field(default=10, ge=0, le=300, description="how long a command waits for its answer")
+    max_bundle_bytes: int = Field(default=2 * 1024**3, ge=1, description="bundles larger than this are refused")
+    token_cache_seconds: float = Field(
+        default=5, ge=0, description="a token deleted at another replica works for at most so long"
+    )
+    stream_events: int = Field(default=20_000, ge=1, description="events kept for clients of the stream that resume")
+    stream_minutes: float = Field(default=60, gt=0, description="older events of the stream are forgotten")
+    stream_clients: int = Field(default=500, ge=1, description="most clients of the event stream at one replica")
+    stream_client_bytes: int = Field(
+        default=4_000_000, ge=1, description="events that wait for one slow client; beyond this it must read anew"
+    )
+    history_days: float = Field(default=30, gt=0, description="ended operations and answered commands are kept so long")

@@ -1,0 +1,40 @@
+-- name: put_command
+-- A row comes back only for an id that is new; a transaction that holds the same id is waited for.
+insert into command (command_id, type, actor, fingerprint, body, sent_at)
+values (:command_id, :type, :actor, :fingerprint, :body, :now)
+on conflict (command_id) do nothing returning command_id;
+
+-- name: find_command
+select command_id, type, actor, fingerprint, state, result, faults, sent_at, answered_at
+from command where command_id = :command_id;
+
+-- name: answer_commands
+-- Commands of others have no row here, a repeated answer finds none that is still `sent`.
+with answered as (
+    update command c set state = a.state, result = a.result, faults = a.faults::jsonb, answered_at = :now
+    from unnest(:ids::text[], :types::text[], :states::text[], :results::jsonb[], :faults::text[])
+        as a (command_id, type, state, result, faults)
+    where c.command_id = a.command_id and c.type = a.type and c.state = 'sent'
+    returning c.command_id, c.type, c.state, c.body, c.faults, c.sent_at
+), noted as (
+    update audit set result = answered.state from answered
+    where audit.command_id = answered.command_id and audit.result = 'sent'
+)
+select * from answered;
+
+-- name: close_command
+-- A command that the gateway carried out itself.
+update command set state = 'accepted', result = :result, answered_at = :now where command_id = :command_id;
+
+-- name: prune_commands
+delete from command where sent_at < :before;
+
+-- name: put_audit
+insert into audit (at, actor, role, action, target, command_id, result)
+values (:now, :actor, :role, :action, :target, :command_id, :result);
+
+-- name: list_audit
+select a.id, a.at, a.actor, a.role, a.action, a.target, a.command_id, a.result, c.body, c.faults
+from audit a left join command c on c.command_id = a.command_id
+where a.id < :before and (:actor::text is null or a.actor = :actor)
+order by a.id desc limit :limit;

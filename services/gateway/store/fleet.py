@@ -1,0 +1,133 @@
+"""Sites, groups and deployments."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from shared.db import Connection, Queries, columns
+
+SQL = Queries(Path(__file__).with_suffix(".sql"))
+
+
+class SiteRow(NamedTuple):
+    """A site as its last event said."""
+
+    name: str
+    group: str | None
+    labels: dict[str, str]
+    driver: str
+    params: dict[str, Any]
+    managed: bool
+    simplex: bool
+    seq: int
+    at: datetime
+
+
+class GroupRow(NamedTuple):
+    """A group as its last event said."""
+
+    name: str
+    description: str
+    apply_type: str
+    max_parallel: str
+    seq: int
+    at: datetime
+
+
+class Gone(NamedTuple):
+    """A site or group that was removed."""
+
+    name: str
+    seq: int
+    at: datetime
+
+
+class Hold(NamedTuple):
+    """A site that a strategy holds."""
+
+    name: str
+    strategy_id: str
+    strategy: str
+    seq: int
+
+
+class DeploymentRow(NamedTuple):
+    """An app on a site."""
+
+    site: str
+    app: str
+    version: str | None
+    status: str
+    operation_id: str | None
+    strategy_id: str | None
+    seq: int
+    at: datetime
+
+
+async def put_sites(conn: Connection, rows: Sequence[SiteRow]) -> None:
+    """Add or replace, unless what is there is newer."""
+    names, groups, labels, drivers, params, managed, simplex, seqs, ats = columns(rows, 9)
+    named = {"names": names, "groups": groups, "labels": labels, "drivers": drivers, "params": params}
+    await SQL.run(conn, "put_sites", **named, managed=managed, simplex=simplex, seqs=seqs, ats=ats)
+
+
+async def remove_sites(conn: Connection, rows: Sequence[Gone]) -> None:
+    """Mark as removed, unless what is there is newer."""
+    names, seqs, ats = columns(rows, 3)
+    await SQL.run(conn, "remove_sites", names=names, seqs=seqs, ats=ats)
+
+
+async def hold_sites(conn: Connection, rows: Sequence[Hold]) -> None:
+    """Note who holds them, unless a newer hold or release is known."""
+    names, ids, strategies, seqs = columns(rows, 4)
+    await SQL.run(conn, "hold_sites", names=names, strategy_ids=ids, strategies=strategies, seqs=seqs)
+
+
+async def release_sites(conn: Connection, released: Sequence[tuple[str, int]]) -> None:
+    """Free all sites of the strategies (id, sequence), except those held again since."""
+    ids, seqs = columns(released, 2)
+    await SQL.run(conn, "release_sites", strategy_ids=ids, seqs=seqs)
+
+
+async def put_groups(conn: Connection, rows: Sequence[GroupRow]) -> None:
+    """Add or replace, unless what is there is newer."""
+    names, descriptions, types, limits, seqs, ats = columns(rows, 6)
+    named = {"names": names, "descriptions": descriptions, "apply_types": types, "max_parallels": limits}
+    await SQL.run(conn, "put_groups", **named, seqs=seqs, ats=ats)
+
+
+async def remove_groups(conn: Connection, rows: Sequence[Gone]) -> None:
+    """Mark as removed, unless what is there is newer."""
+    names, seqs, ats = columns(rows, 3)
+    await SQL.run(conn, "remove_groups", names=names, seqs=seqs, ats=ats)
+
+
+async def put_deployments(conn: Connection, rows: Sequence[DeploymentRow]) -> None:
+    """Add or replace, unless what is there is newer."""
+    sites, apps, versions, statuses, operations, strategies, seqs, ats = columns(rows, 8)
+    named = {"sites": sites, "apps": apps, "versions": versions, "statuses": statuses, "seqs": seqs, "ats": ats}
+    await SQL.run(conn, "put_deployments", **named, operation_ids=operations, strategy_ids=strategies)
+
+
+async def list_sites(conn: Connection, **where: Any) -> list[asyncpg.Record]:
+    """Sites by name after `after`, with holder and deployments. Filters that are None do not count."""
+    filters = {"name": None, "group": None, "labels": None, "q": None, "held": None}
+    return await SQL.fetch(conn, "list_sites", **filters | where)
+
+
+async def all_known(conn: Connection, names: Sequence[str]) -> bool:
+    """Whether the read model shows all these (different) sites."""
+    return int(await SQL.value(conn, "count_known_sites", names=list(names))) == len(names)
+
+
+async def list_groups(conn: Connection, *, after: str, limit: int, name: str | None = None) -> list[asyncpg.Record]:
+    """Groups by name after `after`, with their number of sites."""
+    return await SQL.fetch(conn, "list_groups", after=after, limit=limit, name=name)
+
+
+async def list_deployments(conn: Connection, after: tuple[str, str], **where: Any) -> list[asyncpg.Record]:
+    """Deployments by (site, app) after `after`. Filters that are None do not count."""
+    return await SQL.fetch(conn, "list_deployments", after_site=after[0], after_app=after[1], **where)

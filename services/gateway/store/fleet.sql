@@ -1,0 +1,90 @@
+-- name: put_sites
+insert into site as s (name, group_name, labels, driver, params, managed, simplex, removed, seq, at)
+select n.name, n.group_name, n.labels, n.driver, n.params, n.managed, n.simplex, false, n.seq, n.at
+from unnest(:names::text[], :groups::text[], :labels::jsonb[], :drivers::text[], :params::jsonb[], :managed::bool[],
+            :simplex::bool[], :seqs::bigint[], :ats::timestamptz[])
+    as n (name, group_name, labels, driver, params, managed, simplex, seq, at)
+on conflict (name) do update set
+    group_name = excluded.group_name, labels = excluded.labels, driver = excluded.driver, params = excluded.params,
+    managed = excluded.managed, simplex = excluded.simplex, removed = false, seq = excluded.seq, at = excluded.at
+where (s.seq, s.at) <= (excluded.seq, excluded.at);
+
+-- name: remove_sites
+update site s set removed = true, held_by = null, held_name = null, seq = r.seq, at = r.at
+from unnest(:names::text[], :seqs::bigint[], :ats::timestamptz[]) as r (name, seq, at)
+where s.name = r.name and (s.seq, s.at) <= (r.seq, r.at);
+
+-- name: hold_sites
+update site s set held_by = h.strategy_id, held_name = h.strategy, held_seq = h.seq
+from unnest(:names::text[], :strategy_ids::text[], :strategies::text[], :seqs::bigint[])
+    as h (name, strategy_id, strategy, seq)
+where s.name = h.name and s.held_seq <= h.seq;
+
+-- name: release_sites
+update site s set held_by = null, held_name = null, held_seq = r.seq
+from unnest(:strategy_ids::text[], :seqs::bigint[]) as r (strategy_id, seq)
+where s.held_by = r.strategy_id and s.held_seq <= r.seq;
+
+-- name: put_groups
+insert into site_group as g (name, description, apply_type, max_parallel, removed, seq, at)
+select n.name, n.description, n.apply_type, n.max_parallel, false, n.seq, n.at
+from unnest(:names::text[], :descriptions::text[], :apply_types::text[], :max_parallels::text[], :seqs::bigint[],
+            :ats::timestamptz[]) as n (name, description, apply_type, max_parallel, seq, at)
+on conflict (name) do update set
+    description = excluded.description, apply_type = excluded.apply_type, max_parallel = excluded.max_parallel,
+    removed = false, seq = excluded.seq, at = excluded.at
+where (g.seq, g.at) <= (excluded.seq, excluded.at);
+
+-- name: remove_groups
+update site_group g set removed = true, seq = r.seq, at = r.at
+from unnest(:names::text[], :seqs::bigint[], :ats::timestamptz[]) as r (name, seq, at)
+where g.name = r.name and (g.seq, g.at) <= (r.seq, r.at);
+
+-- name: put_deployments
+insert into deployment as d (site, app, version, status, operation_id, strategy_id, seq, at)
+select * from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[],
+                     :strategy_ids::text[], :seqs::bigint[], :ats::timestamptz[])
+on conflict (site, app) do update set
+    version = excluded.version, status = excluded.status, operation_id = excluded.operation_id,
+    strategy_id = excluded.strategy_id, seq = excluded.seq, at = excluded.at
+where (d.seq, d.at) <= (excluded.seq, excluded.at);
+
+-- name: list_sites
+select s.name, s.group_name as "group", s.labels, s.driver, s.params, s.managed, s.simplex,
+       case when s.held_by is not null
+            then jsonb_build_object('strategy_id', s.held_by, 'strategy', s.held_name) end as held_by,
+       coalesce(d.deployments, '[]') as deployments
+from site s
+left join lateral (
+    select jsonb_agg(jsonb_build_object('app', app, 'version', version, 'status', status,
+                                        'operation_id', operation_id) order by app) as deployments
+    from deployment where site = s.name
+) d on true
+where not s.removed and s.name > :after
+  and (:name::text is null or s.name = :name)
+  and (:group::text is null or s.group_name = :group)
+  and (:labels::jsonb is null or s.labels @> :labels)
+  and (:q::text is null or position(:q in s.name) > 0)
+  and (:held::bool is null or (s.held_by is not null) = :held)
+order by s.name limit :limit;
+
+-- name: count_known_sites
+select count(*) from site where name = any(:names::text[]) and not removed;
+
+-- name: list_groups
+select g.name, g.description, g.apply_type, g.max_parallel,
+       (select count(*) from site where group_name = g.name and not removed) as sites
+from site_group g
+where not g.removed and g.name > :after and (:name::text is null or g.name = :name)
+order by g.name limit :limit;
+
+-- name: list_deployments
+select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at
+from deployment d
+where (d.site, d.app) > (:after_site, :after_app)
+  and (:site::text is null or d.site = :site)
+  and (:app::text is null or d.app = :app)
+  and (:status::text is null or d.status = :status)
+  and (:version::text is null or d.version = :version)
+  and not exists (select from site s where s.name = d.site and s.removed)
+order by d.site, d.app limit :limit;

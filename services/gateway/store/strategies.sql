@@ -1,0 +1,110 @@
+-- name: plan_strategies
+-- Progress may be known before the plan (events that were read again): then only the plan is added.
+insert into strategy as s (strategy_id, name, spec, state, excluded, excluded_count, created_at)
+select n.strategy_id, n.name, n.spec::jsonb, 'ready', n.excluded::jsonb, n.excluded_count, n.created_at
+from unnest(:ids::text[], :names::text[], :specs::text[], :excluded::text[], :excluded_counts::int[],
+            :created::timestamptz[]) as n (strategy_id, name, spec, excluded, excluded_count, created_at)
+on conflict (strategy_id) do update set
+    spec = excluded.spec, excluded = excluded.excluded, excluded_count = excluded.excluded_count,
+    created_at = excluded.created_at;
+
+-- name: plan_stages
+insert into stage as s (strategy_id, position, name, state, waiting, max_parallel, soak_seconds, at)
+select n.strategy_id, n.position, n.name, 'waiting', n.sites, n.max_parallel, n.soak_seconds, n.at
+from unnest(:ids::text[], :positions::int[], :names::text[], :sites::int[], :max_parallels::int[],
+            :soaks::int[], :ats::timestamptz[])
+    as n (strategy_id, position, name, sites, max_parallel, soak_seconds, at)
+on conflict (strategy_id, position) do update set soak_seconds = excluded.soak_seconds;
+
+-- name: move_strategies
+insert into strategy as s (strategy_id, name, state, why, created_at, started_at, finished_at, seq)
+select n.strategy_id, n.name, n.state, n.why, n.at, case when n.state = 'applying' then n.at end,
+       case when n.state in ('complete', 'failed', 'aborted') then n.at end, n.seq
+from unnest(:ids::text[], :names::text[], :states::text[], :whys::jsonb[], :ats::timestamptz[], :seqs::bigint[])
+    as n (strategy_id, name, state, why, at, seq)
+on conflict (strategy_id) do update set
+    state = excluded.state, why = excluded.why, started_at = coalesce(s.started_at, excluded.started_at),
+    finished_at = excluded.finished_at, seq = excluded.seq
+where s.seq <= excluded.seq;
+
+-- name: delete_strategies
+update strategy set deleted = true where strategy_id = any(:ids::text[]);
+
+-- name: find_stages
+select s.strategy_id, s.position, s.state, s.seq
+from stage s join unnest(:ids::text[], :positions::int[]) as w (strategy_id, position) using (strategy_id, position);
+
+-- name: move_stages
+insert into stage as s (strategy_id, position, name, state, waiting, running, complete, failed, aborted, max_parallel,
+                        why, seq, at)
+select * from unnest(:ids::text[], :positions::int[], :names::text[], :states::text[], :waiting::int[],
+                     :running::int[], :complete::int[], :failed::int[], :aborted::int[], :max_parallels::int[],
+                     :whys::jsonb[], :seqs::bigint[], :ats::timestamptz[])
+on conflict (strategy_id, position) do update set
+    state = excluded.state, waiting = excluded.waiting, running = excluded.running, complete = excluded.complete,
+    failed = excluded.failed, aborted = excluded.aborted, max_parallel = excluded.max_parallel, why = excluded.why,
+    seq = excluded.seq, at = excluded.at
+where (s.seq, s.at) <= (excluded.seq, excluded.at);
+
+-- name: move_steps
+insert into step as s (strategy_id, site, stage, state, attempt, operation_id, why, seq, at)
+select * from unnest(:ids::text[], :sites::text[], :stages::int[], :states::text[], :attempts::int[],
+                     :operation_ids::text[], :whys::jsonb[], :seqs::bigint[], :ats::timestamptz[])
+on conflict (strategy_id, site) do update set
+    stage = excluded.stage, state = excluded.state, attempt = excluded.attempt, operation_id = excluded.operation_id,
+    why = excluded.why, seq = excluded.seq, at = excluded.at
+where (s.seq, s.at) <= (excluded.seq, excluded.at);
+
+-- name: add_to_timeline
+insert into timeline (entry_id, strategy_id, at, kind, code, message, stage)
+select n.entry_id, n.strategy_id, n.at, n.kind, n.code, n.message, n.stage
+from unnest(:entry_ids::text[], :ids::text[], :ats::timestamptz[], :kinds::text[], :codes::text[], :messages::text[],
+            :stages::int[]) with ordinality as n (entry_id, strategy_id, at, kind, code, message, stage, number)
+order by n.number
+on conflict (entry_id) do nothing;
+
+-- name: put_forecasts
+insert into forecast as f (strategy_id, stage, failure_rate, eta_low, eta_high, at)
+select * from unnest(:ids::text[], :stages::int[], :rates::float8[], :lows::timestamptz[], :highs::timestamptz[],
+                     :ats::timestamptz[])
+on conflict (strategy_id, stage) do update set
+    failure_rate = excluded.failure_rate, eta_low = excluded.eta_low, eta_high = excluded.eta_high, at = excluded.at
+where f.at <= excluded.at;
+
+-- name: list_strategies
+select strategy_id, name, spec, state, why, excluded, excluded_count, created_at, started_at, finished_at, deleted
+from strategy
+where (created_at, strategy_id) < (:before_at, :before_id)
+  and (:state::text is null or state = :state)
+  and (not deleted or :deleted)
+order by created_at desc, strategy_id desc limit :limit;
+
+-- name: find_strategy
+-- By id, or by the name of the one that is not deleted.
+select strategy_id, name, spec, state, why, excluded, excluded_count, created_at, started_at, finished_at, deleted
+from strategy where strategy_id = :key or (name = :key and not deleted)
+order by strategy_id = :key desc, created_at desc limit 1;
+
+-- name: stages_of
+select s.strategy_id, s.position, s.name, s.state, s.max_parallel, s.soak_seconds, s.why,
+       s.waiting, s.running, s.complete, s.failed, s.aborted,
+       case when s.state in ('running', 'soaking') and f.at is not null
+            then jsonb_build_object('failure_rate', f.failure_rate, 'eta_low', f.eta_low, 'eta_high', f.eta_high)
+       end as forecast
+from stage s left join forecast f on f.strategy_id = s.strategy_id and f.stage = s.position
+where s.strategy_id = any(:ids::text[]) order by s.strategy_id, s.position;
+
+-- name: list_steps
+-- A step that waits for no reason of its own waits for that of its stage.
+select p.site, p.stage, p.state, p.attempt, p.operation_id, p.at as updated_at,
+       coalesce(p.why, case when p.state = 'waiting' then s.why end) as why
+from step p left join stage s on s.strategy_id = p.strategy_id and s.position = p.stage
+where p.strategy_id = :strategy_id
+  and (p.stage, p.site) > (:after_stage::bigint, :after_site)
+  and (:stage::int is null or p.stage = :stage)
+  and (:state::text is null or p.state = :state)
+order by p.stage, p.site limit :limit;
+
+-- name: list_timeline
+select position, at, kind, code, message, stage from timeline
+where strategy_id = :strategy_id and position > :after order by position limit :limit;
