@@ -170,7 +170,7 @@ async def kill_by_request(port: int) -> None:
 
 
 def folder(home: Path, site: str = "s1") -> Folder:
-    return Folder(home / "hosts/host-a/sites" / site / "web")
+    return Folder(home / "hosts/host-a/sites" / site / "answering/web")
 
 
 def starts(home: Path, site: str = "s1") -> list[str]:

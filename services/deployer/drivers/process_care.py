@@ -36,6 +36,7 @@ class Status:
 
     host: str
     site: str
+    app: str
     component: str
     pid: int | None
     port: int | None
@@ -46,7 +47,7 @@ class Status:
 
 
 async def status(home: Path) -> Sequence[Status]:
-    """Every component deployed under a home, whether it runs or not, in order of host, site and name."""
+    """Every component deployed under a home, whether it runs or not, in order of host, site, app and name."""
     async with session() as http:
         return await asyncio.gather(*(_status(http, place) for place in places(home) if release.current(place)))
 
@@ -59,7 +60,8 @@ async def _status(http: aiohttp.ClientSession, place: Place) -> Status:
     running = mark is not None and spec is not None
     detail = ill.message if ill else ("" if running else "does not run")
     return Status(
-        place.host.name, place.site, place.component, mark.pid if mark else None, launch.port if launch else None,
+        place.host.name, place.site, place.app, place.component,
+        mark.pid if mark else None, launch.port if launch else None,
         revision, spec.version if spec else None, running and ill is None, detail,
     )  # fmt: skip
 
@@ -149,7 +151,7 @@ def _unused(host: Path) -> list[str]:
 
 
 def _used(host: Path) -> set[str]:
-    return {read_json(path).get("bundle_sha256", "") for path in host.glob("sites/*/*/releases/*/spec.json")}
+    return {read_json(path).get("bundle_sha256", "") for path in host.glob("sites/*/*/*/releases/*/spec.json")}
 
 
 def _uninstall(host: Path, sha256: str) -> None:

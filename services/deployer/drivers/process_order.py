@@ -78,8 +78,7 @@ class Work:
         self.journal.step("switch")
         await asyncio.to_thread(release.switch, self.place, spec, installed.bundle)
         self.journal.step("launch")
-        await run.launch(folder, launch)
-        return launch
+        return await run.launch(folder, launch)
 
     def _own_launch(self) -> Launch | None:
         launch = self.place.folder.launch()

@@ -2,7 +2,7 @@
 
 hosts/<host>/installed/<bundle sha256>/{bundle, env-*}         releases, once for all sites of the host
 hosts/<host>/orders/<digest of the key>.json                   what has become of each order
-hosts/<host>/sites/<site>/<component>/
+hosts/<host>/sites/<site>/<app>/<component>/
     data/  releases/<revision>/spec.json  current -> releases/<revision>  component.log
 """
 
@@ -27,21 +27,23 @@ class _Params(BaseModel):
     """What a site must say of itself; other drivers' params beside them do not matter."""
 
     site: Name
+    app: Name
     host: Name = "local"
     port: int = Field(ge=1, le=65535)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One component on one site of one host."""
+    """One component of one app on one site of one host."""
 
     host: Path
     site: str
+    app: str
     component: str
 
     @property
     def folder(self) -> Folder:
-        return Folder(self.host / "sites" / self.site / self.component)
+        return Folder(self.host / "sites" / self.site / self.app / self.component)
 
     @property
     def releases(self) -> Path:
@@ -55,11 +57,11 @@ class Place:
 def place_of(home: Path, order: Order) -> tuple[Place, int]:
     """The place of an order and the port of its site. Raises BadParams with every fault."""
     try:
-        params = _Params.model_validate({**order.params, "site": order.site})
+        params = _Params.model_validate({**order.params, "site": order.site, "app": order.app})
     except ValidationError as error:
         faults = (_sentence(fault["loc"], fault["msg"], fault["input"]) for fault in error.errors())
         raise BadParams("; ".join(faults)) from None
-    return Place(home / "hosts" / params.host, order.site, order.component.name), params.port
+    return Place(home / "hosts" / params.host, order.site, order.app, order.component.name), params.port
 
 
 def _sentence(where: tuple[int | str, ...], message: str, value: object) -> str:
@@ -70,6 +72,6 @@ def _sentence(where: tuple[int | str, ...], message: str, value: object) -> str:
 
 def places(home: Path) -> Iterator[Place]:
     """Every component that was ever put on a site under a home."""
-    for folder in sorted((home.resolve() / "hosts").glob("*/sites/*/*")):
+    for folder in sorted((home.resolve() / "hosts").glob("*/sites/*/*/*")):
         if folder.is_dir():
-            yield Place(folder.parents[2], folder.parent.name, folder.name)
+            yield Place(folder.parents[3], *folder.parts[-3:])

@@ -132,7 +132,6 @@ def launch_of(place: Place, spec: Spec, order: str, port: int, bundle: Path, env
         env={**_base_environment(env), **own},
         port=port,
         stop_seconds=component.stop_seconds,
-        log_from=place.folder.log_size(),
     )
 
 

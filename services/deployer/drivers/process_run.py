@@ -20,10 +20,12 @@ KILL_SECONDS = 10.0
 """From SIGKILL until we say that it cannot be stopped (it may hang in the kernel)."""
 
 
-async def launch(folder: Folder, what: Launch) -> None:
-    """Have it run from now on. Nothing may run here at the call. Raises Failed."""
-    folder.write_launch(what)
+async def launch(folder: Folder, what: Launch) -> Launch:
+    """Have it run from now on, with its log beginning here. Nothing may run here at the call. Raises Failed."""
+    begun = replace(what, log_from=folder.log_size())
+    folder.write_launch(begun)
     await start_keeper(folder)
+    return begun
 
 
 async def start_keeper(folder: Folder) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,9 @@ async def test_after_a_broken_release_the_site_returns_to_the_one_it_had_with_it
     first = order("o1", "1.0", bundles.make("one"), port)
     done = await reach(driver, first)
     assert isinstance(done, Done)
-    assert isinstance(await reach(driver, order("o2", "2.0", bundles.make("two"), port, "exit=1")), Broken)
+    broken = await reach(driver, order("o2", "2.0", bundles.make("two"), port, "exit=1"))
+    assert isinstance(broken, Broken)
+    assert broken.last_lines == ("begins", "cannot read its configuration")
     assert isinstance(await reach(driver, sites.rollback("o3", first, done.revision)), Done)
     assert await ask(port) == {"app": {"version": "1.0"}}
     assert sites.starts(home) == ["1.0", "", "1.0"]
@@ -173,8 +176,7 @@ async def test_site_params_that_cannot_be_used_break_the_order_with_every_fault(
     driver: ProcessDriver, bundles: Bundles
 ) -> None:
     bad = order("o1", "1.0", bundles.make("one"), 0)
-    bad = type(bad)(**{**{name: getattr(bad, name) for name in bad.__slots__}, "params": {"host": "../x", "port": 0}})
-    broken = await reach(driver, bad)
+    broken = await reach(driver, replace(bad, params={"host": "../x", "port": 0}))
     assert isinstance(broken, Broken)
     assert broken.code == "bad_params"
     assert "host: " in broken.message
@@ -186,6 +188,15 @@ async def test_a_program_that_the_release_does_not_bring_is_refused(
 ) -> None:
     one = order("o1", "1.0", bundles.make("one"), port)
     wrong = one.component.model_copy(update={"command": ("/bin/sh", "-c", "true")})
-    broken = await reach(driver, type(one)("o1", "s1", one.params, "a", "apply", wrong, "1.0", one.bundle_sha256))
+    broken = await reach(driver, replace(one, component=wrong))
     assert isinstance(broken, Broken)
     assert broken.code == "no_such_program"
+
+
+async def test_two_apps_with_a_component_of_one_name_live_on_a_site_side_by_side(
+    driver: ProcessDriver, bundles: Bundles, port: int
+) -> None:
+    one = order("o1", "1.0", bundles.make("one"), port)
+    other = replace(one, key="o2", app="another", params={"host": "host-a", "port": sites.free_port()})
+    assert all(isinstance(found, Done) for found in await sites.finish(driver, one, other))
+    assert await ask(port) == await ask(other.params["port"])
