@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from services.gateway.cli.demo.command import demo
 from services.gateway.cli.noun import Noun
 from services.gateway.cli.nouns import (
     app as apps,
@@ -37,7 +38,7 @@ NOUNS = {
 
 HERE = "On this machine"
 
-for verb in (machine.up, machine.down, machine.status, doctor.doctor, completion.completion):
+for verb in (machine.up, machine.down, machine.status, demo, doctor.doctor, completion.completion):
     root.verb(rich_help_panel=HERE)(verb)
 root.verb()(machine.command)
 for name, noun in NOUNS.items():

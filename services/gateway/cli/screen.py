@@ -49,10 +49,12 @@ class Screen:
         found = list(items)
         if self.as_json:
             self.json(found)
-        elif found:
-            self.out.print(table_of(found, columns, wide=self.out.is_terminal))
-        else:
+        elif not found:
             self.err.print(empty, style="dim")
+        elif self.out.is_terminal:
+            self.out.print(table_of(found, columns))
+        else:
+            self.out.file.write(aligned(found, columns))
 
     def card(self, item: Mapping[str, Any], columns: Sequence[Column]) -> None:
         """One thing: a line a field, or the whole item as JSON."""
@@ -124,15 +126,24 @@ def _fault_line(fault: Fault) -> Text:
     return Text.assemble("  • ", (place, "bold"), fault.message, (f"  [{fault.code}]", "dim"))
 
 
-def table_of(items: Iterable[Mapping[str, Any]], columns: Sequence[Column], *, wide: bool = True) -> Table:
-    """A table: with a line under its head on a terminal, bare elsewhere."""
+def table_of(items: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> Table:
+    """A table for a terminal: folded to its width."""
     heads = [_column(column) for column in columns]
-    table = Table(box=SIMPLE_HEAD if wide else None, pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for head, _ in heads:
         table.add_column(head, overflow="fold")
     for item in items:
         table.add_row(*(text_of(read(item)) for _, read in heads))
     return table
+
+
+def aligned(items: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
+    """The same for a pipe or a file: a line a row, never folded, and quick at 100,000 rows."""
+    heads = [_column(column) for column in columns]
+    rows = [[head for head, _ in heads], *([text_of(read(item)).plain for _, read in heads] for item in items)]
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _column(column: Column) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:

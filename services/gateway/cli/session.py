@@ -51,8 +51,12 @@ class Session:
 
     def close(self) -> None:
         """Give the connections back."""
-        if "client" in self.__dict__:
-            self.client.close()
+        self.forget()
+
+    def forget(self) -> None:
+        """Look for gateway and token anew at the next call: they appear while Belay starts."""
+        if client := self.__dict__.pop("client", None):
+            client.close()
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Read a resource."""

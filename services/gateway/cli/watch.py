@@ -24,7 +24,12 @@ def watch_strategy(session: Session, strategy: str, feed: Feed | None = None) ->
     session.patience = max(session.patience, PATIENCE_SECONDS)
     path = at("/v1/strategies/{}", strategy)
     seen = views(session, path, at_rest, feed, types="strategy_state_changed,stage_progressed,stage_forecast")
-    return show_live(session.screen, seen) if session.screen.live else show_lines(session.screen, seen)
+    return show(session.screen, seen)
+
+
+def show(screen: Screen, seen: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Show a strategy's views as they come, and return the last."""
+    return show_live(screen, seen) if screen.live else show_lines(screen, seen)
 
 
 def show_live(screen: Screen, seen: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -91,13 +91,14 @@ def import_sites(
     rows = read_sites(file)
     if not check:
         if create_groups:
-            _create_missing_groups(session, {site.group for _, site in rows if site.group})
+            create_missing_groups(session, {site.group for _, site in rows if site.group})
         _send(session, rows)
     verb = "are right" if check else "are registered"
     session.screen.done(f"{len(rows)} sites {verb}", {"sites": len(rows), "registered": 0 if check else len(rows)})
 
 
-def _create_missing_groups(session: Session, wanted: set[str]) -> None:
+def create_missing_groups(session: Session, wanted: set[str]) -> None:
+    """Create those of the groups that do not exist yet."""
     known = {group["name"] for group in session.pages("/v1/groups")}
     for name in sorted(wanted - known):
         session.command("POST", "/v1/groups", {"name": name})

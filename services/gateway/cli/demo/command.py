@@ -1,0 +1,101 @@
+"""`belay demo`: tells the chapters, sums up, and ends with what the applications themselves say."""
+
+import signal
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.rule import Rule
+from rich.text import Text
+
+from services.gateway.cli.demo.chapters import CHAPTERS
+from services.gateway.cli.demo.tour import EXAMPLES, PATIENCE_SECONDS, Tour
+from services.gateway.cli.outcome import usage
+from services.gateway.cli.screen import Column, Screen
+from services.gateway.cli.session import Session
+from shared.embedded.home import Home
+
+CHAPTER_COLUMNS: tuple[Column, ...] = (("", "number"), "chapter", "seconds", ("what happened", "outcome"))
+SITE_COLUMNS: tuple[Column, ...] = ("site", "group", ("address", "url"), "version", ("rows kept", "rows"))
+
+
+@dataclass
+class Chronicle:
+    """What the demo has told so far."""
+
+    screen: Screen
+    chapters: list[dict[str, Any]]
+
+    def tell(self, title: str, tour: Tour) -> None:
+        """One chapter: its title, what is to be seen, and how long it took."""
+        number = len(self.chapters) + 1
+        self.screen.note(Rule(Text(f"{number}  {title}", style="bold"), align="left"))
+        begun = time.monotonic()
+        outcome = CHAPTERS[title](tour)
+        seconds = round(time.monotonic() - begun, 1)
+        self.chapters.append({"number": number, "chapter": title, "seconds": seconds, "outcome": outcome})
+        self.screen.note(Text.assemble(("✓ ", "green"), outcome, (f"  {seconds:.1f} s", "dim")))
+
+
+def demo(
+    session: Session,
+    once: Annotated[
+        bool, typer.Option("--once", envvar="ONCE", help="End when it is done, also on a terminal.")
+    ] = False,
+) -> None:
+    """Roll real releases out over twelve sites, let two broken ones fall, and go back: all on this machine.
+
+    Exit status 0 only if every application is what it must be and has kept its data.
+    """
+    if not EXAMPLES.is_dir():
+        raise usage(f"{EXAMPLES} is not here", "run the demo from a checkout of Belay")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops all in order, as Ctrl-C does
+    session.patience = PATIENCE_SECONDS
+    tour = Tour(session, Home.open(session.home))
+    with tour.closing:
+        _tell_all(tour)
+        if session.screen.live and not once:
+            _stay(session.screen)
+
+
+def _tell_all(tour: Tour) -> None:
+    screen, begun = tour.session.screen, time.monotonic()
+    chronicle = Chronicle(screen, [])
+    for title in CHAPTERS:
+        chronicle.tell(title, tour)
+    sites = _sites(tour)
+    seconds = round(time.monotonic() - begun, 1)
+    if screen.as_json:
+        return screen.json({"seconds": seconds, "chapters": chronicle.chapters, "sites": sites})
+    screen.note(Rule("What happened"))
+    screen.table(chronicle.chapters, CHAPTER_COLUMNS, "")
+    screen.note("")
+    screen.table(sites, SITE_COLUMNS, "")
+    return screen.note(_last_words(tour, seconds))
+
+
+def _sites(tour: Tour) -> list[dict[str, Any]]:
+    found = tour.ask()
+    return [
+        {"site": one.site, "group": one.group, "url": one.url, "version": found[one.site].version}
+        | {"rows": len(tour.marks & found[one.site].marks)}
+        for one in tour.fleet
+    ]
+
+
+def _last_words(tour: Tour, seconds: float) -> Text:
+    token = tour.session.home / "admin.token"
+    return Text.assemble(
+        f"\nAll {len(tour.fleet)} sites are where they must be, after {seconds:.0f} s.\n",
+        "The page: ", (tour.session.url, "bold"), f" (log in with the token in {token})",
+    )  # fmt: skip
+
+
+def _stay(screen: Screen) -> None:
+    screen.note("It all runs on: look at the page, try `belay strategy list`. Ctrl-C stops everything.")
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        screen.note("stopping: services, Kafka, PostgreSQL and the applications")

@@ -1,0 +1,272 @@
+"""What the command line makes of the gateway's answers: tables, JSON, exit statuses, and errors that say what to do."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Belay
+from tests.unit.cli.stub import Answer, Asked, Stub
+
+SITE = {"name": "oslo", "group": "north", "driver": "process", "labels": {"region": "no"}, "managed": True}
+FAULT = {"code": "unknown_site", "field": "selection.sites.0", "message": "there is no site 'x'", "value": "x"}
+SECOND = {"code": "invalid_field", "field": "max_parallel", "message": "must be 1 to 5000", "value": 0}
+
+
+def test_a_list_is_a_table_for_people(gateway: Stub, belay: Belay) -> None:
+    gateway.items("/v1/sites", SITE | {"deployments": [{"app": "web", "version": "1.0", "status": "operational"}]})
+    result = belay("site", "list")
+    assert result.exit_code == 0
+    head, row = result.stdout.splitlines()
+    assert head.split()[:3] == ["name", "group", "runs"]
+    assert row.split()[:4] == ["oslo", "north", "web", "1.0"]
+
+
+def test_a_list_is_one_json_array_for_scripts_over_all_pages(gateway: Stub, belay: Belay) -> None:
+    def page(asked: Asked) -> Answer:
+        second = asked.query.get("cursor") == ["2"]
+        return 200, {"items": [{"name": "b" if second else "a"}], "next": None if second else "2"}
+
+    gateway.answers["GET /v1/sites"] = page
+    assert json.loads(belay("site", "list", "--json").stdout) == [{"name": "a"}, {"name": "b"}]
+
+
+def test_an_empty_list_says_so_on_stderr_and_is_no_failure(gateway: Stub, belay: Belay) -> None:
+    gateway.items("/v1/groups")
+    result = belay("group", "list")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "belay group create" in result.stderr
+    assert json.loads(belay("group", "list", "--json").stdout) == []
+
+
+def test_a_refusal_names_every_fault_and_ends_with_3(gateway: Stub, belay: Belay) -> None:
+    gateway.refuse("POST /v1/strategies", 422, "invalid_field", FAULT, SECOND)
+    result = belay("strategy", "create", "s", "--site", "x", "--max-parallel", "0")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "selection.sites.0 = 'x': there is no site 'x'  [unknown_site]" in result.stderr
+    assert "max_parallel = 0: must be 1 to 5000  [invalid_field]" in result.stderr
+
+
+def test_a_refusal_as_json_stands_on_stderr_with_every_fault(gateway: Stub, belay: Belay) -> None:
+    gateway.refuse("POST /v1/strategies", 409, "site_held", FAULT, SECOND)
+    result = belay("strategy", "create", "s", "--json")
+    assert result.stdout == ""
+    problem = json.loads(result.stderr)
+    assert (problem["code"], problem["status"], len(problem["faults"])) == ("site_held", 3, 2)
+
+
+def test_options_become_the_body_that_the_api_takes(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("POST /v1/strategies")
+    result = belay(
+        "strategy", "create", "s", "--app", "web", "--version", "1.0", "--type", "update", "--group", "north",
+        "--select", "region=no", "--stage", "canary:1::30s", "--stage", "rest", "--max-parallel", "20%",
+        "--threshold", "5", "--step-timeout", "5m", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert gateway.sent("POST")[0].body == {
+        "name": "s",
+        "app": "web",
+        "version": "1.0",
+        "type": "update",
+        "selection": {"groups": ["north"], "labels": {"region": "no"}},
+        "stages": [{"name": "canary", "take": "1", "soak_seconds": 30}, {"name": "rest"}],
+        "max_parallel": "20%",
+        "on_failure": {"stop_on_failure": False, "threshold": "5"},
+        "step_timeout_seconds": 300,
+    }
+
+
+def test_the_token_goes_with_every_request_and_commands_have_a_key(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("DELETE /v1/sites/a%2Fb")
+    assert belay("site", "remove", "a/b").exit_code == 0
+    (asked,) = gateway.asked
+    assert asked.headers["Authorization"] == "Bearer t-1"
+    assert len(asked.headers["Idempotency-Key"]) > 20
+
+
+@pytest.mark.parametrize(("status", "exit_code"), [(401, 4), (403, 4), (503, 4), (404, 3), (409, 3), (422, 3)])
+def test_each_kind_of_refusal_has_its_exit_status(gateway: Stub, belay: Belay, status: int, exit_code: int) -> None:
+    gateway.refuse("GET /v1/sites/oslo", status, "some_code")
+    assert belay("site", "show", "oslo").exit_code == exit_code
+
+
+def test_no_gateway_is_4_and_says_what_to_do(belay: Belay, tmp_path: Path) -> None:
+    result = belay("site", "list", url="")
+    assert result.exit_code == 4
+    assert f"no Belay has run in {tmp_path}" in result.stderr.replace("\n", "")
+    assert "belay up" in result.stderr
+    assert belay("site", "list", url="http://127.0.0.1:9").exit_code == 4
+
+
+def test_a_gateway_is_found_by_its_note_and_the_token_by_its_file(gateway: Stub, belay: Belay, tmp_path: Path) -> None:
+    gateway.items("/v1/groups")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "gateway-1.json").write_text(json.dumps({"url": gateway.url}))
+    (tmp_path / "admin.token").write_text("of-the-home\n")
+    assert belay("group", "list", "--url", "", "--token", "").exit_code == 0
+    assert gateway.asked[0].headers["Authorization"] == "Bearer of-the-home"
+
+
+def test_wrong_usage_is_2_and_nothing_is_sent(gateway: Stub, belay: Belay) -> None:
+    for arguments in (
+        ("site",), ("site", "list", "--colour"), ("strategy", "create", "--stage", "a:1:1:soon"), ("no-such-noun",),
+        ("notification", "read"), ("dlq", "replay", "t"), ("site", "list", "--label", "x"), ("up", "--replicas", "x"),
+    ):  # fmt: skip
+        assert belay(*arguments).exit_code == 2, arguments
+    assert gateway.asked == []
+
+
+def test_an_answer_that_comes_late_is_waited_for(gateway: Stub, belay: Belay) -> None:
+    gateway.answers["POST /v1/groups"] = 202, {"command_id": "c-9", "state": "sent"}
+    gateway.answers["GET /v1/commands/c-9"] = 200, {"command_id": "c-9", "state": "rejected", "faults": [FAULT]}
+    result = belay("group", "create", "north")
+    assert result.exit_code == 3
+    assert "there is no site 'x'" in result.stderr
+
+
+def test_an_import_is_sent_in_batches_and_a_refusal_names_the_line(gateway: Stub, belay: Belay, tmp_path: Path) -> None:
+    def batch(asked: Asked) -> Answer:
+        if len(asked.body["sites"]) == 500:
+            return 202, {"command_id": "c", "state": "accepted", "result": {}}
+        fault = FAULT | {"field": "sites.1.group", "code": "unknown_group"}
+        return 422, {"title": "refused", "status": 422, "code": "unknown_group", "faults": [fault]}
+
+    gateway.answers["POST /v1/sites"] = batch
+    file = tmp_path / "sites.csv"
+    file.write_text("name\n" + "".join(f"site-{number}\n" for number in range(503)))
+    result = belay("site", "import", str(file))
+    assert result.exit_code == 3
+    assert [len(asked.body["sites"]) for asked in gateway.asked] == [500, 3]
+    assert "line 503: group" in result.stderr
+    assert "the 500 sites before line 502 are registered" in result.stderr
+
+
+def test_a_faulty_file_is_refused_whole(gateway: Stub, belay: Belay, tmp_path: Path) -> None:
+    file = tmp_path / "sites.csv"
+    file.write_text("name\noslo\nOSLO\n")
+    assert belay("site", "import", str(file)).exit_code == 2
+    file.write_text("name\noslo\n")
+    assert belay("site", "import", str(file), "--check").exit_code == 0
+    assert gateway.asked == []
+
+
+def test_a_secret_of_a_webhook_comes_from_the_environment(
+    gateway: Stub, belay: Belay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_WEBHOOK_SECRET", "s3cret")
+    gateway.accept("POST /v1/subscriptions")
+    belay("subscription", "add", "ops", "https://hooks.example/x", "--topic", "error")
+    assert gateway.asked[0].body == {
+        "name": "ops",
+        "url": "https://hooks.example/x",
+        "topics": ["error"],
+        "secret": "s3cret",
+    }
+
+
+def test_every_command_has_a_help_text_and_the_common_options(belay: Belay) -> None:
+    for arguments in (("site", "list"), ("strategy", "watch"), ("dlq", "replay"), ("demo",), ("completion",)):
+        text = belay(*arguments, "--help").stdout
+        assert "--json" in text
+        assert "--url" in text
+    assert "Exit status" in belay("--help").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_that_names_us(belay: Belay, shell: str) -> None:
+    assert "belay" in belay("completion", shell).stdout
+
+
+BELAY = [sys.executable, "-c", "from services.gateway.cli import main; main()"]
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback(gateway: Stub) -> None:
+    gateway.items("/v1/sites", *(SITE | {"name": f"site-{number}"} for number in range(20_000)))
+    shell = f'{" ".join(BELAY[:2])} "{BELAY[2]}" site list --url {gateway.url} | head -1'
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.startswith("name")
+    assert done.stderr == ""
+
+
+def test_ctrl_c_ends_a_watch_quietly_with_130(gateway: Stub) -> None:
+    gateway.answers["GET /v1/strategies/s"] = 200, STRATEGY | {"state": "applying"}
+    watching = [*BELAY, "strategy", "watch", "s", "--url", gateway.url, "--json"]
+    running = subprocess.Popen(watching, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout
+    running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=20)
+    assert (running.returncode, errors.strip()) == (130, "")
+
+
+def test_a_defect_is_told_in_one_sentence_without_a_traceback(gateway: Stub) -> None:
+    gateway.answers["GET /v1/strategies/s"] = 200, {"surprise": True}
+    command = [*BELAY, "strategy", "show", "s", "--url", gateway.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 70
+    assert "Traceback" not in done.stderr
+    assert "BELAY_DEBUG=1" in done.stderr
+
+
+STRATEGY = {
+    "strategy_id": "s", "name": "s", "spec": {"type": "update", "app": "web", "version": "1"}, "state": "complete",
+    "why": None, "stages": [], "counts": {"complete": 1}, "excluded": [], "excluded_count": 0,
+}  # fmt: skip
+
+
+class Course:
+    """A strategy that is read in one state after another; the last stays."""
+
+    def __init__(self, *states: str) -> None:
+        self.states = list(states)
+
+    def __call__(self, _: Asked) -> Answer:
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return 200, STRATEGY | {"state": state}
+
+
+def test_a_watch_ends_with_the_strategy_and_its_status_is_the_outcome(gateway: Stub, belay: Belay) -> None:
+    gateway.events = ["strategy_state_changed"] * 3
+    gateway.answers["GET /v1/strategies/s"] = Course("applying", "complete")
+    result = belay("strategy", "watch", "s")
+    assert result.exit_code == 0
+    assert [line.split()[-1] for line in result.stdout.splitlines()] == ["applying", "complete"]
+    gateway.answers["GET /v1/strategies/s"] = Course("applying", "failed")
+    assert belay("strategy", "watch", "s").exit_code == 1
+
+
+def test_a_watch_as_json_is_a_document_a_change(gateway: Stub, belay: Belay) -> None:
+    gateway.answers["GET /v1/strategies/s"] = Course("ready", "applying", "complete")
+    gateway.events = ["stage_progressed"]
+    lines = belay("strategy", "watch", "s", "--json").stdout.splitlines()
+    assert [json.loads(line)["state"] for line in lines] == ["ready", "applying", "complete"]
+
+
+def test_a_watch_outlives_a_gateway_that_is_away_for_a_moment(gateway: Stub, belay: Belay) -> None:
+    course = Course("applying", "complete")
+    away = iter([False, True, True])
+
+    def answer(asked: Asked) -> Answer:
+        return (503, {"title": "away", "status": 503}) if next(away, False) else course(asked)
+
+    gateway.answers["GET /v1/strategies/s"] = answer
+    gateway.events = ["stage_progressed"]
+    assert belay("strategy", "watch", "s").exit_code == 0
+
+
+def test_a_watch_without_news_reads_anew_by_itself(gateway: Stub, belay: Belay) -> None:
+    gateway.answers["GET /v1/strategies/s"] = Course("applying", "complete")
+    begun = time.monotonic()
+    assert belay("strategy", "watch", "s").exit_code == 0
+    assert time.monotonic() - begun < 10
+
+
+def test_a_strategy_that_there_is_not_is_refused_after_a_moment_of_grace(
+    belay: Belay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.cli.feed.APPEARS_SECONDS", 0.5)
+    assert belay("strategy", "watch", "none").exit_code == 3

@@ -1,0 +1,101 @@
+"""A file of sites is read whole, and every fault of it is named with its line."""
+
+from pathlib import Path
+
+import pytest
+
+from services.gateway.cli.outcome import CliError, Status
+from services.gateway.cli.site_file import read_sites
+
+
+def faults(path: Path) -> list[tuple[str, str]]:
+    with pytest.raises(CliError) as refused:
+        read_sites(path)
+    assert refused.value.status is Status.USAGE
+    return [(fault.field, fault.code) for fault in refused.value.faults]
+
+
+def test_a_csv_row_becomes_a_site_with_labels_and_params(tmp_path: Path) -> None:
+    file = tmp_path / "sites.csv"
+    file.write_text(
+        "name,group,label.region,param.host,param.port,managed\noslo,north,no,h1,8001,\nbari,,,h2,8002,false\n"
+    )
+    (first, oslo), (second, bari) = read_sites(file)
+    assert (first, second) == (2, 3)
+    assert (oslo.name, oslo.group, oslo.labels, oslo.managed) == ("oslo", "north", {"region": "no"}, True)
+    assert oslo.params == {"host": "h1", "port": 8001}
+    assert (bari.group, bari.labels, bari.managed) == (None, {}, False)
+
+
+def test_a_csv_from_a_spreadsheet_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "sites.csv"
+    file.write_bytes("\ufeffname;x".replace(";x", "").encode() + b"\r\noslo\r\n\r\n")
+    assert [site.name for _, site in read_sites(file)] == ["oslo"]
+
+
+def test_every_fault_of_a_csv_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "sites.csv"
+    file.write_text("name,colour,driver\nOSLO,,process\nbari,,boat\nbari,,process\ncork,a,process,more\n")
+    assert faults(file) == [
+        ("line 1: colour", "unknown_field"),
+        ("line 5", "unreadable"),
+        ("line 2: name", "invalid_field"),
+        ("line 3: driver", "invalid_field"),
+        ("line 4: name", "duplicate"),
+    ]
+
+
+def test_an_open_quote_in_a_csv_is_a_fault_not_a_crash(tmp_path: Path) -> None:
+    file = tmp_path / "sites.csv"
+    file.write_text('name\n"oslo\n')
+    assert [code for _, code in faults(file)] == ["unreadable"]
+
+
+def test_yaml_holds_the_list_itself_or_names_it_sites(tmp_path: Path) -> None:
+    bare, named = tmp_path / "bare.yaml", tmp_path / "named.yml"
+    bare.write_text("- name: oslo\n- name: bari\n")
+    named.write_text("# ours\nsites:\n  - name: oslo\n    params: {port: 8001}\n  - {name: bari}\n")
+    assert [(line, site.name) for line, site in read_sites(bare)] == [(1, "oslo"), (2, "bari")]
+    assert [(line, site.name) for line, site in read_sites(named)] == [(3, "oslo"), (5, "bari")]
+
+
+def test_every_fault_of_a_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text(
+        "- name: oslo\n  colour: red\n- oslo\n- name: bari\n  name: cork\n- 1: x\n- {name: oslo, labels: {a: 1}}\n"
+    )
+    assert faults(file) == [
+        ("line 3", "invalid_field"),
+        ("line 5: name", "duplicate"),
+        ("line 1: colour", "unknown_field"),
+        ("line 6: name", "missing_field"),
+        ("line 6: 1", "invalid_field"),
+        ("line 7: labels.a", "invalid_field"),
+        ("line 7: name", "duplicate"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("sites.txt", b"oslo", ".csv, .yaml or .yml"),
+        ("sites.csv", b"\xff\xfe", "UTF-8"),
+        ("sites.csv", b"", "no site"),
+        ("sites.yaml", b"a: [", ""),
+        ("sites.yaml", b"just words", ""),
+        ("sites.yaml", b"", ""),
+    ],
+)
+def test_a_file_that_is_no_list_of_sites_is_refused_with_a_reason(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(CliError) as refused:
+        read_sites(file)
+    assert said in refused.value.message
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match="No such file"):
+        read_sites(tmp_path / "none.csv")
