@@ -76,15 +76,16 @@ on conflict (queue, id) do nothing;
 -- name: claim_jobs
 -- The database's clock decides, so that replicas whose clocks differ agree on who holds what.
 -- Waiting ones that are due, and those whose lease ran out. The new token fences whoever held it before.
-with waiting as (
-    select id from job where queue = :queue and owner is null and due_at <= statement_timestamp()
+with waiting as materialized (
+    select id from job where queue = :queue and owner is null and due_at <= clock_timestamp()
     order by due_at limit :limit for update skip locked
-), orphaned as (
-    select id from job where queue = :queue and owner is not null and lease_until <= statement_timestamp()
+), lapsed as materialized (
+    select id from job where queue = :queue and lease_until <= clock_timestamp()
     order by lease_until limit :limit for update skip locked
 )
-update job set owner = :owner, lease_until = clock_timestamp() + :lease::interval, attempt = attempt + 1, token = token + 1
-where queue = :queue and id in (select id from waiting union all select id from orphaned)
+update job set owner = :owner, lease_until = clock_timestamp() + :lease::interval, attempt = attempt + 1,
+    token = token + 1
+where queue = :queue and id in (select id from waiting union all select id from lapsed)
 returning id, token, attempt, payload;
 
 -- name: extend_leases
