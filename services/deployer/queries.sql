@@ -117,9 +117,9 @@ where o.id = n.id and o.finished_at is null
 returning o.id;
 
 -- name: finish_operations
-update operation o set state = n.state, plan = n.plan, sequence = o.sequence + 1, finished_at = :now::timestamptz,
+update operation o set state = n.state, plan = n.plan::jsonb, sequence = o.sequence + 1, finished_at = :now::timestamptz,
     course = null
-from unnest(:ids::text[], :states::text[], :plans::jsonb[]) as n (id, state, plan)
+from unnest(:ids::text[], :states::text[], :plans::text[]) as n (id, state, plan)
 where o.id = n.id and o.finished_at is null;
 
 -- name: put_deployments
@@ -148,8 +148,9 @@ where r.site = p.site and r.app = p.app;
 
 -- name: put_evidence
 insert into evidence (operation_id, site, app, version, cause, plan, phases, last_lines, at)
-select *, :now::timestamptz from unnest(
-    :operation_ids::text[], :sites::text[], :apps::text[], :versions::text[], :causes::jsonb[], :plans::jsonb[],
-    :phases::jsonb[], :last_lines::jsonb[]
-)
+select operation_id, site, app, version, cause::jsonb, plan::jsonb, phases::jsonb, last_lines::jsonb, :now::timestamptz
+from unnest(
+    :operation_ids::text[], :sites::text[], :apps::text[], :versions::text[], :causes::text[], :plans::text[],
+    :phases::text[], :last_lines::text[]
+) as n (operation_id, site, app, version, cause, plan, phases, last_lines)
 on conflict (operation_id) do nothing;

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from services.deployer import course as courses
@@ -117,15 +116,10 @@ async def _write(store: Store, ended: Sequence[Ended], now: datetime) -> None:
         await store.put_evidence(failures, now)
 
 
-def _finished_row(end: Ended) -> tuple[str, str, list[Any]]:
+def _finished_row(end: Ended) -> tuple[str, str, Plan]:
     course = end.work.course
     state = "succeeded" if end.outcome is Outcome.SUCCEEDED else "failed"
-    return end.work.job.id, state, _plain(course.failed_plan or course.plan)
-
-
-@lru_cache(maxsize=1024)
-def _plain(plan: Plan) -> list[Any]:
-    return [way.model_dump(mode="json") for way in plan]
+    return end.work.job.id, state, course.failed_plan or course.plan
 
 
 def _succeeded(end: Ended, now: datetime) -> OperationSucceeded:

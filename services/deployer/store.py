@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import orjson
 from pydantic import TypeAdapter
 
 from services.deployer.course import Course
 from services.deployer.domain import Component, Deployment, Facts, Operation, Release, Site
-from services.deployer.plan import Content, Recorded
+from services.deployer.plan import Content, Plan, Recorded
 from shared.db import Connection, Queries, columns
 from shared.messages import catalog, deployer, strategy
 from shared.messages.words import DeploymentStatus, OperationKind
@@ -24,6 +26,8 @@ Pair = tuple[str, str]
 
 _COMPONENTS: TypeAdapter[tuple[Component, ...]] = TypeAdapter(tuple[Component, ...])
 _COURSE: TypeAdapter[Course] = TypeAdapter(Course)
+_PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
+_PHASES: TypeAdapter[tuple[deployer.PhaseResult, ...]] = TypeAdapter(tuple[deployer.PhaseResult, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +177,9 @@ class Store:
 
     # -- results --------------------------------------------------------------------------------------------------
 
-    async def finish_operations(self, rows: Sequence[tuple[str, str, list[Any]]], now: datetime) -> None:
-        """Rows of operation, end state and plan."""
-        ids, states, plans = columns(rows, 3)
+    async def finish_operations(self, ended: Iterable[tuple[str, str, Plan]], now: datetime) -> None:
+        """Rows of operation, end state and the plan that was followed."""
+        ids, states, plans = columns([(key, state, plan_json(plan)) for key, state, plan in ended], 3)
         await SQL.run(self._conn, "finish_operations", ids=ids, states=states, plans=plans, now=now)
 
     async def put_deployments(self, left: Iterable[tuple[Operation, Deployment]]) -> None:
@@ -267,8 +271,14 @@ def _loaded(row: asyncpg.Record) -> Loaded:
 
 
 def _evidence_row(operation: Operation, course: Course) -> tuple[Any, ...]:
-    cause = course.cause or deployer.Cause(code="unknown", message="")
-    plan = [way.model_dump(mode="json") for way in course.failed_plan or course.plan]
-    phases = [phase.model_dump(mode="json") for phase in course.phases]
+    plan = plan_json(course.failed_plan or course.plan)
+    phases = _PHASES.dump_json(course.phases).decode()
+    cause, lines = orjson.dumps(course.cause and course.cause.model_dump()), orjson.dumps(course.last_lines)
     facts = (operation.id, operation.site, operation.app, operation.to_version)
-    return (*facts, cause.model_dump(), plan, phases, list(course.last_lines))
+    return (*facts, cause.decode(), plan, phases, lines.decode())
+
+
+@lru_cache(maxsize=1024)
+def plan_json(plan: Plan) -> str:
+    """A plan as it is stored; thousands of operations share a few plans."""
+    return _PLAN.dump_json(plan).decode()
