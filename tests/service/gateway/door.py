@@ -1,0 +1,126 @@
+"""A running gateway and what a caller may do with it. The other services are played by the tests: they publish what
+these would, in the same words."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import aiohttp
+import orjson
+
+from services.gateway.app import wire
+from services.gateway.settings import GatewaySettings
+from shared.codec import Envelope
+from shared.messages import REGISTRY
+from shared.messages.base import Command, Fault
+from shared.service import Service
+from shared.telemetry import note_of
+from tests.support.world import World
+
+PATIENCE = 20.0
+
+
+@dataclass
+class Reply:
+    """An answer over HTTP."""
+
+    status: int
+    body: Any
+    headers: Any
+
+    @property
+    def codes(self) -> set[tuple[str, str]]:
+        return {(fault["field"], fault["code"]) for fault in self.body["faults"]}
+
+
+@dataclass
+class Door:
+    """One replica of the gateway, entered with the first admin's token."""
+
+    world: World
+    service: Service
+    url: str
+    http: aiohttp.ClientSession
+    token: str
+
+    async def ask(self, method: str, path: str, body: Any = None, token: str | None = None, **headers: str) -> Reply:
+        """Send a request; `body` goes as JSON, bytes as they are."""
+        sent = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        async with self.http.request(method, self.url + path, data=data, headers=sent) as answer:
+            raw = await answer.read()
+            is_json = answer.content_type.endswith("json")
+            return Reply(answer.status, orjson.loads(raw) if is_json else raw, answer.headers)
+
+    async def get(self, path: str) -> Any:
+        """What a resource says now."""
+        reply = await self.ask("GET", path)
+        assert reply.status == 200, reply.body
+        return reply.body
+
+    async def shows(self, path: str, wanted: Any, patience: float = PATIENCE) -> Any:
+        """What a resource says, once `wanted(body)` holds; 404 counts as not yet."""
+        body: Any = None
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    reply = await self.ask("GET", path)
+                    body = reply.body
+                    if reply.status == 200 and wanted(body):
+                        return body
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"{path} still says {body}") from None
+
+    async def command(self, kind: type[Command], command_id: str) -> Envelope[Any]:
+        """The command as it came out on Kafka."""
+        await self.world._wait(
+            lambda: bool(self._sent(kind, command_id)), f"no {kind.__name__} {command_id} came", PATIENCE
+        )
+        return self._sent(kind, command_id)[0]
+
+    def _sent(self, kind: type[Command], command_id: str) -> list[Envelope[Any]]:
+        return [e for e in self.world.seen if isinstance(e.data, kind) and e.id == command_id]
+
+    async def accept(self, kind: type[Command], command_id: str, **result: Any) -> None:
+        """Play the owner: wait for the command and accept it."""
+        command = await self.command(kind, command_id)
+        await self._answer(command, "command_accepted", result=result)
+
+    async def reject(self, kind: type[Command], command_id: str, *faults: Fault) -> None:
+        """Play the owner: wait for the command and refuse it."""
+        command = await self.command(kind, command_id)
+        await self._answer(command, "command_rejected", code=faults[0].code, faults=faults)
+
+    async def _answer(self, command: Envelope[Any], name: str, **more: Any) -> None:
+        data = command.data
+        answer = REGISTRY[f"belay.{data.OWNER}.{name}.v1"]
+        facts = {"command_id": command.id, "command_type": data.TYPE, "about": data.key}
+        await self.world.send(answer(**facts, **more), causation_id=command.id, correlation_id=command.root, sequence=1)
+
+
+@asynccontextmanager
+async def gateway(world: World, instance: str = "1", **knobs: Any) -> AsyncIterator[Door]:
+    """A running replica, ready to take requests."""
+    settings = GatewaySettings(**{"port": 0, "answer_seconds": 8, **knobs})
+    async with world.run("gateway", partial(wire, knobs=settings), instance) as service:
+        async with aiohttp.ClientSession() as http:
+            url = await _ready(world, instance, http)
+            yield Door(world, service, url, http, (world.home / "admin.token").read_text().strip())
+
+
+async def _ready(world: World, instance: str, http: aiohttp.ClientSession) -> str:
+    note = note_of(world.home, "gateway", instance)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if note.exists() and (text := note.read_text()):
+                url: str = json.loads(text)["url"]
+                async with http.get(f"{url}/readyz") as answer:
+                    if answer.status == 200:
+                        return url
+            await asyncio.sleep(0.02)
