@@ -55,4 +55,4 @@ create table job (
     check ((owner is null) = (lease_until is null))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 create index job_waiting on job (queue, due_at) where owner is null;
-create index job_claimed on job (queue, lease_until) where owner is not null;
+create index job_claimed on job (queue, lease_until) where lease_until is not null;

@@ -1,0 +1,171 @@
+"""Work that starts by itself: timers fire once, jobs belong to one worker at a time, and zombies write nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.clockwork import Worker
+from shared.ledger import Job, Timer, Turn
+from shared.service import Service
+from tests.service.core.counter import wire as count
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+NAME = "strategy_orchestrator"
+QUEUE = "test"
+
+
+async def put(service: Service, *ids: str, delay: float = 0) -> None:
+    async with service.ledger.turn() as turn:
+        await turn.put_jobs(QUEUE, [(i, {"name": i}) for i in ids], turn.now + timedelta(seconds=delay))
+
+
+async def finish(service: Service, *jobs: Job) -> set[str]:
+    async with service.ledger.turn() as turn:
+        return await turn.finish_jobs(QUEUE, jobs)
+
+
+async def test_a_job_goes_to_one_worker_only(world: World) -> None:
+    async with world.run(NAME, count) as service:
+        await put(service, *(f"j-{n}" for n in range(20)))
+        claims = await asyncio.gather(*(service.ledger.claim(QUEUE, f"w-{n}", 8, 10) for n in range(4)))
+        ids = [job.id for claim in claims for job in claim]
+        assert len(ids) == len(set(ids)) == 20
+
+
+async def test_a_job_whose_lease_ran_out_goes_to_another_and_the_first_can_not_finish_it(world: World) -> None:
+    async with world.run(NAME, count) as service:
+        await put(service, "j")
+        (first,) = await service.ledger.claim(QUEUE, "zombie", 1, 0.01)
+        await asyncio.sleep(0.05)  # the lease must run out
+        (second,) = await service.ledger.claim(QUEUE, "heir", 1, 10)
+        assert (second.id, second.attempt) == ("j", 2)
+        assert second.token > first.token
+        assert await finish(service, first) == set()
+        assert await service.ledger.extend(QUEUE, "zombie", [first], 10) == set()
+        assert await finish(service, second) == {"j"}
+        assert await finish(service, second) == set()
+
+
+async def test_a_heartbeat_keeps_a_job(world: World) -> None:
+    async with world.run(NAME, count) as service:
+        await put(service, "j")
+        (job,) = await service.ledger.claim(QUEUE, "w", 1, 0.2)
+        assert await service.ledger.extend(QUEUE, "w", [job], 10) == {"j"}
+        await asyncio.sleep(0.3)  # longer than the first lease
+        assert await service.ledger.claim(QUEUE, "other", 1, 10) == []
+
+
+async def test_a_job_that_is_given_back_waits_for_its_time(world: World) -> None:
+    async with world.run(NAME, count) as service:
+        await put(service, "j")
+        (job,) = await service.ledger.claim(QUEUE, "w", 1, 10)
+        async with service.ledger.turn() as turn:
+            assert await turn.return_jobs(QUEUE, [(job, turn.now + timedelta(hours=1))]) == {"j"}
+        assert await service.ledger.claim(QUEUE, "w", 1, 10) == []
+        due = await service.ledger.next_job_at(QUEUE)
+        assert due is not None
+        assert due > datetime.now(UTC) + timedelta(minutes=59)
+
+
+async def test_a_worker_that_dies_in_the_middle_leaves_its_job_to_the_next(world: World) -> None:
+    begun, done = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: Job) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with world.run(NAME, count) as service:
+
+        async def work(job: Job) -> None:
+            assert await finish(service, job) == {"j"}
+            done.set()
+
+        await put(service, "j")
+        dying = asyncio.create_task(Worker(service.ledger, QUEUE, hang, owner="a", lease_seconds=0.3).run())
+        await begun.wait()
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+        heir = asyncio.create_task(Worker(service.ledger, QUEUE, work, owner="b", lease_seconds=5).run())
+        await asyncio.wait_for(done.wait(), 10)
+        heir.cancel()
+        await asyncio.gather(heir, return_exceptions=True)
+
+
+async def test_a_job_that_breaks_is_tried_again_and_blocks_no_other(world: World) -> None:
+    tries: list[str] = []
+    done = asyncio.Event()
+    async with world.run(NAME, count) as service:
+
+        async def work(job: Job) -> None:
+            tries.append(job.id)
+            if job.id == "bad" and job.attempt == 1:
+                raise ValueError("broken once")
+            await finish(service, job)
+            if tries.count("bad") == 2:
+                done.set()
+
+        await put(service, "bad", "good")
+        worker = asyncio.create_task(Worker(service.ledger, QUEUE, work, owner="w", lease_seconds=0.3).run())
+        await asyncio.wait_for(done.wait(), 10)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+        assert sorted(tries) == ["bad", "bad", "good"]
+
+
+async def test_a_timer_fires_once_with_two_replicas_and_not_before_its_time(world: World) -> None:
+    fired: list[tuple[str, datetime]] = []
+    both = asyncio.Event()
+
+    async def ring(_: Turn, timers: Sequence[Timer]) -> None:
+        fired.extend((timer.key, datetime.now(UTC)) for timer in timers)
+        if len(fired) >= 20:
+            both.set()
+
+    async def wire(service: Service) -> None:
+        await count(service)
+        service.timers = {"bell": ring}
+
+    async with world.run(NAME, wire, "1") as service, world.run(NAME, wire, "2"):
+        due = datetime.now(UTC) + timedelta(seconds=0.5)
+        async with service.ledger.turn() as turn:
+            for n in range(20):
+                turn.set_timer("bell", f"t-{n}", due)
+        await asyncio.wait_for(both.wait(), 10)
+        assert sorted(key for key, _ in fired) == sorted(f"t-{n}" for n in range(20))
+        assert min(at for _, at in fired) >= due
+
+
+async def test_a_timer_whose_handler_breaks_off_is_still_there(world: World) -> None:
+    rung = asyncio.Event()
+    calls: list[int] = []
+
+    async def ring(turn: Turn, timers: Sequence[Timer]) -> None:
+        calls.append(len(timers))
+        if len(calls) == 1:
+            raise TimeoutError("the database went away")  # as a lost connection would
+        rung.set()
+
+    async def wire(service: Service) -> None:
+        await count(service)
+        service.timers = {"bell": ring}
+
+    async with world.run(NAME, wire) as service:
+        async with service.ledger.turn() as turn:
+            turn.set_timer("bell", "t", turn.now)
+        await asyncio.wait_for(rung.wait(), 10)
+        assert calls == [1, 1]
+
+
+async def test_a_turn_that_fails_leaves_no_trace(world: World) -> None:
+    async with world.run(NAME, count) as service:
+        with pytest.raises(ValueError, match="half-way"):
+            async with service.ledger.turn() as turn:
+                await turn.put_jobs(QUEUE, [("j", {})])
+                turn.set_timer("bell", "t", turn.now)
+                raise ValueError("half-way")
+        assert await service.pool.fetchval("select count(*) from job") == 0
+        assert await service.pool.fetchval("select count(*) from timer") == 0
