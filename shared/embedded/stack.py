@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -195,10 +195,13 @@ def statuses(home: Home) -> list[Status]:
 
 
 def _status(name: str, state: str, pid: int, port: int | None) -> Status:
+    down = Status(name, state, None, 0, 0, port)
+    if pid == 0:
+        return down
     try:
         running = psutil.Process(pid)
         family = (running, *running.children(recursive=True)) if name == "postgres" else (running,)
         memory = sum(one.memory_info().rss for one in family)
         return Status(name, state, pid, time.time() - running.create_time(), memory, port)
-    except psutil.Error:
-        return Status(name, state, None, 0, 0, port)
+    except psutil.Error:  # gone, and the supervisor has not noticed yet
+        return replace(down, state="EXITED")
