@@ -60,8 +60,8 @@ class Relay:
             max_request_size=2_000_000,
             request_timeout_ms=10_000,
         )
-        await producer.start()
         try:
+            await producer.start()
             async with self._pool.acquire() as conn:
                 try:
                     await self._empty_for_ever(conn, producer)

@@ -163,9 +163,13 @@ async def test_a_timer_whose_handler_breaks_off_is_still_there(world: World) -> 
 async def test_a_turn_that_fails_leaves_no_trace(world: World) -> None:
     async with world.run(NAME, count) as service:
         with pytest.raises(ValueError, match="half-way"):
-            async with service.ledger.turn() as turn:
-                await turn.put_jobs(QUEUE, [("j", {})])
-                turn.set_timer("bell", "t", turn.now)
-                raise ValueError("half-way")
+            await break_half_way(service)
         assert await service.pool.fetchval("select count(*) from job") == 0
         assert await service.pool.fetchval("select count(*) from timer") == 0
+
+
+async def break_half_way(service: Service) -> None:
+    async with service.ledger.turn() as turn:
+        await turn.put_jobs(QUEUE, [("j", {})])
+        turn.set_timer("bell", "t", turn.now)
+        raise ValueError("half-way")
