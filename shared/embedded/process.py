@@ -94,18 +94,18 @@ def _find(home: Home, name: str) -> psutil.Process | None:
 
 
 def end(process: psutil.Process, number: signal.Signals | None, seconds: float) -> None:
-    """Signal a process (None: it was asked otherwise), wait for its end, and kill it and its children
-    after that time."""
+    """Signal a process (None: it was asked otherwise), wait for its end, and kill it after that time.
+
+    It alone, never its children: the applications that a deployer started outlive it.
+    """
     try:
-        children = process.children(recursive=True)
         if number:
             process.send_signal(number)
         process.wait(seconds)
+    except psutil.TimeoutExpired:
+        _kill(process)
     except psutil.NoSuchProcess:
         return
-    except psutil.TimeoutExpired:
-        for one in (process, *children):
-            _kill(one)
 
 
 def _kill(process: psutil.Process) -> None:
@@ -113,4 +113,4 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
         process.wait(5)
     except psutil.NoSuchProcess:
-        pass
+        return
