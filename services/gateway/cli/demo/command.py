@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.rule import Rule
 from rich.text import Text
 
 from services.gateway.cli.demo.chapters import CHAPTERS
@@ -30,7 +29,7 @@ class Chronicle:
     def tell(self, title: str, tour: Tour) -> None:
         """One chapter: its title, what is to be seen, and how long it took."""
         number = len(self.chapters) + 1
-        self.screen.note(Rule(Text(f"{number}  {title}", style="bold"), align="left"))
+        self.screen.note(Text(f"\n{number}  {title}", style="bold"))
         begun = time.monotonic()
         outcome = CHAPTERS[title](tour)
         seconds = round(time.monotonic() - begun, 1)
@@ -68,7 +67,7 @@ def _tell_all(tour: Tour) -> None:
     seconds = round(time.monotonic() - begun, 1)
     if screen.as_json:
         return screen.json({"seconds": seconds, "chapters": chronicle.chapters, "sites": sites})
-    screen.note(Rule("What happened"))
+    screen.note(Text("\nWhat happened", style="bold"))
     screen.table(chronicle.chapters, CHAPTER_COLUMNS, "")
     screen.note("")
     screen.table(sites, SITE_COLUMNS, "")

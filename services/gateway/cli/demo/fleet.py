@@ -76,14 +76,13 @@ def _port_name(site: str) -> str:
 def applications(sites: Iterable[Mapping[str, Any]], home: Home) -> list[Application]:
     """Where the process driver puts the application of each site."""
     return [
-        Application(
-            site["name"],
-            site["group"],
-            site["params"]["port"],
-            home.root / "hosts" / site["params"]["host"] / "sites" / site["name"] / "web" / "data" / f"{DATABASE}.db",
-        )
+        Application(site["name"], site["group"], site["params"]["port"], _data(home, site) / f"{DATABASE}.db")
         for site in sites
     ]
+
+
+def _data(home: Home, site: Mapping[str, Any]) -> Path:
+    return home.root / "hosts" / site["params"]["host"] / "sites" / site["name"] / APP / "web" / "data"
 
 
 def mark(fleet: Sequence[Application], text: str) -> None:
