@@ -1,0 +1,204 @@
+"""What every driver promises the deployer (services/deployer/drivers), asked of each one alike."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
+from services.deployer.drivers.process import ProcessDriver
+from services.deployer.drivers.simulated import SimulatedDriver
+from shared.manifest import SimulatedComponent
+from tests.support import process_sites
+
+
+class Workshop(ABC):
+    """Makes drivers of one kind that share their sites, and orders for them: good, failing, never ending."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @abstractmethod
+    def driver(self) -> Driver: ...
+
+    @abstractmethod
+    def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order: ...
+
+    @abstractmethod
+    def failing(self, key: str, site: str = "s1") -> Order: ...
+
+    @abstractmethod
+    def endless(self, key: str, site: str = "s1") -> Order: ...
+
+    async def close(self) -> None:
+        """End what the drivers left running, if it is of this world."""
+        await process_sites.end_all(self.folder / "home")
+
+
+class SimulatedWorkshop(Workshop):
+    def driver(self) -> Driver:
+        return SimulatedDriver(self.folder / "devices")
+
+    def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
+        component = SimulatedComponent(name="bulb", seconds=(0.05, 0.05))
+        return Order(key, site, {}, "lamp", "apply", component, version, "a" * 64)
+
+    def failing(self, key: str, site: str = "s1") -> Order:
+        return replace(self.good(key, site=site), params={"simulated": "fail"})
+
+    def endless(self, key: str, site: str = "s1") -> Order:
+        return replace(self.good(key, site=site), params={"simulated": "hang"})
+
+
+class ProcessWorkshop(Workshop):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.bundles = process_sites.Bundles.at(folder / "bundles")
+        self.bundle = self.bundles.make("one")
+        self.ports: dict[str, int] = {}
+
+    def driver(self) -> Driver:
+        return ProcessDriver(self.folder / "home", self.bundles.unpack)
+
+    def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
+        port = self.ports.setdefault(site, process_sites.free_port())
+        return process_sites.order(key, version, self.bundle, port, site=site)
+
+    def failing(self, key: str, site: str = "s1") -> Order:
+        return replace(self.good(key, site=site), component=process_sites.component("exit=1"))
+
+    def endless(self, key: str, site: str = "s1") -> Order:
+        return replace(self.good(key, site=site), component=process_sites.component("says=1.0", "slow=600"))
+
+
+@pytest.fixture(params=[SimulatedWorkshop, ProcessWorkshop], ids=["simulated", "process"])
+async def workshop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Workshop]:
+    made: Workshop = request.param(tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def driver(workshop: Workshop) -> Driver:
+    return workshop.driver()
+
+
+async def ends(driver: Driver, *orders: Order) -> Sequence[Progress]:
+    async with asyncio.timeout(60):
+        while True:
+            found = await driver.poll(orders)
+            if not any(isinstance(one, Running) for one in found):
+                return found
+            await driver.wait(1)
+
+
+async def reach(driver: Driver, *orders: Order) -> Sequence[Progress]:
+    await driver.start(orders)
+    return await ends(driver, *orders)
+
+
+def code(progress: Progress) -> str:
+    assert isinstance(progress, Broken), progress
+    return progress.code
+
+
+async def test_an_order_that_was_never_begun_says_so(driver: Driver, workshop: Workshop) -> None:
+    assert [code(one) for one in await driver.poll([workshop.good("o1")])] == ["not_started"]
+
+
+async def test_answers_come_in_the_sequence_of_the_orders_and_a_bad_one_spoils_no_other(
+    driver: Driver, workshop: Workshop
+) -> None:
+    good, bad, other = workshop.good("o1"), workshop.failing("o2", site="s2"), workshop.good("o3", site="s3")
+    found = await reach(driver, good, bad, other)
+    assert [type(one) for one in found] == [Done, Broken, Done]
+    assert [type(one) for one in await driver.poll([bad, good])] == [Broken, Done]
+
+
+async def test_start_returns_at_once_and_the_order_runs_until_it_ends(driver: Driver, workshop: Workshop) -> None:
+    endless = workshop.endless("o1")
+    await driver.start([endless])
+    assert isinstance((await driver.poll([endless]))[0], Running)
+
+
+async def test_a_second_start_changes_neither_result_nor_revision(driver: Driver, workshop: Workshop) -> None:
+    one = workshop.good("o1")
+    assert await reach(driver, one) == await reach(driver, one)
+    failed = workshop.failing("o2")
+    assert await reach(driver, failed) == await reach(driver, failed)
+
+
+async def test_a_failure_has_a_code_and_a_sentence(driver: Driver, workshop: Workshop) -> None:
+    [broken] = await reach(driver, workshop.failing("o1"))
+    assert isinstance(broken, Broken)
+    assert broken.code
+    assert broken.message
+    assert broken.last_lines
+
+
+async def test_another_driver_on_the_same_sites_knows_what_became_of_an_order(
+    driver: Driver, workshop: Workshop
+) -> None:
+    good, bad = workshop.good("o1"), workshop.failing("o2", site="s2")
+    assert await reach(driver, good, bad) == await workshop.driver().poll([good, bad])
+
+
+async def test_a_recorded_revision_can_be_returned_to_and_another_cannot(driver: Driver, workshop: Workshop) -> None:
+    first = workshop.good("o1")
+    [done] = await reach(driver, first)
+    assert isinstance(done, Done)
+    await reach(driver, workshop.good("o2", "2.0"))
+    back = replace(first, key="o3", action="rollback", revision=done.revision)
+    assert await driver.has_revision([back, replace(back, revision="never-was")]) == [True, False]
+    assert (await reach(driver, back))[0] == done
+
+
+async def test_a_removed_component_has_no_revisions_and_can_be_deployed_again(
+    driver: Driver, workshop: Workshop
+) -> None:
+    first = workshop.good("o1")
+    [done] = await reach(driver, first)
+    assert isinstance(done, Done)
+    gone = replace(first, key="o2", action="remove", version=None, bundle_sha256=None)
+    assert isinstance((await reach(driver, gone))[0], Done)
+    assert await driver.has_revision([replace(first, revision=done.revision)]) == [False]
+    assert isinstance((await reach(driver, workshop.good("o3")))[0], Done)
+
+
+async def test_a_running_order_can_be_cancelled_by_another_driver(driver: Driver, workshop: Workshop) -> None:
+    endless = workshop.endless("o1")
+    await driver.start([endless])
+    await workshop.driver().cancel([endless])
+    assert code((await ends(driver, endless))[0]) == "cancelled"
+
+
+async def test_an_order_that_is_done_stays_done_when_it_is_cancelled(driver: Driver, workshop: Workshop) -> None:
+    one = workshop.good("o1")
+    done = await reach(driver, one)
+    await driver.cancel([one])
+    assert await ends(driver, one) == done
+
+
+async def test_an_order_cancelled_before_it_began_never_begins(driver: Driver, workshop: Workshop) -> None:
+    one = workshop.good("o1")
+    await driver.cancel([one])
+    assert code((await reach(workshop.driver(), one))[0]) == "cancelled"
+
+
+async def test_a_cancelled_order_leaves_the_way_free_for_the_next(driver: Driver, workshop: Workshop) -> None:
+    endless = workshop.endless("o1")
+    await driver.start([endless])
+    await driver.cancel([endless])
+    assert isinstance((await reach(driver, workshop.good("o2")))[0], Done)
+
+
+async def test_waiting_ends_when_its_time_is_over(driver: Driver) -> None:
+    begun = time.monotonic()
+    await driver.wait(0.05)
+    assert time.monotonic() - begun < 5
