@@ -50,7 +50,7 @@ def bundle(files: dict[str, bytes] | None = None, extra: list[Member] | None = N
         member("checksums.sha256", checksums(files)),
         *(member(name, content) for name, content in files.items()),
     ]
-    return gzip.compress(tar(members + (extra or [])), mtime=0)
+    return gzip.compress(tar(members + (extra or [])), compresslevel=1, mtime=0)
 
 
 def written(folder: Path, content: bytes) -> Path:

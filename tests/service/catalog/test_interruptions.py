@@ -1,6 +1,8 @@
 """Whatever interrupts a validation, it is done over, and settled once."""
 
+import asyncio
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,7 +60,7 @@ async def test_a_worker_that_dies_after_reading_is_replaced_and_cannot_settle(wo
         zombie = worker_of(world, service)
         finding = await zombie.examine(job)
         assert finding.manifest
-        assert [await rows(service, table) for table in ("release", "component", "outbox")] == [0, 0, 0]
+        assert [await rows(service, table) for table in ("app", "release", "component")] == [0, 0, 0]
         async with world.run("catalog", wire, instance="2"):
             await world.until(ReleaseAvailable)
             await zombie.settle(job, finding)
@@ -77,7 +79,8 @@ async def test_a_settlement_that_breaks_off_leaves_nothing_half_done(world: Worl
         with pytest.raises(Exception, match="broken"):
             await worker.settle(job, finding)
         await service.pool.execute("alter table component drop constraint broken")
-        assert [await rows(service, t) for t in ("app", "release", "outbox", "job")] == [0, 0, 0, 1]
+        assert [await rows(service, t) for t in ("app", "release", "job")] == [0, 0, 1]
+        assert await service.pool.fetchval("select count(*) from outbox where headers like '%release_available%'") == 0
         async with world.run("catalog", wire, instance="2"):
             assert (await world.until(ReleaseAvailable)).version == "1.0.0"
 
@@ -134,3 +137,30 @@ async def test_a_bundle_that_was_changed_in_the_store_is_rejected(world: World) 
         [job] = await service.ledger.claim(VALIDATIONS, "test", 1, 60)
         await worker_of(world, service).perform(job)
         assert (await world.until(ReleaseRejected)).faults[0].code == "wrong_digest"
+
+
+async def test_a_killed_process_leaves_nothing_that_the_next_one_cannot_finish(world: World) -> None:
+    command = await publication(world, bundle({"data/noise": os.urandom(30_000_000)}))
+    first = await process(world)
+    try:
+        await world.ask(command)
+    finally:
+        first.kill()
+        await first.wait()
+    second = await process(world)
+    try:
+        release = await world.until(ReleaseAvailable)
+    finally:
+        second.terminate()
+        assert await second.wait() == 0
+    assert world.events(ReleaseAvailable) == [release]
+
+
+async def process(world: World) -> asyncio.subprocess.Process:
+    """The catalog as a process of its own."""
+    settings = world.settings("catalog")
+    names = ("kafka", "postgres", "home", "topic_prefix", "lease_seconds")
+    environment = {f"BELAY_{name.upper()}": str(getattr(settings, name)) for name in names}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.catalog", env=os.environ | environment, stderr=asyncio.subprocess.DEVNULL
+    )
