@@ -108,10 +108,10 @@ class Door:
 async def gateway(world: World, instance: str = "1", **knobs: Any) -> AsyncIterator[Door]:
     """A running replica, ready to take requests."""
     settings = GatewaySettings(**{"port": 0, "answer_seconds": 8, **knobs})
-    async with world.run("gateway", partial(wire, knobs=settings), instance) as service:
-        async with aiohttp.ClientSession() as http:
-            url = await _ready(world, instance, http)
-            yield Door(world, service, url, http, (world.home / "admin.token").read_text().strip())
+    replica = world.run("gateway", partial(wire, knobs=settings), instance)
+    async with replica as service, aiohttp.ClientSession() as http:
+        url = await _ready(world, instance, http)
+        yield Door(world, service, url, http, (world.home / "admin.token").read_text().strip())
 
 
 async def _ready(world: World, instance: str, http: aiohttp.ClientSession) -> str:

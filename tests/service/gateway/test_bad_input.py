@@ -1,0 +1,170 @@
+"""Bad input over HTTP: each gives a clear answer with a code, all faults at once, and leaves no trace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.service.gateway.door import Door, gateway
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+STRATEGY: dict[str, Any] = {
+    "name": "s1",
+    "type": "update",
+    "app": "web",
+    "version": "2.0",
+    "selection": {"all": True},
+}
+REFUSED: list[tuple[str, str, Any, int, set[tuple[str, str]]]] = [
+    ("POST", "/v1/groups", b"{not json", 400, {("", "unreadable")}),
+    ("POST", "/v1/groups", b"[1, 2]", 400, {("", "unreadable")}),
+    ("POST", "/v1/groups", b'"text"', 400, {("", "unreadable")}),
+    ("POST", "/v1/groups", b"\xff\xfe", 400, {("", "unreadable")}),
+    ("POST", "/v1/groups", b"[" * 100_000, 400, {("", "unreadable")}),
+    ("POST", "/v1/groups", b"", 422, {("name", "missing_field")}),
+    (
+        "POST",
+        "/v1/groups",
+        {"name": "No Way", "max_parallel": 0, "colour": "red", "fleet": "fleet"},
+        422,
+        {
+            ("fleet", "unknown_field"),
+            ("name", "invalid_field"),
+            ("max_parallel", "invalid_field"),
+            ("colour", "unknown_field"),
+        },
+    ),
+    ("POST", "/v1/groups", {"name": "a", "description": "x\x00y"}, 422, {("description", "invalid_field")}),
+    ("PATCH", "/v1/groups/UPPER", {}, 422, {("name", "invalid_field")}),
+    ("POST", "/v1/sites", {"sites": []}, 422, {("sites", "invalid_field")}),
+    ("DELETE", "/v1/sites/no%20name", None, 422, {("names.0", "invalid_field")}),
+    (
+        "POST",
+        "/v1/strategies",
+        {**STRATEGY, "max_parallel": 5001, "type": "dance", "selection": {"everything": True}},
+        422,
+        {("max_parallel", "invalid_field"), ("type", "invalid_field"), ("selection.everything", "unknown_field")},
+    ),
+    (
+        "POST",
+        "/v1/operations",
+        {"site": "s", "app": "web", "kind": "apply", "strategy_id": "mine"},
+        422,
+        {("strategy_id", "unknown_field")},
+    ),
+    ("POST", "/v1/operations/nowhere/cancel", {}, 404, {("operation", "unknown_operation")}),
+    ("GET", "/v1/sites?limit=0&colour=red", None, 422, {("limit", "invalid_field"), ("colour", "unknown_field")}),
+    ("GET", "/v1/sites?limit=1001", None, 422, {("limit", "invalid_field")}),
+    ("GET", "/v1/sites?cursor=nonsense", None, 422, {("cursor", "invalid_field")}),
+    ("GET", "/v1/sites?cursor=WzFd", None, 422, {("cursor", "invalid_field")}),
+    ("GET", "/v1/sites?label=north", None, 422, {("label", "invalid_field")}),
+    ("GET", "/v1/sites?q=%00", None, 422, {("q", "invalid_field")}),
+    ("GET", "/v1/sites/%00", None, 422, {("name", "invalid_field")}),
+    ("GET", "/v1/sites/nowhere", None, 404, {("site", "unknown_site")}),
+    ("GET", "/v1/groups/nowhere", None, 404, {("group", "unknown_group")}),
+    ("GET", "/v1/releases/web/9", None, 404, {("release", "unknown_release")}),
+    ("GET", "/v1/strategies/nowhere", None, 404, {("strategy", "unknown_strategy")}),
+    ("GET", "/v1/strategies/nowhere/steps", None, 404, {("strategy", "unknown_strategy")}),
+    ("GET", "/v1/operations/nowhere", None, 404, {("operation", "unknown_operation")}),
+    ("GET", "/v1/commands/nowhere", None, 404, {("command", "unknown_command")}),
+    ("GET", "/v1/bundles/nowhere", None, 404, {("bundle", "unknown_bundle")}),
+    ("GET", "/v1/dlq/nowhere", None, 404, {("topic", "unknown_topic")}),
+    ("GET", "/v1/strategies?state=dancing", None, 422, {("state", "invalid_field")}),
+    ("GET", "/v1/events?types=nonsense", None, 422, {("types", "invalid_field")}),
+    ("GET", "/v1/events?last_event_id=-1", None, 422, {("Last-Event-ID", "invalid_field")}),
+    ("GET", "/v1/nowhere", None, 404, set()),
+    ("DELETE", "/v1/strategies", None, 405, set()),
+    ("POST", "/v1/subscriptions", {"name": "a", "url": "nowhere", "secret": "short"}, 422,
+     {("url", "invalid_field"), ("secret", "invalid_field")}),
+    ("POST", "/v1/tokens", {"name": "x", "role": "king"}, 422, {("role", "invalid_field")}),
+    ("POST", "/v1/dlq/strategy.commands/replay", {"offsets": []}, 422, {("offsets", "invalid_field")}),
+    ("POST", "/v1/dlq/strategy.commands/replay", {"offsets": [7]}, 404, {("offsets", "unknown_dead_letter")}),
+]  # fmt: skip
+LIMITS = [0, -1, 5001, "abc", "101%", "0%", 1.5, True, None, [], {}]
+
+
+async def test_each_wrong_request_is_refused_with_every_reason_and_leaves_nothing(world: World) -> None:
+    async with gateway(world) as door:
+        for method, path, body, status, codes in REFUSED:
+            reply = await door.ask(method, path, body)
+            assert (reply.status, reply.codes) == (status, codes), (method, path, reply.body)
+            assert reply.headers["Content-Type"].startswith("application/problem+json")
+            assert reply.body["detail"]
+        for limit in LIMITS:
+            reply = await door.ask("POST", "/v1/strategies", {**STRATEGY, "max_parallel": limit})
+            assert (reply.status, reply.codes) == (422, {("max_parallel", "invalid_field")}), limit
+        await _nothing_was_done(door)
+
+
+async def test_wrong_keys_and_tokens_are_refused(world: World) -> None:
+    async with gateway(world) as door:
+        for key in ("with space", "", "x" * 201):
+            reply = await door.ask("POST", "/v1/groups", {"name": "a"}, Idempotency_Key=key)
+            assert reply.codes == {("Idempotency-Key", "invalid_field")}
+        wrong = ["", "nonsense", "belay_", "belay_x", "belay_x_y", "belay_é_y", door.token + "x", door.token[:-1]]
+        for token in [*wrong, "x" * 5000, door.token.replace("belay_", "belay_0")]:
+            reply = await door.ask("GET", "/v1/sites", token=token)
+            assert (reply.status, reply.headers["WWW-Authenticate"][:6]) == (401, "Bearer"), token
+            assert token not in str(reply.body) or not token
+        async with door.http.get(f"{door.url}/v1/sites?access_token={door.token}") as answer:
+            assert answer.status == 401  # only the stream takes it there
+        await _nothing_was_done(door)
+
+
+async def test_each_role_may_what_it_may_and_a_refusal_names_the_role_needed(world: World) -> None:
+    async with gateway(world) as door:
+        tokens = {}
+        for role in ("viewer", "operator", "approver"):
+            tokens[role] = (await door.ask("POST", "/v1/tokens", {"name": role, "role": role})).body["token"]
+        body = {"name": "north"}
+        refused = await door.ask("POST", "/v1/groups", body, token=tokens["viewer"])
+        assert (refused.status, refused.body["code"]) == (403, "role_needed")
+        assert "operator" in refused.body["detail"]
+        assert (await door.ask("GET", "/v1/sites", token=tokens["viewer"])).status == 200
+        for role in ("operator", "approver"):
+            sent = await door.ask("POST", "/v1/groups", body, token=tokens[role], Prefer="respond-async")
+            assert sent.status == 202
+            for method, path in [("GET", "/v1/tokens"), ("GET", "/v1/audit"), ("POST", "/v1/dlq/site.state/replay")]:
+                assert (await door.ask(method, path, token=tokens[role])).status == 403
+
+
+async def test_a_huge_body_is_refused_without_being_read(world: World) -> None:
+    async with gateway(world) as door:
+        reply = await door.ask("POST", "/v1/groups", b"x" * 1_000_001)
+        assert (reply.status, reply.body["code"]) == (413, "too_large")
+        assert b" 413 " in await _said_to_an_announced_body(door, 100_000_000)
+        async with door.http.post(f"{door.url}/v1/groups", data=_endless(), headers=_authorized(door)) as answer:
+            assert answer.status == 413
+        await _nothing_was_done(door)
+
+
+async def _said_to_an_announced_body(door: Door, size: int) -> bytes:
+    """Announce a body of `size` bytes, send a little of it, and read the first line of what is said."""
+    host, port = door.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    lines = ["POST /v1/groups HTTP/1.1", "Host: x", f"Content-Length: {size}"]
+    lines += [f"{name}: {value}" for name, value in _authorized(door).items()]
+    writer.write("\r\n".join([*lines, "", "x" * 1000]).encode())
+    said = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+    return said
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    """A body without a length that stops only when nobody takes it any more."""
+    for _ in range(10_000):
+        yield b"x" * 10_000
+
+
+def _authorized(door: Door) -> dict[str, str]:
+    return {"Authorization": f"Bearer {door.token}"}
+
+
+async def _nothing_was_done(door: Door) -> None:
+    pool = door.service.pool
+    assert await pool.fetchval("select count(*) from command") == 0
+    assert await pool.fetchval("select count(*) from audit") == 0
+    assert await pool.fetchval("select count(*) from outbox") == 0

@@ -1,0 +1,190 @@
+"""Read models: what people see is what the owners said last, also when events are repeated or come out of order."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from shared.messages import catalog, monitor, notifier, strategy
+from shared.messages.base import Fault, Message
+from shared.messages.words import NotificationTopic
+from tests.service.gateway.door import gateway
+from tests.service.gateway.told import (
+    at,
+    failed,
+    planned,
+    progressed,
+    running,
+    site_state,
+    sites_changed,
+    state_changed,
+    stepped,
+    succeeded,
+)
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+STORY: list[Message] = [
+    planned("s-1", "north-2", 1, 2),
+    stepped("s-1", 1, ("a", 0, "waiting"), ("b", 1, "waiting"), ("c", 1, "waiting")),
+    state_changed("s-1", "north-2", "ready", 1),
+    state_changed("s-1", "north-2", "applying", 2),
+    progressed("s-1", 0, "running", 2, running=1),
+    stepped("s-1", 2, ("a", 0, "running")),
+    stepped("s-1", 3, ("a", 0, "complete")),
+    progressed("s-1", 0, "complete", 3, complete=1),
+    progressed("s-1", 1, "running", 3, waiting=1, running=1),
+    stepped("s-1", 4, ("b", 1, "running")),
+    stepped("s-1", 5, ("b", 1, "failed")),
+    progressed("s-1", 1, "running", 5, waiting=1, failed=1),
+]
+
+
+async def tell(world: World, story: Sequence[tuple[int, Message]]) -> None:
+    """Publish events with their sequences, in this order. An event has the same id however often it is told."""
+    for sequence, event in story:
+        await world.send(event, message_id=f"{event.TYPE}-{sequence}", sequence=sequence)
+
+
+async def test_a_strategy_is_shown_with_stages_steps_reasons_and_its_story(world: World) -> None:
+    async with gateway(world) as door:
+        await tell(world, list(enumerate(STORY, 1)))
+        await world.send(
+            monitor.StageForecast(
+                strategy_id="s-1", stage=1, window_seconds=60, finished_in_window=2, failed_in_window=1,
+                failure_rate=0.5, eta_low=at(60), eta_high=None, at=at(5),
+            )
+        )  # fmt: skip
+        shown = await door.shows(
+            "/v1/strategies/north-2", lambda s: len(s["stages"]) == 2 and s["stages"][1]["forecast"]
+        )
+        assert shown["strategy_id"] == "s-1"
+        assert (shown["state"], shown["why"]["code"]) == ("applying", "why_applying")
+        assert shown["counts"] == {"waiting": 1, "running": 0, "complete": 1, "failed": 1, "aborted": 0}
+        assert [s["state"] for s in shown["stages"]] == ["complete", "running"]
+        assert shown["stages"][1]["forecast"]["failure_rate"] == 0.5
+        assert shown["stages"][1]["soak_seconds"] == 5
+        steps = {s["site"]: s for s in (await door.get("/v1/strategies/s-1/steps"))["items"]}
+        assert {site: step["state"] for site, step in steps.items()} == {"a": "complete", "b": "failed", "c": "waiting"}
+        assert steps["b"]["why"]["code"] == "health"
+        assert steps["c"]["why"]["code"] == "max_parallel"  # that of its stage
+        timeline = (await door.get("/v1/strategies/s-1/timeline"))["items"]
+        assert [(t["kind"], t["code"], t["stage"]) for t in timeline] == [
+            ("strategy", "planned", None),
+            ("strategy", "why_ready", None),
+            ("strategy", "why_applying", None),
+            ("stage", "running", 0),
+            ("stage", "complete", 0),
+            ("stage", "running", 1),
+            ("site", "health", 1),
+        ]
+        await world.send(state_changed("s-1", "north-2", "failed", 9), sequence=20)
+        await world.send(strategy.StrategyDeleted(strategy_id="s-1", name="north-2", at=at(10)), sequence=21)
+        await door.shows("/v1/strategies/s-1", lambda s: s["deleted"] and s["finished_at"])
+        assert (await door.get("/v1/strategies"))["items"] == []
+        assert len((await door.get("/v1/strategies?deleted=true&state=failed"))["items"]) == 1
+
+
+async def test_repeated_and_reordered_events_change_nothing(world: World) -> None:
+    told = list(enumerate(STORY, 1))
+    shaken = told + told[:8] + told[3:] + random.Random(7).sample(told, len(told))  # noqa: S311
+    fleet: list[tuple[int, Message]] = [
+        (1, sites_changed("a", "b", group="north")),
+        (2, strategy.SitesHeld(strategy_id="s-1", strategy="north-2", names=("a", "b"))),
+        (3, strategy.SitesReleased(strategy_id="s-1")),
+        (4, sites_changed("a", group="south")),
+        (5, strategy.SitesRemoved(names=("b",))),
+    ]
+    states = [(n, site_state("a", f"{n}.0", "operational", n)) for n in range(1, 6)]
+    async with gateway(world, "1") as door, gateway(world, "2"):
+        await tell(world, shaken)
+        await tell(world, fleet + fleet[:4] + fleet[1:3])
+        await tell(world, states + states[:3])
+        await world.send(state_changed("end", "end", "ready", 0), sequence=1)
+        await asyncio.gather(*(world.send(site_state(f"end-{n}", "1", "operational", 0)) for n in range(30)))
+        await world.send(strategy.GroupChanged(name="end", description="", apply_type="serial", max_parallel="20%"),
+                         sequence=9)  # fmt: skip
+        await door.shows("/v1/strategies/end", bool)
+        await door.shows("/v1/groups/end", lambda g: g["max_parallel"] == "20%")
+        await door.shows("/v1/deployments", lambda d: len(d["items"]) == 31)
+        shown = await door.get("/v1/strategies/s-1")
+        assert shown["state"] == "applying"
+        assert shown["counts"] == {"waiting": 1, "running": 0, "complete": 1, "failed": 1, "aborted": 0}
+        steps = (await door.get("/v1/strategies/s-1/steps"))["items"]
+        assert [(s["site"], s["state"]) for s in steps] == [("a", "complete"), ("b", "failed"), ("c", "waiting")]
+        assert len((await door.get("/v1/strategies/s-1/timeline"))["items"]) == 7
+        (site,) = (await door.get("/v1/sites"))["items"]
+        assert (site["name"], site["group"], site["held_by"]) == ("a", "south", None)
+        assert site["deployments"] == [
+            {"app": "web", "version": "5.0", "status": "operational", "operation_id": "op-5"}
+        ]
+
+
+async def test_operations_are_shown_from_progress_to_their_end_and_never_back(world: World) -> None:
+    async with gateway(world) as door:
+        await world.send(running("o-1", "a", 20))
+        await door.shows("/v1/operations/o-1", lambda o: (o["state"], o["percent"]) == ("running", 20))
+        await world.send(failed("o-1", "a"))
+        await world.send(running("o-1", "a", 80))
+        await world.send(succeeded("o-2", "a", strategy_id="s-1"))
+        await door.shows("/v1/operations/o-2", lambda o: o["state"] == "succeeded")
+        one = await door.get("/v1/operations/o-1")
+        assert (one["state"], one["recovered"], one["cause"]["code"]) == ("failed", True, "unhealthy")
+        for query, wanted in {"strategy=s-1": ["o-2"], "state=failed": ["o-1"], "site=a": ["o-2", "o-1"]}.items():
+            listed = (await door.get(f"/v1/operations?{query}"))["items"]
+            assert [o["operation_id"] for o in listed] == wanted
+
+
+async def test_long_lists_come_in_pages_that_miss_and_repeat_nothing(world: World) -> None:
+    names = [f"site-{n:05}" for n in range(2_300)]
+    async with gateway(world) as door:
+        for start in range(0, len(names), 500):
+            part = names[start : start + 500]
+            await world.send(sites_changed(*part, labels={"zone": "n"}), sequence=start + 1)
+            await world.send(stepped("s-1", 1, *((name, 0, "waiting") for name in part)), sequence=start + 1)
+        await world.send(planned("s-1", "all", len(names)), sequence=9_999)
+        await door.shows("/v1/sites?q=02299", lambda body: body["items"])
+        await door.shows("/v1/strategies/s-1", bool)
+        for path, key, params in [("/v1/sites", "name", "&label=zone=n"), ("/v1/strategies/all/steps", "site", "")]:
+            found, cursor = [], ""
+            while True:
+                body: Any = await door.get(f"{path}?limit=1000{params}{cursor}")
+                found += [item[key] for item in body["items"]]
+                if body["next"] is None:
+                    break
+                cursor = f"&cursor={body['next']}"
+            assert found == names
+
+
+async def test_releases_bundles_and_notifications_are_shown(world: World) -> None:
+    def release(version: str) -> catalog.ReleaseAvailable:
+        return catalog.ReleaseAvailable(
+            release_id=f"web-{version}", app="web", version=version, scheme="pep440", bundle_sha256="a" * 64,
+            bundle_bytes=9, upgrades_from=(">=1.0",), components=(), published_at=at(1),
+        )  # fmt: skip
+
+    fault = Fault(code="link", field="a/b", message="is a link")
+    refused = catalog.ReleaseRejected(bundle_sha256="b" * 64, file_name="bad.tar.gz", faults=(fault,))
+    async with gateway(world) as door:
+        for sequence, version in enumerate(["1.9", "1.10", "2.0"], 1):
+            await world.send(release(version), sequence=sequence)
+        await world.send(catalog.ReleaseWithdrawn(release_id="web-2.0", app="web", version="2.0"), sequence=4)
+        await world.send(refused)
+        await door.shows(f"/v1/bundles/{'b' * 64}", lambda b: b["faults"][0]["code"] == "link")
+        (app,) = (await door.get("/v1/apps"))["items"]
+        assert app == {"app": "web", "releases": 3, "latest": "1.10", "deployments": 0}
+        assert (await door.get("/v1/releases/web/2.0"))["state"] == "withdrawn"
+        assert (await door.get("/v1/releases/web/1.9"))["upgrades_from"] == [">=1.0"]
+        assert len((await door.get("/v1/releases?app=web&state=available"))["items"]) == 2
+        for number in (1, 2):
+            await world.send(
+                notifier.NotificationRaised(
+                    notification_id=number, topic=NotificationTopic.ERROR, message="m", about="x", raised_at=at(1)
+                )
+            )
+        await world.send(notifier.NotificationsRead(inbox="everyone", ids=(1,)))
+        await door.shows("/v1/notifications?unread=true", lambda n: [i["notification_id"] for i in n["items"]] == [2])
+        assert len((await door.get("/v1/notifications?topic=error"))["items"]) == 2
