@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Progress, Running
@@ -87,9 +88,10 @@ Move = tuple[Course, Next]
 
 def set_out(plan: Plan, now: datetime, timeout: timedelta) -> Move:
     """Begin the way forward; the precheck was passed."""
-    course = Course(plan, began=now, deadline=now + timeout, phase_began=now)
     passed = PhaseResult(name=Phase.PRECHECK, outcome="done", started_at=now, finished_at=now)
-    return _enter_next(replace(course, phases=(passed,)), now)
+    first = _phase_after(plan, Phase.PRECHECK)
+    course = Course(plan, now, now + timeout, now, phase=first or Phase.PRECHECK, phases=(passed,))
+    return course, _begin(first)
 
 
 def refuse(cause: Cause, now: datetime) -> Move:
@@ -108,17 +110,19 @@ def resume(course: Course) -> Next:
 
 def turn_back(course: Course, plan: Plan, now: datetime, limits: Limits) -> Move:
     """Begin the way back to what was there before."""
+    first = _phase_after(plan, Phase.PRECHECK)
     back = replace(
         course,
         leg=Leg.RECOVER,
-        phase=Phase.PRECHECK,
+        phase=first or Phase.PRECHECK,
+        phase_began=now,
         plan=plan,
         failed_plan=course.plan,
         stopping=False,
         revisions={},
         deadline=now + limits.recovery,
     )
-    return _enter_next(back, now)
+    return back, _begin(first)
 
 
 def stop(course: Course, cause: Cause, now: datetime, limits: Limits) -> Move:
@@ -134,25 +138,32 @@ def stay(course: Course, why: str) -> Move:
 
 def awaited(course: Course) -> Plan:
     """The decisions that the present phase carries out."""
-    return _work_of(course.plan, course.phase)
-
-
-def _work_of(plan: Plan, phase: Phase) -> Plan:
-    if phase is Phase.PRECHECK:
+    if course.phase is Phase.PRECHECK:
         return ()
-    if phase is Phase.REMOVE:
-        return tuple(way for way in plan if way.action == "remove")
-    changed = tuple(way for way in plan if way.action in ("apply", "rollback"))
+    if course.phase is Phase.REMOVE:
+        return tuple(way for way in course.plan if way.action == "remove")
+    return tuple(way for way in course.plan if way.action in ("apply", "rollback"))
+
+
+def _phase_after(plan: Plan, phase: Phase) -> Phase | None:
+    """The next phase in which there is anything to do; None = the leg has reached its end."""
+    changed = sum(way.action in ("apply", "rollback") for way in plan)
+    if changed and phase is Phase.PRECHECK:
+        return Phase.DEPLOY
     # A single component was verified when the driver said Done; several may have felled each other meanwhile.
-    return changed if phase is Phase.DEPLOY or len(changed) > 1 else ()
+    if changed > 1 and phase is Phase.DEPLOY:
+        return Phase.VERIFY
+    removed = any(way.action == "remove" for way in plan)
+    return Phase.REMOVE if removed and phase is not Phase.REMOVE else None
+
+
+def _begin(phase: Phase | None) -> Next:
+    return Next.END if phase is None else Next.ASK if phase is Phase.VERIFY else Next.START
 
 
 def _enter_next(course: Course, now: datetime) -> Move:
-    order = list(Phase)
-    for phase in order[order.index(course.phase) + 1 :]:
-        if _work_of(course.plan, phase):
-            return replace(course, phase=phase, phase_began=now), Next.ASK if phase is Phase.VERIFY else Next.START
-    return course, Next.END
+    phase = _phase_after(course.plan, course.phase)
+    return (replace(course, phase=phase, phase_began=now) if phase else course), _begin(phase)
 
 
 def advance(course: Course, progress: Sequence[Progress], now: datetime, wish: Cause | None, limits: Limits) -> Move:
@@ -208,31 +219,31 @@ def name_of(course: Course) -> str:
 
 def _noted(course: Course, progress: Sequence[Progress], now: datetime) -> Course:
     """The course with the results of the phase that ends here."""
-    ways = awaited(course)
-    results = tuple(_result(course, way.component, p, now) for way, p in zip(ways, progress, strict=True))
-    reached = {w.component: p.revision for w, p in zip(ways, progress, strict=True) if isinstance(p, Done)}
-    lines = [
-        f"{way.component}: {line}"[:500]
-        for way, p in zip(ways, progress, strict=True)
-        if isinstance(p, Broken)
-        for line in p.last_lines
-    ]
+    ended = list(zip(awaited(course), progress, strict=True))
+    lines = [f"{w.component}: {line}"[:500] for w, p in ended if isinstance(p, Broken) for line in p.last_lines]
     return replace(
         course,
-        phases=course.phases + results,
-        revisions={**course.revisions, **reached},
+        phases=course.phases + tuple(_result(course, way.component, p, now) for way, p in ended),
+        revisions={**course.revisions, **{w.component: p.revision for w, p in ended if isinstance(p, Done)}},
         last_lines=(*course.last_lines, *lines)[-LINES_KEPT:],
     )
 
 
 def _result(course: Course, component: str, p: Progress, now: datetime) -> PhaseResult:
-    facts = {"name": name_of(course), "component": component, "started_at": course.phase_began, "finished_at": now}
-    match p:
-        case Done():
-            return PhaseResult(**facts, outcome="done", detail=p.detail[:1_000])
-        case Broken():
-            return PhaseResult(**facts, outcome="failed", detail=f"{p.code}: {p.message}"[:1_000])
-    return PhaseResult(**facts, outcome="failed", detail="it could not be stopped in time")
+    outcome: Literal["done", "failed"] = "failed"
+    detail = "it could not be stopped in time"
+    if isinstance(p, Done):
+        outcome, detail = "done", p.detail
+    elif isinstance(p, Broken):
+        detail = f"{p.code}: {p.message}"
+    return PhaseResult(
+        name=name_of(course),
+        component=component,
+        outcome=outcome,
+        detail=detail[:1_000],
+        started_at=course.phase_began,
+        finished_at=now,
+    )
 
 
 def outcome(course: Course, operation: Operation) -> Outcome:

@@ -122,9 +122,11 @@ class Facts:
 
     site: Site | None
     deployment: Deployment = Deployment()
-    app_known: bool = True
+    version: str | None = None
+    """The release to reach: what `wanted` says."""
     target: Release | None = None
-    """The release of `wanted(...)`, if it is known."""
+    """That release, if it is known."""
+    app_known: bool = True
     held_by: tuple[str, str] | None = None
     """Id and name of the strategy that holds the site."""
     busy_with: str | None = None
@@ -171,7 +173,7 @@ def _version_fits_kind(request: RequestOperation, _: Facts) -> Iterator[Fault]:
 
 
 def _release_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
-    version = wanted(request, facts.deployment)
+    version = facts.version
     if not facts.app_known:
         yield _fault("unknown_app", "app", f"no release of '{request.app}' was ever published", request.app)
     elif version and facts.target is None:
@@ -189,7 +191,7 @@ def _deployed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
 
 
 def _not_there_yet(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
-    deployment, version = facts.deployment, wanted(request, facts.deployment)
+    deployment, version = facts.deployment, facts.version
     current = deployment.status is Status.OPERATIONAL and version == deployment.version
     if current and request.kind in (Kind.UPDATE, Kind.ROLLBACK):
         message = f"'{request.site}' runs release {version} already; `apply` deploys it again"
@@ -210,7 +212,7 @@ def _was_there_before(request: RequestOperation, facts: Facts) -> Iterator[Fault
     deployment = facts.deployment
     if request.kind is not Kind.ROLLBACK or not deployment.exists:
         return
-    version = wanted(request, deployment)
+    version = facts.version
     if version is None or (version not in deployment.history and version != deployment.version):
         before = ", ".join(deployment.history) or "none"
         message = f"before the current one '{request.site}' had: {before}; use `update` to reach any other release"

@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from services.deployer.domain import Facts, Operation, Release, faults_of, wanted
+from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.planner import Planner
-from services.deployer.store import QUEUE, Pair, Store
+from services.deployer.store import QUEUE, Store
 from shared.bus import Handlers
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
@@ -48,13 +48,12 @@ async def request_operations(
 
 async def _judged_by(store: Store, requests: Sequence[RequestOperation]) -> list[Facts]:
     known = await store.facts((r.site, r.app) for r in requests)
-    targets: list[Pair] = [(r.app, wanted(r, f.deployment) or "") for r, f in zip(requests, known, strict=True)]
-    releases, apps = await store.releases(targets)
-    return [_with_release(f, releases.get(t), t[0] in apps) for f, t in zip(known, targets, strict=True)]
-
-
-def _with_release(facts: Facts, target: Release | None, app_known: bool) -> Facts:
-    return Facts(facts.site, facts.deployment, app_known, target, facts.held_by, facts.busy_with)
+    versions = [wanted(request, facts.deployment) for request, facts in zip(requests, known, strict=True)]
+    releases, apps = await store.releases((r.app, v or "") for r, v in zip(requests, versions, strict=True))
+    return [
+        Facts(f.site, f.deployment, v, releases.get((r.app, v or "")), r.app in apps, f.held_by, f.busy_with)
+        for r, f, v in zip(requests, known, versions, strict=True)
+    ]
 
 
 def _operation(request: Envelope[RequestOperation], facts: Facts) -> Operation:
@@ -65,7 +64,7 @@ def _operation(request: Envelope[RequestOperation], facts: Facts) -> Operation:
         app=data.app,
         kind=data.kind,
         from_version=facts.deployment.version,
-        to_version=wanted(data, facts.deployment),
+        to_version=facts.version,
         timeout_seconds=data.timeout_seconds,
         strategy_id=data.strategy_id,
         correlation_id=request.root,
