@@ -54,7 +54,7 @@ fmt: setup ## Put code into its format
 
 .PHONY: schemas
 schemas: setup ## Export the schemas of all messages and of the HTTP API
-	@$(RUN)/python -m shared.schemas
+	@$(RUN)/python -m schemas.export
 
 .PHONY: bench
 bench: setup ## Measure orchestrated steps per second on the simulated driver

@@ -117,6 +117,9 @@ def decode(record: Record) -> Envelope[Message]:
     if len(body) > MAX_BODY:
         message = f"the body has {len(body)} bytes; at most {MAX_BODY} are taken"
         raise Unreadable(Fault(code=ErrorCode.UNREADABLE, field="", message=message))
+    if b"\\u0000" in body:
+        message = "text must not hold NUL characters (\\u0000); PostgreSQL cannot keep them"
+        raise Unreadable(Fault(code=ErrorCode.UNREADABLE, field="", message=message))
     try:
         data = kind.model_validate_json(body)
     except ValidationError as error:

@@ -1,11 +1,12 @@
 """Wiring of the strategy orchestrator."""
 
-from services.strategy_orchestrator.handlers import HANDLERS, TIMERS, TOPICS
+from services.strategy_orchestrator.handlers import TIMERS, TOPICS, handlers
+from services.strategy_orchestrator.settings import Knobs
 from shared.service import Service
 
 
 async def wire(service: Service) -> None:
     """Handlers, topics and timers; there is no long work here."""
-    service.handlers = HANDLERS
+    service.handlers = handlers(Knobs())
     service.topics = TOPICS
     service.timers = TIMERS

@@ -1,9 +1,11 @@
 """The table of what this service listens to, with the handlers too small for a file of their own."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, store
 from services.strategy_orchestrator.conductor import SOAK, UNPARK, Conductor
+from services.strategy_orchestrator.settings import Knobs
 from shared.bus import Handlers
 from shared.clockwork import TimerHandler
 from shared.codec import Envelope
@@ -48,6 +50,11 @@ async def soaks_over(turn: Turn, timers: Sequence[Timer]) -> None:
     await conductor.finish()
 
 
+def handlers(knobs: Knobs) -> Handlers:
+    """HANDLERS with the knobs they need."""
+    return {**HANDLERS, CommandRejected: partial(outcomes.operations_refused, knobs)}
+
+
 HANDLERS: Handlers = {
     RegisterSites: fleet.register_sites,
     RemoveSites: fleet.remove_sites,
@@ -60,7 +67,7 @@ HANDLERS: Handlers = {
     CommandAccepted: outcomes.operations_began,
     OperationSucceeded: outcomes.operations_finished,
     OperationFailed: outcomes.operations_finished,
-    CommandRejected: outcomes.operations_refused,
+    CommandRejected: partial(outcomes.operations_refused, Knobs.model_construct()),
     StageForecast: forecasts_made,
     FailureRateHigh: failure_rates_high,
 }

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.conductor import UNPARK, Conductor, Score, step_of
+from services.strategy_orchestrator.settings import Knobs
 from services.strategy_orchestrator.store import Row
 from shared.codec import Envelope
 from shared.ledger import Timer, Turn
@@ -24,9 +25,6 @@ Finished = OperationSucceeded | OperationFailed
 SITE_BUSY = "site_busy"
 LAGGING = frozenset({"unknown_site", "unknown_app", "unknown_release", "site_held"})
 """Refusals of what our own rows allow: the deployer reads sites, releases and holds from other topics than commands."""
-LAG_PATIENCE = timedelta(seconds=1)
-MOST_ATTEMPTS = 30
-"""Then it is no lag: the step has failed, for that reason."""
 
 
 async def operations_began(turn: Turn, batch: Sequence[Envelope[CommandAccepted]]) -> None:
@@ -109,31 +107,28 @@ async def _note_deployments(turn: Turn, events: Sequence[Finished]) -> None:
         turn.emit(state, sequence=sequences.get(event.site, 0), correlation_id=event.strategy_id or event.operation_id)
 
 
-async def operations_refused(turn: Turn, batch: Sequence[Envelope[CommandRejected]]) -> None:
+async def operations_refused(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandRejected]]) -> None:
     """A step whose site cannot change now waits without a slot; one that is refused for another reason has failed."""
     refusals = [(step, e.data) for e in batch if (step := step_of(e.data.command_id))]
     if not refusals:
         return
     conductor = Conductor(turn)
     await conductor.load(step[0] for step, _ in refusals)
-    later = [(*step, r.code, _message(r)) for step, r in refusals if _may_try_again(r.code, step[2])]
-    failed = [
-        (*step, StepState.FAILED.value, r.code, _message(r))
-        for step, r in refusals
-        if not _may_try_again(r.code, step[2])
-    ]
+    again = {step for step, r in refusals if _may_try_again(r.code, step[2], knobs.lag_attempts)}
+    later = [(*step, r.code, _message(r)) for step, r in refusals if step in again]
+    failed = [(*step, StepState.FAILED.value, r.code, _message(r)) for step, r in refusals if step not in again]
     if later:
         await _recount(conductor, await store.park_steps(turn.conn, later), {"running": -1, "waiting": 1, "parked": 1})
         for strategy_id in {step[0] for step in later if step[3] != SITE_BUSY}:
-            turn.set_timer(UNPARK, strategy_id, turn.now + LAG_PATIENCE)
+            turn.set_timer(UNPARK, strategy_id, turn.now + timedelta(seconds=knobs.lag_seconds))
     if failed:
         await _recount(conductor, await store.finish_steps(turn.conn, failed), {"running": -1})
     await conductor.finish()
 
 
-def _may_try_again(code: str, attempt: int) -> bool:
+def _may_try_again(code: str, attempt: int, most: int) -> bool:
     """Busy sites become free. What we know and the deployer does not yet, it will have read in a moment."""
-    return code == SITE_BUSY or (code in LAGGING and attempt < MOST_ATTEMPTS)
+    return code == SITE_BUSY or (code in LAGGING and attempt < most)
 
 
 async def unpark(turn: Turn, timers: Sequence[Timer]) -> None:

@@ -32,6 +32,7 @@ from shared.messages.strategy import (
 from shared.messages.words import StepState
 
 EXCLUDED_SHOWN = 1_000
+"""An event lists so many left-out sites; it stays below Kafka's limit for a record, and the count is exact."""
 
 # -- create -------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from shared.settings import Settings
 from shared.topics import DEAD_LETTERS, TOPICS
 
 M = TypeVar("M", bound=Message)
-PATIENCE = 20.0
+PATIENCE = 45.0
 
 
 @dataclass

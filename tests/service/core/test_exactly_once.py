@@ -71,6 +71,7 @@ async def test_a_record_that_breaks_the_handler_goes_alone_to_the_dead_letters(w
         (b"[]", {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"}, "unreadable"),
         (b"\xff\x00", {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"}, "unreadable"),
         (b"{}", {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v9"}, "unknown_type"),
+        (b'{"sites":"\\u0000"}', {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"}, "unreadable"),
         (b"{}", {"ce_id": "x-1", "ce_type": "belay.deployer.request_operation.v1"}, "unknown_type"),
         (b"{}", {"ce_id": "x-1"}, "unreadable"),
         (

@@ -1,0 +1,128 @@
+"""The rules of the house, held by tests: who may import what, who may touch which tables, what may be left lying."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("catalog", "deployer", "strategy_orchestrator", "notifier", "monitor", "gateway")
+WITH_TABLES = tuple(name for name in SERVICES if name != "monitor")
+PURE_FILES = ("domain.py", "planning.py", "plan.py", "judgement.py")
+IMPURE = {
+    "aiohttp", "aiokafka", "aiosql", "asyncio", "asyncpg", "faust", "httpx", "io", "logging", "obstore", "os",
+    "pathlib", "random", "secrets", "shutil", "socket", "structlog", "subprocess", "time", "uuid",
+}  # fmt: skip
+IMPURE_SHARED = {"bus", "clockwork", "db", "ledger", "relay", "service", "telemetry", "blobs", "log", "provision"}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def pure() -> list[Path]:
+    strategies = sources("services/strategy_orchestrator/strategies")
+    return [path for path in sources("services") if path.name in PURE_FILES] + strategies
+
+
+@pytest.mark.parametrize("path", pure(), ids=name_of)
+def test_the_core_does_no_io_and_knows_no_clock(path: Path) -> None:
+    found = set(imports(path))
+    assert not {name for name in found if name.split(".")[0] in IMPURE}
+    assert not {name for name in found if name.startswith("shared.") and name.split(".")[1] in IMPURE_SHARED}
+    calls = {node.func.attr for node in ast.walk(ast.parse(path.read_text())) if is_method_call(node)}
+    assert not calls & {"now", "utcnow", "today"}
+
+
+def is_method_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_imports_another(service: str) -> None:
+    others = {f"services.{other}" for other in SERVICES if other != service}
+    for path in sources(f"services/{service}"):
+        wrong = [name for name in imports(path) if any(name == o or name.startswith(o + ".") for o in others)]
+        assert not wrong, name_of(path)
+
+
+def test_shared_imports_no_service() -> None:
+    for path in sources("shared"):
+        assert not [name for name in imports(path) if name.startswith("services")], name_of(path)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_the_same_rooms(service: str) -> None:
+    rooms = {"README.md", "__main__.py", "domain.py", "handlers.py", "app.py", "settings.py"}
+    if service in WITH_TABLES:
+        rooms.add("schema.sql")
+    there = {path.name for path in (ROOT / "services" / service).iterdir()}
+    assert not rooms - there
+
+
+@pytest.mark.parametrize("path", sources("shared", "services", "tests", "schemas"), ids=name_of)
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 500
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 50, node.name
+
+
+def test_there_is_no_drawer_for_odds_and_ends() -> None:
+    assert not [path for path in sources("shared", "services") if path.stem in {"utils", "helpers", "misc", "common"}]
+
+
+# -- SQL ------------------------------------------------------------------------------------------------------------
+
+
+def query_files() -> list[Path]:
+    found = [path for path in (ROOT / "services").rglob("*.sql") if "migrations" not in path.parts]
+    return sorted(path for path in [*found, ROOT / "shared/ledger_queries.sql"] if path.name != "schema.sql")
+
+
+@pytest.mark.parametrize("path", query_files(), ids=name_of)
+def test_every_query_is_used_and_every_query_used_exists(path: Path) -> None:
+    service = path.relative_to(ROOT).parts[1] if "services" in path.parts else None
+    folders = [f"services/{service}"] if service else ["shared"]
+    code = "\n".join(source.read_text() for source in sources(*folders))
+    names = set(re.findall(r"^-- name: (\w+)", path.read_text(), re.MULTILINE))
+    assert names
+    assert not {name for name in names if f'"{name}"' not in code}
+
+
+@pytest.mark.parametrize("service", WITH_TABLES)
+def test_every_query_called_exists(service: str) -> None:
+    known = {
+        name
+        for path in query_files()
+        if service in path.parts or path.parent.name == "shared"
+        for name in re.findall(r"^-- name: (\w+)", path.read_text(), re.MULTILINE)
+    }
+    called = set()
+    for path in sources(f"services/{service}"):
+        called |= set(re.findall(r'\bSQL\.(?:fetch|row|value|run)\(\s*[\w.]+,\s*"(\w+)"', path.read_text()))
+    assert not called - known
+
+
+@pytest.mark.parametrize("service", WITH_TABLES)
+def test_a_service_names_no_schema_but_its_own(service: str) -> None:
+    others = [other for other in WITH_TABLES if other != service]
+    for path in (ROOT / "services" / service).rglob("*.sql"):
+        text = re.sub(r"--.*", "", path.read_text())
+        assert not re.findall(rf"\b(?:{'|'.join(others)})\.\w+", text), name_of(path)
