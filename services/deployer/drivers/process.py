@@ -39,9 +39,9 @@ class ProcessDriver:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> ProcessDriver:
+    def from_settings(cls, settings: Settings, keep: int = 3) -> ProcessDriver:
         """The driver of a service: bundles from its blob store, hosts under its home."""
-        return cls(settings.home, from_store(Blobs.open(settings)))
+        return cls(settings.home, from_store(Blobs.open(settings)), keep)
 
     async def start(self, orders: Sequence[Order]) -> None:
         """Begin each order that was not begun before."""
