@@ -1,0 +1,116 @@
+// Every call to the gateway. A refusal becomes a Problem that holds every fault.
+
+import { session } from "./session.js";
+
+const RETRY_MS = [200, 600, 1500];
+
+/** A refusal as problem+json; status 0 = the gateway could not be reached. */
+export class Problem extends Error {
+  constructor(status, facts) {
+    super(facts.detail || facts.title || `HTTP ${status}`);
+    this.status = status;
+    this.title = facts.title || `HTTP ${status}`;
+    this.code = facts.code ?? "http_error";
+    this.faults = facts.faults ?? [];
+  }
+}
+
+/** Commands without an answer yet, by id, with what they were to do: their refusal may still come in the stream. */
+export const unanswered = new Map();
+
+/** Read a resource; parameters that are empty are left out. */
+export function get(path, params = {}, signal = undefined) {
+  return call("GET", path + query(params), { signal });
+}
+
+/** Read a paged resource page by page: `for await (const items of pages(...))`. */
+export async function* pages(path, params = {}, signal = undefined) {
+  let cursor = null;
+  do {
+    const page = await get(path, { limit: 1000, ...params, cursor }, signal);
+    yield page.items;
+    cursor = page.next;
+  } while (cursor);
+}
+
+/** All items of a paged resource. */
+export async function all(path, params = {}, signal = undefined) {
+  const items = [];
+  for await (const page of pages(path, params, signal)) items.push(...page);
+  return items;
+}
+
+/** Send a command. It carries its id, so sending it again after a lost connection does nothing twice. */
+export async function command(method, path, body = undefined, what = "") {
+  const headers = { "Idempotency-Key": newId() };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const answer = await call(method, path, { headers, body: body && JSON.stringify(body) });
+  if (answer.state === "sent") unanswered.set(answer.command_id, what || `${method} ${path}`);
+  return answer;
+}
+
+/** Upload a bundle; `progress` gets a share from 0 to 1. XMLHttpRequest, as fetch says nothing of its progress. */
+export function upload(file, progress) {
+  const request = new XMLHttpRequest();
+  request.open("POST", `/v1/releases${query({ file_name: file.name })}`);
+  request.setRequestHeader("Authorization", `Bearer ${session.token}`);
+  request.setRequestHeader("Idempotency-Key", newId());
+  request.setRequestHeader("Content-Type", "application/gzip");
+  request.upload.onprogress = (event) => progress(event.loaded / (event.total || 1));
+  return new Promise((resolve, reject) => {
+    request.onerror = () => reject(unreachable("the connection broke during the upload"));
+    request.onload = () => settle(request, resolve, reject);
+    request.send(file);
+  });
+}
+
+function settle(request, resolve, reject) {
+  const facts = parsed(request.responseText);
+  if (request.status < 300) resolve(facts);
+  else reject(new Problem(request.status, facts ?? { title: request.statusText }));
+}
+
+async function call(method, path, options) {
+  const headers = { Authorization: `Bearer ${session.token}`, ...options.headers };
+  const response = await tried(() => fetch(path, { cache: "no-store", ...options, method, headers }));
+  const text = await response.text();
+  if (response.ok) return parsed(text) ?? {};
+  if (response.status === 401) dispatchEvent(new CustomEvent("logged-out"));
+  throw new Problem(response.status, parsed(text) ?? { title: response.statusText || "No answer from the gateway" });
+}
+
+async function tried(send) {
+  for (const wait of [...RETRY_MS, null]) {
+    try {
+      return await send();
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      if (wait === null) throw unreachable(error.message);
+      await new Promise((wake) => setTimeout(wake, wait));
+    }
+  }
+}
+
+const unreachable = (reason) => new Problem(0, { title: "The gateway cannot be reached", detail: reason });
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // whatever stands between us and the gateway may answer in other words
+  }
+}
+
+function query(params) {
+  const given = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
+
+/** A random UUID; crypto.randomUUID is missing where the page is served without TLS from another machine. */
+function newId() {
+  const bits = crypto.getRandomValues(new Uint8Array(16));
+  bits[6] = (bits[6] & 0x0f) | 0x40;
+  bits[8] = (bits[8] & 0x3f) | 0x80;
+  const hex = Array.from(bits, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

@@ -1,0 +1,159 @@
+// The cells of one stage: where each is, which is under the pointer or the keyboard, which must be drawn again.
+
+import { h, setText } from "./dom.js";
+import { inWords } from "./progress.js";
+
+const GLOW_MS = 900;
+const KEYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** The size of a cell for so many sites: few get their names, many get smaller. */
+export function cellSize(sites, room) {
+  if (sites <= 60) return { width: Math.min(room, 148), height: 30, gap: 5, named: true };
+  const [edge, gap] = [[300, 20, 4], [1500, 14, 3], [5000, 10, 2], [30000, 7, 1], [Infinity, 4, 1]].find(([most]) => sites <= most).slice(1);
+  return { width: edge, height: edge, gap, named: false };
+}
+
+export class Cells {
+  #touched = new Map(); // step -> when it changed
+  #cursor = null;
+  #columns = 1;
+  #count = 0;
+
+  constructor(roll, stage, { onPoint, onPick }) {
+    Object.assign(this, { roll, stage, onPoint, onPick, lit: null });
+    this.help = h("span", { class: "unseen", id: `cells-${stage.position}` });
+    this.canvas = h("canvas", { tabIndex: 0, role: "application", "aria-roledescription": "board of sites", "aria-labelledby": this.help.id });
+    this.element = h("div", { class: "board-cells" }, this.help, this.canvas);
+    this.#listen();
+  }
+
+  get room() {
+    return this.element.clientWidth;
+  }
+
+  get steps() {
+    return this.roll.cells.get(this.stage.position) ?? [];
+  }
+
+  describe() {
+    const { name, counts } = this.roll.stage(this.stage.position) ?? this.stage;
+    setText(this.help, `Stage ${name}: ${inWords(counts)}. Arrow keys move between sites, Enter chooses one.`);
+  }
+
+  has(step) {
+    return step.index < this.#count;
+  }
+
+  /** Size the canvas and draw every cell. */
+  layOut(size, paint, lit) {
+    Object.assign(this, { size, paint, lit });
+    this.#count = Math.max(this.steps.length, this.#promised());
+    this.#columns = Math.max(1, Math.floor((this.room + size.gap) / (size.width + size.gap)));
+    const rows = Math.ceil(this.#count / this.#columns);
+    const [width, height] = [this.#columns * (size.width + size.gap), rows * (size.height + size.gap)];
+    const ratio = devicePixelRatio;
+    Object.assign(this.canvas, { width: width * ratio, height: height * ratio });
+    Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
+    this.context = this.canvas.getContext("2d");
+    this.context.scale(ratio, ratio);
+    this.#drawAll();
+  }
+
+  /** Places are kept for sites that are counted but not read yet, so that nothing jumps when they come. */
+  #promised() {
+    return Object.values(this.roll.stage(this.stage.position)?.counts ?? {}).reduce((sum, count) => sum + count, 0);
+  }
+
+  #drawAll() {
+    for (let index = 0; index < this.#count; index += 1) this.#draw(index, 0);
+  }
+
+  touch(step, when) {
+    this.#touched.set(step, calm.matches ? -Infinity : when);
+  }
+
+  /** Draw what changed; true while something still glows. */
+  drawTouched(time) {
+    if (!this.context) return false;
+    for (const [step, when] of this.#touched) {
+      const glow = Math.max(0, 1 - (time - when) / GLOW_MS);
+      this.#draw(step.index, Math.min(1, glow));
+      if (glow <= 0) this.#touched.delete(step);
+    }
+    return this.#touched.size > 0;
+  }
+
+  light(state) {
+    this.lit = state;
+    if (this.context) this.#drawAll();
+  }
+
+  mark(step) {
+    this.#moveTo(step.index, "search");
+    this.canvas.scrollIntoView({ block: "nearest" });
+  }
+
+  #draw(index, glow) {
+    const step = this.steps[index];
+    const dimmed = Boolean(this.lit && step?.state !== this.lit);
+    this.paint(this.context, this.#at(index), step, { glow, dimmed, marked: index === this.#cursor });
+  }
+
+  #at(index) {
+    const { width, height, gap } = this.size;
+    const before = Math.floor(gap / 2); // whole pixels: edges stay sharp
+    return [(index % this.#columns) * (width + gap) + before, Math.floor(index / this.#columns) * (height + gap) + before];
+  }
+
+  #listen() {
+    const { canvas } = this;
+    canvas.addEventListener("pointermove", (event) => this.#point(this.#under(event), "pointer"));
+    canvas.addEventListener("pointerleave", () => this.#point(null, "pointer"));
+    canvas.addEventListener("click", (event) => this.#pick(this.#under(event)));
+    canvas.addEventListener("keydown", (event) => this.#key(event));
+    canvas.addEventListener("blur", () => this.#point(null, "keyboard"));
+    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && this.#moveTo(this.#cursor ?? 0, "keyboard"));
+  }
+
+  #under(event) {
+    const { width, height, gap } = this.size;
+    const column = Math.floor(event.offsetX / (width + gap));
+    const index = Math.floor(event.offsetY / (height + gap)) * this.#columns + column;
+    return column < this.#columns && index < this.steps.length ? index : null;
+  }
+
+  #key(event) {
+    const at = this.#cursor ?? 0;
+    const [dx, dy] = KEYS[event.key] ?? [0, 0];
+    if (event.key === "Enter" || event.key === " ") this.#pick(at);
+    else if (event.key === "Home") this.#moveTo(0, "keyboard");
+    else if (event.key === "End") this.#moveTo(this.steps.length - 1, "keyboard");
+    else if (dx || dy) this.#moveTo(at + dx + dy * this.#columns, "keyboard");
+    else return;
+    event.preventDefault();
+  }
+
+  #moveTo(index, by) {
+    if (index < 0 || index >= this.steps.length) return;
+    const before = this.#cursor;
+    this.#cursor = index;
+    if (before !== null) this.#draw(before, 0);
+    this.#draw(index, 0);
+    this.#point(index, by);
+  }
+
+  #pick(index) {
+    if (index === null || !this.steps[index]) return;
+    this.#moveTo(index, "pick");
+    this.onPick(this.steps[index]);
+  }
+
+  #point(index, by) {
+    const step = index === null ? null : this.steps[index];
+    if (!step) return this.onPoint(null);
+    const frame = this.canvas.getBoundingClientRect();
+    const [x, y] = this.#at(index);
+    return this.onPoint(step, { left: frame.left + x, bottom: frame.top + y + this.size.height }, by);
+  }
+}

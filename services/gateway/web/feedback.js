@@ -1,0 +1,73 @@
+// How the page answers a person: toasts for what was done or refused, dialogs before what cannot be undone.
+
+import { command } from "./api.js";
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { faults } from "./page.js";
+
+const TOAST_MS = 6000;
+
+/** Say shortly that something was done. */
+export function done(text) {
+  const toast = show("good", "complete", h("strong", {}, text));
+  setTimeout(() => toast.remove(), TOAST_MS);
+}
+
+/** Show why something was refused, every fault; it stays until it is closed. */
+export function refused(title, error) {
+  show("bad", "failed", h("strong", {}, title), faults(error));
+}
+
+function show(kind, shape, ...content) {
+  const close = h("button", { class: "quiet", type: "button", "aria-label": "Close", onclick: () => toast.remove() }, icon("close"));
+  const role = kind === "bad" ? "alert" : "status";
+  const toast = h("div", { class: `toast ${kind}`, role }, icon(shape, 18), h("div", {}, content), close);
+  document.getElementById("toasts").prepend(toast);
+  return toast;
+}
+
+/**
+ * Send a command for a button: it is off meanwhile, and says what came of it. Returns the answer, null if refused.
+ * `what` is a sentence for when it was done, such as "Paused autumn-rollout".
+ */
+export async function act(button, what, method, path, body) {
+  button.disabled = true;
+  try {
+    const answer = await command(method, path, body, what);
+    done(answer.state === "sent" ? `${what}: sent, the answer is still to come` : what);
+    return answer;
+  } catch (error) {
+    refused(`Not done: ${what}`, error);
+    return null;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Ask before something that cannot be taken back. Resolves to {reason}, or null if the person thought again. */
+export function confirm({ title, text, verb, reason = null }) {
+  const field = h("input", { id: "confirm-reason", value: reason ?? "", maxlength: "1000", autocomplete: "off" });
+  const dialog = h("dialog", { "aria-labelledby": "confirm-title" },
+    h("form", { method: "dialog" },
+      h("h2", { id: "confirm-title" }, title),
+      h("p", {}, text),
+      reason !== null && h("label", { class: "field" }, h("span", {}, "Reason ", h("small", {}, "optional, for others")), field),
+      h("div", { class: "actions" },
+        h("button", { value: "" }, "Cancel"),
+        h("button", { value: "yes", class: "danger" }, verb))));
+  document.body.append(dialog);
+  dialog.showModal();
+  if (reason !== null) field.focus();
+  return answerOf(dialog, field);
+}
+
+function answerOf(dialog, field) {
+  // Enter in the field must not mean Cancel, the first button of the form.
+  field.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), dialog.close("yes")));
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes" ? { reason: field.value } : null);
+    });
+  });
+}

@@ -1,0 +1,118 @@
+// Forms whose faults stand beside their fields. A field is known by the path that the API uses for it.
+
+import { fill, h } from "./dom.js";
+import { icon } from "./icons.js";
+
+let serial = 0;
+
+/** A labelled control for the field `path`; faults with that path, or one below it, are shown under it. */
+export function field(path, label, control, hint = null) {
+  const id = `field-${++serial}`;
+  control.id = id;
+  control.setAttribute("aria-describedby", `${id}-hint ${id}-fault`);
+  return h("div", { class: "field", "data-path": path },
+    h("label", { htmlFor: id }, label),
+    control,
+    hint && h("small", { id: `${id}-hint` }, hint),
+    h("div", { id: `${id}-fault`, class: "fault" }));
+}
+
+/** Several controls that are one field. */
+export function fieldset(path, label, ...content) {
+  return h("fieldset", { class: "field", "data-path": path }, h("legend", {}, label), content, h("div", { class: "fault" }));
+}
+
+export const input = (name, props = {}) => h("input", { name, autocomplete: "off", spellcheck: "false", ...props });
+
+export const textarea = (name, props = {}) => h("textarea", { name, rows: 3, spellcheck: "false", ...props });
+
+/** A list to choose from; options are texts or `[value, text]`. */
+export function select(name, options, value = "", props = {}) {
+  const element = h("select", { name, ...props });
+  setOptions(element, options, value);
+  return element;
+}
+
+export function setOptions(element, options, value = element.value) {
+  fill(element, options.map((option) => {
+    const [key, text] = [option].flat();
+    return h("option", { value: key }, text ?? key);
+  }));
+  if ([...element.options].some((option) => option.value === value)) element.value = value;
+}
+
+export function checkbox(name, text, checked = false, value = "on") {
+  return h("label", { class: "check" }, h("input", { type: "checkbox", name, value, checked }), h("span", {}, text));
+}
+
+/** One of several, as a row of buttons. */
+export function choice(name, options, value) {
+  const one = ([key, text]) => h("label", {}, h("input", { type: "radio", name, value: key, checked: key === value }), h("span", {}, text));
+  return h("div", { class: "segmented", role: "radiogroup" }, options.map(one));
+}
+
+/**
+ * Show every fault: beside its field where there is one, and all of them at the top, where the focus goes.
+ * `form` holds an element with class `summary`.
+ */
+export function showFaults(form, problem) {
+  clearFaults(form);
+  const placed = problem.faults.map((fault) => ({ ...fault, place: placeOf(form, fault) }));
+  placed.filter(({ place }) => place).forEach(({ place, message }) => mark(place, message));
+  const summary = form.querySelector(".summary");
+  const title = problem.faults.length > 1 ? `${problem.faults.length} things must be put right` : (problem.faults.length ? "One thing must be put right" : problem.title);
+  fill(summary, icon("failed", 18), h("div", {}, h("strong", {}, title), placed.length ? h("ul", {}, placed.map(line)) : h("p", {}, problem.message)));
+  summary.hidden = false;
+  summary.focus();
+}
+
+/** The element that takes the faults of a form; it stands at its top. */
+export const summary = () => h("div", { class: "summary", tabIndex: -1, role: "alert", hidden: true });
+
+export function clearFaults(form) {
+  form.querySelector(".summary").hidden = true;
+  form.querySelectorAll(".field > .fault").forEach((element) => fill(element));
+  form.querySelectorAll("[aria-invalid]").forEach((element) => element.removeAttribute("aria-invalid"));
+}
+
+/** The field with the longest path that the fault lies at or below. */
+function placeOf(form, fault) {
+  const path = pathOf(fault);
+  const fields = [...form.querySelectorAll(".field[data-path]")].filter(({ dataset }) => path === dataset.path || path.startsWith(`${dataset.path}.`));
+  return fields.sort((a, b) => b.dataset.path.length - a.dataset.path.length)[0];
+}
+
+/** A fault of the whole may name its field at the beginning of its message: "version: …". */
+function pathOf({ field: path, message }) {
+  const plain = path.replace(/^spec\.?/, "");
+  return plain || (/^([a-z_.0-9]+): /.exec(message)?.[1] ?? "");
+}
+
+function mark(place, message) {
+  place.querySelector(":scope > .fault").append(h("p", {}, icon("failed", 13), message));
+  place.querySelectorAll("input, select, textarea").forEach((control) => control.setAttribute("aria-invalid", "true"));
+}
+
+function line({ field: path, message, place }) {
+  const go = () => place.querySelector("input, select, textarea")?.focus();
+  return h("li", {}, place ? h("button", { type: "button", class: "link", onclick: go }, labelOf(place)) : path && h("code", {}, path), " ", message);
+}
+
+const labelOf = (place) => place.querySelector("label, legend").textContent;
+
+/** "10" -> 10, "20%" -> "20%", "" -> undefined; what is neither goes as it is, for the gateway to judge. */
+export function limit(text) {
+  const plain = text.trim();
+  return /^-?\d+$/.test(plain) ? Number(plain) : plain || undefined;
+}
+
+/** Names from a text, separated by commas, spaces or lines. */
+export const names = (text) => text.split(/[\s,]+/).filter(Boolean);
+
+/** "tier=gold region=eu" -> {tier: "gold", region: "eu"} */
+export function labels(text) {
+  return Object.fromEntries(names(text).map((pair) => {
+    const [key, ...rest] = pair.split("=");
+    return [key, rest.join("=")];
+  }));
+}

@@ -1,0 +1,51 @@
+// What is known of the site that was chosen on the board or in the list.
+
+import { fill, h } from "./dom.js";
+import { ago, full } from "./format.js";
+import { badge } from "./states.js";
+
+export class Inspector {
+  #step = null;
+  #shown = "";
+
+  constructor(roll) {
+    this.roll = roll;
+    this.body = h("div");
+    this.element = h("section", { class: "card inspector", "aria-label": "Chosen site", "aria-live": "polite" }, this.body);
+    this.#hint();
+  }
+
+  #hint() {
+    fill(this.body, h("h2", {}, "Site"), h("p", { class: "muted" }, "Choose a site on the board. With the keyboard: Tab to a stage, arrow keys to a site, Enter to choose it."));
+  }
+
+  show(step) {
+    this.#step = step;
+    this.refresh();
+  }
+
+  /** Draw again if anything of it changed. */
+  refresh() {
+    const step = this.#step;
+    if (!step) return;
+    const why = this.roll.why(step);
+    const state = JSON.stringify([step.site, step.state, step.attempt, step.operation_id, step.at, why]);
+    if (state === this.#shown) return;
+    this.#shown = state;
+    fill(this.body, h("h2", {}, link("sites", step.site, step.site)), badge(step.state), why && reason(step, why), this.#facts(step));
+  }
+
+  #facts(step) {
+    const facts = [
+      ["Stage", this.roll.stage(step.stage)?.name],
+      ["Attempt", step.attempt > 1 && String(step.attempt)],
+      ["Changed", step.state !== "waiting" && h("time", { title: full(step.at) }, ago(step.at))],
+      ["Operation", step.operation_id && link("operations", step.operation_id, "Plan, phases and evidence")],
+    ];
+    return h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  }
+}
+
+const link = (place, id, text) => h("a", { href: `#/${place}/${encodeURIComponent(id)}` }, text);
+
+const reason = (step, why) => h("p", { class: step.state === "failed" ? "why failed" : "why" }, h("code", {}, why.code), ` ${why.message}`);

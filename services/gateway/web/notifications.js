@@ -1,0 +1,67 @@
+// Notifications: what people should know, the unread ones counted in the navigation.
+
+import { command, get } from "./api.js";
+import { fill, h, throttled } from "./dom.js";
+import { refused } from "./feedback.js";
+import { select } from "./fields.js";
+import { filtered } from "./filters.js";
+import { ago, full } from "./format.js";
+import { icon } from "./icons.js";
+import { on, onGap } from "./live.js";
+import { empty, heading } from "./page.js";
+import { missingRole, session } from "./session.js";
+import { shapeOf } from "./states.js";
+import { showUnread } from "./shell.js";
+
+const NEWS = ["notification_raised", "notifications_read"];
+const TOPICS = [["", "All topics"], "discover", "done", "error", "warning", "release"];
+
+let following = false;
+
+/** Keep the number of unread notifications in the navigation right. */
+export function followUnread() {
+  const count = throttled(async () => {
+    if (!session.token) return;
+    const { items } = await get("/v1/notifications", { unread: true, limit: 100 }).catch(() => ({ items: [] }));
+    showUnread(items.length);
+  }, 500);
+  count();
+  if (following) return;
+  following = true;
+  on(NEWS, count);
+  onGap(count);
+}
+
+export function notificationsView(page) {
+  const topic = select("topic", TOPICS, "", { "aria-label": "Topic" });
+  const unread = select("unread", [["", "Read and unread"], ["true", "Unread"]], "", { "aria-label": "Read or unread" });
+  const why = missingRole("operator");
+  let newest = 0;
+  const all = h("button", { type: "button", disabled: Boolean(why), title: why || null, onclick: () => read({ up_to: newest }) }, "Mark all as read");
+  const list = filtered(page, "/v1/notifications", [topic, unread], (items) => {
+    newest = Math.max(newest, ...items.map(({ notification_id: id }) => id));
+    all.hidden = !items.some((item) => !item.read);
+    return items.length ? h("ul", { class: "notices card" }, items.map(notice)) : empty("Nothing to tell", "Releases, failures and finished strategies are told here.");
+  });
+  page.root.append(heading("Notifications", { actions: [all] }), list.element);
+  on(NEWS, throttled(list.reload, 300), page.signal);
+}
+
+function notice(item) {
+  const { notification_id: id, topic, message, link, raised_at: at } = item;
+  const mark = () => read({ ids: [id] });
+  const text = link ? h("a", { href: link.replace(/^\/v1/, "#"), onclick: () => !item.read && mark() }, message) : h("span", {}, message);
+  const button = !item.read && !missingRole("operator") && h("button", { type: "button", class: "quiet", onclick: mark }, "Mark as read");
+  return h("li", { class: `tone-${shapeOf(topic)}${item.read ? "" : " unread"}` },
+    h("span", { class: "dot", title: topic }, icon(shapeOf(topic), 15)),
+    h("div", {}, h("p", {}, !item.read && h("span", { class: "unseen" }, "Unread: "), text), h("p", { class: "muted" }, topic, " · ", h("time", { title: full(at) }, ago(at)))),
+    button);
+}
+
+async function read(which) {
+  try {
+    await command("POST", "/v1/notifications/read", which, "Mark as read");
+  } catch (error) {
+    refused("Not marked as read", error);
+  }
+}

@@ -1,0 +1,59 @@
+// The sites of a strategy as a table: what the board shows, for those who would rather read.
+
+import { fill, h, perFrame } from "./dom.js";
+import { number } from "./format.js";
+import { empty, table } from "./page.js";
+import { badge } from "./states.js";
+
+const AT_ONCE = 200;
+
+export class StepList {
+  #filter = { state: null, text: "" };
+  #shown = AT_ONCE;
+
+  constructor(roll, onPick) {
+    this.roll = roll;
+    this.onPick = onPick;
+    this.element = h("div", { class: "card", hidden: true });
+    this.draw = perFrame(() => this.#render());
+  }
+
+  show(visible) {
+    this.element.hidden = !visible;
+    this.moved();
+  }
+
+  filter(change) {
+    Object.assign(this.#filter, change);
+    this.#shown = AT_ONCE;
+    this.moved();
+  }
+
+  moved() {
+    if (!this.element.hidden) this.draw();
+  }
+
+  #matching() {
+    const { state, text } = this.#filter;
+    return [...this.roll.steps.values()].filter((step) => (!state || step.state === state) && step.site.includes(text));
+  }
+
+  #render() {
+    const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
+    const steps = this.#matching();
+    const more = () => ((this.#shown += AT_ONCE), this.draw());
+    const content = steps.length ? table(this.#columns(), steps.slice(0, this.#shown), "Sites of this strategy") : empty("No such site", "No site of this strategy matches.");
+    fill(this.element, content, steps.length > this.#shown && h("button", { type: "button", onclick: more }, `Show more of ${number(steps.length)}`));
+    if (focused) [...this.element.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
+  }
+
+  #columns() {
+    return [
+      ["Site", (step) => h("button", { type: "button", class: "link", onclick: () => this.onPick(step) }, step.site)],
+      ["Stage", (step) => this.roll.stage(step.stage)?.name ?? ""],
+      ["State", (step) => badge(step.state)],
+      ["Attempt", (step) => step.attempt, "number"],
+      ["Why", (step) => this.roll.why(step)?.message ?? "", "wide"],
+    ];
+  }
+}

@@ -1,0 +1,100 @@
+// All strategies: what is under way, what is ready, what has ended; live.
+
+import { all } from "./api.js";
+import { fill, h, keyed, perFrame, setText, throttled } from "./dom.js";
+import { ago, full, number, percent, words } from "./format.js";
+import { icon } from "./icons.js";
+import { on } from "./live.js";
+import { empty, heading, resource } from "./page.js";
+import { stageBars } from "./progress.js";
+import { missingRole } from "./session.js";
+import { badge, ENDED_STATES, LIVE_STATES, sumOf, total } from "./states.js";
+
+const PARTS = [
+  ["Under way", LIVE_STATES],
+  ["Ready to apply", ["ready"]],
+  ["Ended", ENDED_STATES],
+];
+
+export function strategiesView(page) {
+  const known = new Map();
+  const body = h("div");
+  const draw = perFrame(() => render(body, [...known.values()]));
+  page.root.append(heading("Strategies", { note: "Roll-outs over many sites, in stages.", actions: [newButton()] }), body);
+  const load = resource(page, body, () => all("/v1/strategies", {}, page.signal), (items) => {
+    known.clear();
+    items.forEach((item) => known.set(item.strategy_id, item));
+    fill(body);
+    draw();
+  });
+  follow(page, known, draw, throttled(load, 500));
+}
+
+export function newButton() {
+  const why = missingRole("operator");
+  return h("a", { class: "button primary", href: "#/new-strategy", "aria-disabled": why ? "true" : null, title: why || null }, icon("plus"), "New strategy");
+}
+
+/** Fold events into what is known; what cannot be folded is read again. */
+function follow(page, known, draw, reload) {
+  const change = (event, work) => {
+    const strategy = known.get(event.subject);
+    if (!strategy || !event.data) return reload();
+    work(strategy, event.data);
+    return draw();
+  };
+  on("strategy_planned", reload, page.signal);
+  on("strategy_state_changed", (event) => change(event, (s, data) => Object.assign(s, { state: data.state, why: data.why })), page.signal);
+  on("stage_progressed", (event) => change(event, moveStage), page.signal);
+  on("strategy_deleted", (event) => known.delete(event.subject) && draw(), page.signal);
+}
+
+function moveStage(strategy, { stage, state, counts }) {
+  const moved = strategy.stages.find(({ position }) => position === stage);
+  if (moved) Object.assign(moved, { state, counts });
+}
+
+function render(body, items) {
+  if (items.length === 0) return fill(body, nothingYet());
+  const parts = PARTS.map(([title, states]) => ({ title, items: items.filter(({ state }) => states.includes(state)) }));
+  body.querySelector(":scope > .empty")?.remove();
+  return keyed(body, parts.filter((part) => part.items.length), (part) => part.title, createPart, (element, part) => {
+    setText(element.count, number(part.items.length));
+    keyed(element.list, part.items, (item) => item.strategy_id, createItem, updateItem);
+  });
+}
+
+const nothingYet = () => empty("No strategy yet",
+  "A strategy takes a release to many sites: a canary first, then the rest in stages, and it stops by itself when sites fail.",
+  newButton());
+
+function createPart({ title }) {
+  const list = h("ul", { class: "strategies" });
+  const count = h("span", { class: "count plain" });
+  return Object.assign(h("section", { class: "section" }, h("h2", {}, title, count), list), { list, count });
+}
+
+function createItem({ strategy_id, name, spec, created_at }) {
+  const parts = { state: h("span"), why: h("p", { class: "why" }), figure: h("strong"), failed: h("span", { class: "failed-count" }), bars: stageBars() };
+  const what = spec && `${words(spec.type)} ${spec.app}${spec.version ? ` to ${spec.version}` : ""}`;
+  const element = h("li", { class: "card strategy" },
+    h("div", { class: "strategy-head" },
+      h("div", {}, h("h3", {}, h("a", { href: `#/strategies/${encodeURIComponent(strategy_id)}` }, name)), h("p", { class: "muted" }, what)),
+      h("div", { class: "strategy-figures" }, parts.failed, parts.figure, parts.state)),
+    parts.bars,
+    h("div", { class: "strategy-foot" }, parts.why, h("time", { class: "muted", title: full(created_at) }, ago(created_at))));
+  return Object.assign(element, { parts });
+}
+
+function updateItem({ parts, dataset }, strategy) {
+  const counts = sumOf(strategy.stages.map((stage) => stage.counts));
+  parts.bars.update(strategy.stages);
+  setText(parts.why, strategy.why?.message ?? "");
+  setText(parts.figure, progressOf(counts));
+  setText(parts.failed, counts.failed ? `${number(counts.failed)} failed` : "");
+  if (dataset.state === strategy.state) return;
+  dataset.state = strategy.state;
+  fill(parts.state, badge(strategy.state));
+}
+
+const progressOf = (counts) => (total(counts) ? percent(Math.floor((1000 * counts.complete) / total(counts)) / 1000) : "");

@@ -1,0 +1,179 @@
+// One strategy: how it stands, what can be done, every site on the board, what happened.
+
+import { get, pages } from "./api.js";
+import { Board } from "./board.js";
+import { announce, fill, h, perFrame, setText, throttled } from "./dom.js";
+import { icon } from "./icons.js";
+import { Inspector } from "./inspector.js";
+import { on } from "./live.js";
+import { failure, resource } from "./page.js";
+import { bar } from "./progress.js";
+import { Roll } from "./roll.js";
+import { badge } from "./states.js";
+import { StepList } from "./step_list.js";
+import { actionBar } from "./strategy_actions.js";
+import { figures, outlook } from "./strategy_figures.js";
+import { excludedSites, settings, subtitle } from "./strategy_plan.js";
+import { timeline } from "./timeline.js";
+
+const ADVICE = {
+  failure_rate_high: ({ failed_in_window, finished_in_window }) => `Many failures: ${failed_in_window} of the last ${finished_in_window} finished sites failed. Consider a pause.`,
+  strategy_silent: ({ silent_seconds, running }) => `Nothing was heard for ${silent_seconds} s, with ${running} sites still running.`,
+};
+
+export function strategyView(page) {
+  let view = null;
+  const path = `/v1/strategies/${encodeURIComponent(page.params.id)}`;
+  const root = h("div");
+  page.root.append(root);
+  const load = resource(page, root, () => get(path, {}, page.signal), (strategy) => {
+    view ??= new StrategyView(page, root, strategy, load);
+    view.take(strategy);
+  });
+}
+
+class StrategyView {
+  constructor(page, root, strategy, reload) {
+    this.page = page;
+    this.roll = new Roll(strategy);
+    this.path = `/v1/strategies/${encodeURIComponent(strategy.strategy_id)}`;
+    this.reload = throttled(reload, 500);
+    this.draw = perFrame(() => this.render());
+    this.build();
+    fill(root, this.head, h("div", { class: "strategy-page" }, this.main, this.side));
+    this.follow();
+  }
+
+  build() {
+    const { roll, page } = this;
+    this.inspector = new Inspector(roll);
+    this.board = new Board(roll, (step) => this.inspector.show(step), page.signal);
+    this.list = new StepList(roll, (step) => this.inspector.show(step));
+    this.figures = figures(roll, (state) => this.filter(state));
+    this.actions = actionBar(roll);
+    this.timeline = timeline(page, `${this.path}/timeline`);
+    this.total = bar("Whole strategy");
+    this.outlook = outlook(roll);
+    this.state = h("span", { class: "state" });
+    this.why = h("p", { class: "lead" });
+    this.advice = h("div", { role: "alert" });
+    this.excluded = h("div");
+    this.head = this.buildHead();
+    this.main = h("div", { class: "strategy-main" }, this.buildTools(), this.board.element, this.list.element, this.excluded, settings(roll.facts));
+    this.side = h("aside", { class: "side", "aria-label": "Details" }, this.inspector.element, this.timeline.element);
+  }
+
+  buildHead() {
+    return h("header", { class: "strategy-top" },
+      h("a", { class: "back", href: "#/" }, icon("back"), "Strategies"),
+      h("div", { class: "heading" },
+        h("div", {}, h("div", { class: "title-row" }, h("h1", { tabIndex: -1 }, this.roll.facts.name), this.state), subtitle(this.roll)),
+        this.actions.element),
+      this.advice,
+      h("section", { class: "card overview", "aria-label": "Progress" },
+        h("div", { class: "overview-head" }, this.why, this.outlook.element),
+        this.total, this.figures.element));
+  }
+
+  buildTools() {
+    const search = h("input", { type: "search", placeholder: "Find a site", "aria-label": "Find a site", class: "search", oninput: () => this.find(search.value) });
+    const tab = (text, name) => h("button", { type: "button", "aria-pressed": String(name === "board"), onclick: () => this.switchTo(name), "data-name": name }, text);
+    this.tabs = h("div", { class: "segmented", role: "group", "aria-label": "Show sites as" }, tab("Board", "board"), tab("List", "list"));
+    return h("div", { class: "tools" }, h("h2", {}, "Sites"), search, this.tabs);
+  }
+
+  switchTo(name) {
+    for (const button of this.tabs.children) button.setAttribute("aria-pressed", String(button.dataset.name === name));
+    this.board.element.hidden = name !== "board";
+    this.list.show(name === "list");
+  }
+
+  filter(state) {
+    this.board.filter(state);
+    this.list.filter({ state });
+  }
+
+  find(text) {
+    const step = text && this.board.find(text);
+    if (step) this.inspector.show(step);
+    this.list.filter({ text });
+  }
+
+  /** The strategy as the API has it, now or after a gap in the events. */
+  take(strategy) {
+    this.roll.take(strategy);
+    this.board.layOut();
+    fill(this.excluded, excludedSites(strategy));
+    this.draw();
+    this.readSteps();
+    this.timeline.read();
+  }
+
+  async readSteps() {
+    try {
+      for await (const items of pages(`${this.path}/steps`, {}, this.page.signal)) {
+        this.moved(this.roll.put(items), false);
+      }
+    } catch (error) {
+      if (error.name !== "AbortError") fill(this.advice, failure(error, () => this.readSteps()));
+    }
+  }
+
+  follow() {
+    const handlers = {
+      strategy_state_changed: (data) => this.stateChanged(data),
+      stage_progressed: (data) => this.stageProgressed(data),
+      steps_changed: ({ steps, at }) => this.moved(this.roll.put(steps, at), true),
+      stage_forecast: (data) => (this.roll.forecast(data), this.draw()),
+      strategy_planned: () => this.reload(),
+      strategy_deleted: () => ((this.roll.facts.deleted = true), this.draw()),
+      failure_rate_high: (data) => this.advise("failure_rate_high", data),
+      strategy_silent: (data) => this.advise("strategy_silent", data),
+    };
+    for (const [type, handle] of Object.entries(handlers)) {
+      on(type, (event) => event.subject === this.roll.id && (event.data ? handle(event.data) : this.reload()), this.page.signal);
+    }
+  }
+
+  stateChanged({ name, state, why }) {
+    if (this.roll.facts.state !== state) announce(`${name} is ${state}: ${why.message}`);
+    Object.assign(this.roll.facts, { state, why });
+    if (state !== "applying") fill(this.advice);
+    this.draw();
+    this.timeline.soon();
+  }
+
+  stageProgressed(data) {
+    if (this.roll.moveStage(data)) {
+      announce(`Stage ${data.name} is ${data.state}`);
+      this.timeline.soon();
+    }
+    this.draw();
+  }
+
+  moved(steps, live) {
+    this.board.moved(steps, live);
+    this.list.moved();
+    if (live && steps.some(({ state }) => state === "failed")) this.timeline.soon();
+    this.inspector.refresh();
+  }
+
+  advise(type, data) {
+    const stage = this.roll.stage(data.stage)?.name ?? "";
+    fill(this.advice, h("p", { class: "advice" }, icon("warning"), h("span", {}, h("strong", {}, `Stage ${stage} `), ADVICE[type](data))));
+    this.timeline.soon();
+  }
+
+  render() {
+    const { facts, counts } = this.roll;
+    if (this.state.dataset.state !== facts.state) fill(this.state, badge(facts.state, true));
+    this.state.dataset.state = facts.state;
+    setText(this.why, facts.deleted ? "This strategy was deleted; its history stays." : (facts.why?.message ?? ""));
+    this.total.update(counts);
+    this.figures.update();
+    this.outlook.update();
+    this.actions.update();
+    this.board.updateStages();
+    this.inspector.refresh();
+  }
+}

@@ -1,0 +1,84 @@
+// What can be done with a strategy: the buttons are always in the same place, and say why they are off.
+
+import { h, setText } from "./dom.js";
+import { act, confirm } from "./feedback.js";
+import { navigate } from "./router.js";
+import { missingRole } from "./session.js";
+
+const RUN = {
+  ready: ["apply", "Apply", "Started"],
+  applying: ["pause", "Pause", "Paused"],
+  paused: ["resume", "Resume", "Resumed"],
+};
+const ABORTABLE = ["ready", "applying", "paused"];
+const RETRYABLE = ["failed", "aborted"];
+const DELETABLE = ["ready", "complete", "failed", "aborted"];
+
+/** Apply, pause or resume; abort; retry; delete; with a reason for others. */
+export function actionBar(roll) {
+  const bar = { roll, reason: reasonField(), ...buttons() };
+  bar.run.addEventListener("click", () => run(bar));
+  bar.retry.addEventListener("click", () => send(bar, bar.retry, "retry", "Trying the failed sites again"));
+  bar.abort.addEventListener("click", () => abort(bar));
+  bar.remove.addEventListener("click", () => remove(bar));
+  bar.element = h("div", { class: "actions" }, bar.reason, bar.run, bar.retry, bar.abort, bar.remove);
+  bar.update = () => update(bar);
+  return bar;
+}
+
+const reasonField = () => h("input", { id: "reason", class: "reason", placeholder: "Reason (optional)", "aria-label": "Reason for the next action, optional", maxlength: "1000", autocomplete: "off" });
+
+function buttons() {
+  const make = (id, text, kind = "") => h("button", { type: "button", id: `do-${id}`, class: kind }, text);
+  return { run: make("run", "Apply", "primary"), retry: make("retry", "Retry failed"), abort: make("abort", "Abort", "danger"), remove: make("delete", "Delete") };
+}
+
+function update(bar) {
+  const { state, deleted } = bar.roll.facts;
+  const off = deleted ? "The strategy is deleted." : missingRole("operator");
+  const [, text = "Apply"] = RUN[state] ?? [];
+  setText(bar.run, text);
+  bar.run.hidden = !RUN[state];
+  bar.retry.hidden = !RETRYABLE.includes(state);
+  set(bar.run, off);
+  set(bar.retry, off);
+  set(bar.abort, off || (ABORTABLE.includes(state) ? "" : `It is ${state}; there is nothing to abort.`));
+  set(bar.remove, off || (DELETABLE.includes(state) ? "" : "It runs; abort it first."));
+  bar.reason.hidden = Boolean(off) || !(RUN[state] || RETRYABLE.includes(state));
+}
+
+function set(button, why) {
+  button.disabled = Boolean(why);
+  button.title = why;
+}
+
+async function run(bar) {
+  const [verb, , past] = RUN[bar.roll.facts.state];
+  await send(bar, bar.run, verb, past);
+}
+
+async function send(bar, button, verb, past) {
+  const { name, strategy_id } = bar.roll.facts;
+  const body = { reason: bar.reason.value };
+  const answer = await act(button, `${past}: ${name}`, "POST", `/v1/strategies/${encodeURIComponent(strategy_id)}/${verb}`, body);
+  if (answer) bar.reason.value = "";
+  update(bar);
+}
+
+async function abort(bar) {
+  const { name } = bar.roll.facts;
+  const { waiting, running } = bar.roll.counts;
+  const text = `${running} running sites finish what they began; ${waiting} waiting ones will not be touched.`;
+  const answer = await confirm({ title: `Abort ${name}?`, text, verb: "Abort", reason: bar.reason.value });
+  if (!answer) return;
+  bar.reason.value = answer.reason;
+  await send(bar, bar.abort, "abort", "Aborted");
+}
+
+async function remove(bar) {
+  const { name, strategy_id } = bar.roll.facts;
+  const text = "Its history stays readable under its id, and its name becomes free.";
+  if (!(await confirm({ title: `Delete ${name}?`, text, verb: "Delete" }))) return;
+  const answer = await act(bar.remove, `Deleted: ${name}`, "DELETE", `/v1/strategies/${encodeURIComponent(strategy_id)}`);
+  if (answer) navigate("/");
+}

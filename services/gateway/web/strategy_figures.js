@@ -1,0 +1,50 @@
+// The figures of a strategy. They are the legend of the board too, and light up their sites when pressed.
+
+import { fill, h, setText } from "./dom.js";
+import { minute, number, percent, timeLeft } from "./format.js";
+import { icon } from "./icons.js";
+import { shapeOf, STEP_STATES } from "./states.js";
+
+const LOOK_AT = 0.05; // share of failures from which the rate is shown as a warning
+
+/** Counts by state as toggle buttons: `onFilter(state | null)`. */
+export function figures(roll, onFilter) {
+  const buttons = STEP_STATES.map((state) => figure(state));
+  const press = (button) => {
+    const chosen = button.getAttribute("aria-pressed") === "true" ? null : button;
+    buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === chosen)));
+    onFilter(chosen?.dataset.state ?? null);
+  };
+  buttons.forEach((button) => button.addEventListener("click", () => press(button)));
+  const element = h("div", { class: "figures", role: "group", "aria-label": "Sites by state; press one to light up its sites" }, buttons);
+  return { element, update: () => buttons.forEach((button) => setText(button.figure, number(roll.counts[button.dataset.state]))) };
+}
+
+function figure(state) {
+  const count = h("strong", {}, "0");
+  const button = h("button", { type: "button", class: `figure tone-${state}`, "data-state": state, "aria-pressed": "false" },
+    h("span", { class: "swatch" }, icon(shapeOf(state), 13)), count, h("span", { class: "word" }, state));
+  return Object.assign(button, { figure: count });
+}
+
+/** How it goes on: when the running stage ends, and its failure rate, as the monitor sees them. */
+export function outlook(roll) {
+  const element = h("p", { class: "outlook" });
+  let shown = "";
+  const update = () => {
+    const parts = forecastParts(roll);
+    if (JSON.stringify(parts) === shown) return;
+    shown = JSON.stringify(parts);
+    fill(element, parts.map(([title, text, kind]) => h("span", { class: kind ?? "" }, h("small", {}, title), text)));
+  };
+  return { element, update };
+}
+
+function forecastParts(roll) {
+  const stage = roll.current;
+  if (!stage?.forecast || roll.facts.state !== "applying") return [];
+  const { failure_rate: rate, eta_low: low, eta_high: high } = stage.forecast;
+  const parts = [["Recent failures", percent(rate), rate >= LOOK_AT ? "bad" : ""]];
+  if (low && high) parts.push([`Stage ${stage.name} ends in`, `${timeLeft(low, high)} (by ${minute(high)})`]);
+  return parts;
+}
