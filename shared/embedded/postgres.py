@@ -95,7 +95,8 @@ def remove_shared() -> None:
 def _folder(home: Home, as_root: bool) -> Path:
     if not as_root:
         return home.root / "postgres"
-    return ROOT_FOLDER / hashlib.sha256(str(home.root).encode()).hexdigest()[:16]
+    # The password is part of the name: a home that was deleted and made anew does not meet the data of the old one.
+    return ROOT_FOLDER / hashlib.sha256(f"{home.root} {home.secret('postgres')}".encode()).hexdigest()[:16]
 
 
 def _place(home: Home) -> Place:
@@ -112,11 +113,19 @@ def _place(home: Home) -> Place:
 def _give_folder(folder: Path, account: Account, home: Home) -> None:
     if folder.exists():
         return
+    _drop_orphans(home)
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     draft.mkdir(mode=0o700)
     (draft / "home").write_text(str(home.root))
     os.chown(draft, account.uid, account.gid)
     draft.replace(folder)
+
+
+def _drop_orphans(home: Home) -> None:
+    """Delete the data of a home that stood at this path and was deleted: nobody has its password any more."""
+    for mark in ROOT_FOLDER.glob("*/home"):
+        if mark.read_text() == str(home.root):
+            shutil.rmtree(mark.parent)
 
 
 def _wheel() -> Path:
