@@ -151,7 +151,8 @@ where s.strategy_id = n.strategy_id and s.position = n.position;
 
 -- name: start_steps
 -- The next waiting steps of a stage get a slot; those whose site became unmanaged are aborted instead.
-with next as (
+-- Materialized: inlined, the choice would be made anew for each row that it is joined to.
+with next as materialized (
     select st.position, coalesce(s.managed, false) as managed
     from step st left join site s on s.name = st.site
     where st.strategy_id = :strategy_id and st.stage = :stage and st.position >= :cursor
