@@ -39,7 +39,8 @@ class DeadLetters:
         """Dead letters by topic, without those that have none."""
         partitions = {topic: self._partition(topic) for topic in LIVE}
         async with self._consumer() as kafka:
-            there = [partition for partition in partitions.values() if kafka.partitions_for_topic(partition.topic)]
+            known = await kafka.topics()
+            there = [partition for partition in partitions.values() if partition.topic in known]
             starts, ends = await kafka.beginning_offsets(there), await kafka.end_offsets(there)
         counts = {topic: ends[p] - starts[p] for topic, p in partitions.items() if p in ends}
         return {topic: count for topic, count in counts.items() if count}
@@ -82,6 +83,7 @@ class DeadLetters:
         try:
             async with asyncio.timeout(SECONDS):
                 await kafka.start()
+                await asyncio.sleep(0)  # aiokafka raises CancelledError when stopped before its own task has begun
                 yield kafka
         except (KafkaError, TimeoutError) as error:
             raise KafkaAway(f"Kafka did not answer: {error!r}") from error

@@ -2,6 +2,7 @@
 these would, in the same words."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,7 +52,7 @@ class Door:
         """Send a request; `body` goes as JSON, bytes as they are."""
         sent = {"Authorization": f"Bearer {self.token if token is None else token}"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         async with self.http.request(method, self.url + path, data=data, headers=sent) as answer:
             raw = await answer.read()
             is_json = answer.content_type.endswith("json")
@@ -108,6 +109,7 @@ class Door:
 async def gateway(world: World, instance: str = "1", **knobs: Any) -> AsyncIterator[Door]:
     """A running replica, ready to take requests."""
     settings = GatewaySettings(**{"port": 0, "answer_seconds": 8, **knobs})
+    note_of(world.home, "gateway", instance).unlink(missing_ok=True)  # that of a run before
     replica = world.run("gateway", partial(wire, knobs=settings), instance)
     async with replica as service, aiohttp.ClientSession() as http:
         url = await _ready(world, instance, http)

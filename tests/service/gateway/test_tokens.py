@@ -1,0 +1,65 @@
+"""Tokens: the first one, how they are kept, and what deleting one means."""
+
+import asyncio
+import stat
+from functools import partial
+
+import pytest
+
+from services.gateway.app import wire
+from services.gateway.settings import GatewaySettings
+from shared.service import build
+from tests.service.gateway.door import gateway
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+
+async def test_replicas_that_start_together_make_one_first_token_that_only_its_owner_can_read(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wired = partial(wire, knobs=GatewaySettings(port=0))
+    services = await asyncio.gather(*(build("gateway", wired, world.settings("gateway", i)) for i in "123"))
+    file = world.home / "admin.token"
+    token = file.read_text().strip()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert capsys.readouterr().out.count(token) == 1
+    (row,) = await services[0].pool.fetch("select hash from token")
+    assert row["hash"].startswith("$argon2id$")
+    assert token not in row["hash"]
+    for service in services:
+        service.pool.terminate()
+    async with gateway(world) as door:
+        assert await door.get("/v1/me") == {"name": "admin", "role": "admin"}
+        assert file.read_text().strip() == token
+
+
+async def test_a_deleted_token_opens_nothing_at_any_replica_and_the_last_admin_stays(world: World) -> None:
+    async with gateway(world, "1") as one, gateway(world, "2", token_cache_seconds=0.2) as two:
+        made = await one.ask("POST", "/v1/tokens", {"name": "ci", "role": "operator"})
+        assert made.status == 201
+        token, token_id = made.body["token"], made.body["id"]
+        again = await two.ask("POST", "/v1/tokens", {"name": "ci", "role": "viewer"})
+        assert (again.status, again.body["code"]) == (409, "token_exists")
+        assert (await one.ask("GET", "/v1/me", token=token)).body == {"name": "ci", "role": "operator"}
+        assert (await two.ask("GET", "/v1/me", token=token)).status == 200
+        listed = await one.get("/v1/tokens")
+        assert token not in str(listed)
+        assert [item["name"] for item in listed["items"]] == ["admin", "ci"]
+        assert (await one.ask("DELETE", f"/v1/tokens/{token_id}")).status == 200
+        assert (await one.ask("GET", "/v1/me", token=token)).status == 401
+        async with asyncio.timeout(5):
+            while (await two.ask("GET", "/v1/me", token=token)).status == 200:
+                pass
+        assert (await one.ask("DELETE", f"/v1/tokens/{token_id}")).status == 404
+        refused = await one.ask("DELETE", f"/v1/tokens/{listed['items'][0]['id']}")
+        assert (refused.status, refused.body["code"]) == (409, "last_admin")
+        audit = (await one.get("/v1/audit?actor=admin"))["items"]
+        assert [entry["action"] for entry in audit] == ["delete_token", "create_token operator"]
+
+
+async def test_a_verified_token_does_not_cost_a_hash_again(world: World) -> None:
+    async with gateway(world) as door:
+        await door.get("/v1/me")
+        await door.service.pool.execute("update token set hash = 'broken'")
+        assert (await door.ask("GET", "/v1/me")).status == 200
