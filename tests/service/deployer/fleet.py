@@ -10,7 +10,7 @@ from typing import Any
 
 from services.deployer.app import TOPICS
 from services.deployer.crew import Crew
-from services.deployer.drivers import Driver
+from services.deployer.drivers import Driver, Order, Progress
 from services.deployer.drivers.simulated import SimulatedDriver
 from services.deployer.drivers.simulated_journal import Line
 from services.deployer.handlers import handlers
@@ -19,15 +19,20 @@ from services.deployer.planner import Planner
 from services.deployer.runner import Runner
 from services.deployer.settings import DeployerSettings
 from shared.manifest import SimulatedComponent
-from shared.messages.base import CommandAccepted
-from shared.messages.catalog import ReleaseAvailable
-from shared.messages.deployer import CommandRejected, OperationFailed, OperationSucceeded, RequestOperation
+from shared.messages.base import CommandAccepted, CommandRejected
+from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
+from shared.messages.deployer import OperationFailed, OperationSucceeded, RequestOperation
 from shared.messages.strategy import Site, SitesChanged
-from shared.service import Service
+from shared.service import Service, Wire
 from tests.support.world import World
 
 APP = "shop"
+Answer = CommandAccepted | CommandRejected
 Finished = OperationSucceeded | OperationFailed
+LEARNT = """
+    select coalesce((select sequence from feed), 0) = $1 and (select count(*) from release) = $2
+        and (select count(*) from release where withdrawn) = $3
+"""
 
 
 @dataclass
@@ -36,7 +41,10 @@ class Fleet:
 
     world: World
     sequence: int = 0
+    released: int = 0
+    withdrawn: int = 0
     devices: SimulatedDriver = field(init=False)
+    service: Service = field(init=False)
 
     def __post_init__(self) -> None:
         self.devices = SimulatedDriver(self.world.home / "devices")
@@ -54,6 +62,7 @@ class Fleet:
 
     async def release(self, version: str, *components: SimulatedComponent, **facts: Any) -> None:
         """Publish a release; without components it has one, `web`, that succeeds at once."""
+        self.released += 1
         await self.world.send(
             ReleaseAvailable(
                 **{
@@ -72,26 +81,46 @@ class Fleet:
             sequence=1,
         )
 
-    async def known(self, service: Service, sites: int, releases: int) -> None:
-        """Wait until the deployer has learnt of so many sites and releases."""
-        count = "select (select count(*) from site) = $1 and (select count(*) from release) = $2"
+    async def withdraw(self, version: str) -> None:
+        """Withdraw a release."""
+        self.withdrawn += 1
+        event = ReleaseWithdrawn(release_id=f"{APP}-{version}", app=APP, version=version)
+        await self.world.send(event, sequence=2)
+
+    async def known(self, service: Service) -> None:
+        """Until the deployer has learnt all that was told so far; no event says so, its tables do."""
         async with asyncio.timeout(10):
-            while not await service.pool.fetchval(count, sites, releases):
-                await asyncio.sleep(0.01)  # its projections tell nobody when they are up to date
+            while not await service.pool.fetchval(LEARNT, self.sequence, self.released, self.withdrawn):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     # -- operations -----------------------------------------------------------------------------------------------
 
     async def request(self, site: str, kind: str, version: str | None = None, **facts: Any) -> str:
         """Request an operation that must be accepted; returns its id."""
+        return (await self.answer(site, kind, version, **facts)).command_id
+
+    async def answer(self, site: str, kind: str, version: str | None = None, **facts: Any) -> CommandAccepted:
+        """The answer to a request that must be accepted."""
         answer = await self.world.ask(_request(site, kind, version, **facts))
         assert isinstance(answer, CommandAccepted), answer
-        return answer.command_id
+        return answer
 
     async def refused(self, site: str, kind: str, version: str | None = None, **facts: Any) -> list[str]:
         """Request an operation that must be refused; returns the codes of all faults."""
         answer = await self.world.ask(_request(site, kind, version, **facts))
         assert isinstance(answer, CommandRejected), answer
         return [fault.code for fault in answer.faults]
+
+    async def ask_all(self, sites: Sequence[str], kind: str, version: str | None = None, **facts: Any) -> list[Answer]:
+        """Request an operation on each of these sites at once; the answers in order."""
+        ids = await asyncio.gather(*(self.world.send(_request(site, kind, version, **facts)) for site in sites))
+        return [await self.world.answer(identifier) for identifier in ids]
+
+    async def request_all(self, sites: Sequence[str], kind: str, version: str | None = None, **facts: Any) -> list[str]:
+        """The same, of which all must be accepted; returns the ids."""
+        answers = await self.ask_all(sites, kind, version, **facts)
+        assert all(isinstance(answer, CommandAccepted) for answer in answers)
+        return [answer.command_id for answer in answers]
 
     async def end(self, operation_id: str) -> Finished:
         """How the operation ended."""
@@ -133,23 +162,73 @@ _Finished = OperationSucceeded.__mro__[1]  # what both ends have in common
 
 
 def _request(site: str, kind: str, version: str | None, **facts: Any) -> RequestOperation:
-    return RequestOperation.model_validate({"site": site, "app": APP, "kind": kind, "version": version, **facts})
+    return RequestOperation.model_validate({"app": APP, **facts, "site": site, "kind": kind, "version": version})
+
+
+class Silent(Leases):
+    """The leases of a runner whose process was stopped: no heartbeat, and nothing is given back."""
+
+    async def keep_for_ever(self) -> None:
+        await asyncio.Event().wait()
+
+    async def give_back(self) -> None:
+        """Dead processes give nothing back."""
+
+
+class Gate:
+    """Devices behind a gate: the runner that comes to `place` stands still there until `opened`."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    def before(self, driver: SimulatedDriver) -> Driver:
+        """Put the gate between a runner and its devices."""
+        self._driver = driver
+        return self
+
+    async def _pass(self, place: str) -> None:
+        if place == self.place:
+            self.reached.set()
+            await self.opened.wait()
+
+    async def start(self, orders: Sequence[Order]) -> None:
+        await self._pass("before the start")
+        await self._driver.start(orders)
+        await self._pass("after the start")
+
+    async def poll(self, orders: Sequence[Order]) -> Sequence[Progress]:
+        answers = await self._driver.poll(orders)
+        await self._pass("with the result")
+        return answers
+
+    async def cancel(self, orders: Sequence[Order]) -> None:
+        await self._driver.cancel(orders)
+
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
+        return await self._driver.has_revision(orders)
+
+    async def wait(self, seconds: float) -> None:
+        await self._driver.wait(seconds)
 
 
 def deployer(
-    drive: Callable[[SimulatedDriver], Driver] = lambda driver: driver, runs: bool = True, **knobs: Any
-) -> Callable[[Service], Any]:
-    """The wiring of a replica, with quick knobs. `drive` may put something between runner and devices."""
+    drive: Callable[[SimulatedDriver], Driver] = lambda driver: driver,
+    runs: type[Leases] | None = Leases,
+    **knobs: Any,
+) -> Wire:
+    """The wiring of a replica, with quick knobs. `drive` may put a gate before the devices; without `runs` it only
+    answers commands."""
 
     async def wire(service: Service) -> None:
-        driver = drive(SimulatedDriver(service.settings.home / "devices"))
-        crew = Crew({"simulated": driver})
-        owner = f"deployer-{service.settings.instance}"
-        leases = Leases(service.ledger, owner, service.settings.lease_seconds)
+        crew = Crew({"simulated": drive(SimulatedDriver(service.settings.home / "devices"))})
         own = DeployerSettings(**{"cancel_check_seconds": 0.02, "stop_seconds": 0.5, "recovery_seconds": 1.5, **knobs})
         service.handlers = handlers(Planner(crew))
         service.topics = TOPICS
         if runs:
+            owner = f"deployer-{service.settings.instance}"
+            leases = runs(service.ledger, owner, service.settings.lease_seconds)
             service.parts.append(Runner(service.ledger, crew, own, leases).run)
 
     return wire
@@ -163,5 +242,6 @@ async def ready(world: World, sites: Sequence[str], versions: Sequence[str], **k
     for version in versions:
         await fleet.release(version)
     async with world.run("deployer", deployer(**knobs)) as service:
-        await fleet.known(service, len(sites), len(versions))
+        await fleet.known(service)
+        fleet.service = service
         yield fleet

@@ -1,0 +1,92 @@
+"""What the deployer refuses, over Kafka; and that what comes twice has one effect."""
+
+import pytest
+
+from shared.manifest import SimulatedComponent
+from shared.messages.base import CommandAccepted
+from shared.messages.deployer import RequestOperation
+from shared.messages.strategy import Site, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
+from shared.messages.words import OperationKind
+from tests.service.deployer.fleet import ready
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+
+async def test_a_command_that_comes_twice_is_carried_out_once_and_answered_the_same(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        command = RequestOperation(site="oslo", app="shop", kind=OperationKind.APPLY, version="1.0")
+        for _ in range(3):
+            await world.send(command, message_id="op-1")
+        await fleet.end("op-1")
+        await world.send(command, message_id="op-1")
+        await world.send(command.model_copy(update={"version": None}), message_id="op-1")
+        await world.ask(command)  # its answer comes after all the others: same site, same partition
+        codes = [getattr(answer, "code", "accepted") for answer in world.answers("op-1")]
+        assert codes == ["accepted"] * 4 + ["command_id_reused"]
+        assert fleet.effects("op-1") == [("forward/web", "started"), ("forward/web", "ended")]
+
+
+async def test_whoever_comes_second_to_a_site_is_refused_until_the_first_has_ended(world: World) -> None:
+    async with ready(world, ["oslo"], []) as fleet:
+        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.3, 0.3)))
+        await fleet.known(fleet.service)
+        first = await fleet.request("oslo", "apply", "1.0")
+        assert await fleet.refused("oslo", "apply", "1.0") == ["site_busy"]
+        await fleet.end(first)
+        assert await fleet.request("oslo", "apply", "1.0")
+
+
+async def test_of_many_commands_for_one_site_in_one_batch_one_is_taken(world: World) -> None:
+    async with ready(world, ["oslo"], []) as fleet:
+        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(1, 1)))
+        await fleet.known(fleet.service)
+        answers = await fleet.ask_all(["oslo"] * 20, "apply", "1.0")
+        assert sum(isinstance(answer, CommandAccepted) for answer in answers) == 1
+        assert {a.code for a in answers if not isinstance(a, CommandAccepted)} == {"site_busy"}
+
+
+async def test_a_site_held_by_a_strategy_takes_only_that_strategys_operations(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], ["1.0"]) as fleet:
+        await fleet.tell(SitesHeld(strategy_id="s-1", strategy="night-shift", names=("oslo",)))
+        await fleet.known(fleet.service)
+        assert await fleet.refused("oslo", "apply", "1.0") == ["site_held"]
+        assert await fleet.refused("oslo", "apply", "1.0", strategy_id="s-2") == ["site_held"]
+        await fleet.do("rome", "apply", "1.0")
+        await fleet.do("oslo", "apply", "1.0", strategy_id="s-1")
+        await fleet.tell(SitesReleased(strategy_id="s-1"))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "remove")
+
+
+async def test_everything_unknown_is_named(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0", "2.0"]) as fleet:
+        assert await fleet.refused("nowhere", "apply", "9.9") == ["unknown_site", "unknown_release"]
+        assert await fleet.refused("oslo", "apply", "1.0", app="ghost") == ["unknown_app"]
+        assert await fleet.refused("oslo", "update", "9.9") == ["unknown_release", "nothing_deployed"]
+        await fleet.withdraw("2.0")
+        await fleet.known(fleet.service)
+        assert await fleet.refused("oslo", "apply", "2.0") == ["unknown_release"]
+        await fleet.tell(SitesRemoved(names=("oslo",)))
+        await fleet.known(fleet.service)
+        assert await fleet.refused("oslo", "apply", "1.0") == ["unknown_site"]
+
+
+async def test_a_refused_request_leaves_no_trace(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.refused("oslo", "rollback")
+        await fleet.refused("oslo", "apply")
+        for table in ("operation", "deployment", "job", "component_revision", "evidence"):
+            assert await fleet.service.pool.fetchval(f"select count(*) from {table}") == 0, table  # noqa: S608
+
+
+async def test_a_repeated_event_does_not_undo_a_later_one(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.tell(SitesHeld(strategy_id="s-1", strategy="night-shift", names=("oslo",)))
+        held = fleet.sequence
+        await fleet.tell(SitesReleased(strategy_id="s-1"))
+        await world.send(SitesHeld(strategy_id="s-1", strategy="night-shift", names=("oslo",)), sequence=held)
+        await world.send(SitesChanged(sites=(Site(name="oslo", driver="process"),)), sequence=1)
+        await fleet.sites("rome")
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0")
