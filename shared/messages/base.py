@@ -131,6 +131,8 @@ def _fault(detail: Any) -> Fault:
     message = detail["msg"].removeprefix("Value error, ")
     if code is ErrorCode.UNKNOWN_FIELD:
         message = "this field does not exist; remove it or correct its spelling"
+    if code is ErrorCode.MISSING_FIELD:  # pydantic's input is then all that stands around the gap
+        return Fault(code=code, field=field, message="this field is required")
     return Fault(code=code, field=field, message=message, value=_short(detail.get("input")))
 
 

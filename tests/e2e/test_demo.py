@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.gateway.cli.demo.machine import hosts
+from services.gateway.cli.nouns.machine import hosts
 from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
 from tests.support.runtime import JARS

@@ -11,6 +11,7 @@ from services.gateway.cli.nouns import (
     app as apps,
 )
 from services.gateway.cli.nouns import (
+    audit,
     bundle,
     completion,
     deployment,
@@ -33,7 +34,8 @@ root = Noun("Belay: fleet upgrades with a rope on.", epilog=EXIT_HELP)
 NOUNS = {
     "app": apps.app, "release": release.app, "bundle": bundle.app, "site": site.app, "group": group.app,
     "strategy": strategy.app, "operation": operation.app, "deployment": deployment.app,
-    "notification": notification.app, "subscription": subscription.app, "dlq": dlq.app, "token": token.app,
+    "notification": notification.app, "subscription": subscription.app, "dlq": dlq.app,
+    "token": token.app, "audit": audit.app,
 }  # fmt: skip
 
 HERE = "On this machine"

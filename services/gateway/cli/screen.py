@@ -54,16 +54,18 @@ class Screen:
         elif self.out.is_terminal:
             self.out.print(table_of(found, columns))
         else:
-            self.out.file.write(aligned(found, columns))
+            self._write(aligned(found, columns))
 
     def card(self, item: Mapping[str, Any], columns: Sequence[Column]) -> None:
         """One thing: a line a field, or the whole item as JSON."""
         if self.as_json:
             return self.json(item)
+        rows = [(head, text_of(read(item))) for head, read in map(_column, columns)]
+        if not self.out.is_terminal:
+            return self._write(_padded([[head, value.plain] for head, value in rows]))
         grid = Table.grid(padding=(0, 2))
-        for column in columns:
-            head, read = _column(column)
-            grid.add_row(Text(head, style="dim"), text_of(read(item)))
+        for head, value in rows:
+            grid.add_row(Text(head, style="dim"), value)
         return self.out.print(grid)
 
     def done(self, sentence: str, item: Mapping[str, Any]) -> None:
@@ -96,7 +98,10 @@ class Screen:
 
     def json(self, value: Any) -> None:
         """One JSON document and a newline. A list that grows (`--watch`) is one document a line."""
-        self.out.file.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+        self._write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+    def _write(self, text: str) -> None:
+        self.out.file.write(text)
         self.out.file.flush()
 
     def error(self, error: CliError) -> None:
@@ -140,7 +145,10 @@ def table_of(items: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> T
 def aligned(items: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> str:
     """The same for a pipe or a file: a line a row, never folded, and quick at 100,000 rows."""
     heads = [_column(column) for column in columns]
-    rows = [[head for head, _ in heads], *([text_of(read(item)).plain for _, read in heads] for item in items)]
+    return _padded([[head for head, _ in heads], *([text_of(read(item)).plain for _, read in heads] for item in items)])
+
+
+def _padded(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "".join(f"{line.rstrip()}\n" for line in lines)

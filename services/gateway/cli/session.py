@@ -134,7 +134,8 @@ def refusal(error: ProblemError | Unreachable) -> CliError:
 
 def _sentence(error: ProblemError) -> str:
     """Where faults follow, they say it all; the detail would only repeat the first."""
-    return error.title if error.faults else str(error)
+    count = len(error.faults)
+    return f"refused, for {count} reason{'s' if count > 1 else ''}" if count else str(error)
 
 
 def _meaning(http_status: int) -> tuple[Status, str]:

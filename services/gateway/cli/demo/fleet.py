@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
+from services.gateway.cli.outcome import failed
 from services.gateway.cli.site_file import read_sites
 from shared.embedded import ports
 from shared.embedded.home import Home
@@ -82,15 +83,25 @@ def applications(sites: Iterable[Mapping[str, Any]], home: Home) -> list[Applica
 
 
 def _data(home: Home, site: Mapping[str, Any]) -> Path:
-    return home.root / "hosts" / site["params"]["host"] / "sites" / site["name"] / APP / "web" / "data"
+    host, name = str(site["params"]["host"]), str(site["name"])
+    return home.root / "hosts" / host / "sites" / name / APP / "web" / "data"
 
 
 def mark(fleet: Sequence[Application], text: str) -> None:
     """Write a row into the database of every site, as its users would: it must survive whatever comes."""
     for application in fleet:
-        with closing(sqlite3.connect(application.database, timeout=10)) as database, database:
-            database.execute(f"create table if not exists {MARKS} (mark text primary key)")
-            database.execute(f"insert or ignore into {MARKS} values (?)", (text,))  # noqa: S608  our own name
+        try:
+            _write_row(application.database, text)
+        except sqlite3.Error as error:
+            raise failed(
+                f"cannot write to {application.database}, the database of {application.site}: {error}"
+            ) from error
+
+
+def _write_row(path: Path, text: str) -> None:
+    with closing(sqlite3.connect(path, timeout=10)) as database, database:
+        database.execute(f"create table if not exists {MARKS} (mark text primary key)")
+        database.execute(f"insert or ignore into {MARKS} values (?)", (text,))  # noqa: S608  our own name
 
 
 def census(fleet: Sequence[Application], seconds: float = SETTLE_SECONDS) -> dict[str, Found]:

@@ -1,13 +1,12 @@
 """All of Belay on this machine for as long as the demo lasts."""
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from services.gateway.cli.nouns.machine import hosts
 from services.gateway.cli.outcome import CliError, Status, failed
 from services.gateway.cli.session import Session
 from shared.embedded import stack
@@ -16,7 +15,6 @@ from shared.embedded.programs import Wish
 from shared.embedded.stack import StackError
 
 READY_SECONDS = 90
-HOSTS_SECONDS = 120
 
 
 @contextmanager
@@ -86,14 +84,6 @@ def undisturbed() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def hosts(verb: str, home: Home) -> None:
-    """Stop or start the applications on the sites. They are the deployer's, so its program does it."""
-    program = (sys.executable, "-m", "services.deployer.hosts", verb, str(home.root))
-    done = subprocess.run(program, capture_output=True, text=True, timeout=HOSTS_SECONDS, check=False)  # noqa: S603
-    if done.returncode:
-        raise StackError(f"the applications on the sites could not be told to {verb}: {done.stderr.strip()}")
 
 
 def wait_until_ready(session: Session) -> None:

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from rich.text import Text
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 from services.gateway.cli.session import Session
@@ -24,4 +25,4 @@ def completion(session: Session, shell: Annotated[Shell, typer.Argument(help="Th
     if session.screen.as_json:
         session.screen.json({"shell": shell.value, "script": script})
     else:
-        session.screen.out.file.write(script + "\n")
+        session.screen.note(Text(script))

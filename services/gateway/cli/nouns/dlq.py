@@ -20,7 +20,7 @@ Offsets = Annotated[list[int] | None, typer.Argument(help="Their offsets.")]
 @app.verb("list")
 def list_topics(session: Session) -> None:
     """Dead-letter topics and how many messages each holds."""
-    session.screen.table(session.pages("/v1/dlq"), ("topic", "count"), "no dead letter")
+    session.screen.table(session.get("/v1/dlq")["items"], ("topic", "count"), "no dead letter")
 
 
 @app.verb()

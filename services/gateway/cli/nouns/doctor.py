@@ -62,7 +62,7 @@ def _services(home: Path) -> Iterator[Finding]:
     for note in sorted((home / "run").glob("*.json")):
         try:
             where = json.loads(note.read_text())
-            name, url = where["instance"], where["url"]
+            name, url = f"{where['service']}-{where['instance']}", where["url"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # not such a note, or one being written just now
         yield from _replica(name, url, home)

@@ -1,5 +1,7 @@
 """`belay up`, `down`, `status`: all of Belay on this machine."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,6 +17,8 @@ from shared.embedded import stack
 from shared.embedded.home import Home
 from shared.embedded.jars import JarError
 from shared.embedded.programs import Wish
+
+HOSTS_SECONDS = 120
 
 COLUMNS: tuple[Column, ...] = (
     "name", "state", "pid", ("up for", lambda one: f"{one['uptime']:.0f} s"),
@@ -55,10 +59,23 @@ def starting_trouble() -> Iterator[None]:
         raise CliError(Status.FAILED, str(error), advice="`belay doctor` looks for the cause", code="stack") from error
 
 
-def down(session: Session) -> None:
-    """Stop every service, Kafka and PostgreSQL. The applications on the sites run on."""
+def hosts(verb: str, home: Home) -> None:
+    """Stop or start the applications on the sites here. They are the deployer's, so its program does it."""
+    program = (sys.executable, "-m", "services.deployer.hosts", verb, str(home.root))
+    done = subprocess.run(program, capture_output=True, text=True, timeout=HOSTS_SECONDS, check=False)  # noqa: S603
+    if done.returncode:
+        raise stack.StackError(f"the applications on the sites could not be told to {verb}: {done.stderr.strip()}")
+
+
+def down(
+    session: Session,
+    sites: Annotated[bool, typer.Option("--sites", help="Also the applications on the sites of this machine.")] = False,
+) -> None:
+    """Stop every service, Kafka and PostgreSQL. The applications on the sites run on, unless told otherwise."""
     with starting_trouble(), session.screen.busy("stopping"):
         stack.stop(Home.open(session.home))
+        if sites:
+            hosts("stop", Home.open(session.home))
     session.screen.done("nothing of Belay runs", {"running": []})
 
 

@@ -32,10 +32,11 @@ STAGES: tuple[Column, ...] = (
     ("soak s", "soak_seconds"), ("done", _done), ("failed", "counts.failed"), ("why", "why.message"),
 )  # fmt: skip
 STEPS: tuple[Column, ...] = (
-    "site", "stage", "state", "attempt", ("why", "why.message"), ("updated", "updated_at"),
+    "site", ("stage", "stage_name"), "state", "attempt", ("why", "why.message"), ("updated", "updated_at"),
     ("operation", "operation_id"),
 )  # fmt: skip
 PLAN = ("strategy_id", "name", "state", "spec", "stages", "excluded", "excluded_count")
+TIMELINE: tuple[Column, ...] = ("at", ("stage", "stage_name"), "kind", "code", "message")
 EXCLUDED: tuple[Column, ...] = ("site", "code", "message")
 
 Name = Annotated[str, typer.Argument(metavar="STRATEGY", help="Its name or id.")]
@@ -179,15 +180,28 @@ def steps(
     state: Annotated[str | None, typer.Option(help="waiting, running, complete, failed or aborted.")] = None,
 ) -> None:
     """Each site's part, and why it waits or failed."""
-    found = session.pages(at("/v1/strategies/{}/steps", name), stage=stage, state=state)
-    session.screen.table(found, STEPS, "no such step")
+    names = _stage_names(session, name)
+    position = next((position for position, known in names.items() if stage in (known, str(position))), stage)
+    found = session.pages(at("/v1/strategies/{}/steps", name), stage=position, state=state)
+    session.screen.table((_with_name(step, names) for step in found), STEPS, "no such step")
+
+
+def _stage_names(session: Session, strategy: str) -> dict[int, str]:
+    stages = session.get(at("/v1/strategies/{}", strategy))["stages"]
+    return {stage["position"]: stage["name"] for stage in stages}
+
+
+def _with_name(item: dict[str, Any], names: dict[int, str]) -> dict[str, Any]:
+    """A step or event with the name of its stage beside its number."""
+    return item | {"stage_name": names.get(item["stage"], "")}
 
 
 @app.verb()
 def timeline(session: Session, name: Name) -> None:
     """What happened to it, in order."""
-    columns = ("at", "stage", "kind", "code", "message")
-    session.screen.table(session.pages(at("/v1/strategies/{}/timeline", name)), columns, "nothing has happened yet")
+    names = _stage_names(session, name)
+    found = (_with_name(one, names) for one in session.pages(at("/v1/strategies/{}/timeline", name)))
+    session.screen.table(found, TIMELINE, "nothing has happened yet")
 
 
 @app.verb()
