@@ -1,6 +1,6 @@
 """What the deployer does with each message: load, decide, save, emit; a whole batch at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from shared.bus import Handlers
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
-from shared.messages.base import Event
+from shared.messages.base import Event, Message
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import CancelOperation, RequestOperation
 from shared.messages.strategy import FLEET, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
@@ -172,16 +172,18 @@ async def _fresh(store: Store, events: Sequence[Envelope[E]]) -> list[E]:
 
 
 def handlers(planner: Planner) -> Handlers:
-    """HANDLERS, with the planner that previews need. What others own comes first: requests build on it."""
+    """HANDLERS, with the planner that previews need."""
     return {**HANDLERS, RequestOperation: partial(request_operations, planner)}
 
 
-HANDLERS: Handlers = {
+# What others own comes first: requests build on it.
+HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Verdict] | None]]] = {
     ReleaseAvailable: take_releases,
     ReleaseWithdrawn: withdraw_releases,
     SitesChanged: change_sites,
     SitesRemoved: remove_sites,
     SitesHeld: hold_sites,
     SitesReleased: release_sites,
+    RequestOperation: request_operations,
     CancelOperation: cancel_operations,
 }
