@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.deployer.app import TOPICS
-from services.deployer.crew import Crew
+from services.deployer.crew import Crew, first_of
 from services.deployer.drivers import Driver, Order, Progress
 from services.deployer.drivers.simulated import SimulatedDriver
 from services.deployer.drivers.simulated_journal import Line
@@ -132,6 +132,23 @@ class Fleet:
         """Request an operation and wait for its end."""
         return await self.end(await self.request(site, kind, version, **facts))
 
+    async def begun(self, operation_id: str) -> None:
+        """Until a device has begun to work on the operation; devices tell it to nobody but their journal."""
+        async with asyncio.timeout(10):
+            while not self.effects(operation_id):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def some_ended(self, operation_ids: Sequence[str], more: int) -> None:
+        """Until `more` of these operations have ended than now, or all."""
+        wanted = set(operation_ids)
+
+        def ended() -> int:
+            return sum(event.operation_id in wanted for event in self.world.events(_Finished))
+
+        async with asyncio.timeout(30), self.world.news:
+            goal = min(ended() + more, len(wanted))
+            await self.world.news.wait_for(lambda: ended() >= goal)
+
     # -- the device's own word ------------------------------------------------------------------------------------
 
     def running(self, site: str) -> dict[str, str]:
@@ -165,10 +182,13 @@ def _request(site: str, kind: str, version: str | None, **facts: Any) -> Request
     return RequestOperation.model_validate({"app": APP, **facts, "site": site, "kind": kind, "version": version})
 
 
-class Silent(Leases):
-    """The leases of a runner whose process was stopped: no heartbeat, and nothing is given back."""
+class Stopped(Leases):
+    """The leases of a runner whose process is stopped at a gate: no heartbeat from then on, nothing is given back."""
+
+    stopped: asyncio.Event
 
     async def keep_for_ever(self) -> None:
+        await first_of([super().keep_for_ever(), self.stopped.wait()])
         await asyncio.Event().wait()
 
     async def give_back(self) -> None:
@@ -188,6 +208,12 @@ class Gate:
         self._driver = driver
         return self
 
+    def leases(self, *arguments: Any) -> Leases:
+        """Leases that nobody keeps any more once the runner has come to the gate."""
+        leases = Stopped(*arguments)
+        leases.stopped = self.reached
+        return leases
+
     async def _pass(self, place: str) -> None:
         if place == self.place:
             self.reached.set()
@@ -195,6 +221,8 @@ class Gate:
 
     async def start(self, orders: Sequence[Order]) -> None:
         await self._pass("before the start")
+        if any("/recover/" in order.key for order in orders):
+            await self._pass("start of the way back")
         await self._driver.start(orders)
         await self._pass("after the start")
 
@@ -215,7 +243,7 @@ class Gate:
 
 def deployer(
     drive: Callable[[SimulatedDriver], Driver] = lambda driver: driver,
-    runs: type[Leases] | None = Leases,
+    runs: Callable[..., Leases] | None = Leases,
     **knobs: Any,
 ) -> Wire:
     """The wiring of a replica, with quick knobs. `drive` may put a gate before the devices; without `runs` it only
