@@ -1,0 +1,118 @@
+"""The simulated devices: their fates, their journal, and several processes at one journal."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.deployer.drivers import Broken, Done, Order, Running
+from services.deployer.drivers.simulated import SimulatedDriver
+from shared.manifest import SimulatedComponent
+
+
+def order(key: str = "op-1/forward/web", site: str = "oslo", version: str | None = "1.0", **facts: Any) -> Order:
+    component = SimulatedComponent(name="web", **facts.pop("component", {}))
+    action = "apply" if version else "remove"
+    facts = {"params": {}, "app": "shop", "action": action, "bundle_sha256": "a" * 64, **facts}
+    return Order(key=key, site=site, version=version, component=component, **facts)
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> SimulatedDriver:
+    return SimulatedDriver(tmp_path / "devices")
+
+
+async def outcome(driver: SimulatedDriver, wanted: Order) -> str:
+    await driver.start([wanted])
+    [progress] = await driver.poll([wanted])
+    return progress.code if isinstance(progress, Broken) else type(progress).__name__.lower()
+
+
+async def test_the_rule_of_a_site_comes_before_its_params_and_these_before_chance(driver: SimulatedDriver) -> None:
+    rule = {"sites": {"oslo": "succeed"}, "fail": 1}
+    assert await outcome(driver, order("a", component=rule, params={"simulated": "crash"})) == "done"
+    assert await outcome(driver, order("b", "rome", component=rule, params={"simulated": "crash"})) == "crashed"
+    assert await outcome(driver, order("c", "rome", component=rule)) == "failed"
+    assert await outcome(driver, order("d", "rome", params={"simulated": "hang"})) == "running"
+    assert await outcome(driver, order("e", "rome", params={"simulated": "explode"})) == "invalid_params"
+
+
+async def test_the_same_seed_site_and_order_meet_the_same_fate(tmp_path: Path) -> None:
+    chance = {"fail": 0.3, "crash": 0.3, "seed": 7}
+    fates = []
+    for home in ("one", "two"):
+        driver = SimulatedDriver(tmp_path / home)
+        fates.append([await outcome(driver, order(f"op-{n}", component=chance)) for n in range(50)])
+    assert fates[0] == fates[1]
+    assert set(fates[0]) == {"done", "failed", "crashed"}
+
+
+async def test_removing_follows_neither_chance_nor_rule_so_that_failed_releases_can_be_cleared(
+    driver: SimulatedDriver,
+) -> None:
+    assert await outcome(driver, order("a", component={"sites": {"oslo": "fail"}})) == "failed"
+    assert await outcome(driver, order("b", version=None, component={"sites": {"oslo": "fail"}, "fail": 1})) == "done"
+
+
+async def test_an_effect_takes_its_time_and_waiting_ends_with_it(driver: SimulatedDriver) -> None:
+    slow = order(component={"seconds": (0.2, 0.2)})
+    begun = time.monotonic()
+    await driver.start([slow])
+    assert isinstance((await driver.poll([slow]))[0], Running)
+    await driver.wait(5)
+    assert 0.1 < time.monotonic() - begun < 2
+    assert await driver.poll([slow]) == [Done("1.0")]
+
+
+async def test_a_wait_under_way_hears_of_an_order_that_ends_sooner(driver: SimulatedDriver) -> None:
+    waiting = asyncio.create_task(driver.wait(30))
+    await asyncio.sleep(0)
+    await driver.start([order()])
+    async with asyncio.timeout(2):
+        await waiting
+
+
+async def test_what_does_not_end_well_leaves_nothing_running(driver: SimulatedDriver) -> None:
+    await driver.start([order("a")])
+    assert driver.journal.running("oslo") == {"web": "1.0"}
+    await driver.start([order("b", version="2.0", params={"simulated": "crash"})])
+    assert driver.journal.running("oslo") == {}
+
+
+async def test_the_journal_tells_each_effect_once(driver: SimulatedDriver) -> None:
+    for _ in range(3):
+        await driver.start([order(), order()])
+        await driver.poll([order()])
+    told = [(line["site"], line["order"], line["effect"], line["component"]) for line in driver.journal.lines()]
+    assert told == [("oslo", "op-1/forward/web", effect, "web") for effect in ("started", "ended")]
+
+
+async def test_of_two_processes_only_one_begins_and_only_one_ends_an_order(tmp_path: Path) -> None:
+    one, two = SimulatedDriver(tmp_path), SimulatedDriver(tmp_path)
+    slow = order(component={"seconds": (0.05, 0.05)})
+    await one.start([slow])
+    await two.start([slow])
+    await asyncio.sleep(0.06)
+    assert await two.poll([slow]) == await one.poll([slow]) == [Done("1.0")]
+    assert [line["effect"] for line in one.journal.lines()] == ["started", "ended"]
+
+
+async def test_a_torn_last_line_never_was(tmp_path: Path) -> None:
+    first = SimulatedDriver(tmp_path)
+    await first.start([order("a")])
+    with first.journal.path.open("ab") as file:
+        file.write(b'{"at": "2026-01-01", "site": "os')  # its writer was killed
+    second = SimulatedDriver(tmp_path)
+    await second.start([order("b", "rome")])
+    assert await first.poll([order("a"), order("b", "rome")]) == [Done("1.0"), Done("1.0")]
+    assert len(second.journal.lines()) == 4
+
+
+async def test_a_foreign_component_is_refused(driver: SimulatedDriver) -> None:
+    class Foreign:
+        name = "web"
+
+    with pytest.raises(TypeError, match="web"):
+        await driver.start([Order("a", "oslo", {}, "shop", "apply", Foreign(), "1.0", None)])  # type: ignore[arg-type]
