@@ -1,7 +1,6 @@
 """Answers to the commands that were sent through this gateway, by whichever replica."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -11,7 +10,6 @@ from services.gateway.store import catalog as bundles
 from services.gateway.store import commands as store
 from services.gateway.store import operations
 from services.gateway.store.as_json import text
-from services.gateway.store.catalog import BundleRow
 from services.gateway.store.commands import AnswerRow
 from services.gateway.store.operations import QueuedRow
 from services.gateway.turns import LearningTurn
@@ -26,8 +24,10 @@ async def learn_answers(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> 
     if not mine:
         return
     answered = await store.answer(turn.conn, [_row(event) for event in mine.values()], turn.now)
-    await operations.queue(turn.conn, list(_queued(answered)))
-    await bundles.put_bundles(turn.conn, list(_refused_bundles(answered, turn.now)))
+    if queued := list(_queued(answered)):
+        await operations.queue(turn.conn, queued)
+    if refused := list(_refused_bundles(answered)):
+        await bundles.refuse_bundles(turn.conn, refused, turn.now)
     turn.news += [news_of(mine[row["command_id"]]) for row in answered]
     turn.answered += [row["command_id"] for row in answered]
 
@@ -58,11 +58,10 @@ def _queued(answered: Iterable[asyncpg.Record]) -> Iterable[QueuedRow]:
             yield QueuedRow(row["command_id"], body["site"], body["app"], body["kind"], version, row["sent_at"])
 
 
-def _refused_bundles(answered: Iterable[asyncpg.Record], now: datetime) -> Iterable[BundleRow]:
+def _refused_bundles(answered: Iterable[asyncpg.Record]) -> Iterable[tuple[str, str]]:
     for row in answered:
         if (row["type"], row["state"]) == (catalog.PublishRelease.TYPE, "rejected"):
-            body = row["body"]
-            yield BundleRow(body["bundle_sha256"], body["file_name"], "rejected", None, None, text(row["faults"]), now)
+            yield row["body"]["bundle_sha256"], text(row["faults"])
 
 
 KINDS = tuple(kind for kind in REGISTRY.values() if issubclass(kind, CommandAccepted | CommandRejected))

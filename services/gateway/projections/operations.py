@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.gateway.store import operations as store
-from services.gateway.store.as_json import text
 from services.gateway.store.operations import FinishedRow, ProgressRow
 from services.gateway.turns import LearningTurn
 from shared.codec import Envelope
@@ -60,7 +59,7 @@ def finished_row(event: Envelope[Finished]) -> FinishedRow:
 
 
 def _list(models: Sequence[Any]) -> str:
-    return text([model.model_dump(mode="json") for model in models]) if models else "[]"
+    return f"[{','.join(model.model_dump_json() for model in models)}]"
 
 
 KINDS = (deployer.OperationProgressed, deployer.OperationSucceeded, deployer.OperationFailed)

@@ -76,6 +76,12 @@ async def await_bundle(conn: Connection, bundle: str, file_name: str, at: dateti
     await SQL.run(conn, "await_bundle", bundle=bundle, file_name=file_name, at=at)
 
 
+async def refuse_bundles(conn: Connection, refused: Sequence[tuple[str, str]], now: datetime) -> None:
+    """The catalog did not take these bundles: (digest, faults as JSON)."""
+    bundles, faults = columns(refused, 2)
+    await SQL.run(conn, "refuse_bundles", bundles=bundles, faults=faults, now=now)
+
+
 async def find_bundle(conn: Connection, bundle: str) -> asyncpg.Record | None:
     """The bundle with this digest."""
     return await SQL.row(conn, "find_bundle", bundle=bundle)

@@ -36,6 +36,12 @@ insert into bundle as b (bundle_sha256, file_name, state, at) values (:bundle, :
 on conflict (bundle_sha256) do update set state = 'validating', file_name = excluded.file_name, faults = '[]'
 where b.state = 'rejected';
 
+-- name: refuse_bundles
+-- A bundle whose release is there already stays what it is.
+update bundle b set state = 'rejected', faults = r.faults::jsonb, at = :now
+from unnest(:bundles::text[], :faults::text[]) as r (bundle_sha256, faults)
+where b.bundle_sha256 = r.bundle_sha256 and b.state = 'validating';
+
 -- name: find_bundle
 select bundle_sha256, file_name, state, app, version, faults from bundle where bundle_sha256 = :bundle;
 
