@@ -65,7 +65,7 @@ export class Board {
       row.bar.update(stage.counts);
       setText(row.figure, `${number(stage.counts.complete)} of ${number(total(stage.counts))}`);
       setText(row.limit, limits(stage));
-      setText(row.why, stage.why?.message ?? "");
+      setText(row.why, this.roll.whyStage(stage)?.message ?? "");
       row.cells.describe();
     }
   }

@@ -10,6 +10,7 @@ import { newOperationView } from "./new_operation.js";
 import { followUnread, notificationsView } from "./notifications.js";
 import { operationView, operationsView } from "./operations.js";
 import { failure } from "./page.js";
+import { restUnseen } from "./presence.js";
 import { bundleView, releaseView, releasesView } from "./releases.js";
 import { startRouter } from "./router.js";
 import { forget, session, tokenFromAddress } from "./session.js";
@@ -36,12 +37,15 @@ const ROUTES = [
   ["/system", systemView, "system"],
 ];
 
+const EXPIRED = "The token is no longer valid. Log in again.";
+
 const root = document.getElementById("main");
 let stopRouter = () => {};
 
 async function start(why = null) {
   tokenFromAddress();
-  if (!(await knownToken())) await askForToken(root, why);
+  const kept = Boolean(session.token);
+  if (!(await knownToken())) await askForToken(root, why ?? (kept ? EXPIRED : null));
   fill(root);
   startShell(() => logOut());
   stream.start();
@@ -55,14 +59,14 @@ async function knownToken() {
     await whoAmI();
     return true;
   } catch (error) {
-    if (error.status !== 401) fill(root, failure(error, () => location.reload()));
-    if (error.status !== 401) throw error;
-    return false;
+    if (error.status === 401) return false;
+    fill(root, failure(error, () => location.reload()));
+    throw error;
   }
 }
 
 function logOut(why = null) {
-  if (!session.token) return;
+  if (!session.role) return; // nobody is logged in: the form for the token says what was wrong with it
   forget();
   stream.stop();
   stopRouter();
@@ -76,8 +80,9 @@ function showLateRefusal({ data }) {
 }
 
 startTheme();
+restUnseen(stream);
 on("command_rejected", showLateRefusal);
 on("command_accepted", ({ data }) => unanswered.delete(data?.command_id));
-addEventListener("logged-out", () => logOut("The token is no longer valid. Log in again."));
+addEventListener("logged-out", () => logOut(EXPIRED));
 addEventListener("hashchange", () => location.hash.startsWith("#token=") && location.reload());
 start();

@@ -4,12 +4,18 @@ import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { onGap } from "./live.js";
 
+/** The title of a view, on the page and in the tab. */
+export function title(text) {
+  document.title = `${text} · Belay`;
+  return h("h1", { tabIndex: -1 }, text);
+}
+
 /** The head of a view: where it belongs to, its title, and what can be done. */
-export function heading(title, { back = null, actions = [], note = null } = {}) {
+export function heading(text, { back = null, actions = [], note = null } = {}) {
   return h("header", { class: "heading" },
     h("div", {},
       back && h("a", { class: "back", href: back.href }, icon("back"), back.text),
-      h("h1", { tabIndex: -1 }, title),
+      title(text),
       note && h("p", { class: "muted" }, note)),
     actions.length > 0 && h("div", { class: "actions" }, actions));
 }
@@ -45,9 +51,9 @@ const skeleton = () =>
 
 /** A problem that takes the place of what could not be shown. */
 export function failure(error, again = null) {
-  const title = error.status === 404 ? "There is nothing here" : (error.title ?? "Something went wrong");
+  const what = error.status === 404 ? "There is nothing here" : (error.title ?? "Something went wrong");
   return h("div", { class: "empty" },
-    icon("warning", 28), h("h2", {}, title), faults(error),
+    icon("warning", 28), h("h2", {}, what), faults(error),
     again && h("button", { type: "button", onclick: again }, "Try again"));
 }
 
@@ -65,8 +71,8 @@ function value(fault) {
 }
 
 /** What to say where there is nothing yet, and what to do about it. */
-export function empty(title, text, ...actions) {
-  return h("div", { class: "empty" }, h("h2", {}, title), h("p", { class: "muted" }, text), actions);
+export function empty(what, text, ...actions) {
+  return h("div", { class: "empty" }, h("h2", {}, what), h("p", { class: "muted" }, text), actions);
 }
 
 /** A table; columns are `[head, cell(row), class?]`. On narrow screens each row becomes a block with named cells. */
@@ -86,6 +92,6 @@ export function card(pairs) {
 }
 
 /** A titled part of a view. */
-export function section(title, ...content) {
-  return h("section", { class: "section" }, h("h2", {}, title), content);
+export function section(name, ...content) {
+  return h("section", { class: "section" }, h("h2", {}, name), content);
 }

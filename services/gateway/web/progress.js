@@ -1,7 +1,7 @@
 // Progress as bars: one for each stage, as wide as the stage is large, filled by the state of its sites.
 
 import { fill, h, keyed, setText } from "./dom.js";
-import { number } from "./format.js";
+import { number, percent } from "./format.js";
 import { icon } from "./icons.js";
 import { shapeOf, STEP_STATES, total } from "./states.js";
 
@@ -22,6 +22,9 @@ function move(element, parts, counts) {
   element.setAttribute("aria-valuenow", finished);
   element.setAttribute("aria-valuetext", inWords(counts));
 }
+
+/** How much is complete: 100 % only when all of it is. */
+export const shareOf = (counts) => (total(counts) ? percent(Math.floor((1000 * counts.complete) / total(counts)) / 1000) : "");
 
 /** "412 of 1,000 complete, 60 running, 8 failed" */
 export function inWords(counts) {

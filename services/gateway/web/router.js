@@ -60,7 +60,5 @@ const home = () => h("a", { class: "button", href: "#/" }, "Go to the strategies
 /** A new view begins at its top, for eyes and for screen readers. */
 function settle(root) {
   scrollTo(0, 0);
-  const title = root.querySelector("h1");
-  (title ?? root).focus({ preventScroll: true });
-  document.title = title ? `${title.textContent} · Belay` : "Belay";
+  (root.querySelector("h1") ?? root).focus({ preventScroll: true });
 }

@@ -2,13 +2,13 @@
 
 import { all } from "./api.js";
 import { fill, h, keyed, perFrame, setText, throttled } from "./dom.js";
-import { ago, full, number, percent, words } from "./format.js";
+import { ago, full, number, words } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { empty, heading, resource } from "./page.js";
-import { stageBars } from "./progress.js";
+import { shareOf, stageBars } from "./progress.js";
 import { missingRole } from "./session.js";
-import { badge, ENDED_STATES, LIVE_STATES, sumOf, total } from "./states.js";
+import { badge, ENDED_STATES, LIVE_STATES, sumOf } from "./states.js";
 
 const PARTS = [
   ["Under way", LIVE_STATES],
@@ -90,11 +90,9 @@ function updateItem({ parts, dataset }, strategy) {
   const counts = sumOf(strategy.stages.map((stage) => stage.counts));
   parts.bars.update(strategy.stages);
   setText(parts.why, strategy.why?.message ?? "");
-  setText(parts.figure, progressOf(counts));
+  setText(parts.figure, shareOf(counts));
   setText(parts.failed, counts.failed ? `${number(counts.failed)} failed` : "");
   if (dataset.state === strategy.state) return;
   dataset.state = strategy.state;
   fill(parts.state, badge(strategy.state));
 }
-
-const progressOf = (counts) => (total(counts) ? percent(Math.floor((1000 * counts.complete) / total(counts)) / 1000) : "");

@@ -6,8 +6,8 @@ import { announce, fill, h, perFrame, setText, throttled } from "./dom.js";
 import { icon } from "./icons.js";
 import { Inspector } from "./inspector.js";
 import { on } from "./live.js";
-import { failure, resource } from "./page.js";
-import { bar } from "./progress.js";
+import { failure, resource, title } from "./page.js";
+import { bar, shareOf } from "./progress.js";
 import { Roll } from "./roll.js";
 import { badge } from "./states.js";
 import { StepList } from "./step_list.js";
@@ -55,7 +55,8 @@ class StrategyView {
     this.total = bar("Whole strategy");
     this.outlook = outlook(roll);
     this.state = h("span", { class: "state" });
-    this.why = h("p", { class: "lead" });
+    this.why = h("span");
+    this.share = h("strong");
     this.advice = h("div", { role: "alert" });
     this.excluded = h("div");
     this.head = this.buildHead();
@@ -67,11 +68,11 @@ class StrategyView {
     return h("header", { class: "strategy-top" },
       h("a", { class: "back", href: "#/" }, icon("back"), "Strategies"),
       h("div", { class: "heading" },
-        h("div", {}, h("div", { class: "title-row" }, h("h1", { tabIndex: -1 }, this.roll.facts.name), this.state), subtitle(this.roll)),
+        h("div", {}, h("div", { class: "title-row" }, title(this.roll.facts.name), this.state), subtitle(this.roll)),
         this.actions.element),
       this.advice,
       h("section", { class: "card overview", "aria-label": "Progress" },
-        h("div", { class: "overview-head" }, this.why, this.outlook.element),
+        h("div", { class: "overview-head" }, h("p", { class: "lead" }, this.share, this.why), this.outlook.element),
         this.total, this.figures.element));
   }
 
@@ -169,6 +170,7 @@ class StrategyView {
     if (this.state.dataset.state !== facts.state) fill(this.state, badge(facts.state, true));
     this.state.dataset.state = facts.state;
     setText(this.why, facts.deleted ? "This strategy was deleted; its history stays." : (facts.why?.message ?? ""));
+    setText(this.share, shareOf(counts));
     this.total.update(counts);
     this.figures.update();
     this.outlook.update();

@@ -19,10 +19,17 @@ export class Stream {
     this.listeners = listeners;
   }
 
+  /** Listen from now on. */
   start() {
     this.stop();
-    this.#stop = new AbortController();
     this.#last = null;
+    this.resume();
+  }
+
+  /** Listen on from where `stop` was called; nothing if it listens. */
+  resume() {
+    if (!session.token || this.#stop?.signal.aborted === false) return;
+    this.#stop = new AbortController();
     this.#run(this.#stop.signal);
   }
 

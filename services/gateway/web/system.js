@@ -16,7 +16,7 @@ export function systemView(page) {
     time.textContent = `as of ${clock(new Date())}`;
     fill(services, serviceTable(system.items));
   });
-  const loadLetters = resource(page, letters, () => all("/v1/dlq", {}, page.signal), (topics) => showTopics(page, letters, topics, () => loadLetters()));
+  const loadLetters = resource(page, letters, () => get("/v1/dlq", {}, page.signal), ({ items: topics }) => showTopics(page, letters, topics, () => loadLetters()));
   const refresh = h("button", { type: "button", onclick: () => (load(), loadLetters()) }, icon("refresh"), "Refresh");
   page.root.append(heading("System", { actions: [time, refresh] }), section("Services", services));
   page.root.append(section("Dead letters", h("p", { class: "muted" }, "Messages that could not be read or handled. They block nothing, and none is lost."), letters));

@@ -1,0 +1,225 @@
+"""The page in a real browser, against the whole system with simulated sites."""
+
+from collections.abc import Iterator
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from tests.support.browser import Page, browsing
+from tests.support.system import System, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(180)]
+
+APP = "lamp"
+SITES = tuple(f"oslo-{number:02}" for number in range(12))
+FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
+SLOW = (0.5, 1.5)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browsing(tmp_path_factory.mktemp("browser")) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def belay(browser: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Twelve sites and two releases; the third is for the page to upload. No browser, no need to start it."""
+    with running(tmp_path_factory.mktemp("belay")) as system, system.client() as client:
+        system.register(*SITES)
+        for version in (FIRST, SECOND):
+            client.upload(system.bundle(APP, version, SLOW))
+        yield system
+
+
+@pytest.fixture
+def page(browser: Page, belay: System) -> Iterator[Page]:
+    """The page, freshly loaded through a link with the admin's token; afterwards the console must be clean."""
+    browser.prefer("light")
+    browser.go(f"{belay.url}/#token={belay.token}")
+    browser.see(".connection", "Live")
+    browser.complaints()
+    yield browser
+    browser.run("sessionStorage.clear(); localStorage.clear()")
+
+
+def test_a_token_in_the_link_logs_in_and_leaves_the_address(page: Page, belay: System) -> None:
+    page.see("h1", "Strategies")
+    assert belay.token not in page.driver.current_url
+    page.press("[aria-label^='Log out']")
+    page.see("#token").send_keys("wrong" + Keys.ENTER)
+    page.see("[role=alert]", "not known")
+    page.see("#token").send_keys(Keys.CONTROL + "a")
+    page.see("#token").send_keys(belay.token + Keys.ENTER)
+    page.see(".me", "admin")
+
+
+def test_a_roll_out_from_upload_to_complete_moves_without_a_reload(page: Page, belay: System) -> None:
+    upload(page, belay, THIRD)
+    page.run("window.sameDocument = true")
+    plan(page, "first-light", THIRD)
+    page.press(".chip", "Canary, then all")
+    page.fill("stage-soak", "0")
+    page.press("[type=submit]")
+
+    page.see(".title-row .badge", "ready")
+    page.see("h1", "first-light")
+    assert page.figure("waiting") == len(SITES)
+    before = page.picture(".board-row:nth-child(2) canvas")
+    page.press("#do-run", "Apply")
+    page.until(lambda _: page.figure("complete") >= 2, "two sites complete")
+    assert page.picture(".board-row:nth-child(2) canvas") != before
+
+    page.see("#reason").send_keys("lunch")
+    page.press("#do-run", "Pause")
+    page.see(".title-row .badge", "paused")
+    page.see(".lead", "lunch")
+    page.until(lambda _: page.figure("running") == 0, "running sites to end")
+    assert page.figure("waiting") > 0
+    page.press("#do-run", "Resume")
+
+    page.see(".title-row .badge", "complete")
+    page.until(lambda _: page.figure("complete") == len(SITES), "all sites complete")
+    page.see(".timeline", "rest: complete")
+    assert page.run("return window.sameDocument") is True
+    assert page.complaints() == []
+
+
+def test_a_site_of_the_board_is_reached_with_the_keyboard(page: Page, belay: System) -> None:
+    done(belay, "by-hand", FIRST)
+    open_strategy(page, "by-hand")
+    page.until(lambda _: page.figure("complete") == len(SITES), "all sites complete")
+    page.see("canvas").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
+    page.see(".inspector h2", SITES[2])
+    page.press(".inspector a", "Plan, phases and evidence")
+    page.see("h1", SITES[2])
+    page.see(".badge", "succeeded")
+    assert page.complaints() == []
+
+
+def test_a_refused_strategy_shows_each_fault_beside_its_field(page: Page) -> None:
+    plan(page, "Not A Name", SECOND)
+    page.fill("max_parallel", "5001")
+    page.fill("stage-soak", "-1")
+    page.press("[type=submit]")
+    page.see(".summary", "3 things must be put right")
+    assert "pattern" in fault_of(page, "name")
+    assert "from 1 to 5000" in fault_of(page, "max_parallel")
+    assert "0" in fault_of(page, "stages.0.soak_seconds")
+
+    page.fill("name", "nowhere")
+    page.fill("max_parallel", "2")
+    page.fill("stage-soak", "0")
+    page.press(".check", "The whole fleet")
+    page.fill("sites", "oslo-01, atlantis, el-dorado")
+    page.press("[type=submit]")
+    page.see(".summary", "2 things must be put right")
+    assert "atlantis" in fault_of(page, "selection.sites")
+    assert "el-dorado" in fault_of(page, "selection.sites")
+    assert fault_of(page, "max_parallel") == ""
+
+
+def test_a_refused_bundle_shows_every_reason(page: Page, belay: System) -> None:
+    page.press("nav a", "Releases")
+    broken = belay.bundle("Not A Name", "not a version")
+    page.see(".drop")
+    page.choose_file("#bundle", broken)
+    page.see(".summary", "rejected")
+    assert "app" in page.see(".faults").text
+    assert "version" in page.see(".faults").text
+
+
+def test_an_abort_asks_first_and_takes_a_reason(page: Page, belay: System) -> None:
+    ready(belay, "never-mind", SECOND)
+    open_strategy(page, "never-mind")
+    page.press("#do-abort")
+    page.press("dialog button", "Cancel")
+    page.see(".title-row .badge", "ready")
+    page.press("#do-abort")
+    page.see("#confirm-reason").send_keys("wrong release")
+    page.press("dialog button", "Abort")
+    page.see(".title-row .badge", "aborted")
+    page.see(".lead", "wrong release")
+
+
+def test_a_viewer_sees_all_and_can_press_nothing(page: Page, belay: System) -> None:
+    ready(belay, "look-only", SECOND)
+    with belay.client() as client:
+        viewer = client.command("POST", "/v1/tokens", {"name": "guest", "role": "viewer"})["token"]
+    page.go(f"{belay.url}/#token={viewer}")
+    open_strategy(page, "look-only")
+    for button in ("#do-run", "#do-abort", "#do-delete"):
+        assert not page.see(button).is_enabled()
+        assert "viewer" in str(page.see(button).get_attribute("title"))
+
+
+def test_dark_follows_the_system_until_a_person_chooses(page: Page) -> None:
+    assert brightness(page) > 200
+    page.prefer("dark")
+    assert brightness(page) < 60
+    page.press("#theme")
+    assert brightness(page) > 200
+    page.driver.refresh()
+    page.see("h1", "Strategies")
+    assert brightness(page) > 200
+
+
+def test_the_page_says_that_it_reconnects_and_then_shows_what_it_missed(page: Page, belay: System) -> None:
+    ready(belay, "through-it", SECOND)
+    open_strategy(page, "through-it")
+    page.press("#do-run", "Apply")
+    page.until(lambda _: page.figure("complete") >= 1, "one site complete")
+    belay.kill("gateway-1")
+    page.see(".connection", "Reconnecting")
+    page.until(lambda _: page.see(".connection").text == "Live", "the stream to come back", patience=40)
+    page.until(lambda _: page.figure("complete") == len(SITES), "all sites complete", patience=40)
+    page.see(".title-row .badge", "complete")
+
+
+def upload(page: Page, belay: System, version: str) -> None:
+    page.press("nav a", "Releases")
+    page.see(".drop")
+    page.choose_file("#bundle", belay.bundle(APP, version, SLOW))
+    page.see(".summary.good", f"{APP} {version} is available")
+
+
+def plan(page: Page, name: str, version: str) -> None:
+    """Fill the form for a strategy over the whole fleet, four sites at once."""
+    page.press("nav a", "Strategies")
+    page.press(".button.primary", "New strategy")
+    page.fill("app", APP)
+    page.fill("version", version)
+    page.fill("name", name)
+    page.press(".segmented label", "Apply")
+    page.press(".check", "The whole fleet")
+    page.fill("max_parallel", "4")
+
+
+def ready(belay: System, name: str, version: str) -> None:
+    """Plan a strategy over the whole fleet, not through the page."""
+    selection = {"all": True}
+    with belay.client() as client:
+        spec = {"name": name, "type": "apply", "app": APP, "version": version, "selection": selection, "force": True}
+        client.command("POST", "/v1/strategies", {**spec, "max_parallel": 4})
+
+
+def done(belay: System, name: str, version: str) -> None:
+    ready(belay, name, version)
+    with belay.client() as client:
+        client.command("POST", f"/v1/strategies/{name}/apply", {})
+
+
+def open_strategy(page: Page, name: str) -> None:
+    page.press(".strategy a", name)
+    page.see("h1", name)
+
+
+def fault_of(page: Page, path: str) -> str:
+    text: str = page.run("return document.querySelector(`[data-path='${arguments[0]}'] > .fault`).innerText", path)
+    return text
+
+
+def brightness(page: Page) -> float:
+    colour = page.run("return getComputedStyle(document.body).backgroundColor")
+    parts = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    return sum(parts) / 3
