@@ -20,9 +20,8 @@ FIRST, SECOND = BUNDLES[:2]
 
 def start(tour: Tour) -> str:
     """Kafka, PostgreSQL and every service, as processes of their own."""
-    with starting_trouble():
+    with starting_trouble(), tour.session.screen.busy("starting; the first time, Kafka's packages are fetched"):
         tour.closing.enter_context(running(tour.home, tour.say))
-    with tour.session.screen.busy("waiting for the services"):
         wait_until_ready(tour.session)
     _tidy_up(tour)
     return f"the gateway answers at {tour.session.url}"
