@@ -153,6 +153,7 @@ class Runner:
             wish = wish_of(each.cancel_reason)
             work = Work(job, each.operation, ground, each.sequence, *move, told_at=self._clock(), wish=wish)
             self._works[job.id] = work
+        self._leases.forget(job for job in jobs if job.id not in self._works)
 
     async def _first_moves(self, found: Sequence[tuple[Job, Loaded, Ground]]) -> list[Move]:
         """Where each begins: refused, on its plan, or where another runner left it."""
@@ -170,10 +171,20 @@ class Runner:
         ]
 
     async def _finish(self, works: Sequence[Work]) -> None:
+        """Write what ended; if a result cannot be written, halves, down to the one that is to blame."""
         if not works:
             return
-        async with self._ledger.turn() as turn:
-            await finish(turn, works, self._settings.history)
+        try:
+            async with self._ledger.turn() as turn:
+                await finish(turn, works, self._settings.history)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(works) > 1:
+                await self._finish(works[: len(works) // 2])
+                await self._finish(works[len(works) // 2 :])
+                return
+            log.exception("a result cannot be written", action="result_broke", operation=works[0].job.id)
         for work in works:
             del self._works[work.job.id]
         self._leases.forget(work.job for work in works)

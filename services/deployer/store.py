@@ -9,7 +9,8 @@ from typing import Any
 
 import asyncpg
 import orjson
-from pydantic import TypeAdapter
+import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from services.deployer.course import Course
 from services.deployer.domain import Component, Deployment, Facts, Operation, Release, Site
@@ -17,6 +18,8 @@ from services.deployer.plan import Content, Plan, Recorded
 from shared.db import Connection, Queries, columns
 from shared.messages import catalog, deployer, strategy
 from shared.messages.words import DeploymentStatus, OperationKind
+
+log = structlog.get_logger()
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 QUEUE = "operation"
@@ -265,9 +268,17 @@ def _loaded(row: asyncpg.Record) -> Loaded:
         correlation_id=row["correlation_id"],
         actor=row["actor"],
     )
-    course = None if row["course"] is None else _COURSE.validate_python(row["course"])
     site = _site(row["site"], row)
-    return Loaded(operation, site, _deployment(row), course, row["cancel_reason"], row["sequence"])
+    return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"], row["sequence"])
+
+
+def _course(row: asyncpg.Record) -> Course | None:
+    """One that another version of the deployer saved, and that cannot be read, is walked anew."""
+    try:
+        return None if row["course"] is None else _COURSE.validate_python(row["course"])
+    except ValidationError:
+        log.warning("an operation is walked anew", action="course_unreadable", operation=row["id"])
+        return None
 
 
 def _evidence_row(operation: Operation, course: Course) -> tuple[Any, ...]:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from services.deployer.app import TOPICS
 from services.deployer.crew import Crew, first_of
+from services.deployer.domain import Component
 from services.deployer.drivers import Driver, Order, Progress
 from services.deployer.drivers.simulated import SimulatedDriver
 from services.deployer.drivers.simulated_journal import Line
@@ -60,7 +62,7 @@ class Fleet:
         """Register or change sites."""
         await self.tell(SitesChanged(sites=tuple(Site(name=name, **facts) for name in names)))
 
-    async def release(self, version: str, *components: SimulatedComponent, **facts: Any) -> None:
+    async def release(self, version: str, *components: Component, **facts: Any) -> None:
         """Publish a release; without components it has one, `web`, that succeeds at once."""
         self.released += 1
         await self.world.send(
@@ -244,13 +246,14 @@ class Gate:
 def deployer(
     drive: Callable[[SimulatedDriver], Driver] = lambda driver: driver,
     runs: Callable[..., Leases] | None = Leases,
+    also: Mapping[str, Driver] = MappingProxyType({}),
     **knobs: Any,
 ) -> Wire:
     """The wiring of a replica, with quick knobs. `drive` may put a gate before the devices; without `runs` it only
-    answers commands."""
+    answers commands; `also` are further drivers."""
 
     async def wire(service: Service) -> None:
-        crew = Crew({"simulated": drive(SimulatedDriver(service.settings.home / "devices"))})
+        crew = Crew({"simulated": drive(SimulatedDriver(service.settings.home / "devices")), **also})
         own = DeployerSettings(**{"cancel_check_seconds": 0.02, "stop_seconds": 0.5, "recovery_seconds": 1.5, **knobs})
         service.handlers = handlers(Planner(crew))
         service.topics = TOPICS

@@ -152,3 +152,32 @@ async def killed_in_the_end(world: World) -> AsyncIterator[asyncio.subprocess.Pr
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def test_a_course_that_another_version_saved_and_nobody_can_read_is_walked_anew(world: World) -> None:
+    fleet = Fleet(world)
+    await fleet.sites("oslo")
+    await fleet.release("1.0")
+    async with world.run("deployer", deployer(runs=None)) as service:
+        await fleet.known(service)
+        operation = await fleet.request("oslo", "apply", "1.0")
+        await service.pool.execute("update operation set course = $1, state = 'running'", {"leg": "sideways"})
+    async with world.run("deployer", deployer()):
+        assert isinstance(await fleet.end(operation), OperationSucceeded)
+
+
+async def test_a_result_that_cannot_be_written_holds_up_no_other_and_is_written_when_it_can_be(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], ["1.0"]) as fleet:
+        await fleet.service.pool.execute(OUT_OF_ORDER)
+        stuck, *others = await fleet.request_all(["oslo", "rome"], "apply", "1.0")
+        assert isinstance(await fleet.end(others[0]), OperationSucceeded)
+        await fleet.service.pool.execute("drop trigger out_of_order on deployment")
+        assert isinstance(await fleet.end(stuck), OperationSucceeded)
+        fleet.assert_each_order_once()
+
+
+OUT_OF_ORDER = """
+    create function refuse() returns trigger language plpgsql as $$ begin raise 'out of order'; end $$;
+    create trigger out_of_order before insert on deployment for each row when (new.site = 'oslo')
+        execute function refuse();
+"""
