@@ -20,9 +20,17 @@ from tests.support.runtime import give_up
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 15.0
 FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking "
-    "--disable-component-update --disable-sync --no-first-run --no-proxy-server --window-size=1400,1000"
-).split()
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--window-size=1400,1000",
+)
 
 
 class Page:
