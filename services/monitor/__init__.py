@@ -1,1 +1,1 @@
-
+"""Monitor: failure rates, forecasts and silence, drawn from the stream of strategy events."""

@@ -1,0 +1,91 @@
+"""The sweep: looks at every running stage once a second and says what is to be said.
+
+What is said goes to Kafka before it counts as said: a crash in between says it again, under the same id.
+"""
+
+import time
+import uuid
+from datetime import UTC, datetime
+
+import structlog
+
+from services.monitor.domain import changed
+from services.monitor.handlers import Stream, send
+from services.monitor.judgement import Notice, Told, assess
+from services.monitor.settings import MonitorSettings
+from services.monitor.tables import SOURCE, Store, drop, put
+from shared.codec import Envelope, encode, new_trace
+from shared.messages.base import Message
+from shared.messages.monitor import StageForecast
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+_NOTICES = uuid.UUID("2f0f7f52-3b0e-5c58-9d8c-6a1f3f6f2f11")
+
+
+class Sweep:
+    """Judges the watches of the partitions that are ours."""
+
+    def __init__(self, store: Store, stream: Stream, settings: Settings, knobs: MonitorSettings) -> None:
+        self._store = store
+        self._stream = stream
+        self._prefix = settings.topic_prefix
+        self._source = f"/belay/monitor/{settings.instance}"
+        self._limits = knobs.limits
+        self._keep_seconds = knobs.keep_days * 24 * 3600
+        self.said = 0
+
+    @property
+    def partitions(self) -> set[int]:
+        """The partitions of the source that are ours now; none while they are handed over or restored."""
+        app = self._store.app
+        if app.rebalancing or not app.tables.actives_ready:
+            return set()
+        return {tp.partition for tp in app.consumer.assignment() if tp.topic == self._prefix + SOURCE}
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        """Records not yet handled, by (topic, partition), as far as Kafka has told."""
+        return {(self._prefix + SOURCE, part): lag for part, lag in self._stream.positions.lag(self.partitions).items()}
+
+    async def once(self) -> None:
+        """Look at every strategy of ours."""
+        if self.partitions:
+            await self._stream.positions.tend(self.partitions)
+        ours = self.partitions  # a rebalance may have begun meanwhile
+        lag = self._stream.positions.lag(ours)
+        for key, watch in list(self._store.watches.items()):
+            if watch is None or watch.partition not in ours:
+                continue  # read by another replica by now
+            if watch.ended_at is None:
+                await self._look(key, read_all=lag.get(watch.partition) == 0)
+            elif time.time() - watch.ended_at > self._keep_seconds:
+                drop(self._store.watches, watch.partition, key)
+                drop(self._store.told, watch.partition, key)
+
+    async def _look(self, key: bytes, read_all: bool) -> None:
+        """`read_all`: whether everything in the partition was handled; only then is silence a silence."""
+        watch, told = self._store.watches[key], self._store.told.get(key) or Told()
+        after, notices = assess(watch, told, self._limits, time.time(), read_all)
+        if notices:  # kept first: a crash from here on may leave a gap in the sequence, but uses no number twice
+            await put(self._store.told, watch.partition, key, changed(told, sequence=after.sequence))
+        for sequence, notice in enumerate(notices, start=told.sequence + 1):
+            await self._say(notice, sequence)
+        if after != told:
+            put(self._store.told, watch.partition, key, after)
+
+    async def _say(self, notice: Notice, sequence: int) -> None:
+        envelope: Envelope[Message] = Envelope(
+            data=notice.message,
+            id=str(uuid.uuid5(_NOTICES, notice.identity)),
+            source=self._source,
+            time=datetime.now(UTC),
+            sequence=sequence,
+            traceparent=new_trace(),
+        )
+        key, headers, body = encode(envelope)
+        await send(self._store.app, self._prefix + notice.message.TOPIC, key, body, headers)
+        self.said += 1
+        if not isinstance(notice.message, StageForecast):
+            facts = notice.message.model_dump(mode="json", exclude={"at"})
+            log.warning("a stage needs eyes", action=type(notice.message).__name__, **facts)

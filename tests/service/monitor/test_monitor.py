@@ -1,0 +1,135 @@
+"""The monitor as a process, on real Kafka: what it tells, and that restarts, repeats and poison do not change it."""
+
+import asyncio
+import json
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
+from shared.messages.strategy import Counts, StageProgressed
+from shared.messages.words import StageState
+from tests.service.monitor.replica import Replica, monitor
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+JOINING = 60.0
+"""Seconds within which a replica has joined, also on a busy machine."""
+
+
+def progress(done: int, failed: int = 0, strategy: str = "s-1", **more: Any) -> StageProgressed:
+    counts = Counts(waiting=40 - done - failed, running=2, complete=done, failed=failed)
+    facts = {"stage": 0, "name": "all", "state": StageState.RUNNING, "max_parallel": 2, "at": datetime.now(UTC), **more}
+    return StageProgressed(strategy_id=strategy, counts=counts, **facts)
+
+
+async def forecast(world: World, finished: int, strategy: str = "s-1") -> StageForecast:
+    """The first forecast that knows of so many finished sites."""
+    return await world.until(
+        StageForecast, lambda f: (f.finished_in_window, f.strategy_id) == (finished, strategy), JOINING
+    )
+
+
+def sequences(world: World) -> list[int]:
+    return [e.sequence for e in world.seen if e.data.TYPE.startswith("belay.monitor.")]
+
+
+async def test_it_forecasts_and_is_not_moved_by_repeats_nor_stopped_by_poison(world: World) -> None:
+    async with monitor(world) as replica:
+        await world.send(progress(0))
+        assert (await forecast(world, 0)).eta_low is None
+        last = progress(5)
+        await world.send(last)
+        assert (await forecast(world, 5)).eta_high is not None
+        await world.send_raw("strategy.events", b"[]", {"ce_id": "p", "ce_type": StageProgressed.TYPE}, key=b"s-1")
+        await world.send_raw("strategy.events", b"", {"ce_type": "what.is.this"}, key=b"s-1")
+        await world.producer.send_and_wait(world.prefix + "strategy.events", None, key=b"s-1")
+        for old in (progress(3, at=last.at - timedelta(seconds=1)), last, last):
+            await world.send(old)
+        await world.send(progress(6))
+        await forecast(world, 6)
+        assert {f.finished_in_window for f in world.events(StageForecast)} == {0, 5, 6}
+        assert sequences(world) == list(range(1, len(sequences(world)) + 1))
+        await world.dead_letter(lambda r: dict(r.headers)["ce_id"] == b"p" if len(r.headers) > 4 else False)
+        assert len(world.dead) == 3
+        assert await replica.end() == 0
+
+
+async def test_killed_and_started_again_it_still_knows_what_it_knew(world: World) -> None:
+    async with monitor(world) as replica:
+        await world.send(progress(0))
+        await forecast(world, 0)
+        await world.send(progress(5))
+        await forecast(world, 5)
+        await replica.end(signal.SIGKILL)
+    await world.send(progress(7))
+    async with monitor(world) as replica:
+        await forecast(world, 7)
+        assert len(set(sequences(world))) == len(sequences(world))
+        assert sequences(world)[-1] == max(sequences(world))
+        assert await replica.end() == 0
+
+
+async def test_failures_and_silence_are_told_once_each(world: World) -> None:
+    knobs = {"silence_seconds": 1, "silence_pace": 1, "silence_first_seconds": 1000}
+    async with monitor(world, **knobs):
+        await world.send(progress(0))
+        await forecast(world, 0)
+        await world.send(progress(3, failed=3))
+        alarm = await world.until(FailureRateHigh)
+        assert (alarm.failed_in_window, alarm.failure_rate) == (3, 0.5)
+        silent = await world.until(StrategySilent, patience=JOINING)
+        assert (silent.strategy_id, silent.running) == ("s-1", 2)
+        await world.send(progress(4, failed=4))
+        await forecast(world, 8)
+        await world.until(StrategySilent, lambda _: len(world.events(StrategySilent)) == 2, JOINING)
+        assert len(world.events(FailureRateHigh)) == 1
+
+
+async def test_replicas_share_the_strategies_and_one_takes_over_from_the_other(world: World) -> None:
+    names = [f"s-{number}" for number in range(6)]
+    async with monitor(world, "1") as first, monitor(world, "2"):
+        for name in names:
+            await world.send(progress(0, strategy=name))
+        for name in names:
+            await forecast(world, 0, name)
+        await both_have_partitions(world)
+        for name in names:
+            await world.send(progress(4, strategy=name))
+        for name in names:
+            await forecast(world, 4, name)
+        assert await first.end() == 0
+        for name in names:
+            await world.send(progress(6, strategy=name))
+        for name in names:
+            await forecast(world, 6, name)
+
+
+async def both_have_partitions(world: World) -> None:
+    """Until each replica says of itself that it is ready."""
+    notes = [world.home / "run" / f"monitor-{instance}.json" for instance in ("1", "2")]
+    async with asyncio.timeout(JOINING), aiohttp.ClientSession() as session:
+        for note in notes:
+            while not await is_ready(session, json.loads(note.read_text())["url"]):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+
+async def is_ready(session: aiohttp.ClientSession, url: str) -> bool:
+    async with session.get(f"{url}/readyz") as ready, session.get(f"{url}/metrics") as metrics:
+        return ready.status == 200 and "belay_up" in await metrics.text()
+
+
+async def test_it_waits_for_kafka_and_stops_when_told_meanwhile(world: World) -> None:
+    world.kafka = "127.0.0.1:9"
+    async with monitor(world) as replica:
+        await says(replica, "waiting for Kafka")
+        assert await replica.end() == 0
+
+
+async def says(replica: Replica, words: str) -> None:
+    async with asyncio.timeout(JOINING):
+        while not any(words in line for line in replica.log):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
