@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,9 @@ def test_whatever_happens_the_table_allows_it(outcome: Outcome, tries: int) -> N
     verdict = judge(replace(PARCEL, tries=tries), outcome, PATIENCE, NOW, 0.5)
     assert verdict.state in TRANSITIONS[DeliveryState.QUEUED]
     assert (verdict.retry_at is not None) == (verdict.state is DeliveryState.QUEUED)
+
+
+def test_the_table_in_the_readme_is_that_of_the_code() -> None:
+    readme = (Path(__file__).parents[3] / "services/notifier/README.md").read_text()
+    rows = [f"| {state} | {', '.join(sorted(after))} |".replace("|  |", "| |") for state, after in TRANSITIONS.items()]
+    assert "\n".join(rows) in readme
