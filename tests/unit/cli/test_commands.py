@@ -270,3 +270,7 @@ def test_a_strategy_that_there_is_not_is_refused_after_a_moment_of_grace(
 ) -> None:
     monkeypatch.setattr("services.gateway.cli.feed.APPEARS_SECONDS", 0.5)
     assert belay("strategy", "watch", "none").exit_code == 3
+
+
+def test_a_stream_of_logs_is_not_promised_as_json(belay: Belay) -> None:
+    assert belay("up", "--json").exit_code == 2

@@ -5,7 +5,7 @@ Nothing here asks Belay. What it claims is compared with what is found here.
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ def census(fleet: Sequence[Application], seconds: float = SETTLE_SECONDS) -> dic
 
 
 def _ask_all(fleet: Sequence[Application]) -> dict[str, Found]:
-    processes = _listeners()
+    processes = _listeners({one.port for one in fleet})
     with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as http, ThreadPoolExecutor(8) as pool:
         answers = pool.map(lambda one: _ask(http, one, processes.get(one.port)), fleet)
         return {one.site: found for one, found in zip(fleet, answers, strict=True)}
@@ -133,11 +133,14 @@ def _ask(http: httpx.Client, one: Application, process: tuple[int, float] | None
     return Found(version, frozenset(rows), process)
 
 
-def _listeners() -> dict[int, tuple[int, float]]:
-    """Who listens on which port, of the processes that we may look at; those of our sites are our own."""
+def _listeners(ports: Set[int]) -> dict[int, tuple[int, float]]:
+    """Who listens on these ports. Only processes that were started with such a number are looked at: that is quick."""
+    words = {str(port) for port in ports}
     found = {}
     for process in psutil.process_iter():
         try:
+            if words.isdisjoint(process.cmdline()):
+                continue
             for connection in process.net_connections("tcp"):
                 if connection.status == psutil.CONN_LISTEN:
                     found[connection.laddr.port] = (process.pid, process.create_time())

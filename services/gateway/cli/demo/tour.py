@@ -68,7 +68,8 @@ class Tour:
         order = spec.read_spec(EXAMPLES / "demo" / f"{name}.yaml")
         order["name"] = f"demo-{self.number}-{name}"
         if sites:
-            order |= {"selection": {"sites": list(sites)}, "stages": [{"name": "all"}], "force": True}
+            chosen = {"selection": {"sites": list(sites)}, "stages": [{"name": "all"}], "force": True}
+            order |= {"name": f"demo-{self.number}-first-{name}"} | chosen
         strategy = self.session.command("POST", "/v1/strategies", order)["command_id"]
         self.session.command("POST", at("/v1/strategies/{}/apply", strategy), {})
         seen = views(self.session, at("/v1/strategies/{}", strategy), at_rest, self.feed)

@@ -36,9 +36,23 @@ def up(
     Both servers come from packages and keep their data in the home; BELAY_KAFKA and BELAY_POSTGRES_ADMIN name running
     ones to use instead.
     """
+    if session.screen.as_json and not detach:
+        raise usage("a stream of log lines is no JSON document", "give --detach too, or leave --json out")
     with starting_trouble():
         wish = Wish.from_environment(dict(_replica(text) for text in replicas))
-        embedded.up(Home.open(session.home), wish, detach=detach)
+        home = Home.open(session.home)
+        if detach:
+            _start_detached(session, home, wish)
+        else:
+            embedded.up(home, wish, detach=False)
+
+
+def _start_detached(session: Session, home: Home, wish: Wish) -> None:
+    """Does nothing if it runs on its own already."""
+    with stack.alone(home), session.screen.busy("starting"):
+        if not stack.is_detached(home):
+            stack.start(home, wish, lambda _: None, detached=True)
+    session.screen.done(f"Belay runs on its own; its logs are in {home.logs}", {"home": str(home.root)})
 
 
 def _replica(text: str) -> tuple[str, int]:
