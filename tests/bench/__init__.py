@@ -1,0 +1,1 @@
+"""Speed, measured on everything running: `make bench`."""
