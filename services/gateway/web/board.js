@@ -106,10 +106,15 @@ export class Board {
   #point(step, box, by) {
     this.tip.hidden = !step;
     if (!step) return;
+    if (by !== "pointer") this.#markOnly(step);
     const why = this.roll.why(step);
     fill(this.tip, h("strong", {}, step.site), badge(step.state), step.attempt > 1 && h("small", {}, `attempt ${step.attempt}`), why && h("p", {}, why.message));
     this.#place(box);
     if (by === "keyboard") announce(`${step.site}, ${step.state}${why ? `, ${why.message}` : ""}`);
+  }
+
+  #markOnly(step) {
+    for (const [position, { cells }] of this.#rows) if (position !== step.stage) cells.unmark();
   }
 
   #place(box) {

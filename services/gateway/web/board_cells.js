@@ -94,6 +94,12 @@ export class Cells {
     this.canvas.scrollIntoView({ block: "nearest" });
   }
 
+  unmark() {
+    const before = this.#cursor;
+    this.#cursor = null;
+    if (before !== null) this.#draw(before, 0);
+  }
+
   #draw(index, glow) {
     const step = this.steps[index];
     const dimmed = Boolean(this.lit && step?.state !== this.lit);

@@ -3,7 +3,7 @@
 import { unanswered } from "./api.js";
 import { fill } from "./dom.js";
 import { refused } from "./feedback.js";
-import { on, stream } from "./live.js";
+import { on, onConnection, stream } from "./live.js";
 import { askForToken, whoAmI } from "./login.js";
 import { newStrategyView } from "./new_strategy.js";
 import { newOperationView } from "./new_operation.js";
@@ -37,6 +37,7 @@ const ROUTES = [
   ["/system", systemView, "system"],
 ];
 
+const PATIENCE_MS = 300;
 const EXPIRED = "The token is no longer valid. Log in again.";
 
 const root = document.getElementById("main");
@@ -48,9 +49,16 @@ async function start(why = null) {
   if (!(await knownToken())) await askForToken(root, why ?? (kept ? EXPIRED : null));
   fill(root);
   startShell(() => logOut());
-  stream.start();
+  await listening();
   followUnread();
   stopRouter = startRouter(ROUTES, root, markPlace);
+}
+
+/** Views read after the stream is open, or they would read everything twice; but they do not wait long for it. */
+function listening() {
+  const opened = new Promise((resolve) => onConnection((state) => state === "live" && resolve()));
+  stream.start();
+  return Promise.race([opened, new Promise((wake) => setTimeout(wake, PATIENCE_MS))]);
 }
 
 async function knownToken() {

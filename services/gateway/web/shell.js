@@ -80,6 +80,7 @@ const isDark = () =>
 function themeButton() {
   const button = h("button", { class: "quiet", type: "button", id: "theme", onclick: () => toggle(button) });
   face(button);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => face(button));
   return button;
 }
 
