@@ -1,4 +1,4 @@
-"""The demo as a user runs it, while a service, Kafka and PostgreSQL are killed under it."""
+"""The demo as a user runs it, while services, Kafka and PostgreSQL are killed under it."""
 
 import os
 import subprocess
@@ -20,8 +20,11 @@ WHEELS = JARS.with_name("wheels")
 """Kept between runs, as the jars are."""
 
 VICTIMS = {
+    "datasette 0.64.8 is available": "catalog-1",
+    "demo-1-upgrade applying": "gateway-1",
     "stage quarter running: 0/3": "deployer-1",
     "demo-1-broken-exit applying": "kafka",
+    "demo-1-broken-version applying": "strategy_orchestrator-1",
     "stage half running: 0/6": "postgres",
 }
 """What the demo says in the middle of its work, and what is killed at that moment."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from services.gateway.cli.board import AT_REST
 from services.gateway.cli.demo.fleet import APP, Census, applications, sites_with_ports
-from services.gateway.cli.demo.machine import running, wait_until_ready
+from services.gateway.cli.demo.machine import running
 from services.gateway.cli.demo.tour import EXAMPLES, Tour, expect, within
 from services.gateway.cli.feed import views
 from services.gateway.cli.nouns.bundle import build_one
-from services.gateway.cli.nouns.machine import starting_trouble
+from services.gateway.cli.nouns.machine import starting_trouble, wait_until_ready
 from services.gateway.cli.nouns.release import publish_one
 from services.gateway.cli.nouns.site import create_missing_groups
 from services.gateway.cli.session import at

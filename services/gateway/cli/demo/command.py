@@ -50,8 +50,10 @@ def demo(
     if not EXAMPLES.is_dir():
         raise usage(f"{EXAMPLES} is not here", "run the demo from a checkout of Belay")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops all in order, as Ctrl-C does
-    session.patience = PATIENCE_SECONDS
-    tour = Tour(session, Home.open(session.home))
+    # Whatever --url names is somebody else's: the demo is of this machine.
+    here = Session(session.screen, home=session.home, patience=PATIENCE_SECONDS)
+    tour = Tour(here, Home.open(session.home))
+    tour.closing.callback(here.close)
     with tour.closing:
         _tell_all(tour)
         if session.screen.live and not once:

@@ -2,19 +2,14 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from services.gateway.cli.nouns.machine import hosts
-from services.gateway.cli.outcome import CliError, Status, failed
-from services.gateway.cli.session import Session
 from shared.embedded import stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from shared.embedded.stack import StackError
-
-READY_SECONDS = 90
 
 
 @contextmanager
@@ -84,19 +79,3 @@ def undisturbed() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def wait_until_ready(session: Session) -> None:
-    """Return as soon as the gateway answers and takes our token."""
-    until = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            session.get("/v1/me")
-            return
-        except CliError as error:
-            if time.monotonic() > until:
-                raise failed(f"the gateway is not ready after {READY_SECONDS} s: {error.message}") from error
-            if error.status is not Status.UNREACHABLE:
-                raise
-            session.forget()
-            time.sleep(0.1)

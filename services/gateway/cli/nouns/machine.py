@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,13 +12,14 @@ import typer
 
 from services.gateway.cli.outcome import CliError, Status, failed, usage
 from services.gateway.cli.screen import Column, size
-from services.gateway.cli.session import Session
+from services.gateway.cli.session import Session, at
 from shared.embedded import __main__ as embedded
 from shared.embedded import stack
 from shared.embedded.home import Home
 from shared.embedded.jars import JarError
 from shared.embedded.programs import Wish
 
+READY_SECONDS = 90
 HOSTS_SECONDS = 120
 
 COLUMNS: tuple[Column, ...] = (
@@ -52,7 +54,25 @@ def _start_detached(session: Session, home: Home, wish: Wish) -> None:
     with stack.alone(home), session.screen.busy("starting"):
         if not stack.is_detached(home):
             stack.start(home, wish, lambda _: None, detached=True)
+        if wish.replicas.get("gateway", 1):
+            wait_until_ready(Session(session.screen, home=home.root))
     session.screen.done(f"Belay runs on its own; its logs are in {home.logs}", {"home": str(home.root)})
+
+
+def wait_until_ready(session: Session) -> None:
+    """Return as soon as the gateway answers and takes our token."""
+    until = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            session.get("/v1/me")
+            return
+        except CliError as error:
+            if time.monotonic() > until:
+                raise failed(f"the gateway is not ready after {READY_SECONDS} s: {error.message}") from error
+            if error.status is not Status.UNREACHABLE:
+                raise
+            session.forget()
+            time.sleep(0.1)
 
 
 def _replica(text: str) -> tuple[str, int]:
@@ -103,7 +123,7 @@ def status(session: Session) -> None:
 
 def command(session: Session, command_id: Annotated[str, typer.Argument(metavar="COMMAND", help="Its id.")]) -> None:
     """What became of a command: sent, accepted or rejected. Exit status 1 if it was rejected."""
-    answer = session.get(f"/v1/commands/{command_id}")
+    answer = session.get(at("/v1/commands/{}", command_id))
     session.screen.card(answer, ("command_id", "type", "state", "result", "faults", "actor", ("sent", "sent_at")))
     if answer["state"] == "rejected":
         raise failed(f"command {command_id} was rejected")
