@@ -12,7 +12,7 @@ from typing import Any
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Moves, Refused, Stage, Strategy
 from services.strategy_orchestrator.store import Row
-from services.strategy_orchestrator.strategies import TYPES
+from services.strategy_orchestrator.strategies import operation_of
 from shared.ledger import Turn
 from shared.messages.base import Event, Fault
 from shared.messages.deployer import RequestOperation
@@ -158,7 +158,7 @@ class Conductor:
         command = RequestOperation(
             site=row["site"],
             app=score.row["app"],
-            kind=TYPES[score.row["type"]].operation,
+            kind=operation_of(score.row["type"], spec["force"]),
             version=score.row["version"],
             timeout_seconds=spec["step_timeout_seconds"],
             strategy_id=score.now.id,

@@ -21,12 +21,21 @@ class Type:
 
     operation: OperationKind
     judge: Judge
+    forced: OperationKind | None = None
+    """The operation with `force`: a release is not updated to itself, but may be applied again."""
 
 
 TYPES: dict[StrategyType, Type] = {
     StrategyType.APPLY: Type(OperationKind.APPLY, apply.judge),
-    StrategyType.UPDATE: Type(OperationKind.UPDATE, update.judge),
+    StrategyType.UPDATE: Type(OperationKind.UPDATE, update.judge, forced=OperationKind.APPLY),
     StrategyType.ROLLBACK: Type(OperationKind.ROLLBACK, rollback.judge),
 }
 
-__all__ = ["TYPES", "Candidate", "Target", "Type"]
+
+def operation_of(strategy_type: StrategyType, force: bool) -> OperationKind:
+    """What the deployer is asked to do on every site."""
+    kind = TYPES[strategy_type]
+    return (kind.forced if force else None) or kind.operation
+
+
+__all__ = ["TYPES", "Candidate", "Target", "Type", "operation_of"]

@@ -1,0 +1,135 @@
+"""A plan deals every site that takes part into one stage, and says of every other why it is left out."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.strategy_orchestrator.planning import Group, plan
+from services.strategy_orchestrator.strategies import TYPES, Candidate, Target, operation_of
+from shared.messages.strategy import StrategySpec
+from shared.messages.words import OperationKind, StrategyType
+
+TARGET = Target("shop", "2.0")
+
+
+def spec(**fields: object) -> StrategySpec:
+    given_fields = {"name": "s", "type": "apply", "app": "shop", "version": "2.0", "selection": {"all": True}, **fields}
+    return StrategySpec.model_validate(given_fields)
+
+
+def sites(count: int, **facts: object) -> list[Candidate]:
+    return [Candidate(f"s-{n:03}", **facts) for n in range(count)]  # type: ignore[arg-type]
+
+
+def shape(made: object) -> list[tuple[str, int, int]]:
+    return [(s.name, s.sites, s.max_parallel) for s in made.stages]  # type: ignore[attr-defined]
+
+
+def test_stages_take_numbers_and_shares_of_the_whole_and_the_last_the_rest() -> None:
+    stages = [{"name": "canary", "take": 1}, {"name": "tenth", "take": "10%"}, {"name": "rest"}]
+    made = plan(spec(stages=stages, max_parallel="50%"), sites(25), {}, TARGET)
+    assert shape(made) == [("canary", 1, 1), ("tenth", 3, 2), ("rest", 21, 11)]
+
+
+def test_a_stage_by_group_uses_the_limit_of_the_group_unless_it_has_its_own() -> None:
+    fleet = [*sites(4, group="north"), Candidate("x", group="south"), Candidate("y", group="lone")]
+    groups = {"north": Group("parallel", 2), "south": Group("parallel", "10%"), "lone": Group("serial", 50)}
+    stages = [
+        {"name": "n", "groups": ["north"]},
+        {"name": "s", "groups": ["south"], "max_parallel": 5},
+        {"name": "l", "groups": ["lone"]},
+    ]
+    assert shape(plan(spec(stages=stages), fleet, groups, TARGET)) == [("n", 4, 2), ("s", 1, 1), ("l", 1, 1)]
+
+
+def test_serial_means_one_at_a_time_everywhere() -> None:
+    made = plan(spec(apply_type="serial", max_parallel=50), sites(9), {}, TARGET)
+    assert shape(made) == [("all", 9, 1)]
+
+
+def test_a_stage_that_matches_nothing_is_not_part_of_the_plan() -> None:
+    stages = [{"name": "none", "labels": {"tier": "x"}}, {"name": "rest"}]
+    assert shape(plan(spec(stages=stages), sites(2), {}, TARGET)) == [("rest", 2, 2)]
+
+
+def test_sites_that_cannot_take_part_are_left_out_with_the_reason() -> None:
+    fleet = [
+        Candidate("free"),
+        Candidate("unmanaged", managed=False),
+        Candidate("held", held_by="other"),
+        Candidate("busy", operation_id="op"),
+        Candidate("there", version="2.0"),
+        Candidate("older", version="1.0"),
+    ]
+    made = plan(spec(), fleet, {}, TARGET)
+    assert made.sites == [["free"]]
+    assert [(e.site, e.code) for e in made.excluded] == [
+        ("unmanaged", "unmanaged"),
+        ("held", "site_held"),
+        ("busy", "site_busy"),
+        ("there", "already_current"),
+        ("older", "deployed_already"),
+    ]
+
+
+def test_a_site_that_was_named_must_take_part() -> None:
+    fleet = [Candidate("a", managed=False), Candidate("b")]
+    made = plan(spec(selection={"sites": ["b", "a", "z"]}), fleet, {}, TARGET)
+    assert {(f.code, f.field) for f in made.faults} == {
+        ("unmanaged", "selection.sites.1"),
+        ("unknown_site", "selection.sites.2"),
+    }
+
+
+def test_a_stage_may_name_only_sites_that_take_part() -> None:
+    made = plan(spec(stages=[{"name": "a", "sites": ["s-000", "zz"]}, {"name": "b"}]), sites(2), {}, TARGET)
+    assert [(f.code, f.field) for f in made.faults] == [("not_selected", "stages.0.sites.1")]
+
+
+def test_each_type_judges_what_runs_on_a_site() -> None:
+    new, current = Candidate("new"), Candidate("current", version="2.0", previous="1.0")
+    old = Candidate("old", version="1.0")
+    edge = Target("shop", "2.0", upgrades_from=(">=1.5",))
+    back = Target("shop", None)
+    judged = {
+        (kind, site.name, target): why.code if (why := TYPES[kind].judge(site, target)) else None
+        for kind in TYPES
+        for site in (new, current, old)
+        for target in (TARGET, edge, back)
+    }
+    update, rollback = StrategyType.UPDATE, StrategyType.ROLLBACK
+    assert judged[update, "new", TARGET] == "not_deployed"
+    assert judged[update, "old", TARGET] is None
+    assert judged[update, "old", edge] == "not_upgradable"
+    assert judged[update, "current", TARGET] == "already_current"
+    assert judged[rollback, "new", back] == "not_deployed"
+    assert judged[rollback, "old", back] == "no_previous_release"
+    assert judged[rollback, "current", back] is None
+    assert judged[rollback, "current", TARGET] == "already_current"
+
+
+def test_force_deploys_anew_what_runs_already_by_applying_it() -> None:
+    made = plan(spec(type="update", force=True), sites(2, version="2.0"), {}, Target("shop", "2.0", force=True))
+    assert not made.faults
+    assert operation_of(StrategyType.UPDATE, force=True) is OperationKind.APPLY
+    assert operation_of(StrategyType.UPDATE, force=False) is OperationKind.UPDATE
+    assert operation_of(StrategyType.ROLLBACK, force=True) is OperationKind.ROLLBACK
+
+
+takes = st.none() | st.integers(1, 12) | st.sampled_from(["1%", "25%", "50%", "100%"])
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(1, 40), st.lists(takes, min_size=1, max_size=6), st.integers(1, 60) | st.sampled_from(["10%", "90%"])
+)
+def test_every_site_stands_in_exactly_one_stage_or_the_plan_is_refused(
+    count: int, wanted: list[int | str | None], limit: int | str
+) -> None:
+    stages = [{"name": f"g{n}", "take": take} for n, take in enumerate(wanted)]
+    made = plan(spec(stages=stages, max_parallel=limit), sites(count), {}, TARGET)
+    dealt = [name for stage in made.sites for name in stage]
+    assert len(dealt) == len(set(dealt))
+    assert bool(made.faults) == (len(dealt) < count)
+    for stage, names in zip(made.stages, made.sites, strict=True):
+        assert stage.sites == len(names) > 0
+        assert 1 <= stage.max_parallel <= len(names)
