@@ -67,10 +67,15 @@ class Page:
             raise AssertionError(f"waited for {what}; the page says:\n{self.text}") from error
 
     def press(self, css: str, text: str = "") -> None:
-        """Click on it, where the bar at the top does not cover it."""
-        button = self.see(css, text)
-        self.run("arguments[0].scrollIntoView({block: 'center'})", button)
-        button.click()
+        """Click on it, where the bar at the top does not cover it; again if it was drawn anew under the finger."""
+
+        def click(_: webdriver.Chrome) -> bool:
+            button = self.see(css, text)
+            self.run("arguments[0].scrollIntoView({block: 'center'})", button)
+            button.click()
+            return True
+
+        self.until(click, f"{css} with {text!r}")
 
     def fill(self, name: str, text: str) -> None:
         """Type into the field of this name, or choose from it."""
