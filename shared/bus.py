@@ -78,13 +78,21 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     """
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, service: str, handlers: Handlers, topics: Iterable[str]
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        service: str,
+        handlers: Handlers,
+        topics: Iterable[str],
+        skips: Callable[[Record], bool] | None = None,
     ) -> None:
+        """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then."""
         self._settings = settings
         self._ledger = ledger
         self._handlers = {kind.TYPE: handler for kind, handler in handlers.items()}
         order = list(dict.fromkeys(handlers.values()))  # types with one handler reach it together, as one group
         self._rank = {kind.TYPE: order.index(handler) for kind, handler in handlers.items()}
+        self._skips = skips
         self._topics = [settings.topic_prefix + topic for topic in topics]
         self._owned: dict[TopicPartition, Owned] = {}
         self._kafka = AIOKafkaConsumer(
@@ -270,7 +278,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         kind = header(record, "ce_type")
         if kind in REGISTRY and kind not in self._handlers and not issubclass(REGISTRY[kind], Command):
             return None
-        return decode(record)
+        return None if self._skips is not None and self._skips(record) else decode(record)
 
     async def _handle(self, turn: Turn, kind: str, group: list[Envelope[Message]]) -> None:
         handler = self._handlers[kind]

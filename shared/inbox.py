@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.codec import Envelope, Record, header
+from shared.codec import Envelope, Record, header, is_id
 from shared.ledger import SQL, Turn
 from shared.messages import REGISTRY
-from shared.messages.base import Command, CommandAccepted, CommandRejected, ErrorCode, Fault, Message
+from shared.messages.base import Command, CommandAccepted, CommandRejected, ErrorCode, Fault
 
 Answer = CommandAccepted | CommandRejected
 _ANSWERS = uuid.UUID("6f0c5a52-52a5-4f0e-8e57-0f2f4d3c9b11")
@@ -61,8 +61,8 @@ async def sort_out(turn: Turn, commands: Sequence[Asked]) -> list[Asked]:
         if row is None:
             fresh.append(command)
         elif row["fingerprint"] == command.fingerprint:
-            answer_class = REGISTRY[row["answer_type"]]
-            _send(turn, answer_class.model_validate_json(row["answer"]), command.envelope)
+            known_answer: Any = REGISTRY[row["answer_type"]].model_validate_json(row["answer"])
+            _send(turn, known_answer, command.envelope)
         else:
             _refuse_reuse(turn, command.envelope)
     return fresh
@@ -84,8 +84,7 @@ async def answer(turn: Turn, commands: Sequence[Asked], verdicts: Sequence[Verdi
     caused = turn.outbox[before:]
     del turn.outbox[before:]
     answers = [_answer(c.envelope, v) for c, v in zip(commands, verdicts, strict=True)]
-    for command, reply in zip(commands, answers, strict=True):
-        _send(turn, reply, command.envelope)
+    bodies = [_send(turn, reply, c.envelope) for c, reply in zip(commands, answers, strict=True)]
     turn.outbox.extend(caused)
     await SQL.run(
         turn.conn,
@@ -93,7 +92,7 @@ async def answer(turn: Turn, commands: Sequence[Asked], verdicts: Sequence[Verdi
         ids=[c.envelope.id for c in commands],
         fingerprints=[c.fingerprint for c in commands],
         types=[reply.TYPE for reply in answers],
-        answers=[reply.model_dump_json() for reply in answers],
+        answers=bodies,
         now=turn.now,
     )
 
@@ -101,13 +100,7 @@ async def answer(turn: Turn, commands: Sequence[Asked], verdicts: Sequence[Verdi
 async def answer_unreadable(turn: Turn, record: Record, faults: tuple[Fault, ...], owner: str) -> None:
     """A command that cannot be read still gets its one answer, where it has an id to answer to."""
     command_id = header(record, "ce_id")
-    if (
-        not command_id
-        or len(command_id) > 200
-        or not command_id.isascii()
-        or not command_id.isprintable()
-        or " " in command_id
-    ):
+    if not is_id(command_id):
         return
     fingerprint = hashlib.blake2b((record.value or b"")[:1_000_000], digest_size=16).digest()
     known = await SQL.row(turn.conn, "find_answers", command_ids=[command_id])
@@ -126,13 +119,16 @@ async def answer_unreadable(turn: Turn, record: Record, faults: tuple[Fault, ...
         await SQL.run(turn.conn, "keep_answers", ids=[command_id], fingerprints=[fingerprint], **values)
 
 
-def _answer(envelope: Envelope[Command], verdict: Verdict) -> Message:
+def _answer(envelope: Envelope[Command], verdict: Verdict) -> Answer:
     command = envelope.data
     facts = {"command_id": envelope.id, "command_type": command.TYPE, "about": command.key}
+    answer: Answer
     if isinstance(verdict, Accepted):
-        return _class(command.OWNER, "command_accepted")(**facts, result=verdict.result)
-    code = verdict.faults[0].code
-    return _class(command.OWNER, "command_rejected")(**facts, code=code, faults=verdict.faults)
+        answer = _class(command.OWNER, "command_accepted")(**facts, result=verdict.result)
+    else:
+        code = verdict.faults[0].code
+        answer = _class(command.OWNER, "command_rejected")(**facts, code=code, faults=verdict.faults)
+    return answer
 
 
 def _refuse_reuse(turn: Turn, envelope: Envelope[Command]) -> None:
@@ -145,14 +141,18 @@ def _reused(command_id: str) -> Fault:
     return Fault(code=ErrorCode.COMMAND_ID_REUSED, field="ce_id", message=message, value=command_id)
 
 
-def _send(turn: Turn, reply: Message, envelope: Envelope[Command]) -> None:
+def _send(turn: Turn, reply: Answer, envelope: Envelope[Command]) -> str:
+    """Send an answer; returns its body."""
     turn.emit(reply, sequence=1, cause=envelope, message_id=_answer_id(reply))
+    return turn.outbox[-1][3].decode()
 
 
-def _answer_id(reply: Message) -> str:
+def _answer_id(reply: Answer) -> str:
     """The same answer always has the same message id, so that a repeated answer is recognised as such."""
-    return str(uuid.uuid5(_ANSWERS, reply.model_dump_json()))
+    reason = reply.code if isinstance(reply, CommandRejected) else ""
+    return str(uuid.uuid5(_ANSWERS, f"{reply.TYPE} {reason} {reply.command_id}"))
 
 
-def _class(owner: str, name: str) -> type[Message]:
+def _class(owner: str, name: str) -> type[Any]:
+    """The owner's own class of answer."""
     return REGISTRY[f"belay.{owner}.{name}.v1"]

@@ -20,6 +20,7 @@ from shared import log as logs
 from shared import telemetry
 from shared.bus import Consumer, Handlers, back_offs
 from shared.clockwork import TimerHandler, run_timers
+from shared.codec import Record
 from shared.db import Pool, connect_pool, migrate
 from shared.errors import is_transient
 from shared.ledger import SQL, Ledger
@@ -46,12 +47,14 @@ class Service:
     handlers: Handlers = field(default_factory=dict)
     topics: Sequence[str] = ()
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
+    skips: Callable[[Record], bool] | None = None
+    """Tells by its headers alone whether a record is of no use to this service."""
     parts: list[Part] = field(default_factory=list)
     http: web.Application | None = None
 
     async def run(self) -> None:
         """Run every part until cancelled."""
-        consumer = Consumer(self.settings, self.ledger, self.name, self.handlers, self.topics) if self.topics else None
+        consumer = self._consumer() if self.topics else None
         runner = await self._serve(consumer)
         try:
             async with asyncio.TaskGroup() as group:
@@ -59,6 +62,9 @@ class Service:
                     group.create_task(part())  # type: ignore[arg-type]
         finally:
             await runner.cleanup()
+
+    def _consumer(self) -> Consumer:
+        return Consumer(self.settings, self.ledger, self.name, self.handlers, self.topics, self.skips)
 
     def _parts(self, consumer: Consumer | None) -> list[Part]:
         relay = Relay(self.settings, self.pool, self.ledger.outbox_filled)

@@ -11,6 +11,7 @@ from services.gateway.gateway import GATEWAY, Gateway
 from services.gateway.handlers import HANDLERS, TOPICS
 from services.gateway.hub import Hub
 from services.gateway.measuring import Requests
+from services.gateway.projections.answers import not_ours
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import commands, operations
 from services.gateway.tokens import Tokens, make_first_token
@@ -38,7 +39,7 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     blobs = Blobs.open(service.settings)
     gateway = Gateway(service.settings, knobs, service.pool, sending, waiting, hub, tokens, blobs)
     await make_first_token(service.pool, tokens, service.settings.home)
-    service.ledger, service.handlers, service.topics = learning, HANDLERS, TOPICS
+    service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
     service.http = application(gateway, Requests(service.metrics.registry, hub))
     service.parts += [hub.follow, hub.prune, lambda: forget(service.pool, knobs.history_days)]
 

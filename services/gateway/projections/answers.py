@@ -13,16 +13,14 @@ from services.gateway.store.as_json import text
 from services.gateway.store.commands import AnswerRow
 from services.gateway.store.operations import QueuedRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope
+from shared.codec import Envelope, Record, header
 from shared.messages import REGISTRY, catalog, deployer
 from shared.messages.base import CommandAccepted, CommandRejected, Fault
 
 
 async def learn_answers(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
     """Close the commands, show what they began, and wake whoever waits."""
-    mine = {event.data.command_id: event for event in reversed(events) if may_be_ours(event)}
-    if not mine:
-        return
+    mine = {event.data.command_id: event for event in reversed(events)}
     answered = await store.answer(turn.conn, [_row(event) for event in mine.values()], turn.now)
     if queued := list(_queued(answered)):
         await operations.queue(turn.conn, queued)
@@ -32,12 +30,16 @@ async def learn_answers(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> 
     turn.answered += [row["command_id"] for row in answered]
 
 
-def may_be_ours(event: Envelope[Any]) -> bool:
-    """Whether the answered command began something of its own, as people's commands do.
+def not_ours(record: Record) -> bool:
+    """Whether a record is the answer to a command that a strategy sent, by its headers alone.
 
-    The orchestrator sends thousands a second on behalf of a strategy; their correlation is that of the strategy.
+    People's commands begin a correlation of their own. The orchestrator sends thousands a second on behalf of a
+    strategy, and theirs is that of the strategy; so their answers are not even parsed.
     """
-    return event.causation_id in ("", event.correlation_id)
+    if header(record, "ce_type") not in ANSWERS:
+        return False
+    cause = header(record, "ce_causationid")
+    return bool(cause) and cause != header(record, "ce_correlationid")
 
 
 def _row(event: Envelope[Any]) -> AnswerRow:
@@ -65,3 +67,4 @@ def _refused_bundles(answered: Iterable[asyncpg.Record]) -> Iterable[tuple[str, 
 
 
 KINDS = tuple(kind for kind in REGISTRY.values() if issubclass(kind, CommandAccepted | CommandRejected))
+ANSWERS = frozenset(kind.TYPE for kind in KINDS)

@@ -118,3 +118,13 @@ def test_headers_survive_the_outbox_byte_for_byte(headers: list[tuple[str, bytes
     packed = pack_headers(clean)
     assert "\x00" not in packed  # PostgreSQL's text cannot hold it
     assert unpack_headers(packed) == clean
+
+
+@pytest.mark.parametrize(("reason", "is_nul"), [("\\u0000", False), ("\x00", True), ("\\\x00", True), ("u0000", False)])
+def test_the_character_nul_is_refused_and_a_backslash_is_not(reason: str, is_nul: bool) -> None:
+    record = record_of(PauseStrategy(strategy="s", reason=reason))
+    if not is_nul:
+        assert decode(record).data == PauseStrategy(strategy="s", reason=reason)
+        return
+    with pytest.raises(Unreadable):
+        decode(record)

@@ -1,10 +1,12 @@
 """A batch of events is reduced to what it says in the end."""
 
+from types import SimpleNamespace
+
 from services.gateway.news import news_of, worth_telling
-from services.gateway.projections.answers import may_be_ours
+from services.gateway.projections.answers import not_ours
 from services.gateway.projections.fleet import deployment_rows
 from services.gateway.projections.strategies import fold
-from shared.codec import Envelope
+from shared.codec import Envelope, encode
 from shared.messages.base import Message
 from shared.messages.deployer import CommandAccepted
 from tests.service.gateway.told import at, planned, progressed, site_state, sites_changed, stepped, succeeded
@@ -12,6 +14,11 @@ from tests.service.gateway.told import at, planned, progressed, site_state, site
 
 def told(message: Message, sequence: int = 0, **more: str) -> Envelope[Message]:
     return Envelope(data=message, id=f"e-{sequence}", source="/test", time=at(0), sequence=sequence, **more)
+
+
+def recorded(event: Envelope[Message]) -> SimpleNamespace:
+    """The Kafka record of an event, as far as its headers."""
+    return SimpleNamespace(headers=encode(event)[1])
 
 
 def test_the_last_word_on_a_step_counts_and_an_older_one_after_it_does_not() -> None:
@@ -59,9 +66,10 @@ def test_operations_of_strategies_are_not_told_one_by_one() -> None:
 
 def test_an_answer_is_ours_unless_it_belongs_to_something_larger() -> None:
     answer = CommandAccepted(command_id="c", command_type="t", about="a")
-    assert may_be_ours(told(answer, causation_id="c", correlation_id="c"))
-    assert may_be_ours(told(answer, correlation_id="c"))
-    assert not may_be_ours(told(answer, causation_id="c", correlation_id="strategy"))
+    assert not not_ours(recorded(told(answer, causation_id="c", correlation_id="c")))
+    assert not not_ours(recorded(told(answer, correlation_id="c")))
+    assert not_ours(recorded(told(answer, causation_id="c", correlation_id="strategy")))
+    assert not not_ours(recorded(told(succeeded("o", "a"), causation_id="c", correlation_id="strategy")))
 
 
 def test_data_that_is_too_long_for_the_stream_is_left_out() -> None:
