@@ -35,7 +35,12 @@ export class Board {
 
   /** Make the rows, and all cells anew: at first, after a change of width, of colours, or of the stages. */
   layOut() {
-    keyed(this.rows, this.roll.stages, (stage) => stage.position, (stage) => this.#createRow(stage));
+    keyed(
+      this.rows,
+      this.roll.stages,
+      (stage) => stage.position,
+      (stage) => this.#createRow(stage),
+    );
     this.updateStages();
     const width = this.#rows.values().next().value?.cells.room ?? 0;
     if (!width) return;
@@ -45,14 +50,31 @@ export class Board {
   }
 
   #createRow(stage) {
-    const part = { state: h("span"), limit: h("span", { class: "muted" }), why: h("p", { class: "why" }), bar: bar(`Stage ${stage.name}`), figure: h("span", { class: "figure" }) };
-    const cells = new Cells(this.roll, stage, { onPoint: (step, box, by) => this.#point(step, box, by), onPick: this.onPick });
+    const part = {
+      state: h("span"),
+      limit: h("span", { class: "muted" }),
+      why: h("p", { class: "why" }),
+      bar: bar(`Stage ${stage.name}`),
+      figure: h("span", { class: "figure" }),
+    };
+    const cells = new Cells(this.roll, stage, {
+      onPoint: (step, box, by) => this.#point(step, box, by),
+      onPick: this.onPick,
+    });
     this.#rows.set(stage.position, { ...part, cells });
-    return h("section", { class: "board-row card", "aria-label": `Stage ${stage.name}` },
-      h("div", { class: "board-info" },
-        h("div", { class: "title-row" }, h("h3", {}, stage.name), part.state), part.bar,
-        h("p", { class: "numbers" }, part.figure, part.limit), part.why),
-      cells.element);
+    return h(
+      "section",
+      { class: "board-row card", "aria-label": `Stage ${stage.name}` },
+      h(
+        "div",
+        { class: "board-info" },
+        h("div", { class: "title-row" }, h("h3", {}, stage.name), part.state),
+        part.bar,
+        h("p", { class: "numbers" }, part.figure, part.limit),
+        part.why,
+      ),
+      cells.element,
+    );
   }
 
   /** The words and numbers beside the cells. */
@@ -108,7 +130,13 @@ export class Board {
     if (!step) return;
     if (by !== "pointer") this.#markOnly(step);
     const why = this.roll.why(step);
-    fill(this.tip, h("strong", {}, step.site), badge(step.state), step.attempt > 1 && h("small", {}, `attempt ${step.attempt}`), why && h("p", {}, why.message));
+    fill(
+      this.tip,
+      h("strong", {}, step.site),
+      badge(step.state),
+      step.attempt > 1 && h("small", {}, `attempt ${step.attempt}`),
+      why && h("p", {}, why.message),
+    );
     this.#place(box);
     if (by === "keyboard") announce(`${step.site}, ${step.state}${why ? `, ${why.message}` : ""}`);
   }

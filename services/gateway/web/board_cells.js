@@ -10,7 +10,15 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 /** The size of a cell for so many sites: few get their names, many get smaller. */
 export function cellSize(sites, room) {
   if (sites <= 60) return { width: Math.min(room, 148), height: 30, gap: 5, named: true };
-  const [edge, gap] = [[300, 20, 4], [1500, 14, 3], [5000, 10, 2], [30000, 7, 1], [Infinity, 4, 1]].find(([most]) => sites <= most).slice(1);
+  const [edge, gap] = [
+    [300, 20, 4],
+    [1500, 14, 3],
+    [5000, 10, 2],
+    [30000, 7, 1],
+    [Infinity, 4, 1],
+  ]
+    .find(([most]) => sites <= most)
+    .slice(1);
   return { width: edge, height: edge, gap, named: false };
 }
 
@@ -23,7 +31,12 @@ export class Cells {
   constructor(roll, stage, { onPoint, onPick }) {
     Object.assign(this, { roll, stage, onPoint, onPick, lit: null });
     this.help = h("span", { class: "unseen", id: `cells-${stage.position}` });
-    this.canvas = h("canvas", { tabIndex: 0, role: "application", "aria-roledescription": "board of sites", "aria-labelledby": this.help.id });
+    this.canvas = h("canvas", {
+      tabIndex: 0,
+      role: "application",
+      "aria-roledescription": "board of sites",
+      "aria-labelledby": this.help.id,
+    });
     this.element = h("div", { class: "board-cells" }, this.help, this.canvas);
     this.#listen();
   }
@@ -109,7 +122,10 @@ export class Cells {
   #at(index) {
     const { width, height, gap } = this.size;
     const before = Math.floor(gap / 2); // whole pixels: edges stay sharp
-    return [(index % this.#columns) * (width + gap) + before, Math.floor(index / this.#columns) * (height + gap) + before];
+    return [
+      (index % this.#columns) * (width + gap) + before,
+      Math.floor(index / this.#columns) * (height + gap) + before,
+    ];
   }
 
   #listen() {
@@ -119,7 +135,10 @@ export class Cells {
     canvas.addEventListener("click", (event) => this.#pick(this.#under(event)));
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("blur", () => this.#point(null, "keyboard"));
-    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && this.#moveTo(this.#cursor ?? 0, "keyboard"));
+    canvas.addEventListener(
+      "focus",
+      () => canvas.matches(":focus-visible") && this.#moveTo(this.#cursor ?? 0, "keyboard"),
+    );
   }
 
   #under(event) {

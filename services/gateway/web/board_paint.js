@@ -11,7 +11,9 @@ const OUTLINE = 1.25;
 /** A function `(context, [x, y], step, {glow, dimmed, marked})` that draws one cell of this size. */
 export function loadPaint(element, size) {
   const style = getComputedStyle(element);
-  const colours = Object.fromEntries([...STEP_STATES, "surface", "text", "muted", "line"].map((name) => [name, style.getPropertyValue(`--${name}`)]));
+  const colours = Object.fromEntries(
+    [...STEP_STATES, "surface", "text", "muted", "line"].map((name) => [name, style.getPropertyValue(`--${name}`)]),
+  );
   const look = { ...size, colours, font: `500 12px ${style.fontFamily}` };
   return (context, at, step, how) => drawCell(context, at, step, how, look);
 }

@@ -19,7 +19,11 @@ export function refused(title, error) {
 }
 
 function show(kind, shape, ...content) {
-  const close = h("button", { class: "quiet", type: "button", "aria-label": "Close", onclick: () => toast.remove() }, icon("close"));
+  const close = h(
+    "button",
+    { class: "quiet", type: "button", "aria-label": "Close", onclick: () => toast.remove() },
+    icon("close"),
+  );
   const role = kind === "bad" ? "alert" : "status";
   const toast = h("div", { class: `toast ${kind}`, role }, icon(shape, 18), h("div", {}, content), close);
   document.getElementById("toasts").prepend(toast);
@@ -47,14 +51,24 @@ export async function act(button, what, method, path, body) {
 /** Ask before something that cannot be taken back. Resolves to {reason}, or null if the person thought again. */
 export function confirm({ title, text, verb, reason = null }) {
   const field = h("input", { id: "confirm-reason", value: reason ?? "", maxlength: "1000", autocomplete: "off" });
-  const dialog = h("dialog", { "aria-labelledby": "confirm-title" },
-    h("form", { method: "dialog" },
+  const dialog = h(
+    "dialog",
+    { "aria-labelledby": "confirm-title" },
+    h(
+      "form",
+      { method: "dialog" },
       h("h2", { id: "confirm-title" }, title),
       h("p", {}, text),
-      reason !== null && h("label", { class: "field" }, h("span", {}, "Reason ", h("small", {}, "optional, for others")), field),
-      h("div", { class: "actions" },
+      reason !== null &&
+        h("label", { class: "field" }, h("span", {}, "Reason ", h("small", {}, "optional, for others")), field),
+      h(
+        "div",
+        { class: "actions" },
         h("button", { value: "" }, "Cancel"),
-        h("button", { value: "yes", class: "danger" }, verb))));
+        h("button", { value: "yes", class: "danger" }, verb),
+      ),
+    ),
+  );
   document.body.append(dialog);
   dialog.showModal();
   if (reason !== null) field.focus();

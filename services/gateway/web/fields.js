@@ -10,16 +10,25 @@ export function field(path, label, control, hint = null) {
   const id = `field-${++serial}`;
   control.id = id;
   control.setAttribute("aria-describedby", `${id}-hint ${id}-fault`);
-  return h("div", { class: "field", "data-path": path },
+  return h(
+    "div",
+    { class: "field", "data-path": path },
     h("label", { htmlFor: id }, label),
     control,
     hint && h("small", { id: `${id}-hint` }, hint),
-    h("div", { id: `${id}-fault`, class: "fault" }));
+    h("div", { id: `${id}-fault`, class: "fault" }),
+  );
 }
 
 /** Several controls that are one field. */
 export function fieldset(path, label, ...content) {
-  return h("fieldset", { class: "field", "data-path": path }, h("legend", {}, label), content, h("div", { class: "fault" }));
+  return h(
+    "fieldset",
+    { class: "field", "data-path": path },
+    h("legend", {}, label),
+    content,
+    h("div", { class: "fault" }),
+  );
 }
 
 export const input = (name, props = {}) => h("input", { name, autocomplete: "off", spellcheck: "false", ...props });
@@ -34,10 +43,13 @@ export function select(name, options, value = "", props = {}) {
 }
 
 export function setOptions(element, options, value = element.value) {
-  fill(element, options.map((option) => {
-    const [key, text] = [option].flat();
-    return h("option", { value: key }, text ?? key);
-  }));
+  fill(
+    element,
+    options.map((option) => {
+      const [key, text] = [option].flat();
+      return h("option", { value: key }, text ?? key);
+    }),
+  );
   if ([...element.options].some((option) => option.value === value)) element.value = value;
 }
 
@@ -47,7 +59,8 @@ export function checkbox(name, text, checked = false, value = "on") {
 
 /** One of several, as a row of buttons. */
 export function choice(name, options, value) {
-  const one = ([key, text]) => h("label", {}, h("input", { type: "radio", name, value: key, checked: key === value }), h("span", {}, text));
+  const one = ([key, text]) =>
+    h("label", {}, h("input", { type: "radio", name, value: key, checked: key === value }), h("span", {}, text));
   return h("div", { class: "segmented", role: "radiogroup" }, options.map(one));
 }
 
@@ -60,8 +73,17 @@ export function showFaults(form, problem) {
   const placed = problem.faults.map((fault) => ({ ...fault, place: placeOf(form, fault) }));
   placed.filter(({ place }) => place).forEach(({ place, message }) => mark(place, message));
   const summary = form.querySelector(".summary");
-  const title = problem.faults.length > 1 ? `${problem.faults.length} things must be put right` : (problem.faults.length ? "One thing must be put right" : problem.title);
-  fill(summary, icon("failed", 18), h("div", {}, h("strong", {}, title), placed.length ? h("ul", {}, placed.map(line)) : h("p", {}, problem.message)));
+  const title =
+    problem.faults.length > 1
+      ? `${problem.faults.length} things must be put right`
+      : problem.faults.length
+        ? "One thing must be put right"
+        : problem.title;
+  fill(
+    summary,
+    icon("failed", 18),
+    h("div", {}, h("strong", {}, title), placed.length ? h("ul", {}, placed.map(line)) : h("p", {}, problem.message)),
+  );
   summary.hidden = false;
   summary.focus();
 }
@@ -78,7 +100,9 @@ export function clearFaults(form) {
 /** The field with the longest path that the fault lies at or below. */
 function placeOf(form, fault) {
   const path = pathOf(fault);
-  const fields = [...form.querySelectorAll(".field[data-path]")].filter(({ dataset }) => path === dataset.path || path.startsWith(`${dataset.path}.`));
+  const fields = [...form.querySelectorAll(".field[data-path]")].filter(
+    ({ dataset }) => path === dataset.path || path.startsWith(`${dataset.path}.`),
+  );
   return fields.sort((a, b) => b.dataset.path.length - a.dataset.path.length)[0];
 }
 
@@ -95,7 +119,13 @@ function mark(place, message) {
 
 function line({ field: path, message, place }) {
   const go = () => place.querySelector("input, select, textarea")?.focus();
-  return h("li", {}, place ? h("button", { type: "button", class: "link", onclick: go }, labelOf(place)) : path && h("code", {}, path), " ", message);
+  return h(
+    "li",
+    {},
+    place ? h("button", { type: "button", class: "link", onclick: go }, labelOf(place)) : path && h("code", {}, path),
+    " ",
+    message,
+  );
 }
 
 const labelOf = (place) => place.querySelector("label, legend").textContent;
@@ -111,8 +141,10 @@ export const names = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 /** "tier=gold region=eu" -> {tier: "gold", region: "eu"} */
 export function labels(text) {
-  return Object.fromEntries(names(text).map((pair) => {
-    const [key, ...rest] = pair.split("=");
-    return [key, rest.join("=")];
-  }));
+  return Object.fromEntries(
+    names(text).map((pair) => {
+      const [key, ...rest] = pair.split("=");
+      return [key, rest.join("=")];
+    }),
+  );
 }

@@ -15,13 +15,19 @@ export function filtered(page, path, controls, show) {
   const state = { items: [], next: null };
   const body = h("div");
   const form = h("form", { class: "filters", role: "search" }, controls);
-  const read = () => get(path, { limit: Math.max(PAGE, Math.min(1000, state.items.length)), ...values(form) }, page.signal);
+  const read = () =>
+    get(path, { limit: Math.max(PAGE, Math.min(1000, state.items.length)), ...values(form) }, page.signal);
   const more = async () => {
     const found = await get(path, { limit: PAGE, ...values(form), cursor: state.next }, page.signal);
     Object.assign(state, { items: state.items.concat(found.items), next: found.next });
     draw();
   };
-  const draw = () => fill(body, show(state.items), state.next && h("button", { type: "button", class: "more", onclick: more }, "Show more"));
+  const draw = () =>
+    fill(
+      body,
+      show(state.items),
+      state.next && h("button", { type: "button", class: "more", onclick: more }, "Show more"),
+    );
   restore(form, page.query);
   const load = resource(page, body, read, (found) => (Object.assign(state, found), draw()));
   listen(form, () => ((state.items = []), remember(form), load()));

@@ -11,12 +11,24 @@ export class Inspector {
   constructor(roll) {
     this.roll = roll;
     this.body = h("div");
-    this.element = h("section", { class: "card inspector", "aria-label": "Chosen site", "aria-live": "polite" }, this.body);
+    this.element = h(
+      "section",
+      { class: "card inspector", "aria-label": "Chosen site", "aria-live": "polite" },
+      this.body,
+    );
     this.#hint();
   }
 
   #hint() {
-    fill(this.body, h("h2", {}, "Site"), h("p", { class: "muted" }, "Choose a site on the board. With the keyboard: Tab to a stage, arrow keys to a site, Enter to choose it."));
+    fill(
+      this.body,
+      h("h2", {}, "Site"),
+      h(
+        "p",
+        { class: "muted" },
+        "Choose a site on the board. With the keyboard: Tab to a stage, arrow keys to a site, Enter to choose it.",
+      ),
+    );
   }
 
   show(step) {
@@ -32,7 +44,13 @@ export class Inspector {
     const state = JSON.stringify([step.site, step.state, step.attempt, step.operation_id, step.at, why]);
     if (state === this.#shown) return;
     this.#shown = state;
-    fill(this.body, h("h2", {}, link("sites", step.site, step.site)), badge(step.state), why && reason(step, why), this.#facts(step));
+    fill(
+      this.body,
+      h("h2", {}, link("sites", step.site, step.site)),
+      badge(step.state),
+      why && reason(step, why),
+      this.#facts(step),
+    );
   }
 
   #facts(step) {
@@ -42,10 +60,15 @@ export class Inspector {
       ["Changed", step.state !== "waiting" && h("time", { title: full(step.at) }, ago(step.at))],
       ["Operation", step.operation_id && link("operations", step.operation_id, "Plan, phases and evidence")],
     ];
-    return h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    return h(
+      "dl",
+      { class: "facts" },
+      facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    );
   }
 }
 
 const link = (place, id, text) => h("a", { href: `#/${place}/${encodeURIComponent(id)}` }, text);
 
-const reason = (step, why) => h("p", { class: step.state === "failed" ? "why failed" : "why" }, h("code", {}, why.code), ` ${why.message}`);
+const reason = (step, why) =>
+  h("p", { class: step.state === "failed" ? "why failed" : "why" }, h("code", {}, why.code), ` ${why.message}`);

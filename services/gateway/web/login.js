@@ -13,7 +13,13 @@ export async function whoAmI() {
 /** Ask for a token until one is good. `why` is shown when a token stopped to work. */
 export function askForToken(root, why = null) {
   return new Promise((resolve) => {
-    const field = h("input", { id: "token", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
+    const field = h("input", {
+      id: "token",
+      type: "password",
+      autocomplete: "current-password",
+      required: true,
+      spellcheck: "false",
+    });
     const trouble = h("div", { role: "alert" }, why);
     const button = h("button", { class: "primary", type: "submit" }, "Log in");
     const form = h("form", { class: "login card" }, brand(), label(field), trouble, button, hint());
@@ -24,14 +30,27 @@ export function askForToken(root, why = null) {
   });
 }
 
-const brand = () => h("div", { class: "login-brand" }, h("img", { src: "/static/logo.svg", alt: "", width: 44, height: 44 }),
-  h("h1", {}, "Belay"), h("p", { class: "muted" }, "Fleet upgrades with a rope on"));
+const brand = () =>
+  h(
+    "div",
+    { class: "login-brand" },
+    h("img", { src: "/static/logo.svg", alt: "", width: 44, height: 44 }),
+    h("h1", {}, "Belay"),
+    h("p", { class: "muted" }, "Fleet upgrades with a rope on"),
+  );
 
 const label = (field) => h("label", { class: "field" }, h("span", {}, "Token"), field);
 
-const hint = () => h("p", { class: "muted small" },
-  "The first admin token is in ", h("code", {}, "admin.token"), " in Belay’s home; ",
-  h("code", {}, "belay token create"), " makes further ones.");
+const hint = () =>
+  h(
+    "p",
+    { class: "muted small" },
+    "The first admin token is in ",
+    h("code", {}, "admin.token"),
+    " in Belay’s home; ",
+    h("code", {}, "belay token create"),
+    " makes further ones.",
+  );
 
 async function enter(event, { field, trouble, button, resolve }) {
   event.preventDefault();
@@ -42,7 +61,10 @@ async function enter(event, { field, trouble, button, resolve }) {
     resolve();
   } catch (error) {
     forget();
-    fill(trouble, error.status === 401 ? "This token is not known here. Check that it was copied whole." : faults(error));
+    fill(
+      trouble,
+      error.status === 401 ? "This token is not known here. Check that it was copied whole." : faults(error),
+    );
     field.select();
   } finally {
     button.disabled = false;

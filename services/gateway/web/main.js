@@ -68,7 +68,10 @@ async function knownToken() {
     return true;
   } catch (error) {
     if (error.status === 401) return false;
-    fill(root, failure(error, () => location.reload()));
+    fill(
+      root,
+      failure(error, () => location.reload()),
+    );
     throw error;
   }
 }

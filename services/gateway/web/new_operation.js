@@ -9,19 +9,34 @@ import { failure, heading, section } from "./page.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
 
-const KINDS = [["update", "Update"], ["apply", "Apply"], ["rollback", "Roll back"], ["recover", "Recover"], ["remove", "Remove"]];
+const KINDS = [
+  ["update", "Update"],
+  ["apply", "Apply"],
+  ["rollback", "Roll back"],
+  ["recover", "Recover"],
+  ["remove", "Remove"],
+];
 const WITHOUT_VERSION = ["recover", "remove"];
 
 export function newOperationView(page) {
   const app = select("app", [["", "Choose an app"]]);
   const version = select("version", [["", "Choose a release"]]);
   const plan = h("div", { "aria-live": "polite" });
-  const form = h("form", { class: "card form", novalidate: true }, summary(),
+  const form = h(
+    "form",
+    { class: "card form", novalidate: true },
+    summary(),
     fieldset("kind", "What", choice("kind", KINDS, "update")),
-    h("div", { class: "row" },
-      field("site", "Site", input("site", { value: page.query.get("site") ?? "" })), field("app", "App", app),
-      field("version", "Release to reach", version, "A roll back may leave it out: then the one before.")),
-    plan, buttons());
+    h(
+      "div",
+      { class: "row" },
+      field("site", "Site", input("site", { value: page.query.get("site") ?? "" })),
+      field("app", "App", app),
+      field("version", "Release to reach", version, "A roll back may leave it out: then the one before."),
+    ),
+    plan,
+    buttons(),
+  );
   page.root.append(heading("Operation on one site", { back: { href: "#/operations", text: "Operations" } }), form);
   form.addEventListener("submit", (event) => send(event, form, plan));
   form.addEventListener("change", () => fill(plan));
@@ -30,16 +45,28 @@ export function newOperationView(page) {
 
 function buttons() {
   const why = missingRole("operator");
-  return h("div", { class: "actions end" }, why && h("p", { class: "muted" }, why),
+  return h(
+    "div",
+    { class: "actions end" },
+    why && h("p", { class: "muted" }, why),
     h("button", { type: "submit", value: "preview", disabled: Boolean(why) }, "Show the plan"),
-    h("button", { type: "submit", value: "run", class: "primary", disabled: Boolean(why) }, "Run it"));
+    h("button", { type: "submit", value: "run", class: "primary", disabled: Boolean(why) }, "Run it"),
+  );
 }
 
 async function offer(page, app, version, form) {
   try {
-    const [apps, releases] = await Promise.all([all("/v1/apps", {}, page.signal), all("/v1/releases", {}, page.signal)]);
+    const [apps, releases] = await Promise.all([
+      all("/v1/apps", {}, page.signal),
+      all("/v1/releases", {}, page.signal),
+    ]);
     setOptions(app, [["", "Choose an app"], ...apps.map((one) => one.app)]);
-    app.addEventListener("change", () => setOptions(version, [["", "Choose a release"], ...releases.filter((one) => one.app === app.value && one.state === "available").map((one) => one.version)]));
+    app.addEventListener("change", () =>
+      setOptions(version, [
+        ["", "Choose a release"],
+        ...releases.filter((one) => one.app === app.value && one.state === "available").map((one) => one.version),
+      ]),
+    );
   } catch (error) {
     if (error.name !== "AbortError") form.prepend(failure(error));
   }
@@ -53,7 +80,12 @@ async function send(event, form, plan) {
   try {
     if (button) button.disabled = true;
     const order = orderOf(form);
-    const answer = await command("POST", "/v1/operations", preview ? { ...order, preview } : order, `${order.kind} on ${order.site}`);
+    const answer = await command(
+      "POST",
+      "/v1/operations",
+      preview ? { ...order, preview } : order,
+      `${order.kind} on ${order.site}`,
+    );
     if (preview) showPlan(plan, answer.result?.plan ?? []);
     else leave(order, answer);
   } catch (error) {
@@ -67,10 +99,19 @@ async function send(event, form, plan) {
 function orderOf({ elements }) {
   const text = (name) => elements[name].value.trim() || undefined;
   const kind = elements.kind.value;
-  return { kind, site: text("site"), app: text("app"), version: WITHOUT_VERSION.includes(kind) ? undefined : text("version") };
+  return {
+    kind,
+    site: text("site"),
+    app: text("app"),
+    version: WITHOUT_VERSION.includes(kind) ? undefined : text("version"),
+  };
 }
 
-const showPlan = (root, plan) => fill(root, section("What it would do", plan.length ? planTable(plan) : h("p", { class: "muted" }, "Nothing would change.")));
+const showPlan = (root, plan) =>
+  fill(
+    root,
+    section("What it would do", plan.length ? planTable(plan) : h("p", { class: "muted" }, "Nothing would change.")),
+  );
 
 function leave({ kind, site }, { command_id: id }) {
   done(`${kind} on ${site} is queued`);

@@ -3,20 +3,61 @@
 import { all, command } from "./api.js";
 import { h } from "./dom.js";
 import { done } from "./feedback.js";
-import { checkbox, choice, clearFaults, field, fieldset, input, labels, limit, names, select, setOptions, showFaults, summary, textarea } from "./fields.js";
+import {
+  checkbox,
+  choice,
+  clearFaults,
+  field,
+  fieldset,
+  input,
+  select,
+  setOptions,
+  showFaults,
+  summary,
+  textarea,
+} from "./fields.js";
 import { failure, heading } from "./page.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
 import { StageFields } from "./stage_fields.js";
+import { specOf } from "./strategy_spec.js";
 
-const TYPES = [["update", "Update"], ["apply", "Apply"], ["rollback", "Roll back"]];
-const FAILURES = [["first", "At the first failed site"], ["threshold", "At a threshold"], ["never", "Never"]];
+const TYPES = [
+  ["update", "Update"],
+  ["apply", "Apply"],
+  ["rollback", "Roll back"],
+];
+const FAILURES = [
+  ["first", "At the first failed site"],
+  ["threshold", "At a threshold"],
+  ["never", "Never"],
+];
 
 export function newStrategyView(page) {
   const stages = new StageFields();
-  const parts = { app: select("app", [["", "Choose an app"]]), version: select("version", [["", "Choose a release"]]), groups: h("div", { class: "checks" }) };
-  const form = h("form", { class: "card form", novalidate: true }, summary(), what(parts), which(parts), stages.element, limits(), onFailure(), foot());
-  page.root.append(heading("New strategy", { back: { href: "#/", text: "Strategies" }, note: "It is checked and planned first. Nothing changes on any site until it is applied." }), form);
+  const parts = {
+    app: select("app", [["", "Choose an app"]]),
+    version: select("version", [["", "Choose a release"]]),
+    groups: h("div", { class: "checks" }),
+  };
+  const form = h(
+    "form",
+    { class: "card form", novalidate: true },
+    summary(),
+    what(parts),
+    which(parts),
+    stages.element,
+    limits(),
+    onFailure(),
+    foot(),
+  );
+  page.root.append(
+    heading("New strategy", {
+      back: { href: "#/", text: "Strategies" },
+      note: "It is checked and planned first. Nothing changes on any site until it is applied.",
+    }),
+    form,
+  );
   form.addEventListener("submit", (event) => create(event, form, stages));
   form.addEventListener("change", () => showOnlyNeeded(form));
   showOnlyNeeded(form);
@@ -26,12 +67,18 @@ export function newStrategyView(page) {
 /** Fill the lists with what there is. */
 async function offer(page, { app, version, groups }, form) {
   try {
-    const [apps, releases, known] = await Promise.all(["/v1/apps", "/v1/releases", "/v1/groups"].map((path) => all(path, {}, page.signal)));
+    const [apps, releases, known] = await Promise.all(
+      ["/v1/apps", "/v1/releases", "/v1/groups"].map((path) => all(path, {}, page.signal)),
+    );
     setOptions(app, [["", "Choose an app"], ...apps.map((one) => one.app)], page.query.get("app") ?? "");
     const refresh = (chosen) => setOptions(version, versionsOf(releases, app.value), chosen);
     app.addEventListener("change", () => refresh(""));
     refresh(page.query.get("version") ?? "");
-    groups.append(...(known.length ? known.map((one) => checkbox("group", `${one.name} (${one.sites ?? "?"})`, false, one.name)) : [h("small", {}, "There is no group yet.")]));
+    groups.append(
+      ...(known.length
+        ? known.map((one) => checkbox("group", `${one.name} (${one.sites ?? "?"})`, false, one.name))
+        : [h("small", {}, "There is no group yet.")]),
+    );
   } catch (error) {
     if (error.name !== "AbortError") form.prepend(failure(error));
   }
@@ -42,43 +89,131 @@ function versionsOf(releases, app) {
   return [["", "Choose a release"], ...usable.map(({ version }) => version)];
 }
 
-const what = ({ app, version }) => h("fieldset", { class: "group" }, h("legend", {}, "What"),
-  fieldset("type", "Type", choice("type", TYPES, "update")),
-  h("div", { class: "row" },
-    field("app", "App", app),
-    field("version", "Release to reach", version, "A roll back may leave it out: then each site returns to what it had before.")),
-  h("div", { class: "row" },
-    field("name", "Name of the strategy", input("name", { placeholder: "shop-1.5-autumn" })),
-    field("description", "Description", input("description", { placeholder: "for others" }))));
+const what = ({ app, version }) =>
+  h(
+    "fieldset",
+    { class: "group" },
+    h("legend", {}, "What"),
+    fieldset("type", "Type", choice("type", TYPES, "update")),
+    h(
+      "div",
+      { class: "row" },
+      field("app", "App", app),
+      field(
+        "version",
+        "Release to reach",
+        version,
+        "A roll back may leave it out: then each site returns to what it had before.",
+      ),
+    ),
+    h(
+      "div",
+      { class: "row" },
+      field("name", "Name of the strategy", input("name", { placeholder: "shop-1.5-autumn" })),
+      field("description", "Description", input("description", { placeholder: "for others" })),
+    ),
+  );
 
-const which = ({ groups }) => h("fieldset", { class: "group field", "data-path": "selection" }, h("legend", {}, "Which sites"),
-  checkbox("everywhere", "The whole fleet"),
-  h("div", { class: "row", "data-needs": "selection" },
-    fieldset("selection.groups", "Groups", groups),
-    field("selection.labels", "Labels", textarea("labels", { placeholder: "region=eu\ntier=gold" }), "Sites that carry all of them"),
-    field("selection.sites", "Sites", textarea("sites", { placeholder: "oslo-1, oslo-2" }), "By name; each must take part")),
-  h("div", { class: "fault" }));
+const which = ({ groups }) =>
+  h(
+    "fieldset",
+    { class: "group field", "data-path": "selection" },
+    h("legend", {}, "Which sites"),
+    checkbox("everywhere", "The whole fleet"),
+    h(
+      "div",
+      { class: "row", "data-needs": "selection" },
+      fieldset("selection.groups", "Groups", groups),
+      field(
+        "selection.labels",
+        "Labels",
+        textarea("labels", { placeholder: "region=eu\ntier=gold" }),
+        "Sites that carry all of them",
+      ),
+      field(
+        "selection.sites",
+        "Sites",
+        textarea("sites", { placeholder: "oslo-1, oslo-2" }),
+        "By name; each must take part",
+      ),
+    ),
+    h("div", { class: "fault" }),
+  );
 
-const limits = () => h("fieldset", { class: "group" }, h("legend", {}, "How fast"),
-  h("div", { class: "row" },
-    field("max_parallel", "Max parallel", input("max_parallel", { value: "10" }), "Sites at the same instant, 1 to 5000 or a per cent such as 20%, in each stage"),
-    field("step_timeout_seconds", "Time for one site, in seconds", input("step_timeout_seconds", { value: "3600" })),
-    field("apply_type", "Order", select("apply_type", [["parallel", "In parallel"], ["serial", "One after another"]]))),
-  checkbox("force", "Do sites again that run the release already"));
+const limits = () =>
+  h(
+    "fieldset",
+    { class: "group" },
+    h("legend", {}, "How fast"),
+    h(
+      "div",
+      { class: "row" },
+      field(
+        "max_parallel",
+        "Max parallel",
+        input("max_parallel", { value: "10" }),
+        "Sites at the same instant, 1 to 5000 or a per cent such as 20%, in each stage",
+      ),
+      field("step_timeout_seconds", "Time for one site, in seconds", input("step_timeout_seconds", { value: "3600" })),
+      field(
+        "apply_type",
+        "Order",
+        select("apply_type", [
+          ["parallel", "In parallel"],
+          ["serial", "One after another"],
+        ]),
+      ),
+    ),
+    checkbox("force", "Do sites again that run the release already"),
+  );
 
-const onFailure = () => h("fieldset", { class: "group field", "data-path": "on_failure" }, h("legend", {}, "When sites fail"),
-  fieldset("on_failure.stop_on_failure", "Stop", choice("stop", FAILURES, "first")),
-  h("div", { class: "row", "data-needs": "threshold" },
-    field("on_failure.threshold", "Threshold", input("threshold", { placeholder: "5%" }), "Failed sites of a stage, or a per cent of its finished ones"),
-    field("on_failure.min_sample", "Minimum sample", input("min_sample", { value: "1" }), "Finished sites before a per cent counts")),
-  fieldset("on_failure.then", "Then", choice("then", [["fail", "End the strategy"], ["pause", "Pause and wait for me"]], "fail")),
-  checkbox("heed_monitor", "Also pause when the monitor finds the failure rate high"),
-  h("div", { class: "fault" }));
+const onFailure = () =>
+  h(
+    "fieldset",
+    { class: "group field", "data-path": "on_failure" },
+    h("legend", {}, "When sites fail"),
+    fieldset("on_failure.stop_on_failure", "Stop", choice("stop", FAILURES, "first")),
+    h(
+      "div",
+      { class: "row", "data-needs": "threshold" },
+      field(
+        "on_failure.threshold",
+        "Threshold",
+        input("threshold", { placeholder: "5%" }),
+        "Failed sites of a stage, or a per cent of its finished ones",
+      ),
+      field(
+        "on_failure.min_sample",
+        "Minimum sample",
+        input("min_sample", { value: "1" }),
+        "Finished sites before a per cent counts",
+      ),
+    ),
+    fieldset(
+      "on_failure.then",
+      "Then",
+      choice(
+        "then",
+        [
+          ["fail", "End the strategy"],
+          ["pause", "Pause and wait for me"],
+        ],
+        "fail",
+      ),
+    ),
+    checkbox("heed_monitor", "Also pause when the monitor finds the failure rate high"),
+    h("div", { class: "fault" }),
+  );
 
 function foot() {
   const why = missingRole("operator");
-  return h("div", { class: "actions end" }, why && h("p", { class: "muted" }, why), h("a", { class: "button", href: "#/" }, "Cancel"),
-    h("button", { type: "submit", class: "primary", disabled: Boolean(why) }, "Check and plan"));
+  return h(
+    "div",
+    { class: "actions end" },
+    why && h("p", { class: "muted" }, why),
+    h("a", { class: "button", href: "#/" }, "Cancel"),
+    h("button", { type: "submit", class: "primary", disabled: Boolean(why) }, "Check and plan"),
+  );
 }
 
 function showOnlyNeeded(form) {
@@ -102,41 +237,4 @@ async function create(event, form, stages) {
   } finally {
     button.disabled = false;
   }
-}
-
-/** The form as a StrategySpec; what was left empty is left out, for the gateway's defaults. */
-function specOf(form, stages) {
-  const { elements } = form;
-  const text = (name) => elements[name].value.trim() || undefined;
-  return {
-    name: text("name"),
-    type: elements.type.value,
-    app: text("app"),
-    version: text("version"),
-    description: text("description"),
-    selection: selectionOf(form),
-    stages: stages.value,
-    max_parallel: limit(elements.max_parallel.value),
-    apply_type: text("apply_type"),
-    step_timeout_seconds: limit(elements.step_timeout_seconds.value),
-    force: elements.force.checked,
-    on_failure: policyOf(elements),
-  };
-}
-
-function selectionOf(form) {
-  if (form.elements.everywhere.checked) return { all: true };
-  const groups = [...form.querySelectorAll("[name=group]:checked")].map(({ value }) => value);
-  return { groups, sites: names(form.elements.sites.value), labels: labels(form.elements.labels.value) };
-}
-
-function policyOf(elements) {
-  const byThreshold = elements.stop.value === "threshold";
-  return {
-    stop_on_failure: elements.stop.value === "first",
-    threshold: byThreshold ? limit(elements.threshold.value) : undefined,
-    min_sample: byThreshold ? limit(elements.min_sample.value) : undefined,
-    heed_monitor: elements.heed_monitor.checked,
-    then: elements.then.value,
-  };
 }

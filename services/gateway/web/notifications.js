@@ -34,14 +34,28 @@ export function followUnread() {
 
 export function notificationsView(page) {
   const topic = select("topic", TOPICS, "", { "aria-label": "Topic" });
-  const unread = select("unread", [["", "Read and unread"], ["true", "Unread"]], "", { "aria-label": "Read or unread" });
+  const unread = select(
+    "unread",
+    [
+      ["", "Read and unread"],
+      ["true", "Unread"],
+    ],
+    "",
+    { "aria-label": "Read or unread" },
+  );
   const why = missingRole("operator");
   let newest = 0;
-  const all = h("button", { type: "button", disabled: Boolean(why), title: why || null, onclick: () => read({ up_to: newest }) }, "Mark all as read");
+  const all = h(
+    "button",
+    { type: "button", disabled: Boolean(why), title: why || null, onclick: () => read({ up_to: newest }) },
+    "Mark all as read",
+  );
   const list = filtered(page, "/v1/notifications", [topic, unread], (items) => {
     newest = Math.max(newest, ...items.map(({ notification_id: id }) => id));
     all.hidden = !items.some((item) => !item.read);
-    return items.length ? h("ul", { class: "notices card" }, items.map(notice)) : empty("Nothing to tell", "Releases, failures and finished strategies are told here.");
+    return items.length
+      ? h("ul", { class: "notices card" }, items.map(notice))
+      : empty("Nothing to tell", "Releases, failures and finished strategies are told here.");
   });
   page.root.append(heading("Notifications", { actions: [all] }), list.element);
   on(NEWS, throttled(list.reload, 300), page.signal);
@@ -50,12 +64,25 @@ export function notificationsView(page) {
 function notice(item) {
   const { notification_id: id, topic, message, link, raised_at: at } = item;
   const mark = () => read({ ids: [id] });
-  const text = link ? h("a", { href: link.replace(/^\/v1/, "#"), onclick: () => !item.read && mark() }, message) : h("span", {}, message);
-  const button = !item.read && !missingRole("operator") && h("button", { type: "button", class: "quiet", onclick: mark }, "Mark as read");
-  return h("li", { class: `tone-${shapeOf(topic)}${item.read ? "" : " unread"}` },
+  const text = link
+    ? h("a", { href: link.replace(/^\/v1/, "#"), onclick: () => !item.read && mark() }, message)
+    : h("span", {}, message);
+  const button =
+    !item.read &&
+    !missingRole("operator") &&
+    h("button", { type: "button", class: "quiet", onclick: mark }, "Mark as read");
+  return h(
+    "li",
+    { class: `tone-${shapeOf(topic)}${item.read ? "" : " unread"}` },
     h("span", { class: "dot", title: topic }, icon(shapeOf(topic), 15)),
-    h("div", {}, h("p", {}, !item.read && h("span", { class: "unseen" }, "Unread: "), text), h("p", { class: "muted" }, topic, " · ", h("time", { title: full(at) }, ago(at)))),
-    button);
+    h(
+      "div",
+      {},
+      h("p", {}, !item.read && h("span", { class: "unseen" }, "Unread: "), text),
+      h("p", { class: "muted" }, topic, " · ", h("time", { title: full(at) }, ago(at))),
+    ),
+    button,
+  );
 }
 
 async function read(which) {

@@ -18,43 +18,95 @@ const UNFINISHED = ["queued", "running"];
 
 export function operationsView(page) {
   const state = select("state", STATES, "", { "aria-label": "State" });
-  const controls = [input("site", { type: "search", placeholder: "Site", "aria-label": "Site" }), input("app", { placeholder: "App", "aria-label": "App" }), state];
-  const list = filtered(page, "/v1/operations", controls, (items) => (items.length ? operationTable(items) : empty("No operation", "None yet, or none that passes the filters.")));
+  const controls = [
+    input("site", { type: "search", placeholder: "Site", "aria-label": "Site" }),
+    input("app", { placeholder: "App", "aria-label": "App" }),
+    state,
+  ];
+  const list = filtered(page, "/v1/operations", controls, (items) =>
+    items.length ? operationTable(items) : empty("No operation", "None yet, or none that passes the filters."),
+  );
   const add = h("a", { class: "button", href: "#/new-operation" }, icon("plus"), "Operation on one site");
   page.root.append(heading("Operations", { note: "One job on one site, newest first.", actions: [add] }), list.element);
   on([...NEWS, "command_accepted"], throttled(list.reload, 1000), page.signal);
 }
 
 export function operationTable(items) {
-  return table([
-    ["Operation", (row) => h("a", { href: `#/operations/${encodeURIComponent(row.operation_id)}` }, `${words(row.kind)} ${row.app}`)],
-    ["Site", (row) => h("a", { href: `#/sites/${encodeURIComponent(row.site)}` }, row.site)],
-    ["State", (row) => [badge(row.state), row.state === "running" && h("small", { class: "muted" }, ` ${row.phase ?? ""} ${row.percent ?? 0} %`)]],
-    ["From", (row) => row.from_version ?? ""],
-    ["To", (row) => row.to_version ?? ""],
-    ["Cause", (row) => row.cause?.message ?? "", "wide"],
-    ["Took", (row) => seconds(row.seconds), "number"],
-    ["When", (row) => h("time", { title: full(row.requested_at) }, ago(row.requested_at))],
-  ], items, "Operations");
+  return table(
+    [
+      [
+        "Operation",
+        (row) =>
+          h("a", { href: `#/operations/${encodeURIComponent(row.operation_id)}` }, `${words(row.kind)} ${row.app}`),
+      ],
+      ["Site", (row) => h("a", { href: `#/sites/${encodeURIComponent(row.site)}` }, row.site)],
+      [
+        "State",
+        (row) => [
+          badge(row.state),
+          row.state === "running" && h("small", { class: "muted" }, ` ${row.phase ?? ""} ${row.percent ?? 0} %`),
+        ],
+      ],
+      ["From", (row) => row.from_version ?? ""],
+      ["To", (row) => row.to_version ?? ""],
+      ["Cause", (row) => row.cause?.message ?? "", "wide"],
+      ["Took", (row) => seconds(row.seconds), "number"],
+      ["When", (row) => h("time", { title: full(row.requested_at) }, ago(row.requested_at))],
+    ],
+    items,
+    "Operations",
+  );
 }
 
 export function operationView(page) {
   const { id } = page.params;
   const body = h("div");
   page.root.append(body);
-  const load = throttled(resource(page, body, () => get(`/v1/operations/${encodeURIComponent(id)}`, {}, page.signal), (operation) => fill(body, detail(operation))), 300);
-  const mine = ({ data }) => !data || data.operation_id === id || data.deployments?.some(({ operation_id: brought }) => brought === id);
+  const load = throttled(
+    resource(
+      page,
+      body,
+      () => get(`/v1/operations/${encodeURIComponent(id)}`, {}, page.signal),
+      (operation) => fill(body, detail(operation)),
+    ),
+    300,
+  );
+  const mine = ({ data }) =>
+    !data || data.operation_id === id || data.deployments?.some(({ operation_id: brought }) => brought === id);
   on(NEWS, (event) => mine(event) && load(), page.signal);
 }
 
 function detail(operation) {
   const title = `${words(operation.kind)} ${operation.app} on ${operation.site}`;
   return [
-    heading(title[0].toUpperCase() + title.slice(1), { back: { href: "#/operations", text: "Operations" }, actions: UNFINISHED.includes(operation.state) ? [cancelButton(operation)] : [] }),
-    operation.cause && h("div", { class: "summary" }, icon("failed", 18), h("div", {}, h("strong", {}, operation.cause.message), h("p", {}, recovery(operation)))),
+    heading(title[0].toUpperCase() + title.slice(1), {
+      back: { href: "#/operations", text: "Operations" },
+      actions: UNFINISHED.includes(operation.state) ? [cancelButton(operation)] : [],
+    }),
+    operation.cause &&
+      h(
+        "div",
+        { class: "summary" },
+        icon("failed", 18),
+        h("div", {}, h("strong", {}, operation.cause.message), h("p", {}, recovery(operation))),
+      ),
     facts(operation),
-    section("Plan", operation.plan?.length ? planTable(operation.plan) : h("p", { class: "muted" }, "There is no plan yet.")),
-    section("Phases", operation.phases?.length ? phases(operation.phases) : h("p", { class: "muted" }, operation.state === "running" ? `Now: ${operation.phase}, ${operation.percent} %` : "No phase was recorded.")),
+    section(
+      "Plan",
+      operation.plan?.length ? planTable(operation.plan) : h("p", { class: "muted" }, "There is no plan yet."),
+    ),
+    section(
+      "Phases",
+      operation.phases?.length
+        ? phases(operation.phases)
+        : h(
+            "p",
+            { class: "muted" },
+            operation.state === "running"
+              ? `Now: ${operation.phase}, ${operation.percent} %`
+              : "No phase was recorded.",
+          ),
+    ),
     evidence(operation),
   ];
 }
@@ -64,43 +116,82 @@ function recovery({ recovered, version }) {
   return recovered === false ? "The site was not recovered. Apply, update to a fix, or remove." : "";
 }
 
-const facts = (o) => card([
-  ["State", badge(o.state)], ["Site", h("a", { href: `#/sites/${encodeURIComponent(o.site)}` }, o.site)],
-  ["From", o.from_version], ["To", o.to_version], ["Runs now", o.version],
-  ["Requested", full(o.requested_at)], ["Finished", full(o.finished_at)], ["Took", seconds(o.seconds)],
-  ["Strategy", o.strategy_id && h("a", { href: `#/strategies/${encodeURIComponent(o.strategy_id)}` }, "on its behalf")],
-  ["Id", h("code", { class: "digest" }, o.operation_id)],
-]);
+const facts = (o) =>
+  card([
+    ["State", badge(o.state)],
+    ["Site", h("a", { href: `#/sites/${encodeURIComponent(o.site)}` }, o.site)],
+    ["From", o.from_version],
+    ["To", o.to_version],
+    ["Runs now", o.version],
+    ["Requested", full(o.requested_at)],
+    ["Finished", full(o.finished_at)],
+    ["Took", seconds(o.seconds)],
+    [
+      "Strategy",
+      o.strategy_id && h("a", { href: `#/strategies/${encodeURIComponent(o.strategy_id)}` }, "on its behalf"),
+    ],
+    ["Id", h("code", { class: "digest" }, o.operation_id)],
+  ]);
 
 /** What is done to each component, and why this way. */
-export const planTable = (plan) => table([
-  ["Component", (row) => row.component],
-  ["Way", (row) => words(row.action)],
-  ["Why", (row) => row.reason, "wide"],
-  ["Driver", (row) => row.driver ?? ""],
-  ["Revision", (row) => (row.revision ? h("code", {}, row.revision) : "")],
-], plan, "Plan");
+export const planTable = (plan) =>
+  table(
+    [
+      ["Component", (row) => row.component],
+      ["Way", (row) => words(row.action)],
+      ["Why", (row) => row.reason, "wide"],
+      ["Driver", (row) => row.driver ?? ""],
+      ["Revision", (row) => (row.revision ? h("code", {}, row.revision) : "")],
+    ],
+    plan,
+    "Plan",
+  );
 
-const phases = (items) => table([
-  ["Phase", (row) => row.name],
-  ["Component", (row) => row.component],
-  ["Outcome", (row) => badge(row.outcome)],
-  ["Detail", (row) => row.detail, "wide"],
-  ["Took", (row) => seconds((Date.parse(row.finished_at) - Date.parse(row.started_at)) / 1000), "number"],
-], items, "Phases");
+const phases = (items) =>
+  table(
+    [
+      ["Phase", (row) => row.name],
+      ["Component", (row) => row.component],
+      ["Outcome", (row) => badge(row.outcome)],
+      ["Detail", (row) => row.detail, "wide"],
+      ["Took", (row) => seconds((Date.parse(row.finished_at) - Date.parse(row.started_at)) / 1000), "number"],
+    ],
+    items,
+    "Phases",
+  );
 
 function evidence({ evidence: place, last_lines: lines }) {
   if (!place && !lines?.length) return null;
-  return section("Evidence", lines?.length > 0 && h("pre", {}, lines.join("\n")), place && h("p", { class: "muted" }, "Kept at ", h("code", {}, place)));
+  return section(
+    "Evidence",
+    lines?.length > 0 && h("pre", {}, lines.join("\n")),
+    place && h("p", { class: "muted" }, "Kept at ", h("code", {}, place)),
+  );
 }
 
 function cancelButton(operation) {
   const why = missingRole("operator");
-  const button = h("button", { type: "button", class: "danger", disabled: Boolean(why), title: why || null, onclick: () => cancel(button, operation) }, "Cancel");
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "danger",
+      disabled: Boolean(why),
+      title: why || null,
+      onclick: () => cancel(button, operation),
+    },
+    "Cancel",
+  );
   return button;
 }
 
 async function cancel(button, { operation_id: id, site }) {
-  const answer = await confirm({ title: `Cancel the operation on ${site}?`, text: "It stops at the next safe point, and the site returns to the release it had.", verb: "Cancel it", reason: "" });
-  if (answer) await act(button, `Cancelled on ${site}`, "POST", `/v1/operations/${encodeURIComponent(id)}/cancel`, answer);
+  const answer = await confirm({
+    title: `Cancel the operation on ${site}?`,
+    text: "It stops at the next safe point, and the site returns to the release it had.",
+    verb: "Cancel it",
+    reason: "",
+  });
+  if (answer)
+    await act(button, `Cancelled on ${site}`, "POST", `/v1/operations/${encodeURIComponent(id)}/cancel`, answer);
 }

@@ -12,12 +12,18 @@ export function title(text) {
 
 /** The head of a view: where it belongs to, its title, and what can be done. */
 export function heading(text, { back = null, actions = [], note = null } = {}) {
-  return h("header", { class: "heading" },
-    h("div", {},
+  return h(
+    "header",
+    { class: "heading" },
+    h(
+      "div",
+      {},
       back && h("a", { class: "back", href: back.href }, icon("back"), back.text),
       title(text),
-      note && h("p", { class: "muted" }, note)),
-    actions.length > 0 && h("div", { class: "actions" }, actions));
+      note && h("p", { class: "muted" }, note),
+    ),
+    actions.length > 0 && h("div", { class: "actions" }, actions),
+  );
 }
 
 /**
@@ -52,16 +58,26 @@ const skeleton = () =>
 /** A problem that takes the place of what could not be shown. */
 export function failure(error, again = null) {
   const what = error.status === 404 ? "There is nothing here" : (error.title ?? "Something went wrong");
-  return h("div", { class: "empty" },
-    icon("warning", 28), h("h2", {}, what), faults(error),
-    again && h("button", { type: "button", onclick: again }, "Try again"));
+  return h(
+    "div",
+    { class: "empty" },
+    icon("warning", 28),
+    h("h2", {}, what),
+    faults(error),
+    again && h("button", { type: "button", onclick: again }, "Try again"),
+  );
 }
 
 /** What a problem says: its faults one by one, or its one line. */
 export function faults(error) {
   if (!error.faults?.length) return h("p", { class: "muted" }, error.message);
-  return h("ul", { class: "faults" }, error.faults.map((fault) =>
-    h("li", {}, fault.field && h("code", {}, fault.field), h("span", {}, fault.message), value(fault))));
+  return h(
+    "ul",
+    { class: "faults" },
+    error.faults.map((fault) =>
+      h("li", {}, fault.field && h("code", {}, fault.field), h("span", {}, fault.message), value(fault)),
+    ),
+  );
 }
 
 function value(fault) {
@@ -77,18 +93,41 @@ export function empty(what, text, ...actions) {
 
 /** A table; columns are `[head, cell(row), class?]`. On narrow screens each row becomes a block with named cells. */
 export function table(columns, rows, caption) {
-  const cells = (row) => columns.map(([head, cell, kind = ""]) => h("td", { class: kind, "data-head": head }, cell(row)));
-  return h("div", { class: "table-frame" },
-    h("table", {},
+  const cells = (row) =>
+    columns.map(([head, cell, kind = ""]) => h("td", { class: kind, "data-head": head }, cell(row)));
+  return h(
+    "div",
+    { class: "table-frame" },
+    h(
+      "table",
+      {},
       h("caption", { class: "unseen" }, caption),
-      h("thead", {}, h("tr", {}, columns.map(([head, , kind = ""]) => h("th", { scope: "col", class: kind }, head)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, cells(row))))));
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map(([head, , kind = ""]) => h("th", { scope: "col", class: kind }, head)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) => h("tr", {}, cells(row))),
+      ),
+    ),
+  );
 }
 
 /** Name and value pairs; those without a value are left out. */
 export function card(pairs) {
   const given = pairs.filter(([, text]) => text !== null && text !== undefined && text !== "");
-  return h("dl", { class: "card facts" }, given.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
+  return h(
+    "dl",
+    { class: "card facts" },
+    given.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))),
+  );
 }
 
 /** A titled part of a view. */

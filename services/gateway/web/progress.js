@@ -24,7 +24,8 @@ function move(element, parts, counts) {
 }
 
 /** How much is complete: 100 % only when all of it is. */
-export const shareOf = (counts) => (total(counts) ? percent(Math.floor((1000 * counts.complete) / total(counts)) / 1000) : "");
+export const shareOf = (counts) =>
+  total(counts) ? percent(Math.floor((1000 * counts.complete) / total(counts)) / 1000) : "";
 
 /** "412 of 1,000 complete, 60 running, 8 failed" */
 export function inWords(counts) {

@@ -18,45 +18,111 @@ export function releasesView(page) {
   page.root.append(heading("Releases", { note: "Every app with its releases, newest first." }), uploader(page), body);
   const read = () => Promise.all([all("/v1/apps", {}, page.signal), all("/v1/releases", {}, page.signal)]);
   const load = resource(page, body, read, ([apps, releases], root) => {
-    if (!apps.length) return fill(root, empty("No release yet", "Upload a bundle: it is checked in full, and refused with every reason at once, or available."));
-    return fill(root, apps.map((app) => appSection(app, releases.filter((release) => release.app === app.app))));
+    if (!apps.length)
+      return fill(
+        root,
+        empty(
+          "No release yet",
+          "Upload a bundle: it is checked in full, and refused with every reason at once, or available.",
+        ),
+      );
+    return fill(
+      root,
+      apps.map((app) =>
+        appSection(
+          app,
+          releases.filter((release) => release.app === app.app),
+        ),
+      ),
+    );
   });
   on(NEWS, throttled(load, 500), page.signal);
 }
 
 function appSection({ app, deployments }, releases) {
-  const note = h("p", { class: "muted" }, `${plural(releases.length, "release")}, runs on ${plural(deployments, "site")}`);
-  return section(app, note, table([
-    ["Release", (row) => h("a", { href: `#/releases/${pathOf(row)}` }, row.version)],
-    ["State", (row) => badge(row.state)],
-    ["Can be reached from", edges],
-    ["Components", (row) => row.components.map(({ name }) => name).join(", ")],
-    ["Size", (row) => bytes(row.bundle_bytes), "number"],
-    ["Published", (row) => full(row.published_at)],
-    ["", (row) => row.state === "available" && h("a", { href: rollOut(row), "aria-label": `Roll out ${row.app} ${row.version}` }, "Roll out"), "end"],
-  ], releases, `Releases of ${app}`));
+  const note = h(
+    "p",
+    { class: "muted" },
+    `${plural(releases.length, "release")}, runs on ${plural(deployments, "site")}`,
+  );
+  return section(
+    app,
+    note,
+    table(
+      [
+        ["Release", (row) => h("a", { href: `#/releases/${pathOf(row)}` }, row.version)],
+        ["State", (row) => badge(row.state)],
+        ["Can be reached from", edges],
+        ["Components", (row) => row.components.map(({ name }) => name).join(", ")],
+        ["Size", (row) => bytes(row.bundle_bytes), "number"],
+        ["Published", (row) => full(row.published_at)],
+        [
+          "",
+          (row) =>
+            row.state === "available" &&
+            h("a", { href: rollOut(row), "aria-label": `Roll out ${row.app} ${row.version}` }, "Roll out"),
+          "end",
+        ],
+      ],
+      releases,
+      `Releases of ${app}`,
+    ),
+  );
 }
 
 const rollOut = ({ app, version }) => `#/new-strategy?${new URLSearchParams({ app, version })}`;
 
 function edges({ upgrades_from: ranges }) {
   if (!ranges) return "any release";
-  return ranges.length ? h("span", { class: "chips" }, ranges.map((range) => h("code", {}, range))) : "none: first deployment only";
+  return ranges.length
+    ? h(
+        "span",
+        { class: "chips" },
+        ranges.map((range) => h("code", {}, range)),
+      )
+    : "none: first deployment only";
 }
 
 export function releaseView(page) {
   const body = h("div");
   page.root.append(body);
-  const load = resource(page, body, () => get(`/v1/releases/${pathOf(page.params)}`, {}, page.signal), (release) => fill(body, detail(release)));
+  const load = resource(
+    page,
+    body,
+    () => get(`/v1/releases/${pathOf(page.params)}`, {}, page.signal),
+    (release) => fill(body, detail(release)),
+  );
   on(NEWS, throttled(load, 300), page.signal);
 }
 
 function detail(release) {
-  const actions = release.state === "available" ? [withdrawButton(release), h("a", { class: "button primary", href: rollOut(release) }, "Roll out")] : [];
-  const component = ({ name, driver, ...more }) => section(`Component ${name}`, card([["Driver", driver], ...Object.entries(more).filter(([, value]) => !isEmpty(value)).map(([key, value]) => [key.replaceAll("_", " "), shown(value)])]));
+  const actions =
+    release.state === "available"
+      ? [withdrawButton(release), h("a", { class: "button primary", href: rollOut(release) }, "Roll out")]
+      : [];
+  const component = ({ name, driver, ...more }) =>
+    section(
+      `Component ${name}`,
+      card([
+        ["Driver", driver],
+        ...Object.entries(more)
+          .filter(([, value]) => !isEmpty(value))
+          .map(([key, value]) => [key.replaceAll("_", " "), shown(value)]),
+      ]),
+    );
   return [
-    heading(`${release.app} ${release.version}`, { back: { href: "#/releases", text: "Releases" }, note: release.description || null, actions }),
-    card([["State", badge(release.state)], ["Can be reached from", edges(release)], ["Published", full(release.published_at)], ["Bundle", h("code", { class: "digest" }, release.bundle_sha256)], ["Size", bytes(release.bundle_bytes)]]),
+    heading(`${release.app} ${release.version}`, {
+      back: { href: "#/releases", text: "Releases" },
+      note: release.description || null,
+      actions,
+    }),
+    card([
+      ["State", badge(release.state)],
+      ["Can be reached from", edges(release)],
+      ["Published", full(release.published_at)],
+      ["Bundle", h("code", { class: "digest" }, release.bundle_sha256)],
+      ["Size", bytes(release.bundle_bytes)],
+    ]),
     release.components.map(component),
   ];
 }
@@ -67,18 +133,39 @@ const isEmpty = (value) => value === null || (typeof value === "object" && Objec
 function shown(value) {
   if (Array.isArray(value)) return h("code", {}, value.join(" "));
   if (typeof value !== "object") return h("code", {}, typeof value === "number" ? number(value) : String(value));
-  return h("ul", { class: "plain" }, Object.entries(value).filter(([, one]) => one !== null).map(([key, one]) => h("li", {}, `${key.replaceAll("_", " ")}: `, h("code", {}, String(one)))));
+  return h(
+    "ul",
+    { class: "plain" },
+    Object.entries(value)
+      .filter(([, one]) => one !== null)
+      .map(([key, one]) => h("li", {}, `${key.replaceAll("_", " ")}: `, h("code", {}, String(one)))),
+  );
 }
 
 function withdrawButton(release) {
   const why = missingRole("operator");
-  const button = h("button", { type: "button", class: "danger", disabled: Boolean(why), title: why || null, onclick: () => withdraw(button, release) }, "Withdraw");
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "danger",
+      disabled: Boolean(why),
+      title: why || null,
+      onclick: () => withdraw(button, release),
+    },
+    "Withdraw",
+  );
   return button;
 }
 
 async function withdraw(button, release) {
   const name = `${release.app} ${release.version}`;
-  const answer = await confirm({ title: `Withdraw ${name}?`, text: "No new operation may choose it. Sites that run it keep it.", verb: "Withdraw", reason: "" });
+  const answer = await confirm({
+    title: `Withdraw ${name}?`,
+    text: "No new operation may choose it. Sites that run it keep it.",
+    verb: "Withdraw",
+    reason: "",
+  });
   if (answer) await act(button, `Withdrawn: ${name}`, "POST", `/v1/releases/${pathOf(release)}/withdraw`, answer);
 }
 
@@ -86,7 +173,22 @@ async function withdraw(button, release) {
 export function bundleView(page) {
   const body = h("div");
   page.root.append(heading("Bundle", { back: { href: "#/releases", text: "Releases" } }), body);
-  resource(page, body, () => get(`/v1/bundles/${page.params.sha256}`, {}, page.signal), (bundle) => fill(body,
-    card([["File", bundle.file_name], ["State", badge(bundle.state)], ["App", bundle.app], ["Release", bundle.version], ["Digest", h("code", { class: "digest" }, bundle.bundle_sha256)]]),
-    bundle.faults.length > 0 && section(plural(bundle.faults.length, "fault"), h("div", { class: "card" }, faults(bundle)))));
+  resource(
+    page,
+    body,
+    () => get(`/v1/bundles/${page.params.sha256}`, {}, page.signal),
+    (bundle) =>
+      fill(
+        body,
+        card([
+          ["File", bundle.file_name],
+          ["State", badge(bundle.state)],
+          ["App", bundle.app],
+          ["Release", bundle.version],
+          ["Digest", h("code", { class: "digest" }, bundle.bundle_sha256)],
+        ]),
+        bundle.faults.length > 0 &&
+          section(plural(bundle.faults.length, "fault"), h("div", { class: "card" }, faults(bundle))),
+      ),
+  );
 }

@@ -74,7 +74,10 @@ export class Roll {
     const first = this.current;
     if (stage.why.code !== "earlier_stage" || !first || first.position >= stage.position) return stage.why;
     const { complete, failed } = first.counts;
-    return { ...stage.why, message: `stage ${first.name} comes first: ${complete + failed} of ${total(first.counts)} sites are finished` };
+    return {
+      ...stage.why,
+      message: `stage ${first.name} comes first: ${complete + failed} of ${total(first.counts)} sites are finished`,
+    };
   }
 
   /** A stage moved on; true if its state changed. */

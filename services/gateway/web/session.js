@@ -27,5 +27,4 @@ export function forget() {
 export const may = (needed) => ROLES.indexOf(session.role) >= ROLES.indexOf(needed);
 
 /** Why a button is off for this person; empty when it is not. */
-export const missingRole = (needed) =>
-  may(needed) ? "" : `This needs the role ${needed}; you are ${session.role}.`;
+export const missingRole = (needed) => (may(needed) ? "" : `This needs the role ${needed}; you are ${session.role}.`);

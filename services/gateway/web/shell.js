@@ -24,10 +24,17 @@ const connection = h("span", { class: "connection", role: "status" });
 export function startShell(logOut) {
   const top = document.getElementById("top");
   top.hidden = false;
-  fill(top,
-    h("a", { class: "brand", href: "#/" }, h("img", { src: "/static/logo.svg", alt: "", width: 26, height: 26 }), "Belay"),
+  fill(
+    top,
+    h(
+      "a",
+      { class: "brand", href: "#/" },
+      h("img", { src: "/static/logo.svg", alt: "", width: 26, height: 26 }),
+      "Belay",
+    ),
     h("nav", { "aria-label": "Main" }, PLACES.map(link)),
-    h("div", { class: "who" }, connection, themeButton(), person(logOut)));
+    h("div", { class: "who" }, connection, themeButton(), person(logOut)),
+  );
 }
 
 function link([place, text, href]) {
@@ -75,7 +82,8 @@ export function startTheme() {
 }
 
 const isDark = () =>
-  (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  (document.documentElement.dataset.theme ??
+    (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
 function themeButton() {
   const button = h("button", { class: "quiet", type: "button", id: "theme", onclick: () => toggle(button) });

@@ -12,7 +12,11 @@ import { badge } from "./states.js";
 
 const NEWS = ["sites_changed", "sites_removed", "sites_held", "sites_released", "deployments_changed"];
 const RELOAD_MS = 1000; // a busy strategy changes sites many times a second; nobody reads a table that fast
-const HELD = [["", "Held or free"], ["true", "Held by a strategy"], ["false", "Free"]];
+const HELD = [
+  ["", "Held or free"],
+  ["true", "Held by a strategy"],
+  ["false", "Free"],
+];
 
 export function sitesView(page) {
   const group = select("group", [["", "All groups"]]);
@@ -24,38 +28,73 @@ export function sitesView(page) {
   ];
   const sites = filtered(page, "/v1/sites", controls, (items) => (items.length ? siteTable(items) : nothing(page)));
   const groups = h("div");
-  page.root.append(heading("Sites", { note: "What is upgraded as one: a cluster, an edge cloud, a node.", actions: [operationButton()] }), sites.element, section("Groups", groups));
-  const readGroups = resource(page, groups, () => all("/v1/groups", {}, page.signal), (items) => showGroups(groups, group, items, page));
+  page.root.append(
+    heading("Sites", {
+      note: "What is upgraded as one: a cluster, an edge cloud, a node.",
+      actions: [operationButton()],
+    }),
+    sites.element,
+    section("Groups", groups),
+  );
+  const readGroups = resource(
+    page,
+    groups,
+    () => all("/v1/groups", {}, page.signal),
+    (items) => showGroups(groups, group, items, page),
+  );
   on(NEWS, throttled(sites.reload, RELOAD_MS), page.signal);
-  on(["group_changed", "group_deleted", "sites_changed", "sites_removed"], throttled(readGroups, RELOAD_MS), page.signal);
+  on(
+    ["group_changed", "group_deleted", "sites_changed", "sites_removed"],
+    throttled(readGroups, RELOAD_MS),
+    page.signal,
+  );
 }
 
 const labelled = (control, text) => (control.setAttribute("aria-label", text), control);
 
-const operationButton = () => h("a", { class: "button", href: "#/new-operation" }, icon("plus"), "Operation on one site");
+const operationButton = () =>
+  h("a", { class: "button", href: "#/new-operation" }, icon("plus"), "Operation on one site");
 
 function nothing(page) {
   const filtering = location.hash.includes("?") || page.query.size > 0;
   if (filtering) return empty("No such site", "No site passes these filters.");
-  return empty("No site yet", "Register sites with the command line, one by one or from a file:", h("code", {}, "belay site import sites.yaml"));
+  return empty(
+    "No site yet",
+    "Register sites with the command line, one by one or from a file:",
+    h("code", {}, "belay site import sites.yaml"),
+  );
 }
 
 function siteTable(items) {
-  return table([
-    ["Site", (site) => h("a", { href: `#/sites/${encodeURIComponent(site.name)}` }, site.name)],
-    ["Group", (site) => site.group ?? ""],
-    ["Labels", (site) => labelChips(site.labels)],
-    ["Runs", (site) => site.deployments.map(deployment)],
-    ["Held by", holder],
-    ["", flags, "end"],
-  ], items, "Sites");
+  return table(
+    [
+      ["Site", (site) => h("a", { href: `#/sites/${encodeURIComponent(site.name)}` }, site.name)],
+      ["Group", (site) => site.group ?? ""],
+      ["Labels", (site) => labelChips(site.labels)],
+      ["Runs", (site) => site.deployments.map(deployment)],
+      ["Held by", holder],
+      ["", flags, "end"],
+    ],
+    items,
+    "Sites",
+  );
 }
 
-export const labelChips = (labels) => h("span", { class: "chips" }, Object.entries(labels).map(([key, value]) => h("code", {}, `${key}=${value}`)));
+export const labelChips = (labels) =>
+  h(
+    "span",
+    { class: "chips" },
+    Object.entries(labels).map(([key, value]) => h("code", {}, `${key}=${value}`)),
+  );
 
 /** What of an app runs on a site, and how it does. */
 export function deployment({ app, version, status }) {
-  return h("div", { class: "runs" }, h("span", {}, `${app} `, h("strong", {}, version ?? "none")), status !== "operational" && badge(status));
+  return h(
+    "div",
+    { class: "runs" },
+    h("span", {}, `${app} `, h("strong", {}, version ?? "none")),
+    status !== "operational" && badge(status),
+  );
 }
 
 export function holder({ held_by: held }) {
@@ -63,17 +102,31 @@ export function holder({ held_by: held }) {
 }
 
 export function flags({ managed, simplex }) {
-  return [!managed && h("span", { class: "flag", title: "Strategies leave it alone" }, "unmanaged"), simplex && h("span", { class: "flag", title: "Always applied anew, never rolled back to a revision" }, "simplex")];
+  return [
+    !managed && h("span", { class: "flag", title: "Strategies leave it alone" }, "unmanaged"),
+    simplex && h("span", { class: "flag", title: "Always applied anew, never rolled back to a revision" }, "simplex"),
+  ];
 }
 
 function showGroups(root, filter, items, page) {
-  setOptions(filter, [["", "All groups"], ...items.map(({ name }) => name)], filter.value || page.query.get("group") || "");
+  setOptions(
+    filter,
+    [["", "All groups"], ...items.map(({ name }) => name)],
+    filter.value || page.query.get("group") || "",
+  );
   if (!items.length) return fill(root, h("p", { class: "muted" }, "There is no group yet."));
-  return fill(root, table([
-    ["Group", ({ name }) => h("a", { href: `#/sites?${new URLSearchParams({ group: name })}` }, name)],
-    ["Sites", ({ sites }) => plural(sites ?? 0, "site")],
-    ["Applies", ({ apply_type }) => (apply_type === "serial" ? "one after another" : "in parallel")],
-    ["Max parallel", ({ max_parallel }) => max_parallel],
-    ["Description", ({ description }) => description, "wide"],
-  ], items, "Groups"));
+  return fill(
+    root,
+    table(
+      [
+        ["Group", ({ name }) => h("a", { href: `#/sites?${new URLSearchParams({ group: name })}` }, name)],
+        ["Sites", ({ sites }) => plural(sites ?? 0, "site")],
+        ["Applies", ({ apply_type }) => (apply_type === "serial" ? "one after another" : "in parallel")],
+        ["Max parallel", ({ max_parallel }) => max_parallel],
+        ["Description", ({ description }) => description, "wide"],
+      ],
+      items,
+      "Groups",
+    ),
+  );
 }

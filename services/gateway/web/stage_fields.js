@@ -8,7 +8,14 @@ import { icon } from "./icons.js";
 const PATTERNS = [
   ["All at once", [{ name: "all" }]],
   ["Canary, then all", [{ name: "canary", take: 1, soak_seconds: 60 }, { name: "rest" }]],
-  ["Canary, 10 %, then all", [{ name: "canary", take: 1, soak_seconds: 60 }, { name: "early", take: "10%", soak_seconds: 300 }, { name: "rest" }]],
+  [
+    "Canary, 10 %, then all",
+    [
+      { name: "canary", take: 1, soak_seconds: 60 },
+      { name: "early", take: "10%", soak_seconds: 300 },
+      { name: "rest" },
+    ],
+  ],
 ];
 
 export class StageFields {
@@ -16,11 +23,29 @@ export class StageFields {
 
   constructor() {
     this.list = h("ol", { class: "stages" });
-    const add = h("button", { type: "button", onclick: () => this.#change((stages) => stages.push({ name: `stage-${stages.length + 1}` })) }, icon("plus"), "Add a stage");
-    const patterns = PATTERNS.map(([text, stages]) => h("button", { type: "button", class: "chip", onclick: () => this.#use(stages) }, text));
-    this.element = h("fieldset", { class: "field group", "data-path": "stages" }, h("legend", {}, "Stages"),
-      h("p", { class: "muted" }, "One after another; each takes its sites from those that earlier stages left over. The last one usually takes all the rest."),
-      h("div", { class: "chips" }, patterns), this.list, add, h("div", { class: "fault" }));
+    const add = h(
+      "button",
+      { type: "button", onclick: () => this.#change((stages) => stages.push({ name: `stage-${stages.length + 1}` })) },
+      icon("plus"),
+      "Add a stage",
+    );
+    const patterns = PATTERNS.map(([text, stages]) =>
+      h("button", { type: "button", class: "chip", onclick: () => this.#use(stages) }, text),
+    );
+    this.element = h(
+      "fieldset",
+      { class: "field group", "data-path": "stages" },
+      h("legend", {}, "Stages"),
+      h(
+        "p",
+        { class: "muted" },
+        "One after another; each takes its sites from those that earlier stages left over. The last one usually takes all the rest.",
+      ),
+      h("div", { class: "chips" }, patterns),
+      this.list,
+      add,
+      h("div", { class: "fault" }),
+    );
     this.#render();
   }
 
@@ -42,24 +67,38 @@ export class StageFields {
 
   #render() {
     const remove = (number) => this.#change((stages) => stages.splice(number, 1));
-    fill(this.list, this.#stages.map((stage, number) => row(stage, number, this.#stages.length > 1 && (() => remove(number)))));
+    fill(
+      this.list,
+      this.#stages.map((stage, number) => row(stage, number, this.#stages.length > 1 && (() => remove(number)))),
+    );
   }
 }
 
 function row(stage, number, remove) {
   const path = (name) => `stages.${number}.${name}`;
   const text = (name, value = "", placeholder = "") => input(name, { value: value ?? "", placeholder });
-  return h("li", { class: "stage" },
+  return h(
+    "li",
+    { class: "stage" },
     field(path("name"), "Name", text("stage-name", stage.name)),
     field(path("take"), "Takes", text("stage-take", stage.take, "all that match"), "sites, or 10%"),
     field(path("groups"), "Groups", text("stage-groups", stage.groups?.join(" "), "any")),
     field(path("labels"), "Labels", text("stage-labels", pairs(stage.labels), "any"), "key=value"),
     field(path("max_parallel"), "Max parallel", text("stage-parallel", stage.max_parallel, "as below")),
     field(path("soak_seconds"), "Soak", text("stage-soak", stage.soak_seconds, "0"), "seconds"),
-    remove && h("button", { type: "button", class: "quiet", "aria-label": `Remove stage ${stage.name}`, onclick: remove }, icon("close")));
+    remove &&
+      h(
+        "button",
+        { type: "button", class: "quiet", "aria-label": `Remove stage ${stage.name}`, onclick: remove },
+        icon("close"),
+      ),
+  );
 }
 
-const pairs = (given = {}) => Object.entries(given).map(([key, value]) => `${key}=${value}`).join(" ");
+const pairs = (given = {}) =>
+  Object.entries(given)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(" ");
 
 function read(element) {
   const text = (name) => element.querySelector(`[name=${name}]`).value;

@@ -45,7 +45,12 @@ export const shapeOf = (state) => SHAPES[state] ?? state;
 
 /** A state as shape and word. */
 export function badge(state, large = false) {
-  return h("span", { class: `badge tone-${shapeOf(state)}${large ? " large" : ""}` }, icon(shapeOf(state)), words(state));
+  return h(
+    "span",
+    { class: `badge tone-${shapeOf(state)}${large ? " large" : ""}` },
+    icon(shapeOf(state)),
+    words(state),
+  );
 }
 
 /** Counts by state, summed. */

@@ -42,8 +42,15 @@ export class StepList {
     const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
     const steps = this.#matching();
     const more = () => ((this.#shown += AT_ONCE), this.draw());
-    const content = steps.length ? table(this.#columns(), steps.slice(0, this.#shown), "Sites of this strategy") : empty("No such site", "No site of this strategy matches.");
-    fill(this.element, content, steps.length > this.#shown && h("button", { type: "button", onclick: more }, `Show more of ${number(steps.length)}`));
+    const content = steps.length
+      ? table(this.#columns(), steps.slice(0, this.#shown), "Sites of this strategy")
+      : empty("No such site", "No site of this strategy matches.");
+    fill(
+      this.element,
+      content,
+      steps.length > this.#shown &&
+        h("button", { type: "button", onclick: more }, `Show more of ${number(steps.length)}`),
+    );
     if (focused) [...this.element.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
   }
 

@@ -20,19 +20,32 @@ export function strategiesView(page) {
   const known = new Map();
   const body = h("div");
   const draw = perFrame(() => render(body, [...known.values()]));
-  page.root.append(heading("Strategies", { note: "Roll-outs over many sites, in stages.", actions: [newButton()] }), body);
-  const load = resource(page, body, () => all("/v1/strategies", {}, page.signal), (items) => {
-    known.clear();
-    items.forEach((item) => known.set(item.strategy_id, item));
-    fill(body);
-    draw();
-  });
+  page.root.append(
+    heading("Strategies", { note: "Roll-outs over many sites, in stages.", actions: [newButton()] }),
+    body,
+  );
+  const load = resource(
+    page,
+    body,
+    () => all("/v1/strategies", {}, page.signal),
+    (items) => {
+      known.clear();
+      items.forEach((item) => known.set(item.strategy_id, item));
+      fill(body);
+      draw();
+    },
+  );
   follow(page, known, draw, throttled(load, 500));
 }
 
 export function newButton() {
   const why = missingRole("operator");
-  return h("a", { class: "button primary", href: "#/new-strategy", "aria-disabled": why ? "true" : null, title: why || null }, icon("plus"), "New strategy");
+  return h(
+    "a",
+    { class: "button primary", href: "#/new-strategy", "aria-disabled": why ? "true" : null, title: why || null },
+    icon("plus"),
+    "New strategy",
+  );
 }
 
 /** Fold events into what is known; what cannot be folded is read again. */
@@ -44,7 +57,11 @@ function follow(page, known, draw, reload) {
     return draw();
   };
   on("strategy_planned", reload, page.signal);
-  on("strategy_state_changed", (event) => change(event, (s, data) => Object.assign(s, { state: data.state, why: data.why })), page.signal);
+  on(
+    "strategy_state_changed",
+    (event) => change(event, (s, data) => Object.assign(s, { state: data.state, why: data.why })),
+    page.signal,
+  );
   on("stage_progressed", (event) => change(event, moveStage), page.signal);
   on("strategy_deleted", (event) => known.delete(event.subject) && draw(), page.signal);
 }
@@ -58,15 +75,24 @@ function render(body, items) {
   if (items.length === 0) return fill(body, nothingYet());
   const parts = PARTS.map(([title, states]) => ({ title, items: items.filter(({ state }) => states.includes(state)) }));
   body.querySelector(":scope > .empty")?.remove();
-  return keyed(body, parts.filter((part) => part.items.length), (part) => part.title, createPart, (element, part) => {
-    setText(element.count, number(part.items.length));
-    keyed(element.list, part.items, (item) => item.strategy_id, createItem, updateItem);
-  });
+  return keyed(
+    body,
+    parts.filter((part) => part.items.length),
+    (part) => part.title,
+    createPart,
+    (element, part) => {
+      setText(element.count, number(part.items.length));
+      keyed(element.list, part.items, (item) => item.strategy_id, createItem, updateItem);
+    },
+  );
 }
 
-const nothingYet = () => empty("No strategy yet",
-  "A strategy takes a release to many sites: a canary first, then the rest in stages, and it stops by itself when sites fail.",
-  newButton());
+const nothingYet = () =>
+  empty(
+    "No strategy yet",
+    "A strategy takes a release to many sites: a canary first, then the rest in stages, and it stops by itself when sites fail.",
+    newButton(),
+  );
 
 function createPart({ title }) {
   const list = h("ul", { class: "strategies" });
@@ -75,14 +101,36 @@ function createPart({ title }) {
 }
 
 function createItem({ strategy_id, name, spec, created_at }) {
-  const parts = { state: h("span"), why: h("p", { class: "why" }), figure: h("strong"), failed: h("span", { class: "failed-count" }), bars: stageBars() };
+  const parts = {
+    state: h("span"),
+    why: h("p", { class: "why" }),
+    figure: h("strong"),
+    failed: h("span", { class: "failed-count" }),
+    bars: stageBars(),
+  };
   const what = spec && `${words(spec.type)} ${spec.app}${spec.version ? ` to ${spec.version}` : ""}`;
-  const element = h("li", { class: "card strategy" },
-    h("div", { class: "strategy-head" },
-      h("div", {}, h("h3", {}, h("a", { href: `#/strategies/${encodeURIComponent(strategy_id)}` }, name)), h("p", { class: "muted" }, what)),
-      h("div", { class: "strategy-figures" }, parts.failed, parts.figure, parts.state)),
+  const element = h(
+    "li",
+    { class: "card strategy" },
+    h(
+      "div",
+      { class: "strategy-head" },
+      h(
+        "div",
+        {},
+        h("h3", {}, h("a", { href: `#/strategies/${encodeURIComponent(strategy_id)}` }, name)),
+        h("p", { class: "muted" }, what),
+      ),
+      h("div", { class: "strategy-figures" }, parts.failed, parts.figure, parts.state),
+    ),
     parts.bars,
-    h("div", { class: "strategy-foot" }, parts.why, h("time", { class: "muted", title: full(created_at) }, ago(created_at))));
+    h(
+      "div",
+      { class: "strategy-foot" },
+      parts.why,
+      h("time", { class: "muted", title: full(created_at) }, ago(created_at)),
+    ),
+  );
   return Object.assign(element, { parts });
 }
 

@@ -17,8 +17,10 @@ import { excludedSites, settings, subtitle } from "./strategy_plan.js";
 import { timeline } from "./timeline.js";
 
 const ADVICE = {
-  failure_rate_high: ({ failed_in_window, finished_in_window }) => `Many failures: ${failed_in_window} of the last ${finished_in_window} finished sites failed. Consider a pause.`,
-  strategy_silent: ({ silent_seconds, running }) => `Nothing was heard for ${silent_seconds} s, with ${running} sites still running.`,
+  failure_rate_high: ({ failed_in_window, finished_in_window }) =>
+    `Many failures: ${failed_in_window} of the last ${finished_in_window} finished sites failed. Consider a pause.`,
+  strategy_silent: ({ silent_seconds, running }) =>
+    `Nothing was heard for ${silent_seconds} s, with ${running} sites still running.`,
 };
 
 export function strategyView(page) {
@@ -26,10 +28,15 @@ export function strategyView(page) {
   const path = `/v1/strategies/${encodeURIComponent(page.params.id)}`;
   const root = h("div");
   page.root.append(root);
-  const load = resource(page, root, () => get(path, {}, page.signal), (strategy) => {
-    view ??= new StrategyView(page, root, strategy, load);
-    view.take(strategy);
-  });
+  const load = resource(
+    page,
+    root,
+    () => get(path, {}, page.signal),
+    (strategy) => {
+      view ??= new StrategyView(page, root, strategy, load);
+      view.take(strategy);
+    },
+  );
 }
 
 class StrategyView {
@@ -60,26 +67,65 @@ class StrategyView {
     this.advice = h("div", { role: "alert" });
     this.excluded = h("div");
     this.head = this.buildHead();
-    this.main = h("div", { class: "strategy-main" }, this.buildTools(), this.board.element, this.list.element, this.excluded, settings(roll.facts));
+    this.main = h(
+      "div",
+      { class: "strategy-main" },
+      this.buildTools(),
+      this.board.element,
+      this.list.element,
+      this.excluded,
+      settings(roll.facts),
+    );
     this.side = h("aside", { class: "side", "aria-label": "Details" }, this.inspector.element, this.timeline.element);
   }
 
   buildHead() {
-    return h("header", { class: "strategy-top" },
+    return h(
+      "header",
+      { class: "strategy-top" },
       h("a", { class: "back", href: "#/" }, icon("back"), "Strategies"),
-      h("div", { class: "heading" },
+      h(
+        "div",
+        { class: "heading" },
         h("div", {}, h("div", { class: "title-row" }, title(this.roll.facts.name), this.state), subtitle(this.roll)),
-        this.actions.element),
+        this.actions.element,
+      ),
       this.advice,
-      h("section", { class: "card overview", "aria-label": "Progress" },
+      h(
+        "section",
+        { class: "card overview", "aria-label": "Progress" },
         h("div", { class: "overview-head" }, h("p", { class: "lead" }, this.share, this.why), this.outlook.element),
-        this.total, this.figures.element));
+        this.total,
+        this.figures.element,
+      ),
+    );
   }
 
   buildTools() {
-    const search = h("input", { type: "search", placeholder: "Find a site", "aria-label": "Find a site", class: "search", oninput: () => this.find(search.value) });
-    const tab = (text, name) => h("button", { type: "button", "aria-pressed": String(name === "board"), onclick: () => this.switchTo(name), "data-name": name }, text);
-    this.tabs = h("div", { class: "segmented", role: "group", "aria-label": "Show sites as" }, tab("Board", "board"), tab("List", "list"));
+    const search = h("input", {
+      type: "search",
+      placeholder: "Find a site",
+      "aria-label": "Find a site",
+      class: "search",
+      oninput: () => this.find(search.value),
+    });
+    const tab = (text, name) =>
+      h(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(name === "board"),
+          onclick: () => this.switchTo(name),
+          "data-name": name,
+        },
+        text,
+      );
+    this.tabs = h(
+      "div",
+      { class: "segmented", role: "group", "aria-label": "Show sites as" },
+      tab("Board", "board"),
+      tab("List", "list"),
+    );
     return h("div", { class: "tools" }, h("h2", {}, "Sites"), search, this.tabs);
   }
 
@@ -116,7 +162,11 @@ class StrategyView {
         this.moved(this.roll.put(items), false);
       }
     } catch (error) {
-      if (error.name !== "AbortError") fill(this.advice, failure(error, () => this.readSteps()));
+      if (error.name !== "AbortError")
+        fill(
+          this.advice,
+          failure(error, () => this.readSteps()),
+        );
     }
   }
 
@@ -132,7 +182,11 @@ class StrategyView {
       strategy_silent: (data) => this.advise("strategy_silent", data),
     };
     for (const [type, handle] of Object.entries(handlers)) {
-      on(type, (event) => event.subject === this.roll.id && (event.data ? handle(event.data) : this.reload()), this.page.signal);
+      on(
+        type,
+        (event) => event.subject === this.roll.id && (event.data ? handle(event.data) : this.reload()),
+        this.page.signal,
+      );
     }
   }
 
@@ -161,7 +215,15 @@ class StrategyView {
 
   advise(type, data) {
     const stage = this.roll.stage(data.stage)?.name ?? "";
-    fill(this.advice, h("p", { class: "advice" }, icon("warning"), h("span", {}, h("strong", {}, `Stage ${stage} `), ADVICE[type](data))));
+    fill(
+      this.advice,
+      h(
+        "p",
+        { class: "advice" },
+        icon("warning"),
+        h("span", {}, h("strong", {}, `Stage ${stage} `), ADVICE[type](data)),
+      ),
+    );
     this.timeline.soon();
   }
 

@@ -26,11 +26,24 @@ export function actionBar(roll) {
   return bar;
 }
 
-const reasonField = () => h("input", { id: "reason", class: "reason", placeholder: "Reason (optional)", "aria-label": "Reason for the next action, optional", maxlength: "1000", autocomplete: "off" });
+const reasonField = () =>
+  h("input", {
+    id: "reason",
+    class: "reason",
+    placeholder: "Reason (optional)",
+    "aria-label": "Reason for the next action, optional",
+    maxlength: "1000",
+    autocomplete: "off",
+  });
 
 function buttons() {
   const make = (id, text, kind = "") => h("button", { type: "button", id: `do-${id}`, class: kind }, text);
-  return { run: make("run", "Apply", "primary"), retry: make("retry", "Retry failed"), abort: make("abort", "Abort", "danger"), remove: make("delete", "Delete") };
+  return {
+    run: make("run", "Apply", "primary"),
+    retry: make("retry", "Retry failed"),
+    abort: make("abort", "Abort", "danger"),
+    remove: make("delete", "Delete"),
+  };
 }
 
 function update(bar) {
@@ -60,7 +73,13 @@ async function run(bar) {
 async function send(bar, button, verb, past) {
   const { name, strategy_id } = bar.roll.facts;
   const body = { reason: bar.reason.value };
-  const answer = await act(button, `${past}: ${name}`, "POST", `/v1/strategies/${encodeURIComponent(strategy_id)}/${verb}`, body);
+  const answer = await act(
+    button,
+    `${past}: ${name}`,
+    "POST",
+    `/v1/strategies/${encodeURIComponent(strategy_id)}/${verb}`,
+    body,
+  );
   if (answer) bar.reason.value = "";
   update(bar);
 }
@@ -79,6 +98,11 @@ async function remove(bar) {
   const { name, strategy_id } = bar.roll.facts;
   const text = "Its history stays readable under its id, and its name becomes free.";
   if (!(await confirm({ title: `Delete ${name}?`, text, verb: "Delete" }))) return;
-  const answer = await act(bar.remove, `Deleted: ${name}`, "DELETE", `/v1/strategies/${encodeURIComponent(strategy_id)}`);
+  const answer = await act(
+    bar.remove,
+    `Deleted: ${name}`,
+    "DELETE",
+    `/v1/strategies/${encodeURIComponent(strategy_id)}`,
+  );
   if (answer) navigate("/");
 }

@@ -16,14 +16,26 @@ export function figures(roll, onFilter) {
     onFilter(chosen?.dataset.state ?? null);
   };
   buttons.forEach((button) => button.addEventListener("click", () => press(button)));
-  const element = h("div", { class: "figures", role: "group", "aria-label": "Sites by state; press one to light up its sites" }, buttons);
-  return { element, update: () => buttons.forEach((button) => setText(button.figure, number(roll.counts[button.dataset.state]))) };
+  const element = h(
+    "div",
+    { class: "figures", role: "group", "aria-label": "Sites by state; press one to light up its sites" },
+    buttons,
+  );
+  return {
+    element,
+    update: () => buttons.forEach((button) => setText(button.figure, number(roll.counts[button.dataset.state]))),
+  };
 }
 
 function figure(state) {
   const count = h("strong", {}, "0");
-  const button = h("button", { type: "button", class: `figure tone-${state}`, "data-state": state, "aria-pressed": "false" },
-    h("span", { class: "swatch" }, icon(shapeOf(state), 13)), count, h("span", { class: "word" }, state));
+  const button = h(
+    "button",
+    { type: "button", class: `figure tone-${state}`, "data-state": state, "aria-pressed": "false" },
+    h("span", { class: "swatch" }, icon(shapeOf(state), 13)),
+    count,
+    h("span", { class: "word" }, state),
+  );
   return Object.assign(button, { figure: count });
 }
 
@@ -35,7 +47,10 @@ export function outlook(roll) {
     const parts = forecastParts(roll);
     if (JSON.stringify(parts) === shown) return;
     shown = JSON.stringify(parts);
-    fill(element, parts.map(([title, text, kind]) => h("span", { class: kind ?? "" }, h("small", {}, title), text)));
+    fill(
+      element,
+      parts.map(([title, text, kind]) => h("span", { class: kind ?? "" }, h("small", {}, title), text)),
+    );
   };
   return { element, update };
 }

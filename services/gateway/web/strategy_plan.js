@@ -11,35 +11,61 @@ export function subtitle(roll) {
   const type = words(spec.type);
   const release = `${type[0].toUpperCase()}${type.slice(1)} ${spec.app}${spec.version ? ` to ${spec.version}` : ""}`;
   const size = `${plural(roll.sites, "site")} in ${plural(roll.stages.length, "stage")}`;
-  return h("p", { class: "muted" }, [release, size, `created ${full(created_at)}`].join("  ·  "), spec.description && h("span", { class: "description" }, spec.description));
+  return h(
+    "p",
+    { class: "muted" },
+    [release, size, `created ${full(created_at)}`].join("  ·  "),
+    spec.description && h("span", { class: "description" }, spec.description),
+  );
 }
 
 /** The settings, folded. */
 export function settings({ strategy_id, spec, started_at, finished_at }) {
   if (!spec) return null;
-  return h("details", { class: "card" }, h("summary", {}, "Settings"), h("dl", { class: "facts" }, pairs({
-    Selection: selected(spec.selection),
-    "Max parallel": spec.apply_type === "serial" ? "one after another" : spec.max_parallel,
-    "On failure": policy(spec.on_failure ?? {}),
-    "Time for one site": seconds(spec.step_timeout_seconds),
-    Force: spec.force ? "sites that run the release already are done again" : "",
-    Started: full(started_at),
-    Finished: full(finished_at),
-    Id: strategy_id,
-  })));
+  return h(
+    "details",
+    { class: "card" },
+    h("summary", {}, "Settings"),
+    h(
+      "dl",
+      { class: "facts" },
+      pairs({
+        Selection: selected(spec.selection),
+        "Max parallel": spec.apply_type === "serial" ? "one after another" : spec.max_parallel,
+        "On failure": policy(spec.on_failure ?? {}),
+        "Time for one site": seconds(spec.step_timeout_seconds),
+        Force: spec.force ? "sites that run the release already are done again" : "",
+        Started: full(started_at),
+        Finished: full(finished_at),
+        Id: strategy_id,
+      }),
+    ),
+  );
 }
 
-const pairs = (facts) => Object.entries(facts).filter(([, text]) => text).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(text))));
+const pairs = (facts) =>
+  Object.entries(facts)
+    .filter(([, text]) => text)
+    .map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(text))));
 
 function selected({ sites = [], groups = [], labels = {}, all = false }) {
   const names = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  const parts = [all && "the whole fleet", groups.length && `groups ${groups.join(", ")}`, names.length && `labels ${names.join(", ")}`, sites.length && plural(sites.length, "named site")];
+  const parts = [
+    all && "the whole fleet",
+    groups.length && `groups ${groups.join(", ")}`,
+    names.length && `labels ${names.join(", ")}`,
+    sites.length && plural(sites.length, "named site"),
+  ];
   return parts.filter(Boolean).join("; ");
 }
 
 function policy({ stop_on_failure: first = true, threshold, min_sample: sample, then, heed_monitor: heed }) {
   const end = then === "pause" ? "pause and wait for a person" : "end the strategy";
-  const when = first ? "the first failed site" : threshold ? `${threshold} failed of at least ${sample} finished sites in a stage` : "never by itself";
+  const when = first
+    ? "the first failed site"
+    : threshold
+      ? `${threshold} failed of at least ${sample} finished sites in a stage`
+      : "never by itself";
   const sentence = when === "never by itself" ? when : `${when}: ${end}`;
   return heed ? `${sentence}; pauses when the monitor finds the failure rate high` : sentence;
 }
@@ -47,7 +73,16 @@ function policy({ stop_on_failure: first = true, threshold, min_sample: sample, 
 /** Sites that take no part, each with the reason. */
 export function excludedSites({ excluded = [], excluded_count: count }) {
   if (!count) return null;
-  const columns = [["Site", (row) => h("a", { href: `#/sites/${encodeURIComponent(row.site)}` }, row.site)], ["Why", (row) => row.message]];
+  const columns = [
+    ["Site", (row) => h("a", { href: `#/sites/${encodeURIComponent(row.site)}` }, row.site)],
+    ["Why", (row) => row.message],
+  ];
   const more = count > excluded.length && h("p", { class: "muted" }, `… and ${number(count - excluded.length)} more`);
-  return h("details", { class: "card" }, h("summary", {}, `${plural(count, "site")} left out`), table(columns, excluded, "Sites left out"), more);
+  return h(
+    "details",
+    { class: "card" },
+    h("summary", {}, `${plural(count, "site")} left out`),
+    table(columns, excluded, "Sites left out"),
+    more,
+  );
 }

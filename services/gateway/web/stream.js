@@ -108,7 +108,8 @@ export class Parser {
   #line(line) {
     if (line === "") return this.#end();
     const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
-    if (name === "data") this.#message.data = this.#message.data === undefined ? value : `${this.#message.data}\n${value}`;
+    if (name === "data")
+      this.#message.data = this.#message.data === undefined ? value : `${this.#message.data}\n${value}`;
     else if (name === "id" || name === "event") this.#message[name] = value;
     return undefined;
   }

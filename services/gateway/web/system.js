@@ -12,33 +12,58 @@ export function systemView(page) {
   const services = h("div");
   const letters = h("div");
   const time = h("span", { class: "muted" });
-  const load = resource(page, services, () => get("/v1/system", {}, page.signal), (system) => {
-    time.textContent = `as of ${clock(new Date())}`;
-    fill(services, serviceTable(system.items));
-  });
-  const loadLetters = resource(page, letters, () => get("/v1/dlq", {}, page.signal), ({ items: topics }) => showTopics(page, letters, topics, () => loadLetters()));
+  const load = resource(
+    page,
+    services,
+    () => get("/v1/system", {}, page.signal),
+    (system) => {
+      time.textContent = `as of ${clock(new Date())}`;
+      fill(services, serviceTable(system.items));
+    },
+  );
+  const loadLetters = resource(
+    page,
+    letters,
+    () => get("/v1/dlq", {}, page.signal),
+    ({ items: topics }) => showTopics(page, letters, topics, () => loadLetters()),
+  );
   const refresh = h("button", { type: "button", onclick: () => (load(), loadLetters()) }, icon("refresh"), "Refresh");
   page.root.append(heading("System", { actions: [time, refresh] }), section("Services", services));
-  page.root.append(section("Dead letters", h("p", { class: "muted" }, "Messages that could not be read or handled. They block nothing, and none is lost."), letters));
+  page.root.append(
+    section(
+      "Dead letters",
+      h("p", { class: "muted" }, "Messages that could not be read or handled. They block nothing, and none is lost."),
+      letters,
+    ),
+  );
 }
 
 function serviceTable(replicas) {
-  return table([
-    ["Service", (row) => words(row.service)],
-    ["Replica", (row) => row.instance],
-    ["State", readiness],
-    ["Version", (row) => row.version ?? ""],
-    ["Lag", (row) => count(row.lag, "record"), "number"],
-    ["Outbox", (row) => count(row.outbox, "message"), "number"],
-    ["", (row) => row.error ?? "", "wide"],
-  ], replicas, "Services");
+  return table(
+    [
+      ["Service", (row) => words(row.service)],
+      ["Replica", (row) => row.instance],
+      ["State", readiness],
+      ["Version", (row) => row.version ?? ""],
+      ["Lag", (row) => count(row.lag, "record"), "number"],
+      ["Outbox", (row) => count(row.outbox, "message"), "number"],
+      ["", (row) => row.error ?? "", "wide"],
+    ],
+    replicas,
+    "Services",
+  );
 }
 
 /** Ready, or what it lacks. */
 function readiness({ ready, parts = {} }) {
   if (ready) return h("span", { class: "badge tone-complete" }, icon("complete"), "ready");
   const lacking = Object.keys(parts).filter((name) => !parts[name]);
-  return h("span", { class: "badge tone-failed" }, icon("failed"), lacking.length ? `without ${lacking.join(", ")}` : "not ready");
+  return h(
+    "span",
+    { class: "badge tone-failed" },
+    icon("failed"),
+    lacking.length ? `without ${lacking.join(", ")}` : "not ready",
+  );
 }
 
 const count = (value, word) => (value === null || value === undefined ? "–" : plural(value, word));
@@ -46,36 +71,83 @@ const count = (value, word) => (value === null || value === undefined ? "–" : 
 function showTopics(page, root, topics, reload) {
   const some = topics.filter(({ count: waiting }) => waiting > 0);
   if (!some.length) return fill(root, h("p", { class: "good-line" }, icon("complete"), "There is none."));
-  return fill(root, some.map((topic) => topicDetails(page, topic, reload)));
+  return fill(
+    root,
+    some.map((topic) => topicDetails(page, topic, reload)),
+  );
 }
 
 function topicDetails(page, { topic, count: waiting }, reload) {
   const body = h("div");
   const path = `/v1/dlq/${encodeURIComponent(topic)}`;
-  const details = h("details", { class: "card" }, h("summary", {}, topic, h("span", { class: "count plain" }, number(waiting))), body);
-  const open = () => resource(page, body, () => all(path, {}, page.signal), (letters) => fill(body, letterTable(letters), replayButton(path, letters, reload)));
+  const details = h(
+    "details",
+    { class: "card" },
+    h("summary", {}, topic, h("span", { class: "count plain" }, number(waiting))),
+    body,
+  );
+  const open = () =>
+    resource(
+      page,
+      body,
+      () => all(path, {}, page.signal),
+      (letters) => fill(body, letterTable(letters), replayButton(path, letters, reload)),
+    );
   details.addEventListener("toggle", () => details.open && open(), { once: true });
   return details;
 }
 
 function letterTable(letters) {
-  return table([
-    ["Offset", (row) => row.offset, "number"],
-    ["Why", (row) => [h("code", {}, row.code), ` ${row.reason}`], "wide"],
-    ["Came from", (row) => row.origin],
-    ["Key", (row) => row.key],
-    ["When", (row) => full(row.at)],
-    ["Body", (row) => h("details", {}, h("summary", {}, "Show"), h("pre", {}, typeof row.body === "string" ? row.body : JSON.stringify(row.body, null, 2))), "wide"],
-  ], letters, "Dead letters");
+  return table(
+    [
+      ["Offset", (row) => row.offset, "number"],
+      ["Why", (row) => [h("code", {}, row.code), ` ${row.reason}`], "wide"],
+      ["Came from", (row) => row.origin],
+      ["Key", (row) => row.key],
+      ["When", (row) => full(row.at)],
+      [
+        "Body",
+        (row) =>
+          h(
+            "details",
+            {},
+            h("summary", {}, "Show"),
+            h("pre", {}, typeof row.body === "string" ? row.body : JSON.stringify(row.body, null, 2)),
+          ),
+        "wide",
+      ],
+    ],
+    letters,
+    "Dead letters",
+  );
 }
 
 function replayButton(path, letters, reload) {
   const why = missingRole("admin");
-  const button = h("button", { type: "button", disabled: Boolean(why), title: why || null, onclick: () => replay(button, path, letters, reload) }, `Send ${plural(letters.length, "message")} again`);
+  const button = h(
+    "button",
+    {
+      type: "button",
+      disabled: Boolean(why),
+      title: why || null,
+      onclick: () => replay(button, path, letters, reload),
+    },
+    `Send ${plural(letters.length, "message")} again`,
+  );
   return h("div", { class: "actions end" }, button);
 }
 
 async function replay(button, path, letters, reload) {
-  const answer = await confirm({ title: "Send them again?", text: "Each goes back to where it came from; a command gets a fresh id. What is still wrong with them will bring them back here.", verb: "Send again" });
-  if (answer && (await act(button, `Sent again: ${plural(letters.length, "message")}`, "POST", `${path}/replay`, { offsets: letters.map(({ offset }) => offset) }))) reload();
+  const answer = await confirm({
+    title: "Send them again?",
+    text: "Each goes back to where it came from; a command gets a fresh id. What is still wrong with them will bring them back here.",
+    verb: "Send again",
+  });
+  if (
+    answer &&
+    (await act(button, `Sent again: ${plural(letters.length, "message")}`, "POST", `${path}/replay`, {
+      offsets: letters.map(({ offset }) => offset),
+    }))
+  )
+    reload();
 }

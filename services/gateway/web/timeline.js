@@ -11,7 +11,16 @@ const PAUSE_MS = 300;
 const SHAPE_OF_KIND = { site: "failed", advice: "warning" };
 
 export function timeline(page, path) {
-  const state = { page, path, earlier: [], cursor: null, tail: [], all: false, list: h("ol", { class: "timeline" }), more: h("div") };
+  const state = {
+    page,
+    path,
+    earlier: [],
+    cursor: null,
+    tail: [],
+    all: false,
+    list: h("ol", { class: "timeline" }),
+    more: h("div"),
+  };
   const element = h("section", { class: "card" }, h("h2", {}, "Timeline"), state.list, state.more);
   const read = () => readOn(state);
   return { element, read, soon: throttled(read, PAUSE_MS) };
@@ -39,11 +48,18 @@ function render(state) {
   keyed(state.list, shown, (entry) => entry.number, create);
   const hidden = entries.length - shown.length;
   const showAll = () => ((state.all = true), render(state));
-  fill(state.more, hidden > 0 && h("button", { type: "button", class: "quiet", onclick: showAll }, `Show ${hidden} earlier`));
+  fill(
+    state.more,
+    hidden > 0 && h("button", { type: "button", class: "quiet", onclick: showAll }, `Show ${hidden} earlier`),
+  );
 }
 
 function create({ at, kind, code, message }) {
   const shape = SHAPE_OF_KIND[kind] ?? shapeOf(kind === "strategy" ? message.split(":")[0] : code);
-  return h("li", { class: `tone-${shape}` }, h("span", { class: "dot" }, icon(shape, 13)),
-    h("div", {}, h("span", {}, message), h("time", { class: "muted", title: full(at) }, clock(at))));
+  return h(
+    "li",
+    { class: `tone-${shape}` },
+    h("span", { class: "dot" }, icon(shape, 13)),
+    h("div", {}, h("span", {}, message), h("time", { class: "muted", title: full(at) }, clock(at))),
+  );
 }

@@ -12,8 +12,12 @@ export function uploader(page) {
   const why = missingRole("operator");
   const file = h("input", { type: "file", class: "unseen", id: "bundle", accept: ".gz,.tgz", disabled: Boolean(why) });
   const outcome = h("div", { class: "outcome", "aria-live": "polite" });
-  const zone = h("label", { class: "drop", htmlFor: "bundle", title: why || null }, icon("upload", 20),
-    h("span", {}, h("strong", {}, "Upload a bundle"), h("small", {}, why || "Choose a .tar.gz, or drop it here")));
+  const zone = h(
+    "label",
+    { class: "drop", htmlFor: "bundle", title: why || null },
+    icon("upload", 20),
+    h("span", {}, h("strong", {}, "Upload a bundle"), h("small", {}, why || "Choose a .tar.gz, or drop it here")),
+  );
   const send = (chosen) => chosen && !why && run(page, chosen, outcome).finally(() => (file.value = ""));
   file.addEventListener("change", () => send(file.files[0]));
   acceptDrops(zone, send);
@@ -31,7 +35,11 @@ async function run(page, file, outcome) {
   const meter = h("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
   const text = h("span", {});
   fill(outcome, h("div", { class: "uploading" }, text, meter));
-  const moved = (share) => ((meter.value = share), (text.textContent = share < 1 ? `${file.name}: ${percent(share)} of ${bytes(file.size)}` : `${file.name}: being checked`));
+  const moved = (share) => (
+    (meter.value = share),
+    (text.textContent =
+      share < 1 ? `${file.name}: ${percent(share)} of ${bytes(file.size)}` : `${file.name}: being checked`)
+  );
   moved(0);
   try {
     const answer = await upload(file, moved);
@@ -48,18 +56,37 @@ function verdict(page, answer) {
   const sha256 = answer.result?.bundle_sha256;
   return new Promise((resolve, reject) => {
     const heard = new AbortController();
-    const look = () => get(`/v1/bundles/${sha256}`).then((bundle) => bundle.state !== "validating" && (heard.abort(), resolve(bundle)), reject);
+    const look = () =>
+      get(`/v1/bundles/${sha256}`).then(
+        (bundle) => bundle.state !== "validating" && (heard.abort(), resolve(bundle)),
+        reject,
+      );
     page.signal.addEventListener("abort", () => heard.abort());
-    on(["release_available", "release_rejected"], (event) => event.data?.bundle_sha256 === sha256 && look(), heard.signal);
+    on(
+      ["release_available", "release_rejected"],
+      (event) => event.data?.bundle_sha256 === sha256 && look(),
+      heard.signal,
+    );
     look();
   });
 }
 
 function showEnd(outcome, file, bundle) {
   if (bundle.state === "available") {
-    fill(outcome, h("div", { class: "summary good" }, icon("complete", 18), h("strong", {}, `${bundle.app} ${bundle.version} is available`)));
+    fill(
+      outcome,
+      h(
+        "div",
+        { class: "summary good" },
+        icon("complete", 18),
+        h("strong", {}, `${bundle.app} ${bundle.version} is available`),
+      ),
+    );
     return;
   }
   const title = `${file.name} was rejected${bundle.faults.length ? `: ${plural(bundle.faults.length, "fault")}` : ""}`;
-  fill(outcome, h("div", { class: "summary" }, icon("failed", 18), h("div", {}, h("strong", {}, title), faults(bundle))));
+  fill(
+    outcome,
+    h("div", { class: "summary" }, icon("failed", 18), h("div", {}, h("strong", {}, title), faults(bundle))),
+  );
 }

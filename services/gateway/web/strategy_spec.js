@@ -1,0 +1,40 @@
+// The form for a new strategy as the spec that the API takes.
+
+import { labels, limit, names } from "./fields.js";
+
+/** The form as a StrategySpec; what was left empty is left out, for the gateway's defaults. */
+export function specOf(form, stages) {
+  const { elements } = form;
+  const text = (name) => elements[name].value.trim() || undefined;
+  return {
+    name: text("name"),
+    type: elements.type.value,
+    app: text("app"),
+    version: text("version"),
+    description: text("description"),
+    selection: selectionOf(form),
+    stages: stages.value,
+    max_parallel: limit(elements.max_parallel.value),
+    apply_type: text("apply_type"),
+    step_timeout_seconds: limit(elements.step_timeout_seconds.value),
+    force: elements.force.checked,
+    on_failure: policyOf(elements),
+  };
+}
+
+function selectionOf(form) {
+  if (form.elements.everywhere.checked) return { all: true };
+  const groups = [...form.querySelectorAll("[name=group]:checked")].map(({ value }) => value);
+  return { groups, sites: names(form.elements.sites.value), labels: labels(form.elements.labels.value) };
+}
+
+function policyOf(elements) {
+  const byThreshold = elements.stop.value === "threshold";
+  return {
+    stop_on_failure: elements.stop.value === "first",
+    threshold: byThreshold ? limit(elements.threshold.value) : undefined,
+    min_sample: byThreshold ? limit(elements.min_sample.value) : undefined,
+    heed_monitor: elements.heed_monitor.checked,
+    then: elements.then.value,
+  };
+}
