@@ -13,6 +13,7 @@ from typing import Any
 
 from schemas.compatibility import breaks
 from schemas.examples import AT, EXAMPLES
+from services.gateway import openapi
 from shared.codec import Envelope, encode
 from shared.messages import REGISTRY
 from shared.messages.base import Command, Message
@@ -28,6 +29,7 @@ def documents() -> dict[Path, str]:
     made = {schema_path(kind): text_of(schema_of(kind)) for kind in REGISTRY.values()}
     made |= {sample_path(type(example)): text_of(sample_of(example)) for example in EXAMPLES}
     made[HERE / "asyncapi.json"] = text_of(asyncapi())
+    made[HERE / "openapi.json"] = openapi.text()
     made[HERE / "README.md"] = readme()
     return made
 

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared import inbox
-from shared.codec import Envelope, Record, decode, header
+from shared.codec import Envelope, Record, as_dead_letter, decode, header
 from shared.errors import Unreadable, internal_fault, is_transient
 from shared.inbox import Verdict
 from shared.ledger import Ledger, Slice, Turn
@@ -295,15 +295,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _bury(self, turn: Turn, record: Record, faults: tuple[Fault, ...]) -> None:
         topic = record.topic.removeprefix(self._settings.topic_prefix)
-        reason = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in faults)
-        headers = [
-            *record.headers,
-            ("belay_dlq_code", faults[0].code.encode()),
-            ("belay_dlq_reason", reason[:2_000].encode()),
-            ("belay_dlq_origin", f"{topic}/{record.partition}/{record.offset}".encode()),
-        ]
+        headers = as_dead_letter(record, topic, faults)
         turn.emit_raw(topic + DEAD_LETTERS, record.key or b"", headers, record.value or b"")
-        log.warning("dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=reason[:300])
+        log.warning(
+            "dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=faults[0].message[:300]
+        )
         if topic.endswith(".commands"):
             await inbox.answer_unreadable(turn, record, faults, topic.split(".", 1)[0])
 

@@ -113,6 +113,17 @@ def header(record: Record, name: str) -> str:
     return ""
 
 
+def as_dead_letter(record: Record, topic: str, faults: Sequence[Fault]) -> Headers:
+    """The headers of a record that goes to the dead letters of `topic`: its own, and why, and whence."""
+    reason = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in faults)
+    return [
+        *record.headers,
+        ("belay_dlq_code", faults[0].code.encode()),
+        ("belay_dlq_reason", reason[:2_000].encode()),
+        ("belay_dlq_origin", f"{topic}/{record.partition}/{record.offset}".encode()),
+    ]
+
+
 def is_id(text: str) -> bool:
     """Whether this can be a message's id: 1 to 200 printable ASCII characters without spaces."""
     return _ID.fullmatch(text) is not None

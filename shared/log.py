@@ -27,5 +27,7 @@ def configure(settings: Settings, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service, instance=settings.instance)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s [warning] %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s"
+    )
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # it warns of each lost connection, again and again

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from aiohttp import web
@@ -72,7 +73,8 @@ async def serve(app: web.Application, settings: Settings, service: str) -> web.A
     note = note_of(settings.home, service, settings.instance)
     note.parent.mkdir(parents=True, exist_ok=True)
     host, port = runner.addresses[0][:2]
-    note.write_text(json.dumps({"service": service, "instance": settings.instance, "url": f"http://{host}:{port}"}))
+    facts = {"service": service, "instance": settings.instance, "url": f"http://{host}:{port}"}
+    note.write_text(json.dumps({**facts, "version": version("belay")}))
     return runner
 
 

@@ -5,7 +5,6 @@
 
 import functools
 import re
-import sys
 from typing import Any
 
 import orjson
@@ -158,10 +157,6 @@ async def serve(_: web.Request) -> web.Response:
     return web.Response(body=orjson.dumps(document()), content_type="application/json", headers=headers)
 
 
-def main() -> None:
-    """Write the document, the same bytes for the same routes."""
-    sys.stdout.buffer.write(orjson.dumps(document(), option=orjson.OPT_INDENT_2) + b"\n")
-
-
-if __name__ == "__main__":
-    main()
+def text() -> str:
+    """The document as it is committed, the same for the same routes."""
+    return orjson.dumps(document(), option=orjson.OPT_INDENT_2).decode() + "\n"

@@ -16,7 +16,7 @@ from services.monitor.domain import Limits, StrategyWatch, deleted, moved, plann
 from services.monitor.positions import Positions
 from services.monitor.tables import SOURCE, Store, put
 from shared.bus import back_offs
-from shared.codec import Record, decode, header
+from shared.codec import Record, as_dead_letter, decode, header
 from shared.errors import Unreadable, internal_fault
 from shared.messages import REGISTRY
 from shared.messages.base import Fault, Message
@@ -71,14 +71,10 @@ class Stream:
     async def _bury(self, record: Record, faults: tuple[Fault, ...]) -> None:
         """As the other services do it; until Kafka has it."""
         topic = record.topic.removeprefix(self._prefix)
-        reason = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in faults)
-        headers = [
-            *record.headers,
-            ("belay_dlq_code", faults[0].code.encode()),
-            ("belay_dlq_reason", reason[:2_000].encode()),
-            ("belay_dlq_origin", f"{topic}/{record.partition}/{record.offset}".encode()),
-        ]
-        log.warning("dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=reason[:300])
+        headers = as_dead_letter(record, topic, faults)
+        log.warning(
+            "dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=faults[0].message[:300]
+        )
         target = self._prefix + topic + DEAD_LETTERS
         for wait in back_offs():
             try:

@@ -174,10 +174,9 @@ class Conductor:
         for start in range(0, len(score.steps), BATCH):
             steps = tuple(score.steps[start : start + BATCH])
             score.emit(self._turn, StepsChanged.model_construct(strategy_id=now.id, steps=steps, at=at))
-        reasons_may_differ = now.state != score.was.state
         for was, stage in zip(score.was.stages, now.stages, strict=True):
             why = domain.why_waiting(now, stage)
-            if stage != was or (reasons_may_differ and why):
+            if stage != was or why != domain.why_waiting(score.was, was):
                 score.emit(self._turn, progress_of(now, stage, why, at))
         if now.state != score.was.state:
             score.emit(self._turn, state_event(now, at))

@@ -301,8 +301,7 @@ def _why_soaking(stage: Stage) -> Why | None:
 def _why_behind(earlier: Stage) -> Why:
     if why := _why_soaking(earlier):
         return Why(code="soaking", message=f"stage {earlier.name} {why.message}")
-    done, total = earlier.counts.finished, earlier.counts.total
-    return Why(code="earlier_stage", message=f"stage {earlier.name} comes first: {done} of {total} sites are finished")
+    return Why(code="earlier_stage", message=f"stage {earlier.name} comes first")
 
 
 # -- small parts --------------------------------------------------------------------------------------------------

@@ -86,7 +86,8 @@ def _write_settings(home: Home) -> Path:
 def _format(home: Home, classpath: str, settings: Path) -> None:
     # The mark is set last: a format that was cut short leaves nothing worth keeping, for no broker ran.
     shutil.rmtree(home.kafka / "data", ignore_errors=True)
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # One id in 64 would begin with a dash, and be taken for an option.
+    cluster = "B" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
     arguments = ("format", "-t", cluster, "-c", str(settings), "--standalone")
     _java(home, classpath, FORMAT, *arguments).run(timeout=60)
     (home.kafka / "formatted").touch()
