@@ -150,7 +150,8 @@ async def test_the_history_is_pruned_by_a_timer_that_comes_again(world: World, m
         await service.pool.execute("update timer set due_at = now()")
         await world.send(ended("s-3"))
         await messages(world, 3)
-        await come_true(service, "select min(id) = 3 from notification")
+        # Not by its number: a batch that is tried again leaves a gap in the numbers.
+        await come_true(service, "select count(*) = 1 and bool_and(about || message like '%s-3%') from notification")
 
 
 async def test_two_replicas_tell_everything_once(world: World) -> None:
