@@ -151,18 +151,19 @@ where s.strategy_id = n.strategy_id and s.position = n.position;
 
 -- name: start_steps
 -- The next waiting steps of a stage get a slot; those whose site became unmanaged are aborted instead.
--- Materialized: inlined, the choice would be made anew for each row that it is joined to.
+-- Joined by arrays: right after a plan was inserted PostgreSQL takes the table for empty, and a join would compare
+-- every chosen step with every step of the strategy.
 with next as materialized (
     select st.position, coalesce(s.managed, false) as managed
     from step st left join site s on s.name = st.site
     where st.strategy_id = :strategy_id and st.stage = :stage and st.position >= :cursor
         and st.state = 'waiting' and not st.parked
     order by st.position limit :count
-)
-update step st set state = case when next.managed then 'running' else 'aborted' end,
-    why_code = case when next.managed then null else 'unmanaged' end,
-    why_message = case when next.managed then null else 'the site became unmanaged' end
-from next where st.strategy_id = :strategy_id and st.position = next.position
+), unfit as (select array(select position from next where not managed) as positions)
+update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
+    why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
+    why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
+from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
 returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message;
 
 -- name: finish_steps
