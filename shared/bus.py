@@ -131,7 +131,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._kafka.subscribe(self._topics, listener=self)
         for wait in back_offs():
             try:
-                await self._kafka.start()
+                await start_whole(self._kafka)
                 return
             except KafkaError as error:
                 log.warning("waiting for Kafka", action="kafka_unreachable", error=str(error)[:200])
@@ -343,6 +343,16 @@ def _halves(batch: list[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
         return batch[:middle], batch[middle:]
     first, second = batch[0].halves()
     return [first], [second]
+
+
+async def start_whole(client: Any) -> None:
+    """Start an aiokafka client. Cancelled in the middle of its start it would leave a connection open behind it."""
+    task = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def back_offs() -> Iterator[float]:

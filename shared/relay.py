@@ -13,7 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared.bus import back_offs
+from shared.bus import back_offs, start_whole
 from shared.db import Connection, Pool
 from shared.errors import is_transient
 from shared.ledger import SHARDS, SQL, unpack_headers
@@ -61,7 +61,7 @@ class Relay:
             request_timeout_ms=10_000,
         )
         try:
-            await producer.start()
+            await start_whole(producer)
             async with self._pool.acquire() as conn:
                 try:
                     await self._empty_for_ever(conn, producer)
