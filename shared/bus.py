@@ -95,6 +95,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._skips = skips
         self._topics = [settings.topic_prefix + topic for topic in topics]
         self._owned: dict[TopicPartition, Owned] = {}
+        self._joined = False
         self._kafka = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             client_id=f"{service}-{settings.instance}",
@@ -153,6 +154,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Forget them. A transaction under way either commits before the next owner's epoch, or is fenced by it."""
+        self._joined = False
         for partition in revoked:
             self._owned.pop(partition, None)
 
@@ -166,6 +168,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         for wait in back_offs():
             try:
                 await self._take_over(partitions)
+                self._joined = True
                 return
             except Exception as error:  # noqa: BLE001 - raised, it would be swallowed and the partitions lost
                 log.warning("waiting to take over partitions", action="assign_retry", error=repr(error)[:200])
@@ -312,9 +315,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         return {(p.topic, p.partition): max(ends[p] - o.next_offset, 0) for p, o in owned.items()}
 
     @property
-    def partitions(self) -> int:
-        """How many partitions are ours now."""
-        return len(self._owned)
+    def joined(self) -> bool:
+        """Whether we have our share of the partitions; with more replicas than partitions it may be none."""
+        return self._joined
 
 
 def in_waves(

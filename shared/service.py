@@ -76,7 +76,7 @@ class Service:
             return await self.metrics.read(self.pool, await consumer.lag() if consumer else {})
 
         async def probe() -> dict[str, bool]:
-            return {"postgres": await self._answers(), "kafka": consumer is None or consumer.partitions > 0}
+            return {"postgres": await self._answers(), "kafka": consumer is None or consumer.joined}
 
         app = self.http or web.Application()
         telemetry.add_routes(app, read, probe)
