@@ -24,8 +24,10 @@ async def test_of_two_replicas_that_share_one_partition_both_are_ready(world: Wo
 
 async def ready(http: aiohttp.ClientSession, note: Path) -> None:
     async with asyncio.timeout(30):
-        while not note.exists():  # noqa: ASYNC110 - readiness is asked, not told
-            await asyncio.sleep(0.05)
-        url = json.loads(note.read_text())["url"]
-        while (await http.get(f"{url}/readyz")).status != 200:  # noqa: ASYNC110
+        while (url := address(note)) is None or (await http.get(f"{url}/readyz")).status != 200:
             await asyncio.sleep(0.1)
+
+
+def address(note: Path) -> str | None:
+    """Where a replica answers, once it says so."""
+    return str(json.loads(note.read_text())["url"]) if note.exists() else None
