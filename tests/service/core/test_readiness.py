@@ -24,7 +24,8 @@ async def test_of_two_replicas_that_share_one_partition_both_are_ready(world: Wo
 
 async def ready(http: aiohttp.ClientSession, note: Path) -> None:
     async with asyncio.timeout(30):
-        while (url := address(note)) is None or (await http.get(f"{url}/readyz")).status != 200:
+        # Readiness is asked for, nobody tells it.
+        while (url := address(note)) is None or (await http.get(f"{url}/readyz")).status != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
