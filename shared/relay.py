@@ -43,7 +43,7 @@ class Relay:
             before = self.sent
             try:
                 await self._relay()
-            except (KafkaError, Exception) as error:
+            except Exception as error:
                 if not isinstance(error, KafkaError) and not is_transient(error):
                     raise
                 waits = back_offs() if self.sent > before else waits
