@@ -8,6 +8,9 @@ RUN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$python; break; }; done)
 
+# Tests wait more than they compute: one worker more than the machine has cores, and they all are busy.
+WORKERS ?= 3
+
 ##@ Use
 
 .PHONY: help
@@ -36,7 +39,7 @@ clean: ## Stop what runs here, and remove the environment, all data and everythi
 
 .PHONY: test
 test: setup ## Run all tests, on real Kafka and PostgreSQL
-	@$(RUN)/pytest $(ARGS)
+	@$(RUN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 .PHONY: lint
 lint: setup ## Check style and format

@@ -1,5 +1,6 @@
 """One Kafka and one PostgreSQL for a test run, in a home of their own that is gone afterwards.
 
+With several workers (`pytest -n 3`) their controller holds the servers, and every worker uses them.
 BELAY_TEST_KAFKA (host:port) and BELAY_TEST_POSTGRES (DSN of a superuser) name running ones to use instead.
 """
 
@@ -13,7 +14,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,20 +31,33 @@ PREFIX = "belay-test-"
 JARS = Path(__file__).parents[2] / ".belay" / "jars"
 START_SECONDS = 150
 SERVERS = {"kafka": "kafka", "postgres_admin": "postgres"}
+GIVEN = {"kafka": "BELAY_TEST_KAFKA", "postgres_admin": "BELAY_TEST_POSTGRES"}
 
 
 class Servers:
-    """The servers of one test run."""
+    """The servers of one test run. A worker of a run knows them by their home: they are its controller's."""
 
-    def __init__(self) -> None:
-        self.home = Home.open(tempfile.mkdtemp(prefix=PREFIX), os.environ.get("BELAY_JARS") or JARS)
-        process.record(self.home, "pytest")
-        ports.allocate(self.home, *embedded_kafka.PORTS, "postgres")
+    def __init__(self, home: Home, *, ours: bool) -> None:
+        self.home = home
+        self.ours = ours
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    @classmethod
+    def of_this_process(cls) -> Servers:
+        """A home for servers that end with this run, or are cleared away by the next."""
+        sweep()
+        home = Home.open(tempfile.mkdtemp(prefix=PREFIX), os.environ.get("BELAY_JARS") or JARS)
+        process.record(home, "pytest")
+        ports.allocate(home, *embedded_kafka.PORTS, "postgres")
+        return cls(home, ours=True)
+
+    @classmethod
+    def of_the_controller(cls, root: str) -> Servers:
+        return cls(Home.open(root, os.environ.get("BELAY_JARS") or JARS), ours=False)
 
     def start(self, name: str) -> None:
         """Begin to start a server, once. It has its own session: Ctrl-C ends the tests first, then it."""
-        if name not in self.running:
+        if self.ours and name not in self.running:
             with self.log(name).open("ab") as log:
                 self.running[name] = subprocess.Popen(
                     launch.command_line(self.home, name), stdout=log, stderr=log, start_new_session=True
@@ -100,29 +114,47 @@ def sweep_databases() -> None:
             shutil.rmtree(note.parent)
 
 
-@pytest.fixture(scope="session")
-def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
-    """Starts at once, side by side, all that any test of this run will ask for."""
-    sweep()
-    servers = Servers()
-    try:
-        for name in {SERVERS[f] for item in request.session.items for f in needs(item)}:
-            servers.start(name)
-        yield servers
-    finally:
+HELD = pytest.StashKey[Servers]()
+"""The servers that this process started, until pytest ends."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Before a worker starts: start the servers beside it, and tell it where they are."""
+    config: pytest.Config = node.config
+    if HELD not in config.stash:
+        # Which tests there are only the workers will know, so both start; they are up before the first test is.
+        config.stash[HELD] = Servers.of_this_process()
+        for name in (SERVERS[fixture] for fixture in SERVERS if not os.environ.get(GIVEN[fixture])):
+            config.stash[HELD].start(name)
+    node.workerinput["servers"] = str(config.stash[HELD].home.root)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if servers := config.stash.get(HELD, None):
         servers.stop()
 
 
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Servers:
+    """Those of the controller; without one, all that any test of this run will ask for, started side by side."""
+    if worker := getattr(request.config, "workerinput", None):
+        return Servers.of_the_controller(worker["servers"])
+    servers = request.config.stash[HELD] = Servers.of_this_process()
+    for name in {SERVERS[f] for item in request.session.items for f in needs(item)}:
+        servers.start(name)
+    return servers
+
+
 def needs(item: pytest.Item) -> set[str]:
-    given = {"kafka": "BELAY_TEST_KAFKA", "postgres_admin": "BELAY_TEST_POSTGRES"}
     wanted = SERVERS.keys() & set(getattr(item, "fixturenames", ()))
-    return {name for name in wanted if not os.environ.get(given[name])}
+    return {name for name in wanted if not os.environ.get(GIVEN[name])}
 
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> str:
     """Bootstrap servers of the run's Kafka."""
-    if given := os.environ.get("BELAY_TEST_KAFKA"):
+    if given := os.environ.get(GIVEN["kafka"]):
         return given
     servers: Servers = request.getfixturevalue("servers")
     servers.start("kafka")
@@ -134,7 +166,7 @@ def kafka(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def postgres_admin(request: pytest.FixtureRequest) -> str:
     """DSN of the superuser of the run's PostgreSQL."""
-    if given := os.environ.get("BELAY_TEST_POSTGRES"):
+    if given := os.environ.get(GIVEN["postgres_admin"]):
         return given
     servers: Servers = request.getfixturevalue("servers")
     servers.start("postgres")
