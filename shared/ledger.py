@@ -4,7 +4,6 @@ Whatever a turn emits lies in the outbox of the same transaction; what it consum
 compare-and-set; timers and jobs are rows there too. So a crash at any point leaves all of it or none of it.
 """
 
-import zlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import orjson
 
 from shared.codec import Envelope, Headers, encode, new_id, new_trace
 from shared.db import Connection, Pool, Queries, columns
 from shared.errors import Fenced
 from shared.messages.base import Message
+from shared.parcels import Outgoing, parcels
 from shared.wakeup import Wakeup
 
 SQL = Queries(Path(__file__).with_name("ledger_queries.sql"))
-SHARDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Turn:
     conn: Connection
     source: str
     now: datetime
-    outbox: list[tuple[str, bytes, Headers, bytes]] = field(default_factory=list)
+    outbox: list[Outgoing] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
     queued: bool = False
 
@@ -147,37 +145,13 @@ class Turn:
     async def flush(self) -> None:
         """Write what was collected; called once, as the last thing before the commit."""
         if self.outbox:
-            await SQL.run(self.conn, "put_outbox", **_outbox_columns(self.outbox))
+            shards, counts, packed = columns(list(parcels(self.outbox)), 3)
+            await SQL.run(self.conn, "put_outbox", shards=shards, counts=counts, parcels=packed)
         if self.timers:
             last = {(t.kind, t.key): t for t in self.timers}  # one upsert may not touch a row twice
             rows = [(t.kind, t.key, t.due_at, t.payload) for t in last.values()]
             kinds, keys, dues, payloads = columns(rows, 4)
             await SQL.run(self.conn, "put_timers", kinds=kinds, keys=keys, dues=dues, payloads=payloads)
-
-
-def shard_of(key: bytes) -> int:
-    """The outbox shard of a key: the same for ever, so that records of one key keep their order."""
-    return zlib.crc32(key) % SHARDS
-
-
-def _outbox_columns(rows: list[tuple[str, bytes, Headers, bytes]]) -> dict[str, list[Any]]:
-    return {
-        "shards": [shard_of(key) for _, key, _, _ in rows],
-        "topics": [topic for topic, _, _, _ in rows],
-        "keys": [key for _, key, _, _ in rows],
-        "headers": [pack_headers(headers) for _, _, headers, _ in rows],
-        "payloads": [payload for _, _, _, payload in rows],
-    }
-
-
-def pack_headers(headers: Headers) -> str:
-    """Headers as JSON text; latin-1 maps each byte to one character, so that foreign bytes survive unchanged."""
-    return orjson.dumps([(name, (value or b"").decode("latin-1")) for name, value in headers]).decode()
-
-
-def unpack_headers(text: str) -> Headers:
-    """The inverse of `pack_headers`."""
-    return [(name, value.encode("latin-1")) for name, value in orjson.loads(text)]
 
 
 class Ledger:

@@ -24,11 +24,10 @@ create table outbox (
     -- What is to be sent, in the order of the ids for each shard. Deleted once Kafka has it.
     id bigint generated always as identity primary key,
     shard smallint not null, -- by hash of the key: one relay owns a shard, so records of one key keep their order
-    topic text not null,
-    key bytea not null,
-    headers text not null, -- JSON list of [name, value as latin-1]
-    payload bytea not null
-) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+    records integer not null check (records > 0),
+    parcel bytea not null -- the records, packed (shared/parcels.py)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, toast_tuple_target = 8160);
+alter table outbox alter column parcel set storage external; -- compressed already
 create index outbox_by_shard on outbox (shard, id);
 
 create table timer (

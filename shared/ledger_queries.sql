@@ -32,20 +32,19 @@ select *, :now::timestamptz from unnest(:ids::text[], :fingerprints::bytea[], :t
 delete from inbox where answered_at < :before;
 
 -- name: put_outbox
-insert into outbox (shard, topic, key, headers, payload)
-select shard, topic, key, headers, payload
-from unnest(:shards::smallint[], :topics::text[], :keys::bytea[], :headers::text[], :payloads::bytea[])
-    with ordinality as o (shard, topic, key, headers, payload, position)
+insert into outbox (shard, records, parcel)
+select shard, records, parcel
+from unnest(:shards::smallint[], :counts::int[], :parcels::bytea[]) with ordinality as o (shard, records, parcel, position)
 order by position;
 
 -- name: next_outbox
-select id, topic, key, headers, payload from outbox where shard = any(:shards::smallint[]) order by id limit :limit;
+select id, records, parcel from outbox where shard = any(:shards::smallint[]) order by id limit :limit;
 
 -- name: delete_outbox
 delete from outbox where id = any(:ids::bigint[]);
 
 -- name: count_outbox
-select count(*) from outbox;
+select coalesce(sum(records), 0) from outbox;
 
 -- name: try_shard
 select pg_try_advisory_lock(hashtext(current_schema() || '.outbox'), :shard::int);

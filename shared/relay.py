@@ -6,23 +6,28 @@ records by sequence or id.
 """
 
 import asyncio
-from collections.abc import Sequence
+from asyncio import Future
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
 
 from shared.bus import back_offs, start_whole
 from shared.db import Connection, Pool
 from shared.errors import is_transient
-from shared.ledger import SHARDS, SQL, unpack_headers
+from shared.ledger import SQL
+from shared.parcels import SHARDS, Outgoing, unpack
 from shared.settings import Settings
 from shared.wakeup import Wakeup
 
 log = structlog.get_logger()
 
-BATCH = 1_000
+PARCELS = 100
+"""Sent in one go; each holds up to some hundred records."""
+
 STANDBY_SECONDS = 1.0
 """How often a replica without a shard asks whether one has become free."""
 
@@ -55,7 +60,6 @@ class Relay:
             bootstrap_servers=self._settings.kafka,
             enable_idempotence=True,
             acks="all",
-            linger_ms=5,
             max_batch_size=131_072,
             max_request_size=2_000_000,
             request_timeout_ms=10_000,
@@ -76,24 +80,46 @@ class Relay:
         while True:
             if len(mine) < SHARDS:
                 mine += [s for s in range(SHARDS) if s not in mine and await SQL.value(conn, "try_shard", shard=s)]
-            rows = await SQL.fetch(conn, "next_outbox", shards=mine, limit=BATCH)
+            rows = await SQL.fetch(conn, "next_outbox", shards=mine, limit=PARCELS)
             if rows:
-                await self._send(producer, rows)
+                await self._send(producer, [record for row in rows for record in unpack(row["parcel"])])
                 await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
-                self.sent += len(rows)
-            if len(rows) < BATCH:
+                self.sent += sum(row["records"] for row in rows)
+            if len(rows) < PARCELS:
                 await self._filled.wait(self._settings.relay_fallback_ms / 1000 if mine else STANDBY_SECONDS)
 
-    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> None:
+    async def _send(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         """Send in order and wait for every acknowledgement. Raises KafkaError when one is not given."""
-        prefix = self._settings.topic_prefix
-        pending = [
-            await producer.send(
-                prefix + row["topic"],
-                row["payload"],
-                key=row["key"],
-                headers=unpack_headers(row["headers"]),
-            )
-            for row in rows
-        ]
+        by_topic: dict[str, list[Outgoing]] = {}
+        for record in records:
+            by_topic.setdefault(self._settings.topic_prefix + record[0], []).append(record)
+        pending = [sent for topic, some in by_topic.items() for sent in await _send_topic(producer, topic, some)]
         await asyncio.gather(*pending)
+
+
+async def _send_topic(producer: AIOKafkaProducer, topic: str, records: Sequence[Outgoing]) -> list[Future[Any]]:
+    """Queue a topic's records in batches of our own: several times cheaper than record by record."""
+    partitions = sorted(await producer.partitions_for(topic))
+    split: dict[int, list[Outgoing]] = {}
+    for record in records:
+        split.setdefault(_PARTITIONER(record[1], partitions, partitions), []).append(record)
+    return [
+        await producer.send_batch(batch, topic, partition=partition)
+        for partition, mine in split.items()
+        for batch in _batches(producer, mine)
+    ]
+
+
+def _batches(producer: AIOKafkaProducer, records: Iterable[Outgoing]) -> Iterator[Any]:
+    """As many as the records fill, closed: nothing lingers for more."""
+    batch = producer.create_batch()
+    for _, key, headers, body in records:
+        if batch.append(key=key, value=body, headers=headers, timestamp=None) is None:
+            yield batch
+            batch = producer.create_batch()
+            batch.append(key=key, value=body, headers=headers, timestamp=None)
+    batch.close()
+    yield batch
+
+
+_PARTITIONER = DefaultPartitioner()
