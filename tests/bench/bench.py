@@ -1,0 +1,36 @@
+"""One run of the bench: how often, and which stack stands now."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from tests.bench.rig import Rig, console, running
+
+ONE: dict[str, int] = {}
+TWO = {"deployer": 2, "strategy_orchestrator": 2}
+
+
+@dataclass
+class Bench:
+    """Figures ask it for a rig and get the one that stands, if it is of the kind they need.
+
+    `runs` is what was asked for, `sizes` the numbers of sites of the steps figure; None = the figure's own.
+    """
+
+    runs: int
+    sizes: tuple[int, ...] | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _kind: str = ""
+    _rig: Rig | None = None
+
+    def rig(self, kind: str = "one", replicas: dict[str, int] | None = None) -> Rig:
+        """A rig of this kind; another one that stands is taken down first."""
+        if self._rig is None or self._kind != kind:
+            self.close()
+            console.print(f"[dim]starting everything ({kind})[/]")
+            self._rig, self._kind = self._stack.enter_context(running(replicas or ONE)), kind
+        return self._rig
+
+    def close(self) -> None:
+        """Take down what stands."""
+        self._rig = None
+        self._stack.close()

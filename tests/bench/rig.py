@@ -1,0 +1,148 @@
+"""Everything running, as a user has it, in a home of its own: Kafka, PostgreSQL, all services, and one page open."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+from rich.console import Console
+
+from services.gateway.client import Client
+from shared.embedded import postgres, stack
+from shared.embedded.home import Home
+from shared.embedded.programs import Wish
+from tests.bench import costs
+
+JARS = Path(".belay/jars")
+PATIENCE = 300.0
+T = TypeVar("T")
+
+console = Console()
+
+
+def wait(look: Callable[[], T | None], seconds: float = PATIENCE, every: float = 0.05) -> T:
+    """What `look` finds; raises TimeoutError when it finds nothing in that time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := look():
+            return value
+        time.sleep(every)
+    raise TimeoutError(f"nothing came of {look} within {seconds:g} s")
+
+
+@dataclass
+class Rig:
+    """A running Belay that figures are measured on."""
+
+    home: Home
+    replicas: dict[str, int]
+    client: Client
+    page: "subprocess.Popen[bytes]"
+    registered: set[int] = field(default_factory=set)
+    releases: int = 0
+
+    @property
+    def work(self) -> Path:
+        """A folder for what the bench writes; gone with the rig."""
+        return self.home.root / "bench"
+
+    @property
+    def notes(self) -> Path:
+        """Where the page notes when each event was there."""
+        return self.work / "page.txt"
+
+    @property
+    def admin(self) -> str:
+        """PostgreSQL as its superuser."""
+        return postgres.admin_dsn(self.home)
+
+    def read(self) -> costs.Reading:
+        """What everything has cost so far."""
+        return costs.read(self.home, {"page": self.page.pid})
+
+    def settle(self) -> None:
+        """Until nothing is on its way any more: whatever was caused has been handled by everyone."""
+        wait(self._idle, every=0.2)
+
+    def _idle(self) -> bool:
+        rows = self.client.get("/v1/system")["items"]
+        return all(row["ready"] and not row["lag"] and not row["outbox"] for row in rows)
+
+
+@contextmanager
+def running(replicas: dict[str, int], settings: dict[str, str] | None = None) -> Iterator[Rig]:
+    """A rig with so many replicas (1 where silent). `settings` are PostgreSQL's own, made by ALTER SYSTEM.
+
+    Leaves no process and no database behind.
+    """
+    with tempfile.TemporaryDirectory(prefix="belay-bench-") as folder:
+        home = Home.open(Path(folder) / "home", JARS)
+        wish = Wish(replicas=replicas)
+        try:
+            with stack.alone(home):
+                stack.start(home, wish, _silent)
+                if settings:
+                    asyncio.run(_alter(postgres.admin_dsn(home), settings))
+                    stack.start(home, wish, _silent)  # most of them need a restart
+                with _client(home) as client, _page(home, client) as page:
+                    count = len(list(wish.instances()))
+                    wait(lambda: len(_ready(client)) == count, 60)
+                    yield Rig(home, replicas, client, page)
+        finally:
+            stack.stop(home)
+            postgres.remove(home)
+
+
+def _silent(_: str) -> None:
+    """The bench prints figures, not how everything starts."""
+
+
+def _ready(client: Client) -> list[Any]:
+    return [row for row in client.get("/v1/system")["items"] if row["ready"]]
+
+
+async def _alter(dsn: str, settings: dict[str, str]) -> None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        for name, value in settings.items():
+            await conn.execute(f"alter system set {name} = '{value}'")
+    finally:
+        await conn.close()
+
+
+@contextmanager
+def _client(home: Home) -> Iterator[Client]:
+    token = home.root / "admin.token"
+    wait(token.exists, 60)
+    port = home.read_json("ports.json")["gateway-1-page"]
+    with Client(f"http://127.0.0.1:{port}", token.read_text().strip(), timeout=120) as client:
+        yield client
+
+
+@contextmanager
+def _page(home: Home, client: Client) -> Iterator["subprocess.Popen[bytes]"]:
+    """One page, open for as long as the rig runs."""
+    (home.root / "bench").mkdir()
+    notes = home.root / "bench/page.txt"
+    wait(lambda: _answers(client), 60)
+    environment = {**os.environ, "BELAY_TOKEN": (home.root / "admin.token").read_text().strip()}
+    page = subprocess.Popen([sys.executable, "-m", "tests.bench.page", client.url, str(notes)], env=environment)
+    try:
+        wait(lambda: notes.exists() and notes.stat().st_size, 20)
+        yield page
+    finally:
+        page.send_signal(signal.SIGTERM)
+        page.wait(10)
+
+
+def _answers(client: Client) -> bool:
+    return bool(client.get("/v1/system")["items"])

@@ -1,0 +1,31 @@
+"""How fast steps go: orchestrated steps a second."""
+
+from tests.bench.bench import Bench
+from tests.bench.result import Result
+from tests.bench.rig import Rig, console
+from tests.bench.roll_out import Run, Wanted, roll_out
+from tests.bench.summary import Line
+
+SITES = 10_000
+GOAL = 5_000.0
+
+
+def steps(bench: Bench) -> Result:
+    """Steps a second at 1,000 in parallel; the goal is for 10,000 sites, other sizes are only told."""
+    lines, costs, rig = [], [], bench.rig()
+    for size in bench.sizes or (SITES,):
+        runs = several(rig, Wanted(size), bench.runs)
+        goal = GOAL if size == SITES else None
+        lines.append(Line(f"{size:,} sites, 1,000 in parallel", "steps/s", tuple(r.rate for r in runs), goal, "more"))
+        costs = [run.cost for run in runs]
+    return Result(tuple(lines), tuple(costs))
+
+
+def several(rig: Rig, wanted: Wanted, runs: int) -> list[Run]:
+    """The same strategy so often, each with a release of its own; one before that does not count."""
+    roll_out(rig, Wanted(min(wanted.sites, 1_000), wanted.parallel))  # code paths warm, connections open
+    done = []
+    for number in range(runs):
+        done.append(roll_out(rig, wanted))
+        console.print(f"[dim]{wanted.sites:,} sites, run {number + 1}: {done[-1].rate:,.0f} steps/s[/]")
+    return done
