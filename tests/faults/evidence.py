@@ -26,6 +26,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import BaseModel, ConfigDict, Field
 
 READ_SECONDS = 120.0
@@ -43,11 +44,13 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "kill_service": Kind("SIGKILL of a replica, at a named point of its cycle or any time", True, True),
+    "kill_service": Kind("SIGKILL of a replica at any time", True, True),
+    "kill_at_point": Kind("SIGKILL of a replica at a named point of its cycle", True, True),
     "kill_kafka": Kind("SIGKILL of Kafka, then a start", True, True),
     "stop_postgres": Kind("immediate stop of PostgreSQL, then a start", True, True),
     "cut_connections": Kind("connections to PostgreSQL ended under load", disturbs=True),
     "freeze_service": Kind("SIGSTOP for longer than every lease and session, then SIGCONT", disturbs=True),
+    "freeze_at_point": Kind("the same, at a named point of its cycle", disturbs=True),
     "join_replica": Kind("one more replica joins", disturbs=True),
     "leave_replica": Kind("a replica leaves in good order", disturbs=True),
     "stall_relay": Kind("the outbox relay sends nothing for a while", disturbs=True),
@@ -142,16 +145,14 @@ async def collect(
 
 async def _topics(kafka: str, prefix: str, folder: Path) -> None:
     """Every topic of the prefix from its beginning to where it ends now, but the monitor's memory."""
+    parts = await _partitions(kafka, prefix)
+    for part in parts:
+        (folder / f"{part.topic.removeprefix(prefix)}.jsonl").touch()
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", enable_auto_commit=False)
     await consumer.start()
     try:
-        names = [n for n in await consumer.topics() if n.startswith(prefix) and not n.endswith("-changelog")]
-        parts = [TopicPartition(name, part) for name in names for part in consumer.partitions_for_topic(name) or ()]
         consumer.assign(parts)
-        for name in names:
-            (folder / f"{name.removeprefix(prefix)}.jsonl").touch()
         ends = await consumer.end_offsets(parts)
-        await consumer.seek_to_beginning(*parts)
         while any([await consumer.position(part) < end for part, end in ends.items()]):
             for part, records in (await consumer.getmany(timeout_ms=500)).items():
                 lines = b"".join(_line(record) for record in records)
@@ -159,6 +160,17 @@ async def _topics(kafka: str, prefix: str, folder: Path) -> None:
                     file.write(lines)
     finally:
         await consumer.stop()
+
+
+async def _partitions(kafka: str, prefix: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        found = await admin.describe_topics([name for name in names if not name.endswith("-changelog")])
+        return [TopicPartition(t["topic"], p["partition"]) for t in found for p in t["partitions"]]
+    finally:
+        await admin.close()
 
 
 def _line(record: Any) -> bytes:
@@ -219,6 +231,11 @@ WORD = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 
 def fingerprints(secrets: Sequence[str]) -> list[str]:
-    """SHA-256 of each long word of each secret: found in a text again, but not to be read from the evidence."""
+    """Length and SHA-256 of each long word of each secret: found in a text again, but not read from the evidence."""
     words = {word for secret in secrets for word in WORD.findall(secret)}
-    return sorted(hashlib.sha256(word.encode()).hexdigest() for word in words)
+    return sorted(fingerprint(word) for word in words)
+
+
+def fingerprint(word: str) -> str:
+    """How a word of a secret is known again."""
+    return f"{len(word)}:{hashlib.sha256(word.encode()).hexdigest()}"
