@@ -60,8 +60,8 @@ schemas: setup ## Export the schemas of all messages and of the HTTP API
 	@$(RUN)/python -m schemas.export
 
 .PHONY: bench
-bench: setup ## Measure orchestrated steps per second on the simulated driver
-	@$(RUN)/python -m tests.bench $(ARGS)
+bench: setup ## Measure every figure of speed and cost (BENCH=steps,http: these alone; BENCH=profile: where time goes)
+	@$(RUN)/python -m tests.bench $(BENCH) $(ARGS)
 
 COMPILE := $(RUN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet \
 	--universal --python-version 3.11 $(ARGS)

@@ -31,19 +31,19 @@ def wanted(options: argparse.Namespace) -> tuple[Figure, ...]:
     names = [name for part in options.figures for name in part.split(",") if name]
     if options.sites:
         return chosen(["steps"])
-    return chosen(names or [figure.name for figure in FIGURES])
+    return chosen(names or [figure.name for figure in FIGURES if figure.in_all])
 
 
 def measure(figures: tuple[Figure, ...], bench: Bench) -> dict[str, Any]:
     """The figures, one after the other; what was measured before a failure is kept and shown."""
     found: dict[str, Any] = {"machine": machine.facts(), "figures": {}}
     try:
-        for figure in figures:
-            console.print(f"[bold]{figure.name}[/]: {figure.asks}")
-            found["figures"][figure.name] = as_json(figure.measure(bench))
-            write(found)
+        with bench:
+            for figure in figures:
+                console.print(f"[bold]{figure.name}[/]: {figure.asks}")
+                found["figures"][figure.name] = as_json(figure.measure(bench))
+                write(found)
     finally:
-        bench.close()
         report.show(console, found)
     return found
 

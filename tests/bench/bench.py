@@ -2,10 +2,10 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from tests.bench.rig import Rig, console, running
 
-ONE: dict[str, int] = {}
 TWO = {"deployer": 2, "strategy_orchestrator": 2}
 
 
@@ -22,13 +22,21 @@ class Bench:
     _kind: str = ""
     _rig: Rig | None = None
 
-    def rig(self, kind: str = "one", replicas: dict[str, int] | None = None) -> Rig:
+    def rig(
+        self, kind: str = "one", replicas: dict[str, int] | None = None, settings: dict[str, str] | None = None
+    ) -> Rig:
         """A rig of this kind; another one that stands is taken down first."""
         if self._rig is None or self._kind != kind:
             self.close()
             console.print(f"[dim]starting everything ({kind})[/]")
-            self._rig, self._kind = self._stack.enter_context(running(replicas or ONE)), kind
+            self._rig, self._kind = self._stack.enter_context(running(replicas or {}, settings)), kind
         return self._rig
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
 
     def close(self) -> None:
         """Take down what stands."""

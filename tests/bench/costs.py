@@ -25,21 +25,30 @@ RESET_PEAK = "5"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Everything counted since the start: CPU seconds by process, bytes of WAL and of Kafka's log."""
+    """Everything counted since the start: CPU seconds by process and of the machine, bytes of WAL and of Kafka's log.
 
+    `at` is the moment, in seconds of a clock that never goes back.
+    """
+
+    at: float
     cpu: dict[str, float]
+    machine: float
     wal: int
     kafka: int
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Between two readings, for each step: microseconds of CPU by process, bytes; peak memory in bytes by process."""
+    """Between two readings, for each step: microseconds of CPU by process, bytes; peak memory in bytes by process.
+
+    `others` is how many cores on average were busy with what has nothing to do with the bench.
+    """
 
     cpu_us: dict[str, float]
     peak: dict[str, int]
     wal_bytes: float
     kafka_bytes: float
+    others: float
 
     @property
     def cpu_total(self) -> float:
@@ -47,8 +56,8 @@ class Cost:
         return sum(value for name, value in self.cpu_us.items() if name not in OURS_NOT)
 
 
-OURS_NOT = ("page",)
-"""What stands for the browser of a user."""
+OURS_NOT = ("page", "bench")
+"""What stands for the browser of a user, and what measures."""
 
 
 def read(home: Home, others: dict[str, int]) -> Reading:
@@ -56,7 +65,7 @@ def read(home: Home, others: dict[str, int]) -> Reading:
     pids = pids_of(home) | others
     cpu = {name: _family_cpu(pid) if name == "postgres" else _cpu(pid) for name, pid in pids.items()}
     wal = asyncio.run(_wal(postgres.admin_dsn(home)))
-    return Reading(cpu, wal, log_bytes(home))
+    return Reading(time.monotonic(), cpu, _machine(), wal, log_bytes(home))
 
 
 def between(before: Reading, after: Reading, peak: dict[str, int], steps: int) -> Cost:
@@ -67,6 +76,7 @@ def between(before: Reading, after: Reading, peak: dict[str, int], steps: int) -
         peak,
         (after.wal - before.wal) / steps,
         (after.kafka - before.kafka) / steps,
+        max((after.machine - before.machine - sum(spent.values())) / (after.at - before.at), 0),
     )
 
 
@@ -78,6 +88,12 @@ def pids_of(home: Home) -> dict[str, int]:
 def _cpu(pid: int) -> float:
     """CPU seconds of all threads, also of ended ones: the clock that clock_getcpuclockid(3) names on Linux."""
     return time.clock_gettime(~pid << 3 | 2)
+
+
+def _machine() -> float:
+    """Seconds that all cores together were busy."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
 
 def _family_cpu(pid: int) -> float:

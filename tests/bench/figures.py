@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import steps
+from tests.bench import profile, steps
 from tests.bench.bench import Bench
 from tests.bench.result import Result
 
@@ -15,10 +15,13 @@ class Figure:
     name: str
     asks: str
     measure: Callable[[Bench], Result]
+    in_all: bool = True
+    """Whether it belongs to a run of all figures."""
 
 
 FIGURES: tuple[Figure, ...] = (
     Figure("steps", "orchestrated steps a second, 10,000 sites, 1,000 in parallel", steps.steps),
+    Figure("profile", "where a step's time goes, by function and statement", profile.profile, in_all=False),
 )
 
 

@@ -62,5 +62,5 @@ def cost_table(name: str, cost: dict[str, Any]) -> Table:
     for process, us in sorted(cost["cpu_us"].items(), key=lambda item: -item[1]):
         peak = cost["peak_mib"].get(process)
         table.add_row(process, f"{us:.1f}", "" if peak is None else f"{peak:.0f}")
-    table.add_row("all but the page", f"{cost['cpu_us_total']:.1f}", "")
+    table.add_row("all of Belay", f"{cost['cpu_us_total']:.1f}", f"others had {cost['others_cores']:.2f} cores")
     return table

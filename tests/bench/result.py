@@ -55,5 +55,6 @@ def per_step(costs: Sequence[Cost]) -> dict[str, Any]:
         "cpu_us_total": sums["cpu"],
         "wal_bytes": sums["wal"],
         "kafka_bytes": sums["kafka"],
+        "others_cores": round(max(cost.others for cost in costs), 2),
         "peak_mib": {name: round(value / MIB, 1) for name, value in peaks.items()},
     }

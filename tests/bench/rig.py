@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,10 +24,14 @@ from shared.embedded.programs import Wish
 from tests.bench import costs
 
 JARS = Path(".belay/jars")
+LOGS = Path("build/bench-logs")
+"""Where the logs of a rig go on which something broke."""
+
 PATIENCE = 300.0
+START_SECONDS = 60.0
 T = TypeVar("T")
 
-console = Console()
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def wait(look: Callable[[], T | None], seconds: float = PATIENCE, every: float = 0.05) -> T:
@@ -67,7 +72,7 @@ class Rig:
 
     def read(self) -> costs.Reading:
         """What everything has cost so far."""
-        return costs.read(self.home, {"page": self.page.pid})
+        return costs.read(self.home, {"page": self.page.pid, "bench": os.getpid()})
 
     def settle(self) -> None:
         """Until nothing is on its way any more: whatever was caused has been handled by everyone."""
@@ -82,7 +87,7 @@ class Rig:
 def running(replicas: dict[str, int], settings: dict[str, str] | None = None) -> Iterator[Rig]:
     """A rig with so many replicas (1 where silent). `settings` are PostgreSQL's own, made by ALTER SYSTEM.
 
-    Leaves no process and no database behind.
+    Leaves no process and no database behind; when the block raises, the logs are kept in build/bench-logs.
     """
     with tempfile.TemporaryDirectory(prefix="belay-bench-") as folder:
         home = Home.open(Path(folder) / "home", JARS)
@@ -95,8 +100,11 @@ def running(replicas: dict[str, int], settings: dict[str, str] | None = None) ->
                     stack.start(home, wish, _silent)  # most of them need a restart
                 with _client(home) as client, _page(home, client) as page:
                     count = len(list(wish.instances()))
-                    wait(lambda: len(_ready(client)) == count, 60)
+                    _await_ready(client, count)
                     yield Rig(home, replicas, client, page)
+        except BaseException:
+            shutil.copytree(home.logs, LOGS, dirs_exist_ok=True)
+            raise
         finally:
             stack.stop(home)
             postgres.remove(home)
@@ -106,8 +114,17 @@ def _silent(_: str) -> None:
     """The bench prints figures, not how everything starts."""
 
 
-def _ready(client: Client) -> list[Any]:
-    return [row for row in client.get("/v1/system")["items"] if row["ready"]]
+def _await_ready(client: Client, count: int) -> None:
+    """Until so many replicas say that they are. Raises RuntimeError saying which one is not, and what it lacks."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        rows: list[dict[str, Any]] = client.get("/v1/system")["items"]
+        if len(rows) == count and all(row["ready"] for row in rows):
+            return
+        if time.monotonic() > deadline:
+            lacking = {f"{row['service']}-{row['instance']}": row for row in rows if not row["ready"]}
+            raise RuntimeError(f"{len(rows)} of {count} replicas after {START_SECONDS:g} s; not ready: {lacking}")
+        time.sleep(0.1)
 
 
 async def _alter(dsn: str, settings: dict[str, str]) -> None:
@@ -122,7 +139,7 @@ async def _alter(dsn: str, settings: dict[str, str]) -> None:
 @contextmanager
 def _client(home: Home) -> Iterator[Client]:
     token = home.root / "admin.token"
-    wait(token.exists, 60)
+    wait(token.exists, START_SECONDS)
     port = home.read_json("ports.json")["gateway-1-page"]
     with Client(f"http://127.0.0.1:{port}", token.read_text().strip(), timeout=120) as client:
         yield client
@@ -133,7 +150,7 @@ def _page(home: Home, client: Client) -> Iterator["subprocess.Popen[bytes]"]:
     """One page, open for as long as the rig runs."""
     (home.root / "bench").mkdir()
     notes = home.root / "bench/page.txt"
-    wait(lambda: _answers(client), 60)
+    wait(lambda: _answers(client), START_SECONDS)
     environment = {**os.environ, "BELAY_TOKEN": (home.root / "admin.token").read_text().strip()}
     page = subprocess.Popen([sys.executable, "-m", "tests.bench.page", client.url, str(notes)], env=environment)
     try:

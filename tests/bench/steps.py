@@ -26,6 +26,8 @@ def several(rig: Rig, wanted: Wanted, runs: int) -> list[Run]:
     roll_out(rig, Wanted(min(wanted.sites, 1_000), wanted.parallel))  # code paths warm, connections open
     done = []
     for number in range(runs):
-        done.append(roll_out(rig, wanted))
-        console.print(f"[dim]{wanted.sites:,} sites, run {number + 1}: {done[-1].rate:,.0f} steps/s[/]")
+        run = roll_out(rig, wanted)
+        told = f"{run.rate:,.0f} steps/s, {run.cost.cpu_total:.0f} µs each; others had {run.cost.others:.2f} cores"
+        console.print(f"[dim]{wanted.sites:,} sites, run {number + 1}: {told}[/]")
+        done.append(run)
     return done
