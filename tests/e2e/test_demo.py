@@ -14,7 +14,7 @@ from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
 from tests.support.runtime import JARS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("system"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 WHEELS = JARS.with_name("wheels")
 """Kept between runs, as the jars are."""

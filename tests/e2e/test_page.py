@@ -8,7 +8,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.support.browser import Page, browsing
 from tests.support.system import System, running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.xdist_group("system"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(180)]
 
 APP = "lamp"
 SITES = tuple(f"oslo-{number:02}" for number in range(12))
