@@ -1,0 +1,89 @@
+"""Every command has exactly one answer, and what was refused changed nothing."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from tests.faults.checker.reading import Evidence, Record, is_id
+from tests.faults.checker.story import operations
+from tests.faults.checker.verdict import Verdict
+
+REUSED = "command_id_reused"
+
+Command = tuple[str, str]
+"""Owner and id."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A command id: the different contents it was sent with, and whether any of them could be read."""
+
+    type: str
+    contents: set[int] = field(default_factory=set)
+    readable: bool = False
+
+
+def _sent(evidence: Evidence) -> dict[Command, Sent]:
+    found: dict[Command, Sent] = {}
+    for topic in evidence.live:
+        if not topic.endswith(".commands"):
+            continue
+        for record in evidence.topics[topic]:
+            if is_id(record.id):
+                sent = found.setdefault((topic.split(".")[0], record.id), Sent(record.type))
+                sent.contents.add(hash((record.type, record.digest)))
+                sent.readable |= record.place not in evidence.unreadable
+    return found
+
+
+def _answers(evidence: Evidence) -> dict[Command, list[Record]]:
+    found: dict[Command, list[Record]] = defaultdict(list)
+    for owner, records in evidence.answers.items():
+        for record in records:
+            found[owner, record.body["command_id"]].append(record)
+    return found
+
+
+def one_answer_a_command(evidence: Evidence) -> Verdict:
+    """One distinct answer for each id, however often it came; another only to an id that was used for other content.
+
+    An unreadable command that has an id is answered like any other; one without has nothing to answer to.
+    """
+    verdict = Verdict("one_answer_a_command")
+    answers = _answers(evidence)
+    for (owner, identifier), sent in _sent(evidence).items():
+        told = [_told(record) for record in answers.get((owner, identifier), ())]
+        first = [answer for answer in told if answer != f"rejected {REUSED}"]
+        detail = f"{owner} answered {sent.type} with {told or 'nothing'}"
+        verdict.expect(len(first) == 1 and (len(told) == 1 or len(sent.contents) > 1), identifier, detail)
+    return verdict
+
+
+def _told(answer: Record) -> str:
+    return "accepted" if answer.name == "command_accepted" else f"rejected {answer.body['code']}"
+
+
+def no_answer_unasked(evidence: Evidence) -> Verdict:
+    """Whatever is answered was asked, in a record that lies on the topic of commands."""
+    verdict = Verdict("no_answer_unasked")
+    sent = _sent(evidence)
+    for (owner, identifier), records in _answers(evidence).items():
+        detail = f"{owner} answered a command that nobody sent: {records[0].place}"
+        verdict.expect((owner, identifier) in sent, identifier, detail)
+    return verdict
+
+
+def answers_keep_their_word(evidence: Evidence) -> Verdict:
+    """What was refused left nothing behind; what was accepted is there."""
+    verdict = Verdict("answers_keep_their_word")
+    strategies = {row["id"] for row in evidence.table("strategy_orchestrator.strategy")}
+    for answer in evidence.answers.get("strategy", ()):
+        if answer.body["command_type"].endswith(".create_strategy.v1") and answer.body.get("code") != REUSED:
+            accepted, identifier = answer.name == "command_accepted", answer.body["command_id"]
+            verdict.expect(accepted == (identifier in strategies), identifier, f"create_strategy: {_told(answer)}")
+    rows = {row["id"] for row in evidence.table("deployer.operation")}
+    touched = {line["order"].split("/")[0] for line in evidence.journal if line["effect"] == "started"}
+    for operation in operations(evidence).values():
+        said = f"asked {operation.asked} times, taken: {operation.taken}, refused: {sorted(operation.refused)}"
+        verdict.expect(operation.taken == (operation.id in rows), operation.id, f"{said}; row: {operation.id in rows}")
+        verdict.expect(operation.taken or operation.id not in touched, operation.id, f"{said}; a device was touched")
+    return verdict

@@ -1,0 +1,104 @@
+"""The devices' own journal, line by line. Its order is the order in which things happened: one file, one lock."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tests.faults.checker.reading import Evidence
+
+
+@dataclass(slots=True)
+class Order:
+    """One order to one component: the numbers of the lines in which it began and ended.
+
+    `began` and `due` are the device's times in epoch seconds; `due` is None for a device that never answers.
+    `told` is when somebody asked and was told of the end.
+    """
+
+    key: str
+    site: str
+    app: str
+    component: str
+    action: str | None
+    version: str | None
+    first: int
+    last: int | None = None
+    effect: str = ""
+    began: float = 0.0
+    due: float | None = None
+    told: float | None = None
+
+    @property
+    def operation(self) -> str:
+        return self.key.split("/")[0]
+
+    @property
+    def leg(self) -> str:
+        return self.key.split("/")[1]
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.site, self.app, self.component
+
+
+@dataclass(slots=True)
+class Told:
+    """The journal as a whole. `twice`: orders that took effect, or ended, more than once (key, line, what)."""
+
+    orders: dict[str, Order]
+    twice: list[tuple[str, int, str]]
+
+    @property
+    def begun(self) -> Iterator[Order]:
+        """Those that touched a device."""
+        return (order for order in self.orders.values() if order.action is not None)
+
+    def operations(self) -> dict[str, list[Order]]:
+        """The orders of each operation that touched a device, in order."""
+        found: dict[str, list[Order]] = defaultdict(list)
+        for order in self.begun:
+            found[order.operation].append(order)
+        return found
+
+
+def told(evidence: Evidence) -> Told:
+    """What the devices say."""
+    orders: dict[str, Order] = {}
+    twice: list[tuple[str, int, str]] = []
+    for number, line in enumerate(evidence.journal):
+        order = orders.get(line["order"])
+        if line["effect"] == "started":
+            if order:
+                twice.append((order.key, number, "began again"))
+            orders.setdefault(line["order"], _begun(line, number))
+        elif order is None:
+            orders[line["order"]] = _ended(_begun(line, number), line, number)
+        elif order.last is not None:
+            twice.append((order.key, number, f"{line['effect']} after it had {order.effect}"))
+        else:
+            _ended(order, line, number)
+    return Told(orders, twice)
+
+
+def _begun(line: dict[str, Any], number: int) -> Order:
+    order, site, app, component = line["order"], line["site"], line["app"], line["component"]
+    times = {"began": line.get("began_at", 0.0), "due": line.get("ends_at")}
+    return Order(order, site, app, component, line["action"], line["version"], number, **times)
+
+
+def _ended(order: Order, line: dict[str, Any], number: int) -> Order:
+    order.last, order.effect = number, line["effect"]
+    order.told = datetime.fromisoformat(line["at"]).timestamp()
+    return order
+
+
+def runs(evidence: Evidence) -> dict[tuple[str, str, str], str | None]:
+    """What works on each component in the end: whatever did not end well leaves nothing."""
+    found: dict[tuple[str, str, str], str | None] = {}
+    for line in evidence.journal:
+        if line["effect"] != "started" and line["action"] is not None:
+            good = line["effect"] == "ended" and line["action"] != "remove"
+            found[line["site"], line["app"], line["component"]] = line["version"] if good else None
+    return found

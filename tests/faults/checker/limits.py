@@ -1,0 +1,105 @@
+"""Limits hold at every instant, by the devices' own journal: how many at once, which stage, and not after a stop."""
+
+from collections import Counter, defaultdict
+from itertools import groupby
+
+from tests.faults.checker.journal import told
+from tests.faults.checker.reading import Evidence, Record
+from tests.faults.checker.story import by_strategy, stage_of, step_of
+from tests.faults.checker.verdict import Verdict
+
+Place = tuple[str, int]
+"""Strategy and stage."""
+
+
+def _moments(evidence: Evidence) -> list[tuple[int, int, str, Place]]:
+    """Begin (1) and end (-1) of each step's operation at the devices, in the order of the journal.
+
+    An operation goes on from the first line of its first order to the last line of its last one, the way back included.
+    """
+    stages = stage_of(evidence)
+    moments = []
+    for identifier, orders in told(evidence).operations().items():
+        step = step_of(identifier)
+        if step and (step.strategy, step.position) in stages:
+            place = (step.strategy, stages[step.strategy, step.position])
+            moments.append((min(o.first for o in orders), 1, identifier, place))
+            if all(o.last is not None for o in orders):
+                moments.append((max(o.last or 0 for o in orders), -1, identifier, place))
+    return sorted(moments)
+
+
+def max_parallel_holds(evidence: Evidence) -> Verdict:
+    """At no instant more sites of a stage are being changed than its limit allows, nor does a stage ever say so."""
+    verdict = Verdict("max_parallel_holds")
+    limits = {
+        (r["strategy_id"], r["position"]): r["max_parallel"] for r in evidence.table("strategy_orchestrator.stage")
+    }
+    running: Counter[Place] = Counter()
+    for line, change, identifier, place in _moments(evidence):
+        running[place] += change
+        if change > 0:
+            detail = f"journal line {line + 1}: {running[place]} of stage {place[1]} at once, allowed {limits[place]}"
+            verdict.expect(running[place] <= limits[place], identifier, detail)
+    for record in evidence.named("strategy.events", "stage_progressed"):
+        count, limit = record.body["counts"]["running"], record.body["max_parallel"]
+        verdict.expect(count <= limit, record.place, f"says that {count} run, of {limit}")
+    return verdict
+
+
+def stages_come_in_order(evidence: Evidence) -> Verdict:
+    """While a site of one stage is being changed, none of another stage of that strategy begins.
+
+    So the limit of the stage is the limit of the strategy.
+    """
+    verdict = Verdict("stages_come_in_order")
+    running: dict[str, Counter[int]] = defaultdict(Counter)
+    for line, change, identifier, (strategy, stage) in _moments(evidence):
+        here = running[strategy]
+        here[stage] += change
+        if change > 0:
+            others = sorted(number for number, count in here.items() if count and number != stage)
+            verdict.expect(not others, identifier, f"journal line {line + 1}: began while stages {others} went on")
+    return verdict
+
+
+def stopped_means_stopped(evidence: Evidence) -> Verdict:
+    """No step begins in a strategy that is not being applied: ready, paused, being aborted, or ended."""
+    verdict = Verdict("stopped_means_stopped")
+    for strategy, records in by_strategy(evidence).items():
+        state = ""
+        for _, turn in groupby(records, key=lambda record: record.body.get("at")):
+            told_now = list(turn)  # all of one transaction: it may apply the strategy and begin steps
+            after = _state_after(told_now) or state
+            for record in told_now:
+                begun = _begun(record)
+                allowed = "applying" in (state, after)
+                verdict.expect(allowed or not begun, strategy, f"{record.place}: began {begun} while it was {after}")
+            state = after
+    return verdict
+
+
+def _state_after(records: list[Record]) -> str:
+    states = [r.body["state"] for r in records if r.name == "strategy_state_changed"]
+    return str(states[-1]) if states else ""
+
+
+def _begun(record: Record) -> list[str]:
+    if record.name != "steps_changed":
+        return []
+    return [step["site"] for step in record.body["steps"] if step["state"] == "running"]
+
+
+def one_strategy_a_site(evidence: Evidence) -> Verdict:
+    """A site is never held by two strategies, by the order of the fleet's own events."""
+    verdict = Verdict("one_strategy_a_site")
+    holder: dict[str, str] = {}
+    for record in sorted(evidence.named("strategy.events", "sites_held", "sites_released"), key=lambda r: r.sequence):
+        strategy = record.body["strategy_id"]
+        if record.name == "sites_released":
+            holder = {site: held for site, held in holder.items() if held != strategy}
+            continue
+        for site in record.body["names"]:
+            other = holder.setdefault(site, strategy)
+            verdict.expect(other == strategy, site, f"{record.place}: {strategy} holds it while {other} does")
+    return verdict

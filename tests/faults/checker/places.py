@@ -1,0 +1,89 @@
+"""Every site is where its strategy says: the devices, the deployer, the orchestrator, the topic and the page agree."""
+
+from collections import defaultdict
+from typing import Any
+
+from tests.faults.checker.journal import runs
+from tests.faults.checker.reading import Evidence
+from tests.faults.checker.story import operations, step_of
+from tests.faults.checker.verdict import Verdict
+
+Where = tuple[str, str]
+"""Site and app."""
+
+SOUND = ("operational", "new", "removed")
+"""Statuses that say for certain what runs; after any other somebody has to look."""
+
+
+def devices_run_what_is_said(evidence: Evidence) -> Verdict:
+    """On a site whose deployment is sound, every device runs its release; where nothing is deployed, none runs any."""
+    verdict = Verdict("devices_run_what_is_said")
+    running: dict[Where, set[str | None]] = defaultdict(set)
+    for (site, app, _), version in runs(evidence).items():
+        running[site, app].add(version)
+    simulated = {row["name"] for row in evidence.table("deployer.site") if row["driver"] == "simulated"}
+    for row in evidence.table("deployer.deployment"):
+        if row["status"] in SOUND and row["site"] in simulated:
+            found = running[row["site"], row["app"]] - ({None} if row["version"] is None else set())
+            wanted = set() if row["version"] is None else {row["version"]}
+            detail = f"{row['status']} {row['version']}, its devices run {sorted(map(str, found))}"
+            verdict.expect(found == wanted, f"{row['site']} {row['app']}", detail)
+    return verdict
+
+
+def everybody_says_the_same_of_a_site(evidence: Evidence) -> Verdict:
+    """Deployer, orchestrator, the last `site.state` and the page name one version, status and operation."""
+    verdict = Verdict("everybody_says_the_same_of_a_site")
+    truth = _deployments(evidence, "deployer.deployment")
+    others = {
+        "the orchestrator": _deployments(evidence, "strategy_orchestrator.deployment"),
+        "the page": _deployments(evidence, "gateway.deployment"),
+        "site.state": _last_states(evidence),
+    }
+    ended = {operation.id for operation in operations(evidence).values() if operation.ends}
+    for where, said in truth.items():
+        if said[2] not in ended:
+            verdict.refuse(" ".join(where), f"the operation {said[2]} that brought it here never ended")
+        for who, they in others.items():
+            found = they.get(where)
+            verdict.expect(found == said, " ".join(where), f"the deployer says {said}, {who} {found}")
+    return verdict
+
+
+def _deployments(evidence: Evidence, table: str) -> dict[Where, tuple[Any, ...]]:
+    rows = evidence.table(table)
+    return {(r["site"], r["app"]): (r["version"], r["status"], r["operation_id"]) for r in rows}
+
+
+def _last_states(evidence: Evidence) -> dict[Where, tuple[Any, ...]]:
+    last: dict[Where, tuple[Any, ...]] = {}
+    for record in sorted(evidence.events.get("site.state", ()), key=lambda record: record.sequence):
+        body = record.body
+        last[body["site"], body["app"]] = (body["version"], body["status"], body["operation_id"])
+    return last
+
+
+def sites_end_as_their_steps_say(evidence: Evidence) -> Verdict:
+    """Where the last operation was a step's: complete means the release of the strategy, failed means none of it."""
+    verdict = Verdict("sites_end_as_their_steps_say")
+    strategies = {row["id"]: row for row in evidence.table("strategy_orchestrator.strategy")}
+    steps = {(r["strategy_id"], r["position"]): r for r in evidence.table("strategy_orchestrator.step")}
+    ends = {o.id: o.ends[0] for o in operations(evidence).values() if o.ends}
+    for row in evidence.table("deployer.deployment"):
+        step = step_of(row["operation_id"])
+        if step is None or (step.strategy, step.position) not in steps:
+            continue
+        state = steps[step.strategy, step.position]["state"]
+        wanted = strategies[step.strategy]["version"] or ends.get(row["operation_id"], {}).get("to_version")
+        fault = _fault(state, wanted, row, ends.get(row["operation_id"]))
+        verdict.expect(not fault, f"{row['site']} {row['app']}", fault)
+    return verdict
+
+
+def _fault(state: str, wanted: str | None, row: dict[str, Any], end: dict[str, Any] | None) -> str:
+    if state == "complete":
+        there = row["status"] == "operational" and row["version"] == wanted
+        return "" if there else f"its step is complete with {wanted}, it is {row['status']} with {row['version']}"
+    if state == "failed" and end and end.get("recovered") and row["version"] != end["from_version"]:
+        return f"its step failed and was recovered to {end['from_version']}, it is on {row['version']}"
+    return ""

@@ -1,0 +1,223 @@
+"""Reads evidence into memory as it lies there, without judging it."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from sys import intern
+from typing import Any
+
+import orjson
+
+from tests.faults.checker.schemas import published
+from tests.faults.evidence import Fault, Run
+
+DLQ = ".dlq"
+ANSWERS = ("command_accepted", "command_rejected")
+LONGEST = 1_000_000
+"""Bytes; a longer body counts as unreadable, as the services say."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One record of a topic. Its text is kept only where the body is no JSON; `digest` tells equal values."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: float
+    key: str
+    headers: dict[str, str]
+    body: Any
+    digest: int
+    size: int
+    nul: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.headers.get("ce_id", "")
+
+    @property
+    def type(self) -> str:
+        return self.headers.get("ce_type", "")
+
+    @property
+    def name(self) -> str:
+        """The type without owner and version: `steps_changed`."""
+        return self.type.split(".")[-2] if self.type.count(".") == 3 else ""
+
+    @property
+    def sequence(self) -> int:
+        text = self.headers.get("ce_sequence", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+    @property
+    def place(self) -> str:
+        """Where it lies, as dead letters say it."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass
+class Evidence:
+    """All of it. What is derived is made at the first use, so change nothing after that."""
+
+    folder: Path
+    run: Run
+    faults: list[Fault]
+    topics: dict[str, list[Record]]
+    tables: dict[str, list[dict[str, Any]]]
+    journal: list[dict[str, Any]]
+    logs: dict[str, list[str]]
+    secrets: frozenset[str] = field(default=frozenset())
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """The rows of `schema.table`; of a table that is not there, none."""
+        return self.tables.get(name, [])
+
+    @cached_property
+    def unreadable(self) -> dict[str, str]:
+        """Records on live topics that the published schemas refuse: place -> why."""
+        found = ((record.place, _why_not(record)) for topic in self.live for record in self.topics[topic])
+        return {place: why for place, why in found if why}
+
+    @property
+    def live(self) -> list[str]:
+        """Topics that are not for dead letters."""
+        return [topic for topic in self.topics if not topic.endswith(DLQ)]
+
+    def readable(self, topic: str) -> Iterator[Record]:
+        """Every readable record of a topic, repeated ones included, each partition in its order."""
+        return (record for record in self.topics.get(topic, ()) if record.place not in self.unreadable)
+
+    @cached_property
+    def events(self) -> dict[str, list[Record]]:
+        """By topic: events without answers, each by the first record of its id."""
+        return {t: list(_once(r for r in self.readable(t) if not answers(r))) for t in self.live if _tells(t)}
+
+    @cached_property
+    def answers(self) -> dict[str, list[Record]]:
+        """By owner: answers, each by the first record of its id."""
+        return {
+            t.split(".")[0]: list(_once(r for r in self.readable(t) if answers(r)))
+            for t in self.live
+            if t.endswith(".events")
+        }
+
+    def named(self, topic: str, *names: str) -> list[Record]:
+        """Events of these names on a topic."""
+        return [record for record in self.events.get(topic, ()) if record.name in names]
+
+
+def answers(record: Record) -> bool:
+    """Whether a record answers a command."""
+    return record.name in ANSWERS
+
+
+def _tells(topic: str) -> bool:
+    return topic.endswith(".events") or topic == "site.state"
+
+
+def _once(records: Iterator[Record]) -> Iterator[Record]:
+    seen: set[str] = set()
+    for record in records:
+        if record.id not in seen:
+            seen.add(record.id)
+            yield record
+
+
+def is_id(text: str) -> bool:
+    """1 to 200 printable ASCII characters without spaces."""
+    return 0 < len(text) <= 200 and all("!" <= character <= "~" for character in text)
+
+
+def _why_not(record: Record) -> str:
+    known = published().get(record.type)
+    if not is_id(record.id):
+        return "no usable ce_id"
+    if known is None:
+        return "unknown ce_type"
+    if known.topic != record.topic:
+        return f"belongs on {known.topic}"
+    if record.size > LONGEST or record.nul:
+        return "too long, or holds NUL"
+    return "" if record.body is not None and known.validator.is_valid(record.body) else "the schema refuses it"
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
+def read(folder: Path) -> Evidence:
+    """The evidence in a folder. Raises FileNotFoundError when it is none."""
+    with _no_garbage():
+        return Evidence(
+            folder=folder,
+            run=Run.model_validate_json((folder / "run.json").read_bytes()),
+            faults=[Fault.model_validate(line) for line in _lines(folder / "faults.jsonl")],
+            topics={path.stem: _records(path) for path in sorted((folder / "topics").glob("*.jsonl"))},
+            tables={path.stem: list(_lines(path)) for path in sorted((folder / "tables").glob("*.jsonl"))},
+            journal=list(_lines(folder / "journal.jsonl")),
+            logs={
+                path.name: path.read_text(errors="replace").splitlines() for path in sorted((folder / "logs").iterdir())
+            },
+            secrets=frozenset(orjson.loads((folder / "secrets.json").read_bytes())),
+        )
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Hundreds of thousands of small objects that all stay: looking for garbage among them takes most of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    with path.open("rb") as file:
+        for line in file:
+            yield orjson.loads(line)
+
+
+def _records(path: Path) -> list[Record]:
+    records = [_record(path.stem, line) for line in _lines(path)]
+    return sorted(records, key=lambda record: (record.partition, record.offset))
+
+
+HEADERS = frozenset({"ce_id", "ce_type", "ce_source", "ce_subject", "ce_sequence", "ce_causationid"})
+
+
+def _record(topic: str, line: dict[str, Any]) -> Record:
+    value = line["value"]
+    text = value if isinstance(value, str) else ""
+    return Record(
+        topic=intern(topic),
+        partition=line["partition"],
+        offset=line["offset"],
+        timestamp=line["timestamp_ms"] / 1000,
+        key=line["key"] if isinstance(line["key"], str) else "",
+        headers=_headers(line["headers"]),
+        body=_json(text),
+        digest=hash(text if isinstance(value, str) or value is None else value["base64"]),
+        size=len(text.encode()) if len(text) > LONGEST // 4 else len(text),
+        nul="\\u0000" in text,
+    )
+
+
+def _headers(pairs: list[list[Any]]) -> dict[str, str]:
+    """Those that matter here. The last of a name counts, and an empty one is none, as in the services."""
+    lower = ((name.lower(), value) for name, value in pairs)
+    return {
+        intern(name): intern(value) if name == "ce_type" else value
+        for name, value in lower
+        if (name in HEADERS or name.startswith("belay_dlq_")) and isinstance(value, str) and value
+    }
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None

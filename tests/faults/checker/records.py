@@ -1,0 +1,119 @@
+"""Records say what their schemas promise, keep their order, and are never lost when nobody can read them."""
+
+from collections import defaultdict
+
+from tests.faults.checker.reading import DLQ, Evidence, Record
+from tests.faults.checker.schemas import published
+from tests.faults.checker.verdict import Verdict
+
+OURS = "/belay/"
+AVAILABLE = ("catalog.events", "release_available")
+"""The catalog counts by bundle; its releases have names of their own."""
+
+GAPS_ALLOWED = frozenset({"monitor.events"})
+"""A monitor that dies may leave a number out (its README); it repeats none."""
+
+
+def services_say_what_is_published(evidence: Evidence) -> Verdict:
+    """Whatever a service sent can be read by the published schemas, and has the key that they name."""
+    verdict = Verdict("services_say_what_is_published")
+    for topic in evidence.live:
+        for record in evidence.topics[topic]:
+            if record.headers.get("ce_source", "").startswith(OURS):
+                why = evidence.unreadable.get(record.place, "")
+                verdict.expect(not why, record.place, f"{record.type}: {why}")
+                verdict.expect(
+                    why or record.key == _key(record), record.place, f"{record.type} has the key {record.key}"
+                )
+    return verdict
+
+
+def _key(record: Record) -> str:
+    known = published()[record.type]
+    name = known.key.split(".")[-1]
+    if name in record.body:
+        return str(record.body[name])
+    spec = record.body.get("spec", {})  # a strategy that has no id yet goes by its name
+    return str(spec.get(name, "fleet"))
+
+
+def an_id_says_one_thing(evidence: Evidence) -> Verdict:
+    """Events of one id have one content; so a reader that knows the id need not look further."""
+    verdict = Verdict("an_id_says_one_thing")
+    for topic in evidence.live:
+        first: dict[str, int] = {}
+        if not topic.endswith(".commands"):
+            for record in evidence.readable(topic):
+                same = first.setdefault(record.id, record.digest) == record.digest
+                verdict.expect(same, record.place, f"{record.type} {record.id} was told before with other content")
+    return verdict
+
+
+def sequences_have_no_gap(evidence: Evidence) -> Verdict:
+    """The events of each aggregate count 1, 2, 3 …; none is missing, repeated under another id, or out of order.
+
+    A repeated record (same id) is dropped first, as every reader does.
+    """
+    verdict = Verdict("sequences_have_no_gap")
+    bundles = {r.body["release_id"]: r.body["bundle_sha256"] for r in evidence.named(*AVAILABLE)}
+    for topic, records in evidence.events.items():
+        told: dict[str, list[int]] = defaultdict(list)
+        for record in records:
+            if record.sequence:
+                subject = record.headers.get("ce_subject", "")
+                told[bundles.get(subject, subject)].append(record.sequence)
+        gaps = topic in GAPS_ALLOWED or _compacted(evidence, topic)
+        for aggregate, sequences in told.items():
+            verdict.checked += len(sequences)
+            if fault := _broken(sequences, gaps):
+                verdict.refuse(f"{topic} {aggregate}", fault)
+    return verdict
+
+
+def _compacted(evidence: Evidence, topic: str) -> bool:
+    """Whether Kafka has thrown records away: only where it compacts, and then offsets are missing."""
+    partitions: dict[int, list[int]] = defaultdict(list)
+    for record in evidence.topics[topic]:
+        partitions[record.partition].append(record.offset)
+    return topic == "site.state" and any(len(found) != found[-1] + 1 for found in partitions.values())
+
+
+def _broken(sequences: list[int], gaps_allowed: bool) -> str:
+    if len(set(sequences)) != len(sequences):
+        twice = sorted({s for s in sequences if sequences.count(s) > 1})
+        return f"numbers used by more than one event: {twice[:10]}"
+    if sequences != sorted(sequences):
+        return f"out of order: {sequences[:40]}"
+    if not gaps_allowed and sequences != list(range(1, len(sequences) + 1)):
+        missing = sorted(set(range(1, sequences[-1] + 1)) - set(sequences))
+        return f"missing: {missing[:10]} of {sequences[-1]}"
+    return ""
+
+
+def dead_letters_are_whole(evidence: Evidence) -> Verdict:
+    """What nobody can read lies in the dead letters, unchanged, with the reason; and nothing else lies there."""
+    verdict = Verdict("dead_letters_are_whole")
+    buried = set()
+    for topic in evidence.topics:
+        if topic.endswith(DLQ):
+            origins = {record.place: record for record in evidence.topics.get(topic.removesuffix(DLQ), ())}
+            for letter in evidence.topics[topic]:
+                buried.add(letter.headers.get("belay_dlq_origin", ""))
+                fault = _letter_fault(letter, origins, topic == "site.state.dlq")
+                verdict.expect(not fault, letter.place, fault)
+    for place, why in evidence.unreadable.items():
+        if not why.startswith("belongs on"):  # a known event on a wrong topic is passed by
+            verdict.expect(place in buried, place, f"cannot be read ({why}), and is not among the dead letters")
+    return verdict
+
+
+def _letter_fault(letter: Record, origins: dict[str, Record], compacted: bool) -> str:
+    code, reason = letter.headers.get("belay_dlq_code"), letter.headers.get("belay_dlq_reason")
+    origin = origins.get(letter.headers.get("belay_dlq_origin", ""))
+    if not code or not reason:
+        return "says no reason"
+    if code == "internal":
+        return f"a good record was given up because a handler broke: {reason}"
+    if origin is None:
+        return "" if compacted else "its origin is on no topic"
+    return "" if origin.digest == letter.digest else "is not what its origin is"

@@ -1,0 +1,147 @@
+"""After a process died, work goes on: the time from the fault to the next finished step."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from tests.faults.checker.journal import Order, told
+from tests.faults.checker.reading import Evidence
+from tests.faults.checker.story import by_strategy
+from tests.faults.checker.verdict import Verdict
+from tests.faults.evidence import KINDS, Fault, Kind
+
+LIMIT_SECONDS = 10.0
+FINISHED = ("complete", "failed")
+UNKNOWN = Kind("a kind that the table does not have", disturbs=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Of one fault: seconds until the next finished step, without the time that its device itself took.
+
+    `seconds` is None where nothing can be said; `why` says why: no work was due, or the next fault came before.
+    """
+
+    kind: str
+    target: str
+    at: float
+    seconds: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """When it was published that steps finished, and by which operations."""
+
+    at: float
+    operations: tuple[str, ...]
+
+
+def recoveries(evidence: Evidence) -> list[Recovery]:
+    """One for each fault after which the time is bounded."""
+    finishes, work = _finishes(evidence), _work(evidence)
+    devices = told(evidence).operations()
+    disturbances = [f for f in evidence.faults if KINDS.get(f.kind, UNKNOWN).disturbs]
+    measured = [f for f in evidence.faults if KINDS.get(f.kind, UNKNOWN).recovers]
+    return [_recovery(f, finishes, work, devices, _others(f, disturbances)) for f in measured]
+
+
+def _others(fault: Fault, disturbances: list[Fault]) -> list[tuple[float, float]]:
+    spans = ((f.at.timestamp(), (f.ended_at or f.at).timestamp()) for f in disturbances if f is not fault)
+    return sorted(spans)
+
+
+def _recovery(
+    fault: Fault,
+    finishes: list[Finish],
+    work: list[tuple[float, float]],
+    devices: dict[str, list[Order]],
+    others: list[tuple[float, float]],
+) -> Recovery:
+    at = fault.at.timestamp()
+    facts = (fault.kind, fault.target, at)
+    due_until = next((end for begin, end in work if begin <= at < end), None)
+    following = bisect_right(finishes, at, key=lambda finish: finish.at)
+    if due_until is None or _waits_for_devices(at, devices.values()):
+        return Recovery(*facts, None, "no work was due")
+    if following == len(finishes):
+        return Recovery(*facts, None, "never") if due_until > at + LIMIT_SECONDS else Recovery(*facts, None, "the end")
+    finish = finishes[following]
+    if any(begin < finish.at and end >= at for begin, end in others):
+        return Recovery(*facts, None, "another fault came between")
+    own = min(_device_seconds(devices.get(one, ()), at, finish.at) for one in finish.operations)
+    return Recovery(*facts, max(finish.at - at - own, 0.0))
+
+
+def _waits_for_devices(at: float, devices: Iterable[list[Order]]) -> bool:
+    """Whether all that was under way were devices that never answer: then only their time limit ends them."""
+    open_ = [o for orders in devices for o in orders if o.began <= at and (o.told is None or o.told > at)]
+    return bool(open_) and all(order.due is None for order in open_)
+
+
+def _device_seconds(orders: Iterable[Order], begin: float, end: float) -> float:
+    """How long the devices of an operation worked between two moments: no service could have been faster."""
+    spans = ((max(o.began, begin), min(end if o.due is None else o.due, end)) for o in orders)
+    return sum(max(last - first, 0.0) for first, last in spans)
+
+
+def _finishes(evidence: Evidence) -> list[Finish]:
+    found = []
+    for record in evidence.named("strategy.events", "steps_changed"):
+        ended = tuple(s["operation_id"] for s in record.body["steps"] if s["state"] in FINISHED and s["operation_id"])
+        if ended:
+            found.append(Finish(record.timestamp, ended))
+    return sorted(found, key=lambda finish: finish.at)
+
+
+def _work(evidence: Evidence) -> list[tuple[float, float]]:
+    """Spans of time in which some strategy had sites running, or waiting for nothing but a slot."""
+    spans = []
+    for records in by_strategy(evidence).values():
+        since, state, stages = None, "", {}
+        for record in records:
+            if record.name == "strategy_state_changed":
+                state = record.body["state"]
+            elif record.name == "stage_progressed":
+                stages[record.body["stage"]] = record.body
+            busy = any(_busy(stage, state) for stage in stages.values())
+            if busy and since is None:
+                since = record.timestamp
+            elif not busy and since is not None:
+                spans.append((since, record.timestamp))
+                since = None
+        if since is not None:
+            spans.append((since, evidence.run.ended_at.timestamp()))
+    return spans
+
+
+def _busy(stage: dict[str, object], state: str) -> bool:
+    counts = stage["counts"]
+    assert isinstance(counts, dict)
+    return bool(counts["running"]) or bool(state == "applying" and stage["state"] == "running" and counts["waiting"])
+
+
+def recovery_takes_seconds(evidence: Evidence) -> Verdict:
+    """At most 10 s from SIGKILL of a service, Kafka or PostgreSQL to the next finished step.
+
+    Measured where work was due and no other fault came between; the time that the device itself took is not counted.
+    """
+    verdict = Verdict("recovery_takes_seconds")
+    by_kind: dict[str, list[float]] = defaultdict(list)
+    left: dict[str, int] = defaultdict(int)
+    for recovery in recoveries(evidence):
+        name = f"{recovery.kind} {recovery.target.rstrip('0123456789').rstrip('-')}"
+        if recovery.seconds is None and recovery.why != "never":
+            left[name] += 1
+            continue
+        late = recovery.seconds is None or recovery.seconds > LIMIT_SECONDS
+        by_kind[name].append(recovery.seconds or 0.0)
+        took = recovery.why or f"{recovery.seconds:.1f} s"
+        verdict.expect(not late, f"{name} at {recovery.at:.3f}", f"next finished step: {took}")
+    for name in sorted(by_kind.keys() | left.keys()):
+        times = by_kind[name] or [0.0]
+        measured = f"{len(by_kind[name])} measured, p50 {median(times):.1f} s, max {max(times):.1f} s"
+        verdict.notes.append(f"{name}: {measured}; {left[name]} not measured")
+    return verdict

@@ -1,0 +1,50 @@
+"""Every rule by its name. A rule reads the evidence and says what it looked at and what was wrong."""
+
+from collections.abc import Callable, Mapping
+
+from tests.faults.checker import answers, counts, effects, ending, limits, logs, mirrors, places, records, recovery
+from tests.faults.checker.reading import Evidence
+from tests.faults.checker.verdict import Verdict
+
+Rule = Callable[[Evidence], Verdict]
+
+_RULES: tuple[Rule, ...] = (
+    answers.one_answer_a_command,
+    answers.no_answer_unasked,
+    answers.answers_keep_their_word,
+    effects.no_effect_twice,
+    effects.one_operation_at_a_site,
+    effects.devices_come_to_rest,
+    effects.every_effect_was_asked_for,
+    effects.one_end_an_operation,
+    effects.one_effective_operation_a_step,
+    limits.max_parallel_holds,
+    limits.stages_come_in_order,
+    limits.stopped_means_stopped,
+    limits.one_strategy_a_site,
+    counts.counts_are_exact,
+    records.services_say_what_is_published,
+    records.an_id_says_one_thing,
+    records.sequences_have_no_gap,
+    records.dead_letters_are_whole,
+    ending.nothing_is_left_over,
+    ending.no_timer_is_overdue,
+    ending.everything_was_read,
+    ending.every_strategy_has_ended,
+    ending.no_site_is_held,
+    places.devices_run_what_is_said,
+    places.everybody_says_the_same_of_a_site,
+    places.sites_end_as_their_steps_say,
+    mirrors.mirrors_show_what_is,
+    mirrors.people_are_told_once,
+    recovery.recovery_takes_seconds,
+    logs.errors_are_explained,
+    logs.no_secret_is_told,
+)
+
+RULES: Mapping[str, Rule] = {rule.__name__: rule for rule in _RULES}
+
+
+def check(evidence: Evidence) -> list[Verdict]:
+    """The verdict of each rule, in the order of the table."""
+    return [rule(evidence) for rule in RULES.values()]
