@@ -72,6 +72,17 @@ EXAMPLES: tuple[Message, ...] = (
     deployer.RequestOperation(
         site="oslo-1", app="shop", kind=words.OperationKind.UPDATE, version="2.0.0", strategy_id=STRATEGY
     ),
+    deployer.RequestOperations(
+        batch=f"{STRATEGY}/7.1",
+        strategy_id=STRATEGY,
+        app="shop",
+        kind=words.OperationKind.UPDATE,
+        version="2.0.0",
+        operations=(
+            deployer.Requested(operation_id=f"{STRATEGY}.0.1", site="oslo-1"),
+            deployer.Requested(operation_id=f"{STRATEGY}.1.1", site="oslo-2"),
+        ),
+    ),
     deployer.CancelOperation(site="oslo-1", operation_id=OPERATION, reason="wrong site"),
     _accepted(deployer.CommandAccepted, deployer.RequestOperation.TYPE, "oslo-1"),
     _rejected(deployer.CommandRejected, deployer.RequestOperation.TYPE, "oslo-9"),

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 TimerHandler = Callable[[Turn, Sequence[Timer]], Awaitable[None]]
 TIMERS_AT_ONCE = 500
 FALLBACK_SECONDS = 1.0
+WIND_UP_SECONDS = 2.0
+"""How long a worker that is stopped waits for its running jobs."""
 
 
 async def run_timers(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> None:
@@ -80,34 +82,53 @@ class Worker:
         self._at_once = at_once
         self._lease = lease_seconds
         self._running: dict[asyncio.Task[None], Job] = {}
+        self._unbegun: list[Job] = []
 
     async def run(self) -> None:
-        """Work until cancelled; then running jobs are cancelled and return to the queue when their lease ends."""
+        """Work until cancelled; then running jobs may end in a moment, and the others go back to the queue at once."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._heartbeat())
-                await self._claim_for_ever(group)
+                group.create_task(self._claim_for_ever())
         finally:
-            self._running.clear()
+            await asyncio.shield(self._wind_up())
 
-    async def _claim_for_ever(self, group: asyncio.TaskGroup) -> None:
+    async def _claim_for_ever(self) -> None:
         waits = back_offs()
         while True:
             try:
                 free = self._at_once - len(self._running)
-                jobs = await self._ledger.claim(self._queue, self._owner, free, self._lease) if free > 0 else []
-                for job in jobs:
-                    task = group.create_task(self._guarded(job))
-                    self._running[task] = job
-                    task.add_done_callback(self._done)
-                waits = back_offs()
-                if not jobs:
+                if not (free > 0 and await self._claim(free)):
                     await self._ledger.job_queued.wait(FALLBACK_SECONDS)
+                waits = back_offs()
             except Exception as error:
                 if not is_transient(error):
                     raise
                 log.warning("jobs are claimed again later", action="claim_retry", error=repr(error)[:200])
                 await asyncio.sleep(next(waits))
+
+    async def _claim(self, free: int) -> bool:
+        """Claim and begin. Our end does not cut a claim: jobs that were claimed unseen would wait for their lease."""
+        claiming = asyncio.ensure_future(self._ledger.claim(self._queue, self._owner, free, self._lease))
+        try:
+            jobs = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            self._unbegun = await claiming
+            raise
+        for job in jobs:
+            task = asyncio.create_task(self._guarded(job))
+            self._running[task] = job
+            task.add_done_callback(self._done)
+        return bool(jobs)
+
+    async def _wind_up(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=WIND_UP_SECONDS)
+        left = dict(self._running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await give_back(self._ledger, self._queue, [*left.values(), *self._unbegun])
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
@@ -137,3 +158,15 @@ class Worker:
                 if job.id not in ours and not task.done():
                     log.warning("lost the lease of a job", action="lease_lost", queue=self._queue, job=job.id)
                     task.cancel()
+
+
+async def give_back(ledger: Ledger, queue: str, jobs: Sequence[Job]) -> None:
+    """Let other workers go on at once. If this fails they go on when the leases end, so it is tried once."""
+    if not jobs:
+        return
+    try:
+        async with asyncio.timeout(2), ledger.turn() as turn:
+            await turn.return_jobs(queue, [(job, turn.now) for job in jobs])
+    except Exception as error:
+        if not is_transient(error):
+            raise

@@ -4,7 +4,7 @@ Whatever a turn emits lies in the outbox of the same transaction; what it consum
 compare-and-set; timers and jobs are rows there too. So a crash at any point leaves all of it or none of it.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -64,6 +64,11 @@ class Turn:
     outbox: list[Outgoing] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
     queued: bool = False
+    committed: list[Callable[[], None]] = field(default_factory=list)
+
+    def on_commit(self, call: Callable[[], None]) -> None:
+        """Have `call` called once this turn has committed; never when its outcome is unknown."""
+        self.committed.append(call)
 
     def emit(
         self,
@@ -174,6 +179,8 @@ class Ledger:
         self._wake(turn)
 
     def _wake(self, turn: Turn) -> None:
+        for call in turn.committed:
+            call()
         if turn.queued:
             self.job_queued.ring()
         if turn.outbox:

@@ -37,7 +37,8 @@ def parcels(records: Sequence[Outgoing]) -> Iterator[tuple[int, int, bytes]]:
 
 def pack(records: Sequence[Outgoing]) -> bytes:
     """Any bytes survive unchanged; headers without a value become empty ones."""
-    return lz4.block.compress(_ENCODER.encode(records))
+    packed: bytes = lz4.block.compress(_ENCODER.encode(records))
+    return packed
 
 
 def unpack(parcel: bytes) -> list[Outgoing]:

@@ -1,15 +1,23 @@
 """The frame of a service process: start what it is made of, run it until SIGTERM, stop in order.
 
+The order: not ready any more; no further request, and those under way are answered; the batch and the jobs that were
+begun end; partitions, shards and leases go back, so that other replicas go on at once. Nothing of it is needed for
+safety (a kill loses nothing), so what does not end within STOP_SECONDS is left.
+
 A part that breaks takes the process down with its reason; the supervisor starts it anew, and the ledger knows where
 it was. Losing Kafka or PostgreSQL is not a break: every part waits for them.
 """
 
 import asyncio
 import gc
+import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import structlog
@@ -32,6 +40,9 @@ log = structlog.get_logger()
 INBOX_DAYS = 30
 """Answers are remembered longer than any topic keeps commands (topics.py), so a replay finds its answer."""
 
+STOP_SECONDS = 4.5
+"""A stop that takes longer, because the database hangs or a thread does, is ended where it is."""
+
 Part = Callable[[], Awaitable[None]]
 
 
@@ -51,17 +62,34 @@ class Service:
     """Tells by its headers alone whether a record is of no use to this service."""
     parts: list[Part] = field(default_factory=list)
     http: web.Application | None = None
+    drains: list[Part] = field(default_factory=list)
+    """Called when the service is to stop, while everything still runs: let go of those who wait for us over HTTP."""
+    stopping: bool = False
 
     async def run(self) -> None:
-        """Run every part until cancelled."""
+        """Run every part until cancelled; HTTP ends first, for requests need the other parts to be answered."""
         consumer = self._consumer() if self.topics else None
         runner = await self._serve(consumer)
+        parts = asyncio.create_task(self._run_parts(consumer))
         try:
-            async with asyncio.TaskGroup() as group:
-                for part in self._parts(consumer):
-                    group.create_task(part())  # type: ignore[arg-type]
+            await asyncio.shield(parts)
+        except asyncio.CancelledError:
+            await self._drain()
+            raise
         finally:
             await runner.cleanup()
+            parts.cancel()
+            await asyncio.gather(parts, return_exceptions=True)
+
+    async def _run_parts(self, consumer: Consumer | None) -> None:
+        async with asyncio.TaskGroup() as group:
+            for part in self._parts(consumer):
+                group.create_task(part())  # type: ignore[arg-type]
+
+    async def _drain(self) -> None:
+        self.stopping = True
+        for drain in self.drains:
+            await drain()
 
     def _consumer(self) -> Consumer:
         return Consumer(self.settings, self.ledger, self.name, self.handlers, self.topics, self.skips)
@@ -76,7 +104,8 @@ class Service:
             return await self.metrics.read(self.pool, await consumer.lag() if consumer else {})
 
         async def probe() -> dict[str, bool]:
-            return {"postgres": await self._answers(), "kafka": consumer is None or consumer.joined}
+            works = {"postgres": await self._answers(), "kafka": consumer is None or consumer.joined}
+            return works | ({"staying": False} if self.stopping else {})
 
         app = self.http or web.Application()
         telemetry.add_routes(app, read, probe)
@@ -136,22 +165,37 @@ def main(name: str, wire: Wire) -> None:
     gc.set_threshold(100_000, 50, 100)
     settings = Settings()
     logs.configure(settings, name)
-    uvloop.run(_main(name, wire, settings))
+    uvloop.run(until_signal(_run(name, wire, settings)))
 
 
-async def _main(name: str, wire: Wire, settings: Settings) -> None:
+async def until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGTERM or SIGINT cancels it; the process ends soon after that. Raises what the work broke on."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    running = asyncio.create_task(_run(name, wire, settings))
-    stopping = asyncio.create_task(stop.wait())
+    running, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not running.done():
         log.info("stops", action="stopping")
+        leave_within(STOP_SECONDS)
         running.cancel()
     await asyncio.gather(running, return_exceptions=stop.is_set())
     log.info("stopped", action="stopped")
+
+
+def leave_within(seconds: float) -> None:
+    """End this process after that time, whatever hangs then: the loop itself, or a thread that nobody can cancel."""
+
+    def leave() -> None:
+        log.warning("left before all was ended; it is done again", action="stop_cut_short", seconds=seconds)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    watch = threading.Timer(seconds, leave)
+    watch.daemon = True
+    watch.start()
 
 
 async def _run(name: str, wire: Wire, settings: Settings) -> None:

@@ -18,7 +18,8 @@ async def wire(service: Service) -> None:
     settings = service.settings
     processes = ProcessDriver.from_settings(settings)
     crew = Crew({"simulated": SimulatedDriver(settings.home / "devices"), "process": processes})
-    leases = Leases(service.ledger, f"{service.name}-{settings.instance}", settings.lease_seconds)
-    service.handlers = handlers(Planner(crew))
+    own = DeployerSettings()
+    leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
+    service.handlers = handlers(Planner(crew), leases)
     service.topics = TOPICS
-    service.parts += [Runner(service.ledger, crew, DeployerSettings(), leases).run, processes.tend]
+    service.parts += [Runner(service.ledger, crew, own, leases).run, processes.tend]

@@ -1,49 +1,138 @@
 """What the deployer does with each message: load, decide, save, emit; a whole batch at a time."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from services.deployer.domain import Facts, Operation, faults_of, wanted
+from services.deployer.leases import Leases
+from services.deployer.plan import Plan
 from services.deployer.planner import Planner
-from services.deployer.store import QUEUE, Store
+from services.deployer.store import Loaded, Store
 from shared.bus import Handlers
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
-from shared.messages.base import Event, Message
+from shared.messages.base import Event, Fault, Message
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
-from shared.messages.deployer import CancelOperation, RequestOperation
+from shared.messages.deployer import (
+    CancelOperation,
+    OperationRefused,
+    OperationsTaken,
+    Requested,
+    RequestOperation,
+    RequestOperations,
+)
 from shared.messages.strategy import FLEET, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
 
 E = TypeVar("E", bound=Event)
+Taken = Operation | tuple[Fault, ...]
+"""The operation that begins, or every reason why none does."""
 
 
 # -- requests -----------------------------------------------------------------------------------------------------
 
 
-async def request_operations(
-    planner: Planner, turn: Turn, requests: Sequence[Envelope[RequestOperation]]
+class Request(NamedTuple):
+    """What was asked for: a command of its own, or one of a batch."""
+
+    operation_id: str
+    data: RequestOperation
+    root: str
+    actor: str
+
+
+async def request_operation(
+    planner: Planner, leases: Leases, turn: Turn, commands: Sequence[Envelope[RequestOperation]]
 ) -> list[Verdict]:
-    """Accept and queue what may begin; refuse the rest with every reason; plan what is only a preview."""
-    store = Store(turn.conn)
-    verdicts: list[Verdict] = []
-    begun: dict[str, Operation] = {}  # by site: a second request for it in this batch comes too late
-    previews: list[tuple[int, Operation]] = []
-    for request, facts in zip(requests, await _judged_by(store, [r.data for r in requests]), strict=True):
-        earlier = begun.get(request.data.site)
-        faults = faults_of(request.data, replace(facts, busy_with=earlier.id) if earlier else facts)
-        operation = _operation(request, facts)
-        verdicts.append(Rejected(faults) if faults else Accepted(_summary(operation)))
-        if not faults and request.data.preview:
-            previews.append((len(verdicts) - 1, operation))
-        elif not faults:
-            begun[operation.site] = operation
-    await _queue(turn, store, list(begun.values()), verdicts)
-    for (position, _), plan in zip(previews, await planner.preview(store, [o for _, o in previews]), strict=True):
+    """Accept and store what may begin; refuse the rest with every reason; plan what is only a preview."""
+    requests = [Request(c.id, c.data, c.root, c.actor) for c in commands]
+    taken = await _take(leases, turn, requests)
+    verdicts: list[Verdict] = [Rejected(t) if isinstance(t, tuple) else Accepted(_summary(t)) for t in taken]
+    previews = [
+        (n, t)
+        for n, (t, r) in enumerate(zip(taken, requests, strict=True))
+        if r.data.preview and not isinstance(t, tuple)
+    ]
+    plans = await planner.preview(Store(turn.conn), [operation for _, operation in previews])
+    for (position, _), plan in zip(previews, plans, strict=True):
         verdicts[position] = Accepted({"plan": [way.model_dump(mode="json") for way in plan]})
     return verdicts
+
+
+async def request_operations(
+    leases: Leases, turn: Turn, commands: Sequence[Envelope[RequestOperations]]
+) -> list[Verdict]:
+    """The same for batches: each is accepted, and its answer names the operations that may not begin."""
+    requests = [_single(command, one) for command in commands for one in command.data.operations]
+    taken = iter(await _take(leases, turn, requests))
+    return [Accepted(_taken([(one, next(taken)) for one in c.data.operations])) for c in commands]
+
+
+def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
+    batch = command.data
+    data = RequestOperation.model_construct(
+        site=one.site,
+        app=batch.app,
+        kind=batch.kind,
+        version=batch.version,
+        timeout_seconds=batch.timeout_seconds,
+        strategy_id=batch.strategy_id,
+        preview=False,
+    )
+    return Request(one.operation_id, data, command.root, command.actor)
+
+
+def _taken(outcomes: Sequence[tuple[Requested, Taken]]) -> dict[str, Any]:
+    refused = [
+        OperationRefused(operation_id=one.operation_id, faults=taken)
+        for one, taken in outcomes
+        if isinstance(taken, tuple)
+    ]
+    return OperationsTaken(refused=tuple(refused)).model_dump(mode="json") if refused else {}
+
+
+async def _take(leases: Leases, turn: Turn, requests: Sequence[Request]) -> list[Taken]:
+    """The operation that each request begins, or every reason why it may not; previews begin none."""
+    store = Store(turn.conn)
+    taken: list[Taken] = []
+    begun: dict[str, Loaded] = {}  # by site: a second request for it in this batch comes too late
+    for request, before in zip(requests, await _judged_by(store, [r.data for r in requests]), strict=True):
+        facts = _with_those_begun(before, request, begun)
+        operation = _operation(request, facts)
+        taken.append(faults_of(request.data, facts) or operation)
+        if taken[-1] is operation and facts.site and not request.data.preview:
+            begun[operation.site] = Loaded(operation, facts.site, facts.deployment, None, None, 0)
+    late = await _store(leases, turn, store, list(begun.values()))
+    return [t if isinstance(t, tuple) or t.id not in late else _too_late(t) for t in taken]
+
+
+def _with_those_begun(facts: Facts, request: Request, begun: Mapping[str, Loaded]) -> Facts:
+    if earlier := begun.get(request.data.site):
+        return replace(facts, busy_with=earlier.operation.id)
+    if facts.busy_with == request.operation_id:  # the same operation again, by another command: it goes on
+        return replace(facts, busy_with=None)
+    return facts
+
+
+async def _store(leases: Leases, turn: Turn, store: Store, begun: Sequence[Loaded]) -> set[str]:
+    """Store the operations, ours at once if there is room. The ids of those whose site another replica gave away."""
+    if not begun:
+        return set()
+    mine = leases.runner if leases.room >= len(begun) else None
+    stored = await store.insert_operations([each.operation for each in begun], mine, turn.now)
+    fresh = [each for each in begun if each.operation.id in stored]
+    if mine:
+        leases.adopt(turn, fresh)
+    turn.queued = True
+    late = [each.operation.id for each in begun if each.operation.id not in stored]
+    return set(late) - set(await store.operations(late)) if late else set()
+
+
+def _too_late(operation: Operation) -> tuple[Fault, ...]:
+    message = f"another operation has just begun on '{operation.site}'; wait for its end or cancel it"
+    return (Fault(code="site_busy", field="site", message=message, value=operation.site),)
 
 
 async def _judged_by(store: Store, requests: Sequence[RequestOperation]) -> list[Facts]:
@@ -56,10 +145,10 @@ async def _judged_by(store: Store, requests: Sequence[RequestOperation]) -> list
     ]
 
 
-def _operation(request: Envelope[RequestOperation], facts: Facts) -> Operation:
+def _operation(request: Request, facts: Facts) -> Operation:
     data = request.data
     return Operation(
-        id=request.id,
+        id=request.operation_id,
         site=data.site,
         app=data.app,
         kind=data.kind,
@@ -72,6 +161,14 @@ def _operation(request: Envelope[RequestOperation], facts: Facts) -> Operation:
     )
 
 
+def _verdict(taken: Taken, plans: Mapping[str, Plan]) -> Verdict:
+    if isinstance(taken, tuple):
+        return Rejected(taken)
+    if taken.id in plans:
+        return Accepted({"plan": [way.model_dump(mode="json") for way in plans[taken.id]]})
+    return Accepted(_summary(taken))
+
+
 def _summary(operation: Operation) -> dict[str, Any]:
     return {
         "operation_id": operation.id,
@@ -80,21 +177,6 @@ def _summary(operation: Operation) -> dict[str, Any]:
         "from_version": operation.from_version,
         "to_version": operation.to_version,
     }
-
-
-async def _queue(turn: Turn, store: Store, operations: Sequence[Operation], verdicts: list[Verdict]) -> None:
-    """Store the operations and their jobs; one that another replica forestalled is refused after all."""
-    if not operations:
-        return
-    stored = await store.insert_operations(operations, turn.now)
-    await turn.put_jobs(QUEUE, [(o.id, {}) for o in operations if o.id in stored])
-    if len(stored) == len(operations):
-        return
-    late = {o.id: o.site for o in operations if o.id not in stored}
-    for position, verdict in enumerate(verdicts):
-        if isinstance(verdict, Accepted) and (site := late.get(verdict.result.get("operation_id", ""))):
-            message = f"another operation has just begun on '{site}'; wait for its end or cancel it"
-            verdicts[position] = Rejected.because("site_busy", message, "site", site)
 
 
 async def cancel_operations(turn: Turn, requests: Sequence[Envelope[CancelOperation]]) -> list[Verdict]:
@@ -171,9 +253,10 @@ async def _fresh(store: Store, events: Sequence[Envelope[E]]) -> list[E]:
     return [event.data for event in fresh]
 
 
-def handlers(planner: Planner) -> Handlers:
-    """HANDLERS, with the planner that previews need."""
-    return {**HANDLERS, RequestOperation: partial(request_operations, planner)}
+def handlers(planner: Planner, leases: Leases) -> Handlers:
+    """HANDLERS, with the planner that previews need, and the leases of the runner that begins what they accept."""
+    single, many = partial(request_operation, planner, leases), partial(request_operations, leases)
+    return {**HANDLERS, RequestOperation: single, RequestOperations: many}
 
 
 # What others own comes first: requests build on it.
@@ -184,6 +267,7 @@ HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Verdict] | None]]] = 
     SitesRemoved: remove_sites,
     SitesHeld: hold_sites,
     SitesReleased: release_sites,
-    RequestOperation: request_operations,
+    RequestOperation: request_operation,
+    RequestOperations: request_operations,
     CancelOperation: cancel_operations,
 }

@@ -1,81 +1,141 @@
-"""The jobs that this runner holds: claimed, kept by a heartbeat, lost, given back."""
+"""Which operations this runner holds, and for how long it may act on them.
+
+A runner has one lease, a row that its heartbeat keeps alive; operations name the runner that works on them. So ten
+thousand operations under way cost one row a heartbeat. Whoever finds a lease that ran out ends that runner and lets
+its operations go. A result counts only while the operation names its runner: a zombie cannot write one.
+"""
 
 import asyncio
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
 
-from services.deployer.store import QUEUE
+import structlog
+
+from services.deployer.store import Claim, Loaded, Store
+from shared.bus import back_offs
 from shared.errors import is_transient
-from shared.ledger import Job, Ledger
+from shared.ledger import Ledger, Turn
+
+log = structlog.get_logger()
+
+ENOUGH = 5_000
 
 
 class Leases:
-    """Which operations are ours. `owner` must differ between replicas."""
+    """The claims of one replica. `instance` must differ between replicas: who starts under it ends its predecessor."""
 
-    def __init__(self, ledger: Ledger, owner: str, seconds: float) -> None:
+    def __init__(self, ledger: Ledger, instance: str, seconds: float, at_once: int = ENOUGH) -> None:
         self._ledger = ledger
-        self._owner = owner
+        self._instance = instance
         self._seconds = seconds
-        self._jobs: dict[str, Job] = {}
-        self._until: dict[str, float] = {}
+        self._at_once = at_once
+        self._until = 0.0
+        self._claims: dict[str, Claim] = {}
+        self._known: dict[str, Loaded] = {}
+        self.runner = ""
+        """The name of this runner while it has a lease: a new one after each loss, so that it is its own fence."""
 
-    def __len__(self) -> int:
-        return len(self._jobs)
+    # -- what is ours ---------------------------------------------------------------------------------------------
 
     @property
-    def jobs(self) -> list[Job]:
+    def claims(self) -> list[Claim]:
         """All that we hold."""
-        return list(self._jobs.values())
+        return list(self._claims.values())
 
-    def holds(self, job: Job) -> bool:
-        """Whether it is ours as far as we know."""
-        return self._jobs.get(job.id) is job
+    @property
+    def room(self) -> int:
+        """How many operations more may be claimed."""
+        return max(self._at_once - len(self._claims), 0) if self.sure else 0
 
-    def sure(self, job: Job) -> bool:
-        """Whether nobody else can have claimed it meanwhile: only then may its site be touched.
+    @property
+    def sure(self) -> bool:
+        """Whether nobody else can have taken our operations meanwhile: only then may their sites be touched.
 
-        By our own clock since before the claim, so that a process that was stopped for a while finds out by itself.
+        By our own clock since before the heartbeat, so that a process that was stopped for a while finds out by itself.
         """
-        return self._jobs.get(job.id) is job and self._until[job.id] > _clock()
+        return self._until > _clock()
 
-    async def claim(self, limit: int) -> list[Job]:
-        """Take up what waits, and what another runner's lease ran out on."""
-        until = _clock() + self._seconds
-        jobs = await self._ledger.claim(QUEUE, self._owner, limit, self._seconds)
-        self._jobs.update((job.id, job) for job in jobs)
-        self._until.update((job.id, until) for job in jobs)
-        return jobs
+    def holds(self, claim: Claim) -> bool:
+        """Whether it is ours as far as we know."""
+        return self._claims.get(claim.id) is claim
+
+    def known(self, claims: Iterable[Claim]) -> list[Loaded]:
+        """Those of the operations that came in through this very process: nobody need load them."""
+        return [loaded for claim in claims if (loaded := self._known.pop(claim.id, None))]
+
+    def adopt(self, turn: Turn, operations: Sequence[Loaded]) -> None:
+        """These were stored as ours in this turn; once it has committed, they are."""
+        runner = self.runner
+
+        def adopted() -> None:
+            if runner == self.runner:  # else the lease was lost meanwhile, and they with it
+                self._known.update((each.operation.id, each) for each in operations)
+                self._claims.update((each.operation.id, Claim(each.operation.id, 1)) for each in operations)
+            self._ledger.job_queued.ring()
+
+        turn.on_commit(adopted)
+
+    async def claim(self, limit: int) -> int:
+        """Take up what waits; returns how many."""
+        limit = min(limit, self.room)
+        if not limit:
+            return 0
+        async with self._ledger.pool.acquire() as conn:
+            claims = await Store(conn).claim_operations(self.runner, limit)
+        self._claims.update((claim.id, claim) for claim in claims)
+        return len(claims)
+
+    def forget(self, claims: Iterable[Claim]) -> None:
+        """They have ended, or somebody else holds them."""
+        for claim in claims:
+            if self._claims.get(claim.id) is claim:
+                del self._claims[claim.id]
+                self._known.pop(claim.id, None)
+
+    # -- the lease ------------------------------------------------------------------------------------------------
 
     async def keep_for_ever(self) -> None:
-        """The heartbeat. What is not ours any more is forgotten; while the database is away, leases just run out."""
+        """The heartbeat; while the database is away, the lease just runs out."""
+        waits = back_offs()
         while True:
-            await asyncio.sleep(self._seconds / 3)
             try:
-                await self._keep()
+                await self._beat()
+                waits = back_offs()
+                await asyncio.sleep(self._seconds / 3)
             except Exception as error:
                 if not is_transient(error):
                     raise
+                await asyncio.sleep(min(next(waits), self._seconds / 3))
 
-    async def _keep(self) -> None:
-        jobs, until = self.jobs, _clock() + self._seconds
-        if not jobs:
-            return
-        ours = await self._ledger.extend(QUEUE, self._owner, jobs, self._seconds)
-        held = [job for job in jobs if self._jobs.get(job.id) is job]  # others ended while we asked
-        self._until.update((job.id, until) for job in held if job.id in ours)
-        self.forget(job for job in held if job.id not in ours)
+    async def _beat(self) -> None:
+        until = _clock() + self._seconds
+        async with self._ledger.pool.acquire() as conn, conn.transaction():
+            store = Store(conn)
+            runner = self.runner
+            if not runner or not await store.extend_runner(runner, self._seconds):
+                runner = await self._join(store)
+            freed = await store.release_lapsed()
+            held = await store.claimed_by(runner)
+        if runner != self.runner:
+            self._claims, self._known = {}, {}
+        self.runner, self._until = runner, until
+        for claim in held:  # such as those of a turn whose commit we never heard of
+            self._claims.setdefault(claim.id, claim)
+        if freed or held:
+            self._ledger.job_queued.ring()
 
-    def forget(self, jobs: Iterable[Job]) -> None:
-        """They have ended, or somebody else holds them."""
-        for job in jobs:
-            if self._jobs.get(job.id) is job:
-                del self._jobs[job.id], self._until[job.id]
+    async def _join(self, store: Store) -> str:
+        runner = f"{self._instance}/{uuid.uuid4()}"
+        await store.add_runner(runner, self._instance, self._seconds)
+        log.info("runner joined", action="runner_joined", runner=runner, lost=self.runner)
+        return runner
 
     async def give_back(self) -> None:
-        """Let others go on at once; if this fails, they go on when the leases end."""
-        jobs = self.jobs
+        """Let others go on at once; if this fails, they go on when the lease ends."""
+        runner, self.runner, self._until = self.runner, "", 0.0
         try:
-            async with asyncio.timeout(2), self._ledger.turn() as turn:
-                await turn.return_jobs(QUEUE, [(job, turn.now) for job in jobs])
+            async with asyncio.timeout(2), self._ledger.pool.acquire() as conn, conn.transaction():
+                await Store(conn).remove_runner(runner)
         except Exception as error:
             if not is_transient(error):
                 raise

@@ -38,7 +38,7 @@ where r.app = w.app and r.version = w.version;
 
 -- name: find_facts
 -- What requests are judged by, one row each, in their order.
-select s.name is not null as site_known, s.driver, s.simplex, h.strategy_id, h.strategy, o.id as busy_with,
+select s.name is not null as site_known, s.driver, s.params, s.simplex, h.strategy_id, h.strategy, o.id as busy_with,
     d.version, d.status, d.leftovers, d.history
 from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
 left join site s on s.name = r.site and not s.gone
@@ -73,9 +73,10 @@ from component_revision r join unnest(:sites::text[], :apps::text[]) as p (site,
 -- name: insert_operations
 -- What does not come back met an operation on its site that began in the meantime.
 insert into operation (
-    id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, requested_at
+    id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, requested_at,
+    runner, claims
 )
-select *, :now::timestamptz from unnest(
+select *, :now::timestamptz, :runner::text, case when :runner::text is null then 0 else 1 end from unnest(
     :ids::text[], :sites::text[], :apps::text[], :kinds::text[], :from_versions::text[], :to_versions::text[],
     :strategy_ids::text[], :timeouts::int[], :correlation_ids::text[], :actors::text[]
 )
@@ -102,25 +103,57 @@ join site s on s.name = o.site
 left join deployment d on d.site = o.site and d.app = o.app
 where o.id = any(:ids::text[]) and o.finished_at is null;
 
--- name: save_courses
--- Only while the worker holds the job: its row is locked, so that nobody can claim it before this commits.
-with mine as (
-    select j.id from job j join unnest(:ids::text[], :tokens::bigint[]) as m (id, token)
-        on j.queue = 'operation' and j.id = m.id and j.token = m.token
-    for update of j
+-- name: end_former_runner
+-- Whoever started before under the name of this replica has ended: what it held waits for the next.
+with former as (delete from runner where instance = :instance returning id)
+update operation set runner = null where finished_at is null and runner in (select id from former);
+
+-- name: add_runner
+insert into runner (id, instance, lease_until) values (:id, :instance, clock_timestamp() + :lease::interval);
+
+-- name: extend_runner
+-- The database's clock decides, so that replicas whose clocks differ agree on who holds what.
+update runner set lease_until = clock_timestamp() + :lease::interval
+where id = :id and lease_until > clock_timestamp();
+
+-- name: release_lapsed
+-- Operations whose runner fell silent, or was ended while it was storing them.
+with lapsed as (delete from runner where lease_until <= clock_timestamp() returning id)
+update operation set runner = null
+where finished_at is null and runner is not null
+    and (runner in (select id from lapsed) or runner not in (select id from runner));
+
+-- name: remove_runner
+with gone as (delete from runner where id = :id)
+update operation set runner = null where finished_at is null and runner = :id;
+
+-- name: claimed_by
+select id, claims from operation where finished_at is null and runner = :runner;
+
+-- name: claim_operations
+-- What waits, the oldest first; only for a runner whose lease has not ended.
+with waiting as materialized (
+    select id from operation where finished_at is null and runner is null
+        and exists (select from runner where id = :runner and lease_until > clock_timestamp())
+    order by requested_at limit :limit for update skip locked
 )
+update operation set runner = :runner, claims = claims + 1
+where id = any(array(select id from waiting)) and finished_at is null
+returning id, claims;
+
+-- name: save_courses
 update operation o set course = n.course, state = n.state, sequence = n.sequence
 from unnest(:ids::text[], :courses::jsonb[], :states::text[], :sequences::bigint[])
     as n (id, course, state, sequence)
-    join mine using (id)
-where o.id = n.id and o.finished_at is null
+where o.id = n.id and o.runner = :runner and o.finished_at is null
 returning o.id;
 
 -- name: finish_operations
 update operation o set state = n.state, plan = n.plan::jsonb, sequence = o.sequence + 1, finished_at = :now::timestamptz,
     course = null
 from unnest(:ids::text[], :states::text[], :plans::text[]) as n (id, state, plan)
-where o.id = n.id and o.finished_at is null;
+where o.id = n.id and o.runner = :runner and o.finished_at is null
+returning o.id;
 
 -- name: put_deployments
 -- Versions hold no spaces, so lists of them travel as words.

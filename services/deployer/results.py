@@ -9,7 +9,7 @@ from services.deployer import course as courses
 from services.deployer.course import Course, Leg
 from services.deployer.domain import Deployment, Outcome, after, status_during
 from services.deployer.plan import Plan, Recorded
-from services.deployer.store import QUEUE, Saved, Store
+from services.deployer.store import Saved, Store
 from services.deployer.work import Work
 from shared.ledger import Turn
 from shared.messages.base import Message
@@ -19,23 +19,24 @@ from shared.messages.words import DeploymentStatus
 # -- while it lasts -----------------------------------------------------------------------------------------------
 
 
-async def save(turn: Turn, works: Iterable[tuple[Work, Course]]) -> set[str]:
+async def save(turn: Turn, runner: str, works: Iterable[tuple[Work, Course]]) -> set[str]:
     """Keep how far they have come; returns the ids of those that are still ours."""
-    return await Store(turn.conn).save_courses(_saved(work, course, work.sequence) for work, course in works)
+    return await Store(turn.conn).save_courses(runner, (_saved(work, course, work.sequence) for work, course in works))
 
 
-async def tell(turn: Turn, works: Sequence[Work]) -> set[str]:
+async def tell(turn: Turn, runner: str, works: Sequence[Work]) -> set[str]:
     """Keep how far they have come and say so; returns the ids of those that are still ours."""
-    ours = await Store(turn.conn).save_courses(_saved(work, work.course, work.sequence + 1) for work in works)
+    saved = (_saved(work, work.course, work.sequence + 1) for work in works)
+    ours = await Store(turn.conn).save_courses(runner, saved)
     for work in works:
-        if work.job.id in ours:
+        if work.claim.id in ours:
             _say(turn, _progressed(work), work)
     return ours
 
 
 def _saved(work: Work, course: Course, sequence: int) -> Saved:
     state = "running" if course.leg is Leg.FORWARD else "recovering"
-    return Saved(work.job.id, work.job.token, course, state, sequence)
+    return Saved(work.claim.id, course, state, sequence)
 
 
 def _progressed(work: Work) -> OperationProgressed:
@@ -92,19 +93,19 @@ class Ended:
         ]
 
 
-async def finish(turn: Turn, works: Sequence[Work], history_kept: int) -> None:
+async def finish(turn: Turn, runner: str, works: Sequence[Work], history_kept: int) -> None:
     """Write the results of all that has ended, and say so, in one transaction; of those still ours only."""
-    mine = await turn.finish_jobs(QUEUE, [work.job for work in works])
-    ended = [Ended.of(work, history_kept) for work in works if work.job.id in mine]
-    if ended:
-        await _write(Store(turn.conn), ended, turn.now)
+    ended = [Ended.of(work, history_kept) for work in works]
+    store = Store(turn.conn)
+    mine = await store.finish_operations(runner, [_finished_row(end) for end in ended], turn.now)
+    ended = [end for end in ended if end.work.claim.id in mine]
+    await _write(store, ended, turn.now)
     for end in ended:
         good = end.outcome is Outcome.SUCCEEDED
         _say(turn, _succeeded(end, turn.now) if good else _failed(end, turn.now), end.work)
 
 
 async def _write(store: Store, ended: Sequence[Ended], now: datetime) -> None:
-    await store.finish_operations([_finished_row(end) for end in ended], now)
     changed = [(e.work.operation, e.deployment) for e in ended if e.outcome is not Outcome.UNTOUCHED]
     if changed:
         await store.put_deployments(changed)
@@ -119,7 +120,7 @@ async def _write(store: Store, ended: Sequence[Ended], now: datetime) -> None:
 def _finished_row(end: Ended) -> tuple[str, str, Plan]:
     course = end.work.course
     state = "succeeded" if end.outcome is Outcome.SUCCEEDED else "failed"
-    return end.work.job.id, state, course.failed_plan or course.plan
+    return end.work.claim.id, state, course.failed_plan or course.plan
 
 
 def _succeeded(end: Ended, now: datetime) -> OperationSucceeded:

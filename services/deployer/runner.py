@@ -1,7 +1,7 @@
 """The runner: claims operations in batches, walks each through its course, and writes what ended in one transaction.
 
 What a driver finishes at once is claimed, planned, done and written without any write in between. Killed at any
-point, its jobs return to the queue when their leases end; the next runner walks the same courses again, and the
+point, what it held waits again when its lease ends; the next runner walks the same courses again, and the
 drivers know by the keys of the orders what was done already. Only what cannot be found out again is saved on the way,
 before anything is done about it: that an operation is being stopped or turned back, and why.
 """
@@ -20,12 +20,12 @@ from services.deployer.plan import Ground, no_way_back, obstacle
 from services.deployer.planner import Planner
 from services.deployer.results import finish, save, tell
 from services.deployer.settings import DeployerSettings
-from services.deployer.store import Loaded, Store
+from services.deployer.store import Claim, Loaded, Store
 from services.deployer.work import Work, begin, wish_of
 from shared.bus import back_offs
 from shared.clockwork import FALLBACK_SECONDS
 from shared.errors import is_transient
-from shared.ledger import Job, Ledger
+from shared.ledger import Ledger
 
 log = structlog.get_logger()
 
@@ -74,11 +74,7 @@ class Runner:
                 await asyncio.sleep(next(waits))
 
     async def _claim(self) -> bool:
-        free = min(self._settings.claim, self._settings.at_once - len(self._leases))
-        jobs = await self._leases.claim(free) if free > 0 else []
-        for job in jobs:
-            self._works.pop(job.id, None)  # lost and claimed again: it has a new token
-        return bool(jobs)
+        return bool(await self._leases.claim(self._settings.claim))
 
     async def _wait(self) -> None:
         """Until there is a job, a driver moved, or it is time to look for deadlines and cancellations."""
@@ -93,12 +89,12 @@ class Runner:
 
     async def _pass(self) -> None:
         """Take everything as far as it goes without waiting, and write what came of it."""
-        self._works = {key: work for key, work in self._works.items() if self._leases.holds(work.job)}
-        await self._take_up([job for job in self._leases.jobs if job.id not in self._works])
+        self._works = {key: work for key, work in self._works.items() if self._leases.holds(work.claim)}
+        await self._take_up([claim for claim in self._leases.claims if claim.id not in self._works])
         await self._look_for_wishes()
         moving = list(self._works.values())
-        while moving := [work for work in moving if self._leases.sure(work.job)]:
-            moving = await self._step(moving)
+        while moving and self._leases.sure:
+            moving = await self._step([work for work in moving if self._leases.holds(work.claim)])
         await self._finish([work for work in self._works.values() if work.todo is Next.END])
         await self._tell()
 
@@ -130,32 +126,35 @@ class Runner:
         decided += [(w, courses.stay(c, reason)) for w, (c, _) in grave if (reason := reasons.get(id(w)))]
         decided += [(w, move) for w, move in grave if move[1] is Next.STOP]
         async with self._ledger.turn() as turn:
-            ours = await save(turn, [(work, course) for work, (course, _) in decided])
+            ours = await save(turn, self._leases.runner, [(work, course) for work, (course, _) in decided])
         for work, move in decided:
-            if work.job.id in ours:
+            if work.claim.id in ours:
                 work.go(move)
-        self._leases.forget(work.job for work, _ in decided if work.job.id not in ours)
+        self._leases.forget(work.claim for work, _ in decided if work.claim.id not in ours)
 
     # -- begin and end --------------------------------------------------------------------------------------------
 
-    async def _take_up(self, jobs: Sequence[Job]) -> None:
-        """Load what was claimed. New operations get a plan; those of another runner go on where they stood."""
-        if not jobs:
+    async def _take_up(self, claims: Sequence[Claim]) -> None:
+        """New operations get a plan; those of another runner are loaded, and go on where they stood."""
+        if not claims:
             return
+        loaded = self._leases.known(claims)
         async with self._ledger.pool.acquire() as conn:
             store = Store(conn)
-            loaded = await store.load([job.id for job in jobs])
+            known = {each.operation.id for each in loaded}
+            if strange := [claim.id for claim in claims if claim.id not in known]:
+                loaded += await store.load(strange)
             lies = [(each.site, each.deployment) for each in loaded]
             grounds = await self._planner.grounds(store, [each.operation for each in loaded], lies)
-        by_id = {job.id: job for job in jobs}
+        by_id = {claim.id: claim for claim in claims}
         found = [(by_id[each.operation.id], each, ground) for each, ground in zip(loaded, grounds, strict=True)]
-        for (job, each, ground), move in zip(found, await self._first_moves(found), strict=True):
+        for (claim, each, ground), move in zip(found, await self._first_moves(found), strict=True):
             wish = wish_of(each.cancel_reason)
-            work = Work(job, each.operation, ground, each.sequence, *move, told_at=self._clock(), wish=wish)
-            self._works[job.id] = work
-        self._leases.forget(job for job in jobs if job.id not in self._works)
+            work = Work(claim, each.operation, ground, each.sequence, *move, told_at=self._clock(), wish=wish)
+            self._works[claim.id] = work
+        self._leases.forget(claim for claim in claims if claim.id not in self._works)
 
-    async def _first_moves(self, found: Sequence[tuple[Job, Loaded, Ground]]) -> list[Move]:
+    async def _first_moves(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[Move]:
         """Where each begins: refused, on its plan, or where another runner left it."""
         now = datetime.now(UTC)
         causes = [None if each.course else obstacle(each.operation, ground, self._crew) for _, each, ground in found]
@@ -166,8 +165,8 @@ class Runner:
             if each.course
             else courses.refuse(cause, now)
             if cause
-            else begin(next(plans), each, job.attempt, now, self._limits)
-            for (job, each, _), cause in zip(found, causes, strict=True)
+            else begin(next(plans), each, claim.attempt, now, self._limits)
+            for (claim, each, _), cause in zip(found, causes, strict=True)
         ]
 
     async def _finish(self, works: Sequence[Work]) -> None:
@@ -176,7 +175,7 @@ class Runner:
             return
         try:
             async with self._ledger.turn() as turn:
-                await finish(turn, works, self._settings.history)
+                await finish(turn, self._leases.runner, works, self._settings.history)
         except Exception as error:
             if is_transient(error):
                 raise
@@ -184,10 +183,10 @@ class Runner:
                 await self._finish(works[: len(works) // 2])
                 await self._finish(works[len(works) // 2 :])
                 return
-            log.exception("a result cannot be written", action="result_broke", operation=works[0].job.id)
+            log.exception("a result cannot be written", action="result_broke", operation=works[0].claim.id)
         for work in works:
-            del self._works[work.job.id]
-        self._leases.forget(work.job for work in works)
+            del self._works[work.claim.id]
+        self._leases.forget(work.claim for work in works)
 
     # -- while they last ------------------------------------------------------------------------------------------
 
@@ -198,11 +197,11 @@ class Runner:
         if not due:
             return
         async with self._ledger.turn() as turn:
-            ours = await tell(turn, due)
+            ours = await tell(turn, self._leases.runner, due)
         for work in due:
             work.told_at = now
-            work.sequence += work.job.id in ours
-        self._leases.forget(work.job for work in due if work.job.id not in ours)
+            work.sequence += work.claim.id in ours
+        self._leases.forget(work.claim for work in due if work.claim.id not in ours)
 
     async def _look_for_wishes(self) -> None:
         """Cancellations reach us through the database: the command may have gone to any replica."""

@@ -63,6 +63,13 @@ create table component_revision (
     primary key (site, app, component, version)
 );
 
+create table runner (
+    -- Who works on operations. One lease a replica, kept alive by its heartbeat.
+    id text primary key,
+    instance text not null unique, -- the replica; when it starts anew, its former runner has ended
+    lease_until timestamptz not null
+);
+
 create table operation (
     id text primary key, -- that of the command
     site text not null,
@@ -76,6 +83,8 @@ create table operation (
     actor text not null,
     requested_at timestamptz not null,
     cancel_reason text, -- somebody wants it stopped
+    runner text, -- who works on it; null = waits. Its result counts only from this one
+    claims integer not null default 0, -- how often it was taken up
     sequence bigint not null default 0, -- of its events
     state text not null default 'queued' check (state in
         ('queued', -- accepted
@@ -91,6 +100,7 @@ create table operation (
 
 -- One operation at a time on a site: whoever comes second is rejected with site_busy.
 create unique index operation_active on operation (site) where finished_at is null;
+create index operation_waiting on operation (requested_at) where finished_at is null and runner is null;
 
 create table evidence (
     -- What a failed release left to learn from.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from shared.messages.words import DeploymentStatus, OperationKind
 log = structlog.get_logger()
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
-QUEUE = "operation"
 
 Pair = tuple[str, str]
 """An app with a version, or a site with an app."""
@@ -31,6 +30,14 @@ _COMPONENTS: TypeAdapter[tuple[Component, ...]] = TypeAdapter(tuple[Component, .
 _COURSE: TypeAdapter[Course] = TypeAdapter(Course)
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 _PHASES: TypeAdapter[tuple[deployer.PhaseResult, ...]] = TypeAdapter(tuple[deployer.PhaseResult, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An operation that a runner holds, and how often it was taken up."""
+
+    id: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,6 @@ class Saved:
     """How far an operation has come, as it is to be kept."""
 
     id: str
-    token: int
     course: Course
     state: str
     sequence: int
@@ -110,8 +116,11 @@ class Store:
         known = {(row["app"], row["version"]): _release(row) for row in rows if row["version"] is not None}
         return known, {row["app"] for row in rows if row["app_known"]}
 
-    async def insert_operations(self, operations: Sequence[Operation], now: datetime) -> set[str]:
-        """The ids of those that were stored; on the sites of the others an operation began in the meantime."""
+    async def insert_operations(self, operations: Sequence[Operation], runner: str | None, now: datetime) -> set[str]:
+        """Store operations, claimed by `runner` or waiting. The ids of those that were stored.
+
+        The others are known already, or on their sites an operation began in the meantime.
+        """
         rows = await SQL.fetch(
             self._conn,
             "insert_operations",
@@ -125,6 +134,7 @@ class Store:
             timeouts=[o.timeout_seconds for o in operations],
             correlation_ids=[o.correlation_id for o in operations],
             actors=[o.actor for o in operations],
+            runner=runner,
             now=now,
         )
         return {row["id"] for row in rows}
@@ -171,19 +181,48 @@ class Store:
         rows = await SQL.fetch(self._conn, "find_wishes", ids=list(ids))
         return {row["id"]: row["cancel_reason"] for row in rows}
 
-    async def save_courses(self, saved: Iterable[Saved]) -> set[str]:
-        """The ids of those whose worker still holds the job; only these were saved."""
-        rows = [(s.id, s.token, _COURSE.dump_python(s.course, mode="json"), s.state, s.sequence) for s in saved]
-        ids, tokens, courses, states, sequences = columns(rows, 5)
-        arguments = {"ids": ids, "tokens": tokens, "courses": courses, "states": states, "sequences": sequences}
-        return {row["id"] for row in await SQL.fetch(self._conn, "save_courses", **arguments)}
+    async def save_courses(self, runner: str, saved: Iterable[Saved]) -> set[str]:
+        """The ids of those that this runner still holds; only these were saved."""
+        rows = [(s.id, _COURSE.dump_python(s.course, mode="json"), s.state, s.sequence) for s in saved]
+        ids, courses, states, sequences = columns(rows, 4)
+        arguments = {"ids": ids, "courses": courses, "states": states, "sequences": sequences}
+        return {row["id"] for row in await SQL.fetch(self._conn, "save_courses", runner=runner, **arguments)}
+
+    # -- who works on what ----------------------------------------------------------------------------------------
+
+    async def add_runner(self, runner: str, instance: str, seconds: float) -> None:
+        """A lease for a runner that begins; its predecessor under the same name has ended."""
+        await SQL.run(self._conn, "end_former_runner", instance=instance)
+        await SQL.run(self._conn, "add_runner", id=runner, instance=instance, lease=timedelta(seconds=seconds))
+
+    async def extend_runner(self, runner: str, seconds: float) -> bool:
+        """Heartbeat; False when the lease was lost."""
+        return await SQL.run(self._conn, "extend_runner", id=runner, lease=timedelta(seconds=seconds)) == 1
+
+    async def release_lapsed(self) -> int:
+        """Let go of what runners held that fell silent; how many operations wait again."""
+        return await SQL.run(self._conn, "release_lapsed")
+
+    async def remove_runner(self, runner: str) -> None:
+        """End a runner and let go of what it held."""
+        await SQL.run(self._conn, "remove_runner", id=runner)
+
+    async def claimed_by(self, runner: str) -> list[Claim]:
+        """What a runner holds."""
+        return [Claim(r["id"], r["claims"]) for r in await SQL.fetch(self._conn, "claimed_by", runner=runner)]
+
+    async def claim_operations(self, runner: str, limit: int) -> list[Claim]:
+        """Up to `limit` operations that waited, now held by `runner`; none when its lease has ended."""
+        rows = await SQL.fetch(self._conn, "claim_operations", runner=runner, limit=limit)
+        return [Claim(row["id"], row["claims"]) for row in rows]
 
     # -- results --------------------------------------------------------------------------------------------------
 
-    async def finish_operations(self, ended: Iterable[tuple[str, str, Plan]], now: datetime) -> None:
-        """Rows of operation, end state and the plan that was followed."""
+    async def finish_operations(self, runner: str, ended: Iterable[tuple[str, str, Plan]], now: datetime) -> set[str]:
+        """Rows of operation, end state and the plan that was followed; the ids of those `runner` still held."""
         ids, states, plans = columns([(key, state, plan_json(plan)) for key, state, plan in ended], 3)
-        await SQL.run(self._conn, "finish_operations", ids=ids, states=states, plans=plans, now=now)
+        arguments = {"runner": runner, "ids": ids, "states": states, "plans": plans, "now": now}
+        return {row["id"] for row in await SQL.fetch(self._conn, "finish_operations", **arguments)}
 
     async def put_deployments(self, left: Iterable[tuple[Operation, Deployment]]) -> None:
         """Deployments as these operations left them."""
@@ -234,7 +273,7 @@ def _content(row: asyncpg.Record) -> Content:
 
 def _facts(site: str, row: asyncpg.Record) -> Facts:
     return Facts(
-        site=Site(site, row["driver"], simplex=row["simplex"]) if row["site_known"] else None,
+        site=_site(site, row) if row["site_known"] else None,
         deployment=_deployment(row),
         held_by=(row["strategy_id"], row["strategy"]) if row["strategy_id"] else None,
         busy_with=row["busy_with"],

@@ -9,8 +9,7 @@ from services.deployer.course import Course, Leg, Limits, Move, Next
 from services.deployer.domain import Operation
 from services.deployer.drivers import Order, Progress, Running
 from services.deployer.plan import Ground, Plan, order_for
-from services.deployer.store import Loaded
-from shared.ledger import Job
+from services.deployer.store import Claim, Loaded
 from shared.messages.deployer import Cause
 
 _NOT_STARTED = Running("its driver cannot be reached; it is tried again")
@@ -20,7 +19,7 @@ _NOT_STARTED = Running("its driver cannot be reached; it is tried again")
 class Work:
     """An operation that this runner has claimed. Only the runner changes it."""
 
-    job: Job
+    claim: Claim
     operation: Operation
     ground: Ground
     sequence: int

@@ -4,6 +4,7 @@ One `Conductor` lives for one turn. Handlers load strategies through it, change 
 steps that moved; `finish` does all that follows and writes each kind of change once for the whole turn.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.strategies import operation_of
 from shared.ledger import Turn
 from shared.messages.base import Event, Fault
-from shared.messages.deployer import RequestOperation
+from shared.messages.deployer import OPERATIONS_AT_ONCE, Requested, RequestOperations
 from shared.messages.strategy import (
     BATCH,
     Counts,
@@ -44,11 +45,18 @@ def operation_id(strategy_id: str, position: int, attempt: int) -> str:
 
 def step_of(operation: str) -> tuple[str, int, int] | None:
     """Strategy id, position and attempt of a step's operation; None for any other operation."""
-    strategy_id, _, rest = operation.partition(".")
-    position, _, attempt = rest.partition(".")
-    if not (position.isascii() and position.isdigit() and attempt.isascii() and attempt.isdigit()):
-        return None
-    return (strategy_id, int(position), int(attempt)) if len(position) < 10 and len(attempt) < 10 else None
+    match = _STEP.fullmatch(operation)
+    return (match[1], int(match[2]), int(match[3])) if match else None
+
+
+def batch_of(batch: str) -> tuple[str, str] | None:
+    """Strategy id and name of a batch of operations that a strategy asked for; None for any other command."""
+    match = _BATCH.fullmatch(batch)
+    return (match[1], match[2]) if match else None
+
+
+_STEP = re.compile(r"(.+)\.([0-9]{1,9})\.([0-9]{1,9})")
+_BATCH = re.compile(r"(.+)/([0-9]{1,9}\.[0-9]{1,9})")
 
 
 @dataclass(slots=True)
@@ -61,6 +69,8 @@ class Score:
     cursors: list[int]
     sequence: int
     steps: list[StepChange] = field(default_factory=list)
+    batches: int = 0
+    """How often steps were started in this turn."""
 
     def emit(self, turn: Turn, event: Event) -> None:
         """Send an event of this strategy with its next sequence number."""
@@ -132,7 +142,7 @@ class Conductor:
                 score.note(await store.abort_steps(self._turn.conn, score.now.id, score.now.why))
             if moves.stage is None or not moves.start:
                 return await self._settle(score, moves)
-            await self._start(score, moves.stage, moves.start)
+            await self._start(score, moves.stage, min(moves.start, OPERATIONS_AT_ONCE))
 
     async def _settle(self, score: Score, moves: Moves) -> None:
         if moves.soak_until and moves.soak_until > self._turn.now:
@@ -142,7 +152,9 @@ class Conductor:
             await emit_fleet(self._turn, [SitesReleased(strategy_id=score.now.id)], score.now.id)
 
     async def _start(self, score: Score, stage: int, count: int) -> None:
-        rows = await store.start_steps(self._turn.conn, score.now.id, stage, score.cursors[stage], count)
+        score.batches += 1
+        batch = f"{score.sequence}.{score.batches}"  # the sequence rises with every turn in which steps start
+        rows = await store.start_steps(self._turn.conn, score.now.id, stage, score.cursors[stage], count, batch)
         rows.sort(key=lambda row: row["position"])
         if len(rows) < count:
             raise AssertionError(f"stage {stage} of {score.now.id} counts {count} startable sites, found {len(rows)}")
@@ -150,21 +162,21 @@ class Conductor:
         score.cursors[stage] = rows[-1]["position"] + 1
         score.recount(stage, waiting=-len(rows), running=len(started), aborted=len(rows) - len(started))
         score.note(rows)
-        for row in started:
-            self._request(score, row)
+        if started:
+            self._request(score, batch, started)
 
-    def _request(self, score: Score, row: Row) -> None:
+    def _request(self, score: Score, batch: str, steps: Sequence[Row]) -> None:
         spec = score.row["spec"]
-        command = RequestOperation(
-            site=row["site"],
+        command = RequestOperations(
+            batch=f"{score.now.id}/{batch}",
+            strategy_id=score.now.id,
             app=score.row["app"],
             kind=operation_of(score.row["type"], spec["force"]),
             version=score.row["version"],
             timeout_seconds=spec["step_timeout_seconds"],
-            strategy_id=score.now.id,
+            operations=tuple(_requested(score.now.id, row) for row in steps),
         )
-        identifier = operation_id(score.now.id, row["position"], row["attempt"])
-        self._turn.emit(command, message_id=identifier, correlation_id=score.now.id)
+        self._turn.emit(command, message_id=command.batch, correlation_id=score.now.id)
 
     # -- words and rows -------------------------------------------------------------------------------------------
 
@@ -226,6 +238,11 @@ def state_event(strategy: Strategy, at: datetime) -> StrategyStateChanged:
         counts=strategy.counts,
         at=at,
     )
+
+
+def _requested(strategy_id: str, row: Row) -> Requested:
+    identifier = operation_id(strategy_id, row["position"], row["attempt"])
+    return Requested.model_construct(operation_id=identifier, site=row["site"])
 
 
 def _not_held(row: Row) -> Fault:

@@ -52,7 +52,8 @@ async def soaks_over(turn: Turn, timers: Sequence[Timer]) -> None:
 
 def handlers(knobs: Knobs) -> Handlers:
     """HANDLERS with the knobs they need."""
-    return {**HANDLERS, CommandRejected: partial(outcomes.operations_refused, knobs)}
+    began, refused = partial(outcomes.operations_began, knobs), partial(outcomes.requests_refused, knobs)
+    return {**HANDLERS, CommandAccepted: began, CommandRejected: refused}
 
 
 HANDLERS: Handlers = {
@@ -64,10 +65,10 @@ HANDLERS: Handlers = {
     **roll_out.HANDLERS,
     ReleaseAvailable: releases_available,
     ReleaseWithdrawn: releases_withdrawn,
-    CommandAccepted: outcomes.operations_began,
+    CommandAccepted: partial(outcomes.operations_began, Knobs.model_construct()),
     OperationSucceeded: outcomes.operations_finished,
     OperationFailed: outcomes.operations_finished,
-    CommandRejected: partial(outcomes.operations_refused, Knobs.model_construct()),
+    CommandRejected: partial(outcomes.requests_refused, Knobs.model_construct()),
     StageForecast: forecasts_made,
     FailureRateHigh: failure_rates_high,
 }

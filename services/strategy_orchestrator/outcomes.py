@@ -5,40 +5,55 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from services.strategy_orchestrator import store
-from services.strategy_orchestrator.conductor import UNPARK, Conductor, Score, step_of
+from services.strategy_orchestrator.conductor import UNPARK, Conductor, Score, batch_of, step_of
 from services.strategy_orchestrator.settings import Knobs
 from services.strategy_orchestrator.store import Row
 from shared.codec import Envelope
 from shared.ledger import Timer, Turn
+from shared.messages.base import Fault
 from shared.messages.deployer import (
     CommandAccepted,
     CommandRejected,
     OperationFailed,
+    OperationsTaken,
     OperationSucceeded,
     RequestOperation,
+    RequestOperations,
 )
 from shared.messages.strategy import SiteState
 from shared.messages.words import StepState
 
 Finished = OperationSucceeded | OperationFailed
+Step = tuple[str, int, int]
+"""Strategy id, position and attempt."""
 
 SITE_BUSY = "site_busy"
 LAGGING = frozenset({"unknown_site", "unknown_app", "unknown_release", "site_held"})
 """Refusals of what our own rows allow: the deployer reads sites, releases and holds from other topics than commands."""
 
 
-async def operations_began(turn: Turn, batch: Sequence[Envelope[CommandAccepted]]) -> None:
-    """Note single operations, so that their sites count as busy. Those of strategies are known from their steps."""
-    answers = (envelope.data for envelope in batch)
+async def operations_began(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandAccepted]]) -> None:
+    """Note single operations, so that their sites count as busy; hear which of a strategy's may not begin."""
+    answers = [envelope.data for envelope in batch]
     single = [
         (answer.about, answer.command_id)
         for answer in answers
-        if answer.command_type == RequestOperation.TYPE
-        and "plan" not in answer.result  # a preview
-        and step_of(answer.command_id) is None
+        if answer.command_type == RequestOperation.TYPE and "plan" not in answer.result  # a preview
     ]
     if single:
         await store.begin_operations(turn.conn, single)
+    taken = [OperationsTaken.model_validate(a.result) for a in answers if a.command_type == RequestOperations.TYPE]
+    refused = [(step, r.faults) for t in taken for r in t.refused if (step := step_of(r.operation_id))]
+    await _refuse(knobs, turn, refused)
+
+
+async def requests_refused(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandRejected]]) -> None:
+    """A strategy's command was refused as a whole: that is the answer to each of its operations."""
+    refusals = {name: e.data.faults for e in batch if (name := batch_of(e.data.command_id))}
+    if refusals:
+        rows = await store.steps_of_batches(turn.conn, list(refusals))
+        steps = [((r["strategy_id"], r["position"], r["attempt"]), (r["strategy_id"], r["batch"])) for r in rows]
+        await _refuse(knobs, turn, [(step, refusals[name]) for step, name in steps])
 
 
 async def operations_finished(turn: Turn, batch: Sequence[Envelope[Finished]]) -> None:
@@ -48,16 +63,14 @@ async def operations_finished(turn: Turn, batch: Sequence[Envelope[Finished]]) -
     """
     conductor = Conductor(turn)
     events = {envelope.data.operation_id: envelope.data for envelope in batch}
-    ends = {operation: step for operation in events if (step := step_of(operation))}
+    ends = {o: step for o, event in events.items() if event.strategy_id and (step := step_of(o))}
     moved = await _end_steps(turn, conductor, events, ends)
     freed = await _end_singles(turn, conductor, [e for e in events.values() if e.operation_id not in ends])
     await _note_deployments(turn, [events[operation] for operation in (*moved, *freed)])
     await conductor.finish()
 
 
-async def _end_steps(
-    turn: Turn, conductor: Conductor, events: dict[str, Finished], ends: dict[str, tuple[str, int, int]]
-) -> list[str]:
+async def _end_steps(turn: Turn, conductor: Conductor, events: dict[str, Finished], ends: dict[str, Step]) -> list[str]:
     """End the running steps of these operations; returns the operations that ended one."""
     if not ends:
         return []
@@ -107,19 +120,19 @@ async def _note_deployments(turn: Turn, events: Sequence[Finished]) -> None:
         turn.emit(state, sequence=sequences.get(event.site, 0), correlation_id=event.strategy_id or event.operation_id)
 
 
-async def operations_refused(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandRejected]]) -> None:
+async def _refuse(knobs: Knobs, turn: Turn, refusals: Sequence[tuple[Step, Sequence[Fault]]]) -> None:
     """A step whose site cannot change now waits without a slot; one that is refused for another reason has failed."""
-    refusals = [(step, e.data) for e in batch if (step := step_of(e.data.command_id))]
     if not refusals:
         return
     conductor = Conductor(turn)
     await conductor.load(step[0] for step, _ in refusals)
-    again = {step for step, r in refusals if _may_try_again(r.code, step[2], knobs.lag_attempts)}
-    later = [(*step, r.code, _message(r)) for step, r in refusals if step in again]
-    failed = [(*step, StepState.FAILED.value, r.code, _message(r)) for step, r in refusals if step not in again]
+    rows = [(*step, faults[0].code, _message(faults)) for step, faults in refusals]
+    again = [_may_try_again(code, attempt, knobs.lag_attempts) for _, _, attempt, code, _ in rows]
+    later = [row for row, may in zip(rows, again, strict=True) if may]
+    failed = [(*r[:3], StepState.FAILED.value, *r[3:]) for r, may in zip(rows, again, strict=True) if not may]
     if later:
         await _recount(conductor, await store.park_steps(turn.conn, later), {"running": -1, "waiting": 1, "parked": 1})
-        for strategy_id in {step[0] for step in later if step[3] != SITE_BUSY}:
+        for strategy_id in {row[0] for row in later if row[3] != SITE_BUSY}:
             turn.set_timer(UNPARK, strategy_id, turn.now + timedelta(seconds=knobs.lag_seconds))
     if failed:
         await _recount(conductor, await store.finish_steps(turn.conn, failed), {"running": -1})
@@ -140,8 +153,8 @@ async def unpark(turn: Turn, timers: Sequence[Timer]) -> None:
     await conductor.finish()
 
 
-def _message(refusal: CommandRejected) -> str:
-    return "; ".join(fault.message for fault in refusal.faults)[:1_000]
+def _message(faults: Iterable[Fault]) -> str:
+    return "; ".join(fault.message for fault in faults)[:1_000]
 
 
 async def _reopen(conductor: Conductor, rows: Sequence[Row]) -> None:

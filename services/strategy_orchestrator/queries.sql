@@ -161,10 +161,17 @@ with next as materialized (
     order by st.position limit :count
 ), unfit as (select array(select position from next where not managed) as positions)
 update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
+    batch = :batch,
     why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
     why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
 returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message;
+
+-- name: steps_of_batches
+select s.strategy_id, s.position, s.attempt, s.batch
+from step s join unnest(:strategy_ids::text[], :names::text[]) as b (strategy_id, name)
+    on s.strategy_id = b.strategy_id and s.batch = b.name
+where s.state = 'running';
 
 -- name: finish_steps
 -- Guarded by state and attempt: a repeated event, or one of an earlier attempt, moves nothing.

@@ -12,7 +12,7 @@ from shared.bus import Handlers
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
-from shared.messages.base import Fault
+from shared.messages.base import ErrorCode, Fault
 from shared.messages.strategy import (
     BATCH,
     AbortStrategy,
@@ -34,6 +34,9 @@ from shared.messages.words import StepState
 EXCLUDED_SHOWN = 1_000
 """An event lists so many left-out sites; it stays below Kafka's limit for a record, and the count is exact."""
 
+MOST_ID = 175
+"""Ids have at most 200 characters, and an operation's is that of its strategy with position and attempt."""
+
 # -- create -------------------------------------------------------------------------------------------------------
 
 
@@ -48,6 +51,9 @@ async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
     if await store.name_taken(turn.conn, spec.name):
         message = f"there is a strategy '{spec.name}' already; delete it, or take another name"
         faults.append(Fault(code="strategy_exists", field="spec.name", message=message, value=spec.name))
+    if len(envelope.id) > MOST_ID:
+        message = f"the id becomes that of the strategy and part of its operations' ids: at most {MOST_ID} characters"
+        faults.append(Fault(code=ErrorCode.INVALID_FIELD, field="ce_id", message=message, value=envelope.id))
     if spec.selection.empty:
         message = "names no sites, groups or labels; set `all` to mean the whole fleet"
         faults.append(Fault(code="empty_selection", field="spec.selection", message=message))

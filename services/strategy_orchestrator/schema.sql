@@ -84,6 +84,7 @@ create table step (
     )),
     attempt integer not null default 1,
     parked boolean not null default false, -- waits for its site to become free, not for a slot
+    batch text, -- its operation was asked for in the command of this name
     why_code text,
     why_message text,
     primary key (strategy_id, position)

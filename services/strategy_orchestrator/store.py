@@ -282,10 +282,16 @@ async def save_forecasts(conn: Connection, forecasts: Sequence[tuple[str, int, d
 # -- steps ----------------------------------------------------------------------------------------------------------
 
 
-async def start_steps(conn: Connection, strategy_id: str, stage: int, cursor: int, count: int) -> list[Row]:
-    """Give the next `count` waiting steps from `cursor` on a slot; the steps as they are now."""
-    values = {"strategy_id": strategy_id, "stage": stage, "cursor": cursor, "count": count}
+async def start_steps(conn: Connection, strategy_id: str, stage: int, cursor: int, count: int, batch: str) -> list[Row]:
+    """Give the next `count` waiting steps from `cursor` on a slot, all asked for in one batch; as they are now."""
+    values = {"strategy_id": strategy_id, "stage": stage, "cursor": cursor, "count": count, "batch": batch}
     return await SQL.fetch(conn, "start_steps", **values)
+
+
+async def steps_of_batches(conn: Connection, batches: Sequence[tuple[str, str]]) -> list[Row]:
+    """Those steps that still run of the batches, given by (strategy id, name)."""
+    strategy_ids, names = columns(batches, 2)
+    return await SQL.fetch(conn, "steps_of_batches", strategy_ids=strategy_ids, names=names)
 
 
 async def finish_steps(

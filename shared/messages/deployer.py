@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.messages.base import Command, Event, Model
+from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Version
@@ -29,6 +29,35 @@ class RequestOperation(Command):
     preview: bool = Field(default=False, description="only plan: the answer's `result.plan` shows it, nothing is done")
 
 
+OPERATIONS_AT_ONCE = 200
+"""The most operations that one command asks for."""
+
+
+class Requested(Model):
+    """One operation among those of a `RequestOperations`."""
+
+    operation_id: Identifier
+    site: Name
+
+
+class RequestOperations(Command):
+    """Do the same job on many sites: what strategies send.
+
+    The answer accepts the command as a whole; its `result` is an `OperationsTaken`, which names those operations that
+    may not begin. An operation id that is known already has no second effect.
+    """
+
+    SUBJECT, KEY = "strategy_id", "batch"
+
+    batch: Identifier = Field(description="the id of this command again, as its Kafka key: it spreads over partitions")
+    strategy_id: Identifier
+    app: Name
+    kind: OperationKind
+    version: Version | None = None
+    timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="each operation ends by then")
+    operations: tuple[Requested, ...] = Field(min_length=1, max_length=OPERATIONS_AT_ONCE)
+
+
 class CancelOperation(Command):
     """Stop an operation at the next safe point and recover the site to the release it had."""
 
@@ -49,6 +78,19 @@ class CommandRejected(_Rejected):
     """The deployer refused a command; `code` is `site_busy` when another operation runs there."""
 
     SUBJECT, KEY = "command_id", "about"
+
+
+class OperationRefused(Model):
+    """An operation of a `RequestOperations` that may not begin, with every reason."""
+
+    operation_id: Identifier
+    faults: tuple[Fault, ...]
+
+
+class OperationsTaken(Model):
+    """The result of an accepted `RequestOperations`; all that are not refused have begun."""
+
+    refused: tuple[OperationRefused, ...] = ()
 
 
 class Cause(Model):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import psutil
 
 from services.deployer.keeper.mark import Mark
+from shared.embedded.ports import is_free
 
 
 def listens(mark: Mark, port: int) -> bool:
@@ -20,7 +20,7 @@ def listens(mark: Mark, port: int) -> bool:
 
 def stranger(mark: Mark | None, port: int) -> str | None:
     """Who holds the port although it is not our component; None if it is free or ours."""
-    if _free(port) or (mark and listens(mark, port)):
+    if is_free(port) or (mark and listens(mark, port)):
         return None
     return _name_of_holder(port)
 
@@ -39,17 +39,6 @@ def _listens(pid: int, port: int) -> bool:
     except psutil.NoSuchProcess:
         return False
     return any(_is_on(one, port) for one in connections)
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As a server would bind: connections of a former one in TIME_WAIT do not count.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _name_of_holder(port: int) -> str:

@@ -255,11 +255,10 @@ def deployer(
     async def wire(service: Service) -> None:
         crew = Crew({"simulated": drive(SimulatedDriver(service.settings.home / "devices")), **also})
         own = DeployerSettings(**{"cancel_check_seconds": 0.02, "stop_seconds": 0.5, "recovery_seconds": 1.5, **knobs})
-        service.handlers = handlers(Planner(crew))
+        leases = (runs or Leases)(service.ledger, service.settings.instance, service.settings.lease_seconds)
+        service.handlers = handlers(Planner(crew), leases)
         service.topics = TOPICS
         if runs:
-            owner = f"deployer-{service.settings.instance}"
-            leases = runs(service.ledger, owner, service.settings.lease_seconds)
             service.parts.append(Runner(service.ledger, crew, own, leases).run)
 
     return wire

@@ -4,7 +4,7 @@ import pytest
 
 from shared.manifest import SimulatedComponent
 from shared.messages.base import CommandAccepted
-from shared.messages.deployer import RequestOperation
+from shared.messages.deployer import OperationsTaken, Requested, RequestOperation, RequestOperations
 from shared.messages.strategy import Site, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
 from shared.messages.words import OperationKind
 from tests.service.deployer.fleet import ready
@@ -57,6 +57,36 @@ async def test_a_site_held_by_a_strategy_takes_only_that_strategys_operations(wo
         await fleet.tell(SitesReleased(strategy_id="s-1"))
         await fleet.known(fleet.service)
         await fleet.do("oslo", "remove")
+
+
+async def test_a_batch_begins_what_may_begin_and_names_what_may_not(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], ["1.0"]) as fleet:
+        answer = await world.ask(batch_of("s/1.1", "oslo", "rome", "atlantis", "oslo"))
+        assert isinstance(answer, CommandAccepted)
+        refused = OperationsTaken.model_validate(answer.result).refused
+        assert [(r.operation_id, r.faults[0].code) for r in refused] == [
+            ("s.2.1", "unknown_site"),
+            ("s.3.1", "site_busy"),
+        ]
+        assert {(await fleet.end(f"s.{n}.1")).site for n in (0, 1)} == {"oslo", "rome"}
+
+
+async def test_a_batch_that_comes_again_by_another_command_has_no_second_effect(world: World) -> None:
+    async with ready(world, ["oslo"], []) as fleet:
+        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.3, 0.3)))
+        await fleet.known(fleet.service)
+        first = await world.ask(batch_of("s/1.1", "oslo"))
+        while_it_runs = await world.ask(batch_of("s/1.2", "oslo"))
+        await fleet.end("s.0.1")
+        after = await world.ask(batch_of("s/1.3", "oslo"))
+        assert [getattr(answer, "result", None) for answer in (first, while_it_runs, after)] == [{}, {}, {}]
+        assert fleet.effects("s.0.1") == [("forward/web", "started"), ("forward/web", "ended")]
+
+
+def batch_of(batch: str, *sites: str) -> RequestOperations:
+    operations = tuple(Requested(operation_id=f"s.{n}.1", site=site) for n, site in enumerate(sites))
+    facts = {"app": "shop", "kind": OperationKind.APPLY, "version": "1.0"}
+    return RequestOperations(batch=batch, strategy_id="s", operations=operations, **facts)
 
 
 async def test_everything_unknown_is_named(world: World) -> None:

@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from shared.codec import Envelope
 from shared.messages import catalog, strategy
-from shared.messages.base import Message
+from shared.messages.base import Fault, Message
 from shared.messages.deployer import (
     Cause,
     CommandAccepted,
     CommandRejected,
     OperationFailed,
+    OperationRefused,
+    OperationsTaken,
     OperationSucceeded,
     RequestOperation,
+    RequestOperations,
 )
 from shared.messages.strategy import RegisterSites, Site, StrategySpec
 from shared.messages.words import DeploymentStatus
@@ -24,12 +26,13 @@ APP = "shop"
 
 
 class Devices:
-    """Answers every RequestOperation; `outcome(command)` says how it ends: succeed, fail, or hold (not yet)."""
+    """Answers what asks for operations; `outcome(command)` says how each ends: succeed, fail, or hold (not yet)."""
 
     def __init__(self, world: World, outcome: Callable[[RequestOperation], str] = lambda _: "succeed") -> None:
         self.world = world
         self.outcome = outcome
         self.commands: dict[str, RequestOperation] = {}
+        self.batches: set[str] = set()
         self.held: dict[str, RequestOperation] = {}
         self.running: set[str] = set()
         self.most_running = 0
@@ -48,35 +51,49 @@ class Devices:
                 fresh, done = self.world.seen[done:], len(self.world.seen)
             for envelope in fresh:
                 if isinstance(envelope.data, RequestOperation) and envelope.id not in self.commands:
-                    await self._take(envelope)
+                    await self._take_single(envelope.id, envelope.data)
+                elif isinstance(envelope.data, RequestOperations) and envelope.id not in self.batches:
+                    await self._take_batch(envelope.id, envelope.data)
 
-    async def _take(self, envelope: Envelope[Message]) -> None:
-        command = envelope.data
-        assert isinstance(command, RequestOperation)
-        self.commands[envelope.id] = command
-        fate = self.outcome(command)
-        if fate.startswith("reject:"):
-            await self.reject(envelope.id, command, fate.removeprefix("reject:"))
-            return
-        self.running.add(envelope.id)
-        self.most_running = max(self.most_running, len(self.running))
-        await self.accept(envelope.id, command)
-        if fate == "hold":
-            self.held[envelope.id] = command
-        else:
-            await self.end(envelope.id, command, fate)
-
-    async def accept(self, operation_id: str, command: RequestOperation) -> None:
+    async def _take_single(self, operation_id: str, command: RequestOperation) -> None:
+        fate = self._begin(operation_id, command)
         accepted = CommandAccepted(command_id=operation_id, command_type=command.TYPE, about=command.site)
         await self.world.send(accepted)
+        await self._go_on(operation_id, command, fate)
 
-    async def reject(self, operation_id: str, command: RequestOperation, code: str) -> None:
-        faults = ({"code": code, "field": "site", "message": f"refused: {code}"},)
-        await self.world.send(
-            CommandRejected(
-                command_id=operation_id, command_type=command.TYPE, about=command.site, code=code, faults=faults
-            )
-        )
+    async def _take_batch(self, batch: str, command: RequestOperations) -> None:
+        """`reject-all:` refuses the command as a whole, `reject:` names the operations that may not begin."""
+        self.batches.add(batch)
+        facts = command.model_dump(exclude={"operations", "batch"})
+        singles = {o.operation_id: RequestOperation(site=o.site, **facts) for o in command.operations}
+        fates = {o: self._begin(o, single) for o, single in singles.items()}
+        codes = {o: fate.partition(":")[2] for o, fate in fates.items() if fate.startswith("reject")}
+        if codes and all(fate.startswith("reject-all:") for fate in fates.values()):
+            (code,) = set(codes.values())
+            facts = {"command_id": batch, "command_type": command.TYPE, "about": batch}
+            await self.world.send(CommandRejected(**facts, code=code, faults=(_refusal(code),)))
+            return
+        refused = tuple(OperationRefused(operation_id=o, faults=(_refusal(c),)) for o, c in codes.items())
+        result = OperationsTaken(refused=refused).model_dump(mode="json")
+        accepted = CommandAccepted(command_id=batch, command_type=command.TYPE, about=batch, result=result)
+        await self.world.send(accepted)
+        for operation_id, single in singles.items():
+            if operation_id not in codes:
+                await self._go_on(operation_id, single, fates[operation_id])
+
+    def _begin(self, operation_id: str, command: RequestOperation) -> str:
+        self.commands[operation_id] = command
+        fate = self.outcome(command)
+        if not fate.startswith("reject"):
+            self.running.add(operation_id)
+            self.most_running = max(self.most_running, len(self.running))
+        return fate
+
+    async def _go_on(self, operation_id: str, command: RequestOperation, fate: str) -> None:
+        if fate == "hold":
+            self.held[operation_id] = command
+        else:
+            await self.end(operation_id, command, fate)
 
     async def end(self, operation_id: str, command: RequestOperation, fate: str) -> None:
         self.running.discard(operation_id)
@@ -105,6 +122,10 @@ class Devices:
         """End operations that are held back, the oldest first."""
         for operation_id, command in list(self.held.items())[:count]:
             await self.end(operation_id, command, fate)
+
+
+def _refusal(code: str) -> Fault:
+    return Fault(code=code, field="site", message=f"refused: {code}")
 
 
 async def publish(world: World, version: str = "1.0", upgrades_from: tuple[str, ...] | None = None) -> None:

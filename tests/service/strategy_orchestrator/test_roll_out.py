@@ -7,7 +7,7 @@ import pytest
 
 from services.strategy_orchestrator.app import wire
 from shared.messages.base import CommandRejected
-from shared.messages.deployer import RequestOperation
+from shared.messages.deployer import RequestOperation, RequestOperations
 from shared.messages.strategy import (
     AbortStrategy,
     ApplyStrategy,
@@ -128,7 +128,7 @@ async def test_a_paused_strategy_starts_nothing_until_it_is_resumed(world: World
     async with orchestrated(world, 4, lambda _: "hold") as (_, devices):
         strategy_id = await create(world, max_parallel=1)
         await world.ask(ApplyStrategy(strategy=strategy_id))
-        await world.until(RequestOperation)
+        await world.until(RequestOperations)
         await world.ask(PauseStrategy(strategy=strategy_id, reason="lunch"))
         await devices.release()
         paused = await world.until(StageProgressed, lambda e: e.counts.complete == 1)
@@ -216,7 +216,7 @@ async def test_a_site_that_becomes_unmanaged_is_not_waited_for(world: World) -> 
         strategy_id = await create(world, max_parallel=1)
         await world.ask(ApplyStrategy(strategy=strategy_id))
         await world.ask(RegisterSites(sites=(Site(name="s-001", managed=False), Site(name="s-002", managed=False))))
-        await world.until(RequestOperation)
+        await world.until(RequestOperations)
         while not devices.held:
             async with world.news:
                 await world.news.wait()
@@ -275,3 +275,37 @@ async def test_a_step_that_is_refused_for_good_has_failed(world: World) -> None:
         await world.ask(ApplyStrategy(strategy=strategy_id))
         ended = await state(world, strategy_id, StrategyState.FAILED)
         assert ended.counts == Counts(failed=1)
+
+
+async def test_a_command_that_is_refused_as_a_whole_fails_each_of_its_steps_and_no_other(world: World) -> None:
+    async with orchestrated(world, 5, lambda c: "reject-all:internal" if c.site < "s-003" else "succeed"):
+        strategy_id = await create(world, stages=[{"name": "first", "take": 3}, {"name": "rest"}], on_failure=TOLERANT)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.FAILED)
+        assert ended.counts == Counts(failed=3, complete=2)
+
+
+async def test_of_a_batch_only_the_operations_that_were_refused_fail(world: World) -> None:
+    async with orchestrated(world, 300, lambda c: "reject:driver_mismatch" if c.site == "s-250" else "succeed"):
+        strategy_id = await create(world, max_parallel=300, on_failure=TOLERANT)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.FAILED)
+        assert ended.counts == Counts(failed=1, complete=299)
+
+
+async def test_a_strategy_may_have_an_id_with_dots_and_slashes(world: World) -> None:
+    async with orchestrated(world, 2):
+        command = CreateStrategy(spec=spec())
+        await world.answer(await world.send(command, message_id="night.shift/3.1"))
+        await world.ask(ApplyStrategy(strategy="night.shift/3.1"))
+        assert (await state(world, "night.shift/3.1", StrategyState.COMPLETE)).counts == Counts(complete=2)
+
+
+async def test_an_id_too_long_to_name_operations_by_is_refused(world: World) -> None:
+    async with orchestrated(world, 1):
+        answer = await world.answer(await world.send(CreateStrategy(spec=spec()), message_id="x" * 200))
+        assert isinstance(answer, CommandRejected)
+        assert [(fault.code, fault.field) for fault in answer.faults] == [("invalid_field", "ce_id")]
+
+
+TOLERANT = {"threshold": 100}
