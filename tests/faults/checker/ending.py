@@ -67,7 +67,8 @@ def everything_was_read(evidence: Evidence) -> Verdict:
     ends: dict[tuple[str, int], int] = {}
     for topic in evidence.live:
         for record in evidence.topics[topic]:
-            ends[topic, record.partition] = record.offset + 1
+            place = topic, record.partition
+            ends[place] = max(ends.get(place, 0), record.offset + 1)
     for service in SERVICES:
         for row in evidence.table(f"{service}.consumed"):
             topic = next((name for name in evidence.live if row["topic"].endswith(f".{name}")), row["topic"])

@@ -1,0 +1,313 @@
+"""Ways to break the recorded run, each against one promise: a mutation of what was read, and the rule it violates."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from tests.faults.checker import Evidence
+from tests.faults.checker.reading import Record
+from tests.faults.evidence import Asked
+
+Break = Callable[[Evidence], None]
+
+STRATEGY, DEPLOYER = "strategy.events", "deployer.events"
+
+
+def told(evidence: Evidence, topic: str, name: str, **facts: Any) -> Record:
+    """The first record of this name whose body has these facts."""
+    found = (r for r in evidence.topics[topic] if r.name == name)
+    return next(r for r in found if all(r.body.get(key) == value for key, value in facts.items()))
+
+
+def again(evidence: Evidence, record: Record, *, sequence: bool = False, **facts: Any) -> Record:
+    """The same record once more at the same place, as a message of its own with other facts."""
+    headers = {**record.headers, "ce_id": "forged"}
+    if not sequence:
+        headers.pop("ce_sequence", None)
+    forged = replace(record, headers=headers, body={**record.body, **facts}, digest=1)
+    evidence.topics[record.topic].append(forged)
+    return forged
+
+
+def line(evidence: Evidence, effect: str, order: str) -> dict[str, Any]:
+    """The line of the journal that says this of an order."""
+    return next(x for x in evidence.journal if x["effect"] == effect and x["order"] == order)
+
+
+def move(evidence: Evidence, what: dict[str, Any], behind: dict[str, Any]) -> None:
+    """Have one line of the journal stand right behind another."""
+    evidence.journal.remove(what)
+    evidence.journal.insert(evidence.journal.index(behind) + 1, what)
+
+
+def row(evidence: Evidence, table: str, **facts: Any) -> dict[str, Any]:
+    """The first row with these facts."""
+    return next(r for r in evidence.tables[table] if all(r[name] == value for name, value in facts.items()))
+
+
+# -- answers ------------------------------------------------------------------------------------------------------
+
+
+def a_command_without_answer(evidence: Evidence) -> None:
+    evidence.topics[STRATEGY].remove(told(evidence, STRATEGY, "command_accepted", command_id="apply-first"))
+
+
+def a_command_with_two_answers(evidence: Evidence) -> None:
+    again(evidence, told(evidence, STRATEGY, "command_accepted", command_id="apply-first"))
+
+
+def an_unreadable_command_without_answer(evidence: Evidence) -> None:
+    evidence.topics[STRATEGY].remove(told(evidence, STRATEGY, "command_rejected", command_id="unreadable"))
+
+
+def an_answer_to_nobody(evidence: Evidence) -> None:
+    again(evidence, told(evidence, STRATEGY, "command_accepted", command_id="apply-first"), command_id="never-sent")
+
+
+def a_refused_strategy_that_was_made(evidence: Evidence) -> None:
+    answer = told(evidence, STRATEGY, "command_accepted", command_id="id-first")
+    answer.headers["ce_type"] = "belay.strategy.command_rejected.v1"
+    answer.body |= {"code": "strategy_exists", "faults": []}
+
+
+# -- effects ------------------------------------------------------------------------------------------------------
+
+
+def an_effect_twice(evidence: Evidence) -> None:
+    order = evidence.journal[-1]["order"]
+    evidence.journal += [line(evidence, "started", order), line(evidence, "ended", order)]
+
+
+def two_operations_on_one_site(evidence: Evidence) -> None:
+    move(
+        evidence,
+        line(evidence, "ended", "id-first.7.2/forward/web"),
+        line(evidence, "started", "id-second.7.1/forward/web"),
+    )
+
+
+def a_device_that_never_came_to_rest(evidence: Evidence) -> None:
+    started = line(evidence, "started", "id-first.7.1/forward/web")
+    evidence.journal.append({**started, "order": "id-first.7.1/forward/more", "component": "more"})
+
+
+def an_effect_out_of_nowhere(evidence: Evidence) -> None:
+    order = evidence.journal[-1]["order"]
+    for effect in ("started", "ended"):
+        evidence.journal.append({**line(evidence, effect, order), "order": "nobody-asked/forward/web"})
+
+
+def an_operation_that_ended_twice(evidence: Evidence) -> None:
+    again(evidence, told(evidence, DEPLOYER, "operation_succeeded", operation_id="id-first.0.1"))
+
+
+def an_operation_that_never_ended(evidence: Evidence) -> None:
+    evidence.topics[DEPLOYER].remove(told(evidence, DEPLOYER, "operation_failed", operation_id="id-first.7.1"))
+
+
+def a_success_that_the_device_denies(evidence: Evidence) -> None:
+    line(evidence, "ended", "id-first.0.1/forward/web")["effect"] = "failed"
+
+
+def an_attempt_after_the_last(evidence: Evidence) -> None:
+    (asked,) = (r for r in evidence.topics["deployer.commands"] if r.id == "id-first.0.1")
+    again(evidence, asked).headers["ce_id"] = "id-first.0.2"
+    answer = told(evidence, DEPLOYER, "command_accepted", command_id="id-first.0.1")
+    refused = again(evidence, answer, command_id="id-first.0.2", code="site_busy", faults=[])
+    refused.headers["ce_type"] = "belay.deployer.command_rejected.v1"
+
+
+# -- limits -------------------------------------------------------------------------------------------------------
+
+
+def one_more_at_once_than_allowed(evidence: Evidence) -> None:
+    begun = [x for x in evidence.journal if x["effect"] == "started" and x["order"].startswith("id-third.")]
+    move(evidence, line(evidence, "ended", begun[0]["order"]), begun[2])
+
+
+def a_stage_that_says_so(evidence: Evidence) -> None:
+    told(evidence, STRATEGY, "stage_progressed", strategy_id="id-third").body["max_parallel"] = 1
+
+
+def a_stage_before_its_time(evidence: Evidence) -> None:
+    rest = next(x for x in evidence.journal if x["effect"] == "started" and x["order"].startswith("id-second.2."))
+    move(evidence, line(evidence, "ended", "id-second.0.1/forward/web"), rest)
+
+
+def a_start_before_apply(evidence: Evidence) -> None:
+    steps = [
+        {"site": "site-1", "stage": 0, "state": "running", "attempt": 1, "operation_id": "id-first.0.1", "why": None}
+    ]
+    again(
+        evidence,
+        told(evidence, STRATEGY, "steps_changed", strategy_id="id-first"),
+        steps=steps,
+        at="2026-01-01T00:00:00Z",
+    )
+
+
+def a_site_in_two_strategies(evidence: Evidence) -> None:
+    told(evidence, STRATEGY, "sites_released", strategy_id="id-second").body["strategy_id"] = "id-first"
+
+
+# -- counts and records -------------------------------------------------------------------------------------------
+
+
+def a_count_that_is_off_by_one(evidence: Evidence) -> None:
+    counts = told(evidence, STRATEGY, "stage_progressed", strategy_id="id-second", stage=1).body["counts"]
+    counts |= {"complete": counts["complete"] + 1, "waiting": counts["waiting"] - 1}
+
+
+def a_row_that_counts_otherwise(evidence: Evidence) -> None:
+    row(evidence, "strategy_orchestrator.stage", strategy_id="id-first")["total"] = 9
+
+
+def a_record_under_a_wrong_key(evidence: Evidence) -> None:
+    evidence.topics["site.state"][0].key = "elsewhere"
+
+
+def an_id_with_two_contents(evidence: Evidence) -> None:
+    event = told(evidence, STRATEGY, "steps_changed", strategy_id="id-first")
+    again(evidence, event, sequence=True, steps=[]).headers["ce_id"] = event.id
+
+
+def a_number_left_out(evidence: Evidence) -> None:
+    last = max(evidence.topics["site.state"], key=lambda r: r.sequence)
+    last.headers["ce_sequence"] = str(last.sequence + 1)
+
+
+def a_number_used_twice(evidence: Evidence) -> None:
+    again(evidence, told(evidence, STRATEGY, "stage_progressed", strategy_id="id-third"), sequence=True)
+
+
+def a_record_that_vanished(evidence: Evidence) -> None:
+    evidence.topics["strategy.commands.dlq"].clear()
+
+
+def a_good_record_given_up(evidence: Evidence) -> None:
+    evidence.topics["strategy.commands.dlq"][0].headers["belay_dlq_code"] = "internal"
+
+
+# -- the end ------------------------------------------------------------------------------------------------------
+
+
+def a_record_not_sent(evidence: Evidence) -> None:
+    evidence.tables["deployer.outbox"].append({"id": 1})
+
+
+def a_job_still_claimed(evidence: Evidence) -> None:
+    claimed = {"queue": "operation", "id": "id-first.0.1", "owner": "deployer-1", "due_at": "2026-11-21T00:00:00Z"}
+    evidence.tables["deployer.job"].append(claimed)
+
+
+def a_timer_that_never_fired(evidence: Evidence) -> None:
+    evidence.tables["notifier.timer"][0]["due_at"] = "2026-01-01T00:00:00+00:00"
+
+
+def a_record_not_read(evidence: Evidence) -> None:
+    row(evidence, "notifier.consumed", topic="belay.catalog.events")["next_offset"] -= 1
+
+
+def a_log_that_lost_records(evidence: Evidence) -> None:
+    row(evidence, "deployer.consumed", topic="belay.catalog.events")["next_offset"] += 7
+
+
+def a_strategy_that_was_lost(evidence: Evidence) -> None:
+    lost = Asked(id="id-lost", name="lost", max_parallel=1, sites=1)
+    evidence.run = evidence.run.model_copy(update={"strategies": (*evidence.run.strategies, lost)})
+
+
+def a_strategy_that_never_ended(evidence: Evidence) -> None:
+    row(evidence, "strategy_orchestrator.strategy", id="id-first")["state"] = "paused"
+    row(evidence, "gateway.strategy", strategy_id="id-first")["state"] = "paused"
+
+
+def a_hold_without_holder(evidence: Evidence) -> None:
+    evidence.tables["deployer.hold"].append({"site": "site-4", "strategy_id": "id-first", "strategy": "first"})
+
+
+# -- places and mirrors -------------------------------------------------------------------------------------------
+
+
+def a_device_on_another_release(evidence: Evidence) -> None:
+    evidence.journal[-1]["version"] = "0.9.0"
+
+
+def a_page_that_shows_another_release(evidence: Evidence) -> None:
+    row(evidence, "gateway.deployment", site="site-4")["version"] = "0.9.0"
+
+
+def a_complete_step_without_its_release(evidence: Evidence) -> None:
+    row(evidence, "strategy_orchestrator.strategy", id="id-third")["version"] = "0.9.0"
+
+
+def a_read_model_behind(evidence: Evidence) -> None:
+    row(evidence, "gateway.step", strategy_id="id-first", site="site-1")["state"] = "running"
+
+
+def a_notification_that_was_lost(evidence: Evidence) -> None:
+    del evidence.tables["notifier.notification"][-1]
+
+
+# -- time and logs ------------------------------------------------------------------------------------------------
+
+
+def a_slow_recovery(evidence: Evidence) -> None:
+    at = evidence.faults[0].at.timestamp()
+    for record in evidence.topics[STRATEGY]:
+        record.timestamp += 20 if record.timestamp > at else 0
+
+
+def an_error_without_a_fault(evidence: Evidence) -> None:
+    at = (evidence.run.started_at + timedelta(seconds=1)).isoformat()
+    text = f'{{"action": "result_broke", "event": "a result cannot be written", "level": "error", "timestamp": "{at}"}}'
+    evidence.logs["deployer-1.log"].append(text)
+
+
+def a_crash_in_plain_text(evidence: Evidence) -> None:
+    evidence.logs["gateway-1.log"].append("Traceback (most recent call last):")
+
+
+def a_password_in_a_log(evidence: Evidence) -> None:
+    evidence.logs["deployer-1.log"].append("connecting to postgresql://belay_deployer:hunter2@127.0.0.1/belay")
+
+
+BREAKS: dict[str, tuple[Break, ...]] = {
+    "one_answer_a_command": (
+        a_command_without_answer,
+        a_command_with_two_answers,
+        an_unreadable_command_without_answer,
+    ),
+    "no_answer_unasked": (an_answer_to_nobody,),
+    "answers_keep_their_word": (a_refused_strategy_that_was_made,),
+    "no_effect_twice": (an_effect_twice,),
+    "one_operation_at_a_site": (two_operations_on_one_site,),
+    "devices_come_to_rest": (a_device_that_never_came_to_rest,),
+    "every_effect_was_asked_for": (an_effect_out_of_nowhere,),
+    "one_end_an_operation": (an_operation_that_ended_twice, a_success_that_the_device_denies),
+    "one_effective_operation_a_step": (an_attempt_after_the_last,),
+    "max_parallel_holds": (one_more_at_once_than_allowed, a_stage_that_says_so),
+    "stages_come_in_order": (a_stage_before_its_time,),
+    "stopped_means_stopped": (a_start_before_apply,),
+    "one_strategy_a_site": (a_site_in_two_strategies,),
+    "counts_are_exact": (a_count_that_is_off_by_one, a_row_that_counts_otherwise),
+    "services_say_what_is_published": (a_record_under_a_wrong_key,),
+    "an_id_says_one_thing": (an_id_with_two_contents,),
+    "sequences_have_no_gap": (a_number_left_out, a_number_used_twice),
+    "dead_letters_are_whole": (a_record_that_vanished, a_good_record_given_up),
+    "nothing_is_left_over": (a_record_not_sent, a_job_still_claimed),
+    "no_timer_is_overdue": (a_timer_that_never_fired,),
+    "everything_was_read": (a_record_not_read, a_log_that_lost_records),
+    "every_strategy_has_ended": (a_strategy_that_was_lost, a_strategy_that_never_ended),
+    "no_site_is_held": (a_hold_without_holder,),
+    "devices_run_what_is_said": (a_device_on_another_release,),
+    "everybody_says_the_same_of_a_site": (a_page_that_shows_another_release,),
+    "sites_end_as_their_steps_say": (a_complete_step_without_its_release,),
+    "mirrors_show_what_is": (a_read_model_behind,),
+    "people_are_told_once": (a_notification_that_was_lost,),
+    "recovery_takes_seconds": (a_slow_recovery,),
+    "errors_are_explained": (an_error_without_a_fault, a_crash_in_plain_text),
+    "no_secret_is_told": (a_password_in_a_log,),
+}
+"""By rule: what must be refused by it, and by no other."""

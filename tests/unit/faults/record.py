@@ -1,0 +1,169 @@
+"""Records the small good run that the checker's tests start from: `python -m tests.unit.faults.record`.
+
+Eight sites; releases 1.0.0 and 1.1.0, on which one site falls; a failed site that is mended and tried again; an aborted
+strategy; a command sent twice and one that nobody can read; an operation by hand; a killed deployer.
+"""
+
+import asyncio
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from services.gateway.client import Client
+from shared.embedded import kafka, postgres
+from tests.faults.evidence import Asked, Fault, Run, collect
+from tests.support.bundles import bundle
+from tests.support.system import System, running
+
+HERE = Path(__file__).with_name("recorded")
+SITES = [f"site-{number}" for number in range(1, 9)]
+FALLS, BROKEN = "site-3", "site-8"
+MANIFEST = """\
+app: shop
+version: "{version}"
+components:
+  - driver: simulated
+    name: web
+    seconds: [{seconds}]
+    sites: {{{fates}}}
+"""
+TRACE = re.compile(r'\["ce_traceparent","[^"]*"\],|\["content-type","[^"]*"\],')
+ENDED = ("complete", "failed", "aborted")
+
+
+def main() -> None:
+    """Run it and keep it."""
+    os.environ |= {"BELAY_LOG": "json", "BELAY_LEASE_SECONDS": "2"}
+    with tempfile.TemporaryDirectory(prefix="belay-record-") as folder, running(Path(folder) / "home") as system:
+        run, faults = play(system)
+        at_rest(system)
+        asyncio.run(keep(system, run, faults))
+
+
+def play(system: System) -> tuple[Run, list[Fault]]:
+    """The run itself."""
+    began = datetime.now(UTC)
+    with system.client() as client:
+        publish(system, client, "1.0.0", "0.1, 0.3", "")
+        publish(system, client, "1.1.0", "0.1, 0.3", f"{FALLS}: fail")
+        register(client, broken=True)
+        strategy(client, "first", type="apply", version="1.0.0", max_parallel=4, on_failure={"stop_on_failure": False})
+        register(client, broken=False)
+        client.command("POST", "/v1/strategies/first/retry", {}, key="retry-first")
+        ended(client, "first")
+        stages = [{"name": "canary", "take": 2}, {"name": "rest"}]
+        fault = strategy(
+            client, "second", lambda: killed(system), version="1.1.0", stages=stages, max_parallel=3,
+            on_failure={"stop_on_failure": False}, type="update",
+        )  # fmt: skip
+        asyncio.run(mischief(kafka.bootstrap(system.home)))
+        strategy(client, "third", lambda: stop(client, "third"), type="rollback", version="1.0.0", max_parallel=2)
+        body = {"site": "site-1", "app": "shop", "kind": "apply", "version": "1.1.0"}
+        client.command("POST", "/v1/operations", body, key="by-hand")
+        wait(lambda: client.get("/v1/operations/by-hand")["state"] == "succeeded")
+    asked = tuple(Asked(id=f"id-{n}", name=n, max_parallel=p, sites=8) for n, p in ASKED.items())
+    return Run(seed=1, started_at=began, ended_at=datetime.now(UTC), quiescent=True, strategies=asked), [fault]
+
+
+ASKED = {"first": 4, "second": 3, "third": 2}
+
+
+def publish(system: System, client: Client, version: str, seconds: str, fates: str) -> None:
+    path = system.home.root / f"{version}.tar.gz"
+    path.write_bytes(bundle({"bundle.yaml": MANIFEST.format(version=version, seconds=seconds, fates=fates).encode()}))
+    client.upload(path, key=f"upload-{version}")
+    wait(lambda: version in [release["version"] for release in client.get("/v1/releases")["items"]])
+
+
+def register(client: Client, *, broken: bool) -> None:
+    params = {BROKEN: {"simulated": "fail"}} if broken else {}
+    body = {"sites": [{"name": name, "params": params.get(name, {})} for name in SITES]}
+    client.command("POST", "/v1/sites", body, key=f"sites-{broken}")
+
+
+def strategy(client: Client, name: str, meanwhile: Callable[[], Any] = lambda: None, **spec: Any) -> Any:
+    """Create, apply, disturb and await a strategy over all sites."""
+    body = {"name": name, "app": "shop", "selection": {"all": True}, **spec}
+    client.command("POST", "/v1/strategies", body, key=f"id-{name}")
+    client.command("POST", f"/v1/strategies/{name}/apply", {}, key=f"apply-{name}")
+    found = meanwhile()
+    ended(client, name)
+    return found
+
+
+def ended(client: Client, name: str) -> None:
+    wait(lambda: client.get(f"/v1/strategies/{name}")["state"] in ENDED)
+
+
+def killed(system: System) -> Fault:
+    """A deployer that dies in the middle of its work."""
+    time.sleep(0.3)
+    at = datetime.now(UTC)
+    system.kill("deployer-1")
+    return Fault(kind="kill_service", target="deployer-1", at=at)
+
+
+def stop(client: Client, name: str) -> None:
+    time.sleep(0.2)
+    client.command("POST", f"/v1/strategies/{name}/abort", {"reason": "enough"}, key=f"abort-{name}")
+
+
+async def mischief(bootstrap: str) -> None:
+    """One command twice, and one that nobody can read."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    try:
+        headers = [("ce_id", b"twice"), ("ce_type", b"belay.strategy.create_group.v1")]
+        for _ in range(2):
+            await producer.send_and_wait("belay.strategy.commands", b'{"name": "north"}', b"fleet", headers=headers)
+        headers = [("ce_id", b"unreadable"), ("ce_type", b"belay.strategy.create_group.v1")]
+        await producer.send_and_wait("belay.strategy.commands", b"\xff\xfe", b"fleet", headers=headers)
+    finally:
+        await producer.stop()
+
+
+def wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not until():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the run did not come to its end")
+        time.sleep(0.1)
+
+
+def at_rest(system: System) -> None:
+    """Everybody has read everything and said everything; the monitor's last forecast is among it."""
+    time.sleep(4)
+
+
+async def keep(system: System, run: Run, faults: list[Fault]) -> None:
+    where = {"kafka": kafka.bootstrap(system.home), "dsn": postgres.admin_dsn(system.home)}
+    await collect(**where, prefix="belay.", home=system.home.root, target=HERE, run=run, faults=faults)
+    tidy()
+
+
+def tidy() -> None:
+    """Small, and nothing of the machine in it: no event log of the page, no logs of servers, no hash, no trace."""
+    for name in (
+        "tables/gateway.event_log.jsonl",
+        "tables/gateway.token.jsonl",
+        "logs/kafka.log",
+        "logs/supervisord.log",
+    ):
+        (HERE / name).unlink()
+    for path in HERE.rglob("*.jsonl"):
+        path.write_text(TRACE.sub("", path.read_text()))
+    for path in (HERE / "logs").iterdir():
+        path.write_text(
+            "".join(line for line in path.read_text().splitlines(True) if str(tempfile.gettempdir()) not in line)
+        )
+
+
+if __name__ == "__main__":
+    main()

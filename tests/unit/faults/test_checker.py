@@ -1,0 +1,116 @@
+"""The checker believes a good run, and refuses every broken one by the rule that was broken."""
+
+import ast
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.faults import checker
+from tests.faults.checker import RULES, Evidence, check, read, recoveries
+from tests.faults.evidence import Fault, fingerprints
+from tests.unit.faults.breaking import BREAKS, STRATEGY, Break
+
+RECORDED = Path(__file__).with_name("recorded")
+CASES = [(rule, broken) for rule, breaks in BREAKS.items() for broken in breaks]
+
+
+@pytest.fixture
+def evidence() -> Evidence:
+    return read(RECORDED)
+
+
+def refused_by(evidence: Evidence) -> list[str]:
+    return [verdict.rule for verdict in check(evidence) if verdict.violations]
+
+
+def test_a_good_run_is_believed(evidence: Evidence) -> None:
+    verdicts = check(evidence)
+    assert [violation for verdict in verdicts for violation in verdict.violations] == []
+    assert [verdict.rule for verdict in verdicts if not verdict.checked] == [], (
+        "a rule that looked at nothing proves nothing"
+    )
+
+
+@pytest.mark.parametrize(("rule", "broken"), CASES, ids=[broken.__name__ for _, broken in CASES])
+def test_a_broken_run_is_refused_by_the_rule_that_was_broken(evidence: Evidence, rule: str, broken: Break) -> None:
+    broken(evidence)
+    assert refused_by(evidence) == [rule]
+
+
+def test_every_rule_has_a_run_that_it_must_refuse() -> None:
+    assert BREAKS.keys() == RULES.keys()
+
+
+def test_verdicts_carry_the_name_of_their_rule(evidence: Evidence) -> None:
+    assert [rule(evidence).rule for rule in RULES.values()] == list(RULES)
+
+
+def test_events_that_were_sent_twice_change_nothing(evidence: Evidence) -> None:
+    for topic in evidence.live:
+        if not topic.endswith(".commands"):
+            twice = [replace(r, offset=2 * r.offset + n) for r in evidence.topics[topic] for n in (0, 1)]
+            evidence.topics[topic] = sorted(twice, key=lambda r: (r.partition, r.offset))
+    for table, rows in evidence.tables.items():
+        for row in rows:
+            if table.endswith(".consumed") and not row["topic"].endswith(".commands"):
+                row["next_offset"] *= 2
+    assert refused_by(evidence) == []
+
+
+def test_an_old_stretch_that_was_replayed_changes_nothing(evidence: Evidence) -> None:
+    records = evidence.topics[STRATEGY]
+    end = max(r.offset for r in records if r.partition == 1)
+    old = [r for r in records if r.partition == 1 and 3 <= r.offset < 9]
+    records += [replace(r, offset=end + 1 + n) for n, r in enumerate(old)]
+    for rows in evidence.tables.values():
+        for row in rows:
+            if row.get("topic") == f"belay.{STRATEGY}" and row["part"] == 1:
+                row["next_offset"] += len(old)
+    assert refused_by(evidence) == []
+
+
+def test_an_error_that_a_fault_explains_is_no_violation(evidence: Evidence) -> None:
+    fault = evidence.faults[0]
+    at = fault.at + timedelta(seconds=1)
+    line = f"{at:%Y-%m-%d %H:%M:%S},123 [ERROR] aiokafka.consumer.group_coordinator: Group Coordinator Request failed"
+    evidence.logs["notifier-1.log"].append(line)
+    assert refused_by(evidence) == []
+    evidence.faults[0] = fault.model_copy(update={"kind": "hostile_record"})
+    assert refused_by(evidence) == ["errors_are_explained"]
+
+
+def test_a_secret_is_known_by_its_fingerprint_alone(evidence: Evidence) -> None:
+    token = "belay_0123456789ab_Kq3xT0r9Vb2mN8sL5wYzAcDeFgHiJkLmNoPqRsTuVwX"
+    evidence.secrets = frozenset(fingerprints([token]))
+    evidence.logs["gateway-1.log"].append(f'{{"event": "hello", "token": "{token}"}}')
+    assert token not in str(evidence.secrets)
+    assert refused_by(evidence) == ["no_secret_is_told"]
+
+
+def test_a_fault_into_which_another_falls_is_not_measured(evidence: Evidence) -> None:
+    first = evidence.faults[0]
+    second = Fault(kind="kill_kafka", target="kafka", at=first.at + timedelta(milliseconds=1))
+    evidence.faults.append(second)
+    assert [(r.kind, r.seconds is None) for r in recoveries(evidence)] == [
+        ("kill_service", True),
+        ("kill_kafka", False),
+    ]
+
+
+def test_a_fault_without_work_is_not_measured(evidence: Evidence) -> None:
+    evidence.faults[0] = evidence.faults[0].model_copy(update={"at": evidence.run.ended_at})
+    assert [r.why for r in recoveries(evidence)] == ["no work was due"]
+
+
+def test_the_checker_shares_nothing_with_what_it_checks() -> None:
+    files = [*Path(checker.__file__).parent.glob("*.py"), Path(checker.__file__).parents[1] / "evidence.py"]
+    imported = {name for file in files for name in _imports(ast.parse(file.read_text()))}
+    ours = {name for name in imported if name.split(".")[0] in {"shared", "services", "tests", "schemas"}}
+    assert {name for name in ours if not name.startswith(("tests.faults.checker", "tests.faults.evidence"))} == set()
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return found | {node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
