@@ -111,9 +111,9 @@ def a_success_that_the_device_denies(evidence: Evidence) -> None:
 
 
 def an_attempt_after_the_last(evidence: Evidence) -> None:
-    (asked,) = (r for r in evidence.topics["deployer.commands"] if r.id == "id-first.0.1")
+    asked = next(r for r in evidence.topics["deployer.commands"] if r.id == "by-hand")
     again(evidence, asked).headers["ce_id"] = "id-first.0.2"
-    answer = told(evidence, DEPLOYER, "command_accepted", command_id="id-first.0.1")
+    answer = told(evidence, DEPLOYER, "command_accepted", command_id="by-hand")
     refused = again(evidence, answer, command_id="id-first.0.2", code="site_busy", faults=[])
     refused.headers["ce_type"] = "belay.deployer.command_rejected.v1"
 
