@@ -1,18 +1,15 @@
-"""`make bench [BENCH=name,name] [ARGS="--runs N"]`: how fast Belay is, measured on everything running. See README.md."""
+"""`make bench [BENCH=name,name] [ARGS="--runs N"]`: how fast Belay is, with everything running. See README.md."""
 
 import argparse
-import json
 import sys
-from pathlib import Path
+import time
 from typing import Any
 
-from tests.bench import machine, report
+from tests.bench import machine, report, results
 from tests.bench.bench import Bench
 from tests.bench.figures import FIGURES, Figure, chosen
 from tests.bench.result import as_json
 from tests.bench.rig import console
-
-RESULT = Path("build/bench.json")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -41,17 +38,12 @@ def measure(figures: tuple[Figure, ...], bench: Bench) -> dict[str, Any]:
         with bench:
             for figure in figures:
                 console.print(f"[bold]{figure.name}[/]: {figure.asks}")
-                found["figures"][figure.name] = as_json(figure.measure(bench))
-                write(found)
+                begun = time.monotonic()
+                found["figures"][figure.name] = as_json(figure.measure(bench)) | machine.moment(begun)
+                results.keep(found)
     finally:
         report.show(console, found)
     return found
-
-
-def write(found: dict[str, Any]) -> None:
-    """Keep what was measured; figures measured alone replace their own among those of earlier runs."""
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def main(arguments: list[str]) -> int:

@@ -13,11 +13,13 @@ TWO = {"deployer": 2, "strategy_orchestrator": 2}
 class Bench:
     """Figures ask it for a rig and get the one that stands, if it is of the kind they need.
 
-    `runs` is what was asked for, `sizes` the numbers of sites of the steps figure; None = the figure's own.
+    `runs` is what was asked for, `sizes` the numbers of sites of the steps figure; None = the figure's own. `fleet`
+    keeps what several figures read from the same runs.
     """
 
     runs: int
     sizes: tuple[int, ...] | None = None
+    fleet: object = None
     _stack: ExitStack = field(default_factory=ExitStack)
     _kind: str = ""
     _rig: Rig | None = None

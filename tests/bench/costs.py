@@ -41,7 +41,8 @@ class Reading:
 class Cost:
     """Between two readings, for each step: microseconds of CPU by process, bytes; peak memory in bytes by process.
 
-    `others` is how many cores on average were busy with what has nothing to do with the bench.
+    `others` is how many cores on average were busy with what has nothing to do with the bench; `seconds` is the time
+    between the readings.
     """
 
     cpu_us: dict[str, float]
@@ -49,6 +50,7 @@ class Cost:
     wal_bytes: float
     kafka_bytes: float
     others: float
+    seconds: float
 
     @property
     def cpu_total(self) -> float:
@@ -77,6 +79,7 @@ def between(before: Reading, after: Reading, peak: dict[str, int], steps: int) -
         (after.wal - before.wal) / steps,
         (after.kafka - before.kafka) / steps,
         max((after.machine - before.machine - sum(spent.values())) / (after.at - before.at), 0),
+        after.at - before.at,
     )
 
 
@@ -143,7 +146,8 @@ def peaks(home: Home) -> Iterator[dict[str, int]]:
     Of one process the kernel keeps the peak (VmHWM). PostgreSQL is sampled: what its processes have for themselves,
     and the memory they share once.
     """
-    pids, found = pids_of(home), {}
+    pids = pids_of(home)
+    found: dict[str, int] = {}
     for pid in pids.values():
         _proc(pid, "clear_refs").write_text(RESET_PEAK)
     with _sampled(pids["postgres"]) as family:

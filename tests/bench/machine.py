@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,11 @@ def facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def moment(begun: float) -> dict[str, Any]:
+    """When a figure was done, and the seconds since `begun` (of the monotonic clock)."""
+    return {"at": datetime.now(UTC).isoformat(timespec="seconds"), "took_seconds": round(time.monotonic() - begun)}
 
 
 def _processor() -> str:

@@ -1,8 +1,7 @@
 """`python -m tests.bench.page URL FILE`: one open page, that is: its one connection to the event stream.
 
 Like the page it asks for all events, with a token (BELAY_TOKEN). It drops what it reads and only notes the moment at
-which each event was there: lines of `<epoch seconds> <event's type> <event's id>`. Ends when it is told to, or with the
-stream; what it noted is on the disk once a second.
+which each event was there: lines of `<epoch seconds> <event's type> <event's id>`. Ends when it is told to.
 """
 
 import http.client
@@ -10,9 +9,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 from urllib.parse import urlsplit
+
+AGAIN_AFTER = 0.5
+"""Seconds until a stream that ended is opened anew, as the page does it."""
 
 HEAD = 400
 """Bytes of an event's data in which its id stands: the type, the id and the time come first."""
@@ -45,17 +48,19 @@ def identifier(line: bytes) -> str:
     return rest.partition(b'"')[0].decode() if found else "-"
 
 
+def listen(url: str, notes: TextIO) -> None:
+    """Until the stream ends."""
+    response = connect(url, os.environ["BELAY_TOKEN"])
+    notes.write(f"{time.time():.6f} opened -\n")
+    notes.writelines(arrivals(response))
+
+
 def main(url: str, target: str) -> None:
-    with Path(target).open("w") as notes:
-        flushed = time.monotonic()
-        response = connect(url, os.environ["BELAY_TOKEN"])
-        notes.write(f"{time.time():.6f} opened -\n")
-        notes.flush()
-        for note in arrivals(response):
-            notes.write(note)
-            if time.monotonic() - flushed > 1:
-                notes.flush()
-                flushed = time.monotonic()
+    with Path(target).open("w", buffering=1) as notes:
+        while True:
+            with suppress(OSError, http.client.HTTPException):
+                listen(url, notes)
+            time.sleep(AGAIN_AFTER)
 
 
 if __name__ == "__main__":

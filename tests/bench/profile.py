@@ -1,7 +1,8 @@
 """Where a step's time goes: py-spy on every Python service, pg_stat_statements in PostgreSQL, while steps run.
 
 A function's time is that in which it held the interpreter: without waiting, and without what the event loop does in C
-while it does not hold it (sending and receiving). Profiling itself costs speed, so the figure is only told. The sampled stacks stay in build/profile/ for flame graphs.
+while it does not hold it (sending and receiving). Profiling itself costs speed, so the figure is only told. The sampled
+stacks stay in build/profile/ for flame graphs.
 """
 
 import shutil

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import asyncpg
 from rich.console import Console
 
-from services.gateway.client import Client
-from shared.embedded import postgres, stack
+from services.gateway.client import Client, Unreachable
+from shared.embedded import kafka, postgres, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from tests.bench import costs
@@ -66,6 +66,11 @@ class Rig:
         return self.work / "page.txt"
 
     @property
+    def token(self) -> str:
+        """Of the administrator."""
+        return (self.home.root / "admin.token").read_text().strip()
+
+    @property
     def admin(self) -> str:
         """PostgreSQL as its superuser."""
         return postgres.admin_dsn(self.home)
@@ -77,6 +82,18 @@ class Rig:
     def settle(self) -> None:
         """Until nothing is on its way any more: whatever was caused has been handled by everyone."""
         wait(self._idle, every=0.2)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Without services and Kafka while the block runs: PostgreSQL is all that is left. The page opens anew."""
+        _supervise(self.home, "stop", "services:*", "kafka")
+        try:
+            yield
+        finally:
+            _supervise(self.home, "start", "kafka")
+            asyncio.run(kafka.ready(kafka.bootstrap(self.home), START_SECONDS))
+            _supervise(self.home, "start", "services:*")
+            _await_ready(self.client, len(list(Wish(replicas=self.replicas).instances())))
 
     def _idle(self) -> bool:
         rows = self.client.get("/v1/system")["items"]
@@ -110,6 +127,15 @@ def running(replicas: dict[str, int], settings: dict[str, str] | None = None) ->
             postgres.remove(home)
 
 
+def _supervise(home: Home, *order: str) -> None:
+    """Have the supervisor of a home start or stop programs; returns when it has."""
+    socket = f"unix://{home.run / 'supervisor.sock'}"
+    program = (sys.executable, "-m", "supervisor.supervisorctl", "-s", socket, *order)
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    if done.returncode or "ERROR" in done.stdout:
+        raise RuntimeError(f"supervisorctl {' '.join(order)}: {done.stdout}{done.stderr}")
+
+
 def _silent(_: str) -> None:
     """The bench prints figures, not how everything starts."""
 
@@ -118,7 +144,7 @@ def _await_ready(client: Client, count: int) -> None:
     """Until so many replicas say that they are. Raises RuntimeError saying which one is not, and what it lacks."""
     deadline = time.monotonic() + START_SECONDS
     while True:
-        rows: list[dict[str, Any]] = client.get("/v1/system")["items"]
+        rows = _replicas(client)
         if len(rows) == count and all(row["ready"] for row in rows):
             return
         if time.monotonic() > deadline:
@@ -150,7 +176,7 @@ def _page(home: Home, client: Client) -> Iterator["subprocess.Popen[bytes]"]:
     """One page, open for as long as the rig runs."""
     (home.root / "bench").mkdir()
     notes = home.root / "bench/page.txt"
-    wait(lambda: _answers(client), START_SECONDS)
+    wait(lambda: _replicas(client), START_SECONDS)
     environment = {**os.environ, "BELAY_TOKEN": (home.root / "admin.token").read_text().strip()}
     page = subprocess.Popen([sys.executable, "-m", "tests.bench.page", client.url, str(notes)], env=environment)
     try:
@@ -161,5 +187,10 @@ def _page(home: Home, client: Client) -> Iterator["subprocess.Popen[bytes]"]:
         page.wait(10)
 
 
-def _answers(client: Client) -> bool:
-    return bool(client.get("/v1/system")["items"])
+def _replicas(client: Client) -> list[dict[str, Any]]:
+    """How each says it is; none while the gateway is away."""
+    try:
+        rows: list[dict[str, Any]] = client.get("/v1/system")["items"]
+        return rows
+    except Unreachable:
+        return []

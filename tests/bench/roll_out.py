@@ -145,11 +145,12 @@ def ended(rig: Rig, name: str) -> dict[str, Any] | None:
 def roll_out(rig: Rig, wanted: Wanted) -> Run:
     """Create, apply, and wait until it has ended and everyone has handled all of it.
 
-    The cost is that from before the start until then. Raises RuntimeError unless every site is complete.
+    The cost is that from before the start until then; peak memory is that from before the release on.
+    Raises RuntimeError unless every site is complete.
     """
-    name, planned = create(rig, wanted)
-    rig.settle()
     with costs.peaks(rig.home) as peak:
+        name, planned = create(rig, wanted)
+        rig.settle()
         before = rig.read()
         apply(rig, name)
         strategy = wait(lambda: ended(rig, name), every=0.2)
@@ -157,8 +158,8 @@ def roll_out(rig: Rig, wanted: Wanted) -> Run:
         after = rig.read()
     if strategy["state"] != "complete" or strategy["counts"]["complete"] != wanted.sites:
         raise RuntimeError(f"strategy {name} ended as {strategy['state']}: {strategy['counts']}")
-    times = [epoch(strategy[key]) for key in ("started_at", "finished_at")]
-    return Run(name, wanted.sites, planned, *times, costs.between(before, after, peak, wanted.sites))
+    began, finished = epoch(strategy["started_at"]), epoch(strategy["finished_at"])
+    return Run(name, wanted.sites, planned, began, finished, costs.between(before, after, peak, wanted.sites))
 
 
 def epoch(text: str) -> float:

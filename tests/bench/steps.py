@@ -21,6 +21,17 @@ def steps(bench: Bench) -> Result:
     return Result(tuple(lines), tuple(costs))
 
 
+def stages(bench: Bench) -> Result:
+    """Seconds from start to finished, in one stage and in ten; 1,000 in parallel in both."""
+    rig, lines, costs = bench.rig(), [], []
+    for number, goal in ((1, 3.0), (10, 4.0)):
+        runs = several(rig, Wanted(SITES, stages=number), bench.runs)
+        label = f"{SITES:,} sites in {number} stage{'s' if number > 1 else ''}, start to finished"
+        lines.append(Line(label, "s", tuple(run.took for run in runs), goal))
+        costs = [run.cost for run in runs]
+    return Result(tuple(lines), tuple(costs), ("the cost is that of ten stages",))
+
+
 def several(rig: Rig, wanted: Wanted, runs: int) -> list[Run]:
     """The same strategy so often, each with a release of its own; one before that does not count."""
     roll_out(rig, Wanted(min(wanted.sites, 1_000), wanted.parallel))  # code paths warm, connections open

@@ -1,0 +1,68 @@
+"""A thousand commands a second over HTTP beside a running strategy."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import orjson
+
+from tests.bench.bench import Bench
+from tests.bench.fleet import LARGEST
+from tests.bench.result import Result
+from tests.bench.rig import Rig, console, wait
+from tests.bench.roll_out import Wanted, apply, create, ended
+from tests.bench.summary import Line, percentile
+
+RATE, SECONDS = 1_000, 10
+P99 = 100.0
+STEPS_FIRST = 1_000
+"""So many steps are complete before the load begins, and the strategy must still run when it ends."""
+
+
+def http(bench: Bench) -> Result:
+    """Errors and times of the answers while a strategy over the whole fleet runs, with instant devices."""
+    rig = bench.rig("fleet")
+    outcomes = [_run(rig, number) for number in range(bench.runs)]
+    errors = tuple(float(sum(outcome["errors"].values())) for outcome in outcomes)
+    p50, p99 = (tuple(percentile(o["ms"] or [float("inf")], per_cent) for o in outcomes) for per_cent in (50, 99))
+    rates = tuple(len(outcome["ms"]) / SECONDS for outcome in outcomes)
+    kinds = {kind: count for outcome in outcomes for kind, count in outcome["errors"].items()}
+    late = max(outcome["late_ms"] for outcome in outcomes)
+    notes = (f"errors: {kinds or 'none'}; the sender itself was at most {late:.0f} ms late, which counts as time",)
+    lines = (
+        Line(f"errors in {RATE * SECONDS:,} commands at {RATE:,}/s beside a running strategy", "errors", errors, 0),
+        Line("from due to answered, p99", "ms", p99, P99),
+        Line("from due to answered, p50", "ms", p50),
+        Line("answered in time", "commands/s", rates, better="more"),
+        Line("steps meanwhile", "steps/s", tuple(outcome["steps"] for outcome in outcomes), better="more"),
+    )
+    return Result(lines, notes=notes)
+
+
+def _run(rig: Rig, number: int) -> dict[str, Any]:
+    name, _ = create(rig, Wanted(LARGEST))
+    apply(rig, name)
+    wait(lambda: _complete(rig, name) >= STEPS_FIRST)
+    before = _complete(rig, name)
+    outcome = _load(rig, f"load-{rig.releases}-{number}")
+    strategy = rig.client.get(f"/v1/strategies/{name}")
+    if strategy["finished_at"]:
+        raise RuntimeError(f"the strategy ended before the load did: {LARGEST} sites are too few for {SECONDS} s")
+    rig.client.command("POST", f"/v1/strategies/{name}/abort", {})
+    wait(lambda: ended(rig, name))
+    rig.settle()
+    outcome["steps"] = (strategy["counts"]["complete"] - before) / SECONDS
+    console.print(f"[dim]{len(outcome['ms']):,} answers, errors: {outcome['errors'] or 'none'}[/]")
+    return outcome
+
+
+def _complete(rig: Rig, name: str) -> int:
+    return int(rig.client.get(f"/v1/strategies/{name}")["counts"]["complete"])
+
+
+def _load(rig: Rig, prefix: str) -> dict[str, Any]:
+    program = (sys.executable, "-m", "tests.bench.load", rig.client.url, str(RATE), str(SECONDS), prefix)
+    environment = {**os.environ, "BELAY_TOKEN": rig.token}
+    done = subprocess.run(program, env=environment, capture_output=True, check=True)
+    return dict(orjson.loads(done.stdout))

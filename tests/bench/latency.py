@@ -1,0 +1,59 @@
+"""Step finished -> next step started, at 100 in parallel."""
+
+import orjson
+
+from shared.messages.deployer import OperationSucceeded
+from tests.bench import kafka_log
+from tests.bench.bench import Bench
+from tests.bench.handover import gaps
+from tests.bench.journal import marks, spans
+from tests.bench.result import Result
+from tests.bench.rig import Rig, console
+from tests.bench.roll_out import Wanted, roll_out
+from tests.bench.summary import Line, percentile
+
+SITES = 5_000
+PARALLEL = 100
+P50, P99 = 20.0, 50.0
+
+Gaps = tuple[list[float], list[float]]
+"""Milliseconds by the events, and by the devices."""
+
+
+def latency(bench: Bench) -> Result:
+    """Percentiles of the gaps, by the deployer's events and by the devices' own journal."""
+    rig = bench.rig()
+    roll_out(rig, Wanted(SITES, PARALLEL))
+    runs = [_run(rig) for _ in range(bench.runs)]
+    lines = []
+    for who, column, goals in (("events", 0, (P50, P99)), ("devices", 1, (None, None))):
+        for per_cent, goal in zip((50, 99), goals, strict=True):
+            values = tuple(percentile(run[column], per_cent) for run in runs)
+            lines.append(
+                Line(f"finished to next started, {PARALLEL} in parallel, by {who}, p{per_cent}", "ms", values, goal)
+            )
+    return Result(tuple(lines))
+
+
+def _run(rig: Rig) -> Gaps:
+    topics, mark = kafka_log.ends(rig, "deployer.events"), marks(rig)
+    run = roll_out(rig, Wanted(SITES, PARALLEL))
+    console.print(f"[dim]{SITES:,} sites, {PARALLEL} in parallel: {run.rate:,.0f} steps/s[/]")
+    return _by_events(kafka_log.since(rig, topics)), _by_devices(rig, mark)
+
+
+def _by_events(entries: list[kafka_log.Entry]) -> list[float]:
+    """An operation ends at the time of its event, and began so many seconds before as the event says."""
+    ended = [
+        (entry.at, orjson.loads(entry.value)["seconds"]) for entry in entries if entry.type == OperationSucceeded.TYPE
+    ]
+    assert len(ended) == SITES
+    found = gaps([at - seconds for at, seconds in ended], [at for at, _ in ended], PARALLEL)
+    return [gap * 1000 for gap in found]
+
+
+def _by_devices(rig: Rig, mark: int) -> list[float]:
+    """By what the devices noted when they began and ended."""
+    done = spans(rig, mark)
+    found = gaps([span.began for span in done], [span.ended for span in done], PARALLEL)
+    return [gap * 1000 for gap in found]
