@@ -16,6 +16,7 @@ SERVICES = ("catalog", "deployer", "strategy_orchestrator", "notifier", "monitor
 PLAIN = re.compile(
     r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)[.,]?(\d*)\S* *\[(?:error|critical|ERROR|CRITICAL) *\] (?:([\w.]+): )?"
 )
+STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
 TRACE = "Traceback (most recent call last)"
 CONSTRAINT = re.compile(r"(?:ERROR|PANIC): .*(?:violates|constraint|deadlock|could not serialize|PANIC)")
 AFTERWARDS = 20.0
@@ -82,18 +83,15 @@ def _explained(line: Line, evidence: Evidence) -> bool:
 def _errors(process: str, lines: list[str], evidence: Evidence) -> Iterator[Line]:
     """Errors of the time in which the run went on: what is told before belongs to the start."""
     began, ended = evidence.run.started_at.timestamp(), (evidence.run.collected_at or evidence.run.ended_at).timestamp()
-    last: Line | None = None
+    plain = False  # a traceback behind a line of plain text belongs to that line
     for number, text in enumerate(lines, 1):
         found = _error(process, number, text)
-        if found is None and TRACE in text and not text.startswith("{"):
-            found = last or Line(process, number, ended, "traceback", text)
-            last = None
-            if found.action != "traceback":
-                continue  # it belongs to the error just before
-        if found:
-            last = found
-            if began <= found.at <= ended:
-                yield found
+        if found is None and TRACE in text and not plain and not text.startswith("{"):
+            found = Line(process, number, ended, "traceback", text)
+        if STAMP.match(text) or text.startswith("{"):
+            plain = not text.startswith("{")
+        if found and began <= found.at <= ended:
+            yield found
 
 
 def _error(process: str, number: int, text: str) -> Line | None:

@@ -10,7 +10,7 @@ import pytest
 from tests.faults import checker
 from tests.faults.checker import RULES, Evidence, check, read, recoveries
 from tests.faults.evidence import Fault, fingerprints
-from tests.unit.faults.breaking import BREAKS, STRATEGY, Break
+from tests.unit.faults.breaking import BREAKS, STRATEGY, Break, a_slow_recovery
 
 RECORDED = Path(__file__).with_name("recorded")
 CASES = [(rule, broken) for rule, breaks in BREAKS.items() for broken in breaks]
@@ -89,14 +89,11 @@ def test_a_secret_is_known_by_its_fingerprint_alone(evidence: Evidence) -> None:
     assert refused_by(evidence) == ["no_secret_is_told"]
 
 
-def test_a_fault_into_which_another_falls_is_not_measured(evidence: Evidence) -> None:
+def test_a_recovery_that_another_fault_made_long_proves_nothing(evidence: Evidence) -> None:
     first = evidence.faults[0]
-    second = Fault(kind="kill_kafka", target="kafka", at=first.at + timedelta(milliseconds=1))
-    evidence.faults.append(second)
-    assert [(r.kind, r.seconds is None) for r in recoveries(evidence)] == [
-        ("kill_service", True),
-        ("kill_kafka", False),
-    ]
+    evidence.faults.append(Fault(kind="freeze_service", target="deployer-1", at=first.at + timedelta(milliseconds=1)))
+    a_slow_recovery(evidence)
+    assert [(r.seconds, r.why) for r in recoveries(evidence)] == [(None, "another fault came between")]
 
 
 def test_a_fault_without_work_is_not_measured(evidence: Evidence) -> None:
