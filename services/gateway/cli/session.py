@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from services.gateway.cli.outcome import CliError, Status
 from services.gateway.cli.screen import Screen
-from services.gateway.client import Client, ProblemError, Unreachable
+from services.gateway.client import Client, ProblemError, Unreachable, paged
 from shared.codec import new_id
 
 T = TypeVar("T")
@@ -64,12 +64,7 @@ class Session:
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every item of a list."""
-        cursor: str | None = None
-        while True:
-            page = self.get(path, **{"limit": 1000, **params, "cursor": cursor})
-            yield from page["items"]
-            if not (cursor := page.get("next")):
-                return
+        return paged(self.get, path, params)
 
     def command(self, method: str, path: str, body: Any = None, key: str | None = None) -> dict[str, Any]:
         """Send a command and return its owner's answer. The same key again has no second effect."""

@@ -2,7 +2,8 @@
 
 import { session } from "./session.js";
 
-const RETRY_MS = [200, 600, 1500];
+const RETRY_MS = [200, 600, 1500, 3000];
+const AWAY = [502, 503, 504]; // a gateway that stops, or what stands before it: the same request may do later
 
 /** A refusal as problem+json; status 0 = the gateway could not be reached. */
 export class Problem extends Error {
@@ -80,14 +81,19 @@ async function call(method, path, options) {
 }
 
 async function tried(send) {
-  for (const wait of [...RETRY_MS, null]) {
+  for (const wait of RETRY_MS) {
     try {
-      return await send();
+      const response = await send();
+      if (!AWAY.includes(response.status)) return response;
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      if (wait === null) throw unreachable(error.message);
-      await new Promise((wake) => setTimeout(wake, wait));
     }
+    await new Promise((wake) => setTimeout(wake, wait));
+  }
+  try {
+    return await send();
+  } catch (error) {
+    throw error.name === "AbortError" ? error : unreachable(error.message);
   }
 }
 

@@ -4,6 +4,7 @@ import { command } from "./api.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { faults } from "./page.js";
+import { missingRole } from "./session.js";
 
 const TOAST_MS = 6000;
 
@@ -28,6 +29,14 @@ function show(kind, shape, ...content) {
   const toast = h("div", { class: `toast ${kind}`, role }, icon(shape, 18), h("div", {}, content), close);
   document.getElementById("toasts").prepend(toast);
   return toast;
+}
+
+/** A button for people of a role; for others it is off and says why. `run(button)` is called when it is pressed. */
+export function roleButton(text, role, run, kind = "") {
+  const why = missingRole(role);
+  const facts = { type: "button", class: kind, disabled: Boolean(why), title: why || null };
+  const button = h("button", { ...facts, onclick: () => run(button) }, text);
+  return button;
 }
 
 /**

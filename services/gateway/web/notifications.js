@@ -2,7 +2,7 @@
 
 import { command, get } from "./api.js";
 import { fill, h, throttled } from "./dom.js";
-import { refused } from "./feedback.js";
+import { refused, roleButton } from "./feedback.js";
 import { select } from "./fields.js";
 import { filtered } from "./filters.js";
 import { ago, full } from "./format.js";
@@ -43,13 +43,8 @@ export function notificationsView(page) {
     "",
     { "aria-label": "Read or unread" },
   );
-  const why = missingRole("operator");
   let newest = 0;
-  const all = h(
-    "button",
-    { type: "button", disabled: Boolean(why), title: why || null, onclick: () => read({ up_to: newest }) },
-    "Mark all as read",
-  );
+  const all = roleButton("Mark all as read", "operator", () => read({ up_to: newest }));
   const list = filtered(page, "/v1/notifications", [topic, unread], (items) => {
     newest = Math.max(newest, ...items.map(({ notification_id: id }) => id));
     all.hidden = !items.some((item) => !item.read);

@@ -2,14 +2,13 @@
 
 import { get } from "./api.js";
 import { fill, h, throttled } from "./dom.js";
-import { act, confirm } from "./feedback.js";
+import { act, confirm, roleButton } from "./feedback.js";
 import { input, select } from "./fields.js";
 import { filtered } from "./filters.js";
 import { ago, full, seconds, words } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
-import { missingRole } from "./session.js";
 import { badge } from "./states.js";
 
 const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
@@ -81,7 +80,7 @@ function detail(operation) {
   return [
     heading(title[0].toUpperCase() + title.slice(1), {
       back: { href: "#/operations", text: "Operations" },
-      actions: UNFINISHED.includes(operation.state) ? [cancelButton(operation)] : [],
+      actions: UNFINISHED.includes(operation.state) ? [roleButton("Cancel", "operator", (button) => cancel(button, operation), "danger")] : [],
     }),
     operation.cause &&
       h(
@@ -167,22 +166,6 @@ function evidence({ evidence: place, last_lines: lines }) {
     lines?.length > 0 && h("pre", {}, lines.join("\n")),
     place && h("p", { class: "muted" }, "Kept at ", h("code", {}, place)),
   );
-}
-
-function cancelButton(operation) {
-  const why = missingRole("operator");
-  const button = h(
-    "button",
-    {
-      type: "button",
-      class: "danger",
-      disabled: Boolean(why),
-      title: why || null,
-      onclick: () => cancel(button, operation),
-    },
-    "Cancel",
-  );
-  return button;
 }
 
 async function cancel(button, { operation_id: id, site }) {

@@ -2,11 +2,10 @@
 
 import { all, get } from "./api.js";
 import { fill, h, throttled } from "./dom.js";
-import { act, confirm } from "./feedback.js";
+import { act, confirm, roleButton } from "./feedback.js";
 import { bytes, full, number, plural } from "./format.js";
 import { on } from "./live.js";
 import { card, empty, faults, heading, resource, section, table } from "./page.js";
-import { missingRole } from "./session.js";
 import { badge } from "./states.js";
 import { uploader } from "./upload.js";
 
@@ -98,7 +97,10 @@ export function releaseView(page) {
 function detail(release) {
   const actions =
     release.state === "available"
-      ? [withdrawButton(release), h("a", { class: "button primary", href: rollOut(release) }, "Roll out")]
+      ? [
+          roleButton("Withdraw", "operator", (button) => withdraw(button, release), "danger"),
+          h("a", { class: "button primary", href: rollOut(release) }, "Roll out"),
+        ]
       : [];
   const component = ({ name, driver, ...more }) =>
     section(
@@ -140,22 +142,6 @@ function shown(value) {
       .filter(([, one]) => one !== null)
       .map(([key, one]) => h("li", {}, `${key.replaceAll("_", " ")}: `, h("code", {}, String(one)))),
   );
-}
-
-function withdrawButton(release) {
-  const why = missingRole("operator");
-  const button = h(
-    "button",
-    {
-      type: "button",
-      class: "danger",
-      disabled: Boolean(why),
-      title: why || null,
-      onclick: () => withdraw(button, release),
-    },
-    "Withdraw",
-  );
-  return button;
 }
 
 async function withdraw(button, release) {

@@ -2,11 +2,10 @@
 
 import { all, get } from "./api.js";
 import { fill, h } from "./dom.js";
-import { act, confirm } from "./feedback.js";
+import { act, confirm, roleButton } from "./feedback.js";
 import { clock, full, number, plural, words } from "./format.js";
 import { icon } from "./icons.js";
 import { heading, resource, section, table } from "./page.js";
-import { missingRole } from "./session.js";
 
 export function systemView(page) {
   const services = h("div");
@@ -122,20 +121,14 @@ function letterTable(letters) {
   );
 }
 
-function replayButton(path, letters, reload) {
-  const why = missingRole("admin");
-  const button = h(
-    "button",
-    {
-      type: "button",
-      disabled: Boolean(why),
-      title: why || null,
-      onclick: () => replay(button, path, letters, reload),
-    },
-    `Send ${plural(letters.length, "message")} again`,
+const replayButton = (path, letters, reload) =>
+  h(
+    "div",
+    { class: "actions end" },
+    roleButton(`Send ${plural(letters.length, "message")} again`, "admin", (button) =>
+      replay(button, path, letters, reload),
+    ),
   );
-  return h("div", { class: "actions end" }, button);
-}
 
 async function replay(button, path, letters, reload) {
   const answer = await confirm({
