@@ -96,7 +96,7 @@ class Monitor:
             return generate_latest(self._metrics.registry)
 
         async def probe() -> dict[str, bool]:
-            return {"kafka": bool(self._sweep.partitions)}
+            return {"kafka": self._sweep.joined}
 
         app = web.Application()
         telemetry.add_routes(app, read, probe)

@@ -37,11 +37,17 @@ class Sweep:
         self.said = 0
 
     @property
+    def joined(self) -> bool:
+        """Whether we have our share of the partitions, restored; with more replicas than partitions it may be none."""
+        app = self._store.app
+        return bool(app.tables.actives_ready and not app.rebalancing)
+
+    @property
     def partitions(self) -> set[int]:
         """The partitions of the source that are ours now; none while they are handed over or restored."""
-        app = self._store.app
-        if app.rebalancing or not app.tables.actives_ready:
+        if not self.joined:
             return set()
+        app = self._store.app
         return {tp.partition for tp in app.consumer.assignment() if tp.topic == self._prefix + SOURCE}
 
     def lag(self) -> dict[tuple[str, int], int]:

@@ -109,7 +109,7 @@ async def test_a_job_that_breaks_is_tried_again_and_blocks_no_other(world: World
                 done.set()
 
         await put(service, "bad", "good")
-        worker = asyncio.create_task(Worker(service.ledger, QUEUE, work, owner="w", lease_seconds=0.3).run())
+        worker = asyncio.create_task(Worker(service.ledger, QUEUE, work, owner="w", lease_seconds=1).run())
         await asyncio.wait_for(done.wait(), 10)
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)

@@ -1,23 +1,30 @@
 """The monitor as a process, on real Kafka: what it tells, and that restarts, repeats and poison do not change it."""
 
-import asyncio
-import json
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import aiohttp
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import Counts, StageProgressed
 from shared.messages.words import StageState
-from tests.service.monitor.replica import Replica, monitor
+from tests.support.probe import PATIENCE, until_ready
+from tests.support.replica import Replica, replica
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
-JOINING = 60.0
-"""Seconds within which a replica has joined, also on a busy machine."""
+
+
+@asynccontextmanager
+async def monitor(world: World, instance: str = "1", **knobs: object) -> AsyncIterator[Replica]:
+    """A running replica that looks at its stages often."""
+    named = {f"monitor_{name}": value for name, value in {"sweep_seconds": 0.2, **knobs}.items()}
+    async with replica(world, "monitor", instance, **named) as running:
+        yield running
 
 
 def progress(done: int, failed: int = 0, strategy: str = "s-1", **more: Any) -> StageProgressed:
@@ -29,7 +36,7 @@ def progress(done: int, failed: int = 0, strategy: str = "s-1", **more: Any) -> 
 async def forecast(world: World, finished: int, strategy: str = "s-1") -> StageForecast:
     """The first forecast that knows of so many finished sites."""
     return await world.until(
-        StageForecast, lambda f: (f.finished_in_window, f.strategy_id) == (finished, strategy), JOINING
+        StageForecast, lambda f: (f.finished_in_window, f.strategy_id) == (finished, strategy), PATIENCE
     )
 
 
@@ -38,7 +45,7 @@ def sequences(world: World) -> list[int]:
 
 
 async def test_it_forecasts_and_is_not_moved_by_repeats_nor_stopped_by_poison(world: World) -> None:
-    async with monitor(world) as replica:
+    async with monitor(world) as running:
         await world.send(progress(0))
         assert (await forecast(world, 0)).eta_low is None
         last = progress(5)
@@ -55,22 +62,22 @@ async def test_it_forecasts_and_is_not_moved_by_repeats_nor_stopped_by_poison(wo
         assert sequences(world) == list(range(1, len(sequences(world)) + 1))
         await world.dead_letter(lambda r: dict(r.headers)["ce_id"] == b"p" if len(r.headers) > 4 else False)
         assert len(world.dead) == 3
-        assert await replica.end() == 0
+        assert await running.end() == 0
 
 
 async def test_killed_and_started_again_it_still_knows_what_it_knew(world: World) -> None:
-    async with monitor(world) as replica:
+    async with monitor(world) as running:
         await world.send(progress(0))
         await forecast(world, 0)
         await world.send(progress(5))
         await forecast(world, 5)
-        await replica.end(signal.SIGKILL)
+        await running.end(signal.SIGKILL)
     await world.send(progress(7))
-    async with monitor(world) as replica:
+    async with monitor(world) as running:
         await forecast(world, 7)
         assert len(set(sequences(world))) == len(sequences(world))
         assert sequences(world)[-1] == max(sequences(world))
-        assert await replica.end() == 0
+        assert await running.end() == 0
 
 
 async def test_failures_and_silence_are_told_once_each(world: World) -> None:
@@ -81,11 +88,11 @@ async def test_failures_and_silence_are_told_once_each(world: World) -> None:
         await world.send(progress(3, failed=3))
         alarm = await world.until(FailureRateHigh)
         assert (alarm.failed_in_window, alarm.failure_rate) == (3, 0.5)
-        silent = await world.until(StrategySilent, patience=JOINING)
+        silent = await world.until(StrategySilent, patience=PATIENCE)
         assert (silent.strategy_id, silent.running) == ("s-1", 2)
         await world.send(progress(4, failed=4))
         await forecast(world, 8)
-        await world.until(StrategySilent, lambda _: len(world.events(StrategySilent)) == 2, JOINING)
+        await world.until(StrategySilent, lambda _: len(world.events(StrategySilent)) == 2, PATIENCE)
         assert len(world.events(FailureRateHigh)) == 1
 
 
@@ -96,7 +103,7 @@ async def test_replicas_share_the_strategies_and_one_takes_over_from_the_other(w
             await world.send(progress(0, strategy=name))
         for name in names:
             await forecast(world, 0, name)
-        await both_have_partitions(world)
+        await until_ready(world.home, "monitor", "1", "2")
         for name in names:
             await world.send(progress(4, strategy=name))
         for name in names:
@@ -108,28 +115,25 @@ async def test_replicas_share_the_strategies_and_one_takes_over_from_the_other(w
             await forecast(world, 6, name)
 
 
-async def both_have_partitions(world: World) -> None:
-    """Until each replica says of itself that it is ready."""
-    notes = [world.home / "run" / f"monitor-{instance}.json" for instance in ("1", "2")]
-    async with asyncio.timeout(JOINING), aiohttp.ClientSession() as session:
-        for note in notes:
-            while not await is_ready(session, json.loads(note.read_text())["url"]):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+async def test_a_replica_that_got_no_partition_is_ready_all_the_same(world: World) -> None:
+    world.prefix += "narrow."
+    await create_topic(world.kafka, f"{world.prefix}strategy.events")
+    async with monitor(world, "1"), monitor(world, "2"):
+        await until_ready(world.home, "monitor", "1", "2")
 
 
-async def is_ready(session: aiohttp.ClientSession, url: str) -> bool:
-    async with session.get(f"{url}/readyz") as ready, session.get(f"{url}/metrics") as metrics:
-        return ready.status == 200 and "belay_up" in await metrics.text()
+async def create_topic(bootstrap: str, name: str) -> None:
+    """A topic of one partition."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, 1, 1)])
+    finally:
+        await admin.close()
 
 
 async def test_it_waits_for_kafka_and_stops_when_told_meanwhile(world: World) -> None:
     world.kafka = "127.0.0.1:9"
-    async with monitor(world) as replica:
-        await says(replica, "waiting for Kafka")
-        assert await replica.end() == 0
-
-
-async def says(replica: Replica, words: str) -> None:
-    async with asyncio.timeout(JOINING):
-        while not any(words in line for line in replica.log):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    async with monitor(world) as running:
+        await running.until_said("waiting for Kafka")
+        assert await running.end() == 0
