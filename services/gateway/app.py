@@ -22,6 +22,9 @@ from shared.db import Pool
 from shared.errors import is_transient
 from shared.service import Service
 
+ANSWER_SECONDS = 1.0
+"""At a stop, requests that wait for the answer to their command get so long; then they are told that it was sent."""
+
 PRUNE_SECONDS = 600
 PRUNED_AT_ONCE = 10_000
 
@@ -41,6 +44,8 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     await make_first_token(service.pool, tokens, service.settings.home)
     service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
     service.http = application(gateway, Requests(service.metrics.registry, hub))
+    service.http.on_shutdown.append(lambda _: let_go(gateway))
+    service.drains = [lambda: asyncio.sleep(knobs.drain_seconds)]
     service.parts += [hub.follow, hub.prune, lambda: forget(service.pool, knobs.history_days)]
 
 
@@ -52,6 +57,12 @@ def application(gateway: Gateway, requests: Requests) -> web.Application:
     app.router.add_get("/openapi.json", openapi.serve)
     files.add_files(app)
     return app
+
+
+async def let_go(gateway: Gateway) -> None:
+    """No further request comes; end those that would last."""
+    gateway.hub.close()
+    await gateway.waiting.end(ANSWER_SECONDS)
 
 
 async def forget(pool: Pool, days: float) -> None:

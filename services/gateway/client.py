@@ -4,9 +4,8 @@ A command carries an `Idempotency-Key`, so a lost connection is answered by send
 one effect, however often it is sent.
 """
 
-import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +17,11 @@ import httpx_sse
 from shared.codec import new_id
 from shared.messages.base import Fault
 
-RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
-"""Waits between tries when the gateway cannot be reached, before the error is raised."""
+RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Waits between tries when no gateway can be reached, before the error is raised: as long as a restart takes."""
+
+AWAY = frozenset({502, 503, 504})
+"""Answers of a gateway that stops or is too busy, or of what stands before it: the same request may do later."""
 
 UPLOAD_CHUNK = 256 * 1024
 STREAM_SILENCE_SECONDS = 45
@@ -61,15 +63,17 @@ class StreamEvent:
 
 
 class Client:
-    """Speaks to one gateway with one token. Paths are those of the API, such as `/v1/sites`.
+    """Speaks to the gateway with one token. Paths are those of the API, such as `/v1/sites`.
+
+    `url` may name several replicas, separated by commas: when one is away, the next is asked.
 
     Every call raises ProblemError when the gateway refuses, Unreachable when there is none.
     """
 
     def __init__(self, url: str, token: str = "", *, timeout: float = 30) -> None:
-        self.url = url.rstrip("/")
+        self._urls = [one.strip().rstrip("/") for one in url.split(",")]
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+        self._http = httpx.Client(headers=headers, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -83,18 +87,22 @@ class Client:
         """Give the connections back."""
         self._http.close()
 
+    @property
+    def url(self) -> str:
+        """Address of the replica that is asked now."""
+        return self._urls[0]
+
+    def _turn(self) -> None:
+        """Ask the next replica from now on."""
+        self._urls.append(self._urls.pop(0))
+
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Read a resource; parameters that are None are left out."""
         return self._json("GET", path, params=_given(params))
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every item of a paged resource, page by page as they are asked for."""
-        cursor: str | None = None
-        while True:
-            page = self.get(path, **{"limit": 1000, **params, "cursor": cursor})
-            yield from page["items"]
-            if not (cursor := page.get("next")):
-                return
+        return paged(self.get, path, params)
 
     def command(
         self, method: str, path: str, body: Any = None, key: str | None = None, *, wait: bool = True
@@ -123,7 +131,11 @@ class Client:
         headers = {"Idempotency-Key": key, "Content-Type": "application/gzip"}
         params = {"file_name": file.name}
         return self._checked(
-            self._tried(lambda: self._http.post("/v1/releases", content=_chunks(file), headers=headers, params=params))
+            self._tried(
+                lambda: self._http.post(
+                    self.url + "/v1/releases", content=_chunks(file), headers=headers, params=params
+                )
+            )
         )
 
     def stream(self, *, last_event_id: str | None = None, **params: Any) -> Iterator[StreamEvent]:
@@ -141,15 +153,20 @@ class Client:
                 reason: Exception = httpx.RemoteProtocolError("the stream ended")
             except LOST as error:
                 reason = error
+            except ProblemError as error:
+                if error.status not in AWAY:
+                    raise
+                reason = error
             if (wait := next(waits, None)) is None:
                 raise Unreachable(self.url, reason) from reason
+            self._turn()
             time.sleep(wait)
 
     def _listen(self, last_event_id: str | None, params: dict[str, Any]) -> Iterator[StreamEvent]:
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         timeout = httpx.Timeout(10, read=STREAM_SILENCE_SECONDS)
         request = {"headers": headers, "params": params, "timeout": timeout}
-        with httpx_sse.connect_sse(self._http, "GET", "/v1/events", **request) as source:
+        with httpx_sse.connect_sse(self._http, "GET", self.url + "/v1/events", **request) as source:
             if source.response.is_error:
                 source.response.read()
                 self._checked(source.response)
@@ -161,24 +178,41 @@ class Client:
                 yield StreamEvent(type=sse.event, position=sse.id, data=facts.get("data"), **named)
 
     def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        return self._checked(self._tried(lambda: self._http.request(method, path, **request)))
+        return self._checked(self._tried(lambda: self._http.request(method, self.url + path, **request)))
 
-    def _tried(self, send: Any) -> httpx.Response:
-        for wait in itertools.chain(RETRY_SECONDS, (None,)):
+    def _tried(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        """The answer; while there is none, or one that says later, the same request again."""
+        for wait in RETRY_SECONDS:
             try:
-                response: httpx.Response = send()
-                return response
-            except httpx.TransportError as error:
-                if wait is None or isinstance(error, httpx.UnsupportedProtocol):
-                    raise Unreachable(self.url, error) from error
-                time.sleep(wait)
-        raise AssertionError("unreachable: the last try returns or raises")
+                response = send()
+                if response.status_code not in AWAY:
+                    return response
+            except httpx.UnsupportedProtocol as error:
+                raise Unreachable(self.url, error) from error
+            except httpx.TransportError:
+                pass  # the last try tells
+            self._turn()
+            time.sleep(wait)
+        try:
+            return send()
+        except httpx.TransportError as error:
+            raise Unreachable(self.url, error) from error
 
     def _checked(self, response: httpx.Response) -> dict[str, Any]:
         if response.is_success:
             facts: dict[str, Any] = response.json() if response.content else {}
             return facts
         raise ProblemError(response.status_code, _problem(response))
+
+
+def paged(get: Callable[..., dict[str, Any]], path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every item of a paged resource, read with `get(path, **params)`."""
+    cursor: str | None = None
+    while True:
+        page = get(path, **{"limit": 1000, **params, "cursor": cursor})
+        yield from page["items"]
+        if not (cursor := page.get("next")):
+            return
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class Mailbox:
         self._bytes = 0
         self._bell.ring()
 
+    def wake(self) -> None:
+        """Have whoever takes from it look up."""
+        self._bell.ring()
+
     async def take(self, seconds: float) -> list[Item]:
         """All that waits, in order; nothing when nothing came for `seconds`."""
         if not self._items:
@@ -115,6 +119,7 @@ class Hub:
         self._knobs = knobs
         self._mailboxes: set[Mailbox] = set()
         self.position = 0
+        self.closed = False
 
     @property
     def clients(self) -> int:
@@ -124,7 +129,7 @@ class Hub:
     @property
     def full(self) -> bool:
         """Whether no further client is taken."""
-        return self.clients >= self._knobs.stream_clients
+        return self.closed or self.clients >= self._knobs.stream_clients
 
     @contextmanager
     def subscribe(self, interest: Interest) -> Iterator[Mailbox]:
@@ -135,6 +140,12 @@ class Hub:
             yield mailbox
         finally:
             self._mailboxes.discard(mailbox)
+
+    def close(self) -> None:
+        """End every stream after what lies in its mailbox; its client comes back, to a replica that stays."""
+        self.closed = True
+        for mailbox in self._mailboxes:
+            mailbox.wake()
 
     async def missed(self, after: int, up_to: int, interest: Interest) -> tuple[list[Item], int]:
         """The next events of the log after `after` for a client that resumes, and up to where they reach.

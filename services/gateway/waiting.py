@@ -1,5 +1,6 @@
 """Requests that wait for the answer to their command."""
 
+import asyncio
 import itertools
 import time
 from collections import defaultdict
@@ -17,6 +18,8 @@ class Waiting:
 
     def __init__(self) -> None:
         self._bells: defaultdict[str, set[Wakeup]] = defaultdict(set)
+        self.over = False
+        """Nobody waits any longer: this replica stops. A command that was sent is answered by others, later."""
 
     @contextmanager
     def for_command(self, command_id: str) -> Iterator[Wakeup]:
@@ -35,6 +38,15 @@ class Waiting:
         for command_id in command_ids:
             for bell in self._bells.get(command_id, ()):
                 bell.ring()
+
+    async def end(self, seconds: float) -> None:
+        """Give those who wait this time to be answered, then let them go."""
+        for wait in looks(seconds):
+            if not self._bells:
+                break
+            await asyncio.sleep(wait)
+        self.over = True
+        self.wake(list(self._bells))
 
 
 def looks(seconds: float, polls: Sequence[float] = POLL_SECONDS) -> Iterator[float]:

@@ -6,7 +6,6 @@ hangs. Any failure ends the process with status 1; the supervisor starts it anew
 
 import asyncio
 import os
-import signal
 import sys
 
 import structlog
@@ -14,6 +13,7 @@ import structlog
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
 from shared import log as logs
+from shared.service import until_signal
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -23,25 +23,11 @@ def main() -> None:
     """Until SIGTERM or SIGINT, exit status 0; anything that broke: status 1."""
     settings, knobs = Settings(), MonitorSettings()
     logs.configure(settings, "monitor")
-    status = asyncio.run(_main(settings, knobs))
-    log.info("stopped", action="stopped")
+    status = 0
+    try:
+        asyncio.run(until_signal(Monitor(settings, knobs).run()))
+    except Exception:
+        log.exception("the monitor broke", action="broke")
+        status = 1
     sys.stderr.flush()
     os._exit(status)  # threads of a consumer that hangs would keep the process alive
-
-
-async def _main(settings: Settings, knobs: MonitorSettings) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    running = asyncio.create_task(Monitor(settings, knobs).run())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not running.done():
-        log.info("stops", action="stopping")
-        running.cancel()
-    broken = (await asyncio.gather(running, return_exceptions=True))[0]
-    if stop.is_set():
-        return 0
-    log.error("the monitor broke", action="broke", exc_info=broken)
-    return 1

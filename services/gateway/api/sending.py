@@ -78,7 +78,7 @@ async def send(
     with call.gateway.waiting.for_command(command_id) as bell:
         row = await _note(call, command_id, command, fingerprint or fingerprint_of(command), also)
         for seconds in looks(patience_of(call)):
-            if row["state"] != "sent":
+            if row["state"] != "sent" or call.gateway.waiting.over:
                 break
             await bell.wait(seconds)
             async with call.gateway.pool.acquire() as conn:

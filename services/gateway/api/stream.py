@@ -79,10 +79,10 @@ async def _tell(call: Call, response: web.StreamResponse, interest: Interest, re
         here = hub.position
         await _write(response, b"retry: 1000\n" if resume_from is not None else f"retry: 1000\nid: {here}\n\n".encode())
         after = here if resume_from is None else resume_from
-        while after != here:
+        while after != here and not hub.closed:
             items, after = await hub.missed(after, here, interest)
             await _send(response, items)
-        while True:
+        while not hub.closed:
             await _send_next(call, response, mailbox)
 
 

@@ -108,7 +108,7 @@ class Door:
 @asynccontextmanager
 async def gateway(world: World, instance: str = "1", **knobs: Any) -> AsyncIterator[Door]:
     """A running replica, ready to take requests."""
-    settings = GatewaySettings(**{"port": 0, "answer_seconds": 8, **knobs})
+    settings = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **knobs})
     note_of(world.home, "gateway", instance).unlink(missing_ok=True)  # that of a run before
     replica = world.run("gateway", partial(wire, knobs=settings), instance)
     async with replica as service, aiohttp.ClientSession() as http:
