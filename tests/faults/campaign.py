@@ -1,0 +1,166 @@
+"""One round: work goes on, faults strike by plan, all comes to rest, and what is left behind is collected."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import orjson
+import structlog
+
+from tests.faults.checker import Recovery, Verdict, check, read, recoveries
+from tests.faults.door import Door
+from tests.faults.evidence import Asked, Fault, Run, collect
+from tests.faults.foreign import Foreign
+from tests.faults.lane import Lane
+from tests.faults.plan import Planned
+from tests.faults.rest import come_to_rest
+from tests.faults.stage import Stage, standing
+from tests.faults.strike import Field
+from tests.faults.tracks import strike_all
+from tests.faults.watch import Watch
+
+log = structlog.get_logger()
+
+REST_SECONDS = 90.0
+DEVICE_KINDS = {"fail": "device_failure", "hang": "device_hang", "crash": "device_crash"}
+Say = Callable[[str], None]
+
+
+@dataclass
+class Round:
+    """What came of a round. `problems` are what the campaign itself found wrong, beside the checker's findings."""
+
+    seed: int
+    folder: Path
+    faults: list[Fault] = field(default_factory=list)
+    missed: int = 0
+    problems: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    recoveries: list[Recovery] = field(default_factory=list)
+    steps: int = 0
+    seconds: float = 0.0
+
+    @property
+    def held(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.problems and not any(verdict.violations for verdict in self.verdicts)
+
+
+async def play(seed: int, plan: Sequence[Planned], lanes: Sequence[int], folder: Path, say: Say) -> Round:
+    """Play a round with lanes of so many sites; its evidence lies in `folder` afterwards. Bounded in time."""
+    round_ = Round(seed, folder)
+    began = time.monotonic()
+    async with standing() as stage:
+        _keep_a_log(stage.home.logs / "campaign.log")
+        await stage.rise()
+        watch, foreign = Watch(stage.bootstrap), Foreign(stage.bootstrap)
+        watcher = asyncio.create_task(watch.run())
+        await foreign.start()
+        field_ = Field(stage, watch, foreign, Door(stage, watch, foreign), faults=round_.faults)
+        try:
+            await _act(round_, field_, plan, lanes, say)
+        except BaseException:
+            shutil.copytree(stage.home.logs, folder / "logs", dirs_exist_ok=True)
+            raise
+        finally:
+            watcher.cancel()
+            await asyncio.gather(watcher, foreign.stop(), return_exceptions=True)
+            field_.door.close()
+    judge(round_)
+    round_.seconds = time.monotonic() - began
+    return round_
+
+
+def judge(round_: Round) -> None:
+    """Have the evidence checked. It is kept only if something is wrong."""
+    evidence = read(round_.folder)
+    round_.verdicts, round_.recoveries = check(evidence), recoveries(evidence)
+    if round_.held:
+        shutil.rmtree(round_.folder)
+
+
+def _keep_a_log(path: Path) -> None:
+    """What the campaign did, beside what the services said."""
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    processors = (structlog.processors.add_log_level, stamp, structlog.processors.JSONRenderer())
+    structlog.configure(processors=processors, logger_factory=structlog.WriteLoggerFactory(path.open("a", buffering=1)))
+
+
+async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Sequence[int], say: Say) -> None:
+    stage, watch = field_.stage, field_.watch
+    started, stop = datetime.now(UTC), asyncio.Event()
+    lanes = [
+        Lane(f"lane{n}", size, Random(f"{round_.seed}/{n}"), field_.door, watch, stop)  # noqa: S311
+        for n, size in enumerate(sizes)
+    ]
+    working = [asyncio.create_task(lane.run()) for lane in lanes]
+    await watch.wait(lambda: watch.finished_steps > 0, 90)
+    await strike_all(field_, plan)
+    stop.set()
+    ended = datetime.now(UTC)
+    say(f"seed {round_.seed}: {len(round_.faults)} faults done, {watch.finished_steps} steps; coming to rest")
+    for outcome in await asyncio.gather(*working, return_exceptions=True):
+        if outcome is not None:
+            round_.problems.append(f"a lane broke: {outcome!r}")
+    left = await come_to_rest(stage, REST_SECONDS)
+    if left:
+        round_.problems.append(f"not at rest after {REST_SECONDS:g} s: {left}")
+    _stopped_in_order(round_, await stage.bow())
+    _no_surprises(round_, stage)
+    round_.problems += field_.problems
+    round_.missed = len(field_.missed)
+    round_.steps = watch.finished_steps
+    run = Run(
+        seed=round_.seed,
+        started_at=started,
+        ended_at=ended,
+        quiescent=not left,
+        strategies=_asked(lanes),
+        details={"problems": round_.problems, "missed": field_.missed},
+    )
+    round_.faults += device_faults(stage.home.root / "devices" / "journal.jsonl")
+    await collect(
+        kafka=stage.bootstrap,
+        dsn=stage.dsn,
+        prefix="belay.",
+        home=stage.home.root,
+        target=round_.folder,
+        run=run,
+        faults=round_.faults,
+    )
+
+
+def _asked(lanes: Sequence[Lane]) -> tuple[Asked, ...]:
+    return tuple(asked for lane in lanes for asked in lane.asked)
+
+
+def _stopped_in_order(round_: Round, took: dict[str, float | None]) -> None:
+    for name, seconds in took.items():
+        if seconds is None:
+            round_.problems.append(f"{name} did not end on SIGTERM")
+
+
+def _no_surprises(round_: Round, stage: Stage) -> None:
+    for process in stage.processes:
+        for surprise in process.surprises:
+            round_.problems.append(f"{surprise.name} ended by itself with {surprise.status} at {surprise.at:%H:%M:%S}")
+
+
+def device_faults(journal: Path) -> list[Fault]:
+    """What devices did wrong by their releases' chances, as their journal tells."""
+    lines = [orjson.loads(line) for line in journal.read_bytes().splitlines()] if journal.exists() else []
+    return [
+        Fault(
+            kind=DEVICE_KINDS[line["fate"]],
+            target=line["site"],
+            at=datetime.fromisoformat(line["at"]),
+            details={"order": line["order"]},
+        )
+        for line in lines
+        if line.get("fate") in DEVICE_KINDS
+    ]

@@ -1,0 +1,192 @@
+"""The work that goes on while things break: each lane rolls one app over sites of its own, again and again."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from shared.messages.strategy import (
+    BATCH,
+    AbortStrategy,
+    ApplyStrategy,
+    CreateStrategy,
+    DeleteStrategy,
+    FailurePolicy,
+    PauseStrategy,
+    RegisterSites,
+    ResumeStrategy,
+    RetryFailed,
+    Selection,
+    Site,
+    StageSpec,
+    StrategySpec,
+)
+from shared.messages.words import StrategyType
+from tests.faults.door import Door, Refused
+from tests.faults.evidence import Asked
+from tests.faults.watch import Watch
+
+END_SECONDS = 240.0
+"""A strategy that has not ended by then is stuck."""
+
+STEP_SECONDS = 6
+"""A device that says nothing for so long is given up."""
+
+GOOD = (0.002, 0.001, 0.002)
+BAD = (0.04, 0.01, 0.03)
+"""Chances that a device fails, hangs or crashes."""
+
+ENDED = ("complete", "failed", "aborted")
+VERBS: dict[str, Callable[..., Any]] = {
+    "apply": ApplyStrategy,
+    "pause": PauseStrategy,
+    "resume": ResumeStrategy,
+    "abort": AbortStrategy,
+    "retry": RetryFailed,
+}
+
+
+class Stuck(Exception):
+    """Work did not come to its end in time; the message says which."""
+
+
+@dataclass
+class Lane:
+    """One app on `sites` sites. `stop` lets the strategy under way come to its end."""
+
+    name: str
+    sites: int
+    random: Random
+    door: Door
+    watch: Watch
+    stop: asyncio.Event
+    asked: list[Asked] = field(default_factory=list)
+    made: int = 0
+
+    async def run(self) -> None:
+        """Register, apply, and go on with updates and roll-backs until stopped. Raises Stuck."""
+        await self._register()
+        await self._roll("apply", await self._release(GOOD))
+        while not self.stop.is_set():
+            match self.random.choices(("update", "bad", "rollback", "again"), (4, 3, 2, 2))[0]:
+                case "update":
+                    await self._roll("update", await self._release(GOOD))
+                case "bad":
+                    await self._roll("update", await self._release(BAD))
+                case "rollback":
+                    await self._roll("rollback", None)
+                case _:
+                    await self._roll("apply", f"{self.made}.0.0", force=True)
+
+    async def _register(self) -> None:
+        names = [f"{self.name}-{number:04}" for number in range(self.sites)]
+        for start in range(0, self.sites, BATCH):
+            sites = tuple(Site(name=n, labels={"lane": self.name}) for n in names[start : start + BATCH])
+            await self.door.ask(RegisterSites(sites=sites), self._id())
+
+    async def _release(self, chances: tuple[float, float, float]) -> str:
+        self.made += 1
+        version = f"{self.made}.0.0"
+        await self.door.publish(self.name, version, self.random, chances)
+        return version
+
+    def _id(self) -> str:
+        return str(UUID(int=self.random.getrandbits(128), version=4))
+
+    # -- one strategy ----------------------------------------------------------------------------------------------
+
+    async def _roll(self, kind: str, version: str | None, *, force: bool = False) -> None:
+        """Create a strategy, apply it, meddle with it, and see it to its end."""
+        identifier = await self._create(kind, version, force)
+        if identifier is None:
+            return
+        await self._verb("apply", identifier)
+        meddle = self.random.choices(("", "pause", "abort"), (6, 2, 1))[0]
+        if meddle:
+            await asyncio.sleep(self.random.uniform(0.2, 3))
+            await self._verb(meddle, identifier)
+        state = await self._end(identifier)
+        if state != "complete" and self.random.random() < 0.6:
+            before = self.watch.states[identifier][0]
+            if await self._verb("retry", identifier):
+                await self._end(identifier, before)
+        if self.random.random() < 0.2:
+            await self._command(DeleteStrategy(strategy=identifier), "", None)
+
+    async def _create(self, kind: str, version: str | None, force: bool) -> str | None:
+        """The id of the new strategy, None when there is nothing to do. A release that is news is asked for again."""
+        for _ in range(40):
+            spec = self._spec(kind, version, force)
+            identifier = self._id()
+            try:
+                body = spec.model_dump(mode="json")
+                path = self.random.choice(("", "/v1/strategies"))
+                await self.door.ask(CreateStrategy(spec=spec), identifier, path, body)
+            except Refused as refused:
+                await asyncio.sleep(0.3)
+                if refused.code in {"unknown_release", "unknown_app", "site_held", "site_busy"}:
+                    continue
+                return None
+            asked = Asked(id=identifier, name=spec.name, max_parallel=spec.max_parallel, sites=self.sites)
+            self.asked.append(asked)
+            return identifier
+        raise Stuck(f"lane {self.name}: {kind} {version} was never accepted")
+
+    def _spec(self, kind: str, version: str | None, force: bool) -> StrategySpec:
+        random = self.random
+        policy = random.choice(
+            (
+                FailurePolicy(stop_on_failure=False),
+                FailurePolicy(stop_on_failure=False, threshold="20%", min_sample=20),
+                FailurePolicy(stop_on_failure=False, threshold=random.randint(3, 9), then="pause"),
+                FailurePolicy(stop_on_failure=random.random() < 0.2),
+            )
+        )
+        canary = StageSpec(name="canary", take=random.randint(1, 20), soak_seconds=random.randint(0, 1))
+        half = StageSpec(name="half", take="50%", max_parallel=random.choice(("10%", "40%", None)), soak_seconds=1)
+        stages = random.choice(((), (canary,), (canary, half)))
+        return StrategySpec(
+            name=f"{self.name}-{kind}-{random.getrandbits(32):08x}",
+            type=StrategyType(kind),
+            app=self.name,
+            version=version,
+            selection=Selection(labels={"lane": self.name}),
+            stages=(*stages, StageSpec(name="rest")),
+            max_parallel=random.choice((20, 50, "10%", "25%")),
+            on_failure=policy,
+            step_timeout_seconds=STEP_SECONDS,
+            force=force,
+        )
+
+    async def _verb(self, verb: str, identifier: str) -> bool:
+        """Ask for it; False when the strategy has moved on and refuses."""
+        path = self.random.choice(("", f"/v1/strategies/{identifier}/{verb}"))
+        return await self._command(VERBS[verb](strategy=identifier), path, {})
+
+    async def _command(self, command: Any, path: str, body: Any) -> bool:
+        try:
+            await self.door.ask(command, self._id(), path, body)
+        except Refused:
+            return False
+        return True
+
+    async def _end(self, identifier: str, after: int = 0) -> str:
+        """Until it has ended with an event later than `after`; what pauses is resumed."""
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                while True:
+                    after, state = await self.watch.wait(partial(self._later, identifier, after), END_SECONDS)
+                    if state in ENDED:
+                        return state
+                    if state == "paused":
+                        await asyncio.sleep(self.random.uniform(0.1, 1.5))
+                        await self._verb("resume", identifier)
+        except TimeoutError as error:
+            raise Stuck(f"strategy {identifier} of lane {self.name} has not ended within {END_SECONDS:g} s") from error
+
+    def _later(self, identifier: str, after: int) -> tuple[int, str] | None:
+        sequence, state = self.watch.states.get(identifier, (0, ""))
+        return (sequence, state) if sequence > after else None
