@@ -107,7 +107,7 @@ def _fits(hashed: str, token: str) -> bool:
 
 
 async def make_first_token(pool: Pool, tokens: Tokens, home: Path) -> None:
-    """At the very first start: one admin's token, in a file that only its owner may read, and shown once.
+    """At the very first start: one admin's token, in a file that only its owner may read; no log ever shows it.
 
     The file is there before the token is valid: a crash in between leaves a useless file, never a token that
     nobody knows. Of several replicas that start at once, one makes it.
@@ -120,8 +120,7 @@ async def make_first_token(pool: Pool, tokens: Tokens, home: Path) -> None:
         if minted is None:
             return
         file = _write_secret(home / FIRST_TOKEN_FILE, minted.secret)
-    shown = {"token": minted.secret, "file": str(file)}
-    log.warning("made the first admin token; this is the only time it is shown", action="first_token", **shown)
+    log.warning("made the first admin token; read it from the file", action="first_token", file=str(file))
 
 
 def _write_secret(path: Path, secret: str) -> Path:
