@@ -105,10 +105,9 @@ def encode(envelope: Envelope[Message]) -> tuple[bytes, Headers, bytes]:
 
 
 def header(record: Record, name: str) -> str:
-    """A header as text, "" when it is absent. Bytes that are no UTF-8 are replaced, never an error."""
-    wanted = name.lower()
+    """A header by its name in lower case, as text, "" when it is absent. Bytes that are no UTF-8 are replaced."""
     for key, value in record.headers:
-        if key.lower() == wanted:
+        if key == name or key.lower() == name:
             return value.decode(errors="replace") if value else ""
     return ""
 
@@ -147,8 +146,8 @@ def decode(record: Record) -> Envelope[Message]:
 
 
 def _attributes(record: Record) -> dict[str, str]:
-    named = ((name.lower(), value) for name, value in record.headers if value)
-    return {name: value.decode(errors="replace") for name, value in named if name.startswith("ce_")}
+    """By name in lower case, as clients may write them; those that are no attributes of ours do no harm."""
+    return {name.lower(): value.decode(errors="replace") for name, value in record.headers if value}
 
 
 def _class_of(topic: str, attributes: dict[str, str]) -> type[Message]:

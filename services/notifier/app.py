@@ -9,7 +9,7 @@ from services.notifier.channels.log import LogChannel
 from services.notifier.channels.webhook import WebhookChannel
 from services.notifier.courier import Courier
 from services.notifier.desk import Desk
-from services.notifier.handlers import HANDLERS, TIMERS
+from services.notifier.handlers import HANDLERS, TIMERS, of_a_strategy
 from services.notifier.keys import open_keys
 from services.notifier.settings import NotifierSettings
 from shared.clockwork import Worker
@@ -23,7 +23,7 @@ async def wire(service: Service) -> None:
     """Handlers, timers, and the part that delivers."""
     settings = NotifierSettings()
     desk = Desk(settings, open_keys(service.settings.home))
-    service.topics = TOPICS
+    service.topics, service.skips = TOPICS, of_a_strategy
     service.handlers = {kind: partial(handler, desk) for kind, handler in HANDLERS.items()}
     service.timers = {kind: partial(handler, desk) for kind, handler in TIMERS.items()}
     service.parts.append(partial(_deliver, service, desk))

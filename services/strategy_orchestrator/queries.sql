@@ -28,36 +28,39 @@ on conflict (name) do update set group_name = excluded.group_name, labels = excl
     params = excluded.params, managed = excluded.managed, simplex = excluded.simplex;
 
 -- name: known_sites
-select name, held_by, operation_id from site where name = any(:names::text[]);
+select s.name, h.strategy_id as held_by, s.operation_id
+from site s left join hold h on h.site = s.name where s.name = any(:names::text[]);
 
 -- name: delete_sites
-delete from site where name = any(:names::text[]) and held_by is null;
+delete from site s where s.name = any(:names::text[]) and not exists (select from hold h where h.site = s.name);
 
 -- name: candidates
 -- Every site of a selection, with what runs there. Named ones, those of groups, and those that carry all the labels.
-select s.name, s.group_name, s.labels, s.managed, h.name as held_by, s.operation_id, d.version, d.previous
+select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.previous
 from site s
-left join strategy h on h.id = s.held_by
+left join hold h on h.site = s.name
+left join strategy holder on holder.id = h.strategy_id
 left join deployment d on d.site = s.name and d.app = :app
 where :everything::boolean or s.name = any(:sites::text[]) or s.group_name = any(:groups::text[])
     or (:labels::jsonb <> '{}' and s.labels @> :labels::jsonb)
 order by s.name;
 
 -- name: hold_sites
-update site set held_by = st.strategy_id, held_position = st.position
-from step st
-where st.strategy_id = :strategy_id and st.state = 'waiting' and st.site = site.name and site.held_by is null
-returning site.name;
+insert into hold (site, strategy_id, position)
+select st.site, st.strategy_id, st.position from step st join site s on s.name = st.site
+where st.strategy_id = :strategy_id and st.state = 'waiting'
+on conflict (site) do nothing
+returning site;
 
 -- name: sites_not_held
 -- Waiting steps whose site somebody else holds, or that is gone.
-select st.site, h.name as held_by
-from step st left join site s on s.name = st.site left join strategy h on h.id = s.held_by
-where st.strategy_id = :strategy_id and st.state = 'waiting' and s.held_by is distinct from :strategy_id
+select st.site, holder.name as held_by
+from step st left join hold h on h.site = st.site left join strategy holder on holder.id = h.strategy_id
+where st.strategy_id = :strategy_id and st.state = 'waiting' and h.strategy_id is distinct from :strategy_id
 order by st.position limit 20;
 
 -- name: release_sites
-update site set held_by = null, held_position = null where held_by = :strategy_id returning name;
+delete from hold where strategy_id = :strategy_id;
 
 -- name: begin_operations
 update site set operation_id = o.operation_id
@@ -65,10 +68,14 @@ from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id) wh
 
 -- name: end_operations
 -- Single operations that were known to run here; a repeated event finds none.
-update site set operation_id = null
-from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id)
-where site.name = o.site and site.operation_id = o.operation_id
-returning site.name, o.operation_id, site.held_by, site.held_position;
+with ended as (
+    update site set operation_id = null
+    from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id)
+    where site.name = o.site and site.operation_id = o.operation_id
+    returning site.name, o.operation_id
+)
+select e.operation_id, h.strategy_id as held_by, h.position as held_position
+from ended e left join hold h on h.site = e.name;
 
 -- name: put_deployments
 -- What runs on each site now, and the next number of its site.state.

@@ -99,15 +99,18 @@ create table site (
     params jsonb not null default '{}',
     managed boolean not null default true,
     simplex boolean not null default false,
-    held_by text references strategy (id), -- a site takes part in one strategy at a time
-    held_position integer, -- its step there
     operation_id text, -- a single operation that runs there
-    state_sequence bigint not null default 0, -- of its site.state events
-    check ((held_by is null) = (held_position is null))
+    state_sequence bigint not null default 0 -- of its site.state events
 ) with (fillfactor = 70);
 create index site_by_group on site (group_name);
 create index site_by_label on site using gin (labels jsonb_path_ops);
-create index site_by_holder on site (held_by) where held_by is not null;
+
+create table hold (
+    -- A site takes part in one strategy at a time. A table of its own: an index on labels makes a site dear to change.
+    site text primary key,
+    strategy_id text not null,
+    position integer not null -- its step there
+);
 
 create table deployment (
     -- What the deployer last said of an app on a site.

@@ -98,7 +98,7 @@ async def candidates(conn: Connection, app: str, selection: Selection) -> list[C
 
 async def hold_sites(conn: Connection, strategy_id: str) -> list[str]:
     """Hold the sites of all waiting steps that nobody holds; returns their names."""
-    return [row["name"] for row in await SQL.fetch(conn, "hold_sites", strategy_id=strategy_id)]
+    return [row["site"] for row in await SQL.fetch(conn, "hold_sites", strategy_id=strategy_id)]
 
 
 async def sites_not_held(conn: Connection, strategy_id: str) -> list[Row]:
@@ -108,7 +108,7 @@ async def sites_not_held(conn: Connection, strategy_id: str) -> list[Row]:
 
 async def release_sites(conn: Connection, strategy_id: str) -> int:
     """Let go of every site; returns how many."""
-    return len(await SQL.fetch(conn, "release_sites", strategy_id=strategy_id))
+    return await SQL.run(conn, "release_sites", strategy_id=strategy_id)
 
 
 async def begin_operations(conn: Connection, operations: Sequence[tuple[str, str]]) -> None:

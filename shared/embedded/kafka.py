@@ -24,6 +24,8 @@ MAIN, FORMAT = "kafka.Kafka", "kafka.tools.StorageTool"
 JVM_OPTIONS = (
     "-Xms128m",
     "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.clients.NetworkClient=error",  # a false alarm at each stop
     "-Dorg.slf4j.simpleLogger.showDateTime=true",

@@ -100,7 +100,7 @@ def no_site_is_held(evidence: Evidence) -> Verdict:
     verdict = Verdict("no_site_is_held")
     alive = {r["id"] for r in evidence.table("strategy_orchestrator.strategy") if r["state"] not in OVER}
     holders: list[tuple[str, str, str | None]] = [
-        *_holders(evidence, "strategy_orchestrator.site", "name", "held_by"),
+        *_holders(evidence, "strategy_orchestrator.hold", "site", "strategy_id"),
         *_holders(evidence, "gateway.site", "name", "held_by"),
         *_holders(evidence, "deployer.hold", "site", "strategy_id"),
     ]

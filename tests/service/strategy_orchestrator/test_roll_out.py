@@ -77,7 +77,7 @@ async def test_a_strategy_runs_stage_by_stage_to_its_end(world: World) -> None:
         assert len(devices.commands) == 12
         assert devices.most_running <= 3
         await world.until(SitesReleased)
-        assert await service.pool.fetchval("select count(*) from site where held_by is not null") == 0
+        assert await service.pool.fetchval("select count(*) from hold") == 0
         assert {e.site for e in world.events(SiteState)} == {f"s-{n:03}" for n in range(12)}
 
 
