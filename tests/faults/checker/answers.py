@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from tests.faults.checker.reading import Evidence, Record, is_id
+from tests.faults.checker.reading import Evidence, Record, is_id, once
 from tests.faults.checker.story import operations
 from tests.faults.checker.verdict import Verdict
 
@@ -22,6 +22,7 @@ class Sent:
     readable: bool = False
 
 
+@once
 def _sent(evidence: Evidence) -> dict[Command, Sent]:
     found: dict[Command, Sent] = {}
     for topic in evidence.live:
@@ -35,6 +36,7 @@ def _sent(evidence: Evidence) -> dict[Command, Sent]:
     return found
 
 
+@once
 def _answers(evidence: Evidence) -> dict[Command, list[Record]]:
     found: dict[Command, list[Record]] = defaultdict(list)
     for owner, records in evidence.answers.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.faults.checker.reading import Evidence
+from tests.faults.checker.reading import Evidence, once
 
 
 @dataclass(slots=True)
@@ -63,6 +63,7 @@ class Told:
         return found
 
 
+@once
 def told(evidence: Evidence) -> Told:
     """What the devices say."""
     orders: dict[str, Order] = {}

@@ -118,24 +118,32 @@ def _json_error(process: str, number: int, text: str) -> Line | None:
 
 # -- secrets ------------------------------------------------------------------------------------------------------
 
-IN_CLEAR = re.compile(r"postgres(?:ql)?://[^\s:@/]+:(?!\*+@)[^\s@/]+@|whsec_[A-Za-z0-9+/=]{16,}|[Bb]earer belay_\w+")
+IN_CLEAR = re.compile(r"://[^\s:@/]+:(?!\*+@)[^\s@/]+@|whsec_[A-Za-z0-9+/=]{16,}|earer belay_\w+")
+HINTS = ("://", "whsec_", "earer belay_")
+"""One of these is in any text that `IN_CLEAR` finds; looking for them first is much faster."""
 
 
 def no_secret_is_told(evidence: Evidence) -> Verdict:
     """No token, password or key stands in a log, a topic or a table."""
     verdict = Verdict("no_secret_is_told")
     lengths = {int(secret.split(":")[0]) for secret in evidence.secrets}
-    for where, number, text in _texts(evidence):
-        verdict.checked += 1
-        words = (word for word in WORD.findall(text) if len(word) in lengths)
-        if IN_CLEAR.search(text) or any(fingerprint(word) in evidence.secrets for word in words):
-            verdict.refuse(f"{where}:{number}", "a secret stands here in clear")
+    for where, text in _texts(evidence):
+        verdict.checked += text.count("\n")
+        for place in _leaks(text, lengths, evidence.secrets):
+            verdict.refuse(f"{where}:{text.count(chr(10), 0, place) + 1}", "a secret stands here in clear")
     return verdict
 
 
-def _texts(evidence: Evidence) -> Iterator[tuple[str, int, str]]:
-    for name, lines in evidence.logs.items():
-        yield from ((name, number, text) for number, text in enumerate(lines, 1))
+def _leaks(text: str, lengths: set[int], secrets: frozenset[str]) -> Iterator[int]:
+    if any(hint in text for hint in HINTS):
+        yield from (match.start() for match in IN_CLEAR.finditer(text))
+    for match in WORD.finditer(text):
+        if match.end() - match.start() in lengths and fingerprint(match[0]) in secrets:
+            yield match.start()
+
+
+def _texts(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Logs, topics and tables, one file after the other."""
+    yield from ((name, "\n".join((*lines, ""))) for name, lines in evidence.logs.items())
     for path in sorted((*evidence.folder.glob("tables/*"), *evidence.folder.glob("topics/*"))):
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield from ((path.stem, number, text) for number, text in enumerate(file, 1))
+        yield path.stem, path.read_text(encoding="utf-8", errors="replace")

@@ -1,13 +1,13 @@
 """Reads evidence into memory as it lies there, without judging it."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from sys import intern
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -71,6 +71,7 @@ class Evidence:
     journal: list[dict[str, Any]]
     logs: dict[str, list[str]]
     secrets: frozenset[str] = field(default=frozenset())
+    derived: dict[Any, Any] = field(default_factory=dict)
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """The rows of `schema.table`; of a table that is not there, none."""
@@ -108,6 +109,22 @@ class Evidence:
     def named(self, topic: str, *names: str) -> list[Record]:
         """Events of these names on a topic."""
         return [record for record in self.events.get(topic, ()) if record.name in names]
+
+
+T = TypeVar("T")
+
+
+def once(derive: Callable[[Evidence], T]) -> Callable[[Evidence], T]:
+    """What is derived from evidence for several rules, made at the first use and kept as long as the evidence."""
+
+    @wraps(derive)
+    def kept(evidence: Evidence) -> T:
+        if derive not in evidence.derived:
+            evidence.derived[derive] = derive(evidence)
+        found: T = evidence.derived[derive]
+        return found
+
+    return kept
 
 
 def answers(record: Record) -> bool:

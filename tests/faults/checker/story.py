@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.faults.checker.reading import Evidence, Record
+from tests.faults.checker.reading import Evidence, Record, once
 
 OVER = ("complete", "failed", "aborted")
 
@@ -40,6 +40,7 @@ class Operation:
     ends: list[dict[str, Any]] = field(default_factory=list)
 
 
+@once
 def operations(evidence: Evidence) -> dict[str, Operation]:
     """Every operation that anything was said of, by its id; previews are none."""
     found: dict[str, Operation] = {}
@@ -107,6 +108,7 @@ def _ends(evidence: Evidence) -> Iterator[dict[str, Any]]:
 # -- strategies ---------------------------------------------------------------------------------------------------
 
 
+@once
 def by_strategy(evidence: Evidence) -> dict[str, list[Record]]:
     """The events of each strategy in the order of their sequence."""
     told: dict[str, list[Record]] = defaultdict(list)
@@ -118,6 +120,7 @@ def by_strategy(evidence: Evidence) -> dict[str, list[Record]]:
     return told
 
 
+@once
 def stage_of(evidence: Evidence) -> dict[tuple[str, int], int]:
     """(strategy, position of a step) -> its stage."""
     rows = evidence.table("strategy_orchestrator.step")
