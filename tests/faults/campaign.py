@@ -38,6 +38,7 @@ class Round:
     seed: int
     folder: Path
     faults: list[Fault] = field(default_factory=list)
+    passed: dict[str, set[str]] = field(default_factory=dict)
     missed: int = 0
     problems: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
@@ -100,6 +101,7 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
     ]
     working = [asyncio.create_task(lane.run()) for lane in lanes]
     await watch.wait(lambda: watch.finished_steps > 0, 90)
+    await field_.look_at_points()
     await strike_all(field_, plan)
     stop.set()
     ended = datetime.now(UTC)
@@ -107,6 +109,8 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
     for outcome in await asyncio.gather(*working, return_exceptions=True):
         if outcome is not None:
             round_.problems.append(f"a lane broke: {outcome!r}")
+    await field_.look_at_points()
+    round_.passed = field_.passed
     left = await come_to_rest(stage, REST_SECONDS)
     if left:
         round_.problems.append(f"not at rest after {REST_SECONDS:g} s: {left}")

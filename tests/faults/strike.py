@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,6 +53,8 @@ class Field:
     faults: list[Fault] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    passed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Service -> the points it is known to have passed."""
     guests: set[str] = field(default_factory=set)
     """Replicas that joined for a while."""
 
@@ -73,10 +76,17 @@ class Field:
 
     async def _listens(self, replica: Process) -> bool:
         try:
-            await order(self.stage.home.root, replica.name, do="passes")
+            answer = await order(self.stage.home.root, replica.name, do="passes")
         except Deaf:
             return False
+        self.passed[replica.name.rpartition("-")[0]] |= answer["passes"].keys()
         return True
+
+    async def look_at_points(self) -> None:
+        """Note the points that have been passed by now; a process that dies forgets them."""
+        for replica in self.stage.replicas.values():
+            if replica.pid and not replica.frozen:
+                await self._listens(replica)
 
     async def order(self, process: Process, **what: Any) -> None:
         """Raises Missed when the process takes no orders just now."""

@@ -42,9 +42,14 @@ def skew(seconds: float) -> None:
     """Put this process's clock off by so much; 0 puts it right."""
     global _off  # noqa: PLW0603 - a process has one clock
     _off = seconds
-    time.time = lambda: _right_time() + _off
+    time.time = _wrong_time if seconds else _right_time
+    clock = WrongDatetime if seconds else right
     for name, module in list(sys.modules.items()):
-        if name.startswith(OURS) and name != DEVICES and getattr(module, "datetime", None) is right:
-            module.datetime = WrongDatetime  # type: ignore[attr-defined]
+        if name.startswith(OURS) and name != DEVICES and getattr(module, "datetime", None) in (right, WrongDatetime):
+            module.datetime = clock  # type: ignore[attr-defined]
     if devices := sys.modules.get(DEVICES):
-        devices.time = types.SimpleNamespace(time=_right_time)  # type: ignore[attr-defined]
+        devices.time = types.SimpleNamespace(time=_right_time) if seconds else time  # type: ignore[attr-defined]
+
+
+def _wrong_time() -> float:
+    return _right_time() + _off

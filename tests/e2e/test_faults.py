@@ -1,0 +1,30 @@
+"""A minute of `make faults`: every kind of fault that a short round can afford, and the whole check afterwards."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.campaign import play
+from tests.faults.plan import CHEAP, Pace, draw
+from tests.faults.saboteur.points import POINTS
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+SEED = 11
+SECONDS = 25.0
+"""Of faults; the start, the work that is left and the check take as long again."""
+
+SITES = (200, 250)
+
+
+async def test_whatever_breaks_for_a_while_every_promise_is_kept(tmp_path: Path) -> None:
+    planned = draw(SEED, SECONDS, Pace(), CHEAP)
+    round_ = await play(SEED, planned, SITES, tmp_path / "evidence", print)
+    violations = [violation for verdict in round_.verdicts for violation in verdict.violations]
+    assert not round_.problems
+    assert not violations, f"{len(violations)} violations, the first: {violations[:5]}"
+    assert len(round_.faults) >= len(planned) / 2, "most faults were done, not missed"
+    assert all(verdict.checked for verdict in round_.verdicts), "every rule had something to look at"
+    known = {(service, point) for service, passed in round_.passed.items() for point in passed}
+    wanted = {(service, name) for name, point in POINTS.items() for service in point.services}
+    assert known >= wanted, f"never passed: {sorted(wanted - known)}"
