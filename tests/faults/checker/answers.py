@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from tests.faults.checker.reading import Evidence, Record, is_id, once
+from tests.faults.checker.schemas import published
 from tests.faults.checker.story import operations
 from tests.faults.checker.verdict import Verdict
 
@@ -88,4 +89,21 @@ def answers_keep_their_word(evidence: Evidence) -> Verdict:
         said = f"asked {operation.asked} times, taken: {operation.taken}, refused: {sorted(operation.refused)}"
         verdict.expect(operation.taken == (operation.id in rows), operation.id, f"{said}; row: {operation.id in rows}")
         verdict.expect(operation.taken or operation.id not in touched, operation.id, f"{said}; a device was touched")
+    return verdict
+
+
+def people_got_the_answer(evidence: Evidence) -> Verdict:
+    """What the API said of a command is what its owner answered; and each command stands in the audit once."""
+    verdict = Verdict("people_got_the_answer")
+    answers = _answers(evidence)
+    audited: dict[str, list[str]] = defaultdict(list)
+    for row in evidence.table("gateway.audit"):
+        audited[row["command_id"]].append(row["result"])
+    for row in evidence.table("gateway.command"):
+        identifier, said = row["command_id"], row["state"]
+        found = audited[identifier]
+        verdict.expect(found == [said], identifier, f"the API said {said}, the audit {found}")
+        if row["type"] in published():
+            told = [_told(answer).split()[0] for answer in answers.get((row["type"].split(".")[1], identifier), ())]
+            verdict.expect(said in told, identifier, f"the API said {said}, its owner {told or 'nothing'}")
     return verdict

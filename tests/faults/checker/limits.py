@@ -2,10 +2,11 @@
 
 from collections import Counter, defaultdict
 from itertools import groupby
+from typing import Any
 
 from tests.faults.checker.journal import told
 from tests.faults.checker.reading import Evidence, Record
-from tests.faults.checker.story import by_strategy, stage_of, step_of
+from tests.faults.checker.story import by_strategy, operations, stage_of, step_of
 from tests.faults.checker.verdict import Verdict
 
 Place = tuple[str, int]
@@ -85,9 +86,26 @@ def _state_after(records: list[Record]) -> str:
 
 
 def _begun(record: Record) -> list[str]:
-    if record.name != "steps_changed":
-        return []
-    return [step["site"] for step in record.body["steps"] if step["state"] == "running"]
+    return [step["site"] for step in _steps(record)]
+
+
+def _steps(record: Record) -> list[dict[str, Any]]:
+    """The steps that a record says have begun."""
+    steps = record.body["steps"] if record.name == "steps_changed" else []
+    return [step for step in steps if step["state"] == "running"]
+
+
+def what_begins_is_asked_for(evidence: Evidence) -> Verdict:
+    """Each step that begins asks the deployer for its operation, and nothing else does: no order lost, none made up."""
+    verdict = Verdict("what_begins_is_asked_for")
+    known = {row["id"] for row in evidence.table("strategy_orchestrator.strategy")}
+    begun = {s["operation_id"] for records in by_strategy(evidence).values() for r in records for s in _steps(r)}
+    found = ((step_of(o.id), o) for o in operations(evidence).values() if o.asked)
+    asked = {o.id for step, o in found if step and step.strategy in known}
+    for operation in begun | asked:
+        detail = f"its step began: {operation in begun}, the deployer was asked: {operation in asked}"
+        verdict.expect(operation in begun and operation in asked, operation, detail)
+    return verdict
 
 
 def one_strategy_a_site(evidence: Evidence) -> Verdict:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from tests.faults.checker.reading import Evidence, Record
@@ -65,6 +66,18 @@ def _stages(rows: list[dict[str, Any]]) -> Rows:
 
 def _steps(rows: list[dict[str, Any]]) -> Rows:
     return {(r["strategy_id"], r["site"]): (r["stage"], r["state"], r["attempt"]) for r in rows}
+
+
+def the_stream_has_no_gap(evidence: Evidence) -> Verdict:
+    """The page's own stream of events counts without a hole, so that whoever resumes it misses nothing."""
+    verdict = Verdict("the_stream_has_no_gap")
+    positions = sorted(row["position"] for row in evidence.table("gateway.event_log"))
+    for before, position in pairwise(positions):
+        verdict.expect(position == before + 1, f"position {position}", f"follows {before}")
+    for counter in evidence.table("gateway.event_counter"):
+        last = positions[-1] if positions else 0
+        verdict.expect(counter["last"] == last, "the counter", f"says {counter['last']}, the last is {last}")
+    return verdict
 
 
 # -- notifications ------------------------------------------------------------------------------------------------

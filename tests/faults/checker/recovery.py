@@ -156,7 +156,11 @@ def recovery_takes_seconds(evidence: Evidence) -> Verdict:
         took = recovery.why or f"{recovery.seconds:.1f} s"
         verdict.expect(not late, f"{name} at {recovery.at:.3f}", f"next finished step: {took}")
     for name in sorted(by_kind.keys() | left.keys()):
-        times = by_kind[name] or [0.0]
-        measured = f"{len(by_kind[name])} measured, p50 {median(times):.1f} s, max {max(times):.1f} s"
-        verdict.notes.append(f"{name}: {measured}; {left[name]} not measured")
+        verdict.notes.append(f"{name}: {_summary(by_kind[name])}; {left[name]} not measured")
     return verdict
+
+
+def _summary(seconds: list[float]) -> str:
+    if not seconds:
+        return "none measured"
+    return f"{len(seconds)} measured, p50 {median(seconds):.1f} s, max {max(seconds):.1f} s"

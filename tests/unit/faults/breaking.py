@@ -46,11 +46,19 @@ def row(evidence: Evidence, table: str, **facts: Any) -> dict[str, Any]:
     return next(r for r in evidence.tables[table] if all(r[name] == value for name, value in facts.items()))
 
 
+def started(evidence: Evidence) -> list[dict[str, Any]]:
+    """The first steps of the run that begin."""
+    found = (r.body["steps"] for r in evidence.topics[STRATEGY] if r.name == "steps_changed")
+    steps: list[dict[str, Any]] = next(steps for steps in found if steps[0]["state"] == "running")
+    return steps
+
+
 # -- answers ------------------------------------------------------------------------------------------------------
 
 
 def a_command_without_answer(evidence: Evidence) -> None:
-    evidence.topics[STRATEGY].remove(told(evidence, STRATEGY, "command_accepted", command_id="apply-first"))
+    kept = [r for r in evidence.topics[STRATEGY] if not r.body or r.body.get("command_id") != "twice"]
+    evidence.topics[STRATEGY] = kept
 
 
 def a_command_with_two_answers(evidence: Evidence) -> None:
@@ -69,6 +77,17 @@ def a_refused_strategy_that_was_made(evidence: Evidence) -> None:
     answer = told(evidence, STRATEGY, "command_accepted", command_id="id-first")
     answer.headers["ce_type"] = "belay.strategy.command_rejected.v1"
     answer.body |= {"code": "strategy_exists", "faults": []}
+    row(evidence, "gateway.command", command_id="id-first")["state"] = "rejected"
+    row(evidence, "gateway.audit", command_id="id-first")["result"] = "rejected"
+
+
+def an_answer_that_people_did_not_get(evidence: Evidence) -> None:
+    row(evidence, "gateway.command", command_id="apply-first")["state"] = "rejected"
+    row(evidence, "gateway.audit", command_id="apply-first")["result"] = "rejected"
+
+
+def a_command_that_nobody_noted(evidence: Evidence) -> None:
+    evidence.tables["gateway.audit"].remove(row(evidence, "gateway.audit", command_id="apply-first"))
 
 
 # -- effects ------------------------------------------------------------------------------------------------------
@@ -116,6 +135,7 @@ def an_attempt_after_the_last(evidence: Evidence) -> None:
     answer = told(evidence, DEPLOYER, "command_accepted", command_id="by-hand")
     refused = again(evidence, answer, command_id="id-first.0.2", code="site_busy", faults=[])
     refused.headers["ce_type"] = "belay.deployer.command_rejected.v1"
+    started(evidence).insert(0, {**started(evidence)[0], "operation_id": "id-first.0.2"})
 
 
 # -- limits -------------------------------------------------------------------------------------------------------
@@ -145,6 +165,10 @@ def a_start_before_apply(evidence: Evidence) -> None:
         steps=steps,
         at="2026-01-01T00:00:00Z",
     )
+
+
+def a_start_that_never_reached_the_deployer(evidence: Evidence) -> None:
+    started(evidence)[0]["operation_id"] = "id-first.99.1"
 
 
 def a_site_in_two_strategies(evidence: Evidence) -> None:
@@ -246,6 +270,10 @@ def a_read_model_behind(evidence: Evidence) -> None:
     row(evidence, "gateway.step", strategy_id="id-first", site="site-1")["state"] = "running"
 
 
+def a_hole_in_the_stream(evidence: Evidence) -> None:
+    del evidence.tables["gateway.event_log"][7]
+
+
 def a_notification_that_was_lost(evidence: Evidence) -> None:
     del evidence.tables["notifier.notification"][-1]
 
@@ -281,6 +309,7 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     ),
     "no_answer_unasked": (an_answer_to_nobody,),
     "answers_keep_their_word": (a_refused_strategy_that_was_made,),
+    "people_got_the_answer": (an_answer_that_people_did_not_get, a_command_that_nobody_noted),
     "no_effect_twice": (an_effect_twice,),
     "one_operation_at_a_site": (two_operations_on_one_site,),
     "devices_come_to_rest": (a_device_that_never_came_to_rest,),
@@ -290,6 +319,7 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "max_parallel_holds": (one_more_at_once_than_allowed, a_stage_that_says_so),
     "stages_come_in_order": (a_stage_before_its_time,),
     "stopped_means_stopped": (a_start_before_apply,),
+    "what_begins_is_asked_for": (a_start_that_never_reached_the_deployer,),
     "one_strategy_a_site": (a_site_in_two_strategies,),
     "counts_are_exact": (a_count_that_is_off_by_one, a_row_that_counts_otherwise),
     "services_say_what_is_published": (a_record_under_a_wrong_key,),
@@ -305,6 +335,7 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "everybody_says_the_same_of_a_site": (a_page_that_shows_another_release,),
     "sites_end_as_their_steps_say": (a_complete_step_without_its_release,),
     "mirrors_show_what_is": (a_read_model_behind,),
+    "the_stream_has_no_gap": (a_hole_in_the_stream,),
     "people_are_told_once": (a_notification_that_was_lost,),
     "recovery_takes_seconds": (a_slow_recovery,),
     "errors_are_explained": (an_error_without_a_fault, a_crash_in_plain_text),

@@ -34,6 +34,7 @@ components:
     seconds: [{seconds}]
     sites: {{{fates}}}
 """
+BODY = re.compile(r'"body":"(?:[^"\\]|\\.)*"')
 TRACE = re.compile(r'\["ce_traceparent","[^"]*"\],|\["content-type","[^"]*"\],')
 ENDED = ("complete", "failed", "aborted")
 
@@ -149,9 +150,8 @@ async def keep(system: System, run: Run, faults: list[Fault]) -> None:
 
 
 def tidy() -> None:
-    """Small, and nothing of the machine in it: no event log of the page, no logs of servers, no hash, no trace."""
+    """Small, and nothing of the machine in it: no bodies of the page's stream, no logs of servers, no hash."""
     for name in (
-        "tables/gateway.event_log.jsonl",
         "tables/gateway.token.jsonl",
         "logs/kafka.log",
         "logs/supervisord.log",
@@ -159,6 +159,8 @@ def tidy() -> None:
         (HERE / name).unlink()
     for path in HERE.rglob("*.jsonl"):
         path.write_text(TRACE.sub("", path.read_text()))
+    stream = HERE / "tables" / "gateway.event_log.jsonl"
+    stream.write_text(BODY.sub('"body":""', stream.read_text()))
     for path in (HERE / "logs").iterdir():
         path.write_text(
             "".join(line for line in path.read_text().splitlines(True) if str(tempfile.gettempdir()) not in line)
