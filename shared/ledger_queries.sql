@@ -46,8 +46,16 @@ delete from outbox where id = any(:ids::bigint[]);
 -- name: count_outbox
 select coalesce(sum(records), 0) from outbox;
 
--- name: try_shard
-select pg_try_advisory_lock(hashtext(current_schema() || '.outbox'), :shard::int);
+-- name: try_shards
+-- Each shard that we own from now on, until the connection ends.
+select shard from unnest(:shards::int[]) as s (shard)
+where pg_try_advisory_lock(hashtext(current_schema() || '.outbox'), shard);
+
+-- name: outbox_channel
+select current_schema() || '.outbox';
+
+-- name: call
+select pg_notify(:channel, '');
 
 -- name: put_timers
 insert into timer (kind, key, due_at, payload)

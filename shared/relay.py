@@ -29,7 +29,7 @@ PARCELS = 100
 """Sent in one go; each holds up to some hundred records."""
 
 STANDBY_SECONDS = 1.0
-"""How often a replica without a shard asks whether one has become free."""
+"""How often a replica that lacks a shard asks whether it has become free."""
 
 
 class Relay:
@@ -76,17 +76,34 @@ class Relay:
             await producer.stop()
 
     async def _empty_for_ever(self, conn: Connection, producer: AIOKafkaProducer) -> None:
+        channel = await self._listen(conn)
         mine: list[int] = []
+        rings, tried_at = 0, -STANDBY_SECONDS
         while True:
-            if len(mine) < SHARDS:
-                mine += [s for s in range(SHARDS) if s not in mine and await SQL.value(conn, "try_shard", shard=s)]
-            rows = await SQL.fetch(conn, "next_outbox", shards=mine, limit=PARCELS)
-            if rows:
-                await self._send(producer, [record for row in rows for record in unpack(row["parcel"])])
-                await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
-                self.sent += sum(row["records"] for row in rows)
-            if len(rows) < PARCELS:
-                await self._filled.wait(self._settings.relay_fallback_ms / 1000 if mine else STANDBY_SECONDS)
+            if len(mine) < SHARDS and _clock() - tried_at >= STANDBY_SECONDS:
+                tried_at = _clock()
+                others = [shard for shard in range(SHARDS) if shard not in mine]
+                mine += [row["shard"] for row in await SQL.fetch(conn, "try_shards", shards=others)]
+            if len(mine) < SHARDS and self._filled.rings != rings:  # whoever owns the other shards cannot hear our bell
+                rings = self._filled.rings
+                await SQL.fetch(conn, "call", channel=channel)
+            if await self._empty(conn, producer, mine) < PARCELS:
+                await self._filled.wait(self._settings.relay_fallback_ms / 1000)
+
+    async def _listen(self, conn: Connection) -> str:
+        """Be woken by replicas that do not own all shards; they call after their commits, seldom and on the side."""
+        channel = str(await SQL.value(conn, "outbox_channel"))
+        await conn.add_listener(channel, lambda *_: self._filled.pass_on())
+        return channel
+
+    async def _empty(self, conn: Connection, producer: AIOKafkaProducer, shards: Sequence[int]) -> int:
+        """Send and delete what lies there, at most PARCELS; returns how many parcels it was."""
+        rows = await SQL.fetch(conn, "next_outbox", shards=shards, limit=PARCELS) if shards else []
+        if rows:
+            await self._send(producer, [record for row in rows for record in unpack(row["parcel"])])
+            await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
+            self.sent += sum(row["records"] for row in rows)
+        return len(rows)
 
     async def _send(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         """Send in order and wait for every acknowledgement. Raises KafkaError when one is not given."""
@@ -120,6 +137,10 @@ def _batches(producer: AIOKafkaProducer, records: Iterable[Outgoing]) -> Iterato
             batch.append(key=key, value=body, headers=headers, timestamp=None)
     batch.close()
     yield batch
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 _PARTITIONER = DefaultPartitioner()

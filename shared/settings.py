@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="address for health and metrics")
     http_port: int = Field(default=0, ge=0, le=65535, description="port for health and metrics; 0 = any free one")
     poll_records: int = Field(default=1000, ge=1, description="most records handled in one transaction")
-    relay_fallback_ms: int = Field(default=50, ge=1, description="how often the outbox is looked at without a wake-up")
+    relay_fallback_ms: int = Field(default=1000, ge=1, description="pause before the outbox is looked at unasked")
     session_timeout_ms: int = Field(default=6000, ge=1000, description="Kafka drops a silent replica after so long")
     lease_seconds: float = Field(default=10, gt=0, description="a claimed job returns to the queue after so long")
     pool_size: int = Field(default=5, ge=2, description="most PostgreSQL connections of one replica")

@@ -8,9 +8,16 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.rings = 0
+        """How often it was rung in this process."""
 
     def ring(self) -> None:
         """Wake the waiting loop, now or at its next wait."""
+        self.rings += 1
+        self._event.set()
+
+    def pass_on(self) -> None:
+        """Wake the loop on behalf of another process."""
         self._event.set()
 
     async def wait(self, seconds: float) -> bool:
