@@ -63,6 +63,10 @@ schemas: setup ## Export the schemas of all messages and of the HTTP API
 bench: setup ## Measure every figure of speed and cost (BENCH=steps,http: these alone; BENCH=profile: where time goes)
 	@$(RUN)/python -m tests.bench $(BENCH) $(ARGS)
 
+.PHONY: bench-chart
+bench-chart: setup ## Draw the picture of what make bench measured last
+	@$(RUN)/python -m tests.bench.chart
+
 .PHONY: faults
 faults: setup ## Break everything while work goes on, then check it all (SEED=7: one round; ARGS="--minutes 25 --faults 1000")
 	@$(RUN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(ARGS)

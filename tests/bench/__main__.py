@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Any
 
-from tests.bench import machine, report, results
+from tests.bench import chart, machine, report, results
 from tests.bench.bench import Bench
 from tests.bench.figures import FIGURES, Figure, chosen
 from tests.bench.result import as_json
@@ -40,7 +40,8 @@ def measure(figures: tuple[Figure, ...], bench: Bench) -> dict[str, Any]:
                 console.print(f"[bold]{figure.name}[/]: {figure.asks}")
                 begun = time.monotonic()
                 found["figures"][figure.name] = as_json(figure.measure(bench)) | machine.moment(begun)
-                results.keep(found)
+                if bench.sizes is None:
+                    results.keep(found)
     finally:
         report.show(console, found)
     return found
@@ -54,6 +55,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"bench: {error}\n")
         return 2
     measure(figures, Bench(options.runs, tuple(options.sites) if options.sites else None))
+    if not (options.figures or options.sites):
+        console.print(f"picture: {chart.draw(results.kept())}")
     return 0
 
 

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
+from services.gateway.client import ProblemError
 from tests.bench.bench import Bench
 from tests.bench.fleet import LARGEST
 from tests.bench.result import Result
@@ -45,14 +48,14 @@ def _run(rig: Rig, number: int) -> dict[str, Any]:
     apply(rig, name)
     wait(lambda: _complete(rig, name) >= STEPS_FIRST)
     before = _complete(rig, name)
-    outcome = _load(rig, f"load-{rig.releases}-{number}")
-    strategy = rig.client.get(f"/v1/strategies/{name}")
-    if strategy["finished_at"]:
-        raise RuntimeError(f"the strategy ended before the load did: {LARGEST} sites are too few for {SECONDS} s")
-    rig.client.command("POST", f"/v1/strategies/{name}/abort", {})
-    wait(lambda: ended(rig, name))
-    rig.settle()
-    outcome["steps"] = (strategy["counts"]["complete"] - before) / SECONDS
+    with _load(rig, f"load-{rig.releases}-{number}") as load:
+        time.sleep(SECONDS)
+        after = _complete(rig, name)
+        answers, _ = load.communicate()
+    if load.returncode or after == LARGEST:
+        raise RuntimeError(f"the load failed, or {LARGEST:,} sites are too few for {SECONDS} s")
+    _end(rig, name)
+    outcome: dict[str, Any] = {**orjson.loads(answers), "steps": (after - before) / SECONDS}
     console.print(f"[dim]{len(outcome['ms']):,} answers, errors: {outcome['errors'] or 'none'}[/]")
     return outcome
 
@@ -61,8 +64,14 @@ def _complete(rig: Rig, name: str) -> int:
     return int(rig.client.get(f"/v1/strategies/{name}")["counts"]["complete"])
 
 
-def _load(rig: Rig, prefix: str) -> dict[str, Any]:
+def _load(rig: Rig, prefix: str) -> "subprocess.Popen[bytes]":
     program = (sys.executable, "-m", "tests.bench.load", rig.client.url, str(RATE), str(SECONDS), prefix)
-    environment = {**os.environ, "BELAY_TOKEN": rig.token}
-    done = subprocess.run(program, env=environment, capture_output=True, check=True)
-    return dict(orjson.loads(done.stdout))
+    return subprocess.Popen(program, env={**os.environ, "BELAY_TOKEN": rig.token}, stdout=subprocess.PIPE)
+
+
+def _end(rig: Rig, name: str) -> None:
+    """Abort what still runs, and wait until all is quiet."""
+    with suppress(ProblemError):  # it may have ended by itself meanwhile
+        rig.client.command("POST", f"/v1/strategies/{name}/abort", {})
+    wait(lambda: ended(rig, name))
+    rig.settle()
