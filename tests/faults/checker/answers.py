@@ -3,7 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from tests.faults.checker.reading import Evidence, Record, is_id, once
+from tests.faults.checker.reading import Evidence, once
+from tests.faults.checker.record import Record, is_id
 from tests.faults.checker.schemas import published
 from tests.faults.checker.story import operations
 from tests.faults.checker.verdict import Verdict

@@ -3,7 +3,8 @@
 from collections import Counter, defaultdict
 from typing import Any
 
-from tests.faults.checker.reading import Evidence, Record
+from tests.faults.checker.reading import Evidence
+from tests.faults.checker.record import Record
 from tests.faults.checker.story import by_strategy
 from tests.faults.checker.verdict import Verdict
 

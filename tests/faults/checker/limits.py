@@ -5,7 +5,8 @@ from itertools import groupby
 from typing import Any
 
 from tests.faults.checker.journal import told
-from tests.faults.checker.reading import Evidence, Record
+from tests.faults.checker.reading import Evidence
+from tests.faults.checker.record import Record
 from tests.faults.checker.story import by_strategy, operations, stage_of, step_of
 from tests.faults.checker.verdict import Verdict
 

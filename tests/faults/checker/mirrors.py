@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from tests.faults.checker.reading import Evidence, Record
+from tests.faults.checker.reading import Evidence
+from tests.faults.checker.record import Record
 from tests.faults.checker.verdict import Verdict
 
 COUNTS = ("state", "waiting", "running", "complete", "failed", "aborted")

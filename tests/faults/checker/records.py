@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 
-from tests.faults.checker.reading import DLQ, Evidence, Record
+from tests.faults.checker.reading import DLQ, Evidence
+from tests.faults.checker.record import Record
 from tests.faults.checker.schemas import published
 from tests.faults.checker.verdict import Verdict
 

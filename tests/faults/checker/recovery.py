@@ -21,7 +21,7 @@ UNKNOWN = Kind("a kind that the table does not have", disturbs=True)
 class Recovery:
     """Of one fault: seconds until the next finished step, without the time that its device itself took.
 
-    `seconds` is None where nothing can be said, and `why` says why not.
+    `seconds` is None where nothing can be said, and `why` says why not. `alone`: no other fault came between.
     """
 
     kind: str
@@ -29,6 +29,7 @@ class Recovery:
     at: float
     seconds: float | None
     why: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _recovery(
     seconds = max(finish.at - at - own, 0.0)
     if seconds > LIMIT_SECONDS and between:
         return Recovery(*facts, None, "another fault came between")
-    return Recovery(*facts, seconds)
+    return Recovery(*facts, seconds, alone=not between)
 
 
 def _next(finishes: list[Finish], at: float, devices: dict[str, list[Order]]) -> Finish | None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.faults.checker.reading import Evidence, Record, once
+from tests.faults.checker.reading import Evidence, once
+from tests.faults.checker.record import Record
 
 OVER = ("complete", "failed", "aborted")
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.faults.checker import Evidence
-from tests.faults.checker.reading import Record
+from tests.faults.checker.record import Record
 from tests.faults.evidence import Asked
 
 Break = Callable[[Evidence], None]

@@ -111,3 +111,8 @@ def test_the_checker_shares_nothing_with_what_it_checks() -> None:
 def _imports(tree: ast.Module) -> set[str]:
     found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     return found | {node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
+def test_the_page_for_operators_names_every_rule() -> None:
+    page = (Path(checker.__file__).parents[1] / "README.md").read_text()
+    assert [rule for rule in RULES if f"`{rule}`" not in page] == []
