@@ -72,7 +72,7 @@ async def request_operations(
 
 def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
     batch = command.data
-    data = RequestOperation.model_construct(
+    data = RequestOperation(
         site=one.site,
         app=batch.app,
         kind=batch.kind,

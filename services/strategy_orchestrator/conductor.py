@@ -242,7 +242,7 @@ def state_event(strategy: Strategy, at: datetime) -> StrategyStateChanged:
 
 def _requested(strategy_id: str, row: Row) -> Requested:
     identifier = operation_id(strategy_id, row["position"], row["attempt"])
-    return Requested.model_construct(operation_id=identifier, site=row["site"])
+    return Requested(operation_id=identifier, site=row["site"])
 
 
 def _not_held(row: Row) -> Fault:
@@ -256,7 +256,7 @@ def _not_held(row: Row) -> Fault:
 def _change(strategy_id: str, row: Row) -> StepChange:
     why = Why(code=row["why_code"], message=row["why_message"] or "") if row["why_code"] else None
     begun = row["state"] not in {StepState.WAITING, StepState.ABORTED}
-    return StepChange.model_construct(
+    return StepChange(
         site=row["site"],
         stage=row["stage"],
         state=StepState(row["state"]),

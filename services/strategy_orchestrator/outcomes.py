@@ -108,7 +108,7 @@ async def _note_deployments(turn: Turn, events: Sequence[Finished]) -> None:
     last = {(row[0], row[1]): row for row in rows}  # one upsert may not touch a row twice
     sequences = await store.put_deployments(turn.conn, list(last.values()))
     for event in events:
-        state = SiteState.model_construct(
+        state = SiteState(
             site=event.site,
             app=event.app,
             version=event.version,
