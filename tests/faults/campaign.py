@@ -15,12 +15,12 @@ import structlog
 from tests.faults.checker import Recovery, Verdict, check, read, recoveries
 from tests.faults.door import Door
 from tests.faults.evidence import Asked, Fault, Run, collect
+from tests.faults.field import Field
 from tests.faults.foreign import Foreign
 from tests.faults.lane import Lane
 from tests.faults.plan import Planned
 from tests.faults.rest import come_to_rest
 from tests.faults.stage import Stage, standing
-from tests.faults.strike import Field
 from tests.faults.tracks import strike_all
 from tests.faults.watch import Watch
 

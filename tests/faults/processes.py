@@ -45,6 +45,8 @@ class Process:
         self.died = asyncio.Event()
         self.starts = 0
         self.surprises: list[Surprise] = []
+        self.held = asyncio.Lock()
+        """By whoever freezes it or sets it a trap: two at once would wake each other's sleeper."""
         self.first_env: dict[str, str] = {}
         """Added to the environment of the next start only."""
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import structlog
 
 from tests.faults.evidence import KINDS
+from tests.faults.field import Field, Missed
 from tests.faults.plan import HEAVY, Planned
-from tests.faults.strike import STRIKES, Field, Missed
+from tests.faults.strike import STRIKES
 
 log = structlog.get_logger()
 
