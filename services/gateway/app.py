@@ -7,6 +7,7 @@ from aiohttp import web
 
 from services.gateway import openapi
 from services.gateway.api import ROUTES, files, problems, routes
+from services.gateway.crowd import Crowd
 from services.gateway.gateway import GATEWAY, Gateway
 from services.gateway.handlers import HANDLERS, TOPICS
 from services.gateway.hub import Hub
@@ -43,15 +44,17 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     gateway = Gateway(service.settings, knobs, service.pool, sending, waiting, hub, tokens, blobs)
     await make_first_token(service.pool, tokens, service.settings.home)
     service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
-    service.http = application(gateway, Requests(service.metrics.registry, hub))
+    requests, crowd = Requests(service.metrics.registry, hub), Crowd(knobs.requests, service.metrics.registry)
+    service.http = application(gateway, requests, crowd)
     service.http.on_shutdown.append(lambda _: let_go(gateway))
     service.drains = [lambda: asyncio.sleep(knobs.drain_seconds)]
     service.parts += [hub.follow, hub.prune, lambda: forget(service.pool, knobs.history_days)]
 
 
-def application(gateway: Gateway, requests: Requests) -> web.Application:
+def application(gateway: Gateway, requests: Requests, crowd: Crowd) -> web.Application:
     """The HTTP application: problems inside of the measuring, so that these too are counted."""
-    app = web.Application(middlewares=[requests.measure, problems.problems], client_max_size=problems.MAX_BYTES)
+    middlewares = [requests.measure, problems.problems, crowd.admit]
+    app = web.Application(middlewares=middlewares, client_max_size=problems.MAX_BYTES)
     app[GATEWAY] = gateway
     routes.add(app, ROUTES)
     app.router.add_get("/openapi.json", openapi.serve)

@@ -22,6 +22,7 @@ class GatewaySettings(BaseSettings):
         default=4_000_000, ge=1, description="events that wait for one slow client; beyond this it must read anew"
     )
     history_days: float = Field(default=30, gt=0, description="ended operations and answered commands are kept so long")
+    requests: int = Field(default=1000, ge=1, description="most requests at once at one replica; more get 503")
     drain_seconds: float = Field(
         default=1, ge=0, le=2, description="at a stop it says not ready for so long before it takes no more requests"
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -46,3 +47,10 @@ async def figures(url: str) -> dict[str, float]:
         for sample in family.samples:
             found[sample.name] = found.get(sample.name, 0) + sample.value
     return found
+
+
+async def until_figures(url: str, hold: Callable[[dict[str, float]], bool]) -> None:
+    """Until the figures are so. They are asked for, nobody tells them."""
+    async with asyncio.timeout(PATIENCE):
+        while not hold(await figures(url)):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
