@@ -2,13 +2,26 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.faults.checker import answers, counts, effects, ending, limits, logs, mirrors, places, records, recovery
+from tests.faults.checker import (
+    answers,
+    counts,
+    effects,
+    ending,
+    limits,
+    logs,
+    mirrors,
+    places,
+    records,
+    recovery,
+    whole,
+)
 from tests.faults.checker.reading import Evidence
 from tests.faults.checker.verdict import Verdict
 
 Rule = Callable[[Evidence], Verdict]
 
 _RULES: tuple[Rule, ...] = (
+    whole.evidence_is_whole,
     answers.one_answer_a_command,
     answers.no_answer_unasked,
     answers.answers_keep_their_word,
