@@ -3,18 +3,22 @@
 import logging
 from collections.abc import Sequence
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiosql
 import asyncpg
 import orjson
+import structlog
 
 if TYPE_CHECKING:  # asyncpg's classes are generic in their stubs only
     Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
     Pool = asyncpg.Pool[asyncpg.Record]
 else:
     Connection, Pool = asyncpg.Connection, asyncpg.Pool
+
+log = structlog.get_logger()
 
 
 class Queries:
@@ -76,32 +80,44 @@ def _dump(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+LOCK_TIMEOUT = "2s"
+"""A migration that waits for a table makes everybody else wait behind it; rather it gives up and is tried again."""
+
+
 async def migrate(pool: Pool, package: str) -> None:
     """Bring the current schema of `package` (such as services.catalog) up to date; safe to call by every replica.
 
-    A new schema gets schema.sql and is marked as having every migration; an older one gets the missing files of
-    migrations/ in the order of their numbers, each once. All in one transaction under a lock.
+    A new schema gets schema.sql and is marked as having every migration; an older one gets the missing files, those of
+    the ledger (shared/migrations/) before its own (migrations/), in the order of their names, each once. All in one
+    transaction under a lock. A schema that is ahead, because a newer version runs beside this one, stays as it is.
+
+    Raises asyncpg.LockNotAvailableError, with nothing done, when a table could not be had.
     """
-    room = files(package)
     async with pool.acquire() as conn, conn.transaction():
         await conn.execute("select pg_advisory_xact_lock(hashtext(current_schema() || '.migrate'))")
+        await conn.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
         await conn.execute("create table if not exists migration (name text primary key, at timestamptz default now())")
         done = {row["name"] for row in await conn.fetch("select name from migration")}
-        steps = {step.name: step.read_text() for step in _migrations(room)}
-        if not done:
-            steps = {"schema.sql": _ledger_sql() + (room / "schema.sql").read_text(), **dict.fromkeys(steps, "")}
-        for name in [name for name in steps if name not in done]:
-            await conn.execute(steps[name])
+        for name, sql in _missing(package, done).items():
+            await conn.execute(sql)
             await conn.execute("insert into migration (name) values ($1)", name)
 
 
-def _migrations(room: Any) -> list[Any]:
+def _missing(package: str, done: set[str]) -> dict[str, str]:
+    """Names and texts of what is to be executed, in order."""
+    room = files(package)
+    steps = _migrations(files("shared"), "shared/") | _migrations(room, "")
+    if not done:
+        return {"schema.sql": _ledger_sql() + (room / "schema.sql").read_text(), **dict.fromkeys(steps, "")}
+    if ahead := sorted(done - steps.keys() - {"schema.sql"}):
+        log.info("the schema is newer than this version", action="schema_ahead", migrations=ahead)
+    return {name: sql for name, sql in steps.items() if name not in done}
+
+
+def _migrations(room: Traversable, prefix: str) -> dict[str, str]:
     folder = room / "migrations"
-    return (
-        sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: str(f.name))
-        if folder.is_dir()
-        else []
-    )
+    found = (file for file in folder.iterdir() if file.name.endswith(".sql")) if folder.is_dir() else ()
+    return {prefix + file.name: file.read_text() for file in sorted(found, key=lambda file: file.name)}
 
 
 def _ledger_sql() -> str:

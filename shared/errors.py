@@ -44,6 +44,8 @@ _TRANSIENT = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.ObjectInUseError,
+    asyncpg.LockNotAvailableError,  # a migration of a newer version changes the table just now
+    asyncpg.InvalidCachedStatementError,  # … and has changed it: the statement is prepared anew
 )
 
 

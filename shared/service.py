@@ -140,7 +140,7 @@ async def build(name: str, wire: Wire, settings: Settings) -> Service:
     pool = await _connect(settings)
     service = Service(name, settings, pool, Ledger(pool, f"/belay/{name}/{settings.instance}"), telemetry.Metrics(name))
     try:
-        await migrate(pool, f"services.{name}")
+        await _migrate(pool, name)
         await wire(service)
     except BaseException:
         pool.terminate()
@@ -156,6 +156,18 @@ async def _connect(settings: Settings) -> Pool:
             log.warning("waiting for PostgreSQL", action="postgres_unreachable", error=str(error)[:200])
             await asyncio.sleep(wait)
     raise AssertionError("unreachable: back_offs never ends")
+
+
+async def _migrate(pool: Pool, name: str) -> None:
+    for wait in back_offs():
+        try:
+            await migrate(pool, f"services.{name}")
+            return
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("waiting to migrate the schema", action="migrate_retry", error=str(error)[:200])
+            await asyncio.sleep(wait)
 
 
 def main(name: str, wire: Wire) -> None:
