@@ -7,7 +7,6 @@ under a lease that a heartbeat keeps alive, and its result is written under the 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 
 import structlog
 
@@ -53,8 +52,8 @@ async def _take_due(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> int
 async def _until_next(ledger: Ledger) -> float:
     """Seconds until the next timer, at most the fallback: another replica may set one without waking us."""
     async with ledger.pool.acquire() as conn:
-        due = await SQL.value(conn, "next_timer")
-    return FALLBACK_SECONDS if due is None else min((due - datetime.now(UTC)).total_seconds(), FALLBACK_SECONDS)
+        seconds = await SQL.value(conn, "seconds_to_next_timer")
+    return FALLBACK_SECONDS if seconds is None else min(seconds, FALLBACK_SECONDS)
 
 
 class Worker:

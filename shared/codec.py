@@ -123,6 +123,11 @@ def as_dead_letter(record: Record, topic: str, faults: Sequence[Fault]) -> Heade
     ]
 
 
+def readable(text: str) -> str:
+    """Foreign text as our own messages may hold it: short, and without NUL, which no reader takes."""
+    return text[:200].replace("\x00", "")
+
+
 def is_id(text: str) -> bool:
     """Whether this can be a message's id: 1 to 200 printable ASCII characters without spaces."""
     return _ID.fullmatch(text) is not None
@@ -188,10 +193,10 @@ def _envelope(attributes: dict[str, str], data: Message) -> Envelope[Message]:
         source=attributes.get("ce_source", ""),
         time=_time(attributes.get("ce_time", "")),
         sequence=int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else 0,
-        correlation_id=attributes.get("ce_correlationid", "")[:200],
-        causation_id=attributes.get("ce_causationid", "")[:200],
+        correlation_id=readable(attributes.get("ce_correlationid", "")),
+        causation_id=readable(attributes.get("ce_causationid", "")),
         traceparent=_trace(attributes.get("ce_traceparent", "")),
-        actor=attributes.get("ce_actor", "")[:200].replace("\x00", ""),
+        actor=readable(attributes.get("ce_actor", "")),
     )
 
 
@@ -208,7 +213,7 @@ def _trace(text: str) -> str:
 
 
 def _fault(code: ErrorCode, field: str, message: str, value: str) -> Fault:
-    return Fault(code=code, field=field, message=message, value=value[:200])
+    return Fault(code=code, field=field, message=message, value=readable(value))
 
 
 def _known_like(type_name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.codec import Envelope, Record, header, is_id
+from shared.codec import Envelope, Record, header, is_id, readable
 from shared.ledger import SQL, Turn
 from shared.messages import REGISTRY
 from shared.messages.base import Command, CommandAccepted, CommandRejected, ErrorCode, Fault
@@ -108,8 +108,8 @@ async def answer_unreadable(turn: Turn, record: Record, faults: tuple[Fault, ...
         faults = (_reused(command_id),)
     reply = _class(owner, "command_rejected")(
         command_id=command_id,
-        command_type=header(record, "ce_type")[:200],
-        about=(record.key or b"").decode(errors="replace")[:200],
+        command_type=readable(header(record, "ce_type")),
+        about=readable((record.key or b"").decode(errors="replace")),
         code=faults[0].code,
         faults=faults,
     )

@@ -225,9 +225,3 @@ class Ledger:
         async with self.pool.acquire() as conn:
             rows = await SQL.fetch(conn, "extend_leases", queue=queue, owner=owner, ids=ids, tokens=tokens, lease=lease)
         return {row["id"] for row in rows}
-
-    async def next_job_at(self, queue: str) -> datetime | None:
-        """When the next job of a queue can be claimed: due, or its lease runs out."""
-        async with self.pool.acquire() as conn:
-            moment: datetime | None = await SQL.value(conn, "next_job", queue=queue)
-            return moment

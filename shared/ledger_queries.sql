@@ -72,8 +72,9 @@ delete from timer where (kind, key) in (
     select kind, key from timer where due_at <= clock_timestamp() order by due_at limit :limit for update skip locked
 ) returning kind, key, due_at, payload;
 
--- name: next_timer
-select min(due_at) from timer;
+-- name: seconds_to_next_timer
+-- By the database's clock, which also says what is due: with ours ahead we would ask without a pause.
+select extract(epoch from min(due_at) - clock_timestamp())::float8 from timer;
 
 -- name: put_jobs
 insert into job (queue, id, due_at, payload)
@@ -112,9 +113,6 @@ update job j set owner = null, lease_until = null, due_at = m.due_at
 from unnest(:ids::text[], :tokens::bigint[], :dues::timestamptz[]) as m (id, token, due_at)
 where j.queue = :queue and j.id = m.id and j.token = m.token
 returning j.id;
-
--- name: next_job
-select min(coalesce(lease_until, due_at)) from job where queue = :queue;
 
 -- name: count_jobs
 select queue, count(*) filter (where owner is null) as waiting, count(*) filter (where owner is not null) as claimed

@@ -74,6 +74,7 @@ async def test_a_record_that_breaks_the_handler_goes_alone_to_the_dead_letters(w
         (b'{"sites":"\\u0000"}', {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"}, "unreadable"),
         (b"{}", {"ce_id": "x-1", "ce_type": "belay.deployer.request_operation.v1"}, "unknown_type"),
         (b"{}", {"ce_id": "x-1"}, "unreadable"),
+        (b"{}", {"ce_id": "x-1", "ce_type": "a\x00b"}, "unknown_type"),
         (
             b'{"sites":[{"name":"a","colour":1}]}',
             {"ce_id": "x-1", "ce_type": "belay.strategy.register_sites.v1"},
@@ -84,7 +85,7 @@ async def test_a_record_that_breaks_the_handler_goes_alone_to_the_dead_letters(w
 async def test_a_record_that_cannot_be_read_is_answered_and_kept_and_blocks_nothing(
     world: World, body: bytes, headers: dict[str, str], code: str
 ) -> None:
-    await world.send_raw("strategy.commands", body, headers)
+    await world.send_raw("strategy.commands", body, headers, key=b"\x00\xff")  # what no answer may hold
     async with world.run(NAME, wire):
         assert isinstance(await world.ask(register("next")), CommandAccepted)
         refusal = await world.answer("x-1")
