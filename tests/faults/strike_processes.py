@@ -15,6 +15,9 @@ from tests.faults.saboteur import points
 SPRING_SECONDS = 5.0
 """A trap that was not sprung by then is taken back, and the process struck where it is."""
 
+START_SECONDS = 20.0
+"""Until a process that was started again has taken over what it left."""
+
 BACK_SECONDS = 60.0
 ANY = "any time"
 
@@ -29,7 +32,8 @@ async def kill_service(field: Field, planned: Planned) -> None:
 async def kill_at_point(field: Field, planned: Planned) -> None:
     victim = await field.victim(planned)
     if planned.point in points.AT_START:
-        await _kill_at_start(field, victim, planned)
+        async with victim.held:
+            await _kill_at_start(field, victim, planned)
         return
     async with victim.held:
         point = await _kill_there(field, victim, planned)
@@ -63,9 +67,10 @@ async def _kill_at_start(field: Field, victim: Process, planned: Planned) -> Non
     await asyncio.wait_for(victim.up.wait(), 5)
     victim.expect_death(True)
     try:
-        async with asyncio.timeout(2 * SPRING_SECONDS):
+        async with asyncio.timeout(START_SECONDS):
             await victim.died.wait()
     except TimeoutError:
+        await field.order(victim, do="untrap")
         victim.expect_death(False)
         return
     await _back(field, victim, datetime.now(UTC), planned.point)
