@@ -10,6 +10,13 @@ from tests.faults.checker.story import operations
 from tests.faults.checker.verdict import Verdict
 
 REUSED = "command_id_reused"
+INBOXES = {
+    "catalog": "catalog",
+    "deployer": "deployer",
+    "strategy": "strategy_orchestrator",
+    "notifier": "notifier",
+}
+"""Who keeps the answers of each owner of commands."""
 
 Command = tuple[str, str]
 """Owner and id."""
@@ -90,6 +97,21 @@ def answers_keep_their_word(evidence: Evidence) -> Verdict:
         said = f"asked {operation.asked} times, taken: {operation.taken}, refused: {sorted(operation.refused)}"
         verdict.expect(operation.taken == (operation.id in rows), operation.id, f"{said}; row: {operation.id in rows}")
         verdict.expect(operation.taken or operation.id not in touched, operation.id, f"{said}; a device was touched")
+    return verdict
+
+
+def answers_are_kept(evidence: Evidence) -> Verdict:
+    """Each owner keeps each answer it gave, so that the same command gets it again."""
+    verdict = Verdict("answers_are_kept")
+    kept = {
+        (owner, row["command_id"]): row["answer_type"]
+        for owner, service in INBOXES.items()
+        for row in evidence.table(f"{service}.inbox")
+    }
+    for command, records in _answers(evidence).items():
+        given = {record.type for record in records if record.body.get("code") != REUSED}
+        found = kept.get(command, "nothing")
+        verdict.expect(found in given or not given, command[1], f"{command[0]} gave {sorted(given)}, keeps {found}")
     return verdict
 
 

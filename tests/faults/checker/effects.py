@@ -16,7 +16,7 @@ def no_effect_twice(evidence: Evidence) -> Verdict:
     verdict = Verdict("no_effect_twice")
     journal = told(evidence)
     verdict.checked = len(journal.orders)
-    for key, line, what in journal.twice:
+    for key, line, what in journal.wrong:
         verdict.refuse(key, f"journal line {line + 1}: {what}")
     return verdict
 

@@ -45,10 +45,10 @@ class Order:
 
 @dataclass(slots=True)
 class Told:
-    """The journal as a whole. `twice`: orders that took effect, or ended, more than once (key, line, what)."""
+    """The journal as a whole. `wrong`: orders that began or ended twice, or ended unbegun (key, line, what)."""
 
     orders: dict[str, Order]
-    twice: list[tuple[str, int, str]]
+    wrong: list[tuple[str, int, str]]
 
     @property
     def begun(self) -> Iterator[Order]:
@@ -67,20 +67,22 @@ class Told:
 def told(evidence: Evidence) -> Told:
     """What the devices say."""
     orders: dict[str, Order] = {}
-    twice: list[tuple[str, int, str]] = []
+    wrong: list[tuple[str, int, str]] = []
     for number, line in enumerate(evidence.journal):
         order = orders.get(line["order"])
         if line["effect"] == "started":
             if order:
-                twice.append((order.key, number, "began again"))
+                wrong.append((order.key, number, "began again"))
             orders.setdefault(line["order"], _begun(line, number))
         elif order is None:
+            if line["action"] is not None:
+                wrong.append((line["order"], number, f"{line['effect']}, and never began"))
             orders[line["order"]] = _ended(_begun(line, number), line, number)
         elif order.last is not None:
-            twice.append((order.key, number, f"{line['effect']} after it had {order.effect}"))
+            wrong.append((order.key, number, f"{line['effect']} after it had {order.effect}"))
         else:
             _ended(order, line, number)
-    return Told(orders, twice)
+    return Told(orders, wrong)
 
 
 def _begun(line: dict[str, Any], number: int) -> Order:

@@ -41,8 +41,10 @@ def max_parallel_holds(evidence: Evidence) -> Verdict:
     for line, change, identifier, place in _moments(evidence):
         running[place] += change
         if change > 0:
-            detail = f"journal line {line + 1}: {running[place]} of stage {place[1]} at once, allowed {limits[place]}"
-            verdict.expect(running[place] <= limits[place], identifier, detail)
+            detail = (
+                f"journal line {line + 1}: {running[place]} of stage {place[1]} at once, allowed {limits.get(place)}"
+            )
+            verdict.expect(running[place] <= limits.get(place, 0), identifier, detail)
     for record in evidence.named("strategy.events", "stage_progressed"):
         count, limit = record.body["counts"]["running"], record.body["max_parallel"]
         verdict.expect(count <= limit, record.place, f"says that {count} run, of {limit}")

@@ -43,6 +43,9 @@ def _pairs(evidence: Evidence) -> Iterator[tuple[str, Rows, Rows]]:
         {r["id"]: (r["site"], r["state"]) for r in rows(deployer, "operation")},
         {r["operation_id"]: (r["site"], r["state"]) for r in rows(gateway, "operation")},
     )
+    groups = {r["name"]: (r["apply_type"], r["max_parallel"]) for r in rows(orchestrator, "site_group")}
+    shown_groups = [r for r in rows(gateway, "site_group") if not r["removed"]]
+    yield "group", groups, {r["name"]: (r["apply_type"], r["max_parallel"]) for r in shown_groups}
     sites = {r["name"]: r["managed"] for r in rows(orchestrator, "site")}
     yield "site of the page", sites, {r["name"]: r["managed"] for r in rows(gateway, "site") if not r["removed"]}
     yield (

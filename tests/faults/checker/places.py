@@ -41,8 +41,9 @@ def everybody_says_the_same_of_a_site(evidence: Evidence) -> Verdict:
         "site.state": _last_states(evidence),
     }
     ended = {operation.id for operation in operations(evidence).values() if operation.ends}
-    for where, said in truth.items():
-        if said[2] not in ended:
+    for where in set(truth).union(*others.values()):
+        said = truth.get(where)
+        if said and said[2] not in ended:
             verdict.refuse(" ".join(where), f"the operation {said[2]} that brought it here never ended")
         for who, they in others.items():
             found = they.get(where)
@@ -71,7 +72,7 @@ def sites_end_as_their_steps_say(evidence: Evidence) -> Verdict:
     ends = {o.id: o.ends[0] for o in operations(evidence).values() if o.ends}
     for row in evidence.table("deployer.deployment"):
         step = step_of(row["operation_id"])
-        if step is None or (step.strategy, step.position) not in steps:
+        if step is None or (step.strategy, step.position) not in steps or step.strategy not in strategies:
             continue
         state = steps[step.strategy, step.position]["state"]
         wanted = strategies[step.strategy]["version"] or ends.get(row["operation_id"], {}).get("to_version")

@@ -56,6 +56,7 @@ def sequences_have_no_gap(evidence: Evidence) -> Verdict:
     A repeated record (same id) is dropped first, as every reader does.
     """
     verdict = Verdict("sequences_have_no_gap")
+    rows = _told_by_rows(evidence)
     bundles = {r.body["release_id"]: r.body["bundle_sha256"] for r in evidence.named(*AVAILABLE)}
     for topic, records in evidence.events.items():
         told: dict[str, list[int]] = defaultdict(list)
@@ -68,7 +69,23 @@ def sequences_have_no_gap(evidence: Evidence) -> Verdict:
             verdict.checked += len(sequences)
             if fault := _broken(sequences, gaps):
                 verdict.refuse(f"{topic} {aggregate}", fault)
+            if (kept := rows.get((topic, aggregate), sequences[-1])) != max(sequences):
+                verdict.refuse(f"{topic} {aggregate}", f"its row has told {kept} events, the last is {max(sequences)}")
     return verdict
+
+
+def _told_by_rows(evidence: Evidence) -> dict[tuple[str, str], int]:
+    """How many events each aggregate has told by its row: so that the last ones cannot be missing either."""
+    found: dict[tuple[str, str], int] = {}
+    for table, topic, key, sequence in (
+        ("strategy_orchestrator.fleet", "strategy.events", "", "sequence"),
+        ("strategy_orchestrator.strategy", "strategy.events", "id", "sequence"),
+        ("strategy_orchestrator.site", "site.state", "name", "state_sequence"),
+        ("deployer.operation", "deployer.events", "id", "sequence"),
+        ("catalog.bundle", "catalog.events", "sha256", "sequence"),
+    ):
+        found |= {(topic, row.get(key, "fleet")): row[sequence] for row in evidence.table(table)}
+    return found
 
 
 def _compacted(evidence: Evidence, topic: str) -> bool:

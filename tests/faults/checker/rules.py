@@ -25,6 +25,7 @@ _RULES: tuple[Rule, ...] = (
     answers.one_answer_a_command,
     answers.no_answer_unasked,
     answers.answers_keep_their_word,
+    answers.answers_are_kept,
     answers.people_got_the_answer,
     effects.no_effect_twice,
     effects.one_operation_at_a_site,
@@ -63,4 +64,14 @@ RULES: Mapping[str, Rule] = {rule.__name__: rule for rule in _RULES}
 
 def check(evidence: Evidence) -> list[Verdict]:
     """The verdict of each rule, in the order of the table."""
-    return [rule(evidence) for rule in RULES.values()]
+    return [_judged(name, evidence) for name in RULES]
+
+
+def _judged(name: str, evidence: Evidence) -> Verdict:
+    """A rule that breaks on what it reads is not content with it."""
+    try:
+        return RULES[name](evidence)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        verdict = Verdict(name)
+        verdict.refuse("the evidence", f"cannot be judged: {error!r}")
+        return verdict

@@ -39,6 +39,15 @@ def unsay(evidence: Evidence, topic: str, command_id: str) -> None:
             records[number] = replace(first, offset=record.offset)
 
 
+def keep(evidence: Evidence, service: str, answer: Record) -> None:
+    """Have the owner of an answer know of it."""
+    known = [r for r in evidence.tables[f"{service}.inbox"] if r["command_id"] != answer.body["command_id"]]
+    evidence.tables[f"{service}.inbox"] = [
+        *known,
+        {"command_id": answer.body["command_id"], "answer_type": answer.type},
+    ]
+
+
 def line(evidence: Evidence, effect: str, order: str) -> dict[str, Any]:
     """The line of the journal that says this of an order."""
     return next(x for x in evidence.journal if x["effect"] == effect and x["order"] == order)
@@ -93,15 +102,23 @@ def an_unreadable_command_without_answer(evidence: Evidence) -> None:
 
 
 def an_answer_to_nobody(evidence: Evidence) -> None:
-    again(evidence, told(evidence, STRATEGY, "command_accepted", command_id="apply-first"), command_id="never-sent")
+    answer = told(evidence, STRATEGY, "command_accepted", command_id="apply-first")
+    keep(evidence, "strategy_orchestrator", again(evidence, answer, command_id="never-sent"))
 
 
 def a_refused_strategy_that_was_made(evidence: Evidence) -> None:
     answer = told(evidence, STRATEGY, "command_accepted", command_id="id-first")
     answer.headers["ce_type"] = "belay.strategy.command_rejected.v1"
     answer.body |= {"code": "strategy_exists", "faults": []}
+    keep(evidence, "strategy_orchestrator", answer)
     row(evidence, "gateway.command", command_id="id-first")["state"] = "rejected"
     row(evidence, "gateway.audit", command_id="id-first")["result"] = "rejected"
+
+
+def an_answer_that_is_forgotten(evidence: Evidence) -> None:
+    evidence.tables["strategy_orchestrator.inbox"].remove(
+        row(evidence, "strategy_orchestrator.inbox", command_id="twice")
+    )
 
 
 def an_answer_that_people_did_not_get(evidence: Evidence) -> None:
@@ -119,6 +136,10 @@ def a_command_that_nobody_noted(evidence: Evidence) -> None:
 def an_effect_twice(evidence: Evidence) -> None:
     order = evidence.journal[-1]["order"]
     evidence.journal += [line(evidence, "started", order), line(evidence, "ended", order)]
+
+
+def an_end_without_a_beginning(evidence: Evidence) -> None:
+    evidence.journal.remove(line(evidence, "started", "id-first.0.1/forward/web"))
 
 
 def two_operations_on_one_site(evidence: Evidence) -> None:
@@ -154,6 +175,7 @@ def an_attempt_after_the_last(evidence: Evidence) -> None:
     answer = told(evidence, DEPLOYER, "command_accepted", command_id="by-hand")
     refused = again(evidence, answer, command_id="id-first.0.2", code="site_busy", faults=[])
     refused.headers["ce_type"] = "belay.deployer.command_rejected.v1"
+    keep(evidence, "deployer", refused)
     started(evidence).insert(0, {**started(evidence)[0], "operation_id": "id-first.0.2"})
 
 
@@ -222,6 +244,10 @@ def a_number_left_out(evidence: Evidence) -> None:
 
 def a_number_used_twice(evidence: Evidence) -> None:
     again(evidence, told(evidence, STRATEGY, "stage_progressed", strategy_id="id-third"), sequence=True)
+
+
+def an_event_missing_at_the_end(evidence: Evidence) -> None:
+    row(evidence, "strategy_orchestrator.fleet")["sequence"] += 1
 
 
 def a_record_that_vanished(evidence: Evidence) -> None:
@@ -329,8 +355,9 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     ),
     "no_answer_unasked": (an_answer_to_nobody,),
     "answers_keep_their_word": (a_refused_strategy_that_was_made,),
+    "answers_are_kept": (an_answer_that_is_forgotten,),
     "people_got_the_answer": (an_answer_that_people_did_not_get, a_command_that_nobody_noted),
-    "no_effect_twice": (an_effect_twice,),
+    "no_effect_twice": (an_effect_twice, an_end_without_a_beginning),
     "one_operation_at_a_site": (two_operations_on_one_site,),
     "devices_come_to_rest": (a_device_that_never_came_to_rest,),
     "every_effect_was_asked_for": (an_effect_out_of_nowhere,),
@@ -344,7 +371,7 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "counts_are_exact": (a_count_that_is_off_by_one, a_row_that_counts_otherwise),
     "services_say_what_is_published": (a_record_under_a_wrong_key,),
     "an_id_says_one_thing": (an_id_with_two_contents,),
-    "sequences_have_no_gap": (a_number_left_out, a_number_used_twice),
+    "sequences_have_no_gap": (a_number_left_out, a_number_used_twice, an_event_missing_at_the_end),
     "dead_letters_are_whole": (a_record_that_vanished, a_good_record_given_up),
     "nothing_is_left_over": (a_record_not_sent, a_job_still_claimed),
     "no_timer_is_overdue": (a_timer_that_never_fired,),

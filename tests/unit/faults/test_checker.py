@@ -10,7 +10,7 @@ import pytest
 from tests.faults import checker
 from tests.faults.checker import RULES, Evidence, check, read, recoveries
 from tests.faults.evidence import Fault, fingerprints
-from tests.unit.faults.breaking import BREAKS, STRATEGY, Break, a_slow_recovery
+from tests.unit.faults.breaking import BREAKS, DEPLOYER, STRATEGY, Break, a_slow_recovery
 
 RECORDED = Path(__file__).with_name("recorded")
 CASES = [(rule, broken) for rule, breaks in BREAKS.items() for broken in breaks]
@@ -37,6 +37,28 @@ def test_a_good_run_is_believed(evidence: Evidence) -> None:
 def test_a_broken_run_is_refused_by_the_rule_that_was_broken(evidence: Evidence, rule: str, broken: Break) -> None:
     broken(evidence)
     assert refused_by(evidence) == [rule]
+
+
+@pytest.mark.parametrize("number", range(0, len(read(RECORDED).journal), 3))
+def test_no_line_of_the_journal_can_vanish_unnoticed(evidence: Evidence, number: int) -> None:
+    del evidence.journal[number]
+    assert refused_by(evidence) != []
+
+
+@pytest.mark.parametrize("topic", ["deployer.commands", DEPLOYER, STRATEGY, "site.state", "notifier.events"])
+def test_no_record_can_vanish_unnoticed(topic: str) -> None:
+    for number in range(0, len(read(RECORDED).topics[topic]), 4):
+        evidence = read(RECORDED)
+        lost = evidence.topics[topic][number]
+        another = next(r for r in evidence.topics[topic] if r is not lost)
+        evidence.topics[topic][number] = replace(another, partition=lost.partition, offset=lost.offset)
+        told_again = sum(r.id == lost.id for r in evidence.topics[topic]) > 0
+        assert told_again or refused_by(evidence) != [], f"{lost.place} {lost.type}"
+
+
+def test_a_rule_that_breaks_is_not_content(evidence: Evidence) -> None:
+    del evidence.journal[0]["order"]
+    assert "no_effect_twice" in refused_by(evidence)
 
 
 def test_every_rule_has_a_run_that_it_must_refuse() -> None:
