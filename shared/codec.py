@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from shared.errors import Unreadable
 from shared.messages import REGISTRY
-from shared.messages.base import ErrorCode, Fault, Message, faults_of
+from shared.messages.base import Command, ErrorCode, Fault, Message, faults_of
 
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 Headers = list[tuple[str, bytes]]
@@ -101,7 +101,9 @@ def encode(envelope: Envelope[Message]) -> tuple[bytes, Headers, bytes]:
         headers.append(("ce_causationid", envelope.causation_id.encode()))
     if envelope.actor:
         headers.append(("ce_actor", envelope.actor.encode()))
-    return message.key.encode(), headers, message.model_dump_json().encode()
+    # What a command leaves at its default is not said: an older owner may not know the field, and would refuse it.
+    body = message.model_dump_json(exclude_defaults=isinstance(message, Command))
+    return message.key.encode(), headers, body.encode()
 
 
 def header(record: Record, name: str) -> str:
@@ -144,7 +146,8 @@ def decode(record: Record) -> Envelope[Message]:
     if faults := _unfit(body):
         raise Unreadable(*faults)
     try:
-        data = kind.model_validate_json(body)
+        # An event may say more than we know, at any depth: its producer may be newer. A command must not.
+        data = kind.model_validate_json(body, extra="forbid" if issubclass(kind, Command) else "ignore")
     except ValidationError as error:
         raise Unreadable(*_body_faults(error)) from error
     return _envelope(attributes, data)

@@ -46,8 +46,11 @@ class Asked:
 
 
 def asked(envelope: Envelope[Command]) -> Asked:
-    """Fingerprint the meaning, not the bytes: another order of fields or white space is the same command."""
-    content = envelope.data.TYPE + envelope.data.model_dump_json()
+    """Fingerprint the meaning, not the bytes: another order of fields or white space is the same command.
+
+    So is one whose sender leaves out a default, or does not know a field that was added since.
+    """
+    content = envelope.data.TYPE + envelope.data.model_dump_json(exclude_defaults=True)
     return Asked(envelope, hashlib.blake2b(content.encode(), digest_size=16).digest())
 
 
