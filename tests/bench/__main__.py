@@ -19,6 +19,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.bench", epilog=f"figures:\n{names}", formatter_class=raw)
     parser.add_argument("figures", nargs="*", help="names, also separated by commas; none = all")
     parser.add_argument("--runs", type=int, default=3, help="of each figure, unless it says that it takes fewer")
+    parser.add_argument("--patience", type=float, default=0, help="seconds each run may wait for a quiet machine")
     parser.add_argument("--sites", type=int, nargs="+", help="only steps, with so many sites")
     return parser.parse_args(arguments)
 
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         sys.stderr.write(f"bench: {error}\n")
         return 2
-    measure(figures, Bench(options.runs, tuple(options.sites) if options.sites else None))
+    measure(figures, Bench(options.runs, tuple(options.sites) if options.sites else None, options.patience))
     if not (options.figures or options.sites):
         console.print(f"picture: {chart.draw(results.kept())}")
     return 0

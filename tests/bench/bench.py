@@ -13,12 +13,13 @@ TWO = {"deployer": 2, "strategy_orchestrator": 2}
 class Bench:
     """Figures ask it for a rig and get the one that stands, if it is of the kind they need.
 
-    `runs` is what was asked for, `sizes` the numbers of sites of the steps figure; None = the figure's own. `fleet`
-    keeps what several figures read from the same runs.
+    `runs` is what was asked for, `sizes` the numbers of sites of the steps figure; None = the figure's own. `patience`
+    is how many seconds each run may wait for a quiet machine. `fleet` keeps what several figures read from the same runs.
     """
 
     runs: int
     sizes: tuple[int, ...] | None = None
+    patience: float = 0
     fleet: object = None
     _stack: ExitStack = field(default_factory=ExitStack)
     _kind: str = ""
@@ -31,7 +32,7 @@ class Bench:
         if self._rig is None or self._kind != kind:
             self.close()
             console.print(f"[dim]starting everything ({kind})[/]")
-            self._rig, self._kind = self._stack.enter_context(running(replicas or {}, settings)), kind
+            self._rig, self._kind = self._stack.enter_context(running(replicas or {}, settings, self.patience)), kind
         return self._rig
 
     def __enter__(self) -> Self:

@@ -29,6 +29,7 @@ LOGS = Path("build/bench-logs")
 
 PATIENCE = 300.0
 START_SECONDS = 60.0
+QUIET_SECONDS, QUIET_CORES = 1.0, 0.15
 T = TypeVar("T")
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
@@ -46,12 +47,13 @@ def wait(look: Callable[[], T | None], seconds: float = PATIENCE, every: float =
 
 @dataclass
 class Rig:
-    """A running Belay that figures are measured on."""
+    """A running Belay that figures are measured on. `patience`: seconds to wait for a quiet machine, see below."""
 
     home: Home
     replicas: dict[str, int]
     client: Client
     page: "subprocess.Popen[bytes]"
+    patience: float = 0
     registered: set[int] = field(default_factory=set)
     releases: int = 0
 
@@ -83,6 +85,15 @@ class Rig:
         """Until nothing is on its way any more: whatever was caused has been handled by everyone."""
         wait(self._idle, every=0.2)
 
+    def await_quiet(self) -> None:
+        """Until nothing else keeps the cores busy, but no longer than `patience`: then the run says how busy they were."""
+        deadline = time.monotonic() + self.patience
+        while time.monotonic() < deadline:
+            before = self.read()
+            time.sleep(QUIET_SECONDS)
+            if costs.between(before, self.read(), {}, 1).others < QUIET_CORES:
+                return
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Without services and Kafka while the block runs: PostgreSQL is all that is left. The page opens anew."""
@@ -101,7 +112,7 @@ class Rig:
 
 
 @contextmanager
-def running(replicas: dict[str, int], settings: dict[str, str] | None = None) -> Iterator[Rig]:
+def running(replicas: dict[str, int], settings: dict[str, str] | None = None, patience: float = 0) -> Iterator[Rig]:
     """A rig with so many replicas (1 where silent). `settings` are PostgreSQL's own, made by ALTER SYSTEM.
 
     Leaves no process and no database behind; when the block raises, the logs are kept in build/bench-logs.
@@ -118,7 +129,7 @@ def running(replicas: dict[str, int], settings: dict[str, str] | None = None) ->
                 with _client(home) as client, _page(home, client) as page:
                     count = len(list(wish.instances()))
                     _await_ready(client, count)
-                    yield Rig(home, replicas, client, page)
+                    yield Rig(home, replicas, client, page, patience)
         except BaseException:
             shutil.copytree(home.logs, LOGS, dirs_exist_ok=True)
             raise

@@ -151,9 +151,10 @@ def roll_out(rig: Rig, wanted: Wanted) -> Run:
     with costs.peaks(rig.home) as peak:
         name, planned = create(rig, wanted)
         rig.settle()
+        rig.await_quiet()
         before = rig.read()
         apply(rig, name)
-        strategy = wait(lambda: ended(rig, name), every=0.2)
+        strategy = wait(lambda: ended(rig, name), every=0.5 if wanted.seconds[1] else 0.2)
         rig.settle()
         after = rig.read()
     if strategy["state"] != "complete" or strategy["counts"]["complete"] != wanted.sites:
