@@ -22,6 +22,7 @@ class Recovery:
     """Of one fault: seconds until the next finished step, without the time that its device itself took.
 
     `seconds` is None where nothing can be said, and `why` says why not. `alone`: no other fault came between.
+    `down`: how long what was killed itself was away, where the fault says so (a server until it was started again).
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Recovery:
     seconds: float | None
     why: str = ""
     alone: bool = False
+    down: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _recovery(
     seconds = max(finish.at - at - own, 0.0)
     if seconds > LIMIT_SECONDS and between:
         return Recovery(*facts, None, "another fault came between")
-    return Recovery(*facts, seconds, alone=not between)
+    return Recovery(*facts, seconds, alone=not between, down=(fault.ended_at or fault.at).timestamp() - at)
 
 
 def _next(finishes: list[Finish], at: float, devices: dict[str, list[Order]]) -> Finish | None:
@@ -154,7 +156,7 @@ def recovery_takes_seconds(evidence: Evidence) -> Verdict:
             continue
         late = recovery.seconds is None or recovery.seconds > LIMIT_SECONDS
         by_kind[name].append(recovery.seconds or 0.0)
-        took = recovery.why or f"{recovery.seconds:.1f} s"
+        took = recovery.why or f"{recovery.seconds:.1f} s, of which it was itself away {recovery.down:.1f} s"
         verdict.expect(not late, f"{name} at {recovery.at:.3f}", f"next finished step: {took}")
     for name in sorted(by_kind.keys() | left.keys()):
         verdict.notes.append(f"{name}: {_summary(by_kind[name])}; {left[name]} not measured")
