@@ -14,7 +14,8 @@ class Bench:
     """Figures ask it for a rig and get the one that stands, if it is of the kind they need.
 
     `runs` is what was asked for, `sizes` the numbers of sites of the steps figure; None = the figure's own. `patience`
-    is how many seconds each run may wait for a quiet machine. `fleet` keeps what several figures read from the same runs.
+    is how many seconds each run may wait for a quiet machine. `fleet` keeps what several figures read from the same
+    runs.
     """
 
     runs: int

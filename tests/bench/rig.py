@@ -86,7 +86,7 @@ class Rig:
         wait(self._idle, every=0.2)
 
     def await_quiet(self) -> None:
-        """Until nothing else keeps the cores busy, but no longer than `patience`: then the run says how busy they were."""
+        """Until nothing else keeps the cores busy, at most `patience`: then the run itself says how busy they were."""
         deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             before = self.read()
