@@ -7,7 +7,6 @@ many faults were injected, for at most so long.
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import sys
 import time
@@ -28,7 +27,7 @@ AROUND_SECONDS = 100.0
 """What a round takes besides, at most as a rule: start, rest, evidence, check."""
 
 EVIDENCE = Path("build/faults")
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 T = TypeVar("T")
 
 
@@ -41,9 +40,11 @@ def main() -> None:
     parser.add_argument("--round", type=float, default=ROUND_SECONDS, help="seconds of faults in a round")
     parser.add_argument("--lanes", type=int, nargs="+", default=LANES, help="sites of each strategy")
     chosen = parser.parse_args()
-    os.nice(5)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of each connection that we cut
-    rounds = asyncio.run(ended_by_signal(campaign(chosen)))
+    try:
+        rounds = asyncio.run(ended_by_signal(campaign(chosen)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("stopped; nothing was left behind")
     result = report.summary(rounds)
     report.write(result)
     report.show(result, rounds, console)

@@ -26,6 +26,9 @@ from tests.faults.watch import Watch
 
 log = structlog.get_logger()
 
+GRACE_SECONDS = 20.0
+"""After the last fault strategies may come to their own end for so long; then they are aborted."""
+
 REST_SECONDS = 90.0
 DEVICE_KINDS = {"fail": "device_failure", "hang": "device_hang", "crash": "device_crash"}
 Say = Callable[[str], None]
@@ -106,6 +109,8 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
     stop.set()
     ended = datetime.now(UTC)
     say(f"seed {round_.seed}: {len(round_.faults)} faults done, {watch.finished_steps} steps; coming to rest")
+    _, late = await asyncio.wait(working, timeout=GRACE_SECONDS)
+    await asyncio.gather(*(lane.cut_short() for lane, task in zip(lanes, working, strict=True) if task in late))
     for outcome in await asyncio.gather(*working, return_exceptions=True):
         if outcome is not None:
             round_.problems.append(f"a lane broke: {outcome!r}")

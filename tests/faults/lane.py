@@ -65,6 +65,8 @@ class Lane:
     stop: asyncio.Event
     asked: list[Asked] = field(default_factory=list)
     made: int = 0
+    current: str = ""
+    """The strategy under way."""
 
     async def run(self) -> None:
         """Register, apply, and go on with updates and roll-backs until stopped. Raises Stuck."""
@@ -80,6 +82,10 @@ class Lane:
                     await self._roll("rollback", None)
                 case _:
                     await self._roll("apply", f"{self.made}.0.0", force=True)
+
+    async def cut_short(self) -> None:
+        """Abort what is under way, as an operator would."""
+        await self._verb("abort", self.current)
 
     async def _register(self) -> None:
         names = [f"{self.name}-{number:04}" for number in range(self.sites)]
@@ -103,13 +109,14 @@ class Lane:
         identifier = await self._create(kind, version, force)
         if identifier is None:
             return
+        self.current = identifier
         await self._verb("apply", identifier)
         meddle = self.random.choices(("", "pause", "abort"), (6, 2, 1))[0]
         if meddle:
             await asyncio.sleep(self.random.uniform(0.2, 3))
             await self._verb(meddle, identifier)
         state = await self._end(identifier)
-        if state != "complete" and self.random.random() < 0.6:
+        if state != "complete" and self.random.random() < 0.6 and not self.stop.is_set():
             before = self.watch.states[identifier][0]
             if await self._verb("retry", identifier):
                 await self._end(identifier, before)
@@ -155,7 +162,7 @@ class Lane:
             version=version,
             selection=Selection(labels={"lane": self.name}),
             stages=(*stages, StageSpec(name="rest")),
-            max_parallel=random.choice((20, 50, "10%", "25%")),
+            max_parallel=random.choice((max(20, self.sites // 20), max(50, self.sites // 10), "10%", "25%")),
             on_failure=policy,
             step_timeout_seconds=STEP_SECONDS,
             force=force,

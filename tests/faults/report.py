@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tests.faults.campaign import DEVICE_KINDS, Round
+from tests.faults.checker import Recovery
 from tests.faults.evidence import KINDS
 
 RESULT = Path("build/faults.json")
@@ -60,16 +61,21 @@ def rules(rounds: Sequence[Round]) -> dict[str, dict[str, int]]:
 
 def recovery_times(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
     """By kind and target without its number: how many were measured, their median and maximum."""
-    times: dict[str, list[float]] = {}
+    found: dict[str, list[Recovery]] = {}
     for recovery in (recovery for one in rounds for recovery in one.recoveries):
         if recovery.seconds is not None:
             name = recovery.target.rpartition("-")[0] or recovery.target
-            times.setdefault(recovery.kind, []).append(recovery.seconds)
-            times.setdefault(f"{recovery.kind} {name}", []).append(recovery.seconds)
-    return {
-        name: {"measured": len(all_), "p50": round(median(all_), 2), "max": round(max(all_), 2)}
-        for name, all_ in sorted(times.items())
-    }
+            for key in {recovery.kind, f"{recovery.kind} {name}"}:
+                found.setdefault(key, []).append(recovery)
+    return {name: _spread(all_) for name, all_ in sorted(found.items())}
+
+
+def _spread(all_: Sequence[Recovery]) -> dict[str, float]:
+    """`away`: the part of the time in which the server itself was starting again."""
+    seconds = [recovery.seconds or 0.0 for recovery in all_]
+    away = [recovery.down for recovery in all_]
+    figures = {"p50": median(seconds), "max": max(seconds), "away_p50": median(away), "away_max": max(away)}
+    return {"measured": len(all_)} | {name: round(value, 2) for name, value in figures.items()}
 
 
 def told(one: Round) -> dict[str, Any]:
@@ -104,10 +110,11 @@ def show(result: dict[str, Any], rounds: Sequence[Round], console: Console) -> N
 
 def _faults(result: dict[str, Any]) -> Table:
     title = f"{result['injected']:,} faults injected, {result['devices']:,} of devices beside them"
-    table = Table("fault", "times", "recovery measured", "p50", "max", title=title)
+    table = Table("fault", "times", "recovery measured", "p50", "max", "away p50", title=title)
     for kind, times in result["faults"].items():
         recovery = result["recovery_seconds"].get(kind)
-        figures = (str(recovery["measured"]), f"{recovery['p50']} s", f"{recovery['max']} s") if recovery else ("",) * 3
+        names = ("p50", "max", "away_p50")
+        figures = [str(recovery["measured"]), *(f"{recovery[name]} s" for name in names)] if recovery else []
         table.add_row(KINDS[kind].what, f"{times:,}", *figures)
     return _right(table)
 
