@@ -11,20 +11,32 @@ from services.deployer.store import Pair, Store
 
 Lie = tuple[Site, Deployment]
 
+CONTENTS_KEPT = 1_000
+
 
 class Planner:
     """Makes the plans of a batch of operations: one query a kind, one question a driver."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
+        self._contents: dict[Pair, Content] = {}
+        """What was looked up before: a release never changes."""
 
     async def grounds(self, store: Store, operations: Sequence[Operation], lies: Sequence[Lie]) -> list[Ground]:
         """What the plans of these operations stand on; `lies` are their sites and deployments."""
         pairs = list(zip(operations, lies, strict=True))
-        contents = await store.contents((o.app, v) for o, (_, d) in pairs for v in _versions(o, d))
+        contents = await self._contents_of(store, {(o.app, v) for o, (_, d) in pairs for v in _versions(o, d)})
         deployed = [(o.site, o.app) for o, (_, d) in pairs if d.exists]
         recorded = await store.revisions(deployed) if deployed else {}
         return [_ground(o, site, deployment, contents, recorded) for o, (site, deployment) in pairs]
+
+    async def _contents_of(self, store: Store, releases: set[Pair]) -> Mapping[Pair, Content]:
+        if unknown := releases - self._contents.keys():
+            if len(self._contents) > CONTENTS_KEPT:
+                self._contents.clear()
+                unknown = releases
+            self._contents.update(await store.contents(unknown))
+        return self._contents
 
     async def forward(self, works: Sequence[tuple[Operation, Ground]]) -> list[Plan]:
         """The plans to what was asked for."""
