@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared import clockwork
 from shared.clockwork import Worker
 from shared.ledger import Job, Timer, Turn
 from shared.service import Service
@@ -113,6 +114,31 @@ async def test_a_job_that_breaks_is_tried_again_and_blocks_no_other(world: World
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
         assert sorted(tries) == ["bad", "bad", "good"]
+
+
+async def test_a_worker_that_is_stopped_lets_quick_jobs_end_and_gives_the_others_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clockwork, "WIND_UP_SECONDS", 0.5)
+    begun: set[str] = set()
+    both, stopped = asyncio.Event(), asyncio.Event()
+    async with world.run(NAME, count) as service:
+
+        async def work(job: Job) -> None:
+            begun.add(job.id)
+            if len(begun) == 2:
+                both.set()
+            await (stopped.wait() if job.id == "quick" else asyncio.Event().wait())
+            await finish(service, job)
+
+        await put(service, "quick", "slow")
+        worker = asyncio.create_task(Worker(service.ledger, QUEUE, work, owner="w", lease_seconds=60).run())
+        await asyncio.wait_for(both.wait(), 10)
+        worker.cancel()
+        stopped.set()
+        await asyncio.gather(worker, return_exceptions=True)
+        (left,) = await service.ledger.claim(QUEUE, "heir", 8, 10)
+        assert (left.id, left.attempt) == ("slow", 2)
 
 
 async def test_a_timer_fires_once_with_two_replicas_and_not_before_its_time(world: World) -> None:
