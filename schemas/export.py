@@ -155,8 +155,16 @@ def _message(kind: type[Message]) -> dict[str, Any]:
         "contentType": "application/json",
         "headers": {"$ref": "#/components/schemas/cloudevent_headers"},
         "payload": {"schemaFormat": "application/schema+json;version=draft-07", "schema": _rebased(schema, kind)},
-        "bindings": {"kafka": {"key": {"type": "string", "description": f"the field `{kind.KEY or kind.SUBJECT}`"}}},
+        "bindings": {"kafka": {"key": {"type": "string", "description": key_of(kind)}}},
     }
+
+
+def key_of(kind: type[Message]) -> str:
+    """What the Kafka key is: a field, or what a property makes of fields, in the words of its docstring."""
+    name = kind.KEY or kind.SUBJECT
+    if name in kind.model_fields:
+        return f"the field `{name}`"
+    return str(getattr(kind, name).__doc__).partition(";")[0]
 
 
 def _rebased(schema: Any, kind: type[Message]) -> Any:
@@ -183,7 +191,7 @@ def readme() -> str:
     """The table of all messages, under the text that people wrote."""
     listening = consumers()
     rows = [
-        f"| `{kind.TYPE}` | {kind.TOPIC} | {kind.KEY or kind.SUBJECT} | "
+        f"| `{kind.TYPE}` | {kind.TOPIC} | {key_of(kind).removeprefix('the field ')} | "
         f"{'anyone' if issubclass(kind, Command) else OWNERS.get(kind.OWNER, kind.OWNER)} | "
         f"{', '.join(listening.get(kind.TYPE, [])) or 'anyone who follows'} |"
         for kind in sorted(REGISTRY.values(), key=lambda k: (k.TOPIC, k.TYPE))

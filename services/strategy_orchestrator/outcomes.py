@@ -104,10 +104,10 @@ async def _end_singles(turn: Turn, conductor: Conductor, events: Sequence[Finish
 async def _note_deployments(turn: Turn, events: Sequence[Finished]) -> None:
     if not events:
         return
-    rows = [(e.site, e.app, e.version, e.status, e.operation_id) for e in events]
-    last = {(row[0], row[1]): row for row in rows}  # one upsert may not touch a row twice
-    sequences = await store.put_deployments(turn.conn, list(last.values()))
-    for event in events:
+    last = {(event.site, event.app): event for event in events}  # one upsert may not touch a row twice
+    rows = [(e.site, e.app, e.version, e.status, e.operation_id) for e in last.values()]
+    sequences = await store.put_deployments(turn.conn, rows)
+    for place, event in last.items():
         state = SiteState(
             site=event.site,
             app=event.app,
@@ -117,7 +117,7 @@ async def _note_deployments(turn: Turn, events: Sequence[Finished]) -> None:
             strategy_id=event.strategy_id,
             at=turn.now,
         )
-        turn.emit(state, sequence=sequences.get(event.site, 0), correlation_id=event.strategy_id or event.operation_id)
+        turn.emit(state, sequence=sequences[place], correlation_id=event.strategy_id or event.operation_id)
 
 
 async def _refuse(knobs: Knobs, turn: Turn, refusals: Sequence[tuple[Step, Sequence[Fault]]]) -> None:

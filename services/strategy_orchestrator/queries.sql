@@ -79,16 +79,12 @@ from ended e left join hold h on h.site = e.name;
 
 -- name: put_deployments
 -- What runs on each site now, and the next number of its site.state.
-with moved as (
-    insert into deployment as d (site, app, version, status, operation_id)
-    select * from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[])
-    on conflict (site, app) do update set version = excluded.version, status = excluded.status,
-        operation_id = excluded.operation_id,
-        previous = case when excluded.version is distinct from d.version then d.version else d.previous end
-    returning d.site
-)
-update site set state_sequence = state_sequence + 1 from moved where site.name = moved.site
-returning site.name, site.state_sequence;
+insert into deployment as d (site, app, version, status, operation_id)
+select * from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[])
+on conflict (site, app) do update set version = excluded.version, status = excluded.status,
+    operation_id = excluded.operation_id, sequence = d.sequence + 1,
+    previous = case when excluded.version is distinct from d.version then d.version else d.previous end
+returning site, app, sequence;
 
 -- name: put_releases
 insert into release (app, version, scheme, upgrades_from)

@@ -106,9 +106,7 @@ async def _keep(turn: Turn, envelope: Envelope[CreateStrategy], made: Plan) -> V
 
 def _list_steps(turn: Turn, score: Score, made: Plan) -> None:
     steps = [
-        StepChange(
-            site=site, stage=number, state=StepState.WAITING, attempt=1, operation_id=None, why=None
-        )
+        StepChange(site=site, stage=number, state=StepState.WAITING, attempt=1, operation_id=None, why=None)
         for number, sites in enumerate(made.sites)
         for site in sites
     ]

@@ -99,8 +99,7 @@ create table site (
     params jsonb not null default '{}',
     managed boolean not null default true,
     simplex boolean not null default false,
-    operation_id text, -- a single operation that runs there
-    state_sequence bigint not null default 0 -- of its site.state events
+    operation_id text -- a single operation that runs there
 ) with (fillfactor = 70);
 create index site_by_group on site (group_name);
 create index site_by_label on site using gin (labels jsonb_path_ops);
@@ -120,6 +119,7 @@ create table deployment (
     previous text,
     status text not null,
     operation_id text not null,
+    sequence bigint not null default 1, -- of its site.state events
     primary key (site, app)
 ) with (fillfactor = 70);
 

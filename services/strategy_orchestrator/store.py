@@ -123,8 +123,8 @@ async def end_operations(conn: Connection, operations: Sequence[tuple[str, str]]
     return await SQL.fetch(conn, "end_operations", sites=sites, operation_ids=operation_ids)
 
 
-async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
-    """Note (site, app, version, status, operation id); the next number of each site's site.state by name."""
+async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[tuple[str, str], int]:
+    """Note (site, app, version, status, operation id); the next number of its site.state by site and app."""
     sites, apps, versions, statuses, operation_ids = columns(rows, 5)
     found = await SQL.fetch(
         conn,
@@ -135,7 +135,7 @@ async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> 
         statuses=statuses,
         operation_ids=operation_ids,
     )
-    return {row["name"]: row["state_sequence"] for row in found}
+    return {(row["site"], row["app"]): row["sequence"] for row in found}
 
 
 # -- releases -------------------------------------------------------------------------------------------------------

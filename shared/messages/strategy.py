@@ -155,9 +155,9 @@ class GroupDeleted(Event):
 
 
 class SiteState(Event):
-    """The site as it stands, after each change of what runs on it (compacted: the last one per site is kept)."""
+    """What runs of an app on a site, after each operation (compacted: the last one of each app and site is kept)."""
 
-    SUBJECT, TOPIC = "site", "site.state"
+    SUBJECT, TOPIC = "deployment", "site.state"
 
     site: Name
     app: Name
@@ -166,6 +166,11 @@ class SiteState(Event):
     operation_id: Identifier | None = Field(description="the operation that brought it here")
     strategy_id: Identifier | None = None
     at: datetime
+
+    @property
+    def deployment(self) -> str:
+        """`<site>/<app>`"""
+        return f"{self.site}/{self.app}"
 
 
 # -- strategies -------------------------------------------------------------------------------------------------

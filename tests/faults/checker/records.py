@@ -80,11 +80,13 @@ def _told_by_rows(evidence: Evidence) -> dict[tuple[str, str], int]:
     for table, topic, key, sequence in (
         ("strategy_orchestrator.fleet", "strategy.events", "", "sequence"),
         ("strategy_orchestrator.strategy", "strategy.events", "id", "sequence"),
-        ("strategy_orchestrator.site", "site.state", "name", "state_sequence"),
+        ("strategy_orchestrator.deployment", "site.state", "site/app", "sequence"),
         ("deployer.operation", "deployer.events", "id", "sequence"),
         ("catalog.bundle", "catalog.events", "sha256", "sequence"),
     ):
-        found |= {(topic, row.get(key, "fleet")): row[sequence] for row in evidence.table(table)}
+        parts = key.split("/")
+        for row in evidence.table(table):
+            found[topic, "/".join(row.get(part, "fleet") for part in parts)] = row[sequence]
     return found
 
 
