@@ -12,6 +12,7 @@ import orjson
 from services.gateway.client import ProblemError
 from tests.bench.bench import Bench
 from tests.bench.fleet import LARGEST
+from tests.bench.load import TIMEOUT_SECONDS
 from tests.bench.result import Result
 from tests.bench.rig import Rig, console, wait
 from tests.bench.roll_out import Wanted, apply, create, ended
@@ -28,7 +29,9 @@ def http(bench: Bench) -> Result:
     rig = bench.rig("fleet")
     outcomes = [_run(rig, number) for number in range(bench.runs)]
     errors = tuple(float(sum(outcome["errors"].values())) for outcome in outcomes)
-    p50, p99 = (tuple(percentile(o["ms"] or [float("inf")], per_cent) for o in outcomes) for per_cent in (50, 99))
+    p50, p99 = (
+        tuple(percentile(o["ms"] or [TIMEOUT_SECONDS * 1000], per_cent) for o in outcomes) for per_cent in (50, 99)
+    )
     rates = tuple(len(outcome["ms"]) / SECONDS for outcome in outcomes)
     kinds = {kind: count for outcome in outcomes for kind, count in outcome["errors"].items()}
     late = max(outcome["late_ms"] for outcome in outcomes)

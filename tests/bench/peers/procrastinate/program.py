@@ -8,32 +8,11 @@ input, says "done", and ends with its input.
 import asyncio
 import sys
 
-from procrastinate import App, PsycopgConnector
+from jobs import accepted, app
+from procrastinate import PsycopgConnector
 
 AT_ONCE = 16
 """Jobs of one process at once; more were no faster here."""
-
-app = App(connector=PsycopgConnector())
-
-
-@app.task(queue="bench")
-async def accepted(site: str) -> None:
-    await started.defer_async(site=site)
-
-
-@app.task(queue="bench")
-async def started(site: str) -> None:
-    await finished.defer_async(site=site)
-
-
-@app.task(queue="bench")
-async def finished(site: str) -> None:
-    await recorded.defer_async(site=site)
-
-
-@app.task(queue="bench")
-async def recorded(site: str) -> None:
-    return None
 
 
 async def prepare(first: int, count: int) -> None:
@@ -67,6 +46,4 @@ async def main(verb: str, dsn: str, first: str = "0", count: str = "0") -> None:
 
 
 if __name__ == "__main__":
-    import program  # its tasks are known by the module that they are in, which must not be called __main__
-
-    asyncio.run(program.main(*sys.argv[1:]))
+    asyncio.run(main(*sys.argv[1:]))
