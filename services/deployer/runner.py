@@ -32,6 +32,9 @@ log = structlog.get_logger()
 PACE_SECONDS = 4e-6
 """Pause for each operation under way before the drivers are asked again, so that asking never fills a core."""
 
+TOLD_A_SECOND = 500
+"""Progress events of one replica, about: with thousands under way each is told of less often."""
+
 GRAVE = (Next.STOP, Next.RECOVER)
 AT_ONCE = (Next.START, Next.ASK, Next.STOP)
 
@@ -193,7 +196,8 @@ class Runner:
     async def _tell(self) -> None:
         """Say how far those have come that nobody has heard of for a while; that also keeps their courses."""
         now = self._clock()
-        due = [w for w in self._works.values() if now - w.told_at >= self._settings.progress_seconds]
+        pause = max(self._settings.progress_seconds, len(self._works) / TOLD_A_SECOND)
+        due = [w for w in self._works.values() if now - w.told_at >= pause]
         if not due:
             return
         async with self._ledger.turn() as turn:
