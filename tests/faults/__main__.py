@@ -20,7 +20,7 @@ from tests.faults import plan, report
 from tests.faults.campaign import Round, play
 
 LANES = (200, 400, 800, 2000)
-ROUND_SECONDS = 240.0
+ROUND_SECONDS = 300.0
 """How long faults strike in one round; it then has to come to rest."""
 
 AROUND_SECONDS = 100.0

@@ -108,7 +108,7 @@ class Pace:
     """Mean seconds between two faults of each track."""
 
     heavy: float = 1.8
-    light: float = 1.6
+    light: float = 1.2
 
 
 def draw(seed: int, seconds: float, pace: Pace, kinds: frozenset[str] | None = None) -> list[Planned]:
@@ -143,7 +143,7 @@ def _one(random: Random, at: float, kind: str) -> Planned:
         point=point,
         passes=random.randint(1, 12) if point not in points.AT_START else 1,
         seconds=round(random.uniform(shortest, longest), 2),
-        manner=random.choices(MANNERS, (4, 3, 3))[0],
+        manner=random.choices(MANNERS, (3, 5, 2))[0],
         draw=random.getrandbits(32),
     )
 

@@ -15,7 +15,10 @@ from tests.faults.strike import STRIKES
 log = structlog.get_logger()
 
 OVERCOME_SECONDS = 12.0
-"""A heavy fault waits at most so long until the one before has been overcome."""
+"""What strikes alone has so long to be overcome before the next heavy fault."""
+
+NEXT_SECONDS = 5.0
+"""Any other one."""
 
 LATE_SECONDS = 10.0
 """A fault that would come later than this after the last planned one is left out."""
@@ -61,7 +64,7 @@ class Tracks:
             if self._late(planned):
                 continue
             if alone or planned.manner != "on top":
-                await self._field.watch.works_again(struck, OVERCOME_SECONDS)
+                await self._field.watch.works_again(struck, OVERCOME_SECONDS if alone else NEXT_SECONDS)
             self._calm.set()
             if alone := planned.manner == "alone" and KINDS.get(planned.kind, KINDS["kill_service"]).recovers:
                 self._calm.clear()
