@@ -23,19 +23,9 @@ def services_say_what_is_published(evidence: Evidence) -> Verdict:
             if record.headers.get("ce_source", "").startswith(OURS):
                 why = evidence.unreadable.get(record.place, "")
                 verdict.expect(not why, record.place, f"{record.type}: {why}")
-                verdict.expect(
-                    why or record.key == _key(record), record.place, f"{record.type} has the key {record.key}"
-                )
+                if not why and (key := published()[record.type].key_of(record.body)) is not None:
+                    verdict.expect(record.key == key, record.place, f"{record.type} has the key {record.key}")
     return verdict
-
-
-def _key(record: Record) -> str:
-    known = published()[record.type]
-    name = known.key.split(".")[-1]
-    if name in record.body:
-        return str(record.body[name])
-    spec = record.body.get("spec", {})  # a strategy that has no id yet goes by its name
-    return str(spec.get(name, "fleet"))
 
 
 def an_id_says_one_thing(evidence: Evidence) -> Verdict:

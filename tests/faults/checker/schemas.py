@@ -1,5 +1,6 @@
 """The published schemas: of each type its body, its topic and its key. The only thing shared with the services."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+FIELD = re.compile(r"<(\w+)>")
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 
 
@@ -19,8 +21,15 @@ class Published:
     type: str
     topic: str
     key: str
-    """The field of the body that is the Kafka key."""
+    """What the Kafka key is made of: `<site>/<app>`, with fields of the body; "" where only words say it."""
     validator: Any
+
+    def key_of(self, body: dict[str, Any]) -> str | None:
+        """The key that a body must have; None where that cannot be said."""
+        fields = FIELD.findall(self.key)
+        if not fields or any(field not in body for field in fields):
+            return None
+        return FIELD.sub(lambda field: str(body[field[1]]), self.key)
 
 
 @cache
@@ -38,5 +47,9 @@ def published() -> Mapping[str, Published]:
 def _read(topic: str, message: dict[str, Any]) -> Published:
     _, owner, name, version = message["name"].split(".")
     schema = orjson.loads((SCHEMAS / owner / f"{name}.{version}.json").read_bytes())
-    key = message["bindings"]["kafka"]["key"]["description"].split("`")[1]
-    return Published(message["name"], topic, key, jsonschema_rs.validator_for(schema))
+    return Published(message["name"], topic, _key(message), jsonschema_rs.validator_for(schema))
+
+
+def _key(message: dict[str, Any]) -> str:
+    said = re.search("`(.+)`", message["bindings"]["kafka"]["key"]["description"])
+    return "" if said is None else said[1] if "<" in said[1] else f"<{said[1]}>"
