@@ -25,7 +25,6 @@ log = structlog.get_logger()
 FALLBACK_SECONDS = 0.25
 """How soon news that another replica wrote are seen."""
 
-AT_ONCE = 500
 PRUNE_SECONDS = 10
 
 
@@ -156,8 +155,8 @@ class Hub:
         async with self._pool.acquire() as conn:
             if after > up_to or not await self._reaches(conn, after, up_to):
                 return [reset(up_to)], up_to
-            rows = await events.after(conn, after, up_to, AT_ONCE, interest.strategy_id, types)
-        return [item_of(row) for row in rows], rows[-1]["position"] if len(rows) == AT_ONCE else up_to
+            rows, more = await events.after(conn, after, up_to, interest.strategy_id, types)
+        return [item_of(row) for row in rows], rows[-1]["position"] if more else up_to
 
     async def _reaches(self, conn: asyncpg.pool.PoolConnectionProxy, after: int, up_to: int) -> bool:
         first = await events.first_position(conn)
@@ -169,7 +168,7 @@ class Hub:
         await self._start_at_end()
         while True:
             try:
-                if await self._read_on() < AT_ONCE:
+                if not await self._read_on():
                     await self._news_written.wait(FALLBACK_SECONDS)
                 waits = back_offs()
             except Exception as error:
@@ -188,14 +187,14 @@ class Hub:
                     raise
                 await asyncio.sleep(wait)
 
-    async def _read_on(self) -> int:
-        """Hand out what is new. An idle replica costs one cheap query."""
+    async def _read_on(self) -> bool:
+        """Hand out what is new; whether there may be more. An idle replica costs one cheap query."""
         if not self._mailboxes:
             return await self._skip_to_end()
         async with self._pool.acquire() as conn:
-            rows = await events.after(conn, self.position, 2**62, AT_ONCE)
+            rows, more = await events.after(conn, self.position, 2**62)
         self._hand_out(rows)
-        return len(rows)
+        return more
 
     def _hand_out(self, rows: Sequence[asyncpg.Record]) -> None:
         for item in map(item_of, rows):
@@ -203,12 +202,12 @@ class Hub:
                 mailbox.put(item)
             self.position = item.position
 
-    async def _skip_to_end(self) -> int:
+    async def _skip_to_end(self) -> bool:
         async with self._pool.acquire() as conn:
             last = await events.last_position(conn)
         if not self._mailboxes:  # a client that came meanwhile counts on what follows the old position
             self.position = last
-        return 0
+        return False
 
     async def prune(self) -> None:
         """Keep the log short, until cancelled. Every replica does; the second finds nothing left."""

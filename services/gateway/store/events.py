@@ -9,6 +9,10 @@ import asyncpg
 from services.gateway.news import News
 from shared.db import Connection, Queries
 
+ROWS = 500
+BYTES = 500_000
+"""Read at once. After a restart every client of a replica may read what it missed, all at the same time."""
+
 SQL = Queries(Path(__file__).with_suffix(".sql"))
 
 
@@ -22,14 +26,16 @@ async def after(
     conn: Connection,
     position: int,
     up_to: int,
-    limit: int,
     strategy_id: str | None = None,
     types: Sequence[str] | None = None,
-) -> list[asyncpg.Record]:
-    """Rows (position, type, strategy_id, body) after `position`, up to and including `up_to`, oldest first."""
-    return await SQL.fetch(
-        conn, "events_after", after=position, up_to=up_to, limit=limit, strategy_id=strategy_id, types=types
-    )
+) -> tuple[list[asyncpg.Record], bool]:
+    """Rows (position, type, strategy_id, body) after `position`, up to and including `up_to`, oldest first.
+
+    At most ROWS of them and about BYTES; and whether there may be more.
+    """
+    interest = {"strategy_id": strategy_id, "types": types}
+    rows = await SQL.fetch(conn, "events_after", after=position, up_to=up_to, limit=ROWS, bytes=BYTES, **interest)
+    return rows, len(rows) == ROWS or sum(len(row["body"].encode()) for row in rows) >= BYTES
 
 
 async def last_position(conn: Connection) -> int:

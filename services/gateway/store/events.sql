@@ -9,11 +9,18 @@ from counter, unnest(:types::text[], :strategy_ids::text[], :bodies::text[])
     with ordinality as e (type, strategy_id, body, number);
 
 -- name: events_after
-select position, type, strategy_id, body from event_log
-where position > :after and position <= :up_to
-  and (:strategy_id::text is null or strategy_id = :strategy_id)
-  and (:types::text[] is null or type = any(:types))
-order by position limit :limit;
+-- At most so many, and no further one once there are so many bytes: many clients may read at the same time.
+select position, type, strategy_id, body from (
+    select found.*, sum(octet_length(body)) over (order by position) - octet_length(body) as bytes_before
+    from (
+        select position, type, strategy_id, body from event_log
+        where position > :after and position <= :up_to
+          and (:strategy_id::text is null or strategy_id = :strategy_id)
+          and (:types::text[] is null or type = any(:types))
+        order by position limit :limit
+    ) found
+) summed
+where bytes_before < :bytes order by position;
 
 -- name: last_position
 select last from event_counter;
