@@ -9,12 +9,11 @@ from services.gateway.turns import LearningTurn
 from shared.bus import Handler, Handlers
 from shared.codec import Envelope
 from shared.ledger import Turn
-from shared.messages import strategy
 from shared.messages.base import Message
 
 Projection = Callable[[LearningTurn, Sequence[Envelope[Any]]], Awaitable[None]]
 
-TOPICS = ("catalog.events", "deployer.events", "strategy.events", "notifier.events", "monitor.events", "site.state")
+TOPICS = ("catalog.events", "deployer.events", "strategy.events", "notifier.events", "monitor.events")
 
 
 def learning(project: Projection, kinds: Sequence[type[Message]]) -> Handlers:
@@ -34,7 +33,6 @@ HANDLERS: Handlers = {
     **learning(answers.learn_answers, answers.KINDS),
     **learning(catalog.learn_releases, catalog.KINDS),
     **learning(fleet.learn_fleet, fleet.KINDS),
-    **learning(fleet.learn_site_state, (strategy.SiteState,)),
     **learning(operations.learn_operations, operations.KINDS),
     **learning(strategies.learn_strategies, strategies.KINDS),
     **learning(monitor.learn_advice, monitor.KINDS),

@@ -49,7 +49,7 @@ STREAMED: frozenset[type[Message]] = frozenset(
         notifier.DeliveryDied,
     }
 )
-OF_ONE_SITE = (deployer.OperationProgressed, deployer.OperationSucceeded, deployer.OperationFailed)
+OF_ONE_SITE = {deployer.OperationProgressed, deployer.OperationSucceeded, deployer.OperationFailed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ SHORT_TYPES = frozenset(short_type(kind.TYPE) for kind in STREAMED) | {DEPLOYMEN
 
 def worth_telling(event: Envelope[Any]) -> bool:
     """Whether the stream shows this event itself; operations of a strategy are told by their strategy."""
-    return type(event.data) in STREAMED and not (isinstance(event.data, OF_ONE_SITE) and event.data.strategy_id)
+    return type(event.data) in STREAMED and not (type(event.data) in OF_ONE_SITE and event.data.strategy_id)
 
 
 def news_of(event: Envelope[Any]) -> News:

@@ -102,15 +102,29 @@ create table site (
     managed boolean not null,
     simplex boolean not null,
     removed boolean not null default false, -- kept, so that an older event cannot bring it back
-    held_by text, -- the strategy it takes part in
-    held_name text,
-    held_seq bigint not null default 0,
     seq bigint not null,
     at timestamptz not null
-) with (fillfactor = 70);
+);
 create index site_by_group on site (group_name);
 create index site_by_label on site using gin (labels jsonb_path_ops);
-create index site_by_holder on site (held_by) where held_by is not null;
+
+create table hold (
+    -- The strategy that took a site last. It may come before the site itself.
+    site text primary key,
+    strategy_id text not null,
+    strategy text not null,
+    seq bigint not null
+) with (fillfactor = 50);
+
+create table hold_end (
+    -- Strategies that let go of all their sites: one row, whatever the number of sites.
+    strategy_id text primary key,
+    seq bigint not null
+);
+
+create view holder as
+    select site, strategy_id, strategy from hold h
+    where not exists (select from hold_end e where e.strategy_id = h.strategy_id and e.seq >= h.seq);
 
 create table site_group (
     name text primary key,
@@ -123,13 +137,13 @@ create table site_group (
 );
 
 create table deployment (
+    -- As the last operation on the site left it; written with the end of that operation, which counts once.
     site text not null,
     app text not null,
     version text,
     status text not null,
     operation_id text,
     strategy_id text,
-    seq bigint not null,
     at timestamptz not null,
     primary key (site, app)
 ) with (fillfactor = 50);
@@ -222,9 +236,8 @@ create table step (
     why jsonb,
     seq bigint not null,
     at timestamptz not null,
-    primary key (strategy_id, site)
+    primary key (strategy_id, stage, site) -- in the order of pages; not by state: its updates stay cheap (HOT)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
-create index step_by_stage on step (strategy_id, stage, site); -- not by state: its updates stay cheap (HOT)
 
 create table timeline (
     position bigint generated always as identity primary key,

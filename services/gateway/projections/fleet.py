@@ -1,17 +1,16 @@
-"""Sites, groups, who holds what, and what runs where."""
+"""Sites, groups, and who holds what."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from services.gateway.news import deployments_changed
 from services.gateway.store import fleet
-from services.gateway.store.fleet import DeploymentRow, Gone, GroupRow, Hold, SiteRow
+from services.gateway.store.fleet import Gone, GroupRow, SiteRow
 from services.gateway.turns import LearningTurn
 from shared.codec import Envelope
 from shared.messages import strategy
 from shared.messages.strategy import Site
 
-Row = TypeVar("Row", SiteRow | Gone, GroupRow | Gone, Hold)
+Row = TypeVar("Row", SiteRow | Gone, GroupRow | Gone)
 
 
 def newest(rows: Iterable[Row]) -> list[Row]:
@@ -27,31 +26,11 @@ async def learn_fleet(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> No
     """Everything that travels under the key of the fleet."""
     await _sites(turn, newest(_site_rows(events)))
     await _groups(turn, newest(_group_rows(events)))
-    if holds := newest(_holds(events)):
-        await fleet.hold_sites(turn.conn, holds)
-    if released := [(e.data.strategy_id, e.sequence) for e in events if isinstance(e.data, strategy.SitesReleased)]:
-        await fleet.release_sites(turn.conn, list(dict(released).items()))
-
-
-async def learn_site_state(turn: LearningTurn, events: Sequence[Envelope[strategy.SiteState]]) -> None:
-    """What runs where, as the orchestrator last said."""
-    rows = list(deployment_rows(events).values())
-    await fleet.put_deployments(turn.conn, rows)
-    shown = ("site", "app", "version", "status", "operation_id")
-    turn.news += deployments_changed([dict(zip(shown, row[:5], strict=True)) for row in rows], turn.now)
-
-
-def deployment_rows(events: Sequence[Envelope[strategy.SiteState]]) -> dict[tuple[str, str], DeploymentRow]:
-    """The last word on each app of each site."""
-    rows: dict[tuple[str, str], DeploymentRow] = {}
     for event in events:
-        s = event.data
-        seen = rows.get((s.site, s.app))
-        if seen is None or (seen.seq, seen.at) <= (event.sequence, s.at):
-            rows[s.site, s.app] = DeploymentRow(
-                s.site, s.app, s.version, s.status, s.operation_id, s.strategy_id, event.sequence, s.at
-            )
-    return rows
+        if isinstance(h := event.data, strategy.SitesHeld):
+            await fleet.hold_sites(turn.conn, list(dict.fromkeys(h.names)), h.strategy_id, h.strategy, event.sequence)
+    if released := list(_released(events).items()):
+        await fleet.release_sites(turn.conn, released)
 
 
 def _site_rows(events: Sequence[Envelope[Any]]) -> Iterable[SiteRow | Gone]:
@@ -77,10 +56,13 @@ def _group_rows(events: Sequence[Envelope[Any]]) -> Iterable[GroupRow | Gone]:
             yield Gone(g.name, event.sequence, event.time)
 
 
-def _holds(events: Sequence[Envelope[Any]]) -> Iterable[Hold]:
+def _released(events: Sequence[Envelope[Any]]) -> dict[str, int]:
+    """The last sequence at which each strategy let go."""
+    released: dict[str, int] = {}
     for event in events:
-        if isinstance(h := event.data, strategy.SitesHeld):
-            yield from (Hold(name, h.strategy_id, h.strategy, event.sequence) for name in h.names)
+        if isinstance(r := event.data, strategy.SitesReleased):
+            released[r.strategy_id] = max(event.sequence, released.get(r.strategy_id, 0))
+    return released
 
 
 async def _sites(turn: LearningTurn, rows: Sequence[SiteRow | Gone]) -> None:

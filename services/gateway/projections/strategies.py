@@ -6,7 +6,7 @@ from typing import Any
 
 from services.gateway.store import strategies as store
 from services.gateway.store.as_json import text
-from services.gateway.store.strategies import PlanRow, StagePlanRow, StageRow, StateRow, StepRow, TimelineRow, Why
+from services.gateway.store.strategies import Move, PlanRow, StagePlanRow, StageRow, StateRow, StepRow, TimelineRow, Why
 from services.gateway.turns import LearningTurn
 from shared.codec import Envelope
 from shared.messages import strategy
@@ -101,10 +101,11 @@ def _stage_moved(learned: Learned, event: Envelope[strategy.StageProgressed]) ->
 def _steps_moved(learned: Learned, event: Envelope[strategy.StepsChanged]) -> None:
     key, at, sequence = event.data.strategy_id, event.data.at, event.sequence
     for s in event.data.steps:
-        if (seen := learned.steps.get((key, s.site))) and seen.seq > sequence:
+        if (seen := learned.steps.get((key, s.site))) and seen.move.seq > sequence:
             continue
-        row = StepRow(key, s.site, s.stage, s.state, s.attempt, s.operation_id, _why(s), sequence, at)
-        learned.steps[key, s.site] = row
+        why = s.why.model_dump_json() if s.why else None
+        move = Move(key, s.stage, s.state, s.attempt, why, sequence, at)
+        learned.steps[key, s.site] = StepRow(s.site, s.operation_id, move)
         if s.state == "failed":
             learned.timeline.append(_failure(event, s))
 
@@ -121,7 +122,7 @@ def _deleted(learned: Learned, event: Envelope[strategy.StrategyDeleted]) -> Non
     learned.timeline.append(TimelineRow(event.id, s.strategy_id, s.at, "strategy", "deleted", "deleted", None))
 
 
-def _why(moved: StepChange | strategy.StageProgressed) -> Why:
+def _why(moved: strategy.StageProgressed) -> Why:
     return {"code": moved.why.code, "message": moved.why.message} if moved.why else None
 
 

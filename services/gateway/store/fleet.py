@@ -45,28 +45,6 @@ class Gone(NamedTuple):
     at: datetime
 
 
-class Hold(NamedTuple):
-    """A site that a strategy holds."""
-
-    name: str
-    strategy_id: str
-    strategy: str
-    seq: int
-
-
-class DeploymentRow(NamedTuple):
-    """An app on a site."""
-
-    site: str
-    app: str
-    version: str | None
-    status: str
-    operation_id: str | None
-    strategy_id: str | None
-    seq: int
-    at: datetime
-
-
 async def put_sites(conn: Connection, rows: Sequence[SiteRow]) -> None:
     """Add or replace, unless what is there is newer."""
     names, groups, labels, drivers, params, managed, simplex, seqs, ats = columns(rows, 9)
@@ -80,14 +58,14 @@ async def remove_sites(conn: Connection, rows: Sequence[Gone]) -> None:
     await SQL.run(conn, "remove_sites", names=names, seqs=seqs, ats=ats)
 
 
-async def hold_sites(conn: Connection, rows: Sequence[Hold]) -> None:
-    """Note who holds them, unless a newer hold or release is known."""
-    names, ids, strategies, seqs = columns(rows, 4)
-    await SQL.run(conn, "hold_sites", names=names, strategy_ids=ids, strategies=strategies, seqs=seqs)
+async def hold_sites(conn: Connection, names: Sequence[str], strategy_id: str, strategy: str, seq: int) -> None:
+    """Note who holds these (different) sites, unless a newer hold is known."""
+    named = {"strategy_id": strategy_id, "strategy": strategy, "seq": seq}
+    await SQL.run(conn, "hold_sites", names=list(names), **named)
 
 
 async def release_sites(conn: Connection, released: Sequence[tuple[str, int]]) -> None:
-    """Free all sites of the strategies (id, sequence), except those held again since."""
+    """Free all sites of the strategies (different ids, sequence), except those held again since."""
     ids, seqs = columns(released, 2)
     await SQL.run(conn, "release_sites", strategy_ids=ids, seqs=seqs)
 
@@ -103,13 +81,6 @@ async def remove_groups(conn: Connection, rows: Sequence[Gone]) -> None:
     """Mark as removed, unless what is there is newer."""
     names, seqs, ats = columns(rows, 3)
     await SQL.run(conn, "remove_groups", names=names, seqs=seqs, ats=ats)
-
-
-async def put_deployments(conn: Connection, rows: Sequence[DeploymentRow]) -> None:
-    """Add or replace, unless what is there is newer."""
-    sites, apps, versions, statuses, operations, strategies, seqs, ats = columns(rows, 8)
-    named = {"sites": sites, "apps": apps, "versions": versions, "statuses": statuses, "seqs": seqs, "ats": ats}
-    await SQL.run(conn, "put_deployments", **named, operation_ids=operations, strategy_ids=strategies)
 
 
 async def list_sites(conn: Connection, **where: Any) -> list[asyncpg.Record]:

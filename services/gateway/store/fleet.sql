@@ -10,20 +10,21 @@ on conflict (name) do update set
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
 -- name: remove_sites
-update site s set removed = true, held_by = null, held_name = null, seq = r.seq, at = r.at
+update site s set removed = true, seq = r.seq, at = r.at
 from unnest(:names::text[], :seqs::bigint[], :ats::timestamptz[]) as r (name, seq, at)
 where s.name = r.name and (s.seq, s.at) <= (r.seq, r.at);
 
 -- name: hold_sites
-update site s set held_by = h.strategy_id, held_name = h.strategy, held_seq = h.seq
-from unnest(:names::text[], :strategy_ids::text[], :strategies::text[], :seqs::bigint[])
-    as h (name, strategy_id, strategy, seq)
-where s.name = h.name and s.held_seq <= h.seq;
+insert into hold as h (site, strategy_id, strategy, seq)
+select site, :strategy_id::text, :strategy::text, :seq::bigint from unnest(:names::text[]) as site
+on conflict (site) do update set
+    strategy_id = excluded.strategy_id, strategy = excluded.strategy, seq = excluded.seq
+where h.seq <= excluded.seq;
 
 -- name: release_sites
-update site s set held_by = null, held_name = null, held_seq = r.seq
-from unnest(:strategy_ids::text[], :seqs::bigint[]) as r (strategy_id, seq)
-where s.held_by = r.strategy_id and s.held_seq <= r.seq;
+insert into hold_end as e (strategy_id, seq)
+select * from unnest(:strategy_ids::text[], :seqs::bigint[])
+on conflict (strategy_id) do update set seq = greatest(e.seq, excluded.seq);
 
 -- name: put_groups
 insert into site_group as g (name, description, apply_type, max_parallel, removed, seq, at)
@@ -40,21 +41,13 @@ update site_group g set removed = true, seq = r.seq, at = r.at
 from unnest(:names::text[], :seqs::bigint[], :ats::timestamptz[]) as r (name, seq, at)
 where g.name = r.name and (g.seq, g.at) <= (r.seq, r.at);
 
--- name: put_deployments
-insert into deployment as d (site, app, version, status, operation_id, strategy_id, seq, at)
-select * from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[],
-                     :strategy_ids::text[], :seqs::bigint[], :ats::timestamptz[])
-on conflict (site, app) do update set
-    version = excluded.version, status = excluded.status, operation_id = excluded.operation_id,
-    strategy_id = excluded.strategy_id, seq = excluded.seq, at = excluded.at
-where (d.seq, d.at) <= (excluded.seq, excluded.at);
-
 -- name: list_sites
 select s.name, s.group_name as "group", s.labels, s.driver, s.params, s.managed, s.simplex,
-       case when s.held_by is not null
-            then jsonb_build_object('strategy_id', s.held_by, 'strategy', s.held_name) end as held_by,
+       case when h.site is not null
+            then jsonb_build_object('strategy_id', h.strategy_id, 'strategy', h.strategy) end as held_by,
        coalesce(d.deployments, '[]') as deployments
 from site s
+left join holder h on h.site = s.name
 left join lateral (
     select jsonb_agg(jsonb_build_object('app', app, 'version', version, 'status', status,
                                         'operation_id', operation_id) order by app) as deployments
@@ -65,7 +58,7 @@ where not s.removed and s.name > :after
   and (:group::text is null or s.group_name = :group)
   and (:labels::jsonb is null or s.labels @> :labels)
   and (:q::text is null or position(:q in s.name) > 0)
-  and (:held::bool is null or (s.held_by is not null) = :held)
+  and (:held::bool is null or (h.site is not null) = :held)
 order by s.name limit :limit;
 
 -- name: count_known_sites

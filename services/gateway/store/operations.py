@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from services.gateway.store.numbering import numbered
 from shared.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
@@ -39,11 +40,9 @@ class ProgressRow(NamedTuple):
     at: datetime
 
 
-class FinishedRow(NamedTuple):
-    """An operation that ended."""
+class Ending(NamedTuple):
+    """How an operation ended. Those of a strategy that ended at the same moment mostly share it."""
 
-    operation_id: str
-    site: str
     app: str
     kind: str
     state: str
@@ -56,8 +55,17 @@ class FinishedRow(NamedTuple):
     phases: str  # JSON
     evidence: str | None
     strategy_id: str | None
-    seconds: float
     at: datetime
+
+
+class FinishedRow(NamedTuple):
+    """An operation that ended."""
+
+    operation_id: str
+    site: str
+    seconds: float
+    status: str  # in which it left the deployment
+    ending: Ending
 
 
 async def queue(conn: Connection, rows: Sequence[QueuedRow]) -> None:
@@ -73,11 +81,24 @@ async def progress(conn: Connection, rows: Sequence[ProgressRow]) -> None:
     await SQL.run(conn, "progress_operations", **dict(zip(names, columns(rows, 9), strict=True)))
 
 
-async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> None:
-    """End them, each once."""
-    first = ("ids", "sites", "apps", "kinds", "states", "from_versions", "to_versions", "versions")
-    rest = ("recovered", "causes", "plans", "phases", "evidence", "strategy_ids", "seconds", "ats")
-    await SQL.run(conn, "finish_operations", **dict(zip(first + rest, columns(rows, 16), strict=True)))
+async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
+    """End them, each once; returns the ids of those that had not ended before."""
+    ids, sites, seconds, _, endings = columns(rows, 5)
+    told, numbers = numbered(endings)
+    first = ("apps", "kinds", "states", "from_versions", "to_versions", "versions", "recovered")
+    rest = ("causes", "plans", "phases", "evidence", "strategy_ids", "ats")
+    named = dict(zip(first + rest, columns(told, 13), strict=True))
+    ended = await SQL.fetch(conn, "finish_operations", ids=ids, sites=sites, seconds=seconds, endings=numbers, **named)
+    return {row["operation_id"] for row in ended}
+
+
+async def put_deployments(conn: Connection, rows: Sequence[FinishedRow]) -> None:
+    """What these operations left on their sites, each app of a site once."""
+    ends = [(row.status, row.ending) for row in rows]
+    left, numbers = numbered((end.app, end.version, status, end.strategy_id, end.at) for status, end in ends)
+    named = dict(zip(("apps", "versions", "statuses", "strategy_ids", "ats"), columns(left, 5), strict=True))
+    ids, sites = [row.operation_id for row in rows], [row.site for row in rows]
+    await SQL.run(conn, "put_deployments", operation_ids=ids, sites=sites, lefts=numbers, **named)
 
 
 async def find_all(conn: Connection, before: int, limit: int, **where: Any) -> list[asyncpg.Record]:

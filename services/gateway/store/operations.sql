@@ -18,18 +18,26 @@ on conflict (operation_id) do update set
 where o.state = 'queued' or (o.state = 'running' and o.at <= excluded.at);
 
 -- name: finish_operations
--- Ended once, ended for ever. An operation of a strategy is written here for the first time; what is known of its
--- beginning is how long it took.
+-- Ended once, ended for ever: only what had not ended comes back. An operation of a strategy is written here for the
+-- first time; what is known of its beginning is how long it took. What thousands of them share is parsed once.
+with ending as materialized (
+    select number, app, kind, state, from_version, to_version, version, recovered, cause::jsonb as cause,
+           plan::jsonb as plan, phases::jsonb as phases, evidence, strategy_id, at
+    from unnest(:apps::text[], :kinds::text[], :states::text[], :from_versions::text[], :to_versions::text[],
+                :versions::text[], :recovered::bool[], :causes::text[], :plans::text[], :phases::text[],
+                :evidence::text[], :strategy_ids::text[], :ats::timestamptz[]) with ordinality
+        as e (app, kind, state, from_version, to_version, version, recovered, cause, plan, phases, evidence,
+              strategy_id, at, number)
+)
 insert into operation as o (operation_id, site, app, kind, state, phase, percent, from_version, to_version, version,
                             recovered, cause, plan, phases, evidence, strategy_id, requested_at, finished_at, seconds, at)
-select n.operation_id, n.site, n.app, n.kind, n.state, 'done', 100, n.from_version, n.to_version, n.version,
-       n.recovered, n.cause::jsonb, n.plan::jsonb, n.phases::jsonb, n.evidence, n.strategy_id,
-       n.at - make_interval(secs => n.seconds), n.at, n.seconds, n.at
-from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :states::text[], :from_versions::text[],
-            :to_versions::text[], :versions::text[], :recovered::bool[], :causes::text[], :plans::text[],
-            :phases::text[], :evidence::text[], :strategy_ids::text[], :seconds::float8[], :ats::timestamptz[])
-    as n (operation_id, site, app, kind, state, from_version, to_version, version, recovered, cause, plan, phases,
-          evidence, strategy_id, seconds, at)
+select n.operation_id, n.site, e.app, e.kind, e.state, 'done', 100, e.from_version, e.to_version, e.version,
+       e.recovered, e.cause, e.plan, e.phases, e.evidence, e.strategy_id,
+       e.at - make_interval(secs => n.seconds), e.at, n.seconds, e.at
+from unnest(:ids::text[], :sites::text[], :seconds::float8[], :endings::int[]) with ordinality
+    as n (operation_id, site, seconds, ending, place)
+join ending e on e.number = n.ending
+order by n.place
 on conflict (operation_id) do update set
     state = excluded.state, percent = excluded.percent,
     phase = case when excluded.state = 'failed' then o.phase else excluded.phase end,
@@ -37,7 +45,18 @@ on conflict (operation_id) do update set
     recovered = excluded.recovered, cause = excluded.cause, plan = excluded.plan, phases = excluded.phases,
     evidence = excluded.evidence, strategy_id = excluded.strategy_id, finished_at = excluded.finished_at,
     seconds = excluded.seconds, at = excluded.at
-where o.state in ('queued', 'running');
+where o.state in ('queued', 'running')
+returning o.operation_id;
+
+-- name: put_deployments
+insert into deployment as d (site, app, version, status, operation_id, strategy_id, at)
+select n.site, e.app, e.version, e.status, n.operation_id, e.strategy_id, e.at
+from unnest(:sites::text[], :operation_ids::text[], :lefts::int[]) as n (site, operation_id, what)
+join unnest(:apps::text[], :versions::text[], :statuses::text[], :strategy_ids::text[], :ats::timestamptz[])
+    with ordinality as e (app, version, status, strategy_id, at, number) on e.number = n.what
+on conflict (site, app) do update set
+    version = excluded.version, status = excluded.status, operation_id = excluded.operation_id,
+    strategy_id = excluded.strategy_id, at = excluded.at;
 
 -- name: list_operations
 select position, operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from services.gateway.store.numbering import numbered
 from shared.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
@@ -63,18 +64,24 @@ class StageRow(NamedTuple):
     at: datetime
 
 
-class StepRow(NamedTuple):
-    """Where a step stands."""
+class Move(NamedTuple):
+    """Where steps stand. All steps that one event moved to the same state mostly share it."""
 
     strategy_id: str
-    site: str
     stage: int
     state: str
     attempt: int
-    operation_id: str | None
-    why: Why
+    why: str | None  # JSON
     seq: int
     at: datetime
+
+
+class StepRow(NamedTuple):
+    """Where a step stands."""
+
+    site: str
+    operation_id: str | None
+    move: Move
 
 
 class TimelineRow(NamedTuple):
@@ -135,8 +142,11 @@ async def move_stages(conn: Connection, rows: Sequence[StageRow]) -> None:
 
 async def move_steps(conn: Connection, rows: Sequence[StepRow]) -> None:
     """Where steps stand now, unless something newer is known."""
-    names = ("ids", "sites", "stages", "states", "attempts", "operation_ids", "whys", "seqs", "ats")
-    await SQL.run(conn, "move_steps", **dict(zip(names, columns(rows, 9), strict=True)))
+    sites, operations, moves = columns(rows, 3)
+    told, numbers = numbered(moves)
+    names = ("ids", "stages", "states", "attempts", "whys", "seqs", "ats")
+    named = dict(zip(names, columns(told, 7), strict=True))
+    await SQL.run(conn, "move_steps", sites=sites, operation_ids=operations, moves=numbers, **named)
 
 
 async def add_to_timeline(conn: Connection, rows: Sequence[TimelineRow]) -> None:

@@ -47,12 +47,16 @@ on conflict (strategy_id, position) do update set
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
 -- name: move_steps
+-- One upsert: an update of those that are there, then an insert of the rest, costs more.
 insert into step as s (strategy_id, site, stage, state, attempt, operation_id, why, seq, at)
-select * from unnest(:ids::text[], :sites::text[], :stages::int[], :states::text[], :attempts::int[],
-                     :operation_ids::text[], :whys::jsonb[], :seqs::bigint[], :ats::timestamptz[])
-on conflict (strategy_id, site) do update set
-    stage = excluded.stage, state = excluded.state, attempt = excluded.attempt, operation_id = excluded.operation_id,
-    why = excluded.why, seq = excluded.seq, at = excluded.at
+select m.strategy_id, n.site, m.stage, m.state, m.attempt, n.operation_id, m.why::jsonb, m.seq, m.at
+from unnest(:sites::text[], :operation_ids::text[], :moves::int[]) as n (site, operation_id, move)
+join unnest(:ids::text[], :stages::int[], :states::text[], :attempts::int[], :whys::text[], :seqs::bigint[],
+            :ats::timestamptz[]) with ordinality
+    as m (strategy_id, stage, state, attempt, why, seq, at, number) on m.number = n.move
+on conflict (strategy_id, stage, site) do update set
+    state = excluded.state, attempt = excluded.attempt, operation_id = excluded.operation_id, why = excluded.why,
+    seq = excluded.seq, at = excluded.at
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
 -- name: add_to_timeline

@@ -11,13 +11,13 @@ from shared.messages import catalog, monitor, notifier, strategy
 from shared.messages.base import Fault, Message
 from shared.messages.words import NotificationTopic
 from tests.service.gateway.door import gateway
+from tests.service.gateway.listener import listening
 from tests.service.gateway.told import (
     at,
     failed,
     planned,
     progressed,
     running,
-    site_state,
     sites_changed,
     state_changed,
     stepped,
@@ -98,13 +98,13 @@ async def test_repeated_and_reordered_events_change_nothing(world: World) -> Non
         (4, sites_changed("a", group="south")),
         (5, strategy.SitesRemoved(names=("b",))),
     ]
-    states = [(n, site_state("a", f"{n}.0", "operational", n)) for n in range(1, 6)]
+    ends = [(n, succeeded(f"op-{n}", "a", version=f"{n}.0")) for n in range(1, 6)]
     async with gateway(world, "1") as door, gateway(world, "2"):
         await tell(world, shaken)
         await tell(world, fleet + fleet[:4] + fleet[1:3])
-        await tell(world, states + states[:3])
+        await tell(world, ends + ends[:3])
         await world.send(state_changed("end", "end", "ready", 0), sequence=1)
-        await asyncio.gather(*(world.send(site_state(f"end-{n}", "1", "operational", 0)) for n in range(30)))
+        await asyncio.gather(*(world.send(succeeded(f"end-{n}", f"end-{n}")) for n in range(30)))
         await world.send(strategy.GroupChanged(name="end", description="", apply_type="serial", max_parallel="20%"),
                          sequence=9)  # fmt: skip
         await door.shows("/v1/strategies/end", bool)
@@ -136,6 +136,66 @@ async def test_operations_are_shown_from_progress_to_their_end_and_never_back(wo
         for query, wanted in {"strategy=s-1": ["o-2"], "state=failed": ["o-1"], "site=a": ["o-2", "o-1"]}.items():
             listed = (await door.get(f"/v1/operations?{query}"))["items"]
             assert [o["operation_id"] for o in listed] == wanted
+
+
+async def test_an_old_end_told_again_does_not_set_its_site_back(world: World) -> None:
+    async with gateway(world) as door, listening(door, "?types=deployments_changed") as client:
+        await world.send(running("o-1", "a", 20))
+        await door.shows("/v1/operations/o-1", lambda o: o["state"] == "running")
+        await world.send(succeeded("o-1", "a"))
+        await world.send(failed("o-2", "a", strategy_id="s-1"))
+        await door.shows("/v1/deployments?site=a", lambda d: [i["operation_id"] for i in d["items"]] == ["o-2"])
+        await world.send(succeeded("o-1", "a"))
+        await world.send(succeeded("o-3", "a", app="db"))  # of the same site, hence read after it
+        (db, web) = (await door.shows("/v1/deployments?site=a", lambda d: len(d["items"]) == 2))["items"]
+        assert (db["app"], db["version"], db["status"]) == ("db", "2.0", "operational")
+        assert (web["operation_id"], web["version"], web["strategy_id"]) == ("o-2", "1.0", "s-1")
+        heard = await client.until(lambda h: any(d["app"] == "db" for e in h for d in e.data["deployments"]))
+        told = [d["operation_id"] for event in heard for d in event.data["deployments"]]
+        assert told in (["o-1", "o-2", "o-3"], ["o-2", "o-3"])  # a batch tells of its last one
+
+
+async def test_what_is_read_again_from_the_beginning_gives_the_same_deployments(world: World) -> None:
+    async with gateway(world) as door:
+        for n in range(1, 4):
+            await world.send(succeeded(f"o-{n}", "a", version=f"{n}.0"))
+            await world.send(failed(f"p-{n}", "b", version=f"{n}.5", status="update_error"))
+        await door.shows("/v1/deployments", lambda d: [i["version"] for i in d["items"]] == ["3.0", "3.5"])
+        before = await door.get("/v1/deployments")
+        await door.service.pool.execute("truncate deployment, operation, consumed")
+    async with gateway(world) as door:
+        await world.send(failed("p-3", "b", version="3.5", status="update_error"))  # the end of what is read again
+        again = await door.shows("/v1/deployments", lambda d: [i["version"] for i in d["items"]] == ["3.0", "3.5"])
+        assert again == before
+
+
+async def test_a_site_is_held_by_who_took_it_last_in_whatever_order_it_is_told(world: World) -> None:
+    def held(strategy_id: str) -> strategy.SitesHeld:
+        return strategy.SitesHeld(strategy_id=strategy_id, strategy=f"name-{strategy_id}", names=("a", "b"))
+
+    def released(strategy_id: str) -> strategy.SitesReleased:
+        return strategy.SitesReleased(strategy_id=strategy_id)
+
+    async with gateway(world) as door:
+
+        async def holders(marker: int, *story: tuple[int, Message]) -> list[str | None]:
+            """Who holds a and b, once the story was read."""
+            await tell(world, story)
+            await world.send(sites_changed(f"marker-{marker}"), sequence=100 + marker)
+            await door.shows(f"/v1/sites/marker-{marker}", bool)
+            sites = [await door.get(f"/v1/sites/{name}") for name in ("a", "b")]
+            return [site["held_by"] and site["held_by"]["strategy"] for site in sites]
+
+        before_the_sites = [(2, held("s-1")), (1, sites_changed("a", "b"))]
+        assert await holders(1, *before_the_sites) == ["name-s-1", "name-s-1"]
+        assert [s["name"] for s in (await door.get("/v1/sites?held=true"))["items"]] == ["a", "b"]
+        assert await holders(2, (3, released("s-1")), (2, held("s-1"))) == [None, None]
+        assert (await door.get("/v1/sites?held=true"))["items"] == []
+        assert len((await door.get("/v1/sites?held=false"))["items"]) == 4
+        assert await holders(3, (5, released("s-2")), (4, held("s-2"))) == [None, None]
+        taken_over = [(6, held("s-3")), (8, held("s-1")), (7, released("s-3")), (3, released("s-1"))]
+        assert await holders(4, *taken_over) == ["name-s-1", "name-s-1"]
+        assert await holders(5, (6, held("s-3"))) == ["name-s-1", "name-s-1"]
 
 
 async def test_long_lists_come_in_pages_that_miss_and_repeat_nothing(world: World) -> None:

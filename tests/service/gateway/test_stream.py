@@ -12,7 +12,7 @@ from services.gateway.store import events
 from shared.messages.deployer import RequestOperation
 from tests.service.gateway.door import gateway
 from tests.service.gateway.listener import listening
-from tests.service.gateway.told import failed, progressed, sites_changed, state_changed, succeeded
+from tests.service.gateway.told import progressed, running, sites_changed, state_changed, succeeded
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -27,7 +27,7 @@ async def test_both_replicas_tell_every_event_at_the_same_position(world: World)
     ):
         for number in range(20):  # over all partitions, so that both replicas read some
             await world.send(state_changed(f"s-{number}", f"s-{number}", "ready", number), sequence=1)
-            await world.send(failed(f"o-{number}", f"site-{number}"))
+            await world.send(running(f"o-{number}", f"site-{number}", 50))
         here, there = await first.until(lambda h: len(h) >= 40), await second.until(lambda h: len(h) >= 40)
         assert [(h.position, h.type, h.subject) for h in here] == [(h.position, h.type, h.subject) for h in there]
         assert [h.position for h in here] == list(range(1, 41))

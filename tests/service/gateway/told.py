@@ -52,12 +52,6 @@ def stepped(strategy_id: str, second: float, *steps: tuple[str, int, str]) -> st
     return strategy.StepsChanged(strategy_id=strategy_id, steps=changes, at=at(second))
 
 
-def site_state(site: str, version: str | None, status: str, second: float) -> strategy.SiteState:
-    return strategy.SiteState(
-        site=site, app="web", version=version, status=status, operation_id=f"op-{second}", at=at(second)
-    )
-
-
 def running(operation_id: str, site: str, percent: int, **more: Any) -> deployer.OperationProgressed:
     named = {"operation_id": operation_id, "site": site, "app": "web", "kind": OperationKind.UPDATE}
     return deployer.OperationProgressed(phase="deploy", percent=percent, **named, **more)
@@ -66,13 +60,13 @@ def running(operation_id: str, site: str, percent: int, **more: Any) -> deployer
 def succeeded(operation_id: str, site: str, **more: Any) -> deployer.OperationSucceeded:
     named = {"operation_id": operation_id, "site": site, "app": "web", "kind": OperationKind.UPDATE}
     versions = {"from_version": "1.0", "to_version": "2.0", "version": "2.0"}
-    return deployer.OperationSucceeded(status=DeploymentStatus.OPERATIONAL, seconds=1.5, **named, **versions, **more)
+    facts = {**named, **versions, "status": DeploymentStatus.OPERATIONAL, "seconds": 1.5, **more}
+    return deployer.OperationSucceeded(**facts)
 
 
 def failed(operation_id: str, site: str, **more: Any) -> deployer.OperationFailed:
     named = {"operation_id": operation_id, "site": site, "app": "web", "kind": OperationKind.UPDATE}
     versions = {"from_version": "1.0", "to_version": "2.0", "version": "1.0"}
     cause = deployer.Cause(code="unhealthy", message="did not answer")
-    return deployer.OperationFailed(
-        status=DeploymentStatus.OPERATIONAL, seconds=3, recovered=True, cause=cause, **named, **versions, **more
-    )
+    facts = {**named, **versions, "status": DeploymentStatus.OPERATIONAL, "seconds": 3, "recovered": True, **more}
+    return deployer.OperationFailed(cause=cause, **facts)

@@ -1,15 +1,17 @@
 """A batch of events is reduced to what it says in the end."""
 
+import json
 from types import SimpleNamespace
 
 from services.gateway.news import news_of, worth_telling
 from services.gateway.projections.answers import not_ours
-from services.gateway.projections.fleet import deployment_rows
+from services.gateway.projections.operations import finished_row, last_on_each_site
 from services.gateway.projections.strategies import fold
+from services.gateway.store.numbering import numbered
 from shared.codec import Envelope, encode
 from shared.messages.base import Message
-from shared.messages.deployer import CommandAccepted
-from tests.service.gateway.told import at, planned, progressed, site_state, sites_changed, stepped, succeeded
+from shared.messages.deployer import CommandAccepted, ComponentDecision
+from tests.service.gateway.told import at, failed, planned, progressed, sites_changed, stepped, succeeded
 
 
 def told(message: Message, sequence: int = 0, **more: str) -> Envelope[Message]:
@@ -27,7 +29,7 @@ def test_the_last_word_on_a_step_counts_and_an_older_one_after_it_does_not() -> 
         told(stepped("s", 2, ("a", 0, "complete")), 3),
         told(stepped("s", 1, ("a", 0, "running")), 2),
     ]
-    assert {key: row.state for key, row in fold(events, {}).steps.items()} == {
+    assert {key: row.move.state for key, row in fold(events, {}).steps.items()} == {
         ("s", "a"): "complete",
         ("s", "b"): "waiting",
     }
@@ -51,17 +53,33 @@ def test_a_plan_says_nothing_of_where_the_strategy_stands() -> None:
     assert (learned.states, learned.stages) == ({}, {})
 
 
-def test_the_newest_state_of_a_site_counts_by_sequence_then_by_time() -> None:
-    by_sequence = [told(site_state("a", "2", "operational", 1), 2), told(site_state("a", "1", "operational", 9), 1)]
-    by_time = [told(site_state("a", "2", "operational", 2)), told(site_state("a", "1", "operational", 1))]
-    for events in (by_sequence, by_time):
-        assert [row.version for row in deployment_rows(events).values()] == ["2"]
+def test_the_last_end_says_what_runs_of_each_app_on_each_site() -> None:
+    ends = [succeeded("o-1", "a"), succeeded("o-2", "b"), failed("o-3", "a"), succeeded("o-4", "a", app="db")]
+    left = last_on_each_site(finished_row(told(end)) for end in ends)
+    assert {(r.site, r.ending.app): (r.operation_id, r.ending.version) for r in left} == {
+        ("a", "web"): ("o-3", "1.0"),
+        ("b", "web"): ("o-2", "2.0"),
+        ("a", "db"): ("o-4", "2.0"),
+    }
+
+
+def test_operations_of_a_strategy_that_end_alike_share_one_ending() -> None:
+    ends = [succeeded(f"o-{n}", f"a-{n}", strategy_id="s") for n in range(9)] + [failed("o-9", "a-9", strategy_id="s")]
+    endings, numbers = numbered(finished_row(told(end)).ending for end in ends)
+    assert [ending.state for ending in endings] == ["succeeded", "failed"]
+    assert numbers == [1] * 9 + [2]
+
+
+def test_the_plan_of_an_operation_is_kept_as_it_was_told() -> None:
+    facts = {"driver": "simulated", "action": "rollback", "reason": 'ä "quoted"'}
+    plan = tuple(ComponentDecision(component=name, revision=r, **facts) for name, r in [("web", "7"), ("db", None)])
+    kept = json.loads(finished_row(told(succeeded("o", "a", plan=plan))).ending.plan)
+    assert kept == [decision.model_dump(mode="json") for decision in plan]
 
 
 def test_operations_of_strategies_are_not_told_one_by_one() -> None:
     assert worth_telling(told(succeeded("o", "a")))
     assert not worth_telling(told(succeeded("o", "a", strategy_id="s")))
-    assert not worth_telling(told(site_state("a", "1", "operational", 1)))
 
 
 def test_an_answer_is_ours_unless_it_belongs_to_something_larger() -> None:
