@@ -108,7 +108,7 @@ def no_site_is_held(evidence: Evidence) -> Verdict:
     alive = {r["id"] for r in evidence.table("strategy_orchestrator.strategy") if r["state"] not in OVER}
     holders: list[tuple[str, str, str | None]] = [
         *_holders(evidence, "strategy_orchestrator.hold", "site", "strategy_id"),
-        *_holders(evidence, "gateway.site", "name", "held_by"),
+        *_shown_holders(evidence),
         *_holders(evidence, "deployer.hold", "site", "strategy_id"),
     ]
     for table, site, holder in holders:
@@ -120,3 +120,10 @@ def no_site_is_held(evidence: Evidence) -> Verdict:
 
 def _holders(evidence: Evidence, table: str, site: str, holder: str) -> list[tuple[str, str, Any]]:
     return [(table, row[site], row[holder]) for row in evidence.table(table)]
+
+
+def _shown_holders(evidence: Evidence) -> list[tuple[str, str, Any]]:
+    """Who holds a site as the page shows it: the strategy that took it last, unless it let go since."""
+    ends = {row["strategy_id"]: row["seq"] for row in evidence.table("gateway.hold_end")}
+    rows = evidence.table("gateway.hold")
+    return [("gateway.hold", r["site"], r["strategy_id"]) for r in rows if r["seq"] > ends.get(r["strategy_id"], 0)]
