@@ -40,7 +40,8 @@ TARGETS: dict[str, tuple[str, ...] | dict[str, int]] = {
     "cut_connections": OWNERS,
     "late_report": ("deployer",),
     "full_disk": ("gateway",),
-    **dict.fromkeys(("join_replica", "skew_clock", "stall_relay", "duplicate_records", "reorder_records"), CORE),
+    **dict.fromkeys(("duplicate_records", "reorder_records"), OWNERS),
+    **dict.fromkeys(("join_replica", "skew_clock", "stall_relay"), CORE),
 }
 """What a kind may strike, in proportion where it says so; all others strike a topic."""
 
