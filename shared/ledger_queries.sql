@@ -51,6 +51,14 @@ select coalesce(sum(records), 0) from outbox;
 select shard from unnest(:shards::int[]) as s (shard)
 where pg_try_advisory_lock(hashtext(current_schema() || '.outbox'), shard);
 
+-- name: end_silent_relays
+-- A process that was stopped keeps its connection, and with it the shards, for ever. A relay that lives asks often.
+select pg_terminate_backend(a.pid)
+from pg_locks l join pg_stat_activity a using (pid)
+where l.locktype = 'advisory' and l.classid = (hashtext(current_schema() || '.outbox')::bigint & 4294967295)::oid
+    and l.granted and a.usename = current_user and a.pid <> pg_backend_pid()
+    and a.state_change < clock_timestamp() - :silent::interval;
+
 -- name: outbox_channel
 select current_schema() || '.outbox';
 

@@ -8,6 +8,7 @@ records by sequence or id.
 import asyncio
 from asyncio import Future
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -82,13 +83,19 @@ class Relay:
         while True:
             if len(mine) < SHARDS and _clock() - tried_at >= STANDBY_SECONDS:
                 tried_at = _clock()
-                others = [shard for shard in range(SHARDS) if shard not in mine]
-                mine += [row["shard"] for row in await SQL.fetch(conn, "try_shards", shards=others)]
+                mine += await self._take_over(conn, [shard for shard in range(SHARDS) if shard not in mine])
             if len(mine) < SHARDS and self._filled.rings != rings:  # whoever owns the other shards cannot hear our bell
                 rings = self._filled.rings
                 await SQL.fetch(conn, "call", channel=channel)
             if await self._empty(conn, producer, mine) < PARCELS:
                 await self._filled.wait(self._settings.relay_fallback_ms / 1000)
+
+    async def _take_over(self, conn: Connection, shards: Sequence[int]) -> list[int]:
+        """Those of the shards that are ours from now on; whoever has some and fell silent loses them."""
+        fallback = self._settings.relay_fallback_ms / 1000
+        silent = timedelta(seconds=max(self._settings.lease_seconds, 3 * fallback))
+        await SQL.fetch(conn, "end_silent_relays", silent=silent)
+        return [row["shard"] for row in await SQL.fetch(conn, "try_shards", shards=shards)]
 
     async def _listen(self, conn: Connection) -> str:
         """Be woken by replicas that do not own all shards; they call after their commits, seldom and on the side."""

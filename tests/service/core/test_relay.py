@@ -1,5 +1,6 @@
 """The relay: whoever commits, records go out at once and in order."""
 
+import asyncpg
 import pytest
 
 from shared.messages.strategy import Site, SitesChanged
@@ -23,3 +24,20 @@ async def test_what_a_replica_without_a_shard_commits_is_sent_at_once_by_the_one
             await world.until(SitesChanged, lambda event, number=number: event.sites[0].name == f"s-{number}", 10)
     told = [event.sites[0].name for event in world.events(SitesChanged)]
     assert told == [f"s-{number}" for number in range(1, 21)]
+
+
+async def test_a_relay_whose_process_was_stopped_loses_its_shards_to_one_that_lives(world: World) -> None:
+    quick = {"lease_seconds": 0.5, "relay_fallback_ms": 100}
+    async with world.run("strategy_orchestrator", wire) as first:
+        assert await first.pool.fetchval("select 1") == 1  # the schema is there
+    stopped = await asyncpg.connect(world.settings("strategy_orchestrator").postgres)
+    shards = "select pg_advisory_lock(hashtext(current_schema() || '.outbox'), s) from generate_series(0, 3) s"
+    try:
+        await stopped.execute(shards)
+        async with world.run("strategy_orchestrator", wire, "2", **quick) as second:
+            async with second.ledger.turn() as turn:
+                turn.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
+            await world.until(SitesChanged)
+            assert stopped.is_closed()
+    finally:
+        stopped.terminate()
