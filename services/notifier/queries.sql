@@ -35,8 +35,9 @@ where n.id = any(:ids::bigint[]) and s.state = 'active'
 returning subscription;
 
 -- name: lock_subscriptions
--- Always in the order of the names, so that two transactions never wait for each other.
-select name from subscription where name = any(:names::text[]) order by name for update;
+-- Always in the order of the names, so that two transactions never wait for each other. Not `for update`: that would
+-- wait for whoever just put deliveries (their foreign key shares the row), who may wait here for us.
+select name from subscription where name = any(:names::text[]) order by name for no key update;
 
 -- name: admit_deliveries
 -- Fill the lanes: of each subscription so many deliveries are with the workers, the oldest first.
