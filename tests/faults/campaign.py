@@ -82,8 +82,12 @@ async def play(seed: int, plan: Sequence[Planned], lanes: Sequence[int], folder:
 
 def judge(round_: Round) -> None:
     """Have the evidence checked. It is kept only if something is wrong."""
-    evidence = read(round_.folder)
-    round_.verdicts, round_.recoveries = check(evidence), recoveries(evidence)
+    try:
+        evidence = read(round_.folder)
+        round_.verdicts, round_.recoveries = check(evidence), recoveries(evidence)
+    except Exception as error:
+        round_.problems.append(f"the evidence could not be checked: {error!r}")
+        log.exception("the checker broke")
     if round_.held:
         shutil.rmtree(round_.folder)
 
