@@ -237,7 +237,8 @@ create table step (
     seq bigint not null,
     at timestamptz not null,
     primary key (strategy_id, stage, site) -- in the order of pages; not by state: its updates stay cheap (HOT)
-) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+    -- Half of a page is too little room: a step that begins grows by the id of its operation.
+) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.05);
 
 create table timeline (
     position bigint generated always as identity primary key,
