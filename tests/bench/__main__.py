@@ -1,15 +1,19 @@
 """`make bench [BENCH=name,name] [ARGS="--runs N"]`: how fast Belay is, with everything running. See README.md."""
 
 import argparse
+import subprocess
 import sys
 import time
 from typing import Any
 
+from services.gateway.client import ProblemError, Unreachable
 from tests.bench import chart, machine, report, results
 from tests.bench.bench import Bench
 from tests.bench.figures import FIGURES, Figure, chosen
-from tests.bench.result import as_json
+from tests.bench.result import as_json, broken
 from tests.bench.rig import console
+
+BREAKS = (RuntimeError, TimeoutError, ValueError, OSError, ProblemError, Unreachable, subprocess.SubprocessError)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -32,6 +36,16 @@ def wanted(options: argparse.Namespace) -> tuple[Figure, ...]:
     return chosen(names or [figure.name for figure in FIGURES if figure.in_all])
 
 
+def _measured(figure: Figure, bench: Bench) -> dict[str, Any]:
+    """What the figure found; one that breaks says so and leaves the others their turn."""
+    try:
+        return as_json(figure.measure(bench))
+    except BREAKS as error:
+        console.print(f"[red]{figure.name} is broken off:[/] {error}")
+        bench.abandon(error)
+        return broken(error)
+
+
 def measure(figures: tuple[Figure, ...], bench: Bench) -> dict[str, Any]:
     """The figures, one after the other; what was measured before a failure is kept and shown."""
     found: dict[str, Any] = {"machine": machine.facts(), "figures": {}}
@@ -40,7 +54,7 @@ def measure(figures: tuple[Figure, ...], bench: Bench) -> dict[str, Any]:
             for figure in figures:
                 console.print(f"[bold]{figure.name}[/]: {figure.asks}")
                 begun = time.monotonic()
-                found["figures"][figure.name] = as_json(figure.measure(bench)) | machine.moment(begun)
+                found["figures"][figure.name] = _measured(figure, bench) | machine.moment(begun)
                 if bench.sizes is None:
                     results.keep(found)
     finally:
@@ -55,10 +69,10 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         sys.stderr.write(f"bench: {error}\n")
         return 2
-    measure(figures, Bench(options.runs, tuple(options.sites) if options.sites else None, options.patience))
+    found = measure(figures, Bench(options.runs, tuple(options.sites) if options.sites else None, options.patience))
     if not (options.figures or options.sites):
         console.print(f"picture: {chart.draw(results.kept())}")
-    return 0
+    return 1 if any("broken" in figure for figure in found["figures"].values()) else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One run of the bench: how often, and which stack stands now."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -41,6 +41,12 @@ class Bench:
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
+
+    def abandon(self, error: Exception) -> None:
+        """Take down what stands because of an error, and keep its logs: what follows begins on a fresh one."""
+        with suppress(type(error)):
+            self._rig = None
+            self._stack.__exit__(type(error), error, error.__traceback__)
 
     def close(self) -> None:
         """Take down what stands."""

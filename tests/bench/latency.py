@@ -1,10 +1,13 @@
 """Step finished -> next step started, at 100 in parallel."""
 
+from collections.abc import Iterator
+
 import orjson
 
 from shared.messages.deployer import OperationSucceeded
 from tests.bench import kafka_log
 from tests.bench.bench import Bench
+from tests.bench.costs import Cost
 from tests.bench.handover import gaps
 from tests.bench.journal import marks, spans
 from tests.bench.result import Result
@@ -16,8 +19,8 @@ SITES = 5_000
 PARALLEL = 100
 P50, P99 = 20.0, 50.0
 
-Gaps = tuple[list[float], list[float]]
-"""Milliseconds by the events, and by the devices."""
+Measured = tuple[list[float], list[float], Cost]
+"""Milliseconds by the events, and by the devices; what it cost."""
 
 
 def latency(bench: Bench) -> Result:
@@ -25,21 +28,24 @@ def latency(bench: Bench) -> Result:
     rig = bench.rig()
     roll_out(rig, Wanted(SITES, PARALLEL))
     runs = [_run(rig) for _ in range(bench.runs)]
-    lines = []
-    for who, column, goals in (("events", 0, (P50, P99)), ("devices", 1, (None, None))):
-        for per_cent, goal in zip((50, 99), goals, strict=True):
-            values = tuple(percentile(run[column], per_cent) for run in runs)
-            lines.append(
-                Line(f"finished to next started, {PARALLEL} in parallel, by {who}, p{per_cent}", "ms", values, goal)
-            )
-    return Result(tuple(lines))
+    lines = [
+        *_lines("events", [by_events for by_events, _, _ in runs], P50, P99),
+        *_lines("devices", [by_devices for _, by_devices, _ in runs]),
+    ]
+    return Result(tuple(lines), tuple(cost for _, _, cost in runs))
 
 
-def _run(rig: Rig) -> Gaps:
+def _lines(who: str, runs: list[list[float]], p50: float | None = None, p99: float | None = None) -> Iterator[Line]:
+    for per_cent, goal in ((50, p50), (99, p99)):
+        values = tuple(percentile(gaps_ms, per_cent) for gaps_ms in runs)
+        yield Line(f"finished to next started, {PARALLEL} in parallel, by {who}, p{per_cent}", "ms", values, goal)
+
+
+def _run(rig: Rig) -> Measured:
     topics, mark = kafka_log.ends(rig, "deployer.events"), marks(rig)
     run = roll_out(rig, Wanted(SITES, PARALLEL))
     console.print(f"[dim]{SITES:,} sites, {PARALLEL} in parallel: {run.rate:,.0f} steps/s[/]")
-    return _by_events(kafka_log.since(rig, topics)), _by_devices(rig, mark)
+    return _by_events(kafka_log.since(rig, topics)), _by_devices(rig, mark), run.cost
 
 
 def _by_events(entries: list[kafka_log.Entry]) -> list[float]:

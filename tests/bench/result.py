@@ -26,6 +26,11 @@ def as_json(result: Result) -> dict[str, Any]:
     }
 
 
+def broken(error: Exception) -> dict[str, Any]:
+    """For build/bench.json: a figure that could not be measured, and why."""
+    return {"lines": [], "per_step": None, "notes": [f"broken off: {error}"], "broken": True}
+
+
 def _line(line: Line) -> dict[str, Any]:
     low, median, high = line.spread
     return {

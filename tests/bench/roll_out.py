@@ -12,6 +12,7 @@ from tests.bench import costs
 from tests.bench.rig import Rig, wait
 
 APP = "bench"
+LONGEST_SECONDS = 1_200.0
 NOT_YET = {"unknown_app", "unknown_release", "site_held", "unknown_strategy"}
 """What an owner says who has not heard yet of what another one knows: then the same is asked again."""
 
@@ -154,7 +155,7 @@ def roll_out(rig: Rig, wanted: Wanted) -> Run:
         rig.await_quiet()
         before = rig.read()
         apply(rig, name)
-        strategy = wait(lambda: ended(rig, name), every=0.5 if wanted.seconds[1] else 0.2)
+        strategy = wait(lambda: ended(rig, name), LONGEST_SECONDS, every=0.5 if wanted.seconds[1] else 0.2)
         rig.settle()
         after = rig.read()
     if strategy["state"] != "complete" or strategy["counts"]["complete"] != wanted.sites:
