@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from services.gateway.client import Client
 from shared.embedded import postgres, process, stack
@@ -17,7 +20,8 @@ from shared.embedded.programs import SERVICES
 from tests.support.bundles import bundle
 from tests.support.runtime import JARS
 
-PATIENCE = 60.0
+PATIENCE = 150.0
+"""On a machine that does much else, twelve services take long to start."""
 MANIFEST = """\
 app: {app}
 version: "{version}"
@@ -33,10 +37,13 @@ class System:
     """A running Belay: where its page is, and who may do everything."""
 
     home: Home
+    replicas: int = 1
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.home.read_json('ports.json')['gateway-1-page']}"
+        """Where the page is; of several gateways all addresses, as the client takes them."""
+        ports = self.home.read_json("ports.json")
+        return ",".join(f"http://127.0.0.1:{ports[f'gateway-{n}-page']}" for n in range(1, self.replicas + 1))
 
     @property
     def token(self) -> str:
@@ -48,6 +55,30 @@ class System:
     def kill(self, name: str) -> None:
         """End a process without a word; the supervisor starts it again."""
         process.recorded(self.home)[name].kill()
+
+    def stop(self, name: str) -> float:
+        """Stop a process as a supervisor does, which starts it again; how many seconds it took to end."""
+        found, begun = process.recorded(self.home)[name], time.monotonic()
+        found.terminate()
+        with suppress(psutil.NoSuchProcess):
+            while found.status() != psutil.STATUS_ZOMBIE:  # until the supervisor sees it
+                time.sleep(0.01)
+        return time.monotonic() - begun
+
+    def until_ready(self, patience: float = PATIENCE) -> None:
+        """Until the gateway answers and every replica says that it is ready."""
+        until = time.monotonic() + patience
+        replicas: list[dict[str, Any]] = []
+        while time.monotonic() < until:
+            if (self.home.root / "admin.token").exists():
+                with self.client() as client:
+                    replicas = client.get("/v1/system")["items"]
+                if len(replicas) == len(SERVICES) * self.replicas and all(replica["ready"] for replica in replicas):
+                    return
+            time.sleep(0.1)
+        raise AssertionError(
+            f"not ready after {patience:g} s: {json.dumps([one for one in replicas if not one['ready']], default=str)}"
+        )
 
     def bundle(self, app: str, version: str, seconds: tuple[float, float] = (0, 0)) -> Path:
         """The file of a simulated release that takes so long on each site."""
@@ -63,30 +94,18 @@ class System:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[System]:
-    """Start Belay in a folder, and leave no process and no database behind."""
+def running(folder: Path, replicas: int = 1) -> Iterator[System]:
+    """Start Belay in a folder, so many replicas of each service, and leave no process and no database behind."""
     home = Home.open(folder, os.environ.get("BELAY_JARS") or JARS)
     try:
         environment = {**os.environ, "BELAY_HOME": str(home.root), "BELAY_JARS": str(home.jars)}
-        command = [sys.executable, "-m", "shared.embedded", "up", "--detach"]
+        wished = [word for name in SERVICES for word in ("--replicas", f"{name}={replicas}")]
+        command = [sys.executable, "-m", "shared.embedded", "up", "--detach", *wished]
         started = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert started.returncode == 0, started.stdout + started.stderr
-        await_ready(home)
-        yield System(home)
+        system = System(home, replicas)
+        system.until_ready()
+        yield system
     finally:
         stack.stop(home)
         postgres.remove(home)
-
-
-def await_ready(home: Home) -> None:
-    """Until the gateway answers and every replica says that it is ready."""
-    until = time.monotonic() + PATIENCE
-    replicas: object = "the gateway wrote no token"
-    while time.monotonic() < until:
-        if (home.root / "admin.token").exists():
-            with System(home).client() as client:
-                replicas = client.get("/v1/system")["items"]
-            if len(replicas) == len(SERVICES) and all(replica["ready"] for replica in replicas):
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"not ready after {PATIENCE:g} s: {json.dumps(replicas, default=str)}")
