@@ -31,8 +31,8 @@ class Evidence:
     derived: dict[Any, Any] = field(default_factory=dict)
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """The rows of `schema.table`; of a table that is not there, none."""
-        return self.tables.get(name, [])
+        """The rows of `schema.table`. Raises KeyError for a table that is not there: nothing can be said of it."""
+        return self.tables[name]
 
     @cached_property
     def unreadable(self) -> dict[str, str]:

@@ -61,6 +61,12 @@ def test_a_rule_that_breaks_is_not_content(evidence: Evidence) -> None:
     assert "no_effect_twice" in refused_by(evidence)
 
 
+@pytest.mark.parametrize("table", ["deployer.hold", "gateway.stage", "notifier.notification", "catalog.release"])
+def test_a_rule_whose_table_is_missing_is_not_content(evidence: Evidence, table: str) -> None:
+    del evidence.tables[table]
+    assert refused_by(evidence) != []
+
+
 def test_every_rule_has_a_run_that_it_must_refuse() -> None:
     assert BREAKS.keys() == RULES.keys()
 
