@@ -1,5 +1,6 @@
 """Events become stored notifications: once each, readable, bounded."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from services.notifier import store
 from services.notifier.app import wire
+from services.notifier.news import Note
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import OperationSucceeded
 from shared.messages.monitor import StrategySilent
@@ -161,3 +163,20 @@ async def test_two_replicas_tell_everything_once(world: World) -> None:
         assert len(await messages(world, 20)) == 20
     numbers = [event.notification_id for event in world.events(NotificationRaised)]
     assert len(set(numbers)) == 20
+
+
+async def test_replicas_that_tell_of_two_things_at_once_never_wait_for_each_other(world: World) -> None:
+    async with (
+        world.run("notifier", wire) as service,
+        service.pool.acquire() as one,
+        service.pool.acquire() as two,
+        asyncio.timeout(20),
+    ):
+        turns = [one.transaction(), two.transaction()]
+        for conn, turn in zip((one, two), turns, strict=True):
+            await turn.start()
+            told = await store.put_notifications(conn, [Note(NotificationTopic.DONE, "it is done", "s-1")], NOW)
+            assert await store.put_deliveries(conn, told) == {"log"}
+        for conn, turn in zip((one, two), turns, strict=True):
+            assert len(await store.admit(conn, ["log"], 4)) == 1
+            await turn.rollback()
