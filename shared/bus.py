@@ -16,12 +16,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared import inbox
-from shared.codec import Envelope, Record, as_dead_letter, decode, header
+from shared.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode
 from shared.errors import Unreadable, internal_fault, is_transient
 from shared.inbox import Verdict
 from shared.ledger import Ledger, Slice, Turn
 from shared.messages import REGISTRY
-from shared.messages.base import Command, Fault, Message
+from shared.messages.base import Fault, Message
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS
 
@@ -84,7 +84,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         service: str,
         handlers: Handlers,
         topics: Iterable[str],
-        skips: Callable[[Record], bool] | None = None,
+        skips: Callable[[Attributes], bool] | None = None,
     ) -> None:
         """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then."""
         self._settings = settings
@@ -278,14 +278,15 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _read(self, record: Record) -> Envelope[Message] | None:
         """The message, or None for a known type that this service does not care for (its body is not parsed)."""
-        kind = header(record, "ce_type")
-        if kind in REGISTRY and kind not in self._handlers and not issubclass(REGISTRY[kind], Command):
+        attributes = attributes_of(record)
+        kind = REGISTRY.get(attributes.get("ce_type", ""))
+        if kind and kind.TYPE not in self._handlers and not kind.IS_COMMAND:
             return None
-        return None if self._skips is not None and self._skips(record) else decode(record)
+        return None if self._skips is not None and self._skips(attributes) else decode(record, attributes)
 
     async def _handle(self, turn: Turn, kind: str, group: list[Envelope[Message]]) -> None:
         handler = self._handlers[kind]
-        if not issubclass(REGISTRY[kind], Command):
+        if not REGISTRY[kind].IS_COMMAND:
             await handler(turn, group)
             return
         first, again = inbox.split_repeats([inbox.asked(envelope) for envelope in group])  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ Small because it is on the hot path; the CloudEvents SDK, some 20 times slower, 
 import os
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from shared.errors import Unreadable
 from shared.messages import REGISTRY
-from shared.messages.base import Command, ErrorCode, Fault, Message, faults_of
+from shared.messages.base import ErrorCode, Fault, Message, faults_of
 
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 Headers = list[tuple[str, bytes]]
@@ -102,7 +102,7 @@ def encode(envelope: Envelope[Message]) -> tuple[bytes, Headers, bytes]:
     if envelope.actor:
         headers.append(("ce_actor", envelope.actor.encode()))
     # What a command leaves at its default is not said: an older owner may not know the field, and would refuse it.
-    body = message.model_dump_json(exclude_defaults=isinstance(message, Command))
+    body = message.model_dump_json(exclude_defaults=message.IS_COMMAND)
     return message.key.encode(), headers, body.encode()
 
 
@@ -135,30 +135,34 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def decode(record: Record) -> Envelope[Message]:
-    """The message in a record.
+Attributes = Mapping[str, str]
+"""The headers of a record by their names in lower case."""
+
+
+def attributes_of(record: Record) -> Attributes:
+    """All headers as text, names in lower case, as clients may write them. Bytes that are no UTF-8 are replaced."""
+    return {name.lower(): value.decode(errors="replace") for name, value in record.headers if value}
+
+
+def decode(record: Record, attributes: Attributes | None = None) -> Envelope[Message]:
+    """The message in a record; its attributes, where they were looked at before.
 
     Raises Unreadable with every fault found: no id, unknown type or version, too large, not JSON, wrong fields.
     """
-    attributes = _attributes(record)
+    attributes = attributes or attributes_of(record)
     kind = _class_of(record.topic, attributes)
     body = record.value or b""
     if faults := _unfit(body):
         raise Unreadable(*faults)
     try:
         # An event may say more than we know, at any depth: its producer may be newer. A command must not.
-        data = kind.model_validate_json(body, extra="forbid" if issubclass(kind, Command) else "ignore")
+        data = kind.model_validate_json(body, extra="forbid" if kind.IS_COMMAND else "ignore")
     except ValidationError as error:
         raise Unreadable(*_body_faults(error)) from error
     return _envelope(attributes, data)
 
 
-def _attributes(record: Record) -> dict[str, str]:
-    """By name in lower case, as clients may write them; those that are no attributes of ours do no harm."""
-    return {name.lower(): value.decode(errors="replace") for name, value in record.headers if value}
-
-
-def _class_of(topic: str, attributes: dict[str, str]) -> type[Message]:
+def _class_of(topic: str, attributes: Attributes) -> type[Message]:
     type_name, identifier = attributes.get("ce_type", ""), attributes.get("ce_id", "")
     kind = REGISTRY.get(type_name)
     if kind and is_id(identifier) and topic.endswith(kind.TOPIC):
@@ -188,7 +192,7 @@ def _unfit(body: bytes) -> list[Fault]:
     return faults
 
 
-def _envelope(attributes: dict[str, str], data: Message) -> Envelope[Message]:
+def _envelope(attributes: Attributes, data: Message) -> Envelope[Message]:
     sequence = attributes.get("ce_sequence", "")
     return Envelope(
         data=data,

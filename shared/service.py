@@ -28,7 +28,7 @@ from shared import log as logs
 from shared import telemetry
 from shared.bus import Consumer, Handlers, back_offs
 from shared.clockwork import TimerHandler, run_timers
-from shared.codec import Record
+from shared.codec import Attributes
 from shared.db import Pool, connect_pool, migrate
 from shared.errors import is_transient
 from shared.ledger import SQL, Ledger
@@ -58,7 +58,7 @@ class Service:
     handlers: Handlers = field(default_factory=dict)
     topics: Sequence[str] = ()
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
-    skips: Callable[[Record], bool] | None = None
+    skips: Callable[[Attributes], bool] | None = None
     """Tells by its headers alone whether a record is of no use to this service."""
     parts: list[Part] = field(default_factory=list)
     http: web.Application | None = None

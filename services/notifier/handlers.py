@@ -9,7 +9,7 @@ from services.notifier.desk import Desk
 from services.notifier.domain import Reason
 from services.notifier.news import Note, note_of, note_of_sites
 from services.notifier.subscriptions import add_subscription, remove_subscription
-from shared.codec import Envelope, Record, header
+from shared.codec import Attributes, Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Timer, Turn
 from shared.messages.base import ErrorCode, Event, Fault, Message
@@ -187,14 +187,14 @@ HANDLERS: dict[type[Message], Callable[[Desk, Turn, Sequence[Envelope[Any]]], Aw
 TIMERS: dict[str, Callable[[Desk, Turn, Sequence[Timer]], Awaitable[None]]] = {"prune": prune}
 
 
-def of_a_strategy(record: Record) -> bool:
+def of_a_strategy(attributes: Attributes) -> bool:
     """Whether a record is how a step's operation ended, by its headers alone: the strategy speaks for its sites.
 
     What a strategy asks for carries the strategy's id as its correlation, and begins the operation's id with it.
     """
-    if header(record, "ce_type") not in ENDS:
+    if attributes.get("ce_type") not in ENDS:
         return False
-    return header(record, "ce_subject").startswith(header(record, "ce_correlationid") + ".")
+    return attributes.get("ce_subject", "").startswith(attributes.get("ce_correlationid", "") + ".")
 
 
 ENDS = frozenset({OperationSucceeded.TYPE, OperationFailed.TYPE})

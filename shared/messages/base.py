@@ -35,6 +35,7 @@ class Message(BaseModel):
     TOPIC: ClassVar[str] = ""
     TYPE: ClassVar[str] = ""
     OWNER: ClassVar[str] = ""
+    IS_COMMAND: ClassVar[bool] = False
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -60,6 +61,8 @@ class Message(BaseModel):
 
 class Command(Message):
     """A request to one owner, in the imperative. Unknown fields are faults: the sender meant something by them."""
+
+    IS_COMMAND = True
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -13,7 +13,7 @@ from services.gateway.store.as_json import text
 from services.gateway.store.commands import AnswerRow
 from services.gateway.store.operations import QueuedRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope, Record, header
+from shared.codec import Attributes, Envelope
 from shared.messages import REGISTRY, catalog, deployer
 from shared.messages.base import CommandAccepted, CommandRejected, Fault
 
@@ -30,16 +30,16 @@ async def learn_answers(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> 
     turn.answered += [row["command_id"] for row in answered]
 
 
-def not_ours(record: Record) -> bool:
+def not_ours(attributes: Attributes) -> bool:
     """Whether a record is the answer to a command that a strategy sent, by its headers alone.
 
     People's commands begin a correlation of their own. The orchestrator sends thousands a second on behalf of a
     strategy, and theirs is that of the strategy; so their answers are not even parsed.
     """
-    if header(record, "ce_type") not in ANSWERS:
+    if attributes.get("ce_type") not in ANSWERS:
         return False
-    cause = header(record, "ce_causationid")
-    return bool(cause) and cause != header(record, "ce_correlationid")
+    cause = attributes.get("ce_causationid")
+    return bool(cause) and cause != attributes.get("ce_correlationid")
 
 
 def _row(event: Envelope[Any]) -> AnswerRow:

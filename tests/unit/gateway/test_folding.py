@@ -8,7 +8,7 @@ from services.gateway.projections.answers import not_ours
 from services.gateway.projections.operations import finished_row, last_on_each_site
 from services.gateway.projections.strategies import fold
 from services.gateway.store.numbering import numbered
-from shared.codec import Envelope, encode
+from shared.codec import Envelope, attributes_of, encode
 from shared.messages.base import Message
 from shared.messages.deployer import CommandAccepted, ComponentDecision
 from tests.service.gateway.told import at, failed, planned, progressed, sites_changed, stepped, succeeded
@@ -84,10 +84,10 @@ def test_operations_of_strategies_are_not_told_one_by_one() -> None:
 
 def test_an_answer_is_ours_unless_it_belongs_to_something_larger() -> None:
     answer = CommandAccepted(command_id="c", command_type="t", about="a")
-    assert not not_ours(recorded(told(answer, causation_id="c", correlation_id="c")))
-    assert not not_ours(recorded(told(answer, correlation_id="c")))
-    assert not_ours(recorded(told(answer, causation_id="c", correlation_id="strategy")))
-    assert not not_ours(recorded(told(succeeded("o", "a"), causation_id="c", correlation_id="strategy")))
+    assert not not_ours(attributes_of(recorded(told(answer, causation_id="c", correlation_id="c"))))
+    assert not not_ours(attributes_of(recorded(told(answer, correlation_id="c"))))
+    assert not_ours(attributes_of(recorded(told(answer, causation_id="c", correlation_id="strategy"))))
+    assert not not_ours(attributes_of(recorded(told(succeeded("o", "a"), causation_id="c", correlation_id="strategy"))))
 
 
 def test_data_that_is_too_long_for_the_stream_is_left_out() -> None:
