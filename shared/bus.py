@@ -6,8 +6,7 @@ it alone goes to the dead letters. Nothing blocks a partition, nothing is lost.
 """
 
 import asyncio
-import itertools
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ from shared.inbox import Verdict
 from shared.ledger import Ledger, Slice, Turn
 from shared.messages import REGISTRY
 from shared.messages.base import Fault, Message
+from shared.retrying import back_offs, pause
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS
 
@@ -31,8 +31,6 @@ Handler = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[Sequence[Verdict] 
 """Handles messages of one type, in order. For commands it returns one verdict each, for events nothing."""
 
 Handlers = Mapping[type[Message], Handler]
-
-BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 @dataclass(slots=True)
@@ -136,7 +134,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
             except KafkaError as error:
                 log.warning("waiting for Kafka", action="kafka_unreachable", error=str(error)[:200])
-                await asyncio.sleep(wait)
+                await pause(wait)
 
     async def _poll(self) -> list[Stretch]:
         polled = await self._kafka.getmany(timeout_ms=500, max_records=self._settings.poll_records)
@@ -172,7 +170,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
             except Exception as error:  # noqa: BLE001 - raised, it would be swallowed and the partitions lost
                 log.warning("waiting to take over partitions", action="assign_retry", error=repr(error)[:200])
-                await asyncio.sleep(wait)
+                await pause(wait)
 
     async def _take_over(self, partitions: list[TopicPartition]) -> None:
         if not partitions:
@@ -224,7 +222,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 raise
             log.warning("a batch will be read again", action="batch_retry", error=repr(error)[:200])
         for wait in back_offs():
-            await asyncio.sleep(wait)
+            await pause(wait)
             if await self._try_resync([stretch.partition for stretch in batch]):
                 return
 
@@ -357,8 +355,3 @@ async def start_whole(client: Any) -> None:
     except asyncio.CancelledError:
         await asyncio.gather(task, return_exceptions=True)
         raise
-
-
-def back_offs() -> Iterator[float]:
-    """Seconds to wait before each further try, for ever: soon at first, then every two seconds."""
-    return itertools.chain(BACK_OFF_SECONDS, itertools.repeat(BACK_OFF_SECONDS[-1]))

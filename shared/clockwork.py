@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
-from shared.bus import back_offs
 from shared.errors import is_transient
 from shared.ledger import SQL, Job, Ledger, Timer, Turn
+from shared.retrying import back_offs, pause
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ async def run_timers(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> No
             if not is_transient(error):
                 raise
             log.warning("timers are tried again", action="timer_retry", error=repr(error)[:200])
-            await asyncio.sleep(next(waits))
+            await pause(next(waits))
 
 
 async def _take_due(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> int:
@@ -104,7 +104,7 @@ class Worker:
                 if not is_transient(error):
                     raise
                 log.warning("jobs are claimed again later", action="claim_retry", error=repr(error)[:200])
-                await asyncio.sleep(next(waits))
+                await pause(next(waits))
 
     async def _claim(self, free: int) -> bool:
         """Claim and begin. Our end does not cut a claim: jobs that were claimed unseen would wait for their lease."""

@@ -16,11 +16,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from shared.bus import back_offs, start_whole
+from shared.bus import start_whole
 from shared.db import Connection, Pool
 from shared.errors import is_transient
 from shared.ledger import SQL
 from shared.parcels import SHARDS, Outgoing, unpack
+from shared.retrying import back_offs, pause
 from shared.settings import Settings
 from shared.wakeup import Wakeup
 
@@ -54,7 +55,7 @@ class Relay:
                     raise
                 waits = back_offs() if self.sent > before else waits
                 log.warning("the relay starts anew", action="relay_retry", error=repr(error)[:200])
-                await asyncio.sleep(next(waits))
+                await pause(next(waits))
 
     async def _relay(self) -> None:
         producer = AIOKafkaProducer(

@@ -26,13 +26,14 @@ from aiohttp import web
 
 from shared import log as logs
 from shared import telemetry
-from shared.bus import Consumer, Handlers, back_offs
+from shared.bus import Consumer, Handlers
 from shared.clockwork import TimerHandler, run_timers
 from shared.codec import Attributes
 from shared.db import Pool, connect_pool, migrate
 from shared.errors import is_transient
 from shared.ledger import SQL, Ledger
 from shared.relay import Relay
+from shared.retrying import back_offs, pause
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -154,7 +155,7 @@ async def _connect(settings: Settings) -> Pool:
             return await connect_pool(settings.postgres, settings.pool_size)
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
             log.warning("waiting for PostgreSQL", action="postgres_unreachable", error=str(error)[:200])
-            await asyncio.sleep(wait)
+            await pause(wait)
     raise AssertionError("unreachable: back_offs never ends")
 
 
@@ -167,7 +168,7 @@ async def _migrate(pool: Pool, name: str) -> None:
             if not is_transient(error):
                 raise
             log.warning("waiting to migrate the schema", action="migrate_retry", error=str(error)[:200])
-            await asyncio.sleep(wait)
+            await pause(wait)
 
 
 def main(name: str, wire: Wire) -> None:

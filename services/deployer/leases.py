@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from services.deployer.store import Claim, Loaded, Store
-from shared.bus import back_offs
 from shared.errors import is_transient
 from shared.ledger import Ledger, Turn
+from shared.retrying import back_offs, pause
 
 log = structlog.get_logger()
 
@@ -105,7 +105,7 @@ class Leases:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                await asyncio.sleep(min(next(waits), self._seconds / 3))
+                await pause(min(next(waits), self._seconds / 3))
 
     async def _beat(self) -> None:
         until = _clock() + self._seconds

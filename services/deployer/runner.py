@@ -22,10 +22,10 @@ from services.deployer.results import finish, save, tell
 from services.deployer.settings import DeployerSettings
 from services.deployer.store import Claim, Loaded, Store
 from services.deployer.work import Work, begin, wish_of
-from shared.bus import back_offs
 from shared.clockwork import FALLBACK_SECONDS
 from shared.errors import is_transient
 from shared.ledger import Ledger
+from shared.retrying import back_offs, pause
 
 log = structlog.get_logger()
 
@@ -74,7 +74,7 @@ class Runner:
                 if not is_transient(error):
                     raise
                 log.warning("operations go on later", action="runner_retry", error=repr(error)[:200])
-                await asyncio.sleep(next(waits))
+                await pause(next(waits))
 
     async def _claim(self) -> bool:
         return bool(await self._leases.claim(self._settings.claim))

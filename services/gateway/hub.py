@@ -15,9 +15,9 @@ import structlog
 
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import events
-from shared.bus import back_offs
 from shared.db import Pool
 from shared.errors import is_transient
+from shared.retrying import back_offs, pause
 from shared.wakeup import Wakeup
 
 log = structlog.get_logger()
@@ -174,7 +174,7 @@ class Hub:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                await asyncio.sleep(next(waits))
+                await pause(next(waits))
 
     async def _start_at_end(self) -> None:
         for wait in back_offs():
@@ -185,7 +185,7 @@ class Hub:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                await asyncio.sleep(wait)
+                await pause(wait)
 
     async def _read_on(self) -> bool:
         """Hand out what is new; whether there may be more. An idle replica costs one cheap query."""

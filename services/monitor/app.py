@@ -13,18 +13,15 @@ from services.monitor.handlers import Stream
 from services.monitor.settings import MonitorSettings
 from services.monitor.sweep import Sweep
 from services.monitor.tables import Store, create_changelogs, open_store
+from services.monitor.watchdog import Unwell, Vitals, Watchdog
 from shared import telemetry
-from shared.bus import back_offs
+from shared.retrying import back_offs, pause
 from shared.settings import Settings
 
 log = structlog.get_logger()
 
 STOP_SECONDS = 4.0
 """A faust application that does not stop by itself in this time is left; what it read is read again."""
-
-
-class Unwell(Exception):
-    """The process had better be started anew; the message says why."""
 
 
 class Monitor:
@@ -58,7 +55,7 @@ class Monitor:
                 return
             except KafkaError as error:
                 log.warning("waiting for Kafka", action="kafka_unreachable", error=str(error)[:200])
-                await asyncio.sleep(wait)
+                await pause(wait)
 
     async def _run_app(self) -> None:
         app = self._store.app
@@ -77,16 +74,17 @@ class Monitor:
                 await self._sweep.once()
 
     async def _watch_over(self) -> None:
-        """faust's consumer can hang and its process can grow, both in silence; then a new process is the cure."""
-        moved_at, handled = time.monotonic(), -1
+        watchdog = Watchdog(self._knobs.stall_seconds, self._knobs.restore_seconds, self._knobs.memory_mib)
         while True:
             await asyncio.sleep(1)
-            if handled != self._stream.handled or not any(self._sweep.lag().values()):
-                moved_at, handled = time.monotonic(), self._stream.handled
-            if time.monotonic() - moved_at > self._knobs.stall_seconds:
-                raise Unwell(f"records wait, but none was handled for {self._knobs.stall_seconds:g} seconds")
-            if psutil.Process().memory_info().rss > self._knobs.memory_mib << 20:
-                raise Unwell(f"the process has grown beyond {self._knobs.memory_mib} MiB")
+            watchdog.look(self._vitals(), time.monotonic())
+
+    def _vitals(self) -> Vitals:
+        offsets = self._store.app.tables.recovery.active_offsets.values()  # None where nothing was read yet
+        waiting = any(self._sweep.lag().values())
+        rss = psutil.Process().memory_info().rss
+        restored = sum(offset or 0 for offset in offsets)
+        return Vitals(self._sweep.joined, waiting, self._stream.handled, restored, rss >> 20)
 
     async def _serve(self) -> web.AppRunner:
         async def read() -> bytes:

@@ -4,7 +4,6 @@ An exception that leaves a faust agent acknowledges the record all the same and 
 here: in the dead letters, or in another try while Kafka is away.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,12 +14,12 @@ from faust.exceptions import ProducerSendError
 from services.monitor.domain import Limits, StrategyWatch, deleted, moved, planned, progressed
 from services.monitor.positions import Positions
 from services.monitor.tables import SOURCE, Store, put
-from shared.bus import back_offs
 from shared.codec import Record, as_dead_letter, decode, header
 from shared.errors import Unreadable, internal_fault
 from shared.messages import REGISTRY
 from shared.messages.base import Fault, Message
 from shared.messages.strategy import StageProgressed, StrategyDeleted, StrategyPlanned, StrategyStateChanged
+from shared.retrying import back_offs, pause
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS
 
@@ -82,7 +81,7 @@ class Stream:
                 return
             except (KafkaError, ProducerSendError) as error:
                 log.warning("a dead letter is sent again", action="dead_letter_retry", error=repr(error)[:200])
-                await asyncio.sleep(wait)
+                await pause(wait)
 
 
 async def send(app: Any, topic: str, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> None:

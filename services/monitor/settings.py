@@ -25,6 +25,7 @@ class MonitorSettings(BaseSettings):
     )
     keep_days: float = Field(default=30, gt=0, description="ended strategies are forgotten after so long")
     stall_seconds: float = Field(default=90, gt=0, description="exit when waiting records are not handled for so long")
+    restore_seconds: float = Field(default=20, gt=0, description="exit when restoring stands still for so long")
     memory_mib: int = Field(default=400, ge=64, description="exit when the process has grown to this size")
 
     @property

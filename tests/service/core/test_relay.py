@@ -1,5 +1,7 @@
 """The relay: whoever commits, records go out at once and in order."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
@@ -10,6 +12,9 @@ from tests.support.world import World
 pytestmark = pytest.mark.service
 
 NEVER = 60_000
+
+CUT = """select pg_terminate_backend(pid) from pg_stat_activity
+         where pid <> pg_backend_pid() and datname = current_database()"""
 
 
 async def test_what_a_replica_without_a_shard_commits_is_sent_at_once_by_the_one_that_has_them(world: World) -> None:
@@ -41,3 +46,12 @@ async def test_a_relay_whose_process_was_stopped_loses_its_shards_to_one_that_li
             assert stopped.is_closed()
     finally:
         stopped.terminate()
+
+
+async def test_a_relay_whose_connection_was_cut_stops_when_it_is_told_to(world: World) -> None:
+    async with asyncio.timeout(20), world.run("strategy_orchestrator", wire, relay_fallback_ms=NEVER) as service:
+        async with service.ledger.turn() as turn:
+            turn.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
+        await world.until(SitesChanged)
+        await service.pool.execute(CUT)
+        await asyncio.sleep(0.2)  # nothing tells us that the relay's end of the connection has noticed

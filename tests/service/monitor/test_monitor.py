@@ -1,5 +1,6 @@
 """The monitor as a process, on real Kafka: what it tells, and that restarts, repeats and poison do not change it."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
@@ -130,6 +132,28 @@ async def create_topic(bootstrap: str, name: str) -> None:
         await admin.create_topics([NewTopic(name, 1, 1)])
     finally:
         await admin.close()
+
+
+async def test_a_restore_that_stands_still_ends_the_process(world: World) -> None:
+    async with monitor(world) as running:
+        await until_ready(world.home, "monitor", "1")
+        assert await running.end() == 0
+    await end_in_a_transaction(world, f"{world.prefix}monitor-watches-v1-changelog")
+    async with monitor(world, restore_seconds=2) as running:
+        await running.until_said("nothing restored")
+        async with asyncio.timeout(10):
+            assert await running.process.wait() == 1
+
+
+async def end_in_a_transaction(world: World, topic: str) -> None:
+    """Its last offset then holds a marker, which is never delivered: faust waits for it as long as it lives."""
+    producer = AIOKafkaProducer(bootstrap_servers=world.kafka, transactional_id=f"{topic}-marker")
+    await producer.start()
+    try:
+        async with producer.transaction():
+            await producer.send_and_wait(topic, None, key=b"no-strategy", partition=0)
+    finally:
+        await producer.stop()
 
 
 async def test_it_waits_for_kafka_and_stops_when_told_meanwhile(world: World) -> None:
