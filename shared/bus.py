@@ -32,6 +32,9 @@ Handler = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[Sequence[Verdict] 
 
 Handlers = Mapping[type[Message], Handler]
 
+Prepare = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[None]]
+"""Sees all messages of a turn before the first handler does: where rows must be locked in one order."""
+
 
 @dataclass(slots=True)
 class Owned:
@@ -83,6 +86,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         handlers: Handlers,
         topics: Iterable[str],
         skips: Callable[[Attributes], bool] | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then."""
         self._settings = settings
@@ -91,6 +95,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         order = list(dict.fromkeys(handlers.values()))  # types with one handler reach it together, as one group
         self._rank = {kind.TYPE: order.index(handler) for kind, handler in handlers.items()}
         self._skips = skips
+        self._prepare = prepare
         self._topics = [settings.topic_prefix + topic for topic in topics]
         self._owned: dict[TopicPartition, Owned] = {}
         self._joined = False
@@ -271,6 +276,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                     readable.append(envelope)
             except Unreadable as error:
                 await self._bury(turn, record, error.faults)
+        if readable and self._prepare is not None:
+            await self._prepare(turn, readable)
         for kind, group in in_waves(readable, self._rank):
             await self._handle(turn, kind, group)
 

@@ -26,7 +26,7 @@ from aiohttp import web
 
 from shared import log as logs
 from shared import telemetry
-from shared.bus import Consumer, Handlers
+from shared.bus import Consumer, Handlers, Prepare
 from shared.clockwork import TimerHandler, run_timers
 from shared.codec import Attributes
 from shared.db import Pool, connect_pool, migrate
@@ -61,6 +61,8 @@ class Service:
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
     skips: Callable[[Attributes], bool] | None = None
     """Tells by its headers alone whether a record is of no use to this service."""
+    prepare: Prepare | None = None
+    """Sees all messages of a turn before the first handler does."""
     parts: list[Part] = field(default_factory=list)
     http: web.Application | None = None
     drains: list[Part] = field(default_factory=list)
@@ -93,7 +95,8 @@ class Service:
             await drain()
 
     def _consumer(self) -> Consumer:
-        return Consumer(self.settings, self.ledger, self.name, self.handlers, self.topics, self.skips)
+        own = (self.handlers, self.topics, self.skips, self.prepare)
+        return Consumer(self.settings, self.ledger, self.name, *own)
 
     def _parts(self, consumer: Consumer | None) -> list[Part]:
         relay = Relay(self.settings, self.pool, self.ledger.outbox_filled)

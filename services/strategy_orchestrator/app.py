@@ -1,6 +1,7 @@
 """Wiring of the strategy orchestrator."""
 
 from services.strategy_orchestrator.handlers import TIMERS, TOPICS, handlers
+from services.strategy_orchestrator.locking import lock_strategies_of
 from services.strategy_orchestrator.settings import Knobs
 from shared.service import Service
 
@@ -10,3 +11,4 @@ async def wire(service: Service) -> None:
     service.handlers = handlers(Knobs())
     service.topics = TOPICS
     service.timers = TIMERS
+    service.prepare = lock_strategies_of

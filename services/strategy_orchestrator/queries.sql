@@ -107,8 +107,16 @@ order by deleted_at nulls first limit 1;
 -- name: name_taken
 select exists (select from strategy where name = :name and deleted_at is null);
 
+-- name: lock_in_order
+-- All that a turn speaks of, by id, by name, or because they hold a site: in the order of the ids, so that two
+-- transactions never wait for each other.
+select from strategy where id = any(array(
+    select id from strategy where id = any(:references::text[])
+    union all select id from strategy where name = any(:references::text[]) and deleted_at is null
+    union all select strategy_id from hold where site = any(:sites::text[])
+)) order by id for update;
+
 -- name: lock_strategies
--- In the order of the ids, so that two transactions never wait for each other.
 select id, name, type, app, version, spec, state, ends_as, why_code, why_message, sequence, started_at, finished_at,
     deleted_at
 from strategy where id = any(:ids::text[]) order by id for update;

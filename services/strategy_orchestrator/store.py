@@ -176,6 +176,11 @@ async def name_taken(conn: Connection, name: str) -> bool:
     return cast("bool", await SQL.value(conn, "name_taken", name=name))
 
 
+async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequence[str]) -> None:
+    """Lock the strategies of these ids or names, and those that hold these sites, until the end of the turn."""
+    await SQL.fetch(conn, "lock_in_order", references=references, sites=sites)
+
+
 async def lock_strategies(conn: Connection, ids: Sequence[str]) -> list[Row]:
     """The rows, locked until the end of the turn."""
     return await SQL.fetch(conn, "lock_strategies", ids=list(ids))

@@ -1,0 +1,41 @@
+"""Which strategies a turn will need: locked all at once, before the first handler asks for one of them.
+
+Handlers lock what they need as they come. Two replicas, each with messages of two strategies, would otherwise take
+them in different orders and wait for each other, until PostgreSQL ends one of them a second later.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from services.strategy_orchestrator import store
+from services.strategy_orchestrator.conductor import batch_of
+from shared.codec import Envelope
+from shared.ledger import Turn
+from shared.messages.base import CommandAccepted, CommandRejected, Message
+from shared.messages.deployer import OperationFailed, OperationSucceeded
+
+
+async def lock_strategies_of(turn: Turn, batch: Sequence[Envelope[Any]]) -> None:
+    """Lock every strategy that the batch speaks of."""
+    references, sites = spoken_of(envelope.data for envelope in batch)
+    if references or sites:
+        await store.lock_in_order(turn.conn, sorted(references), sorted(sites))
+
+
+def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:
+    """Ids or names of strategies, and sites whose strategies may go on because a single operation ended there."""
+    references: set[str] = set()
+    sites: set[str] = set()
+    for message in messages:
+        if reference := _reference(message):
+            references.add(reference)
+        elif isinstance(message, OperationSucceeded | OperationFailed):
+            sites.add(message.site)
+    return references, sites
+
+
+def _reference(message: Message) -> str | None:
+    if isinstance(message, CommandAccepted | CommandRejected):
+        batch = batch_of(message.command_id)
+        return batch[0] if batch else None
+    return getattr(message, "strategy_id", None) or getattr(message, "strategy", None)
