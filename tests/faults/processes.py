@@ -43,6 +43,8 @@ class Process:
         self._struck = False
         self.up = asyncio.Event()
         self.died = asyncio.Event()
+        self.left = asyncio.Event()
+        """It was stopped, and is not started again."""
         self.starts = 0
         self.surprises: list[Surprise] = []
         self.held = asyncio.Lock()
@@ -57,6 +59,7 @@ class Process:
 
     def start(self) -> None:
         """Run it from now on."""
+        self.left.clear()
         self._keeper = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
@@ -95,6 +98,17 @@ class Process:
         """It was ordered to kill itself."""
         self._struck = expected
 
+    async def until(self, event: asyncio.Event, seconds: float) -> bool:
+        """Await one of its events; False when it left meanwhile. Raises TimeoutError."""
+        waits = [asyncio.ensure_future(each.wait()) for each in (event, self.left)]
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return event.is_set()
+
     @property
     def frozen(self) -> bool:
         """Whether it is stopped now."""
@@ -105,6 +119,7 @@ class Process:
 
     async def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = GIVE_UP_SECONDS) -> float | None:
         """End it and keep it so; returns the seconds it took, None if it had to be killed after `seconds`."""
+        self.left.set()
         if self._keeper:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)

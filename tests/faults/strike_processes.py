@@ -25,8 +25,19 @@ ANY = "any time"
 async def kill_service(field: Field, planned: Planned) -> None:
     victim = await field.victim(planned)
     at = datetime.now(UTC)
-    victim.strike(signal.SIGKILL)
+    _kill(victim)
     await _back(field, victim, at, ANY)
+
+
+def _kill(victim: Process) -> None:
+    if not victim.strike(signal.SIGKILL):
+        raise Missed(f"{victim.name} does not run just now")
+
+
+async def _see(victim: Process, event: asyncio.Event, seconds: float) -> None:
+    """Await what the supervisor tells of a victim."""
+    if not await victim.until(event, seconds):
+        raise Missed(f"{victim.name} left meanwhile")
 
 
 async def kill_at_point(field: Field, planned: Planned) -> None:
@@ -45,10 +56,9 @@ async def _kill_there(field: Field, victim: Process, planned: Planned) -> str:
     victim.expect_death(True)
     try:
         await field.order(victim, do="trap", point=planned.point, effect="kill", passes=planned.passes)
-        async with asyncio.timeout(SPRING_SECONDS):
-            await victim.died.wait()
+        await _see(victim, victim.died, SPRING_SECONDS)
     except TimeoutError:
-        victim.strike(signal.SIGKILL)
+        _kill(victim)
         return ANY
     except Missed:
         victim.expect_death(False)
@@ -61,14 +71,13 @@ async def _kill_at_start(field: Field, victim: Process, planned: Planned) -> Non
     trap = {"do": "trap", "point": planned.point, "effect": "kill", "passes": 1}
     victim.first_env = {"BELAY_SABOTAGE": json.dumps([trap])}
     at = datetime.now(UTC)
-    victim.strike(signal.SIGKILL)
-    await asyncio.wait_for(victim.died.wait(), 5)
+    _kill(victim)
+    await _see(victim, victim.died, 5)
     field.note("kill_service", victim.name, at)
-    await asyncio.wait_for(victim.up.wait(), 5)
+    await _see(victim, victim.up, 5)
     victim.expect_death(True)
     try:
-        async with asyncio.timeout(START_SECONDS):
-            await victim.died.wait()
+        await _see(victim, victim.died, START_SECONDS)
     except TimeoutError:
         await field.order(victim, do="untrap")
         victim.expect_death(False)
@@ -78,9 +87,9 @@ async def _kill_at_start(field: Field, victim: Process, planned: Planned) -> Non
 
 async def _back(field: Field, victim: Process, at: datetime, point: str) -> None:
     """A killed process is back when the next one runs; that one still has to start up."""
-    await asyncio.wait_for(victim.died.wait(), 5)
+    await _see(victim, victim.died, 5)
     _note_at(field, "kill", victim, at, point)
-    await asyncio.wait_for(victim.up.wait(), BACK_SECONDS)
+    await _see(victim, victim.up, BACK_SECONDS)
 
 
 def _note_at(field: Field, verb: str, victim: Process, at: datetime, point: str, **details: Any) -> None:

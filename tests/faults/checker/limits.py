@@ -73,19 +73,17 @@ def stopped_means_stopped(evidence: Evidence) -> Verdict:
     for strategy, records in by_strategy(evidence).items():
         state = ""
         for _, turn in groupby(records, key=lambda record: record.body.get("at")):
-            told_now = list(turn)  # all of one transaction: it may apply the strategy and begin steps
-            after = _state_after(told_now) or state
-            for record in told_now:
-                begun = _begun(record)
+            told_now = list(turn)  # of one transaction, which may move a strategy several times: steps before state
+            for number, record in enumerate(told_now):
+                begun, after = _begun(record), _next_state(told_now[number:]) or state
                 allowed = "applying" in (state, after)
                 verdict.expect(allowed or not begun, strategy, f"{record.place}: began {begun} while it was {after}")
-            state = after
+                state = _next_state([record]) or state
     return verdict
 
 
-def _state_after(records: list[Record]) -> str:
-    states = [r.body["state"] for r in records if r.name == "strategy_state_changed"]
-    return str(states[-1]) if states else ""
+def _next_state(records: list[Record]) -> str:
+    return next((str(r.body["state"]) for r in records if r.name == "strategy_state_changed"), "")
 
 
 def _begun(record: Record) -> list[str]:
