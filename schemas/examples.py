@@ -97,6 +97,20 @@ EXAMPLES: tuple[Message, ...] = (
         strategy_id=STRATEGY,
     ),
     deployer.OperationSucceeded.model_validate({**FINISHED, "version": "2.0.0"}),
+    deployer.OperationsSucceeded(
+        strategy_id=STRATEGY,
+        app="shop",
+        kind=words.OperationKind.UPDATE,
+        from_version="1.0.0",
+        to_version="2.0.0",
+        version="2.0.0",
+        status=words.DeploymentStatus.OPERATIONAL,
+        plan=(DECISION,),
+        operations=(
+            deployer.Succeeded(operation_id=f"{STRATEGY}.0.1", site="oslo-1", seconds=12.5, nth=7),
+            deployer.Succeeded(operation_id=f"{STRATEGY}.1.1", site="oslo-2", seconds=11.0, nth=1),
+        ),
+    ),
     deployer.OperationFailed.model_validate(
         {
             **FINISHED,

@@ -149,9 +149,10 @@ where o.id = n.id and o.runner = :runner and o.finished_at is null
 returning o.id;
 
 -- name: finish_operations
-update operation o set state = n.state, plan = n.plan::jsonb, sequence = o.sequence + 1, finished_at = :now::timestamptz,
-    course = null
-from unnest(:ids::text[], :states::text[], :plans::text[]) as n (id, state, plan)
+-- `alone`: the end is an event of the operation itself, with the next number of its sequence.
+update operation o set state = n.state, plan = n.plan::jsonb, finished_at = :now::timestamptz, course = null,
+    sequence = o.sequence + case when n.alone then 1 else 0 end
+from unnest(:ids::text[], :states::text[], :plans::text[], :alone::boolean[]) as n (id, state, plan, alone)
 where o.id = n.id and o.runner = :runner and o.finished_at is null
 returning o.id;
 
@@ -164,7 +165,9 @@ from unnest(
     :operation_ids::text[]
 ) as n (site, app, version, status, leftovers, history, operation_id)
 on conflict (site, app) do update set version = excluded.version, status = excluded.status,
-    leftovers = excluded.leftovers, history = excluded.history, operation_id = excluded.operation_id;
+    leftovers = excluded.leftovers, history = excluded.history, operation_id = excluded.operation_id,
+    nth = deployment.nth + 1
+returning operation_id, nth;
 
 -- name: put_revisions
 insert into component_revision (site, app, component, version, revision, driver, digest)

@@ -9,11 +9,19 @@ from services.deployer import course as courses
 from services.deployer.course import Course, Leg
 from services.deployer.domain import Deployment, Outcome, after, status_during
 from services.deployer.plan import Plan, Recorded
-from services.deployer.store import Saved, Store
+from services.deployer.store import Finished, Saved, Store
 from services.deployer.work import Work
 from shared.ledger import Turn
 from shared.messages.base import Message
-from shared.messages.deployer import Cause, OperationFailed, OperationProgressed, OperationSucceeded
+from shared.messages.deployer import (
+    OPERATIONS_AT_ONCE,
+    Cause,
+    OperationFailed,
+    OperationProgressed,
+    OperationsSucceeded,
+    OperationSucceeded,
+    Succeeded,
+)
 from shared.messages.words import DeploymentStatus
 
 # -- while it lasts -----------------------------------------------------------------------------------------------
@@ -78,6 +86,21 @@ class Ended:
         return Ended(work, outcome, after(work.ground.deployment, work.operation, outcome, history_kept))
 
     @property
+    def succeeded(self) -> bool:
+        """Whether the site is on the wanted release."""
+        return self.outcome is Outcome.SUCCEEDED
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is told by itself; what strategies succeed in is told together."""
+        return not self.succeeded or self.work.operation.strategy_id is None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that was followed forward."""
+        return self.work.course.failed_plan or self.work.course.plan
+
+    @property
     def recorded(self) -> list[tuple[str, str, Recorded]]:
         """Site, app and record of each component of the release that runs now, where the driver recorded one."""
         version, ground, course = self.deployment.version, self.work.ground, self.work.course
@@ -99,58 +122,82 @@ async def finish(turn: Turn, runner: str, works: Sequence[Work], history_kept: i
     store = Store(turn.conn)
     mine = await store.finish_operations(runner, [_finished_row(end) for end in ended], turn.now)
     ended = [end for end in ended if end.work.claim.id in mine]
-    await _write(store, ended, turn.now)
+    counts = await _write(store, ended, turn.now)
     for end in ended:
-        good = end.outcome is Outcome.SUCCEEDED
-        _say(turn, _succeeded(end, turn.now) if good else _failed(end, turn.now), end.work)
+        if end.alone:
+            _say(turn, _told_alone(end, counts[end.work.claim.id], turn.now), end.work)
+    _say_together(turn, [end for end in ended if not end.alone], counts)
 
 
-async def _write(store: Store, ended: Sequence[Ended], now: datetime) -> None:
-    changed = [(e.work.operation, e.deployment) for e in ended if e.outcome is not Outcome.UNTOUCHED]
-    if changed:
-        await store.put_deployments(changed)
+async def _write(store: Store, ended: Sequence[Ended], now: datetime) -> dict[str, int]:
+    """Returns by operation the how many-th it was on its site."""
+    if not ended:
+        return {}
+    left = [(end.work.operation, end.deployment) for end in ended]
+    counts = await store.put_deployments(left)
     if recorded := [row for end in ended for row in end.recorded]:
         await store.put_revisions(recorded)
-    if gone := [(o.site, o.app) for o, deployment in changed if not deployment.exists]:
+    if gone := [(o.site, o.app) for o, deployment in left if not deployment.exists]:
         await store.drop_revisions(gone)
-    if failures := [(e.work.operation, e.work.course) for e in ended if e.outcome is not Outcome.SUCCEEDED]:
+    if failures := [(end.work.operation, end.work.course) for end in ended if not end.succeeded]:
         await store.put_evidence(failures, now)
+    return counts
 
 
-def _finished_row(end: Ended) -> tuple[str, str, Plan]:
-    course = end.work.course
-    state = "succeeded" if end.outcome is Outcome.SUCCEEDED else "failed"
-    return end.work.claim.id, state, course.failed_plan or course.plan
+def _finished_row(end: Ended) -> Finished:
+    return Finished(end.work.claim.id, "succeeded" if end.succeeded else "failed", end.plan, end.alone)
 
 
-def _succeeded(end: Ended, now: datetime) -> OperationSucceeded:
-    return OperationSucceeded(**_facts(end, now))
+def _say_together(turn: Turn, ended: Sequence[Ended], counts: dict[str, int]) -> None:
+    """One event for those of a strategy that say the same but for their sites."""
+    alike: dict[tuple[Any, ...], list[Ended]] = {}
+    for end in ended:
+        operation = end.work.operation
+        origin = (operation.strategy_id, operation.correlation_id, operation.actor)
+        alike.setdefault((*origin, *_facts(end).values()), []).append(end)
+    for (strategy_id, correlation_id, actor, *_), ends in alike.items():
+        facts, told = _facts(ends[0]), [_one_of_them(end, counts, turn.now) for end in ends]
+        for start in range(0, len(told), OPERATIONS_AT_ONCE):
+            chunk = tuple(told[start : start + OPERATIONS_AT_ONCE])
+            event = OperationsSucceeded(strategy_id=strategy_id, **facts, operations=chunk)
+            turn.emit(event, correlation_id=correlation_id, actor=actor)
 
 
-def _failed(end: Ended, now: datetime) -> OperationFailed:
-    course = end.work.course
+def _one_of_them(end: Ended, counts: dict[str, int], now: datetime) -> Succeeded:
+    operation = end.work.operation
+    seconds = _seconds(end, now)
+    return Succeeded(operation_id=operation.id, site=operation.site, seconds=seconds, nth=counts[operation.id])
+
+
+def _told_alone(end: Ended, nth: int, now: datetime) -> OperationSucceeded | OperationFailed:
+    operation, course = end.work.operation, end.work.course
+    about = {"operation_id": operation.id, "site": operation.site, "strategy_id": operation.strategy_id}
+    facts: dict[str, Any] = {**about, **_facts(end), "seconds": _seconds(end, now), "nth": nth}
+    if end.succeeded:
+        return OperationSucceeded(**facts)
     return OperationFailed(
-        **_facts(end, now),
+        **facts,
         recovered=end.outcome is not Outcome.LOST,
         cause=course.cause or Cause(code="unknown", message="the driver gave no reason"),
         phases=course.phases,
-        evidence=f"evidence/{end.work.operation.id}",
+        evidence=f"evidence/{operation.id}",
         last_lines=course.last_lines,
     )
 
 
-def _facts(end: Ended, now: datetime) -> dict[str, Any]:
-    operation, course = end.work.operation, end.work.course
+def _facts(end: Ended) -> dict[str, Any]:
+    """What operations that ended together mostly share."""
+    operation = end.work.operation
     return {
-        "operation_id": operation.id,
-        "site": operation.site,
         "app": operation.app,
         "kind": operation.kind,
         "from_version": operation.from_version,
         "to_version": operation.to_version,
         "version": end.deployment.version,
         "status": end.deployment.status,
-        "strategy_id": operation.strategy_id,
-        "plan": course.failed_plan or course.plan,
-        "seconds": round((now - course.began).total_seconds(), 3),
+        "plan": end.plan,
     }
+
+
+def _seconds(end: Ended, now: datetime) -> float:
+    return round((now - end.work.course.began).total_seconds(), 3)

@@ -46,6 +46,7 @@ create table deployment (
         ('new', 'operational', 'apply_error', 'update_error', 'rollback_error', 'remove_error', 'removed')),
     history text[] not null default '{}', -- the releases before the current one, latest last
     operation_id text not null,
+    nth bigint not null default 1, -- so many operations have ended here; each event of an end says it
     primary key (site, app),
     check (status <> 'operational' or (version is not null and leftovers = '{}')),
     check (status not in ('new', 'removed') or (version is null and leftovers = '{}' and history = '{}'))

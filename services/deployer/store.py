@@ -62,6 +62,16 @@ class Saved:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How an operation ended. `alone`: an event of its own says so."""
+
+    id: str
+    state: str
+    plan: Plan
+    alone: bool
+
+
 class Store:
     """The queries of queries.sql on one connection."""
 
@@ -218,17 +228,19 @@ class Store:
 
     # -- results --------------------------------------------------------------------------------------------------
 
-    async def finish_operations(self, runner: str, ended: Iterable[tuple[str, str, Plan]], now: datetime) -> set[str]:
-        """Rows of operation, end state and the plan that was followed; the ids of those `runner` still held."""
-        ids, states, plans = columns([(key, state, plan_json(plan)) for key, state, plan in ended], 3)
-        arguments = {"runner": runner, "ids": ids, "states": states, "plans": plans, "now": now}
+    async def finish_operations(self, runner: str, ended: Iterable[Finished], now: datetime) -> set[str]:
+        """End operations; the ids of those `runner` still held."""
+        rows = [(end.id, end.state, plan_json(end.plan), end.alone) for end in ended]
+        ids, states, plans, alone = columns(rows, 4)
+        arguments = {"runner": runner, "ids": ids, "states": states, "plans": plans, "alone": alone, "now": now}
         return {row["id"] for row in await SQL.fetch(self._conn, "finish_operations", **arguments)}
 
-    async def put_deployments(self, left: Iterable[tuple[Operation, Deployment]]) -> None:
-        """Deployments as these operations left them."""
+    async def put_deployments(self, left: Iterable[tuple[Operation, Deployment]]) -> dict[str, int]:
+        """Deployments as these operations left them; by operation, the how many-th it was there."""
         rows = [(o.site, o.app, d.version, d.status, " ".join(d.leftovers), " ".join(d.history), o.id) for o, d in left]
         names = ("sites", "apps", "versions", "statuses", "leftovers", "histories", "operation_ids")
-        await SQL.run(self._conn, "put_deployments", **dict(zip(names, columns(rows, 7), strict=True)))
+        found = await SQL.fetch(self._conn, "put_deployments", **dict(zip(names, columns(rows, 7), strict=True)))
+        return {row["operation_id"]: row["nth"] for row in found}
 
     async def put_revisions(self, rows: Sequence[tuple[str, str, Recorded]]) -> None:
         """Rows of site, app and what was recorded there."""

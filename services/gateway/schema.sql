@@ -144,6 +144,7 @@ create table deployment (
     status text not null,
     operation_id text,
     strategy_id text,
+    nth bigint not null default 0, -- so many operations had ended there, by the deployer's count
     at timestamptz not null,
     primary key (site, app)
 ) with (fillfactor = 50);

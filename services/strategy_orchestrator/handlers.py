@@ -11,7 +11,13 @@ from shared.clockwork import TimerHandler
 from shared.codec import Envelope
 from shared.ledger import Timer, Turn
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
-from shared.messages.deployer import CommandAccepted, CommandRejected, OperationFailed, OperationSucceeded
+from shared.messages.deployer import (
+    CommandAccepted,
+    CommandRejected,
+    OperationFailed,
+    OperationsSucceeded,
+    OperationSucceeded,
+)
 from shared.messages.monitor import FailureRateHigh, StageForecast
 from shared.messages.strategy import CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
 
@@ -67,6 +73,7 @@ HANDLERS: Handlers = {
     ReleaseWithdrawn: releases_withdrawn,
     CommandAccepted: partial(outcomes.operations_began, Knobs.model_construct()),
     OperationSucceeded: outcomes.operations_finished,
+    OperationsSucceeded: outcomes.operations_finished,
     OperationFailed: outcomes.operations_finished,
     CommandRejected: partial(outcomes.requests_refused, Knobs.model_construct()),
     StageForecast: forecasts_made,

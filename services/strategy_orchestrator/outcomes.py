@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from operator import attrgetter
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.conductor import UNPARK, Conductor, Score, batch_of, step_of
+from services.strategy_orchestrator.ends import End, Finished, ends_of
 from services.strategy_orchestrator.settings import Knobs
 from services.strategy_orchestrator.store import Row
 from shared.codec import Envelope
@@ -16,14 +18,13 @@ from shared.messages.deployer import (
     CommandRejected,
     OperationFailed,
     OperationsTaken,
-    OperationSucceeded,
     RequestOperation,
     RequestOperations,
 )
 from shared.messages.strategy import SiteState
 from shared.messages.words import StepState
 
-Finished = OperationSucceeded | OperationFailed
+NTH = attrgetter("nth")
 Step = tuple[str, int, int]
 """Strategy id, position and attempt."""
 
@@ -62,38 +63,38 @@ async def operations_finished(turn: Turn, batch: Sequence[Envelope[Finished]]) -
     Only an operation that was running here counts: its end may be told twice, and then moves nothing.
     """
     conductor = Conductor(turn)
-    events = {envelope.data.operation_id: envelope.data for envelope in batch}
-    ends = {o: step for o, event in events.items() if event.strategy_id and (step := step_of(o))}
-    moved = await _end_steps(turn, conductor, events, ends)
-    freed = await _end_singles(turn, conductor, [e for e in events.values() if e.operation_id not in ends])
-    await _note_deployments(turn, [events[operation] for operation in (*moved, *freed)])
+    ends = {end.operation_id: end for envelope in batch for end in ends_of(envelope.data)}
+    steps = {o: step for o, end in ends.items() if end.strategy_id and (step := step_of(o))}
+    moved = await _end_steps(turn, conductor, ends, steps)
+    freed = await _end_singles(turn, conductor, [end for o, end in ends.items() if o not in steps])
+    await _note_deployments(turn, [ends[operation] for operation in (*moved, *freed)])
     await conductor.finish()
 
 
-async def _end_steps(turn: Turn, conductor: Conductor, events: dict[str, Finished], ends: dict[str, Step]) -> list[str]:
+async def _end_steps(turn: Turn, conductor: Conductor, ends: dict[str, End], steps: dict[str, Step]) -> list[str]:
     """End the running steps of these operations; returns the operations that ended one."""
-    if not ends:
+    if not steps:
         return []
-    await conductor.load(strategy_id for strategy_id, _, _ in ends.values())
-    rows = await store.finish_steps(turn.conn, [(*step, *_verdict(events[op])) for op, step in ends.items()])
-    by_step = {step: operation for operation, step in ends.items()}
+    await conductor.load(strategy_id for strategy_id, _, _ in steps.values())
+    rows = await store.finish_steps(turn.conn, [(*step, *_verdict(ends[op].failed)) for op, step in steps.items()])
+    by_step = {step: operation for operation, step in steps.items()}
     await _recount(conductor, rows, {"running": -1})
     return [by_step[row["strategy_id"], row["position"], row["attempt"]] for row in rows]
 
 
-def _verdict(event: Finished) -> tuple[str, str | None, str | None]:
-    if isinstance(event, OperationSucceeded):
+def _verdict(failed: OperationFailed | None) -> tuple[str, str | None, str | None]:
+    if failed is None:
         return StepState.COMPLETE, None, None
-    back = f"; back on {event.version}" if event.recovered and event.version else ""
-    lost = "" if event.recovered else "; the site could not be recovered"
-    return StepState.FAILED, event.cause.code, f"{event.cause.message}{back}{lost}"[:1_000]
+    back = f"; back on {failed.version}" if failed.recovered and failed.version else ""
+    lost = "" if failed.recovered else "; the site could not be recovered"
+    return StepState.FAILED, failed.cause.code, f"{failed.cause.message}{back}{lost}"[:1_000]
 
 
-async def _end_singles(turn: Turn, conductor: Conductor, events: Sequence[Finished]) -> list[str]:
+async def _end_singles(turn: Turn, conductor: Conductor, ends: Sequence[End]) -> list[str]:
     """End single operations; a step that waited for the site may start. Returns the operations that were known."""
-    if not events:
+    if not ends:
         return []
-    rows = await store.end_operations(turn.conn, [(event.site, event.operation_id) for event in events])
+    rows = await store.end_operations(turn.conn, [(end.site, end.operation_id) for end in ends])
     waiting = [(row["held_by"], row["held_position"]) for row in rows if row["held_by"]]
     if waiting:
         await conductor.load(strategy_id for strategy_id, _ in waiting)
@@ -101,23 +102,23 @@ async def _end_singles(turn: Turn, conductor: Conductor, events: Sequence[Finish
     return [row["operation_id"] for row in rows]
 
 
-async def _note_deployments(turn: Turn, events: Sequence[Finished]) -> None:
-    if not events:
+async def _note_deployments(turn: Turn, ends: Sequence[End]) -> None:
+    if not ends:
         return
-    last = {(event.site, event.app): event for event in events}  # one upsert may not touch a row twice
-    rows = [(e.site, e.app, e.version, e.status, e.operation_id) for e in last.values()]
-    sequences = await store.put_deployments(turn.conn, rows)
-    for place, event in last.items():
+    last = {(end.site, end.app): end for end in sorted(ends, key=NTH)}  # one upsert may not touch a row twice
+    rows = [(e.site, e.app, e.version, e.status, e.operation_id, e.nth) for e in last.values()]
+    for place, sequence in (await store.put_deployments(turn.conn, rows)).items():
+        end = last[place]
         state = SiteState(
-            site=event.site,
-            app=event.app,
-            version=event.version,
-            status=event.status,
-            operation_id=event.operation_id,
-            strategy_id=event.strategy_id,
+            site=end.site,
+            app=end.app,
+            version=end.version,
+            status=end.status,
+            operation_id=end.operation_id,
+            strategy_id=end.strategy_id,
             at=turn.now,
         )
-        turn.emit(state, sequence=sequences[place], correlation_id=event.strategy_id or event.operation_id)
+        turn.emit(state, sequence=sequence, correlation_id=end.strategy_id or end.operation_id)
 
 
 async def _refuse(knobs: Knobs, turn: Turn, refusals: Sequence[tuple[Step, Sequence[Fault]]]) -> None:

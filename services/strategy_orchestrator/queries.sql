@@ -78,12 +78,14 @@ select e.operation_id, h.strategy_id as held_by, h.position as held_position
 from ended e left join hold h on h.site = e.name;
 
 -- name: put_deployments
--- What runs on each site now, and the next number of its site.state.
-insert into deployment as d (site, app, version, status, operation_id)
-select * from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[])
+-- What runs on each site now, and the next number of its site.state; nothing for an end that came after a later one.
+insert into deployment as d (site, app, version, status, operation_id, nth)
+select * from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[],
+    :counts::bigint[])
 on conflict (site, app) do update set version = excluded.version, status = excluded.status,
-    operation_id = excluded.operation_id, sequence = d.sequence + 1,
+    operation_id = excluded.operation_id, nth = excluded.nth, sequence = d.sequence + 1,
     previous = case when excluded.version is distinct from d.version then d.version else d.previous end
+where d.nth <= excluded.nth
 returning site, app, sequence;
 
 -- name: put_releases

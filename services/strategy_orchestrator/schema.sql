@@ -120,6 +120,7 @@ create table deployment (
     status text not null,
     operation_id text not null,
     sequence bigint not null default 1, -- of its site.state events
+    nth bigint not null default 0, -- so many operations had ended there, by the deployer's count
     primary key (site, app)
 ) with (fillfactor = 70);
 

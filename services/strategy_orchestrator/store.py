@@ -124,8 +124,11 @@ async def end_operations(conn: Connection, operations: Sequence[tuple[str, str]]
 
 
 async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[tuple[str, str], int]:
-    """Note (site, app, version, status, operation id); the next number of its site.state by site and app."""
-    sites, apps, versions, statuses, operation_ids = columns(rows, 5)
+    """Note (site, app, version, status, operation id, nth); the next number of its site.state by site and app.
+
+    An end that is older than what is noted changes nothing, and has no number.
+    """
+    sites, apps, versions, statuses, operation_ids, counts = columns(rows, 6)
     found = await SQL.fetch(
         conn,
         "put_deployments",
@@ -134,6 +137,7 @@ async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> 
         versions=versions,
         statuses=statuses,
         operation_ids=operation_ids,
+        counts=counts,
     )
     return {(row["site"], row["app"]): row["sequence"] for row in found}
 

@@ -137,6 +137,11 @@ class OperationProgressed(Event):
     strategy_id: Identifier | None = None
 
 
+MOST = 2**63 - 1
+
+_NTH = "so many operations had ended on this app of this site with this one; 0 = not said"
+
+
 class _Finished(Event):
     operation_id: Identifier
     site: Name
@@ -149,12 +154,41 @@ class _Finished(Event):
     strategy_id: Identifier | None = None
     plan: tuple[ComponentDecision, ...] = ()
     seconds: float = Field(description="from claim to end")
+    nth: int = Field(default=0, ge=0, le=MOST, description=_NTH)
 
 
 class OperationSucceeded(_Finished):
     """The site is on the wanted release, healthy and verified."""
 
     SUBJECT, KEY = "operation_id", "site"
+
+
+class Succeeded(Model):
+    """One operation among those of an `OperationsSucceeded`."""
+
+    operation_id: Identifier
+    site: Name
+    seconds: float
+    nth: int = Field(default=0, ge=0, le=MOST, description=_NTH)
+
+
+class OperationsSucceeded(Event):
+    """Operations of one strategy that succeeded together and alike: each site is on the wanted release, verified.
+
+    Told in place of an `OperationSucceeded` for each of them.
+    """
+
+    SUBJECT = "strategy_id"
+
+    strategy_id: Identifier
+    app: Name
+    kind: OperationKind
+    from_version: Version | None = Field(description="the release before the operations")
+    to_version: Version | None = Field(description="the release they were to reach")
+    version: Version | None = Field(description="the release that runs now; null = none")
+    status: DeploymentStatus
+    plan: tuple[ComponentDecision, ...] = ()
+    operations: tuple[Succeeded, ...] = Field(min_length=1)
 
 
 class OperationFailed(_Finished):

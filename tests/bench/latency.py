@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from shared.messages.deployer import OperationSucceeded
+from shared.messages.deployer import OperationsSucceeded
 from tests.bench import kafka_log
 from tests.bench.bench import Bench
 from tests.bench.costs import Cost
@@ -51,7 +51,10 @@ def _run(rig: Rig) -> Measured:
 def _by_events(entries: list[kafka_log.Entry]) -> list[float]:
     """An operation ends at the time of its event, and began so many seconds before as the event says."""
     ended = [
-        (entry.at, orjson.loads(entry.value)["seconds"]) for entry in entries if entry.type == OperationSucceeded.TYPE
+        (entry.at, one["seconds"])
+        for entry in entries
+        if entry.type == OperationsSucceeded.TYPE
+        for one in orjson.loads(entry.value)["operations"]
     ]
     assert len(ended) == SITES
     found = gaps([at - seconds for at, seconds in ended], [at for at, _ in ended], PARALLEL)

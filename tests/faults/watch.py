@@ -94,6 +94,10 @@ class Watch:
         if headers["ce_source"].decode() not in self.wrong_clocks:
             self._ended.setdefault(body["operation_id"], _time(headers))
 
+    def ended_together(self, headers: dict[str, bytes], body: dict[str, Any]) -> None:
+        for one in body["operations"]:
+            self.ended(headers, one)
+
     def stepped(self, headers: dict[str, bytes], body: dict[str, Any]) -> None:
         over = [step["operation_id"] for step in body["steps"] if step["state"] in OVER]
         self.finished_steps += len(over)
@@ -134,6 +138,7 @@ TAKES: dict[bytes, Take] = {
     b"strategy.strategy_state_changed": Watch.moved,
     b"strategy.steps_changed": Watch.stepped,
     b"deployer.operation_succeeded": Watch.ended,
+    b"deployer.operations_succeeded": Watch.ended_together,
     b"deployer.operation_failed": Watch.ended,
     b"catalog.release_available": Watch.published,
 }  # fmt: skip

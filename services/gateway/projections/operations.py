@@ -1,6 +1,7 @@
 """Operations, one upsert while they run and one when they end; and what they leave on their sites."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from services.gateway.news import deployments_changed
@@ -11,7 +12,8 @@ from services.gateway.turns import LearningTurn
 from shared.codec import Envelope
 from shared.messages import deployer
 
-Finished = deployer.OperationSucceeded | deployer.OperationFailed
+NTH = attrgetter("nth")
+Finished = deployer.OperationSucceeded | deployer.OperationsSucceeded | deployer.OperationFailed
 
 
 async def learn_operations(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
@@ -19,11 +21,11 @@ async def learn_operations(turn: LearningTurn, events: Sequence[Envelope[Any]]) 
     ended: dict[str, FinishedRow] = {}
     moved: dict[str, ProgressRow] = {}
     for event in events:
-        operation_id = event.data.operation_id
         if type(event.data) is deployer.OperationProgressed:
-            moved[operation_id] = _progress(event)
-        elif operation_id not in ended:
-            ended[operation_id] = finished_row(event)
+            moved[event.data.operation_id] = _progress(event)
+        else:
+            for row in finished_rows(event):
+                ended.setdefault(row.operation_id, row)
     if going := [row for operation_id, row in moved.items() if operation_id not in ended]:
         await store.progress(turn.conn, going)
     if ended:
@@ -35,13 +37,14 @@ async def _end(turn: LearningTurn, rows: Sequence[FinishedRow]) -> None:
     new = await store.finish(turn.conn, rows)
     left = list(last_on_each_site(row for row in rows if row.operation_id in new))
     if left:
-        await store.put_deployments(turn.conn, left)
-        turn.news += deployments_changed([_shown(row) for row in left], turn.now)
+        shown = await store.put_deployments(turn.conn, left)
+        changed = [_shown(row) for row in left if row.operation_id in shown]
+        turn.news += deployments_changed(changed, turn.now)
 
 
 def last_on_each_site(rows: Iterable[FinishedRow]) -> Iterable[FinishedRow]:
-    """Of each app on each site the last end: those of one site come in the order in which they happened."""
-    return {(row.site, row.ending.app): row for row in rows}.values()
+    """Of each app on each site the last end, by the deployer's count: those of two strategies come in any order."""
+    return {(row.site, row.ending.app): row for row in sorted(rows, key=NTH)}.values()
 
 
 def _shown(row: FinishedRow) -> dict[str, Any]:
@@ -56,11 +59,18 @@ def _progress(event: Envelope[deployer.OperationProgressed]) -> ProgressRow:
     return ProgressRow(o.operation_id, o.site, o.app, o.kind, o.phase, o.percent, plan, o.strategy_id, event.time)
 
 
-def finished_row(event: Envelope[Finished]) -> FinishedRow:
-    """The whole operation, as its last event tells it."""
+def finished_rows(event: Envelope[Finished]) -> list[FinishedRow]:
+    """The whole operations, as their last event tells them."""
+    ending, ends = _ending(event), event.data
+    if isinstance(ends, deployer.OperationsSucceeded):
+        return [FinishedRow(o.operation_id, o.site, o.seconds, o.nth, ends.status, ending) for o in ends.operations]
+    return [FinishedRow(ends.operation_id, ends.site, ends.seconds, ends.nth, ends.status, ending)]
+
+
+def _ending(event: Envelope[Finished]) -> Ending:
     o = event.data
     failed = o if type(o) is deployer.OperationFailed else None
-    ending = Ending(
+    return Ending(
         app=o.app,
         kind=o.kind,
         state="failed" if failed else "succeeded",
@@ -75,7 +85,6 @@ def finished_row(event: Envelope[Finished]) -> FinishedRow:
         strategy_id=o.strategy_id,
         at=event.time,
     )
-    return FinishedRow(o.operation_id, o.site, o.seconds, o.status, ending)
 
 
 def _plan(decisions: Sequence[deployer.ComponentDecision]) -> str:
@@ -87,4 +96,9 @@ def _list(models: Sequence[Any]) -> str:
     return f"[{','.join(model.model_dump_json() for model in models)}]"
 
 
-KINDS = (deployer.OperationProgressed, deployer.OperationSucceeded, deployer.OperationFailed)
+KINDS = (
+    deployer.OperationProgressed,
+    deployer.OperationSucceeded,
+    deployer.OperationsSucceeded,
+    deployer.OperationFailed,
+)

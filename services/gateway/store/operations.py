@@ -64,6 +64,7 @@ class FinishedRow(NamedTuple):
     operation_id: str
     site: str
     seconds: float
+    nth: int  # so many operations had ended on its site
     status: str  # in which it left the deployment
     ending: Ending
 
@@ -83,7 +84,7 @@ async def progress(conn: Connection, rows: Sequence[ProgressRow]) -> None:
 
 async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
     """End them, each once; returns the ids of those that had not ended before."""
-    ids, sites, seconds, _, endings = columns(rows, 5)
+    ids, sites, seconds, _, _, endings = columns(rows, 6)
     told, numbers = numbered(endings)
     first = ("apps", "kinds", "states", "from_versions", "to_versions", "versions", "recovered")
     rest = ("causes", "plans", "phases", "evidence", "strategy_ids", "ats")
@@ -92,13 +93,14 @@ async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
     return {row["operation_id"] for row in ended}
 
 
-async def put_deployments(conn: Connection, rows: Sequence[FinishedRow]) -> None:
-    """What these operations left on their sites, each app of a site once."""
+async def put_deployments(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
+    """What these operations left on their sites, each app of a site once; returns the operations that it now shows."""
+    ids, sites, _, counts, _, _ = columns(rows, 6)
     ends = [(row.status, row.ending) for row in rows]
     left, numbers = numbered((end.app, end.version, status, end.strategy_id, end.at) for status, end in ends)
     named = dict(zip(("apps", "versions", "statuses", "strategy_ids", "ats"), columns(left, 5), strict=True))
-    ids, sites = [row.operation_id for row in rows], [row.site for row in rows]
-    await SQL.run(conn, "put_deployments", operation_ids=ids, sites=sites, lefts=numbers, **named)
+    named |= {"operation_ids": ids, "sites": sites, "counts": counts, "lefts": numbers}
+    return {row["operation_id"] for row in await SQL.fetch(conn, "put_deployments", **named)}
 
 
 async def find_all(conn: Connection, before: int, limit: int, **where: Any) -> list[asyncpg.Record]:

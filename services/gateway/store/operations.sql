@@ -49,14 +49,18 @@ where o.state in ('queued', 'running')
 returning o.operation_id;
 
 -- name: put_deployments
-insert into deployment as d (site, app, version, status, operation_id, strategy_id, at)
-select n.site, e.app, e.version, e.status, n.operation_id, e.strategy_id, e.at
-from unnest(:sites::text[], :operation_ids::text[], :lefts::int[]) as n (site, operation_id, what)
+-- An end that comes after a later one of its site changes nothing.
+insert into deployment as d (site, app, version, status, operation_id, strategy_id, nth, at)
+select n.site, e.app, e.version, e.status, n.operation_id, e.strategy_id, n.nth, e.at
+from unnest(:sites::text[], :operation_ids::text[], :counts::bigint[], :lefts::int[])
+    as n (site, operation_id, nth, what)
 join unnest(:apps::text[], :versions::text[], :statuses::text[], :strategy_ids::text[], :ats::timestamptz[])
     with ordinality as e (app, version, status, strategy_id, at, number) on e.number = n.what
 on conflict (site, app) do update set
     version = excluded.version, status = excluded.status, operation_id = excluded.operation_id,
-    strategy_id = excluded.strategy_id, at = excluded.at;
+    strategy_id = excluded.strategy_id, nth = excluded.nth, at = excluded.at
+where d.nth <= excluded.nth
+returning d.operation_id;
 
 -- name: list_operations
 select position, operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,

@@ -5,6 +5,7 @@ from collections import defaultdict
 from tests.faults.checker.reading import DLQ, Evidence
 from tests.faults.checker.record import Record
 from tests.faults.checker.schemas import published
+from tests.faults.checker.story import operations
 from tests.faults.checker.verdict import Verdict
 
 OURS = "/belay/"
@@ -45,7 +46,7 @@ def an_id_says_one_thing(evidence: Evidence) -> Verdict:
 
 
 def sequences_have_no_gap(evidence: Evidence) -> Verdict:
-    """The events of each aggregate count 1, 2, 3 …; none is missing, repeated under another id, or out of order.
+    """Events of each aggregate, and ends on each site, count 1, 2, 3 …; none is missing, told twice, or out of order.
 
     A repeated record (same id) is dropped first, as every reader does.
     """
@@ -65,7 +66,19 @@ def sequences_have_no_gap(evidence: Evidence) -> Verdict:
                 verdict.refuse(f"{topic} {aggregate}", fault)
             if (kept := rows.get((topic, aggregate), sequences[-1])) != max(sequences):
                 verdict.refuse(f"{topic} {aggregate}", f"its row has told {kept} events, the last is {max(sequences)}")
+    for place, counts in _ends_by_place(evidence).items():
+        verdict.expect(not (fault := _broken(sorted(counts), False)), place, f"its ends: {fault}")
     return verdict
+
+
+def _ends_by_place(evidence: Evidence) -> dict[str, list[int]]:
+    """The numbers (`nth`) that the ends on each app of each site were given; 0 is none."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for operation in operations(evidence).values():
+        for end in operation.ends:
+            if end.get("nth"):
+                found[f"{end['site']} {end['app']}"].append(end["nth"])
+    return found
 
 
 def _told_by_rows(evidence: Evidence) -> dict[tuple[str, str], int]:

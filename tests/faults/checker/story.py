@@ -104,6 +104,9 @@ def _answered(answer: Record, batches: dict[str, list[str]]) -> Iterator[tuple[s
 def _ends(evidence: Evidence) -> Iterator[dict[str, Any]]:
     for record in evidence.named("deployer.events", "operation_succeeded", "operation_failed"):
         yield {**record.body, "succeeded": record.name == "operation_succeeded"}
+    for record in evidence.named("deployer.events", "operations_succeeded"):
+        for one in record.body["operations"]:
+            yield {**record.body, **one, "succeeded": True}
 
 
 # -- strategies ---------------------------------------------------------------------------------------------------

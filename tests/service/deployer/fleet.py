@@ -21,9 +21,9 @@ from services.deployer.planner import Planner
 from services.deployer.runner import Runner
 from services.deployer.settings import DeployerSettings
 from shared.manifest import SimulatedComponent
-from shared.messages.base import CommandAccepted, CommandRejected
+from shared.messages.base import CommandAccepted, CommandRejected, Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
-from shared.messages.deployer import OperationFailed, OperationSucceeded, RequestOperation
+from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded, RequestOperation
 from shared.messages.strategy import Site, SitesChanged
 from shared.service import Service, Wire
 from tests.support.world import World
@@ -126,9 +126,8 @@ class Fleet:
 
     async def end(self, operation_id: str) -> Finished:
         """How the operation ended."""
-        done = await self.world.until(_Finished, lambda event: event.operation_id == operation_id)
-        assert isinstance(done, OperationSucceeded | OperationFailed)
-        return done
+        event = await self.world.until(Event, lambda event: operation_id in ended_by(event))
+        return ended_by(event)[operation_id]
 
     async def do(self, site: str, kind: str, version: str | None = None, **facts: Any) -> Finished:
         """Request an operation and wait for its end."""
@@ -145,7 +144,7 @@ class Fleet:
         wanted = set(operation_ids)
 
         def ended() -> int:
-            return sum(event.operation_id in wanted for event in self.world.events(_Finished))
+            return sum(operation in wanted for event in self.world.events(Event) for operation in ended_by(event))
 
         async with asyncio.timeout(30), self.world.news:
             goal = min(ended() + more, len(wanted))
@@ -177,7 +176,14 @@ class Fleet:
         assert set(ended.values()) <= {1}, ended
 
 
-_Finished = OperationSucceeded.__mro__[1]  # what both ends have in common
+def ended_by(event: Event) -> dict[str, Finished]:
+    """The ends that an event tells of, by operation, each as if it were told alone."""
+    if isinstance(event, OperationSucceeded | OperationFailed):
+        return {event.operation_id: event}
+    if not isinstance(event, OperationsSucceeded):
+        return {}
+    facts = event.model_dump(exclude={"operations"})
+    return {one.operation_id: OperationSucceeded(**facts, **one.model_dump()) for one in event.operations}
 
 
 def _request(site: str, kind: str, version: str | None, **facts: Any) -> RequestOperation:

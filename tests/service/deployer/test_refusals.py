@@ -4,7 +4,14 @@ import pytest
 
 from shared.manifest import SimulatedComponent
 from shared.messages.base import CommandAccepted
-from shared.messages.deployer import OperationsTaken, Requested, RequestOperation, RequestOperations
+from shared.messages.deployer import (
+    OperationFailed,
+    OperationsSucceeded,
+    OperationsTaken,
+    Requested,
+    RequestOperation,
+    RequestOperations,
+)
 from shared.messages.strategy import Site, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
 from shared.messages.words import OperationKind
 from tests.service.deployer.fleet import ready
@@ -69,6 +76,26 @@ async def test_a_batch_begins_what_may_begin_and_names_what_may_not(world: World
             ("s.3.1", "site_busy"),
         ]
         assert {(await fleet.end(f"s.{n}.1")).site for n in (0, 1)} == {"oslo", "rome"}
+
+
+async def test_what_a_strategy_succeeds_in_is_told_together_and_what_fails_alone(world: World) -> None:
+    async with ready(world, ["oslo", "rome", "bonn"], ["1.0"]) as fleet:
+        await fleet.release("2.0", SimulatedComponent(name="web", fail=1.0))
+        await fleet.known(fleet.service)
+        await world.ask(batch_of("s/1.1", "oslo", "rome"))
+        await fleet.end("s.0.1")
+        (told,) = world.events(OperationsSucceeded)
+        assert (told.strategy_id, told.version, told.key) == ("s", "1.0", "s")
+        assert {(one.operation_id, one.site, one.nth) for one in told.operations} == {
+            ("s.0.1", "oslo", 1),
+            ("s.1.1", "rome", 1),
+        }
+        await fleet.do("oslo", "remove")
+        again = await fleet.do("oslo", "apply", "2.0", strategy_id="s")
+        assert isinstance(again, OperationFailed)
+        assert again.nth == 3
+        rows = await fleet.service.pool.fetch("select id, sequence from operation where site <> 'bonn' order by id")
+        assert {row["sequence"] for row in rows if row["id"].startswith("s.")} == {0}
 
 
 async def test_a_batch_that_comes_again_by_another_command_has_no_second_effect(world: World) -> None:

@@ -13,6 +13,7 @@ from shared.messages.words import NotificationTopic
 from tests.service.gateway.door import gateway
 from tests.service.gateway.listener import listening
 from tests.service.gateway.told import (
+    all_succeeded,
     at,
     failed,
     planned,
@@ -248,3 +249,14 @@ async def test_releases_bundles_and_notifications_are_shown(world: World) -> Non
         await world.send(notifier.NotificationsRead(inbox="everyone", ids=(1,)))
         await door.shows("/v1/notifications?unread=true", lambda n: [i["notification_id"] for i in n["items"]] == [2])
         assert len((await door.get("/v1/notifications?topic=error"))["items"]) == 2
+
+
+async def test_an_end_that_comes_after_a_later_one_of_its_site_does_not_set_it_back(world: World) -> None:
+    async with gateway(world) as door:
+        await world.send(sites_changed("oslo", "rome"), sequence=1)
+        await world.send(all_succeeded("s", ("s.0.1", "oslo", 7), ("s.1.1", "rome", 1)))
+        await door.shows("/v1/operations/s.0.1", lambda found: found["state"] == "succeeded")
+        await world.send(failed("by-hand", "oslo", nth=6))
+        await door.shows("/v1/operations/by-hand", lambda found: found["state"] == "failed")
+        shown = {d["site"]: (d["operation_id"], d["version"]) for d in (await door.get("/v1/deployments"))["items"]}
+        assert shown == {"oslo": ("s.0.1", "2.0"), "rome": ("s.1.1", "2.0")}

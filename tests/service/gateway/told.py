@@ -64,6 +64,13 @@ def succeeded(operation_id: str, site: str, **more: Any) -> deployer.OperationSu
     return deployer.OperationSucceeded(**facts)
 
 
+def all_succeeded(strategy_id: str, *ends: tuple[str, str, int]) -> deployer.OperationsSucceeded:
+    """Ends as (operation, site, nth)."""
+    operations = tuple(deployer.Succeeded(operation_id=o, site=site, seconds=1.5, nth=nth) for o, site, nth in ends)
+    alone = succeeded("o", "a", strategy_id=strategy_id).model_dump(exclude={"operation_id", "site", "seconds", "nth"})
+    return deployer.OperationsSucceeded(**alone, operations=operations)
+
+
 def failed(operation_id: str, site: str, **more: Any) -> deployer.OperationFailed:
     named = {"operation_id": operation_id, "site": site, "app": "web", "kind": OperationKind.UPDATE}
     versions = {"from_version": "1.0", "to_version": "2.0", "version": "1.0"}

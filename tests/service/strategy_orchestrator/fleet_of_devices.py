@@ -12,10 +12,12 @@ from shared.messages.deployer import (
     CommandRejected,
     OperationFailed,
     OperationRefused,
+    OperationsSucceeded,
     OperationsTaken,
     OperationSucceeded,
     RequestOperation,
     RequestOperations,
+    Succeeded,
 )
 from shared.messages.strategy import RegisterSites, Site, StrategySpec
 from shared.messages.words import DeploymentStatus
@@ -37,6 +39,7 @@ class Devices:
         self.running: set[str] = set()
         self.most_running = 0
         self.repeat = 1
+        self.ends = 0
         self._task = asyncio.create_task(self._serve())
 
     async def stop(self) -> None:
@@ -98,23 +101,24 @@ class Devices:
     async def end(self, operation_id: str, command: RequestOperation, fate: str) -> None:
         self.running.discard(operation_id)
         self.held.pop(operation_id, None)
+        self.ends += 1
         facts = {
-            "operation_id": operation_id,
-            "site": command.site,
             "app": command.app,
             "kind": command.kind,
             "from_version": None,
             "to_version": command.version,
             "strategy_id": command.strategy_id,
-            "seconds": 0.1,
+            "status": DeploymentStatus.OPERATIONAL,
         }
+        one = {"operation_id": operation_id, "site": command.site, "seconds": 0.1, "nth": self.ends}
         event: Message
-        if fate == "succeed":
-            event = OperationSucceeded(**facts, version=command.version, status=DeploymentStatus.OPERATIONAL)
+        if fate == "succeed" and command.strategy_id:
+            event = OperationsSucceeded(**facts, version=command.version, operations=(Succeeded(**one),))
+        elif fate == "succeed":
+            event = OperationSucceeded(**facts, **one, version=command.version)
         else:
             cause = Cause(code="wrong_version", message="it answers wrongly")
-            status = DeploymentStatus.OPERATIONAL
-            event = OperationFailed(**facts, version=None, status=status, recovered=True, cause=cause)
+            event = OperationFailed(**facts, **one, version=None, recovered=True, cause=cause)
         for _ in range(self.repeat):
             await self.world.send(event, message_id=f"end-{operation_id}")
 

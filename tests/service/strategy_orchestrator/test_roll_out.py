@@ -1,5 +1,6 @@
 """A strategy from its creation to its end, on real Kafka and PostgreSQL; the test plays the deployer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -7,7 +8,7 @@ import pytest
 
 from services.strategy_orchestrator.app import wire
 from shared.messages.base import CommandRejected
-from shared.messages.deployer import RequestOperation, RequestOperations
+from shared.messages.deployer import OperationSucceeded, RequestOperation, RequestOperations
 from shared.messages.strategy import (
     AbortStrategy,
     ApplyStrategy,
@@ -194,6 +195,29 @@ async def test_a_busy_site_waits_without_a_slot_until_its_operation_ends(world: 
         await devices.release()
         ended = await state(world, strategy_id, StrategyState.COMPLETE)
         assert ended.counts == Counts(complete=3)
+
+
+async def test_an_end_that_comes_after_a_later_one_changes_nothing(world: World) -> None:
+    async with orchestrated(world, 1, lambda c: "succeed" if c.strategy_id else "hold") as (service, _):
+        strategy_id = await create(world, selection={"all": True})
+        single = RequestOperation(site="s-000", app="shop", kind="apply", version="1.0")
+        await world.send(single, message_id="by-hand")
+        await started(service, "by-hand")
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        state = await world.until(SiteState)
+        facts = {"kind": "apply", "from_version": None, "to_version": "0.9", "version": "0.9", "seconds": 1}
+        late = {"operation_id": "by-hand", "site": "s-000", "app": "shop", "status": "operational", "nth": 0, **facts}
+        await world.send(OperationSucceeded.model_validate(late))
+        await started(service, None)
+        assert await service.pool.fetchval("select version from deployment") == state.version != "0.9"
+        assert [s.version for s in world.events(SiteState)] == [state.version]
+
+
+async def started(service: Service, operation: str | None) -> None:
+    """Until the only site is known to run this single operation, or none."""
+    async with asyncio.timeout(20):
+        while await service.pool.fetchval("select operation_id from site") != operation:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def test_a_site_takes_part_in_one_strategy_at_a_time(world: World) -> None:

@@ -162,7 +162,16 @@ def an_effect_out_of_nowhere(evidence: Evidence) -> None:
 
 
 def an_operation_that_ended_twice(evidence: Evidence) -> None:
-    again(evidence, told(evidence, DEPLOYER, "operation_succeeded", operation_id="id-first.0.1"))
+    again(evidence, told(evidence, DEPLOYER, "operation_failed", operation_id="id-first.7.1"), nth=0)
+
+
+def an_operation_that_ended_twice_among_others(evidence: Evidence) -> None:
+    together = told(evidence, DEPLOYER, "operations_succeeded", strategy_id="id-first")
+    again(evidence, together, operations=[{**one, "nth": 0} for one in together.body["operations"]])
+
+
+def two_ends_of_a_site_counted_alike(evidence: Evidence) -> None:
+    told(evidence, DEPLOYER, "operation_succeeded", operation_id="by-hand").body["nth"] = 1
 
 
 def a_success_that_the_device_denies(evidence: Evidence) -> None:
@@ -361,7 +370,11 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "one_operation_at_a_site": (two_operations_on_one_site,),
     "devices_come_to_rest": (a_device_that_never_came_to_rest,),
     "every_effect_was_asked_for": (an_effect_out_of_nowhere,),
-    "one_end_an_operation": (an_operation_that_ended_twice, a_success_that_the_device_denies),
+    "one_end_an_operation": (
+        an_operation_that_ended_twice,
+        an_operation_that_ended_twice_among_others,
+        a_success_that_the_device_denies,
+    ),
     "one_effective_operation_a_step": (an_attempt_after_the_last,),
     "max_parallel_holds": (one_more_at_once_than_allowed, a_stage_that_says_so),
     "stages_come_in_order": (a_stage_before_its_time,),
@@ -371,7 +384,12 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "counts_are_exact": (a_count_that_is_off_by_one, a_row_that_counts_otherwise),
     "services_say_what_is_published": (a_record_under_a_wrong_key,),
     "an_id_says_one_thing": (an_id_with_two_contents,),
-    "sequences_have_no_gap": (a_number_left_out, a_number_used_twice, an_event_missing_at_the_end),
+    "sequences_have_no_gap": (
+        a_number_left_out,
+        a_number_used_twice,
+        an_event_missing_at_the_end,
+        two_ends_of_a_site_counted_alike,
+    ),
     "dead_letters_are_whole": (a_record_that_vanished, a_good_record_given_up),
     "nothing_is_left_over": (a_record_not_sent, a_job_still_claimed),
     "no_timer_is_overdue": (a_timer_that_never_fired,),

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 from services.gateway.news import news_of, worth_telling
 from services.gateway.projections.answers import not_ours
-from services.gateway.projections.operations import finished_row, last_on_each_site
+from services.gateway.projections.operations import finished_rows, last_on_each_site
 from services.gateway.projections.strategies import fold
 from services.gateway.store.numbering import numbered
 from shared.codec import Envelope, attributes_of, encode
 from shared.messages.base import Message
 from shared.messages.deployer import CommandAccepted, ComponentDecision
-from tests.service.gateway.told import at, failed, planned, progressed, sites_changed, stepped, succeeded
+from tests.service.gateway.told import all_succeeded, at, failed, planned, progressed, sites_changed, stepped, succeeded
 
 
 def told(message: Message, sequence: int = 0, **more: str) -> Envelope[Message]:
@@ -55,7 +55,7 @@ def test_a_plan_says_nothing_of_where_the_strategy_stands() -> None:
 
 def test_the_last_end_says_what_runs_of_each_app_on_each_site() -> None:
     ends = [succeeded("o-1", "a"), succeeded("o-2", "b"), failed("o-3", "a"), succeeded("o-4", "a", app="db")]
-    left = last_on_each_site(finished_row(told(end)) for end in ends)
+    left = last_on_each_site(row for end in ends for row in finished_rows(told(end)))
     assert {(r.site, r.ending.app): (r.operation_id, r.ending.version) for r in left} == {
         ("a", "web"): ("o-3", "1.0"),
         ("b", "web"): ("o-2", "2.0"),
@@ -63,9 +63,22 @@ def test_the_last_end_says_what_runs_of_each_app_on_each_site() -> None:
     }
 
 
+def test_of_two_ends_on_a_site_the_later_one_counts_whichever_came_first() -> None:
+    ends = [succeeded("o-2", "a", nth=2), failed("o-1", "a", nth=1)]
+    assert [row.operation_id for row in last_on_each_site(r for end in ends for r in finished_rows(told(end)))] == [
+        "o-2"
+    ]
+
+
+def test_operations_that_are_told_together_are_kept_as_if_each_were_told_alone() -> None:
+    alone = [succeeded(f"o-{n}", f"a-{n}", strategy_id="s", nth=n) for n in (1, 2)]
+    together = told(all_succeeded("s", ("o-1", "a-1", 1), ("o-2", "a-2", 2)))
+    assert finished_rows(together) == [row for end in alone for row in finished_rows(told(end))]
+
+
 def test_operations_of_a_strategy_that_end_alike_share_one_ending() -> None:
     ends = [succeeded(f"o-{n}", f"a-{n}", strategy_id="s") for n in range(9)] + [failed("o-9", "a-9", strategy_id="s")]
-    endings, numbers = numbered(finished_row(told(end)).ending for end in ends)
+    endings, numbers = numbered(row.ending for end in ends for row in finished_rows(told(end)))
     assert [ending.state for ending in endings] == ["succeeded", "failed"]
     assert numbers == [1] * 9 + [2]
 
@@ -73,7 +86,8 @@ def test_operations_of_a_strategy_that_end_alike_share_one_ending() -> None:
 def test_the_plan_of_an_operation_is_kept_as_it_was_told() -> None:
     facts = {"driver": "simulated", "action": "rollback", "reason": 'ä "quoted"'}
     plan = tuple(ComponentDecision(component=name, revision=r, **facts) for name, r in [("web", "7"), ("db", None)])
-    kept = json.loads(finished_row(told(succeeded("o", "a", plan=plan))).ending.plan)
+    (row,) = finished_rows(told(succeeded("o", "a", plan=plan)))
+    kept = json.loads(row.ending.plan)
     assert kept == [decision.model_dump(mode="json") for decision in plan]
 
 

@@ -1,0 +1,33 @@
+"""How operations end, whether the deployer tells it of each alone or of many together."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded
+from shared.messages.words import DeploymentStatus
+
+Finished = OperationSucceeded | OperationsSucceeded | OperationFailed
+
+
+class End(NamedTuple):
+    """The end of one operation; `nth` counts the ends on its app of its site."""
+
+    operation_id: str
+    site: str
+    app: str
+    version: str | None
+    status: DeploymentStatus
+    strategy_id: str | None
+    nth: int
+    failed: OperationFailed | None = None
+
+
+def ends_of(event: Finished) -> Iterator[End]:
+    """The ends that an event tells of."""
+    facts = (event.app, event.version, event.status, event.strategy_id)
+    if isinstance(event, OperationsSucceeded):
+        for one in event.operations:
+            yield End(one.operation_id, one.site, *facts, one.nth)
+    else:
+        failed = event if isinstance(event, OperationFailed) else None
+        yield End(event.operation_id, event.site, *facts, event.nth, failed)
