@@ -137,8 +137,12 @@ class Worker:
         """One job's failure is its own: logged, and tried again after its lease."""
         try:
             await self._perform(job)
-        except Exception:
-            log.exception("a job broke and will be tried again", action="job_broke", queue=self._queue, job=job.id)
+        except Exception as error:
+            about = {"queue": self._queue, "job": job.id}
+            if is_transient(error):
+                log.warning("a job is tried again", action="job_retry", error=repr(error)[:200], **about)
+            else:
+                log.exception("a job broke and will be tried again", action="job_broke", **about)
 
     async def _heartbeat(self) -> None:
         """Keep the leases; a job whose lease was lost is cancelled, for another worker has it by now."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from asyncpg import InterfaceError
+from structlog.testing import capture_logs
 
 from shared import clockwork
 from shared.clockwork import Worker
@@ -95,7 +97,14 @@ async def test_a_worker_that_dies_in_the_middle_leaves_its_job_to_the_next(world
         await asyncio.gather(heir, return_exceptions=True)
 
 
-async def test_a_job_that_breaks_is_tried_again_and_blocks_no_other(world: World) -> None:
+@pytest.mark.parametrize(
+    ("breaks", "said"),
+    [(ValueError("broken once"), ("error", "job_broke")), (InterfaceError("cut"), ("warning", "job_retry"))],
+    ids=["by-a-defect", "for-a-while"],
+)
+async def test_a_job_that_breaks_is_tried_again_and_blocks_no_other(
+    world: World, breaks: Exception, said: tuple[str, str]
+) -> None:
     tries: list[str] = []
     done = asyncio.Event()
     async with world.run(NAME, count) as service:
@@ -103,17 +112,19 @@ async def test_a_job_that_breaks_is_tried_again_and_blocks_no_other(world: World
         async def work(job: Job) -> None:
             tries.append(job.id)
             if job.id == "bad" and job.attempt == 1:
-                raise ValueError("broken once")
+                raise breaks
             await finish(service, job)
             if tries.count("bad") == 2:
                 done.set()
 
         await put(service, "bad", "good")
-        worker = asyncio.create_task(Worker(service.ledger, QUEUE, work, owner="w", lease_seconds=1).run())
-        await asyncio.wait_for(done.wait(), 10)
-        worker.cancel()
-        await asyncio.gather(worker, return_exceptions=True)
+        with capture_logs() as logs:
+            worker = asyncio.create_task(Worker(service.ledger, QUEUE, work, owner="w", lease_seconds=1).run())
+            await asyncio.wait_for(done.wait(), 10)
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
         assert sorted(tries) == ["bad", "bad", "good"]
+        assert [(line["log_level"], line["action"]) for line in logs if line.get("job") == "bad"] == [said]
 
 
 async def test_a_worker_that_is_stopped_lets_quick_jobs_end_and_gives_the_others_back(
