@@ -181,8 +181,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         if not partitions:
             return
         starts = await self._kafka.beginning_offsets(partitions)
-        ends = await self._kafka.end_offsets(partitions)
         rows = await self._ledger.assign([(p.topic, p.partition, starts[p]) for p in partitions])
+        # Asked for after the new epoch: until then our predecessor may go on, beyond any end that we knew before.
+        ends = await self._kafka.end_offsets(partitions)
         for row in rows:
             partition = TopicPartition(row["topic"], row["part"])
             position = await self._within(partition, row, starts[partition], ends[partition])

@@ -1,10 +1,14 @@
 """A message has its effect once: under duplicates, replicas, replays, crashes and hostile records."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.messages.strategy import CommandAccepted, CommandRejected, RegisterSites, Site, SitesChanged
+from shared.service import Service
 from tests.service.core.counter import tally, wire
 from tests.support.world import World
 
@@ -130,6 +134,32 @@ async def test_a_replica_that_lost_its_partition_cannot_commit(world: World) -> 
     async with world.run(NAME, wire) as service:
         await world.answer("c-2")
         assert await tally(service) == {"oslo": 1, "bergen": 1}
+
+
+async def test_what_the_predecessor_still_handled_while_we_took_over_is_not_taken_for_a_lost_log(world: World) -> None:
+    async with world.run(NAME, wire):
+        await world.ask(register("oslo"))
+
+    taken = asyncio.Event()
+
+    async def taking_over(service: Service) -> None:
+        await wire(service)
+        assign = service.ledger.assign
+
+        async def late(positions: Sequence[tuple[str, int, int]]) -> list[Any]:
+            await world.send(register("bergen"))
+            await service.pool.execute("update consumed set next_offset = 2 where topic like '%strategy.commands'")
+            taken.set()
+            return await assign(positions)
+
+        service.ledger.assign = late  # type: ignore[method-assign]
+
+    with capture_logs() as logs:
+        async with world.run(NAME, taking_over, "2") as service:
+            await taken.wait()
+            await world.ask(register("tromso"))
+            assert await tally(service) == {"oslo": 1, "tromso": 1}
+    assert "log_lost" not in {line.get("action") for line in logs}
 
 
 async def test_a_replay_from_an_older_offset_changes_nothing(world: World) -> None:
