@@ -66,9 +66,9 @@ class Runner:
         while True:
             try:
                 took = await self._claim()
-                await self._pass()
+                more = await self._pass()
                 waits = back_offs()
-                if not took:
+                if not took and not more:
                     await self._wait()
             except Exception as error:
                 if not is_transient(error):
@@ -90,16 +90,21 @@ class Runner:
 
     # -- a pass ---------------------------------------------------------------------------------------------------
 
-    async def _pass(self) -> None:
-        """Take everything as far as it goes without waiting, and write what came of it."""
+    async def _pass(self) -> bool:
+        """Take everything as far as it goes without waiting, and write what came of it; is there more to take up?
+
+        Only so much is taken up in one go, so that others hear of the first ends while we work on the rest.
+        """
         self._works = {key: work for key, work in self._works.items() if self._leases.holds(work.claim)}
-        await self._take_up([claim for claim in self._leases.claims if claim.id not in self._works])
+        new = [claim for claim in self._leases.claims if claim.id not in self._works]
+        await self._take_up(new[: self._settings.claim])
         await self._look_for_wishes()
         moving = list(self._works.values())
         while moving and self._leases.sure:
             moving = await self._step([work for work in moving if self._leases.holds(work.claim)])
         await self._finish([work for work in self._works.values() if work.todo is Next.END])
         await self._tell()
+        return len(new) > self._settings.claim
 
     async def _step(self, works: Sequence[Work]) -> list[Work]:
         """One move of each; returns those that can go on at once."""

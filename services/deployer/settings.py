@@ -14,7 +14,7 @@ class DeployerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BELAY_DEPLOYER_", frozen=True)
 
     at_once: int = Field(default=5_000, ge=1, description="most operations that one replica has under way")
-    claim: int = Field(default=1_000, ge=1, description="most operations taken up, and finished, in one go")
+    claim: int = Field(default=500, ge=1, description="most operations taken up, and finished, in one go")
     stop_seconds: float = Field(default=60, gt=0, description="a cancelled component is given up after so long")
     recovery_seconds: float = Field(default=600, gt=0, description="a recovery is given up after so long")
     progress_seconds: float = Field(
