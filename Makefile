@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$python; break; }; done)
 
 # Tests wait more than they compute: one worker more than the machine has cores, and they all are busy.
-WORKERS ?= 3
+WORKERS ?= 2
 
 ##@ Use
 

@@ -129,7 +129,7 @@ class Conductor:
             SitesHeld(strategy_id=score.now.id, strategy=score.now.name, names=tuple(names[i : i + BATCH]))
             for i in range(0, len(names), BATCH)
         ]
-        await emit_fleet(self._turn, events, score.now.id)
+        await emit_fleet(self._turn, [(event, score.now.id) for event in events])
 
     # -- moves ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class Conductor:
             self._turn.set_timer(SOAK, score.now.id, moves.soak_until)
         ended_now = moves.let_go and score.now != score.was
         if ended_now and await store.release_sites(self._turn.conn, score.now.id):
-            await emit_fleet(self._turn, [SitesReleased(strategy_id=score.now.id)], score.now.id)
+            await emit_fleet(self._turn, [(SitesReleased(strategy_id=score.now.id), score.now.id)])
 
     async def _start(self, score: Score, stage: int, count: int) -> None:
         score.batches += 1
@@ -205,12 +205,12 @@ class Conductor:
         await store.save_stages(self._turn.conn, stages)
 
 
-async def emit_fleet(turn: Turn, events: Sequence[Event], correlation_id: str = "") -> None:
-    """Send events about sites and groups, each with the fleet's next sequence number."""
+async def emit_fleet(turn: Turn, events: Sequence[tuple[Event, str]]) -> None:
+    """Send events about sites and groups, with their correlation ids, each with the fleet's next sequence number."""
     if not events:
         return
     first = await store.next_fleet_sequence(turn.conn, len(events))
-    for number, event in enumerate(events, first):
+    for number, (event, correlation_id) in enumerate(events, first):
         turn.emit(event, sequence=number, correlation_id=correlation_id)
 
 

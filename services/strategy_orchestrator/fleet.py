@@ -21,20 +21,23 @@ from shared.messages.strategy import (
     UpdateGroup,
 )
 
+SITES_AT_ONCE = 5_000
+"""In one statement, so that a large import fills no memory."""
+
 
 async def register_sites(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -> list[Verdict]:
-    """Add sites or replace what is known of them, all of a command or none."""
-    groups = await store.groups(turn.conn)
-    verdicts: list[Verdict] = []
-    for envelope in batch:
-        sites = envelope.data.sites
-        if faults := _site_faults(envelope.data, set(groups)):
-            verdicts.append(Rejected(tuple(faults)))
-            continue
-        await store.upsert_sites(turn.conn, sites)
-        await _tell(turn, SitesChanged(sites=sites), envelope)
-        verdicts.append(Accepted({"sites": len(sites)}))
-    return verdicts
+    """Add sites or replace what is known of them, all of a command or none. Of a site the last word counts."""
+    groups = set(await store.groups(turn.conn))
+    faults = [_site_faults(envelope.data, groups) for envelope in batch]
+    good = [envelope for envelope, wrong in zip(batch, faults, strict=True) if not wrong]
+    sites = list({site.name: site for envelope in good for site in envelope.data.sites}.values())
+    for start in range(0, len(sites), SITES_AT_ONCE):
+        await store.upsert_sites(turn.conn, sites[start : start + SITES_AT_ONCE])
+    await emit_fleet(turn, [(SitesChanged(sites=envelope.data.sites), envelope.root) for envelope in good])
+    return [
+        Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
+        for envelope, wrong in zip(batch, faults, strict=True)
+    ]
 
 
 def _site_faults(command: RegisterSites, groups: set[str]) -> list[Fault]:
@@ -133,4 +136,4 @@ def _unknown_group(name: str) -> Rejected:
 
 
 async def _tell(turn: Turn, event: Event, cause: Envelope[Any]) -> None:
-    await emit_fleet(turn, [event], cause.root)
+    await emit_fleet(turn, [(event, cause.root)])
