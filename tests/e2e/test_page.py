@@ -1,10 +1,12 @@
 """The page in a real browser, against the whole system with simulated sites."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from services.gateway.client import ProblemError
 from tests.support.browser import Page, browsing
 from tests.support.system import System, running
 
@@ -14,6 +16,7 @@ APP = "lamp"
 SITES = tuple(f"oslo-{number:02}" for number in range(12))
 FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
 SLOW = (0.5, 1.5)
+ENDED = {"complete", "failed", "aborted"}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,7 @@ def page(browser: Page, belay: System) -> Iterator[Page]:
     browser.complaints()
     yield browser
     browser.run("sessionStorage.clear(); localStorage.clear()")
+    put_down(browser, belay)
 
 
 def test_a_token_in_the_link_logs_in_and_leaves_the_address(page: Page, belay: System) -> None:
@@ -58,6 +62,7 @@ def test_a_roll_out_from_upload_to_complete_moves_without_a_reload(page: Page, b
     upload(page, belay, THIRD)
     page.run("window.sameDocument = true")
     plan(page, "first-light", THIRD)
+    page.fill("max_parallel", "1")  # slow enough to be paused by a slow browser
     page.press(".chip", "Canary, then all")
     page.fill("stage-soak", "0")
     page.press("[type=submit]")
@@ -201,6 +206,20 @@ def ready(belay: System, name: str, version: str) -> None:
     with belay.client() as client:
         spec = {"name": name, "type": "apply", "app": APP, "version": version, "selection": selection, "force": True}
         client.command("POST", "/v1/strategies", {**spec, "max_parallel": 4})
+
+
+def put_down(browser: Page, belay: System) -> None:
+    """End what a test that failed has left: it holds the sites that the next test needs."""
+    with belay.client() as client:
+
+        def left() -> list[str]:
+            rows = client.get("/v1/strategies?limit=100")["items"]
+            return [row["name"] for row in rows if row["state"] not in ENDED]
+
+        for name in left():
+            with suppress(ProblemError):  # it is ending already
+                client.command("POST", f"/v1/strategies/{name}/abort", {})
+        browser.until(lambda _: not left(), "every strategy to end")
 
 
 def done(belay: System, name: str, version: str) -> None:

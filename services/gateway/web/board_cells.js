@@ -130,7 +130,10 @@ export class Cells {
 
   #listen() {
     const { canvas } = this;
-    canvas.addEventListener("pointermove", (event) => this.#point(this.#under(event), "pointer"));
+    canvas.addEventListener("pointermove", (event) => {
+      // A pointer that rests is told of too when the page moves under it; it must not take the place of the keyboard.
+      if (event.movementX || event.movementY) this.#point(this.#under(event), "pointer");
+    });
     canvas.addEventListener("pointerleave", () => this.#point(null, "pointer"));
     canvas.addEventListener("click", (event) => this.#pick(this.#under(event)));
     canvas.addEventListener("keydown", (event) => this.#key(event));
