@@ -1,7 +1,8 @@
 """PostgreSQL: pools, named queries from .sql files, and forward-only migrations of one service's schema."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -70,6 +71,13 @@ async def connect_pool(dsn: str, size: int = 5, **server_settings: str) -> Pool:
     return await asyncpg.create_pool(
         dsn, min_size=1, max_size=size, init=_prepare, server_settings=settings, command_timeout=60, timeout=10
     )
+
+
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection whose reads all see the database of one moment: what they show together belongs together."""
+    async with pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+        yield conn
 
 
 async def _prepare(conn: Connection) -> None:

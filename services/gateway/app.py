@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -9,11 +10,14 @@ from services.gateway import openapi
 from services.gateway.api import ROUTES, files, problems, routes
 from services.gateway.crowd import Crowd
 from services.gateway.gateway import GATEWAY, Gateway
+from services.gateway.gathering import Gathering
 from services.gateway.handlers import HANDLERS, TOPICS
 from services.gateway.hub import Hub
 from services.gateway.measuring import Requests
+from services.gateway.postbox import post
 from services.gateway.projections.answers import not_ours
 from services.gateway.settings import GatewaySettings
+from services.gateway.showing import look
 from services.gateway.store import commands, operations
 from services.gateway.tokens import Tokens, make_first_token
 from services.gateway.turns import LearningLedger
@@ -34,21 +38,23 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     """Fill in the handlers, the HTTP application and the parts that run beside the consumer."""
     knobs = knobs or GatewaySettings()
     service.settings = service.settings.model_copy(update={"http_port": knobs.port})
-    waiting = Waiting()
+    waiting = Waiting(service.pool)
     learning = LearningLedger(service.pool, service.ledger.source, waiting)
     sending = service.ledger
     learning.outbox_filled = sending.outbox_filled  # one relay sends for both
     hub = Hub(service.pool, learning.news_written, knobs)
     tokens = Tokens(service.pool, knobs.token_cache_seconds)
     blobs = Blobs.open(service.settings)
-    gateway = Gateway(service.settings, knobs, service.pool, sending, waiting, hub, tokens, blobs)
+    postbox = Gathering(partial(post, sending))
+    showing = Gathering(partial(look, service.pool))
+    gateway = Gateway(service.settings, knobs, service.pool, sending, waiting, postbox, showing, hub, tokens, blobs)
     await make_first_token(service.pool, tokens, service.settings.home)
     service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
     requests, crowd = Requests(service.metrics.registry, hub), Crowd(knobs.requests, service.metrics.registry)
     service.http = application(gateway, requests, crowd)
     service.http.on_shutdown.append(lambda _: let_go(gateway))
     service.drains = [lambda: asyncio.sleep(knobs.drain_seconds)]
-    service.parts += [hub.follow, hub.prune, lambda: forget(service.pool, knobs.history_days)]
+    service.parts += [hub.follow, hub.prune, waiting.follow, lambda: forget(service.pool, knobs.history_days)]
 
 
 def application(gateway: Gateway, requests: Requests, crowd: Crowd) -> web.Application:

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from services.gateway.gathering import Gathering
 from services.gateway.hub import Hub
+from services.gateway.postbox import Letter
 from services.gateway.settings import GatewaySettings
+from services.gateway.showing import Look
+from services.gateway.store.commands import Noted
 from services.gateway.tokens import Tokens
 from services.gateway.waiting import Waiting
 from shared.blobs import Blobs
@@ -23,6 +27,8 @@ class Gateway:
     pool: Pool
     ledger: Ledger
     waiting: Waiting
+    postbox: Gathering[Letter, Noted]
+    showing: Gathering[Look, bool]
     hub: Hub
     tokens: Tokens
     blobs: Blobs

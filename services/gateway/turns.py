@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from services.gateway.news import News
 from services.gateway.store import events
+from services.gateway.store.commands import Noted
 from services.gateway.waiting import Waiting
 from shared.db import Pool
 from shared.ledger import Ledger, Turn
@@ -18,7 +19,7 @@ class LearningTurn(Turn):
     """A turn that also collects events for people, and commands that were answered in it."""
 
     news: list[News] = field(default_factory=list)
-    answered: list[str] = field(default_factory=list)
+    answered: list[Noted] = field(default_factory=list)
 
 
 class LearningLedger(Ledger):
@@ -38,7 +39,7 @@ class LearningLedger(Ledger):
             await turn.flush()
             await _write_news(turn)
         self._wake(turn)
-        self.waiting.wake(turn.answered)
+        self.waiting.answered(turn.answered)
         if turn.news:
             self.news_written.ring()
 

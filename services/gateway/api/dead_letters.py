@@ -10,12 +10,14 @@ from pydantic import BaseModel, Field
 from services.gateway.api.bodies import formed, read_object
 from services.gateway.api.commands import CommandAnswer
 from services.gateway.api.pages import Page, Paging, page, start
-from services.gateway.api.problems import Problem, unknown
+from services.gateway.api.problems import Problem
 from services.gateway.api.routes import Call, Route
-from services.gateway.api.sending import claim, command_id_of, same
+from services.gateway.api.sending import command_id_of, same
 from services.gateway.dead_letters import LIVE, DeadLetters, as_it_was, renamed
 from services.gateway.domain import Role
+from services.gateway.postbox import claim
 from services.gateway.store import commands
+from services.gateway.store.commands import AuditRow, CommandRow
 from shared.codec import header
 from shared.ledger import Turn
 from shared.messages.base import Fault, Model
@@ -97,15 +99,16 @@ async def replay(call: Call) -> CommandAnswer:
         raise Problem.of(faults)
     facts = {"topic": topic, "offsets": sorted(records)}
     fingerprint = hashlib.blake2b(f"{topic} {sorted(records)}".encode(), digest_size=16).digest()
+    row = CommandRow(command_id, REPLAY, call.who.name, fingerprint, facts)
+    audit = AuditRow(call.who.name, call.who.role, REPLAY, call.request.path, command_id, "done")
     async with call.gateway.ledger.turn() as turn:
-        if await claim(turn, call, command_id, REPLAY, fingerprint, facts, "done"):
-            sent = _send_again(turn, topic, records, command_id)
-            await commands.close(turn.conn, command_id, {"topic": topic, "replayed": sent}, turn.now)
-        row = await commands.find(turn.conn, command_id)
-    if row is None:
-        raise unknown("command", command_id)
-    same(row, fingerprint)
-    return CommandAnswer(command_id=command_id, state="accepted", result=row["result"])
+        noted = (await claim(turn, [(row, audit)]))[command_id]
+        if noted.fresh:
+            result = {"topic": topic, "replayed": _send_again(turn, topic, records, command_id)}
+            await commands.close(turn.conn, command_id, result, turn.now)
+            noted = noted._replace(result=result)
+    same(noted, fingerprint)
+    return CommandAnswer(command_id=command_id, state="accepted", result=noted.result)
 
 
 def _missing(topic: str, offset: int) -> Fault:

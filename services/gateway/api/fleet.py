@@ -1,5 +1,6 @@
 """Sites, groups, and what runs where."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -151,12 +152,15 @@ async def list_deployments(call: Call) -> Page[DeploymentView]:
     return page(Page[DeploymentView], rows, q, lambda row: [row["site"], row["app"]])
 
 
-async def _sites_shown(conn: Connection, _: str, command: RegisterSites) -> bool:
-    return await store.all_known(conn, sorted({site.name for site in command.sites}))
+async def _sites_shown(conn: Connection, commands: Mapping[str, RegisterSites]) -> set[str]:
+    wanted = {command_id: {site.name for site in command.sites} for command_id, command in commands.items()}
+    known = await store.known_sites(conn, sorted(set().union(*wanted.values())))
+    return {command_id for command_id, names in wanted.items() if names <= known}
 
 
-async def _group_shown(conn: Connection, _: str, command: CreateGroup) -> bool:
-    return bool(await store.list_groups(conn, after="", limit=1, name=command.name))
+async def _groups_shown(conn: Connection, commands: Mapping[str, CreateGroup]) -> set[str]:
+    known = await store.known_groups(conn, sorted({command.name for command in commands.values()}))
+    return {command_id for command_id, command in commands.items() if command.name in known}
 
 
 ROUTES = (
@@ -168,7 +172,7 @@ ROUTES = (
         answer=CommandAnswer, status=202, command=True,
     ),
     Route("GET", "/v1/groups", list_groups, "Groups by name", query=Paging, answer=Page[GroupView]),
-    command_route("POST", "/v1/groups", CreateGroup, "Make a group", shown=_group_shown),
+    command_route("POST", "/v1/groups", CreateGroup, "Make a group", shown=_groups_shown),
     Route("GET", "/v1/groups/{name}", show_group, "One group", answer=GroupView),
     command_route("PATCH", "/v1/groups/{name}", UpdateGroup, "Change a group; what is left out stays"),
     command_route("DELETE", "/v1/groups/{name}", DeleteGroup, "Remove a group that has no sites"),

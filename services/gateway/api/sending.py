@@ -6,11 +6,11 @@ client and the same one sent over HTTP with the same id are the same command.
 
 import asyncio
 import hashlib
+import itertools
 import re
-from collections.abc import Awaitable, Callable
+import time
 from typing import Any
 
-import asyncpg
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,11 +19,11 @@ from services.gateway.api.commands import CommandAnswer
 from services.gateway.api.problems import Problem
 from services.gateway.api.routes import Call, Route
 from services.gateway.domain import Role, http_status
-from services.gateway.store import commands
-from services.gateway.waiting import looks
+from services.gateway.gateway import Gateway
+from services.gateway.postbox import Also, Letter
+from services.gateway.showing import Look, Shown
+from services.gateway.store.commands import Noted
 from shared.codec import new_id
-from shared.db import Connection
-from shared.ledger import Turn
 from shared.messages.base import Command, ErrorCode, Fault
 from shared.messages.words import Identifier
 
@@ -34,12 +34,6 @@ OURS = frozenset({"fleet", "inbox", "strategy_id"})
 SHOWN_SECONDS = 2.0
 SHOWN_POLLS = (0.005, 0.01, 0.02, 0.05)
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
-
-Shown = Callable[[Connection, str, Any], Awaitable[bool]]
-"""Whether the read model shows what this accepted command (id, command) created."""
-
-Also = Callable[[Turn], Awaitable[None]]
-"""Something to be written in the transaction that notes the command."""
 
 
 def command_route(
@@ -74,65 +68,34 @@ async def send(
 
     `fingerprint` stands for its content, where the command itself differs from one try to the next.
     """
-    command_id = command_id_of(call.request)
-    with call.gateway.waiting.for_command(command_id) as bell:
-        row = await _note(call, command_id, command, fingerprint or fingerprint_of(command), also)
-        for seconds in looks(patience_of(call)):
-            if row["state"] != "sent" or call.gateway.waiting.over:
-                break
-            await bell.wait(seconds)
-            async with call.gateway.pool.acquire() as conn:
-                row = await _found(conn, command_id)
-    if row["state"] == "accepted" and shown:
-        await _until_shown(call, shown, command_id, command)
-    return answer_of(row)
+    gateway, command_id = call.gateway, command_id_of(call.request)
+    fingerprint = fingerprint or fingerprint_of(command)
+    with gateway.waiting.for_command(command_id) as answer:
+        letter = Letter(command_id, command, fingerprint, call.who, call.request.path, also)
+        noted = same(await gateway.postbox.ask(letter), fingerprint)
+        if noted.state == "sent" and (patience := patience_of(call)):
+            await asyncio.wait([answer], timeout=patience)
+        if answer.done() and not answer.cancelled():
+            noted = answer.result()
+    if noted.state == "accepted" and shown:
+        await _until_shown(gateway, Look(shown, command_id, command))
+    return answer_of(noted)
 
 
-async def _note(call: Call, command_id: str, command: Command, fingerprint: bytes, also: Also | None) -> asyncpg.Record:
-    """Note and send the command, unless its key was used before. Raises Problem 409 when that was for another."""
-    async with call.gateway.ledger.turn() as turn:
-        body = command.model_dump(mode="json")
-        if await claim(turn, call, command_id, command.TYPE, fingerprint, body, "sent"):
-            turn.emit(command, message_id=command_id, actor=call.who.name)
-            if also:
-                await also(turn)
-        row = await _found(turn.conn, command_id)
-    return same(row, fingerprint)
-
-
-async def claim(
-    turn: Turn, call: Call, command_id: str, kind: str, fingerprint: bytes, body: dict[str, Any], result: str
-) -> bool:
-    """Note and audit a command under its key; False when the key was used before."""
-    named: dict[str, Any] = {"command_id": command_id, "kind": kind, "fingerprint": fingerprint, "body": body}
-    fresh = await commands.put(turn.conn, actor=call.who.name, now=turn.now, **named)
-    if fresh:
-        target = call.request.path
-        await commands.audit(turn.conn, call.who, kind, target, now=turn.now, result=result, command_id=command_id)
-    return fresh
-
-
-def same(row: asyncpg.Record, fingerprint: bytes) -> asyncpg.Record:
-    """The row, if it is of a command with this content. Raises Problem 409."""
-    if row["fingerprint"] != fingerprint:
+def same(noted: Noted, fingerprint: bytes) -> Noted:
+    """What is noted, if it is a command with this content. Raises Problem 409."""
+    if noted.fingerprint != fingerprint:
         message = "this key was used before for a command with other content; take a new one"
-        raise Problem.because(ErrorCode.COMMAND_ID_REUSED, message, KEY, row["command_id"])
-    return row
+        raise Problem.because(ErrorCode.COMMAND_ID_REUSED, message, KEY, noted.command_id)
+    return noted
 
 
-async def _found(conn: Connection, command_id: str) -> asyncpg.Record:
-    row = await commands.find(conn, command_id)
-    if row is None:
-        raise LookupError(f"the command {command_id} was pruned while it was waited for")
-    return row
-
-
-async def _until_shown(call: Call, shown: Shown, command_id: str, command: Command) -> None:
+async def _until_shown(gateway: Gateway, look: Look) -> None:
     """So that what was accepted can be read at once: its events may be some milliseconds behind the answer."""
-    for seconds in looks(SHOWN_SECONDS, SHOWN_POLLS):
-        async with call.gateway.pool.acquire() as conn:
-            if await shown(conn, command_id, command):
-                return
+    until = time.monotonic() + SHOWN_SECONDS
+    for seconds in itertools.chain(SHOWN_POLLS, itertools.repeat(SHOWN_POLLS[-1])):
+        if await gateway.showing.ask(look) or time.monotonic() > until:
+            return
         await asyncio.sleep(seconds)
 
 
@@ -164,13 +127,13 @@ def patience_of(call: Call) -> float:
     return min(int(wished[1]), most) if wished else most
 
 
-def answer_of(row: asyncpg.Record) -> web.Response:
+def answer_of(noted: Noted) -> web.Response:
     """202 with the answer, or with `sent` and where to ask for it. Raises Problem when the owner refused."""
-    headers = {"Location": f"/v1/commands/{row['command_id']}"}
-    if row["state"] == "rejected":
-        faults = [Fault.model_validate(fault) for fault in row["faults"]]
+    headers = {"Location": f"/v1/commands/{noted.command_id}"}
+    if noted.state == "rejected":
+        faults = [Fault.model_validate(fault) for fault in noted.faults]
         problem = Problem.of(faults, http_status(faults[0].code))
         problem.headers.update(headers)
         raise problem
-    answer = CommandAnswer(command_id=row["command_id"], state=row["state"], result=row["result"])
+    answer = CommandAnswer(command_id=noted.command_id, state=noted.state, result=noted.result)
     return web.Response(body=answer.model_dump_json(), status=202, content_type="application/json", headers=headers)

@@ -1,6 +1,6 @@
 """Strategies, their stages, steps and timeline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from services.gateway.api.releases import END_OF_TIME
 from services.gateway.api.routes import Call, Route
 from services.gateway.api.sending import command_route
 from services.gateway.store import strategy_views as store
-from shared.db import Connection
+from shared.db import Connection, snapshot
 from shared.messages.strategy import (
     AbortStrategy,
     ApplyStrategy,
@@ -137,7 +137,7 @@ async def list_strategies(call: Call) -> Page[StrategySummary]:
     """GET /v1/strategies."""
     q = call.query
     before = start(q, END_OF_TIME, "")
-    async with call.gateway.pool.acquire() as conn:
+    async with snapshot(call.gateway.pool) as conn:
         rows = await store.page(conn, before, q.limit + 1, state=q.state, deleted=q.deleted)
         stages = await store.stages_of(conn, [row["strategy_id"] for row in rows])
     items = [_with_stages(row, stages[row["strategy_id"]]) for row in rows]
@@ -146,7 +146,7 @@ async def list_strategies(call: Call) -> Page[StrategySummary]:
 
 async def show(call: Call) -> StrategyView:
     """GET /v1/strategies/{strategy}."""
-    async with call.gateway.pool.acquire() as conn:
+    async with snapshot(call.gateway.pool) as conn:
         row = await found(conn, call.path["strategy"])
         stages = await store.stages_of(conn, [row["strategy_id"]])
     return StrategyView.model_validate(_with_stages(row, stages[row["strategy_id"]]))
@@ -170,7 +170,7 @@ async def list_steps(call: Call) -> Page[StepView]:
     """GET /v1/strategies/{strategy}/steps."""
     q = call.query
     after = start(q, -1, "")
-    async with call.gateway.pool.acquire() as conn:
+    async with snapshot(call.gateway.pool) as conn:
         strategy = await found(conn, call.path["strategy"])
         named = {"stage": q.stage, "state": q.state}
         rows = await store.steps(conn, strategy["strategy_id"], after, q.limit + 1, **named)
@@ -180,14 +180,14 @@ async def list_steps(call: Call) -> Page[StepView]:
 async def list_timeline(call: Call) -> Page[TimelineView]:
     """GET /v1/strategies/{strategy}/timeline."""
     (after,) = start(call.query, 0)
-    async with call.gateway.pool.acquire() as conn:
+    async with snapshot(call.gateway.pool) as conn:
         strategy = await found(conn, call.path["strategy"])
         rows = await store.timeline(conn, strategy["strategy_id"], after, call.query.limit + 1)
     return page(Page[TimelineView], rows, call.query, lambda row: [row["position"]])
 
 
-async def _shown(conn: Connection, command_id: str, _: CreateStrategy) -> bool:
-    return await store.find(conn, command_id) is not None
+async def _shown(conn: Connection, commands: Mapping[str, CreateStrategy]) -> set[str]:
+    return await store.known(conn, list(commands))
 
 
 ONE = "/v1/strategies/{strategy}"

@@ -8,9 +8,11 @@ from services.gateway.api.bodies import formed, read_object
 from services.gateway.api.pages import Page, Paging, page, start
 from services.gateway.api.problems import Problem, unknown
 from services.gateway.api.routes import Call, Route
-from services.gateway.domain import Role
+from services.gateway.domain import Identity, Role
 from services.gateway.store import commands
 from services.gateway.store import tokens as store
+from services.gateway.store.commands import AuditRow
+from shared.ledger import Turn
 from shared.messages.base import Model
 from shared.messages.words import Name
 
@@ -76,9 +78,7 @@ async def create(call: Call) -> NewTokenView:
         if minted is None:
             raise Problem.because("token_exists", f"there is a token named {body.name!r} already", "name", body.name)
         target = f"/v1/tokens/{minted.id}"
-        await commands.audit(
-            turn.conn, call.who, f"create_token {body.role}", target, now=turn.now, result="done", command_id=None
-        )
+        await _audit(turn, call.who, f"create_token {body.role}", target)
     return NewTokenView(id=minted.id, name=body.name, role=body.role, token=minted.secret)
 
 
@@ -95,11 +95,13 @@ async def delete(call: Call) -> DeletedView:
                 "last_admin", "this is the last token of an admin; make another first", "id", token_id
             )
         await store.delete(turn.conn, token_id)
-        await commands.audit(
-            turn.conn, call.who, "delete_token", call.request.path, now=turn.now, result="done", command_id=None
-        )
+        await _audit(turn, call.who, "delete_token", call.request.path)
     call.gateway.tokens.forget()
     return DeletedView(id=token_id, name=row["name"])
+
+
+async def _audit(turn: Turn, who: Identity, action: str, target: str) -> None:
+    await commands.audit(turn.conn, [AuditRow(who.name, who.role, action, target, None, "done")], turn.now)
 
 
 ROUTES = (

@@ -10,7 +10,7 @@ from services.gateway.store import catalog as bundles
 from services.gateway.store import commands as store
 from services.gateway.store import operations
 from services.gateway.store.as_json import text
-from services.gateway.store.commands import AnswerRow
+from services.gateway.store.commands import AnswerRow, Noted
 from services.gateway.store.operations import QueuedRow
 from services.gateway.turns import LearningTurn
 from shared.codec import Attributes, Envelope
@@ -27,7 +27,7 @@ async def learn_answers(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> 
     if refused := list(_refused_bundles(answered)):
         await bundles.refuse_bundles(turn.conn, refused, turn.now)
     turn.news += [news_of(mine[row["command_id"]]) for row in answered]
-    turn.answered += [row["command_id"] for row in answered]
+    turn.answered += [_noted(row) for row in answered]
 
 
 def not_ours(attributes: Attributes) -> bool:
@@ -40,6 +40,10 @@ def not_ours(attributes: Attributes) -> bool:
         return False
     cause = attributes.get("ce_causationid")
     return bool(cause) and cause != attributes.get("ce_correlationid")
+
+
+def _noted(row: asyncpg.Record) -> Noted:
+    return Noted(row["command_id"], row["fingerprint"], row["state"], row["result"], row["faults"])
 
 
 def _row(event: Envelope[Any]) -> AnswerRow:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from services.gateway.domain import Identity
 from shared.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
@@ -23,24 +22,54 @@ class AnswerRow(NamedTuple):
     faults: str  # JSON
 
 
-async def put(
-    conn: Connection,
-    *,
-    command_id: str,
-    kind: str,
-    actor: str,
-    fingerprint: bytes,
-    body: dict[str, Any],
-    now: datetime,
-) -> bool:
-    """Note a command that is about to be sent; False when its id was used before."""
-    named = {"command_id": command_id, "type": kind, "actor": actor, "fingerprint": fingerprint, "body": body}
-    return await SQL.value(conn, "put_command", **named, now=now) is not None
+class CommandRow(NamedTuple):
+    """A command that is about to be sent."""
+
+    command_id: str
+    type: str
+    actor: str
+    fingerprint: bytes
+    body: dict[str, Any]
+
+
+class AuditRow(NamedTuple):
+    """Who does what; `result` is `sent` for a command, whose answer will replace it."""
+
+    actor: str
+    role: str
+    action: str
+    target: str
+    command_id: str | None
+    result: str
+
+
+class Noted(NamedTuple):
+    """A command as it stands. `fresh`: its id was not used before."""
+
+    command_id: str
+    fingerprint: bytes
+    state: str
+    result: dict[str, Any]
+    faults: list[dict[str, Any]]
+    fresh: bool = False
+
+
+async def put(conn: Connection, rows: Sequence[CommandRow], now: datetime) -> set[str]:
+    """Note commands (of different ids); returns those of the ids that were not used before."""
+    names = ("ids", "types", "actors", "fingerprints", "bodies")
+    found = await SQL.fetch(conn, "put_commands", **dict(zip(names, columns(rows, 5), strict=True)), now=now)
+    return {row["command_id"] for row in found}
 
 
 async def find(conn: Connection, command_id: str) -> asyncpg.Record | None:
     """The command with this id."""
     return await SQL.row(conn, "find_command", command_id=command_id)
+
+
+async def find_all(conn: Connection, command_ids: Sequence[str], *, answered: bool = False) -> list[Noted]:
+    """Those of the commands that there are; or only those that were answered."""
+    rows = await SQL.fetch(conn, "find_commands", ids=list(command_ids), answered=answered)
+    return [Noted(*row) for row in rows]
 
 
 async def answer(conn: Connection, rows: Sequence[AnswerRow], now: datetime) -> list[asyncpg.Record]:
@@ -59,12 +88,10 @@ async def prune(conn: Connection, before: datetime) -> int:
     return await SQL.run(conn, "prune_commands", before=before)
 
 
-async def audit(
-    conn: Connection, who: Identity, action: str, target: str, *, now: datetime, result: str, command_id: str | None
-) -> None:
-    """Note who does what; `result` is `sent` for a command, whose answer will replace it."""
-    named = {"actor": who.name, "role": who.role, "action": action, "target": target, "result": result}
-    await SQL.run(conn, "put_audit", **named, now=now, command_id=command_id)
+async def audit(conn: Connection, rows: Sequence[AuditRow], now: datetime) -> None:
+    """Note who does what."""
+    names = ("actors", "roles", "actions", "targets", "ids", "results")
+    await SQL.run(conn, "put_audit", **dict(zip(names, columns(rows, 6), strict=True)), now=now)
 
 
 async def list_audit(conn: Connection, before: int, limit: int, actor: str | None) -> list[asyncpg.Record]:

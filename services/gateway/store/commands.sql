@@ -1,8 +1,15 @@
--- name: put_command
--- A row comes back only for an id that is new; a transaction that holds the same id is waited for.
+-- name: put_commands
+-- A row comes back only for an id that is new; a transaction that holds the same id is waited for, in one order.
 insert into command (command_id, type, actor, fingerprint, body, sent_at)
-values (:command_id, :type, :actor, :fingerprint, :body, :now)
+select n.command_id, n.type, n.actor, n.fingerprint, n.body, :now
+from unnest(:ids::text[], :types::text[], :actors::text[], :fingerprints::bytea[], :bodies::jsonb[])
+    as n (command_id, type, actor, fingerprint, body)
+order by n.command_id
 on conflict (command_id) do nothing returning command_id;
+
+-- name: find_commands
+select command_id, fingerprint, state, result, faults from command
+where command_id = any(:ids) and (not :answered::bool or state <> 'sent');
 
 -- name: find_command
 select command_id, type, actor, fingerprint, state, result, faults, sent_at, answered_at
@@ -15,7 +22,7 @@ with answered as (
     from unnest(:ids::text[], :types::text[], :states::text[], :results::jsonb[], :faults::text[])
         as a (command_id, type, state, result, faults)
     where c.command_id = a.command_id and c.type = a.type and c.state = 'sent'
-    returning c.command_id, c.type, c.state, c.body, c.faults, c.sent_at
+    returning c.command_id, c.fingerprint, c.type, c.state, c.body, c.result, c.faults, c.sent_at
 ), noted as (
     update audit set result = answered.state from answered
     where audit.command_id = answered.command_id and audit.result = 'sent'
@@ -31,7 +38,8 @@ delete from command where sent_at < :before;
 
 -- name: put_audit
 insert into audit (at, actor, role, action, target, command_id, result)
-values (:now, :actor, :role, :action, :target, :command_id, :result);
+select :now, n.* from unnest(:actors::text[], :roles::text[], :actions::text[], :targets::text[], :ids::text[],
+                             :results::text[]) as n;
 
 -- name: list_audit
 select a.id, a.at, a.actor, a.role, a.action, a.target, a.command_id, a.result, c.body, c.faults

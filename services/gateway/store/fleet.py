@@ -89,9 +89,14 @@ async def list_sites(conn: Connection, **where: Any) -> list[asyncpg.Record]:
     return await SQL.fetch(conn, "list_sites", **filters | where)
 
 
-async def all_known(conn: Connection, names: Sequence[str]) -> bool:
-    """Whether the read model shows all these (different) sites."""
-    return int(await SQL.value(conn, "count_known_sites", names=list(names))) == len(names)
+async def known_sites(conn: Connection, names: Sequence[str]) -> set[str]:
+    """Those of the sites that the read model shows."""
+    return {row["name"] for row in await SQL.fetch(conn, "known_sites", names=list(names))}
+
+
+async def known_groups(conn: Connection, names: Sequence[str]) -> set[str]:
+    """Those of the groups that the read model shows."""
+    return {row["name"] for row in await SQL.fetch(conn, "known_groups", names=list(names))}
 
 
 async def list_groups(conn: Connection, *, after: str, limit: int, name: str | None = None) -> list[asyncpg.Record]:

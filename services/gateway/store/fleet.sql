@@ -61,8 +61,11 @@ where not s.removed and s.name > :after
   and (:held::bool is null or (h.site is not null) = :held)
 order by s.name limit :limit;
 
--- name: count_known_sites
-select count(*) from site where name = any(:names::text[]) and not removed;
+-- name: known_sites
+select name from site where name = any(:names::text[]) and not removed;
+
+-- name: known_groups
+select name from site_group where name = any(:names::text[]) and not removed;
 
 -- name: list_groups
 select g.name, g.description, g.apply_type, g.max_parallel,

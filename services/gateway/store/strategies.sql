@@ -89,6 +89,9 @@ select strategy_id, name, spec, state, why, excluded, excluded_count, created_at
 from strategy where strategy_id = :key or (name = :key and not deleted)
 order by strategy_id = :key desc, created_at desc limit 1;
 
+-- name: known_strategies
+select strategy_id from strategy where strategy_id = any(:ids::text[]);
+
 -- name: stages_of
 select s.strategy_id, s.position, s.name, s.state, s.max_parallel, s.soak_seconds, s.why,
        s.waiting, s.running, s.complete, s.failed, s.aborted,

@@ -25,6 +25,11 @@ async def find(conn: Connection, key: str) -> asyncpg.Record | None:
     return await SQL.row(conn, "find_strategy", key=key)
 
 
+async def known(conn: Connection, strategy_ids: Sequence[str]) -> set[str]:
+    """Those of the strategies that there are."""
+    return {row["strategy_id"] for row in await SQL.fetch(conn, "known_strategies", ids=list(strategy_ids))}
+
+
 async def stages_of(conn: Connection, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Stages in order, by strategy id."""
     stages: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)

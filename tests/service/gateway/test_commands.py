@@ -79,6 +79,25 @@ async def test_the_same_command_sent_again_has_one_effect_and_the_same_answer(wo
         ]
 
 
+async def test_commands_that_come_together_are_each_sent_and_audited_once_and_refused_alone(world: World) -> None:
+    async with gateway(world) as door:
+        keys = [f"g-{number}" for number in range(100)]
+        named = [(key, f"north-{key}") for key in keys] + [("g-7", "south")]
+
+        async def ask(key: str, name: str) -> tuple[int, str]:
+            body, headers = {"name": name}, {"Idempotency_Key": key, "Prefer": "respond-async"}
+            reply = await door.ask("POST", "/v1/groups", body, **headers)
+            return reply.status, reply.body.get("state") or reply.body["code"]
+
+        said = await asyncio.gather(*(ask(key, name) for key, name in named))
+        assert sorted(said) == [(202, "sent")] * 100 + [(409, "command_id_reused")]
+        for key in keys:
+            await door.command(CreateGroup, key)
+        assert len(world.events(CreateGroup)) == 100
+        audit = (await door.get("/v1/audit?limit=200"))["items"]
+        assert sorted(item["command_id"] for item in audit) == sorted(keys)
+
+
 async def test_an_answer_reaches_the_request_whichever_replica_reads_it(world: World) -> None:
     async with gateway(world, "1") as one, gateway(world, "2") as two:
         sites = [f"site-{number}" for number in range(12)]  # over all partitions, so that both replicas read some
