@@ -87,8 +87,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         topics: Iterable[str],
         skips: Callable[[Attributes], bool] | None = None,
         prepare: Prepare | None = None,
+        gather_bytes: int = 1,
     ) -> None:
-        """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then."""
+        """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then.
+
+        `gather_bytes`: Kafka keeps records back until there are so many bytes, though never for longer than 100 ms.
+        """
         self._settings = settings
         self._ledger = ledger
         self._handlers = {kind.TYPE: handler for kind, handler in handlers.items()}
@@ -108,6 +112,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=max(settings.session_timeout_ms // 10, 100),
             max_poll_interval_ms=300_000,
+            fetch_min_bytes=gather_bytes,
             fetch_max_wait_ms=100,
             metadata_max_age_ms=30_000,
         )

@@ -66,11 +66,25 @@ def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
 
 
 async def connect_pool(dsn: str, size: int = 5, **server_settings: str) -> Pool:
-    """A pool whose connections speak jsonb as Python values. Raises OSError or asyncpg errors when unreachable."""
+    """A pool whose connections speak jsonb as Python values. Raises OSError or asyncpg errors when unreachable.
+
+    Whoever changes the session of a connection (locks it, listens) closes it instead of giving it back.
+    """
     settings = {"jit": "off", **server_settings}  # jit costs more than it brings for short statements
     return await asyncpg.create_pool(
-        dsn, min_size=1, max_size=size, init=_prepare, server_settings=settings, command_timeout=60, timeout=10
+        dsn,
+        min_size=1,
+        max_size=size,
+        init=_prepare,
+        reset=_keep,
+        server_settings=settings,
+        command_timeout=60,
+        timeout=10,
     )
+
+
+async def _keep(_: Connection) -> None:
+    """Spare a round trip at the end of each turn: there is nothing in the session to set back."""
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ records by sequence or id.
 """
 
 import asyncio
+import time
 from asyncio import Future
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -82,8 +83,8 @@ class Relay:
         mine: list[int] = []
         rings, tried_at = 0, -STANDBY_SECONDS
         while True:
-            if len(mine) < SHARDS and _clock() - tried_at >= STANDBY_SECONDS:
-                tried_at = _clock()
+            if len(mine) < SHARDS and time.monotonic() - tried_at >= STANDBY_SECONDS:
+                tried_at = time.monotonic()
                 mine += await self._take_over(conn, [shard for shard in range(SHARDS) if shard not in mine])
             if len(mine) < SHARDS and self._filled.rings != rings:  # whoever owns the other shards cannot hear our bell
                 rings = self._filled.rings
@@ -145,10 +146,6 @@ def _batches(producer: AIOKafkaProducer, records: Iterable[Outgoing]) -> Iterato
             batch.append(key=key, value=body, headers=headers, timestamp=None)
     batch.close()
     yield batch
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()
 
 
 _PARTITIONER = DefaultPartitioner()

@@ -63,6 +63,8 @@ class Service:
     """Tells by its headers alone whether a record is of no use to this service."""
     prepare: Prepare | None = None
     """Sees all messages of a turn before the first handler does."""
+    gather_bytes: int = 1
+    """A service that nobody waits for reads much at a time: records wait for so many bytes, at most 100 ms."""
     parts: list[Part] = field(default_factory=list)
     http: web.Application | None = None
     drains: list[Part] = field(default_factory=list)
@@ -95,7 +97,7 @@ class Service:
             await drain()
 
     def _consumer(self) -> Consumer:
-        own = (self.handlers, self.topics, self.skips, self.prepare)
+        own = (self.handlers, self.topics, self.skips, self.prepare, self.gather_bytes)
         return Consumer(self.settings, self.ledger, self.name, *own)
 
     def _parts(self, consumer: Consumer | None) -> list[Part]:

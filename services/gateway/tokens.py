@@ -1,7 +1,7 @@
 """Local tokens: `belay_<id>_<secret>`, kept as argon2 hashes, verified once in a while.
 
-A verified token is remembered by its sha256 for some seconds, so that a request does not cost an argon2 run. Runs
-happen in a thread, few at a time: wrong tokens cannot take the whole machine.
+A verified token is remembered by its sha256, so that a request does not cost an argon2 run; every few seconds its row
+is asked for anew, whether it was deleted. Runs happen in a thread, few at a time: wrong tokens cannot take the machine.
 """
 
 import asyncio
@@ -52,24 +52,44 @@ def id_of(token: str) -> str | None:
     return identifier if secret and identifier.isalnum() and identifier.isascii() else None
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token that once fitted this hash; it still does for as long as its row has the same one."""
+
+    identity: Identity
+    hash: str
+    until: float
+
+
 class Tokens:
     """Makes, verifies and deletes the tokens of one gateway."""
 
     def __init__(self, pool: Pool, cache_seconds: float) -> None:
         self._pool = pool
         self._cache_seconds = cache_seconds
-        self._known: OrderedDict[bytes, tuple[Identity, float]] = OrderedDict()
+        self._known: OrderedDict[bytes, Verified] = OrderedDict()
+        self._verifying: dict[bytes, asyncio.Task[Identity | None]] = {}
         self._runs = asyncio.Semaphore(2)
 
     async def verify(self, token: str) -> Identity | None:
         """Who holds this token; None when it is not, or no longer, valid."""
         digest = hashlib.sha256(token.encode()).digest()
-        if (known := self._known.get(digest)) and known[1] > time.monotonic():
-            return known[0]
-        self._known.pop(digest, None)
-        if (identity := await self._look_up(token)) is not None:
-            self._remember(digest, identity)
-        return identity
+        if (known := self._known.get(digest)) and known.until > time.monotonic():
+            return known.identity
+        # Of hundreds of requests that find it out of date at the same moment one looks it up, for all of them.
+        if (run := self._verifying.get(digest)) is None:
+            run = self._verifying[digest] = asyncio.create_task(self._verify(token, digest))
+        return await asyncio.shield(run)
+
+    async def _verify(self, token: str, digest: bytes) -> Identity | None:
+        try:
+            verified = await self._look_up(token, self._known.pop(digest, None))
+            if verified is None:
+                return None
+            self._remember(digest, verified)
+            return verified.identity
+        finally:
+            del self._verifying[digest]
 
     async def create(self, conn: Connection, name: str, role: Role, created_by: str, now: datetime) -> Minted | None:
         """Add a token in the caller's transaction; None when its name is taken."""
@@ -82,19 +102,22 @@ class Tokens:
         """Verify every token anew: one was deleted."""
         self._known.clear()
 
-    async def _look_up(self, token: str) -> Identity | None:
+    async def _look_up(self, token: str, known: Verified | None) -> Verified | None:
         if (identifier := id_of(token)) is None:
             return None
         async with self._pool.acquire() as conn:
             row = await store.find(conn, identifier)
         if row is None:
             return None
-        async with self._runs:
-            fits = await asyncio.to_thread(_fits, row["hash"], token)
-        return Identity(row["id"], row["name"], Role(row["role"])) if fits else None
+        if known is None or known.hash != row["hash"]:
+            async with self._runs:
+                if not await asyncio.to_thread(_fits, row["hash"], token):
+                    return None
+        identity = Identity(row["id"], row["name"], Role(row["role"]))
+        return Verified(identity, row["hash"], time.monotonic() + self._cache_seconds)
 
-    def _remember(self, digest: bytes, identity: Identity) -> None:
-        self._known[digest] = (identity, time.monotonic() + self._cache_seconds)
+    def _remember(self, digest: bytes, verified: Verified) -> None:
+        self._known[digest] = verified
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 

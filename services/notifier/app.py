@@ -16,6 +16,9 @@ from shared.clockwork import Worker
 from shared.service import Service
 
 TOPICS = ("notifier.commands", "catalog.events", "deployer.events", "strategy.events", "monitor.events")
+GATHER_BYTES = 65_536
+"""It reads nearly all that happens, and cares for a little of it."""
+
 FIRST_PRUNE = timedelta(minutes=1)
 
 
@@ -23,7 +26,7 @@ async def wire(service: Service) -> None:
     """Handlers, timers, and the part that delivers."""
     settings = NotifierSettings()
     desk = Desk(settings, open_keys(service.settings.home))
-    service.topics, service.skips = TOPICS, of_a_strategy
+    service.topics, service.skips, service.gather_bytes = TOPICS, of_a_strategy, GATHER_BYTES
     service.handlers = {kind: partial(handler, desk) for kind, handler in HANDLERS.items()}
     service.timers = {kind: partial(handler, desk) for kind, handler in TIMERS.items()}
     service.parts.append(partial(_deliver, service, desk))

@@ -32,6 +32,7 @@ SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "max_wal_size": "1GB",
+    "wal_compression": "on",  # a large roll-out spans checkpoints, after each of which whole pages are logged
     "jit": "off",  # short statements only: compiling them costs more than it saves
     "timezone": "UTC",
     "log_timezone": "UTC",

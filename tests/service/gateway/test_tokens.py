@@ -6,8 +6,10 @@ from functools import partial
 
 import pytest
 
+from services.gateway import tokens
 from services.gateway.app import wire
 from services.gateway.settings import GatewaySettings
+from services.gateway.tokens import _fits
 from shared.service import build
 from tests.service.gateway.door import gateway
 from tests.support.world import World
@@ -65,3 +67,23 @@ async def test_a_verified_token_does_not_cost_a_hash_again(world: World) -> None
         await door.get("/v1/me")
         await door.service.pool.execute("update token set hash = 'broken'")
         assert (await door.ask("GET", "/v1/me")).status == 200
+
+
+async def test_a_token_is_hashed_once_however_many_requests_come_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[str] = []
+
+    def fits(hashed: str, token: str) -> bool:
+        runs.append(token)
+        return _fits(hashed, token)
+
+    monkeypatch.setattr(tokens, "_fits", fits)
+    async with gateway(world, token_cache_seconds=0) as door:  # out of date as soon as it is verified
+        many = await asyncio.gather(*(door.ask("GET", "/v1/me") for _ in range(50)))
+        assert {reply.status for reply in many} == {200}
+        assert len(runs) <= 2  # whoever came after the first was looked up asks for the row again, but hashes nothing
+        assert (await door.ask("GET", "/v1/me")).status == 200
+        assert len(runs) <= 2
+        wrong = await asyncio.gather(*(door.ask("GET", "/v1/me", token=f"{door.token}x") for _ in range(20)))
+        assert {reply.status for reply in wrong} == {401}
