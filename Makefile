@@ -39,7 +39,7 @@ clean: ## Stop what runs here, and remove the environment, all data and everythi
 
 .PHONY: test
 test: setup ## Run all tests, on real Kafka and PostgreSQL
-	@$(RUN)/pytest -n $(WORKERS) $(ARGS)
+	@$(RUN)/pytest -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
 
 .PHONY: lint
 lint: setup ## Check style and format

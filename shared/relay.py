@@ -9,9 +9,11 @@ import asyncio
 import time
 from asyncio import Future
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -74,7 +76,8 @@ class Relay:
                     await self._empty_for_ever(conn, producer)
                 finally:
                     # Back in the pool the connection would keep the shards; closed, another relay gets them.
-                    await asyncio.shield(conn.close(timeout=2))
+                    with suppress(asyncpg.InterfaceError):  # it is gone already, and its reason is told
+                        await asyncio.shield(conn.close(timeout=2))
         finally:
             await producer.stop()
 

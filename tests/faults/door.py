@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+import httpx
+
 from services.gateway.client import Client, ProblemError, Unreachable
 from shared.codec import Envelope, encode, new_trace
 from shared.messages.base import Command
@@ -55,7 +57,8 @@ class Door:
         self._watch = watch
         self._foreign = foreign
         note = json.loads((self._home / "run" / "gateway-1.json").read_text())
-        self._client = Client(note["url"], (self._home / "admin.token").read_text().strip(), timeout=10)
+        self._token = (self._home / "admin.token").read_text().strip()
+        self._client = Client(note["url"], self._token, timeout=10)
 
     def close(self) -> None:
         """Hang up."""
@@ -105,13 +108,19 @@ class Door:
     def _upload(self, file: Path, key: str) -> None:
         self._client.upload(file, key=key)
 
-    async def try_upload(self, file: Path, key: str) -> int:
-        """One upload; returns the status of the refusal, 0 when it was taken."""
-        try:
-            await asyncio.to_thread(self._upload, file, key)
-        except ProblemError as problem:
-            return problem.status
-        return 0
+    async def try_upload(self, gateway: str, file: Path, key: str) -> int:
+        """One upload at this replica, without the client's patience; returns the status. Raises httpx.HTTPError."""
+        return await asyncio.to_thread(self._post, gateway, file, key)
+
+    def _post(self, gateway: str, file: Path, key: str) -> int:
+        url = json.loads((self._home / "run" / f"{gateway}.json").read_text())["url"]
+        headers = {"Idempotency-Key": key, "Authorization": f"Bearer {self._token}"}
+        sent = {"content": file.read_bytes(), "headers": headers, "params": {"file_name": file.name}}
+        return httpx.post(f"{url}/v1/releases", **sent, timeout=10).status_code
+
+    async def upload(self, file: Path, key: str) -> None:
+        """An upload that must be taken in the end."""
+        await self._tried(lambda: self._upload(file, key))
 
     async def _tried(self, call: Callable[[], T]) -> T:
         """Call until the gateway answers; its refusals for what is wrong with the request are raised."""

@@ -5,6 +5,7 @@ import signal
 from datetime import UTC, datetime
 
 import asyncpg
+import httpx
 
 from shared.embedded import kafka, postgres
 from tests.faults.field import Field, Missed
@@ -55,7 +56,7 @@ async def cut_connections(field: Field, planned: Planned) -> None:
 
 
 async def full_disk(field: Field, planned: Planned) -> None:
-    """An upload meets a full disk: it is refused as a failure of ours, and taken once there is room again."""
+    """An upload meets a full disk: refused as a failure of ours; sent again, it is taken once there is room."""
     name = f"spare-{planned.draw:08x}"
     file = field.stage.home.root / f"{name}.tar.gz"
     manifest = f'app: {name}\nversion: "1.0.0"\ncomponents:\n  - driver: simulated\n    name: web\n'
@@ -64,9 +65,10 @@ async def full_disk(field: Field, planned: Planned) -> None:
     at = datetime.now(UTC)
     await field.order(victim, do="window", what="full_disk", seconds=planned.seconds)
     try:
-        status = await field.door.try_upload(file, f"{name}-full")
-    except Exception as error:
-        raise Missed(f"the gateway is away: {error!r}") from error
-    if status:
-        field.note("full_disk", victim.name, at, ended=True, seconds=planned.seconds, refused_with=status)
-    await asyncio.sleep(planned.seconds)
+        status = await field.door.try_upload(victim.name, file, f"{name}-full")
+    except (OSError, httpx.HTTPError) as error:
+        raise Missed(f"{victim.name} is away: {error!r}") from error
+    if status < 500:
+        raise Missed(f"{victim.name} was too slow to find the disk full: {status}")
+    field.note("full_disk", victim.name, at, ended=True, seconds=planned.seconds, refused_with=status)
+    await field.door.upload(file, f"{name}-full")

@@ -5,6 +5,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def listen(path: Path, obey: Callable[[dict[str, Any]], dict[str, Any]]) -> None
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            self.wfile.write(json.dumps(obey(json.loads(self.rfile.readline()))).encode() + b"\n")
+            with suppress(BrokenPipeError):  # whoever gave the order waited no longer
+                if asked := self.rfile.readline():
+                    self.wfile.write(json.dumps(obey(json.loads(asked))).encode() + b"\n")
 
     path.unlink(missing_ok=True)
     server = socketserver.UnixStreamServer(str(path), Handler)
