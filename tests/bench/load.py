@@ -26,6 +26,9 @@ class Outcome:
 
     ms: list[float] = field(default_factory=list)
     late_ms: float = 0.0
+    seconds: float = 0.0
+    """From the first command that was due to the last answer."""
+
     errors: Counter[str] = field(default_factory=Counter)
 
 
@@ -58,6 +61,7 @@ async def run(url: str, rate: int, seconds: int, prefix: str) -> Outcome:
             due = begin + number / rate
             await asyncio.sleep(max(due - time.perf_counter(), 0))
             group.create_task(command(session, f"{prefix}-{number}", due, outcome))
+    outcome.seconds = time.perf_counter() - begin
     return outcome
 
 
