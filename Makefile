@@ -8,7 +8,8 @@ RUN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$python; break; }; done)
 
-# Tests wait more than they compute: one worker more than the machine has cores, and they all are busy.
+# Tests wait as much as they compute, but Kafka and PostgreSQL compute beside them: with more workers than cores of a
+# small machine, what must happen within seconds takes longer.
 WORKERS ?= 2
 
 ##@ Use
