@@ -76,9 +76,11 @@ where t.kind = d.kind and t.key = d.key;
 
 -- name: take_due_timers
 -- Taken and handled in one transaction: a crash leaves them due, a second replica skips them.
-delete from timer where (kind, key) in (
+with due as materialized (
     select kind, key from timer where due_at <= clock_timestamp() order by due_at limit :limit for update skip locked
-) returning kind, key, due_at, payload;
+)
+delete from timer t using due where t.kind = due.kind and t.key = due.key and t.key = any(array(select key from due))
+returning t.kind, t.key, t.due_at, t.payload;
 
 -- name: seconds_to_next_timer
 -- By the database's clock, which also says what is due: with ours ahead we would ask without a pause.
@@ -105,21 +107,23 @@ where queue = :queue and id in (select id from waiting union all select id from 
 returning id, token, attempt, payload;
 
 -- name: extend_leases
+-- Jobs come and go by the thousands. `any` looks each of a batch up by its key, also while PostgreSQL believes that
+-- there are none and would compare each with every one; so below, and for the timers.
 update job j set lease_until = clock_timestamp() + :lease::interval
 from unnest(:ids::text[], :tokens::bigint[]) as m (id, token)
-where j.queue = :queue and j.id = m.id and j.token = m.token and j.owner = :owner
+where j.queue = :queue and j.id = any(:ids::text[]) and j.id = m.id and j.token = m.token and j.owner = :owner
 returning j.id;
 
 -- name: finish_jobs
 delete from job j using unnest(:ids::text[], :tokens::bigint[]) as m (id, token)
-where j.queue = :queue and j.id = m.id and j.token = m.token
+where j.queue = :queue and j.id = any(:ids::text[]) and j.id = m.id and j.token = m.token
 returning j.id;
 
 -- name: return_jobs
 -- Back to the queue, for later: a retry with back-off, or a worker that stops.
 update job j set owner = null, lease_until = null, due_at = m.due_at
 from unnest(:ids::text[], :tokens::bigint[], :dues::timestamptz[]) as m (id, token, due_at)
-where j.queue = :queue and j.id = m.id and j.token = m.token
+where j.queue = :queue and j.id = any(:ids::text[]) and j.id = m.id and j.token = m.token
 returning j.id;
 
 -- name: count_jobs

@@ -37,13 +37,15 @@ from unnest(:apps::text[], :versions::text[]) as w (app, version)
 where r.app = w.app and r.version = w.version;
 
 -- name: find_facts
--- What requests are judged by, one row each, in their order.
+-- What requests are judged by, one row each, in their order. Holds and operations that run come by the thousands and go
+-- again: counted when there were none, PostgreSQL would compare each request with every one. The limit makes it look
+-- each up by its key.
 select s.name is not null as site_known, s.driver, s.params, s.simplex, h.strategy_id, h.strategy, o.id as busy_with,
     d.version, d.status, d.leftovers, d.history
 from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
 left join site s on s.name = r.site and not s.gone
-left join hold h on h.site = r.site
-left join operation o on o.site = r.site and o.finished_at is null
+left join lateral (select strategy_id, strategy from hold where site = r.site limit 1) h on true
+left join lateral (select id from operation where site = r.site and finished_at is null limit 1) o on true
 left join deployment d on d.site = r.site and d.app = r.app
 order by r.position;
 

@@ -29,16 +29,20 @@ on conflict (name) do update set group_name = excluded.group_name, labels = excl
 
 -- name: known_sites
 select s.name, h.strategy_id as held_by, s.operation_id
-from site s left join hold h on h.site = s.name where s.name = any(:names::text[]);
+from site s left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
+where s.name = any(:names::text[]);
 
 -- name: delete_sites
-delete from site s where s.name = any(:names::text[]) and not exists (select from hold h where h.site = s.name);
+delete from site where name = any(:names::text[])
+    and name <> all(array(select site from hold where site = any(:names::text[])));
 
 -- name: candidates
 -- Every site of a selection, with what runs there. Named ones, those of groups, and those that carry all the labels.
+-- Holds come and go by the thousands: counted when there were none, PostgreSQL would compare each site with every one.
+-- The limit, here and below, makes it look each up by its key.
 select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.previous
 from site s
-left join hold h on h.site = s.name
+left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id
 left join deployment d on d.site = s.name and d.app = :app
 where :everything::boolean or s.name = any(:sites::text[]) or s.group_name = any(:groups::text[])
@@ -61,7 +65,8 @@ with missing as materialized (
 )
 select st.site, holder.name as held_by
 from missing join step st on st.site = missing.site and st.strategy_id = :strategy_id
-left join hold h on h.site = st.site left join strategy holder on holder.id = h.strategy_id
+left join lateral (select strategy_id from hold where site = st.site limit 1) h on true
+left join strategy holder on holder.id = h.strategy_id
 order by st.position limit 20;
 
 -- name: release_sites
@@ -80,7 +85,7 @@ with ended as (
     returning site.name, o.operation_id
 )
 select e.operation_id, h.strategy_id as held_by, h.position as held_position
-from ended e left join hold h on h.site = e.name;
+from ended e left join lateral (select strategy_id, position from hold where site = e.name limit 1) h on true;
 
 -- name: put_deployments
 -- What runs on each site now, and the next number of its site.state; nothing for an end that came after a later one.

@@ -75,6 +75,6 @@ where position < :before
 order by position desc limit :limit;
 
 -- name: prune_operations
-delete from operation where operation_id in (
+delete from operation where operation_id = any(array(
     select operation_id from operation where finished_at < :before order by position limit :limit
-);
+));
