@@ -36,6 +36,20 @@ Prepare = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[None]]
 """Sees all messages of a turn before the first handler does: where rows must be locked in one order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """Kafka keeps records back until there are so many bytes, though for at most so many milliseconds.
+
+    A turn costs nearly the same for one record as for a hundred: a service that nobody waits for reads many at a time.
+    """
+
+    bytes: int = 1
+    ms: int = 100
+
+
+AT_ONCE = Linger()
+
+
 @dataclass(slots=True)
 class Owned:
     """A partition that is ours: with this epoch, read up to `next_offset`."""
@@ -87,12 +101,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         topics: Iterable[str],
         skips: Callable[[Attributes], bool] | None = None,
         prepare: Prepare | None = None,
-        gather_bytes: int = 1,
+        linger: Linger = AT_ONCE,
     ) -> None:
-        """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then.
-
-        `gather_bytes`: Kafka keeps records back until there are so many bytes, though never for longer than 100 ms.
-        """
+        """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then."""
         self._settings = settings
         self._ledger = ledger
         self._handlers = {kind.TYPE: handler for kind, handler in handlers.items()}
@@ -112,8 +123,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=max(settings.session_timeout_ms // 10, 100),
             max_poll_interval_ms=300_000,
-            fetch_min_bytes=gather_bytes,
-            fetch_max_wait_ms=100,
+            fetch_min_bytes=linger.bytes,
+            fetch_max_wait_ms=linger.ms,
             metadata_max_age_ms=30_000,
         )
 

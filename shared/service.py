@@ -26,7 +26,7 @@ from aiohttp import web
 
 from shared import log as logs
 from shared import telemetry
-from shared.bus import Consumer, Handlers, Prepare
+from shared.bus import AT_ONCE, Consumer, Handlers, Linger, Prepare
 from shared.clockwork import TimerHandler, run_timers
 from shared.codec import Attributes
 from shared.db import Pool, connect_pool, migrate
@@ -63,8 +63,7 @@ class Service:
     """Tells by its headers alone whether a record is of no use to this service."""
     prepare: Prepare | None = None
     """Sees all messages of a turn before the first handler does."""
-    gather_bytes: int = 1
-    """A service that nobody waits for reads much at a time: records wait for so many bytes, at most 100 ms."""
+    linger: Linger = AT_ONCE
     parts: list[Part] = field(default_factory=list)
     http: web.Application | None = None
     drains: list[Part] = field(default_factory=list)
@@ -97,7 +96,7 @@ class Service:
             await drain()
 
     def _consumer(self) -> Consumer:
-        own = (self.handlers, self.topics, self.skips, self.prepare, self.gather_bytes)
+        own = (self.handlers, self.topics, self.skips, self.prepare, self.linger)
         return Consumer(self.settings, self.ledger, self.name, *own)
 
     def _parts(self, consumer: Consumer | None) -> list[Part]:

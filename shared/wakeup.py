@@ -17,7 +17,7 @@ class Wakeup:
         self._event.set()
 
     def pass_on(self) -> None:
-        """Wake the loop on behalf of another process."""
+        """Wake the loop without a ring of its own: on behalf of another process, or for what needs no look."""
         self._event.set()
 
     async def wait(self, seconds: float) -> bool:

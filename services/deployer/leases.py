@@ -71,7 +71,7 @@ class Leases:
             if runner == self.runner:  # else the lease was lost meanwhile, and they with it
                 self._known.update((each.operation.id, each) for each in operations)
                 self._claims.update((each.operation.id, Claim(each.operation.id, 1)) for each in operations)
-            self._ledger.job_queued.ring()
+            self._ledger.job_queued.pass_on()  # to be begun; there is nothing to claim
 
         turn.on_commit(adopted)
 

@@ -51,6 +51,7 @@ class Runner:
         self._leases = leases
         self._works: dict[str, Work] = {}
         self._looked_at = 0.0
+        self._rings, self._claim_at = 0, 0.0
 
     async def run(self) -> None:
         """Run operations until cancelled; what is under way then goes back to the queue at once."""
@@ -77,7 +78,14 @@ class Runner:
                 await pause(next(waits))
 
     async def _claim(self) -> bool:
-        return bool(await self._leases.claim(self._settings.claim))
+        """Look for what waits: when the bell rang, while there was more than we could take, and once a second."""
+        rings, now = self._ledger.job_queued.rings, self._clock()
+        if rings == self._rings and now < self._claim_at:
+            return False
+        took = await self._leases.claim(self._settings.claim)
+        more = took == self._settings.claim or not self._leases.room
+        self._rings, self._claim_at = rings, 0.0 if more else now + FALLBACK_SECONDS
+        return bool(took)
 
     async def _wait(self) -> None:
         """Until there is a job, a driver moved, or it is time to look for deadlines and cancellations."""

@@ -23,6 +23,7 @@ from services.gateway.tokens import Tokens, make_first_token
 from services.gateway.turns import LearningLedger
 from services.gateway.waiting import Waiting
 from shared.blobs import Blobs
+from shared.bus import Linger
 from shared.db import Pool
 from shared.errors import is_transient
 from shared.service import Service
@@ -32,6 +33,10 @@ ANSWER_SECONDS = 1.0
 
 PRUNE_SECONDS = 600
 PRUNED_AT_ONCE = 10_000
+
+
+LINGER = Linger(16_384, ms=25)
+"""Steps that end one after another are learned together; nobody sees that a page is 25 ms behind."""
 
 
 async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
@@ -50,6 +55,7 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     gateway = Gateway(service.settings, knobs, service.pool, sending, waiting, postbox, showing, hub, tokens, blobs)
     await make_first_token(service.pool, tokens, service.settings.home)
     service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
+    service.linger = LINGER
     requests, crowd = Requests(service.metrics.registry, hub), Crowd(knobs.requests, service.metrics.registry)
     service.http = application(gateway, requests, crowd)
     service.http.on_shutdown.append(lambda _: let_go(gateway))

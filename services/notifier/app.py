@@ -12,11 +12,12 @@ from services.notifier.desk import Desk
 from services.notifier.handlers import HANDLERS, TIMERS, of_a_strategy
 from services.notifier.keys import open_keys
 from services.notifier.settings import NotifierSettings
+from shared.bus import Linger
 from shared.clockwork import Worker
 from shared.service import Service
 
 TOPICS = ("notifier.commands", "catalog.events", "deployer.events", "strategy.events", "monitor.events")
-GATHER_BYTES = 65_536
+LINGER = Linger(65_536)
 """It reads nearly all that happens, and cares for a little of it."""
 
 FIRST_PRUNE = timedelta(minutes=1)
@@ -26,7 +27,7 @@ async def wire(service: Service) -> None:
     """Handlers, timers, and the part that delivers."""
     settings = NotifierSettings()
     desk = Desk(settings, open_keys(service.settings.home))
-    service.topics, service.skips, service.gather_bytes = TOPICS, of_a_strategy, GATHER_BYTES
+    service.topics, service.skips, service.linger = TOPICS, of_a_strategy, LINGER
     service.handlers = {kind: partial(handler, desk) for kind, handler in HANDLERS.items()}
     service.timers = {kind: partial(handler, desk) for kind, handler in TIMERS.items()}
     service.parts.append(partial(_deliver, service, desk))
