@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from shared.messages.strategy import SitesHeld
 from tests.bench.chart import bars
 from tests.bench.handover import gaps
 from tests.bench.kafka_log import Entry
@@ -112,6 +113,13 @@ def test_an_event_is_as_old_as_when_the_page_first_had_it() -> None:
 
 def test_an_event_that_a_page_needs_and_never_got_is_counted() -> None:
     assert view([entry("a", sent_at=10.0), entry("b", 10.0, "other")], {}).missed == 1
+
+
+def test_events_after_the_last_site_was_held_are_told_apart() -> None:
+    seen = parse_notes("10.500 x a\n11.900 x b\n12.010 x c\n")
+    found = view([entry("a", 10.0), entry("b", 11.0, SitesHeld.TYPE), entry("c", 12.0)], seen)
+    assert found.ms == [pytest.approx(500), pytest.approx(900), pytest.approx(10)]
+    assert found.running_ms == [pytest.approx(10)]
 
 
 def entry(identifier: str, sent_at: float, kind: str = min(MUST_COME)) -> Entry:
