@@ -105,15 +105,16 @@ async def _keep(turn: Turn, envelope: Envelope[CreateStrategy], made: Plan) -> V
 
 
 def _list_steps(turn: Turn, score: Score, made: Plan) -> None:
-    steps = [
-        StepChange(site=site, stage=number, state=StepState.WAITING, attempt=1, operation_id=None, why=None)
-        for number, sites in enumerate(made.sites)
-        for site in sites
-    ]
-    for start in range(0, len(steps), BATCH):
-        chunk = tuple(steps[start : start + BATCH])
-        score.emit(turn, StepsChanged.model_construct(strategy_id=score.now.id, steps=chunk, at=turn.now))
+    """In batches; each is text before the next is made, or 100,000 steps would take 100 MiB."""
+    places = [(site, number) for number, sites in enumerate(made.sites) for site in sites]
+    for start in range(0, len(places), BATCH):
+        steps = tuple(_waiting(site, number) for site, number in places[start : start + BATCH])
+        score.emit(turn, StepsChanged.model_construct(strategy_id=score.now.id, steps=steps, at=turn.now))
     score.emit(turn, state_event(score.now, turn.now))
+
+
+def _waiting(site: str, stage: int) -> StepChange:
+    return StepChange(site=site, stage=stage, state=StepState.WAITING, attempt=1, operation_id=None, why=None)
 
 
 def _only_sequence(score: Score) -> tuple[Any, ...]:
