@@ -3,7 +3,8 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,24 +61,28 @@ async def play(seed: int, plan: Sequence[Planned], lanes: Sequence[int], folder:
     round_ = Round(seed, folder)
     began = time.monotonic()
     async with standing() as stage:
-        _keep_a_log(stage.home.logs / "campaign.log")
-        await stage.rise()
-        watch, foreign = Watch(stage.bootstrap), Foreign(stage.bootstrap)
-        watcher = asyncio.create_task(watch.run())
-        await foreign.start()
-        field_ = Field(stage, watch, foreign, Door(stage, watch, foreign), faults=round_.faults)
-        try:
-            await _act(round_, field_, plan, lanes, say)
-        except BaseException:
-            shutil.copytree(stage.home.logs, folder / "logs", dirs_exist_ok=True)
-            raise
-        finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, foreign.stop(), return_exceptions=True)
-            field_.door.close()
+        with _log_kept(stage.home.logs / "campaign.log"):
+            await _strike(stage, round_, plan, lanes, say)
     judge(round_)
     round_.seconds = time.monotonic() - began
     return round_
+
+
+async def _strike(stage: Stage, round_: Round, plan: Sequence[Planned], sizes: Sequence[int], say: Say) -> None:
+    await stage.rise()
+    watch, foreign = Watch(stage.bootstrap), Foreign(stage.bootstrap)
+    watcher = asyncio.create_task(watch.run())
+    await foreign.start()
+    field_ = Field(stage, watch, foreign, Door(stage, watch, foreign), faults=round_.faults)
+    try:
+        await _act(round_, field_, plan, sizes, say)
+    except BaseException:
+        shutil.copytree(stage.home.logs, round_.folder / "logs", dirs_exist_ok=True)
+        raise
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, foreign.stop(), return_exceptions=True)
+        field_.door.close()
 
 
 def judge(round_: Round) -> None:
@@ -92,11 +97,18 @@ def judge(round_: Round) -> None:
         shutil.rmtree(round_.folder)
 
 
-def _keep_a_log(path: Path) -> None:
-    """What the campaign did, beside what the services said."""
+@contextmanager
+def _log_kept(path: Path) -> Iterator[None]:
+    """What the campaign did, beside what the services said; afterwards others write where they wrote before."""
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     processors = (structlog.processors.add_log_level, stamp, structlog.processors.JSONRenderer())
-    structlog.configure(processors=processors, logger_factory=structlog.WriteLoggerFactory(path.open("a", buffering=1)))
+    before = structlog.get_config()
+    with path.open("a", buffering=1) as file:
+        structlog.configure(processors=processors, logger_factory=structlog.WriteLoggerFactory(file))
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
 
 
 async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Sequence[int], say: Say) -> None:
