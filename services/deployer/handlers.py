@@ -125,7 +125,8 @@ async def _store(leases: Leases, turn: Turn, store: Store, begun: Sequence[Loade
     fresh = [each for each in begun if each.operation.id in stored]
     if mine:
         leases.adopt(turn, fresh)
-    turn.queued = True
+    else:
+        turn.queued = True
     late = [each.operation.id for each in begun if each.operation.id not in stored]
     return set(late) - set(await store.operations(late)) if late else set()
 

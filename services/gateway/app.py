@@ -34,9 +34,8 @@ ANSWER_SECONDS = 1.0
 PRUNE_SECONDS = 600
 PRUNED_AT_ONCE = 10_000
 
-
 LINGER = Linger(16_384, ms=25)
-"""Steps that end one after another are learned together; nobody sees that a page is 25 ms behind."""
+"""Steps that end one after another are learned together; a page, and the answer to a command, come so much later."""
 
 
 async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:

@@ -62,13 +62,13 @@ async def play(seed: int, plan: Sequence[Planned], lanes: Sequence[int], folder:
     began = time.monotonic()
     async with standing() as stage:
         with _log_kept(stage.home.logs / "campaign.log"):
-            await _strike(stage, round_, plan, lanes, say)
+            await _attack(stage, round_, plan, lanes, say)
     judge(round_)
     round_.seconds = time.monotonic() - began
     return round_
 
 
-async def _strike(stage: Stage, round_: Round, plan: Sequence[Planned], sizes: Sequence[int], say: Say) -> None:
+async def _attack(stage: Stage, round_: Round, plan: Sequence[Planned], sizes: Sequence[int], say: Say) -> None:
     await stage.rise()
     watch, foreign = Watch(stage.bootstrap), Foreign(stage.bootstrap)
     watcher = asyncio.create_task(watch.run())

@@ -98,8 +98,14 @@ async def test_a_large_strategy_begins_on_tables_that_postgresql_takes_for_almos
         devices.outcome = lambda _: "hold"
         await register(world, 50_000)
         second = await create(world, name="second", max_parallel=2)
+        third = await create(world, name="third", max_parallel=2)
         assert isinstance(await world.ask(ApplyStrategy(strategy=second)), CommandAccepted)
-        assert await service.pool.fetchval("select count(*) from hold") >= 49_995
+        assert await service.pool.fetchval("select count(*) from hold") == 49_995
+        refused = await world.ask(ApplyStrategy(strategy=third))
+        assert isinstance(refused, CommandRejected)
+        first_ones = "select site from step where strategy_id = $1 order by position limit 20"
+        assert [f.value for f in refused.faults] == [row["site"] for row in await service.pool.fetch(first_ones, third)]
+        assert {fault.code for fault in refused.faults} == {"site_held"}
 
 
 async def test_every_sequence_of_a_strategy_rises_by_one(world: World) -> None:
