@@ -40,6 +40,7 @@ clean: ## Stop what runs here, and remove the environment, all data and everythi
 
 .PHONY: test
 test: setup ## Run all tests, on real Kafka and PostgreSQL
+	@.ci/packages chromium chromium-driver || echo "without Chromium and chromedriver the tests of the page fail; all others run"
 	@$(RUN)/pytest -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
 
 .PHONY: lint
