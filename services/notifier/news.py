@@ -85,7 +85,7 @@ PAUSED_BY_A_PERSON = "paused"
 
 def _moved(event: StrategyStateChanged, _: Names) -> Note | None:
     topic = STRATEGY_TOPICS.get(event.state)
-    if topic is None or (event.state is StrategyState.PAUSED and event.why.code == PAUSED_BY_A_PERSON):
+    if topic is None or event.renewed or (event.state is StrategyState.PAUSED and event.why.code == PAUSED_BY_A_PERSON):
         return None
     counts = f"{event.counts.complete} of {_sites(event.counts.total)} done, {event.counts.failed} failed"
     message = f"Strategy {event.name} is {event.state}: {event.why.message} ({counts})"

@@ -12,6 +12,7 @@ from typing import Any
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Moves, Refused, Stage, Strategy
+from services.strategy_orchestrator.reasons import why_now, why_waiting
 from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.strategies import operation_of
 from shared.ledger import Turn
@@ -187,11 +188,12 @@ class Conductor:
             steps = tuple(score.steps[start : start + BATCH])
             score.emit(self._turn, StepsChanged.model_construct(strategy_id=now.id, steps=steps, at=at))
         for was, stage in zip(score.was.stages, now.stages, strict=True):
-            why = domain.why_waiting(now, stage)
-            if stage != was or why != domain.why_waiting(score.was, was):
+            why = why_waiting(now, stage)
+            if stage != was or why != why_waiting(score.was, was):
                 score.emit(self._turn, progress_of(now, stage, why, at))
-        if now.state != score.was.state:
-            score.emit(self._turn, state_event(now, at))
+        moved_on = now.state != score.was.state
+        if moved_on or why_now(now) != why_now(score.was):
+            score.emit(self._turn, state_event(now, at, renewed=not moved_on))
 
     async def _save(self, scores: Sequence[Score]) -> None:
         if not scores:
@@ -228,14 +230,15 @@ def progress_of(strategy: Strategy, stage: Stage, why: Why | None, at: datetime)
     )
 
 
-def state_event(strategy: Strategy, at: datetime) -> StrategyStateChanged:
-    """The strategy as it stands."""
+def state_event(strategy: Strategy, at: datetime, *, renewed: bool = False) -> StrategyStateChanged:
+    """The strategy as it stands; `renewed` when only its reason has other numbers."""
     return StrategyStateChanged(
         strategy_id=strategy.id,
         name=strategy.name,
         state=strategy.state,
-        why=strategy.why,
+        why=why_now(strategy),
         counts=strategy.counts,
+        renewed=renewed,
         at=at,
     )
 

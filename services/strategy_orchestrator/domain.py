@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from services.strategy_orchestrator.policy import FAILURE_RATE, FAILURE_THRESHOLD, rate, trips, verdict
 from shared.messages.base import Fault
 from shared.messages.strategy import Counts, FailurePolicy, Why
 from shared.messages.words import StageState, StrategyState, resolve
@@ -156,8 +157,7 @@ def heed_monitor(strategy: Strategy, position: int) -> Strategy:
     wanted = strategy.policy.heed_monitor and strategy.state is S.APPLYING and stage.state is G.RUNNING
     if not wanted or stage.counts.failed - stage.forgiven < max(strategy.policy.min_sample, 1):
         return strategy
-    message = f"the failure rate of stage {stage.name} is high: {stage.counts.failed} of {stage.counts.finished} failed"
-    return _to(strategy, S.PAUSED, Why(code="failure_rate", message=message))
+    return _to(strategy, S.PAUSED, Why(code=FAILURE_RATE, message=rate(stage.name, stage.counts)))
 
 
 # -- what follows -------------------------------------------------------------------------------------------------
@@ -182,29 +182,11 @@ def advance(strategy: Strategy, now: datetime) -> Moves:
 
 
 def _tripped(strategy: Strategy) -> Stage | None:
-    return next((stage for stage in strategy.stages if trips(strategy.policy, stage)), None)
-
-
-def trips(policy: FailurePolicy, stage: Stage) -> bool:
-    """Whether the failures of a stage are more than the policy bears."""
-    failed = stage.counts.failed - stage.forgiven
-    if failed <= 0:
-        return False
-    if policy.stop_on_failure:
-        return True
-    if policy.threshold is None:
-        return False
-    if isinstance(policy.threshold, int):
-        return failed >= policy.threshold
-    if stage.counts.finished < policy.min_sample:
-        return False
-    return failed * 100 >= int(policy.threshold[:-1]) * stage.counts.finished
+    return next((s for s in strategy.stages if trips(strategy.policy, s.counts, s.forgiven)), None)
 
 
 def _trip(strategy: Strategy, stage: Stage) -> Strategy:
-    counts = stage.counts
-    message = f"stage {stage.name}: {counts.failed} of {counts.finished} finished sites failed"
-    why = Why(code="failure_threshold", message=message)
+    why = Why(code=FAILURE_THRESHOLD, message=verdict(strategy.policy, stage.name, stage.counts))
     if strategy.policy.then == "pause":
         return _to(strategy, S.PAUSED, why)
     return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)
@@ -271,37 +253,6 @@ def _end(strategy: Strategy) -> Strategy:
         message = f"{counts.failed} of {counts.total} sites failed, {counts.aborted} were aborted"
         return _to(strategy, S.FAILED, Why(code="sites_failed", message=message))
     return _to(strategy, S.COMPLETE, Why(code="complete", message=f"all {counts.total} sites are done"))
-
-
-# -- why something waits ------------------------------------------------------------------------------------------
-
-
-def why_waiting(strategy: Strategy, stage: Stage) -> Why | None:
-    """Why the waiting sites of a stage wait; None when none of its sites waits."""
-    if not stage.counts.waiting:
-        return _why_soaking(stage)
-    if strategy.state is S.READY:
-        return Why(code="not_started", message="the strategy is ready and was not applied yet")
-    if strategy.state is S.PAUSED:
-        return Why(code=strategy.why.code, message=strategy.why.message)
-    if earlier := next((s for s in strategy.stages[: stage.position] if s.state is not G.COMPLETE), None):
-        return _why_behind(earlier)
-    if stage.counts.running >= stage.max_parallel:
-        message = f"{stage.counts.running} of {stage.max_parallel} slots are taken"
-        return Why(code="max_parallel", message=message)
-    return Why(code="site_busy", message=f"{stage.parked} sites are busy with another operation")
-
-
-def _why_soaking(stage: Stage) -> Why | None:
-    if stage.state is not G.SOAKING or stage.soak_until is None:
-        return None
-    return Why(code="soaking", message=f"soaks until {stage.soak_until:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def _why_behind(earlier: Stage) -> Why:
-    if why := _why_soaking(earlier):
-        return Why(code="soaking", message=f"stage {earlier.name} {why.message}")
-    return Why(code="earlier_stage", message=f"stage {earlier.name} comes first")
 
 
 # -- small parts --------------------------------------------------------------------------------------------------

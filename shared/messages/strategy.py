@@ -205,11 +205,15 @@ class StageSpec(Model):
 class FailurePolicy(Model):
     """When failures stop the strategy, and what stopping means."""
 
-    stop_on_failure: bool = Field(default=True, description="the first failed site trips the rope")
+    stop_on_failure: bool = Field(default=True, description="the first failed site stops it")
     threshold: Limit | None = Field(
-        default=None, description="with stop_on_failure off: trip when a stage has this many failures, or this per cent"
+        default=None,
+        description="with stop_on_failure off: stop at this many failures of a stage, or when more than this per cent "
+        "of all its sites have failed; null = never, but for a stage in which every site failed",
     )
-    min_sample: int = Field(default=1, ge=1, description="finished sites needed before a per cent counts")
+    min_sample: int = Field(
+        default=1, ge=1, description="finished sites before a per cent stops a running stage; an ended one is judged"
+    )
     heed_monitor: bool = Field(default=False, description="pause when the monitor finds the failure rate high")
     then: Literal["fail", "pause"] = Field(default="fail", description="end the strategy, or wait for a person")
 
@@ -379,6 +383,7 @@ class StrategyStateChanged(Event):
     state: StrategyState
     why: Why
     counts: Counts
+    renewed: bool = Field(default=False, description="the state is as before, its reason has newer numbers")
     at: datetime
 
 
@@ -393,7 +398,7 @@ class StageProgressed(Event):
     state: StageState
     counts: Counts
     max_parallel: int
-    why: Why | None = Field(default=None, description="why its waiting sites wait")
+    why: Why | None = Field(default=None, description="why it is not further; null = it has ended")
     at: datetime
 
 

@@ -62,7 +62,7 @@ class StageView(BaseModel):
     counts: CountsView
     max_parallel: int
     soak_seconds: int
-    why: WhyView | None = Field(description="why its waiting sites wait")
+    why: WhyView | None = Field(description="why it is not further; null = it has ended")
     forecast: ForecastView | None
 
 

@@ -79,6 +79,8 @@ def _moved(learned: Learned, event: Envelope[strategy.StrategyStateChanged]) -> 
         return
     why = s.why.model_dump()
     learned.states[s.strategy_id] = StateRow(s.strategy_id, s.name, s.state, why, s.at, event.sequence)
+    if s.renewed:
+        return
     message = f"{s.state}: {s.why.message}" if s.why.message else s.state
     learned.timeline.append(TimelineRow(event.id, s.strategy_id, s.at, "strategy", s.why.code, message, None))
 

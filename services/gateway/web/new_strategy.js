@@ -30,7 +30,7 @@ const TYPES = [
 const FAILURES = [
   ["first", "At the first failed site"],
   ["threshold", "At a threshold"],
-  ["never", "Never"],
+  ["never", "Never, unless every site of a stage fails"],
 ];
 
 export function newStrategyView(page) {
@@ -180,13 +180,13 @@ const onFailure = () =>
         "on_failure.threshold",
         "Threshold",
         input("threshold", { placeholder: "5%" }),
-        "Failed sites of a stage, or a per cent of its finished ones",
+        "3: at the third failure of a stage; 20%: once more than 20 % of its sites have failed",
       ),
       field(
         "on_failure.min_sample",
         "Minimum sample",
         input("min_sample", { value: "1" }),
-        "Finished sites before a per cent counts",
+        "Finished sites before a per cent stops a stage that still runs",
       ),
     ),
     fieldset(

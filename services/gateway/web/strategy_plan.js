@@ -64,10 +64,17 @@ function policy({ stop_on_failure: first = true, threshold, min_sample: sample, 
   const when = first
     ? "the first failed site"
     : threshold
-      ? `${threshold} failed of at least ${sample} finished sites in a stage`
-      : "never by itself";
-  const sentence = when === "never by itself" ? when : `${when}: ${end}`;
+      ? limited(threshold, sample)
+      : "only a stage in which every site failed";
+  const sentence = `${when}: ${end}`;
   return heed ? `${sentence}; pauses when the monitor finds the failure rate high` : sentence;
+}
+
+/** A number is how many failures stop it, a per cent what a stage bears. */
+function limited(threshold, sample) {
+  const share = String(threshold).endsWith("%");
+  if (!share) return `${threshold} failed sites of a stage`;
+  return `more than ${threshold} of a stage's sites failed${sample > 1 ? `, once ${sample} have finished` : ""}`;
 }
 
 /** Sites that take no part, each with the reason. */

@@ -80,6 +80,17 @@ def test_options_become_the_body_that_the_api_takes(gateway: Stub, belay: Belay)
     }
 
 
+def test_never_stop_wins_over_the_threshold_of_a_file_and_contradicts_one_beside_it(
+    gateway: Stub, belay: Belay, tmp_path: Path
+) -> None:
+    gateway.accept("POST /v1/strategies")
+    spec = tmp_path / "s.yaml"
+    spec.write_text("name: s\non_failure: {stop_on_failure: true, threshold: 20%, then: pause}\n")
+    assert belay("strategy", "create", "-f", str(spec), "--never-stop").exit_code == 0
+    assert gateway.sent("POST")[0].body["on_failure"] == {"stop_on_failure": False, "then": "pause"}
+    assert belay("strategy", "create", "s", "--never-stop", "--threshold", "3").exit_code == 2
+
+
 def test_the_token_goes_with_every_request_and_commands_have_a_key(gateway: Stub, belay: Belay) -> None:
     gateway.accept("DELETE /v1/sites/a%2Fb")
     assert belay("site", "remove", "a/b").exit_code == 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.strategy_orchestrator import domain
 from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Moves, Refused, Stage, Strategy, advance
+from services.strategy_orchestrator.reasons import why_now, why_waiting
 from shared.messages.strategy import Counts, FailurePolicy, Why
 from shared.messages.words import StageState, StrategyState
 
@@ -106,31 +107,37 @@ def test_a_policy_may_pause_instead_and_resuming_accepts_the_failures() -> None:
     assert again.strategy.state is S.PAUSED
 
 
-@pytest.mark.parametrize(
-    ("threshold", "min_sample", "failed", "complete", "trips"),
-    [
-        (3, 1, 2, 90, False),
-        (3, 1, 3, 0, True),
-        ("20%", 1, 1, 4, True),
-        ("20%", 1, 1, 5, False),
-        ("20%", 10, 4, 5, False),
-        ("20%", 10, 5, 5, True),
-        (None, 1, 50, 0, False),
-        ("100%", 1, 9, 1, False),
-        ("100%", 1, 10, 0, True),
-    ],
-)
-def test_a_threshold_counts_failures_or_their_share(
-    threshold: int | str | None, min_sample: int, failed: int, complete: int, trips: bool
-) -> None:
-    policy = FailurePolicy(stop_on_failure=False, threshold=threshold, min_sample=min_sample)
-    assert domain.trips(policy, stage(sites=100, failed=failed, complete=complete)) is trips
-
-
 def test_failures_below_the_threshold_let_the_strategy_go_on_and_end_as_failed() -> None:
     moves = advance(strategy(stage(sites=3, complete=2, failed=1), stop_on_failure=False, threshold=2), NOW)
     assert moves.strategy.state is S.FAILED
     assert moves.strategy.why.code == "sites_failed"
+
+
+def test_a_failed_canary_stops_the_strategy_however_large_the_sample_has_to_be() -> None:
+    policy = {"stop_on_failure": False, "threshold": "20%", "min_sample": 10}
+    moves = advance(strategy(stage(0, sites=1, failed=1), stage(1, sites=50), **policy), NOW)
+    assert moves.strategy.state is S.ABORTING or moves.strategy.state is S.FAILED
+    assert moves.start == 0
+    assert moves.strategy.counts == Counts(failed=1, aborted=50)
+
+
+@pytest.mark.parametrize("threshold", [None, 3, "50%", "100%"])
+def test_a_stage_in_which_every_site_failed_never_passes(threshold: int | str | None) -> None:
+    policy = {"stop_on_failure": False, "threshold": threshold, "min_sample": 99, "then": "pause"}
+    moves = advance(strategy(stage(0, sites=2, failed=2), stage(1, sites=50), **policy), NOW)
+    assert moves.strategy.state is S.PAUSED
+    resumed = advance(domain.resume(moves.strategy, "ann", "seen"), NOW)
+    assert (resumed.stage, resumed.start) == (1, 2)  # a person accepted them
+
+
+def test_the_reason_counts_the_failures_that_came_after_the_one_that_stopped_it() -> None:
+    policy = {"stop_on_failure": False, "threshold": "10%"}
+    tripped = advance(strategy(stage(sites=30, limit=19, running=15, failed=4), **policy), NOW).strategy
+    assert why_now(tripped).message.startswith("stage s0: 4 of 4 finished sites failed")
+    assert why_now(tripped).message.endswith("; waits for 15 sites to end")
+    ended = advance(finished(tripped, 0, failed=14, complete=1), NOW).strategy
+    assert ended.state is S.FAILED
+    assert why_now(ended).message == "stage s0: 18 of 19 finished sites failed (30 in the stage; the policy bears 10%)"
 
 
 def test_an_abort_ends_waiting_sites_at_once_and_running_ones_in_their_time() -> None:
@@ -232,8 +239,8 @@ def check(s: Strategy, totals: list[int]) -> None:
     for here in s.stages:
         assert 0 <= here.counts.running <= here.max_parallel
         assert min(here.counts.model_dump().values()) >= 0
-        if here.counts.waiting:
-            assert domain.why_waiting(s, here) is not None
+        if here.counts.waiting or here.counts.running:
+            assert why_waiting(s, here) is not None
     busy = [i for i, here in enumerate(s.stages) if here.counts.running]
     assert len(busy) <= 1
     if busy and s.state is S.APPLYING:

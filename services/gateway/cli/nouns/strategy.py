@@ -61,6 +61,7 @@ def create(
     max_parallel: options.MaxParallel = None,
     serial: options.Serial = False,
     threshold: options.Threshold = None,
+    never_stop: options.NeverStop = False,
     min_sample: options.MinSample = None,
     pause_on_failure: options.PauseOnFailure = False,
     step_timeout: options.StepTimeout = None,
@@ -74,10 +75,10 @@ def create(
         "name": name, "app": app, "version": version, "type": kind, "description": description, "force": force or None,
         "selection": options.selection(site, group, select, all_sites),
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
-        "on_failure": options.on_failure(threshold, min_sample, pause_on_failure),
+        "on_failure": options.on_failure(threshold, never_stop, min_sample, pause_on_failure),
         "step_timeout_seconds": specs.seconds(step_timeout, "--step-timeout"),
     }  # fmt: skip
-    spec = specs.merged(specs.read_spec(file) if file else {}, given)
+    spec = options.unstopped(specs.merged(specs.read_spec(file) if file else {}, given), never_stop)
     answer = session.command("POST", "/v1/strategies", spec)
     if not apply_now:
         return session.screen.done(f"strategy {spec.get('name')} is ready: `belay strategy apply` starts it", answer)

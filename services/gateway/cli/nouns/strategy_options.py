@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from services.gateway.cli import spec as specs
+from services.gateway.cli.outcome import usage
 
 Many = list[str] | None
 
@@ -21,8 +22,16 @@ All = Annotated[bool, Option("--all", help="Select the whole fleet.")]
 Stages = Annotated[Many, Option("--stage", metavar="STAGE", help=f"{specs.STAGE_HELP}.")]
 MaxParallel = Annotated[str | None, Option(metavar="LIMIT", help="1 to 5000, or a per cent such as 20%.")]
 Serial = Annotated[bool, Option("--serial", help="One site after another.")]
-Threshold = Annotated[str | None, Option(metavar="LIMIT", help="Stop at so many failures in a stage, not one.")]
-MinSample = Annotated[int | None, Option(help="Finished sites needed before a per cent counts.")]
+Threshold = Annotated[
+    str | None,
+    Option(
+        metavar="LIMIT", help="3: stop at the third failure of a stage; 20%: once more than 20% of its sites failed."
+    ),
+]
+NeverStop = Annotated[
+    bool, Option("--never-stop", help="No failure stops it, but a stage in which every site failed does.")
+]
+MinSample = Annotated[int | None, Option(help="Finished sites before a per cent stops a stage that still runs.")]
 PauseOnFailure = Annotated[bool, Option("--pause-on-failure", help="Then wait for a person instead of ending.")]
 StepTimeout = Annotated[str | None, Option(metavar="TIME", help="The longest one site may take: 90s, 5m, 2h.")]
 Force = Annotated[bool, Option("--force", help="Also sites that run the release already.")]
@@ -36,7 +45,17 @@ def selection(sites: Many, groups: Many, labels: Many, everything: bool) -> dict
     return {**chosen, "all": everything or None}
 
 
-def on_failure(threshold: str | None, min_sample: int | None, pause: bool) -> dict[str, Any]:
-    """When failures stop it; a threshold means that the first one does not."""
-    stop, then = (False if threshold else None), ("pause" if pause else None)
+def on_failure(threshold: str | None, never: bool, min_sample: int | None, pause: bool) -> dict[str, Any]:
+    """When failures stop it; a threshold means that the first one does not. Raises a usage error for contradictions."""
+    if never and threshold:
+        raise usage("--never-stop and --threshold contradict each other", "give one of them")
+    stop, then = (False if threshold or never else None), ("pause" if pause else None)
     return {"stop_on_failure": stop, "threshold": threshold, "min_sample": min_sample, "then": then}
+
+
+def unstopped(spec: dict[str, Any], never: bool) -> dict[str, Any]:
+    """The spec without the threshold that a file may set, where `--never-stop` was given: options win over files."""
+    if not never:
+        return spec
+    kept = {key: value for key, value in spec["on_failure"].items() if key != "threshold"}
+    return spec | {"on_failure": kept}

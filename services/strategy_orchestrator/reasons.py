@@ -1,0 +1,72 @@
+"""Why something waits, stopped or goes on waiting: one code, one line, in the numbers of now. Pure.
+
+What stands in the rows is what happened; what is told here is what it has come to since: failures that came after the
+one that stopped a strategy, and running sites that an abort still waits for.
+"""
+
+from services.strategy_orchestrator.domain import Stage, Strategy
+from services.strategy_orchestrator.policy import FAILURE_RATE, FAILURE_THRESHOLD, rate, trips, verdict
+from shared.messages.strategy import Why
+from shared.messages.words import StageState, StrategyState
+
+
+def why_now(strategy: Strategy) -> Why:
+    """Why a strategy is where it is."""
+    why = _counted(strategy)
+    running = strategy.counts.running
+    if strategy.state is not StrategyState.ABORTING or not running:
+        return why
+    return Why(code=why.code, message=f"{why.message}; waits for {sites(running)} to end")
+
+
+def _counted(strategy: Strategy) -> Why:
+    """The reason of a strategy that its own failures stopped, with all of them."""
+    code = strategy.why.code
+    if code == FAILURE_THRESHOLD:
+        over = (s for s in strategy.stages if trips(strategy.policy, s.counts, s.forgiven))
+        if stage := next(over, None):
+            return Why(code=code, message=verdict(strategy.policy, stage.name, stage.counts))
+    if code == FAILURE_RATE:
+        failing = (s for s in strategy.stages if s.state is not StageState.COMPLETE and s.counts.failed)
+        if stage := next(failing, None):
+            return Why(code=code, message=rate(stage.name, stage.counts))
+    return strategy.why
+
+
+def why_waiting(strategy: Strategy, stage: Stage) -> Why | None:
+    """Why a stage is not further; None when it has ended."""
+    if not stage.counts.waiting:
+        return _why_soaking(stage) or _why_finishing(stage)
+    if strategy.state is StrategyState.READY:
+        return Why(code="not_started", message="the strategy is ready and was not applied yet")
+    if strategy.state is StrategyState.PAUSED:
+        return why_now(strategy)
+    if earlier := next((s for s in strategy.stages[: stage.position] if s.state is not StageState.COMPLETE), None):
+        return _why_behind(earlier)
+    if stage.counts.running >= stage.max_parallel:
+        message = f"{stage.counts.running} of {stage.max_parallel} slots are taken"
+        return Why(code="max_parallel", message=message)
+    return Why(code="site_busy", message=f"busy with another operation: {sites(stage.parked)}")
+
+
+def _why_finishing(stage: Stage) -> Why | None:
+    if not stage.counts.running:
+        return None
+    return Why(code="finishing", message=f"waits for its last running sites: {stage.counts.running}")
+
+
+def _why_soaking(stage: Stage) -> Why | None:
+    if stage.state is not StageState.SOAKING or stage.soak_until is None:
+        return None
+    return Why(code="soaking", message=f"soaks until {stage.soak_until:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _why_behind(earlier: Stage) -> Why:
+    if why := _why_soaking(earlier):
+        return Why(code="soaking", message=f"stage {earlier.name} {why.message}")
+    return Why(code="earlier_stage", message=f"stage {earlier.name} comes first")
+
+
+def sites(count: int) -> str:
+    """`1 site`, `2 sites`."""
+    return "1 site" if count == 1 else f"{count} sites"
