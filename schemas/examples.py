@@ -147,6 +147,7 @@ EXAMPLES: tuple[Message, ...] = (
         stages=(strategy.StagePlan(position=0, name="canary", sites=1, max_parallel=1, soak_seconds=600),),
         excluded=(strategy.Excluded(site="oslo-2", code="unmanaged", message="site oslo-2 is unmanaged"),),
         excluded_count=1,
+        created_by="ann",
         created_at=AT,
     ),
     strategy.StrategyStateChanged(
@@ -172,7 +173,7 @@ EXAMPLES: tuple[Message, ...] = (
         steps=(strategy.StepChange(site="oslo-1", stage=0, state=words.StepState.RUNNING, operation_id=OPERATION),),
         at=AT,
     ),
-    strategy.StrategyDeleted(strategy_id=STRATEGY, name="shop-2", at=AT),
+    strategy.StrategyDeleted(strategy_id=STRATEGY, name="shop-2", by="ann", reason="superseded", at=AT),
     notifier.MarkNotificationsRead(ids=(1, 2)),
     notifier.AddSubscription.model_validate({"name": "pager", "url": "https://hooks.example.org/belay"}),
     notifier.RemoveSubscription(name="pager"),

@@ -121,7 +121,8 @@ async def migrate(pool: Pool, package: str) -> None:
         await conn.execute("create table if not exists migration (name text primary key, at timestamptz default now())")
         done = {row["name"] for row in await conn.fetch("select name from migration")}
         for name, sql in _missing(package, done).items():
-            await conn.execute(sql)
+            if sql:  # asyncpg breaks on an empty statement
+                await conn.execute(sql)
             await conn.execute("insert into migration (name) values ($1)", name)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from services.gateway.auditing import about
 from services.gateway.domain import Identity
 from services.gateway.store import commands
 from services.gateway.store.commands import AuditRow, CommandRow, Noted
@@ -33,7 +34,8 @@ class Letter:
     @property
     def audit(self) -> AuditRow:
         """`sent` until its answer takes that place."""
-        return AuditRow(self.who.name, self.who.role, self.command.TYPE, self.target, self.command_id, "sent")
+        who, command = self.who, self.command
+        return AuditRow(who.name, who.role, command.TYPE, self.target, about(command), self.command_id, "sent")
 
 
 async def post(ledger: Ledger, letters: Sequence[Letter]) -> list[Noted]:

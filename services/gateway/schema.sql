@@ -10,7 +10,8 @@ create table token (
     role text not null check (role in ('viewer', 'operator', 'approver', 'admin')),
     hash text not null, -- argon2; the token itself is never stored
     created_by text not null,
-    created_at timestamptz not null
+    created_at timestamptz not null,
+    last_used_at timestamptz -- to the minute: a row is not written for each request
 );
 
 create table command (
@@ -41,10 +42,13 @@ create table audit (
     role text not null,
     action text not null, -- type of the command, or what was done in the gateway itself
     target text not null, -- path of the request
+    about text not null default '', -- names of what the command speaks of, in one line
     command_id text,
     result text not null -- sent, accepted, rejected, or done
 );
 create index audit_by_command on audit (command_id) where result = 'sent';
+create index audit_by_actor on audit (actor, id);
+create index audit_by_time on audit (at);
 
 -- Events for people ---------------------------------------------------------------------------------------------
 

@@ -113,6 +113,8 @@ class Tokens:
             async with self._runs:
                 if not await asyncio.to_thread(_fits, row["hash"], token):
                     return None
+        async with self._pool.acquire() as conn:
+            await store.use(conn, identifier, datetime.now(UTC))
         identity = Identity(row["id"], row["name"], Role(row["role"]))
         return Verified(identity, row["hash"], time.monotonic() + self._cache_seconds)
 

@@ -103,11 +103,11 @@ def total_of(parts: Iterable[Counts]) -> Counts:
 # -- what people ask for ------------------------------------------------------------------------------------------
 
 
-def apply(strategy: Strategy) -> Strategy:
+def apply(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Start a strategy that is ready."""
     if strategy.state is not S.READY:
         raise Refused(_wrong_state(strategy, "apply", "ready"))
-    return _to(strategy, S.APPLYING, Why(code="applying", message="started"))
+    return _to(strategy, S.APPLYING, Why(code="applying", message=_by(f"started by {by or 'an operator'}", reason)))
 
 
 def pause(strategy: Strategy, by: str, reason: str) -> Strategy:
@@ -136,12 +136,13 @@ def abort(strategy: Strategy, by: str, reason: str) -> Strategy:
     return replace(_to(strategy, S.ABORTING, why), ends_as=S.ABORTED)
 
 
-def retry(strategy: Strategy, by: str) -> Strategy:
+def retry(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Try failed and aborted sites again: they wait, and the stages that have such sites open anew."""
     if strategy.state not in {S.FAILED, S.ABORTED}:
         raise Refused(_wrong_state(strategy, "retry", "failed or aborted"))
     stages = tuple(_reopened(stage) for stage in strategy.stages)
-    why = Why(code="applying", message=f"failed and aborted sites are tried again by {by or 'an operator'}")
+    message = _by(f"failed and aborted sites are tried again by {by or 'an operator'}", reason)
+    why = Why(code="applying", message=message)
     return _to(replace(strategy, stages=stages), S.APPLYING, why)
 
 

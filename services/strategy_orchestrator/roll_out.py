@@ -96,6 +96,7 @@ async def _keep(turn: Turn, envelope: Envelope[CreateStrategy], made: Plan) -> V
         stages=tuple(made.stages),
         excluded=tuple(made.excluded[:EXCLUDED_SHOWN]),
         excluded_count=len(made.excluded),
+        created_by=envelope.actor,
         created_at=turn.now,
     )
     score.emit(turn, planned)
@@ -154,8 +155,8 @@ async def _move(turn: Turn, envelope: Envelope[Any], change: Change) -> Verdict:
     return Accepted({"strategy_id": strategy_id, "state": scores[0].now.state})
 
 
-async def _apply(conductor: Conductor, score: Score, _turn: Turn, _envelope: Envelope[Any]) -> None:
-    score.now = domain.apply(score.now)
+async def _apply(conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
+    score.now = domain.apply(score.now, envelope.actor, envelope.data.reason)
     await conductor.hold(score)
 
 
@@ -172,7 +173,7 @@ async def _abort(_conductor: Conductor, score: Score, _turn: Turn, envelope: Env
 
 
 async def _retry(conductor: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
-    score.now = domain.retry(score.now, envelope.actor)
+    score.now = domain.retry(score.now, envelope.actor, envelope.data.reason)
     rows = await store.reopen_steps(turn.conn, score.now.id)
     await conductor.hold(score)
     score.note(rows)
@@ -183,7 +184,8 @@ async def _retry(conductor: Conductor, score: Score, turn: Turn, envelope: Envel
 async def _delete(_conductor: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
     domain.check_deletable(score.now)
     sequence = await store.delete_strategy(turn.conn, score.now.id, turn.now)
-    event = StrategyDeleted(strategy_id=score.now.id, name=score.now.name, at=turn.now)
+    about = {"strategy_id": score.now.id, "name": score.now.name, "by": envelope.actor, "reason": envelope.data.reason}
+    event = StrategyDeleted(**about, at=turn.now)
     turn.emit(event, sequence=sequence or 0, cause=envelope)
 
 

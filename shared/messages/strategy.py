@@ -370,6 +370,7 @@ class StrategyPlanned(Event):
     stages: tuple[StagePlan, ...]
     excluded: tuple[Excluded, ...] = Field(default=(), description="at most 1,000; `excluded_count` is exact")
     excluded_count: int = 0
+    created_by: str = Field(default="", description="who asked for it; empty = nobody said")
     created_at: datetime
 
 
@@ -430,4 +431,6 @@ class StrategyDeleted(Event):
 
     strategy_id: Identifier
     name: Name
+    by: str = Field(default="", description="who asked for it; empty = nobody said")
+    reason: Text = ""
     at: datetime

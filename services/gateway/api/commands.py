@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from services.gateway.api.pages import LARGEST, Page, Paging, page, start
 from services.gateway.api.problems import unknown
 from services.gateway.api.routes import Call, Route
 from services.gateway.domain import Role
 from services.gateway.store import commands as store
+from services.gateway.store.commands import AuditFilter
 from shared.messages.base import Fault
 
 
@@ -43,7 +44,8 @@ class AuditView(BaseModel):
     role: Role
     action: str = Field(description="type of the command, or what was done in the gateway itself")
     target: str = Field(description="path of the request")
-    result: str
+    about: str = Field(description="names of what it is about, in one line")
+    result: str = Field(description="sent, accepted, rejected, or done (in the gateway itself)")
     command_id: str | None
     body: dict[str, Any] | None = Field(description="the command; null once it is forgotten")
     faults: list[Fault] | None
@@ -52,7 +54,12 @@ class AuditView(BaseModel):
 class AuditQuery(Paging):
     """Filters of the audit."""
 
-    actor: str | None = None
+    actor: str | None = Field(default=None, description="name of the token")
+    about: str | None = Field(default=None, max_length=200, description="part of a name or path, whatever its case")
+    action: str | None = Field(default=None, max_length=200, description="part of the action: `abort_strategy`")
+    result: Literal["sent", "accepted", "rejected", "done"] | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 async def show(call: Call) -> CommandView:
@@ -67,8 +74,9 @@ async def show(call: Call) -> CommandView:
 async def audit(call: Call) -> Page[AuditView]:
     """GET /v1/audit."""
     (before,) = start(call.query, LARGEST)
+    wanted = AuditFilter(**call.query.model_dump(exclude={"limit", "cursor"}))
     async with call.gateway.pool.acquire() as conn:
-        rows = await store.list_audit(conn, before, call.query.limit + 1, call.query.actor)
+        rows = await store.list_audit(conn, before, call.query.limit + 1, wanted)
     return page(Page[AuditView], rows, call.query, lambda row: [row["id"]])
 
 

@@ -100,7 +100,7 @@ async def replay(call: Call) -> CommandAnswer:
     facts = {"topic": topic, "offsets": sorted(records)}
     fingerprint = hashlib.blake2b(f"{topic} {sorted(records)}".encode(), digest_size=16).digest()
     row = CommandRow(command_id, REPLAY, call.who.name, fingerprint, facts)
-    audit = AuditRow(call.who.name, call.who.role, REPLAY, call.request.path, command_id, "done")
+    audit = AuditRow(call.who.name, call.who.role, REPLAY, call.request.path, topic, command_id, "done")
     async with call.gateway.ledger.turn() as turn:
         noted = (await claim(turn, [(row, audit)]))[command_id]
         if noted.fresh:

@@ -32,6 +32,7 @@ class TokenView(BaseModel):
     role: Role
     created_by: str
     created_at: datetime
+    last_used_at: datetime | None = Field(description="to the minute; null = never")
 
 
 class TokenBody(Model):
@@ -78,7 +79,7 @@ async def create(call: Call) -> NewTokenView:
         if minted is None:
             raise Problem.because("token_exists", f"there is a token named {body.name!r} already", "name", body.name)
         target = f"/v1/tokens/{minted.id}"
-        await _audit(turn, call.who, f"create_token {body.role}", target)
+        await _audit(turn, call.who, f"create_token {body.role}", target, body.name)
     return NewTokenView(id=minted.id, name=body.name, role=body.role, token=minted.secret)
 
 
@@ -95,13 +96,13 @@ async def delete(call: Call) -> DeletedView:
                 "last_admin", "this is the last token of an admin; make another first", "id", token_id
             )
         await store.delete(turn.conn, token_id)
-        await _audit(turn, call.who, "delete_token", call.request.path)
+        await _audit(turn, call.who, "delete_token", call.request.path, row["name"])
     call.gateway.tokens.forget()
     return DeletedView(id=token_id, name=row["name"])
 
 
-async def _audit(turn: Turn, who: Identity, action: str, target: str) -> None:
-    await commands.audit(turn.conn, [AuditRow(who.name, who.role, action, target, None, "done")], turn.now)
+async def _audit(turn: Turn, who: Identity, action: str, target: str, name: str) -> None:
+    await commands.audit(turn.conn, [AuditRow(who.name, who.role, action, target, name, None, "done")], turn.now)
 
 
 ROUTES = (

@@ -69,7 +69,8 @@ def _planned(learned: Learned, event: Envelope[strategy.StrategyPlanned]) -> Non
     for s in plan.stages:
         row = StagePlanRow(key, s.position, s.name, s.sites, s.max_parallel, s.soak_seconds, plan.created_at)
         learned.stage_plans[key, s.position] = row
-    message = f"planned with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages"
+    by = f" by {plan.created_by}" if plan.created_by else ""
+    message = f"planned{by} with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages"
     learned.timeline.append(TimelineRow(event.id, key, plan.created_at, "strategy", "planned", message, None))
 
 
@@ -121,7 +122,9 @@ def _failure(event: Envelope[strategy.StepsChanged], step: StepChange) -> Timeli
 def _deleted(learned: Learned, event: Envelope[strategy.StrategyDeleted]) -> None:
     s = event.data
     learned.deleted.add(s.strategy_id)
-    learned.timeline.append(TimelineRow(event.id, s.strategy_id, s.at, "strategy", "deleted", "deleted", None))
+    by = f" by {s.by}" if s.by else ""
+    message = f"deleted{by}: {s.reason}" if s.reason else f"deleted{by}"
+    learned.timeline.append(TimelineRow(event.id, s.strategy_id, s.at, "strategy", "deleted", message, None))
 
 
 def _why(moved: strategy.StageProgressed) -> Why:

@@ -1,6 +1,7 @@
 """Commands that were sent through this gateway, and the audit of who did what."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ class AuditRow(NamedTuple):
     role: str
     action: str
     target: str
+    about: str
     command_id: str | None
     result: str
 
@@ -90,10 +92,22 @@ async def prune(conn: Connection, before: datetime) -> int:
 
 async def audit(conn: Connection, rows: Sequence[AuditRow], now: datetime) -> None:
     """Note who does what."""
-    names = ("actors", "roles", "actions", "targets", "ids", "results")
-    await SQL.run(conn, "put_audit", **dict(zip(names, columns(rows, 6), strict=True)), now=now)
+    names = ("actors", "roles", "actions", "targets", "abouts", "ids", "results")
+    await SQL.run(conn, "put_audit", **dict(zip(names, columns(rows, 7), strict=True)), now=now)
 
 
-async def list_audit(conn: Connection, before: int, limit: int, actor: str | None) -> list[asyncpg.Record]:
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries of the audit; None = any. `about` is looked for in names and paths, whatever its case."""
+
+    actor: str | None = None
+    about: str | None = None
+    action: str | None = None
+    result: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def list_audit(conn: Connection, before: int, limit: int, wanted: AuditFilter) -> list[asyncpg.Record]:
     """The audit, newest first, with ids below `before`."""
-    return await SQL.fetch(conn, "list_audit", before=before, limit=limit, actor=actor)
+    return await SQL.fetch(conn, "list_audit", before=before, limit=limit, **asdict(wanted))

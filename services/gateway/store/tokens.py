@@ -29,6 +29,11 @@ async def find(conn: Connection, token_id: str) -> asyncpg.Record | None:
     return await SQL.row(conn, "find_token", id=token_id)
 
 
+async def use(conn: Connection, token_id: str, now: datetime) -> None:
+    """Note that a token opened something; to the minute."""
+    await SQL.run(conn, "use_token", id=token_id, now=now)
+
+
 async def count(conn: Connection) -> int:
     """How many there are."""
     return int(await SQL.value(conn, "count_tokens"))

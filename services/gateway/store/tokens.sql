@@ -10,6 +10,11 @@ on conflict (name) do nothing returning id;
 -- name: find_token
 select id, name, role, hash from token where id = :id;
 
+-- name: use_token
+-- Once a minute at most, whatever the number of requests.
+update token set last_used_at = :now::timestamptz
+where id = :id and (last_used_at is null or last_used_at < :now::timestamptz - interval '1 minute');
+
 -- name: count_tokens
 select count(*) from token;
 
@@ -20,4 +25,4 @@ select count(*) from token where role = 'admin' and id != :id;
 delete from token where id = :id;
 
 -- name: list_tokens
-select id, name, role, created_by, created_at from token where name > :after order by name limit :limit;
+select id, name, role, created_by, created_at, last_used_at from token where name > :after order by name limit :limit;

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { fill, h } from "./dom.js";
 import { faults } from "./page.js";
-import { forget, keep, session } from "./session.js";
+import { drop, keep, session } from "./session.js";
 
 /** Learn who the kept token belongs to. Raises a Problem when it is refused. */
 export async function whoAmI() {
@@ -60,7 +60,7 @@ async function enter(event, { field, trouble, button, resolve }) {
     await whoAmI();
     resolve();
   } catch (error) {
-    forget();
+    drop();
     fill(
       trouble,
       error.status === 401 ? "This token is not known here. Check that it was copied whole." : faults(error),

@@ -1,6 +1,7 @@
 // Wiring only: log in, connect the stream, show the view of the address.
 
 import { unanswered } from "./api.js";
+import { auditView } from "./audit.js";
 import { fill } from "./dom.js";
 import { refused } from "./feedback.js";
 import { on, onConnection, stream } from "./live.js";
@@ -13,7 +14,7 @@ import { failure } from "./page.js";
 import { restUnseen } from "./presence.js";
 import { bundleView, releaseView, releasesView } from "./releases.js";
 import { startRouter } from "./router.js";
-import { forget, session, tokenFromAddress } from "./session.js";
+import { drop, forget, onForgotten, session, tokenFromAddress, tokenFromOtherTab } from "./session.js";
 import { markPlace, startShell, startTheme } from "./shell.js";
 import { siteView } from "./site.js";
 import { sitesView } from "./sites.js";
@@ -35,6 +36,7 @@ const ROUTES = [
   ["/operations/:id", operationView, "operations"],
   ["/notifications", notificationsView, "notifications"],
   ["/system", systemView, "system"],
+  ["/audit", auditView, "audit"],
 ];
 
 const PATIENCE_MS = 300;
@@ -45,6 +47,7 @@ let stopRouter = () => {};
 
 async function start(why = null) {
   tokenFromAddress();
+  if (!session.token) await tokenFromOtherTab();
   const kept = Boolean(session.token);
   if (!(await knownToken())) await askForToken(root, why ?? (kept ? EXPIRED : null));
   fill(root);
@@ -79,6 +82,11 @@ async function knownToken() {
 function logOut(why = null) {
   if (!session.role) return; // nobody is logged in: the form for the token says what was wrong with it
   forget();
+  leave(why);
+}
+
+function leave(why = null) {
+  drop();
   stream.stop();
   stopRouter();
   start(why);
@@ -94,6 +102,7 @@ startTheme();
 restUnseen(stream);
 on("command_rejected", showLateRefusal);
 on("command_accepted", ({ data }) => unanswered.delete(data?.command_id));
-addEventListener("logged-out", () => logOut(EXPIRED));
+addEventListener("logged-out", () => session.role && leave(EXPIRED));
+onForgotten(() => leave());
 addEventListener("hashchange", () => location.hash.startsWith("#token=") && location.reload());
 start();

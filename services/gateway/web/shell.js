@@ -3,7 +3,7 @@
 import { announce, fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { onConnection } from "./live.js";
-import { session } from "./session.js";
+import { may, session } from "./session.js";
 
 const PLACES = [
   ["strategies", "Strategies", "#/"],
@@ -12,6 +12,7 @@ const PLACES = [
   ["operations", "Operations", "#/operations"],
   ["notifications", "Notifications", "#/notifications"],
   ["system", "System", "#/system"],
+  ["audit", "Audit", "#/audit", "admin"],
 ];
 const CONNECTION = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
 const THEME = "belay.theme";
@@ -32,7 +33,7 @@ export function startShell(logOut) {
       h("img", { src: "/static/logo.svg", alt: "", width: 26, height: 26 }),
       "Belay",
     ),
-    h("nav", { "aria-label": "Main" }, PLACES.map(link)),
+    h("nav", { "aria-label": "Main" }, PLACES.filter(([, , , role]) => !role || may(role)).map(link)),
     h("div", { class: "who" }, connection, themeButton(), person(logOut)),
   );
 }

@@ -60,6 +60,20 @@ async def test_a_deleted_token_opens_nothing_at_any_replica_and_the_last_admin_s
         assert (refused.status, refused.body["code"]) == (409, "last_admin")
         audit = (await one.get("/v1/audit?actor=admin"))["items"]
         assert [entry["action"] for entry in audit] == ["delete_token", "create_token operator"]
+        assert {entry["about"] for entry in audit} == {"ci"}
+
+
+async def test_the_list_says_when_a_token_was_last_used_and_a_wrong_secret_is_no_use(world: World) -> None:
+    async with gateway(world) as door:
+        made = (await door.ask("POST", "/v1/tokens", {"name": "ci", "role": "viewer"})).body
+        wrong = f"belay_{made['id']}_{'x' * 43}"
+        assert (await door.ask("GET", "/v1/me", token=wrong)).status == 401
+        used = {item["name"]: item["last_used_at"] for item in (await door.get("/v1/tokens"))["items"]}
+        assert used["admin"] is not None
+        assert used["ci"] is None
+        assert (await door.ask("GET", "/v1/me", token=made["token"])).status == 200
+        used = {item["name"]: item["last_used_at"] for item in (await door.get("/v1/tokens"))["items"]}
+        assert used["ci"] is not None
 
 
 async def test_a_verified_token_does_not_cost_a_hash_again(world: World) -> None:

@@ -160,17 +160,17 @@ def test_an_abort_before_the_start_ends_at_once() -> None:
 def test_a_retry_runs_only_what_failed_or_was_aborted() -> None:
     ended = strategy(stage(0, sites=2, complete=2), stage(1, sites=4, complete=1, failed=1, aborted=2), state=S.FAILED)
     ended = replace(ended, stages=(replace(ended.stages[0], state=StageState.COMPLETE), ended.stages[1]))
-    moves = advance(domain.retry(ended, "ann"), NOW)
+    moves = advance(domain.retry(ended, "ann", ""), NOW)
     assert (moves.stage, moves.start) == (1, 2)
     assert moves.strategy.counts == Counts(waiting=3, complete=3)
 
 
 REQUESTS = {
-    "apply": (domain.apply, {S.READY}),
+    "apply": (lambda s: domain.apply(s, "", ""), {S.READY}),
     "pause": (lambda s: domain.pause(s, "", ""), {S.APPLYING}),
     "resume": (lambda s: domain.resume(s, "", ""), {S.PAUSED}),
     "abort": (lambda s: domain.abort(s, "", ""), {S.READY, S.APPLYING, S.PAUSED}),
-    "retry": (lambda s: domain.retry(s, ""), {S.FAILED, S.ABORTED}),
+    "retry": (lambda s: domain.retry(s, "", ""), {S.FAILED, S.ABORTED}),
     "delete": (domain.check_deletable, {S.READY, S.COMPLETE, S.FAILED, S.ABORTED}),
 }
 

@@ -1,0 +1,51 @@
+-- What the catalog owns: bundles on their way to being releases, and the releases.
+
+create table bundle (
+    -- One row for each content ever published. Its state is the whole life of a release (domain.TRANSITIONS).
+    sha256 text primary key check (sha256 ~ '^[0-9a-f]{64}$'),
+    bytes bigint not null check (bytes > 0),
+    file_name text not null,
+    state text not null check (state in ('validating', 'rejected', 'available', 'withdrawn')),
+    sequence bigint not null default 0, -- of the events about it
+    faults jsonb not null default '[]',
+    received_at timestamptz not null,
+    settled_at timestamptz,
+    check ((state = 'validating') = (settled_at is null)),
+    check ((state = 'rejected') = (faults <> '[]'))
+);
+
+create table app (
+    name text primary key,
+    scheme text not null check (scheme in ('pep440', 'semver')) -- fixed by the first release
+);
+
+create table release (
+    id text primary key,
+    app text not null references app,
+    version text not null,
+    canonical text not null, -- equal for versions that compare as equal, such as 1.0 and 1.0.0
+    description text not null,
+    bundle_sha256 text not null unique references bundle,
+    upgrades_from_any boolean not null, -- true = reachable from every version; false = from its edges alone
+    published_at timestamptz not null,
+    withdrawn_reason text,
+    unique (app, version),
+    unique (app, canonical)
+);
+
+create table component (
+    release_id text not null references release,
+    position integer not null,
+    name text not null,
+    driver text not null,
+    spec jsonb not null, -- as in the manifest
+    primary key (release_id, position),
+    unique (release_id, name)
+);
+
+create table upgrade_edge (
+    release_id text not null references release,
+    position integer not null,
+    from_range text not null check (from_range <> ''), -- a version range in the scheme of the app
+    primary key (release_id, position)
+);

@@ -1,0 +1,117 @@
+-- What the deployer owns: what runs where, and the operations that change it.
+
+create table site (
+    -- Projection of strategy.events.
+    name text primary key,
+    driver text not null,
+    params jsonb not null,
+    simplex boolean not null,
+    gone boolean not null default false -- forgotten sites stay while operations on them come to their end
+);
+
+create table hold (
+    -- Projection of strategy.events: the strategy that a site takes part in.
+    site text primary key,
+    strategy_id text not null,
+    strategy text not null
+);
+create index hold_by_strategy on hold (strategy_id);
+
+create table feed (
+    -- The last event taken of each aggregate that is projected: a repeated one must not undo a later one.
+    aggregate text primary key,
+    sequence bigint not null
+);
+
+create table release (
+    -- Projection of catalog.events. Withdrawn ones stay: sites that run them may have to return to them.
+    app text not null,
+    version text not null,
+    scheme text not null,
+    upgrades_from text[], -- null = from any
+    bundle_sha256 text not null,
+    components jsonb not null,
+    drivers text[] not null,
+    withdrawn boolean not null default false,
+    primary key (app, version)
+);
+
+create table deployment (
+    -- An app on a site, as its last operation left it.
+    site text not null,
+    app text not null,
+    version text, -- the release that runs; null = none
+    leftovers text[] not null default '{}', -- releases left half-done: their components may still lie there
+    status text not null check (status in
+        ('new', 'operational', 'apply_error', 'update_error', 'rollback_error', 'remove_error', 'removed')),
+    history text[] not null default '{}', -- the releases before the current one, latest last
+    operation_id text not null,
+    nth bigint not null default 1, -- so many operations have ended here; each event of an end says it
+    primary key (site, app),
+    check (status <> 'operational' or (version is not null and leftovers = '{}')),
+    check (status not in ('new', 'removed') or (version is null and leftovers = '{}' and history = '{}'))
+) with (fillfactor = 80);
+
+create table component_revision (
+    -- What the driver recorded for a component when a release became operational; a rollback returns to it.
+    site text not null,
+    app text not null,
+    component text not null,
+    version text not null,
+    revision text not null,
+    driver text not null,
+    digest text not null,
+    primary key (site, app, component, version)
+);
+
+create table runner (
+    -- Who works on operations. One lease a replica, kept alive by its heartbeat.
+    id text primary key,
+    instance text not null unique, -- the replica; when it starts anew, its former runner has ended
+    lease_until timestamptz not null
+);
+
+create table operation (
+    id text primary key, -- that of the command
+    site text not null,
+    app text not null,
+    kind text not null check (kind in ('apply', 'update', 'rollback', 'recover', 'remove')),
+    from_version text,
+    to_version text,
+    strategy_id text,
+    timeout_seconds integer not null,
+    correlation_id text not null,
+    actor text not null,
+    requested_at timestamptz not null,
+    cancel_reason text, -- somebody wants it stopped
+    runner text, -- who works on it; null = waits. Its result counts only from this one
+    claims integer not null default 0, -- how often it was taken up
+    sequence bigint not null default 0, -- of its events
+    state text not null default 'queued' check (state in
+        ('queued', -- accepted
+         'running', -- queued ->; only operations that last are ever seen in it
+         'recovering', -- queued, running ->
+         'succeeded', -- queued, running ->
+         'failed')), -- any but succeeded ->
+    course jsonb, -- how far it has come; written before anything that a restart could not find out again
+    plan jsonb,
+    finished_at timestamptz,
+    check ((finished_at is not null) = (state in ('succeeded', 'failed')))
+) with (fillfactor = 70);
+
+-- One operation at a time on a site: whoever comes second is rejected with site_busy.
+create unique index operation_active on operation (site) where finished_at is null;
+create index operation_waiting on operation (requested_at) where finished_at is null and runner is null;
+
+create table evidence (
+    -- What a failed release left to learn from.
+    operation_id text primary key,
+    site text not null,
+    app text not null,
+    version text,
+    cause jsonb not null,
+    plan jsonb not null,
+    phases jsonb not null,
+    last_lines jsonb not null,
+    at timestamptz not null
+);

@@ -1,0 +1,275 @@
+-- What the gateway owns (tokens, commands, audit) and what it learned from events (everything below "Read models",
+-- which can be rebuilt by reading the topics again).
+--
+-- Rows learned from events carry a stamp (seq, at): the sequence of their aggregate, then the time. A row changes
+-- only for a stamp that is not older, so that repeated and reordered events change nothing.
+
+create table token (
+    id text primary key,
+    name text not null unique,
+    role text not null check (role in ('viewer', 'operator', 'approver', 'admin')),
+    hash text not null, -- argon2; the token itself is never stored
+    created_by text not null,
+    created_at timestamptz not null
+);
+
+create table command (
+    -- Every command sent through this gateway: the same id and content gets the same answer, other content none.
+    command_id text primary key,
+    type text not null,
+    actor text not null,
+    fingerprint bytea not null,
+    body jsonb not null,
+    state text not null default 'sent' check (state in (
+        'sent',     -- in the outbox or under way
+        'accepted', -- sent -> accepted
+        'rejected'  -- sent -> rejected
+    )),
+    result jsonb not null default '{}',
+    faults jsonb not null default '[]',
+    sent_at timestamptz not null,
+    answered_at timestamptz,
+    check ((state = 'sent') = (answered_at is null))
+);
+create index command_by_age on command (sent_at);
+
+create table audit (
+    -- Who did what, when, and what came of it. Never pruned.
+    id bigint generated always as identity primary key,
+    at timestamptz not null,
+    actor text not null,
+    role text not null,
+    action text not null, -- type of the command, or what was done in the gateway itself
+    target text not null, -- path of the request
+    command_id text,
+    result text not null -- sent, accepted, rejected, or done
+);
+create index audit_by_command on audit (command_id) where result = 'sent';
+
+-- Events for people ---------------------------------------------------------------------------------------------
+
+create table event_counter (
+    -- One row. Its lock, held until the commit, gives out positions in the order of the commits: a reader that saw
+    -- position n has seen every lower one.
+    one boolean primary key default true check (one),
+    last bigint not null default 0
+);
+insert into event_counter default values;
+
+create table event_log (
+    position bigint primary key,
+    type text not null, -- short: stage_progressed
+    strategy_id text,
+    body text not null, -- JSON as it goes to the clients
+    at timestamptz not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- Read models ---------------------------------------------------------------------------------------------------
+
+create table release (
+    app text not null,
+    version text not null,
+    release_id text not null,
+    scheme text not null,
+    state text not null check (state in ('available', 'withdrawn')),
+    description text not null,
+    bundle_sha256 text not null,
+    bundle_bytes bigint not null,
+    upgrades_from jsonb,
+    components jsonb not null,
+    published_at timestamptz not null,
+    seq bigint not null,
+    at timestamptz not null,
+    primary key (app, version)
+);
+
+create table bundle (
+    bundle_sha256 text primary key,
+    file_name text not null,
+    state text not null check (state in ('validating', 'available', 'rejected')),
+    app text,
+    version text,
+    faults jsonb not null default '[]',
+    at timestamptz not null
+);
+
+create table site (
+    name text primary key,
+    group_name text,
+    labels jsonb not null,
+    driver text not null,
+    params jsonb not null,
+    managed boolean not null,
+    simplex boolean not null,
+    removed boolean not null default false, -- kept, so that an older event cannot bring it back
+    seq bigint not null,
+    at timestamptz not null
+);
+create index site_by_group on site (group_name);
+create index site_by_label on site using gin (labels jsonb_path_ops);
+
+create table hold (
+    -- The strategy that took a site last. It may come before the site itself.
+    site text primary key,
+    strategy_id text not null,
+    strategy text not null,
+    seq bigint not null
+) with (fillfactor = 50);
+
+create table hold_end (
+    -- Strategies that let go of all their sites: one row, whatever the number of sites.
+    strategy_id text primary key,
+    seq bigint not null
+);
+
+create view holder as
+    select site, strategy_id, strategy from hold h
+    where not exists (select from hold_end e where e.strategy_id = h.strategy_id and e.seq >= h.seq);
+
+create table site_group (
+    name text primary key,
+    description text not null,
+    apply_type text not null,
+    max_parallel text not null, -- a number or a per cent
+    removed boolean not null default false,
+    seq bigint not null,
+    at timestamptz not null
+);
+
+create table deployment (
+    -- As the last operation on the site left it; written with the end of that operation, which counts once.
+    site text not null,
+    app text not null,
+    version text,
+    status text not null,
+    operation_id text,
+    strategy_id text,
+    nth bigint not null default 0, -- so many operations had ended there, by the deployer's count
+    at timestamptz not null,
+    primary key (site, app)
+) with (fillfactor = 50);
+
+create table operation (
+    position bigint generated always as identity, -- newest last, for pages
+    operation_id text primary key,
+    site text not null,
+    app text not null,
+    kind text not null,
+    state text not null check (state in (
+        'queued',    -- accepted by the deployer
+        'running',   -- queued -> running
+        'succeeded', -- queued, running -> succeeded
+        'failed'     -- queued, running -> failed
+    )),
+    phase text,
+    percent integer,
+    from_version text,
+    to_version text,
+    version text,
+    recovered boolean,
+    cause jsonb,
+    plan jsonb not null default '[]',
+    phases jsonb not null default '[]',
+    evidence text,
+    strategy_id text,
+    requested_at timestamptz not null,
+    finished_at timestamptz,
+    seconds double precision,
+    at timestamptz not null
+) with (fillfactor = 80);
+create unique index operation_newest on operation (position);
+create index operation_by_site on operation (site, position);
+create index operation_by_strategy on operation (strategy_id, position) where strategy_id is not null;
+
+create table strategy (
+    strategy_id text primary key,
+    name text not null,
+    spec jsonb, -- null while only its progress is known
+    state text not null,
+    why jsonb,
+    excluded jsonb not null default '[]',
+    excluded_count integer not null default 0,
+    created_at timestamptz not null,
+    started_at timestamptz,
+    finished_at timestamptz,
+    deleted boolean not null default false,
+    seq bigint not null default 0
+) with (fillfactor = 70);
+create index strategy_by_name on strategy (name);
+create index strategy_newest on strategy (created_at, strategy_id);
+
+create table stage (
+    strategy_id text not null,
+    position integer not null,
+    name text not null,
+    state text not null,
+    waiting integer not null default 0,
+    running integer not null default 0,
+    complete integer not null default 0,
+    failed integer not null default 0,
+    aborted integer not null default 0,
+    max_parallel integer not null,
+    soak_seconds integer not null default 0,
+    why jsonb,
+    seq bigint not null default 0,
+    at timestamptz not null,
+    primary key (strategy_id, position)
+) with (fillfactor = 50);
+
+create table forecast (
+    -- The monitor's advice on a stage.
+    strategy_id text not null,
+    stage integer not null,
+    failure_rate double precision not null,
+    eta_low timestamptz,
+    eta_high timestamptz,
+    at timestamptz not null,
+    primary key (strategy_id, stage)
+) with (fillfactor = 50);
+
+create table step (
+    strategy_id text not null,
+    site text not null,
+    stage integer not null,
+    state text not null,
+    attempt integer not null,
+    operation_id text,
+    why jsonb,
+    seq bigint not null,
+    at timestamptz not null,
+    primary key (strategy_id, stage, site) -- in the order of pages; not by state: its updates stay cheap (HOT)
+    -- Half of a page is too little room: a step that begins grows by the id of its operation.
+) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.05);
+
+create table timeline (
+    position bigint generated always as identity primary key,
+    entry_id text not null unique, -- of the event it came from
+    strategy_id text not null,
+    at timestamptz not null,
+    kind text not null, -- strategy, stage, site, advice
+    code text not null,
+    message text not null,
+    stage integer
+);
+create index timeline_by_strategy on timeline (strategy_id, position);
+
+create table notification (
+    notification_id bigint primary key,
+    topic text not null,
+    message text not null,
+    about text not null,
+    link text not null,
+    raised_at timestamptz not null,
+    read boolean not null default false
+);
+create index notification_unread on notification (notification_id) where not read;
+
+create table subscription (
+    name text primary key,
+    url text not null,
+    topics text[] not null,
+    state text not null,
+    reason text not null,
+    seq bigint not null,
+    at timestamptz not null
+);

@@ -1,0 +1,135 @@
+-- Sites, groups and strategies. The constraints below are the rules that no code path can break.
+
+create table fleet (
+    -- One row: the sequence of all messages about sites and groups. Locked by whoever changes them.
+    one boolean primary key default true check (one),
+    sequence bigint not null default 0
+);
+insert into fleet default values;
+
+create table site_group (
+    name text primary key,
+    description text not null default '',
+    apply_type text not null check (apply_type in ('parallel', 'serial')),
+    max_parallel text not null -- a number or a per cent
+);
+
+create table strategy (
+    id text primary key, -- the id of the command that created it
+    name text not null,
+    type text not null check (type in ('apply', 'update', 'rollback')),
+    app text not null,
+    version text,
+    spec jsonb not null,
+    state text not null check (state in (
+        'ready',    -- planned, not started
+        'applying', -- ready -> applying; paused -> applying; failed, aborted -> applying (retry)
+        'paused',   -- applying -> paused
+        'aborting', -- applying, paused -> aborting: running sites finish
+        'complete', -- applying -> complete
+        'failed',   -- applying -> failed; aborting -> failed
+        'aborted'   -- aborting -> aborted; ready -> aborted
+    )),
+    ends_as text check (ends_as in ('failed', 'aborted')), -- what `aborting` leads to
+    why_code text not null,
+    why_message text not null,
+    sequence bigint not null default 0, -- of its events
+    created_by text not null default '',
+    created_at timestamptz not null,
+    started_at timestamptz,
+    finished_at timestamptz,
+    deleted_at timestamptz,
+    check ((state = 'aborting') = (ends_as is not null)),
+    check (deleted_at is null or state not in ('applying', 'paused', 'aborting'))
+) with (fillfactor = 50);
+create unique index strategy_name on strategy (name) where deleted_at is null;
+
+create table stage (
+    strategy_id text not null references strategy (id),
+    position integer not null,
+    name text not null,
+    state text not null check (state in (
+        'waiting', 'running', 'soaking', 'complete', 'failed', 'aborted'
+    )),
+    total integer not null check (total > 0),
+    waiting integer not null check (waiting >= 0),
+    running integer not null check (running >= 0),
+    complete integer not null check (complete >= 0),
+    failed integer not null check (failed >= 0),
+    aborted integer not null check (aborted >= 0),
+    parked integer not null default 0, -- waiting ones whose site is busy
+    forgiven integer not null default 0, -- failures a person accepted by resuming
+    max_parallel integer not null check (max_parallel between 1 and 5000),
+    soak_seconds integer not null default 0,
+    soak_until timestamptz,
+    cursor integer not null, -- no step that may start stands before this position
+    forecast jsonb, -- the monitor's advice, shown as such
+    primary key (strategy_id, position),
+    constraint counts_are_exact check (waiting + running + complete + failed + aborted = total),
+    constraint parked_ones_wait check (parked between 0 and waiting),
+    constraint max_parallel_holds check (running <= max_parallel)
+) with (fillfactor = 50);
+
+create table step (
+    strategy_id text not null references strategy (id),
+    position integer not null, -- over all stages, in the order in which sites start
+    stage integer not null,
+    site text not null,
+    state text not null check (state in (
+        'waiting',  -- running -> waiting (the site was busy); failed, aborted -> waiting (retry)
+        'running',  -- waiting -> running
+        'complete', -- running -> complete
+        'failed',   -- running -> failed
+        'aborted'   -- waiting -> aborted
+    )),
+    attempt integer not null default 1,
+    parked boolean not null default false, -- waits for its site to become free, not for a slot
+    batch text, -- its operation was asked for in the command of this name
+    why_code text,
+    why_message text,
+    primary key (strategy_id, position)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+create index step_parked on step (strategy_id) where parked;
+
+create table site (
+    name text primary key,
+    group_name text references site_group (name),
+    labels jsonb not null default '{}',
+    driver text not null,
+    params jsonb not null default '{}',
+    managed boolean not null default true,
+    simplex boolean not null default false,
+    operation_id text -- a single operation that runs there
+) with (fillfactor = 70);
+create index site_by_group on site (group_name);
+create index site_by_label on site using gin (labels jsonb_path_ops);
+
+create table hold (
+    -- A site takes part in one strategy at a time. A table of its own: an index on labels makes a site dear to change.
+    site text primary key,
+    strategy_id text not null,
+    position integer not null -- its step there
+);
+
+create table deployment (
+    -- What the deployer last said of an app on a site.
+    site text not null,
+    app text not null,
+    version text,
+    previous text,
+    status text not null,
+    operation_id text not null,
+    sequence bigint not null default 1, -- of its site.state events
+    nth bigint not null default 0, -- so many operations had ended there, by the deployer's count
+    primary key (site, app)
+) with (fillfactor = 70);
+
+create table release (
+    -- What the catalog last said of a release.
+    app text not null,
+    version text not null,
+    scheme text not null,
+    upgrades_from text[], -- null = from any
+    withdrawn boolean not null default false,
+    primary key (app, version)
+);
