@@ -17,12 +17,12 @@ app = Noun("Audit: every command, who sent it, when, and how it was answered.")
 def _did(entry: Mapping[str, Any]) -> str:
     """`belay.strategy.abort_strategy.v1` -> `abort strategy`; what the gateway did itself stands as it is."""
     parts = entry["action"].split(".")
-    return (parts[2] if len(parts) == 4 else entry["action"]).replace("_", " ")
+    return str(parts[2] if len(parts) == 4 else entry["action"]).replace("_", " ")
 
 
 def _result(entry: Mapping[str, Any]) -> str:
     code = next((fault["code"] for fault in entry.get("faults") or ()), "")
-    return f"{entry['result']}: {code}" if code else entry["result"]
+    return f"{entry['result']}: {code}" if code else str(entry["result"])
 
 
 COLUMNS: tuple[Column, ...] = ("at", ("who", "actor"), ("did", _did), ("to", "about"), ("result", _result))
@@ -45,7 +45,7 @@ def list_commands(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
 ) -> None:
     """Who did what to what, and what came of it; the newest first, a line each."""
-    asked = {"actor": actor, "about": about, "action": action and action.replace(" ", "_"), "result": result}
+    asked: dict[str, Any] = {"actor": actor, "about": about, "action": action and action.replace(" ", "_"), "result": result}
     asked |= {name: when and when.astimezone().isoformat() for name, when in (("since", since), ("until", until))}
     found = session.pages("/v1/audit", **{name: value for name, value in asked.items() if value is not None})
     session.screen.table(islice(found, limit), COLUMNS, "no such command yet")
