@@ -45,7 +45,8 @@ def list_commands(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
 ) -> None:
     """Who did what to what, and what came of it; the newest first, a line each."""
-    asked: dict[str, Any] = {"actor": actor, "about": about, "action": action and action.replace(" ", "_"), "result": result}
+    did = action and action.replace(" ", "_")
+    asked: dict[str, Any] = {"actor": actor, "about": about, "action": did, "result": result}
     asked |= {name: when and when.astimezone().isoformat() for name, when in (("since", since), ("until", until))}
     found = session.pages("/v1/audit", **{name: value for name, value in asked.items() if value is not None})
     session.screen.table(islice(found, limit), COLUMNS, "no such command yet")
