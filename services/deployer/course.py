@@ -13,10 +13,9 @@ from typing import Literal
 
 from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Progress, Running
+from services.deployer.evidence import clean, last_words
 from services.deployer.plan import Plan
 from shared.messages.deployer import Cause, PhaseResult
-
-LINES_KEPT = 50
 
 
 class Leg(StrEnum):
@@ -187,7 +186,7 @@ def advance(course: Course, progress: Sequence[Progress], now: datetime, wish: C
 def _trouble(course: Course, progress: Sequence[Progress], now: datetime, wish: Cause | None) -> Cause | None:
     for way, p in zip(awaited(course), progress, strict=True):
         if isinstance(p, Broken):
-            return Cause(code=p.code, message=f"{way.component}: {p.message}"[:2_000])
+            return Cause(code=p.code, message=f"{way.component}: {clean(p.message)}"[:2_000])
     if wish and course.leg is Leg.FORWARD:
         return wish
     if now < course.deadline or not any(isinstance(p, Running) for p in progress):
@@ -220,12 +219,12 @@ def name_of(course: Course) -> str:
 def _noted(course: Course, progress: Sequence[Progress], now: datetime) -> Course:
     """The course with the results of the phase that ends here."""
     ended = list(zip(awaited(course), progress, strict=True))
-    lines = [f"{w.component}: {line}"[:500] for w, p in ended if isinstance(p, Broken) for line in p.last_lines]
+    lines = [f"{w.component}: {line}" for w, p in ended if isinstance(p, Broken) for line in last_words(p.last_lines)]
     return replace(
         course,
         phases=course.phases + tuple(_result(course, way.component, p, now) for way, p in ended),
         revisions={**course.revisions, **{w.component: p.revision for w, p in ended if isinstance(p, Done)}},
-        last_lines=(*course.last_lines, *lines)[-LINES_KEPT:],
+        last_lines=last_words((*course.last_lines, *lines)),
     )
 
 
@@ -233,9 +232,9 @@ def _result(course: Course, component: str, p: Progress, now: datetime) -> Phase
     outcome: Literal["done", "failed"] = "failed"
     detail = "it could not be stopped in time"
     if isinstance(p, Done):
-        outcome, detail = "done", p.detail
+        outcome, detail = "done", clean(p.detail)
     elif isinstance(p, Broken):
-        detail = f"{p.code}: {p.message}"
+        detail = f"{p.code}: {clean(p.message)}"
     return PhaseResult(
         name=name_of(course),
         component=component,

@@ -183,12 +183,3 @@ set revision = excluded.revision, driver = excluded.driver, digest = excluded.di
 -- name: drop_revisions
 delete from component_revision r using unnest(:sites::text[], :apps::text[]) as p (site, app)
 where r.site = p.site and r.app = p.app;
-
--- name: put_evidence
-insert into evidence (operation_id, site, app, version, cause, plan, phases, last_lines, at)
-select operation_id, site, app, version, cause::jsonb, plan::jsonb, phases::jsonb, last_lines::jsonb, :now::timestamptz
-from unnest(
-    :operation_ids::text[], :sites::text[], :apps::text[], :versions::text[], :causes::text[], :plans::text[],
-    :phases::text[], :last_lines::text[]
-) as n (operation_id, site, app, version, cause, plan, phases, last_lines)
-on conflict (operation_id) do nothing;

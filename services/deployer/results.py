@@ -8,6 +8,7 @@ from typing import Any
 from services.deployer import course as courses
 from services.deployer.course import Course, Leg
 from services.deployer.domain import Deployment, Outcome, after, status_during
+from services.deployer.evidence import told_phases
 from services.deployer.plan import Plan, Recorded
 from services.deployer.store import Finished, Saved, Store
 from services.deployer.work import Work
@@ -122,14 +123,14 @@ async def finish(turn: Turn, runner: str, works: Sequence[Work], history_kept: i
     store = Store(turn.conn)
     mine = await store.finish_operations(runner, [_finished_row(end) for end in ended], turn.now)
     ended = [end for end in ended if end.work.claim.id in mine]
-    counts = await _write(store, ended, turn.now)
+    counts = await _write(store, ended)
     for end in ended:
         if end.alone:
             _say(turn, _told_alone(end, counts[end.work.claim.id], turn.now), end.work)
     _say_together(turn, [end for end in ended if not end.alone], counts)
 
 
-async def _write(store: Store, ended: Sequence[Ended], now: datetime) -> dict[str, int]:
+async def _write(store: Store, ended: Sequence[Ended]) -> dict[str, int]:
     """Returns by operation the how many-th it was on its site."""
     if not ended:
         return {}
@@ -139,8 +140,6 @@ async def _write(store: Store, ended: Sequence[Ended], now: datetime) -> dict[st
         await store.put_revisions(recorded)
     if gone := [(o.site, o.app) for o, deployment in left if not deployment.exists]:
         await store.drop_revisions(gone)
-    if failures := [(end.work.operation, end.work.course) for end in ended if not end.succeeded]:
-        await store.put_evidence(failures, now)
     return counts
 
 
@@ -179,8 +178,7 @@ def _told_alone(end: Ended, nth: int, now: datetime) -> OperationSucceeded | Ope
         **facts,
         recovered=end.outcome is not Outcome.LOST,
         cause=course.cause or Cause(code="unknown", message="the driver gave no reason"),
-        phases=course.phases,
-        evidence=f"evidence/{operation.id}",
+        phases=told_phases(course.phases),
         last_lines=course.last_lines,
     )
 

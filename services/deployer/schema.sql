@@ -104,7 +104,8 @@ create unique index operation_active on operation (site) where finished_at is nu
 create index operation_waiting on operation (requested_at) where finished_at is null and runner is null;
 
 create table evidence (
-    -- What a failed release left to learn from.
+    -- No longer written nor read: the event of a failure carries its evidence, and the gateway keeps it. The version
+    -- before wrote it, so it goes with the next one.
     operation_id text primary key,
     site text not null,
     app text not null,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import orjson
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,7 +15,7 @@ from services.deployer.course import Course
 from services.deployer.domain import Component, Deployment, Facts, Operation, Release, Site
 from services.deployer.plan import Content, Plan, Recorded
 from shared.db import Connection, Queries, columns
-from shared.messages import catalog, deployer, strategy
+from shared.messages import catalog, strategy
 from shared.messages.words import DeploymentStatus, OperationKind
 
 log = structlog.get_logger()
@@ -29,7 +28,6 @@ Pair = tuple[str, str]
 _COMPONENTS: TypeAdapter[tuple[Component, ...]] = TypeAdapter(tuple[Component, ...])
 _COURSE: TypeAdapter[Course] = TypeAdapter(Course)
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
-_PHASES: TypeAdapter[tuple[deployer.PhaseResult, ...]] = TypeAdapter(tuple[deployer.PhaseResult, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +251,6 @@ class Store:
         sites, apps = columns(list(pairs), 2)
         await SQL.run(self._conn, "drop_revisions", sites=sites, apps=apps)
 
-    async def put_evidence(self, failures: Iterable[tuple[Operation, Course]], now: datetime) -> None:
-        """Keep what failed operations left to learn from."""
-        names = ("operation_ids", "sites", "apps", "versions", "causes", "plans", "phases", "last_lines")
-        rows = [_evidence_row(operation, course) for operation, course in failures]
-        await SQL.run(self._conn, "put_evidence", now=now, **dict(zip(names, columns(rows, 8), strict=True)))
-
 
 def _release_row(release: catalog.ReleaseAvailable) -> dict[str, Any]:
     row = release.model_dump(
@@ -330,14 +322,6 @@ def _course(row: asyncpg.Record) -> Course | None:
     except ValidationError:
         log.warning("an operation is walked anew", action="course_unreadable", operation=row["id"])
         return None
-
-
-def _evidence_row(operation: Operation, course: Course) -> tuple[Any, ...]:
-    plan = plan_json(course.failed_plan or course.plan)
-    phases = _PHASES.dump_json(course.phases).decode()
-    cause, lines = orjson.dumps(course.cause and course.cause.model_dump()), orjson.dumps(course.last_lines)
-    facts = (operation.id, operation.site, operation.app, operation.to_version)
-    return (*facts, cause.decode(), plan, phases, lines.decode())
 
 
 @lru_cache(maxsize=1024)

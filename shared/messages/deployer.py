@@ -199,5 +199,7 @@ class OperationFailed(_Finished):
     recovered: bool
     cause: Cause
     phases: tuple[PhaseResult, ...] = ()
-    evidence: str | None = Field(default=None, description="where the failed release's last words are kept")
-    last_lines: tuple[str, ...] = Field(default=(), description="the end of what the failed components said")
+    evidence: str | None = Field(default=None, description="no longer said: the evidence is in this event itself")
+    last_lines: tuple[str, ...] = Field(
+        default=(), description="the end of what the failed components said: at most 50 lines of 500 characters, 16 kB"
+    )

@@ -96,7 +96,7 @@ def test_a_site_of_the_board_is_reached_with_the_keyboard(page: Page, belay: Sys
     page.until(lambda _: page.figure("complete") == len(SITES), "all sites complete")
     page.see("canvas").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
     page.see(".inspector h2", SITES[2])
-    page.press(".inspector a", "Plan, phases and evidence")
+    page.press(".inspector a", "Plan, phases and last lines")
     page.see("h1", SITES[2])
     page.see(".badge", "succeeded")
     assert page.complaints() == []

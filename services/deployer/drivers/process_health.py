@@ -14,6 +14,7 @@ import aiohttp
 
 from services.deployer.drivers.process_port import listens, stranger
 from services.deployer.drivers.process_release import Failed, Spec
+from services.deployer.evidence import hide
 from services.deployer.keeper.folder import Folder, Launch
 from services.deployer.keeper.mark import Mark
 
@@ -139,7 +140,7 @@ def _at(document: Any, pointer: str) -> Any:
 
 
 def last_lines(folder: Folder, launch: Launch) -> tuple[str, ...]:
-    """The last words of a launch."""
+    """The last words of a launch, without the secrets that it was given."""
     size = folder.log_size()
     begin = launch.log_from if launch.log_from <= size else 0  # the log was cut since then
     if size == 0:
@@ -147,4 +148,4 @@ def last_lines(folder: Folder, launch: Launch) -> tuple[str, ...]:
     with folder.log.open("rb") as log:
         log.seek(max(begin, size - LAST_BYTES), os.SEEK_SET)
         lines = log.read(LAST_BYTES).decode(errors="replace").splitlines()
-    return tuple(line[:LINE_LENGTH] for line in lines[-LAST_LINES:])
+    return tuple(line[:LINE_LENGTH] for line in hide(lines[-LAST_LINES:], launch.env))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from services.gateway.api.bodies import formed, hidden_faults, read_object, without
 from services.gateway.api.commands import CommandAnswer
@@ -42,11 +42,17 @@ class OperationView(BaseModel):
     cause: Cause | None
     plan: list[ComponentDecision]
     phases: list[PhaseResult]
-    evidence: str | None
+    evidence: str | None = Field(default=None, description="always null; goes with the next version. See `last_lines`")
     strategy_id: str | None
     requested_at: datetime
     finished_at: datetime | None
     seconds: float | None
+
+
+class OperationDetail(OperationView):
+    """An operation with all that it left to learn from."""
+
+    last_lines: list[str] = Field(description="what the failed components said last; at most 50 lines, 16 kB")
 
 
 class OperationQuery(Paging):
@@ -71,9 +77,9 @@ async def list_operations(call: Call) -> Page[OperationView]:
     return page(Page[OperationView], rows, q, lambda row: [row["position"]])
 
 
-async def show(call: Call) -> OperationView:
+async def show(call: Call) -> OperationDetail:
     """GET /v1/operations/{operation_id}."""
-    return OperationView.model_validate(dict(await _found(call)))
+    return OperationDetail.model_validate(dict(await _found(call)))
 
 
 async def cancel(call: Call) -> web.Response:
@@ -98,7 +104,7 @@ ROUTES = (
         query=OperationQuery, answer=Page[OperationView],
     ),
     command_route("POST", "/v1/operations", RequestOperation, "Do one job on one site, or only plan it (preview)"),
-    Route("GET", "/v1/operations/{operation_id}", show, "One operation", answer=OperationView),
+    Route("GET", "/v1/operations/{operation_id}", show, "One operation, with its evidence", answer=OperationDetail),
     Route(
         "POST", "/v1/operations/{operation_id}/cancel", cancel, "Stop at the next safe point and recover",
         Role.OPERATOR, body=without(CancelOperation, OF_OPERATION), answer=CommandAnswer, status=202, command=True,

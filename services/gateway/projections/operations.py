@@ -81,7 +81,7 @@ def _ending(event: Envelope[Finished]) -> Ending:
         cause=failed.cause.model_dump_json() if failed else None,
         plan=_plan(o.plan),
         phases=_list(failed.phases) if failed else "[]",
-        evidence=failed.evidence if failed else None,
+        last_lines=text(failed.last_lines) if failed else "[]",
         strategy_id=o.strategy_id,
         at=event.time,
     )

@@ -11,8 +11,6 @@ from services.gateway.store.numbering import numbered
 from shared.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
-NEWEST = 2**62
-"""A position above all others: where a first page begins."""
 
 
 class QueuedRow(NamedTuple):
@@ -53,7 +51,7 @@ class Ending(NamedTuple):
     cause: str | None  # JSON
     plan: str  # JSON
     phases: str  # JSON
-    evidence: str | None
+    last_lines: str  # JSON
     strategy_id: str | None
     at: datetime
 
@@ -87,7 +85,7 @@ async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
     ids, sites, seconds, _, _, endings = columns(rows, 6)
     told, numbers = numbered(endings)
     first = ("apps", "kinds", "states", "from_versions", "to_versions", "versions", "recovered")
-    rest = ("causes", "plans", "phases", "evidence", "strategy_ids", "ats")
+    rest = ("causes", "plans", "phases", "last_lines", "strategy_ids", "ats")
     named = dict(zip(first + rest, columns(told, 13), strict=True))
     ended = await SQL.fetch(conn, "finish_operations", ids=ids, sites=sites, seconds=seconds, endings=numbers, **named)
     return {row["operation_id"] for row in ended}
@@ -105,14 +103,13 @@ async def put_deployments(conn: Connection, rows: Sequence[FinishedRow]) -> set[
 
 async def find_all(conn: Connection, before: int, limit: int, **where: Any) -> list[asyncpg.Record]:
     """Operations, newest first, from below the position `before`. Filters that are None do not count."""
-    filters = {"operation_id": None, "site": None, "app": None, "state": None, "strategy_id": None}
+    filters = {"site": None, "app": None, "state": None, "strategy_id": None}
     return await SQL.fetch(conn, "list_operations", before=before, limit=limit, **filters | where)
 
 
 async def find(conn: Connection, operation_id: str) -> asyncpg.Record | None:
-    """One operation."""
-    rows = await find_all(conn, NEWEST, 1, operation_id=operation_id)
-    return rows[0] if rows else None
+    """One operation, with what it said last."""
+    return await SQL.row(conn, "find_operation", operation_id=operation_id)
 
 
 async def prune(conn: Connection, before: datetime, limit: int) -> int:

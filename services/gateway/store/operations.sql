@@ -22,17 +22,18 @@ where o.state = 'queued' or (o.state = 'running' and o.at <= excluded.at);
 -- first time; what is known of its beginning is how long it took. What thousands of them share is parsed once.
 with ending as materialized (
     select number, app, kind, state, from_version, to_version, version, recovered, cause::jsonb as cause,
-           plan::jsonb as plan, phases::jsonb as phases, evidence, strategy_id, at
+           plan::jsonb as plan, phases::jsonb as phases, last_lines::jsonb as last_lines, strategy_id, at
     from unnest(:apps::text[], :kinds::text[], :states::text[], :from_versions::text[], :to_versions::text[],
                 :versions::text[], :recovered::bool[], :causes::text[], :plans::text[], :phases::text[],
-                :evidence::text[], :strategy_ids::text[], :ats::timestamptz[]) with ordinality
-        as e (app, kind, state, from_version, to_version, version, recovered, cause, plan, phases, evidence,
+                :last_lines::text[], :strategy_ids::text[], :ats::timestamptz[]) with ordinality
+        as e (app, kind, state, from_version, to_version, version, recovered, cause, plan, phases, last_lines,
               strategy_id, at, number)
 )
 insert into operation as o (operation_id, site, app, kind, state, phase, percent, from_version, to_version, version,
-                            recovered, cause, plan, phases, evidence, strategy_id, requested_at, finished_at, seconds, at)
+                            recovered, cause, plan, phases, last_lines, strategy_id, requested_at, finished_at, seconds,
+                            at)
 select n.operation_id, n.site, e.app, e.kind, e.state, 'done', 100, e.from_version, e.to_version, e.version,
-       e.recovered, e.cause, e.plan, e.phases, e.evidence, e.strategy_id,
+       e.recovered, e.cause, e.plan, e.phases, e.last_lines, e.strategy_id,
        e.at - make_interval(secs => n.seconds), e.at, n.seconds, e.at
 from unnest(:ids::text[], :sites::text[], :seconds::float8[], :endings::int[]) with ordinality
     as n (operation_id, site, seconds, ending, place)
@@ -43,7 +44,7 @@ on conflict (operation_id) do update set
     phase = case when excluded.state = 'failed' then o.phase else excluded.phase end,
     from_version = excluded.from_version, to_version = excluded.to_version, version = excluded.version,
     recovered = excluded.recovered, cause = excluded.cause, plan = excluded.plan, phases = excluded.phases,
-    evidence = excluded.evidence, strategy_id = excluded.strategy_id, finished_at = excluded.finished_at,
+    last_lines = excluded.last_lines, strategy_id = excluded.strategy_id, finished_at = excluded.finished_at,
     seconds = excluded.seconds, at = excluded.at
 where o.state in ('queued', 'running')
 returning o.operation_id;
@@ -62,12 +63,16 @@ on conflict (site, app) do update set
 where d.nth <= excluded.nth
 returning d.operation_id;
 
+-- name: find_operation
+select operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
+       cause, plan, phases, last_lines, strategy_id, requested_at, finished_at, seconds
+from operation where operation_id = :operation_id;
+
 -- name: list_operations
 select position, operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, phases, evidence, strategy_id, requested_at, finished_at, seconds
+       cause, plan, phases, strategy_id, requested_at, finished_at, seconds
 from operation
 where position < :before
-  and (:operation_id::text is null or operation_id = :operation_id)
   and (:site::text is null or site = :site)
   and (:app::text is null or app = :app)
   and (:state::text is null or state = :state)

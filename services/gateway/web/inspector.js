@@ -1,6 +1,7 @@
 // What is known of the site that was chosen on the board or in the list.
 
 import { fill, h } from "./dom.js";
+import { evidenceOf } from "./evidence.js";
 import { ago, full } from "./format.js";
 import { badge } from "./states.js";
 
@@ -50,6 +51,7 @@ export class Inspector {
       badge(step.state),
       why && reason(step, why),
       this.#facts(step),
+      step.state === "failed" && step.operation_id && evidenceOf(step.operation_id),
     );
   }
 
@@ -58,7 +60,7 @@ export class Inspector {
       ["Stage", this.roll.stage(step.stage)?.name],
       ["Attempt", step.attempt > 1 && String(step.attempt)],
       ["Changed", step.state !== "waiting" && h("time", { title: full(step.at) }, ago(step.at))],
-      ["Operation", step.operation_id && link("operations", step.operation_id, "Plan, phases and evidence")],
+      ["Operation", step.operation_id && link("operations", step.operation_id, "Plan, phases and last lines")],
     ];
     return h(
       "dl",

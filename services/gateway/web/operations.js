@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { fill, h, throttled } from "./dom.js";
+import { lastLines, recovery } from "./evidence.js";
 import { act, confirm, roleButton } from "./feedback.js";
 import { input, select } from "./fields.js";
 import { filtered } from "./filters.js";
@@ -106,13 +107,8 @@ function detail(operation) {
               : "No phase was recorded.",
           ),
     ),
-    evidence(operation),
+    operation.state === "failed" && section("Last lines", lastLines(operation.last_lines)),
   ];
-}
-
-function recovery({ recovered, version }) {
-  if (recovered) return `The site is back on ${version ?? "what it had"}.`;
-  return recovered === false ? "The site was not recovered. Apply, update to a fix, or remove." : "";
 }
 
 const facts = (o) =>
@@ -158,15 +154,6 @@ const phases = (items) =>
     items,
     "Phases",
   );
-
-function evidence({ evidence: place, last_lines: lines }) {
-  if (!place && !lines?.length) return null;
-  return section(
-    "Evidence",
-    lines?.length > 0 && h("pre", {}, lines.join("\n")),
-    place && h("p", { class: "muted" }, "Kept at ", h("code", {}, place)),
-  );
-}
 
 async function cancel(button, { operation_id: id, site }) {
   const answer = await confirm({

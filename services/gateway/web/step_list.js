@@ -7,6 +7,9 @@ import { badge } from "./states.js";
 
 const AT_ONCE = 200;
 
+const operation = ({ operation_id: id, site }) =>
+  h("a", { href: `#/operations/${encodeURIComponent(id)}`, "aria-label": `Operation on ${site}` }, "Open");
+
 export class StepList {
   #filter = { state: null, text: "" };
   #shown = AT_ONCE;
@@ -61,6 +64,7 @@ export class StepList {
       ["State", (step) => badge(step.state)],
       ["Attempt", (step) => step.attempt, "number"],
       ["Why", (step) => this.roll.why(step)?.message ?? "", "wide"],
+      ["Operation", (step) => step.operation_id && operation(step)],
     ];
   }
 }

@@ -139,6 +139,39 @@ async def test_operations_are_shown_from_progress_to_their_end_and_never_back(wo
             assert [o["operation_id"] for o in listed] == wanted
 
 
+async def test_the_evidence_of_a_failure_is_shown_with_its_operation_and_not_in_lists(world: World) -> None:
+    way = {"component": "web", "driver": "process", "action": "apply", "reason": "release 2.0 was not here before"}
+    phase = {"name": "deploy", "component": "web", "outcome": "failed", "detail": "exited: status 1"}
+    times = {"started_at": at(1), "finished_at": at(2)}
+    lines = ("web: begins", "web: cannot read its configuration")
+    left = {"plan": (way,), "phases": ({**phase, **times},), "last_lines": lines}
+    async with gateway(world) as door:
+        await world.send(failed("o-1", "a", **left))
+        await world.send(failed("s-1.0.7", "b", strategy_id="s-1", **left))
+        for operation_id in ("o-1", "s-1.0.7"):
+            shown = await door.shows(f"/v1/operations/{operation_id}", lambda o: o["state"] == "failed")
+            assert shown["last_lines"] == list(lines)
+            assert shown["plan"] == [{**way, "revision": None}]
+            assert [(p["name"], p["outcome"], p["detail"]) for p in shown["phases"]] == [
+                ("deploy", "failed", "exited: status 1")
+            ]
+        assert not any("last_lines" in listed for listed in (await door.get("/v1/operations"))["items"])
+
+
+async def test_thousands_of_failures_with_all_they_may_say_are_kept_each_with_its_own(world: World) -> None:
+    lines = tuple(f"{number:02} " + "x" * 300 for number in range(50))
+    async with gateway(world) as door:
+        await asyncio.gather(
+            *(world.send(failed(f"s-1.{n}", f"site-{n}", strategy_id="s-1", last_lines=(f"{n}", *lines)))
+              for n in range(2_000))
+        )  # fmt: skip
+        for n in range(2_000):
+            shown = await door.shows(f"/v1/operations/s-1.{n}", lambda o: o["state"] == "failed")
+            assert shown["last_lines"] == [f"{n}", *lines]
+        count = "select count(*) = 2000 from operation where jsonb_array_length(last_lines) = 51"
+        assert await door.service.pool.fetchval(count)
+
+
 async def test_an_old_end_told_again_does_not_set_its_site_back(world: World) -> None:
     async with gateway(world) as door, listening(door, "?types=deployments_changed") as client:
         await world.send(running("o-1", "a", 20))

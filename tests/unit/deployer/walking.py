@@ -24,6 +24,8 @@ class Device:
     fates: Mapping[str, str]
     runs: dict[str, str]
     seconds: int = 2
+    words: tuple[str, ...] = ()
+    """What broken components said last."""
     known: dict[str, Progress | int] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
 
@@ -47,7 +49,8 @@ class Device:
             return Broken("not_started", "unknown")
         fate = self.fates.get(order.key.removeprefix("op/"), "done")
         if isinstance(known, int) and fate != "hang" and now >= known + self.seconds:
-            self._end(order, Done(f"r{order.version}") if fate == "done" else Broken("failed", "no"), touched=True)
+            broken = Broken("failed", " ".join(("no", *self.words)), self.words)
+            self._end(order, Done(f"r{order.version}") if fate == "done" else broken, touched=True)
         found = self.known[order.key]
         return Running() if isinstance(found, int) else found
 

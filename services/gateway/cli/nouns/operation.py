@@ -4,6 +4,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from services.gateway.cli import spec
 from services.gateway.cli.noun import Noun
@@ -19,7 +20,7 @@ LIST: tuple[Column, ...] = (
 )  # fmt: skip
 SHOW: tuple[Column, ...] = (
     *LIST, "percent", "recovered", ("strategy", "strategy_id"), ("requested", "requested_at"),
-    ("finished", "finished_at"), "evidence",
+    ("finished", "finished_at"),
 )  # fmt: skip
 PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")
 PHASES: tuple[Column, ...] = (("phase", "name"), "component", "outcome", "detail")
@@ -82,13 +83,19 @@ def list_operations(
 
 @app.verb()
 def show(session: Session, operation: Id) -> None:
-    """One operation with its plan and phases."""
+    """One operation with its plan, its phases, and what a failed one said last."""
     found = session.get(at("/v1/operations/{}", operation))
     session.screen.card(found, SHOW)
-    for rows, columns in ((found.get("plan"), PLAN), (found.get("phases"), PHASES)):
-        if rows and not session.screen.as_json:
+    if session.screen.as_json:
+        return
+    for rows, columns in ((found["plan"], PLAN), (found["phases"], PHASES)):
+        if rows:
             session.screen.note("")
             session.screen.table(rows, columns, "")
+    if lines := found.get("last_lines"):
+        session.screen.note("\nlast lines:")
+        for line in lines:
+            session.screen.note(Text(f"  {line}"))
 
 
 @app.verb()

@@ -1,8 +1,10 @@
 """`belay strategy`: roll-outs over many sites in stages."""
 
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from services.gateway.cli import spec as specs
 from services.gateway.cli.board import total
@@ -35,6 +37,8 @@ STEPS: tuple[Column, ...] = (
     "site", ("stage", "stage_name"), "state", "attempt", ("why", "why.message"), ("updated", "updated_at"),
     ("operation", "operation_id"),
 )  # fmt: skip
+FAILED: tuple[Column, ...] = ("site", ("stage", "stage_name"), ("operation", "operation_id"), ("why", "why.message"))
+FAILED_SHOWN = 10
 PLAN = ("strategy_id", "name", "state", "spec", "stages", "excluded", "excluded_count")
 TIMELINE: tuple[Column, ...] = ("at", ("stage", "stage_name"), "kind", "code", "message")
 EXCLUDED: tuple[Column, ...] = ("site", "code", "message")
@@ -165,12 +169,26 @@ def list_strategies(
 
 @app.verb()
 def show(session: Session, name: Name) -> None:
-    """One strategy with its stages."""
+    """One strategy with its stages, and the first of its failed sites with their operations."""
     found = session.get(at("/v1/strategies/{}", name))
     session.screen.card(found, SHOW)
-    if not session.screen.as_json:
-        session.screen.note("")
-        session.screen.table(found["stages"], STAGES, "no stages")
+    if session.screen.as_json:
+        return
+    session.screen.note("")
+    session.screen.table(found["stages"], STAGES, "no stages")
+    if failed := found["counts"]["failed"]:
+        _show_failed(session, found, failed)
+
+
+def _show_failed(session: Session, strategy: dict[str, Any], count: int) -> None:
+    """Which operation to look at: `belay operation show` has its evidence."""
+    steps = session.pages(at("/v1/strategies/{}/steps", strategy["strategy_id"]), state="failed")
+    names = {stage["position"]: stage["name"] for stage in strategy["stages"]}
+    shown = [_with_name(step, names) for step in islice(steps, FAILED_SHOWN)]
+    session.screen.note(f"\nfailed: {count}" + (f", the first {len(shown)}:" if count > len(shown) else ""))
+    session.screen.table(shown, FAILED, "")
+    if operation := next((step["operation_id"] for step in shown if step["operation_id"]), None):
+        session.screen.note(Text(f"\n`belay operation show {operation}` shows what it did and said last"))
 
 
 @app.verb()

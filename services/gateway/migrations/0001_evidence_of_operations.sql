@@ -1,0 +1,1 @@
+alter table operation add column last_lines jsonb not null default '[]';
