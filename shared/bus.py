@@ -322,7 +322,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _bury(self, turn: Turn, record: Record, faults: tuple[Fault, ...]) -> None:
         topic = record.topic.removeprefix(self._settings.topic_prefix)
         headers = as_dead_letter(record, topic, faults)
-        turn.emit_raw(topic + DEAD_LETTERS, record.key or b"", headers, record.value or b"")
+        turn.emit_raw(topic + DEAD_LETTERS, record.key, headers, record.value)
         log.warning(
             "dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=faults[0].message[:300]
         )

@@ -18,7 +18,8 @@ from shared.messages import REGISTRY
 from shared.messages.base import ErrorCode, Fault, Message, faults_of
 
 M_co = TypeVar("M_co", bound=Message, covariant=True)
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, bytes | None]]
+"""Names and values as Kafka has them: in order, a name more than once, a value that is empty or none at all."""
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """The escape of NUL in JSON, but not a backslash followed by u0000."""
@@ -43,7 +44,7 @@ class Record(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def new_id() -> str:
 def encode(envelope: Envelope[Message]) -> tuple[bytes, Headers, bytes]:
     """Key, headers and body of the Kafka record for a message."""
     message = envelope.data
-    headers = [
+    headers: Headers = [
         ("ce_specversion", b"1.0"),
         ("ce_id", envelope.id.encode()),
         ("ce_type", message.TYPE.encode()),
@@ -107,22 +108,34 @@ def encode(envelope: Envelope[Message]) -> tuple[bytes, Headers, bytes]:
 
 
 def header(record: Record, name: str) -> str:
-    """A header by its name in lower case, as text, "" when it is absent. Bytes that are no UTF-8 are replaced."""
-    for key, value in record.headers:
-        if key == name or key.lower() == name:
-            return value.decode(errors="replace") if value else ""
+    """A header by its name in lower case, as text, "" when it is absent. Bytes that are no UTF-8 are replaced.
+
+    Of several with one name the last that has a value counts, as in `attributes_of`.
+    """
+    for key, value in reversed(record.headers):
+        if value and (key == name or key.lower() == name):
+            return value.decode(errors="replace")
     return ""
+
+
+DEAD_LETTER_MARKS = ("belay_dlq_code", "belay_dlq_reason", "belay_dlq_origin")
+"""What is added to the headers of a record that is put aside, at their end."""
 
 
 def as_dead_letter(record: Record, topic: str, faults: Sequence[Fault]) -> Headers:
     """The headers of a record that goes to the dead letters of `topic`: its own, and why, and whence."""
     reason = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in faults)
-    return [
-        *record.headers,
-        ("belay_dlq_code", faults[0].code.encode()),
-        ("belay_dlq_reason", reason[:2_000].encode()),
-        ("belay_dlq_origin", f"{topic}/{record.partition}/{record.offset}".encode()),
-    ]
+    origin = f"{topic}/{record.partition}/{record.offset}"
+    marks = (faults[0].code, reason[:2_000], origin)
+    values = (mark.encode(errors="replace") for mark in marks)
+    return [*record.headers, *zip(DEAD_LETTER_MARKS, values, strict=True)]
+
+
+def as_it_was(record: Record) -> Headers:
+    """The headers of a dead letter before it was put aside; marks that the record itself came with stay."""
+    last = {name: position for position, (name, _) in enumerate(record.headers)}
+    added = {last[mark] for mark in DEAD_LETTER_MARKS if mark in last}
+    return [pair for position, pair in enumerate(record.headers) if position not in added]
 
 
 def readable(text: str) -> str:

@@ -147,7 +147,7 @@ def _reused(command_id: str) -> Fault:
 def _send(turn: Turn, reply: Answer, envelope: Envelope[Command]) -> str:
     """Send an answer; returns its body."""
     turn.emit(reply, sequence=1, cause=envelope, message_id=_answer_id(reply))
-    return turn.outbox[-1][3].decode()
+    return (turn.outbox[-1][3] or b"").decode()
 
 
 def _answer_id(reply: Answer) -> str:

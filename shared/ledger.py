@@ -99,7 +99,7 @@ class Turn:
         self.outbox.append((message.TOPIC, *encode(envelope)))
         return envelope.id
 
-    def emit_raw(self, topic: str, key: bytes, headers: Headers, payload: bytes) -> None:
+    def emit_raw(self, topic: str, key: bytes | None, headers: Headers, payload: bytes | None) -> None:
         """Send a record as it is (dead letters)."""
         self.outbox.append((topic, key, headers, payload))
 

@@ -9,20 +9,20 @@ import msgspec
 
 from shared.codec import Headers
 
-Outgoing = tuple[str, bytes, Headers, bytes]
-"""Topic, key, headers and body of a record that is to be sent."""
+Outgoing = tuple[str, bytes | None, Headers, bytes | None]
+"""Topic, key, headers and body of a record that is to be sent; none is not the same as empty, as in Kafka."""
 
 SHARDS = 4
 PARCEL_BYTES = 32_768
 """Of keys and bodies, before compression: after it a parcel mostly fits a page of PostgreSQL, beside its table."""
 
-_DECODER = msgspec.msgpack.Decoder(list[tuple[str, bytes, list[tuple[str, bytes]], bytes]])
+_DECODER = msgspec.msgpack.Decoder(list[tuple[str, bytes | None, list[tuple[str, bytes | None]], bytes | None]])
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def shard_of(key: bytes) -> int:
+def shard_of(key: bytes | None) -> int:
     """The outbox shard of a key: the same for ever, so that records of one key keep their order."""
-    return zlib.crc32(key) % SHARDS
+    return zlib.crc32(key or b"") % SHARDS
 
 
 def parcels(records: Sequence[Outgoing]) -> Iterator[tuple[int, int, bytes]]:
@@ -36,7 +36,7 @@ def parcels(records: Sequence[Outgoing]) -> Iterator[tuple[int, int, bytes]]:
 
 
 def pack(records: Sequence[Outgoing]) -> bytes:
-    """Any bytes survive unchanged; headers without a value become empty ones."""
+    """Whatever Kafka can carry survives unchanged."""
     packed: bytes = lz4.block.compress(_ENCODER.encode(records))
     return packed
 
@@ -51,7 +51,7 @@ def _chunks(records: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
     size = 0
     for record in records:
         chunk.append(record)
-        size += len(record[1]) + len(record[3])
+        size += len(record[1] or b"") + len(record[3] or b"")
         if size >= PARCEL_BYTES:
             yield chunk
             chunk, size = [], 0

@@ -19,14 +19,22 @@ SECONDS = 5.0
 PAGE_BYTES = 4_000_000
 """A page ends early when its records are this large together."""
 
-MARKS = "belay_dlq_"
-"""Headers that were added when the record was put aside."""
+PICK_BYTES = 32_000_000
+"""What is sent once more in one transaction; a single record may be larger."""
 
 LIVE = tuple(name for name in TOPICS if not name.endswith(DEAD_LETTERS))
 
 
 class KafkaAway(BelayError, OSError):
     """Kafka did not answer in time; the same call may succeed later."""
+
+
+class TooManyBytes(BelayError):
+    """These records are too large together; `fit` are the offsets of the first of them that are not."""
+
+    def __init__(self, fit: Sequence[int]) -> None:
+        self.fit = fit
+        super().__init__(f"more than {PICK_BYTES} bytes together")
 
 
 class DeadLetters:
@@ -45,27 +53,35 @@ class DeadLetters:
         counts = {topic: ends[p] - starts[p] for topic, p in partitions.items() if p in ends}
         return {topic: count for topic, count in counts.items() if count}
 
-    async def read(self, topic: str, start: int, limit: int) -> list[Any]:
-        """Up to `limit` records of a topic's dead letters from the offset `start` on."""
+    async def read(self, topic: str, start: int, limit: int) -> tuple[list[Any], bool]:
+        """Up to `limit` records of a topic's dead letters from the offset `start` on, and whether there are more.
+
+        Fewer than `limit` when they are large.
+        """
         partition = self._partition(topic)
         async with self._consumer() as kafka:
             kafka.assign([partition])
             first, end = await _range(kafka, partition)
             if max(start, first) >= end:
-                return []
+                return [], False
             kafka.seek(partition, max(start, first))
-            return await _take(kafka, partition, end, limit)
+            records = await _take(kafka, partition, end, limit)
+            return records, bool(records) and records[-1].offset + 1 < end
 
     async def pick(self, topic: str, offsets: Sequence[int]) -> dict[int, Any]:
-        """The records at these offsets, those that are there."""
-        partition, found = self._partition(topic), {}
+        """The records at these offsets, those that are there. Raises TooManyBytes when they are too large together."""
+        partition, found, size = self._partition(topic), {}, 0
         async with self._consumer() as kafka:
             kafka.assign([partition])
             first, end = await _range(kafka, partition)
             for offset in sorted(set(offsets)):
                 if first <= offset < end:
                     kafka.seek(partition, offset)
-                    found.update({r.offset: r for r in await _take(kafka, partition, offset + 1, 1)})
+                    taken = await _take(kafka, partition, offset + 1, 1)
+                    found.update({record.offset: record for record in taken})
+                    size += sum(map(_size, taken))
+                    if size > PICK_BYTES and len(found) > 1:
+                        raise TooManyBytes(sorted(found)[:-1])
         return {offset: record for offset, record in found.items() if offset in offsets}
 
     def _partition(self, topic: str) -> TopicPartition:
@@ -105,17 +121,16 @@ async def _take(kafka: AIOKafkaConsumer, partition: TopicPartition, end: int, li
         for record in polled.get(partition, ()):
             if size < PAGE_BYTES and record.offset < end:
                 records.append(record)
-                size += len(record.value or b"")
+                size += _size(record)
     return records
 
 
-def as_it_was(record: Any) -> Headers:
-    """The headers of the record before it was put aside."""
-    return [(name, value) for name, value in record.headers if not name.startswith(MARKS)]
+def _size(record: Any) -> int:
+    return len(record.value or b"")
 
 
 def renamed(headers: Headers, fresh_id: str) -> Headers:
     """The headers of a command under a fresh id: the old one has its answer already, and becomes the cause."""
-    old = next((value for name, value in headers if name.lower() == "ce_id"), b"")
+    old = next((value for name, value in reversed(headers) if value and name.lower() == "ce_id"), None)
     kept = [(name, value) for name, value in headers if name.lower() not in {"ce_id", "ce_causationid"}]
     return [*kept, ("ce_id", fresh_id.encode()), ("ce_causationid", old)]

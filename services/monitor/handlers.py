@@ -14,7 +14,7 @@ from faust.exceptions import ProducerSendError
 from services.monitor.domain import Limits, StrategyWatch, deleted, moved, planned, progressed
 from services.monitor.positions import Positions
 from services.monitor.tables import SOURCE, Store, put
-from shared.codec import Record, as_dead_letter, decode, header
+from shared.codec import Headers, Record, as_dead_letter, decode, header
 from shared.errors import Unreadable, internal_fault
 from shared.messages import REGISTRY
 from shared.messages.base import Fault, Message
@@ -75,16 +75,18 @@ class Stream:
             "dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=faults[0].message[:300]
         )
         target = self._prefix + topic + DEAD_LETTERS
+        # aiokafka sends no record that has neither key nor value.
+        key = b"" if record.key is None and record.value is None else record.key
         for wait in back_offs():
             try:
-                await send(self._store.app, target, record.key or b"", record.value or b"", headers)
+                await send(self._store.app, target, key, record.value, headers)
                 return
             except (KafkaError, ProducerSendError) as error:
                 log.warning("a dead letter is sent again", action="dead_letter_retry", error=repr(error)[:200])
                 await pause(wait)
 
 
-async def send(app: Any, topic: str, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+async def send(app: Any, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
     """Publish and wait until Kafka has it. Raises KafkaError or ProducerSendError."""
     producer = await app.maybe_start_producer()
     await producer.send_and_wait(topic, key, value, None, None, headers)

@@ -1,7 +1,9 @@
 """Dead letters: records that could not be handled, and their replay."""
 
+import base64
 import hashlib
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,16 +11,16 @@ from pydantic import BaseModel, Field
 
 from services.gateway.api.bodies import formed, read_object
 from services.gateway.api.commands import CommandAnswer
-from services.gateway.api.pages import Page, Paging, page, start
+from services.gateway.api.pages import Page, Paging, cursor, page, start
 from services.gateway.api.problems import Problem
 from services.gateway.api.routes import Call, Route
 from services.gateway.api.sending import command_id_of, same
-from services.gateway.dead_letters import LIVE, DeadLetters, as_it_was, renamed
+from services.gateway.dead_letters import LIVE, PICK_BYTES, DeadLetters, TooManyBytes, renamed
 from services.gateway.domain import Role
 from services.gateway.postbox import claim
 from services.gateway.store import commands
 from services.gateway.store.commands import AuditRow, CommandRow
-from shared.codec import header
+from shared.codec import as_it_was, header
 from shared.ledger import Turn
 from shared.messages.base import Fault, Model
 
@@ -40,10 +42,31 @@ class DeadLetterView(BaseModel):
     origin: str
     code: str
     reason: str
-    key: str
-    headers: dict[str, str]
-    body: str = Field(description=f"as text, at most {SHOWN_CHARACTERS} characters")
+    key: str | None = Field(description="as text; null = the record has none")
+    headers: dict[str, str | None] = Field(description="as text; of several with one name the last; null = no value")
+    body: str | None = Field(description=f"as text, at most {SHOWN_CHARACTERS} characters; null = the record has none")
     at: datetime
+
+
+class HeaderView(BaseModel):
+    """One header of a record."""
+
+    name: str
+    value: str | None = Field(description="base64; null = no value, which is not the same as an empty one")
+
+
+class RecordView(BaseModel):
+    """A record exactly as it lay in its topic."""
+
+    key: str | None = Field(description="base64; null = none")
+    headers: list[HeaderView] = Field(description="in their order; a name may stand more than once")
+    body: str | None = Field(description="base64; null = none")
+
+
+class WholeLetterView(DeadLetterView):
+    """A dead letter with its record, byte by byte."""
+
+    record: RecordView
 
 
 class ReplayBody(Model):
@@ -63,8 +86,22 @@ async def list_letters(call: Call) -> Page[DeadLetterView]:
     """GET /v1/dlq/{topic}."""
     topic = _topic(call)
     (after,) = start(call.query, -1)
-    records = await DeadLetters(call.gateway.settings).read(topic, after + 1, call.query.limit + 1)
-    return page(Page[DeadLetterView], [_view(r) for r in records], call.query, lambda row: [row["offset"]])
+    records, more = await DeadLetters(call.gateway.settings).read(topic, after + 1, call.query.limit)
+    following = cursor([records[-1].offset]) if more else None
+    return Page[DeadLetterView].model_validate({"items": [_view(record) for record in records], "next": following})
+
+
+async def get_letter(call: Call) -> WholeLetterView:
+    """GET /v1/dlq/{topic}/{offset}."""
+    topic, text = _topic(call), call.path["offset"]
+    offset = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+    records = await DeadLetters(call.gateway.settings).pick(topic, [offset])
+    if offset not in records:
+        raise Problem.because("unknown_dead_letter", f"{topic} has no dead letter at {text[:20]}", "offset", text[:20])
+    record = records[offset]
+    headers = [{"name": name, "value": _base64(value)} for name, value in as_it_was(record)]
+    exact = {"key": _base64(record.key), "headers": headers, "body": _base64(record.value)}
+    return WholeLetterView.model_validate({**_view(record), "record": exact})
 
 
 def _topic(call: Call) -> str:
@@ -81,20 +118,25 @@ def _view(record: Any) -> dict[str, Any]:
         "reason": header(record, "belay_dlq_reason"),
         "key": _text(record.key),
         "headers": {name: _text(value) for name, value in as_it_was(record)},
-        "body": _text(record.value)[:SHOWN_CHARACTERS],
+        "body": _text(record.value),
         "at": datetime.fromtimestamp(record.timestamp / 1000, UTC),
     }
 
 
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode(errors="replace")
+def _text(value: bytes | None) -> str | None:
+    """No more of it than is shown is looked at: a body may have many megabytes."""
+    return None if value is None else value[: 4 * SHOWN_CHARACTERS].decode(errors="replace")[:SHOWN_CHARACTERS]
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
 
 
 async def replay(call: Call) -> CommandAnswer:
     """POST /v1/dlq/{topic}/replay: the records go back to their topic, once for the key of the request."""
     topic, body = _topic(call), formed(ReplayBody, await read_object(call.request))
     command_id = command_id_of(call.request)
-    records = await DeadLetters(call.gateway.settings).pick(topic, body.offsets)
+    records = await _picked(call, topic, body.offsets)
     if faults := [_missing(topic, offset) for offset in body.offsets if offset not in records]:
         raise Problem.of(faults)
     facts = {"topic": topic, "offsets": sorted(records)}
@@ -111,6 +153,14 @@ async def replay(call: Call) -> CommandAnswer:
     return CommandAnswer(command_id=command_id, state="accepted", result=noted.result)
 
 
+async def _picked(call: Call, topic: str, offsets: Sequence[int]) -> dict[int, Any]:
+    try:
+        return await DeadLetters(call.gateway.settings).pick(topic, offsets)
+    except TooManyBytes as error:
+        message = f"these are more than {PICK_BYTES} bytes together; send {len(error.fit)} of them first: {error.fit}"
+        raise Problem.of([Fault(code="too_large", field="offsets", message=message)], 413) from error
+
+
 def _missing(topic: str, offset: int) -> Fault:
     message = f"{topic} has no dead letter at {offset}"
     return Fault(code="unknown_dead_letter", field="offsets", message=message, value=offset)
@@ -124,7 +174,7 @@ def _send_again(turn: Turn, topic: str, records: dict[int, Any], command_id: str
         if topic.endswith(".commands"):
             identifier = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{command_id}/{topic}/{offset}"))
             headers = renamed(headers, identifier)
-        turn.emit_raw(topic, record.key or b"", headers, record.value or b"")
+        turn.emit_raw(topic, record.key, headers, record.value)
         sent.append({"offset": offset, "id": identifier})
     return sent
 
@@ -132,6 +182,7 @@ def _send_again(turn: Turn, topic: str, records: dict[int, Any], command_id: str
 ROUTES = (
     Route("GET", "/v1/dlq", list_topics, "Topics that have dead letters", answer=Page[DeadTopicView]),
     Route("GET", "/v1/dlq/{topic}", list_letters, "Dead letters", query=Paging, answer=Page[DeadLetterView]),
+    Route("GET", "/v1/dlq/{topic}/{offset}", get_letter, "A dead letter, byte by byte", answer=WholeLetterView),
     Route(
         "POST", "/v1/dlq/{topic}/replay", replay, "Send dead letters once more", Role.ADMIN,
         body=ReplayBody, answer=CommandAnswer, status=202, command=True,

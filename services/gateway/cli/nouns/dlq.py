@@ -25,8 +25,8 @@ def list_topics(session: Session) -> None:
 
 @app.verb()
 def show(session: Session, topic: Topic, offset: Offsets = None) -> None:
-    """Dead letters of a topic; with offsets those in full."""
-    found = [item for item in _letters(session, topic) if not offset or item["offset"] in offset]
+    """Dead letters of a topic; with offsets those in full, with --json byte by byte."""
+    found = [session.get(at("/v1/dlq/{}/{}", topic, str(n))) for n in offset] if offset else _letters(session, topic)
     if not offset or session.screen.as_json:
         return session.screen.table(found, COLUMNS, "no such dead letter")
     for letter in found:
