@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def pinned() -> list[Jar]:
     return [Jar.parse(line) for line in lines if line and not line.startswith("#")]
 
 
-def ensure(cache: Path) -> list[Path]:
+def ensure(cache: Path, doing: Callable[[str], None] = lambda _: None) -> list[Path]:  # noqa: ARG001
     """Every pinned jar in `cache`, its checksum verified just now; what is missing or damaged is fetched.
 
     Raises JarError naming all jars that could not be had, each with its reason.

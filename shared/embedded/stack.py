@@ -11,14 +11,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import psutil
 
-from shared.embedded import kafka, launch, postgres, process, supervisor
+from shared.embedded import jars, kafka, launch, postgres, process, supervisor, watching
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish, addresses, allocate_ports, services
 from shared.embedded.supervisor import Client, Unreachable
@@ -31,6 +31,7 @@ STOP_SECONDS = 120
 DETACHED = "run/detached"
 #: What may be left of a dead supervisor ends in this order; everything else before them.
 LAST = ("kafka", "postgres")
+TITLES = {"kafka": "Kafka", "postgres": "PostgreSQL"}
 
 
 class StackError(RuntimeError):
@@ -49,8 +50,14 @@ class Status:
     port: int | None
 
 
-def start(home: Home, wish: Wish, say: Say, *, detached: bool = False) -> Daemon:
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+def start(home: Home, wish: Wish, say: Say, doing: Say = silent, *, detached: bool = False) -> Daemon:
     """Start everything and return the supervisor as soon as all services were started.
+
+    `say` gets a sentence for each part that is there, `doing` what is under way.
 
     Clears away what an earlier, killed supervisor left. Raises StackError if Kafka or PostgreSQL does not
     answer, provisioning fails, or one runs detached. In the first two cases nothing is left running.
@@ -59,12 +66,13 @@ def start(home: Home, wish: Wish, say: Say, *, detached: bool = False) -> Daemon
     refuse_detached(home)
     stop(home)
     allocate_ports(home, wish)
-    _prepare_servers(home, wish)
+    watching.forget_addresses(home)
+    _prepare_servers(home, wish, doing)
     supervisor.write_config(home, wish)
     (home.root / DETACHED).write_text("1" if detached else "")
     daemon = supervisor.spawn(home, detached=detached)
     try:
-        _bring_up(home, wish, daemon, say)
+        _bring_up(home, wish, daemon, say, doing)
     except BaseException:  # Ctrl-C too: half a stack helps nobody
         stop(home)
         daemon.wait()
@@ -72,31 +80,41 @@ def start(home: Home, wish: Wish, say: Say, *, detached: bool = False) -> Daemon
     return daemon
 
 
-def _prepare_servers(home: Home, wish: Wish) -> None:
+def _prepare_servers(home: Home, wish: Wish, doing: Say) -> None:
     """What each start of a server does anyway, once before: what cannot be had is said here and now."""
+    doing(f"preparing {' and '.join(TITLES[name] for name in wish.servers())}")
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(launch.SERVERS[name], home) for name in wish.servers()]:
+        for done in [pool.submit(_prepare, home, name, doing) for name in wish.servers()]:
             done.result()
 
 
-def _bring_up(home: Home, wish: Wish, daemon: Daemon, say: Say) -> None:
+def _prepare(home: Home, name: str, doing: Say) -> None:
+    if name == "kafka":
+        jars.ensure(home.jars, doing)
+    launch.SERVERS[name](home)
+
+
+def _bring_up(home: Home, wish: Wish, daemon: Daemon, say: Say, doing: Say) -> None:
     try:
         Client(home).wait(20)
     except Unreachable as error:
         raise StackError(f"{error}: {supervisor.output(home).read_text().strip()}") from error
     for name in wish.missing():
         say(f"service {name} is not here (no package services.{name}): left out")
-    asyncio.run(_servers_answer(home, wish, daemon))
+    doing("waiting for PostgreSQL and Kafka")
+    asyncio.run(_servers_answer(home, wish, daemon, say))
+    doing("making tables, roles and topics")
     _provision(home, wish)
+    say("tables, roles and topics are ready")
     Client(home).start_services()
-    say(f"{len(services(home, wish))} services started")
+    doing(f"{len(services(home, wish))} services start")
 
 
-async def _servers_answer(home: Home, wish: Wish, daemon: Daemon) -> None:
+async def _servers_answer(home: Home, wish: Wish, daemon: Daemon, say: Say) -> None:
     known = addresses(home, wish)
     waits = (
-        postgres.ready(known["BELAY_POSTGRES_ADMIN"], START_SECONDS),
-        kafka.ready(known["BELAY_KAFKA"], START_SECONDS),
+        _told("postgres", postgres.ready(known["BELAY_POSTGRES_ADMIN"], START_SECONDS), say),
+        _told("kafka", kafka.ready(known["BELAY_KAFKA"], START_SECONDS), say),
     )
     try:
         async with asyncio.TaskGroup() as group:
@@ -107,6 +125,11 @@ async def _servers_answer(home: Home, wish: Wish, daemon: Daemon) -> None:
         raise StackError(f"{faults.exceptions[0]}; see the logs in {home.logs}") from faults
     except* StackError as faults:
         raise faults.exceptions[0] from None
+
+
+async def _told(name: str, ready: Awaitable[None], say: Say) -> None:
+    await ready
+    say(f"{TITLES[name]} is ready")
 
 
 async def _alive(daemon: Daemon) -> None:

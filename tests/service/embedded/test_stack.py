@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from tests.support.runtime import JARS, end_leftovers
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.service
 
@@ -230,11 +230,3 @@ def environment(home: Home, instance: str) -> dict[str, str]:
     until(lambda: log.exists() and log.read_text().endswith("\n"))
     told: dict[str, str] = json.loads(log.read_text().splitlines()[0])
     return told
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for what another process does; fail with what was last seen."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {seconds:g} s"
-        time.sleep(0.05)

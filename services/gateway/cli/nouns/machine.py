@@ -32,31 +32,23 @@ def up(
     session: Session,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once everything is started.")] = False,
     replicas: Annotated[list[str], typer.Option(metavar="SERVICE=N", help="Run so many of a service.")] = [],  # noqa: B006
+    logs: Annotated[bool, typer.Option("--logs", help="Show every line that any process writes.")] = False,
 ) -> None:
-    """Run Kafka, PostgreSQL and every service here until Ctrl-C.
+    """Run Kafka, PostgreSQL and every service here until Ctrl-C; says what is ready, then where page and token are.
 
     Both servers come from packages and keep their data in the home; BELAY_KAFKA and BELAY_POSTGRES_ADMIN name running
     ones to use instead.
     """
+    if detach and logs:
+        raise usage("--logs needs a command that stays", f"leave --detach out, or look into {session.home / 'logs'}")
     if session.screen.as_json and not detach:
-        raise usage("a stream of log lines is no JSON document", "give --detach too, or leave --json out")
+        raise usage("a start that stays is no JSON document", "give --detach too, or leave --json out")
     with starting_trouble():
         wish = Wish.from_environment(dict(_replica(text) for text in replicas))
         home = Home.open(session.home)
-        if detach:
-            _start_detached(session, home, wish)
-        else:
-            embedded.up(home, wish, detach=False)
-
-
-def _start_detached(session: Session, home: Home, wish: Wish) -> None:
-    """Does nothing if it runs on its own already."""
-    with stack.alone(home), session.screen.busy("starting"):
-        if not stack.is_detached(home):
-            stack.start(home, wish, lambda _: None, detached=True)
-        if wish.replicas.get("gateway", 1):
-            wait_until_ready(Session(session.screen, home=home.root))
-    session.screen.done(f"Belay runs on its own; its logs are in {home.logs}", {"home": str(home.root)})
+        embedded.up(home, wish, detach=detach, logs=logs, quiet=session.screen.as_json)
+    if session.screen.as_json:
+        session.screen.json({"home": str(home.root)})
 
 
 def wait_until_ready(session: Session) -> None:

@@ -1,0 +1,104 @@
+"""What becomes of the processes of a home while `up` stays: which is ready, which ended, what one still waits for."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from shared.embedded.home import Home
+from shared.embedded.programs import Wish, services
+from shared.embedded.supervisor import Client, Unreachable
+
+ANSWER_SECONDS = 2.0
+
+
+@dataclass
+class Watch:
+    """Looks again and again at the processes of one supervisor; each look yields what is new, a sentence each."""
+
+    home: Home
+    wish: Wish
+    ready: set[str] = field(default_factory=set)
+    waiting: dict[str, str] = field(default_factory=dict)
+    """What a service that is not ready lacks, by its name."""
+    _pids: dict[str, int] = field(default_factory=dict)
+    _ends: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.expected = [program.name for program in services(self.home, self.wish)]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every service is ready."""
+        return self.ready.issuperset(self.expected)
+
+    def lacks(self) -> str:
+        """Each service that is not ready, and why."""
+        return "; ".join(f"{name} {lack}" for name, lack in self.waiting.items())
+
+    def look(self) -> Iterator[str]:
+        """What happened since the last look. Nothing while the supervisor does not answer."""
+        try:
+            processes = {one["name"]: one for one in Client(self.home).processes()}
+        except Unreachable:
+            return
+        for name, one in processes.items():
+            yield from self._ended(name, one["pid"])
+        for name in self.expected:
+            if name not in self.ready and self._is_ready(name):
+                self.ready.add(name)
+                yield f"{name} is ready"
+
+    def _ended(self, name: str, pid: int) -> Iterator[str]:
+        """A process that ends is started anew by itself; in a loop it is told at the 1st, 2nd, 4th … time."""
+        before = self._pids.get(name, 0)
+        if pid:
+            self._pids[name] = pid
+        if not before or pid in {0, before}:
+            return
+        self.ready.discard(name)
+        self._ends[name] += 1
+        times = self._ends[name]
+        if times & (times - 1) == 0:
+            how_often = f" ({times} times by now)" if times > 1 else ""
+            yield f"{name} ended and was started again{how_often}; its log: {self.home.logs / name}.log"
+
+    def _is_ready(self, name: str) -> bool:
+        self.waiting[name] = self._lack(name)
+        if self.waiting[name]:
+            return False
+        del self.waiting[name]
+        return True
+
+    def _lack(self, name: str) -> str:
+        """What keeps a service from being ready; empty if nothing does."""
+        address = self.address_of(name)
+        if not address:
+            return "has not begun to listen yet"
+        try:
+            return _without(httpx.get(f"{address}/readyz", timeout=ANSWER_SECONDS, trust_env=False).json())
+        except (ValueError, httpx.TransportError) as error:
+            return f"does not answer at {address}: {error}"
+
+    def address_of(self, name: str) -> str | None:
+        """Where a service listens, as it noted itself; None before it does."""
+        try:
+            return str(json.loads((self.home.run / f"{name}.json").read_text())["url"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+
+def _without(parts: Mapping[str, Any]) -> str:
+    missing = [part for part, well in parts.items() if not well]
+    return f"not ready without {', '.join(missing)}" if missing else ""
+
+
+def forget_addresses(home: Home) -> None:
+    """Drop the notes that replicas of an earlier run left of their addresses: others may have their ports by now."""
+    for note in home.run.glob("*-*.json"):
+        note.unlink(missing_ok=True)
