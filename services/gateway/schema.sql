@@ -216,6 +216,9 @@ create table stage (
     max_parallel integer not null,
     soak_seconds integer not null default 0,
     why jsonb,
+    warning jsonb, -- what the monitor advises, until it no longer holds
+    spread jsonb not null default '[]', -- its sites by group or label, as planned
+    spread_more integer not null default 0,
     seq bigint not null default 0,
     at timestamptz not null,
     primary key (strategy_id, position)

@@ -6,12 +6,12 @@ Pure: the same spec and sites give the same plan. All faults are found at once.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.strategy_orchestrator.dealing import deal_out, shares
 from services.strategy_orchestrator.domain import slots
 from services.strategy_orchestrator.strategies import TYPES
 from services.strategy_orchestrator.strategies.site import Candidate, Target, unfit
 from shared.messages.base import Fault
 from shared.messages.strategy import Excluded, StagePlan, StageSpec, StrategySpec, Why
-from shared.messages.words import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,18 @@ class Plan:
     faults: list[Fault] = field(default_factory=list)
 
 
-def plan(spec: StrategySpec, candidates: Sequence[Candidate], groups: Mapping[str, Group], target: Target) -> Plan:
-    """Judge every candidate, then deal those that take part out to the stages."""
-    made = Plan(faults=[*_unknown_sites(spec, candidates), *_unknown_groups(spec, groups)])
+def plan(
+    spec: StrategySpec,
+    candidates: Sequence[Candidate],
+    groups: Mapping[str, Group],
+    target: Target,
+    passed_by: frozenset[str] = frozenset(),
+) -> Plan:
+    """Judge every candidate, then deal those that take part out to the stages.
+
+    `passed_by` are sites that the selection names and that there are, but that its other parts do not let in.
+    """
+    made = Plan(faults=[*_missing_sites(spec, candidates, groups, passed_by), *_unknown_groups(spec, groups)])
     taking_part = _judge(spec, candidates, target, made)
     if not made.faults and not taking_part:
         made.faults.append(_nothing_to_do(spec, made.excluded))
@@ -61,57 +70,67 @@ def _judge(spec: StrategySpec, candidates: Sequence[Candidate], target: Target, 
 
 
 def _deal_out(spec: StrategySpec, sites: Sequence[Candidate], groups: Mapping[str, Group], made: Plan) -> None:
-    left = {site.name: site for site in sites}
-    for stage in spec.stages:
-        named = frozenset(stage.sites)
-        matching = [site.name for site in left.values() if _matches(stage, named, site)]
-        taken = matching if stage.take is None else matching[: resolve(stage.take, len(sites))]
-        for name in taken:
-            del left[name]
-        if not taken:
-            continue  # a stage that matches nothing is not part of the plan
-        made.sites.append(taken)
-        made.stages.append(_stage_plan(spec, stage, len(made.stages), len(taken), groups))
-    if left:
-        made.faults.append(_left_over(spec, len(left), len(sites)))
-    made.faults.extend(_strangers(spec, {site.name for site in sites}))
-
-
-def _matches(stage: StageSpec, named: frozenset[str], site: Candidate) -> bool:
-    if not (stage.sites or stage.groups or stage.labels):
-        return True
-    if site.name in named or (site.group is not None and site.group in stage.groups):
-        return True
-    return bool(stage.labels) and all(site.labels.get(key) == value for key, value in stage.labels.items())
+    dealt = deal_out(spec, sites)
+    made.faults += dealt.faults
+    for position, (stage, members) in enumerate(dealt.stages):
+        made.sites.append([site.name for site in members])
+        made.stages.append(_stage_plan(spec, stage, position, members, groups, len(dealt.stages)))
 
 
 def _stage_plan(
-    spec: StrategySpec, stage: StageSpec, position: int, sites: int, groups: Mapping[str, Group]
+    spec: StrategySpec,
+    stage: StageSpec,
+    position: int,
+    members: Sequence[Candidate],
+    groups: Mapping[str, Group],
+    stages: int,
 ) -> StagePlan:
-    """The stage's own limit, else the smallest of the groups it names, else the strategy's."""
-    limits = [slots(groups[name].max_parallel, groups[name].apply_type, sites) for name in stage.groups]
-    fallback = min(limits) if limits else slots(spec.max_parallel, "parallel", sites)
-    limit = slots(stage.max_parallel, "parallel", sites) if stage.max_parallel is not None else fallback
+    shown, more = shares(members, spec.spread, stages)
     return StagePlan(
         position=position,
         name=stage.name,
-        sites=sites,
-        max_parallel=1 if spec.apply_type == "serial" else limit,
+        sites=len(members),
+        max_parallel=_limit(spec, stage, len(members), groups),
         soak_seconds=stage.soak_seconds,
+        spread=shown,
+        spread_more=more,
     )
+
+
+def _limit(spec: StrategySpec, stage: StageSpec, sites: int, groups: Mapping[str, Group]) -> int:
+    """The stage's own limit, else the smallest of the groups it names, else the strategy's."""
+    if spec.apply_type == "serial":
+        return 1
+    if stage.max_parallel is not None:
+        return slots(stage.max_parallel, "parallel", sites)
+    limits = [slots(groups[name].max_parallel, groups[name].apply_type, sites) for name in stage.groups]
+    return min(limits) if limits else slots(spec.max_parallel, "parallel", sites)
 
 
 # -- faults -------------------------------------------------------------------------------------------------------
 
 
-def _unknown_sites(spec: StrategySpec, candidates: Iterable[Candidate]) -> list[Fault]:
+def _missing_sites(
+    spec: StrategySpec, candidates: Iterable[Candidate], groups: Mapping[str, Group], passed_by: frozenset[str]
+) -> list[Fault]:
+    """Named sites that are not selected; with an unknown group in the selection nobody knows which would be."""
     known = {site.name for site in candidates}
-    missing = [(i, name) for i, name in enumerate(spec.selection.sites) if name not in known]
-    return [_unknown("site", f"selection.sites.{i}", name) for i, name in missing]
+    missing = [(f"selection.sites.{i}", name) for i, name in enumerate(spec.selection.sites) if name not in known]
+    unknown = [_unknown("site", field, name) for field, name in missing if name not in passed_by]
+    if not all(name in groups for name in spec.selection.groups):
+        return unknown
+    return unknown + [_not_let_in(field, name) for field, name in missing if name in passed_by]
+
+
+def _not_let_in(field: str, name: str) -> Fault:
+    message = f"site '{name}' is named, but excluded, or not in the groups or without the labels that are asked as well"
+    return Fault(code="not_selected", field=field, message=message, value=name)
 
 
 def _unknown_groups(spec: StrategySpec, groups: Mapping[str, Group]) -> list[Fault]:
-    places = [(f"selection.groups.{i}", name) for i, name in enumerate(spec.selection.groups)]
+    chosen = spec.selection
+    places = [(f"selection.groups.{i}", name) for i, name in enumerate(chosen.groups)]
+    places += [(f"selection.exclude.groups.{i}", name) for i, name in enumerate(chosen.exclude.groups)]
     for number, stage in enumerate(spec.stages):
         places += [(f"stages.{number}.groups.{i}", name) for i, name in enumerate(stage.groups)]
     return [_unknown("group", field, name) for field, name in places if name not in groups]
@@ -119,26 +138,6 @@ def _unknown_groups(spec: StrategySpec, groups: Mapping[str, Group]) -> list[Fau
 
 def _unknown(kind: str, field: str, name: str) -> Fault:
     return Fault(code=f"unknown_{kind}", field=field, message=f"there is no {kind} '{name}'", value=name)
-
-
-def _strangers(spec: StrategySpec, selected: set[str]) -> list[Fault]:
-    """Sites that a stage names but the selection does not hold: a slip that would go unnoticed."""
-    return [
-        Fault(
-            code="not_selected",
-            field=f"stages.{number}.sites.{i}",
-            message=f"site '{name}' takes no part in this strategy; name only sites of the selection",
-            value=name,
-        )
-        for number, stage in enumerate(spec.stages)
-        for i, name in enumerate(stage.sites)
-        if name not in selected
-    ]
-
-
-def _left_over(spec: StrategySpec, left: int, total: int) -> Fault:
-    message = f"the stages take {total - left} of {total} sites; add a last stage without `take` for the rest"
-    return Fault(code="stages_leave_sites", field="stages", message=message, value=len(spec.stages))
 
 
 def _nothing_to_do(spec: StrategySpec, excluded: Sequence[Excluded]) -> Fault:

@@ -37,7 +37,9 @@ delete from site where name = any(:names::text[])
     and name <> all(array(select site from hold where site = any(:names::text[])));
 
 -- name: candidates
--- Every site of a selection, with what runs there. Named ones, those of groups, and those that carry all the labels.
+-- Every site of a selection, with what runs there: named, of one of the groups, with all the labels; what is empty is
+-- open. The caller sees to it that something was asked for at all. Lists are subqueries, which PostgreSQL hashes; as arrays
+-- each site would be compared with each of 100,000 names.
 -- Holds come and go by the thousands: counted when there were none, PostgreSQL would compare each site with every one.
 -- The limit, here and below, makes it look each up by its key.
 select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.previous
@@ -45,8 +47,12 @@ from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id
 left join deployment d on d.site = s.name and d.app = :app
-where :everything::boolean or s.name = any(:sites::text[]) or s.group_name = any(:groups::text[])
-    or (:labels::jsonb <> '{}' and s.labels @> :labels::jsonb)
+where (cardinality(:sites::text[]) = 0 or s.name in (select unnest(:sites::text[])))
+    and (cardinality(:groups::text[]) = 0 or s.group_name in (select unnest(:groups::text[])))
+    and s.labels @> :labels::jsonb
+    and s.name not in (select unnest(:not_sites::text[]))
+    and (s.group_name is null or s.group_name not in (select unnest(:not_groups::text[])))
+    and not exists (select from jsonb_each_text(:not_labels::jsonb) as n where s.labels ->> n.key = n.value)
 order by s.name;
 
 -- name: hold_sites

@@ -59,12 +59,19 @@ async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
         faults.append(Fault(code="empty_selection", field="spec.selection", message=message))
         return Rejected(tuple(faults))
     sites = await store.candidates(turn.conn, spec.app, spec.selection)
-    made = plan(spec, sites, await store.groups(turn.conn), target)
+    passed_by = await _passed_by(turn, spec, {site.name for site in sites})
+    made = plan(spec, sites, await store.groups(turn.conn), target, passed_by)
     hidden = {"nothing_to_do", "not_upgradable"} if faults else set()  # they follow from an unknown release
     faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code not in hidden]
     if faults:
         return Rejected(tuple(faults))
     return await _keep(turn, envelope, made)
+
+
+async def _passed_by(turn: Turn, spec: StrategySpec, selected: set[str]) -> frozenset[str]:
+    """Named sites that there are, but that the rest of the selection does not hold."""
+    missing = [name for name in spec.selection.sites if name not in selected]
+    return frozenset(await store.known_sites(turn.conn, missing) if missing else ())
 
 
 async def _target(turn: Turn, spec: StrategySpec) -> tuple[Target, list[Fault]]:

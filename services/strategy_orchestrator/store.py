@@ -83,15 +83,18 @@ async def delete_sites(conn: Connection, names: Sequence[str]) -> None:
 
 
 async def candidates(conn: Connection, app: str, selection: Selection) -> list[Candidate]:
-    """Every site of a selection with what runs there, by name."""
+    """Every site of a selection (which must not be empty) with what runs there, by name."""
+    without = selection.exclude
     rows = await SQL.fetch(
         conn,
         "candidates",
         app=app,
-        everything=selection.all,
         sites=list(selection.sites),
         groups=list(selection.groups),
         labels=selection.labels,
+        not_sites=list(without.sites),
+        not_groups=list(without.groups),
+        not_labels=without.labels,
     )
     return [Candidate(*row.values()) for row in rows]
 

@@ -176,13 +176,26 @@ class SiteState(Event):
 # -- strategies -------------------------------------------------------------------------------------------------
 
 
-class Selection(Model):
-    """Which sites: those named, those of the groups, and those that carry all the labels. `all` is the fleet."""
+class Exclusion(Model):
+    """Which sites are not meant: those named, those of the groups, and those that carry any of the labels."""
 
     sites: tuple[Name, ...] = Field(default=(), max_length=100_000)
     groups: tuple[Name, ...] = ()
     labels: dict[Label, Label] = Field(default_factory=dict)
-    all: bool = False
+
+
+class Selection(Model):
+    """Which sites: every site that is one of `sites`, in one of `groups`, and carries all `labels`.
+
+    What is empty is open to all, so groups and labels together mean the sites of these groups that carry the labels.
+    `all` is the fleet; `exclude` takes sites away from whatever the rest selects.
+    """
+
+    sites: tuple[Name, ...] = Field(default=(), max_length=100_000)
+    groups: tuple[Name, ...] = Field(default=(), description="a site of any of these")
+    labels: dict[Label, Label] = Field(default_factory=dict, description="a site that carries all of these")
+    all: bool = Field(default=False, description="the whole fleet, if nothing else is given")
+    exclude: Exclusion = Exclusion()
 
     @property
     def empty(self) -> bool:
@@ -191,7 +204,11 @@ class Selection(Model):
 
 
 class StageSpec(Model):
-    """One wave. It takes from the sites that earlier stages left over: those that match, and of these `take`."""
+    """One wave. It takes from the sites that earlier stages left over: those that match, and of these `take`.
+
+    A site matches that is one of `sites`, in one of `groups`, and carries all `labels`; what is empty is open to all.
+    Sites start in the order of `sites`; where none are named they are spread over groups, or over the label `spread`.
+    """
 
     name: Name
     sites: tuple[Name, ...] = ()
@@ -200,6 +217,7 @@ class StageSpec(Model):
     take: Limit | None = Field(default=None, description="a number, or a per cent of the whole selection; null = all")
     max_parallel: Limit | None = Field(default=None, description="per cents are of the stage; null = the strategy's")
     soak_seconds: Seconds = Field(default=0, description="wait after the last site before the next stage")
+    optional: bool = Field(default=False, description="it may take no site; otherwise that is a fault")
 
 
 class FailurePolicy(Model):
@@ -231,6 +249,9 @@ class StrategySpec(Model):
     apply_type: Literal["parallel", "serial"] = "parallel"
     on_failure: FailurePolicy = FailurePolicy()
     step_timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
+    spread: Label | None = Field(
+        default=None, description="stages take sites by the share of each value of this label; null = of each group"
+    )
     force: bool = Field(default=False, description="re-deploy sites that run the release already")
     description: Text = ""
 
@@ -342,6 +363,13 @@ class Why(Model):
     message: str = Field(examples=["50 of 50 slots are taken"])
 
 
+class Share(Model):
+    """How many sites of a stage belong to one group, or carry one value of a label."""
+
+    of: str = Field(description="name of the group, or value of the label; empty = has none")
+    sites: int
+
+
 class StagePlan(Model):
     """One stage of a plan."""
 
@@ -350,6 +378,8 @@ class StagePlan(Model):
     sites: int
     max_parallel: int
     soak_seconds: int
+    spread: tuple[Share, ...] = Field(default=(), description="its sites by group or label, the largest first")
+    spread_more: int = Field(default=0, description="so many more groups or values are not listed")
 
 
 class Excluded(Model):
@@ -400,6 +430,7 @@ class StageProgressed(Event):
     counts: Counts
     max_parallel: int
     why: Why | None = Field(default=None, description="why it is not further; null = it has ended")
+    warning: Why | None = Field(default=None, description="what the monitor advises, until it no longer holds")
     at: datetime
 
 

@@ -153,7 +153,9 @@ class Lane:
             )
         )
         canary = StageSpec(name="canary", take=random.randint(1, 20), soak_seconds=random.randint(0, 1))
-        half = StageSpec(name="half", take="50%", max_parallel=random.choice(("10%", "40%", None)), soak_seconds=1)
+        half = StageSpec(
+            name="half", take="50%", max_parallel=random.choice(("10%", "40%", None)), soak_seconds=1, optional=True
+        )
         stages = random.choice(((), (canary,), (canary, half)))
         return StrategySpec(
             name=f"{self.name}-{kind}-{random.getrandbits(32):08x}",
@@ -161,7 +163,7 @@ class Lane:
             app=self.name,
             version=version,
             selection=Selection(labels={"lane": self.name}),
-            stages=(*stages, StageSpec(name="rest")),
+            stages=(*stages, StageSpec(name="rest", optional=True)),
             max_parallel=random.choice((max(20, self.sites // 20), max(50, self.sites // 10), "10%", "25%")),
             on_failure=policy,
             step_timeout_seconds=STEP_SECONDS,

@@ -53,6 +53,13 @@ class ForecastView(BaseModel):
     eta_high: datetime | None
 
 
+class ShareView(BaseModel):
+    """How many sites of a stage belong to one group, or carry one value of the label that it is spread over."""
+
+    of: str = Field(description="name of the group, or value of the label; empty = has none")
+    sites: int
+
+
 class StageView(BaseModel):
     """One wave."""
 
@@ -63,6 +70,9 @@ class StageView(BaseModel):
     max_parallel: int
     soak_seconds: int
     why: WhyView | None = Field(description="why it is not further; null = it has ended")
+    warning: WhyView | None = Field(description="what the monitor advises, until it no longer holds")
+    spread: list[ShareView] = Field(description="its sites by group or label as planned, the largest first")
+    spread_more: int = Field(description="so many more groups or values are not listed")
     forecast: ForecastView | None
 
 

@@ -9,7 +9,7 @@ from services.gateway.cli.outcome import usage
 from shared.messages.base import Fault
 from shared.safe_yaml import BadYaml, load
 
-STAGE_HELP = "name[:take[:max_parallel[:soak]]], such as canary:1::30s, half:50%:10 or rest"
+STAGE_HELP = "name[:take[:max_parallel[:soak]]], such as canary:1::30s, half:50%:10 or rest; rest? may take no site"
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -66,7 +66,13 @@ def _stage(text: str, faults: list[Fault]) -> dict[str, Any]:
     take, max_parallel, soak = [*rest, "", "", ""][:3]
     if len(rest) > 3:
         faults.append(Fault(code="invalid_field", field="--stage", message="has more than four parts", value=text))
-    stage: dict[str, Any] = {"name": name, "take": take, "max_parallel": max_parallel}
+    optional = name.endswith("?") or None
+    stage: dict[str, Any] = {
+        "name": name.removesuffix("?"),
+        "optional": optional,
+        "take": take,
+        "max_parallel": max_parallel,
+    }
     if soak:
         stage["soak_seconds"] = _soak(soak, text, faults)
     return {key: value for key, value in stage.items() if value not in ("", None)}

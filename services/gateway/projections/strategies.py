@@ -67,7 +67,8 @@ def _planned(learned: Learned, event: Envelope[strategy.StrategyPlanned]) -> Non
     excluded = text([e.model_dump() for e in plan.excluded])
     learned.plans[key] = PlanRow(key, plan.spec.name, spec, excluded, plan.excluded_count, plan.created_at)
     for s in plan.stages:
-        row = StagePlanRow(key, s.position, s.name, s.sites, s.max_parallel, s.soak_seconds, plan.created_at)
+        spread = (text([share.model_dump() for share in s.spread]), s.spread_more)
+        row = StagePlanRow(key, s.position, s.name, s.sites, s.max_parallel, s.soak_seconds, *spread, plan.created_at)
         learned.stage_plans[key, s.position] = row
     by = f" by {plan.created_by}" if plan.created_by else ""
     message = f"planned{by} with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages"
@@ -95,7 +96,8 @@ def _stage_moved(learned: Learned, event: Envelope[strategy.StageProgressed]) ->
     learned.before[key] = (s.state, event.sequence)
     c = s.counts
     counts = (c.waiting, c.running, c.complete, c.failed, c.aborted)
-    learned.stages[key] = StageRow(*key, s.name, s.state, *counts, s.max_parallel, _why(s), event.sequence, s.at)
+    reasons = (_why(s.why), _why(s.warning))
+    learned.stages[key] = StageRow(*key, s.name, s.state, *counts, s.max_parallel, *reasons, event.sequence, s.at)
     if s.state != state:
         row = TimelineRow(event.id, s.strategy_id, s.at, "stage", s.state, f"{s.name}: {s.state}", s.stage)
         learned.timeline.append(row)
@@ -127,8 +129,8 @@ def _deleted(learned: Learned, event: Envelope[strategy.StrategyDeleted]) -> Non
     learned.timeline.append(TimelineRow(event.id, s.strategy_id, s.at, "strategy", "deleted", message, None))
 
 
-def _why(moved: strategy.StageProgressed) -> Why:
-    return {"code": moved.why.code, "message": moved.why.message} if moved.why else None
+def _why(why: strategy.Why | None) -> Why:
+    return {"code": why.code, "message": why.message} if why else None
 
 
 FOLDS: dict[type[Any], Any] = {

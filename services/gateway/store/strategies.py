@@ -32,6 +32,8 @@ class StagePlanRow(NamedTuple):
     sites: int
     max_parallel: int
     soak_seconds: int
+    spread: str  # JSON
+    spread_more: int
     at: datetime
 
 
@@ -60,6 +62,7 @@ class StageRow(NamedTuple):
     aborted: int
     max_parallel: int
     why: Why
+    warning: Why
     seq: int
     at: datetime
 
@@ -111,8 +114,9 @@ async def plan(conn: Connection, plans: Sequence[PlanRow], stages: Sequence[Stag
     """Add strategies and their stages; where they stand is left alone."""
     names = ("ids", "names", "specs", "excluded", "excluded_counts", "created")
     await SQL.run(conn, "plan_strategies", **dict(zip(names, columns(plans, 6), strict=True)))
-    of_stages = ("ids", "positions", "names", "sites", "max_parallels", "soaks", "ats")
-    await SQL.run(conn, "plan_stages", **dict(zip(of_stages, columns(stages, 7), strict=True)))
+    of_stages = ("ids", "positions", "names", "sites", "max_parallels", "soaks")
+    of_stages += ("spreads", "spread_mores", "ats")
+    await SQL.run(conn, "plan_stages", **dict(zip(of_stages, columns(stages, 9), strict=True)))
 
 
 async def move(conn: Connection, rows: Sequence[StateRow]) -> None:
@@ -136,8 +140,8 @@ async def find_stages(conn: Connection, keys: Sequence[tuple[str, int]]) -> dict
 async def move_stages(conn: Connection, rows: Sequence[StageRow]) -> None:
     """Where stages stand now, unless something newer is known."""
     first = ("ids", "positions", "names", "states", "waiting", "running", "complete", "failed", "aborted")
-    rest = ("max_parallels", "whys", "seqs", "ats")
-    await SQL.run(conn, "move_stages", **dict(zip(first + rest, columns(rows, 13), strict=True)))
+    rest = ("max_parallels", "whys", "warnings", "seqs", "ats")
+    await SQL.run(conn, "move_stages", **dict(zip(first + rest, columns(rows, 14), strict=True)))
 
 
 async def move_steps(conn: Connection, rows: Sequence[StepRow]) -> None:

@@ -9,12 +9,14 @@ on conflict (strategy_id) do update set
     created_at = excluded.created_at;
 
 -- name: plan_stages
-insert into stage as s (strategy_id, position, name, state, waiting, max_parallel, soak_seconds, at)
-select n.strategy_id, n.position, n.name, 'waiting', n.sites, n.max_parallel, n.soak_seconds, n.at
+insert into stage as s (strategy_id, position, name, state, waiting, max_parallel, soak_seconds, spread, spread_more, at)
+select n.strategy_id, n.position, n.name, 'waiting', n.sites, n.max_parallel, n.soak_seconds, n.spread::jsonb,
+       n.spread_more, n.at
 from unnest(:ids::text[], :positions::int[], :names::text[], :sites::int[], :max_parallels::int[],
-            :soaks::int[], :ats::timestamptz[])
-    as n (strategy_id, position, name, sites, max_parallel, soak_seconds, at)
-on conflict (strategy_id, position) do update set soak_seconds = excluded.soak_seconds;
+            :soaks::int[], :spreads::text[], :spread_mores::int[], :ats::timestamptz[])
+    as n (strategy_id, position, name, sites, max_parallel, soak_seconds, spread, spread_more, at)
+on conflict (strategy_id, position) do update set
+    soak_seconds = excluded.soak_seconds, spread = excluded.spread, spread_more = excluded.spread_more;
 
 -- name: move_strategies
 insert into strategy as s (strategy_id, name, state, why, created_at, started_at, finished_at, seq)
@@ -36,14 +38,14 @@ from stage s join unnest(:ids::text[], :positions::int[]) as w (strategy_id, pos
 
 -- name: move_stages
 insert into stage as s (strategy_id, position, name, state, waiting, running, complete, failed, aborted, max_parallel,
-                        why, seq, at)
+                        why, warning, seq, at)
 select * from unnest(:ids::text[], :positions::int[], :names::text[], :states::text[], :waiting::int[],
                      :running::int[], :complete::int[], :failed::int[], :aborted::int[], :max_parallels::int[],
-                     :whys::jsonb[], :seqs::bigint[], :ats::timestamptz[])
+                     :whys::jsonb[], :warnings::jsonb[], :seqs::bigint[], :ats::timestamptz[])
 on conflict (strategy_id, position) do update set
     state = excluded.state, waiting = excluded.waiting, running = excluded.running, complete = excluded.complete,
     failed = excluded.failed, aborted = excluded.aborted, max_parallel = excluded.max_parallel, why = excluded.why,
-    seq = excluded.seq, at = excluded.at
+    warning = excluded.warning, seq = excluded.seq, at = excluded.at
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
 -- name: move_steps
@@ -94,7 +96,7 @@ select strategy_id from strategy where strategy_id = any(:ids::text[]);
 
 -- name: stages_of
 select s.strategy_id, s.position, s.name, s.state, s.max_parallel, s.soak_seconds, s.why,
-       s.waiting, s.running, s.complete, s.failed, s.aborted,
+       s.warning, s.spread, s.spread_more, s.waiting, s.running, s.complete, s.failed, s.aborted,
        case when s.state in ('running', 'soaking') and f.at is not null
             then jsonb_build_object('failure_rate', f.failure_rate, 'eta_low', f.eta_low, 'eta_high', f.eta_high)
        end as forecast

@@ -121,6 +121,11 @@ const which = ({ groups }) =>
     h("legend", {}, "Which sites"),
     checkbox("everywhere", "The whole fleet"),
     h(
+      "p",
+      { class: "muted", "data-needs": "selection" },
+      "Sites that are in one of the groups, carry all the labels, and are among those named; what is left empty is open.",
+    ),
+    h(
       "div",
       { class: "row", "data-needs": "selection" },
       fieldset("selection.groups", "Groups", groups),
@@ -135,6 +140,18 @@ const which = ({ groups }) =>
         "Sites",
         textarea("sites", { placeholder: "oslo-1, oslo-2" }),
         "By name; each must take part",
+      ),
+    ),
+    h(
+      "div",
+      { class: "row" },
+      field("selection.exclude.sites", "But not these sites", textarea("not-sites", { placeholder: "oslo-3" }), "By name"),
+      field("selection.exclude.groups", "Nor these groups", input("not-groups", { placeholder: "lab" }), "By name"),
+      field(
+        "selection.exclude.labels",
+        "Nor these labels",
+        textarea("not-labels", { placeholder: "tier=gold" }),
+        "A site with any of them stays out",
       ),
     ),
     h("div", { class: "fault" }),
@@ -162,6 +179,16 @@ const limits = () =>
           ["parallel", "In parallel"],
           ["serial", "One after another"],
         ]),
+      ),
+    ),
+    h(
+      "div",
+      { class: "row" },
+      field(
+        "spread",
+        "Spread stages over",
+        input("spread", { placeholder: "groups" }),
+        "A label such as region: each stage takes sites by the share of each of its values; empty = of each group",
       ),
     ),
     checkbox("force", "Do sites again that run the release already"),

@@ -1,19 +1,19 @@
 // The stages of a new strategy: rows that can be added, removed and filled from a pattern.
 
 import { fill, h } from "./dom.js";
-import { field, input, labels, limit, names } from "./fields.js";
+import { checkbox, field, input, labels, limit, names } from "./fields.js";
 import { icon } from "./icons.js";
 
 /** Usual ways to cut a roll-out, as stage specs. */
 const PATTERNS = [
   ["All at once", [{ name: "all" }]],
-  ["Canary, then all", [{ name: "canary", take: 1, soak_seconds: 60 }, { name: "rest" }]],
+  ["Canary, then all", [{ name: "canary", take: 1, soak_seconds: 60 }, { name: "rest", optional: true }]],
   [
     "Canary, 10 %, then all",
     [
       { name: "canary", take: 1, soak_seconds: 60 },
-      { name: "early", take: "10%", soak_seconds: 300 },
-      { name: "rest" },
+      { name: "early", take: "10%", soak_seconds: 300, optional: true },
+      { name: "rest", optional: true },
     ],
   ],
 ];
@@ -86,6 +86,7 @@ function row(stage, number, remove) {
     field(path("labels"), "Labels", text("stage-labels", pairs(stage.labels), "any"), "key=value"),
     field(path("max_parallel"), "Max parallel", text("stage-parallel", stage.max_parallel, "as below")),
     field(path("soak_seconds"), "Soak", text("stage-soak", stage.soak_seconds, "0"), "seconds"),
+    checkbox("stage-optional", "May be empty", Boolean(stage.optional)),
     remove &&
       h(
         "button",
@@ -111,5 +112,6 @@ function read(element) {
     labels: Object.keys(wanted).length ? wanted : undefined,
     max_parallel: limit(text("stage-parallel")),
     soak_seconds: limit(text("stage-soak")),
+    optional: element.querySelector("[name=stage-optional]").checked,
   };
 }

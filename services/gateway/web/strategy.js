@@ -13,7 +13,7 @@ import { badge } from "./states.js";
 import { StepList } from "./step_list.js";
 import { actionBar } from "./strategy_actions.js";
 import { figures, outlook } from "./strategy_figures.js";
-import { excludedSites, settings, subtitle } from "./strategy_plan.js";
+import { excludedSites, settings, spreading, subtitle } from "./strategy_plan.js";
 import { timeline } from "./timeline.js";
 
 const ADVICE = {
@@ -150,7 +150,7 @@ class StrategyView {
   take(strategy) {
     this.roll.take(strategy);
     this.board.layOut();
-    fill(this.excluded, excludedSites(strategy));
+    fill(this.excluded, excludedSites(strategy), spreading(strategy));
     this.draw();
     this.readSteps();
     this.timeline.read();

@@ -48,15 +48,20 @@ const pairs = (facts) =>
     .filter(([, text]) => text)
     .map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(text))));
 
-function selected({ sites = [], groups = [], labels = {}, all = false }) {
+function selected({ all = false, exclude = {}, ...wanted }) {
+  const parts = chosen(wanted, " and ");
+  const without = chosen(exclude, ", ");
+  return (parts || (all ? "the whole fleet" : "")) + (without && ` without ${without}`);
+}
+
+function chosen({ sites = [], groups = [], labels = {} }, joint) {
   const names = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
   const parts = [
-    all && "the whole fleet",
     groups.length && `groups ${groups.join(", ")}`,
     names.length && `labels ${names.join(", ")}`,
     sites.length && plural(sites.length, "named site"),
   ];
-  return parts.filter(Boolean).join("; ");
+  return parts.filter(Boolean).join(joint);
 }
 
 function policy({ stop_on_failure: first = true, threshold, min_sample: sample, then, heed_monitor: heed }) {
@@ -75,6 +80,19 @@ function limited(threshold, sample) {
   const share = String(threshold).endsWith("%");
   if (!share) return `${threshold} failed sites of a stage`;
   return `more than ${threshold} of a stage's sites failed${sample > 1 ? `, once ${sample} have finished` : ""}`;
+}
+
+/** How the sites of each stage are spread over groups, or over the values of a label. */
+export function spreading({ spec, stages = [] }) {
+  if (!stages.some(({ spread = [] }) => spread.some(({ of }) => of))) return null;
+  const over = spec?.spread ? `label ${spec.spread}` : "groups";
+  const share = ({ of, sites }) => `${of || "none"} ${number(sites)}`;
+  const columns = [
+    ["Stage", (row) => row.name],
+    ["Sites", (row) => number(row.spread.reduce((sum, { sites }) => sum + sites, 0)) + (row.spread_more ? " and more" : "")],
+    [`By ${over}`, (row) => [...row.spread.map(share), row.spread_more && `${row.spread_more} more`].filter(Boolean).join(", ")],
+  ];
+  return h("details", { class: "card" }, h("summary", {}, `Stages spread over ${over}`), table(columns, stages, "Spread"));
 }
 
 /** Sites that take no part, each with the reason. */

@@ -17,16 +17,24 @@ export function specOf(form, stages) {
     max_parallel: limit(elements.max_parallel.value),
     apply_type: text("apply_type"),
     step_timeout_seconds: limit(elements.step_timeout_seconds.value),
+    spread: text("spread"),
     force: elements.force.checked,
     on_failure: policyOf(elements),
   };
 }
 
 function selectionOf(form) {
-  if (form.elements.everywhere.checked) return { all: true };
+  const exclude = exclusionOf(form.elements);
+  if (form.elements.everywhere.checked) return { all: true, exclude };
   const groups = [...form.querySelectorAll("[name=group]:checked")].map(({ value }) => value);
-  return { groups, sites: names(form.elements.sites.value), labels: labels(form.elements.labels.value) };
+  return { groups, sites: names(form.elements.sites.value), labels: labels(form.elements.labels.value), exclude };
 }
+
+const exclusionOf = (elements) => ({
+  sites: names(elements["not-sites"].value),
+  groups: names(elements["not-groups"].value),
+  labels: labels(elements["not-labels"].value),
+});
 
 function policyOf(elements) {
   const byThreshold = elements.stop.value === "threshold";

@@ -37,6 +37,8 @@ from tests.support.world import World
 pytestmark = pytest.mark.service
 
 NAME = "strategy_orchestrator"
+IN_ORDER = {"name": "all", "sites": ["s-000", "s-001", "s-002"]}
+"""A stage whose sites start in this order; otherwise they are shuffled."""
 
 
 @asynccontextmanager
@@ -130,7 +132,7 @@ async def test_events_told_twice_count_once(world: World) -> None:
 
 async def test_a_failed_canary_stops_the_roll_out_before_the_others(world: World) -> None:
     async with orchestrated(world, 6, lambda c: "fail" if c.site == "s-000" else "succeed") as (_, devices):
-        strategy_id = await create(world, stages=[{"name": "canary", "take": 1}, {"name": "rest"}])
+        strategy_id = await create(world, stages=[{"name": "canary", "sites": ["s-000"]}, {"name": "rest"}])
         await world.ask(ApplyStrategy(strategy=strategy_id))
         ended = await state(world, strategy_id, StrategyState.FAILED)
         assert ended.counts == Counts(failed=1, aborted=5)
@@ -141,7 +143,7 @@ async def test_a_failed_canary_stops_the_roll_out_before_the_others(world: World
 async def test_retry_runs_failed_and_aborted_sites_again_and_no_others(world: World) -> None:
     failing = {"s-001"}
     async with orchestrated(world, 3, lambda c: "fail" if c.site in failing else "succeed") as (_, devices):
-        strategy_id = await create(world, max_parallel=1)
+        strategy_id = await create(world, max_parallel=1, stages=[IN_ORDER])
         await world.ask(ApplyStrategy(strategy=strategy_id))
         await state(world, strategy_id, StrategyState.FAILED)
         failing.clear()
@@ -207,7 +209,7 @@ async def test_a_busy_site_waits_without_a_slot_until_its_operation_ends(world: 
         3,
         lambda c: "reject:site_busy" if c.site in busy and c.strategy_id else "hold" if c.site in busy else "succeed",
     ) as (_, devices):
-        strategy_id = await create(world, max_parallel=1, selection={"labels": {}, "all": True})
+        strategy_id = await create(world, max_parallel=1, stages=[IN_ORDER])
         await world.ask(ApplyStrategy(strategy=strategy_id))
         stuck = await world.until(StageProgressed, lambda e: e.counts.complete == 2)
         assert stuck.why is not None
@@ -263,7 +265,7 @@ async def test_a_site_takes_part_in_one_strategy_at_a_time(world: World) -> None
 
 async def test_a_site_that_becomes_unmanaged_is_not_waited_for(world: World) -> None:
     async with orchestrated(world, 3, lambda _: "hold") as (_, devices):
-        strategy_id = await create(world, max_parallel=1)
+        strategy_id = await create(world, max_parallel=1, stages=[IN_ORDER])
         await world.ask(ApplyStrategy(strategy=strategy_id))
         await world.ask(RegisterSites(sites=(Site(name="s-001", managed=False), Site(name="s-002", managed=False))))
         await world.until(RequestOperations)

@@ -46,9 +46,35 @@ def test_serial_means_one_at_a_time_everywhere() -> None:
     assert shape(made) == [("all", 9, 1)]
 
 
-def test_a_stage_that_matches_nothing_is_not_part_of_the_plan() -> None:
-    stages = [{"name": "none", "labels": {"tier": "x"}}, {"name": "rest"}]
-    assert shape(plan(spec(stages=stages), sites(2), {}, TARGET)) == [("rest", 2, 2)]
+def test_a_stage_that_takes_no_site_is_a_fault_unless_it_is_optional() -> None:
+    stages = [{"name": "canary", "labels": {"tier": "cannary"}}, {"name": "rest"}, {"name": "late"}]
+    made = plan(spec(stages=stages), sites(2), {}, TARGET)
+    assert [(f.code, f.field) for f in made.faults] == [("empty_stage", "stages.0"), ("empty_stage", "stages.2")]
+    assert "none of the 2 sites" in made.faults[0].message
+    assert "earlier stages took all" in made.faults[1].message
+    willing = [stage | {"optional": True} for stage in stages]
+    assert shape(plan(spec(stages=willing), sites(2), {}, TARGET)) == [("rest", 2, 2)]
+
+
+def test_a_stage_takes_what_matches_all_of_its_filters() -> None:
+    fleet = [
+        Candidate("a", group="north", labels={"tier": "gold"}),
+        Candidate("b", group="north"),
+        Candidate("c", group="south", labels={"tier": "gold"}),
+    ]
+    stages = [{"name": "both", "groups": ["north"], "labels": {"tier": "gold"}}, {"name": "rest"}]
+    made = plan(spec(stages=stages), fleet, {"north": Group("parallel", 9)}, TARGET)
+    assert made.sites[0] == ["a"]
+    assert set(made.sites[1]) == {"b", "c"}
+
+
+def test_a_named_site_that_the_rest_of_the_selection_keeps_out_is_told_apart_from_an_unknown_one() -> None:
+    chosen = {"sites": ["s-000", "left", "nowhere"], "groups": ["north"]}
+    made = plan(spec(selection=chosen), sites(1), {"north": Group("parallel", 9)}, TARGET, frozenset({"left"}))
+    assert [(f.code, f.field) for f in made.faults] == [
+        ("unknown_site", "selection.sites.2"),
+        ("not_selected", "selection.sites.1"),
+    ]
 
 
 def test_sites_that_cannot_take_part_are_left_out_with_the_reason() -> None:
@@ -125,7 +151,7 @@ takes = st.none() | st.integers(1, 12) | st.sampled_from(["1%", "25%", "50%", "1
 def test_every_site_stands_in_exactly_one_stage_or_the_plan_is_refused(
     count: int, wanted: list[int | str | None], limit: int | str
 ) -> None:
-    stages = [{"name": f"g{n}", "take": take} for n, take in enumerate(wanted)]
+    stages = [{"name": f"g{n}", "take": take, "optional": True} for n, take in enumerate(wanted)]
     made = plan(spec(stages=stages, max_parallel=limit), sites(count), {}, TARGET)
     dealt = [name for stage in made.sites for name in stage]
     assert len(dealt) == len(set(dealt))

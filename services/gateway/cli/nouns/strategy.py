@@ -10,7 +10,7 @@ from services.gateway.cli import spec as specs
 from services.gateway.cli.board import total
 from services.gateway.cli.noun import Noun
 from services.gateway.cli.nouns import strategy_options as options
-from services.gateway.cli.screen import Column
+from services.gateway.cli.screen import NOTHING, Column
 from services.gateway.cli.session import Session, at
 from services.gateway.cli.watch import must_be_complete, watch_strategy
 
@@ -19,6 +19,12 @@ app = Noun("Strategies: plan a roll-out in stages, start it, watch it, stop it."
 
 def _done(item: Any) -> str:
     return f"{item['counts']['complete']}/{total(item['counts'])}"
+
+
+def _spread(stage: Any) -> str:
+    """`north 40, south 38, 12 more`: its sites by group, or by the label that the strategy asked for."""
+    shown = [f"{share['of'] or NOTHING} {share['sites']}" for share in stage["spread"]]
+    return ", ".join([*shown, f"{stage['spread_more']} more"] if stage["spread_more"] else shown)
 
 
 LIST: tuple[Column, ...] = (
@@ -39,6 +45,10 @@ STEPS: tuple[Column, ...] = (
 )  # fmt: skip
 FAILED: tuple[Column, ...] = ("site", ("stage", "stage_name"), ("operation", "operation_id"), ("why", "why.message"))
 FAILED_SHOWN = 10
+PLANNED: tuple[Column, ...] = (
+    ("stage", "name"), ("sites", lambda stage: total(stage["counts"])), ("max parallel", "max_parallel"),
+    ("soak s", "soak_seconds"), ("spread", _spread),
+)  # fmt: skip
 PLAN = ("strategy_id", "name", "state", "spec", "stages", "excluded", "excluded_count")
 TIMELINE: tuple[Column, ...] = ("at", ("stage", "stage_name"), "kind", "code", "message")
 EXCLUDED: tuple[Column, ...] = ("site", "code", "message")
@@ -61,6 +71,9 @@ def create(
     group: options.Groups = None,
     select: options.Labels = None,
     all_sites: options.All = False,
+    exclude: options.Exclude = None,
+    exclude_group: options.ExcludeGroups = None,
+    spread: options.Spread = None,
     stage: options.Stages = None,
     max_parallel: options.MaxParallel = None,
     serial: options.Serial = False,
@@ -76,8 +89,9 @@ def create(
 ) -> None:
     """Validate a roll-out and plan it, from a YAML file, options or both. `--apply --watch` also does it."""
     given = {
-        "name": name, "app": app, "version": version, "type": kind, "description": description, "force": force or None,
-        "selection": options.selection(site, group, select, all_sites),
+        "name": name, "app": app, "version": version, "type": kind, "description": description,
+        "force": force or None, "spread": spread,
+        "selection": options.selection(site, group, select, all_sites, exclude, exclude_group),
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
         "on_failure": options.on_failure(threshold, never_stop, min_sample, pause_on_failure),
         "step_timeout_seconds": specs.seconds(step_timeout, "--step-timeout"),
@@ -91,13 +105,13 @@ def create(
 
 @app.verb()
 def plan(session: Session, name: Name) -> None:
-    """What it would do: its stages in order, and the sites it leaves out with the reason."""
+    """What it would do: its stages in order, and how many sites of each group they take, and what is left out."""
     found = session.get(at("/v1/strategies/{}", name))
     if session.screen.as_json:
         return session.screen.json(
             {key: found[key] for key in ("name", "spec", "stages", "excluded", "excluded_count")}
         )
-    session.screen.table(found["stages"], STAGES, "no stages")
+    session.screen.table(found["stages"], PLANNED, "no stages")
     if found["excluded"]:
         session.screen.note(f"\nleft out: {found['excluded_count']}")
         session.screen.table(found["excluded"], EXCLUDED, "")

@@ -15,10 +15,26 @@ File = Annotated[Path | None, Option("--file", "-f", help="A YAML file with the 
 App = Annotated[str | None, Option(help="What to roll out.")]
 Version = Annotated[str | None, Option(help="The release to reach.")]
 Type = Annotated[str | None, Option("--type", help="apply, update or rollback.")]
-Sites = Annotated[Many, Option("--site", metavar="SITE", help="Select this site; may be repeated.")]
-Groups = Annotated[Many, Option("--group", metavar="GROUP", help="Select this group; may be repeated.")]
-Labels = Annotated[Many, Option("--select", metavar="LABEL=VALUE", help="Select by label; may be repeated.")]
-All = Annotated[bool, Option("--all", help="Select the whole fleet.")]
+Sites = Annotated[
+    Many,
+    Option("--site", metavar="SITE", help="Only this site; repeated: any of these. With --group or --select: both."),
+]
+Groups = Annotated[
+    Many, Option("--group", metavar="GROUP", help="Only sites of this group; repeated: of any. With --select: both.")
+]
+Labels = Annotated[
+    Many, Option("--select", metavar="LABEL=VALUE", help="Only sites with this label; repeated: with all of them.")
+]
+All = Annotated[bool, Option("--all", help="The whole fleet.")]
+Exclude = Annotated[
+    Many,
+    Option("--exclude", metavar="SITE|LABEL=VALUE", help="Not this site, or none with this label; may be repeated."),
+]
+ExcludeGroups = Annotated[Many, Option("--exclude-group", metavar="GROUP", help="None of this group; may be repeated.")]
+Spread = Annotated[
+    str | None,
+    Option(metavar="LABEL", help="Stages take sites by the share of each value of it; default: of each group."),
+]
 Stages = Annotated[Many, Option("--stage", metavar="STAGE", help=f"{specs.STAGE_HELP}.")]
 MaxParallel = Annotated[str | None, Option(metavar="LIMIT", help="1 to 5000, or a per cent such as 20%.")]
 Serial = Annotated[bool, Option("--serial", help="One site after another.")]
@@ -39,10 +55,15 @@ Description = Annotated[str | None, Option(help="For people.")]
 ApplyNow = Annotated[bool, Option("--apply", help="Start it at once.")]
 
 
-def selection(sites: Many, groups: Many, labels: Many, everything: bool) -> dict[str, Any]:
+def selection(
+    sites: Many, groups: Many, labels: Many, everything: bool, exclude: Many, exclude_groups: Many
+) -> dict[str, Any]:
     """What was selected; empty parts are None, so that those of a file stay."""
     chosen = {"sites": sites, "groups": groups, "labels": specs.pairs(labels or (), "--select")}
-    return {**chosen, "all": everything or None}
+    not_labels = [one for one in exclude or () if "=" in one]  # no site's name holds one
+    not_sites = [one for one in exclude or () if "=" not in one]
+    without = {"sites": not_sites, "groups": exclude_groups, "labels": specs.pairs(not_labels, "--exclude")}
+    return {**chosen, "all": everything or None, "exclude": without}
 
 
 def on_failure(threshold: str | None, never: bool, min_sample: int | None, pause: bool) -> dict[str, Any]:

@@ -1,0 +1,142 @@
+"""Which sites of a selection go into which stage, and in what order they start. Pure.
+
+Sites are not taken by their names' alphabet, which mostly follows places: ten per cent would be one region. They are
+spread over their groups, or over the values of a label, each by its share, and shuffled inside of these by a hash with
+the strategy's name: the same strategy always chooses the same sites, another one does not wear out the same canaries.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from operator import itemgetter
+
+from services.strategy_orchestrator.strategies.site import Candidate
+from shared.messages.base import Fault
+from shared.messages.strategy import Share, StageSpec, StrategySpec
+from shared.messages.words import resolve
+
+SHARES_IN_ALL = 1_000
+"""The plan's event shows so many shares over all its stages, so that it stays far below Kafka's limit for a record."""
+
+SHARES_OF_STAGE = 20
+"""The most shares that one stage shows, the largest first."""
+
+
+@dataclass(slots=True)
+class Dealt:
+    """The sites of each stage that takes some, in the order in which they start."""
+
+    stages: list[tuple[StageSpec, list[Candidate]]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def deal_out(spec: StrategySpec, sites: Sequence[Candidate]) -> Dealt:
+    """Every site into the first stage that wants it. All faults are found at once."""
+    dealt = Dealt(faults=_strangers(spec, {site.name for site in sites}))
+    left = {site.name: site for site in spread(sites, spec.name, spec.spread)}
+    for number, stage in enumerate(spec.stages):
+        taken = _taken(spec, stage, left, len(sites))
+        for site in taken:
+            del left[site.name]
+        if taken:
+            dealt.stages.append((stage, taken))
+        elif not stage.optional:
+            dealt.faults.append(_empty(number, stage, len(left)))
+    if left:
+        dealt.faults.append(_left_over(spec, len(left), len(sites)))
+    return dealt
+
+
+def _taken(spec: StrategySpec, stage: StageSpec, left: Mapping[str, Candidate], total: int) -> list[Candidate]:
+    wanted = len(left) if stage.take is None else resolve(stage.take, total)
+    if not (stage.sites or stage.groups or stage.labels):
+        return list(islice(left.values(), wanted))
+    if stage.sites:  # in the order in which they are listed
+        listed = (left[name] for name in dict.fromkeys(stage.sites) if name in left)
+        return [site for site in listed if matches(stage, site)][:wanted]
+    matching = [site for site in left.values() if matches(stage, site)]
+    return spread(matching, spec.name, spec.spread)[:wanted] if wanted < len(matching) else matching
+
+
+def matches(stage: StageSpec, site: Candidate) -> bool:
+    """Whether a site is in one of the stage's groups and carries all its labels; what is empty is open to all."""
+    return (not stage.groups or site.group in stage.groups) and all(
+        site.labels.get(key) == value for key, value in stage.labels.items()
+    )
+
+
+# -- spreading ----------------------------------------------------------------------------------------------------
+
+
+def spread(sites: Iterable[Candidate], salt: str, label: str | None = None) -> list[Candidate]:
+    """The sites in an order of which any beginning holds each group (or value of `label`) by its share.
+
+    First the first one of each, the largest first, so that a canary of as many sites as groups has one of each.
+    """
+    buckets: dict[str, list[Candidate]] = defaultdict(list)
+    value = value_of(label)
+    for site in sites:
+        buckets[value(site)].append(site)
+    places = [place for name, members in buckets.items() for place in _places(name, members, salt)]
+    places.sort(key=itemgetter(0, 1))
+    return [site for *_, site in places]
+
+
+def _places(bucket: str, members: Sequence[Candidate], salt: str) -> Iterator[tuple[float, bytes, Candidate]]:
+    """Where each site of a bucket stands among all: the first before all others, and all evenly between 0 and 1."""
+    start, size = f"{salt}\n".encode(), len(members)
+    own = _hash(start, bucket)
+    for number, site in enumerate(sorted(members, key=lambda site: _hash(start, site.name))):
+        yield (number > 0) + (number + 0.5) / size, own, site
+
+
+def _hash(start: bytes, text: str) -> bytes:
+    return blake2b(start + text.encode(), digest_size=8).digest()
+
+
+def value_of(label: str | None) -> Callable[[Candidate], str]:
+    """What sites are spread over: their group, or the value of a label; empty where they have none."""
+    if label is None:
+        return lambda site: site.group or ""
+    return lambda site: site.labels.get(label, "")
+
+
+def shares(sites: Iterable[Candidate], label: str | None, stages: int) -> tuple[tuple[Share, ...], int]:
+    """How many sites of each group (or value of `label`), the largest first; and how many more groups are not shown."""
+    value = value_of(label)
+    counts = Counter(value(site) for site in sites)
+    shown = max(1, min(SHARES_OF_STAGE, SHARES_IN_ALL // stages))
+    ranked = sorted(counts.items(), key=lambda share: (-share[1], share[0]))
+    return tuple(Share(of=name, sites=count) for name, count in ranked[:shown]), max(len(counts) - shown, 0)
+
+
+# -- faults -------------------------------------------------------------------------------------------------------
+
+
+def _strangers(spec: StrategySpec, selected: set[str]) -> list[Fault]:
+    """Sites that a stage names but the selection does not hold: a slip that would go unnoticed."""
+    return [
+        Fault(
+            code="not_selected",
+            field=f"stages.{number}.sites.{i}",
+            message=f"site '{name}' takes no part in this strategy; name only sites of the selection",
+            value=name,
+        )
+        for number, stage in enumerate(spec.stages)
+        for i, name in enumerate(stage.sites)
+        if name not in selected
+    ]
+
+
+def _empty(number: int, stage: StageSpec, left: int) -> Fault:
+    """A mistyped label would otherwise remove the canary without a word."""
+    cause = f"none of the {left} sites left over by earlier stages matches it" if left else "earlier stages took all"
+    message = f"stage {stage.name} takes no site: {cause}; correct it, or give it `optional: true`"
+    return Fault(code="empty_stage", field=f"stages.{number}", message=message, value=stage.name)
+
+
+def _left_over(spec: StrategySpec, left: int, total: int) -> Fault:
+    message = f"the stages take {total - left} of {total} sites; add a last stage without `take` for the rest"
+    return Fault(code="stages_leave_sites", field="stages", message=message, value=len(spec.stages))
