@@ -114,8 +114,8 @@ async def plan(conn: Connection, plans: Sequence[PlanRow], stages: Sequence[Stag
     """Add strategies and their stages; where they stand is left alone."""
     names = ("ids", "names", "specs", "excluded", "excluded_counts", "created")
     await SQL.run(conn, "plan_strategies", **dict(zip(names, columns(plans, 6), strict=True)))
-    of_stages = ("ids", "positions", "names", "sites", "max_parallels", "soaks")
-    of_stages += ("spreads", "spread_mores", "ats")
+    first = ("ids", "positions", "names", "sites", "max_parallels", "soaks")
+    of_stages = (*first, "spreads", "spread_mores", "ats")
     await SQL.run(conn, "plan_stages", **dict(zip(of_stages, columns(stages, 9), strict=True)))
 
 
