@@ -1,8 +1,11 @@
-"""How versions compare, by the scheme of their app: PEP 440 (Python) or semantic versioning."""
+"""How versions compare, by the scheme of their app: PEP 440 (Python) or semantic versioning.
+
+What people may write, and what it means, is told to authors of bundles in services/catalog/BUNDLES.md.
+"""
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import semver
@@ -53,8 +56,12 @@ def is_valid_range(scheme: Scheme, text: str) -> bool:
 def may_upgrade(scheme: Scheme, upgrades_from: tuple[str, ...] | None, from_version: str) -> bool:
     """Whether a release that is reached from any of these ranges may be reached from `from_version`.
 
-    None allows every version, no range at all allows none. Pre-releases count as the versions they are. A version
-    or a range that the scheme cannot read is never matched.
+    None allows every version, no range at all allows none. A version or a range that the scheme cannot read is never
+    matched.
+
+    In both schemes a pre-release counts as the version it is, older than its release; but `<2.0.0` leaves out the
+    pre-releases of 2.0.0 itself (PEP 440, "Exclusive ordered comparison"), for who writes it means "not yet 2". A
+    range that names a pre-release (`<2.0.0-rc.2`) means it exactly.
     """
     if upgrades_from is None:
         return True
@@ -76,6 +83,36 @@ def canonical(scheme: Scheme, text: str) -> str:
     return str(semver.Version.parse(text).replace(build=None))
 
 
+def is_prerelease(scheme: Scheme, text: str) -> bool:
+    """Whether it comes before a release: 2.0rc1, 2.0.dev1; 2.0.0-rc.1. Raises ValueError as `parse` does."""
+    version = parse(scheme, text)
+    return version.is_prerelease if isinstance(version, Version) else version.prerelease is not None
+
+
+def latest(scheme: Scheme, texts: Iterable[str], *, prereleases: bool = False) -> str | None:
+    """The highest of these versions; a pre-release only when asked for. Those that cannot be read do not count."""
+    readable = (text for text in texts if is_valid_version(scheme, text))
+    chosen = (text for text in readable if prereleases or not is_prerelease(scheme, text))
+    return max(chosen, key=lambda text: sort_key(scheme, text), default=None)
+
+
+def spelt_as(scheme: Scheme, asked: str, known: Iterable[str]) -> str | None:
+    """How the one of the `known` versions is written that compares as equal to `asked`; None = there is none.
+
+    What a person asks for may also have a `v` before it (v1.2.0), which only PEP 440 takes as part of a version.
+    """
+    if (wanted := _key(scheme, asked)) is None:
+        return None
+    return next((text for text in known if _key(scheme, text) == wanted), None)
+
+
+def _key(scheme: Scheme, text: str) -> str | None:
+    try:
+        return canonical(scheme, text.removeprefix("v"))
+    except ValueError:
+        return None
+
+
 def _matcher(scheme: Scheme, text: str) -> Callable[[Any], bool]:
     """Raises ValueError when `text` is no range of the scheme."""
     if not all(part.strip() for part in text.split(",")):
@@ -93,10 +130,13 @@ def _pep440(text: str) -> Callable[[Any], bool]:
 
 def _semver(text: str) -> Callable[[Any], bool]:
     clauses = [_clause(part) for part in text.split(",")]
-    return lambda version: all(compare(version, bound) for compare, bound in clauses)
+    return lambda version: all(holds(version) for holds in clauses)
 
 
-def _clause(text: str) -> tuple[Callable[[Any, Any], bool], semver.Version]:
+def _clause(text: str) -> Callable[[semver.Version], bool]:
     if (match := _CLAUSE.fullmatch(text)) is None:
         raise ValueError(f"'{text}' is no comparison such as >=1.2.0")
-    return _COMPARISONS[match[1]], semver.Version.parse(match[2])
+    compare, bound = _COMPARISONS[match[1]], semver.Version.parse(match[2])
+    if match[1] == "<" and bound.prerelease is None:
+        return lambda version: version < bound and version.finalize_version() != bound.finalize_version()
+    return lambda version: compare(version, bound)

@@ -65,14 +65,16 @@ def _verdict(after: Bundle | Fault) -> Verdict:
 async def withdraw(_: Blobs, turn: Turn, envelopes: Sequence[Envelope[WithdrawRelease]]) -> Sequence[Verdict]:
     """Take releases out of use."""
     commands = [envelope.data for envelope in envelopes]
-    releases = await store.lock_releases(turn.conn, sorted({(c.app, c.version) for c in commands}))
+    names = await store.as_published(turn.conn, {(c.app, c.version) for c in commands})
+    releases = await store.lock_releases(turn.conn, sorted(set(names.values())))
     verdicts: list[Verdict] = []
     reasons: dict[str, str] = {}
     for envelope in envelopes:
         command = envelope.data
-        after = domain.withdraw(command, releases.get((command.app, command.version)))
+        name = names[command.app, command.version]
+        after = domain.withdraw(command, releases.get(name))
         if isinstance(after, Release):
-            releases[command.app, command.version] = after
+            releases[name] = after
             reasons[after.id] = command.reason
             _tell_withdrawn(turn, after, envelope)
             verdicts.append(Accepted({"release_id": after.id}))

@@ -46,6 +46,9 @@ insert into upgrade_edge (release_id, position, from_range)
 select :release_id::text, position, from_range
 from unnest(:ranges::text[]) with ordinality as e (from_range, position);
 
+-- name: list_versions
+select r.app, a.scheme, r.version from release r join app a on a.name = r.app where r.app = any(:apps::text[]);
+
 -- name: lock_releases
 select r.id, r.app, r.version, b.state, b.sequence
 from release r join bundle b on b.sha256 = r.bundle_sha256

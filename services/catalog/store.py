@@ -10,7 +10,7 @@ from shared.db import Connection, Queries, columns
 from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease
 from shared.messages.manifest import Manifest
-from shared.versions import canonical
+from shared.versions import Scheme, canonical, spelt_as
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
@@ -79,6 +79,20 @@ async def add_release(conn: Connection, release_id: str, sha256: str, manifest: 
     names, drivers, specs = columns(parts, 3)
     await SQL.run(conn, "add_components", release_id=release_id, names=names, drivers=drivers, specs=specs)
     await SQL.run(conn, "add_edges", release_id=release_id, ranges=list(manifest.upgrades_from or ()))
+
+
+async def as_published(conn: Connection, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, str]]:
+    """By (app, version) as asked for: the same as its release is written. What is no release stays as it is."""
+    asked = list(names)
+    schemes: dict[str, Scheme] = {}
+    known: dict[str, list[str]] = {}
+    for row in await SQL.fetch(conn, "list_versions", apps=sorted({app for app, _ in asked})):
+        schemes[row["app"]] = row["scheme"]
+        known.setdefault(row["app"], []).append(row["version"])
+    return {
+        (app, version): (app, (spelt_as(schemes[app], version, known[app]) if app in known else None) or version)
+        for app, version in asked
+    }
 
 
 async def lock_releases(conn: Connection, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Release]:

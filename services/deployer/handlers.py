@@ -139,7 +139,12 @@ def _too_late(operation: Operation) -> tuple[Fault, ...]:
 async def _judged_by(store: Store, requests: Sequence[RequestOperation]) -> list[Facts]:
     known = await store.facts((r.site, r.app) for r in requests)
     versions = [wanted(request, facts.deployment) for request, facts in zip(requests, known, strict=True)]
-    releases, apps = await store.releases((r.app, v or "") for r, v in zip(requests, versions, strict=True))
+    pairs = [(r.app, v or "") for r, v in zip(requests, versions, strict=True)]
+    releases, apps = await store.releases(pairs)
+    if unknown := {pair for pair in pairs if pair[1] and pair[0] in apps and pair not in releases}:
+        spelt = await store.as_published(unknown)  # 1.0 may be 1.0.0 there
+        versions = [spelt.get(pair, pair[1]) or None for pair in pairs]
+        releases |= (await store.releases((app, version) for (app, _), version in spelt.items()))[0]
     return [
         Facts(f.site, f.deployment, v, releases.get((r.app, v or "")), r.app in apps, f.held_by, f.busy_with)
         for r, f, v in zip(requests, known, versions, strict=True)

@@ -56,6 +56,9 @@ select p.app, r.version, r.scheme, r.upgrades_from, r.drivers, r.withdrawn,
 from unnest(:apps::text[], :versions::text[]) as p (app, version)
 left join release r on r.app = p.app and r.version = p.version;
 
+-- name: list_versions
+select app, scheme, version from release where app = any(:apps::text[]);
+
 -- name: find_contents
 select r.app, r.version, r.bundle_sha256, r.components
 from release r join unnest(:apps::text[], :versions::text[]) as p (app, version) using (app, version);

@@ -17,6 +17,7 @@ from services.deployer.plan import Content, Plan, Recorded
 from shared.db import Connection, Queries, columns
 from shared.messages import catalog, strategy
 from shared.messages.words import DeploymentStatus, OperationKind
+from shared.versions import Scheme, spelt_as
 
 log = structlog.get_logger()
 
@@ -123,6 +124,19 @@ class Store:
         rows = await SQL.fetch(self._conn, "find_releases", apps=apps, versions=versions)
         known = {(row["app"], row["version"]): _release(row) for row in rows if row["version"] is not None}
         return known, {row["app"] for row in rows if row["app_known"]}
+
+    async def as_published(self, pairs: Iterable[Pair]) -> dict[Pair, str]:
+        """How the releases are written whose versions compare as equal to these, which are none of them."""
+        asked = sorted(set(pairs))
+        known: dict[str, dict[str, Scheme]] = {}
+        for row in await SQL.fetch(self._conn, "list_versions", apps=sorted({app for app, _ in asked})):
+            known.setdefault(row["app"], {})[row["version"]] = row["scheme"]
+        found = {
+            (app, version): spelt_as(next(iter(known[app].values())), version, known[app])
+            for app, version in asked
+            if app in known
+        }
+        return {pair: version for pair, version in found.items() if version}
 
     async def insert_operations(self, operations: Sequence[Operation], runner: str | None, now: datetime) -> set[str]:
         """Store operations, claimed by `runner` or waiting. The ids of those that were stored.

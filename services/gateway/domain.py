@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.messages.base import ErrorCode
-from shared.versions import Scheme, is_valid_version, sort_key
 
 
 class Role(StrEnum):
@@ -51,9 +50,3 @@ def http_status(code: str) -> int:
     if code.startswith("unknown_"):
         return 404
     return 409 if code.endswith("_exists") or "conflict" in code else 422
-
-
-def latest(versions: list[tuple[Scheme, str]]) -> str | None:
-    """The highest of an app's versions; those that its scheme cannot read do not count."""
-    readable = [(scheme, text) for scheme, text in versions if is_valid_version(scheme, text)]
-    return max((text for _, text in readable), key=lambda text: sort_key(readable[-1][0], text), default=None)

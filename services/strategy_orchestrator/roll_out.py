@@ -30,6 +30,7 @@ from shared.messages.strategy import (
     Why,
 )
 from shared.messages.words import StepState
+from shared.versions import spelt_as
 
 EXCLUDED_SHOWN = 1_000
 """An event lists so many left-out sites; it stays below Kafka's limit for a record, and the count is exact."""
@@ -48,6 +49,7 @@ async def create(turn: Turn, batch: Sequence[Envelope[CreateStrategy]]) -> list[
 async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
     spec = envelope.data.spec
     target, faults = await _target(turn, spec)
+    spec = spec.model_copy(update={"version": target.version})
     if await store.name_taken(turn.conn, spec.name):
         message = f"there is a strategy '{spec.name}' already; delete it, or take another name"
         faults.append(Fault(code="strategy_exists", field="spec.name", message=message, value=spec.name))
@@ -65,7 +67,7 @@ async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
     faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code not in hidden]
     if faults:
         return Rejected(tuple(faults))
-    return await _keep(turn, envelope, made)
+    return await _keep(turn, envelope, spec, made)
 
 
 async def _passed_by(turn: Turn, spec: StrategySpec, selected: set[str]) -> frozenset[str]:
@@ -75,24 +77,26 @@ async def _passed_by(turn: Turn, spec: StrategySpec, selected: set[str]) -> froz
 
 
 async def _target(turn: Turn, spec: StrategySpec) -> tuple[Target, list[Fault]]:
+    """The release to reach, with its version as the release is written: who asks for 1.0 may mean 1.0.0."""
     releases = await store.releases_of(turn.conn, spec.app)
     if not releases:
         message = f"there is no app '{spec.app}'; publish a release of it first"
         return Target(spec.app, spec.version), [_fault("unknown_app", "spec.app", message, spec.app)]
     if spec.version is None:
         return Target(spec.app, None, force=spec.force), []
-    release = releases.get(spec.version)
-    if release is None or release["withdrawn"]:
+    version = spelt_as(next(iter(releases.values()))["scheme"], spec.version, releases)
+    release = releases.get(version or "")
+    if version is None or release is None or release["withdrawn"]:
         known = ", ".join(sorted(v for v, r in releases.items() if not r["withdrawn"])) or "none"
         word = "is withdrawn" if release else "is unknown"
         message = f"release {spec.version} of {spec.app} {word}; available: {known}"
         return Target(spec.app, spec.version), [_fault("unknown_release", "spec.version", message, spec.version)]
     ranges = None if release["upgrades_from"] is None else tuple(release["upgrades_from"])
-    return Target(spec.app, spec.version, release["scheme"], ranges, spec.force), []
+    return Target(spec.app, version, release["scheme"], ranges, spec.force), []
 
 
-async def _keep(turn: Turn, envelope: Envelope[CreateStrategy], made: Plan) -> Verdict:
-    spec, strategy_id = envelope.data.spec, envelope.id
+async def _keep(turn: Turn, envelope: Envelope[CreateStrategy], spec: StrategySpec, made: Plan) -> Verdict:
+    strategy_id = envelope.id
     why = Why(code="not_started", message="the strategy is ready and was not applied yet")
     await store.insert_strategy(turn.conn, strategy_id, spec, why, envelope.actor, turn.now)
     await store.insert_plan(turn.conn, strategy_id, made)

@@ -3,6 +3,7 @@
 import re
 import shutil
 import uuid
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,7 +26,8 @@ REQUIREMENTS_BYTES = 4 * MIB
 PUBLISHED_BYTES = 500_000
 """As JSON the components travel in one message, whose limit is twice this."""
 
-_CHECKSUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)*(.+)")
+"""A line of sha256sum, as `find . -type f | xargs sha256sum` gives it, too; and of Windows' tools, in upper case."""
 
 
 def verify(path: Path) -> Manifest:
@@ -140,7 +142,8 @@ def _checksum_faults(contents: Contents) -> list[Fault]:
 def _listed(content: bytes) -> tuple[dict[str, str], list[Fault]]:
     listed: dict[str, str] = {}
     faults = []
-    for number, line in enumerate(content.decode(errors="surrogateescape").split("\n"), start=1):
+    text = content.removeprefix(BOM_UTF8).decode(errors="surrogateescape")
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         where = f"{CHECKSUMS}:{number}"
         if (match := _CHECKSUM.fullmatch(line)) is None:
             if line.strip():
@@ -148,7 +151,7 @@ def _listed(content: bytes) -> tuple[dict[str, str], list[Fault]]:
         elif match[2] in listed:
             faults.append(fault("bad_checksums", where, "names a file a second time", printable(match[2])))
         else:
-            listed[match[2]] = match[1]
+            listed[match[2]] = match[1].lower()
     return listed, faults
 
 

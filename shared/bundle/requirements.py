@@ -24,7 +24,7 @@ class Pin:
 def faults_of_requirements(name: str, content: bytes, wheels: Set[str]) -> list[Fault]:
     """Why the file `name` could not be installed without a network from wheels of these digests, on this machine."""
     try:
-        lines = list(_logical_lines(content.decode()))
+        lines = list(_logical_lines(content.decode("utf-8-sig")))
     except UnicodeDecodeError:
         return [fault("bad_requirement", name, "the requirements file is not UTF-8")]
     if not lines:

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.versions import Scheme, canonical, is_valid_range, is_valid_version, may_upgrade, parse, sort_key
+from shared.versions import (
+    Scheme,
+    canonical,
+    is_prerelease,
+    is_valid_range,
+    is_valid_version,
+    latest,
+    may_upgrade,
+    parse,
+    sort_key,
+    spelt_as,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +39,36 @@ def test_an_upgrade_is_allowed_from_any_of_the_ranges(
     scheme: Scheme, ranges: tuple[str, ...] | None, version: str, allowed: bool
 ) -> None:
     assert may_upgrade(scheme, ranges, version) is allowed
+
+
+SAME_VERSION = [("1.4.0", "1.4.0"), ("2.0.0", "2.0.0"), ("2.0.0rc1", "2.0.0-rc.1"), ("2.0.0rc2", "2.0.0-rc.2"),
+    ("2.0.1", "2.0.1"), ("2.1.0a1", "2.1.0-alpha.1")]  # fmt: skip
+
+
+@given(
+    st.sampled_from(["==", "!=", ">=", "<=", ">", "<"]), st.sampled_from(SAME_VERSION), st.sampled_from(SAME_VERSION)
+)
+def test_a_range_means_the_same_in_both_schemes_also_for_pre_releases(
+    comparison: str, bound: tuple[str, str], version: tuple[str, str]
+) -> None:
+    pep440, semver = zip(bound, version, strict=True)
+    allowed = may_upgrade("pep440", (comparison + pep440[0],), pep440[1])
+    assert may_upgrade("semver", (comparison + semver[0],), semver[1]) is allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "allowed"),
+    [
+        ("<2.0.0", "2.0.0-rc.1", False),
+        ("<2.0.0", "1.9.0-rc.1", True),
+        ("<2.0.0-rc.2", "2.0.0-rc.1", True),
+        ("<=2.0.0", "2.0.0-rc.1", True),
+        (">=1.2.0", "1.3.0-rc.1", True),
+    ],
+)
+def test_below_a_release_are_not_its_own_pre_releases(text: str, version: str, allowed: bool) -> None:
+    assert may_upgrade("semver", (text,), version) is allowed
+    assert may_upgrade("pep440", (text.replace("-rc.", "rc"),), version.replace("-rc.", "rc")) is allowed
 
 
 def test_versions_that_the_scheme_cannot_read_match_nothing() -> None:
@@ -55,6 +96,52 @@ def test_versions_sort_by_meaning_not_by_letters() -> None:
 def test_versions_that_compare_as_equal_have_one_canonical_form() -> None:
     assert canonical("pep440", "1.0") == canonical("pep440", "1.0.0") != canonical("pep440", "1.0.1")
     assert canonical("semver", "1.0.0+a") == canonical("semver", "1.0.0+b") != canonical("semver", "1.0.0-rc.1")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "asked", "published"),
+    [
+        ("pep440", "1.0", "1.0.0"),
+        ("pep440", "1.0.0", "1.0"),
+        ("pep440", "v1.0", "1.0.0"),
+        ("pep440", "1.0-RC.1", "1.0rc1"),
+        ("semver", "v1.0.0", "1.0.0"),
+        ("semver", "1.0.0+build.7", "1.0.0"),
+        ("semver", "1.0.0", "1.0.0+build.7"),
+        ("pep440", "1.0", None),
+        ("semver", "1.0", None),
+        ("semver", "vv1.0.0", None),
+        ("pep440", "yesterday", None),
+    ],
+)
+def test_another_spelling_of_a_version_finds_it_as_it_was_published(
+    scheme: Scheme, asked: str, published: str | None
+) -> None:
+    known = ["0.9.0", "1.0.0-rc.1" if scheme == "semver" else "1.0.1", *([published] if published else [])]
+    assert spelt_as(scheme, asked, known) == published
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 3))
+def test_zeros_at_the_end_never_make_another_pep440_version(major: int, minor: int, zeros: int) -> None:
+    asked = f"{major}.{minor}" + ".0" * zeros
+    assert spelt_as("pep440", asked, [f"{major}.{minor}"]) == f"{major}.{minor}"
+    assert spelt_as("pep440", f"{asked}.1", [f"{major}.{minor}"]) is None
+
+
+def test_a_pre_release_is_the_latest_only_when_asked_for() -> None:
+    assert latest("pep440", ["1.9", "1.10", "2.0rc1", "nonsense"]) == "1.10"
+    assert latest("pep440", ["1.9", "2.0.dev1"], prereleases=True) == "2.0.dev1"
+    assert latest("semver", ["1.9.0", "2.0.0-rc.1"]) == "1.9.0"
+    assert latest("semver", ["2.0.0-rc.1"]) is None
+    assert latest("semver", ["2.0.0-rc.1", "1.9.0"], prereleases=True) == "2.0.0-rc.1"
+
+
+def test_what_a_pre_release_is_the_scheme_says() -> None:
+    assert [v for v in ("1.0", "1.0rc1", "1.0.dev2", "1.0.post1", "1.0+local") if is_prerelease("pep440", v)] == [
+        "1.0rc1",
+        "1.0.dev2",
+    ]
+    assert [v for v in ("1.0.0", "1.0.0-rc.1", "1.0.0+build") if is_prerelease("semver", v)] == ["1.0.0-rc.1"]
 
 
 def test_a_short_version_is_no_semver() -> None:

@@ -15,6 +15,7 @@ from services.gateway.api.routes import Call, Route
 from services.gateway.api.sending import command_route, send
 from services.gateway.domain import Role
 from services.gateway.store import fleet as store
+from services.gateway.store.catalog import as_published
 from shared.db import Connection
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.strategy import CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
@@ -148,6 +149,8 @@ async def list_deployments(call: Call) -> Page[DeploymentView]:
     q = call.query
     where = {"site": q.site, "app": q.app, "status": q.status, "version": q.version}
     async with call.gateway.pool.acquire() as conn:
+        if q.app and q.version:
+            where["version"] = await as_published(conn, q.app, q.version)
         rows = await store.list_deployments(conn, start(q, "", ""), limit=q.limit + 1, **where)
     return page(Page[DeploymentView], rows, q, lambda row: [row["site"], row["app"]])
 

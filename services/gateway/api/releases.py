@@ -12,12 +12,13 @@ from services.gateway.api.pages import Page, Paging, Query, page, start
 from services.gateway.api.problems import Problem, too_large, unknown
 from services.gateway.api.routes import Call, Route
 from services.gateway.api.sending import command_id_of, command_route, send
-from services.gateway.domain import Role, latest
+from services.gateway.domain import Role
 from services.gateway.store import catalog as store
 from shared.blobs import BlobTooLarge
 from shared.ledger import Turn
 from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease, WithdrawRelease
+from shared.versions import latest
 
 CHUNK = 256 * 1024
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -28,7 +29,7 @@ class AppView(BaseModel):
 
     app: str
     releases: int
-    latest: str | None
+    latest: str | None = Field(description="pre-releases count only with `prereleases`; null = there is none")
     deployments: int
 
 
@@ -56,6 +57,12 @@ class BundleView(BaseModel):
     app: str | None
     version: str | None
     faults: list[Fault]
+
+
+class AppQuery(Paging):
+    """Parameters of the list of apps."""
+
+    prereleases: bool = Field(default=False, description="let `latest` be a pre-release, too")
 
 
 class UploadQuery(Query):
@@ -111,13 +118,15 @@ async def list_apps(call: Call) -> Page[AppView]:
     (after,) = start(call.query, "")
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_apps(conn, after, call.query.limit + 1)
-    return page(Page[AppView], [_app(dict(row)) for row in rows], call.query, lambda row: [row["app"]])
+    shown = [_app(dict(row), call.query.prereleases) for row in rows]
+    return page(Page[AppView], shown, call.query, lambda row: [row["app"]])
 
 
-def _app(row: dict[str, Any]) -> dict[str, Any]:
+def _app(row: dict[str, Any], prereleases: bool) -> dict[str, Any]:
     releases = row["releases"]
-    available = [(scheme, version) for scheme, version, state in releases if state == "available"]
-    return {**row, "releases": len(releases), "latest": latest(available)}
+    available = [version for _, version, state in releases if state == "available"]
+    highest = latest(releases[-1][0], available, prereleases=prereleases) if releases else None
+    return {**row, "releases": len(releases), "latest": highest}
 
 
 async def list_releases(call: Call) -> Page[ReleaseView]:
@@ -130,10 +139,11 @@ async def list_releases(call: Call) -> Page[ReleaseView]:
 
 
 async def show_release(call: Call) -> ReleaseView:
-    """GET /v1/releases/{app}/{version}."""
+    """GET /v1/releases/{app}/{version}: also by another spelling of its version, such as 1.0 for 1.0.0."""
     app, version = call.path["app"], call.path["version"]
     async with call.gateway.pool.acquire() as conn:
-        rows = await store.list_releases(conn, (END_OF_TIME, "", ""), 1, app=app, version=version)
+        published = await store.as_published(conn, app, version)
+        rows = await store.list_releases(conn, (END_OF_TIME, "", ""), 1, app=app, version=published)
     if not rows:
         raise unknown("release", f"{app} {version}")
     return ReleaseView.model_validate(dict(rows[0]))
@@ -146,7 +156,7 @@ ROUTES = (
         Role.OPERATOR, query=UploadQuery, answer=CommandAnswer, status=202, command=True, upload=True,
     ),
     Route("GET", "/v1/bundles/{sha256}", show_bundle, "What became of a bundle", answer=BundleView),
-    Route("GET", "/v1/apps", list_apps, "Apps", query=Paging, answer=Page[AppView]),
+    Route("GET", "/v1/apps", list_apps, "Apps", query=AppQuery, answer=Page[AppView]),
     Route("GET", "/v1/releases", list_releases, "Releases, newest first", query=ReleaseQuery, answer=Page[ReleaseView]),
     Route("GET", "/v1/releases/{app}/{version}", show_release, "One release", answer=ReleaseView),
     command_route("POST", WITHDRAW, WithdrawRelease, "Let no new operation choose a release"),

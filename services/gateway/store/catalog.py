@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from shared.db import Connection, Queries, columns
+from shared.versions import spelt_as
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
 
@@ -95,6 +96,12 @@ async def list_releases(
     at, app, version = before
     named = {"before_at": at, "before_app": app, "before_version": version, "limit": limit}
     return await SQL.fetch(conn, "list_releases", **named, **filters | where)
+
+
+async def as_published(conn: Connection, app: str, version: str) -> str:
+    """How a release of the app is written whose version compares as equal to this one; as given when there is none."""
+    rows = await SQL.fetch(conn, "list_versions", app=app)
+    return spelt_as(rows[0]["scheme"], version, [row["version"] for row in rows]) or version if rows else version
 
 
 async def list_apps(conn: Connection, after: str, limit: int) -> list[asyncpg.Record]:

@@ -55,6 +55,9 @@ where (published_at, app, version) < (:before_at, :before_app, :before_version)
   and (:state::text is null or state = :state)
 order by published_at desc, app desc, version desc limit :limit;
 
+-- name: list_versions
+select version, scheme from release where app = :app;
+
 -- name: list_apps
 -- Apps that have a release or run somewhere.
 select a.app,

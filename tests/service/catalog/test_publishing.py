@@ -166,6 +166,14 @@ async def test_a_withdrawn_release_stays_withdrawn(world: World) -> None:
         assert "it flickers" in refused.faults[0].message
 
 
+async def test_a_release_is_withdrawn_by_any_spelling_of_its_version(world: World) -> None:
+    async with world.run("catalog", wire):
+        await world.ask(await publication(world, GOOD))
+        await world.until(ReleaseAvailable)
+        assert isinstance(await world.ask(WithdrawRelease(app="lamp", version="v1.0")), CommandAccepted)
+        assert (await world.until(ReleaseWithdrawn)).version == "1.0.0"
+
+
 async def test_withdrawing_twice_in_one_batch_is_done_once(world: World) -> None:
     async with world.run("catalog", wire):
         await world.ask(await publication(world, GOOD))

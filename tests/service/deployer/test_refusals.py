@@ -66,6 +66,15 @@ async def test_a_site_held_by_a_strategy_takes_only_that_strategys_operations(wo
         await fleet.do("oslo", "remove")
 
 
+async def test_another_spelling_of_a_version_means_the_release_that_is_there(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0.0", "2.0"]) as fleet:
+        assert (await fleet.do("oslo", "apply", "v1.0")).version == "1.0.0"
+        assert await fleet.refused("oslo", "update", "1.0") == ["already_current"]
+        assert (await fleet.do("oslo", "update", "2.0.0")).to_version == "2.0"
+        assert (await fleet.do("oslo", "rollback", "1")).version == "1.0.0"
+        assert await fleet.refused("oslo", "update", "3") == ["unknown_release"]
+
+
 async def test_a_batch_begins_what_may_begin_and_names_what_may_not(world: World) -> None:
     async with ready(world, ["oslo", "rome"], ["1.0"]) as fleet:
         answer = await world.ask(batch_of("s/1.1", "oslo", "rome", "atlantis", "oslo"))

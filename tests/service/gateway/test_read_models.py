@@ -293,3 +293,31 @@ async def test_an_end_that_comes_after_a_later_one_of_its_site_does_not_set_it_b
         await door.shows("/v1/operations/by-hand", lambda found: found["state"] == "failed")
         shown = {d["site"]: (d["operation_id"], d["version"]) for d in (await door.get("/v1/deployments"))["items"]}
         assert shown == {"oslo": ("s.0.1", "2.0"), "rome": ("s.1.1", "2.0")}
+
+
+def _published(version: str, nth: int) -> catalog.ReleaseAvailable:
+    digest = f"{nth:064x}"
+    return catalog.ReleaseAvailable(
+        release_id=f"r-{nth}", app="web", version=version, scheme="pep440", components=(), published_at=at(nth),
+        bundle_sha256=digest, bundle_bytes=1, upgrades_from=None,
+    )  # fmt: skip
+
+
+async def test_a_pre_release_is_the_latest_of_an_app_only_when_asked_for(world: World) -> None:
+    async with gateway(world) as door:
+        for nth, version in enumerate(("1.9", "1.10.0", "2.0rc1"), 1):
+            await world.send(_published(version, nth), sequence=1)
+        (app,) = (await door.shows("/v1/apps", lambda body: body["items"] and body["items"][0]["releases"] == 3))[
+            "items"
+        ]
+        assert app["latest"] == "1.10.0"
+        assert (await door.get("/v1/apps?prereleases=true"))["items"][0]["latest"] == "2.0rc1"
+
+
+async def test_a_release_is_found_by_every_spelling_of_its_version(world: World) -> None:
+    async with gateway(world) as door:
+        await world.send(_published("1.10.0", 1), sequence=1)
+        await door.shows("/v1/releases/web/1.10.0", lambda body: body["version"] == "1.10.0")
+        for spelling in ("1.10", "v1.10.0", "1.10.0.0"):
+            assert (await door.get(f"/v1/releases/web/{spelling}"))["version"] == "1.10.0"
+        assert (await door.ask("GET", "/v1/releases/web/1.1")).status == 404

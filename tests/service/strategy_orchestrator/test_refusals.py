@@ -18,6 +18,7 @@ from shared.messages.strategy import (
     RemoveSites,
     ResumeStrategy,
     Site,
+    StrategyPlanned,
     UpdateGroup,
 )
 from tests.service.strategy_orchestrator.fleet_of_devices import learned, publish, register, spec
@@ -55,6 +56,17 @@ async def test_all_that_is_wrong_with_a_strategy_is_said_at_once(world: World) -
         ]
         assert await service.pool.fetchval("select count(*) from strategy") == 1
         assert await service.pool.fetchval("select count(*) from step") == 2
+
+
+async def test_another_spelling_of_a_version_means_the_release_that_was_published(world: World) -> None:
+    await publish(world, "1.0.0")
+    async with world.run(NAME, wire) as service:
+        await learned(service)
+        await register(world, 2)
+        assert isinstance(await world.ask(CreateStrategy(spec=spec(version="v1.0"))), CommandAccepted)
+        planned = await world.until(StrategyPlanned)
+        assert planned.spec.version == "1.0.0"
+        assert await service.pool.fetchval("select version from strategy") == "1.0.0"
 
 
 async def test_selections_that_cannot_be_are_refused(world: World) -> None:

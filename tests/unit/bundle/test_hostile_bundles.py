@@ -6,6 +6,7 @@ import gzip
 import os
 import struct
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,28 @@ def test_a_bundle_made_with_tar_czf_is_taken(tmp_path: Path) -> None:
     members = [member("./", kind=tarfile.DIRTYPE), member("./bundle.yaml", files["bundle.yaml"])]
     content = tar([*members, member("./checksums.sha256", checksums(files))], tarfile.PAX_FORMAT)
     assert verify(written(tmp_path, gzip.compress(content))).app == "lamp"
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        lambda listed: listed.replace(b"  ", b"  ./"),
+        lambda listed: listed.replace(b"  ", b" *././"),
+        lambda listed: listed.replace(b"\n", b"\r\n"),
+        lambda listed: b"\xef\xbb\xbf" + listed.upper().replace(b"BUNDLE.YAML", b"bundle.yaml"),
+        lambda listed: listed.rstrip(b"\n"),
+    ],
+)
+def test_checksums_are_taken_as_other_tools_write_them(tmp_path: Path, rewritten: Callable[[bytes], bytes]) -> None:
+    files = {"bundle.yaml": manifest()}
+    members = [member("bundle.yaml", manifest()), member("checksums.sha256", rewritten(checksums(files)))]
+    assert verify(written(tmp_path, gzip.compress(tar(members)))).app == "lamp"
+
+
+def test_a_file_that_stands_in_the_checksums_twice_is_refused_however_it_is_spelt(tmp_path: Path) -> None:
+    listed = checksums({"bundle.yaml": manifest()})
+    members = [member("bundle.yaml", manifest()), member("checksums.sha256", listed + listed.replace(b"  ", b"  ./"))]
+    assert refusal(tmp_path, gzip.compress(tar(members))) == [("bad_checksums", "checksums.sha256:2")]
 
 
 def test_executable_files_stay_executable_and_nothing_is_writable_for_others(tmp_path: Path) -> None:

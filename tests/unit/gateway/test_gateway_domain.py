@@ -4,7 +4,7 @@ import pytest
 
 from services.gateway.api.pages import Paging, cursor, start
 from services.gateway.api.problems import Problem
-from services.gateway.domain import Role, http_status, latest
+from services.gateway.domain import Role, http_status
 from services.gateway.hub import Interest, Item, Mailbox
 from services.gateway.replicas import figures_in
 from services.gateway.tokens import id_of, mint
@@ -36,12 +36,6 @@ def test_each_role_may_what_the_ones_before_it_may() -> None:
 )
 def test_a_code_has_one_status(code: str, status: int) -> None:
     assert http_status(code) == status
-
-
-def test_the_latest_release_is_the_highest_version_not_the_last_text() -> None:
-    assert latest([("pep440", "1.9"), ("pep440", "1.10"), ("pep440", "1.10rc1")]) == "1.10"
-    assert latest([("semver", "not a version")]) is None
-    assert latest([]) is None
 
 
 def test_tokens_differ_and_name_their_id() -> None:
