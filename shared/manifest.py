@@ -6,7 +6,8 @@ from shared.messages.manifest import (
     Health,
     Manifest,
     ProcessComponent,
+    Requires,
     SimulatedComponent,
 )
 
-__all__ = ["PLACEHOLDERS", "Component", "Health", "Manifest", "ProcessComponent", "SimulatedComponent"]
+__all__ = ["PLACEHOLDERS", "Component", "Health", "Manifest", "ProcessComponent", "Requires", "SimulatedComponent"]

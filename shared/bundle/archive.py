@@ -4,8 +4,9 @@ import gzip
 import hashlib
 import os
 import tarfile
+import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,12 @@ _KINDS: dict[bytes, str] = {
     tarfile.BLKTYPE: "block device",
     tarfile.FIFOTYPE: "named pipe",
 }
+Look = Callable[[str, IO[bytes], str], None]
+"""Takes the name of a file, its content to read at will, and its sha256."""
+
+IN_MEMORY = 16 * MIB
+"""A file that is to be looked into lies in memory up to this size, and in a temporary file above."""
+
 _WITHOUT_CONTENT = {*_KINDS, tarfile.DIRTYPE}
 """tarfile reads on right after the header of these, whatever size they claim."""
 
@@ -48,14 +55,16 @@ def read(
     *,
     keep: Mapping[str, int],
     target: Path | None = None,
+    look: tuple[str, Look] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Contents:
     """Read the archive once, from front to end.
 
-    Files named in `keep` are returned, up to so many bytes each. With `target`, an empty folder, the files are written
-    there as long as no fault was found. Faults are in the result; raises OSError when the disk fails or is full.
+    Files named in `keep` are returned, up to so many bytes each. `look` is shown each file whose name begins as it
+    says, one after the other; without it, and with `target`, an empty folder, the files are written there as long as
+    no fault was found. Faults are in the result; raises OSError when the disk fails or is full.
     """
-    reader = _Reader(keep, target, limits)
+    reader = _Reader(keep, target, look, limits)
     with path.open("rb") as file:
         try:
             reader.walk(file)
@@ -79,8 +88,11 @@ def _corrupt(error: Exception, contents: Contents) -> Fault:
 
 
 class _Reader:
-    def __init__(self, keep: Mapping[str, int], target: Path | None, limits: Limits) -> None:
+    def __init__(
+        self, keep: Mapping[str, int], target: Path | None, look: tuple[str, Look] | None, limits: Limits
+    ) -> None:
         self.contents = Contents()
+        self._look = look
         self._keep = keep
         self._target = target
         self._limits = limits
@@ -134,7 +146,12 @@ class _Reader:
             raise Stop(fault("corrupt", name, "the file has no content"))
         if name in self._keep and member.size > self._keep[name]:
             raise Stop(fault("file_too_large", name, f"has more than {self._keep[name]} bytes", member.size))
-        if self._target and not self.contents.faults:
+        if self._look and name.startswith(self._look[0]):
+            with tempfile.SpooledTemporaryFile(IN_MEMORY) as draft:
+                self._copy(source, name, draft)
+                draft.seek(0)
+                self._look[1](name, draft, self.contents.digests[name])
+        elif self._target and not self.contents.faults:
             self._check_again(member, self._target)
             with _create(self._target / name, member.mode) as sink:
                 self._copy(source, name, sink)

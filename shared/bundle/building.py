@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,8 +17,10 @@ from shared.manifest import Manifest, ProcessComponent
 from shared.messages.base import Fault
 
 from .faults import BundleRefused, fault, printable
+from .hosts import Host
 from .names import Tree, fault_of_name
-from .reading import CHECKSUMS, MANIFEST, WHEELS, manifest_of, verify
+from .reading import CHECKSUMS, MANIFEST, WHEELS, hosts_of, manifest_of, verify
+from .requirements import Pin, pins_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,13 @@ def build(folder: Path, out: Path, home: Path) -> Built:
     """Make the bundle of a folder that holds a `bundle.yaml`, and verify it.
 
     `out` is the file to write, or a folder in which it gets the name `<app>-<version>.tar.gz`. The wheels that
-    requirements files lock are downloaded once and kept under `home`. Hidden files are left out; links are followed.
-    Raises BundleRefused with every fault of the folder, OSError when a file cannot be read or written.
+    requirements files lock, for the hosts that the manifest `requires` or else for this machine, are downloaded once
+    and kept under `home`. Hidden files are left out; links are followed. Raises BundleRefused with every fault of the
+    folder, OSError when a file cannot be read or written.
     """
     files = _files(folder)
     manifest = manifest_of(files[MANIFEST].read_bytes(), set(files))
-    for lock in sorted({c.requirements for c in manifest.components if isinstance(c, ProcessComponent)}):
-        files |= {WHEELS + wheel.name: wheel for wheel in _wheels(lock, files[lock], home / "wheels")}
+    files |= _wheels_of(manifest, files, home / "wheels")
     if out.is_dir():
         out = out / f"{manifest.app}-{manifest.version}.tar.gz"
     draft = out.with_name(f".{out.name}.{os.getpid()}")
@@ -86,28 +88,65 @@ def _fault_of_other(path: Path, name: str) -> Fault | None:
     return fault("not_a_file", name, "only files, folders and links to files can be packed")
 
 
-def _wheels(lock: str, path: Path, cache: Path) -> list[Path]:
-    """The wheels that a lock names for this machine, from the cache or else downloaded and checked by their hashes.
+def _wheels_of(manifest: Manifest, files: Mapping[str, Path], cache: Path) -> dict[str, Path]:
+    """The wheels to pack. Raises BundleRefused with the faults of every requirements file, and of every host."""
+    found: dict[str, Path] = {}
+    faults: list[Fault] = []
+    hosts = hosts_of(manifest, ())
+    for lock in sorted({c.requirements for c in manifest.components if isinstance(c, ProcessComponent)}):
+        pins, wrong = pins_of(lock, files[lock].read_bytes())
+        faults += wrong
+        for host in hosts if not wrong else ():
+            try:
+                found |= {WHEELS + wheel.name: wheel for wheel in _wheels(lock, pins, host, cache)}
+            except BundleRefused as refused:
+                faults += refused.faults
+    if faults:
+        raise BundleRefused(faults, manifest.app, manifest.version)
+    return found
+
+
+def _wheels(lock: str, pins: Sequence[Pin], host: Host, cache: Path) -> list[Path]:
+    """The wheels that a lock names for a host, from the cache or else downloaded and checked by their hashes.
 
     The name in the cache holds all that the choice of wheels hangs on. Raises BundleRefused when pip cannot get them.
     """
-    platform = f"{sys.implementation.cache_tag}-{sys.platform}-{os.uname().machine}"
-    place = cache / f"{digest_of(path)[:32]}-{platform}"
+    lines = "".join(f"{pin.text}\n" for pin in pins if pin.applies(host))
+    if not lines:
+        return []
+    facts = "\n".join([lines, host.environment["python_full_version"], *host.abis, *host.platforms])
+    place = cache / hashlib.sha256(facts.encode()).hexdigest()[:32]
     if not place.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".draft-") as draft:
-            _download(lock, path, Path(draft) / "wheels")
+            (Path(draft) / "requirements.txt").write_text(lines)
+            _download(lock, host, Path(draft))
             _take_place(Path(draft) / "wheels", place)
     return sorted(place.glob("*.whl"))
 
 
-def _download(lock: str, path: Path, target: Path) -> None:
+def _download(lock: str, host: Host, draft: Path) -> None:
+    """pip evaluates markers for the Python that it runs on, so the lines are those that apply to the host already."""
     options = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet")
-    command = [sys.executable, "-m", "pip", "download", *options, "-r", str(path), "-d", str(target)]
+    files = ("-r", str(draft / "requirements.txt"), "-d", str(draft / "wheels"))
+    command = [sys.executable, "-m", "pip", "download", *options, *_elsewhere(host), *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, our own words
     if done.returncode:
         reason = f"status {done.returncode}\n{done.stderr}".strip().splitlines()[-1]
-        raise BundleRefused([fault("wheels_unavailable", lock, f"pip could not get the wheels: {printable(reason)}")])
+        message = f"pip could not get the wheels for {host}: {printable(reason)}"
+        raise BundleRefused([fault("wheels_unavailable", lock, message)])
+
+
+def _elsewhere(host: Host) -> list[str]:
+    """pip's words for a host other than this machine."""
+    if not host.declared:
+        return []
+    chosen = ["--python-version", host.environment["python_version"], "--implementation", "cp"]
+    for abi in (*host.abis, "abi3", "none"):
+        chosen += ["--abi", abi]
+    for tag in host.platforms:
+        chosen += ["--platform", tag]
+    return chosen
 
 
 def _take_place(draft: Path, place: Path) -> None:

@@ -4,6 +4,7 @@ import re
 import shutil
 import uuid
 from codecs import BOM_UTF8
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,9 +14,12 @@ from shared.messages.base import Fault, details_of, faults_of
 from shared.safe_yaml import BadYaml, load
 
 from .archive import Contents, read
+from .completeness import faults_of_unlocked, faults_of_wheels
 from .faults import BundleRefused, fault, printable
-from .requirements import faults_of_requirements
-from .stream import MIB
+from .hosts import Host, named_by, this_host, unfit
+from .requirements import Pin, pins_of
+from .stream import MIB, Limits
+from .wheels import WheelReader
 
 MANIFEST = "bundle.yaml"
 CHECKSUMS = "checksums.sha256"
@@ -30,17 +34,26 @@ _CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)*(.+)")
 """A line of sha256sum, as `find . -type f | xargs sha256sum` gives it, too; and of Windows' tools, in upper case."""
 
 
-def verify(path: Path) -> Manifest:
-    """Check a bundle without writing anything, and return what it says of itself.
+def verify(path: Path, hosts: Sequence[Host] = ()) -> Manifest:
+    """Check a bundle and return what it says of itself.
 
-    Raises BundleRefused with every fault, OSError when the file cannot be read.
+    Its components must be installable on each of `hosts`, and wherever the release itself says (`requires`). When no
+    host is known it is what the release says, or else the machine at hand. Raises BundleRefused with every fault,
+    OSError when the file cannot be read, or a wheel of it finds no room in the temporary folder.
     """
-    return _examine(path, None)
+    wheels = WheelReader(Limits())
+    contents, manifest, faults = _examine(path, None, wheels)
+    if contents.complete:
+        faults += wheels.faults
+    if manifest:
+        faults += _requirement_faults(path, manifest, contents, wheels, hosts)
+    return _taken(contents, manifest, faults)
 
 
 def unpack(path: Path, target: Path) -> Manifest:
     """Check a bundle and put its files into the folder `target`, which appears complete or not at all.
 
+    Its wheels are not looked into again: they were when it was published, and the installer here does.
     Raises BundleRefused with every fault, FileExistsError when the target is there already, other OSErrors when the
     disk fails or is full.
     """
@@ -49,7 +62,7 @@ def unpack(path: Path, target: Path) -> Manifest:
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     draft.mkdir(parents=True)
     try:
-        manifest = _examine(path, draft)
+        manifest = _taken(*_examine(path, draft, None))
         draft.rename(target)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -85,16 +98,22 @@ def claimed(content: bytes | None) -> tuple[str | None, str | None]:
     return app, version
 
 
-def _examine(path: Path, target: Path | None) -> Manifest:
-    contents = read(path, keep={MANIFEST: MANIFEST_BYTES, CHECKSUMS: CHECKSUM_BYTES}, target=target)
+def _examine(
+    path: Path, target: Path | None, wheels: WheelReader | None
+) -> tuple[Contents, Manifest | None, list[Fault]]:
+    """All that one reading of the archive shows, without its wheels' faults."""
+    keep = {MANIFEST: MANIFEST_BYTES, CHECKSUMS: CHECKSUM_BYTES}
+    contents = read(path, keep=keep, target=target, look=(WHEELS, wheels.look) if wheels else None)
     faults = [*contents.faults]
     manifest = None
     if contents.complete:
         faults += _checksum_faults(contents)
         manifest, more = _read_manifest(contents)
         faults += more
-    if manifest:
-        faults += _requirement_faults(path, manifest, contents)
+    return contents, manifest, faults
+
+
+def _taken(contents: Contents, manifest: Manifest | None, faults: list[Fault]) -> Manifest:
     if faults or manifest is None:
         raise BundleRefused(faults, *claimed(contents.kept.get(MANIFEST)))
     return manifest
@@ -155,13 +174,31 @@ def _listed(content: bytes) -> tuple[dict[str, str], list[Fault]]:
     return listed, faults
 
 
-def _requirement_faults(path: Path, manifest: Manifest, contents: Contents) -> list[Fault]:
+def _requirement_faults(
+    path: Path, manifest: Manifest, contents: Contents, wheels: WheelReader, hosts: Sequence[Host]
+) -> list[Fault]:
+    """Whether what the components require can be installed from the wheels, on every host that counts."""
     names = {c.requirements for c in manifest.components if isinstance(c, ProcessComponent)}
-    if not names:
-        return []
-    wheels = {digest for name, digest in contents.digests.items() if name.startswith(WHEELS) and name.endswith(".whl")}
-    files = read(path, keep=dict.fromkeys(names, REQUIREMENTS_BYTES))
+    files = read(path, keep=dict.fromkeys(names, REQUIREMENTS_BYTES)) if names else Contents()
     faults = [found for found in files.faults if found not in contents.faults]
+    places = hosts_of(manifest, hosts)
+    if names:
+        faults += [found for host in hosts for found in unfit(manifest.requires, host)]
+    locked: list[Pin] = []
     for name in sorted(names & files.kept.keys()):
-        faults += faults_of_requirements(name, files.kept[name], wheels)
-    return faults
+        pins, more = pins_of(name, files.kept[name])
+        faults += more
+        locked += pins
+        if more:
+            return faults  # what is missing may only follow from these
+        faults += faults_of_wheels(pins, wheels.wheels, places, wheels.unsound)
+    named = {found.field for found in faults}
+    return faults + [found for found in faults_of_unlocked(locked, wheels.wheels) if found.field not in named]
+
+
+def hosts_of(manifest: Manifest, hosts: Sequence[Host]) -> list[Host]:
+    """Where a release must be installable: on the known hosts, and on what it names itself; else on this machine."""
+    requires = manifest.requires
+    fitting = [host for host in hosts if not list(unfit(requires, host))]
+    named = named_by(requires, hosts or [this_host()])
+    return [*fitting, *named] if hosts or named else [this_host()]

@@ -1,14 +1,17 @@
-"""The requirements file of a process component: pinned, hashed, and satisfied by the wheels in the bundle."""
+"""The requirements file of a process component: every line pinned and hashed, so that nothing else can be installed."""
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from shared.messages.base import Fault
 
 from .faults import fault, printable
+from .hosts import Host
 
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
@@ -17,19 +20,43 @@ _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 class Pin:
     """One line: a requirement and the sha256 of every file that may satisfy it."""
 
+    where: str
+    """The file and the number of the line."""
     requirement: Requirement
+    version: Version
     hashes: frozenset[str]
+    text: str
+    """As an installer takes it, without its marker."""
+
+    @property
+    def project(self) -> str:
+        """The name in its canonical form."""
+        return canonicalize_name(self.requirement.name)
+
+    def applies(self, host: Host) -> bool:
+        """Whether it is installed there at all."""
+        return host.satisfies(self.requirement.marker)
+
+    def takes(self, version: Version) -> bool:
+        """Whether it is this version that is locked: 1.0 also takes 1.0+cpu, as installers do (PEP 440)."""
+        return self.requirement.specifier.contains(version, prereleases=True)
 
 
-def faults_of_requirements(name: str, content: bytes, wheels: Set[str]) -> list[Fault]:
-    """Why the file `name` could not be installed without a network from wheels of these digests, on this machine."""
+def pins_of(name: str, content: bytes) -> tuple[list[Pin], list[Fault]]:
+    """The lines of the requirements file `name`, and why some of them could not be installed without a network."""
     try:
         lines = list(_logical_lines(content.decode("utf-8-sig")))
     except UnicodeDecodeError:
-        return [fault("bad_requirement", name, "the requirements file is not UTF-8")]
+        return [], [fault("bad_requirement", name, "the requirements file is not UTF-8")]
     if not lines:
-        return [fault("bad_requirement", name, "the requirements file names no package")]
-    return [found for number, line in lines if (found := _fault_of_line(f"{name}:{number}", line, wheels))]
+        return [], [fault("bad_requirement", name, "the requirements file names no package")]
+    pins, faults = [], []
+    for number, line in lines:
+        try:
+            pins.append(_pin(f"{name}:{number}", line))
+        except (InvalidRequirement, ValueError) as error:
+            faults.append(fault("bad_requirement", f"{name}:{number}", str(error).splitlines()[0], printable(line)))
+    return pins, faults
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -47,19 +74,7 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield first, gathered.strip()
 
 
-def _fault_of_line(where: str, line: str, wheels: Set[str]) -> Fault | None:
-    try:
-        pin = _pin(line)
-    except (InvalidRequirement, ValueError) as error:
-        return fault("bad_requirement", where, str(error).splitlines()[0], printable(line))
-    if pin.requirement.marker and not pin.requirement.marker.evaluate():
-        return None
-    if not pin.hashes & wheels:
-        return fault("missing_wheel", where, f"no wheel under wheels/ has one of the hashes of {pin.requirement}")
-    return None
-
-
-def _pin(line: str) -> Pin:
+def _pin(where: str, line: str) -> Pin:
     """Raises ValueError for whatever could make an installer ask the network, or take another file than was meant."""
     if line.startswith("-"):
         raise ValueError("options are not taken: a bundle is installed from its own wheels alone")
@@ -73,4 +88,5 @@ def _pin(line: str) -> Pin:
         raise ValueError("must be pinned to one version with ==, and not to an address")
     if not hashes:
         raise ValueError("needs at least one --hash=sha256:…")
-    return Pin(requirement, frozenset(hashes))
+    bare = text.partition(";")[0].strip()
+    return Pin(where, requirement, Version(pins[0].version), frozenset(hashes), " ".join([bare, *options]))

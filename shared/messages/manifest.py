@@ -107,6 +107,37 @@ class SimulatedComponent(Model):
 Component = Annotated[ProcessComponent | SimulatedComponent, Field(discriminator="driver")]
 
 
+_PLATFORM = re.compile(r"(?:manylinux_2_\d{1,2}|musllinux_1_\d{1,2}|linux)_[a-z0-9_]{2,20}")
+
+
+class Requires(Model):
+    """On which hosts the wheels of a release can be installed. What is left open is as on the hosts that there are."""
+
+    python: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None, description="range of Pythons as PEP 440 writes it, such as >=3.11,<3.14"
+    )
+    platforms: tuple[Annotated[str, Field(max_length=60)], ...] = Field(
+        default=(),
+        max_length=20,
+        description="platform tags of wheels, such as manylinux_2_28_x86_64: this libc or a newer one",
+    )
+
+    @field_validator("python")
+    @classmethod
+    def _a_range(cls, text: str | None) -> str | None:
+        if text is not None and not versions.is_valid_range("pep440", text):
+            raise ValueError("must be a range of versions as PEP 440 writes it, such as >=3.11,<3.14")
+        return text
+
+    @field_validator("platforms")
+    @classmethod
+    def _platforms(cls, platforms: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [text for text in platforms if not _PLATFORM.fullmatch(text)]:
+            right = "manylinux_2_28_x86_64, musllinux_1_2_aarch64 or linux_x86_64 (which means manylinux_2_17)"
+            raise ValueError(f"must be platform tags such as {right}, but not: {', '.join(wrong)}")
+        return platforms
+
+
 class Manifest(Model):
     """The metadata of a release."""
 
@@ -119,6 +150,7 @@ class Manifest(Model):
         max_length=100,
         description="version ranges that may be upgraded to this; null = any, empty = none",
     )
+    requires: Requires = Requires()
     components: tuple[Component, ...] = Field(min_length=1, max_length=100)
     annotations: dict[str, Any] = Field(default_factory=dict, description="for people and tools; Belay ignores it")
 

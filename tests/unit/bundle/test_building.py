@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from shared.bundle import BundleRefused, build, unpack, verify
 from tests.support.bundles import bundle, manifest, written
+from tests.support.wheels import pin, wheel_name, write_wheel
+from tests.support.wheels import wheel as a_wheel
 
 PROCESS = """\
 app: lamp
@@ -23,20 +24,19 @@ components:
     seed: {bulb.db: data/bulb.db}
 """
 
+NEEDS_BOTH = """\
+requires:
+  python: "==3.12.*"
+  platforms: [manylinux_2_28_x86_64, linux_aarch64]
+"""
+
 
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A real wheel, on the only shelf from which pip may take."""
-    shelf = tmp_path / "shelf"
-    shelf.mkdir()
-    path = shelf / "bulb-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("bulb.py", "")
-        archive.writestr("bulb-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: bulb\nVersion: 1.0\n")
-        archive.writestr("bulb-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("bulb-1.0.dist-info/RECORD", "")
+    path = write_wheel(tmp_path / "shelf", "bulb")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(path.parent))
     return path
 
 
@@ -82,6 +82,19 @@ def test_wheels_are_downloaded_once(folder: Path, wheel: Path, tmp_path: Path) -
     first = build(folder, tmp_path / "first.tar.gz", tmp_path / "home")
     wheel.unlink()
     assert build(folder, tmp_path / "second.tar.gz", tmp_path / "home").sha256 == first.sha256
+
+
+def test_a_release_for_several_platforms_gets_the_wheels_of_each(folder: Path, wheel: Path, tmp_path: Path) -> None:
+    arm, intel = (
+        write_wheel(wheel.parent, "glass", tag=f"cp312-cp312-manylinux_2_17_{m}") for m in ("aarch64", "x86_64")
+    )
+    (folder / "bundle.yaml").write_text(PROCESS + NEEDS_BOTH)
+    lines = [*(f"    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in (arm, intel))]
+    (folder / "requirements.lock").write_text(lock(wheel) + " \\\n".join(["glass==1.0", *lines]) + "\n")
+    built = build(folder, tmp_path, tmp_path / "home")
+    unpack(built.path, tmp_path / "target")
+    found = sorted(path.name for path in (tmp_path / "target/wheels").iterdir())
+    assert found == sorted([wheel.name, arm.name, intel.name])
 
 
 def test_a_wheel_that_is_not_the_locked_one_is_not_packed(folder: Path, wheel: Path, tmp_path: Path) -> None:
@@ -152,11 +165,10 @@ def test_a_lock_that_would_need_the_network_is_refused(tmp_path: Path, line: str
 
 
 def test_a_requirement_for_other_machines_needs_no_wheel_here(tmp_path: Path) -> None:
-    content = b"wheel"
-    digest = hashlib.sha256(content).hexdigest()
-    lines = f"bulb==1.0 \\\n  --hash=sha256:{digest}\nother==2.0 ; sys_platform == 'none' --hash=sha256:{'0' * 64}\n"
+    content = a_wheel("bulb")
+    lines = pin("bulb", content) + f"other==2.0 ; sys_platform == 'none' --hash=sha256:{'0' * 64}\n"
     files = {"bundle.yaml": PROCESS.encode(), "requirements.lock": lines.encode(), "data/bulb.db": b""}
-    assert verify(written(tmp_path, bundle(files | {"wheels/bulb-1.0-py3-none-any.whl": content}))).app == "lamp"
+    assert verify(written(tmp_path, bundle(files | {f"wheels/{wheel_name('bulb')}": content}))).app == "lamp"
 
 
 @pytest.mark.parametrize(
