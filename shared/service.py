@@ -66,6 +66,8 @@ class Service:
     linger: Linger = AT_ONCE
     parts: list[Part] = field(default_factory=list)
     http: web.Application | None = None
+    runner: type[web.AppRunner] = web.AppRunner
+    """Runs it."""
     drains: list[Part] = field(default_factory=list)
     """Called when the service is to stop, while everything still runs: let go of those who wait for us over HTTP."""
     stopping: bool = False
@@ -114,7 +116,7 @@ class Service:
 
         app = self.http or web.Application()
         telemetry.add_routes(app, read, probe)
-        return await telemetry.serve(app, self.settings, self.name)
+        return await telemetry.serve(app, self.settings, self.name, self.runner)
 
     async def _answers(self) -> bool:
         try:

@@ -65,9 +65,11 @@ def add_routes(app: web.Application, read: Callable[[], Awaitable[bytes]], probe
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
 
 
-async def serve(app: web.Application, settings: Settings, service: str) -> web.AppRunner:
+async def serve(
+    app: web.Application, settings: Settings, service: str, runs: type[web.AppRunner] = web.AppRunner
+) -> web.AppRunner:
     """Listen, and leave a note of the address under the home, so that `belay doctor` finds every replica."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = runs(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, settings.http_host, settings.http_port).start()
     note = note_of(settings.home, service, settings.instance)

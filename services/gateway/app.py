@@ -16,6 +16,7 @@ from services.gateway.hub import Hub
 from services.gateway.measuring import Requests
 from services.gateway.postbox import post
 from services.gateway.projections.answers import not_ours
+from services.gateway.protocol import Runner
 from services.gateway.settings import GatewaySettings
 from services.gateway.showing import look
 from services.gateway.store import commands, operations
@@ -56,7 +57,7 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
     service.linger = LINGER
     requests, crowd = Requests(service.metrics.registry, hub), Crowd(knobs.requests, service.metrics.registry)
-    service.http = application(gateway, requests, crowd)
+    service.http, service.runner = application(gateway, requests, crowd), Runner
     service.http.on_shutdown.append(lambda _: let_go(gateway))
     service.drains = [lambda: asyncio.sleep(knobs.drain_seconds)]
     service.parts += [hub.follow, hub.prune, waiting.follow, lambda: forget(service.pool, knobs.history_days)]

@@ -39,6 +39,11 @@ STATUS_OF_CODE = {
     "site_busy": 409,
     "site_held": 409,
     "wrong_state": 409,
+    "already_finished": 409,
+    "already_current": 409,
+    "nothing_deployed": 409,
+    "no_previous_release": 409,
+    "group_not_empty": 409,
     "last_admin": 409,
 }
 

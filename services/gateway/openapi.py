@@ -9,29 +9,46 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from services.gateway.api import ROUTES
-from services.gateway.api.problems import CONTENT_TYPE, ProblemView
+from services.gateway.api.paths import parts_of
+from services.gateway.api.problems import ProblemView
 from services.gateway.api.routes import Route
+from services.gateway.api.sending import Key
+from services.gateway.api.stream import EVENT_ID
+from services.gateway.openapi_responses import OPEN, components, open_responses, responses
 
 Json = dict[str, Any]
 REF = "#/components/schemas/{model}"
+FILE = {"type": "string", "contentMediaType": "application/gzip"}
 
-OPEN = {
-    "/healthz": "200 while the process lives",
-    "/readyz": "200 when every part works, otherwise 503 and which one does not",
-    "/metrics": "Figures for Prometheus",
-    "/openapi.json": "This description",
+ABOUT = {
+    "title": "Belay",
+    "version": "1",
+    "description": (
+        "Fleet upgrades with a rope on.\n\n"
+        "HEAD is GET without its body. A path answers a method that it does not have with 405 and `Allow`. "
+        "Errors are problems (RFC 9457) that name every fault with its field."
+    ),
+    "contact": {"name": "Whoever runs this Belay"},
+    "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
 }
-"""Paths that need no token; all are GET."""
+TAGS = {
+    "apps": "What is rolled out", "audit": "Who did what", "bundles": "What was uploaded",
+    "commands": "What became of a command", "deployments": "What runs where", "dlq": "Records that nobody could handle",
+    "events": "What happens, as it happens", "groups": "Sites with common rules", "health": "How this replica is",
+    "me": "Who a token makes you", "notifications": "What people should know", "operations": "Jobs on single sites",
+    "releases": "Versions of apps", "sites": "What is upgraded as one", "strategies": "Roll-outs over many sites",
+    "subscriptions": "Who is told of notifications", "system": "Every replica here", "tokens": "Who may do what",
+}  # fmt: skip
 
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "id of the command: sent again with the same id it has no second effect and gets the same answer",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    "schema": TypeAdapter(Key).json_schema(),
 }
 PREFER = {
     "name": "Prefer",
@@ -43,7 +60,7 @@ LAST_EVENT_ID = {
     "name": "Last-Event-ID",
     "in": "header",
     "description": "id of the last event that was seen; the stream goes on after it",
-    "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    "schema": {"type": "string", "pattern": f"^{EVENT_ID}$"},
 }
 
 
@@ -51,25 +68,22 @@ LAST_EVENT_ID = {
 def document() -> Json:
     """The whole description."""
     refs, schemas = _schemas()
-    paths: dict[str, Json] = {path: {"get": _open(path, summary)} for path, summary in OPEN.items()}
+    paths: dict[str, Json] = {path: {"get": _open(path)} for path in OPEN}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, refs)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Belay", "version": "1", "description": "Fleet upgrades with a rope on."},
+        "info": ABOUT,
         "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"token": []}],
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "responses": {"Problem": {"description": "Refused; says why", "content": {CONTENT_TYPE: _ref("Problem")}}},
+            "responses": components(),
         },
     }
-
-
-def _ref(name: str) -> Json:
-    return {"schema": {"$ref": REF.format(model=f"{name}View")}}
 
 
 def _schemas() -> tuple[Any, Json]:
@@ -91,16 +105,24 @@ def _operation(route: Route, refs: Any) -> Json:
         "tags": [route.path.split("/")[2]],
         "x-role": route.role,
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_headers(route)],
-        "responses": {str(route.status): _success(route, refs), "default": {"$ref": "#/components/responses/Problem"}},
+        "responses": responses(route, _answer(route, refs)),
     }
-    if route.upload:
-        file = {"type": "string", "contentMediaType": "application/gzip"}
-        operation["requestBody"] = {"required": True, "content": {"application/gzip": {"schema": file}}}
-    elif route.body:
-        required = any(field.is_required() for field in route.body.model_fields.values())
-        content = {"application/json": {"schema": refs[route.body, "validation"]}}
-        operation["requestBody"] = {"required": required, "content": content}
+    if route.takes:
+        operation["requestBody"] = _body(route, refs)
     return operation
+
+
+def _body(route: Route, refs: Any) -> Json:
+    if route.body is None:
+        return {"required": True, "content": {media: {"schema": FILE} for media in route.takes}}
+    required = any(field.is_required() for field in route.body.model_fields.values())
+    content = {media: {"schema": refs[route.body, "validation"]} for media in route.takes}
+    return {"required": required, "content": content}
+
+
+def _answer(route: Route, refs: Any) -> Json:
+    answer: Json = refs[route.answer, "serialization"] if route.answer else {"type": "string"}
+    return answer
 
 
 def _operation_id(route: Route) -> str:
@@ -109,8 +131,8 @@ def _operation_id(route: Route) -> str:
 
 
 def _path_parameters(route: Route) -> list[Json]:
-    names = re.findall(r"{(\w+)}", route.path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    parts = parts_of(route.path).items()
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name, schema in parts]
 
 
 def _query_parameters(route: Route) -> list[Json]:
@@ -140,15 +162,10 @@ def _headers(route: Route) -> list[Json]:
     return [LAST_EVENT_ID] if route.content == "text/event-stream" else []
 
 
-def _success(route: Route, refs: Any) -> Json:
-    schema = refs[route.answer, "serialization"] if route.answer else {"type": "string"}
-    return {"description": "Done", "content": {route.content: {"schema": schema}}}
-
-
-def _open(path: str, summary: str) -> Json:
-    words = re.findall(r"[a-z]+", path)
-    answers = {"200": {"description": summary}}
-    return {"operationId": "_".join(["get", *words]), "summary": summary, "security": [], "responses": answers}
+def _open(path: str) -> Json:
+    summary, name = OPEN[path][0], "_".join(["get", *re.findall(r"[a-z]+", path)])
+    about = {"summary": summary, "description": f"{summary}. Needs no token.", "tags": ["health"], "security": []}
+    return {"operationId": name, **about, "responses": open_responses(path)}
 
 
 async def serve(_: web.Request) -> web.Response:

@@ -46,10 +46,10 @@ def mint() -> Minted:
 
 def id_of(token: str) -> str | None:
     """The id inside a token; None when it is none of ours."""
-    if not token.startswith(PREFIX) or len(token) > LONGEST:
+    if not token.startswith(PREFIX) or len(token) > LONGEST or not token.isascii():
         return None
     identifier, _, secret = token.removeprefix(PREFIX).partition("_")
-    return identifier if secret and identifier.isalnum() and identifier.isascii() else None
+    return identifier if secret and identifier.isalnum() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class Tokens:
 
     async def verify(self, token: str) -> Identity | None:
         """Who holds this token; None when it is not, or no longer, valid."""
+        if id_of(token) is None:  # a header that is not UTF-8 has no digest either
+            return None
         digest = hashlib.sha256(token.encode()).digest()
         if (known := self._known.get(digest)) and known.until > time.monotonic():
             return known.identity

@@ -34,7 +34,7 @@ async def check_target(url: str, allow_private: bool) -> None:
     target = URL(url)
     if target.user or target.password:
         raise TargetRefused("a user name or password in the url would be stored in clear; use `sealed_secret`")
-    host = target.host or ""
+    host = target.raw_host or ""
     check_literal(host, allow_private)
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, HttpUrl
+from pydantic import Field
 
 from shared.messages.base import Command, Event
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
+from shared.messages.urls import CallableUrl
 from shared.messages.words import Identifier, Name, NotificationTopic
 
 INBOX = "everyone"
@@ -33,7 +34,7 @@ class AddSubscription(Command):
     SUBJECT = "name"
 
     name: Name
-    url: HttpUrl
+    url: CallableUrl
     topics: Topics = tuple(NotificationTopic)
     sealed_secret: str | None = Field(
         default=None,

@@ -5,7 +5,7 @@ import hashlib
 from datetime import datetime
 
 from aiohttp import web
-from pydantic import BaseModel, Field, HttpUrl
+from pydantic import BaseModel, Field
 
 from services.gateway.api.bodies import formed, read_object
 from services.gateway.api.commands import CommandAnswer
@@ -17,6 +17,7 @@ from services.gateway.seal import seal
 from services.gateway.store import notices as store
 from shared.messages.base import Model
 from shared.messages.notifier import AddSubscription, MarkNotificationsRead, RemoveSubscription, Topics
+from shared.messages.urls import CallableUrl
 from shared.messages.words import Name, NotificationTopic
 
 
@@ -46,7 +47,7 @@ class SubscriptionBody(Model):
     """Deliver notifications of some topics to a webhook, signed with the secret if one is given."""
 
     name: Name
-    url: HttpUrl
+    url: CallableUrl
     topics: Topics = tuple(NotificationTopic)
     secret: str | None = Field(default=None, min_length=16, max_length=200, json_schema_extra={"writeOnly": True})
 

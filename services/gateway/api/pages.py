@@ -1,9 +1,8 @@
 """Pages of long lists: a cursor holds where the next page begins, so that rows added meanwhile shift nothing."""
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import asyncpg
@@ -27,7 +26,9 @@ class Paging(Query):
     """Parameters of every list."""
 
     limit: int = Field(default=100, ge=1, le=1000, description="items in a page")
-    cursor: str | None = Field(default=None, max_length=2000, description="`next` of the page before")
+    cursor: str | None = Field(
+        default=None, min_length=4, max_length=2000, pattern="^[A-Za-z0-9_-]+$", description="`next` of the page before"
+    )
 
 
 class Page(BaseModel, Generic[View]):
@@ -64,7 +65,7 @@ def start(paging: Paging, *first: Any) -> Any:
     try:
         place = orjson.loads(base64.urlsafe_b64decode(paging.cursor + "=" * (-len(paging.cursor) % 4)))
         return tuple(_like(default, value) for default, value in zip(first, place, strict=True))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, OverflowError):
         message = "is not a cursor of this list; take `next` of the page before"
         raise Problem.because(ErrorCode.INVALID_FIELD, message, "cursor", paging.cursor[:200]) from None
 
@@ -72,7 +73,7 @@ def start(paging: Paging, *first: Any) -> Any:
 def _like(default: Any, value: Any) -> Any:
     """The value, if it is of the kind of the default. Raises ValueError."""
     if isinstance(default, datetime) and isinstance(value, str):
-        return datetime.fromisoformat(value)
+        return datetime.fromisoformat(value).astimezone(UTC)
     if isinstance(default, int) and type(value) is int and abs(value) <= LARGEST:
         return value
     if isinstance(default, str) and isinstance(value, str) and "\x00" not in value:

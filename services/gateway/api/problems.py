@@ -1,11 +1,14 @@
 """Errors as RFC 9457 problems: what went wrong, and every fault with its field. Nothing of our inside."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from services.gateway.domain import http_status
@@ -19,6 +22,9 @@ MAX_BYTES = 1_000_000
 """The most that a body may have, bundles excepted."""
 
 CONTENT_TYPE = "application/problem+json"
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Of surrogate pairs: what aiohttp makes of bytes in a header that are not UTF-8. No encoding has bytes for them."""
+
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
 
@@ -70,12 +76,22 @@ class Problem(Exception):
             "type": f"urn:belay:problem:{self.code}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
-            "detail": self.detail,
+            "detail": _sendable(self.detail),
             "code": self.code,
-            "faults": [fault.model_dump(mode="json") for fault in self.faults],
+            "faults": [{name: _sendable(value) for name, value in fault} for fault in self.faults],
         }
-        body = orjson.dumps(facts | ({"instance": instance} if instance else {}))
+        body = orjson.dumps(facts | ({"instance": instance} if instance else {}), default=str)
         return web.Response(body=body, status=self.status, content_type=CONTENT_TYPE, headers=self.headers)
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be written anywhere; see _HALVES."""
+    return value.isprintable() or not _HALVES.search(value)
+
+
+def _sendable(value: Any) -> Any:
+    """A refusal that quotes what it refuses must not break at it."""
+    return _HALVES.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def unknown(kind: str, name: str) -> Problem:
@@ -103,6 +119,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem.response()
     except web.HTTPException as error:
         return _of_aiohttp(error, request).response()
+    except (HttpProcessingError, web.RequestPayloadError) as error:
+        return unreadable(f"the body cannot be read as its headers say: {_reason(error)}").response()
     except Exception as error:  # noqa: BLE001 - the last resort: nobody gets a traceback, the log has it
         return _of_defect(error, request_id).response(f"urn:uuid:{request_id}")
 
@@ -117,6 +135,11 @@ def _of_aiohttp(error: web.HTTPException, request: web.Request) -> Problem:
     if isinstance(error, web.HTTPNotFound):
         return Problem(404, "unknown_route", f"nothing is served at {request.path}; see /openapi.json")
     return Problem(error.status, "http_error", error.reason)
+
+
+def _reason(error: Exception) -> str:
+    """aiohttp's own words, which it puts on the last line of several."""
+    return str(error).strip().splitlines()[-1].strip()[:200]
 
 
 def _of_defect(error: Exception, request_id: str) -> Problem:

@@ -1,14 +1,16 @@
 """A route as data, and how a request reaches its handler: who is calling, may they, and what do they ask."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_origin
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from services.gateway.api import media
 from services.gateway.api.pages import Query
-from services.gateway.api.problems import Problem
+from services.gateway.api.paths import pattern_of
+from services.gateway.api.problems import Problem, is_text
 from services.gateway.domain import Identity, Role
 from services.gateway.gateway import GATEWAY, Gateway
 from shared.messages.base import ErrorCode, Fault, faults_of
@@ -58,11 +60,28 @@ class Route:
     token_in_query: bool = False
     """Also takes ?access_token=, for clients that cannot set headers."""
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Media types of the body; none where there is no body."""
+        return media.BUNDLE if self.upload else media.JSON if self.body else ()
+
 
 def add(app: web.Application, routes: tuple[Route, ...]) -> None:
-    """Serve the routes."""
+    """Serve the routes. HEAD is GET, of which aiohttp sends no body."""
     for route in routes:
-        app.router.add_route(route.method, route.path, endpoint(route))
+        resource = app.router.add_resource(pattern_of(route.path))
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            resource.add_route(method, endpoint(route), expect_handler=go_on)
+
+
+async def go_on(request: web.Request) -> None:
+    """Ask for the body of a request that waits for that (Expect: 100-continue); any other expectation is ignored.
+
+    aiohttp by itself refuses these outside of every middleware.
+    """
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # this is no answer yet: a refusal may still take its place
 
 
 def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -74,6 +93,8 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         if not who.role.may(route.role):
             detail = f"this needs a token with the role {route.role}; {who.name!r} has the role {who.role}"
             raise Problem(403, "role_needed", detail)
+        if route.takes:
+            media.check(request, route.takes, packed=not route.upload)
         answer = await route.handler(Call(request, gateway, who, _query(request, route.query)))
         if isinstance(answer, web.StreamResponse):
             return answer
@@ -98,14 +119,24 @@ async def identify(request: web.Request, gateway: Gateway, route: Route) -> Iden
 
 def _query(request: web.Request, kind: type[Query]) -> Query:
     given: dict[str, Any] = {}
+    faults = list(_unstorable([*request.match_info.items(), *request.query.items()]))
     for name in dict.fromkeys(request.query):
         values = request.query.getall(name)
         given[name] = values if _takes_many(kind, name) else values[-1]
-    _refuse_unstorable({**request.match_info, **request.query})
+        if len(values) > 1 and not _takes_many(kind, name):
+            faults.append(_repeated(name, values))
     try:
-        return kind.model_validate(given)
+        query = kind.model_validate(given)
     except ValidationError as error:
-        raise Problem.of(faults_of(error)) from error
+        raise Problem.of([*faults, *faults_of(error)]) from error
+    if faults:
+        raise Problem.of(faults)
+    return query
+
+
+def _repeated(name: str, values: list[str]) -> Fault:
+    message = f"is given {len(values)} times, of which only one could count; leave all but one out"
+    return Fault(code=ErrorCode.INVALID_FIELD, field=name, message=message, value=", ".join(values)[:200])
 
 
 def _takes_many(kind: type[Query], name: str) -> bool:
@@ -113,13 +144,9 @@ def _takes_many(kind: type[Query], name: str) -> bool:
     return field is not None and get_origin(field.annotation) is list
 
 
-def _refuse_unstorable(texts: Mapping[str, str]) -> None:
+def _unstorable(texts: Iterable[tuple[str, str]]) -> Iterator[Fault]:
     """PostgreSQL has no text with U+0000 or half a surrogate pair in it."""
     message = "must be text without the character U+0000"
-    faults = [
-        Fault(code=ErrorCode.INVALID_FIELD, field=name.replace("\x00", "�"), message=message)
-        for name, text in texts.items()
-        if "\x00" in text or (not text.isprintable() and any("\ud800" <= c <= "\udfff" for c in text))
-    ]
-    if faults:
-        raise Problem.of(faults)
+    for name, text in texts:
+        if "\x00" in text or not is_text(text):
+            yield Fault(code=ErrorCode.INVALID_FIELD, field=name.replace("\x00", "�"), message=message)

@@ -9,13 +9,15 @@ import hashlib
 import itertools
 import re
 import time
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
 
 from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from services.gateway.api.bodies import formed, hidden_faults, read_object, without
 from services.gateway.api.commands import CommandAnswer
+from services.gateway.api.headers import header
 from services.gateway.api.problems import Problem
 from services.gateway.api.routes import Call, Route
 from services.gateway.domain import Role, http_status
@@ -25,7 +27,6 @@ from services.gateway.showing import Look, Shown
 from services.gateway.store.commands import Noted
 from shared.codec import new_id
 from shared.messages.base import Command, ErrorCode, Fault
-from shared.messages.words import Identifier
 
 KEY = "Idempotency-Key"
 OURS = frozenset({"fleet", "inbox", "strategy_id"})
@@ -33,7 +34,12 @@ OURS = frozenset({"fleet", "inbox", "strategy_id"})
 
 SHOWN_SECONDS = 2.0
 SHOWN_POLLS = (0.005, 0.01, 0.02, 0.05)
-_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
+
+NOT_DOTS = r"([!-~]*[!-,\-/-~][!-~]*|\.{3,})"
+"""Printable ASCII, but neither `.` nor `..`: a path that ends so is another path, and the answer could not be read."""
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=f"^{NOT_DOTS}$")]
+_KEY: TypeAdapter[str] = TypeAdapter(Key)
 
 
 def command_route(
@@ -101,13 +107,13 @@ async def _until_shown(gateway: Gateway, look: Look) -> None:
 
 def command_id_of(request: web.Request) -> str:
     """The key of the request, or a fresh id. Raises Problem 422 when it cannot be an id."""
-    key = request.headers.get(KEY)
+    key = header(request, KEY)
     if key is None:
         return new_id()
     try:
-        return _IDENTIFIER.validate_python(key)
+        return _KEY.validate_python(key)
     except ValidationError:
-        message = "must be 1 to 200 printable ASCII characters without spaces; a UUID by custom"
+        message = "must be 1 to 200 printable ASCII characters without spaces, and not . or ..; a UUID by custom"
         raise Problem.because(ErrorCode.INVALID_FIELD, message, KEY, key[:200]) from None
 
 
@@ -129,7 +135,7 @@ def patience_of(call: Call) -> float:
 
 def answer_of(noted: Noted) -> web.Response:
     """202 with the answer, or with `sent` and where to ask for it. Raises Problem when the owner refused."""
-    headers = {"Location": f"/v1/commands/{noted.command_id}"}
+    headers = {"Location": f"/v1/commands/{quote(noted.command_id, safe='')}"}
     if noted.state == "rejected":
         faults = [Fault.model_validate(fault) for fault in noted.faults]
         problem = Problem.of(faults, http_status(faults[0].code))

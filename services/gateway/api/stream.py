@@ -1,11 +1,13 @@
 """The event stream (SSE): everything of low rate, as it happens, with resume."""
 
 import asyncio
+import re
 from collections.abc import Iterable
 
 from aiohttp import web
 from pydantic import Field
 
+from services.gateway.api.headers import header
 from services.gateway.api.pages import LARGEST, Query
 from services.gateway.api.problems import Problem
 from services.gateway.api.routes import Call, Route
@@ -19,6 +21,7 @@ WRITE_SECONDS = 30.0
 """A client that takes nothing for so long is let go."""
 
 LAST_EVENT_ID = "Last-Event-ID"
+EVENT_ID = "[0-9]{1,19}"
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -39,6 +42,8 @@ async def stream(call: Call) -> web.StreamResponse:
         raise Problem(503, "stream_full", "too many clients listen already", headers={"Retry-After": "5"})
     resume_from = _resume_from(call)
     interest = await _interest(call)
+    if call.request.method == "HEAD":
+        return web.Response(headers=HEADERS)
     response = web.StreamResponse(headers=HEADERS)
     await response.prepare(call.request)
     try:
@@ -49,10 +54,10 @@ async def stream(call: Call) -> web.StreamResponse:
 
 
 def _resume_from(call: Call) -> int | None:
-    text = call.request.headers.get(LAST_EVENT_ID) or call.query.last_event_id
+    text = header(call.request, LAST_EVENT_ID) or call.query.last_event_id
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) > LARGEST:
+    if not re.fullmatch(EVENT_ID, text) or int(text) > LARGEST:
         message = "must be the id of an event of this stream, a whole number"
         raise Problem.because(ErrorCode.INVALID_FIELD, message, LAST_EVENT_ID, text[:200])
     return int(text)

@@ -40,7 +40,7 @@ class WebhookChannel:
         body = body_of(parcel)
         try:
             url = URL(parcel.url)
-            check_literal(url.host or "", self._allow_private)
+            check_literal(url.raw_host or "", self._allow_private)
             headers = self._headers(parcel, body)
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 return _judged(response.status)
@@ -50,7 +50,7 @@ class WebhookChannel:
             return Outcome(Result.FAILED, str(error))
         except TimeoutError:
             return Outcome(Result.FAILED, f"no answer within {self._session.timeout.total:g} seconds")
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a stored url that is none
             cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
             return Outcome(Result.FAILED, f"could not deliver: {cause}"[:300])
 

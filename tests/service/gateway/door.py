@@ -22,6 +22,7 @@ from shared.service import Service
 from shared.telemetry import note_of
 from tests.support.world import World
 
+BUNDLES = "application/gzip"
 PATIENCE = 20.0
 
 
@@ -49,8 +50,9 @@ class Door:
     token: str
 
     async def ask(self, method: str, path: str, body: Any = None, token: str | None = None, **headers: str) -> Reply:
-        """Send a request; `body` goes as JSON, bytes as they are."""
+        """Send a request; `body` goes as JSON, bytes as they are: as a bundle to /v1/releases, as JSON elsewhere."""
         sent = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        sent["Content-Type"] = BUNDLES if path.partition("?")[0] == "/v1/releases" else "application/json"
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         async with self.http.request(method, self.url + path, data=data, headers=sent) as answer:

@@ -1,0 +1,38 @@
+"""What the variable parts of paths take, by the resource that they name."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from services.gateway.dead_letters import LIVE
+from shared.messages.words import Identifier, Name, Sha256, Version
+
+TokenId = Annotated[str, Field(pattern="^[0-9a-f]{12}$", description="as the list of tokens shows it")]
+Topic = Annotated[str, Field(json_schema_extra={"enum": list(LIVE)})]
+
+PARTS: dict[str, Any] = {
+    "bundles/{sha256}": Sha256,
+    "commands/{command_id}": Identifier,
+    "dlq/{topic}": Topic,
+    "groups/{name}": Name,
+    "operations/{operation_id}": Identifier,
+    "releases/{app}": Name,
+    "{app}/{version}": Version,
+    "sites/{name}": Name,
+    "strategies/{strategy}": Identifier,
+    "subscriptions/{name}": Name,
+    "tokens/{id}": TokenId,
+}
+"""The type of a part, by what stands before it in the path and its name."""
+
+
+def parts_of(path: str) -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each variable part of a path. Raises KeyError for one that PARTS does not know."""
+    found = re.findall(r"(?=(?:^|/)([^/]+/{(\w+)}))", path)
+    return {name: TypeAdapter(PARTS[place]).json_schema() for place, name in found}
+
+
+def pattern_of(path: str) -> str:
+    """The path for aiohttp: a part may be anything but empty or a slash; by itself it would take no { or }."""
+    return re.sub(r"{(\w+)}", r"{\1:[^/]+}", path)
