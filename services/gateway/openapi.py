@@ -22,7 +22,7 @@ from services.gateway.openapi_responses import OPEN, components, open_responses,
 
 Json = dict[str, Any]
 REF = "#/components/schemas/{model}"
-FILE = {"type": "string", "contentMediaType": "application/gzip"}
+FILE = {"type": "string", "contentMediaType": "application/gzip", "minLength": 1}
 
 ABOUT = {
     "title": "Belay",

@@ -72,7 +72,7 @@ class WholeLetterView(DeadLetterView):
 class ReplayBody(Model):
     """Which dead letters to send once more."""
 
-    offsets: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, max_length=100)]
+    offsets: Annotated[tuple[Annotated[int, Field(ge=0, le=2**63 - 1)], ...], Field(min_length=1, max_length=100)]
 
 
 async def list_topics(call: Call) -> Page[DeadTopicView]:

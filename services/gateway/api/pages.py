@@ -27,7 +27,7 @@ class Paging(Query):
 
     limit: int = Field(default=100, ge=1, le=1000, description="items in a page")
     cursor: str | None = Field(
-        default=None, min_length=4, max_length=2000, pattern="^[A-Za-z0-9_-]+$", description="`next` of the page before"
+        default=None, max_length=2000, pattern="^[A-Za-z0-9_-]+$", description="`next` of the page before"
     )
 
 

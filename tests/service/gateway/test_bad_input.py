@@ -60,6 +60,14 @@ REFUSED: list[tuple[str, str, Any, int, set[tuple[str, str]]]] = [
     ("GET", "/v1/sites?limit=1001", None, 422, {("limit", "invalid_field")}),
     ("GET", "/v1/sites?cursor=nonsense", None, 422, {("cursor", "invalid_field")}),
     ("GET", "/v1/sites?cursor=WzFd", None, 422, {("cursor", "invalid_field")}),
+    ("GET", "/v1/sites?cursor=", None, 422, {("cursor", "invalid_field")}),
+    ("GET", "/v1/sites?cursor=%C3%A9", None, 422, {("cursor", "invalid_field")}),
+    ("GET", "/v1/sites?limit=1&limit=2&q=a&q=b", None, 422, {("limit", "invalid_field"), ("q", "invalid_field")}),
+    ("GET", "/v1/sites/%FF", None, 404, {("site", "unknown_site")}),
+    ("GET", "/v1/sites/a%2Fb", None, 404, {("site", "unknown_site")}),
+    ("GET", "/v1/sites/%7B%7D", None, 404, {("site", "unknown_site")}),
+    ("GET", "/v1/sites/" + "x" * 5_000, None, 404, {("site", "unknown_site")}),
+    ("GET", "/static/" + "x" * 5_000 + ".js", None, 404, set()),
     ("GET", "/v1/sites?label=north", None, 422, {("label", "invalid_field")}),
     ("GET", "/v1/sites?q=%00", None, 422, {("q", "invalid_field")}),
     ("GET", "/v1/sites/%00", None, 422, {("name", "invalid_field")}),
@@ -75,12 +83,16 @@ REFUSED: list[tuple[str, str, Any, int, set[tuple[str, str]]]] = [
     ("GET", "/v1/strategies?state=dancing", None, 422, {("state", "invalid_field")}),
     ("GET", "/v1/events?types=nonsense", None, 422, {("types", "invalid_field")}),
     ("GET", "/v1/events?last_event_id=-1", None, 422, {("Last-Event-ID", "invalid_field")}),
+    ("GET", "/v1/events?last_event_id=" + "9" * 5_000, None, 422, {("Last-Event-ID", "invalid_field")}),
     ("GET", "/v1/nowhere", None, 404, set()),
     ("DELETE", "/v1/strategies", None, 405, set()),
     ("POST", "/v1/subscriptions", {"name": "a", "url": "nowhere", "secret": "short"}, 422,
      {("url", "invalid_field"), ("secret", "invalid_field")}),
+    ("POST", "/v1/subscriptions", {"name": "a", "url": f"https://{'a' * 64}.com"}, 422, {("url", "invalid_field")}),
+    ("POST", "/v1/subscriptions", {"name": "a", "url": "https://a..com"}, 422, {("url", "invalid_field")}),
     ("POST", "/v1/tokens", {"name": "x", "role": "king"}, 422, {("role", "invalid_field")}),
     ("POST", "/v1/dlq/strategy.commands/replay", {"offsets": []}, 422, {("offsets", "invalid_field")}),
+    ("POST", "/v1/dlq/strategy.commands/replay", {"offsets": [2**63]}, 422, {("offsets.0", "invalid_field")}),
     ("POST", "/v1/dlq/strategy.commands/replay", {"offsets": [7]}, 404, {("offsets", "unknown_dead_letter")}),
 ]  # fmt: skip
 LIMITS = [0, -1, 5001, "abc", "101%", "0%", 1.5, True, None, [], {}]
@@ -160,7 +172,7 @@ async def _endless() -> AsyncIterator[bytes]:
 
 
 def _authorized(door: Door) -> dict[str, str]:
-    return {"Authorization": f"Bearer {door.token}"}
+    return {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"}
 
 
 async def _nothing_was_done(door: Door) -> None:

@@ -1,0 +1,247 @@
+"""What HTTP itself asks of a server: methods, headers, media types, lengths, connections. Whatever comes, each request
+gets one answer that says why, in the words of all refusals, and the log none of its bytes."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from services.gateway.api import ROUTES
+from shared.messages.strategy import CreateGroup
+from tests.service.gateway.door import Door, gateway
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+PROBLEM = "application/problem+json"
+BODY = b'{"name": "north"}'
+LATIN = "\udcff"
+"""A byte that is not UTF-8, as Python writes it into a header."""
+
+
+@dataclass
+class Said:
+    """One answer on a connection."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def problem(self) -> Any:
+        assert self.headers["content-type"] == PROBLEM, (self.headers, self.body)
+        problem = json.loads(self.body)
+        assert problem["status"] == self.status
+        return problem
+
+
+class Line:
+    """A connection on which any bytes may be sent."""
+
+    def __init__(self, door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._door, self._reader, self._writer = door, reader, writer
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, door: Door) -> AsyncIterator["Line"]:
+        host, port = door.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            yield cls(door, reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def send(self, start: str, *headers: str, body: bytes = b"") -> None:
+        """A request of ours with further headers; a surrogate in them is sent as the byte that it stands for."""
+        lines = [f"{start} HTTP/1.1", "Host: x", *headers]
+        if not any(header.startswith("Authorization") for header in headers):
+            lines.append(f"Authorization: Bearer {self._door.token}")
+        if body and not any(header.startswith(("Content-Length", "Transfer-Encoding")) for header in headers):
+            lines.append(f"Content-Length: {len(body)}")
+        self.write("\r\n".join([*lines, "", ""]).encode(errors="surrogateescape") + body)
+
+    def write(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def end(self) -> None:
+        self._writer.write_eof()
+
+    async def said(self, method: str = "GET") -> Said:
+        """The next answer."""
+        async with asyncio.timeout(10):
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+            first, *rest = head.strip().split("\r\n")
+            headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in rest)}
+            length = 0 if method == "HEAD" else int(headers.get("content-length", 0))
+            return Said(int(first.split()[1]), headers, await self._reader.readexactly(length))
+
+    async def closed(self) -> bool:
+        async with asyncio.timeout(10):
+            return not await self._reader.read()
+
+
+async def once(door: Door, start: str, *headers: str, body: bytes = b"") -> Said:
+    """One request on a connection of its own."""
+    async with Line.to(door) as line:
+        line.send(start, *headers, body=body)
+        return await line.said(start.split(maxsplit=1)[0])
+
+
+async def test_a_header_that_is_no_text_is_refused_by_its_name(world: World) -> None:
+    async with gateway(world) as door:
+        for start, header, body in (
+            ("POST /v1/groups", "Idempotency-Key", BODY),
+            ("POST /v1/strategies/a/apply", "Idempotency-Key", b""),
+            ("POST /v1/releases", "Idempotency-Key", b"x"),
+            ("DELETE /v1/sites/a", "Idempotency-Key", b""),
+            ("GET /v1/events", "Last-Event-ID", b""),
+        ):
+            said = await once(door, start, f"{header}: a{LATIN}b", body=body)
+            fault = said.problem["faults"][0]
+            assert (said.status, fault["field"], fault["value"]) == (422, header, "a�b")
+        for token in (LATIN, f"belay_a_{LATIN}", f"{door.token}{LATIN}"):
+            said = await once(door, "GET /v1/me", f"Authorization: Bearer {token}")
+            assert (said.status, said.problem["code"]) == (401, "wrong_token")
+        assert (await once(door, "GET /v1/me", f"Authorization: {LATIN}")).status == 401
+        for header in ("User-Agent", "Accept", "Prefer", "Cookie", "Referer", "If-None-Match"):
+            assert (await once(door, "GET /v1/me", f"{header}: {LATIN}")).status == 200, header  # none of our business
+        twice = await once(door, "POST /v1/groups", "Idempotency-Key: a", "Idempotency-Key: b", body=BODY)
+        assert (twice.status, twice.problem["faults"][0]["field"]) == (422, "Idempotency-Key")
+
+
+async def test_a_key_leads_to_its_answer_whatever_characters_it_has(world: World) -> None:
+    async with gateway(world) as door:
+        every = "".join(map(chr, range(0x21, 0x7F)))
+        for number, key in enumerate((every, "a/../b", "%2F", "%2e%2e", "...", "{x}", "?a=b#c", "//", "a%", "x" * 200)):
+            body = json.dumps({"name": f"g{number}"}).encode()
+            taken = await once(door, "POST /v1/groups", f"Idempotency-Key: {key}", "Prefer: respond-async", body=body)
+            assert taken.status == 202, (key, taken.body)
+            assert taken.headers["location"] == f"/v1/commands/{quote(key, safe='')}"
+            there = await once(door, f"GET {taken.headers['location']}")
+            assert (there.status, json.loads(there.body)["command_id"]) == (200, key)
+            through_a_client = await door.get(taken.headers["location"])
+            assert through_a_client["command_id"] == key
+        for key in (".", ".."):  # a client makes another path of these
+            refused = await once(door, "POST /v1/groups", f"Idempotency-Key: {key}", body=BODY)
+            assert (refused.status, refused.problem["faults"][0]["field"]) == (422, "Idempotency-Key")
+        assert (await door.command(CreateGroup, every)).data.name == "g0"
+
+
+async def test_head_is_get_without_its_body_and_other_methods_are_told_what_there_is(world: World) -> None:
+    async with gateway(world) as door:
+        paths = {route.path: set[str]() for route in ROUTES}
+        for route in ROUTES:
+            paths[route.path] |= {route.method} | ({"HEAD"} if route.method == "GET" else set())
+        for path, methods in paths.items():
+            there = path.replace("{topic}", "site.state").replace("{", "").replace("}", "")
+            for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - methods:
+                said = await once(door, f"{method} {there}")
+                assert said.status == 405, (method, path)
+                assert set(said.headers["allow"].split(", ")) == methods
+        for path in [*paths, "/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static/main.js"]:
+            if "GET" not in paths.get(path, {"GET"}) or path == "/v1/events":
+                continue
+            there = path.replace("{topic}", "site.state").replace("{", "").replace("}", "")
+            got, headed = await once(door, f"GET {there}"), await once(door, f"HEAD {there}")
+            same = ("content-type", "content-length") if path != "/metrics" else ("content-type",)
+            assert headed.status == got.status, path
+            assert [headed.headers[name] for name in same] == [got.headers[name] for name in same], path
+            assert headed.body == b""
+        stream = await once(door, "HEAD /v1/events")
+        assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream")
+        assert (await once(door, "HEAD /v1/events?types=nonsense")).status == 422
+
+
+async def test_a_body_of_another_kind_is_refused_unread(world: World) -> None:
+    async with gateway(world) as door:
+        for kind in (
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=b",
+            f"{LATIN}/json",
+        ):
+            for path in ("/v1/groups", "/v1/releases"):
+                said = await once(door, f"POST {path}", f"Content-Type: {kind}", "Content-Length: 999999999")
+                assert (said.status, said.problem["code"]) == (415, "unsupported_media_type"), (path, kind)
+                assert said.headers["accept-post"] in said.problem["detail"].replace(" or ", ", ")
+        for path in ("/v1/groups", "/v1/releases"):
+            packed = await once(door, f"POST {path}", "Content-Encoding: gzip, gzip", body=b"x")
+            assert packed.status == 415
+        assert (await once(door, "POST /v1/releases", "Content-Encoding: gzip", body=gzip.compress(b"x"))).status == 415
+        for kind in ("application/json", "application/json; charset=utf-8", "Application/JSON"):
+            said = await once(door, "POST /v1/groups", f"Content-Type: {kind}", body=b"{}")
+            assert (said.status, said.problem["faults"][0]["field"]) == (422, "name"), kind
+        packed = await once(door, "POST /v1/groups", "Content-Encoding: gzip", body=gzip.compress(b"{}"))
+        assert (packed.status, packed.problem["faults"][0]["field"]) == (422, "name")
+        bomb = await once(door, "POST /v1/groups", "Content-Encoding: gzip", body=gzip.compress(b" " * 50_000_000))
+        assert bomb.status == 413
+
+
+async def test_what_is_no_http_gets_a_problem_and_its_bytes_stay_out_of_the_log(
+    world: World, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong: tuple[tuple[str, tuple[str, ...], bytes], ...] = (
+        ("FOO /v1/me", (), b""),
+        (f"GET /v1/sites/{LATIN}", (), b""),
+        ("GET /v1/sites/" + "x" * 9_000, (), b""),
+        ("GET http://x:99999999/v1/me", (), b""),
+        ("GET /v1/me", ("X-Long: " + "x" * 9_000,), b""),
+        ("GET /v1/me", ("Idempotency-Key: a\x00b",), b""),
+        ("POST /v1/groups", ("Content-Length: -1",), BODY),
+        ("POST /v1/groups", ("Content-Length: 99999999999999999999",), BODY),
+        ("POST /v1/groups", ("Content-Length: 2", "Content-Length: 3"), BODY),
+        ("POST /v1/groups", ("Content-Length: 2", "Transfer-Encoding: chunked"), BODY),
+        ("POST /v1/groups", ("Transfer-Encoding: nonsense",), BODY),
+        ("POST /v1/groups", ("Transfer-Encoding: chunked",), b"zz\r\n{}\r\n0\r\n\r\n"),
+        ("POST /v1/releases", ("Transfer-Encoding: chunked",), b"2\r\n{}\r\nzz\r\n"),
+        ("POST /v1/groups", ("Content-Encoding: gzip",), b"no gzip"),
+        ("POST /v1/groups", ("Content-Encoding: br",), b"no brotli"),
+    )
+    async with gateway(world) as door:
+        for start, headers, body in wrong:
+            said = await once(door, start, *headers, body=body)
+            assert (said.status, said.problem["status"]) == (400, 400), (start, headers)
+            assert door.token not in said.problem["detail"]
+        async with Line.to(door) as line:
+            line.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 50)
+            assert (await line.said()).problem["code"] == "not_http"
+        expecting = await once(door, "POST /v1/groups", "Expect: nonsense", body=b"{}")
+        assert expecting.problem["faults"][0]["field"] == "name"
+        assert (await once(door, "GET /v1/me")).status == 200
+    assert door.token not in caplog.text + capsys.readouterr().out
+    assert "Traceback" not in caplog.text
+
+
+async def test_requests_on_one_connection_are_answered_in_their_order(world: World) -> None:
+    async with gateway(world) as door, Line.to(door) as line, Line.to(door) as expecting:
+        line.send("GET /v1/me")
+        line.send("POST /v1/groups", body=b"{}")
+        line.send("HEAD /v1/me")
+        line.send("GET /v1/sites/nowhere")
+        line.send("POST /v1/groups", "Authorization: Bearer nonsense", body=b"{}")
+        line.send("GET /v1/me", "Connection: close")
+        answers = [await line.said(method) for method in ("GET", "POST", "HEAD", "GET", "POST", "GET")]
+        assert [answer.status for answer in answers] == [200, 422, 200, 404, 401, 200]
+        assert await line.closed()
+        expecting.send("POST /v1/groups", "Expect: 100-continue", "Content-Length: 2")
+        assert (await expecting.said()).status == 100
+        expecting.write(b"{}")
+        assert (await expecting.said()).status == 422
+
+
+async def test_a_body_shorter_than_announced_does_nothing(world: World) -> None:
+    async with gateway(world) as door:
+        for path in ("/v1/groups", "/v1/releases"):
+            async with Line.to(door) as line:
+                line.send(f"POST {path}", f"Content-Length: {len(BODY) + 1}", body=BODY)
+                line.end()
+                assert await line.closed()
+        assert await door.service.pool.fetchval("select count(*) from command") == 0
