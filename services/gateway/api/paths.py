@@ -9,12 +9,14 @@ from services.gateway.dead_letters import LIVE
 from shared.messages.words import Identifier, Name, Sha256, Version
 
 TokenId = Annotated[str, Field(pattern="^[0-9a-f]{12}$", description="as the list of tokens shows it")]
+Offset = Annotated[str, Field(pattern="^[0-9]{1,18}$")]
 Topic = Annotated[str, Field(json_schema_extra={"enum": list(LIVE)})]
 
 PARTS: dict[str, Any] = {
     "bundles/{sha256}": Sha256,
     "commands/{command_id}": Identifier,
     "dlq/{topic}": Topic,
+    "{topic}/{offset}": Offset,
     "groups/{name}": Name,
     "operations/{operation_id}": Identifier,
     "releases/{app}": Name,
@@ -28,8 +30,10 @@ PARTS: dict[str, Any] = {
 
 
 def parts_of(path: str) -> dict[str, dict[str, Any]]:
-    """The JSON Schema of each variable part of a path. Raises KeyError for one that PARTS does not know."""
+    """The JSON Schema of each variable part of a path. Raises KeyError for one that is not in PARTS."""
     found = re.findall(r"(?=(?:^|/)([^/]+/{(\w+)}))", path)
+    if unknown := [place for place, _ in found if place not in PARTS]:
+        raise KeyError(f"say in {__name__}.PARTS what {', '.join(unknown)} of {path} takes")
     return {name: TypeAdapter(PARTS[place]).json_schema() for place, name in found}
 
 
