@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.api.bodies import formed
 from services.gateway.api.commands import CommandAnswer
+from services.gateway.api.filters import refuse_unknown
 from services.gateway.api.pages import Page, Paging, page, start
 from services.gateway.api.problems import Problem, unknown
 from services.gateway.api.routes import Call, Route
@@ -95,6 +96,7 @@ async def list_sites(call: Call) -> Page[SiteView]:
     where = {"group": q.group, "labels": labels_of(q.label), "q": q.q, "held": q.held}
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_sites(conn, after=after, limit=q.limit + 1, **where)
+        await refuse_unknown(conn, rows, q)
     return page(Page[SiteView], rows, q, lambda row: [row["name"]])
 
 
@@ -152,6 +154,7 @@ async def list_deployments(call: Call) -> Page[DeploymentView]:
         if q.app and q.version:
             where["version"] = await as_published(conn, q.app, q.version)
         rows = await store.list_deployments(conn, start(q, "", ""), limit=q.limit + 1, **where)
+        await refuse_unknown(conn, rows, q)
     return page(Page[DeploymentView], rows, q, lambda row: [row["site"], row["app"]])
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.api.bodies import formed, hidden_faults, read_object, without
 from services.gateway.api.commands import CommandAnswer
+from services.gateway.api.filters import refuse_unknown
 from services.gateway.api.pages import LARGEST, Page, Paging, page, start
 from services.gateway.api.problems import unknown
 from services.gateway.api.routes import Call, Route
@@ -74,6 +75,7 @@ async def list_operations(call: Call) -> Page[OperationView]:
             strategy = await strategy_views.find(conn, q.strategy)
             where["strategy_id"] = strategy["strategy_id"] if strategy else q.strategy
         rows = await store.find_all(conn, before, q.limit + 1, **where)
+        await refuse_unknown(conn, rows, q)
     return page(Page[OperationView], rows, q, lambda row: [row["position"]])
 
 

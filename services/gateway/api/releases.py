@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from services.gateway.api.commands import CommandAnswer
+from services.gateway.api.filters import refuse_unknown
 from services.gateway.api.pages import Page, Paging, Query, page, start
 from services.gateway.api.problems import Problem, too_large, unknown
 from services.gateway.api.routes import Call, Route
@@ -135,6 +136,7 @@ async def list_releases(call: Call) -> Page[ReleaseView]:
     before = start(q, END_OF_TIME, "", "")
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_releases(conn, before, q.limit + 1, app=q.app, state=q.state)
+        await refuse_unknown(conn, rows, q)
     return page(Page[ReleaseView], rows, q, lambda row: [row["published_at"], row["app"], row["version"]])
 
 

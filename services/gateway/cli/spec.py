@@ -9,7 +9,14 @@ from services.gateway.cli.outcome import usage
 from shared.messages.base import Fault
 from shared.safe_yaml import BadYaml, load
 
-STAGE_HELP = "name[:take[:max_parallel[:soak]]], such as canary:1::30s, half:50%:10 or rest; rest? may take no site"
+STAGE_HELP = (
+    "name[:take[:max_parallel[:soak]]], such as canary:1::30s, half:50%:10 or rest; rest? may take no site; "
+    "or name:KEY=VALUE,… with take, max-parallel, soak, group, label and site, such as edge:group=north,label=tier=edge"
+)
+
+STAGE_VALUES = {"take": "take", "max-parallel": "max_parallel", "soak": "soak_seconds"}
+STAGE_LISTS = {"group": "groups", "label": "labels", "site": "sites"}
+"""Keys of a stage on the command line, and the fields of the spec that they are."""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -62,20 +69,43 @@ def stages(texts: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _stage(text: str, faults: list[Fault]) -> dict[str, Any]:
-    name, *rest = (part.strip() for part in text.split(":"))
-    take, max_parallel, soak = [*rest, "", "", ""][:3]
-    if len(rest) > 3:
+    head, _, rest = (part.strip() for part in text.partition(":"))
+    stage: dict[str, Any] = {"name": head.removesuffix("?")}
+    if head.endswith("?"):
+        stage["optional"] = True
+    return stage | (_by_keys(rest, text, faults) if "=" in rest else _by_place(rest, text, faults))
+
+
+def _by_place(rest: str, text: str, faults: list[Fault]) -> dict[str, Any]:
+    """`50%:10:5m`: what is left out stays at its default."""
+    parts = [part.strip() for part in rest.split(":")]
+    if len(parts) > len(STAGE_VALUES):
         faults.append(Fault(code="invalid_field", field="--stage", message="has more than four parts", value=text))
-    optional = name.endswith("?") or None
-    stage: dict[str, Any] = {
-        "name": name.removesuffix("?"),
-        "optional": optional,
-        "take": take,
-        "max_parallel": max_parallel,
-    }
-    if soak:
-        stage["soak_seconds"] = _soak(soak, text, faults)
-    return {key: value for key, value in stage.items() if value not in ("", None)}
+    stage: dict[str, Any] = {field: value for field, value in zip(STAGE_VALUES.values(), parts, strict=False) if value}
+    return _soaked(stage, text, faults)
+
+
+def _by_keys(rest: str, text: str, faults: list[Fault]) -> dict[str, Any]:
+    """`group=north,group=south,label=tier=edge,take=10%`: groups, labels and sites may be repeated."""
+    stage: dict[str, Any] = {}
+    for part in rest.split(","):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key in STAGE_LISTS and value:
+            stage.setdefault(STAGE_LISTS[key], []).append(value)
+        elif key in STAGE_VALUES and value:
+            stage[STAGE_VALUES[key]] = value
+        else:
+            known = ", ".join((*STAGE_VALUES, *STAGE_LISTS))
+            message = f"{part.strip()!r} must be KEY=VALUE with one of {known}"
+            faults.append(Fault(code="invalid_field", field="--stage", message=message, value=text))
+    if "labels" in stage:
+        stage["labels"] = pairs(stage["labels"], "--stage … label")
+    return _soaked(stage, text, faults)
+
+
+def _soaked(stage: dict[str, Any], text: str, faults: list[Fault]) -> dict[str, Any]:
+    soak = stage.get("soak_seconds")
+    return stage if soak is None else stage | {"soak_seconds": _soak(soak, text, faults)}
 
 
 def _soak(soak: str, text: str, faults: list[Fault]) -> int | None:

@@ -4,7 +4,7 @@ insert into operation (operation_id, site, app, kind, state, to_version, request
 select n.operation_id, n.site, n.app, n.kind, 'queued', n.to_version, n.requested_at, n.requested_at
 from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :to_versions::text[],
             :requested::timestamptz[]) as n (operation_id, site, app, kind, to_version, requested_at)
-on conflict (operation_id) do nothing;
+on conflict (operation_id) do update set requested_at = least(operation.requested_at, excluded.requested_at);
 
 -- name: progress_operations
 insert into operation as o (operation_id, site, app, kind, state, phase, percent, plan, strategy_id, requested_at, at)
@@ -45,6 +45,8 @@ on conflict (operation_id) do update set
     from_version = excluded.from_version, to_version = excluded.to_version, version = excluded.version,
     recovered = excluded.recovered, cause = excluded.cause, plan = excluded.plan, phases = excluded.phases,
     last_lines = excluded.last_lines, strategy_id = excluded.strategy_id, finished_at = excluded.finished_at,
+    -- Clocks differ, and an event may be here before the answer: it began no later than its end minus what it took.
+    requested_at = least(o.requested_at, excluded.requested_at),
     seconds = excluded.seconds, at = excluded.at
 where o.state in ('queued', 'running')
 returning o.operation_id;

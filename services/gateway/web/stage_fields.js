@@ -19,7 +19,7 @@ const PATTERNS = [
 ];
 
 export class StageFields {
-  #stages = [{ name: "all" }];
+  #stages = PATTERNS[1][1].map((stage) => ({ ...stage })); // a canary, unless a person decides otherwise
 
   constructor() {
     this.list = h("ol", { class: "stages" });

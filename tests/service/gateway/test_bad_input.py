@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.messages.strategy import GroupChanged
 from tests.service.gateway.door import Door, gateway
 from tests.support.world import World
 
@@ -96,6 +97,28 @@ REFUSED: list[tuple[str, str, Any, int, set[tuple[str, str]]]] = [
     ("POST", "/v1/dlq/strategy.commands/replay", {"offsets": [7]}, 404, {("offsets", "unknown_dead_letter")}),
 ]  # fmt: skip
 LIMITS = [0, -1, 5001, "abc", "101%", "0%", 1.5, True, None, [], {}]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/sites?group=nope", "group"),
+        ("/v1/operations?site=nope", "site"),
+        ("/v1/operations?app=nope", "app"),
+        ("/v1/operations?strategy=nope", "strategy"),
+        ("/v1/deployments?site=nope", "site"),
+        ("/v1/releases?app=nope", "app"),
+    ],
+)
+async def test_a_filter_that_names_nothing_is_refused_instead_of_an_empty_list(
+    world: World, path: str, field: str
+) -> None:
+    async with gateway(world) as door:
+        reply = await door.ask("GET", path)
+        assert (reply.status, reply.codes) == (404, {(field, f"unknown_{field}")})
+        await world.send(GroupChanged(name="nope", description="", apply_type="serial", max_parallel=1), sequence=1)
+        if field == "group":
+            assert (await door.shows(path, lambda page: page["items"] == []))["next"] is None
 
 
 async def test_each_wrong_request_is_refused_with_every_reason_and_leaves_nothing(world: World) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -321,3 +322,12 @@ async def test_a_release_is_found_by_every_spelling_of_its_version(world: World)
         for spelling in ("1.10", "v1.10.0", "1.10.0.0"):
             assert (await door.get(f"/v1/releases/web/{spelling}"))["version"] == "1.10.0"
         assert (await door.ask("GET", "/v1/releases/web/1.1")).status == 404
+
+
+async def test_an_operation_never_takes_longer_than_from_its_request_to_its_end(world: World) -> None:
+    async with gateway(world) as door:
+        await world.send(running("op-1", "a", 50, at=at(9)))  # first heard of in the middle
+        await world.send(succeeded("op-1", "a", seconds=8.0, at=at(12)))
+        shown = await door.shows("/v1/operations/op-1", lambda o: o["state"] == "succeeded")
+        requested, finished = (datetime.fromisoformat(shown[key]) for key in ("requested_at", "finished_at"))
+        assert (finished - requested).total_seconds() == shown["seconds"] == 8.0

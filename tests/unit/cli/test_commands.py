@@ -17,6 +17,9 @@ FAULT = {"code": "unknown_site", "field": "selection.sites.0", "message": "there
 SECOND = {"code": "invalid_field", "field": "max_parallel", "message": "must be 1 to 5000", "value": 0}
 
 
+WHAT = ("--app", "web", "--type", "update", "--version", "2.0")
+
+
 def test_a_list_is_a_table_for_people(gateway: Stub, belay: Belay) -> None:
     gateway.items("/v1/sites", SITE | {"deployments": [{"app": "web", "version": "1.0", "status": "operational"}]})
     result = belay("site", "list")
@@ -45,7 +48,7 @@ def test_an_empty_list_says_so_on_stderr_and_is_no_failure(gateway: Stub, belay:
 
 def test_a_refusal_names_every_fault_and_ends_with_3(gateway: Stub, belay: Belay) -> None:
     gateway.refuse("POST /v1/strategies", 422, "invalid_field", FAULT, SECOND)
-    result = belay("strategy", "create", "s", "--site", "x", "--max-parallel", "0")
+    result = belay("strategy", "create", "s", *WHAT, "--site", "x", "--max-parallel", "0")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "selection.sites.0 = 'x': there is no site 'x'  [unknown_site]" in result.stderr
     assert "max_parallel = 0: must be 1 to 5000  [invalid_field]" in result.stderr
@@ -53,10 +56,21 @@ def test_a_refusal_names_every_fault_and_ends_with_3(gateway: Stub, belay: Belay
 
 def test_a_refusal_as_json_stands_on_stderr_with_every_fault(gateway: Stub, belay: Belay) -> None:
     gateway.refuse("POST /v1/strategies", 409, "site_held", FAULT, SECOND)
-    result = belay("strategy", "create", "s", "--json")
+    result = belay("strategy", "create", "s", *WHAT, "--all", "--json")
     assert result.stdout == ""
     problem = json.loads(result.stderr)
     assert (problem["code"], problem["status"], len(problem["faults"])) == ("site_held", 3, 2)
+
+
+def test_what_a_strategy_lacks_is_named_as_options_all_at_once_and_ends_with_2(gateway: Stub, belay: Belay) -> None:
+    result = belay("strategy", "create", "--json")
+    assert result.exit_code == 2
+    assert [fault["field"] for fault in json.loads(result.stderr)["faults"]] == [
+        "NAME", "--app", "--type", "--version", "--site, --group, --select or --all",
+    ]  # fmt: skip
+    back = belay("strategy", "create", "s", "--app", "web", "--type", "rollback", "--json")
+    assert [fault["field"] for fault in json.loads(back.stderr)["faults"]] == ["--site, --group, --select or --all"]
+    assert gateway.sent("POST") == []
 
 
 def test_options_become_the_body_that_the_api_takes(gateway: Stub, belay: Belay) -> None:
@@ -86,7 +100,7 @@ def test_never_stop_wins_over_the_threshold_of_a_file_and_contradicts_one_beside
     gateway.accept("POST /v1/strategies")
     spec = tmp_path / "s.yaml"
     spec.write_text("name: s\non_failure: {stop_on_failure: true, threshold: 20%, then: pause}\n")
-    assert belay("strategy", "create", "-f", str(spec), "--never-stop").exit_code == 0
+    assert belay("strategy", "create", *WHAT, "--all", "-f", str(spec), "--never-stop").exit_code == 0
     assert gateway.sent("POST")[0].body["on_failure"] == {"stop_on_failure": False, "then": "pause"}
     assert belay("strategy", "create", "s", "--never-stop", "--threshold", "3").exit_code == 2
 

@@ -19,6 +19,20 @@ def test_a_stage_is_written_in_one_word() -> None:
     ]
 
 
+def test_a_stage_names_groups_labels_and_sites_by_keys() -> None:
+    edge = "edge:group=north,group=south,label=tier=edge,take=10%,soak=5m"
+    assert stages([edge, "one:site=00:1B:44,max-parallel=1"]) == [
+        {
+            "name": "edge", "groups": ["north", "south"], "labels": {"tier": "edge"}, "take": "10%",
+            "soak_seconds": 300,
+        },
+        {"name": "one", "sites": ["00:1B:44"], "max_parallel": "1"},
+    ]  # fmt: skip
+    with pytest.raises(CliError) as refused:
+        stages(["a:grup=north,take=", "b:soak=soon,take=1"])
+    assert [fault.value for fault in refused.value.faults] == ["a:grup=north,take="] * 2 + ["b:soak=soon,take=1"]
+
+
 def test_every_stage_that_cannot_be_read_is_named() -> None:
     with pytest.raises(CliError) as refused:
         stages(["a:1:2:soon", "b", "c:1:2:3:4"])

@@ -97,6 +97,7 @@ def create(
         "step_timeout_seconds": specs.seconds(step_timeout, "--step-timeout"),
     }  # fmt: skip
     spec = options.unstopped(specs.merged(specs.read_spec(file) if file else {}, given), never_stop)
+    options.refuse_gaps(spec)
     answer = session.command("POST", "/v1/strategies", spec)
     if not apply_now:
         return session.screen.done(f"strategy {spec.get('name')} is ready: `belay strategy apply` starts it", answer)

@@ -1,5 +1,6 @@
 """The options of `belay strategy create`, and the parts of a spec that several of them make together."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ from typer import Argument, Option
 
 from services.gateway.cli import spec as specs
 from services.gateway.cli.outcome import usage
+from shared.messages.base import Fault
 
 Many = list[str] | None
 
@@ -53,6 +55,25 @@ StepTimeout = Annotated[str | None, Option(metavar="TIME", help="The longest one
 Force = Annotated[bool, Option("--force", help="Also sites that run the release already.")]
 Description = Annotated[str | None, Option(help="For people.")]
 ApplyNow = Annotated[bool, Option("--apply", help="Start it at once.")]
+
+
+def refuse_gaps(spec: Mapping[str, Any]) -> None:
+    """Raises a usage error that names every option without which there is no strategy, all at once."""
+    selected = any((spec.get("selection") or {}).get(part) for part in ("sites", "groups", "labels", "all"))
+    needed = {
+        "NAME": (spec.get("name"), "name the strategy, as the first argument"),
+        "--app": (spec.get("app"), "say what to roll out"),
+        "--type": (spec.get("type"), "say what is done to each site: apply, update or rollback"),
+        "--version": (spec.get("version") or spec.get("type") == "rollback", "say which release to reach"),
+        "--site, --group, --select or --all": (selected, "say which sites take part"),
+    }
+    faults = [
+        Fault(code="missing_field", field=option, message=message)
+        for option, (value, message) in needed.items()
+        if not value
+    ]
+    if faults:
+        raise usage("these are missing", "give them as options, or in a file with --file", faults)
 
 
 def selection(

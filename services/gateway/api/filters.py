@@ -1,0 +1,27 @@
+"""A list that is empty because its filter is misspelt looks like good news; so it is refused instead."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.gateway.api.problems import Problem
+from services.gateway.store.existence import unknown_names
+from shared.db import Connection
+from shared.messages.base import Fault
+
+KINDS = frozenset({"site", "group", "strategy", "app"})
+"""Query parameters that name something by itself; the parameter's name is its kind."""
+
+
+async def refuse_unknown(conn: Connection, rows: Sequence[Any], query: Any) -> None:
+    """Raises Problem 404 with every filter that names nothing. Asks only where nothing was found."""
+    if rows:
+        return
+    given = query.model_dump(include=KINDS, exclude_none=True)
+    missing = await unknown_names(conn, {field: (field, name) for field, name in given.items()}) if given else []
+    if missing:
+        raise Problem.of([_fault(*one) for one in missing])
+
+
+def _fault(field: str, kind: str, name: str) -> Fault:
+    message = f"there is no {kind} '{name}'; without this filter the list shows what there is"
+    return Fault(code=f"unknown_{kind}", field=field, message=message, value=name)
