@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from services.strategy_orchestrator import domain, store
+from services.strategy_orchestrator import domain, group_store, store
 from services.strategy_orchestrator.domain import Moves, Refused, Stage, Strategy
+from services.strategy_orchestrator.places import Places
 from services.strategy_orchestrator.reasons import why_now, why_waiting
 from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.strategies import operation_of
@@ -69,6 +70,8 @@ class Score:
     now: Strategy
     cursors: list[int]
     sequence: int
+    groups: list[str]
+    """Of its sites, where any has one: its steps need places there."""
     steps: list[StepChange] = field(default_factory=list)
     batches: int = 0
     """How often steps were started in this turn."""
@@ -81,6 +84,12 @@ class Score:
     def note(self, rows: Iterable[Row]) -> None:
         """Steps as they are now, for the events of this turn."""
         self.steps.extend(_change(self.now.id, row) for row in rows)
+
+    def fill(self, stage: int, full_groups: str) -> None:
+        """A stage waits for these groups."""
+        stages = list(self.now.stages)
+        stages[stage] = replace(stages[stage], full_groups=full_groups)
+        self.now = replace(self.now, stages=tuple(stages))
 
     def recount(self, stage: int, **deltas: int) -> None:
         """Some sites of a stage changed state; `parked` counts beside the states."""
@@ -97,6 +106,7 @@ class Conductor:
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self._scores: dict[str, Score] = {}
+        self.places = Places(turn)
 
     async def load(self, ids: Iterable[str]) -> list[Score]:
         """Lock and load strategies; ids that are none are left out."""
@@ -109,13 +119,19 @@ class Conductor:
         for row in rows:
             strategy = _strategy(row, stages[row["id"]])
             cursors = [stage["cursor"] for stage in stages[row["id"]]]
-            self._scores[row["id"]] = Score(row, strategy, strategy, cursors, row["sequence"])
+            self._scores[row["id"]] = Score(row, strategy, strategy, cursors, row["sequence"], row["groups"])
         return [self._scores[i] for i in wanted if i in self._scores]
+
+    def leave(self, rows: Iterable[Row]) -> None:
+        """Steps of loaded strategies that ran do no longer: their groups have places again."""
+        self.places.leave(row for row in rows if self._scores[row["strategy_id"]].groups)
 
     async def finish(self) -> None:
         """Do what follows from every loaded strategy, save it, and say so."""
+        await self.places.open(group for score in self._scores.values() for group in score.groups)
         for score in self._scores.values():
             await self._advance(score)
+        await self.places.save()
         changed = [s for s in self._scores.values() if s.now != s.was or s.steps]
         for score in changed:
             self._announce(score)
@@ -126,6 +142,7 @@ class Conductor:
         names = await store.hold_sites(self._turn.conn, score.now.id)
         if missing := await store.sites_not_held(self._turn.conn, score.now.id):
             raise Refused(*(_not_held(row) for row in missing))
+        score.groups = await group_store.share_out(self._turn.conn, score.now.id)
         events = [
             SitesHeld(strategy_id=score.now.id, strategy=score.now.name, names=tuple(names[i : i + BATCH]))
             for i in range(0, len(names), BATCH)
@@ -140,31 +157,59 @@ class Conductor:
             moves = domain.advance(score.now, self._turn.now)
             score.now = moves.strategy
             if moves.abort_waiting:
-                score.note(await store.abort_steps(self._turn.conn, score.now.id, score.now.why))
+                await self._abort_waiting(score)
             if moves.stage is None or not moves.start:
                 return await self._settle(score, moves)
-            await self._start(score, moves.stage, min(moves.start, OPERATIONS_AT_ONCE))
+            if not await self._start(score, moves.stage, min(moves.start, OPERATIONS_AT_ONCE)):
+                return await self._settle(score, moves)
+
+    async def _abort_waiting(self, score: Score) -> None:
+        score.note(await store.abort_steps(self._turn.conn, score.now.id, score.now.why))
+        if score.groups:
+            await self.places.forget(score.now.id)
 
     async def _settle(self, score: Score, moves: Moves) -> None:
+        if score.groups:
+            await self._note_full_groups(score, moves)
         if moves.soak_until and moves.soak_until > self._turn.now:
             self._turn.set_timer(SOAK, score.now.id, moves.soak_until)
         ended_now = moves.let_go and score.now != score.was
+        if ended_now and score.groups:
+            await self.places.forget(score.now.id)
         if ended_now and await store.release_sites(self._turn.conn, score.now.id):
             await emit_fleet(self._turn, [(SitesReleased(strategy_id=score.now.id), score.now.id)])
 
-    async def _start(self, score: Score, stage: int, count: int) -> None:
+    async def _note_full_groups(self, score: Score, moves: Moves) -> None:
+        """A stage with slots for sites that did not start waits for their groups; any other for something else."""
+        for stage in score.now.stages:
+            waits = stage.position == moves.stage and moves.start > 0
+            if waits or stage.full_groups:
+                text = await self.places.block(score.now.id, stage.position, waits=waits)
+                score.fill(stage.position, text)
+
+    async def _start(self, score: Score, stage: int, count: int) -> bool:
+        """Start up to `count` steps; False when their groups have no place for any."""
         score.batches += 1
         batch = f"{score.sequence}.{score.batches}"  # the sequence rises with every turn in which steps start
-        rows = await store.start_steps(self._turn.conn, score.now.id, stage, score.cursors[stage], count, batch)
+        rows = await self._startable(score, stage, count, batch)
+        if not rows:
+            return False
         rows.sort(key=lambda row: row["position"])
-        if len(rows) < count:
-            raise AssertionError(f"stage {stage} of {score.now.id} counts {count} startable sites, found {len(rows)}")
         started = [row for row in rows if row["state"] == StepState.RUNNING]
         score.cursors[stage] = rows[-1]["position"] + 1
         score.recount(stage, waiting=-len(rows), running=len(started), aborted=len(rows) - len(started))
         score.note(rows)
         if started:
             self._request(score, batch, started)
+        return True
+
+    async def _startable(self, score: Score, stage: int, count: int, batch: str) -> list[Row]:
+        if score.groups:
+            return await self.places.start(score.now.id, stage, count, batch)
+        rows = await store.start_steps(self._turn.conn, score.now.id, stage, score.cursors[stage], count, batch)
+        if len(rows) < count:
+            raise AssertionError(f"stage {stage} of {score.now.id} counts {count} startable sites, found {len(rows)}")
+        return rows
 
     def _request(self, score: Score, batch: str, steps: Sequence[Row]) -> None:
         spec = score.row["spec"]
@@ -292,6 +337,7 @@ def _stage(row: Row) -> Stage:
         soak_until=row["soak_until"],
         forgiven=row["forgiven"],
         parked=row["parked"],
+        full_groups=row["full_groups"],
     )
 
 

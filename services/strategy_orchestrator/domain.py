@@ -46,6 +46,8 @@ class Stage:
     """Failures that a person accepted by resuming."""
     parked: int = 0
     """Waiting sites that are busy with something else and can not take a slot now."""
+    full_groups: str = ""
+    """In words: the groups for which its sites wait, though the stage has slots for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """Handlers for sites and groups."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.conductor import emit_fleet
+from services.strategy_orchestrator.places import wake
+from services.strategy_orchestrator.store import Row
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
@@ -28,11 +31,13 @@ SITES_AT_ONCE = 5_000
 async def register_sites(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -> list[Verdict]:
     """Add sites or replace what is known of them, all of a command or none. Of a site the last word counts."""
     groups = set(await store.groups(turn.conn))
-    faults = [_site_faults(envelope.data, groups) for envelope in batch]
+    known = await store.known_sites(turn.conn, list({site.name for e in batch for site in e.data.sites}))
+    faults = [_site_faults(envelope.data, groups, known) for envelope in batch]
     good = [envelope for envelope, wrong in zip(batch, faults, strict=True) if not wrong]
     sites = list({site.name: site for envelope in good for site in envelope.data.sites}.values())
     for start in range(0, len(sites), SITES_AT_ONCE):
         await store.upsert_sites(turn.conn, sites[start : start + SITES_AT_ONCE])
+    await _resize(turn, [known[s.name]["group_name"] for s in sites if s.name in known], [s.group for s in sites])
     await emit_fleet(turn, [(SitesChanged(sites=envelope.data.sites), envelope.root) for envelope in good])
     return [
         Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
@@ -40,7 +45,16 @@ async def register_sites(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -
     ]
 
 
-def _site_faults(command: RegisterSites, groups: set[str]) -> list[Fault]:
+async def _resize(turn: Turn, left: Iterable[str | None], joined: Iterable[str | None]) -> None:
+    """Sites left these groups and joined those: per cents are of other numbers now, and strategies may go on."""
+    changes = Counter(group for group in joined if group)
+    changes.subtract(group for group in left if group)
+    if moved := {group: change for group, change in changes.items() if change}:
+        await store.resize_groups(turn.conn, moved)
+        await wake(turn, moved)
+
+
+def _site_faults(command: RegisterSites, groups: set[str], known: Mapping[str, Row]) -> list[Fault]:
     names = [site.name for site in command.sites]
     repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     faults = []
@@ -51,7 +65,17 @@ def _site_faults(command: RegisterSites, groups: set[str]) -> list[Fault]:
         if site.group is not None and site.group not in groups:
             message = f"there is no group '{site.group}'; create it first"
             faults.append(Fault(code="unknown_group", field=f"sites.{index}.group", message=message, value=site.group))
+        if fault := group_fault(f"sites.{index}.group", site.name, site.group, known.get(site.name)):
+            faults.append(fault)
     return faults
+
+
+def group_fault(field: str, name: str, group: str | None, row: Row | None) -> Fault | None:
+    """A site that a strategy holds keeps its group: the places of groups are counted by it."""
+    if row is None or not row["held_by"] or row["group_name"] == group:
+        return None
+    message = f"strategy {row['held_by']} holds site '{name}', which keeps its group until the strategy has ended"
+    return Fault(code="site_held", field=field, message=message, value=group)
 
 
 async def remove_sites(turn: Turn, batch: Sequence[Envelope[RemoveSites]]) -> list[Verdict]:
@@ -64,6 +88,7 @@ async def remove_sites(turn: Turn, batch: Sequence[Envelope[RemoveSites]]) -> li
             verdicts.append(Rejected(tuple(faults)))
             continue
         await store.delete_sites(turn.conn, names)
+        await _resize(turn, [row["group_name"] for row in known.values()], [])
         await _tell(turn, SitesRemoved(names=names), envelope)
         verdicts.append(Accepted({"sites": len(names)}))
     return verdicts
@@ -100,7 +125,7 @@ async def create_group(turn: Turn, batch: Sequence[Envelope[CreateGroup]]) -> li
 
 
 async def update_group(turn: Turn, batch: Sequence[Envelope[UpdateGroup]]) -> list[Verdict]:
-    """Change groups; running strategies keep the limits of their plan."""
+    """Change groups; a new limit holds for every site that starts from now on."""
     verdicts: list[Verdict] = []
     for envelope in batch:
         g = envelope.data
@@ -110,6 +135,7 @@ async def update_group(turn: Turn, batch: Sequence[Envelope[UpdateGroup]]) -> li
         if row is None:
             verdicts.append(_unknown_group(g.name))
             continue
+        await wake(turn, [g.name])
         await _tell(turn, GroupChanged(**row), envelope)
         verdicts.append(Accepted({"group": g.name}))
     return verdicts

@@ -5,6 +5,7 @@ from functools import partial
 
 from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, store
 from services.strategy_orchestrator.conductor import SOAK, UNPARK, Conductor
+from services.strategy_orchestrator.places import ROOM
 from services.strategy_orchestrator.settings import Knobs
 from shared.bus import Handlers
 from shared.clockwork import TimerHandler
@@ -49,8 +50,8 @@ async def failure_rates_high(turn: Turn, batch: Sequence[Envelope[FailureRateHig
     await conductor.finish()
 
 
-async def soaks_over(turn: Turn, timers: Sequence[Timer]) -> None:
-    """A soak ended: look at its strategy again."""
+async def look_again(turn: Turn, timers: Sequence[Timer]) -> None:
+    """A soak ended, or a group has room: look at the strategy again."""
     conductor = Conductor(turn)
     await conductor.load(timer.key for timer in timers)
     await conductor.finish()
@@ -80,6 +81,6 @@ HANDLERS: Handlers = {
     FailureRateHigh: failure_rates_high,
 }
 
-TIMERS: Mapping[str, TimerHandler] = {SOAK: soaks_over, UNPARK: outcomes.unpark}
+TIMERS: Mapping[str, TimerHandler] = {SOAK: look_again, ROOM: look_again, UNPARK: outcomes.unpark}
 
 TOPICS = ("strategy.commands", "deployer.events", "catalog.events", "monitor.events")

@@ -1,25 +1,31 @@
-"""Which strategies a turn will need: locked all at once, before the first handler asks for one of them.
+"""Which strategies and groups a turn will need: locked all at once, before the first handler asks for one of them.
 
 Handlers lock what they need as they come. Two replicas, each with messages of two strategies, would otherwise take
-them in different orders and wait for each other, until PostgreSQL ends one of them a second later.
+them in different orders and wait for each other, until PostgreSQL ends one of them a second later. The order is:
+strategies by id, groups by name, the fleet.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from services.strategy_orchestrator import store
+from services.strategy_orchestrator import group_store, store
 from services.strategy_orchestrator.conductor import batch_of
 from shared.codec import Envelope
 from shared.ledger import Turn
-from shared.messages.base import CommandAccepted, CommandRejected, Message
+from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.deployer import OperationFailed, OperationSucceeded
 
 
 async def lock_strategies_of(turn: Turn, batch: Sequence[Envelope[Any]]) -> None:
-    """Lock every strategy that the batch speaks of."""
+    """Lock every strategy that the batch speaks of, and the groups in which their steps need places."""
     references, sites = spoken_of(envelope.data for envelope in batch)
+    groups: set[str] = set()
     if references or sites:
-        await store.lock_in_order(turn.conn, sorted(references), sorted(sites))
+        groups = await store.lock_in_order(turn.conn, sorted(references), sorted(sites))
+    if any(isinstance(envelope.data, Command) for envelope in batch):
+        await group_store.lock_all_groups(turn.conn)  # it may take sites of any, and then changes the fleet
+    elif groups:
+        await group_store.lock_groups(turn.conn, sorted(groups))
 
 
 def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:

@@ -78,6 +78,7 @@ async def _end_steps(turn: Turn, conductor: Conductor, ends: dict[str, End], ste
     await conductor.load(strategy_id for strategy_id, _, _ in steps.values())
     rows = await store.finish_steps(turn.conn, [(*step, *_verdict(ends[op].failed)) for op, step in steps.items()])
     by_step = {step: operation for operation, step in steps.items()}
+    conductor.leave(rows)
     await _recount(conductor, rows, {"running": -1})
     return [by_step[row["strategy_id"], row["position"], row["attempt"]] for row in rows]
 
@@ -132,11 +133,15 @@ async def _refuse(knobs: Knobs, turn: Turn, refusals: Sequence[tuple[Step, Seque
     later = [row for row, may in zip(rows, again, strict=True) if may]
     failed = [(*r[:3], StepState.FAILED.value, *r[3:]) for r, may in zip(rows, again, strict=True) if not may]
     if later:
-        await _recount(conductor, await store.park_steps(turn.conn, later), {"running": -1, "waiting": 1, "parked": 1})
+        parked = await store.park_steps(turn.conn, later)
+        conductor.leave(parked)
+        await _recount(conductor, parked, {"running": -1, "waiting": 1, "parked": 1})
         for strategy_id in {row[0] for row in later if row[3] != SITE_BUSY}:
             turn.set_timer(UNPARK, strategy_id, turn.now + timedelta(seconds=knobs.lag_seconds))
     if failed:
-        await _recount(conductor, await store.finish_steps(turn.conn, failed), {"running": -1})
+        ended = await store.finish_steps(turn.conn, failed)
+        conductor.leave(ended)
+        await _recount(conductor, ended, {"running": -1})
     await conductor.finish()
 
 
@@ -161,6 +166,7 @@ def _message(faults: Iterable[Fault]) -> str:
 async def _reopen(conductor: Conductor, rows: Sequence[Row]) -> None:
     """Steps that were parked may start: the next look for waiting steps begins no later than at them."""
     scores = await _recount(conductor, rows, {"parked": -1})
+    await conductor.places.reopen([row for row in rows if scores[row["strategy_id"]].groups])
     for row in rows:
         cursors = scores[row["strategy_id"]].cursors
         cursors[row["stage"]] = min(cursors[row["stage"]], row["position"])

@@ -29,6 +29,8 @@ class Plan:
     stages: list[StagePlan] = field(default_factory=list)
     sites: list[list[str]] = field(default_factory=list)
     """Names of the sites of each stage, in the order in which they start."""
+    groups: dict[str, str] | None = None
+    """The group of each site that has one, where any has."""
     excluded: list[Excluded] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
@@ -49,7 +51,7 @@ def plan(
     if not made.faults and not taking_part:
         made.faults.append(_nothing_to_do(spec, made.excluded))
     if not made.faults:
-        _deal_out(spec, taking_part, groups, made)
+        _deal_out(spec, taking_part, made)
     return made
 
 
@@ -69,12 +71,13 @@ def _judge(spec: StrategySpec, candidates: Sequence[Candidate], target: Target, 
     return taking_part
 
 
-def _deal_out(spec: StrategySpec, sites: Sequence[Candidate], groups: Mapping[str, Group], made: Plan) -> None:
+def _deal_out(spec: StrategySpec, sites: Sequence[Candidate], made: Plan) -> None:
     dealt = deal_out(spec, sites)
     made.faults += dealt.faults
+    made.groups = {site.name: site.group for site in sites if site.group is not None} or None
     for position, (stage, members) in enumerate(dealt.stages):
         made.sites.append([site.name for site in members])
-        made.stages.append(_stage_plan(spec, stage, position, members, groups, len(dealt.stages)))
+        made.stages.append(_stage_plan(spec, stage, position, members, len(dealt.stages)))
 
 
 def _stage_plan(
@@ -82,7 +85,6 @@ def _stage_plan(
     stage: StageSpec,
     position: int,
     members: Sequence[Candidate],
-    groups: Mapping[str, Group],
     stages: int,
 ) -> StagePlan:
     shown, more = shares(members, spec.spread, stages)
@@ -90,21 +92,17 @@ def _stage_plan(
         position=position,
         name=stage.name,
         sites=len(members),
-        max_parallel=_limit(spec, stage, len(members), groups),
+        max_parallel=_limit(spec, stage, len(members)),
         soak_seconds=stage.soak_seconds,
         spread=shown,
         spread_more=more,
     )
 
 
-def _limit(spec: StrategySpec, stage: StageSpec, sites: int, groups: Mapping[str, Group]) -> int:
-    """The stage's own limit, else the smallest of the groups it names, else the strategy's."""
-    if spec.apply_type == "serial":
-        return 1
-    if stage.max_parallel is not None:
-        return slots(stage.max_parallel, "parallel", sites)
-    limits = [slots(groups[name].max_parallel, groups[name].apply_type, sites) for name in stage.groups]
-    return min(limits) if limits else slots(spec.max_parallel, "parallel", sites)
+def _limit(spec: StrategySpec, stage: StageSpec, sites: int) -> int:
+    """The stage's own limit, else the strategy's. Those of groups hold beside it, while it runs."""
+    limit = spec.max_parallel if stage.max_parallel is None else stage.max_parallel
+    return slots(limit, spec.apply_type, sites)
 
 
 # -- faults -------------------------------------------------------------------------------------------------------

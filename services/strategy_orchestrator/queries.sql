@@ -17,6 +17,10 @@ where name = :name returning name, description, apply_type, max_parallel;
 -- name: delete_group
 delete from site_group where name = :name;
 
+-- name: resize_groups
+update site_group g set sites = g.sites + c.change
+from unnest(:names::text[], :changes::int[]) as c (name, change) where g.name = c.name;
+
 -- name: count_group_sites
 select count(*) from site where group_name = :name;
 
@@ -28,7 +32,7 @@ on conflict (name) do update set group_name = excluded.group_name, labels = excl
     params = excluded.params, managed = excluded.managed, simplex = excluded.simplex;
 
 -- name: known_sites
-select s.name, h.strategy_id as held_by, s.operation_id
+select s.name, s.group_name, h.strategy_id as held_by, s.operation_id
 from site s left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 where s.name = any(:names::text[]);
 
@@ -129,7 +133,7 @@ select exists (select from strategy where name = :name and deleted_at is null);
 -- name: lock_in_order
 -- All that a turn speaks of, by id, by name, or because they hold a site: in the order of the ids, so that two
 -- transactions never wait for each other.
-select from strategy where id = any(array(
+select groups from strategy where id = any(array(
     select id from strategy where id = any(:references::text[])
     union all select id from strategy where name = any(:references::text[]) and deleted_at is null
     union all select strategy_id from hold where site = any(:sites::text[])
@@ -137,11 +141,11 @@ select from strategy where id = any(array(
 
 -- name: lock_strategies
 select id, name, type, app, version, spec, state, ends_as, why_code, why_message, sequence, started_at, finished_at,
-    deleted_at
+    deleted_at, groups
 from strategy where id = any(:ids::text[]) order by id for update;
 
 -- name: stages_of
-select strategy_id, position, name, state, waiting, running, complete, failed, aborted, parked, forgiven,
+select strategy_id, position, name, state, waiting, running, complete, failed, aborted, parked, full_groups, forgiven,
     max_parallel, soak_seconds, soak_until, cursor
 from stage where strategy_id = any(:ids::text[]) order by strategy_id, position;
 
@@ -157,9 +161,9 @@ from unnest(:positions::int[], :names::text[], :sites::int[], :max_parallels::in
     as s (position, name, sites, max_parallel, soak_seconds, first);
 
 -- name: insert_steps
-insert into step (strategy_id, position, stage, site, state)
-select :strategy_id::text, position, stage, site, 'waiting'
-from unnest(:positions::int[], :stages::int[], :sites::text[]) as s (position, stage, site);
+insert into step (strategy_id, position, stage, site, group_name, state)
+select :strategy_id::text, position, stage, site, group_name, 'waiting'
+from unnest(:positions::int[], :stages::int[], :sites::text[], :groups::text[]) as s (position, stage, site, group_name);
 
 -- name: save_strategies
 update strategy s set state = n.state, ends_as = n.ends_as, why_code = n.why_code, why_message = n.why_message,
@@ -171,12 +175,13 @@ where s.id = n.id;
 
 -- name: save_stages
 update stage s set state = n.state, waiting = n.waiting, running = n.running, complete = n.complete,
-    failed = n.failed, aborted = n.aborted, parked = n.parked, forgiven = n.forgiven, soak_until = n.soak_until,
+    failed = n.failed, aborted = n.aborted, parked = n.parked, full_groups = n.full_groups, forgiven = n.forgiven, soak_until = n.soak_until,
     cursor = n.cursor
 from unnest(:strategy_ids::text[], :positions::int[], :states::text[], :waiting::int[], :running::int[],
-    :complete::int[], :failed::int[], :aborted::int[], :parked::int[], :forgiven::int[], :soak_until::timestamptz[],
-    :cursors::int[])
-    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, parked, forgiven, soak_until, cursor)
+    :complete::int[], :failed::int[], :aborted::int[], :parked::int[], :full_groups::text[], :forgiven::int[],
+    :soak_until::timestamptz[], :cursors::int[])
+    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, parked, full_groups, forgiven,
+        soak_until, cursor)
 where s.strategy_id = n.strategy_id and s.position = n.position;
 
 -- name: start_steps
@@ -209,7 +214,7 @@ update step s set state = f.state, why_code = f.code, why_message = f.message
 from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :states::text[], :codes::text[],
     :messages::text[]) as f (strategy_id, position, attempt, state, code, message)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
-returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name;
 
 -- name: park_steps
 -- The site cannot change now: it waits again, without a slot. The next attempt is a new command.
@@ -217,19 +222,19 @@ update step s set state = 'waiting', parked = true, attempt = s.attempt + 1, why
 from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :codes::text[], :messages::text[])
     as f (strategy_id, position, attempt, code, message)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
-returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name;
 
 -- name: unpark_steps
 update step s set parked = false, why_code = null, why_message = null
 from unnest(:strategy_ids::text[], :positions::int[]) as f (strategy_id, position)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.parked
-returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name;
 
 -- name: unpark_lagging
 -- Steps the deployer refused because it had not heard yet of their site, release or hold.
 update step s set parked = false, why_code = null, why_message = null
 where s.strategy_id = any(:strategy_ids::text[]) and s.parked and s.why_code <> 'site_busy'
-returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message;
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name;
 
 -- name: abort_steps
 update step set state = 'aborted', parked = false, why_code = :code, why_message = :message

@@ -43,9 +43,15 @@ def why_waiting(strategy: Strategy, stage: Stage) -> Why | None:
         return why_now(strategy)
     if earlier := next((s for s in strategy.stages[: stage.position] if s.state is not StageState.COMPLETE), None):
         return _why_behind(earlier)
+    return _why_limited(stage)
+
+
+def _why_limited(stage: Stage) -> Why:
     if stage.counts.running >= stage.max_parallel:
         message = f"{stage.counts.running} of {stage.max_parallel} slots are taken"
         return Why(code="max_parallel", message=message)
+    if stage.full_groups:
+        return Why(code="group_limit", message=stage.full_groups)
     return Why(code="site_busy", message=f"busy with another operation: {sites(stage.parked)}")
 
 

@@ -11,7 +11,9 @@ create table site_group (
     name text primary key,
     description text not null default '',
     apply_type text not null check (apply_type in ('parallel', 'serial')),
-    max_parallel text not null -- a number or a per cent
+    max_parallel text not null, -- a number or a per cent
+    sites integer not null default 0 check (sites >= 0), -- what a per cent is of
+    running integer not null default 0 check (running >= 0) -- steps of its sites, in all strategies
 );
 
 create table strategy (
@@ -39,6 +41,7 @@ create table strategy (
     started_at timestamptz,
     finished_at timestamptz,
     deleted_at timestamptz,
+    groups text[] not null default '{}', -- of the sites it holds: its turns lock their places
     check ((state = 'aborting') = (ends_as is not null)),
     check (deleted_at is null or state not in ('applying', 'paused', 'aborting'))
 ) with (fillfactor = 50);
@@ -58,6 +61,7 @@ create table stage (
     failed integer not null check (failed >= 0),
     aborted integer not null check (aborted >= 0),
     parked integer not null default 0, -- waiting ones whose site is busy
+    full_groups text not null default '', -- for which groups its sites wait, in words
     forgiven integer not null default 0, -- failures a person accepted by resuming
     max_parallel integer not null check (max_parallel between 1 and 5000),
     soak_seconds integer not null default 0,
@@ -84,12 +88,26 @@ create table step (
     )),
     attempt integer not null default 1,
     parked boolean not null default false, -- waits for its site to become free, not for a slot
+    group_name text, -- of its site; empty = has none, null = nobody's group counts in this strategy
     batch text, -- its operation was asked for in the command of this name
     why_code text,
     why_message text,
     primary key (strategy_id, position)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 create index step_parked on step (strategy_id) where parked;
+create index step_of_group on step (strategy_id, stage, group_name, position) where group_name is not null;
+
+create table share (
+    -- The sites of one group in one stage of a strategy that holds grouped sites.
+    strategy_id text not null references strategy (id),
+    stage integer not null,
+    group_name text not null, -- empty = those without a group
+    waiting integer not null check (waiting >= 0), -- that may start; busy ones are not among them
+    cursor integer not null, -- none of them stands before this position
+    blocked boolean not null default false, -- some wait for the group alone
+    primary key (strategy_id, stage, group_name)
+) with (fillfactor = 50);
+create index share_blocked on share (group_name) where blocked;
 
 create table site (
     name text primary key,

@@ -1,6 +1,6 @@
 """One typed method per query of queries.sql. All take the connection of the turn they belong to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +31,7 @@ async def next_fleet_sequence(conn: Connection, count: int) -> int:
 async def groups(conn: Connection) -> dict[str, Group]:
     """Every group's limits by name."""
     rows = await SQL.fetch(conn, "groups")
-    return {row["name"]: Group(row["apply_type"], _limit(row["max_parallel"])) for row in rows}
+    return {row["name"]: Group(row["apply_type"], limit_of(row["max_parallel"])) for row in rows}
 
 
 async def insert_group(conn: Connection, name: str, description: str, apply_type: str, max_parallel: int | str) -> bool:
@@ -48,6 +48,11 @@ async def update_group(conn: Connection, name: str, **changes: Any) -> Row | Non
 async def delete_group(conn: Connection, name: str) -> bool:
     """False when there was none."""
     return await SQL.run(conn, "delete_group", name=name) == 1
+
+
+async def resize_groups(conn: Connection, changes: Mapping[str, int]) -> None:
+    """So many sites came to each group, or left it."""
+    await SQL.run(conn, "resize_groups", names=list(changes), changes=list(changes.values()))
 
 
 async def count_group_sites(conn: Connection, name: str) -> int:
@@ -183,9 +188,13 @@ async def name_taken(conn: Connection, name: str) -> bool:
     return cast("bool", await SQL.value(conn, "name_taken", name=name))
 
 
-async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequence[str]) -> None:
-    """Lock the strategies of these ids or names, and those that hold these sites, until the end of the turn."""
-    await SQL.fetch(conn, "lock_in_order", references=references, sites=sites)
+async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequence[str]) -> set[str]:
+    """Lock the strategies of these ids or names, and those that hold these sites, until the end of the turn.
+
+    Returns the groups of their sites.
+    """
+    rows = await SQL.fetch(conn, "lock_in_order", references=references, sites=sites)
+    return {group for row in rows for group in row["groups"]}
 
 
 async def lock_strategies(conn: Connection, ids: Sequence[str]) -> list[Row]:
@@ -235,10 +244,11 @@ async def insert_plan(conn: Connection, strategy_id: str, plan: Plan) -> None:
         soaks=soaks,
         firsts=firsts,
     )
-    steps = [(stage, site) for stage, members in enumerate(plan.sites) for site in members]
-    stages, members = columns(steps, 2)
-    every = list(range(len(steps)))
-    await SQL.run(conn, "insert_steps", strategy_id=strategy_id, positions=every, stages=stages, sites=members)
+    grouped = plan.groups
+    steps = [(n, site, grouped and grouped.get(site, "")) for n, members in enumerate(plan.sites) for site in members]
+    stages, members, of_groups = columns(steps, 3)
+    values = {"positions": list(range(len(steps))), "stages": stages, "sites": members, "groups": of_groups}
+    await SQL.run(conn, "insert_steps", strategy_id=strategy_id, **values)
 
 
 async def save_strategies(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -272,6 +282,7 @@ async def save_stages(conn: Connection, stages: Sequence[tuple[str, Stage, int]]
         failed=[s.counts.failed for _, s, _ in stages],
         aborted=[s.counts.aborted for _, s, _ in stages],
         parked=[s.parked for _, s, _ in stages],
+        full_groups=[s.full_groups for _, s, _ in stages],
         forgiven=[s.forgiven for _, s, _ in stages],
         soak_until=[s.soak_until for _, s, _ in stages],
         cursors=[cursor for _, _, cursor in stages],
@@ -351,5 +362,6 @@ async def reopen_steps(conn: Connection, strategy_id: str) -> list[Row]:
     return await SQL.fetch(conn, "reopen_steps", strategy_id=strategy_id)
 
 
-def _limit(text: str) -> int | str:
+def limit_of(text: str) -> int | str:
+    """A limit as it is kept: a number or a per cent."""
     return text if text.endswith("%") else int(text)

@@ -66,14 +66,14 @@ class RemoveSites(_FleetCommand):
 
 
 class CreateGroup(_FleetCommand):
-    """Make a group; its limits apply where a stage names the group and sets none of its own."""
+    """Make a group; its limits hold for its sites in all strategies together, beside those of their stages."""
 
     SUBJECT = "fleet"
 
     name: Name
     description: Text = ""
     apply_type: Literal["parallel", "serial"] = "parallel"
-    max_parallel: Limit = 2
+    max_parallel: Limit = Field(default="100%", description="sites that change at once; per cents are of the group")
 
 
 class UpdateGroup(_FleetCommand):

@@ -30,7 +30,7 @@ def test_stages_take_numbers_and_shares_of_the_whole_and_the_last_the_rest() -> 
     assert shape(made) == [("canary", 1, 1), ("tenth", 3, 2), ("rest", 21, 11)]
 
 
-def test_a_stage_by_group_uses_the_limit_of_the_group_unless_it_has_its_own() -> None:
+def test_a_stage_has_its_own_limit_or_the_strategys_and_those_of_groups_hold_beside_it() -> None:
     fleet = [*sites(4, group="north"), Candidate("x", group="south"), Candidate("y", group="lone")]
     groups = {"north": Group("parallel", 2), "south": Group("parallel", "10%"), "lone": Group("serial", 50)}
     stages = [
@@ -38,7 +38,7 @@ def test_a_stage_by_group_uses_the_limit_of_the_group_unless_it_has_its_own() ->
         {"name": "s", "groups": ["south"], "max_parallel": 5},
         {"name": "l", "groups": ["lone"]},
     ]
-    assert shape(plan(spec(stages=stages), fleet, groups, TARGET)) == [("n", 4, 2), ("s", 1, 1), ("l", 1, 1)]
+    assert shape(plan(spec(stages=stages), fleet, groups, TARGET)) == [("n", 4, 4), ("s", 1, 1), ("l", 1, 1)]
 
 
 def test_serial_means_one_at_a_time_everywhere() -> None:

@@ -20,7 +20,13 @@ COLUMNS: tuple[Column, ...] = (
 
 Name = Annotated[str, typer.Argument(help="The group.")]
 Description = Annotated[str | None, typer.Option(help="For people.")]
-MaxParallel = Annotated[str | None, typer.Option(metavar="LIMIT", help="1 to 5000, or a per cent such as 20%.")]
+MaxParallel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIMIT",
+        help="Of its sites so many change at once, in all strategies: 1 to 5000 or a per cent; default: 100%.",
+    ),
+]
 Serial = Annotated[bool | None, typer.Option("--serial/--parallel", help="One site after another, or several at once.")]
 
 

@@ -1,0 +1,73 @@
+-- name: lock_groups
+-- In the order of their names, after the strategies and before the fleet: so that nobody waits in a circle.
+-- Not for update: that would wait for everybody who adds a site to the group.
+select name, apply_type, max_parallel, sites, running from site_group
+where name = any(:names::text[]) order by name for no key update;
+
+-- name: lock_all_groups
+select from site_group order by name for no key update;
+
+-- name: count_running
+-- Guarded by the limit: whatever the code above thinks, no more than that begin.
+update site_group g set running = g.running + c.change
+from unnest(:names::text[], :changes::int[], :limits::int[]) as c (name, change, most)
+where g.name = c.name and (c.change <= 0 or g.running + c.change <= c.most)
+returning g.name;
+
+-- name: regroup_steps
+-- Sites may have changed their group since the plan was made; while they are held they cannot.
+update step st set group_name = coalesce(s.group_name, '')
+from site s where s.name = st.site and st.strategy_id = :strategy_id and st.state = 'waiting'
+    and st.group_name is distinct from coalesce(s.group_name, '');
+
+-- name: any_groups
+select exists (select from step st join site s on s.name = st.site
+    where st.strategy_id = :strategy_id and st.state = 'waiting' and s.group_name is not null) as found;
+
+-- name: drop_shares
+delete from share where strategy_id = :strategy_id;
+
+-- name: make_shares
+insert into share (strategy_id, stage, group_name, waiting, cursor)
+select strategy_id, stage, group_name, count(*), min(position) from step
+where strategy_id = :strategy_id and state = 'waiting'
+group by strategy_id, stage, group_name;
+
+-- name: keep_groups
+update strategy set groups = array(
+    select distinct group_name from share where strategy_id = :strategy_id and group_name <> '' order by group_name
+) where id = :strategy_id returning groups;
+
+-- name: shares_of
+select group_name, waiting, cursor, blocked from share where strategy_id = :strategy_id and stage = :stage
+order by cursor;
+
+-- name: save_shares
+update share s set waiting = n.waiting, cursor = n.cursor, blocked = n.blocked
+from unnest(:groups::text[], :waiting::int[], :cursors::int[], :blocked::boolean[])
+    as n (group_name, waiting, cursor, blocked)
+where s.strategy_id = :strategy_id and s.stage = :stage and s.group_name = n.group_name;
+
+-- name: waiting_for
+-- Strategies that wait for a place in one of these groups.
+select distinct strategy_id from share where blocked and group_name = any(:groups::text[]);
+
+-- name: start_steps_of_groups
+-- As start_steps, but so many of each group. The index finds those of a group without looking at the others.
+with next as materialized (
+    select w.position, coalesce(s.managed, false) as managed
+    from unnest(:groups::text[], :cursors::int[], :counts::int[]) as q (group_name, cursor, wanted)
+    cross join lateral (
+        select position, site from step
+        where strategy_id = :strategy_id and stage = :stage and group_name = q.group_name and position >= q.cursor
+            and state = 'waiting' and not parked
+        order by position limit q.wanted
+    ) w
+    left join site s on s.name = w.site
+), unfit as (select array(select position from next where not managed) as positions)
+update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
+    batch = :batch,
+    why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
+    why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
+from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
+returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.group_name;

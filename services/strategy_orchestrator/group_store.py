@@ -1,0 +1,78 @@
+"""One typed method per query of group_limits.sql. All take the connection of the turn they belong to."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from services.strategy_orchestrator.group_limits import Room, Share
+from services.strategy_orchestrator.store import Row, limit_of
+from shared.db import Connection, Queries, columns
+
+SQL = Queries(Path(__file__).with_name("group_limits.sql"))
+
+
+async def lock_groups(conn: Connection, names: Sequence[str]) -> dict[str, Room]:
+    """How full these groups are; nobody else changes that until the end of the turn."""
+    rows = await SQL.fetch(conn, "lock_groups", names=list(names))
+    return {
+        r["name"]: Room(r["name"], r["apply_type"], limit_of(r["max_parallel"]), r["sites"], r["running"]) for r in rows
+    }
+
+
+async def lock_all_groups(conn: Connection) -> None:
+    """Lock every group until the end of the turn."""
+    await SQL.fetch(conn, "lock_all_groups")
+
+
+async def count_running(conn: Connection, rooms: Sequence[tuple[Room, int]]) -> None:
+    """Note (group, change) of sites that change. Raises AssertionError where more would begin than the limit allows."""
+    names, changes, limits = columns([(room.name, change, room.limit) for room, change in rooms], 3)
+    kept = await SQL.fetch(conn, "count_running", names=names, changes=changes, limits=limits)
+    if len(kept) < len(rooms):
+        raise AssertionError(f"groups are fuller than thought: {set(names) - {row['name'] for row in kept}}")
+
+
+async def share_out(conn: Connection, strategy_id: str) -> list[str]:
+    """Count the waiting sites of a strategy by stage and group, as they are now; returns the names of the groups.
+
+    A strategy none of whose sites has a group has no shares, and costs nothing from here on.
+    """
+    await SQL.run(conn, "drop_shares", strategy_id=strategy_id)
+    if await SQL.value(conn, "any_groups", strategy_id=strategy_id):
+        await SQL.run(conn, "regroup_steps", strategy_id=strategy_id)
+        await SQL.run(conn, "make_shares", strategy_id=strategy_id)
+    groups: list[str] = await SQL.value(conn, "keep_groups", strategy_id=strategy_id)
+    return groups
+
+
+async def drop_shares(conn: Connection, strategy_id: str) -> None:
+    """Nothing of the strategy waits any more."""
+    await SQL.run(conn, "drop_shares", strategy_id=strategy_id)
+
+
+async def shares_of(conn: Connection, strategy_id: str, stage: int) -> dict[str, Share]:
+    """The shares of a stage by group, in the order in which their sites stand."""
+    rows = await SQL.fetch(conn, "shares_of", strategy_id=strategy_id, stage=stage)
+    return {row["group_name"]: Share(*row.values()) for row in rows}
+
+
+async def save_shares(conn: Connection, strategy_id: str, stage: int, shares: Sequence[Share]) -> None:
+    """The shares of a stage as they are now."""
+    groups, waiting, cursors, blocked = columns([(s.group, s.waiting, s.cursor, s.blocked) for s in shares], 4)
+    values = {"groups": groups, "waiting": waiting, "cursors": cursors, "blocked": blocked}
+    await SQL.run(conn, "save_shares", strategy_id=strategy_id, stage=stage, **values)
+
+
+async def waiting_for(conn: Connection, groups: Sequence[str]) -> set[str]:
+    """The strategies that wait for a place in one of these groups."""
+    return {row["strategy_id"] for row in await SQL.fetch(conn, "waiting_for", groups=list(groups))}
+
+
+async def start_steps(
+    conn: Connection, strategy_id: str, stage: int, shares: Mapping[str, Share], counts: Mapping[str, int], batch: str
+) -> list[Row]:
+    """Give so many waiting steps of each group a slot, all asked for in one batch; as they are now."""
+    values = {"groups": list(counts), "counts": list(counts.values()), "batch": batch}
+    cursors = [shares[group].cursor for group in counts]
+    return await SQL.fetch(
+        conn, "start_steps_of_groups", strategy_id=strategy_id, stage=stage, cursors=cursors, **values
+    )
