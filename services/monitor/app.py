@@ -1,27 +1,24 @@
-"""Wiring of the monitor, and what it watches of itself."""
+"""Wiring of the monitor: one life of its faust application after the other, and what can be asked of it over HTTP."""
 
 import asyncio
 import time
 
-import psutil
 import structlog
 from aiohttp import web
 from aiokafka.errors import KafkaError
-from prometheus_client import generate_latest
+from prometheus_client import Counter, generate_latest
 
-from services.monitor.handlers import Stream
+from services.monitor.life import Life
 from services.monitor.settings import MonitorSettings
-from services.monitor.sweep import Sweep
-from services.monitor.tables import Store, create_changelogs, open_store
-from services.monitor.watchdog import Unwell, Vitals, Watchdog
+from services.monitor.watchdog import Incurable
 from shared import telemetry
 from shared.retrying import back_offs, pause
 from shared.settings import Settings
 
 log = structlog.get_logger()
 
-STOP_SECONDS = 4.0
-"""A faust application that does not stop by itself in this time is left; what it read is read again."""
+CALM_SECONDS = 60.0
+"""After a life of this length the next one begins at once; shorter ones are begun ever more seldom."""
 
 
 class Monitor:
@@ -30,72 +27,58 @@ class Monitor:
     def __init__(self, settings: Settings, knobs: MonitorSettings) -> None:
         self._settings = settings
         self._knobs = knobs
-        self._store: Store = open_store(settings)
-        self._stream = Stream(self._store, settings, knobs.limits)
-        self._sweep = Sweep(self._store, self._stream, settings, knobs)
         self._metrics = telemetry.Metrics("monitor")
-        self._store.app.agent(self._store.source, name="strategies", concurrency=1)(self._stream.read)
+        self._anew = Counter(
+            "belay_monitor_started_anew", "How often faust broke in this process", registry=self._metrics.registry
+        )
+        self.life = Life(settings, knobs)
 
     async def run(self) -> None:
-        """Run until cancelled. Raises what broke, or Unwell."""
+        """Run until cancelled. Raises Incurable: what only the end of the process cures."""
         runner = await self._serve()
         try:
-            await self._wait_for_kafka()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._run_app())
-                group.create_task(self._sweep_for_ever())
-                group.create_task(self._watch_over())
+            await self._live_for_ever()
         finally:
             await runner.cleanup()
 
-    async def _wait_for_kafka(self) -> None:
-        for wait in back_offs():
+    async def _live_for_ever(self) -> None:
+        waits = back_offs()
+        while True:
+            begun = time.monotonic()
             try:
-                await create_changelogs(self._settings)
-                return
+                # A task of its own: a group that breaks leaves its task marked as cancelled (Python 3.11).
+                await asyncio.create_task(self.life.run())
             except KafkaError as error:
                 log.warning("waiting for Kafka", action="kafka_unreachable", error=str(error)[:200])
-                await pause(wait)
-
-    async def _run_app(self) -> None:
-        app = self._store.app
-        try:
-            await app.start()
-            await app.wait_until_stopped()
-            raise app.crash_reason or Unwell("the faust application stopped by itself")
-        finally:
-            async with asyncio.timeout(STOP_SECONDS):
-                await app.stop()
-
-    async def _sweep_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._knobs.sweep_seconds)
-            if self._store.app.started:
-                await self._sweep.once()
-
-    async def _watch_over(self) -> None:
-        watchdog = Watchdog(self._knobs.stall_seconds, self._knobs.restore_seconds, self._knobs.memory_mib)
-        while True:
-            await asyncio.sleep(1)
-            watchdog.look(self._vitals(), time.monotonic())
-
-    def _vitals(self) -> Vitals:
-        offsets = self._store.app.tables.recovery.active_offsets.values()  # None where nothing was read yet
-        waiting = any(self._sweep.lag().values())
-        rss = psutil.Process().memory_info().rss
-        restored = sum(offset or 0 for offset in offsets)
-        return Vitals(self._sweep.joined, waiting, self._stream.handled, restored, rss >> 20)
+            except Exception as error:
+                causes = causes_of(error)
+                if incurable := next((cause for cause in causes if isinstance(cause, Incurable)), None):
+                    raise incurable from error
+                self._anew.inc()
+                told = "; ".join(str(cause) or repr(cause) for cause in causes)[:300]
+                log.exception("faust broke and is started anew", action="started_anew", cause=told)
+            if time.monotonic() - begun > CALM_SECONDS:
+                waits = back_offs()
+            await pause(next(waits))
+            self.life = Life(self._settings, self._knobs)
 
     async def _serve(self) -> web.AppRunner:
         async def read() -> bytes:
             self._metrics.lag.clear()
-            for (topic, part), records in self._sweep.lag().items():
+            for (topic, part), records in self.life.sweep.lag().items():
                 self._metrics.lag.labels(topic, str(part)).set(records)
             return generate_latest(self._metrics.registry)
 
         async def probe() -> dict[str, bool]:
-            return {"kafka": self._sweep.joined}
+            return {"kafka": self.life.sweep.joined}
 
         app = web.Application()
         telemetry.add_routes(app, read, probe)
         return await telemetry.serve(app, self._settings, "monitor")
+
+
+def causes_of(error: BaseException) -> list[BaseException]:
+    """What broke, without the groups around it."""
+    if isinstance(error, BaseExceptionGroup):
+        return [cause for each in error.exceptions for cause in causes_of(each)]
+    return [error]

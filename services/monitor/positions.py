@@ -54,10 +54,7 @@ class Positions:
         return {part: max(end - self._next[part], 0) for part, end in known.items()}
 
     def _end_of(self, part: int) -> int | None:
-        try:
-            end: int | None = self._store.app.consumer.highwater(TP(self._topic, part))
-        except AssertionError:  # aiokafka's way to say that the partition was taken away a moment ago
-            return None
+        end: int | None = self._store.app.consumer.highwater(TP(self._topic, part))
         return end
 
     async def tend(self, partitions: set[int]) -> None:

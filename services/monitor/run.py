@@ -1,7 +1,7 @@
 """The frame of the monitor's process: until a signal, or until something breaks.
 
-faust's own worker is not used: it opens a web server, takes over logging, and does not end by itself when a consumer
-hangs. Any failure ends the process with status 1; the supervisor starts it anew and the changelogs bring it up to date.
+faust's own worker is not used: it opens a web server, takes over logging, and does not notice when a consumer hangs.
+What breaks in faust is started anew inside of the process (app.py); only what that does not cure ends it with status 1.
 """
 
 import asyncio

@@ -24,8 +24,8 @@ class MonitorSettings(BaseSettings):
         default=900, gt=0, description="silent after this time while no site of the stage has finished"
     )
     keep_days: float = Field(default=30, gt=0, description="ended strategies are forgotten after so long")
-    stall_seconds: float = Field(default=90, gt=0, description="exit when waiting records are not handled for so long")
-    restore_seconds: float = Field(default=20, gt=0, description="exit when restoring stands still for so long")
+    stall_seconds: float = Field(default=90, gt=0, description="faust is begun anew when waiting records rest so long")
+    restore_seconds: float = Field(default=20, gt=0, description="faust is begun anew when restoring rests so long")
     memory_mib: int = Field(default=400, ge=64, description="exit when the process has grown to this size")
 
     @property

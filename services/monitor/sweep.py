@@ -40,7 +40,8 @@ class Sweep:
     def joined(self) -> bool:
         """Whether we have our share of the partitions, restored; with more replicas than partitions it may be none."""
         app = self._store.app
-        return bool(app.tables.actives_ready and not app.rebalancing)
+        works = app.started and not app.should_stop and not app.rebalancing
+        return bool(works and app.tables.actives_ready)
 
     @property
     def partitions(self) -> set[int]:

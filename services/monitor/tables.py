@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from services.monitor.domain import Kept, Position, StrategyWatch
 from services.monitor.judgement import Told
+from services.monitor.transport import Transport
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -62,6 +63,13 @@ class KeptCodec(Codec):
             return None
 
 
+class Application(faust.App):
+    """faust's application with a transport that outlives a rebalance."""
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+
 def application_id(settings: Settings) -> str:
     """Also the name of the consumer group and the beginning of the changelogs' names."""
     return f"{settings.topic_prefix}monitor"
@@ -70,7 +78,7 @@ def application_id(settings: Settings) -> str:
 def open_store(settings: Settings) -> Store:
     """The application with its tables, not yet started."""
     session = settings.session_timeout_ms / 1000
-    app = faust.App(
+    app = Application(
         application_id(settings),
         broker=[f"kafka://{address.strip()}" for address in settings.kafka.split(",")],
         store="memory://",

@@ -1,13 +1,26 @@
-"""When the process is beyond help, pure: faust's consumer, its recovery and its memory can go wrong in silence.
+"""When faust had better be started anew, pure: its consumer, its recovery and its memory can go wrong in silence.
 
-A new process is the cure of all three, and costs seconds.
+A new application in the same process is the cure of the first two, and costs seconds; memory comes back only with a
+new process.
 """
 
 from dataclasses import dataclass
 
 
 class Unwell(Exception):
-    """The process had better be started anew; the message says why."""
+    """The application had better be started anew; the message says why."""
+
+
+class Incurable(Unwell):
+    """Only a new process helps."""
+
+
+class Stuck(Incurable):
+    """The old application does not let go of its thread and its partitions."""
+
+
+class Grown(Incurable):
+    """Memory that was lost does not come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,7 @@ class Watchdog:
         self._moved_at = 0.0
 
     def look(self, vitals: Vitals, now: float) -> None:
-        """`now`: seconds of any steady clock. Raises Unwell."""
+        """`now`: seconds of any steady clock. Raises Unwell, or Grown."""
         if self._moved(vitals):
             self._moved_at = now
         self._before = vitals
@@ -46,7 +59,7 @@ class Watchdog:
         if not vitals.joined and still > self._restore:
             raise Unwell(f"without its partitions, and nothing restored, for {still:.0f} seconds")
         if vitals.memory_mib > self._memory:
-            raise Unwell(f"the process has grown beyond {self._memory} MiB")
+            raise Grown(f"the process has grown beyond {self._memory} MiB")
 
     def _moved(self, now: Vitals) -> bool:
         before = self._before

@@ -136,7 +136,6 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
     if left:
         round_.problems.append(f"not at rest after {REST_SECONDS:g} s: {left}")
     _stopped_in_order(round_, await stage.bow())
-    _no_surprises(round_, stage)
     round_.problems += field_.problems
     round_.missed = len(field_.missed)
     round_.steps = watch.finished_steps
@@ -157,6 +156,7 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
         target=round_.folder,
         run=run,
         faults=round_.faults,
+        ends=[end for process in stage.processes for end in process.ends],
     )
 
 
@@ -168,12 +168,6 @@ def _stopped_in_order(round_: Round, took: dict[str, float | None]) -> None:
     for name, seconds in took.items():
         if seconds is None:
             round_.problems.append(f"{name} did not end on SIGTERM")
-
-
-def _no_surprises(round_: Round, stage: Stage) -> None:
-    for process in stage.processes:
-        for surprise in process.surprises:
-            round_.problems.append(f"{surprise.name} ended by itself with {surprise.status} at {surprise.at:%H:%M:%S}")
 
 
 def device_faults(journal: Path) -> list[Fault]:

@@ -2,6 +2,7 @@
 
     run.json            what was asked for (`Run`)
     faults.jsonl        what was done to it (`Fault`), in order of time
+    ends.jsonl          every process that ended before it was told to stop for good (`End`)
     topics/<topic>.jsonl            every record, prefix taken off: partition, offset, timestamp_ms, key, headers, value
     tables/<schema>.<table>.jsonl   every row of every table, all as of one moment
     journal.jsonl       what the simulated devices say happened to them
@@ -81,6 +82,16 @@ class Fault(BaseModel):
     details: dict[str, Any] = Field(default_factory=dict)
 
 
+class End(BaseModel):
+    """A process that ended and was started again. `status` as the supervisor was told: below zero, of a signal."""
+
+    model_config = ConfigDict(frozen=True)
+
+    process: str
+    at: datetime
+    status: int
+
+
 class Asked(BaseModel):
     """A strategy that the run asked for; the id is that of its `create_strategy` command."""
 
@@ -115,6 +126,7 @@ async def collect(
     target: Path,
     run: Run,
     faults: Iterable[Fault] = (),
+    ends: Iterable[End] = (),
     secrets: Iterable[str] = (),
     database: str = "belay",
 ) -> Path:
@@ -135,6 +147,7 @@ async def collect(
         _copy(log, target / "logs" / log.name)
     told = sorted(faults, key=lambda fault: fault.at)
     (target / "faults.jsonl").write_text("".join(f"{fault.model_dump_json()}\n" for fault in told))
+    (target / "ends.jsonl").write_text("".join(f"{end.model_dump_json()}\n" for end in ends))
     (target / "run.json").write_text(run.model_copy(update={"collected_at": moment}).model_dump_json(indent=1))
     (target / "secrets.json").write_bytes(orjson.dumps(fingerprints([*_secrets_of(home), *secrets])))
     return target

@@ -8,12 +8,13 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import structlog
+
+from tests.faults.evidence import End
 
 log = structlog.get_logger()
 
@@ -21,15 +22,6 @@ RESTART_SECONDS = 0.1
 """From the death of a process to the start of the next one, its own start-up time not counted."""
 
 GIVE_UP_SECONDS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Surprise:
-    """A process that ended though nobody had struck it."""
-
-    name: str
-    at: datetime
-    status: int
 
 
 class Process:
@@ -46,7 +38,7 @@ class Process:
         self.left = asyncio.Event()
         """It was stopped, and is not started again."""
         self.starts = 0
-        self.surprises: list[Surprise] = []
+        self.ends: list[End] = []
         self.held = asyncio.Lock()
         """By whoever freezes it or sets it a trap: two at once would wake each other's sleeper."""
         self.first_env: dict[str, str] = {}
@@ -69,8 +61,7 @@ class Process:
             self.up.clear()
             self.died.set()
             log.info("ended", process=self.name, status=status, struck=self._struck)
-            if not self._struck:
-                self.surprises.append(Surprise(self.name, datetime.now(UTC), status))
+            self.ends.append(End(process=self.name, at=datetime.now(UTC), status=status))
             self._struck = False
             await asyncio.sleep(RESTART_SECONDS)
 
@@ -87,7 +78,7 @@ class Process:
         self.up.set()
 
     def strike(self, number: signal.Signals) -> bool:
-        """Send a signal; False when nothing runs just now. After a deadly one the end is no surprise."""
+        """Send a signal; False when nothing runs just now."""
         if not self.pid:
             return False
         self._struck = self._struck or number not in (signal.SIGSTOP, signal.SIGCONT)

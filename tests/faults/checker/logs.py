@@ -29,7 +29,7 @@ EXPLAINED: dict[str, frozenset[str]] = {
     "faust": MOVES,
     "mode": MOVES,
     "kafka": MOVES,
-    "broke": MOVES,  # the monitor ends when Kafka stays away, and is started anew
+    "started_anew": MOVES,  # the monitor begins with a new faust when Kafka stays away
     "request_broke": DOWN,
     "driver_failed": frozenset({"full_disk", "freeze_service", "freeze_at_point"}),
     "bundle_retry": frozenset({"full_disk"}),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import orjson
 
 from tests.faults.checker.record import Record, answers, parse, why_not
-from tests.faults.evidence import Fault, Run
+from tests.faults.evidence import End, Fault, Run
 
 DLQ = ".dlq"
 
@@ -23,6 +23,7 @@ class Evidence:
     folder: Path
     run: Run
     faults: list[Fault]
+    ends: list[End]
     topics: dict[str, list[Record]]
     tables: dict[str, list[dict[str, Any]]]
     journal: list[dict[str, Any]]
@@ -106,6 +107,7 @@ def read(folder: Path) -> Evidence:
             folder=folder,
             run=Run.model_validate_json((folder / "run.json").read_bytes()),
             faults=[Fault.model_validate(line) for line in _lines(folder / "faults.jsonl")],
+            ends=[End.model_validate(line) for line in _lines(folder / "ends.jsonl")],
             topics={path.stem: _records(path) for path in sorted((folder / "topics").glob("*.jsonl"))},
             tables={path.stem: list(_lines(path)) for path in sorted((folder / "tables").glob("*.jsonl"))},
             journal=list(_lines(folder / "journal.jsonl")),

@@ -7,6 +7,7 @@ from tests.faults.checker import (
     counts,
     effects,
     ending,
+    ends,
     limits,
     logs,
     mirrors,
@@ -55,6 +56,7 @@ _RULES: tuple[Rule, ...] = (
     mirrors.the_stream_has_no_gap,
     mirrors.people_are_told_once,
     recovery.recovery_takes_seconds,
+    ends.no_process_ends_by_itself,
     logs.errors_are_explained,
     logs.no_secret_is_told,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.faults.checker import Evidence
 from tests.faults.checker.record import Record
-from tests.faults.evidence import Asked
+from tests.faults.evidence import Asked, End
 
 Break = Callable[[Evidence], None]
 
@@ -341,6 +341,18 @@ def a_slow_recovery(evidence: Evidence) -> None:
         record.timestamp += 20 if record.timestamp > at else 0
 
 
+def a_service_that_ended_by_itself(evidence: Evidence) -> None:
+    evidence.ends.append(End(process="monitor-1", at=evidence.faults[0].at + timedelta(seconds=1), status=1))
+
+
+def a_service_that_died_of_its_own_beside_its_killer(evidence: Evidence) -> None:
+    evidence.ends[0] = evidence.ends[0].model_copy(update={"status": 1})
+
+
+def a_service_that_died_twice_of_one_kill(evidence: Evidence) -> None:
+    evidence.ends.append(evidence.ends[0].model_copy(update={"at": evidence.ends[0].at + timedelta(seconds=1)}))
+
+
 def an_error_without_a_fault(evidence: Evidence) -> None:
     at = (evidence.run.started_at + timedelta(seconds=1)).isoformat()
     text = f'{{"action": "result_broke", "event": "a result cannot be written", "level": "error", "timestamp": "{at}"}}'
@@ -402,6 +414,11 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "mirrors_show_what_is": (a_read_model_behind,),
     "the_stream_has_no_gap": (a_hole_in_the_stream,),
     "people_are_told_once": (a_notification_that_was_lost,),
+    "no_process_ends_by_itself": (
+        a_service_that_ended_by_itself,
+        a_service_that_died_of_its_own_beside_its_killer,
+        a_service_that_died_twice_of_one_kill,
+    ),
     "recovery_takes_seconds": (a_slow_recovery,),
     "errors_are_explained": (an_error_without_a_fault, a_crash_in_plain_text),
     "no_secret_is_told": (a_password_in_a_log,),

@@ -7,6 +7,7 @@ strategy; a command sent twice and one that nobody can read; an operation by han
 import asyncio
 import os
 import re
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from services.gateway.client import Client
 from shared.embedded import kafka, postgres
-from tests.faults.evidence import Asked, Fault, Run, collect
+from tests.faults.evidence import Asked, End, Fault, Run, collect
 from tests.support.bundles import bundle
 from tests.support.system import System, running
 
@@ -36,6 +37,7 @@ components:
 """
 BODY = re.compile(r'"body":"(?:[^"\\]|\\.)*"')
 TRACE = re.compile(r'\["ce_traceparent","[^"]*"\],|\["content-type","[^"]*"\],')
+EXITED = re.compile(r"(\S+ \S+) \w+ exited: (\S+) \((?:terminated by (SIG\w+)|exit status (\d+))")
 ENDED = ("complete", "failed", "aborted")
 
 
@@ -145,8 +147,18 @@ def at_rest(system: System) -> None:
 
 async def keep(system: System, run: Run, faults: list[Fault]) -> None:
     where = {"kafka": kafka.bootstrap(system.home), "dsn": postgres.admin_dsn(system.home)}
-    await collect(**where, prefix="belay.", home=system.home.root, target=HERE, run=run, faults=faults)
+    ends = ends_in((system.home.logs / "supervisord.log").read_text())
+    await collect(**where, prefix="belay.", home=system.home.root, target=HERE, run=run, faults=faults, ends=ends)
     tidy()
+
+
+def ends_in(log: str) -> list[End]:
+    """What the supervisor says of processes that ended: a name, and the signal or the status."""
+    ends = []
+    for at, process, number, status in EXITED.findall(log):
+        code = -signal.Signals[number] if number else int(status)
+        ends.append(End(process=process, at=datetime.fromisoformat(at).astimezone(UTC), status=code))
+    return ends
 
 
 def tidy() -> None:

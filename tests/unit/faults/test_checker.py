@@ -106,6 +106,7 @@ def test_an_error_that_a_fault_explains_is_no_violation(evidence: Evidence) -> N
     evidence.logs["notifier-1.log"].append(line)
     assert refused_by(evidence) == []
     evidence.faults[0] = fault.model_copy(update={"kind": "hostile_record"})
+    evidence.ends.clear()
     assert refused_by(evidence) == ["errors_are_explained"]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.monitor.watchdog import Unwell, Vitals, Watchdog
+from services.monitor.watchdog import Grown, Unwell, Vitals, Watchdog
 
 WELL = Vitals(joined=True, waiting=False, handled=7, restored=0, memory_mib=100)
 STALLED = replace(WELL, waiting=True)
@@ -37,7 +37,7 @@ def test_a_restore_that_stands_still_is_too_much() -> None:
 
 def test_a_process_that_has_grown_is_too_much() -> None:
     watch((0, replace(WELL, memory_mib=400)))
-    with pytest.raises(Unwell, match="grown beyond 400 MiB"):
+    with pytest.raises(Grown, match="grown beyond 400 MiB"):
         watch((0, replace(WELL, memory_mib=401)))
 
 
