@@ -38,7 +38,9 @@ class Site(Model):
     name: Name
     group: Name | None = None
     labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
-    driver: Literal["process", "simulated"] = "simulated"
+    driver: Literal["process", "simulated"] = Field(
+        default="process", description="`simulated` sites are pretend devices, for trials: only who says so gets them"
+    )
     params: dict[str, Any] = Field(default_factory=dict, description="what the driver must know: host, port …")
     managed: bool = Field(default=True, description="an unmanaged site is left alone by strategies")
     simplex: bool = Field(default=False, description="always apply here, never roll back to a revision")

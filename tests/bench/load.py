@@ -35,7 +35,7 @@ class Outcome:
 async def command(session: aiohttp.ClientSession, name: str, due: float, outcome: Outcome) -> None:
     """One command, from its moment to its answer."""
     outcome.late_ms = max(outcome.late_ms, (time.perf_counter() - due) * 1000)
-    body, headers = {"sites": [{"name": name}]}, {"Idempotency-Key": str(uuid.uuid4())}
+    body, headers = {"sites": [{"name": name, "driver": "simulated"}]}, {"Idempotency-Key": str(uuid.uuid4())}
     try:
         async with session.post("/v1/sites", json=body, headers=headers) as response:
             answer = await response.json()

@@ -55,7 +55,9 @@ def register(rig: Rig, sites: int) -> None:
         return
     names = [f"s{sites}-{number:06}" for number in range(sites)]
     for start in range(0, sites, BATCH):
-        batch = [{"name": name, "labels": {"of": str(sites)}} for name in names[start : start + BATCH]]
+        batch = [
+            {"name": name, "driver": "simulated", "labels": {"of": str(sites)}} for name in names[start : start + BATCH]
+        ]
         rig.client.command("POST", "/v1/sites", {"sites": batch})
     rig.registered.add(sites)
 

@@ -90,7 +90,9 @@ class Lane:
     async def _register(self) -> None:
         names = [f"{self.name}-{number:04}" for number in range(self.sites)]
         for start in range(0, self.sites, BATCH):
-            sites = tuple(Site(name=n, labels={"lane": self.name}) for n in names[start : start + BATCH])
+            sites = tuple(
+                Site(name=n, driver="simulated", labels={"lane": self.name}) for n in names[start : start + BATCH]
+            )
             await self.door.ask(RegisterSites(sites=sites), self._id())
 
     async def _release(self, chances: tuple[float, float, float]) -> str:

@@ -90,7 +90,7 @@ class System:
     def register(self, *names: str) -> None:
         """Simulated sites of these names."""
         with self.client() as client:
-            client.command("POST", "/v1/sites", {"sites": [{"name": name} for name in names]})
+            client.command("POST", "/v1/sites", {"sites": [{"name": name, "driver": "simulated"} for name in names]})
 
 
 @contextmanager

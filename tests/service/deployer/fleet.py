@@ -59,7 +59,8 @@ class Fleet:
         await self.world.send(event, sequence=self.sequence)
 
     async def sites(self, *names: str, **facts: Any) -> None:
-        """Register or change sites."""
+        """Register or change sites: simulated ones, unless said otherwise."""
+        facts = {"driver": "simulated", **facts}
         await self.tell(SitesChanged(sites=tuple(Site(name=name, **facts) for name in names)))
 
     async def release(self, version: str, *components: Component, **facts: Any) -> None:

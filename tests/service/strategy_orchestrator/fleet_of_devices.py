@@ -153,6 +153,7 @@ async def publish(world: World, version: str = "1.0", upgrades_from: tuple[str, 
 async def register(world: World, count: int, **facts: object) -> list[str]:
     """Sites s-000, s-001 …"""
     names = [f"s-{n:03}" for n in range(count)]
+    facts = {"driver": "simulated", **facts}
     for start in range(0, count, strategy.BATCH):
         sites = tuple(Site(name=name, **facts) for name in names[start : start + strategy.BATCH])  # type: ignore[arg-type]
         answer = await world.ask(RegisterSites(sites=sites))
