@@ -33,7 +33,7 @@ demo: setup ## Roll three releases of a real application out over twelve sites (
 .PHONY: clean
 clean: ## Stop what runs here, and remove the environment, all data and everything built
 	@if [ -x $(RUN)/belay ]; then $(RUN)/belay down --sites || true; $(RUN)/python -m shared.embedded clean; fi
-	rm -rf $(VENV) .belay build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .belay .ci/spectral/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Work on it
@@ -51,6 +51,10 @@ lint: setup ## Check style and format
 .PHONY: types
 types: setup ## Check types
 	@$(RUN)/mypy
+
+.PHONY: openapi
+openapi: ## Check the API's description with Spectral (needs Node.js; no other target does)
+	@.ci/spectral/run
 
 .PHONY: fmt
 fmt: setup ## Put code into its format
@@ -86,6 +90,7 @@ lock: setup ## Pin every package anew (ARGS=--upgrade: to its newest version), K
 		--excludes <(printf '%s\n' $(EMBEDDED))
 	grep -E '^uv==' requirements.lock | sed 's/ .*//' | $(COMPILE) - -o requirements-uv.lock
 	$(RUN)/python -m shared.embedded.pin
+	@command -v npm >/dev/null && .ci/spectral/run lock || echo "without npm the packages of make openapi stay as they are"
 
 # pip is needed for one package, uv; uv then makes the environment what the lock says, every hash checked.
 $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml

@@ -18,7 +18,7 @@ from services.gateway.api.problems import ProblemView
 from services.gateway.api.routes import Route
 from services.gateway.api.sending import Key
 from services.gateway.api.stream import EVENT_ID
-from services.gateway.openapi_responses import OPEN, components, open_responses, responses
+from services.gateway.openapi_responses import FRAME, OPEN, components, open_responses, responses
 
 Json = dict[str, Any]
 REF = "#/components/schemas/{model}"
@@ -30,6 +30,7 @@ ABOUT = {
     "description": (
         "Fleet upgrades with a rope on.\n\n"
         "HEAD is GET without its body. A path answers a method that it does not have with 405 and `Allow`. "
+        "No text may hold the character U+0000. "
         "Errors are problems (RFC 9457) that name every fault with its field."
     ),
     "contact": {"name": "Whoever runs this Belay"},
@@ -121,7 +122,7 @@ def _body(route: Route, refs: Any) -> Json:
 
 
 def _answer(route: Route, refs: Any) -> Json:
-    answer: Json = refs[route.answer, "serialization"] if route.answer else {"type": "string"}
+    answer: Json = refs[route.answer, "serialization"] if route.answer else FRAME
     return answer
 
 

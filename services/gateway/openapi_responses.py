@@ -50,6 +50,18 @@ REFUSALS = {
 """By status. 405 belongs to no operation: it comes with `Allow`, which names the methods that a path has."""
 
 
+FRAME: Json = {
+    "type": "object",
+    "description": "A frame. `reset` means: read anew what you have; one without data says only where the stream is",
+    "properties": {
+        "id": {"type": "string", "description": "for Last-Event-ID"},
+        "event": {"type": "string", "description": "short type", "examples": ["stage_progressed", "reset"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer", "description": "milliseconds"},
+    },
+}
+
+
 def responses(route: Route, answer: Json) -> Json:
     """What a route answers, by status; `answer` is the schema of its success."""
     refusals = {str(status): _ref(one) for status, one in REFUSALS.items() if one.of(route)}

@@ -1,6 +1,7 @@
 """Catalog: releases are published from bundles, found good or bad, and withdrawn."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
@@ -11,6 +12,10 @@ from shared.messages.manifest import Component
 from shared.messages.words import Identifier, Name, Sha256, Text, Version
 from shared.versions import Scheme
 
+FileName = Annotated[
+    str, Field(max_length=255, pattern=r"^[^\x00-\x1f]*$", description="name it was uploaded under, for people")
+]
+
 
 class PublishRelease(Command):
     """Publish the release inside a bundle that already lies in the blob store."""
@@ -19,9 +24,7 @@ class PublishRelease(Command):
 
     bundle_sha256: Sha256
     bundle_bytes: int = Field(ge=1, description="size of the bundle")
-    file_name: str = Field(
-        default="", max_length=255, pattern=r"^[^\x00-\x1f]*$", description="name it was uploaded under, for people"
-    )
+    file_name: FileName = ""
 
 
 class WithdrawRelease(Command):

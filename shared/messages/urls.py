@@ -36,6 +36,8 @@ def _is_address(host: str) -> bool:
 CallableUrl = Annotated[
     HttpUrl,
     AfterValidator(_callable),
-    Field(json_schema_extra={"pattern": rf"^https?://({NAME}|{ADDRESS})(:[0-9]{{1,5}})?([/?#]\S*)?$"}),
+    Field(
+        json_schema_extra={"pattern": rf"^https?://(?![^/:?#]{{255}})({NAME}|{ADDRESS})(:[0-9]{{1,5}})?([/?#]\S*)?$"}
+    ),
 ]
 """http or https, with a host that can be resolved; names in other scripts come out in Punycode."""

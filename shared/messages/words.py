@@ -102,13 +102,18 @@ class NotificationTopic(StrEnum):
     RELEASE = "release"
 
 
+LIMIT_PATTERN = r"^ *([1-9][0-9]?%|100%|[1-9][0-9]{0,2}|[1-4][0-9]{3}|5000) *$"
+"""A limit as text: a per cent, or a whole number up to MAX_PARALLEL as a form or a command line has it."""
+
+
 def _limit(value: Any) -> int | str:
     """A share of sites: a whole number or a per cent. Anything else says what would be right."""
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,3})%", value.strip())):
-        if 1 <= int(match[1]) <= 100:
-            return f"{int(match[1])}%"
-    elif isinstance(value, str) and re.fullmatch(r"\d{1,9}", value.strip()):
+    if isinstance(value, str) and re.fullmatch(LIMIT_PATTERN, value):
+        if value.strip().endswith("%"):
+            return value.strip()
         value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON knows one kind of number: 313.0 is the whole number 313
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_PARALLEL:
         return value
     raise ValueError(f"must be a whole number from 1 to {MAX_PARALLEL} or a per cent from 1% to 100%")
@@ -121,7 +126,7 @@ Limit = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": MAX_PARALLEL},
-                {"type": "string", "pattern": r"^([1-9][0-9]?|100)%$"},
+                {"type": "string", "pattern": LIMIT_PATTERN},
             ]
         }
     ),

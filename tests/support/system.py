@@ -87,6 +87,14 @@ class System:
         path.write_bytes(bundle({"bundle.yaml": manifest.encode()}))
         return path
 
+    def until_published(self, app: str, version: str, patience: float = PATIENCE) -> None:
+        """Until a release can be rolled out."""
+        until = time.monotonic() + patience
+        with self.client() as client:
+            while not any(one["version"] == version for one in client.get("/v1/releases", app=app)["items"]):
+                assert time.monotonic() < until, f"{app} {version} is not published after {patience:g} s"
+                time.sleep(0.05)
+
     def register(self, *names: str) -> None:
         """Simulated sites of these names."""
         with self.client() as client:

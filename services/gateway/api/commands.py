@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from services.gateway.api.pages import LARGEST, Page, Paging, page, start
+from services.gateway.api.pages import LARGEST, Moment, Page, Paging, page, start
 from services.gateway.api.problems import unknown
 from services.gateway.api.routes import Call, Route
 from services.gateway.domain import Role
@@ -58,8 +58,8 @@ class AuditQuery(Paging):
     about: str | None = Field(default=None, max_length=200, description="part of a name or path, whatever its case")
     action: str | None = Field(default=None, max_length=200, description="part of the action: `abort_strategy`")
     result: Literal["sent", "accepted", "rejected", "done"] | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 async def show(call: Call) -> CommandView:

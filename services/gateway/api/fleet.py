@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import BaseModel, Field
@@ -71,11 +71,14 @@ class DeploymentView(SiteDeployment):
     updated_at: datetime
 
 
+LabelIs = Annotated[str, Field(json_schema_extra={"pattern": r"^[^=]+=[\s\S]*$"})]
+
+
 class SiteQuery(Paging):
     """Filters of sites."""
 
     group: str | None = None
-    label: list[str] = Field(default=[], description="key=value; several must all hold")
+    label: list[LabelIs] = Field(default=[], description="key=value; several must all hold")
     q: str | None = Field(default=None, description="a part of the name")
     held: bool | None = None
 

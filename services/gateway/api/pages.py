@@ -1,19 +1,39 @@
 """Pages of long lists: a cursor holds where the next page begins, so that rows added meanwhile shift nothing."""
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import asyncpg
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.gateway.api.problems import Problem
 from shared.messages.base import ErrorCode
 
 View = TypeVar("View", bound=BaseModel)
 LARGEST = 2**62
+
+
+def _iso(value: Any) -> Any:
+    """By itself pydantic takes a number for seconds since 1970, or milliseconds where that fits better."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9+-][0-9.]*", value):
+        raise ValueError("must be a date and time with its zone, such as 2026-11-28T05:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    """As PostgreSQL takes it: the ends of time have no place there in every zone."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie between the years 1 and 9999, in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_in_utc)]
+"""A filter by time."""
 
 
 class Query(BaseModel):

@@ -12,6 +12,8 @@ TokenId = Annotated[str, Field(pattern="^[0-9a-f]{12}$", description="as the lis
 Offset = Annotated[str, Field(pattern="^[0-9]{1,18}$")]
 Topic = Annotated[str, Field(json_schema_extra={"enum": list(LIVE)})]
 
+DIGITS = "[0-9]+"
+
 PARTS: dict[str, Any] = {
     "bundles/{sha256}": Sha256,
     "commands/{command_id}": Identifier,
@@ -38,5 +40,8 @@ def parts_of(path: str) -> dict[str, dict[str, Any]]:
 
 
 def pattern_of(path: str) -> str:
-    """The path for aiohttp: a part may be anything but empty or a slash; by itself it would take no { or }."""
-    return re.sub(r"{(\w+)}", r"{\1:[^/]+}", path)
+    """The path for aiohttp: a part may be anything but empty or a slash; by itself it would take no { or }.
+
+    An offset is digits alone, or words that stand in its place in another path would be taken for one.
+    """
+    return re.sub(r"{(\w+)}", lambda part: f"{{{part[1]}:{DIGITS if part[1] == 'offset' else '[^/]+'}}}", path)

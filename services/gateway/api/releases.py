@@ -18,7 +18,7 @@ from services.gateway.store import catalog as store
 from shared.blobs import BlobTooLarge
 from shared.ledger import Turn
 from shared.messages.base import Fault
-from shared.messages.catalog import PublishRelease, WithdrawRelease
+from shared.messages.catalog import FileName, PublishRelease, WithdrawRelease
 from shared.versions import latest
 
 CHUNK = 256 * 1024
@@ -69,7 +69,7 @@ class AppQuery(Paging):
 class UploadQuery(Query):
     """Parameters of an upload."""
 
-    file_name: str = Field(default="", max_length=255, description="name of the file, for people")
+    file_name: FileName = ""
 
 
 class ReleaseQuery(Paging):
