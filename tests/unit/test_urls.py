@@ -9,7 +9,8 @@ from yarl import URL
 from shared.messages.notifier import AddSubscription
 
 NAMES = (
-    "a.", "localhost", "a_b.example", "bücher.example", "straße.example", "💩.la", "x" * 63 + ".example", "1.2.3.4", "[::1]",
+    "a.", "localhost", "a_b.example", "bücher.example", "straße.example", "💩.la", "x" * 63 + ".example",
+    "1.2.3.4", "[::1]",
 )  # fmt: skip
 NO_NAMES = (
     "x" * 64 + ".com", "a..b", ".a", "a..", "ü" * 60 + ".de", ".".join(["x" * 63] * 4),
