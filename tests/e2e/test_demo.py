@@ -1,7 +1,6 @@
 """The demo as a user runs it, while services, Kafka and PostgreSQL are killed under it."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,10 @@ import pytest
 from services.gateway.cli.nouns.machine import hosts
 from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
+from tests.support.running import Running
 from tests.support.runtime import JARS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(0)]  # it waits for progress: see Running
 
 WHEELS = JARS.with_name("wheels")
 """Kept between runs, as the jars are."""
@@ -42,25 +42,21 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 def test_the_demo_ends_right_whatever_is_killed_and_leaves_no_process(home: Home) -> None:
-    said, killed = [], []
-    with run_demo(home) as demo:
-        assert demo.stdout
-        for line in demo.stdout:
-            said.append(line)
-            for sign, victim in VICTIMS.items():
-                if sign in line and victim not in killed:
-                    process.recorded(home)[victim].kill()
-                    killed.append(victim)
-    assert demo.returncode == 0, "".join(said[-40:])
+    demo, killed = run_demo(home), []
+    for line in demo:
+        for sign, victim in VICTIMS.items():
+            if sign in line and victim not in killed:
+                process.recorded(home)[victim].kill()
+                killed.append(victim)
+    assert demo.status == 0, demo.tail()
     assert sorted(killed) == sorted(VICTIMS.values())
-    assert "All 12 sites are where they must be" in "".join(said)
+    assert "All 12 sites are where they must be" in "".join(demo.said)
     assert left_running(home) == []
 
 
-def run_demo(home: Home) -> subprocess.Popen[str]:
+def run_demo(home: Home) -> Running:
     environment = {**os.environ, "BELAY_HOME": str(home.root), "BELAY_JARS": str(home.jars), "ONCE": "1"}
-    command = [sys.executable, "-c", "from services.gateway.cli import main; main()", "demo"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return Running([sys.executable, "-c", "from services.gateway.cli import main; main()", "demo"], environment)
 
 
 def left_running(home: Home) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from services.gateway.cli.site_file import read_sites
 from shared.bundle import manifest_of
 from shared.messages.manifest import ProcessComponent
 from shared.messages.strategy import StrategySpec
@@ -50,6 +51,11 @@ def test_the_broken_ones_break_as_described() -> None:
 @pytest.mark.parametrize("path", sorted((EXAMPLES / "strategies").glob("*.yaml")), ids=lambda path: path.stem)
 def test_an_example_strategy_is_valid(path: Path) -> None:
     assert StrategySpec.model_validate(yaml.safe_load(path.read_text())).stages
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/sites.yaml")), ids=lambda path: path.parent.name)
+def test_example_sites_are_valid(path: Path) -> None:
+    assert read_sites(path)
 
 
 def test_the_database_is_the_one_that_its_text_makes() -> None:
