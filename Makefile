@@ -92,18 +92,9 @@ lock: setup ## Pin every package anew (ARGS=--upgrade: to its newest version), K
 	$(RUN)/python -m shared.embedded.pin
 	@command -v npm >/dev/null && .ci/spectral/run lock || echo "without npm the packages of make openapi stay as they are"
 
-# pip is needed for one package, uv; uv then makes the environment what the lock says, every hash checked.
 $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Belay needs Python 3.11 or newer; found: $$(python3 --version 2>&1 || true)." >&2; \
 		echo "Install one, or name it: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; fi
-	@$(RUN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		rm -rf $(VENV); \
-		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-			echo "$(PYTHON) cannot make a virtual environment (Debian, Ubuntu: apt install python3-venv)" >&2; \
-			exit 1; }; }
-	@[ -x $(RUN)/uv ] || $(RUN)/python -m pip install --quiet --disable-pip-version-check \
-		--require-hashes -r requirements-uv.lock
-	@$(RUN)/uv pip sync --quiet --python $(RUN)/python --require-hashes requirements.lock
-	@$(RUN)/uv pip install --quiet --python $(RUN)/python --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m shared.downloads.environment $(VENV)
 	@touch $@

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from shared.downloads import surroundings
+from shared.downloads.failure import Failure, cause_in
 from shared.manifest import Manifest, ProcessComponent
 from shared.messages.base import Fault
 
@@ -130,11 +132,14 @@ def _download(lock: str, host: Host, draft: Path) -> None:
     options = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet")
     files = ("-r", str(draft / "requirements.txt"), "-d", str(draft / "wheels"))
     command = [sys.executable, "-m", "pip", "download", *options, *_elsewhere(host), *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, our own words
+    environment = surroundings.for_pip(os.environ)
+    done = subprocess.run(  # noqa: S603 - no shell, our own words
+        command, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        reason = f"status {done.returncode}\n{done.stderr}".strip().splitlines()[-1]
-        message = f"pip could not get the wheels for {host}: {printable(reason)}"
-        raise BundleRefused([fault("wheels_unavailable", lock, message)])
+        source, cause = environment.get("PIP_INDEX_URL", "pip's index"), printable(cause_in(done.stderr))
+        failure = Failure(f"the wheels for {host}", cause, source, "PIP_INDEX_URL")
+        raise BundleRefused([fault("wheels_unavailable", lock, " · ".join(failure.lines()))])
 
 
 def _elsewhere(host: Host) -> list[str]:

@@ -6,12 +6,15 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from shared.downloads.failure import Failure
+from shared.downloads.surroundings import MAVEN
+
+#: So many are named where more are missing: all of them fail for one reason.
+NAMED = 2
 LOCK = Path(__file__).with_name("kafka-jars.lock")
 
 
@@ -41,6 +44,10 @@ class Jar:
         folder = cache.joinpath(*self.group.split("."), self.artifact, self.version)
         return folder / f"{self.artifact}-{self.version}.jar"
 
+    def url(self, repository: str) -> str:
+        """Where a Maven repository has it."""
+        return f"{repository}/{self.path(Path()).as_posix()}"
+
     def intact(self, cache: Path) -> bool:
         path = self.path(cache)
         if not path.is_file():
@@ -55,41 +62,33 @@ def pinned() -> list[Jar]:
     return [Jar.parse(line) for line in lines if line and not line.startswith("#")]
 
 
-def ensure(cache: Path, doing: Callable[[str], None] = lambda _: None) -> list[Path]:  # noqa: ARG001
+def missing(cache: Path) -> list[Jar]:
+    """Those that are not in `cache`, or damaged there."""
+    return [jar for jar in pinned() if not jar.intact(cache)]
+
+
+def ensure(cache: Path, doing: Callable[[str], None] = lambda _: None) -> list[Path]:
     """Every pinned jar in `cache`, its checksum verified just now; what is missing or damaged is fetched.
 
-    Raises JarError naming all jars that could not be had, each with its reason.
+    `doing` hears how far that is. Raises JarError with what could not be had, why, from where, and what to do.
     """
-    wanted = pinned()
-    if not all(jar.intact(cache) for jar in wanted):
+    if missing(cache):
         cache.mkdir(parents=True, exist_ok=True)
         with _alone(cache):
-            _fetch([jar for jar in wanted if not jar.intact(cache)], cache)
-    return [jar.path(cache) for jar in wanted]
+            _fetch(missing(cache), cache, doing)
+    return [jar.path(cache) for jar in pinned()]
 
 
-def _fetch(jars: list[Jar], cache: Path) -> None:
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        faults = [fault for fault in pool.map(partial(_fetch_one, cache=cache), jars) if fault]
-    if faults:
-        raise JarError("cannot get the Java packages of Kafka:\n  " + "\n  ".join(faults))
-
-
-def _fetch_one(jar: Jar, cache: Path) -> str | None:
+def _fetch(jars: list[Jar], cache: Path, doing: Callable[[str], None]) -> None:
     # Imported only when something is missing: it takes 0.3 s.
-    from jgo.config import GlobalSettings  # noqa: PLC0415
-    from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415
-    from jgo.maven import MavenContext  # noqa: PLC0415
+    from shared.embedded.maven import Fetching  # noqa: PLC0415
 
-    jar.path(cache).unlink(missing_ok=True)
-    # Mirrors in the user's settings of jgo hold; the user's Maven cache is neither read nor written.
-    repositories = {"central": MAVEN_CENTRAL_URL} | GlobalSettings.load().repositories
-    context = MavenContext(repo_cache=cache, remote_repos=repositories, timeout=60)
-    try:
-        context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
-    except Exception as error:  # noqa: BLE001  whatever a resolver raises becomes one line of the report
-        return f"{jar}: {error}"
-    return None if jar.intact(cache) else f"{jar}: the file fetched does not have sha256 {jar.sha256}"
+    fetching = Fetching(jars, cache, doing)
+    if faults := fetching.run():
+        left_out = f" and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+        names = ", ".join(str(jar) for jar, _ in faults[:NAMED]) + left_out
+        what = f"{len(faults)} of Kafka's {len(pinned())} Java packages ({names})"
+        raise JarError(str(Failure(what, faults[0][1], fetching.sources[0], MAVEN)))
 
 
 @contextmanager

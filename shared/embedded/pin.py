@@ -6,6 +6,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+import truststore
 from jgo.env import EnvironmentBuilder, LinkStrategy
 from jgo.maven import MavenContext
 
@@ -29,6 +30,7 @@ def resolve(endpoint: str, folder: Path) -> set[Jar]:
 
 
 def main() -> None:
+    truststore.inject_into_ssl()  # jgo's own downloads know no trust store of the system
     with tempfile.TemporaryDirectory() as folder:
         jars = set().union(*(resolve(endpoint, Path(folder)) for endpoint in ENDPOINTS))
     LOCK.write_text(HEAD + "".join(f"{jar} sha256:{jar.sha256}\n" for jar in sorted(jars, key=str)))

@@ -67,7 +67,7 @@ def start(home: Home, wish: Wish, say: Say, doing: Say = silent, *, detached: bo
     stop(home)
     allocate_ports(home, wish)
     watching.forget_addresses(home)
-    _prepare_servers(home, wish, doing)
+    _prepare_servers(home, wish, say, doing)
     supervisor.write_config(home, wish)
     (home.root / DETACHED).write_text("1" if detached else "")
     daemon = supervisor.spawn(home, detached=detached)
@@ -80,16 +80,17 @@ def start(home: Home, wish: Wish, say: Say, doing: Say = silent, *, detached: bo
     return daemon
 
 
-def _prepare_servers(home: Home, wish: Wish, doing: Say) -> None:
+def _prepare_servers(home: Home, wish: Wish, say: Say, doing: Say) -> None:
     """What each start of a server does anyway, once before: what cannot be had is said here and now."""
     doing(f"preparing {' and '.join(TITLES[name] for name in wish.servers())}")
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(_prepare, home, name, doing) for name in wish.servers()]:
+        for done in [pool.submit(_prepare, home, name, say, doing) for name in wish.servers()]:
             done.result()
 
 
-def _prepare(home: Home, name: str, doing: Say) -> None:
-    if name == "kafka":
+def _prepare(home: Home, name: str, say: Say, doing: Say) -> None:
+    if name == "kafka" and (missing := jars.missing(home.jars)):
+        say(f"fetching Kafka's Java packages, once: {len(missing)} of {len(jars.pinned())}, 45 MB in all")
         jars.ensure(home.jars, doing)
     launch.SERVERS[name](home)
 

@@ -51,6 +51,7 @@ def test_the_demo_ends_right_whatever_is_killed_and_leaves_no_process(home: Home
     assert demo.status == 0, demo.tail()
     assert sorted(killed) == sorted(VICTIMS.values())
     assert "All 12 sites are where they must be" in "".join(demo.said)
+    assert "What to try next" in demo.tail()
     assert left_running(home) == []
 
 

@@ -81,13 +81,13 @@ class Screen:
             self.out.print(renderable)
 
     @contextmanager
-    def busy(self, sentence: str) -> Iterator[None]:
-        """Something that takes its time: a person sees that it goes on."""
+    def busy(self, sentence: str) -> Iterator[Callable[[str], None]]:
+        """Something that takes its time: a person sees that it goes on; the yielded function tells how far."""
         if not self.live:
-            yield
+            yield lambda _: None
             return
-        with self.out.status(Text(sentence)):
-            yield
+        with self.out.status(Text(sentence)) as status:
+            yield lambda further: status.update(Text(further))
 
     @contextmanager
     def progress(self, sentence: str, total: int) -> Iterator[Callable[[int], None]]:

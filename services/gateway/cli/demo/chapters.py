@@ -20,8 +20,9 @@ FIRST, SECOND = BUNDLES[:2]
 
 def start(tour: Tour) -> str:
     """Kafka, PostgreSQL and every service, as processes of their own."""
-    with starting_trouble(), tour.session.screen.busy("starting; the first time, Kafka's packages are fetched"):
-        tour.closing.enter_context(running(tour.home, tour.say))
+    with starting_trouble(), tour.session.screen.busy("starting") as doing:
+        tour.closing.enter_context(running(tour.home, tour.say, doing))
+        doing("waiting for the services")
         wait_until_ready(tour.session)
     _tidy_up(tour)
     return f"the gateway answers at {tour.session.url}"
@@ -52,10 +53,13 @@ def build(tour: Tour) -> str:
     """Five bundles from committed folders; their wheels are downloaded once."""
     folder = tour.home.root / "demo"
     folder.mkdir(exist_ok=True)
-    for name in BUNDLES:
-        with tour.session.screen.busy(f"building {APP} {name}"):
+    for number, name in enumerate(BUNDLES, start=1):
+        with tour.session.screen.busy(
+            f"building {APP} {name}, {number} of {len(BUNDLES)}; its wheels are fetched once"
+        ):
             built = build_one(EXAMPLES / APP / name, folder / f"{name}.tar.gz", tour.home.root)
         tour.releases[name] = built.manifest.version
+        tour.say(f"{APP} {built.manifest.version} is built, {number} of {len(BUNDLES)}")
     return ", ".join(tour.releases.values())
 
 

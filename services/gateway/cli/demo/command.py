@@ -1,8 +1,10 @@
 """`belay demo`: tells the chapters, sums up, and ends with what the applications themselves say."""
 
 import signal
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +18,8 @@ from services.gateway.cli.session import Session
 from shared.embedded.home import Home
 
 CHAPTER_COLUMNS: tuple[Column, ...] = (("", "number"), "chapter", "seconds", ("what happened", "outcome"))
+WIDEST = 40
+"""Columns of the commands to try next."""
 SITE_COLUMNS: tuple[Column, ...] = ("site", "group", ("address", "url"), "version", ("rows kept", "rows"))
 
 
@@ -54,9 +58,11 @@ def demo(
     here = Session(session.screen, home=session.home, patience=PATIENCE_SECONDS)
     tour = Tour(here, Home.open(session.home))
     tour.closing.callback(here.close)
+    stays = session.screen.live and not once
     with tour.closing:
         _tell_all(tour)
-        if session.screen.live and not once:
+        session.screen.note(_what_next(tour, stays))
+        if stays:
             _stay(session.screen)
 
 
@@ -93,8 +99,22 @@ def _last_words(tour: Tour, seconds: float) -> Text:
     )  # fmt: skip
 
 
+def _what_next(tour: Tour, stays: bool) -> Text:
+    """What a newcomer may try, in lines that can be copied."""
+    belay = Path(sys.argv[0]).resolve()
+    command = belay.relative_to(Path.cwd()) if belay.is_relative_to(Path.cwd()) else belay.name
+    steps = (
+        ("which roll-outs there were", "strategy list"),
+        ("why one stopped", f"strategy show demo-{tour.number}-broken-exit"),
+        ("what the broken release said last", "operation list --state failed"),
+    )
+    where = "In another terminal" if stays else f"It stops now, and keeps its data: `{command} up`, then"
+    lines = "".join(f"  {command} {words:<{WIDEST}}  # {why}\n" for why, words in steps)
+    end = "Ctrl-C stops everything. " if stays else ""
+    return Text(f'\nWhat to try next. {where}:\n{lines}{end}Your own sites and releases: README.md, "Use it".')
+
+
 def _stay(screen: Screen) -> None:
-    screen.note("It all runs on: look at the page, try `belay strategy list`. Ctrl-C stops everything.")
     try:
         while True:
             signal.pause()

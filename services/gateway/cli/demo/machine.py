@@ -13,8 +13,10 @@ from shared.embedded.stack import StackError
 
 
 @contextmanager
-def running(home: Home, say: Callable[[str], None]) -> Iterator[None]:
+def running(home: Home, say: Callable[[str], None], doing: Callable[[str], None]) -> Iterator[None]:
     """Start everything, and stop it all at the end, the applications on the sites too.
+
+    `say` hears of each part that is ready, `doing` of what is under way.
 
     What runs in this home already, by `belay up`, is used instead, and left running. Raises StackError.
     """
@@ -24,7 +26,7 @@ def running(home: Home, say: Callable[[str], None]) -> Iterator[None]:
         return
     with stack.alone(home):
         hosts("stop", home)  # left by a run that was killed; their ports are theirs again afterwards
-        guard = Guard(home, say)
+        guard = Guard(home, say, doing)
         try:
             guard.start()
             hosts("start", home)
@@ -38,15 +40,15 @@ def running(home: Home, say: Callable[[str], None]) -> Iterator[None]:
 class Guard:
     """Keeps the supervisor running: killed, it is started again, as `belay up` does it."""
 
-    def __init__(self, home: Home, say: Callable[[str], None]) -> None:
-        self._home, self._say = home, say
+    def __init__(self, home: Home, say: Callable[[str], None], doing: Callable[[str], None]) -> None:
+        self._home, self._say, self._doing = home, say, doing
         self._ends = threading.Event()
         self._daemon: stack.Daemon | None = None
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
 
     def start(self) -> None:
         """Raises StackError; nothing is left running then."""
-        self._daemon = stack.start(self._home, Wish.from_environment({}), lambda _: None)
+        self._daemon = stack.start(self._home, Wish.from_environment({}), self._say, self._doing)
         self._thread.start()
 
     def stop(self) -> None:
