@@ -1,3 +1,3 @@
 """Fixtures of all tests: real Kafka and PostgreSQL, started once for a run and only if a test asks."""
 
-pytest_plugins = ["tests.support.runtime", "tests.support.spreading", "tests.support.world"]
+pytest_plugins = ["tests.support.reaping", "tests.support.runtime", "tests.support.spreading", "tests.support.world"]
