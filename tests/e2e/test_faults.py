@@ -8,7 +8,7 @@ from tests.faults.campaign import play
 from tests.faults.plan import CHEAP, Pace, draw
 from tests.faults.saboteur.points import POINTS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = pytest.mark.e2e
 
 SEED = 11
 SECONDS = 25.0

@@ -10,7 +10,7 @@ from services.gateway.client import ProblemError
 from tests.support.browser import Page, browsing
 from tests.support.system import System, running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 APP = "lamp"
 SITES = tuple(f"oslo-{number:02}" for number in range(12))

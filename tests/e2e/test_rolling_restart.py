@@ -13,9 +13,10 @@ import pytest
 
 from services.gateway.client import Client
 from shared.embedded.programs import SERVICES
+from tests.support.patience import until
 from tests.support.system import System, running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.e2e
 
 REPLICAS = 2
 STOP_SECONDS = 5.0
@@ -90,7 +91,7 @@ def test_a_rolling_restart_of_everything_under_load_is_seen_by_nobody(tmp_path: 
 def prepare(system: System, client: Client) -> None:
     system.register(*(f"oslo-{number:04}" for number in range(SITES)))
     client.upload(system.bundle(APP, VERSION, (0.2, 1)))
-    until(lambda: [r["state"] for r in client.get("/v1/releases")["items"]] == ["available"])
+    until(lambda: [r["state"] for r in client.get("/v1/releases")["items"]] == ["available"], 90)
 
 
 def restart(system: System, number: int) -> dict[str, float]:
@@ -108,7 +109,7 @@ def roll_out(client: Client, number: int) -> None:
     taken(client, "/v1/strategies", {"name": name, **ANEW})
     until(lambda: state(client, name) == "ready")
     taken(client, f"/v1/strategies/{name}/apply", {})
-    until(lambda: state(client, name) == "complete")
+    until(lambda: state(client, name) == "complete", 90)
 
 
 def state(client: Client, strategy: str) -> str:
@@ -180,10 +181,3 @@ def journal(system: System) -> list[bytes]:
 
 def logs_that_say(system: System, words: str) -> list[str]:
     return [log.name for log in system.home.logs.glob("*.log") if words in log.read_text(errors="replace")]
-
-
-def until(holds: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not so within {seconds:g} s"
-        time.sleep(0.1)

@@ -16,11 +16,12 @@ from shared.messages.catalog import CommandAccepted, ReleaseAvailable
 from tests.service.catalog.shelf import put
 from tests.support.bundles import bundle, manifest
 from tests.support.newer import newer_version
+from tests.support.patience import patience
 from tests.support.probe import address, until_ready
 from tests.support.replica import Replica, replica
 from tests.support.world import World
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 EACH = 6
 """Releases published through each gateway in each phase; their commands spread over the catalogs by their digests."""
@@ -106,7 +107,7 @@ async def until_all_know(world: World, gateway: str, apps: Sequence[str]) -> Non
         with client(world, gateway) as http:
             return {app["app"] for app in http.pages("/v1/apps")}
 
-    async with asyncio.timeout(30):
+    async with patience(30):
         while not set(apps) <= await asyncio.to_thread(known):  # noqa: ASYNC110 - a read model is asked
             await asyncio.sleep(0.1)
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.patience import until
 from tests.support.reaper import VARIABLE
-from tests.support.waiting import until
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.service
 
 ROOT = Path(__file__).parents[2]
 VICTIM = "tests/support/interrupted.py"

@@ -16,6 +16,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from tests.support.patience import stretched
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 15.0
 FLAGS = (
@@ -58,7 +60,7 @@ class Page:
     def until(self, holds: Callable[[webdriver.Chrome], Any], what: str, patience: float = PATIENCE) -> Any:
         """Wait for something; a page that is drawn anew meanwhile is looked at again."""
         wait = WebDriverWait(
-            self.driver, patience, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException]
+            self.driver, stretched(patience), poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException]
         )
         try:
             return wait.until(holds)

@@ -9,6 +9,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.telemetry import note_of
+from tests.support.patience import patience
 
 PATIENCE = 60.0
 """Seconds within which a replica has joined, also on a busy machine."""
@@ -24,7 +25,7 @@ def address(home: Path, service: str, instance: str) -> str | None:
 
 async def until_ready(home: Path, service: str, *instances: str) -> None:
     """Until each of these replicas says that it is ready. Readiness is asked for, nobody tells it."""
-    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as http:
+    async with patience(PATIENCE), aiohttp.ClientSession() as http:
         for instance in instances:
             while not await is_ready(http, address(home, service, instance)):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
@@ -51,6 +52,6 @@ async def figures(url: str) -> dict[str, float]:
 
 async def until_figures(url: str, hold: Callable[[dict[str, float]], bool]) -> None:
     """Until the figures are so. They are asked for, nobody tells them."""
-    async with asyncio.timeout(PATIENCE):
+    async with patience(PATIENCE):
         while not hold(await figures(url)):  # noqa: ASYNC110
             await asyncio.sleep(0.1)

@@ -24,6 +24,7 @@ from services.deployer.drivers.process import ProcessDriver
 from services.deployer.drivers.process_care import stop_all
 from services.deployer.keeper.folder import Folder
 from shared.manifest import Health, ProcessComponent
+from tests.support.patience import patience
 
 PROGRAM = """
 import http.server, json, os, pathlib, signal, sys, time
@@ -135,7 +136,7 @@ async def finish(driver: ProcessDriver, *orders: Order, begin: bool = True) -> S
     """Start the orders and wait for the end of all."""
     if begin:
         await driver.start(orders)
-    async with asyncio.timeout(60):
+    async with patience(60):
         while True:
             found = await driver.poll(orders)
             if not any(isinstance(one, Running) for one in found):
@@ -150,7 +151,7 @@ async def reach(driver: ProcessDriver, one: Order) -> Progress:
 
 async def until(happened: Callable[[], bool]) -> None:
     """Other processes ring no bell for us: look until it has happened."""
-    async with asyncio.timeout(20):
+    async with patience(20):
         while not happened():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

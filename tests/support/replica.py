@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from shared import provision
+from tests.support.patience import patience
 from tests.support.world import World
 
 
@@ -45,7 +46,7 @@ class Replica:
         return any(words in line for line in self.log)
 
     async def until_said(self, words: str, seconds: float = 60) -> None:
-        async with asyncio.timeout(seconds):
+        async with patience(seconds):
             while not self.said(words):  # noqa: ASYNC110 - another process rings no bell for us
                 await asyncio.sleep(0.05)
 

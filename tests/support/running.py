@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.support.patience import stretched
+
 STALLED = 120.0
 """Seconds without a line. Beside other load everything takes longer, but something always goes on."""
 
@@ -42,7 +44,7 @@ class Running:
 
     def _next(self) -> str | None:
         try:
-            return self._lines.get(timeout=STALLED)
+            return self._lines.get(timeout=stretched(STALLED))
         except queue.Empty:
             raise AssertionError(f"it said nothing for {STALLED:g} s; at last: {self.tail()}") from None
 

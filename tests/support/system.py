@@ -18,6 +18,7 @@ from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import SERVICES
 from tests.support.bundles import bundle
+from tests.support.patience import stretched
 from tests.support.runtime import JARS
 
 PATIENCE = 150.0
@@ -67,7 +68,7 @@ class System:
 
     def until_ready(self, patience: float = PATIENCE) -> None:
         """Until the gateway answers and every replica says that it is ready."""
-        until = time.monotonic() + patience
+        until = time.monotonic() + stretched(patience)
         replicas: list[dict[str, Any]] = []
         while time.monotonic() < until:
             if (self.home.root / "admin.token").exists():

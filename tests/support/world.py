@@ -23,6 +23,7 @@ from shared.messages.base import CommandAccepted, CommandRejected, Message
 from shared.service import Service, Wire, build
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS, TOPICS
+from tests.support.patience import come
 
 M = TypeVar("M", bound=Message)
 PATIENCE = 45.0
@@ -133,8 +134,7 @@ class World:
 
     async def _wait(self, look: Callable[[], bool], otherwise: str, patience: float) -> None:
         try:
-            async with asyncio.timeout(patience), self.news:
-                await self.news.wait_for(look)
+            await come(self.news, look, lambda: (len(self.seen), len(self.dead)), patience)
         except TimeoutError:
             kinds = [type(e.data).__name__ for e in self.seen][-30:]
             raise AssertionError(f"{otherwise}; last seen: {kinds}; dead letters: {len(self.dead)}") from None

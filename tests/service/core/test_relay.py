@@ -7,6 +7,7 @@ import pytest
 
 from shared.messages.strategy import Site, SitesChanged
 from tests.service.core.counter import wire
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -49,7 +50,7 @@ async def test_a_relay_whose_process_was_stopped_loses_its_shards_to_one_that_li
 
 
 async def test_a_relay_whose_connection_was_cut_stops_when_it_is_told_to(world: World) -> None:
-    async with asyncio.timeout(20), world.run("strategy_orchestrator", wire, relay_fallback_ms=NEVER) as service:
+    async with patience(20), world.run("strategy_orchestrator", wire, relay_fallback_ms=NEVER) as service:
         async with service.ledger.turn() as turn:
             turn.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
         await world.until(SitesChanged)

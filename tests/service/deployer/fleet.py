@@ -26,6 +26,7 @@ from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded, RequestOperation
 from shared.messages.strategy import Site, SitesChanged
 from shared.service import Service, Wire
+from tests.support.patience import patience
 from tests.support.world import World
 
 APP = "shop"
@@ -92,7 +93,7 @@ class Fleet:
 
     async def known(self, service: Service) -> None:
         """Until the deployer has learnt all that was told so far; no event says so, its tables do."""
-        async with asyncio.timeout(10):
+        async with patience(10):
             while not await service.pool.fetchval(LEARNT, self.sequence, self.released, self.withdrawn):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -136,7 +137,7 @@ class Fleet:
 
     async def begun(self, operation_id: str) -> None:
         """Until a device has begun to work on the operation; devices tell it to nobody but their journal."""
-        async with asyncio.timeout(10):
+        async with patience(10):
             while not self.effects(operation_id):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -147,7 +148,7 @@ class Fleet:
         def ended() -> int:
             return sum(operation in wanted for event in self.world.events(Event) for operation in ended_by(event))
 
-        async with asyncio.timeout(30), self.world.news:
+        async with patience(30), self.world.news:
             goal = min(ended() + more, len(wanted))
             await self.world.news.wait_for(lambda: ended() >= goal)
 

@@ -13,6 +13,7 @@ import pytest
 from services.deployer.drivers import Broken, Done, Order, Running
 from services.deployer.drivers.process import ProcessDriver
 from tests.support import process_sites as sites
+from tests.support.patience import patience
 from tests.support.process_sites import Bundles, ask, finish, order, reach
 
 # After one function is before the next, so each gap is tried once.
@@ -111,7 +112,7 @@ async def test_an_order_cancelled_while_it_waits_for_health_stops_what_it_starte
 ) -> None:
     slow = replace(update_of(first, bundles), component=sites.component("says=2.0", "slow=60", stop_seconds=1))
     await driver.start([slow])
-    async with asyncio.timeout(20):
+    async with patience(20):
         while (await driver.poll([slow]))[0] != Running("waits until it is healthy", 70):
             await driver.wait(0.05)
     await driver.cancel([slow])

@@ -19,8 +19,8 @@ from shared.embedded import kafka as embedded_kafka
 from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
+from tests.support.patience import until
 from tests.support.runtime import JARS, end_leftovers
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.service
 
@@ -186,7 +186,6 @@ def test_after_a_kill_of_up_itself_the_next_start_finds_a_clean_house(
     assert [one.pid for one in before if one.is_running()] == []
 
 
-@pytest.mark.timeout(240)
 def test_kafka_and_postgres_come_back_after_a_kill_and_keep_their_data(home: Home, start: Start) -> None:
     wish = Wish(services={"catalog": IDLE}, provision=("true",))
     start(wish)

@@ -19,8 +19,8 @@ from shared.embedded import process, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from shared.embedded.watching import Watch
+from tests.support.patience import until
 from tests.support.runtime import JARS, end_leftovers
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.service
 

@@ -20,6 +20,7 @@ from shared.messages import REGISTRY
 from shared.messages.base import Command, Fault
 from shared.service import Service
 from shared.telemetry import note_of
+from tests.support.patience import patience
 from tests.support.world import World
 
 BUNDLES = "application/gzip"
@@ -66,11 +67,11 @@ class Door:
         assert reply.status == 200, reply.body
         return reply.body
 
-    async def shows(self, path: str, wanted: Any, patience: float = PATIENCE) -> Any:
+    async def shows(self, path: str, wanted: Any, seconds: float = PATIENCE) -> Any:
         """What a resource says, once `wanted(body)` holds; 404 counts as not yet."""
         body: Any = None
         try:
-            async with asyncio.timeout(patience):
+            async with patience(seconds):
                 while True:
                     reply = await self.ask("GET", path)
                     body = reply.body
@@ -120,7 +121,7 @@ async def gateway(world: World, instance: str = "1", **knobs: Any) -> AsyncItera
 
 async def _ready(world: World, instance: str, http: aiohttp.ClientSession) -> str:
     note = note_of(world.home, "gateway", instance)
-    async with asyncio.timeout(PATIENCE):
+    async with patience(PATIENCE):
         while True:
             if note.exists() and (text := note.read_text()):
                 url: str = json.loads(text)["url"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.service.gateway.door import Door
+from tests.support.patience import come
 
 PATIENCE = 20.0
 
@@ -33,8 +34,7 @@ class Listener:
     async def until(self, enough: Callable[[list[Heard]], bool]) -> list[Heard]:
         """What was heard, once it is enough."""
         try:
-            async with asyncio.timeout(PATIENCE), self.news:
-                await self.news.wait_for(lambda: enough(self.heard))
+            await come(self.news, lambda: enough(self.heard), lambda: len(self.heard), PATIENCE)
         except TimeoutError:
             raise AssertionError(f"heard only {[(h.position, h.type) for h in self.heard]}") from None
         return self.heard

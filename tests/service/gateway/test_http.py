@@ -16,6 +16,7 @@ import pytest
 from services.gateway.api import ROUTES
 from shared.messages.strategy import CreateGroup
 from tests.service.gateway.door import Door, gateway
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -77,7 +78,7 @@ class Line:
 
     async def said(self, method: str = "GET") -> Said:
         """The next answer."""
-        async with asyncio.timeout(10):
+        async with patience(10):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
             first, *rest = head.strip().split("\r\n")
             headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in rest)}
@@ -85,7 +86,7 @@ class Line:
             return Said(int(first.split()[1]), headers, await self._reader.readexactly(length))
 
     async def closed(self) -> bool:
-        async with asyncio.timeout(10):
+        async with patience(10):
             return not await self._reader.read()
 
 

@@ -13,6 +13,7 @@ from shared.messages.deployer import RequestOperation
 from tests.service.gateway.door import gateway
 from tests.service.gateway.listener import listening
 from tests.service.gateway.told import progressed, running, sites_changed, state_changed, succeeded
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -121,7 +122,7 @@ async def test_a_quiet_stream_beats_and_moves_the_place_to_resume_from(
     async with gateway(world) as door, listening(door) as all_of_it, listening(door, "?types=group_changed") as none:
         await world.send(sites_changed("a"), sequence=1)
         await all_of_it.until(lambda h: len(h) == 1)
-        async with asyncio.timeout(10), none.news:
+        async with patience(10), none.news:
             await none.news.wait_for(lambda: none.position == 1)
         assert none.heard == []
 

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import Counts, StageProgressed
 from shared.messages.words import StageState
+from tests.support.patience import patience
 from tests.support.probe import PATIENCE, until_ready
 from tests.support.replica import Replica, replica
 from tests.support.world import World
@@ -140,7 +141,7 @@ async def test_a_restore_that_stands_still_is_begun_anew_inside_the_process(worl
         assert await running.end() == 0
     await end_in_a_transaction(world, f"{world.prefix}monitor-watches-v1-changelog")
     async with monitor(world, restore_seconds=2) as running:
-        async with asyncio.timeout(60):
+        async with patience(60):
             while sum("nothing restored" in line for line in running.log) < 2:  # noqa: ASYNC110 - it rings no bell
                 await asyncio.sleep(0.05)
         assert await running.end() == 0

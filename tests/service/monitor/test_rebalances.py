@@ -14,6 +14,7 @@ from faust.types import TP
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
 from tests.service.monitor.test_monitor import forecast, progress
+from tests.support.patience import patience
 from tests.support.world import PATIENCE, World
 
 pytestmark = pytest.mark.service
@@ -48,7 +49,7 @@ async def rebalance(running: Monitor) -> None:
     app = running.life.store.app
     before = app.rebalancing_count
     await in_its_thread(running, kafka_of(running)._coordinator.request_rejoin)
-    async with asyncio.timeout(PATIENCE):
+    async with patience(PATIENCE):
         while app.rebalancing_count == before or not running.life.sweep.joined:  # noqa: ASYNC110 - faust rings no bell
             await asyncio.sleep(0.01)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.patience import patience
+
 
 @dataclass(slots=True)
 class Receiver:
@@ -34,7 +36,7 @@ class Receiver:
 
     async def until(self, enough: Callable[["Receiver"], bool]) -> None:
         """Wait until what came is enough."""
-        async with asyncio.timeout(20), self.news:
+        async with patience(20), self.news:
             await self.news.wait_for(lambda: enough(self))
 
     @property

@@ -3,10 +3,11 @@
 import asyncio
 
 from shared.service import Service
+from tests.support.patience import patience
 
 
 async def come_true(service: Service, query: str) -> None:
     """Until the query answers true, for at most 20 seconds."""
-    async with asyncio.timeout(20):
+    async with patience(20):
         while not await service.pool.fetchval(query):  # noqa: ASYNC110 - a row rings no bell
             await asyncio.sleep(0.02)

@@ -1,6 +1,5 @@
 """Events become stored notifications: once each, readable, bounded."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from shared.messages.notifier import MarkNotificationsRead, NotificationRaised, 
 from shared.messages.strategy import Counts, Site, SitesChanged, StrategyStateChanged, Why
 from shared.messages.words import NotificationTopic, StrategyState
 from tests.service.notifier.rows import come_true
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -170,7 +170,7 @@ async def test_replicas_that_tell_of_two_things_at_once_never_wait_for_each_othe
         world.run("notifier", wire) as service,
         service.pool.acquire() as one,
         service.pool.acquire() as two,
-        asyncio.timeout(20),
+        patience(20),
     ):
         turns = [one.transaction(), two.transaction()]
         for conn, turn in zip((one, two), turns, strict=True):

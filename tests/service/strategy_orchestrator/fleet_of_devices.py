@@ -22,6 +22,7 @@ from shared.messages.deployer import (
 from shared.messages.strategy import RegisterSites, Site, StrategySpec
 from shared.messages.words import DeploymentStatus
 from shared.service import Service
+from tests.support.patience import patience
 from tests.support.world import World
 
 APP = "shop"
@@ -169,6 +170,6 @@ def spec(**fields: object) -> StrategySpec:
 
 async def learned(service: Service, count: int = 1) -> None:
     """Until the orchestrator has heard of so many releases; no event says so, its table does."""
-    async with asyncio.timeout(10):
+    async with patience(10):
         while await service.pool.fetchval("select count(*) from release") < count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

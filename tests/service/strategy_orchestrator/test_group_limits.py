@@ -1,6 +1,5 @@
 """A group's limit holds for its sites in every strategy, beside that of the stage, at every instant."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,6 +26,7 @@ from shared.messages.strategy import (
 from shared.messages.words import StrategyState
 from shared.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import Devices, learned, publish, spec
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -52,7 +52,7 @@ class Grouped(Devices):
         return self.fate
 
     async def until_held(self, count: int) -> None:
-        async with asyncio.timeout(20), self.world.news:
+        async with patience(20), self.world.news:
             await self.world.news.wait_for(lambda: len(self.held) >= count)
 
 

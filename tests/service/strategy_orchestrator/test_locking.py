@@ -12,6 +12,7 @@ from shared.codec import Envelope
 from shared.messages.strategy import CommandAccepted, CreateStrategy, PauseStrategy
 from shared.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import learned, publish, register, spec
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -24,7 +25,7 @@ async def test_they_wait_for_each_other_in_one_order_however_their_messages_come
         await register(world, 2)
         for name in ("a", "b"):
             assert isinstance(await world.ask(CreateStrategy(spec=spec(name=name)), message_id=name), CommandAccepted)
-        async with asyncio.timeout(20):
+        async with patience(20):
             await asyncio.gather(*(move(service, names) for names in (["a", "b"], ["b", "a"]) * 3))
 
 

@@ -32,6 +32,7 @@ from shared.messages.strategy import (
 from shared.messages.words import StrategyState
 from shared.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import Devices, learned, publish, register, spec
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -243,7 +244,7 @@ async def test_an_end_that_comes_after_a_later_one_changes_nothing(world: World)
 
 async def started(service: Service, operation: str | None) -> None:
     """Until the only site is known to run this single operation, or none."""
-    async with asyncio.timeout(20):
+    async with patience(20):
         while await service.pool.fetchval("select operation_id from site") != operation:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
