@@ -12,6 +12,7 @@ from tests.bench.bench import Bench
 from tests.bench.figures import FIGURES, Figure, chosen
 from tests.bench.result import as_json, broken
 from tests.bench.rig import console
+from tests.support.reaping import reaped
 
 BREAKS = (RuntimeError, TimeoutError, ValueError, OSError, ProblemError, Unreachable, subprocess.SubprocessError)
 
@@ -69,7 +70,8 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         sys.stderr.write(f"bench: {error}\n")
         return 2
-    found = measure(figures, Bench(options.runs, tuple(options.sites) if options.sites else None, options.patience))
+    with reaped():
+        found = measure(figures, Bench(options.runs, tuple(options.sites) if options.sites else None, options.patience))
     if not (options.figures or options.sites):
         console.print(f"picture: {chart.draw(results.kept())}")
     return 1 if any("broken" in figure for figure in found["figures"].values()) else 0

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from tests.faults import plan, report
 from tests.faults.campaign import Round, play
+from tests.support.reaping import reaped
 
 LANES = (200, 400, 800, 2000)
 ROUND_SECONDS = 300.0
@@ -42,7 +43,8 @@ def main() -> None:
     chosen = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of each connection that we cut
     try:
-        rounds = asyncio.run(ended_by_signal(campaign(chosen)))
+        with reaped():
+            rounds = asyncio.run(ended_by_signal(campaign(chosen)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit("stopped; nothing was left behind")
     result = report.summary(rounds)
