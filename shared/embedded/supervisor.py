@@ -8,7 +8,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Iterator
@@ -26,6 +25,8 @@ from shared.embedded.programs import PRIVATE, Program, Wish, servers, services
 NAME = "supervisord"
 #: A socket's path is at most 104 bytes long on macOS, 108 on Linux.
 LONGEST_SOCKET = 100
+#: Where it lies otherwise. Not TMPDIR: that may be long too, or another one when `down` looks for it.
+SHORT = Path("/tmp")  # noqa: S108  a folder of our own below, which only we may enter
 #: Try for ever: a service that cannot start now may when its cause is gone. Each wait is a second longer.
 RETRIES = 1_000_000
 
@@ -110,10 +111,10 @@ def _socket(home: Home) -> Path:
     if len(os.fsencode(path)) <= LONGEST_SOCKET:
         return path
     name = hashlib.sha256(bytes(home.root)).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"belay-{os.getuid()}-{name}"
+    folder = SHORT / f"belay-{os.getuid()}-{name}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user: set TMPDIR, or a shorter BELAY_HOME")
+        raise PermissionError(f"{folder} belongs to another user: choose a shorter BELAY_HOME")
     return folder / "supervisor.sock"
 
 

@@ -1,5 +1,6 @@
 """A process is known by pid and birth, never by pid alone."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.embedded import process
+from shared.embedded import process, supervisor
 from shared.embedded.home import Home
 from shared.embedded.postgres import drop_stale_lock
 
@@ -79,3 +80,18 @@ def test_secrets_are_made_once_and_readable_by_their_owner_alone(home: Home) -> 
     assert home.secret("postgres") == home.secret("postgres")
     assert (home.secrets / "postgres").stat().st_mode & 0o777 == 0o600
     assert home.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_deep_home_is_found_again_whatever_folder_for_temporary_things_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.open(tmp_path / "deep" / ("x" * 60) / ("y" * 60))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / ("z" * 90)))
+    sockets = {supervisor._socket(home)}
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    sockets.add(supervisor._socket(home))
+    [socket] = sockets
+    assert len(os.fsencode(socket)) <= supervisor.LONGEST_SOCKET
+    assert socket.parent.stat().st_mode & 0o777 == 0o700
+    socket.parent.rmdir()
