@@ -177,6 +177,9 @@ EXAMPLES: tuple[Message, ...] = (
     notifier.MarkNotificationsRead(ids=(1, 2)),
     notifier.AddSubscription.model_validate({"name": "pager", "url": "https://hooks.example.org/belay"}),
     notifier.RemoveSubscription(name="pager"),
+    notifier.EnableSubscription(name="pager"),
+    notifier.SendTestNotification(name="pager"),
+    notifier.RedeliverNotifications(name="pager", deliveries=("12:pager",)),
     _accepted(notifier.CommandAccepted, notifier.AddSubscription.TYPE, "pager"),
     _rejected(notifier.CommandRejected, notifier.RemoveSubscription.TYPE, "pager"),
     notifier.NotificationRaised(
@@ -189,6 +192,25 @@ EXAMPLES: tuple[Message, ...] = (
     notifier.NotificationsRead(inbox="everyone", ids=(1,)),
     notifier.SubscriptionChanged(
         name="pager", url="https://hooks.example.org/belay", topics=(words.NotificationTopic.ERROR,), state="active"
+    ),
+    notifier.DeliveriesChanged(
+        subscription="pager",
+        deliveries=(
+            notifier.Delivery(
+                delivery_id="12:pager",
+                nth=2,
+                notification_id=12,
+                topic=words.NotificationTopic.ERROR,
+                message="The update of shop on oslo-1 failed",
+                state=notifier.DeliveryState.WAITING,
+                tries=1,
+                status=503,
+                milliseconds=87,
+                reason="the target answered 503",
+                next_try_at=AT,
+                at=AT,
+            ),
+        ),
     ),
     notifier.DeliveryDied(
         delivery_id="1.pager", notification_id=1, subscription="pager", tries=10, reason="503 every time"

@@ -39,9 +39,9 @@ async def wire(service: Service) -> None:
 async def _deliver(service: Service, desk: Desk) -> None:
     """Work the delivery jobs until cancelled."""
     settings = desk.settings
-    webhook = WebhookChannel(desk.key, settings.allow_private_targets, settings.timeout_seconds)
+    webhook = WebhookChannel(desk.key, settings)
     channels: Channels = {"webhook": webhook, "log": LogChannel()}
-    courier = Courier(service.ledger, channels, settings, service.metrics.registry)
+    courier = Courier(service.ledger, channels, desk, service.metrics.registry)
     worker = Worker(
         service.ledger,
         lanes.QUEUE,

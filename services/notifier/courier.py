@@ -1,17 +1,20 @@
 """The courier: performs delivery jobs. One try outside of any transaction, then one turn with what it led to."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from services.notifier import lanes, store
 from services.notifier.channels import Channels
-from services.notifier.domain import BackOff, DeliveryState, Outcome, Parcel, Verdict, judge
-from services.notifier.settings import NotifierSettings
+from services.notifier.desk import Desk
+from services.notifier.domain import Outcome, Parcel, Verdict, judge
+from services.notifier.news import note_of_dead
+from services.notifier.raising import raise_notes
+from services.notifier.telling import tell_deliveries, tell_subscription
 from shared.ledger import Job, Ledger, Turn
-from shared.messages.notifier import DeliveryDied, SubscriptionChanged
+from shared.messages.notifier import DeliveryDied, DeliveryState
 
 log = structlog.get_logger()
 
@@ -19,14 +22,10 @@ log = structlog.get_logger()
 class Courier:
     """Delivers what the lanes let through. A crash between the try and its turn tries again: receivers know the id."""
 
-    def __init__(
-        self, ledger: Ledger, channels: Channels, settings: NotifierSettings, registry: CollectorRegistry
-    ) -> None:
+    def __init__(self, ledger: Ledger, channels: Channels, desk: Desk, registry: CollectorRegistry) -> None:
         self._ledger = ledger
         self._channels = channels
-        self._limit = settings.per_subscription
-        first, most = timedelta(seconds=settings.back_off_seconds), timedelta(seconds=settings.back_off_most_seconds)
-        self._back_off = BackOff(settings.delivery_tries, first, most)
+        self._desk = desk
         self._tries = Counter("belay_delivery_tries", "Tries to deliver, by result", ["result"], registry=registry)
 
     async def perform(self, job: Job) -> None:
@@ -47,36 +46,32 @@ class Courier:
             await turn.finish_jobs(lanes.QUEUE, [job])
 
     async def _settle(self, job: Job, parcel: Parcel, outcome: Outcome, started_at: datetime) -> None:
+        settings = self._desk.settings
         async with self._ledger.turn() as turn:
             spread = random.random()  # noqa: S311 - spreads retries, guards nothing
-            verdict = judge(parcel, outcome, self._back_off, turn.now, spread)
-            if not await _still_ours(turn, job, verdict):
+            verdict = judge(parcel, outcome, settings.retry_waits, turn.now, spread)
+            if job.id not in await turn.finish_jobs(lanes.QUEUE, [job]):
+                return  # its lease was lost: another worker decides
+            if not await store.note_try(turn.conn, parcel, outcome, verdict, started_at, turn.now):
                 return
-            if not await store.note_try(turn.conn, parcel, verdict, started_at, turn.now):
-                return
-            if verdict.state is DeliveryState.DEAD:
-                await _mourn(turn, parcel, verdict)
-            if verdict.retry_at is None:
-                await lanes.fill(turn, [parcel.subscription], self._limit)
+            if verdict.quiet_until:
+                await store.quiet_subscription(turn.conn, parcel.subscription, verdict.quiet_until)
+            await tell_deliveries(turn, [parcel.delivery_id])
+            if verdict.state is DeliveryState.DEAD and not parcel.is_test:
+                await self._mourn(turn, parcel, verdict)
+            await lanes.fill(turn, [parcel.subscription], settings.per_subscription)
 
-
-async def _still_ours(turn: Turn, job: Job, verdict: Verdict) -> bool:
-    """Give the job back or take it off; False when its lease was lost: then another worker decides."""
-    if verdict.retry_at is not None:
-        return job.id in await turn.return_jobs(lanes.QUEUE, [(job, verdict.retry_at)])
-    return job.id in await turn.finish_jobs(lanes.QUEUE, [job])
-
-
-async def _mourn(turn: Turn, parcel: Parcel, verdict: Verdict) -> None:
-    """Tell of a dead delivery, and of its subscription if that is at fault."""
-    facts = {"subscription": parcel.subscription, "notification_id": parcel.notification_id}
-    log.warning("a delivery is dead", action="delivery_died", reason=verdict.reason, **facts)
-    died = DeliveryDied(delivery_id=parcel.delivery_id, tries=verdict.tries, reason=verdict.reason, **facts)
-    turn.emit(died, sequence=1)
-    if not verdict.subscription_dead:
-        return
-    ended = await store.end_subscription(turn.conn, parcel.subscription, "dead", verdict.reason, turn.now)
-    if ended:
-        url, topics, sequence = ended
-        changed = {"name": parcel.subscription, "url": url, "topics": topics, "reason": verdict.reason}
-        turn.emit(SubscriptionChanged(state="dead", **changed), sequence=sequence)
+    async def _mourn(self, turn: Turn, parcel: Parcel, verdict: Verdict) -> None:
+        """Tell of a dead delivery, and of its subscription if that is at fault."""
+        facts = {"subscription": parcel.subscription, "notification_id": parcel.notification_id}
+        log.warning("a delivery is dead", action="delivery_died", reason=verdict.reason, **facts)
+        died = DeliveryDied(delivery_id=parcel.delivery_id, tries=verdict.tries, reason=verdict.reason, **facts)
+        turn.emit(died, sequence=1)
+        if not verdict.subscription_dead:
+            return
+        ended = await store.end_subscription(turn.conn, parcel.subscription, "dead", verdict.reason, turn.now)
+        if ended:
+            subscription, dropped = ended
+            tell_subscription(turn, subscription)
+            await tell_deliveries(turn, dropped)
+            await raise_notes(self._desk, turn, [(None, note_of_dead(subscription.name, verdict.reason))])

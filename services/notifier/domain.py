@@ -1,9 +1,12 @@
 """The rules of the notifier: the life of a delivery, and why commands are refused. What is news stands in news.py."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
+from shared.messages.notifier import DeliveryState, FailedOperation, WebhookFormat
 from shared.messages.words import NotificationTopic as Topic
 
 
@@ -14,30 +17,24 @@ class Reason(StrEnum):
     UNKNOWN_INBOX = "unknown_inbox"
     SUBSCRIPTION_EXISTS = "subscription_exists"
     UNKNOWN_SUBSCRIPTION = "unknown_subscription"
+    UNKNOWN_DELIVERY = "unknown_delivery"
+    WRONG_STATE = "wrong_state"
     TARGET_NOT_ALLOWED = "target_not_allowed"
     UNKNOWN_HOST = "unknown_host"
     BAD_SECRET = "bad_secret"  # noqa: S105 - a word, not a secret
-
-
-class DeliveryState(StrEnum):
-    """The life of one notification on its way to one subscription. Terminal: delivered, dead, dropped."""
-
-    WAITING = "waiting"
-    QUEUED = "queued"
-    DELIVERED = "delivered"
-    DEAD = "dead"
-    DROPPED = "dropped"
+    BAD_TEMPLATE = "bad_template"
 
 
 _D = DeliveryState
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     _D.WAITING: frozenset({_D.QUEUED, _D.DROPPED}),
-    _D.QUEUED: frozenset({_D.QUEUED, _D.DELIVERED, _D.DEAD, _D.DROPPED}),
-    _D.DELIVERED: frozenset(),
-    _D.DEAD: frozenset(),
-    _D.DROPPED: frozenset(),
+    _D.QUEUED: frozenset({_D.WAITING, _D.DELIVERED, _D.DEAD, _D.DROPPED}),
+    _D.DELIVERED: frozenset({_D.WAITING}),
+    _D.DEAD: frozenset({_D.WAITING}),
+    _D.DROPPED: frozenset({_D.WAITING}),
 }
-"""waiting = behind others of its subscription; queued = with the workers, for the first or a further try."""
+"""waiting = behind others of its subscription, or for its next try; queued = with the workers. What has ended waits
+again when somebody asks for it."""
 
 
 class Result(StrEnum):
@@ -54,6 +51,10 @@ class Outcome:
 
     result: Result
     reason: str = ""
+    status: int | None = None
+    """HTTP status; None where there was no answer."""
+    retry_after: timedelta | None = None
+    """How long the target wants to be left alone (`Retry-After`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Parcel:
     """A notification on its way to a subscription, with all that a channel needs to deliver it."""
 
     delivery_id: str
-    notification_id: int
+    notification_id: int | None
+    """None = a test call."""
+    message_id: str
     topic: Topic
     message: str
     about: str
@@ -74,48 +77,66 @@ class Parcel:
     tries: int
     first_tried_at: datetime | None
     last_success_at: datetime | None
+    count: int = 1
+    failures: tuple[FailedOperation, ...] = ()
+    format: WebhookFormat = WebhookFormat.STANDARD
+    template: Mapping[str, Any] | None = None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether somebody only wants to know whether the target answers."""
+        return self.notification_id is None
 
 
-@dataclass(frozen=True, slots=True)
-class BackOff:
-    """How patient the notifier is: `tries` in all, `first` after the first failure, doubling up to `most`."""
+RETRY_WAITS: tuple[float, ...] = (5, 30, 120, 300, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 25_800)
+"""Seconds before each further try: 13 tries over 24 hours, as Standard Webhooks advises, so that a target that is down
+for a night loses nothing."""
 
-    tries: int
-    first: timedelta
-    most: timedelta
+JITTER = 0.2
+"""Each wait is drawn from the wait to so much more, so that retries do not come in step; never from less, so that the
+24 hours are kept."""
+
+LONGEST_WAIT = timedelta(hours=24)
+"""A target that wants to be left alone for longer is asked after so long all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The state a try leads to: when to try again (queued), and whether the subscription is found dead."""
+    """The state a try leads to: when to try again (waiting), and whether the subscription is found dead."""
 
     state: DeliveryState
     tries: int
     reason: str = ""
     retry_at: datetime | None = None
     subscription_dead: bool = False
+    quiet_until: datetime | None = None
+    """The target wants nothing at all before that."""
 
 
-def judge(parcel: Parcel, outcome: Outcome, back_off: BackOff, now: datetime, spread: float) -> Verdict:
-    """What a try leads to. `spread` (0 to 1) draws the wait from its upper half, so that retries do not come in step.
+def judge(parcel: Parcel, outcome: Outcome, waits: Sequence[float], now: datetime, spread: float) -> Verdict:
+    """What a try leads to. `waits` are seconds before each further try, `spread` (0 to 1) is the draw of the jitter.
 
     A subscription is found dead when it says so itself, or when a delivery used up its tries and nothing else
-    reached the target meanwhile: then the target is at fault, not the message.
+    reached the target meanwhile: then the target is at fault, not the message. A test call is tried once, and proves
+    nothing.
     """
     tries = parcel.tries + 1
     if outcome.result is Result.DELIVERED:
         return Verdict(_D.DELIVERED, tries)
+    if parcel.is_test:
+        return Verdict(_D.DEAD, tries, outcome.reason)
     if outcome.result is Result.GONE:
         return Verdict(_D.DEAD, tries, outcome.reason, subscription_dead=True)
-    if tries >= back_off.tries:
-        return Verdict(_D.DEAD, tries, outcome.reason, subscription_dead=_never_reached(parcel))
-    return Verdict(_D.QUEUED, tries, outcome.reason, retry_at=now + wait_after(tries, back_off, spread))
+    quiet_until = now + min(outcome.retry_after, LONGEST_WAIT) if outcome.retry_after else None
+    if tries > len(waits):
+        return Verdict(_D.DEAD, tries, outcome.reason, None, _never_reached(parcel), quiet_until)
+    retry_at = max(now + wait_after(tries, waits, spread), quiet_until or now)
+    return Verdict(_D.WAITING, tries, outcome.reason, retry_at, quiet_until=quiet_until)
 
 
-def wait_after(tries: int, back_off: BackOff, spread: float) -> timedelta:
+def wait_after(tries: int, waits: Sequence[float], spread: float) -> timedelta:
     """The wait after so many failed tries."""
-    doubled = back_off.first * (1 << min(tries - 1, 30))
-    return min(doubled, back_off.most) * (0.5 + spread / 2)
+    return timedelta(seconds=waits[tries - 1] * (1 + JITTER * spread))
 
 
 def _never_reached(parcel: Parcel) -> bool:

@@ -1,14 +1,18 @@
 """What the notifier does with each message: events become notifications, commands mark and subscribe."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from services.notifier import lanes, store
+from services.notifier import gathering, lanes, store
 from services.notifier.desk import Desk
 from services.notifier.domain import Reason
-from services.notifier.news import Note, note_of, note_of_sites
-from services.notifier.subscriptions import add_subscription, remove_subscription
+from services.notifier.gathering import raise_or_gather
+from services.notifier.news import FAILURES_TOLD, Note, failure_of, note_of, notes_of_sites, with_failures
+from services.notifier.raising import Told
+from services.notifier.redelivery import redeliver, send_test
+from services.notifier.subscriptions import add_subscription, enable_subscription, remove_subscription
 from shared.codec import Attributes, Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Timer, Turn
@@ -19,33 +23,51 @@ from shared.messages.monitor import FailureRateHigh, StrategySilent
 from shared.messages.notifier import (
     INBOX,
     AddSubscription,
+    EnableSubscription,
     MarkNotificationsRead,
-    NotificationRaised,
     NotificationsRead,
+    RedeliverNotifications,
     RemoveSubscription,
+    SendTestNotification,
 )
 from shared.messages.strategy import SitesChanged, StrategyStateChanged
+from shared.messages.words import StrategyState
 
 IDS_AT_ONCE = 1_000
 """The most numbers that one `NotificationsRead` lists."""
 
 
-Told = tuple[Envelope[Any], Note]
-
 # -- events -------------------------------------------------------------------------------------------------------
 
 
 async def tell(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[Event]]) -> None:
-    """Raise what is news. Most events are none (a strategy's operations), and cost nothing but their reading."""
-    told = [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))]
-    await _raise_fresh(desk, turn, told)
+    """Raise what is news."""
+    await _raise_fresh(desk, turn, [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))])
+
+
+async def tell_of_failures(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[OperationFailed]]) -> None:
+    """Single operations are news; of those of a strategy the first are kept until it comes to a stop."""
+    places: Counter[str] = Counter()
+    kept = []
+    for envelope in envelopes:
+        if (strategy_id := envelope.data.strategy_id) and places[strategy_id] < FAILURES_TOLD:
+            places[strategy_id] += 1
+            kept.append((strategy_id, envelope.time, failure_of(envelope.data), places[strategy_id]))
+    if kept:
+        await store.add_failures(turn.conn, kept, FAILURES_TOLD)
+    await tell(desk, turn, envelopes)
 
 
 async def tell_of_strategies(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[StrategyStateChanged]]) -> None:
-    """The same, and remember what strategies are called."""
+    """Remember what strategies are called, and tell of those that came to an end or a stop with their failures."""
     names = [(envelope.data.strategy_id, envelope.data.name) for envelope in envelopes]
     await store.learn_names(turn.conn, names, turn.now)
-    await tell(desk, turn, envelopes)
+    told = [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))]
+    failures = await store.find_failures(turn.conn, [note.about for _, note in told]) if told else {}
+    await _raise_fresh(desk, turn, [(e, with_failures(note, failures.get(note.about, ()))) for e, note in told])
+    begun = {e.data.strategy_id: e.data.at for e in envelopes if e.data.state is StrategyState.APPLYING}
+    if begun:
+        await store.forget_failures(turn.conn, list(begun.items()))
 
 
 async def tell_of_advice(
@@ -58,34 +80,21 @@ async def tell_of_advice(
 
 
 async def tell_of_sites(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[SitesChanged]]) -> None:
-    """One notification for all sites that changed together."""
+    """One notification for all sites that change about the same time."""
     fresh = await store.hear(turn.conn, [envelope.id for envelope in envelopes], turn.now)
     changes = [envelope for envelope in envelopes if envelope.id in fresh]
-    if changes:
-        note = note_of_sites([change.data for change in changes])
-        await _raise(desk, turn, [(changes[0], note)])
+    await raise_or_gather(desk, turn, [(e, note) for e in changes for note in notes_of_sites(e.data)])
 
 
-async def _raise_fresh(desk: Desk, turn: Turn, told: Sequence[Told]) -> None:
+async def _raise_fresh(desk: Desk, turn: Turn, told: Sequence[tuple[Envelope[Any], Note]]) -> None:
     """Raise notes, but none of an event that was heard before, and no warning in its quiet time."""
     if told:
         fresh = await store.hear(turn.conn, [envelope.id for envelope, _ in told], turn.now)
         once = _once([(envelope, note) for envelope, note in told if envelope.id in fresh])
-        await _raise(desk, turn, await _not_quiet(desk, turn, once))
+        await raise_or_gather(desk, turn, await _not_quiet(desk, turn, once))
 
 
-async def _raise(desk: Desk, turn: Turn, told: Sequence[Told]) -> None:
-    """Store, emit and deliver."""
-    if not told:
-        return
-    numbers = await store.put_notifications(turn.conn, [note for _, note in told], turn.now)
-    for number, (envelope, note) in zip(numbers, told, strict=True):
-        turn.emit(_raised(number, note, turn), sequence=1, cause=envelope)
-    concerned = await store.put_deliveries(turn.conn, numbers)
-    await lanes.fill(turn, concerned, desk.settings.per_subscription)
-
-
-def _once(told: Sequence[Told]) -> list[Told]:
+def _once(told: Sequence[tuple[Envelope[Any], Note]]) -> list[Told]:
     """Each event, and each warning, once: a batch may hold the same record twice."""
     first: dict[str, Told] = {}
     for envelope, note in told:
@@ -100,17 +109,6 @@ async def _not_quiet(desk: Desk, turn: Turn, told: list[Told]) -> list[Told]:
     until = turn.now + timedelta(seconds=desk.settings.quiet_seconds)
     may_speak = await store.begin_quiet(turn.conn, keys, turn.now, until)
     return [(envelope, note) for envelope, note in told if not note.quiet_key or note.quiet_key in may_speak]
-
-
-def _raised(number: int, note: Note, turn: Turn) -> NotificationRaised:
-    return NotificationRaised(
-        notification_id=number,
-        topic=note.topic,
-        message=note.message,
-        about=note.about,
-        link=note.link,
-        raised_at=turn.now,
-    )
 
 
 # -- commands -----------------------------------------------------------------------------------------------------
@@ -172,23 +170,30 @@ async def prune(desk: Desk, turn: Turn, _: Sequence[Timer]) -> None:
 HANDLERS: dict[type[Message], Callable[[Desk, Turn, Sequence[Envelope[Any]]], Awaitable[list[Verdict] | None]]] = {
     AddSubscription: add_subscription,
     RemoveSubscription: remove_subscription,
+    EnableSubscription: enable_subscription,
+    SendTestNotification: send_test,
+    RedeliverNotifications: redeliver,
     MarkNotificationsRead: mark_read,
     SitesChanged: tell_of_sites,
     ReleaseAvailable: tell,
     ReleaseRejected: tell,
     ReleaseWithdrawn: tell,
     OperationSucceeded: tell,
-    OperationFailed: tell,
+    OperationFailed: tell_of_failures,
     StrategyStateChanged: tell_of_strategies,
     FailureRateHigh: tell_of_advice,
     StrategySilent: tell_of_advice,
 }
 
-TIMERS: dict[str, Callable[[Desk, Turn, Sequence[Timer]], Awaitable[None]]] = {"prune": prune}
+TIMERS: dict[str, Callable[[Desk, Turn, Sequence[Timer]], Awaitable[None]]] = {
+    "prune": prune,
+    gathering.TIMER: gathering.tell_gathered,
+    lanes.TIMER: lanes.fill_when_due,
+}
 
 
 def of_a_strategy(attributes: Attributes) -> bool:
-    """Whether a record is how a step's operation ended, by its headers alone: the strategy speaks for its sites.
+    """Whether a record is how a step's operation succeeded, by its headers alone: the strategy speaks for its sites.
 
     What a strategy asks for carries the strategy's id as its correlation, and begins the operation's id with it.
     """
@@ -197,4 +202,4 @@ def of_a_strategy(attributes: Attributes) -> bool:
     return attributes.get("ce_subject", "").startswith(attributes.get("ce_correlationid", "") + ".")
 
 
-ENDS = frozenset({OperationSucceeded.TYPE, OperationFailed.TYPE})
+ENDS = frozenset({OperationSucceeded.TYPE})

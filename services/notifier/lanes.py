@@ -1,15 +1,28 @@
-"""Lanes: each subscription has a few places with the workers, so that a slow target holds up nobody but itself."""
+"""Lanes: each subscription has a few places with the workers, so that a slow target holds up nobody but itself.
 
-from collections.abc import Iterable
+A delivery that failed leaves its place and waits for its next try in the table: a target that is down for a day must
+not hold its places for a day.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from services.notifier import store
-from shared.ledger import Turn
+from services.notifier.desk import Desk
+from shared.ledger import Timer, Turn
 
 QUEUE = "delivery"
+TIMER = "deliver"
 
 
-async def fill(turn: Turn, subscriptions: Iterable[str], limit: int) -> None:
-    """Hand waiting deliveries to the workers where their subscriptions have a place free."""
-    if names := sorted(subscriptions):
-        admitted = await store.admit(turn.conn, names, limit)
+async def fill(turn: Turn, subscriptions: Iterable[str], limit: int, *, patient: bool = True) -> None:
+    """Hand waiting deliveries to the workers where their subscriptions have a place free; come again for the others."""
+    if names := sorted(set(subscriptions)):
+        admitted, due = await store.admit(turn.conn, names, limit, turn.now, patient)
         await turn.put_jobs(QUEUE, [(delivery_id, {}) for delivery_id in admitted])
+        for name, due_at in due.items():
+            turn.set_timer(TIMER, name, due_at)
+
+
+async def fill_when_due(desk: Desk, turn: Turn, timers: Sequence[Timer]) -> None:
+    """Timer: some of these subscriptions' deliveries may be tried again."""
+    await fill(turn, [timer.key for timer in timers], desk.settings.per_subscription, patient=False)

@@ -1,19 +1,26 @@
 """What is worth telling people, and in which words: one table from events to notes. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.messages.base import Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
 from shared.messages.monitor import FailureRateHigh, StrategySilent
+from shared.messages.notifier import FailedOperation
 from shared.messages.strategy import SitesChanged, StrategyStateChanged
 from shared.messages.words import NotificationTopic as Topic
 from shared.messages.words import StrategyState
 
 Names = Mapping[str, str]
 """Names of strategies by their ids, as far as they are known."""
+
+
+FAILURES_TOLD = 3
+"""Of those that a strategy, or a gathered note, speaks for: the first ones explain the others."""
+
+PHASES_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,59 @@ class Note:
     about: str
     link: str = ""
     quiet_key: str = ""
+    family: str = ""
+    """Of which kind it is, where many of the kind may come at once: see `FAMILIES`."""
+    item: str = ""
+    """What it is called among others of its family."""
+    count: int = 1
+    failures: tuple[FailedOperation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Notes of one kind, caused by one actor, that are told as one when they are many. Times in seconds."""
+
+    topic: Topic
+    link: str
+    words: str
+    """What is said of them, after their number."""
+    alone: int
+    """So many are told one by one before the others are gathered."""
+    quiet: float
+    """The gathered ones are told when none has come for so long,"""
+    most: float
+    """or when the first of them is so old."""
+
+
+REST_SECONDS = 60.0
+"""After a family has been quiet for so long its next ones are told one by one again."""
+
+FAMILIES: dict[str, Family] = {
+    # An import comes as many commands; nobody is waked up by it, so all of it is awaited.
+    "sites": Family(Topic.DISCOVER, "/v1/sites", "sites registered or changed", alone=0, quiet=3, most=600),
+    "releases": Family(Topic.RELEASE, "/v1/releases", "more releases are available", alone=3, quiet=5, most=300),
+    "withdrawn": Family(Topic.RELEASE, "/v1/releases", "more releases were withdrawn", alone=3, quiet=5, most=300),
+    "rejected": Family(Topic.ERROR, "/v1/releases", "more bundles were rejected", alone=3, quiet=5, most=60),
+    "succeeded": Family(
+        Topic.DONE, "/v1/operations?state=succeeded", "more operations succeeded", alone=5, quiet=10, most=300
+    ),
+    "failed": Family(Topic.ERROR, "/v1/operations?state=failed", "more operations failed", alone=5, quiet=5, most=60),
+    "complete": Family(
+        Topic.DONE, "/v1/strategies?state=complete", "more strategies are complete", alone=10, quiet=10, most=300
+    ),
+}
+"""What a script does by the thousand. Strategies that fail or are stopped are always told one by one: each waits for
+somebody."""
+
+
+def gathered(name: str, first: Sequence[Note], count: int) -> Note:
+    """The note that speaks for `count` of a family, the first of which are called by their names."""
+    family = FAMILIES[name]
+    examples = ", ".join(note.item for note in first) + (" and others" if count > len(first) else "")
+    failures = tuple(failure for note in first for failure in note.failures)
+    return Note(
+        family.topic, f"{count:,} {family.words}: {examples}", name, family.link, count=count, failures=failures
+    )
 
 
 def note_of(event: Event, names: Names) -> Note | None:
@@ -32,29 +92,52 @@ def note_of(event: Event, names: Names) -> Note | None:
     return RULES[type(event)](event, names)
 
 
-def note_of_sites(changes: Sequence[SitesChanged]) -> Note:
-    """One note for all changes that came together: registering 10,000 sites tells people one thing, not 20."""
-    count = len({site.name for change in changes for site in change.sites})
-    return Note(Topic.DISCOVER, f"{_sites(count)} registered or changed", "fleet", "/v1/sites")
+def notes_of_sites(change: SitesChanged) -> list[Note]:
+    """One for each site, to be gathered."""
+    return [
+        Note(Topic.DISCOVER, f"Site {name} registered or changed", name, f"/v1/sites/{name}", family="sites", item=name)
+        for name in dict.fromkeys(site.name for site in change.sites)
+    ]
+
+
+def note_of_dead(subscription: str, reason: str) -> Note:
+    """A webhook that nothing reaches any more: whoever relies on it must learn of it in another way."""
+    message = (
+        f"The webhook {subscription} is dead, nothing is delivered to it any more: {reason}. "
+        "When it is mended, enable it and deliver again what it missed"
+    )
+    return Note(Topic.WARNING, message, subscription, f"/v1/subscriptions/{subscription}")
+
+
+def with_failures(note: Note, failures: Sequence[FailedOperation]) -> Note:
+    """A note of a strategy that has come to a stop, with the first of its failures."""
+    return replace(note, failures=tuple(failures[:FAILURES_TOLD]))
+
+
+def failure_of(event: OperationFailed) -> FailedOperation:
+    """What is told of a failed operation beside the sentence."""
+    facts = {name: getattr(event, name) for name in FailedOperation.model_fields if name != "phases"}
+    return FailedOperation(**facts, phases=event.phases[-PHASES_TOLD:])
 
 
 def _available(event: ReleaseAvailable, _: Names) -> Note:
     message = f"Release {event.version} of {event.app} is available"
-    return Note(Topic.RELEASE, message, event.release_id, f"/v1/releases/{event.app}/{event.version}")
+    link = f"/v1/releases/{event.app}/{event.version}"
+    return Note(Topic.RELEASE, message, event.release_id, link, family="releases", item=f"{event.app} {event.version}")
 
 
 def _rejected(event: ReleaseRejected, _: Names) -> Note:
     what = event.file_name or event.bundle_sha256[:12]
     more = f" (and {len(event.faults) - 1} more faults)" if len(event.faults) > 1 else ""
     why = f": {event.faults[0].message}{more}" if event.faults else ""
-    return Note(
-        Topic.ERROR, f"Bundle {what} was rejected{why}", event.bundle_sha256, f"/v1/bundles/{event.bundle_sha256}"
-    )
+    message, link = f"Bundle {what} was rejected{why}", f"/v1/bundles/{event.bundle_sha256}"
+    return Note(Topic.ERROR, message, event.bundle_sha256, link, family="rejected", item=what)
 
 
 def _withdrawn(event: ReleaseWithdrawn, _: Names) -> Note:
     message = f"Release {event.version} of {event.app} was withdrawn" + (f": {event.reason}" if event.reason else "")
-    return Note(Topic.RELEASE, message, event.release_id, f"/v1/releases/{event.app}/{event.version}")
+    link = f"/v1/releases/{event.app}/{event.version}"
+    return Note(Topic.RELEASE, message, event.release_id, link, family="withdrawn", item=f"{event.app} {event.version}")
 
 
 def _succeeded(event: OperationSucceeded, _: Names) -> Note | None:
@@ -62,7 +145,8 @@ def _succeeded(event: OperationSucceeded, _: Names) -> Note | None:
         return None  # the strategy speaks for its sites
     runs = f"it runs {event.version}" if event.version else "it is gone from there"
     message = f"The {event.kind} of {event.app} on {event.site} succeeded: {runs}"
-    return Note(Topic.DONE, message, event.operation_id, f"/v1/operations/{event.operation_id}")
+    link = f"/v1/operations/{event.operation_id}"
+    return Note(Topic.DONE, message, event.operation_id, link, family="succeeded", item=f"{event.app} on {event.site}")
 
 
 def _failed(event: OperationFailed, _: Names) -> Note | None:
@@ -70,7 +154,15 @@ def _failed(event: OperationFailed, _: Names) -> Note | None:
         return None
     back = f"the site is back on {event.version}" if event.recovered else "the site was NOT recovered"
     message = f"The {event.kind} of {event.app} on {event.site} failed: {event.cause.message}; {back}"
-    return Note(Topic.ERROR, message, event.operation_id, f"/v1/operations/{event.operation_id}")
+    return Note(
+        Topic.ERROR,
+        message,
+        event.operation_id,
+        f"/v1/operations/{event.operation_id}",
+        family="failed",
+        item=f"{event.app} on {event.site}",
+        failures=(failure_of(event),),
+    )
 
 
 STRATEGY_TOPICS = {
@@ -89,7 +181,10 @@ def _moved(event: StrategyStateChanged, _: Names) -> Note | None:
         return None
     counts = f"{event.counts.complete} of {_sites(event.counts.total)} done, {event.counts.failed} failed"
     message = f"Strategy {event.name} is {event.state}: {event.why.message} ({counts})"
-    return Note(topic, message, event.strategy_id, f"/v1/strategies/{event.strategy_id}")
+    family = "complete" if event.state is StrategyState.COMPLETE else ""
+    return Note(
+        topic, message, event.strategy_id, f"/v1/strategies/{event.strategy_id}", family=family, item=event.name
+    )
 
 
 def _failing(event: FailureRateHigh, names: Names) -> Note:
@@ -127,4 +222,4 @@ RULES: dict[type[Event], Callable[[Any, Names], Note | None]] = {
     FailureRateHigh: _failing,
     StrategySilent: _silent,
 }
-"""Which events are news, and what they say. `SitesChanged` is apart: `note_of_sites` coalesces it."""
+"""Which events are news, and what they say. `SitesChanged` is apart: see `notes_of_sites`."""

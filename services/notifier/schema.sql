@@ -8,7 +8,10 @@ create table notification (
     about text not null,
     link text not null,
     raised_at timestamptz not null,
-    read_at timestamptz -- null = unread
+    read_at timestamptz, -- null = unread
+    message_id uuid not null default gen_random_uuid(), -- the `webhook-id`: no other installation has it too
+    count integer not null default 1, -- of how many things of a kind it tells
+    failures jsonb not null default '[]' -- the first of what failed, with their evidence
 );
 create index notification_unread on notification (id) where read_at is null;
 create index notification_by_age on notification (raised_at);
@@ -33,6 +36,32 @@ create table quiet (
     until timestamptz not null
 );
 
+create table gathering (
+    -- Notes of one family (news.FAMILIES) and actor that become one when they are many.
+    key text primary key,
+    told integer not null default 0, -- so many were told one by one since it was last at rest
+    since timestamptz, -- when the first came that waits to be told; null = none waits
+    last_at timestamptz not null
+);
+
+create table gathered (
+    -- What waits to be told together.
+    key text not null references gathering (key) on delete cascade,
+    item text not null, -- what it is about: told of twice it counts once
+    position bigint generated always as identity,
+    note jsonb not null,
+    primary key (key, item)
+);
+
+create table strategy_failure (
+    -- The first failures of a strategy since it was last set going: told when it comes to a stop.
+    strategy_id text not null,
+    operation_id text not null,
+    failure jsonb not null,
+    failed_at timestamptz not null,
+    primary key (strategy_id, operation_id)
+);
+
 create table strategy_name (
     -- What people call a strategy; the monitor's events carry only its id.
     strategy_id text primary key,
@@ -54,16 +83,21 @@ create table subscription (
     )),
     reason text not null default '',
     last_success_at timestamptz,
-    sequence bigint not null default 1
+    sequence bigint not null default 1,
+    format text not null default 'standard' check (format in ('standard', 'slack', 'teams', 'mattermost', 'custom')),
+    template jsonb,
+    quiet_until timestamptz, -- the target asked to be left alone until then (Retry-After)
+    check ((format = 'custom') = (template is not null))
 );
 
 create table delivery (
-    id text primary key, -- <notification>:<subscription>; also the id of its job
-    notification_id bigint not null references notification (id) on delete cascade,
+    id text primary key, -- <notification>:<subscription>, or test:<uuid>; also the id of its job
+    notification_id bigint references notification (id) on delete cascade, -- null = a test call
     subscription text not null references subscription (name),
     state text not null check (state in (
-        'waiting',   -- behind others of its subscription
-        'queued',    -- waiting -> queued: a job of the queue `delivery` exists; queued -> queued: tried again later
+        'waiting',   -- behind others of its subscription; queued -> waiting: tried again later; delivered, dead,
+                     -- dropped -> waiting: somebody asked for it again
+        'queued',    -- waiting -> queued: a job of the queue `delivery` exists
         'delivered', -- queued -> delivered
         'dead',      -- queued -> dead: the limit of tries is reached
         'dropped'    -- waiting, queued -> dropped: the subscription was removed or found dead
@@ -72,7 +106,13 @@ create table delivery (
     first_tried_at timestamptz,
     ended_at timestamptz,
     reason text not null default '', -- why the last try failed
+    due_at timestamptz, -- not before; null = at once
+    created_at timestamptz not null default now(),
+    nth bigint not null default 0, -- rises with each change that is told
+    status integer, -- HTTP status that the last try got
+    milliseconds integer, -- how long the last try took
     check ((state in ('delivered', 'dead', 'dropped')) = (ended_at is not null))
 ) with (fillfactor = 70);
 create index delivery_by_notification on delivery (notification_id);
 create index delivery_open on delivery (subscription, state, notification_id) where state in ('waiting', 'queued');
+create index delivery_missed on delivery (subscription, created_at) where state in ('dead', 'dropped');

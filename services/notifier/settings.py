@@ -1,7 +1,11 @@
 """The notifier's own knobs, read from the environment once."""
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.notifier.domain import RETRY_WAITS
 
 
 class NotifierSettings(BaseSettings):
@@ -19,9 +23,22 @@ class NotifierSettings(BaseSettings):
     quiet_seconds: float = Field(
         default=900, ge=0, description="the same warning about the same stage is not raised again for so long"
     )
-    delivery_tries: int = Field(default=12, ge=1, description="a delivery is dead after so many failed tries")
-    back_off_seconds: float = Field(default=2, gt=0, description="wait after the first failed try; doubles each time")
-    back_off_most_seconds: float = Field(default=3600, gt=0, description="the longest wait between two tries")
+    retry_waits: tuple[Annotated[float, Field(gt=0, le=7 * 24 * 3600)], ...] = Field(
+        default=RETRY_WAITS,
+        max_length=50,
+        description="seconds before each further try as a JSON list; a delivery is dead when the last one failed too",
+    )
+    proxy: str = Field(
+        default="",
+        pattern=r"^(http://[^/@\s]+/?)?$",
+        description="HTTP proxy that webhooks go through, such as http://proxy.example.org:3128; HTTP_PROXY and the "
+        "like are not heeded",
+    )
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="where people reach the page, such as https://belay.example.org; for links in messages",
+    )
     timeout_seconds: float = Field(default=10, gt=0, description="a webhook must answer within this time")
     per_subscription: int = Field(default=2, ge=1, description="most deliveries of one subscription under way at once")
     at_once: int = Field(default=32, ge=1, description="most deliveries of one replica under way at once")

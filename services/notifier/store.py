@@ -1,15 +1,53 @@
 """The notifier's tables: one typed method a query."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from services.notifier.domain import DeliveryState, Parcel, Verdict
-from services.notifier.news import Note
+import asyncpg
+from pydantic import TypeAdapter
+
+from services.notifier.domain import Outcome, Parcel, Verdict
+from services.notifier.news import FAILURES_TOLD, Note
+from services.notifier.payloads.variables import SAMPLE_FAILURE
 from shared.db import Connection, Queries, columns
+from shared.messages.notifier import Delivery, DeliveryState, FailedOperation, WebhookFormat
 from shared.messages.words import NotificationTopic
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
+
+_NOTE: TypeAdapter[Note] = TypeAdapter(Note)
+_FAILURES: TypeAdapter[tuple[FailedOperation, ...]] = TypeAdapter(tuple[FailedOperation, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """How many of a family were told one by one, and since when others wait to be told together."""
+
+    key: str
+    told: int
+    since: datetime | None
+
+    @property
+    def family(self) -> str:
+        """The kind of its notes."""
+        return self.key.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A subscription as it stands after a change, for its event."""
+
+    name: str
+    state: str
+    reason: str
+    url: str
+    topics: tuple[NotificationTopic, ...]
+    format: WebhookFormat
+    template: Mapping[str, Any] | None
+    sequence: int
 
 
 # -- notifications ------------------------------------------------------------------------------------------------
@@ -39,14 +77,61 @@ async def find_names(conn: Connection, strategy_ids: Sequence[str]) -> dict[str,
     return {row["strategy_id"]: row["name"] for row in rows}
 
 
-async def put_notifications(conn: Connection, notes: Sequence[Note], now: datetime) -> list[int]:
-    """Store notes; their numbers, in the same order."""
-    rows = [(str(note.topic), note.message, note.about, note.link) for note in notes]
-    topics, messages, abouts, links = columns(rows, 4)
-    found = await SQL.fetch(
-        conn, "put_notifications", topics=topics, messages=messages, abouts=abouts, links=links, now=now
-    )
-    return [row["id"] for row in found]
+async def put_notifications(conn: Connection, notes: Sequence[Note], now: datetime) -> list[tuple[int, str]]:
+    """Store notes; their numbers and the ids they are delivered under, in the same order."""
+    rows = [
+        (str(n.topic), n.message, n.about, n.link, n.count, _FAILURES.dump_json(n.failures).decode()) for n in notes
+    ]
+    names = ("topics", "messages", "abouts", "links", "counts", "failures")
+    found = await SQL.fetch(conn, "put_notifications", now=now, **dict(zip(names, columns(rows, 6), strict=True)))
+    return [(row["id"], row["message_id"]) for row in found]
+
+
+async def open_gatherings(
+    conn: Connection, keys: Sequence[str], now: datetime, rest: timedelta
+) -> dict[str, Gathering]:
+    """Where each of these families stands, locked until the commit; keys in order, each once."""
+    rows = await SQL.fetch(conn, "open_gatherings", keys=list(keys), now=now, rest=rest)
+    return {row["key"]: Gathering(row["key"], row["told"], row["since"]) for row in rows}
+
+
+async def gather(conn: Connection, key: str, alone: int, notes: Sequence[Note], now: datetime) -> None:
+    """Keep notes to be told together, one for each thing they are about; `alone` more were told one by one."""
+    kept = [note if place < FAILURES_TOLD else replace(note, failures=()) for place, note in enumerate(notes)]
+    rows = [(note.about, _NOTE.dump_json(note).decode()) for note in kept]
+    items, texts = columns(rows, 2)
+    await SQL.run(conn, "gather", key=key, alone=alone, items=items, notes=texts, now=now)
+
+
+async def take_gathered(conn: Connection, key: str, first: int) -> tuple[int, list[Note]]:
+    """Take all that waits under a key: how many, and the first of them. None while somebody adds to it."""
+    if not await SQL.value(conn, "close_gathering", key=key):
+        return 0, []
+    rows = await SQL.fetch(conn, "take_gathered", key=key, limit=first)
+    return (rows[0]["count"] if rows else 0), [_NOTE.validate_python(row["note"]) for row in rows]
+
+
+async def add_failures(
+    conn: Connection, failures: Sequence[tuple[str, datetime, FailedOperation, int]], most: int
+) -> None:
+    """Rows of strategy, time, failure and its place (from 1) among those of its strategy here; `most` are kept."""
+    rows = [(s, f.operation_id, f.model_dump_json(), at, place) for s, at, f, place in failures]
+    names = ("strategy_ids", "operation_ids", "failures", "ats", "places")
+    await SQL.run(conn, "add_failures", most=most, **dict(zip(names, columns(rows, 5), strict=True)))
+
+
+async def find_failures(conn: Connection, strategy_ids: Sequence[str]) -> dict[str, list[FailedOperation]]:
+    """The first failures of each of these strategies."""
+    found: dict[str, list[FailedOperation]] = {}
+    for row in await SQL.fetch(conn, "find_failures", ids=list(strategy_ids)):
+        found.setdefault(row["strategy_id"], []).append(FailedOperation.model_validate(row["failure"]))
+    return found
+
+
+async def forget_failures(conn: Connection, begun: Sequence[tuple[str, datetime]]) -> None:
+    """Of strategies that were set going at these times, what failed before."""
+    ids, befores = columns(begun, 2)
+    await SQL.run(conn, "forget_failures", ids=ids, befores=befores)
 
 
 async def find_missing(conn: Connection, ids: Sequence[int]) -> list[int]:
@@ -70,6 +155,9 @@ async def prune(conn: Connection, now: datetime, before: datetime, keep: int) ->
     await SQL.run(conn, "prune_heard", before=before)
     await SQL.run(conn, "prune_quiet", now=now)
     await SQL.run(conn, "prune_names", before=before)
+    await SQL.run(conn, "prune_failures", before=before)
+    await SQL.run(conn, "prune_gatherings", before=before)
+    await SQL.run(conn, "prune_tests", before=before)
     return await SQL.run(conn, "prune_notifications", before=before, keep=keep)
 
 
@@ -77,12 +165,17 @@ async def prune(conn: Connection, now: datetime, before: datetime, keep: int) ->
 
 
 async def add_subscription(
-    conn: Connection, name: str, url: str, topics: Sequence[str], sealed_secret: str | None
+    conn: Connection,
+    name: str,
+    url: str,
+    topics: Sequence[str],
+    sealed_secret: str | None,
+    form: WebhookFormat,
+    template: Mapping[str, Any] | None,
 ) -> int | None:
     """The sequence of the new subscription, or None when the name is taken."""
-    sequence: int | None = await SQL.value(
-        conn, "add_subscription", name=name, url=url, topics=list(topics), sealed_secret=sealed_secret
-    )
+    facts = {"name": name, "url": url, "topics": list(topics), "sealed_secret": sealed_secret}
+    sequence: int | None = await SQL.value(conn, "add_subscription", **facts, format=str(form), template=template)
     return sequence
 
 
@@ -94,14 +187,25 @@ async def find_subscription(conn: Connection, name: str) -> tuple[str, str] | No
 
 async def end_subscription(
     conn: Connection, name: str, state: str, reason: str, now: datetime
-) -> tuple[str, list[str], int] | None:
-    """Make it removed or dead and drop what was on its way; its url, topics and sequence, None if it was not there."""
+) -> tuple[Subscribed, list[str]] | None:
+    """Make it removed or dead and drop what was on its way; the ids of that. None if it was not there."""
     from_states = ["active"] if state == "dead" else ["active", "dead"]
     row = await SQL.row(conn, "end_subscription", name=name, state=state, reason=reason, from_states=from_states)
     if row is None:
         return None
-    await SQL.run(conn, "drop_deliveries", name=name, reason=f"the subscription is {state}", now=now)
-    return row["url"], row["topics"], row["sequence"]
+    dropped = await SQL.fetch(conn, "drop_deliveries", name=name, reason=f"the subscription is {state}", now=now)
+    return _subscribed(name, state, reason, row), [each["id"] for each in dropped]
+
+
+async def enable_subscription(conn: Connection, name: str) -> Subscribed | None:
+    """Make a dead one active; None if it is not dead."""
+    row = await SQL.row(conn, "enable_subscription", name=name)
+    return _subscribed(name, "active", "", row) if row else None
+
+
+def _subscribed(name: str, state: str, reason: str, row: asyncpg.Record) -> Subscribed:
+    topics, form = tuple(map(NotificationTopic, row["topics"])), WebhookFormat(row["format"])
+    return Subscribed(name, state, reason, row["url"], topics, form, row["template"], row["sequence"])
 
 
 async def set_log_subscription(conn: Connection, active: bool) -> None:
@@ -112,25 +216,58 @@ async def set_log_subscription(conn: Connection, active: bool) -> None:
 # -- deliveries ---------------------------------------------------------------------------------------------------
 
 
-async def put_deliveries(conn: Connection, notification_ids: Sequence[int]) -> set[str]:
-    """A waiting delivery for each notification and whoever wants it; the subscriptions concerned."""
-    return {row["subscription"] for row in await SQL.fetch(conn, "put_deliveries", ids=list(notification_ids))}
+async def put_deliveries(conn: Connection, notification_ids: Sequence[int], now: datetime) -> list[tuple[str, str]]:
+    """A waiting delivery for each notification and whoever wants it; their ids, and the subscriptions concerned."""
+    rows = await SQL.fetch(conn, "put_deliveries", ids=list(notification_ids), now=now)
+    return [(row["id"], row["subscription"]) for row in rows]
 
 
-async def admit(conn: Connection, subscriptions: Sequence[str], limit: int) -> list[str]:
-    """Let waiting deliveries take the free places of their subscriptions; the ids of those that may go now."""
-    names = list(subscriptions)
-    await SQL.fetch(conn, "lock_subscriptions", names=names)
-    return [row["id"] for row in await SQL.fetch(conn, "admit_deliveries", names=names, limit=limit)]
+async def put_test(conn: Connection, delivery_id: str, name: str, now: datetime) -> None:
+    """A test call, already with the workers."""
+    await SQL.run(conn, "put_test", id=delivery_id, name=name, now=now)
+
+
+async def admit(
+    conn: Connection, subscriptions: Sequence[str], limit: int, now: datetime, patient: bool = True
+) -> tuple[list[str], dict[str, datetime]]:
+    """Let deliveries that are due take the free places of their subscriptions.
+
+    The ids of those that may go now, and when the next ones of each subscription may. Not `patient`: what another
+    transaction works on is left to it.
+    """
+    lock = "lock_subscriptions" if patient else "try_lock_subscriptions"
+    names = [row["name"] for row in await SQL.fetch(conn, lock, names=list(subscriptions))]
+    admitted = await SQL.fetch(conn, "admit_deliveries", names=names, limit=limit, now=now)
+    due = await SQL.fetch(conn, "next_due", names=names, now=now)
+    return [row["id"] for row in admitted], {row["name"]: row["due_at"] for row in due}
+
+
+async def quiet_subscription(conn: Connection, name: str, until: datetime) -> None:
+    """Start no delivery before that."""
+    await SQL.run(conn, "quiet_subscription", name=name, until=until)
 
 
 async def open_parcel(conn: Connection, delivery_id: str) -> Parcel | None:
     """A delivery with all that it needs, or None when it is no longer wanted."""
     row = await SQL.row(conn, "open_parcel", id=delivery_id)
-    return Parcel(**{**row, "topic": NotificationTopic(row["topic"])}) if row else None
+    if row is None:
+        return None
+    facts = {**row, **(_sample(row["subscription"]) if row["notification_id"] is None else {})}
+    failures = _FAILURES.validate_python(facts.pop("failures"))
+    topic, form = NotificationTopic(facts.pop("topic")), WebhookFormat(facts.pop("format"))
+    return Parcel(**facts, topic=topic, format=form, failures=failures)
 
 
-async def note_try(conn: Connection, parcel: Parcel, verdict: Verdict, started_at: datetime, now: datetime) -> bool:
+def _sample(name: str) -> dict[str, Any]:
+    """What a test call says: as much as a notification may."""
+    message = f"This is a test of the subscription {name}: nothing has failed, and nothing is to be done"
+    shown = {"topic": "done", "message": message, "about": name, "link": f"/v1/subscriptions/{name}", "count": 1}
+    return {**shown, "failures": [SAMPLE_FAILURE.model_dump(mode="json")]}
+
+
+async def note_try(
+    conn: Connection, parcel: Parcel, outcome: Outcome, verdict: Verdict, started_at: datetime, now: datetime
+) -> bool:
     """Write what a try led to; False when the delivery was dropped meanwhile."""
     changed = await SQL.run(
         conn,
@@ -139,9 +276,37 @@ async def note_try(conn: Connection, parcel: Parcel, verdict: Verdict, started_a
         state=str(verdict.state),
         tries=verdict.tries,
         reason=verdict.reason,
+        retry_at=verdict.retry_at,
+        status=outcome.status,
+        milliseconds=round((now - started_at).total_seconds() * 1000),
         started_at=started_at,
         now=now,
     )
     if verdict.state is DeliveryState.DELIVERED:
         await SQL.run(conn, "note_success", name=parcel.subscription, now=now)
     return changed == 1
+
+
+async def tell_deliveries(conn: Connection, ids: Iterable[str], now: datetime) -> dict[str, list[Delivery]]:
+    """How these deliveries stand now, by subscription, each with a higher number; those of the log are left out."""
+    found: dict[str, list[Delivery]] = {}
+    for row in await SQL.fetch(conn, "tell_deliveries", ids=list(ids)):
+        facts = dict(row)
+        found.setdefault(facts.pop("subscription"), []).append(Delivery(**facts, at=now))
+    return found
+
+
+async def find_undelivered(conn: Connection, name: str, limit: int) -> list[str]:
+    """The newest deliveries of a subscription that are dead or were dropped."""
+    return [row["id"] for row in await SQL.fetch(conn, "find_undelivered", name=name, limit=limit)]
+
+
+async def find_deliveries(conn: Connection, name: str, ids: Sequence[str]) -> dict[str, tuple[DeliveryState, bool]]:
+    """State of those that are known of this subscription, and whether it was a test call."""
+    rows = await SQL.fetch(conn, "find_deliveries", name=name, ids=list(ids))
+    return {row["id"]: (DeliveryState(row["state"]), row["is_test"]) for row in rows}
+
+
+async def wait_again(conn: Connection, ids: Sequence[str]) -> list[str]:
+    """Have ended deliveries delivered again; the ids of those that had ended."""
+    return [row["id"] for row in await SQL.fetch(conn, "wait_again", ids=list(ids))]

@@ -7,12 +7,16 @@ from services.notifier import store
 from services.notifier.desk import Desk
 from services.notifier.domain import Reason
 from services.notifier.keys import Unsealable, unseal
+from services.notifier.payloads import samples
+from services.notifier.payloads.template import faults_of_template
+from services.notifier.store import Subscribed
 from services.notifier.targets import TargetRefused, UnknownHost, check_target
+from services.notifier.telling import tell_deliveries, tell_subscription
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
-from shared.messages.base import Fault
-from shared.messages.notifier import AddSubscription, RemoveSubscription, SubscriptionChanged
+from shared.messages.base import ErrorCode, Fault
+from shared.messages.notifier import AddSubscription, EnableSubscription, RemoveSubscription, WebhookFormat
 
 
 async def add_subscription(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[AddSubscription]]) -> list[Verdict]:
@@ -23,18 +27,35 @@ async def add_subscription(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[
 
 async def _subscribe(desk: Desk, turn: Turn, envelope: Envelope[AddSubscription], faults: list[Fault]) -> Verdict:
     command, topics = envelope.data, tuple(dict.fromkeys(envelope.data.topics))
-    faults = [*faults, *_secret_faults(desk, command), *await _name_faults(turn, command.name)]
+    faults = [*faults, *_secret_faults(desk, command), *_format_faults(command)]
+    faults += await _name_faults(turn, command.name)
     if faults:
         return Rejected(tuple(faults))
-    sequence = await store.add_subscription(turn.conn, command.name, str(command.url), topics, command.sealed_secret)
-    state = SubscriptionChanged(name=command.name, url=str(command.url), topics=topics, state="active")
-    turn.emit(state, sequence=sequence or 0, cause=envelope)
-    return Accepted({"subscription": command.name})
+    name, url, form, template = command.name, str(command.url), command.format, command.template
+    sequence = await store.add_subscription(turn.conn, name, url, topics, command.sealed_secret, form, template)
+    tell_subscription(turn, Subscribed(name, "active", "", url, topics, form, template, sequence or 0), envelope)
+    return Accepted({"subscription": name})
+
+
+def _format_faults(command: AddSubscription) -> list[Fault]:
+    """A template is filled in here with samples, so that a mistake is told now, not by a dead delivery."""
+    custom = command.format is WebhookFormat.CUSTOM
+    if custom and command.template is None:
+        message = "the format `custom` needs a template; `belay subscription formats` shows some to begin with"
+        return [Fault(code=ErrorCode.MISSING_FIELD, field="template", message=message)]
+    if command.template is None:
+        return []
+    if not custom:
+        message = f"the format `{command.format}` has its own; leave the template out, or take the format `custom`"
+        return [Fault(code=ErrorCode.INVALID_FIELD, field="template", message=message)]
+    return faults_of_template(command.template, samples())
 
 
 async def _target_faults(desk: Desk, command: AddSubscription) -> list[Fault]:
     try:
-        await check_target(str(command.url), desk.settings.allow_private_targets)
+        # Behind a proxy the names of the world are often in no DNS of ours.
+        unknown_is_fault = not desk.settings.proxy
+        await check_target(str(command.url), desk.settings.allow_private_targets, unknown_is_fault)
     except TargetRefused as error:
         return [Fault(code=Reason.TARGET_NOT_ALLOWED, field="url", message=str(error), value=command.url.host)]
     except UnknownHost as error:
@@ -70,9 +91,30 @@ async def _unsubscribe(turn: Turn, envelope: Envelope[RemoveSubscription]) -> Ve
     name = envelope.data.name
     ended = await store.end_subscription(turn.conn, name, "removed", "", turn.now)
     if ended is None:
-        message = f"there is no subscription {name!r}"
-        return Rejected.because(Reason.UNKNOWN_SUBSCRIPTION, message, "name", name)
-    url, topics, sequence = ended
-    changed = SubscriptionChanged(name=name, url=url, topics=tuple(topics), state="removed")
-    turn.emit(changed, sequence=sequence, cause=envelope)
+        return unknown_subscription(name)
+    subscription, dropped = ended
+    tell_subscription(turn, subscription, envelope)
+    await tell_deliveries(turn, dropped)
     return Accepted({"subscription": name})
+
+
+async def enable_subscription(_: Desk, turn: Turn, envelopes: Sequence[Envelope[EnableSubscription]]) -> list[Verdict]:
+    """Deliver to dead ones again. What was dropped stays so until somebody asks for it."""
+    return [await _enable(turn, envelope) for envelope in envelopes]
+
+
+async def _enable(turn: Turn, envelope: Envelope[EnableSubscription]) -> Verdict:
+    name = envelope.data.name
+    if enabled := await store.enable_subscription(turn.conn, name):
+        tell_subscription(turn, enabled, envelope)
+        return Accepted({"subscription": name, "missed": len(await store.find_undelivered(turn.conn, name, 1_000))})
+    found = await store.find_subscription(turn.conn, name)
+    if found == ("active", "webhook"):
+        message = f"the subscription {name!r} is active: there is nothing to enable"
+        return Rejected.because(Reason.WRONG_STATE, message, "name", name)
+    return unknown_subscription(name)
+
+
+def unknown_subscription(name: str) -> Rejected:
+    """There is none of this name that is a person's."""
+    return Rejected.because(Reason.UNKNOWN_SUBSCRIPTION, f"there is no subscription {name!r}", "name", name)

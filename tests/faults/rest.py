@@ -19,7 +19,7 @@ log = structlog.get_logger()
 LEFT = """select
     (select count(*) from {0}.outbox) as outbox,
     (select count(*) from {0}.job where due_at <= now() + interval '5 seconds' or owner is not null) as jobs,
-    (select count(*) from {0}.timer where due_at <= now()) as timers"""
+    (select count(*) from {0}.timer where due_at <= now() or kind = 'tell_gathered') as timers"""
 STILL_SECONDS = 1.5
 """Nothing new may come for so long."""
 

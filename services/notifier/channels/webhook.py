@@ -1,34 +1,46 @@
-"""The webhook channel: a signed POST of JSON, by the Standard Webhooks scheme."""
+"""The webhook channel: a POST of JSON, signed by the Standard Webhooks scheme."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import aiohttp
-import orjson
 from nacl.public import PrivateKey
 from yarl import URL
 
 from services.notifier.domain import Outcome, Parcel, Result
 from services.notifier.keys import Unsealable, unseal
-from services.notifier.targets import CheckedResolver, TargetRefused, check_literal
-from shared.messages.notifier import NotificationRaised
+from services.notifier.payloads import payload_of
+from services.notifier.payloads.template import TemplateFailed
+from services.notifier.settings import NotifierSettings
+from services.notifier.targets import CheckedResolver, TargetRefused, UnknownHost, check_literal, check_target
+
+ANSWER_BYTES, ANSWER_SHOWN = 2_000, 200
+"""Of the target's answer to what it refuses: Slack, Teams and Mattermost say there what is wrong with the message."""
 
 
 class WebhookChannel:
-    """One HTTP client for all targets. Follows no redirect, keeps no cookie, uses no proxy, believes no DNS twice."""
+    """One HTTP client for all targets. Follows no redirect, keeps no cookie, believes no DNS twice.
 
-    def __init__(self, key: PrivateKey, allow_private: bool, timeout_seconds: float) -> None:
+    Without a proxy, addresses are checked by the resolver of the connection itself. A proxy resolves names on its own,
+    so with one the target is only looked up beforehand; that it reaches nothing inside is then the proxy's duty too.
+    """
+
+    def __init__(self, key: PrivateKey, settings: NotifierSettings) -> None:
         self._key = key
-        self._allow_private = allow_private
+        self._settings = settings
+        self._proxy = settings.proxy or None
+        resolver = None if self._proxy else CheckedResolver(settings.allow_private_targets)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=CheckedResolver(allow_private), use_dns_cache=False, limit=0, force_close=True
-            ),
+            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0, force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+            timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
             headers={"User-Agent": "Belay", "Content-Type": "application/json"},
+            trust_env=False,
         )
 
     async def close(self) -> None:
@@ -37,44 +49,41 @@ class WebhookChannel:
 
     async def deliver(self, parcel: Parcel) -> Outcome:
         """POST once. `gone` when the target says so (410), or its secret cannot be opened any more."""
-        body = body_of(parcel)
         try:
-            url = URL(parcel.url)
-            check_literal(url.raw_host or "", self._allow_private)
-            headers = self._headers(parcel, body)
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                return _judged(response.status)
+            # A template is somebody's program: while it is filled in, others go on.
+            body = await asyncio.to_thread(payload_of, parcel, self._settings.public_url)
+            return await self._post(parcel, body)
         except Unsealable as error:
             return Outcome(Result.GONE, f"the secret {error}; remove the subscription and add it again")
-        except TargetRefused as error:
+        except TemplateFailed as error:
+            return Outcome(Result.FAILED, f"the template cannot be filled in: {error}"[:300])
+        except (TargetRefused, UnknownHost) as error:
             return Outcome(Result.FAILED, str(error))
         except TimeoutError:
-            return Outcome(Result.FAILED, f"no answer within {self._session.timeout.total:g} seconds")
+            return Outcome(Result.FAILED, f"no answer within {self._settings.timeout_seconds:g} seconds")
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a stored url that is none
             cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
             return Outcome(Result.FAILED, f"could not deliver: {cause}"[:300])
 
+    async def _post(self, parcel: Parcel, body: bytes) -> Outcome:
+        allowed = self._settings.allow_private_targets
+        check_literal(URL(parcel.url).raw_host or "", allowed)
+        if self._proxy:
+            await check_target(parcel.url, allowed, unknown_is_fault=False)
+        headers = self._headers(parcel, body)
+        async with self._session.post(
+            URL(parcel.url), data=body, headers=headers, allow_redirects=False, proxy=self._proxy
+        ) as response:
+            said = b"" if response.ok else await response.content.read(ANSWER_BYTES)
+            return judged(response.status, said, response.headers.get("Retry-After", ""), datetime.now(UTC))
+
     def _headers(self, parcel: Parcel, body: bytes) -> dict[str, str]:
-        message_id, timestamp = f"notification_{parcel.notification_id}", str(int(time.time()))
-        headers = {"webhook-id": message_id, "webhook-timestamp": timestamp}
+        timestamp = str(int(time.time()))
+        headers = {"webhook-id": parcel.message_id, "webhook-timestamp": timestamp}
         if parcel.sealed_secret:
             secret = unseal(self._key, parcel.sealed_secret)
-            headers["webhook-signature"] = signature(secret, message_id, timestamp, body)
+            headers["webhook-signature"] = signature(secret, parcel.message_id, timestamp, body)
         return headers
-
-
-def body_of(parcel: Parcel) -> bytes:
-    """The JSON that is posted: `type`, `timestamp`, and in `data` the fields of `notification_raised`."""
-    data = NotificationRaised(
-        notification_id=parcel.notification_id,
-        topic=parcel.topic,
-        message=parcel.message,
-        about=parcel.about,
-        link=parcel.link,
-        raised_at=parcel.raised_at,
-    )
-    timestamp = parcel.raised_at.isoformat()
-    return orjson.dumps({"type": data.TYPE, "timestamp": timestamp, "data": data.model_dump(mode="json")})
 
 
 def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> str:
@@ -83,10 +92,29 @@ def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> st
     return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
 
 
-def _judged(status: int) -> Outcome:
+def judged(status: int, said: bytes, retry_after: str, now: datetime) -> Outcome:
+    """What an answer means."""
     if 200 <= status < 300:
-        return Outcome(Result.DELIVERED)
+        return Outcome(Result.DELIVERED, status=status)
     if status == 410:
-        return Outcome(Result.GONE, "the target answered 410 Gone")
-    more = "; redirects are not followed" if 300 <= status < 400 else ""
-    return Outcome(Result.FAILED, f"the target answered {status}{more}")
+        return Outcome(Result.GONE, "the target answered 410 Gone", status)
+    more = "; redirects are not followed" if 300 <= status < 400 else _shown(said)
+    return Outcome(Result.FAILED, f"the target answered {status}{more}", status, wait_of(retry_after, now))
+
+
+def _shown(said: bytes) -> str:
+    text = " ".join(said.decode(errors="replace").split())
+    plain = "".join(character for character in text if character.isprintable())
+    return f": {plain[:ANSWER_SHOWN]}" if plain else ""
+
+
+def wait_of(retry_after: str, now: datetime) -> timedelta | None:
+    """`Retry-After` (RFC 9110 §10.2.3): seconds or a date; None where it says neither, or a time that is over."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return timedelta(seconds=min(int(retry_after[:9]), 10**9)) or None
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    return wait if wait > timedelta() else None

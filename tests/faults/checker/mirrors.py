@@ -110,20 +110,31 @@ ADVICE = ("monitor.events", "failure_rate_high", "strategy_silent")
 def people_are_told_once(evidence: Evidence) -> Verdict:
     """One notification for each end of a strategy or single operation, and for each release: not none, not two.
 
-    Changed sites are told of together, and warnings of the monitor are kept quiet for a while: of them not too many.
+    Where many of a kind came at once one notification speaks for several of them, and says of how many. Changed sites
+    are told of together, and warnings of the monitor are kept quiet for a while: of them not too many.
     """
     verdict = Verdict("people_are_told_once")
     wanted = Counter(note for note in _news(evidence) if note)
-    told = Counter((row["about"], row["topic"]) for row in evidence.table("notifier.notification"))
+    rows = evidence.table("notifier.notification")
+    told = Counter((row["about"], row["topic"]) for row in rows if row.get("count", 1) == 1)
     advice = Counter(record.body["strategy_id"] for record in evidence.named(*ADVICE))
+    webhooks = {row["name"] for row in evidence.table("notifier.subscription")}  # that one died is told too
+    gathered = Counter[str]()
+    for row in rows:
+        gathered[row["topic"]] += row["count"] if row.get("count", 1) > 1 else 0
+    missing: Counter[str] = Counter()
     for about, topic in wanted.keys() | told.keys():
         few, many = wanted[about, topic], told[about, topic]
-        if topic == "discover":
-            changes = len(evidence.named("strategy.events", "sites_changed"))
-            verdict.expect(min(changes, 1) <= many <= changes, about, f"{many} told of {changes} changes of sites")
-        else:
-            most = few + (advice[about] if topic == "warning" else 0)
-            verdict.expect(few <= many <= most, f"{about} {topic}", f"told {many} times, should be {few} to {most}")
+        if topic != "discover":
+            most = few + (advice[about] if topic == "warning" else 0) + (about in webhooks)
+            verdict.expect(many <= most, f"{about} {topic}", f"told {many} times, should be at most {most}")
+            missing[topic] += max(0, few - many)
+    for topic in ("done", "error", "warning", "release"):
+        together, alone = gathered[topic], missing[topic]
+        verdict.expect(together == alone, topic, f"{together} are told of together, {alone} were not told of alone")
+    changes = len(evidence.named("strategy.events", "sites_changed"))
+    many = sum(row["topic"] == "discover" for row in rows)
+    verdict.expect(many <= changes and (many or not changes), "discover", f"{many} told of {changes} changes of sites")
     _raised(verdict, evidence)
     return verdict
 

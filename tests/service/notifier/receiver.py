@@ -14,11 +14,16 @@ from tests.support.patience import patience
 
 @dataclass(slots=True)
 class Receiver:
-    """`answers` are the statuses of the next requests, the last one for ever; `hang` never answers."""
+    """`answers` are the statuses of the next requests, the last one for ever; `hang` never answers.
+
+    What is not taken is answered with `headers` and `words`.
+    """
 
     url: str = ""
     answers: list[int] = field(default_factory=lambda: [200])
     hang: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    words: str = ""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -32,7 +37,13 @@ class Receiver:
         if self.hang:
             await self.closing.wait()
         status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
+        if status == 302:
+            return web.Response(status=status, headers={"Location": "/elsewhere"})
+        return (
+            web.Response(status=status)
+            if status < 300
+            else web.Response(status=status, headers=self.headers, text=self.words)
+        )
 
     async def until(self, enough: Callable[["Receiver"], bool]) -> None:
         """Wait until what came is enough."""

@@ -6,23 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from services.notifier.domain import (
-    TRANSITIONS,
-    BackOff,
-    DeliveryState,
-    Outcome,
-    Parcel,
-    Result,
-    judge,
-    wait_after,
-)
+from services.notifier.channels.webhook import judged, wait_of
+from services.notifier.domain import JITTER, RETRY_WAITS, TRANSITIONS, Outcome, Parcel, Result, judge, wait_after
+from shared.messages.notifier import DeliveryState
 from shared.messages.words import NotificationTopic
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
-PATIENCE = BackOff(tries=3, first=timedelta(seconds=2), most=timedelta(seconds=60))
+WAITS = (2, 4)
 PARCEL = Parcel(
     delivery_id="1:ops",
     notification_id=1,
+    message_id="msg_1",
     topic=NotificationTopic.DONE,
     message="done",
     about="s-1",
@@ -40,49 +34,87 @@ FAILED = Outcome(Result.FAILED, "the target answered 500")
 
 
 def test_a_delivered_parcel_is_done() -> None:
-    verdict = judge(PARCEL, Outcome(Result.DELIVERED), PATIENCE, NOW, 0)
+    verdict = judge(PARCEL, Outcome(Result.DELIVERED), WAITS, NOW, 0)
     assert (verdict.state, verdict.tries, verdict.retry_at) == (DeliveryState.DELIVERED, 1, None)
 
 
 def test_a_failed_try_is_repeated_later() -> None:
-    verdict = judge(PARCEL, FAILED, PATIENCE, NOW, 1)
-    assert verdict.state is DeliveryState.QUEUED
+    verdict = judge(PARCEL, FAILED, WAITS, NOW, 0)
+    assert verdict.state is DeliveryState.WAITING
     assert verdict.retry_at == NOW + timedelta(seconds=2)
     assert verdict.reason == FAILED.reason
 
 
 def test_the_last_failed_try_is_the_end_and_finds_a_target_dead_that_was_never_reached() -> None:
-    verdict = judge(replace(PARCEL, tries=2), FAILED, PATIENCE, NOW, 0)
+    verdict = judge(replace(PARCEL, tries=2), FAILED, WAITS, NOW, 0)
     assert (verdict.state, verdict.tries, verdict.subscription_dead) == (DeliveryState.DEAD, 3, True)
 
 
 def test_a_target_that_took_another_message_meanwhile_is_not_dead() -> None:
     parcel = replace(PARCEL, tries=2, first_tried_at=NOW - timedelta(hours=1), last_success_at=NOW)
-    assert not judge(parcel, FAILED, PATIENCE, NOW, 0).subscription_dead
+    assert not judge(parcel, FAILED, WAITS, NOW, 0).subscription_dead
 
 
 def test_a_success_before_the_first_try_does_not_save_the_subscription() -> None:
     parcel = replace(PARCEL, tries=2, first_tried_at=NOW, last_success_at=NOW - timedelta(days=1))
-    assert judge(parcel, FAILED, PATIENCE, NOW, 0).subscription_dead
+    assert judge(parcel, FAILED, WAITS, NOW, 0).subscription_dead
 
 
 def test_a_target_that_says_gone_is_believed_at_once() -> None:
-    verdict = judge(PARCEL, Outcome(Result.GONE, "410"), PATIENCE, NOW, 0)
+    verdict = judge(PARCEL, Outcome(Result.GONE, "410"), WAITS, NOW, 0)
     assert (verdict.state, verdict.subscription_dead) == (DeliveryState.DEAD, True)
 
 
-@pytest.mark.parametrize(("tries", "seconds"), [(1, 2), (2, 4), (3, 8), (6, 60), (500, 60)])
-def test_waits_double_up_to_the_longest(tries: int, seconds: int) -> None:
-    assert wait_after(tries, PATIENCE, 1) == timedelta(seconds=seconds)
-    assert wait_after(tries, PATIENCE, 0) == timedelta(seconds=seconds / 2)
+def test_a_target_that_is_down_for_a_whole_day_still_gets_its_message() -> None:
+    waits = [wait_after(tries, RETRY_WAITS, 0) for tries in range(1, len(RETRY_WAITS) + 1)]
+    assert sum(waits, timedelta()) >= timedelta(hours=24)
+    assert waits == sorted(waits)
+    assert waits[0] <= timedelta(seconds=5)  # a moment's trouble is over within seconds
+
+
+@pytest.mark.parametrize("tries", range(1, len(RETRY_WAITS) + 1))
+def test_retries_are_spread_and_never_come_before_their_wait(tries: int) -> None:
+    first, last = wait_after(tries, RETRY_WAITS, 0), wait_after(tries, RETRY_WAITS, 1)
+    assert first == timedelta(seconds=RETRY_WAITS[tries - 1])
+    assert last == first * (1 + JITTER)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("120", 120), ("Thu, 01 Oct 2026 00:02:00 GMT", 120), ("0", None), ("soon", None), ("", None), ("-5", None),
+     ("Wed, 30 Sep 2026 00:00:00 GMT", None), ("99999999999999999999", 999_999_999)],
+)  # fmt: skip
+def test_how_long_a_target_wants_to_be_left_alone(said: str, seconds: int | None) -> None:
+    assert wait_of(said, NOW) == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_a_target_that_asks_for_patience_gets_it_but_for_a_day_at_most() -> None:
+    for asked, waited in ((timedelta(minutes=7), timedelta(minutes=7)), (timedelta(days=9), timedelta(hours=24))):
+        outcome = replace(FAILED, retry_after=asked)
+        verdict = judge(PARCEL, outcome, WAITS, NOW, 0)
+        assert (verdict.retry_at, verdict.quiet_until) == (NOW + waited, NOW + waited)
+    shorter = judge(PARCEL, replace(FAILED, retry_after=timedelta(seconds=1)), WAITS, NOW, 0)
+    assert shorter.retry_at == NOW + timedelta(seconds=2)
+
+
+def test_a_test_call_is_tried_once_and_kills_nothing() -> None:
+    verdict = judge(replace(PARCEL, notification_id=None), Outcome(Result.GONE, "410"), WAITS, NOW, 0)
+    assert (verdict.state, verdict.subscription_dead) == (DeliveryState.DEAD, False)
+
+
+def test_what_the_target_says_is_told_in_one_short_line() -> None:
+    assert judged(400, b"invalid_blocks\n\x1b[31m" + b"x" * 999, "", NOW).reason == (
+        "the target answered 400: invalid_blocks [31m" + "x" * 181
+    )
+    assert judged(503, b"", "", NOW).reason == "the target answered 503"
 
 
 @pytest.mark.parametrize("outcome", [Outcome(result, "x") for result in Result])
 @pytest.mark.parametrize("tries", [0, 1, 2])
 def test_whatever_happens_the_table_allows_it(outcome: Outcome, tries: int) -> None:
-    verdict = judge(replace(PARCEL, tries=tries), outcome, PATIENCE, NOW, 0.5)
+    verdict = judge(replace(PARCEL, tries=tries), outcome, WAITS, NOW, 0.5)
     assert verdict.state in TRANSITIONS[DeliveryState.QUEUED]
-    assert (verdict.retry_at is not None) == (verdict.state is DeliveryState.QUEUED)
+    assert (verdict.retry_at is not None) == (verdict.state is DeliveryState.WAITING)
 
 
 def test_the_table_in_the_readme_is_that_of_the_code() -> None:

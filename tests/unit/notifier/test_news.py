@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.notifier.news import RULES, note_of, note_of_sites
+from services.notifier.news import RULES, failure_of, gathered, note_of, notes_of_sites
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import Cause, OperationFailed, OperationSucceeded
@@ -122,10 +122,34 @@ def test_warnings_of_one_stage_and_kind_share_their_quiet_and_others_do_not() ->
     assert len(keys) == 3
 
 
-def test_sites_that_change_together_are_counted_once_each() -> None:
-    batches = [SitesChanged(sites=(Site(name="a"), Site(name="b"))), SitesChanged(sites=(Site(name="b"),))]
-    assert note_of_sites(batches).message == "2 sites registered or changed"
-    assert note_of_sites(batches[1:]).message == "1 site registered or changed"
+def test_each_site_of_a_change_is_a_note_to_be_gathered() -> None:
+    notes = notes_of_sites(SitesChanged(sites=(Site(name="a"), Site(name="b"))))
+    assert [note.item for note in notes] == ["a", "b"]
+    assert gathered("sites", notes, 10_000).message == "10,000 sites registered or changed: a, b and others"
+    assert gathered("sites", notes, 2).message == "2 sites registered or changed: a, b"
+
+
+def test_what_failed_is_told_with_its_evidence_alone_and_gathered() -> None:
+    event = OperationFailed(
+        **OPERATION, version="1.0", status="operational", recovered=True, cause=Cause(code="x", message="y"),
+        last_lines=("web: begins", "web: dies"),
+    )  # fmt: skip
+    note = note_of(event, {})
+    assert note is not None
+    assert note.failures == (failure_of(event),)
+    assert note.failures[0].last_lines == event.last_lines
+    together = gathered("failed", [note] * 3, 412)
+    assert together.message == (
+        "412 more operations failed: datasette on oslo-1, datasette on oslo-1, datasette on oslo-1 and others"
+    )
+    assert (together.count, len(together.failures)) == (412, 3)
+
+
+def test_strategies_that_wait_for_somebody_are_never_gathered() -> None:
+    for state in (StrategyState.FAILED, StrategyState.ABORTED, StrategyState.PAUSED):
+        note = note_of(strategy(state, "failure_threshold"), {})
+        assert note is not None
+        assert note.family == ""
 
 
 def test_every_rule_is_for_an_event_and_gives_a_link() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from services.notifier.handlers import of_a_strategy
-from shared.messages.deployer import OperationProgressed, OperationSucceeded
+from shared.messages.deployer import OperationFailed, OperationProgressed, OperationSucceeded
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,10 @@ from shared.messages.deployer import OperationProgressed, OperationSucceeded
         (OperationSucceeded.TYPE, "op-1", "op-1", False),
         (OperationSucceeded.TYPE, "op-1", "s-1", False),
         (OperationProgressed.TYPE, "s-1.20.1", "s-1", False),
+        (OperationFailed.TYPE, "s-1.20.1", "s-1", False),
     ],
 )
-def test_only_the_ends_of_a_strategys_operations_are_skipped(
+def test_only_what_went_well_in_a_strategy_is_skipped(
     kind: str, operation: str, correlation: str, skipped: bool
 ) -> None:
     attributes = {"ce_type": kind, "ce_subject": operation, "ce_correlationid": correlation}

@@ -1,0 +1,70 @@
+"""Many notes of a kind become one that counts: an import of 10,000 sites, thousands of failures, a script's releases.
+
+What is gathered lies in tables, so that neither a restart nor another replica tells it twice or forgets it; a timer
+tells it once its family has come to rest.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+from services.notifier import store
+from services.notifier.desk import Desk
+from services.notifier.news import FAMILIES, REST_SECONDS, Note, gathered
+from services.notifier.raising import Told, raise_notes
+from services.notifier.store import Gathering
+from shared.ledger import Timer, Turn
+
+TIMER = "tell_gathered"
+EXAMPLES = 3
+"""How many of those that are gathered are called by their names."""
+
+
+async def raise_or_gather(desk: Desk, turn: Turn, told: Sequence[Told]) -> None:
+    """Raise what stands for itself, and the first of each family; gather the others."""
+    keys = sorted({key for each in told if (key := _key(each))})
+    known = await store.open_gatherings(turn.conn, keys, turn.now, timedelta(seconds=REST_SECONDS)) if keys else {}
+    alone = {key: _alone(known[key]) for key in keys}
+    now: list[Told] = []
+    left: dict[str, list[Note]] = {key: [] for key in keys}
+    taken: Counter[str] = Counter()
+    for each in told:
+        key = _key(each)
+        if key and taken[key] >= alone[key]:
+            left[key].append(each[1])
+        else:
+            taken[key] += 1
+            now.append(each)
+    await raise_notes(desk, turn, now)
+    for key in keys:
+        await _gather(turn, known[key], taken[key], left[key])
+
+
+def _key(told: Told) -> str:
+    """Of one family and one actor: what two people do at a time is told apart. Empty for what stands for itself."""
+    envelope, note = told
+    return f"{note.family}/{envelope.actor if envelope else ''}" if note.family else ""
+
+
+def _alone(gathering: Gathering) -> int:
+    """How many more are told one by one: none while others wait to be told together."""
+    return 0 if gathering.since else max(0, FAMILIES[gathering.family].alone - gathering.told)
+
+
+async def _gather(turn: Turn, gathering: Gathering, alone: int, notes: Sequence[Note]) -> None:
+    await store.gather(turn.conn, gathering.key, alone, notes, turn.now)
+    if notes:
+        family, since = FAMILIES[gathering.family], gathering.since or turn.now
+        due_at = min(turn.now + timedelta(seconds=family.quiet), since + timedelta(seconds=family.most))
+        turn.set_timer(TIMER, gathering.key, due_at)
+
+
+async def tell_gathered(desk: Desk, turn: Turn, timers: Sequence[Timer]) -> None:
+    """Tell of each family that has come to rest, once. Who is being added to has a timer that is to come."""
+    told: list[Told] = []
+    for timer in sorted(timers, key=lambda timer: timer.key):
+        count, first = await store.take_gathered(turn.conn, timer.key, EXAMPLES)
+        if count:
+            family, _, _ = timer.key.partition("/")
+            told.append((None, first[0] if count == 1 else gathered(family, first, count)))
+    await raise_notes(desk, turn, told)

@@ -1,0 +1,68 @@
+"""What is posted to a webhook: the standard form, or a template filled in. Ready templates lie in `ready/`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+from services.notifier.domain import Parcel
+from services.notifier.payloads.template import Template
+from services.notifier.payloads.variables import SAMPLE_AT, SAMPLE_FAILURE, variables_of
+from shared.messages.notifier import NotificationRaised, WebhookFormat
+from shared.messages.words import NotificationTopic
+
+READY = (WebhookFormat.SLACK, WebhookFormat.TEAMS, WebhookFormat.MATTERMOST)
+
+
+def payload_of(parcel: Parcel, public_url: str) -> bytes:
+    """The JSON that is posted. Raises TemplateFailed when a custom template cannot be filled in."""
+    if parcel.format is WebhookFormat.STANDARD:
+        return standard(parcel)
+    template = Template.of(parcel.template or {}) if parcel.format is WebhookFormat.CUSTOM else ready(parcel.format)
+    return template.fill(variables_of(parcel, public_url))
+
+
+def standard(parcel: Parcel) -> bytes:
+    """By Standard Webhooks: `type`, `timestamp`, and in `data` the fields of `notification_raised`."""
+    data = NotificationRaised(
+        notification_id=parcel.notification_id or 0,
+        topic=parcel.topic,
+        message=parcel.message,
+        about=parcel.about,
+        link=parcel.link,
+        raised_at=parcel.raised_at,
+        message_id=parcel.message_id,
+        count=parcel.count,
+        failures=parcel.failures,
+    )
+    timestamp = parcel.raised_at.isoformat()
+    return orjson.dumps({"type": data.TYPE, "timestamp": timestamp, "data": data.model_dump(mode="json")})
+
+
+@cache
+def ready(form: WebhookFormat) -> Template:
+    """The template that comes with Belay for a format."""
+    return Template.of(ready_document(form))
+
+
+def ready_document(form: WebhookFormat) -> Mapping[str, Any]:
+    """The same as JSON, for people who want to begin with it."""
+    text = files("services.notifier.payloads").joinpath("ready", f"{form}.json").read_text()
+    document: Mapping[str, Any] = orjson.loads(text)
+    return document
+
+
+def samples() -> list[dict[str, Any]]:
+    """What a template is tried with: the barest notification, and one with all that there may be, awkward and long."""
+    bare = Parcel(
+        delivery_id="1:sample", notification_id=1, message_id="msg_sample", topic=NotificationTopic.DONE,
+        message="Strategy spring is complete", about="spring", link="", raised_at=SAMPLE_AT, subscription="sample",
+        channel="webhook", url="", sealed_secret=None, tries=0, first_tried_at=None, last_success_at=None,
+    )  # fmt: skip
+    awkward = 'It says "no" & <!channel> @all \\ {{ message }} ' * 20
+    full = replace(bare, topic=NotificationTopic.ERROR, message=awkward, link="/v1/operations/1", count=3)
+    full = replace(full, failures=(SAMPLE_FAILURE, SAMPLE_FAILURE, SAMPLE_FAILURE))
+    return [variables_of(bare, ""), variables_of(full, "https://belay.example.org")]

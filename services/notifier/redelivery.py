@@ -1,0 +1,83 @@
+"""Commands about deliveries: try a subscription, deliver again what did not arrive."""
+
+from collections.abc import Sequence
+
+from services.notifier import lanes, store
+from services.notifier.desk import Desk
+from services.notifier.domain import TRANSITIONS, Reason
+from services.notifier.subscriptions import unknown_subscription
+from services.notifier.telling import tell_deliveries
+from shared.codec import Envelope
+from shared.inbox import Accepted, Rejected, Verdict
+from shared.ledger import Turn
+from shared.messages.base import ErrorCode, Fault
+from shared.messages.notifier import (
+    DELIVERIES_AT_ONCE,
+    DeliveryState,
+    RedeliverNotifications,
+    SendTestNotification,
+)
+
+
+async def send_test(_: Desk, turn: Turn, envelopes: Sequence[Envelope[SendTestNotification]]) -> list[Verdict]:
+    """Send a sample, once. What came of it is told as of any delivery."""
+    return [await _test(turn, envelope) for envelope in envelopes]
+
+
+async def _test(turn: Turn, envelope: Envelope[SendTestNotification]) -> Verdict:
+    name = envelope.data.name
+    if await store.find_subscription(turn.conn, name) not in (("active", "webhook"), ("dead", "webhook")):
+        return unknown_subscription(name)
+    delivery_id = f"test:{envelope.id}"
+    await store.put_test(turn.conn, delivery_id, name, turn.now)
+    await turn.put_jobs(lanes.QUEUE, [(delivery_id, {})])
+    await tell_deliveries(turn, [delivery_id])
+    return Accepted({"subscription": name, "delivery": delivery_id})
+
+
+async def redeliver(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[RedeliverNotifications]]) -> list[Verdict]:
+    """Deliver again, from the first try, under the ids they had."""
+    return [await _redeliver(desk, turn, envelope.data) for envelope in envelopes]
+
+
+async def _redeliver(desk: Desk, turn: Turn, command: RedeliverNotifications) -> Verdict:
+    found = await store.find_subscription(turn.conn, command.name)
+    if found not in (("active", "webhook"), ("dead", "webhook")):
+        return unknown_subscription(command.name)
+    if faults := [*_faults(command, found[0] if found else ""), *await _delivery_faults(turn, command)]:
+        return Rejected(tuple(faults))
+    missed = await store.find_undelivered(turn.conn, command.name, DELIVERIES_AT_ONCE) if command.undelivered else []
+    again = await store.wait_again(turn.conn, [*command.deliveries, *missed])
+    await lanes.fill(turn, [command.name], desk.settings.per_subscription)
+    await tell_deliveries(turn, again)
+    return Accepted({"subscription": command.name, "deliveries": len(again)})
+
+
+def _faults(command: RedeliverNotifications, state: str) -> list[Fault]:
+    faults = []
+    if state == "dead":
+        message = f"the subscription {command.name!r} is dead: enable it first"
+        faults.append(Fault(code=Reason.WRONG_STATE, field="name", message=message, value=command.name))
+    if not command.deliveries and not command.undelivered:
+        message = "say which: a list of delivery ids, or `undelivered` for all that never arrived"
+        faults.append(Fault(code=ErrorCode.MISSING_FIELD, field="deliveries", message=message))
+    return faults
+
+
+async def _delivery_faults(turn: Turn, command: RedeliverNotifications) -> list[Fault]:
+    known = await store.find_deliveries(turn.conn, command.name, command.deliveries) if command.deliveries else {}
+    named = enumerate(command.deliveries)
+    return [fault for place, name in named if (fault := _delivery_fault(f"deliveries.{place}", name, known.get(name)))]
+
+
+def _delivery_fault(field: str, name: str, found: tuple[DeliveryState, bool] | None) -> Fault | None:
+    if found is None:
+        message = f"there is no delivery {name!r} of this subscription; old ones are forgotten"
+        return Fault(code=Reason.UNKNOWN_DELIVERY, field=field, message=message, value=name)
+    state, is_test = found
+    if is_test:
+        message = "a test call is not delivered again; send another one"
+        return Fault(code=Reason.WRONG_STATE, field=field, message=message, value=name)
+    if DeliveryState.WAITING not in TRANSITIONS[state] or state is DeliveryState.QUEUED:
+        return Fault(code=Reason.WRONG_STATE, field=field, message=f"it is under way: {state}", value=name)
+    return None

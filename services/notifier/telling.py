@@ -1,0 +1,28 @@
+"""Events about subscriptions and deliveries: what others show of them."""
+
+from collections.abc import Iterable
+
+from services.notifier import store
+from services.notifier.store import Subscribed
+from shared.codec import Envelope
+from shared.ledger import Turn
+from shared.messages.base import Message
+from shared.messages.notifier import DeliveriesChanged, SubscriptionChanged
+
+TOLD_AT_ONCE = 200
+"""Deliveries in one event: half a kilobyte each."""
+
+
+async def tell_deliveries(turn: Turn, ids: Iterable[str]) -> None:
+    """Say how these deliveries stand now."""
+    found = await store.tell_deliveries(turn.conn, ids, turn.now)
+    for name, deliveries in found.items():
+        for start in range(0, len(deliveries), TOLD_AT_ONCE):
+            part = tuple(deliveries[start : start + TOLD_AT_ONCE])
+            turn.emit(DeliveriesChanged(subscription=name, deliveries=part))
+
+
+def tell_subscription(turn: Turn, changed: Subscribed, cause: Envelope[Message] | None = None) -> None:
+    """Say how a subscription stands now."""
+    facts = {name: getattr(changed, name) for name in SubscriptionChanged.model_fields}
+    turn.emit(SubscriptionChanged(**facts), sequence=changed.sequence, cause=cause)
