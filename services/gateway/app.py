@@ -19,7 +19,7 @@ from services.gateway.projections.answers import not_ours
 from services.gateway.protocol import Runner
 from services.gateway.settings import GatewaySettings
 from services.gateway.showing import look
-from services.gateway.store import commands, operations
+from services.gateway.store import commands, notices, operations
 from services.gateway.tokens import Tokens, make_first_token
 from services.gateway.turns import LearningLedger
 from services.gateway.waiting import Waiting
@@ -81,15 +81,15 @@ async def let_go(gateway: Gateway) -> None:
 
 
 async def forget(pool: Pool, days: float) -> None:
-    """Forget answered commands and ended operations after some days, until cancelled. The audit stays."""
+    """Forget answered commands, ended operations and deliveries after some days, until cancelled. The audit stays."""
     while True:
         before = datetime.now(UTC) - timedelta(days=days)
         try:
             async with pool.acquire() as conn:
                 await commands.prune(conn, before)
-                forgotten = PRUNED_AT_ONCE
-                while forgotten == PRUNED_AT_ONCE:
-                    forgotten = await operations.prune(conn, before, PRUNED_AT_ONCE)
+                for prune in (operations.prune, notices.prune):
+                    while await prune(conn, before, PRUNED_AT_ONCE) == PRUNED_AT_ONCE:
+                        pass
         except Exception as error:
             if not is_transient(error):
                 raise

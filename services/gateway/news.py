@@ -46,6 +46,7 @@ STREAMED: frozenset[type[Message]] = frozenset(
         notifier.NotificationRaised,
         notifier.NotificationsRead,
         notifier.SubscriptionChanged,
+        notifier.DeliveriesChanged,
         notifier.DeliveryDied,
     }
 )

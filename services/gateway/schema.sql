@@ -278,6 +278,28 @@ create table subscription (
     topics text[] not null,
     state text not null,
     reason text not null,
+    format text not null default 'standard',
+    template jsonb,
     seq bigint not null,
     at timestamptz not null
 );
+
+create table delivery (
+    -- Of notifications to webhooks, and test calls (without a notification).
+    position bigint generated always as identity primary key, -- newest last
+    delivery_id text not null unique,
+    subscription text not null,
+    notification_id bigint,
+    topic text not null,
+    message text not null,
+    state text not null,
+    tries integer not null,
+    status integer,
+    milliseconds integer,
+    reason text not null,
+    next_try_at timestamptz,
+    nth bigint not null, -- rises with each change: an older one changes nothing
+    at timestamptz not null
+);
+create index delivery_by_subscription on delivery (subscription, position);
+create index delivery_by_age on delivery (at);

@@ -7,7 +7,7 @@ from services.notifier.desk import Desk
 from services.notifier.domain import TRANSITIONS, Reason
 from services.notifier.subscriptions import unknown_subscription
 from services.notifier.telling import tell_deliveries
-from shared.codec import Envelope
+from shared.codec import Envelope, new_id
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
 from shared.messages.base import ErrorCode, Fault
@@ -28,7 +28,7 @@ async def _test(turn: Turn, envelope: Envelope[SendTestNotification]) -> Verdict
     name = envelope.data.name
     if await store.find_subscription(turn.conn, name) not in (("active", "webhook"), ("dead", "webhook")):
         return unknown_subscription(name)
-    delivery_id = f"test:{envelope.id}"
+    delivery_id = f"test:{new_id()}"
     await store.put_test(turn.conn, delivery_id, name, turn.now)
     await turn.put_jobs(lanes.QUEUE, [(delivery_id, {})])
     await tell_deliveries(turn, [delivery_id])

@@ -9,6 +9,7 @@ from services.gateway.api import (
     releases,
     strategies,
     stream,
+    subscriptions,
     system,
     tokens,
 )
@@ -19,6 +20,7 @@ ROUTES = (
     *strategies.ROUTES,
     *operations.ROUTES,
     *notices.ROUTES,
+    *subscriptions.ROUTES,
     *commands.ROUTES,
     *dead_letters.ROUTES,
     *tokens.ROUTES,

@@ -17,6 +17,7 @@ DIGITS = "[0-9]+"
 PARTS: dict[str, Any] = {
     "bundles/{sha256}": Sha256,
     "commands/{command_id}": Identifier,
+    "deliveries/{delivery_id}": Identifier,
     "dlq/{topic}": Topic,
     "{topic}/{offset}": Offset,
     "groups/{name}": Name,

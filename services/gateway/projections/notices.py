@@ -1,10 +1,10 @@
 """Notifications and subscriptions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.gateway.store import notices as store
-from services.gateway.store.notices import NotificationRow
+from services.gateway.store.notices import DeliveryRow, NotificationRow, SubscriptionRow
 from services.gateway.turns import LearningTurn
 from shared.codec import Envelope
 from shared.messages import notifier
@@ -19,17 +19,36 @@ async def learn_notices(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> 
         await store.mark_read(turn.conn, read)
     for event in events:
         if isinstance(event.data, notifier.SubscriptionChanged):
-            await _subscription(turn, event)
+            await store.put_subscription(turn.conn, _subscription(event))
+    if moved := newest_deliveries(n for n in data if isinstance(n, notifier.DeliveriesChanged)):
+        await store.put_deliveries(turn.conn, moved)
 
 
 def _notification(n: notifier.NotificationRaised) -> NotificationRow:
     return NotificationRow(n.notification_id, n.topic, n.message, n.about, n.link, n.raised_at)
 
 
-async def _subscription(turn: LearningTurn, event: Envelope[notifier.SubscriptionChanged]) -> None:
+def _subscription(event: Envelope[notifier.SubscriptionChanged]) -> SubscriptionRow:
     s = event.data
-    named = {"name": s.name, "url": s.url, "state": s.state, "reason": s.reason}
-    await store.put_subscription(turn.conn, **named, topics=list(s.topics), seq=event.sequence, at=event.time)
+    topics = [str(topic) for topic in s.topics]
+    return SubscriptionRow(s.name, s.url, topics, s.state, s.reason, s.format, s.template, event.sequence, event.time)
 
 
-KINDS = (notifier.NotificationRaised, notifier.NotificationsRead, notifier.SubscriptionChanged, notifier.DeliveryDied)
+def newest_deliveries(events: Iterable[notifier.DeliveriesChanged]) -> list[DeliveryRow]:
+    """The last word on each delivery, whatever the order of the events."""
+    rows: dict[str, DeliveryRow] = {}
+    for event in events:
+        for d in event.deliveries:
+            if d.delivery_id not in rows or rows[d.delivery_id].nth < d.nth:
+                facts = {**dict(d), "subscription": event.subscription}
+                rows[d.delivery_id] = DeliveryRow(**facts)
+    return list(rows.values())
+
+
+KINDS = (
+    notifier.NotificationRaised,
+    notifier.NotificationsRead,
+    notifier.SubscriptionChanged,
+    notifier.DeliveriesChanged,
+    notifier.DeliveryDied,
+)

@@ -1,9 +1,7 @@
-"""What is posted to a webhook: the standard form, or a template filled in. Ready templates lie in `ready/`."""
+"""What is posted to a webhook: the standard form, or a template filled in."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import orjson
@@ -13,15 +11,14 @@ from services.notifier.payloads.template import Template
 from services.notifier.payloads.variables import SAMPLE_AT, SAMPLE_FAILURE, variables_of
 from shared.messages.notifier import NotificationRaised, WebhookFormat
 from shared.messages.words import NotificationTopic
-
-READY = (WebhookFormat.SLACK, WebhookFormat.TEAMS, WebhookFormat.MATTERMOST)
+from shared.webhook_formats import ready
 
 
 def payload_of(parcel: Parcel, public_url: str) -> bytes:
     """The JSON that is posted. Raises TemplateFailed when a custom template cannot be filled in."""
     if parcel.format is WebhookFormat.STANDARD:
         return standard(parcel)
-    template = Template.of(parcel.template or {}) if parcel.format is WebhookFormat.CUSTOM else ready(parcel.format)
+    template = Template.of(parcel.template or {}) if parcel.format is WebhookFormat.CUSTOM else _ready(parcel.format)
     return template.fill(variables_of(parcel, public_url))
 
 
@@ -43,16 +40,8 @@ def standard(parcel: Parcel) -> bytes:
 
 
 @cache
-def ready(form: WebhookFormat) -> Template:
-    """The template that comes with Belay for a format."""
-    return Template.of(ready_document(form))
-
-
-def ready_document(form: WebhookFormat) -> Mapping[str, Any]:
-    """The same as JSON, for people who want to begin with it."""
-    text = files("services.notifier.payloads").joinpath("ready", f"{form}.json").read_text()
-    document: Mapping[str, Any] = orjson.loads(text)
-    return document
+def _ready(form: WebhookFormat) -> Template:
+    return Template.of(ready(form))
 
 
 def samples() -> list[dict[str, Any]]:

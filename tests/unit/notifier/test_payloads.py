@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.notifier.domain import Parcel
-from services.notifier.payloads import payload_of, ready_document, samples
+from services.notifier.payloads import payload_of, samples
 from services.notifier.payloads.template import (
     FILLED_BYTES,
     TEMPLATE_BYTES,
@@ -24,6 +24,7 @@ from services.notifier.payloads.variables import SAMPLE_AT, SAMPLE_FAILURE
 from shared.messages.deployer import Cause
 from shared.messages.notifier import FailedOperation, WebhookFormat
 from shared.messages.words import NotificationTopic
+from shared.webhook_formats import ready
 from tests.unit.notifier.chat_rules import MATTERMOST, SLACK, TEAMS, TEAMS_BYTES
 
 PAGE = "https://belay.example.org"
@@ -103,7 +104,7 @@ def _markdown(text: str, failure: FailedOperation) -> list[str]:
 
 def test_teams_gets_text_from_outside_as_plain_runs_only() -> None:
     """A TextRun knows no Markdown and no mention, other than a TextBlock."""
-    assert '"TextBlock"' not in json.dumps(ready_document(WebhookFormat.TEAMS))
+    assert '"TextBlock"' not in json.dumps(ready(WebhookFormat.TEAMS))
 
 
 def test_the_standard_form_carries_the_evidence() -> None:
@@ -123,7 +124,7 @@ def faults(document: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.parametrize("form", RULES)
 def test_the_ready_templates_would_be_taken_as_somebodys_own(form: WebhookFormat) -> None:
-    assert faults(dict(ready_document(form))) == {}
+    assert faults(dict(ready(form))) == {}
 
 
 @given(st.text(st.characters(exclude_characters="\r"), max_size=500))  # which Liquid makes a line feed
