@@ -74,7 +74,7 @@ class RemoveSubscription(Command):
 
 
 class EnableSubscription(Command):
-    """Deliver again to a webhook that was found dead. What was dropped meanwhile is sent by `RedeliverNotifications`."""
+    """Deliver again to a webhook that was found dead; `RedeliverNotifications` sends what was dropped meanwhile."""
 
     SUBJECT = "name"
 
