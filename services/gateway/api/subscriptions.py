@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from services.gateway.api.sending import command_id_of, command_route, fingerpri
 from services.gateway.domain import Role
 from services.gateway.seal import seal
 from services.gateway.store import notices as store
+from shared.db import Connection
 from shared.messages.base import Model
 from shared.messages.notifier import (
     AddSubscription,
@@ -126,12 +128,18 @@ async def subscribe(call: Call) -> web.Response:
     body = formed(SubscriptionBody, await read_object(call.request))
     plain = _plain(body)
     if body.secret is None:
-        return await send(call, plain)
+        return await send(call, plain, shown=_shown)
     sealed = await asyncio.to_thread(seal, body.secret, call.gateway.settings.home)
     salt = hashlib.blake2b(command_id_of(call.request).encode(), digest_size=16).digest()
     content = fingerprint_of(plain) + body.secret.encode()
     fingerprint = hashlib.blake2b(content, digest_size=16, salt=salt).digest()
-    return await send(call, plain.model_copy(update={"sealed_secret": sealed}), fingerprint=fingerprint)
+    command = plain.model_copy(update={"sealed_secret": sealed})
+    return await send(call, command, fingerprint=fingerprint, shown=_shown)
+
+
+async def _shown(conn: Connection, commands: Mapping[str, AddSubscription]) -> set[str]:
+    known = await store.known_subscriptions(conn, [command.name for command in commands.values()])
+    return {command_id for command_id, command in commands.items() if command.name in known}
 
 
 def _plain(body: SubscriptionBody) -> AddSubscription:

@@ -96,6 +96,11 @@ async def find_subscription(conn: Connection, name: str) -> asyncpg.Record | Non
     return await SQL.row(conn, "find_subscription", name=name)
 
 
+async def known_subscriptions(conn: Connection, names: Sequence[str]) -> set[str]:
+    """Those of the names under which a webhook is told."""
+    return {row["name"] for row in await SQL.fetch(conn, "known_subscriptions", names=list(names))}
+
+
 async def list_deliveries(
     conn: Connection, subscription: str, before: int, limit: int, state: str | None
 ) -> list[asyncpg.Record]:

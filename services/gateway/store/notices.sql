@@ -43,6 +43,9 @@ where state != 'removed' and name > :after order by name limit :limit;
 -- name: find_subscription
 select name, url, topics, state, reason, format, template from subscription where name = :name and state != 'removed';
 
+-- name: known_subscriptions
+select name from subscription where name = any(:names::text[]) and state = 'active';
+
 -- name: list_deliveries
 select position, delivery_id, subscription, notification_id, topic, message, state, tries, status, milliseconds, reason,
        next_try_at, at

@@ -7,6 +7,7 @@ import { refused } from "./feedback.js";
 import { on, onConnection, stream } from "./live.js";
 import { askForToken, whoAmI } from "./login.js";
 import { newStrategyView } from "./new_strategy.js";
+import { newSubscriptionView } from "./new_subscription.js";
 import { newOperationView } from "./new_operation.js";
 import { followUnread, notificationsView } from "./notifications.js";
 import { operationView, operationsView } from "./operations.js";
@@ -20,6 +21,7 @@ import { siteView } from "./site.js";
 import { sitesView } from "./sites.js";
 import { strategiesView } from "./strategies.js";
 import { strategyView } from "./strategy.js";
+import { subscriptionView, subscriptionsView } from "./subscriptions.js";
 import { systemView } from "./system.js";
 
 const ROUTES = [
@@ -35,6 +37,9 @@ const ROUTES = [
   ["/new-operation", newOperationView, "operations"],
   ["/operations/:id", operationView, "operations"],
   ["/notifications", notificationsView, "notifications"],
+  ["/subscriptions", subscriptionsView, "notifications"],
+  ["/new-subscription", newSubscriptionView, "notifications"],
+  ["/subscriptions/:name", subscriptionView, "notifications"],
   ["/system", systemView, "system"],
   ["/audit", auditView, "audit"],
 ];

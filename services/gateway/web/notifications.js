@@ -52,7 +52,8 @@ export function notificationsView(page) {
       ? h("ul", { class: "notices card" }, items.map(notice))
       : empty("Nothing to tell", "Releases, failures and finished strategies are told here.");
   });
-  page.root.append(heading("Notifications", { actions: [all] }), list.element);
+  const webhooks = h("a", { class: "button", href: "#/subscriptions" }, "Webhooks");
+  page.root.append(heading("Notifications", { actions: [all, webhooks] }), list.element);
   on(NEWS, throttled(list.reload, 300), page.signal);
 }
 

@@ -1,0 +1,100 @@
+// The form for a webhook: a chat by its ready format, a program by the standard one, or a template of one's own.
+
+import { command, get } from "./api.js";
+import { fill, h } from "./dom.js";
+import { checkbox, choice, clearFaults, field, fieldset, input, showFaults, summary, textarea } from "./fields.js";
+import { done } from "./feedback.js";
+import { heading } from "./page.js";
+import { navigate } from "./router.js";
+import { missingRole } from "./session.js";
+
+const TOPICS = ["discover", "done", "error", "warning", "release"];
+const FORMATS = [
+  ["standard", "Standard"],
+  ["slack", "Slack"],
+  ["teams", "Teams"],
+  ["mattermost", "Mattermost"],
+  ["custom", "Own template"],
+];
+const SECRET = "Deliveries are signed with it by Standard Webhooks. It is sealed, and never shown again.";
+const TEMPLATE = 'JSON in whose texts Liquid is filled in, such as {{ message }}; an object with "$if" may be left out.';
+
+export function newSubscriptionView(page) {
+  const own = h("div", { hidden: true });
+  const form = h(
+    "form",
+    { class: "card form", novalidate: true },
+    summary(),
+    h(
+      "div",
+      { class: "row" },
+      field("name", "Name", input("name")),
+      field("url", "Address", input("url", { type: "url", placeholder: "https://" })),
+      field("secret", "Secret", input("secret", { type: "password", autocomplete: "new-password" }), SECRET),
+    ),
+    fieldset("topics", "Topics", h("div", { class: "checks" }, TOPICS.map((name) => checkbox("topics", name, true, name)))),
+    fieldset("format", "Format", choice("format", FORMATS, "standard")),
+    own,
+    buttons(),
+  );
+  const back = { href: "#/subscriptions", text: "Webhooks" };
+  page.root.append(heading("New webhook", { back }), form);
+  form.addEventListener("change", () => showTemplate(page, form, own));
+  form.addEventListener("submit", (event) => send(event, form));
+}
+
+function buttons() {
+  const why = missingRole("operator");
+  return h(
+    "div",
+    { class: "actions end" },
+    why && h("p", { class: "muted" }, why),
+    h("button", { type: "submit", class: "primary", disabled: Boolean(why) }, "Add it"),
+  );
+}
+
+/** An own template begins with the one for Slack, so that nobody begins with nothing. */
+async function showTemplate(page, form, place) {
+  place.hidden = form.elements.format.value !== "custom";
+  if (place.hidden || place.firstChild) return;
+  const text = textarea("template", { rows: 18 });
+  fill(place, field("template", "Template", text, TEMPLATE));
+  const { items } = await get("/v1/webhook-formats", {}, page.signal).catch(() => ({ items: [] }));
+  text.value ||= JSON.stringify(items[0]?.template ?? { text: "{{ message }}" }, null, 2);
+}
+
+async function send(event, form) {
+  event.preventDefault();
+  clearFaults(form);
+  const button = event.submitter;
+  try {
+    if (button) button.disabled = true;
+    const body = bodyOf(form);
+    await command("POST", "/v1/subscriptions", body, `Webhook ${body.name}`);
+    done(`${body.name} is added: send it a test`);
+    navigate(`/subscriptions/${encodeURIComponent(body.name)}`);
+  } catch (error) {
+    if (!error.faults) throw error;
+    showFaults(form, error);
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
+
+function bodyOf({ elements }) {
+  const text = (name) => elements[name].value.trim() || undefined;
+  const topics = [...elements.topics].filter(({ checked }) => checked).map(({ value }) => value);
+  const format = elements.format.value;
+  const body = { name: text("name"), url: text("url"), secret: text("secret"), topics, format };
+  return format === "custom" ? { ...body, template: parsed(elements.template.value) } : body;
+}
+
+/** What is no JSON is refused here, in the words of the gateway's faults: it could not even be sent. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const fault = { code: "unreadable", field: "template", message: `is not JSON: ${error.message}` };
+    throw Object.assign(new Error(fault.message), { title: "The template is not JSON", faults: [fault] });
+  }
+}

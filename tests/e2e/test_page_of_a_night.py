@@ -1,0 +1,129 @@
+"""What an operator needs at night: from a strategy that stopped to the last lines, and a webhook that is mended."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.support.browser import Page, browsing
+from tests.support.bundles import bundle
+from tests.support.system import System, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(180)]
+
+MANIFEST = """
+app: lamp
+version: 1.0.0
+components:
+  - {name: web, driver: simulated, sites: {oslo-3: fail}}
+"""
+
+
+class Chat(BaseHTTPRequestHandler):
+    """A chat that takes nothing until it is told to."""
+
+    takes = False
+    got: list[bytes] = []  # noqa: RUF012 - of the class on purpose: each request is another object
+
+    def do_POST(self) -> None:
+        Chat.got.append(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = b"ok" if Chat.takes else b"invalid_blocks"
+        self.send_response(200 if Chat.takes else 400)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/hook"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browsing(tmp_path_factory.mktemp("browser")) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def belay(browser: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A roll-out to six sites of which one has failed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BELAY_NOTIFIER_ALLOW_PRIVATE_TARGETS", "true")
+        patch.setenv("BELAY_NOTIFIER_RETRY_WAITS", "[0.1]")
+        with running(tmp_path_factory.mktemp("belay")) as system, system.client() as client:
+            system.register(*(f"oslo-{number}" for number in range(6)))
+            path = Path(system.home.root) / "lamp.tar.gz"
+            path.write_bytes(bundle({"bundle.yaml": MANIFEST.encode()}))
+            client.upload(path)
+            spec = {"name": "night", "type": "apply", "app": "lamp", "version": "1.0.0", "selection": {"all": True}}
+            client.command("POST", "/v1/strategies", spec)
+            client.command("POST", "/v1/strategies/night/apply", {})
+            yield system
+
+
+@pytest.fixture
+def page(browser: Page, belay: System) -> Page:
+    browser.go(f"{belay.url}/#token={belay.token}")
+    browser.see(".connection", "Live")
+    browser.complaints()
+    return browser
+
+
+def test_one_click_leads_from_a_failed_site_to_its_last_lines_and_one_more_to_the_operation(page: Page) -> None:
+    page.press("a", "night")
+    page.until(lambda _: page.figure("failed") == 1, "one site failed")
+    page.press("[data-name=list]")
+    page.press(".link", "oslo-3")
+    said = page.see(".inspector .last-lines").text
+    assert said.startswith("web: ")
+    page.press(".inspector a", "Plan, phases and last lines")
+    page.see("h1", "oslo-3")
+    assert page.see(".last-lines").text == said
+    page.see("table", "recover_deploy")
+    assert page.complaints() == []
+
+
+def test_a_webhook_is_added_tried_found_dead_and_brought_back_on_the_page(
+    page: Page, belay: System, chat: str
+) -> None:
+    page.press("nav a", "Notifications")
+    page.press(".actions a", "Webhooks")
+    page.press("a", "Webhook")
+    page.fill("name", "Not A Name")
+    page.fill("url", chat)
+    page.press(".segmented label", "Own template")
+    page.see("textarea")
+    page.run("document.querySelector('textarea').value = '{\"text\": \"{{ mesage }}\"}'")
+    page.press("[type=submit]")
+    page.see(".field[data-path=name] .fault", "pattern")
+    page.fill("name", "chat")
+    page.press("[type=submit]")
+    page.see(".field[data-path=template] .fault", "there is no 'mesage'")
+    page.press(".segmented label", "Slack")
+    page.press("[type=submit]")
+    page.see("h1", "chat")
+
+    page.press("button", "Send a test")
+    page.see(".toast.bad", "the target answered 400: invalid_blocks")
+    page.see("td", "Test call")
+    with belay.client() as client:
+        client.command("POST", "/v1/operations", {"site": "oslo-1", "app": "lamp", "kind": "remove"})
+    page.see(".summary", "Nothing is delivered to it any more")
+    Chat.takes = True
+    page.press("button", "Enable")
+    page.press("button", "Deliver what it missed")
+    page.see("tr", "delivered")
+    page.press("nav a", "Notifications")
+    page.see("li", "The webhook chat is dead")
+    assert b"blocks" in Chat.got[-1]
+    assert page.complaints() == []
