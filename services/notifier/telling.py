@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
+from yarl import URL
+
 from services.notifier import store
 from services.notifier.store import Subscribed
 from shared.codec import Envelope
 from shared.ledger import Turn
 from shared.messages.base import Message
-from shared.messages.notifier import DeliveriesChanged, SubscriptionChanged
+from shared.messages.notifier import DeliveriesChanged, SubscriptionChanged, WebhookFormat
 
 TOLD_AT_ONCE = 200
 """Deliveries in one event: half a kilobyte each."""
@@ -25,4 +27,12 @@ async def tell_deliveries(turn: Turn, ids: Iterable[str]) -> None:
 def tell_subscription(turn: Turn, changed: Subscribed, cause: Envelope[Message] | None = None) -> None:
     """Say how a subscription stands now."""
     facts = {name: getattr(changed, name) for name in SubscriptionChanged.model_fields}
+    facts["url"] = shown_url(changed.url, changed.format)
     turn.emit(SubscriptionChanged(**facts), sequence=changed.sequence, cause=cause)
+
+
+def shown_url(url: str, form: WebhookFormat) -> str:
+    """The address as everybody may see it: to a chat, whoever knows the whole of it may write."""
+    if form is WebhookFormat.STANDARD:
+        return url
+    return f"{URL(url).origin()}/…"

@@ -108,7 +108,7 @@ def test_a_webhook_is_added_tried_found_dead_and_brought_back_on_the_page(page: 
     page.see(".field[data-path=name] .fault", "pattern")
     page.fill("name", "chat")
     page.press("[type=submit]")
-    page.see(".field[data-path=template] .fault", "there is no 'mesage'")
+    page.see(".field[data-path=template] .fault", "text: there is no 'mesage'")
     page.press(".segmented label", "Slack")
     page.press("[type=submit]")
     page.see("h1", "chat")

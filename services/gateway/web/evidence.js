@@ -13,7 +13,7 @@ export function lastLines(lines, most = Infinity) {
 
 /** Where a failure left the site. */
 export function recovery({ recovered, version }) {
-  if (recovered) return `The site is back on ${version ?? "what it had"}.`;
+  if (recovered) return version ? `The site is back on ${version}.` : "Nothing is left of it on the site.";
   return recovered === false ? "The site was not recovered. Apply, update to a fix, or remove." : "";
 }
 

@@ -121,7 +121,7 @@ async function test(button, name) {
 async function enable(button, name) {
   const answer = await act(button, `Enabled ${name}`, "POST", `${pathOf(name)}/enable`, {});
   const missed = answer?.result?.missed;
-  if (missed) done(`${number(missed)} deliveries were missed: “Deliver what it missed” sends them`);
+  if (missed) done(`It missed ${missed === 1 ? "1 delivery" : `${number(missed)} deliveries`}: “Deliver what it missed” sends them`);
 }
 
 async function remove(button, name) {

@@ -158,7 +158,8 @@ def _texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def _fault(path: Path, why: str) -> Fault:
-    return Fault(code="bad_template", field=".".join(("template", *path)), message=why)
+    message = f"{'.'.join(path)}: {why}" if path else why
+    return Fault(code="bad_template", field=".".join(("template", *path)), message=message)
 
 
 def _sentence(error: Exception) -> str:

@@ -223,6 +223,16 @@ async def test_a_strategy_that_stops_says_what_failed_first_and_one_set_going_ag
         await come_true(service, "select count(*) = 0 from strategy_failure")
 
 
+async def test_the_address_of_a_chat_is_told_to_nobody(world: World) -> None:
+    async with receiving() as receiver, world.run("notifier", wire):
+        await world.ask(subscription("chat", receiver.url, format="slack"))
+        await world.ask(subscription("plain", receiver.url))
+        told = {event.name: event.url for event in world.events(SubscriptionChanged)}
+        assert told == {"chat": receiver.url.removesuffix("hook") + "…", "plain": receiver.url}
+        await world.send(ended("s-1"))
+        await receiver.until(lambda r: len(r.got) == 2)
+
+
 async def test_every_mistake_of_a_template_and_a_format_is_told_with_the_others(world: World) -> None:
     async with world.run("notifier", wire):
         bad = {"text": "{{ mesage }}", "more": ["{{ message | shout }}"]}
