@@ -268,7 +268,8 @@ create table notification (
     about text not null,
     link text not null,
     raised_at timestamptz not null,
-    read boolean not null default false
+    read boolean not null default false,
+    failed jsonb not null default '[]' -- the first failed operations that it tells of: [{operation_id, site}]
 );
 create index notification_unread on notification (notification_id) where not read;
 

@@ -91,6 +91,9 @@ def test_one_click_leads_from_a_failed_site_to_its_last_lines_and_one_more_to_th
     page.press(".inspector a", "Plan, phases and last lines")
     page.see("h1", "oslo-3")
     assert page.see(".last-lines").text == said
+    page.press("nav a", "Notifications")
+    page.press(".notices a", "oslo-3")
+    page.see(".last-lines", said)
     page.see("table", "recover_remove")
     assert page.complaints() == []
 

@@ -12,6 +12,13 @@ from shared.messages.notifier import MarkNotificationsRead
 from shared.messages.words import NotificationTopic
 
 
+class FailedSite(BaseModel):
+    """Where to look: the operation has the evidence."""
+
+    operation_id: str
+    site: str
+
+
 class NotificationView(BaseModel):
     """Something people should know."""
 
@@ -22,6 +29,7 @@ class NotificationView(BaseModel):
     link: str
     raised_at: datetime
     read: bool
+    failed: list[FailedSite] = Field(description="of what failed, the first operations")
 
 
 class NotificationQuery(Paging):

@@ -1,3 +1,5 @@
+alter table notification add column failed jsonb not null default '[]';
+
 alter table subscription
     add column format text not null default 'standard',
     add column template jsonb;

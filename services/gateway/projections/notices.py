@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.gateway.store import notices as store
+from services.gateway.store.as_json import text
 from services.gateway.store.notices import DeliveryRow, NotificationRow, SubscriptionRow
 from services.gateway.turns import LearningTurn
 from shared.codec import Envelope
@@ -25,7 +26,9 @@ async def learn_notices(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> 
 
 
 def _notification(n: notifier.NotificationRaised) -> NotificationRow:
-    return NotificationRow(n.notification_id, n.topic, n.message, n.about, n.link, n.raised_at)
+    """Of the evidence only where it is: it is kept with its operation, once."""
+    failed = text([{"operation_id": failure.operation_id, "site": failure.site} for failure in n.failures])
+    return NotificationRow(n.notification_id, n.topic, n.message, n.about, n.link, n.raised_at, failed)
 
 
 def _subscription(event: Envelope[notifier.SubscriptionChanged]) -> SubscriptionRow:

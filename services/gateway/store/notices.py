@@ -21,6 +21,7 @@ class NotificationRow(NamedTuple):
     about: str
     link: str
     raised_at: datetime
+    failed: str  # JSON
 
 
 class SubscriptionRow(NamedTuple):
@@ -57,9 +58,8 @@ class DeliveryRow(NamedTuple):
 
 async def put_notifications(conn: Connection, rows: Sequence[NotificationRow]) -> None:
     """Add those that are new."""
-    ids, topics, messages, abouts, links, raised = columns(rows, 6)
-    named = {"ids": ids, "topics": topics, "messages": messages, "abouts": abouts, "links": links}
-    await SQL.run(conn, "put_notifications", **named, raised=raised)
+    names = ("ids", "topics", "messages", "abouts", "links", "raised", "failed")
+    await SQL.run(conn, "put_notifications", **dict(zip(names, columns(rows, 7), strict=True)))
 
 
 async def mark_read(conn: Connection, ids: Sequence[int]) -> None:

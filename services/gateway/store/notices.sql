@@ -1,7 +1,9 @@
 -- name: put_notifications
-insert into notification (notification_id, topic, message, about, link, raised_at)
-select * from unnest(:ids::bigint[], :topics::text[], :messages::text[], :abouts::text[], :links::text[],
-                     :raised::timestamptz[])
+insert into notification (notification_id, topic, message, about, link, raised_at, failed)
+select notification_id, topic, message, about, link, raised_at, failed::jsonb
+from unnest(:ids::bigint[], :topics::text[], :messages::text[], :abouts::text[], :links::text[],
+            :raised::timestamptz[], :failed::text[])
+    as n (notification_id, topic, message, about, link, raised_at, failed)
 on conflict (notification_id) do nothing;
 
 -- name: mark_read
@@ -32,7 +34,7 @@ on conflict (delivery_id) do update set
 where d.nth < excluded.nth;
 
 -- name: list_notifications
-select notification_id, topic, message, about, link, raised_at, read from notification
+select notification_id, topic, message, about, link, raised_at, read, failed from notification
 where notification_id < :before and (:topic::text is null or topic = :topic) and (not read or not :unread)
 order by notification_id desc limit :limit;
 

@@ -58,7 +58,7 @@ export function notificationsView(page) {
 }
 
 function notice(item) {
-  const { notification_id: id, topic, message, link, raised_at: at } = item;
+  const { notification_id: id, topic, message, link, raised_at: at, failed } = item;
   const mark = () => read({ ids: [id] });
   const text = link
     ? h("a", { href: link.replace(/^\/v1/, "#"), onclick: () => !item.read && mark() }, message)
@@ -75,11 +75,17 @@ function notice(item) {
       "div",
       {},
       h("p", {}, !item.read && h("span", { class: "unseen" }, "Unread: "), text),
+      failed.length > 0 && h("p", {}, "What it did and said last: ", failed.map(operation)),
       h("p", { class: "muted" }, topic, " · ", h("time", { title: full(at) }, ago(at))),
     ),
     button,
   );
 }
+
+const operation = ({ operation_id: id, site }, number) => [
+  number > 0 && ", ",
+  h("a", { href: `#/operations/${encodeURIComponent(id)}` }, site),
+];
 
 async function read(which) {
   try {

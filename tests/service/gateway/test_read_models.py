@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.messages import catalog, monitor, notifier, strategy
+from shared.messages import catalog, deployer, monitor, notifier, strategy
 from shared.messages.base import Fault, Message
 from shared.messages.words import NotificationTopic
 from tests.service.gateway.door import gateway
@@ -280,7 +280,18 @@ async def test_releases_bundles_and_notifications_are_shown(world: World) -> Non
             )
         await world.send(notifier.NotificationsRead(inbox="everyone", ids=(1,)))
         await door.shows("/v1/notifications?unread=true", lambda n: [i["notification_id"] for i in n["items"]] == [2])
-        assert len((await door.get("/v1/notifications?topic=error"))["items"]) == 2
+        cause = deployer.Cause(code="exited", message="it exited")
+        broke = notifier.FailedOperation(
+            operation_id="o-7", site="oslo", app="web", kind="update", recovered=True, cause=cause
+        )
+        await world.send(
+            notifier.NotificationRaised(
+                notification_id=3, topic="error", message="m", about="x", raised_at=at(1), failures=(broke,)
+            )
+        )
+        shown = await door.shows("/v1/notifications", lambda n: n["items"][0]["notification_id"] == 3)
+        assert shown["items"][0]["failed"] == [{"operation_id": "o-7", "site": "oslo"}]
+        assert len((await door.get("/v1/notifications?topic=error"))["items"]) == 3
 
 
 async def test_an_end_that_comes_after_a_later_one_of_its_site_does_not_set_it_back(world: World) -> None:

@@ -1,7 +1,7 @@
 """`belay notification`: what people should know."""
 
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,16 @@ from services.gateway.cli.session import Session
 
 app = Noun("Notifications: what happened that people should know.")
 
-COLUMNS: tuple[Column, ...] = (("id", "notification_id"), "topic", "message", "about", ("raised", "raised_at"), "read")
+
+def _failed(item: Any) -> list[str]:
+    """The operations to look at: `belay operation show`."""
+    return [failed["operation_id"] for failed in item.get("failed", ())]
+
+
+COLUMNS: tuple[Column, ...] = (
+    ("id", "notification_id"), "topic", "message", "about", ("failed operations", _failed), ("raised", "raised_at"),
+    "read",
+)  # fmt: skip
 
 
 @app.verb("list")
