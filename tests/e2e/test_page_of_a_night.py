@@ -1,12 +1,15 @@
 """What an operator needs at night: from a strategy that stopped to the last lines, and a webhook that is mended."""
 
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
+from services.gateway.client import Client, ProblemError
 from tests.support.browser import Page, browsing
 from tests.support.bundles import bundle
 from tests.support.system import System, running
@@ -68,9 +71,22 @@ def belay(browser: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             path.write_bytes(bundle({"bundle.yaml": MANIFEST.encode()}))
             client.upload(path)
             spec = {"name": "night", "type": "apply", "app": "lamp", "version": "1.0.0", "selection": {"all": True}}
-            client.command("POST", "/v1/strategies", spec)
+            _until_taken(client, spec)
             client.command("POST", "/v1/strategies/night/apply", {})
             yield system
+
+
+def _until_taken(client: Client, spec: dict[str, Any]) -> None:
+    """The orchestrator hears of a release a moment after the catalog took it."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            client.command("POST", "/v1/strategies", spec)
+            return
+        except ProblemError as error:
+            if error.code != "unknown_app" or time.monotonic() > until:
+                raise
+        time.sleep(0.2)
 
 
 @pytest.fixture

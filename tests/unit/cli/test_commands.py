@@ -224,7 +224,7 @@ def test_ctrl_c_ends_a_watch_quietly_with_130(gateway: Stub) -> None:
     assert running.stdout
     running.stdout.readline()
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=20)
     assert (running.returncode, errors.strip()) == (130, "")
 
 
