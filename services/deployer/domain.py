@@ -57,6 +57,9 @@ TRANSITIONS: dict[Status, Mapping[Step, Status]] = {
 }
 """From a status, by an operation that begins or by how it ends, to a status. `untouched` leads back where it began."""
 
+BROKEN_ON_THE_WAY = frozenset({Status.APPLY_ERROR, Status.UPDATE_ERROR, Status.REMOVE_ERROR})
+"""The statuses of a site that something else than a rollback left half-way, with the release it had still recorded."""
+
 RESTING = frozenset(status for status, steps in TRANSITIONS.items() if Kind.APPLY in steps)
 """The statuses in which no operation runs; the only ones that are stored."""
 
@@ -131,6 +134,8 @@ class Facts:
     """Id and name of the strategy that holds the site."""
     busy_with: str | None = None
     """The operation that is queued or running on the site."""
+    again: bool = True
+    """Whether `apply` deploys a release afresh where it runs soundly already."""
 
 
 def wanted(request: RequestOperation, deployment: Deployment) -> str | None:
@@ -140,8 +145,19 @@ def wanted(request: RequestOperation, deployment: Deployment) -> str | None:
     if request.kind is Kind.RECOVER:
         return deployment.version
     if request.kind is Kind.ROLLBACK and request.version is None:
-        return deployment.history[-1] if deployment.history else None
+        return way_back(deployment)
     return request.version
+
+
+def way_back(deployment: Deployment) -> str | None:
+    """What a rollback without version leads to: the release before the current one.
+
+    Where an update or apply broke, the release before it is the one that is still recorded: one further would be a
+    release too far.
+    """
+    if deployment.version is not None and deployment.status in BROKEN_ON_THE_WAY:
+        return deployment.version
+    return deployment.history[-1] if deployment.history else None
 
 
 def faults_of(request: RequestOperation, facts: Facts) -> tuple[Fault, ...]:
@@ -181,7 +197,7 @@ def _release_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
         yield _fault("unknown_release", "version", message, version)
     elif facts.target and facts.target.withdrawn and request.kind is not Kind.RECOVER:
         message = f"release {version} of '{request.app}' was withdrawn; choose another"
-        yield _fault("unknown_release", "version", message, version)
+        yield _fault("release_withdrawn", "version", message, version)
 
 
 def _deployed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
@@ -193,7 +209,7 @@ def _deployed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
 def _not_there_yet(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
     deployment, version = facts.deployment, facts.version
     current = deployment.status is Status.OPERATIONAL and version == deployment.version
-    if current and request.kind in (Kind.UPDATE, Kind.ROLLBACK):
+    if current and (request.kind in (Kind.UPDATE, Kind.ROLLBACK) or (request.kind is Kind.APPLY and not facts.again)):
         message = f"'{request.site}' runs release {version} already; `apply` deploys it again"
         yield _fault("already_current", "version", message, version)
 

@@ -1,6 +1,6 @@
 """What the deployer does with each message: load, decide, save, emit; a whole batch at a time."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -41,6 +41,7 @@ class Request(NamedTuple):
     data: RequestOperation
     root: str
     actor: str
+    again: bool = True
 
 
 async def request_operation(
@@ -66,8 +67,11 @@ async def request_operations(
 ) -> list[Verdict]:
     """The same for batches: each is accepted, and its answer names the operations that may not begin."""
     requests = [_single(command, one) for command in commands for one in command.data.operations]
-    taken = iter(await _take(leases, turn, requests))
-    return [Accepted(_taken([(one, next(taken)) for one in c.data.operations])) for c in commands]
+    taken = await _take(leases, turn, requests)
+    refused = [r.operation_id for r, t in zip(requests, taken, strict=True) if isinstance(t, tuple)]
+    known = await Store(turn.conn).operations(refused) if refused else {}
+    outcomes = iter(taken)
+    return [Accepted(_taken([(one, next(outcomes)) for one in c.data.operations], known)) for c in commands]
 
 
 def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
@@ -76,19 +80,20 @@ def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
         site=one.site,
         app=batch.app,
         kind=batch.kind,
-        version=batch.version,
+        version=one.version or batch.version,
         timeout_seconds=batch.timeout_seconds,
         strategy_id=batch.strategy_id,
         preview=False,
     )
-    return Request(one.operation_id, data, command.root, command.actor)
+    return Request(one.operation_id, data, command.root, command.actor, batch.again)
 
 
-def _taken(outcomes: Sequence[tuple[Requested, Taken]]) -> dict[str, Any]:
+def _taken(outcomes: Sequence[tuple[Requested, Taken]], known: Container[str]) -> dict[str, Any]:
+    """An operation that was taken before is not refused for what it did itself: its site is on the release now."""
     refused = [
         OperationRefused(operation_id=one.operation_id, faults=taken)
         for one, taken in outcomes
-        if isinstance(taken, tuple)
+        if isinstance(taken, tuple) and one.operation_id not in known
     ]
     return OperationsTaken(refused=tuple(refused)).model_dump(mode="json") if refused else {}
 
@@ -98,7 +103,7 @@ async def _take(leases: Leases, turn: Turn, requests: Sequence[Request]) -> list
     store = Store(turn.conn)
     taken: list[Taken] = []
     begun: dict[str, Loaded] = {}  # by site: a second request for it in this batch comes too late
-    for request, before in zip(requests, await _judged_by(store, [r.data for r in requests]), strict=True):
+    for request, before in zip(requests, await _judged_by(store, requests), strict=True):
         facts = _with_those_begun(before, request, begun)
         operation = _operation(request, facts)
         taken.append(faults_of(request.data, facts) or operation)
@@ -136,18 +141,19 @@ def _too_late(operation: Operation) -> tuple[Fault, ...]:
     return (Fault(code="site_busy", field="site", message=message, value=operation.site),)
 
 
-async def _judged_by(store: Store, requests: Sequence[RequestOperation]) -> list[Facts]:
-    known = await store.facts((r.site, r.app) for r in requests)
-    versions = [wanted(request, facts.deployment) for request, facts in zip(requests, known, strict=True)]
-    pairs = [(r.app, v or "") for r, v in zip(requests, versions, strict=True)]
+async def _judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
+    asked = [request.data for request in requests]
+    known = await store.facts((r.site, r.app) for r in asked)
+    versions = [wanted(request, facts.deployment) for request, facts in zip(asked, known, strict=True)]
+    pairs = [(r.app, v or "") for r, v in zip(asked, versions, strict=True)]
     releases, apps = await store.releases(pairs)
     if unknown := {pair for pair in pairs if pair[1] and pair[0] in apps and pair not in releases}:
         spelt = await store.as_published(unknown)  # 1.0 may be 1.0.0 there
         versions = [spelt.get(pair, pair[1]) or None for pair in pairs]
         releases |= (await store.releases((app, version) for (app, _), version in spelt.items()))[0]
     return [
-        Facts(f.site, f.deployment, v, releases.get((r.app, v or "")), r.app in apps, f.held_by, f.busy_with)
-        for r, f, v in zip(requests, known, versions, strict=True)
+        Facts(f.site, f.deployment, v, releases.get((d.app, v or "")), d.app in apps, f.held_by, f.busy_with, r.again)
+        for r, d, f, v in zip(requests, asked, known, versions, strict=True)
     ]
 
 

@@ -194,6 +194,7 @@ def _facts(end: Ended) -> dict[str, Any]:
         "version": end.deployment.version,
         "status": end.deployment.status,
         "plan": end.plan,
+        "history": end.deployment.history,
     }
 
 

@@ -38,6 +38,7 @@ class Requested(Model):
 
     operation_id: Identifier
     site: Name
+    version: Version | None = Field(default=None, description="the release to reach here; null = the command's")
 
 
 class RequestOperations(Command):
@@ -55,6 +56,7 @@ class RequestOperations(Command):
     kind: OperationKind
     version: Version | None = None
     timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="each operation ends by then")
+    again: bool = Field(default=False, description="apply: deploy it afresh also where it runs soundly already")
     operations: tuple[Requested, ...] = Field(min_length=1, max_length=OPERATIONS_AT_ONCE)
 
 
@@ -140,6 +142,7 @@ class OperationProgressed(Event):
 MOST = 2**63 - 1
 
 _NTH = "so many operations had ended on this app of this site with this one; 0 = not said"
+_HISTORY = "the releases before the one that runs now, latest last: where a rollback may lead; null = not said"
 
 
 class _Finished(Event):
@@ -155,6 +158,7 @@ class _Finished(Event):
     plan: tuple[ComponentDecision, ...] = ()
     seconds: float = Field(description="from claim to end")
     nth: int = Field(default=0, ge=0, le=MOST, description=_NTH)
+    history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
 
 
 class OperationSucceeded(_Finished):
@@ -188,6 +192,7 @@ class OperationsSucceeded(Event):
     version: Version | None = Field(description="the release that runs now; null = none")
     status: DeploymentStatus
     plan: tuple[ComponentDecision, ...] = ()
+    history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
     operations: tuple[Succeeded, ...] = Field(min_length=1)
 
 

@@ -1,5 +1,7 @@
 """What the deployer refuses, over Kafka; and that what comes twice has one effect."""
 
+from typing import Any
+
 import pytest
 
 from shared.manifest import SimulatedComponent
@@ -119,10 +121,32 @@ async def test_a_batch_that_comes_again_by_another_command_has_no_second_effect(
         assert fleet.effects("s.0.1") == [("forward/web", "started"), ("forward/web", "ended")]
 
 
-def batch_of(batch: str, *sites: str) -> RequestOperations:
-    operations = tuple(Requested(operation_id=f"s.{n}.1", site=site) for n, site in enumerate(sites))
-    facts = {"app": "shop", "kind": OperationKind.APPLY, "version": "1.0"}
-    return RequestOperations(batch=batch, strategy_id="s", operations=operations, **facts)
+def batch_of(batch: str, *sites: str, attempt: int = 1, **more: Any) -> RequestOperations:
+    operations = tuple(Requested(operation_id=f"s.{n}.{attempt}", site=site) for n, site in enumerate(sites))
+    facts = {"app": "shop", "kind": OperationKind.APPLY, "version": "1.0", "operations": operations, **more}
+    return RequestOperations(batch=batch, strategy_id="s", **facts)
+
+
+async def test_a_batch_may_lead_each_site_to_a_release_of_its_own(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], ["1.0", "2.0", "3.0"]) as fleet:
+        for version in ("1.0", "2.0", "3.0"):
+            for site in ("oslo", "rome"):
+                await fleet.do(site, "apply", version)
+        ways = (("s.0.1", "oslo", "1.0"), ("s.1.1", "rome", "2.0"))
+        operations = tuple(Requested(operation_id=o, site=site, version=version) for o, site, version in ways)
+        await world.ask(batch_of("s/1.1", kind="rollback", version=None, operations=operations))
+        ends = [await fleet.end(operation) for operation, _, _ in ways]
+        assert [(end.version, end.history) for end in ends] == [("1.0", ()), ("2.0", ("1.0",))]
+
+
+async def test_a_strategy_deploys_what_runs_already_only_if_it_says_again(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        refused = await world.ask(batch_of("s/1.1", "oslo"))
+        (one,) = OperationsTaken.model_validate(refused.result).refused
+        assert [(one.operation_id, fault.code) for fault in one.faults] == [("s.0.1", "already_current")]
+        assert (await world.ask(batch_of("s/1.2", "oslo", attempt=2, again=True))).result == {}
+        assert (await fleet.end("s.0.2")).version == "1.0"
 
 
 async def test_everything_unknown_is_named(world: World) -> None:
@@ -132,7 +156,7 @@ async def test_everything_unknown_is_named(world: World) -> None:
         assert await fleet.refused("oslo", "update", "9.9") == ["unknown_release", "nothing_deployed"]
         await fleet.withdraw("2.0")
         await fleet.known(fleet.service)
-        assert await fleet.refused("oslo", "apply", "2.0") == ["unknown_release"]
+        assert await fleet.refused("oslo", "apply", "2.0") == ["release_withdrawn"]
         await fleet.tell(SitesRemoved(names=("oslo",)))
         await fleet.known(fleet.service)
         assert await fleet.refused("oslo", "apply", "1.0") == ["unknown_site"]

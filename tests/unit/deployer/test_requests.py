@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.deployer.domain import Deployment, Facts, Release, Site, faults_of
+from services.deployer.domain import Deployment, Facts, Release, Site, faults_of, wanted
 from shared.messages.deployer import RequestOperation
 from shared.messages.words import DeploymentStatus as Status
 from tests.unit.deployer.values import facts, request, running
@@ -84,7 +84,7 @@ def test_unknown_and_withdrawn_releases_are_refused() -> None:
     assert codes(asked, facts(asked, running("1"), target=None)) == ["unknown_release"]
     assert codes(asked, facts(asked, running("1"), target=None, app_known=False)) == ["unknown_app"]
     withdrawn = Release("shop", "2", drivers=("simulated",), withdrawn=True)
-    assert codes(asked, facts(asked, running("1"), target=withdrawn)) == ["unknown_release"]
+    assert codes(asked, facts(asked, running("1"), target=withdrawn)) == ["release_withdrawn"]
 
 
 def test_a_site_can_be_recovered_to_a_release_that_was_withdrawn_meanwhile() -> None:
@@ -113,6 +113,31 @@ def test_the_release_that_runs_is_not_deployed_again_by_update_or_rollback() -> 
     for kind in ("update", "rollback"):
         asked = request(kind, "1")
         assert codes(asked, facts(asked, running("1"))) == ["already_current"]
+
+
+def test_a_strategy_applies_again_only_where_it_says_so_or_where_the_release_is_broken() -> None:
+    asked = request("apply", "1")
+    broken = Deployment("1", Status.APPLY_ERROR, ("2",))
+    assert codes(asked, replace(facts(asked, running("1")), again=False)) == ["already_current"]
+    assert codes(asked, replace(facts(asked, running("1")), again=True)) == []
+    assert codes(asked, replace(facts(asked, broken), again=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "back_to"),
+    [
+        (Status.OPERATIONAL, "0"),
+        (Status.ROLLBACK_ERROR, "0"),
+        (Status.UPDATE_ERROR, "1"),
+        (Status.APPLY_ERROR, "1"),
+        (Status.REMOVE_ERROR, "1"),
+    ],
+)
+def test_the_way_back_from_an_update_that_broke_is_not_a_release_too_far(status: Status, back_to: str) -> None:
+    leftovers = () if status is Status.OPERATIONAL else ("2",)
+    there = Deployment("1", status, leftovers, ("0",))
+    assert wanted(request("rollback"), there) == back_to
+    assert codes(request("rollback"), facts(request("rollback"), there)) == []
 
 
 def test_there_is_no_way_back_without_a_release_before() -> None:
