@@ -5,6 +5,7 @@ steps that moved; `finish` does all that follows and writes each kind of change 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from services.strategy_orchestrator.places import Places
 from services.strategy_orchestrator.reasons import why_now, why_waiting
 from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.strategies import operation_of
+from services.strategy_orchestrator.strategies.site import ALREADY_THERE
 from shared.ledger import Turn
 from shared.messages.base import Event, Fault
 from shared.messages.deployer import OPERATIONS_AT_ONCE, Requested, RequestOperations
@@ -31,13 +33,17 @@ from shared.messages.strategy import (
     StrategyStateChanged,
     Why,
 )
-from shared.messages.words import StageState, StepState, StrategyState
+from shared.messages.words import OperationKind, StageState, StepState, StrategyState, StrategyType
 
 SOAK = "soak"
 """The timer that ends a soak; its key is the strategy's id."""
 
 UNPARK = "unpark"
 """The timer that lets steps try again which the deployer was not ready for; its key is the strategy's id."""
+
+
+REMOVED = Why(code="site_removed", message="the site was removed; there is nothing left to do")
+"""The reason of a step that is skipped because its site is gone."""
 
 
 def operation_id(strategy_id: str, position: int, attempt: int) -> str:
@@ -108,6 +114,11 @@ class Conductor:
         self._scores: dict[str, Score] = {}
         self.places = Places(turn)
 
+    @property
+    def turn(self) -> Turn:
+        """The turn it lives for."""
+        return self._turn
+
     async def load(self, ids: Iterable[str]) -> list[Score]:
         """Lock and load strategies; ids that are none are left out."""
         wanted = sorted(set(ids))
@@ -138,9 +149,18 @@ class Conductor:
         await self._save(changed)
 
     async def hold(self, score: Score) -> None:
-        """Hold the sites of all waiting steps. Raises Refused when one of them cannot be had."""
+        """Hold the sites of all waiting steps; those whose site was removed are skipped.
+
+        Raises Refused when one of them cannot be had, or when its release was withdrawn since the plan.
+        """
+        if withdrawn := await store.withdrawn_targets(self._turn.conn, score.now.id):
+            raise Refused(*(_not_reachable(score, version) for version in withdrawn))
         names = await store.hold_sites(self._turn.conn, score.now.id)
-        if missing := await store.sites_not_held(self._turn.conn, score.now.id):
+        missing = await store.sites_not_held(self._turn.conn, score.now.id)
+        if any(row["held_by"] is None for row in missing):
+            await self._skip_removed(score)
+            missing = await store.sites_not_held(self._turn.conn, score.now.id)
+        if missing:
             raise Refused(*(_not_held(row) for row in missing))
         score.groups = await group_store.share_out(self._turn.conn, score.now.id)
         events = [
@@ -148,6 +168,14 @@ class Conductor:
             for i in range(0, len(names), BATCH)
         ]
         await emit_fleet(self._turn, [(event, score.now.id) for event in events])
+
+    async def _skip_removed(self, score: Score) -> None:
+        """A site that was scrapped must not keep all others from going on."""
+        rows = await store.skip_removed(self._turn.conn, score.now.id, REMOVED)
+        score.note(rows)
+        for stage, count in Counter(row["stage"] for row in rows).items():
+            score.recount(stage, waiting=-count, aborted=count)
+        score.now = replace(score.now, skipped=score.now.skipped + len(rows))
 
     # -- moves ----------------------------------------------------------------------------------------------------
 
@@ -213,14 +241,17 @@ class Conductor:
 
     def _request(self, score: Score, batch: str, steps: Sequence[Row]) -> None:
         spec = score.row["spec"]
+        targets = {row["target"] or score.row["version"] for row in steps}
+        alike = len(targets) == 1
         command = RequestOperations(
             batch=f"{score.now.id}/{batch}",
             strategy_id=score.now.id,
             app=score.row["app"],
-            kind=operation_of(score.row["type"], spec["force"]),
-            version=score.row["version"],
+            kind=asked_for(score.row),
+            version=targets.pop() if alike else score.row["version"],
             timeout_seconds=spec["step_timeout_seconds"],
-            operations=tuple(_requested(score.now.id, row) for row in steps),
+            again=spec["force"],
+            operations=tuple(_requested(score.now.id, row, alike) for row in steps),
         )
         self._turn.emit(command, message_id=command.batch, correlation_id=score.now.id)
 
@@ -288,22 +319,33 @@ def state_event(strategy: Strategy, at: datetime, *, renewed: bool = False) -> S
     )
 
 
-def _requested(strategy_id: str, row: Row) -> Requested:
+def asked_for(row: Row) -> OperationKind:
+    """What a strategy asks of the deployer on each site."""
+    if row["operation"]:
+        return OperationKind(row["operation"])
+    return operation_of(StrategyType(row["type"]), row["spec"]["force"])  # planned by a version that did not note it
+
+
+def _requested(strategy_id: str, row: Row, alike: bool) -> Requested:
+    """Where all sites of a command go to the same release, the command says it once."""
     identifier = operation_id(strategy_id, row["position"], row["attempt"])
-    return Requested(operation_id=identifier, site=row["site"])
+    return Requested(operation_id=identifier, site=row["site"], version=None if alike else row["target"])
 
 
 def _not_held(row: Row) -> Fault:
     site, holder = row["site"], row["held_by"]
-    code = "site_held" if holder else "unknown_site"
-    held = f"strategy {holder} holds site '{site}'; a site takes part in one strategy at a time"
-    message = held if holder else f"site '{site}' is gone; create the strategy anew"
-    return Fault(code=code, field="strategy", message=message, value=site)
+    message = f"strategy {holder} holds site '{site}'; a site takes part in one strategy at a time"
+    return Fault(code="site_held", field="strategy", message=message, value=site)
+
+
+def _not_reachable(score: Score, version: str) -> Fault:
+    message = f"release {version} of {score.row['app']} was withdrawn; create a strategy to another release"
+    return Fault(code="release_withdrawn", field="strategy", message=message, value=version)
 
 
 def _change(strategy_id: str, row: Row) -> StepChange:
     why = Why(code=row["why_code"], message=row["why_message"] or "") if row["why_code"] else None
-    begun = row["state"] not in {StepState.WAITING, StepState.ABORTED}
+    begun = row["state"] not in {StepState.WAITING, StepState.ABORTED} and row["why_code"] != ALREADY_THERE
     return StepChange(
         site=row["site"],
         stage=row["stage"],
@@ -311,6 +353,7 @@ def _change(strategy_id: str, row: Row) -> StepChange:
         attempt=row["attempt"],
         operation_id=operation_id(strategy_id, row["position"], row["attempt"]) if begun else None,
         why=why,
+        target=row["target"],
     )
 
 
@@ -323,6 +366,8 @@ def _strategy(row: Row, stages: Sequence[Row]) -> Strategy:
         policy=FailurePolicy(**row["spec"]["on_failure"]),
         stages=tuple(_stage(stage) for stage in stages),
         ends_as=StrategyState(row["ends_as"]) if row["ends_as"] else None,
+        left_out=row["left_out"],
+        skipped=row["skipped"],
     )
 
 
@@ -347,4 +392,5 @@ def _saved(score: Score, now: datetime) -> tuple[Any, ...]:
     started = row["started_at"] or (now if strategy.state in domain.LIVE else None)
     finished = (row["finished_at"] or now) if ended and score.was.state in domain.ENDED else now if ended else None
     why = strategy.why
-    return (strategy.id, strategy.state, strategy.ends_as, why.code, why.message, score.sequence, started, finished)
+    facts = (strategy.id, strategy.state, strategy.ends_as, why.code, why.message, score.sequence)
+    return (*facts, started, finished, strategy.skipped)

@@ -32,9 +32,12 @@ class Dealt:
     faults: list[Fault] = field(default_factory=list)
 
 
-def deal_out(spec: StrategySpec, sites: Sequence[Candidate]) -> Dealt:
-    """Every site into the first stage that wants it. All faults are found at once."""
-    dealt = Dealt(faults=_strangers(spec, {site.name for site in sites}))
+def deal_out(spec: StrategySpec, sites: Sequence[Candidate], at_rest: Sequence[Candidate] = ()) -> Dealt:
+    """Every site into the first stage that wants it. All faults are found at once.
+
+    `at_rest` are selected sites with nothing to do: a stage may name them, and be empty because of them.
+    """
+    dealt = Dealt(faults=_strangers(spec, {site.name for site in (*sites, *at_rest)}))
     left = {site.name: site for site in spread(sites, spec.name, spec.spread)}
     for number, stage in enumerate(spec.stages):
         taken = _taken(spec, stage, left, len(sites))
@@ -42,7 +45,7 @@ def deal_out(spec: StrategySpec, sites: Sequence[Candidate]) -> Dealt:
             del left[site.name]
         if taken:
             dealt.stages.append((stage, taken))
-        elif not stage.optional:
+        elif not stage.optional and not any(_wants(stage, site) for site in at_rest):
             dealt.faults.append(_empty(number, stage, len(left)))
     if left:
         dealt.faults.append(_left_over(spec, len(left), len(sites)))
@@ -65,6 +68,10 @@ def matches(stage: StageSpec, site: Candidate) -> bool:
     return (not stage.groups or site.group in stage.groups) and all(
         site.labels.get(key) == value for key, value in stage.labels.items()
     )
+
+
+def _wants(stage: StageSpec, site: Candidate) -> bool:
+    return (not stage.sites or site.name in stage.sites) and matches(stage, site)
 
 
 # -- spreading ----------------------------------------------------------------------------------------------------

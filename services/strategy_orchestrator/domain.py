@@ -62,6 +62,10 @@ class Strategy:
     stages: tuple[Stage, ...]
     ends_as: StrategyState | None = None
     """What `aborting` leads to: failed or aborted."""
+    left_out: int = 0
+    """Selected sites that the plan left out."""
+    skipped: int = 0
+    """Aborted sites that were removed: there is nothing to do there, so they do not make it fail."""
 
     @property
     def counts(self) -> Counts:
@@ -145,7 +149,14 @@ def retry(strategy: Strategy, by: str, reason: str) -> Strategy:
     stages = tuple(_reopened(stage) for stage in strategy.stages)
     message = _by(f"failed and aborted sites are tried again by {by or 'an operator'}", reason)
     why = Why(code="applying", message=message)
-    return _to(replace(strategy, stages=stages), S.APPLYING, why)
+    return _to(replace(strategy, stages=stages, skipped=0), S.APPLYING, why)
+
+
+def stop(strategy: Strategy, why: Why) -> Strategy:
+    """Go no further, for a reason that nobody can mend: running sites finish, then it has failed."""
+    if strategy.state not in {S.APPLYING, S.PAUSED}:
+        return strategy
+    return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)
 
 
 def check_deletable(strategy: Strategy) -> None:
@@ -251,11 +262,16 @@ def _fill(strategy: Strategy, index: int) -> Moves:
 
 
 def _end(strategy: Strategy) -> Strategy:
-    counts = strategy.counts
-    if counts.failed or counts.aborted:
-        message = f"{counts.failed} of {counts.total} sites failed, {counts.aborted} were aborted"
+    """Complete says how many sites that is of all that were selected: nobody should take a part for the whole."""
+    counts, out = strategy.counts, strategy.left_out + strategy.skipped
+    aborted = counts.aborted - strategy.skipped
+    rest = f"; {out} left out" if out else ""
+    if counts.failed or aborted:
+        message = f"{counts.failed} of {counts.total} sites failed, {aborted} were aborted{rest}"
         return _to(strategy, S.FAILED, Why(code="sites_failed", message=message))
-    return _to(strategy, S.COMPLETE, Why(code="complete", message=f"all {counts.total} sites are done"))
+    selected = counts.total + strategy.left_out
+    message = f"{counts.complete} of {selected} sites are done{rest}" if out else f"all {selected} sites are done"
+    return _to(strategy, S.COMPLETE, Why(code="complete", message=message))
 
 
 # -- small parts --------------------------------------------------------------------------------------------------

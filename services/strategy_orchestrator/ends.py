@@ -19,15 +19,25 @@ class End(NamedTuple):
     status: DeploymentStatus
     strategy_id: str | None
     nth: int
+    history: tuple[str, ...] | None
+    """The releases before `version`, latest last; None = not said."""
+    before: str | None
+    """The release that the operation found."""
     failed: OperationFailed | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether it left the site other than it found it: on the new release, or half-way."""
+        return self.failed is None or not self.failed.recovered
 
 
 def ends_of(event: Finished) -> Iterator[End]:
     """The ends that an event tells of."""
     facts = (event.app, event.version, event.status, event.strategy_id)
+    past = (event.history, event.from_version)
     if isinstance(event, OperationsSucceeded):
         for one in event.operations:
-            yield End(one.operation_id, one.site, *facts, one.nth)
+            yield End(one.operation_id, one.site, *facts, one.nth, *past)
     else:
         failed = event if isinstance(event, OperationFailed) else None
-        yield End(event.operation_id, event.site, *facts, event.nth, failed)
+        yield End(event.operation_id, event.site, *facts, event.nth, *past, failed)

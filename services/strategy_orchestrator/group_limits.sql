@@ -70,4 +70,4 @@ update step st set state = case when st.position = any(unfit.positions) then 'ab
     why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
     why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
-returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.group_name;
+returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.group_name, st.target;

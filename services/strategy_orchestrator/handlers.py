@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, store
+from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, store, withdrawals
 from services.strategy_orchestrator.conductor import SOAK, UNPARK, Conductor
 from services.strategy_orchestrator.places import ROOM
 from services.strategy_orchestrator.settings import Knobs
@@ -21,16 +21,6 @@ from shared.messages.deployer import (
 )
 from shared.messages.monitor import FailureRateHigh, StageForecast
 from shared.messages.strategy import CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
-
-
-async def releases_available(turn: Turn, batch: Sequence[Envelope[ReleaseAvailable]]) -> None:
-    """Learn of releases."""
-    await store.put_releases(turn.conn, [envelope.data for envelope in batch])
-
-
-async def releases_withdrawn(turn: Turn, batch: Sequence[Envelope[ReleaseWithdrawn]]) -> None:
-    """No new strategy may choose them."""
-    await store.withdraw_releases(turn.conn, [envelope.data for envelope in batch])
 
 
 async def forecasts_made(turn: Turn, batch: Sequence[Envelope[StageForecast]]) -> None:
@@ -70,8 +60,8 @@ HANDLERS: Handlers = {
     UpdateGroup: fleet.update_group,
     DeleteGroup: fleet.delete_group,
     **roll_out.HANDLERS,
-    ReleaseAvailable: releases_available,
-    ReleaseWithdrawn: releases_withdrawn,
+    ReleaseAvailable: withdrawals.releases_available,
+    ReleaseWithdrawn: withdrawals.releases_withdrawn,
     CommandAccepted: partial(outcomes.operations_began, Knobs.model_construct()),
     OperationSucceeded: outcomes.operations_finished,
     OperationsSucceeded: outcomes.operations_finished,

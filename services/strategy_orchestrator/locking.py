@@ -13,12 +13,16 @@ from services.strategy_orchestrator.conductor import batch_of
 from shared.codec import Envelope
 from shared.ledger import Turn
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
+from shared.messages.catalog import ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
+from shared.messages.strategy import CreateStrategy
 
 
 async def lock_strategies_of(turn: Turn, batch: Sequence[Envelope[Any]]) -> None:
     """Lock every strategy that the batch speaks of, and the groups in which their steps need places."""
     references, sites = spoken_of(envelope.data for envelope in batch)
+    if apps := {envelope.data.app for envelope in batch if isinstance(envelope.data, ReleaseWithdrawn)}:
+        references.update(await store.strategies_towards(turn.conn, sorted(apps)))
     groups: set[str] = set()
     if references or sites:
         groups = await store.lock_in_order(turn.conn, sorted(references), sorted(sites))
@@ -44,4 +48,6 @@ def _reference(message: Message) -> str | None:
     if isinstance(message, CommandAccepted | CommandRejected):
         batch = batch_of(message.command_id)
         return batch[0] if batch else None
+    if isinstance(message, CreateStrategy):
+        return message.spec.undo
     return getattr(message, "strategy_id", None) or getattr(message, "strategy", None)

@@ -6,10 +6,11 @@ from datetime import timedelta
 from operator import attrgetter
 
 from services.strategy_orchestrator import store
+from services.strategy_orchestrator.answers import Outcome, meaning_of
 from services.strategy_orchestrator.conductor import UNPARK, Conductor, Score, batch_of, step_of
 from services.strategy_orchestrator.ends import End, Finished, ends_of
 from services.strategy_orchestrator.settings import Knobs
-from services.strategy_orchestrator.store import Row
+from services.strategy_orchestrator.store import Row, StepEnd
 from shared.codec import Envelope
 from shared.ledger import Timer, Turn
 from shared.messages.base import Fault
@@ -27,10 +28,6 @@ from shared.messages.words import StepState
 NTH = attrgetter("nth")
 Step = tuple[str, int, int]
 """Strategy id, position and attempt."""
-
-SITE_BUSY = "site_busy"
-LAGGING = frozenset({"unknown_site", "unknown_app", "unknown_release", "site_held"})
-"""Refusals of what our own rows allow: the deployer reads sites, releases and holds from other topics than commands."""
 
 
 async def operations_began(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandAccepted]]) -> None:
@@ -76,11 +73,15 @@ async def _end_steps(turn: Turn, conductor: Conductor, ends: dict[str, End], ste
     if not steps:
         return []
     await conductor.load(strategy_id for strategy_id, _, _ in steps.values())
-    rows = await store.finish_steps(turn.conn, [(*step, *_verdict(ends[op].failed)) for op, step in steps.items()])
+    rows = await store.finish_steps(turn.conn, [_step_end(step, ends[op]) for op, step in steps.items()])
     by_step = {step: operation for operation, step in steps.items()}
     conductor.leave(rows)
     await _recount(conductor, rows, {"running": -1})
     return [by_step[row["strategy_id"], row["position"], row["attempt"]] for row in rows]
+
+
+def _step_end(step: Step, end: End) -> StepEnd:
+    return StepEnd(*step, *_verdict(end.failed), end.before, end.changed)
 
 
 def _verdict(failed: OperationFailed | None) -> tuple[str, str | None, str | None]:
@@ -107,7 +108,7 @@ async def _note_deployments(turn: Turn, ends: Sequence[End]) -> None:
     if not ends:
         return
     last = {(end.site, end.app): end for end in sorted(ends, key=NTH)}  # one upsert may not touch a row twice
-    rows = [(e.site, e.app, e.version, e.status, e.operation_id, e.nth) for e in last.values()]
+    rows = [(e.site, e.app, e.version, e.status, e.operation_id, e.nth, _words(e.history)) for e in last.values()]
     for place, sequence in (await store.put_deployments(turn.conn, rows)).items():
         end = last[place]
         state = SiteState(
@@ -122,32 +123,28 @@ async def _note_deployments(turn: Turn, ends: Sequence[End]) -> None:
         turn.emit(state, sequence=sequence, correlation_id=end.strategy_id or end.operation_id)
 
 
+def _words(history: tuple[str, ...] | None) -> str | None:
+    return None if history is None else " ".join(history)
+
+
 async def _refuse(knobs: Knobs, turn: Turn, refusals: Sequence[tuple[Step, Sequence[Fault]]]) -> None:
-    """A step whose site cannot change now waits without a slot; one that is refused for another reason has failed."""
+    """A step whose site cannot change now waits without a slot, one whose site is there already is complete."""
     if not refusals:
         return
     conductor = Conductor(turn)
     await conductor.load(step[0] for step, _ in refusals)
-    rows = [(*step, faults[0].code, _message(faults)) for step, faults in refusals]
-    again = [_may_try_again(code, attempt, knobs.lag_attempts) for _, _, attempt, code, _ in rows]
-    later = [row for row, may in zip(rows, again, strict=True) if may]
-    failed = [(*r[:3], StepState.FAILED.value, *r[3:]) for r, may in zip(rows, again, strict=True) if not may]
-    if later:
+    meant = [(step, meaning_of(faults, step[2], knobs.lag_attempts)) for step, faults in refusals]
+    if later := [(*step, m.code, m.message) for step, m in meant if m.outcome is Outcome.LATER]:
         parked = await store.park_steps(turn.conn, later)
         conductor.leave(parked)
         await _recount(conductor, parked, {"running": -1, "waiting": 1, "parked": 1})
-        for strategy_id in {row[0] for row in later if row[3] != SITE_BUSY}:
+        for strategy_id in {row[0] for row in later}:
             turn.set_timer(UNPARK, strategy_id, turn.now + timedelta(seconds=knobs.lag_seconds))
-    if failed:
-        ended = await store.finish_steps(turn.conn, failed)
+    if ends := [StepEnd(*step, m.outcome, m.code, m.message) for step, m in meant if m.outcome is not Outcome.LATER]:
+        ended = await store.finish_steps(turn.conn, ends)
         conductor.leave(ended)
         await _recount(conductor, ended, {"running": -1})
     await conductor.finish()
-
-
-def _may_try_again(code: str, attempt: int, most: int) -> bool:
-    """Busy sites become free. What we know and the deployer does not yet, it will have read in a moment."""
-    return code == SITE_BUSY or (code in LAGGING and attempt < most)
 
 
 async def unpark(turn: Turn, timers: Sequence[Timer]) -> None:
@@ -157,10 +154,6 @@ async def unpark(turn: Turn, timers: Sequence[Timer]) -> None:
     await conductor.load(ids)
     await _reopen(conductor, await store.unpark_lagging(turn.conn, ids))
     await conductor.finish()
-
-
-def _message(faults: Iterable[Fault]) -> str:
-    return "; ".join(fault.message for fault in faults)[:1_000]
 
 
 async def _reopen(conductor: Conductor, rows: Sequence[Row]) -> None:

@@ -65,6 +65,15 @@ class Places:
                 share.waiting += 1
                 share.cursor = min(share.cursor, row["position"])
 
+    async def drop(self, rows: Sequence[Row]) -> None:
+        """Steps that waited do no longer; those that were busy had no place in line."""
+        for row in rows:
+            if row["group_name"] is None or row["was_parked"]:
+                continue
+            shares = await self.shares(row["strategy_id"], row["stage"])
+            if share := shares.get(row["group_name"]):
+                share.waiting -= 1
+
     async def start(self, strategy_id: str, stage: int, places: int, batch: str) -> list[Row]:
         """Start as many waiting steps of a stage as its groups let, at most `places`; as they are now."""
         shares = await self.shares(strategy_id, stage)

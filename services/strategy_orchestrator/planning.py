@@ -3,15 +3,16 @@
 Pure: the same spec and sites give the same plan. All faults are found at once.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.strategy_orchestrator.dealing import deal_out, shares
 from services.strategy_orchestrator.domain import slots
-from services.strategy_orchestrator.strategies import TYPES
-from services.strategy_orchestrator.strategies.site import Candidate, Target, unfit
+from services.strategy_orchestrator.strategies import Type, type_of
+from services.strategy_orchestrator.strategies.site import ALREADY_THERE, Candidate, Target, unmanaged, unreachable
 from shared.messages.base import Fault
-from shared.messages.strategy import Excluded, StagePlan, StageSpec, StrategySpec, Why
+from shared.messages.strategy import Excluded, Selection, StagePlan, StageSpec, StrategySpec, TargetCount, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,28 @@ class Plan:
     """Names of the sites of each stage, in the order in which they start."""
     groups: dict[str, str] | None = None
     """The group of each site that has one, where any has."""
+    targets: dict[str, str] = field(default_factory=dict)
+    """The release that each site is to reach, where that is not the same for all."""
     excluded: list[Excluded] = field(default_factory=list)
+    at_rest: list[Candidate] = field(default_factory=list)
+    """Those of them that are where they should be: a stage may name them, or take none but them."""
     faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def summary(self) -> tuple[TargetCount, ...]:
+        """How many sites go to which release, the commonest first; empty where it is the same for all."""
+        commonest = Counter(self.targets.values()).most_common(TARGETS_SHOWN)
+        return tuple(TargetCount(version=version, sites=count) for version, count in commonest)
+
+
+EVERYTHING = (Selection(), Selection(all=True))
+"""Selections that narrow nothing."""
+
+TARGETS_SHOWN = 100
+"""An event lists so many different releases; the steps say it all."""
+
+AT_REST = frozenset({ALREADY_THERE, "no_previous_release"})
+"""Reasons that a named site may have: it is where it should be, and must not stop what is urgent elsewhere."""
 
 
 def plan(
@@ -48,6 +69,7 @@ def plan(
     """
     made = Plan(faults=[*_missing_sites(spec, candidates, groups, passed_by), *_unknown_groups(spec, groups)])
     taking_part = _judge(spec, candidates, target, made)
+    made.faults += _mixed(spec, made)
     if not made.faults and not taking_part:
         made.faults.append(_nothing_to_do(spec, made.excluded))
     if not made.faults:
@@ -56,23 +78,59 @@ def plan(
 
 
 def _judge(spec: StrategySpec, candidates: Sequence[Candidate], target: Target, made: Plan) -> list[Candidate]:
-    """A site that was named must take part, so its exclusion is a fault; others are left out with the reason."""
-    judge = TYPES[spec.type].judge
+    """A site that was named must take part, so its exclusion is a fault; others are left out with the reason.
+
+    A site that is busy takes part and waits when its turn comes; one that another strategy holds takes part if that
+    has ended when this one is applied.
+    """
+    kind = type_of(spec)
     named = {name: index for index, name in enumerate(spec.selection.sites)}
     taking_part = []
     for site in candidates:
-        why = unfit(site) or judge(site, target)
-        if why is None:
-            taking_part.append(site)
-        elif site.name in named:
-            made.faults.append(_fault(why, f"selection.sites.{named[site.name]}", site.name))
-        else:
-            made.excluded.append(Excluded(site=site.name, code=why.code, message=why.message))
+        version = kind.goal(site, target)
+        if why := _why_left_out(kind, site, target, version):
+            _leave_out(site, why, named.get(site.name), made)
+            made.at_rest += [site] if why.code in AT_REST else []
+            continue
+        taking_part.append(site)
+        if target.version is None and version is not None:
+            made.targets[site.name] = version
+    made.excluded += _gone(candidates, target) if spec.selection in EVERYTHING else []
     return taking_part
 
 
+def _why_left_out(kind: Type, site: Candidate, target: Target, version: str | None) -> Why | None:
+    return unmanaged(site) or kind.judge(site, target) or unreachable(site, target, version)
+
+
+def _leave_out(site: Candidate, why: Why, named: int | None, made: Plan) -> None:
+    if named is not None and why.code not in AT_REST:
+        made.faults.append(_fault(why, f"selection.sites.{named}", site.name))
+    else:
+        made.excluded.append(Excluded(site=site.name, code=why.code, message=why.message))
+
+
+def _gone(candidates: Iterable[Candidate], target: Target) -> list[Excluded]:
+    """Sites that the undone strategy changed and that were removed since."""
+    known = {site.name for site in candidates}
+    gone = sorted(target.undo.changed.keys() - known) if target.undo else []
+    return [Excluded(site=name, code="unknown_site", message=f"site {name} was removed") for name in gone]
+
+
+def _mixed(spec: StrategySpec, made: Plan) -> list[Fault]:
+    """A rollback without version means "where they were before"; where that differs, a person must have seen it."""
+    if spec.mixed or spec.undo or len(ways := made.summary) < 2:
+        return []
+    shown = ", ".join(f"{way.sites} to {way.version}" for way in ways[:5]) + (", …" if len(ways) > 5 else "")
+    message = (
+        f"the sites would go to different releases: {shown}; name a version, undo the strategy that brought them here, "
+        "or set `mixed` if this is meant"
+    )
+    return [Fault(code="mixed_targets", field="mixed", message=message, value={w.version: w.sites for w in ways})]
+
+
 def _deal_out(spec: StrategySpec, sites: Sequence[Candidate], made: Plan) -> None:
-    dealt = deal_out(spec, sites)
+    dealt = deal_out(spec, sites, made.at_rest)
     made.faults += dealt.faults
     made.groups = {site.name: site.group for site in sites if site.group is not None} or None
     for position, (stage, members) in enumerate(dealt.stages):
@@ -139,6 +197,8 @@ def _unknown(kind: str, field: str, name: str) -> Fault:
 
 
 def _nothing_to_do(spec: StrategySpec, excluded: Sequence[Excluded]) -> Fault:
+    if not excluded and spec.undo:
+        return Fault(code="nothing_to_do", field="undo", message="that strategy changed no site", value=spec.undo)
     if not excluded:
         return Fault(code="empty_selection", field="selection", message="the selection matches no site")
     reasons = "; ".join(f"{e.site}: {e.message}" for e in excluded[:5])

@@ -32,8 +32,10 @@ on conflict (name) do update set group_name = excluded.group_name, labels = excl
     params = excluded.params, managed = excluded.managed, simplex = excluded.simplex;
 
 -- name: known_sites
-select s.name, s.group_name, h.strategy_id as held_by, s.operation_id
-from site s left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
+select s.name, s.group_name, holder.name as held_by, s.operation_id
+from site s
+left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
+left join strategy holder on holder.id = h.strategy_id
 where s.name = any(:names::text[]);
 
 -- name: delete_sites
@@ -46,7 +48,8 @@ delete from site where name = any(:names::text[])
 -- each site would be compared with each of 100,000 names.
 -- Holds come and go by the thousands: counted when there were none, PostgreSQL would compare each site with every one.
 -- The limit, here and below, makes it look each up by its key.
-select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.previous
+select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.previous, d.status,
+    d.history, s.driver
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id
@@ -100,28 +103,43 @@ from ended e left join lateral (select strategy_id, position from hold where sit
 
 -- name: put_deployments
 -- What runs on each site now, and the next number of its site.state; nothing for an end that came after a later one.
-insert into deployment as d (site, app, version, status, operation_id, nth)
-select * from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[],
-    :counts::bigint[])
+-- Versions hold no spaces, so lists of them travel as words.
+insert into deployment as d (site, app, version, status, operation_id, nth, history)
+select site, app, version, status, operation_id, nth, string_to_array(history, ' ')
+from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[],
+    :counts::bigint[], :histories::text[]) as n (site, app, version, status, operation_id, nth, history)
 on conflict (site, app) do update set version = excluded.version, status = excluded.status,
-    operation_id = excluded.operation_id, nth = excluded.nth, sequence = d.sequence + 1,
+    operation_id = excluded.operation_id, nth = excluded.nth, sequence = d.sequence + 1, history = excluded.history,
     previous = case when excluded.version is distinct from d.version then d.version else d.previous end
 where d.nth <= excluded.nth
 returning site, app, sequence;
 
 -- name: put_releases
-insert into release (app, version, scheme, upgrades_from)
-select app, version, scheme, case when anywhere then null else string_to_array(ranges, '|') end
-from unnest(:apps::text[], :versions::text[], :schemes::text[], :ranges::text[], :anywhere::boolean[])
-    as r (app, version, scheme, ranges, anywhere)
-on conflict (app, version) do update set scheme = excluded.scheme, upgrades_from = excluded.upgrades_from;
+insert into release (app, version, scheme, upgrades_from, drivers)
+select app, version, scheme, case when anywhere then null else string_to_array(ranges, '|') end,
+    string_to_array(drivers, ' ')
+from unnest(:apps::text[], :versions::text[], :schemes::text[], :ranges::text[], :anywhere::boolean[], :drivers::text[])
+    as r (app, version, scheme, ranges, anywhere, drivers)
+on conflict (app, version) do update set scheme = excluded.scheme, upgrades_from = excluded.upgrades_from,
+    drivers = excluded.drivers;
 
 -- name: withdraw_releases
 update release r set withdrawn = true
 from unnest(:apps::text[], :versions::text[]) as w (app, version) where r.app = w.app and r.version = w.version;
 
 -- name: releases_of
-select version, scheme, upgrades_from, withdrawn from release where app = :app;
+select version, scheme, upgrades_from, drivers, withdrawn from release where app = :app;
+
+-- name: withdrawn_targets
+-- Releases that waiting steps of a strategy are to reach and that were withdrawn.
+select r.version from strategy s join release r on r.app = s.app and r.withdrawn
+where s.id = :strategy_id and (r.version = s.version or (s.version is null and r.version = any(array(
+    select distinct target from step where strategy_id = :strategy_id and state = 'waiting'
+)))) order by r.version;
+
+-- name: strategies_towards
+-- Those that go on by themselves or by a word of somebody, of these apps.
+select id from strategy where app = any(:apps::text[]) and state in ('applying', 'paused') order by id;
 
 -- name: find_strategy
 select id from strategy where id = :reference or (name = :reference and deleted_at is null)
@@ -140,8 +158,8 @@ select groups from strategy where id = any(array(
 )) order by id for update;
 
 -- name: lock_strategies
-select id, name, type, app, version, spec, state, ends_as, why_code, why_message, sequence, started_at, finished_at,
-    deleted_at, groups
+select id, name, type, app, version, spec, operation, left_out, skipped, state, ends_as, why_code, why_message, sequence,
+    started_at, finished_at, deleted_at, groups
 from strategy where id = any(:ids::text[]) order by id for update;
 
 -- name: stages_of
@@ -150,8 +168,10 @@ select strategy_id, position, name, state, waiting, running, complete, failed, a
 from stage where strategy_id = any(:ids::text[]) order by strategy_id, position;
 
 -- name: insert_strategy
-insert into strategy (id, name, type, app, version, spec, state, why_code, why_message, sequence, created_by, created_at)
-values (:id, :name, :type, :app, :version, :spec, 'ready', :why_code, :why_message, :sequence, :created_by, :created_at);
+insert into strategy (id, name, type, app, version, spec, operation, left_out, state, why_code, why_message, sequence,
+    created_by, created_at)
+values (:id, :name, :type, :app, :version, :spec, :operation, :left_out, 'ready', :why_code, :why_message, :sequence,
+    :created_by, :created_at);
 
 -- name: insert_stages
 insert into stage (strategy_id, position, name, state, total, waiting, running, complete, failed, aborted,
@@ -161,16 +181,17 @@ from unnest(:positions::int[], :names::text[], :sites::int[], :max_parallels::in
     as s (position, name, sites, max_parallel, soak_seconds, first);
 
 -- name: insert_steps
-insert into step (strategy_id, position, stage, site, group_name, state)
-select :strategy_id::text, position, stage, site, group_name, 'waiting'
-from unnest(:positions::int[], :stages::int[], :sites::text[], :groups::text[]) as s (position, stage, site, group_name);
+insert into step (strategy_id, position, stage, site, target, group_name, state)
+select :strategy_id::text, position, stage, site, target, group_name, 'waiting'
+from unnest(:positions::int[], :stages::int[], :sites::text[], :targets::text[], :groups::text[])
+    as s (position, stage, site, target, group_name);
 
 -- name: save_strategies
 update strategy s set state = n.state, ends_as = n.ends_as, why_code = n.why_code, why_message = n.why_message,
-    sequence = n.sequence, started_at = n.started_at, finished_at = n.finished_at
+    sequence = n.sequence, started_at = n.started_at, finished_at = n.finished_at, skipped = n.skipped
 from unnest(:ids::text[], :states::text[], :ends_as::text[], :why_codes::text[], :why_messages::text[],
-    :sequences::bigint[], :started_at::timestamptz[], :finished_at::timestamptz[])
-    as n (id, state, ends_as, why_code, why_message, sequence, started_at, finished_at)
+    :sequences::bigint[], :started_at::timestamptz[], :finished_at::timestamptz[], :skipped::int[])
+    as n (id, state, ends_as, why_code, why_message, sequence, started_at, finished_at, skipped)
 where s.id = n.id;
 
 -- name: save_stages
@@ -200,7 +221,7 @@ update step st set state = case when st.position = any(unfit.positions) then 'ab
     why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
     why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
-returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message;
+returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.target;
 
 -- name: steps_of_batches
 select s.strategy_id, s.position, s.attempt, s.batch
@@ -210,11 +231,14 @@ where s.state = 'running';
 
 -- name: finish_steps
 -- Guarded by state and attempt: a repeated event, or one of an earlier attempt, moves nothing.
-update step s set state = f.state, why_code = f.code, why_message = f.message
+-- `changed` is null where no operation ran: what an earlier attempt did to the site stays true.
+update step s set state = f.state, why_code = f.code, why_message = f.message, changed = coalesce(f.changed, s.changed),
+    before = case when f.changed is null then s.before else f.before end
 from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :states::text[], :codes::text[],
-    :messages::text[]) as f (strategy_id, position, attempt, state, code, message)
+    :messages::text[], :befores::text[], :changed::boolean[])
+    as f (strategy_id, position, attempt, state, code, message, before, changed)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
-returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name;
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
 -- name: park_steps
 -- The site cannot change now: it waits again, without a slot. The next attempt is a new command.
@@ -222,29 +246,57 @@ update step s set state = 'waiting', parked = true, attempt = s.attempt + 1, why
 from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :codes::text[], :messages::text[])
     as f (strategy_id, position, attempt, code, message)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
-returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name;
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
 -- name: unpark_steps
 update step s set parked = false, why_code = null, why_message = null
 from unnest(:strategy_ids::text[], :positions::int[]) as f (strategy_id, position)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.parked
-returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name;
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
 -- name: unpark_lagging
--- Steps the deployer refused because it had not heard yet of their site, release or hold.
+-- Steps the deployer refused because it had not heard yet of their site, release or hold; and those whose site was busy
+-- with an operation that is not known here: its end may have been told before the refusal. Others wait for that end.
 update step s set parked = false, why_code = null, why_message = null
-where s.strategy_id = any(:strategy_ids::text[]) and s.parked and s.why_code <> 'site_busy'
-returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name;
+where s.strategy_id = any(:strategy_ids::text[]) and s.parked and (s.why_code <> 'site_busy' or not exists (
+    select from site where name = s.site and operation_id is not null
+))
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
 -- name: abort_steps
 update step set state = 'aborted', parked = false, why_code = :code, why_message = :message
 where strategy_id = :strategy_id and state = 'waiting'
-returning position, stage, site, state, attempt, why_code, why_message;
+returning position, stage, site, state, attempt, why_code, why_message, target;
+
+-- name: abort_steps_towards
+with towards as materialized (
+    select position, parked from step where strategy_id = :strategy_id and state = 'waiting' and target = :version
+)
+update step s set state = 'aborted', parked = false, why_code = :code, why_message = :message
+from towards t where s.strategy_id = :strategy_id and s.position = t.position
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target,
+    t.parked as was_parked;
+
+-- name: skip_removed
+-- Waiting steps whose site is gone. Each is looked up by its key, and the steps by position: see sites_not_held.
+update step set state = 'aborted', parked = false, why_code = :code, why_message = :message
+where strategy_id = :strategy_id and position = any(array(
+    select st.position
+    from step st left join lateral (select true as known from site where name = st.site limit 1) s on true
+    where st.strategy_id = :strategy_id and st.state = 'waiting' and s.known is null
+))
+returning position, stage, site, state, attempt, why_code, why_message, target;
+
+-- name: changed_by
+-- The sites that a strategy left other than it found them: what each had before, and what it was brought to.
+select st.site, st.before, coalesce(st.target, s.version) as brought
+from strategy s join step st on st.strategy_id = s.id
+where s.id = :strategy_id and st.changed order by st.position;
 
 -- name: reopen_steps
 update step set state = 'waiting', attempt = attempt + 1, parked = false, why_code = null, why_message = null
 where strategy_id = :strategy_id and state in ('failed', 'aborted')
-returning position, stage, site, state, attempt, why_code, why_message;
+returning position, stage, site, state, attempt, why_code, why_message, target;
 
 -- name: delete_strategy
 update strategy set deleted_at = :now, sequence = sequence + 1 where id = :id and deleted_at is null returning sequence;

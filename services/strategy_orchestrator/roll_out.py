@@ -1,13 +1,16 @@
-"""Handlers for what people ask of strategies: create, apply, pause, resume, abort, retry, delete."""
+"""Handlers for what people ask of strategies: create, undo, apply, pause, resume, abort, retry, delete."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from services.strategy_orchestrator import domain, store
+from services.strategy_orchestrator import domain, store, undoing
 from services.strategy_orchestrator.conductor import Conductor, Score, state_event
 from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.planning import Plan, plan
-from services.strategy_orchestrator.strategies.site import Target
+from services.strategy_orchestrator.store import NewStrategy
+from services.strategy_orchestrator.strategies import Candidate, Target, operation_of
+from services.strategy_orchestrator.undoing import Undoing
 from shared.bus import Handlers
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
@@ -22,14 +25,16 @@ from shared.messages.strategy import (
     PauseStrategy,
     ResumeStrategy,
     RetryFailed,
+    Selection,
     StepChange,
     StepsChanged,
     StrategyDeleted,
     StrategyPlanned,
     StrategySpec,
+    UndoStrategy,
     Why,
 )
-from shared.messages.words import StepState
+from shared.messages.words import OperationKind, StepState
 from shared.versions import spelt_as
 
 EXCLUDED_SHOWN = 1_000
@@ -47,8 +52,32 @@ async def create(turn: Turn, batch: Sequence[Envelope[CreateStrategy]]) -> list[
 
 
 async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
-    spec = envelope.data.spec
-    target, faults = await _target(turn, spec)
+    conductor, spec = Conductor(turn), envelope.data.spec
+    if spec.undo is None:
+        return await _plan(conductor, envelope, spec, None)
+    undone = await undoing.load(conductor, spec.undo)
+    if undone is None or (faults := undoing.faults_of(undone, spec.undo, "spec.undo", spec.app)):
+        return Rejected(faults if undone else undoing.faults_of(None, spec.undo, "spec.undo"))
+    spec = spec.model_copy(update={"undo": undone.score.now.id})  # a name may be another's tomorrow
+    return await _plan(conductor, envelope, spec, undone)
+
+
+async def undo(turn: Turn, batch: Sequence[Envelope[UndoStrategy]]) -> list[Verdict]:
+    """Plan the way back from a strategy, in its own stages."""
+    return [await _undo(turn, envelope) for envelope in batch]
+
+
+async def _undo(turn: Turn, envelope: Envelope[UndoStrategy]) -> Verdict:
+    conductor, command = Conductor(turn), envelope.data
+    undone = await undoing.load(conductor, command.strategy)
+    if undone is None or (faults := undoing.faults_of(undone, command.strategy, "strategy")):
+        return Rejected(faults if undone else undoing.faults_of(None, command.strategy, "strategy"))
+    return await _plan(conductor, envelope, undoing.spec_of(command, undone, await store.groups(turn.conn)), undone)
+
+
+async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpec, undone: Undoing | None) -> Verdict:
+    turn = conductor.turn
+    target, faults = await _target(turn, spec, undone)
     spec = spec.model_copy(update={"version": target.version})
     if await store.name_taken(turn.conn, spec.name):
         message = f"there is a strategy '{spec.name}' already; delete it, or take another name"
@@ -56,18 +85,30 @@ async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
     if len(envelope.id) > MOST_ID:
         message = f"the id becomes that of the strategy and part of its operations' ids: at most {MOST_ID} characters"
         faults.append(Fault(code=ErrorCode.INVALID_FIELD, field="ce_id", message=message, value=envelope.id))
-    if spec.selection.empty:
+    if spec.selection.empty and undone is None:
         message = "names no sites, groups or labels; set `all` to mean the whole fleet"
         faults.append(Fault(code="empty_selection", field="spec.selection", message=message))
         return Rejected(tuple(faults))
-    sites = await store.candidates(turn.conn, spec.app, spec.selection)
+    sites = await _candidates(turn, spec, target)
     passed_by = await _passed_by(turn, spec, {site.name for site in sites})
     made = plan(spec, sites, await store.groups(turn.conn), target, passed_by)
     hidden = {"nothing_to_do", "not_upgradable"} if faults else set()  # they follow from an unknown release
     faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code not in hidden]
     if faults:
         return Rejected(tuple(faults))
-    return await _keep(turn, envelope, spec, made)
+    if undone is not None:
+        await undoing.end(conductor, undone, spec.name, envelope.actor)
+    return await _keep(turn, envelope, spec, made, undone.undone.operation if undone else None)
+
+
+async def _candidates(turn: Turn, spec: StrategySpec, target: Target) -> Sequence[Candidate]:
+    """What was selected; for an undo, of the sites that were changed."""
+    selection = spec.selection
+    if target.undo is not None and not selection.sites:
+        if not target.undo.changed:
+            return []  # no name at all would mean every site
+        selection = Selection.model_construct(**{**dict(selection), "sites": tuple(target.undo.changed)})
+    return await store.candidates(turn.conn, spec.app, selection)
 
 
 async def _passed_by(turn: Turn, spec: StrategySpec, selected: set[str]) -> frozenset[str]:
@@ -76,29 +117,31 @@ async def _passed_by(turn: Turn, spec: StrategySpec, selected: set[str]) -> froz
     return frozenset(await store.known_sites(turn.conn, missing) if missing else ())
 
 
-async def _target(turn: Turn, spec: StrategySpec) -> tuple[Target, list[Fault]]:
+async def _target(turn: Turn, spec: StrategySpec, undone: Undoing | None) -> tuple[Target, list[Fault]]:
     """The release to reach, with its version as the release is written: who asks for 1.0 may mean 1.0.0."""
     releases = await store.releases_of(turn.conn, spec.app)
+    target = Target(spec.app, spec.version, spec.force, releases, undone.undone if undone else None)
     if not releases:
         message = f"there is no app '{spec.app}'; publish a release of it first"
-        return Target(spec.app, spec.version), [_fault("unknown_app", "spec.app", message, spec.app)]
+        return target, [_fault("unknown_app", "spec.app", message, spec.app)]
     if spec.version is None:
-        return Target(spec.app, None, force=spec.force), []
-    version = spelt_as(next(iter(releases.values()))["scheme"], spec.version, releases)
+        return target, []
+    version = spelt_as(next(iter(releases.values())).scheme, spec.version, releases)
     release = releases.get(version or "")
-    if version is None or release is None or release["withdrawn"]:
-        known = ", ".join(sorted(v for v, r in releases.items() if not r["withdrawn"])) or "none"
-        word = "is withdrawn" if release else "is unknown"
-        message = f"release {spec.version} of {spec.app} {word}; available: {known}"
-        return Target(spec.app, spec.version), [_fault("unknown_release", "spec.version", message, spec.version)]
-    ranges = None if release["upgrades_from"] is None else tuple(release["upgrades_from"])
-    return Target(spec.app, version, release["scheme"], ranges, spec.force), []
+    if version is not None and release is not None and not release.withdrawn:
+        return replace(target, version=version), []
+    known = ", ".join(sorted(version for version, known in releases.items() if not known.withdrawn)) or "none"
+    message = f"release {spec.version} of {spec.app} {'is withdrawn' if release else 'is unknown'}; available: {known}"
+    return target, [_fault("unknown_release", "spec.version", message, spec.version)]
 
 
-async def _keep(turn: Turn, envelope: Envelope[CreateStrategy], spec: StrategySpec, made: Plan) -> Verdict:
-    strategy_id = envelope.id
+async def _keep(
+    turn: Turn, envelope: Envelope[Any], spec: StrategySpec, made: Plan, undone: OperationKind | None
+) -> Verdict:
+    strategy_id, left_out = envelope.id, len(made.excluded)
     why = Why(code="not_started", message="the strategy is ready and was not applied yet")
-    await store.insert_strategy(turn.conn, strategy_id, spec, why, envelope.actor, turn.now)
+    new = NewStrategy(strategy_id, spec, operation_of(spec.type, spec.force, undone), why, envelope.actor, left_out)
+    await store.insert_strategy(turn.conn, new, turn.now)
     await store.insert_plan(turn.conn, strategy_id, made)
     (score,) = await Conductor(turn).load([strategy_id])
     planned = StrategyPlanned(
@@ -106,32 +149,36 @@ async def _keep(turn: Turn, envelope: Envelope[CreateStrategy], spec: StrategySp
         spec=spec,
         stages=tuple(made.stages),
         excluded=tuple(made.excluded[:EXCLUDED_SHOWN]),
-        excluded_count=len(made.excluded),
+        excluded_count=left_out,
+        targets=made.summary,
         created_by=envelope.actor,
         created_at=turn.now,
     )
     score.emit(turn, planned)
     _list_steps(turn, score, made)
     await store.save_strategies(turn.conn, [_only_sequence(score)])
-    return Accepted({"strategy_id": strategy_id, "stages": len(made.stages), "excluded": len(made.excluded)})
+    sites = sum(stage.sites for stage in made.stages)
+    facts = {"strategy_id": strategy_id, "stages": len(made.stages), "sites": sites, "excluded": left_out}
+    return Accepted(facts)
 
 
 def _list_steps(turn: Turn, score: Score, made: Plan) -> None:
     """In batches; each is text before the next is made, or 100,000 steps would take 100 MiB."""
-    places = [(site, number) for number, sites in enumerate(made.sites) for site in sites]
+    places = [(site, number, made.targets.get(site)) for number, sites in enumerate(made.sites) for site in sites]
     for start in range(0, len(places), BATCH):
-        steps = tuple(_waiting(site, number) for site, number in places[start : start + BATCH])
+        steps = tuple(_waiting(*place) for place in places[start : start + BATCH])
         score.emit(turn, StepsChanged.model_construct(strategy_id=score.now.id, steps=steps, at=turn.now))
     score.emit(turn, state_event(score.now, turn.now))
 
 
-def _waiting(site: str, stage: int) -> StepChange:
-    return StepChange(site=site, stage=stage, state=StepState.WAITING, attempt=1, operation_id=None, why=None)
+def _waiting(site: str, stage: int, target: str | None) -> StepChange:
+    facts = {"site": site, "stage": stage, "target": target}
+    return StepChange(**facts, state=StepState.WAITING, attempt=1, operation_id=None, why=None)
 
 
 def _only_sequence(score: Score) -> tuple[Any, ...]:
     row = score.row
-    return (row["id"], row["state"], row["ends_as"], row["why_code"], row["why_message"], score.sequence, None, None)
+    return (row["id"], row["state"], row["ends_as"], row["why_code"], row["why_message"], score.sequence, None, None, 0)
 
 
 # -- move ---------------------------------------------------------------------------------------------------------
@@ -169,6 +216,9 @@ async def _move(turn: Turn, envelope: Envelope[Any], change: Change) -> Verdict:
 async def _apply(conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
     score.now = domain.apply(score.now, envelope.actor, envelope.data.reason)
     await conductor.hold(score)
+    if not score.now.counts.waiting:
+        message = f"every site of strategy {score.now.name} was removed; delete it"
+        raise Refused(_fault("nothing_to_do", "strategy", message, score.now.name))
 
 
 async def _pause(_conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
@@ -186,8 +236,8 @@ async def _abort(_conductor: Conductor, score: Score, _turn: Turn, envelope: Env
 async def _retry(conductor: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
     score.now = domain.retry(score.now, envelope.actor, envelope.data.reason)
     rows = await store.reopen_steps(turn.conn, score.now.id)
-    await conductor.hold(score)
     score.note(rows)
+    await conductor.hold(score)
     for row in rows:
         score.cursors[row["stage"]] = min(score.cursors[row["stage"]], row["position"])
 
@@ -210,6 +260,7 @@ HANDLERS: Handlers = {
     ResumeStrategy: resume,
     AbortStrategy: abort,
     RetryFailed: retry,
+    UndoStrategy: undo,
     DeleteStrategy: delete,
 }
 

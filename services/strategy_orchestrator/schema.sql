@@ -23,6 +23,9 @@ create table strategy (
     app text not null,
     version text,
     spec jsonb not null,
+    operation text, -- what the deployer is asked for on each site; null = that of the type
+    left_out integer not null default 0, -- selected sites that the plan left out
+    skipped integer not null default 0, -- aborted steps of sites that were removed: they do not make it fail
     state text not null check (state in (
         'ready',    -- planned, not started
         'applying', -- ready -> applying; paused -> applying; failed, aborted -> applying (retry)
@@ -90,6 +93,9 @@ create table step (
     parked boolean not null default false, -- waits for its site to become free, not for a slot
     group_name text, -- of its site; empty = has none, null = nobody's group counts in this strategy
     batch text, -- its operation was asked for in the command of this name
+    target text, -- the release to reach; null = the strategy's
+    before text, -- the release that the last operation found; null = none
+    changed boolean not null default false, -- that operation left the site other than it found it
     why_code text,
     why_message text,
     primary key (strategy_id, position)
@@ -135,6 +141,7 @@ create table deployment (
     app text not null,
     version text,
     previous text,
+    history text[], -- the releases before the current one, latest last; null = nobody has said
     status text not null,
     operation_id text not null,
     sequence bigint not null default 1, -- of its site.state events
@@ -148,6 +155,7 @@ create table release (
     version text not null,
     scheme text not null,
     upgrades_from text[], -- null = from any
+    drivers text[], -- of its components; null = nobody has said
     withdrawn boolean not null default false,
     primary key (app, version)
 );

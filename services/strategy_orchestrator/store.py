@@ -1,22 +1,27 @@
 """One typed method per query of queries.sql. All take the connection of the turn they belong to."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import asyncpg
 
 from services.strategy_orchestrator.domain import Stage
 from services.strategy_orchestrator.planning import Group, Plan
-from services.strategy_orchestrator.strategies.site import Candidate
+from services.strategy_orchestrator.strategies import Candidate, Changed, Release
 from shared.db import Connection, Queries, columns
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.strategy import Selection, Site, StrategySpec, Why
+from shared.messages.words import OperationKind
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
 Row = asyncpg.Record
+
+HISTORY = [field.name for field in fields(Candidate)].index("history")
+"""Its place in the rows of `candidates`, whose columns are in the order of the fields."""
 
 
 # -- sites and groups -----------------------------------------------------------------------------------------------
@@ -101,7 +106,13 @@ async def candidates(conn: Connection, app: str, selection: Selection) -> list[C
         not_groups=list(without.groups),
         not_labels=without.labels,
     )
-    return [Candidate(*row.values()) for row in rows]
+    return [_candidate(row) for row in rows]
+
+
+def _candidate(row: Row) -> Candidate:
+    facts = list(row.values())
+    facts[HISTORY] = None if facts[HISTORY] is None else tuple(facts[HISTORY])
+    return Candidate(*facts)
 
 
 async def hold_sites(conn: Connection, strategy_id: str) -> list[str]:
@@ -132,11 +143,12 @@ async def end_operations(conn: Connection, operations: Sequence[tuple[str, str]]
 
 
 async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[tuple[str, str], int]:
-    """Note (site, app, version, status, operation id, nth); the next number of its site.state by site and app.
+    """Note (site, app, version, status, operation id, nth, history as words); the next number of its site.state by site
+    and app.
 
     An end that is older than what is noted changes nothing, and has no number.
     """
-    sites, apps, versions, statuses, operation_ids, counts = columns(rows, 6)
+    sites, apps, versions, statuses, operation_ids, counts, histories = columns(rows, 7)
     found = await SQL.fetch(
         conn,
         "put_deployments",
@@ -146,6 +158,7 @@ async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> 
         statuses=statuses,
         operation_ids=operation_ids,
         counts=counts,
+        histories=histories,
     )
     return {(row["site"], row["app"]): row["sequence"] for row in found}
 
@@ -157,11 +170,15 @@ async def put_releases(conn: Connection, releases: Sequence[ReleaseAvailable]) -
     """Note releases; a repeated event changes nothing."""
     last = {(r.app, r.version): r for r in releases}
     rows = [
-        (r.app, r.version, r.scheme, "|".join(r.upgrades_from or ()), r.upgrades_from is None) for r in last.values()
+        (r.app, r.version, r.scheme, "|".join(r.upgrades_from or ()), r.upgrades_from is None, _drivers(r))
+        for r in last.values()
     ]
-    apps, versions, schemes, ranges, anywhere = columns(rows, 5)
-    values = {"apps": apps, "versions": versions, "schemes": schemes, "ranges": ranges, "anywhere": anywhere}
-    await SQL.run(conn, "put_releases", **values)
+    names = ("apps", "versions", "schemes", "ranges", "anywhere", "drivers")
+    await SQL.run(conn, "put_releases", **dict(zip(names, columns(rows, 6), strict=True)))
+
+
+def _drivers(release: ReleaseAvailable) -> str:
+    return " ".join(sorted({component.driver for component in release.components}))
 
 
 async def withdraw_releases(conn: Connection, releases: Sequence[ReleaseWithdrawn]) -> None:
@@ -170,9 +187,29 @@ async def withdraw_releases(conn: Connection, releases: Sequence[ReleaseWithdraw
     await SQL.run(conn, "withdraw_releases", apps=apps, versions=versions)
 
 
-async def releases_of(conn: Connection, app: str) -> dict[str, Row]:
+async def releases_of(conn: Connection, app: str) -> dict[str, Release]:
     """Every release of an app by version."""
-    return {row["version"]: row for row in await SQL.fetch(conn, "releases_of", app=app)}
+    return {row["version"]: _release(row) for row in await SQL.fetch(conn, "releases_of", app=app)}
+
+
+def _release(row: Row) -> Release:
+    ranges, drivers = row["upgrades_from"], row["drivers"]
+    return Release(
+        scheme=row["scheme"],
+        upgrades_from=None if ranges is None else tuple(ranges),
+        drivers=None if drivers is None else frozenset(drivers),
+        withdrawn=row["withdrawn"],
+    )
+
+
+async def withdrawn_targets(conn: Connection, strategy_id: str) -> list[str]:
+    """The releases that waiting steps of a strategy are to reach and that were withdrawn."""
+    return [row["version"] for row in await SQL.fetch(conn, "withdrawn_targets", strategy_id=strategy_id)]
+
+
+async def strategies_towards(conn: Connection, apps: Sequence[str]) -> list[str]:
+    """The ids of those strategies of these apps that are under way."""
+    return [row["id"] for row in await SQL.fetch(conn, "strategies_towards", apps=list(apps))]
 
 
 # -- strategies -----------------------------------------------------------------------------------------------------
@@ -207,23 +244,36 @@ async def stages_of(conn: Connection, ids: Sequence[str]) -> list[Row]:
     return await SQL.fetch(conn, "stages_of", ids=list(ids))
 
 
-async def insert_strategy(
-    conn: Connection, strategy_id: str, spec: StrategySpec, why: Why, created_by: str, now: datetime
-) -> None:
+class NewStrategy(NamedTuple):
+    """A strategy that was planned."""
+
+    id: str
+    spec: StrategySpec
+    operation: OperationKind
+    why: Why
+    created_by: str
+    left_out: int
+    """How many selected sites take no part."""
+
+
+async def insert_strategy(conn: Connection, new: NewStrategy, now: datetime) -> None:
     """A strategy that is ready; its first event has the sequence 1."""
+    spec, why = new.spec, new.why
     await SQL.run(
         conn,
         "insert_strategy",
-        id=strategy_id,
+        id=new.id,
         name=spec.name,
         type=spec.type,
         app=spec.app,
         version=spec.version,
         spec=spec.model_dump(mode="json"),
+        operation=new.operation,
+        left_out=new.left_out,
         why_code=why.code,
         why_message=why.message,
         sequence=0,
-        created_by=created_by,
+        created_by=new.created_by,
         created_at=now,
     )
 
@@ -244,16 +294,18 @@ async def insert_plan(conn: Connection, strategy_id: str, plan: Plan) -> None:
         soaks=soaks,
         firsts=firsts,
     )
-    grouped = plan.groups
-    steps = [(n, site, grouped and grouped.get(site, "")) for n, members in enumerate(plan.sites) for site in members]
-    stages, members, of_groups = columns(steps, 3)
-    values = {"positions": list(range(len(steps))), "stages": stages, "sites": members, "groups": of_groups}
+    groups, targets = plan.groups or {}, plan.targets
+    ungrouped = None if plan.groups is None else ""
+    places = [(number, site) for number, members in enumerate(plan.sites) for site in members]
+    steps = [(n, site, targets.get(site), groups.get(site, ungrouped)) for n, site in places]
+    lists = dict(zip(("stages", "sites", "targets", "groups"), columns(steps, 4), strict=True))
+    values = {"positions": list(range(len(steps))), **lists}
     await SQL.run(conn, "insert_steps", strategy_id=strategy_id, **values)
 
 
 async def save_strategies(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """(id, state, ends_as, why code, why message, sequence, started_at, finished_at) for each."""
-    ids, states, ends_as, why_codes, why_messages, sequences, started_at, finished_at = columns(rows, 8)
+    """(id, state, ends_as, why code, why message, sequence, started_at, finished_at, skipped) for each."""
+    ids, states, ends_as, why_codes, why_messages, sequences, started_at, finished_at, skipped = columns(rows, 9)
     await SQL.run(
         conn,
         "save_strategies",
@@ -265,6 +317,7 @@ async def save_strategies(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> 
         sequences=sequences,
         started_at=started_at,
         finished_at=finished_at,
+        skipped=skipped,
     )
 
 
@@ -317,21 +370,25 @@ async def steps_of_batches(conn: Connection, batches: Sequence[tuple[str, str]])
     return await SQL.fetch(conn, "steps_of_batches", strategy_ids=strategy_ids, names=names)
 
 
-async def finish_steps(
-    conn: Connection, ends: Sequence[tuple[str, int, int, str, str | None, str | None]]
-) -> list[Row]:
-    """End running steps by (strategy id, position, attempt, state, why code, why message); those that moved."""
-    strategy_ids, positions, attempts, states, codes, messages = columns(ends, 6)
-    return await SQL.fetch(
-        conn,
-        "finish_steps",
-        strategy_ids=strategy_ids,
-        positions=positions,
-        attempts=attempts,
-        states=states,
-        codes=codes,
-        messages=messages,
-    )
+class StepEnd(NamedTuple):
+    """How a running step ended."""
+
+    strategy_id: str
+    position: int
+    attempt: int
+    state: str
+    why_code: str | None
+    why_message: str | None
+    before: str | None = None
+    """The release that its operation found."""
+    changed: bool | None = None
+    """Whether the operation left the site other than it found it; None = no operation ran."""
+
+
+async def finish_steps(conn: Connection, ends: Sequence[StepEnd]) -> list[Row]:
+    """End running steps; those that moved."""
+    names = ("strategy_ids", "positions", "attempts", "states", "codes", "messages", "befores", "changed")
+    return await SQL.fetch(conn, "finish_steps", **dict(zip(names, columns(ends, 8), strict=True)))
 
 
 async def park_steps(conn: Connection, parked: Sequence[tuple[str, int, int, str, str]]) -> list[Row]:
@@ -355,6 +412,23 @@ async def unpark_lagging(conn: Connection, strategy_ids: Sequence[str]) -> list[
 async def abort_steps(conn: Connection, strategy_id: str, why: Why) -> list[Row]:
     """Every waiting step becomes aborted."""
     return await SQL.fetch(conn, "abort_steps", strategy_id=strategy_id, code=why.code, message=why.message)
+
+
+async def abort_steps_towards(conn: Connection, strategy_id: str, version: str, why: Why) -> list[Row]:
+    """Waiting steps with this release of their own to reach become aborted; `was_parked` beside what they are now."""
+    values = {"version": version, "code": why.code, "message": why.message}
+    return await SQL.fetch(conn, "abort_steps_towards", strategy_id=strategy_id, **values)
+
+
+async def skip_removed(conn: Connection, strategy_id: str, why: Why) -> list[Row]:
+    """Waiting steps whose site was removed become aborted."""
+    return await SQL.fetch(conn, "skip_removed", strategy_id=strategy_id, code=why.code, message=why.message)
+
+
+async def changed_by(conn: Connection, strategy_id: str) -> dict[str, Changed]:
+    """The sites that a strategy left other than it found them."""
+    rows = await SQL.fetch(conn, "changed_by", strategy_id=strategy_id)
+    return {row["site"]: Changed(row["before"], row["brought"]) for row in rows}
 
 
 async def reopen_steps(conn: Connection, strategy_id: str) -> list[Row]:

@@ -245,7 +245,15 @@ class StrategySpec(Model):
     type: StrategyType
     app: Name
     version: Version | None = Field(default=None, description="target release; rollback may leave it out")
-    selection: Selection
+    undo: Identifier | None = Field(
+        default=None,
+        description="rollback: exactly the sites that this strategy (id or name) changed, each to what it had before; "
+        "a selection narrows them",
+    )
+    mixed: bool = Field(
+        default=False, description="a rollback without version may lead different sites to different releases"
+    )
+    selection: Selection = Selection()
     stages: tuple[StageSpec, ...] = Field(default=(StageSpec(name="all"),), min_length=1, max_length=500)
     max_parallel: Limit = 10
     apply_type: Literal["parallel", "serial"] = "parallel"
@@ -269,6 +277,8 @@ class StrategySpec(Model):
     def _version_where_needed(self) -> Self:
         if self.type is not StrategyType.ROLLBACK and self.version is None:
             raise ValueError(f"version: a strategy of type {self.type} needs the release to reach")
+        if self.undo is not None and (self.type is not StrategyType.ROLLBACK or self.version is not None):
+            raise ValueError("undo: goes with type rollback and without version; each site returns to what it had")
         return self
 
 
@@ -318,6 +328,24 @@ class RetryFailed(_StrategyCommand):
     """Try the failed and aborted sites of an ended strategy again, with the same plan."""
 
     SUBJECT = "strategy"
+
+
+class UndoStrategy(_StrategyCommand):
+    """Plan a rollback of exactly the sites that a strategy changed, each to what it had before.
+
+    It has the stages and limits of that strategy, but for what is given here. The id of this command becomes the id of
+    the new strategy. A paused strategy of which nothing runs is aborted by it; any other must have ended.
+    """
+
+    SUBJECT = "strategy"
+
+    name: Name | None = Field(default=None, description="of the new strategy; null = undo-<name of the other>")
+    selection: Selection | None = Field(default=None, description="only these of the sites it changed; null = all")
+    stages: tuple[StageSpec, ...] | None = Field(default=None, min_length=1, max_length=500)
+    max_parallel: Limit | None = None
+    apply_type: Literal["parallel", "serial"] | None = None
+    on_failure: FailurePolicy | None = None
+    step_timeout_seconds: int | None = Field(default=None, ge=1, le=7 * 24 * 3600)
 
 
 class DeleteStrategy(_StrategyCommand):
@@ -392,6 +420,13 @@ class Excluded(Model):
     message: str
 
 
+class TargetCount(Model):
+    """How many sites go to a release."""
+
+    version: Version
+    sites: int
+
+
 class StrategyPlanned(Event):
     """A strategy was validated and is ready to be applied; `StepsChanged` events list its sites."""
 
@@ -402,6 +437,9 @@ class StrategyPlanned(Event):
     stages: tuple[StagePlan, ...]
     excluded: tuple[Excluded, ...] = Field(default=(), description="at most 1,000; `excluded_count` is exact")
     excluded_count: int = 0
+    targets: tuple[TargetCount, ...] = Field(
+        default=(), description="where each site has its own release to reach: the commonest 100; the steps say it all"
+    )
     created_by: str = Field(default="", description="who asked for it; empty = nobody said")
     created_at: datetime
 
@@ -445,6 +483,7 @@ class StepChange(Model):
     attempt: int = 1
     operation_id: Identifier | None = None
     why: Why | None = Field(default=None, description="its own reason; null = that of its stage")
+    target: Version | None = Field(default=None, description="the release it is to reach; null = the strategy's")
 
 
 class StepsChanged(Event):

@@ -1,14 +1,16 @@
-"""Apply: put an app on sites that do not have it."""
+"""Apply: put an app on sites that do not have it, or where it broke."""
 
-from services.strategy_orchestrator.strategies.site import Candidate, Target, already_there
+from services.strategy_orchestrator.strategies.site import Candidate, Target, already_there, not_upgradable
 from shared.messages.strategy import Why
 
 
 def judge(site: Candidate, target: Target) -> Why | None:
-    """Leaves out sites that have the app: they need an update, or `force`."""
-    if why := already_there(site, target):
+    """Leaves out sites that have the app: they need an update, or `force` and an upgrade edge."""
+    if target.force:
+        return not_upgradable(site, target, target.version)
+    if why := already_there(site, target.app, target.version):
         return why
-    if site.version is None or target.force:
+    if site.version in (None, target.version):
         return None
     message = f"site {site.name} has {target.app} {site.version}; use a strategy of type update, or force"
     return Why(code="deployed_already", message=message)

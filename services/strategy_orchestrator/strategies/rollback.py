@@ -1,18 +1,28 @@
 """Rollback: bring sites back to a release they had, with the same stages and limits as any roll-out."""
 
-from dataclasses import replace
-
-from services.strategy_orchestrator.strategies.site import Candidate, Target, already_there, not_deployed
+from services.strategy_orchestrator.strategies.site import (
+    Candidate,
+    Target,
+    already_there,
+    never_deployed,
+    not_deployed,
+)
 from shared.messages.strategy import Why
 
 
+def goal(site: Candidate, target: Target) -> str | None:
+    """The release named, or what the site had before."""
+    return target.version or site.way_back
+
+
 def judge(site: Candidate, target: Target) -> Why | None:
-    """Leaves out sites without the app, on that release already, or, when none is named, without an earlier one.
+    """Leaves out sites without the app, on that release already, that never had it, or had none before.
 
     `force` makes no difference: there is no way back to where a site is.
     """
-    if why := not_deployed(site, target) or already_there(site, replace(target, force=False)):
+    if why := not_deployed(site, target):
         return why
-    if target.version is None and site.previous is None:
+    version = goal(site, target)
+    if version is None:
         return Why(code="no_previous_release", message=f"site {site.name} had no release before {site.version}")
-    return None
+    return already_there(site, target.app, version) or never_deployed(site, target, version)

@@ -1,10 +1,24 @@
-"""What a strategy type knows of a site, and of the release it is to reach; and what excludes a site from every type."""
+"""What a strategy type knows of a site and of the releases it may reach, and the reasons that several types share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.messages.strategy import Why
-from shared.versions import Scheme
+from shared.messages.words import DeploymentStatus, OperationKind
+from shared.versions import Scheme, may_upgrade
+
+ALREADY_THERE = "already_there"
+"""The site runs the release soundly: it is left out of a plan, and its step is complete without an operation."""
+
+BROKEN = frozenset(
+    {
+        DeploymentStatus.APPLY_ERROR,
+        DeploymentStatus.UPDATE_ERROR,
+        DeploymentStatus.ROLLBACK_ERROR,
+        DeploymentStatus.REMOVE_ERROR,
+    }
+)
+"""Statuses of a site where something is half-way: work to do, whatever release is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,45 +30,130 @@ class Candidate:
     labels: Mapping[str, str] = field(default_factory=dict)
     managed: bool = True
     held_by: str | None = None
-    """Name of the strategy that holds it."""
+    """Name of the strategy that holds it now."""
     operation_id: str | None = None
-    """A single operation that runs there."""
+    """A single operation that runs there now."""
     version: str | None = None
-    """The release of the app that runs there; None = the app is not there."""
+    """The release of the app that is recorded there; None = the app is not there."""
     previous: str | None = None
+    """What it had before that one."""
+    status: str | None = None
+    """Of the app, as the deployer last said it."""
+    history: tuple[str, ...] | None = None
+    """The releases before the current one, latest last; None = nobody has said."""
+    driver: str = ""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the last operation left it half-way."""
+        return self.status in BROKEN
+
+    @property
+    def way_back(self) -> str | None:
+        """Where a rollback without version leads: the deployer's own rule (its `domain.way_back`).
+
+        Where an update or apply broke, that is the release still recorded; one before it would be one too far.
+        """
+        if self.version and self.broken and self.status != DeploymentStatus.ROLLBACK_ERROR:
+            return self.version
+        if self.history is None:
+            return self.previous
+        return self.history[-1] if self.history else None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release as far as a plan depends on it."""
+
+    scheme: Scheme = "pep440"
+    upgrades_from: tuple[str, ...] | None = None
+    """Ranges of the releases it may be reached from; None = from any."""
+    drivers: frozenset[str] | None = None
+    """None = nobody has said."""
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What another strategy did to a site."""
+
+    before: str | None
+    """The release that it had before; None = it did not have the app."""
+    brought: str | None
+    """The release that it was brought to, or was to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The strategy that is to be undone, with the sites that it changed."""
+
+    strategy: str
+    operation: OperationKind
+    """What it asked for on each site."""
+    changed: Mapping[str, Changed]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The release to reach. `version` is None for a rollback to whatever each site had before."""
+    """The release to reach. `version` is None where each site has its own: a rollback to what it had before."""
 
     app: str
     version: str | None
-    scheme: Scheme = "pep440"
-    upgrades_from: tuple[str, ...] | None = None
     force: bool = False
+    releases: Mapping[str, Release] = field(default_factory=dict)
+    """Every release of the app that is known, by version."""
+    undo: Undone | None = None
 
 
-def unfit(site: Candidate) -> Why | None:
-    """What keeps a site out of any strategy."""
-    if not site.managed:
-        return Why(code="unmanaged", message=f"site {site.name} is unmanaged")
-    if site.held_by:
-        return Why(code="site_held", message=f"strategy {site.held_by} holds site {site.name}")
-    if site.operation_id:
-        return Why(code="site_busy", message=f"operation {site.operation_id} runs on site {site.name}")
-    return None
+def unmanaged(site: Candidate) -> Why | None:
+    """A site that strategies leave alone."""
+    return None if site.managed else Why(code="unmanaged", message=f"site {site.name} is unmanaged")
 
 
-def already_there(site: Candidate, target: Target) -> Why | None:
-    """A site that runs the release already; `force` deploys it anew."""
-    if site.version != target.version or target.version is None or target.force:
+def already_there(site: Candidate, app: str, version: str | None) -> Why | None:
+    """A site that runs the release soundly, and on which nothing runs that may change that."""
+    if version is None or site.version != version or site.broken or site.operation_id:
         return None
-    return Why(code="already_current", message=f"site {site.name} runs {target.app} {target.version} already")
+    return Why(code=ALREADY_THERE, message=f"site {site.name} runs {app} {version} already")
 
 
 def not_deployed(site: Candidate, target: Target) -> Why | None:
-    """A site that does not have the app at all."""
-    if site.version is not None:
+    """A site that does not have the app at all, not even half-way."""
+    if site.version is not None or site.broken:
         return None
     return Why(code="not_deployed", message=f"site {site.name} does not have {target.app}; apply it first")
+
+
+def not_upgradable(site: Candidate, target: Target, version: str | None) -> Why | None:
+    """A site whose release has no upgrade edge to `version`."""
+    release = target.releases.get(version or "")
+    if release is None or site.version in (None, version):
+        return None
+    if may_upgrade(release.scheme, release.upgrades_from, site.version or ""):
+        return None
+    allowed = ", ".join(release.upgrades_from or ()) or "no release"
+    message = f"{target.app} {version} upgrades from {allowed}; site {site.name} runs {site.version}"
+    return Why(code="not_upgradable", message=message)
+
+
+def never_deployed(site: Candidate, target: Target, version: str) -> Why | None:
+    """A site that never had the release, so that no rollback leads there."""
+    if site.history is None or version == site.version or version in site.history:
+        return None
+    before = ", ".join(site.history) or "none"
+    message = f"site {site.name} never had {target.app} {version} (before: {before})"
+    return Why(code="never_deployed", message=f"{message}; a strategy of type update may go there")
+
+
+def unreachable(site: Candidate, target: Target, version: str | None) -> Why | None:
+    """A release that may not be deployed any more, or not on this site."""
+    release = target.releases.get(version or "")
+    if release is None:
+        return None
+    if release.withdrawn:
+        return Why(code="release_withdrawn", message=f"release {version} of {target.app} was withdrawn")
+    if release.drivers is None or not site.driver or release.drivers == {site.driver}:
+        return None
+    needed = ", ".join(sorted(release.drivers))
+    message = f"{target.app} {version} needs the driver {needed}; site {site.name} is reached by {site.driver}"
+    return Why(code="driver_mismatch", message=message)

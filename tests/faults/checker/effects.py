@@ -94,31 +94,35 @@ def _changed(end: dict[str, list[dict[str, str]]]) -> set[str]:
 
 
 def one_effective_operation_a_step(evidence: Evidence) -> Verdict:
-    """A complete step is so by exactly one operation, that of its last attempt; any other failed or was refused."""
+    """A complete step is so by exactly one operation, that of its last attempt; any other failed or was refused.
+
+    One whose site was where it should be is complete without any, and its last attempt was refused.
+    """
     verdict = Verdict("one_effective_operation_a_step")
     known: dict[tuple[str, int], list[tuple[int, Operation]]] = defaultdict(list)
     for operation in operations(evidence).values():
         if step := step_of(operation.id):
             known[step.strategy, step.position].append((step.attempt, operation))
     for row in evidence.table("strategy_orchestrator.step"):
-        fault = _step_fault(
-            row["state"], row["attempt"], row["site"], known.pop((row["strategy_id"], row["position"]), [])
-        )
+        made = known.pop((row["strategy_id"], row["position"]), [])
+        needed = row["state"] == "complete" and row.get("why_code") != "already_there"
+        fault = _step_fault(row["state"], row["attempt"], row["site"], made, needed)
         verdict.expect(not fault, f"{row['strategy_id']}.{row['position']}", fault)
     for (strategy, position), made in known.items():
         verdict.refuse(f"{strategy}.{position}", f"there is no such step, but {[o.id for _, o in made]}")
     return verdict
 
 
-def _step_fault(state: str, attempt: int, site: str, made: list[tuple[int, Operation]]) -> str:
+def _step_fault(state: str, attempt: int, site: str, made: list[tuple[int, Operation]], needed: bool) -> str:
     good = [number for number, o in made if any(end["succeeded"] for end in o.ends)]
     last = next((o for number, o in made if number == attempt), None)
     if elsewhere := [o.id for _, o in made if o.site != site]:
         return f"its site is {site}, but {elsewhere} went elsewhere"
-    if good != ([attempt] if state == "complete" else []):
+    if good != ([attempt] if needed else []):
         return f"it is {state} in attempt {attempt}, but these attempts succeeded: {good}"
-    if state == "failed" and not (last and (last.ends or last.refused)):
-        return f"it failed, but its attempt {attempt} neither ended nor was refused"
+    without = state == "complete" and not needed
+    if (state == "failed" or without) and not (last and (last.refused or (last.ends and not without))):
+        return f"it is {state}, but its attempt {attempt} neither ended nor was refused"
     if state == "aborted" and last and last.taken:
         return f"it was aborted, but its attempt {attempt} ran"
     if late := [number for number, _ in made if number > attempt]:

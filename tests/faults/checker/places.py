@@ -74,8 +74,9 @@ def sites_end_as_their_steps_say(evidence: Evidence) -> Verdict:
         step = step_of(row["operation_id"])
         if step is None or (step.strategy, step.position) not in steps or step.strategy not in strategies:
             continue
-        state = steps[step.strategy, step.position]["state"]
-        wanted = strategies[step.strategy]["version"] or ends.get(row["operation_id"], {}).get("to_version")
+        row_of_step = steps[step.strategy, step.position]
+        state, own = row_of_step["state"], row_of_step.get("target")
+        wanted = own or strategies[step.strategy]["version"] or ends.get(row["operation_id"], {}).get("to_version")
         fault = _fault(state, wanted, row, ends.get(row["operation_id"]))
         verdict.expect(not fault, f"{row['site']} {row['app']}", fault)
     return verdict

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.messages import catalog, strategy
 from shared.messages.base import Fault, Message
@@ -29,7 +30,8 @@ APP = "shop"
 
 
 class Devices:
-    """Answers what asks for operations; `outcome(command)` says how each ends: succeed, fail, or hold (not yet)."""
+    """Answers what asks for operations; `outcome(command)` says how each ends: succeed, fail, lose (it fails, and stays
+    half-way), or hold (not yet)."""
 
     def __init__(self, world: World, outcome: Callable[[RequestOperation], str] = lambda _: "succeed") -> None:
         self.world = world
@@ -37,6 +39,8 @@ class Devices:
         self.commands: dict[str, RequestOperation] = {}
         self.batches: set[str] = set()
         self.held: dict[str, RequestOperation] = {}
+        self.releases: dict[str, tuple[str, ...]] = {}
+        """Of each site, the current one last."""
         self.running: set[str] = set()
         self.most_running = 0
         self.repeat = 1
@@ -68,8 +72,11 @@ class Devices:
     async def _take_batch(self, batch: str, command: RequestOperations) -> None:
         """`reject-all:` refuses the command as a whole, `reject:` names the operations that may not begin."""
         self.batches.add(batch)
-        facts = command.model_dump(exclude={"operations", "batch"})
-        singles = {o.operation_id: RequestOperation(site=o.site, **facts) for o in command.operations}
+        facts = command.model_dump(exclude={"operations", "batch", "again", "version"})
+        singles = {
+            o.operation_id: RequestOperation(site=o.site, version=o.version or command.version, **facts)
+            for o in command.operations
+        }
         fates = {o: self._begin(o, single) for o, single in singles.items()}
         codes = {o: fate.partition(":")[2] for o, fate in fates.items() if fate.startswith("reject")}
         if codes and all(fate.startswith("reject-all:") for fate in fates.values()):
@@ -103,30 +110,47 @@ class Devices:
         self.running.discard(operation_id)
         self.held.pop(operation_id, None)
         self.ends += 1
-        facts = {
-            "app": command.app,
-            "kind": command.kind,
-            "from_version": None,
-            "to_version": command.version,
-            "strategy_id": command.strategy_id,
-            "status": DeploymentStatus.OPERATIONAL,
-        }
         one = {"operation_id": operation_id, "site": command.site, "seconds": 0.1, "nth": self.ends}
+        facts = self._facts(command, fate)
         event: Message
         if fate == "succeed" and command.strategy_id:
-            event = OperationsSucceeded(**facts, version=command.version, operations=(Succeeded(**one),))
+            event = OperationsSucceeded(**facts, operations=(Succeeded(**one),))
         elif fate == "succeed":
-            event = OperationSucceeded(**facts, **one, version=command.version)
+            event = OperationSucceeded(**facts, **one)
         else:
             cause = Cause(code="wrong_version", message="it answers wrongly")
-            event = OperationFailed(**facts, **one, version=None, recovered=True, cause=cause)
+            event = OperationFailed(**facts, **one, recovered=fate != "lose", cause=cause)
         for _ in range(self.repeat):
             await self.world.send(event, message_id=f"end-{operation_id}")
+
+    def _facts(self, command: RequestOperation, fate: str) -> dict[str, Any]:
+        """What runs on the site now, and what did before."""
+        before = self.releases.get(command.site, ())
+        if fate == "succeed":
+            self.releases[command.site] = after(before, command.version)
+        *history, version = self.releases.get(command.site) or (None,)
+        return {
+            "app": command.app,
+            "kind": command.kind,
+            "from_version": before[-1] if before else None,
+            "to_version": command.version,
+            "version": version,
+            "history": history,
+            "strategy_id": command.strategy_id,
+            "status": DeploymentStatus.UPDATE_ERROR if fate == "lose" else DeploymentStatus.OPERATIONAL,
+        }
 
     async def release(self, fate: str = "succeed", count: int = 1_000_000) -> None:
         """End operations that are held back, the oldest first."""
         for operation_id, command in list(self.held.items())[:count]:
             await self.end(operation_id, command, fate)
+
+
+def after(before: tuple[str, ...], version: str | None) -> tuple[str, ...]:
+    """The releases of a site once `version` runs there: going back forgets what came after it."""
+    if version is None:
+        return ()
+    return (*before[: before.index(version)], version) if version in before else (*before, version)
 
 
 def _refusal(code: str) -> Fault:

@@ -18,6 +18,7 @@ from shared.messages.strategy import (
     DeleteStrategy,
     PauseStrategy,
     RegisterSites,
+    RemoveSites,
     ResumeStrategy,
     RetryFailed,
     Site,
@@ -250,7 +251,7 @@ async def started(service: Service, operation: str | None) -> None:
 
 
 async def test_a_site_takes_part_in_one_strategy_at_a_time(world: World) -> None:
-    async with orchestrated(world, 2, lambda _: "hold"):
+    async with orchestrated(world, 2, lambda _: "hold") as (_, devices):
         first, second = await create(world, name="one"), await create(world, name="two")
         await world.ask(ApplyStrategy(strategy=first))
         held = await world.until(SitesHeld)
@@ -258,10 +259,15 @@ async def test_a_site_takes_part_in_one_strategy_at_a_time(world: World) -> None
         refusal = await world.ask(ApplyStrategy(strategy=second))
         assert isinstance(refusal, CommandRejected)
         assert [f.code for f in refusal.faults] == ["site_held", "site_held"]
-        third = await world.ask(CreateStrategy(spec=spec(name="three", selection={"sites": ["s-000"]})))
-        assert isinstance(third, CommandRejected)
-        assert third.code == "site_held"
-        assert "one" in third.faults[0].message
+        assert all("strategy one holds" in fault.message for fault in refusal.faults)
+        third = await create(world, name="three", selection={"sites": ["s-000"]})
+        removal = await world.ask(RemoveSites(names=("s-000",)))
+        assert isinstance(removal, CommandRejected)
+        assert "strategy one holds" in removal.faults[0].message
+        await world.ask(AbortStrategy(strategy=first))
+        await devices.release("fail")
+        await state(world, first, StrategyState.ABORTED)
+        assert isinstance(await world.ask(ApplyStrategy(strategy=third)), CommandAccepted)
 
 
 async def test_a_site_that_becomes_unmanaged_is_not_waited_for(world: World) -> None:

@@ -1,0 +1,59 @@
+"""What the deployer's refusal of a step means for it. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.strategy_orchestrator.strategies.site import ALREADY_THERE
+from shared.messages.base import Fault
+
+SITE_BUSY = "site_busy"
+LAGGING = frozenset({"unknown_site", "unknown_app", "unknown_release", "site_held"})
+"""Refusals of what our own rows allow: the deployer reads sites, releases and holds from other topics than commands."""
+
+ALREADY_CURRENT = "already_current"
+"""The site runs the release, and its status is operational: that is the deployer's rule for this refusal."""
+
+MOST_TEXT = 1_000
+
+
+class Outcome(StrEnum):
+    """What becomes of a step whose operation was refused."""
+
+    COMPLETE = "complete"
+    """The site is where it should be."""
+    LATER = "later"
+    """It is tried again."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """An outcome with its reason."""
+
+    outcome: Outcome
+    code: str
+    message: str
+
+
+def meaning_of(faults: Sequence[Fault], attempt: int, most: int) -> Meaning:
+    """Busy sites become free; what we know and the deployer does not yet, it will have read in a moment.
+
+    A site on which something runs, or whose hold is not known yet, is not settled: it is asked again, and not taken for
+    being there because of what it ran before. `most` bounds the attempts that wait for the deployer to catch up.
+    """
+    codes = [fault.code for fault in faults]
+    message = "; ".join(fault.message for fault in faults)[:MOST_TEXT]
+    if SITE_BUSY in codes:
+        return Meaning(Outcome.LATER, SITE_BUSY, message)
+    if ALREADY_CURRENT in codes and not LAGGING.intersection(codes):
+        return Meaning(Outcome.COMPLETE, ALREADY_THERE, _there(faults[codes.index(ALREADY_CURRENT)]))
+    lagging = next((code for code in codes if code in LAGGING), None)
+    if lagging and attempt < most:
+        return Meaning(Outcome.LATER, lagging, message)
+    return Meaning(Outcome.FAILED, codes[0], message)
+
+
+def _there(fault: Fault) -> str:
+    release = f"release {fault.value}" if fault.value else "the release"
+    return f"it runs {release} already; nothing was done"

@@ -1,0 +1,104 @@
+"""What undoing a strategy stands on: what it did, whether it may be undone now, and its stages for the way back."""
+
+from collections.abc import Container
+from typing import NamedTuple
+
+from services.strategy_orchestrator import domain, store
+from services.strategy_orchestrator.conductor import Conductor, Score, asked_for
+from services.strategy_orchestrator.strategies import Undone
+from shared.messages.base import Fault
+from shared.messages.strategy import Selection, StageSpec, StrategySpec, UndoStrategy
+from shared.messages.words import StrategyState, StrategyType
+
+MOST_STAGES = 500
+"""What a spec may have; one of them is for the sites that no other stage takes on the way back."""
+
+
+class Undoing(NamedTuple):
+    """A strategy that is to be undone, locked, with what it did."""
+
+    score: Score
+    undone: Undone
+
+
+async def load(conductor: Conductor, reference: str) -> Undoing | None:
+    """The strategy with this id or name, which may have been deleted; None when there is none."""
+    strategy_id = await store.find_strategy(conductor.turn.conn, reference)
+    scores = await conductor.load([strategy_id]) if strategy_id else []
+    if not scores:
+        return None
+    changed = await store.changed_by(conductor.turn.conn, scores[0].now.id)
+    return Undoing(scores[0], Undone(scores[0].now.name, asked_for(scores[0].row), changed))
+
+
+def faults_of(undoing: Undoing | None, reference: str, field: str, app: str | None = None) -> tuple[Fault, ...]:
+    """Why it cannot be undone now; empty when it can. Sites still running would be missed by the way back."""
+    if undoing is None:
+        return (Fault(code="unknown_strategy", field=field, message=f"strategy '{reference}' does not exist"),)
+    strategy = undoing.score.now
+    if app is not None and app != undoing.score.row["app"]:
+        message = f"strategy {strategy.name} is about {undoing.score.row['app']}, not about {app}"
+        return (Fault(code="invalid_field", field=field, message=message, value=reference),)
+    if strategy.state in domain.ENDED or (strategy.state is StrategyState.PAUSED and not strategy.counts.running):
+        return ()
+    running = f"with {strategy.counts.running} sites running; abort it, and wait until it has ended"
+    more = "it was never applied" if strategy.state is StrategyState.READY else running
+    message = f"cannot undo strategy {strategy.name}: it is {strategy.state}, {more}"
+    return (Fault(code="wrong_state", field=field, message=message, value=strategy.state),)
+
+
+async def end(conductor: Conductor, undoing: Undoing, by: str, actor: str) -> None:
+    """A paused strategy gives its sites up to the one that undoes it."""
+    if undoing.score.now.state is StrategyState.PAUSED:
+        undoing.score.now = domain.abort(undoing.score.now, actor, f"undone by strategy {by}")
+        await conductor.finish()
+
+
+def spec_of(command: UndoStrategy, undoing: Undoing, groups: Container[str]) -> StrategySpec:
+    """The spec of the way back: that of the strategy, but for what the command says. `groups` are those there are."""
+    spec, undone = StrategySpec.model_validate(undoing.score.row["spec"]), undoing.undone
+    given = {
+        name: value
+        for name in ("max_parallel", "apply_type", "on_failure", "step_timeout_seconds")
+        if (value := getattr(command, name)) is not None
+    }
+    description = f"undoes {spec.name}: {command.reason}" if command.reason else f"undoes {spec.name}"
+    facts = {"type": StrategyType.ROLLBACK, "version": None, "force": False, "undo": undoing.score.now.id}
+    return spec.model_copy(
+        update={
+            **facts,
+            **given,
+            "name": command.name or f"undo-{spec.name}"[:100].rstrip("._-"),
+            "description": description[:1_000],
+            "selection": command.selection or Selection(),
+            "stages": command.stages or stages_back(spec.stages, undone.changed, groups),
+        }
+    )
+
+
+def stages_back(
+    stages: tuple[StageSpec, ...], changed: Container[str], groups: Container[str]
+) -> tuple[StageSpec, ...]:
+    """The stages of a strategy for those of its sites that it changed: it may have ended before it came to the others.
+
+    What only named sites that were not changed, or groups that are gone, is left away; one stage more takes whatever
+    the others leave.
+    """
+    kept = [back for stage in stages if (back := _stage_back(stage, changed, groups)) is not None][: MOST_STAGES - 1]
+    if kept and _takes_all(kept[-1]):
+        return tuple(kept)
+    names = {stage.name for stage in kept}
+    name = next(name for n in range(len(kept) + 1) if (name := f"rest-{n}" if n else "rest") not in names)
+    return (*kept, StageSpec(name=name, optional=True))
+
+
+def _stage_back(stage: StageSpec, changed: Container[str], groups: Container[str]) -> StageSpec | None:
+    sites = tuple(name for name in stage.sites if name in changed)
+    known = tuple(name for name in stage.groups if name in groups)
+    if (stage.sites and not sites) or (stage.groups and not known):
+        return None
+    return stage.model_copy(update={"sites": sites, "groups": known, "optional": True})
+
+
+def _takes_all(stage: StageSpec) -> bool:
+    return stage.take is None and not (stage.sites or stage.groups or stage.labels)

@@ -1,0 +1,51 @@
+"""Handlers for releases that come and go."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from services.strategy_orchestrator import domain, store
+from services.strategy_orchestrator.conductor import Conductor, Score
+from services.strategy_orchestrator.store import Row
+from shared.codec import Envelope
+from shared.ledger import Turn
+from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
+from shared.messages.strategy import Why
+
+
+async def releases_available(turn: Turn, batch: Sequence[Envelope[ReleaseAvailable]]) -> None:
+    """Learn of releases."""
+    await store.put_releases(turn.conn, [envelope.data for envelope in batch])
+
+
+async def releases_withdrawn(turn: Turn, batch: Sequence[Envelope[ReleaseWithdrawn]]) -> None:
+    """No new strategy may choose them, and what waits to be brought to one of them ends at once."""
+    gone = [envelope.data for envelope in batch]
+    await store.withdraw_releases(turn.conn, gone)
+    conductor = Conductor(turn)
+    for score in await conductor.load(await store.strategies_towards(turn.conn, [r.app for r in gone])):
+        versions = [release.version for release in gone if release.app == score.row["app"]]
+        await _withdraw(conductor, score, versions)
+    await conductor.finish()
+
+
+async def _withdraw(conductor: Conductor, score: Score, versions: Sequence[str]) -> None:
+    """All of a strategy to that release ends; of one that leads sites to several, those steps are aborted."""
+    if score.row["version"] in versions:
+        score.now = domain.stop(score.now, _why(score.row["version"]))
+    elif score.row["version"] is None:
+        for version in versions:
+            rows = await store.abort_steps_towards(conductor.turn.conn, score.now.id, version, _why(version))
+            await _abort(conductor, score, rows)
+
+
+async def _abort(conductor: Conductor, score: Score, rows: Sequence[Row]) -> None:
+    score.note(rows)
+    for stage, count in Counter(row["stage"] for row in rows).items():
+        parked = sum(row["was_parked"] for row in rows if row["stage"] == stage)
+        score.recount(stage, waiting=-count, aborted=count, parked=-parked)
+    if score.groups:
+        await conductor.places.drop(rows)
+
+
+def _why(version: str) -> Why:
+    return Why(code="release_withdrawn", message=f"release {version} was withdrawn")

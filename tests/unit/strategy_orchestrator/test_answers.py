@@ -1,0 +1,53 @@
+"""What a refusal of the deployer means for a step."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.strategy_orchestrator.answers import LAGGING, Outcome, meaning_of
+from shared.messages.base import Fault
+
+
+def faults(*codes: str, value: object = None) -> list[Fault]:
+    return [Fault(code=code, field="site", message=f"because of {code}", value=value) for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("codes", "attempt", "outcome", "code"),
+    [
+        (["already_current"], 1, Outcome.COMPLETE, "already_there"),
+        (["release_withdrawn", "already_current"], 1, Outcome.COMPLETE, "already_there"),
+        (["site_busy", "already_current"], 1, Outcome.LATER, "site_busy"),
+        (["site_busy"], 99, Outcome.LATER, "site_busy"),
+        (["site_held", "already_current"], 1, Outcome.LATER, "site_held"),
+        (["unknown_release"], 29, Outcome.LATER, "unknown_release"),
+        (["unknown_release"], 30, Outcome.FAILED, "unknown_release"),
+        (["release_withdrawn"], 1, Outcome.FAILED, "release_withdrawn"),
+        (["not_upgradable", "driver_mismatch"], 1, Outcome.FAILED, "not_upgradable"),
+        (["no_previous_release"], 1, Outcome.FAILED, "no_previous_release"),
+    ],
+)
+def test_a_refusal_means(codes: list[str], attempt: int, outcome: Outcome, code: str) -> None:
+    meaning = meaning_of(faults(*codes), attempt, 30)
+    assert (meaning.outcome, meaning.code) == (outcome, code)
+
+
+def test_a_site_that_is_there_says_so_with_its_release() -> None:
+    assert meaning_of(faults("already_current", value="1.1"), 1, 30).message == (
+        "it runs release 1.1 already; nothing was done"
+    )
+
+
+CODES = ["site_busy", "already_current", "not_upgradable", "release_withdrawn", *sorted(LAGGING)]
+
+
+@given(st.lists(st.sampled_from(CODES), min_size=1, max_size=5), st.integers(1, 60))
+def test_nothing_is_complete_that_is_not_settled_and_nothing_is_tried_for_ever_but_a_busy_site(
+    codes: list[str], attempt: int
+) -> None:
+    meaning = meaning_of(faults(*codes), attempt, 30)
+    if meaning.outcome is Outcome.COMPLETE:
+        assert "already_current" in codes
+        assert not LAGGING.union({"site_busy"}).intersection(codes)
+    if meaning.outcome is Outcome.LATER:
+        assert meaning.code == "site_busy" or attempt < 30
