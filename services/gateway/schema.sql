@@ -194,6 +194,7 @@ create table strategy (
     why jsonb,
     excluded jsonb not null default '[]',
     excluded_count integer not null default 0,
+    targets jsonb not null default '[]', -- how many sites go to which release, where that is not the same for all
     created_at timestamptz not null,
     started_at timestamptz,
     finished_at timestamptz,
@@ -243,6 +244,7 @@ create table step (
     attempt integer not null,
     operation_id text,
     why jsonb,
+    target text, -- the release to reach; null = the strategy's
     seq bigint not null,
     at timestamptz not null,
     primary key (strategy_id, stage, site) -- in the order of pages; not by state: its updates stay cheap (HOT)

@@ -158,8 +158,8 @@ async def _keep(
     _list_steps(turn, score, made)
     await store.save_strategies(turn.conn, [_only_sequence(score)])
     sites = sum(stage.sites for stage in made.stages)
-    facts = {"strategy_id": strategy_id, "stages": len(made.stages), "sites": sites, "excluded": left_out}
-    return Accepted(facts)
+    facts = {"strategy_id": strategy_id, "name": spec.name, "stages": len(made.stages), "sites": sites}
+    return Accepted({**facts, "excluded": left_out, "targets": len(made.summary)})
 
 
 def _list_steps(turn: Turn, score: Score, made: Plan) -> None:

@@ -22,6 +22,7 @@ from shared.messages.strategy import (
     PauseStrategy,
     ResumeStrategy,
     RetryFailed,
+    UndoStrategy,
 )
 from shared.messages.words import StageState, StepState, StrategyState
 
@@ -84,6 +85,13 @@ class ExcludedView(BaseModel):
     message: str
 
 
+class TargetView(BaseModel):
+    """How many sites go to a release."""
+
+    version: str
+    sites: int
+
+
 class StrategySummary(BaseModel):
     """A strategy as the list shows it."""
 
@@ -98,13 +106,16 @@ class StrategySummary(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     deleted: bool
+    excluded_count: int = Field(description="so many selected sites take no part")
 
 
 class StrategyView(StrategySummary):
     """A strategy with the sites its plan leaves out (the first 1,000; `excluded_count` is exact)."""
 
     excluded: list[ExcludedView]
-    excluded_count: int
+    targets: list[TargetView] = Field(
+        description="where each site has its own release to reach, the commonest first; empty = that of the spec"
+    )
 
 
 class StepView(BaseModel):
@@ -115,6 +126,7 @@ class StepView(BaseModel):
     state: StepState
     attempt: int
     operation_id: str | None
+    target: str | None = Field(description="the release it is to reach; null = that of the spec")
     why: WhyView | None
     updated_at: datetime
 
@@ -196,7 +208,7 @@ async def list_timeline(call: Call) -> Page[TimelineView]:
     return page(Page[TimelineView], rows, call.query, lambda row: [row["position"]])
 
 
-async def _shown(conn: Connection, commands: Mapping[str, CreateStrategy]) -> set[str]:
+async def _shown(conn: Connection, commands: Mapping[str, CreateStrategy | UndoStrategy]) -> set[str]:
     return await store.known(conn, list(commands))
 
 
@@ -217,5 +229,8 @@ ROUTES = (
     command_route("POST", f"{ONE}/resume", ResumeStrategy, "Go on"),
     command_route("POST", f"{ONE}/abort", AbortStrategy, "Let running sites finish, start no other"),
     command_route("POST", f"{ONE}/retry", RetryFailed, "Try failed and aborted sites again"),
+    command_route(
+        "POST", f"{ONE}/undo", UndoStrategy, "Plan the way back for exactly the sites it changed", shown=_shown
+    ),
     command_route("DELETE", ONE, DeleteStrategy, "Put it away; its history stays"),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from services.gateway.cli.planned import left_out, ways
 from services.gateway.cli.screen import COLOURS, text_of
 
 View = Mapping[str, Any]
@@ -35,12 +36,14 @@ def board(strategy: View, now: datetime) -> RenderableType:
         table.add_column(head, header_style="dim", overflow="fold")
     for stage in strategy["stages"]:
         table.add_row(*_cells(stage, now))
-    return Group(_title(strategy), table)
+    out = left_out(strategy)
+    return Group(_title(strategy), table, *([Text(out, style="yellow")] if out else []))
 
 
 def _title(strategy: View) -> Text:
     spec, state = strategy["spec"], strategy["state"]
-    target = f"{spec['type']} {spec['app']} → {spec.get('version') or 'the release before'}"
+    goal = spec.get("version") or ways(strategy.get("targets", [])) or "the release before"
+    target = f"{'undo' if spec.get('undo') else spec['type']} {spec['app']} → {goal}"
     title = Text.assemble((strategy["name"], "bold"), f"  {target}  ", (state, COLOURS.get(state, "bold")))
     return title.append(f"  {strategy['why']['message']}") if strategy.get("why") else title
 
@@ -84,6 +87,8 @@ def lines(strategy: View, before: View | None) -> Iterator[str]:
     for stage in strategy["stages"]:
         if stage["state"] != "waiting" and old.get(stage["name"]) != line(stage):
             yield line(stage)
+    if before is None and (out := left_out(strategy)):
+        yield out
     if before is None or before["state"] != strategy["state"]:
         why = f": {strategy['why']['message']}" if strategy.get("why") else ""
         yield f"strategy {strategy['name']} {strategy['state']}{why}"

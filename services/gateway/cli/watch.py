@@ -58,7 +58,11 @@ def must_be_complete(strategy: Mapping[str, Any]) -> None:
     if strategy["state"] == "complete":
         return
     why = strategy["why"]["message"] if strategy.get("why") else "see its steps"
-    advice = f"`belay strategy steps {strategy['name']} --state failed` shows each failed site and its cause"
+    name = strategy["name"]
+    advice = (
+        f"`belay strategy undo {name}` brings the sites it changed back to what each had before; "
+        f"`belay strategy steps {name} --state failed` shows each failed site and its cause"
+    )
     raise failed(f"strategy {strategy['name']} {strategy['state']}: {why}", advice)
 
 

@@ -65,13 +65,15 @@ def _planned(learned: Learned, event: Envelope[strategy.StrategyPlanned]) -> Non
     plan = event.data
     key, spec = plan.strategy_id, plan.spec.model_dump_json()
     excluded = text([e.model_dump() for e in plan.excluded])
-    learned.plans[key] = PlanRow(key, plan.spec.name, spec, excluded, plan.excluded_count, plan.created_at)
+    targets = text([t.model_dump() for t in plan.targets])
+    learned.plans[key] = PlanRow(key, plan.spec.name, spec, excluded, plan.excluded_count, targets, plan.created_at)
     for s in plan.stages:
         spread = (text([share.model_dump() for share in s.spread]), s.spread_more)
         row = StagePlanRow(key, s.position, s.name, s.sites, s.max_parallel, s.soak_seconds, *spread, plan.created_at)
         learned.stage_plans[key, s.position] = row
     by = f" by {plan.created_by}" if plan.created_by else ""
-    message = f"planned{by} with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages"
+    left_out = f"; {plan.excluded_count} left out" if plan.excluded_count else ""
+    message = f"planned{by} with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages{left_out}"
     learned.timeline.append(TimelineRow(event.id, key, plan.created_at, "strategy", "planned", message, None))
 
 
@@ -109,7 +111,7 @@ def _steps_moved(learned: Learned, event: Envelope[strategy.StepsChanged]) -> No
         if (seen := learned.steps.get((key, s.site))) and seen.move.seq > sequence:
             continue
         why = s.why.model_dump_json() if s.why else None
-        move = Move(key, s.stage, s.state, s.attempt, why, sequence, at)
+        move = Move(key, s.stage, s.state, s.attempt, why, s.target, sequence, at)
         learned.steps[key, s.site] = StepRow(s.site, s.operation_id, move)
         if s.state == "failed":
             learned.timeline.append(_failure(event, s))

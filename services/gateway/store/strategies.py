@@ -20,6 +20,7 @@ class PlanRow(NamedTuple):
     spec: str  # JSON
     excluded: str  # JSON
     excluded_count: int
+    targets: str  # JSON
     created_at: datetime
 
 
@@ -75,6 +76,7 @@ class Move(NamedTuple):
     state: str
     attempt: int
     why: str | None  # JSON
+    target: str | None
     seq: int
     at: datetime
 
@@ -112,8 +114,8 @@ class ForecastRow(NamedTuple):
 
 async def plan(conn: Connection, plans: Sequence[PlanRow], stages: Sequence[StagePlanRow]) -> None:
     """Add strategies and their stages; where they stand is left alone."""
-    names = ("ids", "names", "specs", "excluded", "excluded_counts", "created")
-    await SQL.run(conn, "plan_strategies", **dict(zip(names, columns(plans, 6), strict=True)))
+    names = ("ids", "names", "specs", "excluded", "excluded_counts", "targets", "created")
+    await SQL.run(conn, "plan_strategies", **dict(zip(names, columns(plans, 7), strict=True)))
     first = ("ids", "positions", "names", "sites", "max_parallels", "soaks")
     of_stages = (*first, "spreads", "spread_mores", "ats")
     await SQL.run(conn, "plan_stages", **dict(zip(of_stages, columns(stages, 9), strict=True)))
@@ -148,8 +150,8 @@ async def move_steps(conn: Connection, rows: Sequence[StepRow]) -> None:
     """Where steps stand now, unless something newer is known."""
     sites, operations, moves = columns(rows, 3)
     told, numbers = numbered(moves)
-    names = ("ids", "stages", "states", "attempts", "whys", "seqs", "ats")
-    named = dict(zip(names, columns(told, 7), strict=True))
+    names = ("ids", "stages", "states", "attempts", "whys", "targets", "seqs", "ats")
+    named = dict(zip(names, columns(told, 8), strict=True))
     await SQL.run(conn, "move_steps", sites=sites, operation_ids=operations, moves=numbers, **named)
 
 

@@ -1,12 +1,12 @@
 -- name: plan_strategies
 -- Progress may be known before the plan (events that were read again): then only the plan is added.
-insert into strategy as s (strategy_id, name, spec, state, excluded, excluded_count, created_at)
-select n.strategy_id, n.name, n.spec::jsonb, 'ready', n.excluded::jsonb, n.excluded_count, n.created_at
-from unnest(:ids::text[], :names::text[], :specs::text[], :excluded::text[], :excluded_counts::int[],
-            :created::timestamptz[]) as n (strategy_id, name, spec, excluded, excluded_count, created_at)
+insert into strategy as s (strategy_id, name, spec, state, excluded, excluded_count, targets, created_at)
+select n.strategy_id, n.name, n.spec::jsonb, 'ready', n.excluded::jsonb, n.excluded_count, n.targets::jsonb, n.created_at
+from unnest(:ids::text[], :names::text[], :specs::text[], :excluded::text[], :excluded_counts::int[], :targets::text[],
+            :created::timestamptz[]) as n (strategy_id, name, spec, excluded, excluded_count, targets, created_at)
 on conflict (strategy_id) do update set
     spec = excluded.spec, excluded = excluded.excluded, excluded_count = excluded.excluded_count,
-    created_at = excluded.created_at;
+    targets = excluded.targets, created_at = excluded.created_at;
 
 -- name: plan_stages
 insert into stage as s (strategy_id, position, name, state, waiting, max_parallel, soak_seconds, spread, spread_more, at)
@@ -50,15 +50,15 @@ where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
 -- name: move_steps
 -- One upsert: an update of those that are there, then an insert of the rest, costs more.
-insert into step as s (strategy_id, site, stage, state, attempt, operation_id, why, seq, at)
-select m.strategy_id, n.site, m.stage, m.state, m.attempt, n.operation_id, m.why::jsonb, m.seq, m.at
+insert into step as s (strategy_id, site, stage, state, attempt, operation_id, why, target, seq, at)
+select m.strategy_id, n.site, m.stage, m.state, m.attempt, n.operation_id, m.why::jsonb, m.target, m.seq, m.at
 from unnest(:sites::text[], :operation_ids::text[], :moves::int[]) as n (site, operation_id, move)
-join unnest(:ids::text[], :stages::int[], :states::text[], :attempts::int[], :whys::text[], :seqs::bigint[],
-            :ats::timestamptz[]) with ordinality
-    as m (strategy_id, stage, state, attempt, why, seq, at, number) on m.number = n.move
+join unnest(:ids::text[], :stages::int[], :states::text[], :attempts::int[], :whys::text[], :targets::text[],
+            :seqs::bigint[], :ats::timestamptz[]) with ordinality
+    as m (strategy_id, stage, state, attempt, why, target, seq, at, number) on m.number = n.move
 on conflict (strategy_id, stage, site) do update set
     state = excluded.state, attempt = excluded.attempt, operation_id = excluded.operation_id, why = excluded.why,
-    seq = excluded.seq, at = excluded.at
+    target = excluded.target, seq = excluded.seq, at = excluded.at
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
 -- name: add_to_timeline
@@ -78,7 +78,8 @@ on conflict (strategy_id, stage) do update set
 where f.at <= excluded.at;
 
 -- name: list_strategies
-select strategy_id, name, spec, state, why, excluded, excluded_count, created_at, started_at, finished_at, deleted
+select strategy_id, name, spec, state, why, excluded, excluded_count, targets, created_at, started_at, finished_at,
+    deleted
 from strategy
 where (created_at, strategy_id) < (:before_at, :before_id)
   and (:state::text is null or state = :state)
@@ -87,7 +88,8 @@ order by created_at desc, strategy_id desc limit :limit;
 
 -- name: find_strategy
 -- By id, or by the name of the one that is not deleted.
-select strategy_id, name, spec, state, why, excluded, excluded_count, created_at, started_at, finished_at, deleted
+select strategy_id, name, spec, state, why, excluded, excluded_count, targets, created_at, started_at, finished_at,
+    deleted
 from strategy where strategy_id = :key or (name = :key and not deleted)
 order by strategy_id = :key desc, created_at desc limit 1;
 
@@ -105,7 +107,7 @@ where s.strategy_id = any(:ids::text[]) order by s.strategy_id, s.position;
 
 -- name: list_steps
 -- A step that waits for no reason of its own waits for that of its stage.
-select p.site, p.stage, p.state, p.attempt, p.operation_id, p.at as updated_at,
+select p.site, p.stage, p.state, p.attempt, p.operation_id, p.target, p.at as updated_at,
        coalesce(p.why, case when p.state = 'waiting' then s.why end) as why
 from step p left join stage s on s.strategy_id = p.strategy_id and s.position = p.stage
 where p.strategy_id = :strategy_id

@@ -58,6 +58,7 @@ export class Inspector {
   #facts(step) {
     const facts = [
       ["Stage", this.roll.stage(step.stage)?.name],
+      ["To", step.target],
       ["Attempt", step.attempt > 1 && String(step.attempt)],
       ["Changed", step.state !== "waiting" && h("time", { title: full(step.at) }, ago(step.at))],
       ["Operation", step.operation_id && link("operations", step.operation_id, "Plan, phases and last lines")],

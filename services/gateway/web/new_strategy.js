@@ -2,7 +2,7 @@
 
 import { all, command } from "./api.js";
 import { h } from "./dom.js";
-import { done } from "./feedback.js";
+import { confirm, done } from "./feedback.js";
 import {
   checkbox,
   choice,
@@ -248,6 +248,19 @@ function showOnlyNeeded(form) {
   for (const element of form.querySelectorAll("[data-needs]")) element.hidden = !needed[element.dataset.needs];
 }
 
+/** Plan it; a rollback that would lead sites to different releases is asked about. Null if the person thought again. */
+async function planned(spec) {
+  const send = (what) => command("POST", "/v1/strategies", what, `Plan ${what.name}`);
+  try {
+    return await send(spec);
+  } catch (error) {
+    const mixed = error.faults?.find(({ code }) => code === "mixed_targets");
+    if (!mixed) throw error;
+    const meant = await confirm({ title: "To different releases?", text: mixed.message, verb: "Plan it like this" });
+    return meant && (await send({ ...spec, mixed: true }));
+  }
+}
+
 async function create(event, form, stages) {
   event.preventDefault();
   const button = form.querySelector("[type=submit]");
@@ -255,7 +268,8 @@ async function create(event, form, stages) {
   clearFaults(form);
   try {
     const spec = specOf(form, stages);
-    const answer = await command("POST", "/v1/strategies", spec, `Plan ${spec.name}`);
+    const answer = await planned(spec);
+    if (!answer) return;
     done(`${spec.name} is planned`);
     navigate(`/strategies/${encodeURIComponent(answer.command_id)}`);
   } catch (error) {

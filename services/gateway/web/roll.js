@@ -47,7 +47,7 @@ export class Roll {
     if (!known) return this.#add({ why: null, operation_id: null, attempt: 1, ...item, at });
     if (Date.parse(at) < Date.parse(known.at)) return null;
     const moved = known.state !== item.state || known.attempt !== (item.attempt ?? 1);
-    Object.assign(known, { why: null, ...item, at });
+    Object.assign(known, { why: null, target: null, ...item, at });
     return moved ? known : null;
   }
 

@@ -62,6 +62,7 @@ export class StepList {
       ["Site", (step) => h("button", { type: "button", class: "link", onclick: () => this.onPick(step) }, step.site)],
       ["Stage", (step) => this.roll.stage(step.stage)?.name ?? ""],
       ["State", (step) => badge(step.state)],
+      ...(this.roll.facts.targets?.length ? [["To", (step) => step.target ?? ""]] : []),
       ["Attempt", (step) => step.attempt, "number"],
       ["Why", (step) => this.roll.why(step)?.message ?? "", "wide"],
       ["Operation", (step) => step.operation_id && operation(step)],

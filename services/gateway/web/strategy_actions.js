@@ -4,6 +4,7 @@ import { h, setText } from "./dom.js";
 import { act, confirm } from "./feedback.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
+import { UNDOABLE, undo } from "./undo.js";
 
 const RUN = {
   ready: ["apply", "Apply", "Started"],
@@ -14,14 +15,15 @@ const ABORTABLE = ["ready", "applying", "paused"];
 const RETRYABLE = ["failed", "aborted"];
 const DELETABLE = ["ready", "complete", "failed", "aborted"];
 
-/** Apply, pause or resume; abort; retry; delete; with a reason for others. */
+/** Undo; apply, pause or resume; abort; retry; delete; with a reason for others. */
 export function actionBar(roll) {
   const bar = { roll, reason: reasonField(), ...buttons() };
+  bar.undo.addEventListener("click", () => undo(bar.undo, bar.roll, bar.reason.value));
   bar.run.addEventListener("click", () => run(bar));
   bar.retry.addEventListener("click", () => send(bar, bar.retry, "retry", "Trying the failed sites again"));
   bar.abort.addEventListener("click", () => abort(bar));
   bar.remove.addEventListener("click", () => remove(bar));
-  bar.element = h("div", { class: "actions" }, bar.reason, bar.run, bar.retry, bar.abort, bar.remove);
+  bar.element = h("div", { class: "actions" }, bar.reason, bar.undo, bar.run, bar.retry, bar.abort, bar.remove);
   bar.update = () => update(bar);
   return bar;
 }
@@ -39,6 +41,7 @@ const reasonField = () =>
 function buttons() {
   const make = (id, text, kind = "") => h("button", { type: "button", id: `do-${id}`, class: kind }, text);
   return {
+    undo: make("undo", "Undo", "primary"),
     run: make("run", "Apply", "primary"),
     retry: make("retry", "Retry failed"),
     abort: make("abort", "Abort", "danger"),
@@ -51,7 +54,9 @@ function update(bar) {
   const off = deleted ? "The strategy is deleted." : missingRole("operator");
   const [, text = "Apply"] = RUN[state] ?? [];
   setText(bar.run, text);
+  bar.undo.hidden = !UNDOABLE.includes(state) || !touched(bar.roll.counts);
   bar.run.hidden = !RUN[state];
+  set(bar.undo, off || (bar.roll.counts.running ? "Sites are still running; wait until they have ended." : ""));
   bar.retry.hidden = !RETRYABLE.includes(state);
   set(bar.run, off);
   set(bar.retry, off);
@@ -59,6 +64,9 @@ function update(bar) {
   set(bar.remove, off || (DELETABLE.includes(state) ? "" : "It runs; abort it first."));
   bar.reason.hidden = Boolean(off) || !(RUN[state] || RETRYABLE.includes(state));
 }
+
+/** Whether the strategy may have changed any site. */
+const touched = ({ complete, failed }) => complete + failed > 0;
 
 function set(button, why) {
   button.disabled = Boolean(why);

@@ -8,15 +8,24 @@ import { table } from "./page.js";
 export function subtitle(roll) {
   const { spec, created_at } = roll.facts;
   if (!spec) return h("p", { class: "muted" });
-  const type = words(spec.type);
-  const release = `${type[0].toUpperCase()}${type.slice(1)} ${spec.app}${spec.version ? ` to ${spec.version}` : ""}`;
-  const size = `${plural(roll.sites, "site")} in ${plural(roll.stages.length, "stage")}`;
+  const type = spec.undo ? "undo" : words(spec.type);
+  const goal = spec.version ?? ways(roll.facts.targets);
+  const release = `${type[0].toUpperCase()}${type.slice(1)} ${spec.app}${goal ? ` to ${goal}` : ""}`;
+  const out = roll.facts.excluded_count;
+  const part = out ? `${number(roll.sites)} of ${plural(roll.sites + out, "site")}` : plural(roll.sites, "site");
+  const size = `${part} in ${plural(roll.stages.length, "stage")}${out ? `, ${number(out)} left out` : ""}`;
   return h(
     "p",
     { class: "muted" },
     [release, size, `created ${full(created_at)}`].join("  ·  "),
     spec.description && h("span", { class: "description" }, spec.description),
+    spec.undo && h("a", { href: `#/strategies/${encodeURIComponent(spec.undo)}` }, "The strategy that it undoes"),
   );
+}
+
+/** "1.0 (4 sites), 1.1 (2 sites)": where each site has its own release to reach. */
+function ways(targets = []) {
+  return targets.map(({ version, sites }) => `${version} (${plural(sites, "site")})`).join(", ");
 }
 
 /** The settings, folded. */
@@ -95,6 +104,8 @@ export function spreading({ spec, stages = [] }) {
   return h("details", { class: "card" }, h("summary", {}, `Stages spread over ${over}`), table(columns, stages, "Spread"));
 }
 
+const FEW = 10;
+
 /** Sites that take no part, each with the reason. */
 export function excludedSites({ excluded = [], excluded_count: count }) {
   if (!count) return null;
@@ -105,7 +116,7 @@ export function excludedSites({ excluded = [], excluded_count: count }) {
   const more = count > excluded.length && h("p", { class: "muted" }, `… and ${number(count - excluded.length)} more`);
   return h(
     "details",
-    { class: "card" },
+    { class: "card", open: count <= FEW },
     h("summary", {}, `${plural(count, "site")} left out`),
     table(columns, excluded, "Sites left out"),
     more,

@@ -1,5 +1,6 @@
 """`belay strategy`: roll-outs over many sites in stages."""
 
+import sys
 from itertools import islice
 from typing import Annotated, Any
 
@@ -10,9 +11,14 @@ from services.gateway.cli import spec as specs
 from services.gateway.cli.board import total
 from services.gateway.cli.noun import Noun
 from services.gateway.cli.nouns import strategy_options as options
+from services.gateway.cli.outcome import CliError
+from services.gateway.cli.planned import left_out, ways
 from services.gateway.cli.screen import NOTHING, Column
 from services.gateway.cli.session import Session, at
 from services.gateway.cli.watch import must_be_complete, watch_strategy
+
+MIXED = "mixed_targets"
+"""Belay refuses a rollback that would lead sites to different releases, until somebody says that this is meant."""
 
 app = Noun("Strategies: plan a roll-out in stages, start it, watch it, stop it.")
 
@@ -29,10 +35,10 @@ def _spread(stage: Any) -> str:
 
 LIST: tuple[Column, ...] = (
     "name", "state", ("type", "spec.type"), ("app", "spec.app"), ("to", "spec.version"), ("done", _done),
-    ("failed", "counts.failed"), ("created", "created_at"), ("why", "why.message"),
+    ("failed", "counts.failed"), ("left out", "excluded_count"), ("created", "created_at"), ("why", "why.message"),
 )  # fmt: skip
 SHOW: tuple[Column, ...] = (
-    *LIST, ("id", "strategy_id"), ("sites", "counts"), ("excluded", "excluded_count"), ("started", "started_at"),
+    *LIST, ("id", "strategy_id"), ("sites", "counts"), ("undoes", "spec.undo"), ("started", "started_at"),
     ("finished", "finished_at"), ("on failure", "spec.on_failure"), ("description", "spec.description"),
 )  # fmt: skip
 STAGES: tuple[Column, ...] = (
@@ -40,7 +46,8 @@ STAGES: tuple[Column, ...] = (
     ("soak s", "soak_seconds"), ("done", _done), ("failed", "counts.failed"), ("why", "why.message"),
 )  # fmt: skip
 STEPS: tuple[Column, ...] = (
-    "site", ("stage", "stage_name"), "state", "attempt", ("why", "why.message"), ("updated", "updated_at"),
+    "site", ("stage", "stage_name"), "state", ("to", "target"), "attempt", ("why", "why.message"),
+    ("updated", "updated_at"),
     ("operation", "operation_id"),
 )  # fmt: skip
 FAILED: tuple[Column, ...] = ("site", ("stage", "stage_name"), ("operation", "operation_id"), ("why", "why.message"))
@@ -84,13 +91,15 @@ def create(
     step_timeout: options.StepTimeout = None,
     force: options.Force = False,
     description: options.Description = None,
+    undo: options.Undo = None,
+    yes: options.Yes = False,
     apply_now: options.ApplyNow = False,
     watch: Watch = False,
 ) -> None:
     """Validate a roll-out and plan it, from a YAML file, options or both. `--apply --watch` also does it."""
     given = {
         "name": name, "app": app, "version": version, "type": kind, "description": description,
-        "force": force or None, "spread": spread,
+        "force": force or None, "spread": spread, "undo": undo, "mixed": yes or None,
         "selection": options.selection(site, group, select, all_sites, exclude, exclude_group),
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
         "on_failure": options.on_failure(threshold, never_stop, min_sample, pause_on_failure),
@@ -98,10 +107,63 @@ def create(
     }  # fmt: skip
     spec = options.unstopped(specs.merged(specs.read_spec(file) if file else {}, given), never_stop)
     options.refuse_gaps(spec)
-    answer = session.command("POST", "/v1/strategies", spec)
-    if not apply_now:
-        return session.screen.done(f"strategy {spec.get('name')} is ready: `belay strategy apply` starts it", answer)
-    return _start(session, answer["command_id"], "", watch)
+    answer = _created(session, spec)
+    return _planned(session, answer, apply_now, watch)
+
+
+def _created(session: Session, spec: dict[str, Any]) -> dict[str, Any]:
+    """Plan it; where sites would go to different releases, a person on a terminal is asked first."""
+    try:
+        return session.command("POST", "/v1/strategies", spec)
+    except CliError as error:
+        if error.code != MIXED or not sys.stdin.isatty() or session.screen.as_json:
+            raise
+        session.screen.note("\n".join(fault.message for fault in error.faults))
+        if not typer.confirm("Lead each site to the release that it had before?", err=True):
+            raise
+    return session.command("POST", "/v1/strategies", spec | {"mixed": True})
+
+
+def _planned(session: Session, answer: dict[str, Any], apply_now: bool, watch: bool) -> None:
+    strategy_id, result = answer["command_id"], answer.get("result", {})
+    if result.get("excluded") or result.get("targets"):
+        _say_who_goes_where(session, strategy_id)
+    if apply_now:
+        return _start(session, strategy_id, "", watch)
+    name = result.get("name", strategy_id)
+    return session.screen.done(f"strategy {name} is ready: `belay strategy apply {name}` starts it", answer)
+
+
+def _say_who_goes_where(session: Session, strategy_id: str) -> None:
+    found = session.get(at("/v1/strategies/{}", strategy_id))
+    for sentence in filter(None, (ways(found["targets"]), left_out(found))):
+        session.screen.note(Text(sentence))
+
+
+@app.verb()
+def undo(
+    session: Session,
+    name: Name,
+    *,
+    new_name: options.NewName = None,
+    site: options.Sites = None,
+    group: options.Groups = None,
+    select: options.Labels = None,
+    stage: options.Stages = None,
+    max_parallel: options.MaxParallel = None,
+    serial: options.Serial = False,
+    reason: Reason = "",
+    apply_now: options.ApplyNow = False,
+    watch: Watch = False,
+) -> None:
+    """Plan the way back: exactly the sites it changed, each to what it had before, in its own stages and limits."""
+    given = {
+        "name": new_name, "selection": options.selection(site, group, select, False, None, None),
+        "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
+        "reason": reason or None,
+    }  # fmt: skip
+    answer = session.command("POST", at("/v1/strategies/{}/undo", name), specs.merged({}, given))
+    _planned(session, answer, apply_now, watch)
 
 
 @app.verb()
@@ -110,9 +172,12 @@ def plan(session: Session, name: Name) -> None:
     found = session.get(at("/v1/strategies/{}", name))
     if session.screen.as_json:
         return session.screen.json(
-            {key: found[key] for key in ("name", "spec", "stages", "excluded", "excluded_count")}
+            {key: found[key] for key in ("name", "spec", "stages", "targets", "excluded", "excluded_count")}
         )
     session.screen.table(found["stages"], PLANNED, "no stages")
+    if found["targets"]:
+        advice = f"`belay strategy steps {found['name']}` shows which"
+        session.screen.note(Text(f"\n{ways(found['targets'])}; {advice}"))
     if found["excluded"]:
         session.screen.note(f"\nleft out: {found['excluded_count']}")
         session.screen.table(found["excluded"], EXCLUDED, "")
@@ -135,7 +200,10 @@ def _start(session: Session, name: str, reason: str, watch: bool) -> None:
 
 @app.verb("watch")
 def watch_one(session: Session, name: Name) -> None:
-    """Show it until it has ended; exit status 1 unless it is complete. With --json: a document a change."""
+    """Show it until it has ended; exit status 1 unless it is complete. With --json: a document a change.
+
+    Complete is said of the sites that take part: what was left out is told first, and counted at the end.
+    """
     must_be_complete(watch_strategy(session, name))
 
 

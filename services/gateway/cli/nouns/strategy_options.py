@@ -54,6 +54,14 @@ PauseOnFailure = Annotated[bool, Option("--pause-on-failure", help="Then wait fo
 StepTimeout = Annotated[str | None, Option(metavar="TIME", help="The longest one site may take: 90s, 5m, 2h.")]
 Force = Annotated[bool, Option("--force", help="Also sites that run the release already.")]
 Description = Annotated[str | None, Option(help="For people.")]
+Undo = Annotated[
+    str | None,
+    Option("--undo", metavar="STRATEGY", help="Rollback of what it changed; `strategy undo` also takes its stages."),
+]
+Yes = Annotated[
+    bool, Option("--yes", "-y", help="Ask nothing: a rollback may lead different sites to different releases.")
+]
+NewName = Annotated[str | None, Option("--name", help="Of the new strategy; default: undo-<name>.")]
 ApplyNow = Annotated[bool, Option("--apply", help="Start it at once.")]
 
 
@@ -65,7 +73,7 @@ def refuse_gaps(spec: Mapping[str, Any]) -> None:
         "--app": (spec.get("app"), "say what to roll out"),
         "--type": (spec.get("type"), "say what is done to each site: apply, update or rollback"),
         "--version": (spec.get("version") or spec.get("type") == "rollback", "say which release to reach"),
-        "--site, --group, --select or --all": (selected, "say which sites take part"),
+        "--site, --group, --select or --all": (selected or spec.get("undo"), "say which sites take part"),
     }
     faults = [
         Fault(code="missing_field", field=option, message=message)
