@@ -138,6 +138,7 @@ EXAMPLES: tuple[Message, ...] = (
     strategy.ResumeStrategy(strategy="shop-2"),
     strategy.AbortStrategy(strategy="shop-2", reason="wrong release"),
     strategy.RetryFailed(strategy="shop-2"),
+    strategy.UndoStrategy(strategy="shop-2", reason="it loses orders"),
     strategy.DeleteStrategy(strategy="shop-2"),
     _accepted(strategy.CommandAccepted, strategy.CreateStrategy.TYPE, "shop-2"),
     _rejected(strategy.CommandRejected, strategy.CreateStrategy.TYPE, "shop-2"),

@@ -1,0 +1,112 @@
+"""What a person decides about a roll-out: which sites, in which stages, and when failures stop it."""
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from shared.messages.base import Model
+from shared.messages.words import Identifier, Label, Limit, Name, Seconds, StrategyType, Text, Version
+
+
+class Exclusion(Model):
+    """Which sites are not meant: those named, those of the groups, and those that carry any of the labels."""
+
+    sites: tuple[Name, ...] = Field(default=(), max_length=100_000)
+    groups: tuple[Name, ...] = ()
+    labels: dict[Label, Label] = Field(default_factory=dict)
+
+
+class Selection(Model):
+    """Which sites: every site that is one of `sites`, in one of `groups`, and carries all `labels`.
+
+    What is empty is open to all, so groups and labels together mean the sites of these groups that carry the labels.
+    `all` is the fleet; `exclude` takes sites away from whatever the rest selects.
+    """
+
+    sites: tuple[Name, ...] = Field(default=(), max_length=100_000)
+    groups: tuple[Name, ...] = Field(default=(), description="a site of any of these")
+    labels: dict[Label, Label] = Field(default_factory=dict, description="a site that carries all of these")
+    all: bool = Field(default=False, description="the whole fleet, if nothing else is given")
+    exclude: Exclusion = Exclusion()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all was asked for."""
+        return not (self.sites or self.groups or self.labels or self.all)
+
+
+class StageSpec(Model):
+    """One wave. It takes from the sites that earlier stages left over: those that match, and of these `take`.
+
+    A site matches that is one of `sites`, in one of `groups`, and carries all `labels`; what is empty is open to all.
+    Sites start in the order of `sites`; where none are named they are spread over groups, or over the label `spread`.
+    """
+
+    name: Name
+    sites: tuple[Name, ...] = ()
+    groups: tuple[Name, ...] = ()
+    labels: dict[Label, Label] = Field(default_factory=dict)
+    take: Limit | None = Field(default=None, description="a number, or a per cent of the whole selection; null = all")
+    max_parallel: Limit | None = Field(default=None, description="per cents are of the stage; null = the strategy's")
+    soak_seconds: Seconds = Field(default=0, description="wait after the last site before the next stage")
+    optional: bool = Field(default=False, description="it may take no site; otherwise that is a fault")
+
+
+class FailurePolicy(Model):
+    """When failures stop the strategy, and what stopping means."""
+
+    stop_on_failure: bool = Field(default=True, description="the first failed site stops it")
+    threshold: Limit | None = Field(
+        default=None,
+        description="with stop_on_failure off: stop at this many failures of a stage, or when more than this per cent "
+        "of all its sites have failed; null = never, but for a stage in which every site failed",
+    )
+    min_sample: int = Field(
+        default=1, ge=1, description="finished sites before a per cent stops a running stage; an ended one is judged"
+    )
+    heed_monitor: bool = Field(default=False, description="pause when the monitor finds the failure rate high")
+    then: Literal["fail", "pause"] = Field(default="fail", description="end the strategy, or wait for a person")
+
+
+class StrategySpec(Model):
+    """All that a person decides about a roll-out."""
+
+    name: Name
+    type: StrategyType
+    app: Name
+    version: Version | None = Field(default=None, description="target release; rollback may leave it out")
+    undo: Identifier | None = Field(
+        default=None,
+        description="rollback: exactly the sites that this strategy (id or name) changed, each to what it had before; "
+        "a selection narrows them",
+    )
+    mixed: bool = Field(
+        default=False, description="a rollback without version may lead different sites to different releases"
+    )
+    selection: Selection = Selection()
+    stages: tuple[StageSpec, ...] = Field(default=(StageSpec(name="all"),), min_length=1, max_length=500)
+    max_parallel: Limit = 10
+    apply_type: Literal["parallel", "serial"] = "parallel"
+    on_failure: FailurePolicy = FailurePolicy()
+    step_timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
+    spread: Label | None = Field(
+        default=None, description="stages take sites by the share of each value of this label; null = of each group"
+    )
+    force: bool = Field(default=False, description="re-deploy sites that run the release already")
+    description: Text = ""
+
+    @field_validator("stages")
+    @classmethod
+    def _names_differ(cls, stages: tuple[StageSpec, ...]) -> tuple[StageSpec, ...]:
+        names = [stage.name for stage in stages]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"stage names must differ, but these stand more than once: {', '.join(twice)}")
+        return stages
+
+    @model_validator(mode="after")
+    def _version_where_needed(self) -> Self:
+        if self.type is not StrategyType.ROLLBACK and self.version is None:
+            raise ValueError(f"version: a strategy of type {self.type} needs the release to reach")
+        if self.undo is not None and (self.type is not StrategyType.ROLLBACK or self.version is not None):
+            raise ValueError("undo: goes with type rollback and without version; each site returns to what it had")
+        return self
