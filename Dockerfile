@@ -2,7 +2,7 @@
 # One image for every service of Belay; which one a container is, its command says.
 
 FROM python:3.13-slim-bookworm AS build
-ENV UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
+ENV UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_SYSTEM_CERTS=true
 WORKDIR /src
 COPY requirements-uv.lock requirements-image.lock ./
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-uv.lock \

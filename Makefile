@@ -2,6 +2,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
+# uv trusts what this system trusts, as everything else does (shared/downloads).
+export UV_SYSTEM_CERTS ?= true
+
 VENV := .venv
 RUN := $(VENV)/bin
 # A Python at hand that serves; `make PYTHON=... setup` chooses another.

@@ -1,9 +1,12 @@
 """The virtual environments of the peers, each made from its own lock, far from ours: their needs clash with ours."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from shared.downloads import surroundings
 
 PEERS = Path(__file__).parent / "peers"
 ENVIRONMENTS = Path("build/peers")
@@ -22,4 +25,5 @@ def python_of(peer: str) -> Path:
 
 
 def _uv(*arguments: str) -> None:
-    subprocess.run((str(Path(sys.executable).with_name("uv")), *arguments), check=True)
+    environment = surroundings.for_uv(os.environ)
+    subprocess.run((str(Path(sys.executable).with_name("uv")), *arguments), env=environment, check=True)
