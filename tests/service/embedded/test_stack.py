@@ -20,7 +20,6 @@ from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from tests.support.patience import until
-from tests.support.runtime import JARS, end_leftovers
 
 pytestmark = pytest.mark.service
 
@@ -37,14 +36,6 @@ kafka, postgres, *idle = sys.argv[1:]
 wish = Wish(kafka or None, postgres or None, services={"catalog": tuple(idle)}, provision=("true",))
 sys.exit(up(Home.open(), wish, detach=False))
 """
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home.open(tmp_path / "home", os.environ.get("BELAY_JARS") or JARS)
-    yield home
-    stack.stop(home)
-    end_leftovers(home)
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.embedded import process, stack
+from shared.embedded import process
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from shared.embedded.watching import Watch
 from tests.support.patience import until
-from tests.support.runtime import JARS, end_leftovers
 
 pytestmark = pytest.mark.service
 
@@ -54,14 +53,6 @@ kafka, postgres, services, logs = json.loads(sys.argv[1])
 wish = Wish(kafka, postgres, services={name: tuple(argv) for name, argv in services.items()}, provision=("true",))
 sys.exit(up(Home.open(), wish, detach=False, logs=logs))
 """
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home.open(tmp_path / "home", os.environ.get("BELAY_JARS") or JARS)
-    yield home
-    stack.stop(home)
-    end_leftovers(home)
 
 
 @pytest.fixture
