@@ -68,6 +68,15 @@ EXAMPLES: tuple[Message, ...] = (
         published_at=AT,
     ),
     catalog.ReleaseRejected(bundle_sha256=DIGEST, file_name="shop.tar.gz", faults=(FAULT,)),
+    catalog.StorageMeasured(
+        used_bytes=52_428_800,
+        bundles=9,
+        withdrawn_bytes=5_242_880,
+        reclaimable_bytes=0,
+        free_bytes=80_530_636_800,
+        limit_bytes=1_073_741_824,
+        measured_at=AT,
+    ),
     catalog.ReleaseWithdrawn(release_id="shop-2.0.0", app="shop", version="2.0.0", reason="leaks memory"),
     deployer.RequestOperation(
         site="oslo-1", app="shop", kind=words.OperationKind.UPDATE, version="2.0.0", strategy_id=STRATEGY
@@ -120,6 +129,13 @@ EXAMPLES: tuple[Message, ...] = (
             "phases": (PHASE,),
         }
     ),
+    deployer.HostReported(
+        host="1",
+        environment={"python_full_version": "3.12.4", "implementation_name": "cpython", "sys_platform": "linux"},
+        abis=("cp312",),
+        platforms=("manylinux_2_36_x86_64", "manylinux_2_17_x86_64", "linux_x86_64"),
+    ),
+    deployer.ReleaseUnneeded(app="shop", version="1.9.0", bundle_sha256=DIGEST),
     strategy.RegisterSites(sites=(SITE,)),
     strategy.RemoveSites(names=("oslo-1",)),
     strategy.CreateGroup(name="north", description="sites in the north", max_parallel="20%"),

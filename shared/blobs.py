@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -41,6 +42,15 @@ class BlobTooLarge(BelayError):
 
 class BlobStoreFailed(BelayError, OSError):
     """The store could not be reached, or could not write; the same call may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What lies in the store under a digest: how many bytes, and since when, by the store's clock."""
+
+    sha256: str
+    size: int
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +99,21 @@ class Blobs:
             await asyncio.to_thread(_sync, (self._folder / name).parent)
         return blob
 
-    async def size(self, sha256: str) -> int | None:
-        """Size in bytes; None when there is no such blob."""
+    async def find(self, sha256: str) -> Stored | None:
+        """The blob of this digest; None when there is none."""
         if not _DIGEST.fullmatch(sha256):
             return None
         with _failures():
             try:
-                return (await obstore.head_async(self._store, _path(sha256)))["size"]
+                found = await obstore.head_async(self._store, _path(sha256))
             except FileNotFoundError:
                 return None
+        return Stored(sha256, found["size"], found["last_modified"])
+
+    async def size(self, sha256: str) -> int | None:
+        """Size in bytes; None when there is no such blob."""
+        found = await self.find(sha256)
+        return found.size if found else None
 
     async def exists(self, sha256: str) -> bool:
         """Whether the blob is there, whole."""
@@ -134,10 +150,36 @@ class Blobs:
             async for chunk in self.stream(sha256):
                 await asyncio.to_thread(file.write, chunk)
 
-    async def delete(self, sha256: str) -> None:
-        """Remove a blob; one that is not there is removed already."""
-        with _failures():
+    async def delete(self, sha256: str, *, since: datetime | None = None) -> bool:
+        """Remove a blob; one that is not there is removed already.
+
+        With `since`, one that was stored later stays: somebody has uploaded the same content once more, and says so in
+        a moment. Returns whether nothing is there any more.
+        """
+        if since is None or (found := await self.find(sha256)) is None:
+            with _failures():
+                await self._drop(_path(sha256))
+            return True
+        if found.since > since:
+            return False
+        if self._folder:
+            return await asyncio.to_thread(_take_away, self._folder, _path(sha256), since)
+        with _failures():  # a store elsewhere has no way to remove only what it was asked about: some milliseconds stay
             await self._drop(_path(sha256))
+        return True
+
+    async def inventory(self) -> AsyncIterator[list[Stored]]:
+        """Everything that has a digest for a name, some thousands at a time; what is still coming in is left out."""
+        with _failures():
+            async for page in obstore.list(self._store, chunk_size=5_000):
+                named = ((entry["path"].rpartition("/")[2], entry) for entry in page)
+                yield [Stored(n, e["size"], e["last_modified"]) for n, e in named if _DIGEST.fullmatch(n)]
+
+    async def free_bytes(self) -> int | None:
+        """What is left on the disk of a local store; None for one elsewhere, which does not say."""
+        if not self._folder:
+            return None
+        return (await asyncio.to_thread(shutil.disk_usage, self._folder)).free
 
     async def sweep(self, before: datetime | None = None) -> int:
         """Clear away uploads begun before `before` (a day ago) and never ended; returns how many.
@@ -210,6 +252,23 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _take_away(folder: Path, name: str, since: datetime) -> bool:
+    """Remove a file unless it is newer. It is moved aside first, for between a look and a deletion another may come."""
+    aside = folder / INCOMING / uuid.uuid4().hex
+    aside.parent.mkdir(exist_ok=True)
+    try:
+        (folder / name).rename(aside)
+    except FileNotFoundError:
+        return True
+    seconds, nanoseconds = divmod(aside.stat().st_mtime_ns, 10**9)
+    stored = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=nanoseconds // 1000)  # cut as the store does
+    if stored > since:
+        aside.rename(folder / name)  # where the same content may lie by now; either is right
+        return False
+    aside.unlink()
+    return True
 
 
 def _sweep(folder: Path, before: float) -> int:

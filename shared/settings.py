@@ -20,6 +20,11 @@ class Settings(BaseSettings):
     blobs: str = Field(
         default="", description="URL of the blob store, such as s3://bucket/path; empty = folder blobs under the home"
     )
+    max_bundle_bytes: int = Field(
+        default=1024 * 1024**2,
+        ge=1,
+        description="the largest bundle; the same limit everywhere",
+    )
     instance: str = Field(default="1", description="name of this replica, unique among those of the service")
     topic_prefix: str = Field(default="belay.", description="put before every topic name")
     log: Literal["text", "json"] = Field(default="text", description="format of log lines")

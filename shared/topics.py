@@ -32,6 +32,7 @@ _LIVE = (
     Topic("catalog.events", 1, days=30),
     Topic("deployer.commands", 6),
     Topic("deployer.events", 6, days=14),
+    Topic("deployer.facts", 1, compacted=True),
     Topic("strategy.commands", 1),
     Topic("strategy.events", 3, days=30),
     Topic("site.state", 6, compacted=True),

@@ -2,8 +2,9 @@
 
 from functools import partial
 
-from services.catalog.handlers import HANDLERS, VALIDATIONS
+from services.catalog.handlers import FREEING, HANDLERS, VALIDATIONS, Intake
 from services.catalog.settings import CatalogSettings
+from services.catalog.storage import Storage
 from services.catalog.validation import Metrics, Validator
 from shared.blobs import Blobs
 from shared.clockwork import Worker
@@ -11,7 +12,7 @@ from shared.service import Service
 
 
 async def wire(service: Service) -> None:
-    """Give the service its handlers, its topic, and the worker that validates bundles."""
+    """Give the service its handlers, its topics, and the workers that validate bundles and free their content."""
     settings, knobs = service.settings, CatalogSettings()
     blobs = Blobs.open(settings)
     validator = Validator(service.ledger, blobs, knobs, Metrics(service.metrics.registry))
@@ -23,6 +24,9 @@ async def wire(service: Service) -> None:
         at_once=knobs.validations,
         lease_seconds=settings.lease_seconds,
     )
-    service.handlers = {kind: partial(handler, blobs) for kind, handler in HANDLERS.items()}
-    service.topics = ["catalog.commands"]
-    service.parts = [worker.run, blobs.sweep_for_ever]
+    storage = Storage(service.ledger, blobs, knobs, settings.max_bundle_bytes)
+    freer = Worker(service.ledger, FREEING, storage.free, owner=settings.instance, lease_seconds=settings.lease_seconds)
+    intake = Intake(blobs, settings.max_bundle_bytes)
+    service.handlers = {kind: partial(handler, intake) for kind, handler in HANDLERS.items()}
+    service.topics = ["catalog.commands", "deployer.facts"]
+    service.parts = [worker.run, freer.run, storage.watch, blobs.sweep_for_ever]

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared import versions
+from shared.bundle import fault_of_size
 from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease, WithdrawRelease
 from shared.messages.manifest import Manifest
@@ -73,9 +75,52 @@ class AppFacts:
     """The version that is there already and compares as equal."""
 
 
-def receive(command: PublishRelease, bundle: Bundle, stored_bytes: int | None) -> Bundle | Fault:
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What lies in the blob store under a digest, as far as the catalog knows of it."""
+
+    sha256: str
+    state: State | None = None
+    """None = it was uploaded, and never published."""
+    settled_at: datetime | None = None
+    stored_since: datetime | None = None
+    """When the very upload came that was judged, by the store's clock."""
+    unneeded_at: datetime | None = None
+    """Since when no site could go back to it; None = some could, or nobody has said anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long content is kept that is no release any more, or not yet."""
+
+    withdrawn: timedelta
+    """After the withdrawal, and never while a site could go back to it."""
+    unpublished: timedelta
+    """An upload whose command does not come."""
+
+
+def freed_if_stored_by(content: Content, keeping: Keeping, now: datetime) -> datetime | None:
+    """Content may be freed when it was stored by this time; None = it may not.
+
+    A later upload of the same content is about to be published. What is available or being read is never freed, nor a
+    withdrawn release of which nobody has said that no site needs it.
+    """
+    abandoned = now - keeping.unpublished
+    if content.state is None:
+        return abandoned
+    if content.state is State.REJECTED:
+        return max(content.stored_since or abandoned, abandoned)
+    due = content.settled_at is not None and content.settled_at + keeping.withdrawn <= now
+    if content.state is State.WITHDRAWN and content.unneeded_at is not None and due:
+        return max(content.stored_since or abandoned, content.settled_at or abandoned, abandoned)
+    return None
+
+
+def receive(command: PublishRelease, bundle: Bundle, stored_bytes: int | None, limit: int) -> Bundle | Fault:
     """What becomes of a bundle that is published; `stored_bytes` is its size in the blob store, None = not there."""
     digest = command.bundle_sha256
+    if found := fault_of_size(command.bundle_bytes, limit):
+        return found.model_copy(update={"field": "bundle_bytes"})
     if stored_bytes is None:
         message = "the blob store has no such bundle; upload it first"
         return Fault(code="unknown_bundle", field="bundle_sha256", message=message, value=digest)

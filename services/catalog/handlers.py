@@ -1,45 +1,61 @@
 """Commands to the catalog. Validation is long work: here it is only queued (validation.py does it)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from services.catalog import domain, store
 from services.catalog.domain import Bundle, Release, State
-from shared.blobs import Blobs
+from shared.blobs import Blobs, Stored
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
 from shared.messages.base import Fault, Message
 from shared.messages.catalog import PublishRelease, ReleaseWithdrawn, WithdrawRelease
+from shared.messages.deployer import HostReported, ReleaseUnneeded
 
 VALIDATIONS = "validation"
 """The queue of bundles that wait for a worker; the id of a job is the bundle's digest."""
 
 
-async def publish(blobs: Blobs, turn: Turn, envelopes: Sequence[Envelope[PublishRelease]]) -> Sequence[Verdict]:
+FREEING = "freeing"
+"""The queue of contents that may be freed; the id of a job is the digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What bundles come in by: the store they lie in, and how many bytes one may have."""
+
+    blobs: Blobs
+    limit: int
+
+
+async def publish(intake: Intake, turn: Turn, envelopes: Sequence[Envelope[PublishRelease]]) -> Sequence[Verdict]:
     """Take bundles in and queue their validation; a bundle known already is answered with what became of it."""
     digests = sorted({envelope.data.bundle_sha256 for envelope in envelopes})
-    sizes = dict(zip(digests, await asyncio.gather(*map(blobs.size, digests)), strict=True))
+    await store.lock_store(turn.conn, shared=True)  # what is found now is not freed before this turn has ended
+    found = dict(zip(digests, await asyncio.gather(*map(intake.blobs.find, digests)), strict=True))
     bundles = await store.lock_bundles(turn.conn, digests)
     verdicts: list[Verdict] = []
     received: list[Envelope[PublishRelease]] = []
     for envelope in envelopes:
         digest = envelope.data.bundle_sha256
         before = bundles.get(digest, Bundle(digest))
-        after = domain.receive(envelope.data, before, sizes[digest])
+        stored = found[digest]
+        after = domain.receive(envelope.data, before, stored.size if stored else None, intake.limit)
         verdicts.append(_verdict(after))
         if isinstance(after, Bundle):
             bundles[digest] = after
             if after.state != before.state:
                 received.append(envelope)
-    await _queue(turn, received)
+    await _queue(turn, received, found)
     return verdicts
 
 
-async def _queue(turn: Turn, received: Sequence[Envelope[PublishRelease]]) -> None:
+async def _queue(turn: Turn, received: Sequence[Envelope[PublishRelease]], found: Mapping[str, Stored | None]) -> None:
     if received:
-        await store.receive_bundles(turn.conn, [envelope.data for envelope in received], turn.now)
+        await store.receive_bundles(turn.conn, [envelope.data for envelope in received], found, turn.now)
         await turn.put_jobs(VALIDATIONS, [(e.data.bundle_sha256, _payload(e)) for e in received])
 
 
@@ -62,7 +78,7 @@ def _verdict(after: Bundle | Fault) -> Verdict:
     return Accepted(result)
 
 
-async def withdraw(_: Blobs, turn: Turn, envelopes: Sequence[Envelope[WithdrawRelease]]) -> Sequence[Verdict]:
+async def withdraw(_: Intake, turn: Turn, envelopes: Sequence[Envelope[WithdrawRelease]]) -> Sequence[Verdict]:
     """Take releases out of use."""
     commands = [envelope.data for envelope in envelopes]
     names = await store.as_published(turn.conn, {(c.app, c.version) for c in commands})
@@ -92,9 +108,23 @@ def _tell_withdrawn(turn: Turn, release: Release, envelope: Envelope[WithdrawRel
     turn.emit(event, sequence=release.sequence, cause=envelope)
 
 
-CatalogHandler = Callable[[Blobs, Turn, Sequence[Envelope[Any]]], Awaitable[Sequence[Verdict]]]
+async def learn_hosts(_: Intake, turn: Turn, events: Sequence[Envelope[HostReported]]) -> None:
+    """Bundles must be installable on these from now on; what is said last of a host counts."""
+    last = {event.data.host: (event.data, event.time) for event in events}
+    await store.put_hosts(turn.conn, list(last.values()))
+
+
+async def note_unneeded(_: Intake, turn: Turn, events: Sequence[Envelope[ReleaseUnneeded]]) -> None:
+    """No site could go back to these withdrawn releases: their bundles are freed, when they are due."""
+    await store.note_unneeded(turn.conn, sorted({event.data.bundle_sha256 for event in events}), turn.now)
+    await turn.put_jobs(FREEING, [(digest, {}) for digest in sorted({e.data.bundle_sha256 for e in events})])
+
+
+CatalogHandler = Callable[[Intake, Turn, Sequence[Envelope[Any]]], Awaitable[Sequence[Verdict] | None]]
 
 HANDLERS: dict[type[Message], CatalogHandler] = {
     PublishRelease: publish,
     WithdrawRelease: withdraw,
+    HostReported: learn_hosts,
+    ReleaseUnneeded: note_unneeded,
 }

@@ -1,3 +1,10 @@
+-- name: lock_store_shared
+-- Held by whoever publishes, and exclusively by whoever frees: what is found in the blob store stays there meanwhile.
+select pg_advisory_xact_lock_shared(hashtext(current_schema() || '.blobs'));
+
+-- name: lock_store
+select pg_advisory_xact_lock(hashtext(current_schema() || '.blobs'));
+
 -- name: lock_bundles
 -- Locked in the order of the key, so that two transactions never wait for each other.
 select b.sha256, b.state, r.id as release_id, r.app, r.version, r.withdrawn_reason
@@ -6,11 +13,12 @@ where b.sha256 = any(:digests::text[]) order by b.sha256 for update of b;
 
 -- name: receive_bundles
 -- New ones, and rejected ones that are tried again; any other stays as it is.
-insert into bundle as b (sha256, bytes, file_name, state, received_at)
-select sha256, bytes, file_name, 'validating', :now::timestamptz
-from unnest(:digests::text[], :sizes::bigint[], :file_names::text[]) as n (sha256, bytes, file_name)
-on conflict (sha256) do update set state = 'validating', faults = '[]', settled_at = null,
-    file_name = excluded.file_name, received_at = excluded.received_at
+insert into bundle as b (sha256, bytes, file_name, state, received_at, stored_since)
+select sha256, bytes, file_name, 'validating', :now::timestamptz, stored_since
+from unnest(:digests::text[], :sizes::bigint[], :file_names::text[], :stored::timestamptz[])
+    as n (sha256, bytes, file_name, stored_since)
+on conflict (sha256) do update set state = 'validating', faults = '[]', settled_at = null, freed_at = null,
+    file_name = excluded.file_name, received_at = excluded.received_at, stored_since = excluded.stored_since
 where b.state = 'rejected';
 
 -- name: reject_bundle
@@ -59,6 +67,37 @@ order by b.sha256 for update of b;
 update bundle b set state = 'withdrawn', settled_at = :now::timestamptz, sequence = b.sequence + 1
 from release r where r.bundle_sha256 = b.sha256 and r.id = any(:ids::text[]) and b.state = 'available'
 returning r.id;
+
+-- name: note_unneeded
+update bundle set unneeded_at = :now::timestamptz
+where sha256 = any(:digests::text[]) and state = 'withdrawn' and unneeded_at is null;
+
+-- name: contents_of
+-- What is known of these digests as far as their content is concerned.
+select sha256, state, settled_at, stored_since, unneeded_at from bundle where sha256 = any(:digests::text[]);
+
+-- name: lock_content
+select sha256, state, settled_at, stored_since, unneeded_at from bundle where sha256 = :sha256 for update;
+
+-- name: mark_freed
+update bundle set freed_at = :now::timestamptz where sha256 = :sha256 and state in ('rejected', 'withdrawn');
+
+-- name: put_hosts
+insert into host as h (name, facts, heard_at)
+select * from unnest(:names::text[], :facts::jsonb[], :heard::timestamptz[])
+on conflict (name) do update set facts = excluded.facts, heard_at = excluded.heard_at
+where h.heard_at <= excluded.heard_at;
+
+-- name: hosts_heard
+-- Those that speak; when all are silent, those that last did.
+select name, facts from host
+where heard_at > :since or not exists (select from host where heard_at > :since)
+order by name;
+
+-- name: tell_storage
+-- Only what differs from what was said last: replicas that measure the same say it once.
+update storage set told = :told::jsonb, sequence = sequence + 1 where told is distinct from :told::jsonb
+returning sequence;
 
 -- name: note_reasons
 update release r set withdrawn_reason = w.reason

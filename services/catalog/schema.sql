@@ -10,9 +10,31 @@ create table bundle (
     faults jsonb not null default '[]',
     received_at timestamptz not null,
     settled_at timestamptz,
+    stored_since timestamptz, -- the very upload that was published, by the store's clock; a later one is another
+    unneeded_at timestamptz, -- no site could go back to it: so the deployer said
+    freed_at timestamptz, -- its content is gone from the blob store
     check ((state = 'validating') = (settled_at is null)),
-    check ((state = 'rejected') = (faults <> '[]'))
+    check ((state = 'rejected') = (faults <> '[]')),
+    check (unneeded_at is null or state = 'withdrawn'),
+    constraint freed_when_nobody_needs_it check (
+        freed_at is null or state = 'rejected' or (state = 'withdrawn' and unneeded_at is not null)
+    )
 );
+
+create table host (
+    -- What can be installed where, as deployers last said it.
+    name text primary key,
+    facts jsonb not null,
+    heard_at timestamptz not null
+);
+
+create table storage (
+    -- One row: what was last said of the blob store.
+    one boolean primary key default true check (one),
+    sequence bigint not null default 0,
+    told jsonb not null default '{}'
+);
+insert into storage default values;
 
 create table app (
     name text primary key,

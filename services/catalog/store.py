@@ -1,18 +1,28 @@
 """The catalog's rows: one typed method a query."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from services.catalog.domain import AppFacts, Bundle, Release, State
+import asyncpg
+
+from services.catalog.domain import AppFacts, Bundle, Content, Release, State
+from shared.blobs import Stored
+from shared.bundle import Host
 from shared.db import Connection, Queries, columns
 from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease
+from shared.messages.deployer import HostReported
 from shared.messages.manifest import Manifest
 from shared.versions import Scheme, canonical, spelt_as
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
+
+
+async def lock_store(conn: Connection, *, shared: bool = False) -> None:
+    """Until the transaction ends: shared, nothing is freed; else, nothing is published."""
+    await SQL.row(conn, "lock_store_shared" if shared else "lock_store")
 
 
 async def lock_bundles(conn: Connection, digests: Iterable[str]) -> dict[str, Bundle]:
@@ -31,11 +41,18 @@ async def lock_bundles(conn: Connection, digests: Iterable[str]) -> dict[str, Bu
     }
 
 
-async def receive_bundles(conn: Connection, commands: Sequence[PublishRelease], now: datetime) -> None:
-    """Set these bundles, new or rejected ones, to validating. Each may be named once."""
-    rows = [(c.bundle_sha256, c.bundle_bytes, c.file_name) for c in commands]
-    digests, sizes, names = columns(rows, 3)
-    await SQL.run(conn, "receive_bundles", digests=digests, sizes=sizes, file_names=names, now=now)
+async def receive_bundles(
+    conn: Connection, commands: Sequence[PublishRelease], found: Mapping[str, Stored | None], now: datetime
+) -> None:
+    """Set these bundles, new or rejected ones, to validating, as they were found. Each may be named once."""
+    rows = [
+        (c.bundle_sha256, c.bundle_bytes, c.file_name, stored.since if stored else None)
+        for c in commands
+        for stored in (found[c.bundle_sha256],)
+    ]
+    digests, sizes, names, since = columns(rows, 4)
+    values = {"digests": digests, "sizes": sizes, "file_names": names, "stored": since}
+    await SQL.run(conn, "receive_bundles", **values, now=now)
 
 
 async def hold_app(conn: Connection, manifest: Manifest) -> AppFacts:
@@ -112,3 +129,52 @@ async def withdraw_releases(conn: Connection, reasons: dict[str, str], now: date
     ids, texts = columns(list(reasons.items()), 2)
     await SQL.run(conn, "withdraw_bundles", ids=ids, now=now)
     await SQL.run(conn, "note_reasons", ids=ids, reasons=texts)
+
+
+async def note_unneeded(conn: Connection, digests: Sequence[str], now: datetime) -> None:
+    """Withdrawn releases, by the digests of their bundles, that no site could go back to."""
+    await SQL.run(conn, "note_unneeded", digests=list(digests), now=now)
+
+
+async def contents_of(conn: Connection, digests: Sequence[str]) -> dict[str, Content]:
+    """The known ones of these digests, as far as their content is concerned."""
+    rows = await SQL.fetch(conn, "contents_of", digests=list(digests))
+    return {row["sha256"]: _content(row) for row in rows}
+
+
+async def lock_content(conn: Connection, sha256: str) -> Content:
+    """The same of one, locked until the transaction ends."""
+    row = await SQL.row(conn, "lock_content", sha256=sha256)
+    return _content(row) if row else Content(sha256)
+
+
+async def mark_freed(conn: Connection, sha256: str, now: datetime) -> None:
+    """Its content is gone from the blob store."""
+    await SQL.run(conn, "mark_freed", sha256=sha256, now=now)
+
+
+async def put_hosts(conn: Connection, reports: Sequence[tuple[HostReported, datetime]]) -> None:
+    """What hosts said of themselves, unless something newer is known. Each may be named once."""
+    rows = [(r.host, r.model_dump(mode="json", include={"environment", "abis", "platforms"}), at) for r, at in reports]
+    names, facts, heard = columns(rows, 3)
+    await SQL.run(conn, "put_hosts", names=names, facts=facts, heard=heard)
+
+
+async def hosts(conn: Connection, since: datetime) -> list[Host]:
+    """Those that were heard since then, or, when none was, all that ever were."""
+    rows = await SQL.fetch(conn, "hosts_heard", since=since)
+    return [_host(row["name"], row["facts"]) for row in rows]
+
+
+async def tell_storage(conn: Connection, told: Mapping[str, int | None]) -> int | None:
+    """Keep what is said of the blob store; the sequence of the event about it, None when that was said last."""
+    sequence: int | None = await SQL.value(conn, "tell_storage", told=dict(told))
+    return sequence
+
+
+def _content(row: asyncpg.Record) -> Content:
+    return Content(row["sha256"], State(row["state"]), row["settled_at"], row["stored_since"], row["unneeded_at"])
+
+
+def _host(name: str, facts: Mapping[str, Any]) -> Host:
+    return Host(name, facts["environment"], tuple(facts["abis"]), tuple(facts["platforms"]))

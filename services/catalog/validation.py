@@ -4,18 +4,19 @@ A worker that dies, or loses its lease, has changed nothing; the next lease read
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from services.catalog import domain, store
-from services.catalog.handlers import VALIDATIONS
+from services.catalog.handlers import FREEING, VALIDATIONS
 from services.catalog.settings import CatalogSettings
 from shared.blobs import Blobs, UnknownBlob
-from shared.bundle import BundleRefused, digest_of, verify
+from shared.bundle import BundleRefused, Host, digest_of, verify
 from shared.codec import new_id
 from shared.errors import internal_fault, is_transient
 from shared.ledger import Job, Ledger, Turn
@@ -24,6 +25,9 @@ from shared.messages.catalog import ReleaseAvailable, ReleaseRejected
 from shared.messages.manifest import Manifest
 
 log = structlog.get_logger()
+
+SILENT = timedelta(days=3)
+"""A host that says nothing for so long is gone: each speaks once a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,15 @@ class Validator:
         """Read the bundle in a thread. Raises OSError when the disk or the store fails."""
         try:
             async with self._blobs.as_file(job.id) as path:
-                return await asyncio.to_thread(_find, path, job.id)
+                return await asyncio.to_thread(_find, path, job.id, await self._hosts())
         except UnknownBlob as error:
             message = f"{error}; it was removed after it was published, upload it again"
             return Finding(faults=(Fault(code="unknown_bundle", field="", message=message, value=job.id),))
+
+    async def _hosts(self) -> list[Host]:
+        """Where a release must be installable; empty while no deployer has said anything: then the machine at hand."""
+        async with self._ledger.pool.acquire() as conn:
+            return await store.hosts(conn, datetime.now(UTC) - SILENT)
 
     async def settle(self, job: Job, finding: Finding) -> None:
         """Write what was found, if the job is still ours."""
@@ -94,13 +103,13 @@ class Validator:
             await turn.return_jobs(VALIDATIONS, [(job, turn.now + timedelta(seconds=wait))])
 
 
-def _find(path: Path, sha256: str) -> Finding:
+def _find(path: Path, sha256: str, hosts: Sequence[Host]) -> Finding:
     """Runs in a thread. The digest is checked again, for the store is not ours alone."""
     if (found := digest_of(path)) != sha256:
         message = "the bundle in the blob store does not have the content its name promises"
         return Finding(faults=(Fault(code="wrong_digest", field="", message=message, value=found),))
     try:
-        return Finding(manifest=verify(path))
+        return Finding(manifest=verify(path, hosts))
     except BundleRefused as refused:
         return Finding(faults=refused.faults, app=refused.app, version=refused.version)
 
@@ -119,6 +128,7 @@ async def _reject(turn: Turn, job: Job, finding: Finding) -> domain.State | None
     sequence = await store.reject_bundle(turn.conn, job.id, finding.faults, turn.now)
     if sequence is None:
         return None
+    await turn.put_jobs(FREEING, [(job.id, {})])
     event = ReleaseRejected(
         bundle_sha256=job.id,
         file_name=job.payload["file_name"],

@@ -1,8 +1,11 @@
 """Wiring: which drivers there are, who handles what, who works."""
 
+from functools import partial
+
 from services.deployer.crew import Crew
 from services.deployer.drivers.process import ProcessDriver
 from services.deployer.drivers.simulated import SimulatedDriver
+from services.deployer.facts import report_host, tell_unneeded
 from services.deployer.handlers import handlers
 from services.deployer.leases import Leases
 from services.deployer.planner import Planner
@@ -22,4 +25,9 @@ async def wire(service: Service) -> None:
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
     service.handlers = handlers(Planner(crew), leases)
     service.topics = TOPICS
-    service.parts += [Runner(service.ledger, crew, own, leases).run, processes.tend]
+    service.parts += [
+        Runner(service.ledger, crew, own, leases).run,
+        processes.tend,
+        partial(report_host, service.ledger, settings.instance),
+        partial(tell_unneeded, service.ledger, own.unneeded_seconds),
+    ]

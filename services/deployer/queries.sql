@@ -32,9 +32,24 @@ from jsonb_to_recordset(:releases::jsonb) as r (
 on conflict (app, version) do nothing;
 
 -- name: withdraw_releases
-update release r set withdrawn = true
+update release r set withdrawn = true, withdrawn_at = coalesce(r.withdrawn_at, now())
 from unnest(:apps::text[], :versions::text[]) as w (app, version)
 where r.app = w.app and r.version = w.version;
+
+-- name: mark_unneeded
+-- Withdrawn so long ago that no request accepted before can still be unseen here, and named by no site in any place:
+-- not as the release that runs, as one of those before it, as one left half-done, nor by an operation under way.
+with named as materialized (
+    select d.app, v.version from deployment d, unnest(d.version || d.history || d.leftovers) as v (version)
+    where d.app in (select app from release where withdrawn and not unneeded)
+    union
+    select o.app, v.version from operation o, unnest(array[o.from_version, o.to_version]) as v (version)
+    where o.finished_at is null
+)
+update release r set unneeded = true
+where r.withdrawn and not r.unneeded and coalesce(r.withdrawn_at, '-infinity') <= now() - :settled::interval
+    and not exists (select from named n where n.app = r.app and n.version = r.version)
+returning r.app, r.version, r.bundle_sha256;
 
 -- name: find_facts
 -- What requests are judged by, one row each, in their order. Holds and operations that run come by the thousands and go

@@ -33,7 +33,10 @@ create table release (
     components jsonb not null,
     drivers text[] not null,
     withdrawn boolean not null default false,
-    primary key (app, version)
+    withdrawn_at timestamptz,
+    unneeded boolean not null default false, -- withdrawn, and told that no site could go back to it
+    primary key (app, version),
+    check (withdrawn or not unneeded)
 );
 
 create table deployment (

@@ -21,6 +21,9 @@ class DeployerSettings(BaseSettings):
         default=1, gt=0, description="least time between two progress events of one operation"
     )
     cancel_check_seconds: float = Field(default=0.25, gt=0, description="how often cancellations are looked for")
+    unneeded_seconds: float = Field(
+        default=600, gt=0, description="withdrawn releases that no site needs are looked for so often, and told so late"
+    )
     history: int = Field(default=20, ge=1, description="releases remembered for each deployment")
 
     @property

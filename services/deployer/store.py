@@ -16,6 +16,7 @@ from services.deployer.domain import Component, Deployment, Facts, Operation, Re
 from services.deployer.plan import Content, Plan, Recorded
 from shared.db import Connection, Queries, columns
 from shared.messages import catalog, strategy
+from shared.messages.deployer import ReleaseUnneeded
 from shared.messages.words import DeploymentStatus, OperationKind
 from shared.versions import Scheme, spelt_as
 
@@ -108,6 +109,11 @@ class Store:
     async def withdraw_releases(self, releases: Iterable[Pair]) -> None:
         apps, versions = columns(list(releases), 2)
         await SQL.run(self._conn, "withdraw_releases", apps=apps, versions=versions)
+
+    async def mark_unneeded(self, settled: timedelta) -> list[ReleaseUnneeded]:
+        """Releases withdrawn that long ago which no site could go back to; each is returned once, ever."""
+        rows = await SQL.fetch(self._conn, "mark_unneeded", settled=settled)
+        return [ReleaseUnneeded.model_validate(dict(row)) for row in rows]
 
     # -- requests -------------------------------------------------------------------------------------------------
 

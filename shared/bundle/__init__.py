@@ -6,11 +6,19 @@ apart, here and nowhere else, takes it for hostile.
 """
 
 from .building import Built, build, digest_of
-from .faults import BundleRefused
+from .faults import BundleRefused, fault_of_size
+from .hosts import Host, this_host
 from .reading import manifest_of, unpack, verify
-from .stream import MIB
 
-MAX_BYTES = 1024 * MIB
-"""Size of the largest bundle that is taken, packed."""
-
-__all__ = ["MAX_BYTES", "Built", "BundleRefused", "build", "digest_of", "manifest_of", "unpack", "verify"]
+__all__ = [
+    "Built",
+    "BundleRefused",
+    "Host",
+    "build",
+    "digest_of",
+    "fault_of_size",
+    "manifest_of",
+    "this_host",
+    "unpack",
+    "verify",
+]

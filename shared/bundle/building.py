@@ -35,13 +35,13 @@ class Built:
     manifest: Manifest
 
 
-def build(folder: Path, out: Path, home: Path) -> Built:
+def build(folder: Path, out: Path, home: Path, limit: int | None = None) -> Built:
     """Make the bundle of a folder that holds a `bundle.yaml`, and verify it.
 
     `out` is the file to write, or a folder in which it gets the name `<app>-<version>.tar.gz`. The wheels that
     requirements files lock, for the hosts that the manifest `requires` or else for this machine, are downloaded once
     and kept under `home`. Hidden files are left out; links are followed. Raises BundleRefused with every fault of the
-    folder, OSError when a file cannot be read or written.
+    folder, or that the bundle has more than `limit` bytes; OSError when a file cannot be read or written.
     """
     files = _files(folder)
     manifest = manifest_of(files[MANIFEST].read_bytes(), set(files))
@@ -51,7 +51,7 @@ def build(folder: Path, out: Path, home: Path) -> Built:
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         _write(files, draft)
-        verify(draft)
+        verify(draft, limit=limit)
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)

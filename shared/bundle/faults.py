@@ -25,6 +25,14 @@ def fault(code: str, where: str, message: str, value: Any = None) -> Fault:
     return Fault(code=code, field=printable(where), message=printable(message, 1_000), value=value)
 
 
+def fault_of_size(size: int, limit: int) -> Fault | None:
+    """A bundle that is too large, packed; `limit` is the setting `max_bundle_bytes`, the same for everybody."""
+    if size <= limit:
+        return None
+    most = f"{limit} bytes ({limit / (1 << 20):.4g} MiB; the setting BELAY_MAX_BUNDLE_BYTES)"
+    return fault("too_large", "", f"a bundle may have {most} at most", size)
+
+
 def printable(text: str, most: int = 200) -> str:
     """`text` without control characters, lone surrogates and excess: each is shown by its escape."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])

@@ -15,7 +15,7 @@ from shared.safe_yaml import BadYaml, load
 
 from .archive import Contents, read
 from .completeness import faults_of_unlocked, faults_of_wheels
-from .faults import BundleRefused, fault, printable
+from .faults import BundleRefused, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
 from .requirements import Pin, pins_of
 from .stream import MIB, Limits
@@ -34,13 +34,16 @@ _CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)*(.+)")
 """A line of sha256sum, as `find . -type f | xargs sha256sum` gives it, too; and of Windows' tools, in upper case."""
 
 
-def verify(path: Path, hosts: Sequence[Host] = ()) -> Manifest:
+def verify(path: Path, hosts: Sequence[Host] = (), limit: int | None = None) -> Manifest:
     """Check a bundle and return what it says of itself.
 
     Its components must be installable on each of `hosts`, and wherever the release itself says (`requires`). When no
-    host is known it is what the release says, or else the machine at hand. Raises BundleRefused with every fault,
+    host is known it is what the release says, or else the machine at hand. `limit` is the most bytes that the file may
+    have. Raises BundleRefused with every fault,
     OSError when the file cannot be read, or a wheel of it finds no room in the temporary folder.
     """
+    if limit is not None and (found := fault_of_size(path.stat().st_size, limit)):
+        raise BundleRefused([found])
     wheels = WheelReader(Limits())
     contents, manifest, faults = _examine(path, None, wheels)
     if contents.complete:

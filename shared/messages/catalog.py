@@ -80,6 +80,21 @@ class ReleaseRejected(Event):
     faults: tuple[Fault, ...]
 
 
+class StorageMeasured(Event):
+    """How much the bundles take, told when it has changed."""
+
+    SUBJECT = "store"
+
+    store: Identifier = "bundles"
+    used_bytes: int = Field(description="all that lies in the blob store")
+    bundles: int = Field(description="how many lie there")
+    withdrawn_bytes: int = Field(description="withdrawn releases that sites could go back to, or that are not due yet")
+    reclaimable_bytes: int = Field(description="nobody needs them: they are freed without anybody asking")
+    free_bytes: int | None = Field(description="left on the disk; null where the store is elsewhere and does not say")
+    limit_bytes: int = Field(description="the largest bundle that is taken")
+    measured_at: datetime
+
+
 class ReleaseWithdrawn(Event):
     """A release is out of use for new operations."""
 

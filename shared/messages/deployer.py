@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
-from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Version
+from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Sha256, Version
 
 
 class RequestOperation(Command):
@@ -194,6 +194,27 @@ class OperationsSucceeded(Event):
     plan: tuple[ComponentDecision, ...] = ()
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
     operations: tuple[Succeeded, ...] = Field(min_length=1)
+
+
+class HostReported(Event):
+    """What a deployer's host can install: said whenever a deployer starts, and once a day."""
+
+    SUBJECT, TOPIC = "host", "deployer.facts"
+
+    host: Identifier = Field(description="the deployer's instance")
+    environment: dict[str, str] = Field(description="what markers of Python requirements ask (PEP 508)")
+    abis: tuple[str, ...] = Field(description="ABI tags of wheels that its Python takes, the best first")
+    platforms: tuple[str, ...] = Field(description="platform tags of wheels that it takes, the best first")
+
+
+class ReleaseUnneeded(Event):
+    """A withdrawn release that no site runs or could go back to. It is never needed again: it cannot be chosen."""
+
+    SUBJECT, TOPIC = "bundle_sha256", "deployer.facts"
+
+    app: Name
+    version: Version
+    bundle_sha256: Sha256
 
 
 class OperationFailed(_Finished):

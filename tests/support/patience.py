@@ -8,7 +8,7 @@ of what must be true: a time that Belay promises is compared with a clock or `as
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -58,3 +58,10 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     while not holds():
         assert time.monotonic() - begun < stretched(seconds), f"not so within {seconds:g} s of a quiet machine"
         time.sleep(0.05)
+
+
+async def until_so(ask: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+    """The same without blocking, for what a database or a file says and no event tells."""
+    async with patience(seconds):
+        while not await ask():  # noqa: ASYNC110 - nothing wakes us
+            await asyncio.sleep(0.02)

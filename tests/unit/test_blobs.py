@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,3 +136,35 @@ def test_a_file_url_is_a_local_store(tmp_path: Path) -> None:
     blobs = Blobs.open(Settings(home=tmp_path / "home", blobs=f"file://{tmp_path}"))
     assert blobs._folder == tmp_path
     assert isinstance(blobs._store, LocalStore)
+
+
+async def test_a_blob_that_was_stored_once_more_meanwhile_is_not_deleted(blobs: Blobs) -> None:
+    await blobs.put(chunked(CONTENT), limit=len(CONTENT))
+    first = await blobs.find(DIGEST)
+    assert first is not None
+    await asyncio.sleep(0.01)  # the store's clock must have moved on
+    await blobs.put(chunked(CONTENT), limit=len(CONTENT))
+    assert not await blobs.delete(DIGEST, since=first.since)
+    assert await blobs.size(DIGEST) == len(CONTENT)
+    again = await blobs.find(DIGEST)
+    assert again is not None
+    assert await blobs.delete(DIGEST, since=again.since)
+    assert await blobs.delete(DIGEST, since=again.since)
+    assert not await blobs.exists(DIGEST)
+
+
+@pytest.mark.parametrize("nanoseconds", [0, 1, 499, 500, 501, 999, 123_456_789, 999_999_999])
+async def test_a_blob_is_never_taken_for_newer_than_it_is(tmp_path: Path, nanoseconds: int) -> None:
+    blobs = Blobs.open(Settings(home=tmp_path))
+    await blobs.put(chunked(CONTENT), limit=len(CONTENT))
+    os.utime(tmp_path / "blobs" / DIGEST[:2] / DIGEST, ns=(0, 1_700_000_000 * 10**9 + nanoseconds))
+    found = await blobs.find(DIGEST)
+    assert found is not None
+    assert await blobs.delete(DIGEST, since=found.since)
+
+
+async def test_the_inventory_names_what_has_a_digest_and_nothing_else(blobs: Blobs) -> None:
+    await blobs.put(chunked(CONTENT), limit=len(CONTENT))
+    await blobs._store.put_async("incoming/draft", b"never named")
+    found = [stored async for page in blobs.inventory() for stored in page]
+    assert [(stored.sha256, stored.size) for stored in found] == [(DIGEST, len(CONTENT))]

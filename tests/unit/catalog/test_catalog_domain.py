@@ -1,15 +1,20 @@
 """The life of a bundle, decided without a database."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from services.catalog.domain import (
     TRANSITIONS,
     AppFacts,
     Bundle,
+    Content,
     Happening,
+    Keeping,
     Release,
     State,
     faults_of,
+    freed_if_stored_by,
     receive,
     wait_before_retry,
     withdraw,
@@ -25,7 +30,8 @@ WITHDRAW = WithdrawRelease(app="lamp", version="1.0.0")
 
 @pytest.mark.parametrize("state", [None, *State])
 def test_publishing_does_what_the_table_says(state: State | None) -> None:
-    after = receive(PUBLISH, Bundle(PUBLISH.bundle_sha256, state, app="lamp", version="1.0.0"), stored_bytes=10)
+    bundle = Bundle(PUBLISH.bundle_sha256, state, app="lamp", version="1.0.0")
+    after = receive(PUBLISH, bundle, stored_bytes=10, limit=10)
     expected = TRANSITIONS.get((state, Happening.PUBLISH))
     assert (after.state if isinstance(after, Bundle) else after.code) == (expected or "wrong_state")
 
@@ -43,10 +49,40 @@ def test_every_state_but_withdrawn_leads_on() -> None:
 
 
 def test_a_bundle_must_lie_in_the_store_as_announced() -> None:
-    missing, short = (receive(PUBLISH, Bundle("a" * 64), size) for size in (None, 9))
+    missing, short = (receive(PUBLISH, Bundle("a" * 64), size, limit=10) for size in (None, 9))
     assert isinstance(missing, Fault)
     assert isinstance(short, Fault)
     assert (missing.code, short.code) == ("unknown_bundle", "wrong_size")
+
+
+def test_a_bundle_beyond_the_limit_is_refused_before_anything_else() -> None:
+    found = receive(PUBLISH, Bundle("a" * 64), stored_bytes=10, limit=9)
+    assert isinstance(found, Fault)
+    assert (found.code, found.field, found.value) == ("too_large", "bundle_bytes", 10)
+
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+KEEPING = Keeping(withdrawn=timedelta(days=7), unpublished=timedelta(days=1))
+LONG_AGO, YESTERDAY = NOW - timedelta(days=30), NOW - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "stored_by"),
+    [
+        (Content("a"), YESTERDAY),
+        (Content("a", State.VALIDATING, None, LONG_AGO), None),
+        (Content("a", State.AVAILABLE, LONG_AGO, LONG_AGO), None),
+        (Content("a", State.AVAILABLE, LONG_AGO, LONG_AGO, LONG_AGO), None),
+        (Content("a", State.REJECTED, NOW, NOW), NOW),
+        (Content("a", State.REJECTED, LONG_AGO, LONG_AGO), YESTERDAY),
+        (Content("a", State.REJECTED, LONG_AGO, None), YESTERDAY),
+        (Content("a", State.WITHDRAWN, LONG_AGO, LONG_AGO), None),
+        (Content("a", State.WITHDRAWN, YESTERDAY, LONG_AGO, NOW), None),
+        (Content("a", State.WITHDRAWN, LONG_AGO, LONG_AGO, NOW), YESTERDAY),
+    ],
+)
+def test_content_is_freed_only_when_nobody_needs_it(content: Content, stored_by: datetime | None) -> None:
+    assert freed_if_stored_by(content, KEEPING, NOW) == stored_by
 
 
 def test_all_conflicts_with_the_app_are_told_at_once() -> None:

@@ -1,0 +1,56 @@
+"""What others must know of this deployer and of its sites, beside how operations end: facts of low rate."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from services.deployer.store import Store
+from shared.bundle import this_host
+from shared.errors import is_transient
+from shared.ledger import Ledger
+from shared.messages.deployer import HostReported
+
+log = structlog.get_logger()
+
+REPORT_SECONDS = 24 * 3600
+"""So that who hears nothing for some days knows that this host is gone."""
+
+AGAIN_SECONDS = 5
+
+
+async def report_host(ledger: Ledger, instance: str) -> None:
+    """Say what can be installed here, by the process driver: now, and once a day until cancelled."""
+    found = this_host(instance)
+    event = HostReported(host=instance, environment=dict(found.environment), abis=found.abis, platforms=found.platforms)
+
+    async def report() -> None:
+        async with ledger.turn() as turn:
+            turn.emit(event)
+
+    await _repeat(report, REPORT_SECONDS)
+
+
+async def tell_unneeded(ledger: Ledger, seconds: float) -> None:
+    """Say of each withdrawn release, once, that no site could go back to it any more; until cancelled."""
+
+    async def tell() -> None:
+        async with ledger.turn() as turn:
+            for event in await Store(turn.conn).mark_unneeded(timedelta(seconds=seconds)):
+                turn.emit(event)
+
+    await _repeat(tell, seconds)
+
+
+async def _repeat(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("facts are told later", action="facts_retry", error=repr(error)[:200])
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
+            await asyncio.sleep(seconds)
