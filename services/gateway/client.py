@@ -129,6 +129,7 @@ class Client:
         file = Path(path)
         key = key or new_id()
         headers = {"Idempotency-Key": key, "Content-Type": "application/gzip"}
+        headers["Content-Length"] = str(file.stat().st_size)  # so that one that is too large is refused at once
         params = {"file_name": file.name}
         return self._checked(
             self._tried(

@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from services.gateway.api import ROUTES
+from services.gateway.api import ROUTES, uploads
 from services.gateway.api.paths import parts_of
 from services.gateway.api.problems import ProblemView
 from services.gateway.api.routes import Route
@@ -115,7 +115,8 @@ def _operation(route: Route, refs: Any) -> Json:
 
 def _body(route: Route, refs: Any) -> Json:
     if route.body is None:
-        return {"required": True, "content": {media: {"schema": FILE} for media in route.takes}}
+        form = {"multipart/form-data": {"schema": uploads.FORM}}
+        return {"required": True, "content": {media: {"schema": FILE} for media in route.takes} | form}
     required = any(field.is_required() for field in route.body.model_fields.values())
     content = {media: {"schema": refs[route.body, "validation"]} for media in route.takes}
     return {"required": required, "content": content}

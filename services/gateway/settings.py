@@ -11,7 +11,6 @@ class GatewaySettings(BaseSettings):
 
     port: int = Field(default=8080, ge=0, le=65535, description="port of the API and the page; 0 = any free one")
     answer_seconds: float = Field(default=10, ge=0, le=300, description="how long a command waits for its answer")
-    max_bundle_bytes: int = Field(default=2 * 1024**3, ge=1, description="bundles larger than this are refused")
     token_cache_seconds: float = Field(
         default=5, ge=0, description="a token deleted at another replica works for at most so long"
     )

@@ -7,15 +7,19 @@ from services.gateway.api import (
     notices,
     operations,
     releases,
+    storage,
     strategies,
     stream,
     subscriptions,
     system,
     tokens,
+    uploads,
 )
 
 ROUTES = (
+    *uploads.ROUTES,
     *releases.ROUTES,
+    *storage.ROUTES,
     *fleet.ROUTES,
     *strategies.ROUTES,
     *operations.ROUTES,

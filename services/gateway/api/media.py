@@ -5,7 +5,7 @@ from aiohttp import hdrs, web
 from services.gateway.api.problems import Problem
 
 JSON = ("application/json",)
-BUNDLE = ("application/gzip", "application/x-gzip", "application/octet-stream")
+BUNDLE = ("application/gzip", "application/x-gzip", "application/octet-stream", "multipart/form-data")
 
 ENCODINGS = frozenset({"identity", "gzip", "deflate"})
 """What aiohttp itself unpacks; the limit of size is that of what comes out."""

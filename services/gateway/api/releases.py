@@ -1,27 +1,20 @@
 """Apps, their releases, and the bundles these come in."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from aiohttp import web
 from pydantic import BaseModel, Field
 
-from services.gateway.api.commands import CommandAnswer
 from services.gateway.api.filters import refuse_unknown
-from services.gateway.api.pages import Page, Paging, Query, page, start
-from services.gateway.api.problems import Problem, too_large, unknown
+from services.gateway.api.pages import Page, Paging, page, start
+from services.gateway.api.problems import unknown
 from services.gateway.api.routes import Call, Route
-from services.gateway.api.sending import command_id_of, command_route, send
-from services.gateway.domain import Role
+from services.gateway.api.sending import command_route
 from services.gateway.store import catalog as store
-from shared.blobs import BlobTooLarge
-from shared.ledger import Turn
 from shared.messages.base import Fault
-from shared.messages.catalog import FileName, PublishRelease, WithdrawRelease
+from shared.messages.catalog import WithdrawRelease
 from shared.versions import latest
 
-CHUNK = 256 * 1024
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -66,43 +59,11 @@ class AppQuery(Paging):
     prereleases: bool = Field(default=False, description="let `latest` be a pre-release, too")
 
 
-class UploadQuery(Query):
-    """Parameters of an upload."""
-
-    file_name: FileName = ""
-
-
 class ReleaseQuery(Paging):
     """Filters of releases."""
 
     app: str | None = None
     state: Literal["available", "withdrawn"] | None = None
-
-
-async def upload(call: Call) -> web.Response:
-    """POST /v1/releases: the body goes to the blob store as it comes; the catalog takes it from there."""
-    command_id_of(call.request)  # a wrong key is said before a gigabyte is taken
-    limit = call.gateway.knobs.max_bundle_bytes
-    if (call.request.content_length or 0) > limit:
-        raise too_large(limit)
-    try:
-        blob = await call.gateway.blobs.put(_chunks(call.request), limit)
-    except BlobTooLarge as error:
-        raise too_large(limit) from error
-    if not blob.size:
-        raise Problem.because("empty_bundle", "the body must be a bundle (.tar.gz), it is empty")
-    name = call.query.file_name
-    command = PublishRelease(bundle_sha256=blob.sha256, bundle_bytes=blob.size, file_name=name)
-
-    async def awaited(turn: Turn) -> None:
-        await store.await_bundle(turn.conn, blob.sha256, name, turn.now)
-
-    return await send(call, command, also=awaited)
-
-
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_chunked(CHUNK):
-        yield chunk
 
 
 async def show_bundle(call: Call) -> BundleView:
@@ -153,10 +114,6 @@ async def show_release(call: Call) -> ReleaseView:
 
 WITHDRAW = "/v1/releases/{app}/{version}/withdraw"
 ROUTES = (
-    Route(
-        "POST", "/v1/releases", upload, "Upload a bundle; the catalog checks it and publishes its release",
-        Role.OPERATOR, query=UploadQuery, answer=CommandAnswer, status=202, command=True, upload=True,
-    ),
     Route("GET", "/v1/bundles/{sha256}", show_bundle, "What became of a bundle", answer=BundleView),
     Route("GET", "/v1/apps", list_apps, "Apps", query=AppQuery, answer=Page[AppView]),
     Route("GET", "/v1/releases", list_releases, "Releases, newest first", query=ReleaseQuery, answer=Page[ReleaseView]),

@@ -57,6 +57,9 @@ class Route:
     upload: bool = False
     """The body is a file, not JSON."""
 
+    expect: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None
+    """Asked by a client that waits before it sends its body; None = it may send it."""
+
     token_in_query: bool = False
     """Also takes ?access_token=, for clients that cannot set headers."""
 
@@ -71,7 +74,7 @@ def add(app: web.Application, routes: tuple[Route, ...]) -> None:
     for route in routes:
         resource = app.router.add_resource(pattern_of(route.path))
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-            resource.add_route(method, endpoint(route), expect_handler=go_on)
+            resource.add_route(method, endpoint(route), expect_handler=route.expect or go_on)
 
 
 async def go_on(request: web.Request) -> None:

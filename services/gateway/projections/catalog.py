@@ -12,13 +12,16 @@ from shared.messages import catalog
 
 
 async def learn_releases(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
-    """Available and withdrawn releases, refused bundles."""
+    """Available and withdrawn releases, refused bundles, and how much they take."""
     available = {(r.app, r.version): r for r in map(_release, events) if r}
     withdrawn = {(r.app, r.version): r for r in map(_withdrawn, events) if r}
     bundles = {b.bundle_sha256: b for b in map(_bundle, events) if b}
     await store.put_releases(turn.conn, list(available.values()))
     await store.withdraw_releases(turn.conn, list(withdrawn.values()))
     await store.put_bundles(turn.conn, list(bundles.values()))
+    if measured := [event for event in events if isinstance(event.data, catalog.StorageMeasured)]:
+        last = max(measured, key=lambda event: event.sequence)
+        await store.put_storage(turn.conn, last.data, last.sequence)
 
 
 def _release(event: Envelope[Any]) -> ReleaseRow | None:
@@ -53,4 +56,4 @@ def _bundle(event: Envelope[Any]) -> BundleRow | None:
     return None
 
 
-KINDS = (catalog.ReleaseAvailable, catalog.ReleaseRejected, catalog.ReleaseWithdrawn)
+KINDS = (catalog.ReleaseAvailable, catalog.ReleaseRejected, catalog.ReleaseWithdrawn, catalog.StorageMeasured)

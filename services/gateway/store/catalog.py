@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from shared.db import Connection, Queries, columns
+from shared.messages.catalog import StorageMeasured
 from shared.versions import spelt_as
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
@@ -96,6 +97,17 @@ async def list_releases(
     at, app, version = before
     named = {"before_at": at, "before_app": app, "before_version": version, "limit": limit}
     return await SQL.fetch(conn, "list_releases", **named, **filters | where)
+
+
+async def put_storage(conn: Connection, said: StorageMeasured, seq: int) -> None:
+    """How much the bundles take, unless something newer is known."""
+    facts = said.model_dump(exclude={"store", "limit_bytes"})
+    await SQL.run(conn, "put_storage", **facts, seq=seq)
+
+
+async def find_storage(conn: Connection) -> asyncpg.Record | None:
+    """How much the bundles take; None = nobody has said so yet."""
+    return await SQL.row(conn, "find_storage")
 
 
 async def as_published(conn: Connection, app: str, version: str) -> str:

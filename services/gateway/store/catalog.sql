@@ -55,6 +55,17 @@ where (published_at, app, version) < (:before_at, :before_app, :before_version)
   and (:state::text is null or state = :state)
 order by published_at desc, app desc, version desc limit :limit;
 
+-- name: put_storage
+insert into storage as s (one, used_bytes, bundles, withdrawn_bytes, reclaimable_bytes, free_bytes, measured_at, seq)
+values (true, :used_bytes, :bundles, :withdrawn_bytes, :reclaimable_bytes, :free_bytes, :measured_at, :seq)
+on conflict (one) do update set used_bytes = excluded.used_bytes, bundles = excluded.bundles,
+    withdrawn_bytes = excluded.withdrawn_bytes, reclaimable_bytes = excluded.reclaimable_bytes,
+    free_bytes = excluded.free_bytes, measured_at = excluded.measured_at, seq = excluded.seq
+where s.seq <= excluded.seq;
+
+-- name: find_storage
+select used_bytes, bundles, withdrawn_bytes, reclaimable_bytes, free_bytes, measured_at from storage;
+
 -- name: list_versions
 select version, scheme from release where app = :app;
 

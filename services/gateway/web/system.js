@@ -6,6 +6,7 @@ import { act, confirm, roleButton } from "./feedback.js";
 import { clock, full, number, plural, words } from "./format.js";
 import { icon } from "./icons.js";
 import { heading, resource, section, table } from "./page.js";
+import { storage } from "./storage.js";
 
 export function systemView(page) {
   const services = h("div");
@@ -26,8 +27,10 @@ export function systemView(page) {
     () => get("/v1/dlq", {}, page.signal),
     ({ items: topics }) => showTopics(page, letters, topics, () => loadLetters()),
   );
-  const refresh = h("button", { type: "button", onclick: () => (load(), loadLetters()) }, icon("refresh"), "Refresh");
-  page.root.append(heading("System", { actions: [time, refresh] }), section("Services", services));
+  const [bundles, loadBundles] = storage(page);
+  const again = () => (load(), loadBundles(), loadLetters());
+  const refresh = h("button", { type: "button", onclick: again }, icon("refresh"), "Refresh");
+  page.root.append(heading("System", { actions: [time, refresh] }), section("Services", services), bundles);
   page.root.append(
     section(
       "Dead letters",

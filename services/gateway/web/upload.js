@@ -42,6 +42,11 @@ async function run(page, file, outcome) {
   );
   moved(0);
   try {
+    const { limit_bytes: limit } = await get("/v1/storage");
+    if (file.size > limit) {
+      const message = `It has ${bytes(file.size)}; a bundle may have ${bytes(limit)} at most.`;
+      return showEnd(outcome, file, { state: "rejected", faults: [], message });
+    }
     const answer = await upload(file, moved);
     moved(1);
     showEnd(outcome, file, await verdict(page, answer));

@@ -4,10 +4,11 @@ these would, in the same words."""
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -109,11 +110,13 @@ class Door:
 
 
 @asynccontextmanager
-async def gateway(world: World, instance: str = "1", **knobs: Any) -> AsyncIterator[Door]:
-    """A running replica, ready to take requests."""
-    settings = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **knobs})
+async def gateway(
+    world: World, instance: str = "1", settings: Mapping[str, Any] = MappingProxyType({}), **knobs: Any
+) -> AsyncIterator[Door]:
+    """A running replica, ready to take requests; `settings` are those of every service, the others the gateway's."""
+    own = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **knobs})
     note_of(world.home, "gateway", instance).unlink(missing_ok=True)  # that of a run before
-    replica = world.run("gateway", partial(wire, knobs=settings), instance)
+    replica = world.run("gateway", partial(wire, knobs=own), instance, **settings)
     async with replica as service, aiohttp.ClientSession() as http:
         url = await _ready(world, instance, http)
         yield Door(world, service, url, http, (world.home / "admin.token").read_text().strip())

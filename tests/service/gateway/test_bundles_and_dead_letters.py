@@ -48,7 +48,7 @@ async def test_a_bundle_is_stored_by_its_digest_and_its_outcome_is_shown(world: 
 
 
 async def test_a_bundle_that_the_catalog_refuses_or_that_is_too_large_is_said_so(world: World) -> None:
-    async with gateway(world, max_bundle_bytes=len(BUNDLE)) as door:
+    async with gateway(world, settings={"max_bundle_bytes": len(BUNDLE)}) as door:
         asked = asyncio.create_task(door.ask("POST", "/v1/releases?file_name=x", BUNDLE, Idempotency_Key="up-1"))
         await door.reject(PublishRelease, "up-1", Fault(code="hostile", field="a", message="is a link"))
         reply = await asked

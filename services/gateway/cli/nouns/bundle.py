@@ -12,6 +12,7 @@ from services.gateway.cli.session import Session
 from shared import bundle as bundles
 from shared.bundle import Built, BundleRefused
 from shared.manifest import Manifest
+from shared.settings import Settings
 
 app = Noun("Bundles: make the file a release comes in, and check one. Needs no running Belay.")
 
@@ -38,7 +39,7 @@ def build(
 def build_one(folder: Path, output: Path, home: Path) -> Built:
     """Build a bundle. Raises CliError with every fault of the folder."""
     try:
-        return bundles.build(folder, output, home)
+        return bundles.build(folder, output, home, Settings().max_bundle_bytes)
     except BundleRefused as refused:
         raise _faulty(folder, refused) from refused
     except OSError as error:
@@ -47,13 +48,18 @@ def build_one(folder: Path, output: Path, home: Path) -> Built:
 
 @app.verb()
 def verify(session: Session, files: Files) -> None:
-    """Check bundles exactly as the catalog will: every file's checksum, names, sizes, metadata, locked wheels."""
+    """Check bundles as the catalog will: checksums, names, sizes, metadata, and that their wheels can be installed.
+
+    Where: on the platforms and Pythons that a bundle requires itself, else on this machine. The catalog also asks the
+    hosts of its deployers.
+    """
     session.screen.table([_verified(file) for file in files], COLUMNS, "no bundle")
 
 
 def _verified(file: Path) -> dict[str, Any]:
     try:
-        return _facts(file, bundles.verify(file), bundles.digest_of(file))
+        manifest = bundles.verify(file, limit=Settings().max_bundle_bytes)
+        return _facts(file, manifest, bundles.digest_of(file))
     except BundleRefused as refused:
         raise _faulty(file, refused) from refused
     except OSError as error:

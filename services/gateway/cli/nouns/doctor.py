@@ -12,7 +12,7 @@ import typer
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.gateway.cli.outcome import CliError, Status
-from services.gateway.cli.screen import Column
+from services.gateway.cli.screen import Column, size
 from services.gateway.cli.session import Session
 from shared.embedded import stack
 from shared.embedded.home import Home
@@ -30,7 +30,8 @@ Finding = dict[str, Any]
 
 def doctor(session: Session) -> None:
     """Look for trouble: disk, processes, readiness and lag of each service, gateway, token. Exit status 1 if any."""
-    findings = [*_machine(session.home), *_processes(session.home), *_services(session.home), *_gateway(session)]
+    here = (*_machine(session.home), *_processes(session.home), *_services(session.home))
+    findings = [*here, *_gateway(session), *_storage(session)]
     session.screen.table(findings, COLUMNS, "nothing to check")
     if any(one["finding"] != "ok" for one in findings):
         raise typer.Exit(Status.FAILED)
@@ -90,6 +91,24 @@ def _lag(metrics: str) -> tuple[bool, str]:
 
 def _sum(family: Any) -> float:
     return sum(sample.value for sample in family.samples) if family else 0.0
+
+
+def _storage(session: Session) -> Iterator[Finding]:
+    """How much the bundles take; nothing while no gateway answers, which is said elsewhere."""
+    try:
+        store = session.get("/v1/storage")
+    except CliError:
+        return
+    if store["used_bytes"] is None:
+        yield _found("bundles", True, f"not measured yet; at most {size(store['limit_bytes'])} each", "")
+        return
+    free = store["free_bytes"]
+    detail = (
+        f"{size(store['used_bytes'])} in {store['bundles']}; {size(store['reclaimable_bytes'])} needed by nobody, "
+        f"{size(store['withdrawn_bytes'])} of withdrawn releases; {'unknown' if free is None else size(free)} free"
+    )
+    advice = f"make room: a bundle may have {size(store['limit_bytes'])}; withdraw releases that no site needs"
+    yield _found("bundles", free is None or free > store["limit_bytes"], detail, advice)
 
 
 def _gateway(session: Session) -> Iterator[Finding]:

@@ -1,0 +1,182 @@
+"""Bundles on their way to the blob store: as the body itself or in a form, taken as they come or refused at once.
+
+Whatever can be known from the head of a request, or from the first bytes of its file, is said before the rest is read.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import BodyPartReader, MultipartReader, web
+from services.gateway.api.bodies import formed
+from services.gateway.api.commands import CommandAnswer
+from services.gateway.api.pages import Query
+from services.gateway.api.problems import Problem, unreadable
+from services.gateway.api.routes import Call, Route, go_on
+from services.gateway.api.sending import command_id_of, send
+from services.gateway.domain import Role
+from services.gateway.store import catalog as store
+from shared.blobs import BlobTooLarge
+from shared.bundle import fault_of_size
+from shared.ledger import Turn
+from shared.messages.base import ErrorCode
+from shared.messages.catalog import FileName, PublishRelease
+
+CHUNK = 256 * 1024
+GZIP = b"\x1f\x8b"
+
+FILE_FIELD = "bundle"
+NAME_FIELD = "file_name"
+
+FORM_BYTES = 64 * 1024
+"""What a form may have around its file."""
+
+
+class UploadQuery(Query):
+    """Parameters of an upload."""
+
+    file_name: FileName = ""
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A file that is coming in."""
+
+    chunks: AsyncIterator[bytes]
+    file_name: str
+    form: MultipartReader | None = None
+
+    async def end(self) -> None:
+        """Nothing may follow the file in a form. Raises Problem."""
+        if self.form is not None and await _next_part(self.form) is not None:
+            raise _wrong_form(f"nothing may follow the file in the field '{FILE_FIELD}'", "")
+
+
+async def upload(call: Call) -> web.Response:
+    """POST /v1/releases: the file goes to the blob store as it comes; the catalog takes it from there."""
+    command_id_of(call.request)  # a wrong key is said before a gigabyte is taken
+    limit = call.gateway.settings.max_bundle_bytes
+    _refuse_announced(call.request, limit)
+    await go_on(call.request)
+    incoming = await _incoming(call)
+    try:
+        blob = await call.gateway.blobs.put(await _gzip(incoming.chunks), limit)
+    except BlobTooLarge as error:
+        raise _too_large(limit + 1, limit) from error
+    await incoming.end()
+    named = {"bundle_sha256": blob.sha256, "bundle_bytes": blob.size, "file_name": incoming.file_name}
+
+    async def awaited(turn: Turn) -> None:
+        await store.await_bundle(turn.conn, blob.sha256, incoming.file_name, turn.now)
+
+    return await send(call, PublishRelease(**named), also=awaited)
+
+
+def _refuse_announced(request: web.Request, limit: int) -> None:
+    """What the request says of its size."""
+    announced = request.content_length or 0
+    around = FORM_BYTES if _is_form(request) else 0
+    if announced > limit + around:
+        raise _too_large(announced, limit)
+    if request.content_length == 0:
+        raise _empty()
+
+
+async def expect(_: web.Request) -> None:
+    """For a client that asks before it sends its body: the handler lets it come, once it knows that it takes it."""
+
+
+async def _incoming(call: Call) -> Incoming:
+    if not _is_form(call.request):
+        return Incoming(call.request.content.iter_chunked(CHUNK), call.query.file_name)
+    try:
+        form = await call.request.multipart()
+    except ValueError as error:
+        raise unreadable(f"the form cannot be read: {error}") from error
+    file_name: str = call.query.file_name
+    while (part := await _next_part(form)) is not None:
+        if part.name == FILE_FIELD:
+            return Incoming(_content(part), file_name or _checked(part.filename or ""), form)
+        if part.name != NAME_FIELD:
+            raise _wrong_form(f"only '{NAME_FIELD}' and, with the file, '{FILE_FIELD}' are known", part.name or "")
+        file_name = _checked((await part.read_chunk(FORM_BYTES)).decode(errors="replace"))
+    message = f"the form has no field '{FILE_FIELD}' with the file"
+    raise Problem.because(ErrorCode.MISSING_FIELD, message, FILE_FIELD)
+
+
+async def _next_part(form: MultipartReader) -> BodyPartReader | None:
+    try:
+        part = await form.next()
+    except ValueError as error:
+        raise unreadable(f"the form cannot be read: {error}") from error
+    if isinstance(part, MultipartReader):
+        raise _wrong_form("a form inside of the form is not taken", "")
+    encoded = part is not None and part.headers.get("Content-Transfer-Encoding", "binary").lower()
+    if encoded not in {False, "binary", "8bit", "7bit"} or (part is not None and "Content-Encoding" in part.headers):
+        raise _wrong_form("the file must be sent as it is, without another encoding", FILE_FIELD)
+    return part
+
+
+async def _content(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while chunk := await part.read_chunk(CHUNK):
+        yield chunk
+
+
+async def _gzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, if they begin as a bundle does. Raises Problem."""
+    first = b""
+    async for chunk in chunks:
+        first += chunk
+        if len(first) >= len(GZIP):
+            break
+    if not first:
+        raise _empty()
+    if not first.startswith(GZIP):
+        raise Problem.because("not_gzip", "the file is not compressed with gzip; a bundle is a .tar.gz")
+    return _rest(first, chunks)
+
+
+async def _rest(first: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in chunks:
+        yield chunk
+
+
+def _is_form(request: web.Request) -> bool:
+    return request.content_type.startswith("multipart/")
+
+
+def _checked(file_name: str) -> str:
+    return formed(UploadQuery, {NAME_FIELD: file_name}).file_name
+
+
+def _too_large(size: int, limit: int) -> Problem:
+    found = fault_of_size(size, limit)
+    return Problem.of([found] if found else [], 413)
+
+
+def _empty() -> Problem:
+    return Problem.because("empty_bundle", "the body must be a bundle (.tar.gz), it is empty")
+
+
+def _wrong_form(message: str, field: str) -> Problem:
+    return Problem.because(ErrorCode.UNKNOWN_FIELD, message, field)
+
+
+FORM: dict[str, Any] = {
+    "type": "object",
+    "required": [FILE_FIELD],
+    "properties": {
+        NAME_FIELD: {"type": "string"},
+        FILE_FIELD: {"type": "string", "contentMediaType": "application/gzip"},
+    },
+}
+"""What the description says of the form; the file is its last field."""
+
+ROUTES = (
+    Route(
+        "POST", "/v1/releases", upload, "Upload a bundle; the catalog checks it and publishes its release",
+        Role.OPERATOR, query=UploadQuery, answer=CommandAnswer, status=202, command=True, upload=True,
+        expect=expect,
+    ),
+)  # fmt: skip

@@ -1,0 +1,27 @@
+// How much the bundles take: what is kept, what will go by itself, what is left on the disk.
+
+import { get } from "./api.js";
+import { fill, h } from "./dom.js";
+import { bytes, full, plural } from "./format.js";
+import { card, resource, section } from "./page.js";
+
+/** The section of the bundles' store, and how to read it again. */
+export function storage(page) {
+  const body = h("div");
+  const read = () => get("/v1/storage", {}, page.signal);
+  const load = resource(page, body, read, (store) => fill(body, store.measured_at ? facts(store) : unknown(store)));
+  return [section("Bundles", body), load];
+}
+
+const facts = (store) =>
+  card([
+    ["Stored", `${bytes(store.used_bytes)} in ${plural(store.bundles, "bundle")}`],
+    ["Withdrawn, but sites may go back to them", bytes(store.withdrawn_bytes)],
+    ["Needed by nobody, freed by itself", bytes(store.reclaimable_bytes)],
+    ["Left on the disk", store.free_bytes === null ? "the store does not say" : bytes(store.free_bytes)],
+    ["Largest bundle taken", bytes(store.limit_bytes)],
+    ["As of", full(store.measured_at)],
+  ]);
+
+const unknown = (store) =>
+  h("p", { class: "muted" }, `Not measured yet. The largest bundle taken has ${bytes(store.limit_bytes)}.`);
