@@ -53,17 +53,36 @@ def verify(session: Session, files: Files) -> None:
     Where: on the platforms and Pythons that a bundle requires itself, else on this machine. The catalog also asks the
     hosts of its deployers.
     """
-    session.screen.table([_verified(file) for file in files], COLUMNS, "no bundle")
+    rows, faulty = [], {}
+    for file in files:
+        try:
+            rows.append(_verified(file))
+        except BundleRefused as refused:
+            faulty[file] = refused
+    session.screen.table(rows, COLUMNS, "no bundle without faults")
+    if faulty:
+        raise _all_faulty(faulty)
 
 
 def _verified(file: Path) -> dict[str, Any]:
     try:
         manifest = bundles.verify(file, limit=Settings().max_bundle_bytes)
         return _facts(file, manifest, bundles.digest_of(file))
-    except BundleRefused as refused:
-        raise _faulty(file, refused) from refused
     except OSError as error:
         raise usage(f"{file}: {error.strerror or error}") from error
+
+
+def _all_faulty(faulty: dict[Path, BundleRefused]) -> CliError:
+    """The faults of every file; where there are several, each says of which it is."""
+    if len(faulty) == 1:
+        return _faulty(*next(iter(faulty.items())))
+    told = [
+        fault.model_copy(update={"field": f"{file}: {fault.field}"})
+        for file, refused in faulty.items()
+        for fault in refused.faults
+    ]
+    message = f"{len(faulty)} bundles have {len(told)} faults"
+    return CliError(Status.FAILED, message, code="bundle_refused", faults=tuple(told))
 
 
 def _faulty(path: Path, refused: BundleRefused) -> CliError:

@@ -1,0 +1,55 @@
+"""Bundles and their space on the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.bundles import bundle, manifest
+from tests.unit.cli.conftest import Belay
+from tests.unit.cli.stub import Stub
+
+STORE: dict[str, Any] = {
+    "used_bytes": 5 << 20, "bundles": 3, "withdrawn_bytes": 1 << 20, "reclaimable_bytes": 2 << 20,
+    "free_bytes": 90 << 30, "limit_bytes": 1 << 30, "measured_at": "2026-11-21T09:30:00Z",
+}  # fmt: skip
+
+
+def test_all_faults_of_all_bundles_are_told_each_with_its_file(belay: Belay, tmp_path: Path) -> None:
+    good, bad, worse = (tmp_path / f"{name}.tar.gz" for name in ("good", "bad", "worse"))
+    good.write_bytes(bundle())
+    bad.write_bytes(bundle({"bundle.yaml": manifest(more="colour: red\nsize: 3\n")}))
+    worse.write_bytes(b"no archive")
+    result = belay("bundle", "verify", *map(str, (bad, good, worse)), "--json")
+    assert result.exit_code == 1
+    assert [row["app"] for row in json.loads(result.stdout)] == ["lamp"]
+    faults = json.loads(result.stderr)["faults"]
+    assert [fault["field"] for fault in faults] == [
+        f"{bad}: bundle.yaml:colour",
+        f"{bad}: bundle.yaml:size",
+        f"{worse}: ",
+    ]
+
+
+def test_a_bundle_beyond_the_limit_is_refused_before_it_is_sent(
+    belay: Belay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_MAX_BUNDLE_BYTES", "100")
+    path = tmp_path / "large.tar.gz"
+    path.write_bytes(bundle())
+    result = belay("bundle", "verify", str(path))
+    assert result.exit_code == 1
+    assert "100 bytes" in result.stderr
+    assert "BELAY_MAX_BUNDLE_BYTES" in result.stderr
+
+
+@pytest.mark.parametrize(("free", "finding"), [(90 << 30, "ok"), (1 << 29, "wrong"), (None, "ok")])
+def test_doctor_shows_the_space_that_bundles_take(gateway: Stub, belay: Belay, free: int | None, finding: str) -> None:
+    gateway.answers["GET /v1/storage"] = 200, STORE | {"free_bytes": free}
+    rows = json.loads(belay("doctor", "--json").stdout)
+    (row,) = [row for row in rows if row["check"] == "bundles"]
+    assert row["finding"] == finding
+    for figure in ("5 MiB in 3", "2 MiB needed by nobody", "1 MiB of withdrawn releases"):
+        assert figure in row["detail"]
+    assert ("1.0 GiB" in row["advice"]) == (finding == "wrong")
