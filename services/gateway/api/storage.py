@@ -17,7 +17,7 @@ class StorageView(BaseModel):
     reclaimable_bytes: int | None = Field(description="needed by nobody: freed without anybody asking")
     free_bytes: int | None = Field(description="left on the disk; null also where the store does not say")
     limit_bytes: int = Field(description="the largest bundle that is taken")
-    measured_at: datetime | None
+    measured_at: datetime | None = Field(description="when it last changed")
 
 
 async def show(call: Call) -> StorageView:

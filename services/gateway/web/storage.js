@@ -16,11 +16,11 @@ export function storage(page) {
 const facts = (store) =>
   card([
     ["Stored", `${bytes(store.used_bytes)} in ${plural(store.bundles, "bundle")}`],
-    ["Withdrawn, but sites may go back to them", bytes(store.withdrawn_bytes)],
-    ["Needed by nobody, freed by itself", bytes(store.reclaimable_bytes)],
+    ["Withdrawn, still kept", bytes(store.withdrawn_bytes)],
+    ["Needed by nobody, will be freed", bytes(store.reclaimable_bytes)],
     ["Left on the disk", store.free_bytes === null ? "the store does not say" : bytes(store.free_bytes)],
     ["Largest bundle taken", bytes(store.limit_bytes)],
-    ["As of", full(store.measured_at)],
+    ["Last change", full(store.measured_at)],
   ]);
 
 const unknown = (store) =>
