@@ -56,11 +56,6 @@ def place(world: World, command: PublishRelease) -> Path:
     return world.home / "blobs" / command.bundle_sha256[:2] / command.bundle_sha256
 
 
-def storage(world: World, service: Service) -> Storage:
-    settings = world.settings("catalog")
-    return Storage(service.ledger, Blobs.open(settings), SOON, settings.max_bundle_bytes)
-
-
 async def gone(path: Path) -> None:
     async def is_gone() -> bool:
         return not await asyncio.to_thread(path.exists)
@@ -122,7 +117,7 @@ async def test_an_upload_between_the_rejection_and_the_freeing_is_not_lost(world
         await settle_as_rejected(service, command)
         job = await job_of(service, FREEING)
         await put(world, BAD)  # somebody uploads it again; its command is still on its way
-        await storage(world, service).free(job)
+        await storage_of(service).free(job)
         assert place(world, command).exists()
         assert isinstance(await world.ask(command), CommandAccepted)
 
