@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from services.gateway.news import news_of, worth_telling
-from services.gateway.projections import answers, catalog, fleet, monitor, notices, operations, strategies
+from services.gateway.projections import answers, catalog, fleet, hosts, monitor, notices, operations, strategies
 from services.gateway.turns import LearningTurn
 from shared.bus import Handler, Handlers
 from shared.codec import Envelope
@@ -13,7 +13,7 @@ from shared.messages.base import Message
 
 Projection = Callable[[LearningTurn, Sequence[Envelope[Any]]], Awaitable[None]]
 
-TOPICS = ("catalog.events", "deployer.events", "strategy.events", "notifier.events", "monitor.events")
+TOPICS = ("catalog.events", "deployer.events", "deployer.facts", "strategy.events", "notifier.events", "monitor.events")
 
 
 def learning(project: Projection, kinds: Sequence[type[Message]]) -> Handlers:
@@ -33,6 +33,7 @@ HANDLERS: Handlers = {
     **learning(answers.learn_answers, answers.KINDS),
     **learning(catalog.learn_releases, catalog.KINDS),
     **learning(fleet.learn_fleet, fleet.KINDS),
+    **learning(hosts.learn_hosts, hosts.KINDS),
     **learning(operations.learn_operations, operations.KINDS),
     **learning(strategies.learn_strategies, strategies.KINDS),
     **learning(monitor.learn_advice, monitor.KINDS),

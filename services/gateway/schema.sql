@@ -97,6 +97,13 @@ create table bundle (
     at timestamptz not null
 );
 
+create table host (
+    -- What can be installed where, as deployers last said it.
+    name text primary key,
+    facts jsonb not null,
+    at timestamptz not null
+);
+
 create table storage (
     -- How much the bundles take. One row, once the catalog has said something.
     one boolean primary key check (one),

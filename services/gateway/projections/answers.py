@@ -60,7 +60,7 @@ def _queued(answered: Iterable[asyncpg.Record]) -> Iterable[QueuedRow]:
     for row in answered:
         body = row["body"]
         if (row["type"], row["state"]) == (deployer.RequestOperation.TYPE, "accepted") and not body.get("preview"):
-            version = body.get("version")
+            version = (row["result"] or {}).get("to_version") or body.get("version")  # as its release is written
             yield QueuedRow(row["command_id"], body["site"], body["app"], body["kind"], version, row["sent_at"])
 
 

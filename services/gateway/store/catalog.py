@@ -99,6 +99,25 @@ async def list_releases(
     return await SQL.fetch(conn, "list_releases", **named, **filters | where)
 
 
+class HostRow(NamedTuple):
+    """What can be installed on a host."""
+
+    name: str
+    facts: str  # JSON
+    at: datetime
+
+
+async def put_hosts(conn: Connection, rows: Sequence[HostRow]) -> None:
+    """Add or replace, unless what is there is newer."""
+    names, facts, ats = columns(rows, 3)
+    await SQL.run(conn, "put_hosts", names=names, facts=facts, ats=ats)
+
+
+async def list_hosts(conn: Connection, after: str, limit: int) -> list[asyncpg.Record]:
+    """Hosts by name."""
+    return await SQL.fetch(conn, "list_hosts", after=after, limit=limit)
+
+
 async def put_storage(conn: Connection, said: StorageMeasured, seq: int) -> None:
     """How much the bundles take, unless something newer is known."""
     facts = said.model_dump(exclude={"store", "limit_bytes"})

@@ -55,6 +55,16 @@ where (published_at, app, version) < (:before_at, :before_app, :before_version)
   and (:state::text is null or state = :state)
 order by published_at desc, app desc, version desc limit :limit;
 
+-- name: put_hosts
+insert into host as h (name, facts, at)
+select name, facts::jsonb, at from unnest(:names::text[], :facts::text[], :ats::timestamptz[]) as n (name, facts, at)
+on conflict (name) do update set facts = excluded.facts, at = excluded.at where h.at <= excluded.at;
+
+-- name: list_hosts
+select name as host, facts -> 'environment' as environment, facts -> 'abis' as abis, facts -> 'platforms' as platforms,
+    at as heard_at
+from host where name > :after order by name limit :limit;
+
 -- name: put_storage
 insert into storage as s (one, used_bytes, bundles, withdrawn_bytes, reclaimable_bytes, free_bytes, measured_at, seq)
 values (true, :used_bytes, :bundles, :withdrawn_bytes, :reclaimable_bytes, :free_bytes, :measured_at, :seq)

@@ -4,6 +4,7 @@ import { all, get } from "./api.js";
 import { fill, h } from "./dom.js";
 import { act, confirm, roleButton } from "./feedback.js";
 import { clock, full, number, plural, words } from "./format.js";
+import { hosts } from "./hosts.js";
 import { icon } from "./icons.js";
 import { heading, resource, section, table } from "./page.js";
 import { storage } from "./storage.js";
@@ -28,9 +29,10 @@ export function systemView(page) {
     ({ items: topics }) => showTopics(page, letters, topics, () => loadLetters()),
   );
   const [bundles, loadBundles] = storage(page);
-  const again = () => (load(), loadBundles(), loadLetters());
+  const [places, loadHosts] = hosts(page);
+  const again = () => (load(), loadHosts(), loadBundles(), loadLetters());
   const refresh = h("button", { type: "button", onclick: again }, icon("refresh"), "Refresh");
-  page.root.append(heading("System", { actions: [time, refresh] }), section("Services", services), bundles);
+  page.root.append(heading("System", { actions: [time, refresh] }), section("Services", services), places, bundles);
   page.root.append(
     section(
       "Dead letters",

@@ -11,6 +11,7 @@ import pytest
 
 from shared.blobs import Blobs
 from shared.messages.catalog import PublishRelease, StorageMeasured
+from shared.messages.deployer import HostReported, RequestOperation
 from tests.service.gateway.door import Door, Reply, gateway
 from tests.service.gateway.told import at
 from tests.support.world import World
@@ -151,3 +152,25 @@ async def test_how_much_the_bundles_take_is_shown_as_the_catalog_said_last(world
         shown = await door.shows("/v1/storage", lambda body: body["used_bytes"] == 7)
         names = ("bundles", "withdrawn_bytes", "reclaimable_bytes", "free_bytes")
         assert [shown[name] for name in names] == [2, 3, 4, 9]
+
+
+async def test_the_hosts_that_bundles_must_fit_are_listed(world: World) -> None:
+    async with gateway(world) as door:
+        assert (await door.get("/v1/hosts"))["items"] == []
+        for name, python in (("rome", "3.12.4"), ("oslo", "3.11.9"), ("rome", "3.13.1")):
+            said = HostReported(host=name, environment={"python_full_version": python}, abis=("x",), platforms=("y",))
+            await world.send(said)
+        listed = await door.shows("/v1/hosts", lambda body: "3.13.1" in str(body))
+        assert [(host["host"], host["environment"]["python_full_version"]) for host in listed["items"]] == [
+            ("oslo", "3.11.9"),
+            ("rome", "3.13.1"),
+        ]
+
+
+async def test_a_queued_operation_names_its_release_as_that_is_written(world: World) -> None:
+    async with gateway(world) as door:
+        body = {"site": "oslo", "app": "web", "kind": "apply", "version": "1.0"}
+        asked = asyncio.create_task(door.ask("POST", "/v1/operations", body, Idempotency_Key="op-1"))
+        await door.accept(RequestOperation, "op-1", operation_id="op-1", to_version="1.0.0")
+        assert (await asked).status == 202
+        assert (await door.shows("/v1/operations/op-1", lambda _: True))["to_version"] == "1.0.0"

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from shared.bundle.hosts import named_by, this_host
+from shared.manifest import Requires
 from tests.support.bundles import bundle, manifest
+from tests.support.wheels import pin, wheel, wheel_name
 from tests.unit.cli.conftest import Belay
 from tests.unit.cli.stub import Stub
 
@@ -14,6 +17,13 @@ STORE: dict[str, Any] = {
     "used_bytes": 5 << 20, "bundles": 3, "withdrawn_bytes": 1 << 20, "reclaimable_bytes": 2 << 20,
     "free_bytes": 90 << 30, "limit_bytes": 1 << 30, "measured_at": "2026-11-21T09:30:00Z",
 }  # fmt: skip
+
+PROCESS = b"""\
+app: lamp
+version: "1.0.0"
+components:
+  - {driver: process, name: web, requirements: requirements.lock, command: [bulb]}
+"""
 
 
 def test_all_faults_of_all_bundles_are_told_each_with_its_file(belay: Belay, tmp_path: Path) -> None:
@@ -42,6 +52,22 @@ def test_a_bundle_beyond_the_limit_is_refused_before_it_is_sent(
     assert result.exit_code == 1
     assert "100 bytes" in result.stderr
     assert "BELAY_MAX_BUNDLE_BYTES" in result.stderr
+
+
+def test_a_bundle_is_verified_for_the_hosts_that_belay_knows(gateway: Stub, belay: Belay, tmp_path: Path) -> None:
+    (arm,) = named_by(Requires(python="==3.12.*", platforms=("manylinux_2_28_aarch64",)), [])
+    facts = {"environment": dict(arm.environment), "abis": arm.abis, "platforms": arm.platforms, "heard_at": ""}
+    gateway.items("/v1/hosts", {"host": "oslo", **facts})
+    tag = f"{this_host().abis[0]}-{this_host().abis[0]}-{this_host().platforms[0]}"
+    content = wheel("bulb", tag=tag)
+    files = {"bundle.yaml": PROCESS, "requirements.lock": pin("bulb", content).encode()}
+    path = tmp_path / "here.tar.gz"
+    path.write_bytes(bundle(files | {f"wheels/{wheel_name('bulb', tag=tag)}": content}))
+    assert belay("bundle", "verify", str(path)).exit_code == 0
+    refused = belay("bundle", "verify", "--hosts", str(path))
+    assert refused.exit_code == 1
+    assert "(oslo)" in refused.stderr
+    assert wheel_name("bulb", tag=tag) in refused.stderr
 
 
 @pytest.mark.parametrize(("free", "finding"), [(90 << 30, "ok"), (1 << 29, "wrong"), (None, "ok")])

@@ -1,5 +1,6 @@
 """`belay bundle`: from a folder to a file that can be published."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +11,13 @@ from services.gateway.cli.outcome import CliError, Status, usage
 from services.gateway.cli.screen import Column, size
 from services.gateway.cli.session import Session
 from shared import bundle as bundles
-from shared.bundle import Built, BundleRefused
+from shared.bundle import Built, BundleRefused, Host
 from shared.manifest import Manifest
 from shared.settings import Settings
 
-app = Noun("Bundles: make the file a release comes in, and check one. Needs no running Belay.")
+app = Noun(
+    "Bundles: make the file a release comes in, and check one. Needs no running Belay, unless you ask for its hosts."
+)
 
 COLUMNS: tuple[Column, ...] = (
     "app", "version", ("size", lambda item: size(item["bytes"])), "sha256", "components", ("file", "path"),
@@ -47,16 +50,21 @@ def build_one(folder: Path, output: Path, home: Path) -> Built:
 
 
 @app.verb()
-def verify(session: Session, files: Files) -> None:
+def verify(
+    session: Session,
+    files: Files,
+    hosts: Annotated[bool, typer.Option("--hosts", help="Also for the hosts that a running Belay knows.")] = False,
+) -> None:
     """Check bundles as the catalog will: checksums, names, sizes, metadata, and that their wheels can be installed.
 
-    Where: on the platforms and Pythons that a bundle requires itself, else on this machine. The catalog also asks the
-    hosts of its deployers.
+    Where: on the platforms and Pythons that a bundle requires itself, else on this machine. The catalog asks the hosts
+    of its deployers, and so does --hosts.
     """
+    known = [_host(one) for one in session.pages("/v1/hosts")] if hosts else []
     rows, faulty = [], {}
     for file in files:
         try:
-            rows.append(_verified(file))
+            rows.append(_verified(file, known))
         except BundleRefused as refused:
             faulty[file] = refused
     session.screen.table(rows, COLUMNS, "no bundle without faults")
@@ -64,9 +72,13 @@ def verify(session: Session, files: Files) -> None:
         raise _all_faulty(faulty)
 
 
-def _verified(file: Path) -> dict[str, Any]:
+def _host(said: dict[str, Any]) -> Host:
+    return Host(said["host"], said["environment"], tuple(said["abis"]), tuple(said["platforms"]))
+
+
+def _verified(file: Path, hosts: Sequence[Host]) -> dict[str, Any]:
     try:
-        manifest = bundles.verify(file, limit=Settings().max_bundle_bytes)
+        manifest = bundles.verify(file, hosts, Settings().max_bundle_bytes)
         return _facts(file, manifest, bundles.digest_of(file))
     except OSError as error:
         raise usage(f"{file}: {error.strerror or error}") from error

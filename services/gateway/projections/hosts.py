@@ -1,0 +1,26 @@
+"""The hosts that deployers install releases on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.gateway.store import catalog as store
+from services.gateway.store.as_json import text
+from services.gateway.store.catalog import HostRow
+from services.gateway.turns import LearningTurn
+from shared.codec import Envelope
+from shared.messages.deployer import HostReported
+
+
+async def learn_hosts(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+    """What is said last of a host counts."""
+    rows = {event.data.host: _row(event) for event in sorted(events, key=lambda event: event.time)}
+    await store.put_hosts(turn.conn, list(rows.values()))
+
+
+def _row(event: Envelope[HostReported]) -> HostRow:
+    said = event.data
+    facts = {"environment": said.environment, "abis": said.abis, "platforms": said.platforms}
+    return HostRow(said.host, text(facts), event.time)
+
+
+KINDS = (HostReported,)
