@@ -18,6 +18,7 @@ TYPES = {
     "catalog.events": "belay.catalog.release_available",
     "deployer.commands": "belay.deployer.request_operation",
     "deployer.events": "belay.deployer.operation_succeeded",
+    "deployer.facts": "belay.deployer.host_reported",
     "strategy.commands": "belay.strategy.create_strategy",
     "strategy.events": "belay.strategy.steps_changed",
     "site.state": "belay.strategy.site_state",

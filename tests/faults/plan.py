@@ -20,6 +20,7 @@ TOPICS = (
     "catalog.events",
     "deployer.commands",
     "deployer.events",
+    "deployer.facts",
     "strategy.commands",
     "strategy.events",
     "site.state",

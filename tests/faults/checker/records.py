@@ -102,7 +102,7 @@ def _compacted(evidence: Evidence, topic: str) -> bool:
     partitions: dict[int, list[int]] = defaultdict(list)
     for record in evidence.topics[topic]:
         partitions[record.partition].append(record.offset)
-    return topic == "site.state" and any(len(found) != found[-1] + 1 for found in partitions.values())
+    return topic in {"site.state", "deployer.facts"} and any(len(found) != found[-1] + 1 for found in partitions.values())
 
 
 def _broken(sequences: list[int], gaps_allowed: bool) -> str:

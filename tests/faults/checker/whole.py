@@ -10,7 +10,7 @@ from tests.faults.checker.verdict import Verdict
 CORE = ("consumed", "inbox", "outbox", "timer", "job")
 """The tables that every service has."""
 
-COMPACTED = "site.state"
+COMPACTED = {"site.state", "deployer.facts"}
 
 
 def evidence_is_whole(evidence: Evidence) -> Verdict:
@@ -31,7 +31,7 @@ def evidence_is_whole(evidence: Evidence) -> Verdict:
 
 def _partitions(verdict: Verdict, evidence: Evidence) -> None:
     offsets: dict[tuple[str, int], set[int]] = defaultdict(set)
-    for topic in evidence.topics.keys() - {COMPACTED}:
+    for topic in evidence.topics.keys() - COMPACTED:
         for record in evidence.topics[topic]:
             offsets[topic, record.partition].add(record.offset)
     for (topic, partition), found in offsets.items():
