@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
+
 from services.gateway.api.bodies import formed
 from services.gateway.api.commands import CommandAnswer
 from services.gateway.api.pages import Query

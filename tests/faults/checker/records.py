@@ -102,7 +102,8 @@ def _compacted(evidence: Evidence, topic: str) -> bool:
     partitions: dict[int, list[int]] = defaultdict(list)
     for record in evidence.topics[topic]:
         partitions[record.partition].append(record.offset)
-    return topic in {"site.state", "deployer.facts"} and any(len(found) != found[-1] + 1 for found in partitions.values())
+    compacts = topic in {"site.state", "deployer.facts"}
+    return compacts and any(len(found) != found[-1] + 1 for found in partitions.values())
 
 
 def _broken(sequences: list[int], gaps_allowed: bool) -> str:
