@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -132,6 +133,21 @@ def test_a_refused_bundle_shows_every_reason(page: Page, belay: System) -> None:
     page.see(".summary", "rejected")
     assert "app" in page.see(".faults").text
     assert "version" in page.see(".faults").text
+
+
+def test_what_is_no_bundle_is_refused_at_once_and_leaves_the_page_usable(page: Page, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.tar.gz"
+    notes.write_text("not a bundle at all")
+    page.press("nav a", "Releases")
+    page.see(".drop")
+    page.choose_file("#bundle", notes)
+    page.see(".outcome", "not compressed with gzip")
+
+
+def test_the_system_shows_the_hosts_and_the_space_of_the_bundles(page: Page) -> None:
+    page.press("nav a", "System")
+    page.see("table[aria-label=Hosts], table", "CPython")
+    page.see(".facts", "Largest bundle taken")
 
 
 def test_an_abort_asks_first_and_takes_a_reason(page: Page, belay: System) -> None:

@@ -27,6 +27,7 @@ from shared.messages.catalog import (
 from shared.messages.deployer import ReleaseUnneeded
 from shared.service import Service
 from tests.service.catalog.shelf import publication, put
+from tests.service.catalog.test_interruptions import process
 from tests.support.bundles import bundle, manifest
 from tests.support.patience import until_so
 from tests.support.world import World
@@ -160,6 +161,30 @@ async def test_a_freeing_that_is_killed_is_done_by_the_next(world: World, delete
             await done(service, FREEING)
         assert not place(world, command).exists()
         assert await service.pool.fetchval("select freed_at is not null from bundle")
+
+
+async def test_killed_at_any_moment_it_keeps_what_is_needed_and_frees_all_else(world: World) -> None:
+    bad = [bundle({"bundle.yaml": manifest(f"0.{n}", more="colour: red\n")}) for n in range(12)]
+    commands = [await publication(world, content) for content in bad]
+    good = await publication(world, GOOD)
+    for command in (*commands, good):
+        await world.send(command)
+    for rejected in (1, 4, 8):
+        victim = await process(world)
+        await world.until(ReleaseRejected, lambda _, n=rejected: len(world.events(ReleaseRejected)) >= n)
+        victim.kill()
+        await victim.wait()
+    last = await process(world)
+    try:
+        await world.until(ReleaseAvailable)
+        for command in commands:
+            await gone(place(world, command))
+    finally:
+        last.terminate()
+        await last.wait()
+    assert place(world, good).exists()
+    settled = [event.bundle_sha256 for event in world.events(ReleaseRejected)]
+    assert sorted(settled) == sorted(command.bundle_sha256 for command in commands)
 
 
 async def test_what_a_crash_left_between_upload_and_row_is_found_and_freed_later(world: World) -> None:
