@@ -163,6 +163,27 @@ def test_an_abort_asks_first_and_takes_a_reason(page: Page, belay: System) -> No
     page.see(".lead", "wrong release")
 
 
+def test_undo_is_offered_first_and_plans_the_way_back_before_anything_is_done(page: Page, belay: System) -> None:
+    for name, version in (("before", FIRST), ("up", SECOND)):
+        done(belay, name, version)
+        page.until(lambda _, name=name: state_of(belay, name) in ENDED, f"{name} to end")
+    open_strategy(page, "up")
+    assert page.see(".actions button:not([hidden])").get_attribute("id") == "do-undo"
+    page.press("#do-undo")
+    page.press("dialog button", "Plan the way back")
+    page.see("h1", "undo-up")
+    page.see(".strategy-top", f"Undo {APP} to {FIRST} ({len(SITES)} sites)")
+    page.see(".title-row .badge", "ready")
+    page.press("#do-run", "Apply")
+    page.see(".title-row .badge", "complete")
+    page.see(".lead", f"all {len(SITES)} sites are done")
+
+
+def state_of(belay: System, name: str) -> str:
+    with belay.client() as client:
+        return str(client.get(f"/v1/strategies/{name}")["state"])
+
+
 def test_a_viewer_sees_all_and_can_press_nothing(page: Page, belay: System) -> None:
     ready(belay, "look-only", SECOND)
     with belay.client() as client:
