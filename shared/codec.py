@@ -5,7 +5,6 @@ Small because it is on the hot path; the CloudEvents SDK, some 20 times slower, 
 
 import os
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from pydantic import ValidationError
 
 from shared.errors import Unreadable
+from shared.ids import new_id as new_id  # noqa: PLC0414  read from here by everybody
 from shared.messages import REGISTRY
 from shared.messages.base import ErrorCode, Fault, Message, faults_of
 
@@ -75,11 +75,6 @@ class Envelope(Generic[M_co]):
 def new_trace() -> str:
     """A fresh W3C `traceparent`."""
     return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
-
-
-def new_id() -> str:
-    """A fresh message id."""
-    return str(uuid.uuid4())
 
 
 def encode(envelope: Envelope[Message]) -> tuple[bytes, Headers, bytes]:

@@ -4,18 +4,22 @@ A command carries an `Idempotency-Key`, so a lost connection is answered by send
 one effect, however often it is sent.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
-import httpx
-import httpx_sse
+from services.gateway.answers import ProblemError, StreamEvent, Unreachable, paged
+from shared.ids import new_id
 
-from shared.codec import new_id
-from shared.messages.base import Fault
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its command line, slower to import than all of it
+import httpx  # noqa: E402
+import httpx_sse  # noqa: E402
+
+__all__ = ["Client", "ProblemError", "StreamEvent", "Unreachable", "paged"]
 
 RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Waits between tries when no gateway can be reached, before the error is raised: as long as a restart takes."""
@@ -28,38 +32,6 @@ STREAM_SILENCE_SECONDS = 45
 """Three missed heartbeats: the stream is taken for dead and opened anew."""
 
 LOST = (httpx.TransportError, httpx_sse.SSEError)
-
-
-class ProblemError(Exception):
-    """The gateway refused a request; the text says why, `faults` lists every reason with its field."""
-
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        self.status = status
-        self.code: str = problem.get("code", "http_error")
-        self.title: str = problem.get("title", f"HTTP {status}")
-        self.detail: str = problem.get("detail", "")
-        self.faults = tuple(Fault.model_validate(fault) for fault in problem.get("faults", ()))
-        super().__init__(self.detail or self.title)
-
-
-class Unreachable(Exception):
-    """No gateway answers at the address, also after several tries."""
-
-    def __init__(self, url: str, reason: BaseException) -> None:
-        self.url = url
-        super().__init__(f"no gateway answers at {url}: {reason or type(reason).__name__}")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEvent:
-    """One event of the stream. `type` is the short one ("stage_progressed"); "reset" means: read all anew."""
-
-    type: str
-    position: str
-    id: str = ""
-    time: str = ""
-    subject: str = ""
-    data: dict[str, Any] | None = field(default=None)
 
 
 class Client:
@@ -117,8 +89,8 @@ class Client:
 
     def answer(self, command_id: str, *, seconds: float = 30) -> dict[str, Any]:
         """The answer to a command that was only `sent`, once it is there. Raises TimeoutError after `seconds`."""
-        until = time.monotonic() + seconds
-        while (command := self.get(f"/v1/commands/{command_id}"))["state"] == "sent":
+        path, until = f"/v1/commands/{quote(command_id, safe='')}", time.monotonic() + seconds
+        while (command := self.get(path))["state"] == "sent":
             if time.monotonic() > until:
                 raise TimeoutError(f"command {command_id} has no answer after {seconds:g} s")
             time.sleep(0.1)
@@ -204,16 +176,6 @@ class Client:
             facts: dict[str, Any] = response.json() if response.content else {}
             return facts
         raise ProblemError(response.status_code, _problem(response))
-
-
-def paged(get: Callable[..., dict[str, Any]], path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every item of a paged resource, read with `get(path, **params)`."""
-    cursor: str | None = None
-    while True:
-        page = get(path, **{"limit": 1000, **params, "cursor": cursor})
-        yield from page["items"]
-        if not (cursor := page.get("next")):
-            return
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Console script: run the command line of this process and end with its exit status."""
-    from services.gateway.cli.commands import root  # noqa: PLC0415  Ctrl-C during these imports must be quiet too
-    from services.gateway.cli.noun import run_app  # noqa: PLC0415
+    from services.gateway.cli.commands import root  # Ctrl-C during these imports must be quiet too
+    from services.gateway.cli.noun import run_app
 
     run_app(root)
     sys.exit(0)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from services.gateway.answers import ProblemError, StreamEvent, Unreachable
 from services.gateway.cli.outcome import CliError, Status
 from services.gateway.cli.session import Session, is_passing, refusal
-from services.gateway.client import Client, ProblemError, StreamEvent, Unreachable
 
 News = StreamEvent | ProblemError | Unreachable
 
@@ -26,6 +26,8 @@ class Feed:
     """Reads the stream in a thread of its own until the process ends; a lost connection resumes where it was."""
 
     def __init__(self, url: str, token: str, **params: Any) -> None:
+        from services.gateway.client import Client  # it brings HTTP
+
         self._client, self._params = Client(url, token), params
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="feed", daemon=True).start()

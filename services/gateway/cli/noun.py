@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
+from services.gateway.cli.help import Command, Group
 from services.gateway.cli.outcome import CliError, Status
-from services.gateway.cli.screen import Screen
-from services.gateway.cli.session import Session
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
@@ -47,14 +47,20 @@ COMMON = (
 class Noun(typer.Typer):
     """A group of commands. A function under `@noun.verb()` takes the session first, then its own parameters."""
 
-    def __init__(self, help: str, epilog: str = "") -> None:  # noqa: A002  Typer's own name for it
-        super().__init__(help=help, epilog=epilog, no_args_is_help=True, pretty_exceptions_enable=False)
+    def __init__(self, help: str, epilog: str = "", kind: type[Group] = Group) -> None:  # noqa: A002  Typer's name for it
+        own: dict[str, Any] = {
+            "cls": kind,
+            "rich_markup_mode": None,
+            "add_completion": False,
+            "pretty_exceptions_enable": False,
+        }
+        super().__init__(help=help, epilog=epilog, no_args_is_help=True, **own)
 
     def verb(self, name: str | None = None, **options: Any) -> Callable[[Verb], Verb]:
         """Make a function a command of this noun, under its own name or another."""
 
         def register(function: Verb) -> Verb:
-            self.command(name, **options)(with_session(function))
+            self.command(name, cls=Command, **options)(with_session(function))
             return function
 
         return register
@@ -65,6 +71,9 @@ def with_session(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*, as_json: bool, url: str, token: str, home: Path, **own: Any) -> None:
+        from services.gateway.cli.screen import Screen  # no help text waits for these
+        from services.gateway.cli.session import Session
+
         session = Session(Screen(as_json=as_json), url=url, token=token, home=home)
         try:
             function(session, **own)
@@ -82,6 +91,8 @@ def with_session(function: Callable[..., None]) -> Callable[..., None]:
 
 def run_app(app: typer.Typer) -> None:
     """Run the command line of this process; always ends it, and never with a traceback."""
+    if "_BELAY_COMPLETE" in os.environ:  # a shell asks; Typer by itself is ready for that at every start
+        completion_init()
     try:
         app(prog_name="belay")
     except BrokenPipeError:

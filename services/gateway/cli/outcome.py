@@ -1,9 +1,13 @@
 """How a command ends: exit statuses that scripts can use, and the errors that lead to them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING, Any
 
-from shared.messages.base import Fault
+if TYPE_CHECKING:
+    from shared.messages.base import Fault
 
 
 class Status(IntEnum):
@@ -44,3 +48,10 @@ def usage(message: str, advice: str = "", faults: Sequence[Fault] = ()) -> CliEr
 def failed(message: str, advice: str = "") -> CliError:
     """It was done, and it ended badly."""
     return CliError(Status.FAILED, message, advice=advice, code="failed")
+
+
+def fault(code: str, field: str, message: str, value: Any = None) -> Fault:
+    """One thing that is wrong, in the shape that Belay itself uses."""
+    from shared.messages.base import Fault  # a command that ends well needs none
+
+    return Fault(code=code, field=field, message=message, value=value)

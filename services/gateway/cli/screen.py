@@ -1,19 +1,22 @@
 """What a command shows: tables for people, JSON for scripts, and nothing but JSON on stdout when that was asked for."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from services.gateway.cli.outcome import CliError
-from shared.messages.base import Fault
+
+if TYPE_CHECKING:
+    from shared.messages.base import Fault
 
 Column = str | tuple[str, str | Callable[[Mapping[str, Any]], Any]]
 """A field that is its own heading, or a heading with the field's dotted path or a function of the item."""
@@ -92,6 +95,8 @@ class Screen:
     @contextmanager
     def progress(self, sentence: str, total: int) -> Iterator[Callable[[int], None]]:
         """Something whose length is known; the yielded function tells of so many more done."""
+        from rich.progress import Progress  # few commands show one
+
         with Progress(console=self.err, transient=True, disable=not self.live) as bar:
             task = bar.add_task(sentence, total=total)
             yield lambda more: bar.advance(task, more)

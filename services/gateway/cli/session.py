@@ -1,18 +1,23 @@
 """One command's way to Belay: where the gateway is, with which token, and what its refusals mean to a user."""
 
+from __future__ import annotations
+
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from services.gateway.answers import ProblemError, Unreachable, paged
 from services.gateway.cli.outcome import CliError, Status
 from services.gateway.cli.screen import Screen
-from services.gateway.client import Client, ProblemError, Unreachable, paged
-from shared.codec import new_id
+from shared.ids import new_id
+
+if TYPE_CHECKING:
+    from services.gateway.client import Client
 
 T = TypeVar("T")
 
@@ -34,6 +39,8 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """Made at first use: commands that stay on this machine need no gateway."""
+        from services.gateway.client import Client  # it brings HTTP
+
         return Client(self.url, self.token)
 
     @property

@@ -1,13 +1,16 @@
 """A strategy's spec out of a YAML file and options; options win. What the values must be, Belay itself says."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from services.gateway.cli.outcome import usage
-from shared.messages.base import Fault
-from shared.safe_yaml import BadYaml, load
+from services.gateway.cli.outcome import fault, usage
+
+if TYPE_CHECKING:
+    from shared.messages.base import Fault
 
 STAGE_HELP = (
     "name[:take[:max_parallel[:soak]]], such as canary:1::30s, half:50%:10 or rest; rest? may take no site; "
@@ -23,6 +26,8 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def read_spec(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises a usage error that says where it cannot be read."""
+    from shared.safe_yaml import BadYaml, load  # options alone need no YAML
+
     try:
         found = load(path.read_bytes())
     except OSError as error:
@@ -50,7 +55,7 @@ def pairs(values: Iterable[str], option: str) -> dict[str, str]:
     """`label=value` options as a mapping. Raises a usage error that names every one that is not such a pair."""
     split = [(value, *value.partition("=")) for value in values]
     faults = [
-        Fault(code="invalid_field", field=option, message="must be LABEL=VALUE, such as region=north", value=whole)
+        fault("invalid_field", option, "must be LABEL=VALUE, such as region=north", whole)
         for whole, key, equals, value in split
         if not (key and equals and value)
     ]
@@ -80,7 +85,7 @@ def _by_place(rest: str, text: str, faults: list[Fault]) -> dict[str, Any]:
     """`50%:10:5m`: what is left out stays at its default."""
     parts = [part.strip() for part in rest.split(":")]
     if len(parts) > len(STAGE_VALUES):
-        faults.append(Fault(code="invalid_field", field="--stage", message="has more than four parts", value=text))
+        faults.append(fault("invalid_field", "--stage", "has more than four parts", text))
     stage: dict[str, Any] = {field: value for field, value in zip(STAGE_VALUES.values(), parts, strict=False) if value}
     return _soaked(stage, text, faults)
 
@@ -97,7 +102,7 @@ def _by_keys(rest: str, text: str, faults: list[Fault]) -> dict[str, Any]:
         else:
             known = ", ".join((*STAGE_VALUES, *STAGE_LISTS))
             message = f"{part.strip()!r} must be KEY=VALUE with one of {known}"
-            faults.append(Fault(code="invalid_field", field="--stage", message=message, value=text))
+            faults.append(fault("invalid_field", "--stage", message, text))
     if "labels" in stage:
         stage["labels"] = pairs(stage["labels"], "--stage … label")
     return _soaked(stage, text, faults)
@@ -112,7 +117,7 @@ def _soak(soak: str, text: str, faults: list[Fault]) -> int | None:
     seconds = duration(soak)
     if seconds is None:
         message = f"the soak time {soak!r} must be a number of seconds, or one with s, m, h or d behind it"
-        faults.append(Fault(code="invalid_field", field="--stage", message=message, value=text))
+        faults.append(fault("invalid_field", "--stage", message, text))
     return seconds
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.live import Live
 from rich.text import Text
 
 from services.gateway.cli.board import at_rest, board, lines
@@ -34,6 +33,8 @@ def show(screen: Screen, seen: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def show_live(screen: Screen, seen: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """One table that changes in its place."""
+    from rich.live import Live  # on a terminal only
+
     view: dict[str, Any] = {}
     with Live(console=screen.out, auto_refresh=False, vertical_overflow="crop") as live:
         for view in seen:

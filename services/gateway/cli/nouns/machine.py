@@ -12,7 +12,7 @@ import typer
 
 from services.gateway.cli.outcome import CliError, Status, failed, usage
 from services.gateway.cli.screen import Column, size
-from services.gateway.cli.session import Session, at
+from services.gateway.cli.session import Session
 from shared.embedded import __main__ as embedded
 from shared.embedded import stack
 from shared.embedded.home import Home
@@ -111,11 +111,3 @@ def status(session: Session) -> None:
     session.screen.table(found, COLUMNS, f"nothing runs in {session.home}: `belay up`")
     if not found or any(one["state"] != "RUNNING" for one in found):
         raise typer.Exit(Status.FAILED)
-
-
-def command(session: Session, command_id: Annotated[str, typer.Argument(metavar="COMMAND", help="Its id.")]) -> None:
-    """What became of a command: sent, accepted or rejected. Exit status 1 if it was rejected."""
-    answer = session.get(at("/v1/commands/{}", command_id))
-    session.screen.card(answer, ("command_id", "type", "state", "result", "faults", "actor", ("sent", "sent_at")))
-    if answer["state"] == "rejected":
-        raise failed(f"command {command_id} was rejected")

@@ -7,10 +7,9 @@ import typer
 
 from services.gateway.cli.feed import Feed, views
 from services.gateway.cli.noun import Noun
-from services.gateway.cli.outcome import CliError, Status
+from services.gateway.cli.outcome import CliError, Status, fault
 from services.gateway.cli.screen import Column, size
 from services.gateway.cli.session import Session, at
-from shared.messages.base import Fault
 
 app = Noun("Releases: publish a bundle, look at what there is, take one out of use.")
 
@@ -39,7 +38,7 @@ def publish_one(session: Session, bundle: Path, feed: Feed) -> dict[str, Any]:
         sha256 = session.upload(bundle)["result"]["bundle_sha256"]
         *_, outcome = views(session, at("/v1/bundles/{}", sha256), lambda view: view["state"] != "validating", feed)
     if outcome["state"] == "rejected":
-        faults = tuple(Fault.model_validate(fault) for fault in outcome["faults"])
+        faults = tuple(fault(**found) for found in outcome["faults"])
         message, advice = f"{bundle}: the catalog rejected this bundle", "correct them and build the bundle again"
         raise CliError(Status.FAILED, message, advice=advice, code="release_rejected", faults=faults)
     session.screen.note(f"{outcome['app']} {outcome['version']} is available")

@@ -2,7 +2,7 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,9 +11,10 @@ from services.gateway.cli.noun import Noun
 from services.gateway.cli.outcome import CliError
 from services.gateway.cli.screen import NOTHING, Column
 from services.gateway.cli.session import Session, at
-from services.gateway.cli.site_file import at_line, read_sites, scalar
-from shared.messages.base import Fault
-from shared.messages.strategy import BATCH, Site
+
+if TYPE_CHECKING:
+    from shared.messages.base import Fault
+    from shared.messages.strategy import Site
 
 app = Noun("Sites: register, import, look at and remove what is upgraded as one.")
 
@@ -73,6 +74,8 @@ def register(
     simplex: Annotated[bool, typer.Option(help="Always apply here, never roll back to a revision.")] = False,
 ) -> None:
     """Add a site, or replace what is known of it."""
+    from services.gateway.cli.site_file import scalar
+
     params = {key: scalar(value) for key, value in spec.pairs(param, "--param").items()}
     site = {"name": name, "group": group, "labels": spec.pairs(label, "--label"), "driver": driver, "params": params}
     answer = session.command("POST", "/v1/sites", {"sites": [site | {"managed": managed, "simplex": simplex}]})
@@ -88,6 +91,8 @@ def import_sites(
 ) -> None:
     """Register all sites of a file: CSV with the columns name, group, driver, managed, simplex, label.KEY and
     param.KEY, or a YAML list with the same fields as the API. A faulty file is refused whole, with every fault."""
+    from services.gateway.cli.site_file import read_sites  # YAML, and the models of a site
+
     rows = read_sites(file)
     if not check:
         if create_groups:
@@ -104,7 +109,9 @@ def create_missing_groups(session: Session, wanted: set[str]) -> None:
         session.command("POST", "/v1/groups", {"name": name})
 
 
-def _send(session: Session, rows: list[tuple[int, Site]]) -> None:
+def _send(session: Session, rows: "list[tuple[int, Site]]") -> None:
+    from shared.messages.strategy import BATCH
+
     with session.screen.progress("registering", len(rows)) as advance:
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
@@ -115,7 +122,7 @@ def _send(session: Session, rows: list[tuple[int, Site]]) -> None:
             advance(len(batch))
 
 
-def _with_lines(error: CliError, batch: list[tuple[int, Site]], sent: int) -> CliError:
+def _with_lines(error: CliError, batch: "list[tuple[int, Site]]", sent: int) -> CliError:
     """The refusal of a batch in terms of the file: its third site is the one on line 1,204."""
     faults = tuple(_placed(fault, batch) for fault in error.faults)
     before = f"; the {sent} sites before line {batch[0][0]} are registered" if sent else "; no site was registered"
@@ -123,7 +130,9 @@ def _with_lines(error: CliError, batch: list[tuple[int, Site]], sent: int) -> Cl
     return CliError(error.status, error.message + before, advice=advice, code=error.code, faults=faults)
 
 
-def _placed(fault: Fault, batch: list[tuple[int, Site]]) -> Fault:
+def _placed(fault: "Fault", batch: "list[tuple[int, Site]]") -> "Fault":
+    from services.gateway.cli.site_file import at_line
+
     head, _, rest = fault.field.partition(".")
     index, _, field = rest.partition(".")
     if head != "sites" or not index.isdecimal() or int(index) >= len(batch):

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from services.gateway.cli import spec as specs
-from services.gateway.cli.outcome import usage
-from shared.messages.base import Fault
+from services.gateway.cli.outcome import fault, usage
 
 Many = list[str] | None
 
@@ -75,11 +74,7 @@ def refuse_gaps(spec: Mapping[str, Any]) -> None:
         "--version": (spec.get("version") or spec.get("type") == "rollback", "say which release to reach"),
         "--site, --group, --select or --all": (selected or spec.get("undo"), "say which sites take part"),
     }
-    faults = [
-        Fault(code="missing_field", field=option, message=message)
-        for option, (value, message) in needed.items()
-        if not value
-    ]
+    faults = [fault("missing_field", option, message) for option, (value, message) in needed.items() if not value]
     if faults:
         raise usage("these are missing", "give them as options, or in a file with --file", faults)
 
