@@ -12,11 +12,12 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError
 
 from shared import inbox
-from shared.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode
-from shared.errors import Unreadable, internal_fault, is_transient
+from shared.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode, stands_in
+from shared.errors import Unreadable, fault_of, is_transient
+from shared.fetching import fit_to_read
 from shared.inbox import Verdict
 from shared.ledger import Ledger, Slice, Turn
 from shared.messages import REGISTRY
@@ -48,6 +49,9 @@ class Linger:
 
 
 AT_ONCE = Linger()
+
+UNREADABLE = (CorruptRecordException, ValueError, IndexError, OverflowError)
+"""What aiokafka raises over a record that it cannot read, such as one with a header whose name is no UTF-8."""
 
 
 @dataclass(slots=True)
@@ -126,7 +130,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             fetch_min_bytes=linger.bytes,
             fetch_max_wait_ms=linger.ms,
             metadata_max_age_ms=30_000,
+            check_crcs=False,  # it is done where records are made fit to be read
         )
+        self._fitting = fit_to_read(self._kafka, settings.unpacked_max)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -158,9 +164,25 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await pause(wait)
 
     async def _poll(self) -> list[Stretch]:
-        polled = await self._kafka.getmany(timeout_ms=500, max_records=self._settings.poll_records)
+        try:
+            polled = await self._kafka.getmany(timeout_ms=500, max_records=self._settings.poll_records)
+        except UNREADABLE as error:
+            if self._fitting.careful:
+                raise
+            self._look_closer(error)
+            return []
         stretches = (self._ours(partition, records) for partition, records in polled.items())
         return [stretch for stretch in stretches if stretch is not None]
+
+    def _look_closer(self, error: Exception) -> None:
+        """Something among what was fetched cannot be read: fetch all anew, and look into every record from now on.
+
+        Costs a hundredth of a step, so it is not done before it must be.
+        """
+        log.warning("records cannot be read; looking closer", action="look_closer", error=repr(error)[:200])
+        self._fitting.careful = True
+        for partition, owned in self._owned.items():
+            self._kafka.seek(partition, owned.next_offset)
 
     def _ours(self, partition: TopicPartition, records: list[Record]) -> Stretch | None:
         """Only what is ours and not yet read: aiokafka may return records before the seek or after a loss."""
@@ -270,7 +292,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._settle(second)
             else:
                 log.exception("a record goes to the dead letters", action="dead_letter", topic=batch[0].partition.topic)
-                await self._turn(batch, dead=internal_fault(error))
+                await self._turn(batch, dead=fault_of(error))
 
     async def _turn(self, batch: list[Stretch], dead: Fault | None = None) -> None:
         slices = [stretch.slice for stretch in batch]
@@ -304,7 +326,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         kind = REGISTRY.get(attributes.get("ce_type", ""))
         if kind and kind.TYPE not in self._handlers and not kind.IS_COMMAND:
             return None
-        return None if self._skips is not None and self._skips(attributes) else decode(record, attributes)
+        if self._skips is not None and not stands_in(record) and self._skips(attributes):
+            return None
+        return decode(record, attributes)
 
     async def _handle(self, turn: Turn, kind: str, group: list[Envelope[Message]]) -> None:
         handler = self._handlers[kind]

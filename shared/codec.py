@@ -5,6 +5,7 @@ Small because it is on the hot path; the CloudEvents SDK, some 20 times slower, 
 
 import os
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from shared.errors import Unreadable
 from shared.ids import new_id as new_id  # noqa: PLC0414  read from here by everybody
 from shared.messages import REGISTRY
 from shared.messages.base import ErrorCode, Fault, Message, faults_of
+from shared.topics import LIVE
 
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 Headers = list[tuple[str, bytes | None]]
@@ -25,9 +27,6 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """The escape of NUL in JSON, but not a backslash followed by u0000."""
 
 _ID = re.compile(r"[!-~]{1,200}")
-
-MAX_BODY = 1_000_000
-"""Bytes; Kafka's own default limit for a record is 1 MiB."""
 
 
 class Record(Protocol):
@@ -113,6 +112,13 @@ def header(record: Record, name: str) -> str:
     return ""
 
 
+UNREADABLE_MARK = f"belay-unreadable-{secrets.token_hex(16)}"
+"""The header of a record that stands for bytes which are none (shared/unpacking.py), with the reason. No client can
+know the name: it is another one in each process."""
+
+BATCH_MARK = "belay_dlq_batch"
+"""The header of a dead letter that is a whole batch of records, with their offsets: its body is the batch as it was."""
+
 DEAD_LETTER_MARKS = ("belay_dlq_code", "belay_dlq_reason", "belay_dlq_origin")
 """What is added to the headers of a record that is put aside, at their end."""
 
@@ -123,7 +129,8 @@ def as_dead_letter(record: Record, topic: str, faults: Sequence[Fault]) -> Heade
     origin = f"{topic}/{record.partition}/{record.offset}"
     marks = (faults[0].code, reason[:2_000], origin)
     values = (mark.encode(errors="replace") for mark in marks)
-    return [*record.headers, *zip(DEAD_LETTER_MARKS, values, strict=True)]
+    own = [pair for pair in record.headers if pair[0] != UNREADABLE_MARK]
+    return [*own, *zip(DEAD_LETTER_MARKS, values, strict=True)]
 
 
 def as_it_was(record: Record) -> Headers:
@@ -152,15 +159,23 @@ def attributes_of(record: Record) -> Attributes:
     return {name.lower(): value.decode(errors="replace") for name, value in record.headers if value}
 
 
+def stands_in(record: Record) -> bool:
+    """Whether it is no record that somebody sent, but stands for bytes that cannot be read as one."""
+    return bool(record.headers) and record.headers[0][0] == UNREADABLE_MARK
+
+
 def decode(record: Record, attributes: Attributes | None = None) -> Envelope[Message]:
     """The message in a record; its attributes, where they were looked at before.
 
     Raises Unreadable with every fault found: no id, unknown type or version, too large, not JSON, wrong fields.
     """
+    if stands_in(record):
+        message = (record.headers[0][1] or b"").decode()
+        raise Unreadable(Fault(code=ErrorCode.UNREADABLE, field="", message=message))
     attributes = attributes or attributes_of(record)
     kind = _class_of(record.topic, attributes)
     body = record.value or b""
-    if faults := _unfit(body):
+    if faults := _unfit(body, LIVE[kind.TOPIC].max_body):
         raise Unreadable(*faults)
     try:
         # An event may say more than we know, at any depth: its producer may be newer. A command must not.
@@ -188,11 +203,11 @@ def _class_of(topic: str, attributes: Attributes) -> type[Message]:
     raise Unreadable(*faults)
 
 
-def _unfit(body: bytes) -> list[Fault]:
+def _unfit(body: bytes, limit: int) -> list[Fault]:
     """What is wrong with a body before it is parsed."""
     faults = []
-    if len(body) > MAX_BODY:
-        message = f"the body has {len(body)} bytes; at most {MAX_BODY} are taken"
+    if len(body) > limit:
+        message = f"the body has {len(body)} bytes; at most {limit} are taken"
         faults.append(Fault(code=ErrorCode.UNREADABLE, field="", message=message))
     if b"\\u0000" in body and _NUL.search(body):
         message = "text must not hold the character NUL; PostgreSQL cannot keep it"

@@ -22,8 +22,26 @@ class Unreadable(BelayError):
         return self.faults[0].code
 
 
+class TooLarge(BelayError):
+    """A message that its topic does not take. What was to be told by it is undone, as its cause is told."""
+
+    def __init__(self, kind: str, subject: str, size: int, limit: int) -> None:
+        self.kind, self.subject, self.size, self.limit = kind, subject, size, limit
+        super().__init__(f"{kind} of {subject[:100]!r} would have {size} bytes; its topic takes {limit}")
+
+    @property
+    def fault(self) -> Fault:
+        """What the sender of its cause learns."""
+        return Fault(code=ErrorCode.TOO_LARGE, field="", message=f"{self}; ask for less at once", value=self.size)
+
+
 class Fenced(BelayError):
     """Somebody else owns these partitions or jobs by now; the transaction must not commit."""
+
+
+def fault_of(error: BaseException) -> Fault:
+    """What the sender of a message learns when its handler broke."""
+    return error.fault if isinstance(error, TooLarge) else internal_fault(error)
 
 
 def internal_fault(error: BaseException) -> Fault:

@@ -9,7 +9,7 @@ from typing import Any
 from shared.codec import Envelope, Record, header, is_id, readable
 from shared.ledger import SQL, Turn
 from shared.messages import REGISTRY
-from shared.messages.base import Command, CommandAccepted, CommandRejected, ErrorCode, Fault
+from shared.messages.base import Command, CommandAccepted, CommandRejected, ErrorCode, Fault, count_of, listed
 
 Answer = CommandAccepted | CommandRejected
 _ANSWERS = uuid.UUID("6f0c5a52-52a5-4f0e-8e57-0f2f4d3c9b11")
@@ -114,7 +114,7 @@ async def answer_unreadable(turn: Turn, record: Record, faults: tuple[Fault, ...
         command_type=readable(header(record, "ce_type")),
         about=readable((record.key or b"").decode(errors="replace")),
         code=faults[0].code,
-        faults=faults,
+        **_bounded(faults),
     )
     turn.emit(reply, sequence=1, message_id=_answer_id(reply), correlation_id=command_id)
     if known is None:
@@ -130,8 +130,14 @@ def _answer(envelope: Envelope[Command], verdict: Verdict) -> Answer:
         answer = _class(command.OWNER, "command_accepted")(**facts, result=verdict.result)
     else:
         code = verdict.faults[0].code
-        answer = _class(command.OWNER, "command_rejected")(**facts, code=code, faults=verdict.faults)
+        answer = _class(command.OWNER, "command_rejected")(**facts, code=code, **_bounded(verdict.faults))
     return answer
+
+
+def _bounded(faults: Sequence[Fault]) -> dict[str, Any]:
+    """So that the answer fits its topic, whatever a service found: 100,000 sites that do not exist are one refusal."""
+    shown = listed(faults)
+    return {"faults": shown, "faults_count": count_of(shown) if len(shown) < count_of(shown) else 0}
 
 
 def _refuse_reuse(turn: Turn, envelope: Envelope[Command]) -> None:

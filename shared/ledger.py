@@ -13,12 +13,16 @@ from typing import Any
 
 import asyncpg
 
-from shared.codec import Envelope, Headers, encode, new_id, new_trace
+from shared.codec import Envelope, Headers, encode, new_id, new_trace, readable
 from shared.db import Connection, Pool, Queries, columns
-from shared.errors import Fenced
+from shared.errors import Fenced, TooLarge
 from shared.messages.base import Message
-from shared.parcels import Outgoing, parcels
+from shared.parcels import Outgoing, batch_bytes, pack, parcels, record_bytes, unpack
+from shared.topics import LIVE
 from shared.wakeup import Wakeup
+
+BODY_LIMITS = {name: topic.max_body for name, topic in LIVE.items()}
+"""A body below it fits, whatever its headers are: nothing else is counted in most cases."""
 
 SQL = Queries(Path(__file__).with_name("ledger_queries.sql"))
 
@@ -54,6 +58,24 @@ class Job:
     payload: dict[str, Any]
 
 
+def _check_size(message: Message, size: int) -> None:
+    if size > (limit := LIVE[message.TOPIC].max_bytes):
+        raise TooLarge(message.TYPE, message.subject, size, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRecord:
+    """A record that Kafka refused for good, as people see it; kept whole. `bytes` are of key, headers and body."""
+
+    id: int
+    topic: str
+    type: str
+    subject: str
+    bytes: int
+    reason: str
+    refused_at: datetime
+
+
 @dataclass(slots=True)
 class Turn:
     """One transaction's worth of work. Collects what to emit and writes it at the end, one round trip a kind."""
@@ -84,6 +106,8 @@ class Turn:
 
         `sequence` is that of the aggregate (rising by one, kept in its row); `cause` hands on correlation and trace.
         A `message_id` derived from the work makes a repeated emission recognisable.
+
+        Raises TooLarge for what its topic does not take: found here, its cause can still be told.
         """
         envelope = Envelope(
             data=message,
@@ -96,12 +120,26 @@ class Turn:
             traceparent=cause.trace if cause else new_trace(),
             actor=actor or (cause.actor if cause else ""),
         )
-        self.outbox.append((message.TOPIC, *encode(envelope)))
+        key, headers, body = encode(envelope)
+        if len(body) > BODY_LIMITS[message.TOPIC]:
+            _check_size(message, batch_bytes(key, headers, body))
+        self.outbox.append((message.TOPIC, key, headers, body))
         return envelope.id
 
     def emit_raw(self, topic: str, key: bytes | None, headers: Headers, payload: bytes | None) -> None:
         """Send a record as it is (dead letters)."""
         self.outbox.append((topic, key, headers, payload))
+
+    async def replay_refused(self, ids: Sequence[int]) -> set[int]:
+        """Put records that Kafka refused back into the outbox, in their order; the ids that were there."""
+        rows = await SQL.fetch(self.conn, "take_refused", ids=list(ids))
+        for row in sorted(rows, key=lambda row: row["id"]):
+            self.outbox.extend(unpack(row["parcel"]))
+        return {row["id"] for row in rows}
+
+    async def drop_refused(self, ids: Sequence[int]) -> set[int]:
+        """Forget records that Kafka refused; the ids that were there."""
+        return {row["id"] for row in await SQL.fetch(self.conn, "take_refused", ids=list(ids))}
 
     def set_timer(self, kind: str, key: str, due_at: datetime, **payload: Any) -> None:
         """Have the handler of `kind` called at `due_at` or soon after; replaces the timer of that kind and key."""
@@ -159,6 +197,22 @@ class Turn:
             await SQL.run(self.conn, "put_timers", kinds=kinds, keys=keys, dues=dues, payloads=payloads)
 
 
+async def put_aside(conn: Connection, refused: Sequence[tuple[Outgoing, str]]) -> None:
+    """Keep records that Kafka refused for good, each with the reason."""
+    rows = [
+        (record[0], *_named(record[2]), record_bytes(*record[1:]), reason, pack([record])) for record, reason in refused
+    ]
+    topics, types, subjects, sizes, reasons, packed = columns(rows, 6)
+    named = {"topics": topics, "types": types, "subjects": subjects, "sizes": sizes}
+    await SQL.run(conn, "put_refused", **named, reasons=reasons, parcels=packed, now=datetime.now(UTC))
+
+
+def _named(headers: Headers) -> tuple[str, str]:
+    """Type and subject of the message, as text that PostgreSQL can keep."""
+    texts = {name: readable((value or b"").decode(errors="replace")) for name, value in headers}
+    return texts.get("ce_type", ""), texts.get("ce_subject", "")
+
+
 class Ledger:
     """Opens turns on a service's database and wakes whoever waits for what they left behind."""
 
@@ -204,6 +258,12 @@ class Ledger:
         """Move a partition by hand, when the log itself was lost."""
         async with self.pool.acquire() as conn:
             await SQL.run(conn, "reset_partition", topic=topic, part=part, epoch=epoch, next_offset=next_offset)
+
+    async def refused(self, after: int = 0, limit: int = 1_000) -> list[RefusedRecord]:
+        """Records that Kafka refused for good, by their ids, those above `after`."""
+        async with self.pool.acquire() as conn:
+            rows = await SQL.fetch(conn, "list_refused", after=after, limit=limit)
+        return [RefusedRecord(**row) for row in rows]
 
     async def claim(self, queue: str, owner: str, limit: int, lease_seconds: float) -> list[Job]:
         """Up to 2 x `limit` jobs that wait or whose worker fell silent, claimed for `lease_seconds`."""

@@ -30,6 +30,19 @@ create table outbox (
 alter table outbox alter column parcel set storage external; -- compressed already
 create index outbox_by_shard on outbox (shard, id);
 
+create table refused_record (
+    -- What Kafka refused for good, kept whole. It holds nobody up; a person sends it again or drops it.
+    id bigint generated always as identity primary key,
+    topic text not null,
+    type text not null, -- of the message, '' when it has none
+    subject text not null,
+    bytes integer not null, -- of key, headers and body
+    reason text not null,
+    refused_at timestamptz not null,
+    parcel bytea not null -- the record, packed (shared/parcels.py)
+);
+alter table refused_record alter column parcel set storage external; -- compressed already
+
 create table timer (
     -- Something to do at a time: a restart loses none.
     kind text not null,

@@ -46,6 +46,23 @@ delete from outbox where id = any(:ids::bigint[]);
 -- name: count_outbox
 select coalesce(sum(records), 0) from outbox;
 
+-- name: put_refused
+insert into refused_record (topic, type, subject, bytes, reason, refused_at, parcel)
+select topic, type, subject, bytes, reason, :now::timestamptz, parcel
+from unnest(:topics::text[], :types::text[], :subjects::text[], :sizes::int[], :reasons::text[], :parcels::bytea[])
+    with ordinality as r (topic, type, subject, bytes, reason, parcel, position)
+order by position;
+
+-- name: list_refused
+select id, topic, type, subject, bytes, reason, refused_at from refused_record where id > :after order by id limit :limit;
+
+-- name: take_refused
+-- Off the table for good: to be sent again in the same transaction, or to be forgotten.
+delete from refused_record where id = any(:ids::bigint[]) returning id, topic, bytes, parcel;
+
+-- name: count_refused
+select count(*) from refused_record;
+
 -- name: try_shards
 -- Each shard that we own from now on, until the connection ends.
 select shard from unnest(:shards::int[]) as s (shard)

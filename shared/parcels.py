@@ -20,6 +20,25 @@ _DECODER = msgspec.msgpack.Decoder(list[tuple[str, bytes | None, list[tuple[str,
 _ENCODER = msgspec.msgpack.Encoder()
 
 
+RECORD_OVERHEAD = 61 + 5 + 1 + 10 + 5 + 3 * 5
+"""Bytes that Kafka adds to a record alone in its batch: the batch's head; the record's length, attributes, time and
+offset, and the lengths of key, value and headers, each at its longest (KIP-98)."""
+
+HEADER_OVERHEAD = 2 * 5
+"""The lengths of a header's name and value, at their longest."""
+
+
+def record_bytes(key: bytes | None, headers: Headers, body: bytes | None) -> int:
+    """Of key, headers and body."""
+    in_headers = sum(len(name.encode(errors="replace")) + len(value or b"") for name, value in headers)
+    return len(key or b"") + in_headers + len(body or b"")
+
+
+def batch_bytes(key: bytes | None, headers: Headers, body: bytes | None) -> int:
+    """The most that the record takes of a topic's `max.message.bytes`, as Kafka counts it."""
+    return record_bytes(key, headers, body) + RECORD_OVERHEAD + HEADER_OVERHEAD * len(headers)
+
+
 def shard_of(key: bytes | None) -> int:
     """The outbox shard of a key: the same for ever, so that records of one key keep their order."""
     return zlib.crc32(key or b"") % SHARDS
@@ -44,6 +63,11 @@ def pack(records: Sequence[Outgoing]) -> bytes:
 def unpack(parcel: bytes) -> list[Outgoing]:
     """The inverse of `pack`."""
     return _DECODER.decode(lz4.block.decompress(parcel))
+
+
+def unpacked_bytes(parcel: bytes) -> int:
+    """How large it is once it is unpacked; lz4's blocks begin with it."""
+    return int.from_bytes(parcel[:4], "little")
 
 
 def _chunks(records: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:

@@ -13,13 +13,19 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
 
-from shared.topics import TOPICS
+from shared.topics import UNPACKED_BYTES, topics
 
 SERVICES = ("catalog", "deployer", "strategy_orchestrator", "notifier", "gateway")
 """The services that own tables, each under a role and schema of its own name."""
 
 DATABASE = "belay"
+
+LIMIT = "max.message.bytes"
+OF_THE_TOPIC = 1
+"""Where a setting comes from, as Kafka describes it: the topic's own (DYNAMIC_TOPIC_CONFIG)."""
 
 
 def service_dsn(admin_dsn: str, service: str, home: Path, database: str = DATABASE) -> str:
@@ -30,15 +36,27 @@ def service_dsn(admin_dsn: str, service: str, home: Path, database: str = DATABA
     return urlunsplit(parts._replace(netloc=f"{login}@{host}", path=f"/{quote(database)}"))
 
 
-async def provision(kafka: str, admin_dsn: str, home: Path, prefix: str = "belay.", database: str = DATABASE) -> None:
-    """Create what is missing; what exists stays as it is (role passwords are set anew)."""
-    await create_topics(kafka, prefix)
+async def provision(
+    kafka: str,
+    admin_dsn: str,
+    home: Path,
+    prefix: str = "belay.",
+    database: str = DATABASE,
+    unpacked_max: int = UNPACKED_BYTES,
+) -> None:
+    """Create what is missing; what exists stays, but topics take records as large as they must (role passwords are
+    set anew)."""
+    await create_topics(kafka, prefix, unpacked_max)
     await create_database(admin_dsn, database)
     await create_schemas(admin_dsn, home, database)
 
 
-async def create_topics(kafka: str, prefix: str) -> None:
-    """Create the topics of topics.py that are not there."""
+async def create_topics(kafka: str, prefix: str, unpacked_max: int = UNPACKED_BYTES) -> None:
+    """Create the topics of topics.py that are not there; those that are there take records as large as they must.
+
+    Raises KafkaError when Kafka refuses it.
+    """
+    wanted = topics(unpacked_max).values()
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
@@ -46,13 +64,33 @@ async def create_topics(kafka: str, prefix: str) -> None:
         replicas = min(3, len((await admin.describe_cluster())["brokers"]))
         missing = [
             NewTopic(prefix + t.name, t.partitions, replicas, topic_configs=t.config)
-            for t in TOPICS.values()
+            for t in wanted
             if prefix + t.name not in there
         ]
         if missing:
             await admin.create_topics(missing)
+        await _widen(admin, {prefix + t.name: t.max_bytes for t in wanted if prefix + t.name in there})
     finally:
         await admin.close()
+
+
+async def _widen(admin: AIOKafkaAdminClient, sizes: dict[str, int]) -> None:
+    """Raise the limit of those topics whose limit is lower; all other settings stay as their operator has them."""
+    if not sizes:
+        return
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in sizes])
+    found = [resource for answer in answers for resource in answer.resources]
+    changes = [
+        ConfigResource(ConfigResourceType.TOPIC, name, {**own, LIMIT: str(sizes[name])})
+        for _, _, _, name, settings in found
+        if int({setting[0]: setting[1] for setting in settings}[LIMIT]) < sizes[name]
+        # Kafka takes the whole list of a topic's own settings: what is left out goes back to its default.
+        for own in [{setting[0]: setting[1] for setting in settings if setting[3] == OF_THE_TOPIC}]
+    ]
+    outcomes = await admin.alter_configs(changes) if changes else ()
+    for code, message, *_ in (resource for outcome in outcomes for resource in outcome.resources):
+        if code:
+            raise for_code(code)(message)
 
 
 async def create_database(admin_dsn: str, database: str = DATABASE) -> None:
@@ -113,7 +151,9 @@ def main() -> None:
     environment = os.environ
     home = Path(environment.get("BELAY_HOME", ".belay"))
     prefix = environment.get("BELAY_TOPIC_PREFIX", "belay.")
-    asyncio.run(provision(environment["BELAY_KAFKA"], environment["BELAY_POSTGRES_ADMIN"], home, prefix))
+    unpacked_max = int(environment.get("BELAY_UNPACKED_MAX", UNPACKED_BYTES))
+    servers = (environment["BELAY_KAFKA"], environment["BELAY_POSTGRES_ADMIN"])
+    asyncio.run(provision(*servers, home, prefix, unpacked_max=unpacked_max))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 One relay owns a shard through an advisory lock that lives as long as its connection. The same connection reads and
 deletes, so a relay that lost it can delete nothing. Between send and delete a crash sends again: consumers know such
 records by sequence or id.
+
+A record that Kafka refuses for good (refusals.py) goes to a table of its own in the transaction that takes it off the
+outbox, and all others are sent in order.
 """
 
 import asyncio
@@ -22,8 +25,9 @@ from aiokafka.partitioner import DefaultPartitioner
 from shared.bus import start_whole
 from shared.db import Connection, Pool
 from shared.errors import is_transient
-from shared.ledger import SQL
-from shared.parcels import SHARDS, Outgoing, unpack
+from shared.ledger import SQL, put_aside
+from shared.parcels import SHARDS, Outgoing, unpack, unpacked_bytes
+from shared.refusals import refused_for_good
 from shared.retrying import back_offs, pause
 from shared.settings import Settings
 from shared.wakeup import Wakeup
@@ -32,6 +36,9 @@ log = structlog.get_logger()
 
 PARCELS = 100
 """Sent in one go; each holds up to some hundred records."""
+
+UNPACKED_AT_ONCE = 32_000_000
+"""Bytes. Of dead letters a parcel may have many megabytes."""
 
 STANDBY_SECONDS = 1.0
 """How often a replica that lacks a shard asks whether it has become free."""
@@ -54,21 +61,25 @@ class Relay:
             try:
                 await self._relay()
             except Exception as error:
+                if refused_for_good(error):
+                    continue  # put aside by now; but its producer would count on with a gap, which Kafka refuses
                 if not isinstance(error, KafkaError) and not is_transient(error):
                     raise
                 waits = back_offs() if self.sent > before else waits
                 log.warning("the relay starts anew", action="relay_retry", error=repr(error)[:200])
                 await pause(next(waits))
 
-    async def _relay(self) -> None:
-        producer = AIOKafkaProducer(
+    def _producer(self, *, idempotent: bool) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka,
-            enable_idempotence=True,
+            enable_idempotence=idempotent,
             acks="all",
             max_batch_size=131_072,
-            max_request_size=2_000_000,
             request_timeout_ms=10_000,
         )
+
+    async def _relay(self) -> None:
+        producer = self._producer(idempotent=True)
         try:
             await start_whole(producer)
             async with self._pool.acquire() as conn:
@@ -92,7 +103,7 @@ class Relay:
             if len(mine) < SHARDS and self._filled.rings != rings:  # whoever owns the other shards cannot hear our bell
                 rings = self._filled.rings
                 await SQL.fetch(conn, "call", channel=channel)
-            if await self._empty(conn, producer, mine) < PARCELS:
+            if not await self._empty(conn, producer, mine):
                 await self._filled.wait(self._settings.relay_fallback_ms / 1000)
 
     async def _take_over(self, conn: Connection, shards: Sequence[int]) -> list[int]:
@@ -108,14 +119,54 @@ class Relay:
         await conn.add_listener(channel, lambda *_: self._filled.pass_on())
         return channel
 
-    async def _empty(self, conn: Connection, producer: AIOKafkaProducer, shards: Sequence[int]) -> int:
-        """Send and delete what lies there, at most PARCELS; returns how many parcels it was."""
-        rows = await SQL.fetch(conn, "next_outbox", shards=shards, limit=PARCELS) if shards else []
-        if rows:
-            await self._send(producer, [record for row in rows for record in unpack(row["parcel"])])
+    async def _empty(self, conn: Connection, producer: AIOKafkaProducer, shards: Sequence[int]) -> bool:
+        """Send and delete what lies there, at most PARCELS; returns whether there may be more.
+
+        Raises the KafkaError of a record that was refused for good, once all is done about it.
+        """
+        found = await SQL.fetch(conn, "next_outbox", shards=shards, limit=PARCELS) if shards else []
+        if rows := list(_at_once(found)):
+            try:
+                await self._send(producer, [record for row in rows for record in unpack(row["parcel"])])
+            except Exception as error:
+                if refused_for_good(error):
+                    await self._sort_out(conn, rows)
+                raise
             await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
             self.sent += sum(row["records"] for row in rows)
-        return len(rows)
+        return len(found) == PARCELS or len(rows) < len(found)
+
+    async def _sort_out(self, conn: Connection, rows: Sequence[asyncpg.Record]) -> None:
+        """Send parcel by parcel, and record by record where one is refused; keep aside what is refused for good.
+
+        Some are sent a second time by it, as after a crash; without idempotence, for a refusal leaves a gap in that.
+        """
+        producer = self._producer(idempotent=False)
+        refused: list[tuple[Outgoing, str]] = []
+        try:
+            await start_whole(producer)
+            for row in rows:
+                refused += await self._refused_of(producer, unpack(row["parcel"]))
+        finally:
+            await producer.stop()
+        async with conn.transaction():
+            await put_aside(conn, refused)
+            await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
+        self.sent += sum(row["records"] for row in rows) - len(refused)
+        for (topic, *_), why in refused:
+            log.error("a record was refused for good and is kept aside", action="record_refused", topic=topic, why=why)
+
+    async def _refused_of(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[Outgoing, str]]:
+        """Send these; which of them are refused for good, and why."""
+        try:
+            await self._send(producer, records)
+        except Exception as error:
+            if not (why := refused_for_good(error)):
+                raise
+            if len(records) == 1:
+                return [(records[0], why)]
+            return [found for record in records for found in await self._refused_of(producer, [record])]
+        return []
 
     async def _send(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         """Send in order and wait for every acknowledgement. Raises KafkaError when one is not given."""
@@ -123,7 +174,20 @@ class Relay:
         for record in records:
             by_topic.setdefault(self._settings.topic_prefix + record[0], []).append(record)
         pending = [sent for topic, some in by_topic.items() for sent in await _send_topic(producer, topic, some)]
-        await asyncio.gather(*pending)
+        outcomes = await asyncio.gather(*pending, return_exceptions=True)
+        if errors := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
+            # A refusal first: what follows one in its partition fails only for that.
+            raise next(filter(refused_for_good, errors), errors[0])
+
+
+def _at_once(rows: Sequence[asyncpg.Record]) -> Iterator[asyncpg.Record]:
+    """The first of these parcels, as many as may be unpacked together."""
+    size = 0
+    for row in rows:
+        size += unpacked_bytes(row["parcel"])
+        if size > UNPACKED_AT_ONCE and size > unpacked_bytes(row["parcel"]):
+            return
+        yield row
 
 
 async def _send_topic(producer: AIOKafkaProducer, topic: str, records: Sequence[Outgoing]) -> list[Future[Any]]:

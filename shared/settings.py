@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.topics import UNPACKED_BYTES
+
 
 class Settings(BaseSettings):
     """Environment variables `BELAY_<FIELD>`."""
@@ -32,6 +34,9 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="address for health and metrics")
     http_port: int = Field(default=0, ge=0, le=65535, description="port for health and metrics; 0 = any free one")
     poll_records: int = Field(default=1000, ge=1, description="most records handled in one transaction")
+    unpacked_max: int = Field(
+        default=UNPACKED_BYTES, ge=2**20, le=64 * 2**20, description="most bytes of a batch of records once unpacked"
+    )
     relay_fallback_ms: int = Field(default=1000, ge=1, description="pause before the outbox is looked at unasked")
     session_timeout_ms: int = Field(default=6000, ge=1000, description="Kafka drops a silent replica after so long")
     lease_seconds: float = Field(default=10, gt=0, description="a claimed job returns to the queue after so long")

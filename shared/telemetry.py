@@ -27,6 +27,9 @@ class Metrics:
             "belay_consumer_lag", "Records not yet handled", ["topic", "partition"], registry=self.registry
         )
         self.outbox = Gauge("belay_outbox_depth", "Records not yet sent", registry=self.registry)
+        self.refused = Gauge(
+            "belay_records_refused", "Records that Kafka refused for good, kept aside", registry=self.registry
+        )
         self.jobs = Gauge("belay_jobs", "Jobs by queue and state", ["queue", "state"], registry=self.registry)
         self.up = Gauge("belay_up", "1 while the service runs", ["service"], registry=self.registry)
         self.up.labels(service).set(1)
@@ -38,6 +41,7 @@ class Metrics:
             self.lag.labels(topic, str(part)).set(records)
         async with pool.acquire() as conn:
             self.outbox.set(await SQL.value(conn, "count_outbox"))
+            self.refused.set(await SQL.value(conn, "count_refused"))
             for row in await SQL.fetch(conn, "count_jobs"):
                 self.jobs.labels(row["queue"], "waiting").set(row["waiting"])
                 self.jobs.labels(row["queue"], "claimed").set(row["claimed"])

@@ -19,6 +19,7 @@ class ProblemError(Exception):
         self.title: str = problem.get("title", f"HTTP {status}")
         self.detail: str = problem.get("detail", "")
         self._faults = problem.get("faults", ())
+        self.count: int = problem.get("faults_count") or len(self._faults)  # in all; not more than 100 are listed
         super().__init__(self.detail or self.title)
 
     @property

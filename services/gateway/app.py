@@ -66,7 +66,7 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
 def application(gateway: Gateway, requests: Requests, crowd: Crowd) -> web.Application:
     """The HTTP application: problems inside of the measuring, so that these too are counted."""
     middlewares = [requests.measure, problems.problems, crowd.admit]
-    app = web.Application(middlewares=middlewares, client_max_size=problems.MAX_BYTES)
+    app = web.Application(middlewares=middlewares, client_max_size=problems.MAX_SPEC_BYTES)
     app[GATEWAY] = gateway
     routes.add(app, ROUTES)
     app.router.add_get("/openapi.json", openapi.serve)

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from shared.codec import Headers
 from shared.errors import BelayError
+from shared.fetching import fit_to_read
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS, TOPICS
 
@@ -95,7 +96,9 @@ class DeadLetters:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
+            check_crcs=False,
         )
+        fit_to_read(kafka, self._settings.unpacked_max, careful=True)
         try:
             async with asyncio.timeout(SECONDS):
                 await kafka.start()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.messages.base import Event
+from shared.messages.base import Event, count_of
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
 from shared.messages.monitor import FailureRateHigh, StrategySilent
@@ -128,7 +128,7 @@ def _available(event: ReleaseAvailable, _: Names) -> Note:
 
 def _rejected(event: ReleaseRejected, _: Names) -> Note:
     what = event.file_name or event.bundle_sha256[:12]
-    more = f" (and {len(event.faults) - 1} more faults)" if len(event.faults) > 1 else ""
+    more = f" (and {count_of(event.faults) - 1} more faults)" if len(event.faults) > 1 else ""
     why = f": {event.faults[0].message}{more}" if event.faults else ""
     message, link = f"Bundle {what} was rejected{why}", f"/v1/bundles/{event.bundle_sha256}"
     return Note(Topic.ERROR, message, event.bundle_sha256, link, family="rejected", item=what)

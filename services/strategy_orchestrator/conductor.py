@@ -18,6 +18,7 @@ from services.strategy_orchestrator.reasons import why_now, why_waiting
 from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.strategies import operation_of
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE
+from services.strategy_orchestrator.telling import in_batches
 from shared.ledger import Turn
 from shared.messages.base import Event, Fault
 from shared.messages.deployer import OPERATIONS_AT_ONCE, Requested, RequestOperations
@@ -260,8 +261,7 @@ class Conductor:
     def _announce(self, score: Score) -> None:
         """One event per stage that moved, its steps in batches, and the strategy itself if it moved on."""
         at, now = self._turn.now, score.now
-        for start in range(0, len(score.steps), BATCH):
-            steps = tuple(score.steps[start : start + BATCH])
+        for steps in in_batches(score.steps):
             score.emit(self._turn, StepsChanged.model_construct(strategy_id=now.id, steps=steps, at=at))
         for was, stage in zip(score.was.stages, now.stages, strict=True):
             why = why_waiting(now, stage)

@@ -10,6 +10,7 @@ from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.planning import Plan, plan
 from services.strategy_orchestrator.store import NewStrategy
 from services.strategy_orchestrator.strategies import Candidate, Target, operation_of
+from services.strategy_orchestrator.telling import abridged
 from services.strategy_orchestrator.undoing import Undoing
 from shared.bus import Handlers
 from shared.codec import Envelope
@@ -139,6 +140,7 @@ async def _keep(
     turn: Turn, envelope: Envelope[Any], spec: StrategySpec, made: Plan, undone: OperationKind | None
 ) -> Verdict:
     strategy_id, left_out = envelope.id, len(made.excluded)
+    spec, unnamed = abridged(spec)
     why = Why(code="not_started", message="the strategy is ready and was not applied yet")
     new = NewStrategy(strategy_id, spec, operation_of(spec.type, spec.force, undone), why, envelope.actor, left_out)
     await store.insert_strategy(turn.conn, new, turn.now)
@@ -147,6 +149,7 @@ async def _keep(
     planned = StrategyPlanned(
         strategy_id=strategy_id,
         spec=spec,
+        names_left_out=unnamed,
         stages=tuple(made.stages),
         excluded=tuple(made.excluded[:EXCLUDED_SHOWN]),
         excluded_count=left_out,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from shared.errors import BelayError
-from shared.messages.base import Fault
+from shared.messages.base import Fault, listed
 
 MOST_FAULTS = 100
 """More would not help whoever must mend the bundle, and must fit into one message."""
@@ -14,7 +14,7 @@ class BundleRefused(BelayError):
     """A bundle that cannot be taken, with every fault found, and the app and version it seems to be of."""
 
     def __init__(self, faults: Iterable[Fault], app: str | None = None, version: str | None = None) -> None:
-        self.faults = tuple(faults)[:MOST_FAULTS]
+        self.faults = listed(tuple(faults))
         self.app = app
         self.version = version
         super().__init__("; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in self.faults))

@@ -5,6 +5,7 @@ A message class is declared once, in the module of its owner, and everything els
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -82,6 +83,37 @@ class Fault(Model):
     value: Any = Field(default=None, examples=["oslo-9"])
 
 
+MOST_FAULTS = 100
+"""The most that an answer lists; a person mends no more at once, and an answer must fit its topic."""
+
+_LONGEST = {"code": 100, "field": 500, "message": 1_000, "value": 200}
+"""Characters of a listed fault: with three bytes a character 100 of them are half of what a topic takes."""
+
+
+def listed(faults: Sequence[Fault]) -> tuple[Fault, ...]:
+    """As an answer lists them: the first MOST_FAULTS, none of them long, and how many more there are as a last one."""
+    total = count_of(faults)
+    known = faults if total == len(faults) else faults[:-1]
+    shown = tuple(map(_shortened, known[:MOST_FAULTS]))
+    if (more := total - len(shown)) <= 0:
+        return shown
+    message = f"and {more} more"
+    return (*shown, Fault(code=ErrorCode.MORE_FAULTS, field="", message=message, value=more))
+
+
+def count_of(faults: Sequence[Fault]) -> int:
+    """How many faults these are, also when `listed` left some out."""
+    last = faults[-1] if faults else None
+    if last is None or last.code != ErrorCode.MORE_FAULTS or not isinstance(last.value, int):
+        return len(faults)
+    return len(faults) - 1 + last.value
+
+
+def _shortened(fault: Fault) -> Fault:
+    texts = {name: _cut(getattr(fault, name), _LONGEST[name]) for name in ("code", "field", "message")}
+    return Fault(**texts, value=_short(fault.value))
+
+
 class CommandAccepted(Event):
     """The owner took the command and will act on it. The only answer besides `CommandRejected`."""
 
@@ -98,7 +130,8 @@ class CommandRejected(Event):
     command_type: str
     about: str
     code: str = Field(description="machine-readable reason, that of the first fault")
-    faults: tuple[Fault, ...]
+    faults: tuple[Fault, ...] = Field(description="at most 100; a last one of code `more_faults` says how many more")
+    faults_count: int = Field(default=0, description="how many there are in all; 0 = all are listed")
 
 
 class ErrorCode(StrEnum):
@@ -110,6 +143,8 @@ class ErrorCode(StrEnum):
     UNREADABLE = "unreadable"
     UNKNOWN_TYPE = "unknown_type"
     COMMAND_ID_REUSED = "command_id_reused"
+    TOO_LARGE = "too_large"
+    MORE_FAULTS = "more_faults"
     INTERNAL = "internal"
 
 
@@ -143,8 +178,11 @@ def _short(value: Any) -> Any:
     """A value fit for an answer: plain and short, so that a 100 MB field does not travel back."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 200 else text[:200] + "…"
+    return _cut(value if isinstance(value, str) else repr(value), _LONGEST["value"])
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _snake(name: str) -> str:

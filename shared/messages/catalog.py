@@ -77,7 +77,7 @@ class ReleaseRejected(Event):
     file_name: str = ""
     app: str | None = None
     version: str | None = None
-    faults: tuple[Fault, ...]
+    faults: tuple[Fault, ...] = Field(description="at most 100; a last one of code `more_faults` says how many more")
 
 
 class StorageMeasured(Event):

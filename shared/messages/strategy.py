@@ -332,6 +332,9 @@ class StrategyPlanned(Event):
 
     strategy_id: Identifier
     spec: StrategySpec
+    names_left_out: int = Field(
+        default=0, description="of sites, in `spec`, which names at most 1,000; the steps list every site"
+    )
     stages: tuple[StagePlan, ...]
     excluded: tuple[Excluded, ...] = Field(default=(), description="at most 1,000; `excluded_count` is exact")
     excluded_count: int = 0

@@ -19,10 +19,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from shared import provision
 from shared.codec import Envelope, decode, encode, new_id, new_trace
 from shared.errors import Unreadable
+from shared.fetching import fit_to_read
 from shared.messages.base import CommandAccepted, CommandRejected, Message
 from shared.service import Service, Wire, build
 from shared.settings import Settings
-from shared.topics import DEAD_LETTERS, TOPICS
+from shared.topics import DEAD_LETTERS, TOPICS, UNPACKED_BYTES
 from tests.support.patience import come
 
 M = TypeVar("M", bound=Message)
@@ -163,8 +164,9 @@ class World:
 async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
     """Topics, schemas, a producer and a watcher of every topic."""
     await asyncio.gather(provision.create_topics(kafka, topic_prefix), _schemas(database, tmp_path))
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", max_request_size=100_000_000)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50)
+    fit_to_read(consumer, UNPACKED_BYTES, careful=True)  # what the tests write no plain consumer can read
     await producer.start()
     await consumer.start()
     consumer.assign([TopicPartition(topic_prefix + t.name, p) for t in TOPICS.values() for p in range(t.partitions)])

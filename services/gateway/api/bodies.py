@@ -13,11 +13,13 @@ from shared.messages.base import ErrorCode, Fault, Model, faults_of
 M = TypeVar("M", bound=BaseModel)
 
 
-async def read_object(request: web.Request) -> dict[str, Any]:
+async def read_object(request: web.Request, most: int = MAX_BYTES) -> dict[str, Any]:
     """The JSON object in the body, {} for an empty one. Raises Problem 400 or 413, the latter without reading on."""
-    if (request.content_length or 0) > MAX_BYTES:
-        raise too_large(MAX_BYTES)
+    if (request.content_length or 0) > most:
+        raise too_large(most)
     raw = await request.read()
+    if len(raw) > most:  # sent in chunks
+        raise too_large(most)
     try:
         value = orjson.loads(raw) if raw else {}
     except orjson.JSONDecodeError as error:

@@ -10,16 +10,24 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
+from pydantic import Field
 
 from services.gateway.domain import http_status
 from shared.codec import new_id
 from shared.errors import is_transient
-from shared.messages.base import ErrorCode, Fault, Model
+from shared.messages.base import ErrorCode, Fault, Model, count_of, listed
+from shared.topics import LIVE
 
 log = structlog.get_logger()
 
+MOST_TOLD = 10
+"""Faults in the one line that tells of them all."""
+
 MAX_BYTES = 1_000_000
 """The most that a body may have, bundles excepted."""
+
+MAX_SPEC_BYTES = LIVE["strategy.commands"].max_body
+"""The most that the spec of a roll-out may have, which may name 100,000 sites."""
 
 CONTENT_TYPE = "application/problem+json"
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -36,7 +44,8 @@ class ProblemView(Model):
     status: int
     detail: str
     code: str
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = Field(default=(), description="at most 100; then one of code `more_faults`")
+    faults_count: int = Field(default=0, description="how many there are in all")
     instance: str | None = None
 
 
@@ -61,9 +70,11 @@ class Problem(Exception):
     @classmethod
     def of(cls, faults: Iterable[Fault], status: int | None = None) -> "Problem":
         """A refusal for these reasons (at least one); the first gives the code."""
-        listed = tuple(faults)
-        detail = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in listed)
-        return cls(status or http_status(listed[0].code), listed[0].code, detail, listed)
+        shown = listed(tuple(faults))
+        told = shown[:MOST_TOLD]
+        rest = [f"and {count_of(shown) - len(told)} more"] if len(told) < len(shown) else []
+        detail = "; ".join([*(f"{f.field}: {f.message}" if f.field else f.message for f in told), *rest])
+        return cls(status or http_status(shown[0].code), shown[0].code, detail, shown)
 
     @classmethod
     def because(cls, code: str, message: str, field: str = "", value: object = None) -> "Problem":
@@ -79,6 +90,7 @@ class Problem(Exception):
             "detail": _sendable(self.detail),
             "code": self.code,
             "faults": [{name: _sendable(value) for name, value in fault} for fault in self.faults],
+            "faults_count": count_of(self.faults),
         }
         body = orjson.dumps(facts | ({"instance": instance} if instance else {}), default=str)
         return web.Response(body=body, status=self.status, content_type=CONTENT_TYPE, headers=self.headers)
@@ -127,7 +139,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def _of_aiohttp(error: web.HTTPException, request: web.Request) -> Problem:
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return too_large(MAX_BYTES)
+        return too_large(MAX_SPEC_BYTES)
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         message = f"{error.method} is not possible here, only {allowed}"

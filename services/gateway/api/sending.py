@@ -12,13 +12,14 @@ import time
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import orjson
 from aiohttp import web
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from services.gateway.api.bodies import formed, hidden_faults, read_object, without
 from services.gateway.api.commands import CommandAnswer
 from services.gateway.api.headers import header
-from services.gateway.api.problems import Problem
+from services.gateway.api.problems import MAX_BYTES, Problem
 from services.gateway.api.routes import Call, Route
 from services.gateway.domain import Role, http_status
 from services.gateway.gateway import Gateway
@@ -27,6 +28,7 @@ from services.gateway.showing import Look, Shown
 from services.gateway.store.commands import Noted
 from shared.codec import new_id
 from shared.messages.base import Command, ErrorCode, Fault
+from shared.topics import LIVE
 
 KEY = "Idempotency-Key"
 OURS = frozenset({"fleet", "inbox", "strategy_id"})
@@ -51,14 +53,18 @@ def command_route(
     inside: str = "",
     role: Role = Role.OPERATOR,
     shown: Shown | None = None,
+    most: int = MAX_BYTES,
 ) -> Route:
-    """A route that sends a command made of the path and the body (which is its field `inside`, if that is given)."""
+    """A route that sends a command made of the path and the body (which is its field `inside`, if that is given).
+
+    `most` is the largest body in bytes.
+    """
     from_path = frozenset(re.findall(r"{(\w+)}", path))
     hidden = from_path | OURS
     body: Any = kind.model_fields[inside].annotation if inside else without(kind, hidden)
 
     async def handle(call: Call) -> web.Response:
-        sent = await read_object(call.request)
+        sent = await read_object(call.request, most)
         facts = {inside: sent} if inside else {name: sent[name] for name in sent if name not in hidden}
         faults = [] if inside else hidden_faults(sent, hidden)
         command = formed(kind, {**facts, **call.path}, inside=inside, faults=faults)
@@ -75,7 +81,10 @@ async def send(
     `fingerprint` stands for its content, where the command itself differs from one try to the next.
     """
     gateway, command_id = call.gateway, command_id_of(call.request)
-    fingerprint = fingerprint or fingerprint_of(command)
+    content = content_of(command)
+    if len(content) > LIVE[command.TOPIC].max_body:
+        raise _oversize(command, len(content))
+    fingerprint = fingerprint or _digest(content)
     with gateway.waiting.for_command(command_id) as answer:
         letter = Letter(command_id, command, fingerprint, call.who, call.request.path, also)
         noted = same(await gateway.postbox.ask(letter), fingerprint)
@@ -117,10 +126,31 @@ def command_id_of(request: web.Request) -> str:
         raise Problem.because(ErrorCode.INVALID_FIELD, message, KEY, key[:200]) from None
 
 
+def content_of(command: Command) -> bytes:
+    """The meaning: another order of fields or white space is the same command, also when a version adds a field."""
+    return (command.TYPE + command.model_dump_json(exclude_defaults=True)).encode()
+
+
 def fingerprint_of(command: Command) -> bytes:
-    """Of the meaning: another order of fields or white space is the same command."""
-    content = command.TYPE + command.model_dump_json(exclude_defaults=True)  # the same when a version adds a field
-    return hashlib.blake2b(content.encode(), digest_size=16).digest()
+    """Of its meaning."""
+    return _digest(content_of(command))
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _oversize(command: Command, size: int) -> Problem:
+    """413, found before the command is noted: in its transaction it would take those of others with it."""
+    path: list[str] = []
+    inner: Any = command.model_dump(mode="json", exclude_defaults=True)
+    while isinstance(inner, dict) and inner:
+        name = max(inner, key=lambda key: len(orjson.dumps(inner[key])))
+        path.append(name)
+        inner = inner[name]
+    most = LIVE[command.TOPIC].max_body
+    message = f"the command would have {size} bytes, most of them here; {most} are taken"
+    return Problem.of([Fault(code=ErrorCode.TOO_LARGE, field=".".join(path), message=message, value=size)], 413)
 
 
 def patience_of(call: Call) -> float:

@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from services.gateway.api.pages import Page, Paging, page, start
-from services.gateway.api.problems import unknown
+from services.gateway.api.problems import MAX_SPEC_BYTES, unknown
 from services.gateway.api.releases import END_OF_TIME
 from services.gateway.api.routes import Call, Route
 from services.gateway.api.sending import command_route
@@ -219,7 +219,8 @@ ROUTES = (
         query=StrategyQuery, answer=Page[StrategySummary],
     ),
     command_route(
-        "POST", "/v1/strategies", CreateStrategy, "Validate a roll-out and plan it", inside="spec", shown=_shown
+        "POST", "/v1/strategies", CreateStrategy, "Validate a roll-out and plan it",
+        inside="spec", shown=_shown, most=MAX_SPEC_BYTES,
     ),
     Route("GET", ONE, show, "One strategy, by id or name", answer=StrategyView),
     Route("GET", f"{ONE}/steps", list_steps, "Its steps by stage and site", query=StepQuery, answer=Page[StepView]),

@@ -136,7 +136,7 @@ def refusal(error: ProblemError | Unreachable) -> CliError:
 
 def _sentence(error: ProblemError) -> str:
     """Where faults follow, they say it all; the detail would only repeat the first."""
-    count = len(error.faults)
+    count = error.count
     return f"refused, for {count} reason{'s' if count > 1 else ''}" if count else str(error)
 
 

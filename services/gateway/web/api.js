@@ -12,7 +12,8 @@ export class Problem extends Error {
     this.status = status;
     this.title = facts.title || `HTTP ${status}`;
     this.code = facts.code ?? "http_error";
-    this.faults = facts.faults ?? [];
+    this.faults = facts.faults ?? []; // at most 100; a last one says how many more
+    this.count = facts.faults_count ?? this.faults.length;
   }
 }
 

@@ -75,7 +75,7 @@ export function showFaults(form, problem) {
   const summary = form.querySelector(".summary");
   const title =
     problem.faults.length > 1
-      ? `${problem.faults.length} things must be put right`
+      ? `${problem.count} things must be put right`
       : problem.faults.length
         ? "One thing must be put right"
         : problem.title;

@@ -1,0 +1,47 @@
+"""Topics that an older version made take records as large as they must; what their operator set stays."""
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from shared import provision
+from shared.topics import TOPICS, UNPACKED_BYTES, topics
+
+pytestmark = pytest.mark.service
+
+OLD = "strategy.commands.dlq"
+
+
+async def test_topics_that_were_there_are_widened_and_keep_their_other_settings(kafka: str, topic_prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        before = {"retention.ms": "4242", "cleanup.policy": "delete"}
+        wide = {"max.message.bytes": "99000000", "retention.ms": "17"}
+        await admin.create_topics(
+            [
+                NewTopic(topic_prefix + OLD, 1, 1, topic_configs=before),
+                NewTopic(topic_prefix + "site.state", 1, 1, topic_configs=wide),
+            ]
+        )
+        for _ in range(2):
+            await provision.create_topics(kafka, topic_prefix)
+        assert await _own(admin, topic_prefix + OLD) == {**before, "max.message.bytes": str(TOPICS[OLD].max_bytes)}
+        assert await _own(admin, topic_prefix + "site.state") == wide
+        await provision.create_topics(kafka, topic_prefix, 2 * UNPACKED_BYTES)
+        wider = str(topics(2 * UNPACKED_BYTES)[OLD].max_bytes)
+        assert await _own(admin, topic_prefix + OLD) == {**before, "max.message.bytes": wider}
+    finally:
+        await admin.close()
+
+
+def test_a_topic_of_dead_letters_takes_what_its_source_takes_and_what_we_unpack_and_the_reason() -> None:
+    for size in (2**20, UNPACKED_BYTES, 64 * 2**20):
+        for name, topic in topics(size).items():
+            if source := topics(size).get(name.removesuffix(".dlq")):
+                assert name == source.name or topic.max_bytes >= max(source.max_bytes, size) + 100_000
+
+
+async def _own(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    return {setting[0]: setting[1] for setting in answer.resources[0][4] if setting[3] == provision.OF_THE_TOPIC}

@@ -1,0 +1,82 @@
+"""What is emitted is bounded where it is made: answers list so many faults, and say how many there are."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from services.gateway.api.problems import Problem
+from services.strategy_orchestrator.telling import NAMES_KEPT, abridged, in_batches
+from shared.codec import Envelope, encode
+from shared.messages.base import MOST_FAULTS, Fault, count_of, listed
+from shared.messages.strategy import (
+    BATCH,
+    CommandRejected,
+    Selection,
+    StageSpec,
+    StepChange,
+    StepsChanged,
+    StrategySpec,
+    Why,
+)
+from shared.messages.words import StepState
+from shared.parcels import batch_bytes
+from shared.topics import LIVE
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+LONG = "\U0001f525" * 5_000
+
+
+def faults(count: int) -> tuple[Fault, ...]:
+    return tuple(Fault(code=LONG, field=LONG, message=LONG, value=LONG) for _ in range(count))
+
+
+def test_an_answer_with_100_000_faults_of_any_length_fits_its_topic() -> None:
+    shown = listed(faults(5_000))
+    answer = CommandRejected(command_id="x" * 200, command_type=LONG[:200], about=LONG[:200], code="c", faults=shown)
+    key, headers, body = encode(Envelope(data=answer, id="x" * 200, source="/x", time=NOW))
+    assert batch_bytes(key, headers, body) < LIVE[answer.TOPIC].max_bytes
+    assert (len(shown), shown[-1].message, count_of(shown)) == (MOST_FAULTS + 1, "and 4900 more", 5_000)
+
+
+@given(some.integers(0, 350))
+def test_faults_that_were_listed_once_are_listed_as_they_are(count: int) -> None:
+    once = listed(faults(count)[:1] * count)
+    assert listed(once) == once
+    assert count_of(once) == count
+
+
+def test_a_problem_tells_the_first_in_a_line_and_how_many_more() -> None:
+    found = [Fault(code="unknown_site", field=f"sites.{n}", message="there is none") for n in range(20_000)]
+    problem = Problem.of(found)
+    assert problem.detail.endswith("sites.9: there is none; and 19990 more")
+    assert len(problem.response().body) < 20_000  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("selected", "staged"), [(0, 0), (999, 0), (1_000, 1), (100_000, 3), (10, 5_000)])
+def test_a_kept_spec_names_so_many_sites_and_says_how_many_it_leaves_out(selected: int, staged: int) -> None:
+    stages = (StageSpec(name="a", sites=tuple(f"s-{n}" for n in range(staged))), StageSpec(name="b", sites=("last",)))
+    selection = Selection(sites=tuple(f"s-{n}" for n in range(selected)))
+    spec = StrategySpec(name="x", type="apply", app="a", version="1", selection=selection, stages=stages)
+    kept, left_out = abridged(spec)
+    names = len(kept.selection.sites) + sum(len(stage.sites) for stage in kept.stages)
+    assert (names, names + left_out) == (min(NAMES_KEPT, selected + staged + 1), selected + staged + 1)
+    assert kept.selection.sites == selection.sites[:NAMES_KEPT]
+
+
+def test_steps_with_the_longest_reasons_travel_in_messages_that_fit() -> None:
+    why = Why(code="failed", message=LONG[:4_000])
+    steps = [
+        StepChange(site="s" * 100, stage=1, state=StepState.FAILED, operation_id="o" * 200, why=why) for _ in range(700)
+    ]
+    batches = list(in_batches(steps))
+    assert [step for batch in batches for step in batch] == steps
+    for batch in batches:
+        event = StepsChanged(strategy_id="x" * 200, steps=batch, at=NOW)
+        assert batch_bytes(*encode(Envelope(data=event, id="x", source="/", time=NOW))) < LIVE[event.TOPIC].max_bytes
+    assert [len(batch) for batch in in_batches([steps[0].model_copy(update={"why": None})] * 1_100)] == [
+        BATCH,
+        BATCH,
+        100,
+    ]
