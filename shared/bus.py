@@ -6,13 +6,15 @@ it alone goes to the dead letters. Nothing blocks a partition, nothing is lost.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
 
 from shared import inbox
 from shared.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode, stands_in
@@ -24,6 +26,7 @@ from shared.messages import REGISTRY
 from shared.messages.base import Fault, Message
 from shared.retrying import back_offs, pause
 from shared.settings import Settings
+from shared.topic_ids import topic_ids
 from shared.topics import DEAD_LETTERS
 
 log = structlog.get_logger()
@@ -50,16 +53,20 @@ class Linger:
 
 AT_ONCE = Linger()
 
+LOOK_SECONDS, SUSPICIOUS_SECONDS = 30.0, 1.0
+"""So often is looked whether the logs that are read are still the same; the latter where one seems not to be."""
+
 UNREADABLE = (CorruptRecordException, ValueError, IndexError, OverflowError)
 """What aiokafka raises over a record that it cannot read, such as one with a header whose name is no UTF-8."""
 
 
 @dataclass(slots=True)
 class Owned:
-    """A partition that is ours: with this epoch, read up to `next_offset`."""
+    """A partition that is ours: with this epoch, read up to `next_offset`; the id of its topic, if it is known."""
 
     epoch: int
     next_offset: int
+    topic_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._topics = [settings.topic_prefix + topic for topic in topics]
         self._owned: dict[TopicPartition, Owned] = {}
         self._joined = False
+        self._looked_at = float("-inf")
+        self._suspicious = False
         self._kafka = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             client_id=f"{service}-{settings.instance}",
@@ -164,6 +173,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await pause(wait)
 
     async def _poll(self) -> list[Stretch]:
+        if time.monotonic() - self._looked_at > (SUSPICIOUS_SECONDS if self._suspicious else LOOK_SECONDS):
+            await self._look_at_logs()
         try:
             polled = await self._kafka.getmany(timeout_ms=500, max_records=self._settings.poll_records)
         except UNREADABLE as error:
@@ -189,6 +200,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         if (owned := self._owned.get(partition)) is None:
             return None
         fresh = [record for record in records if record.offset >= owned.next_offset]
+        if not fresh:  # aiokafka went to the beginning by itself: is it still the same log?
+            self._suspicious = True
         return Stretch(partition, owned.epoch, owned.next_offset, fresh) if fresh else None
 
     # -- partitions come and go -----------------------------------------------------------------------------------
@@ -218,25 +231,60 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _take_over(self, partitions: list[TopicPartition]) -> None:
         if not partitions:
             return
-        starts = await self._kafka.beginning_offsets(partitions)
-        rows = await self._ledger.assign([(p.topic, p.partition, starts[p]) for p in partitions])
+        starts, ids = await self._kafka.beginning_offsets(partitions), await self._topic_ids(partitions)
+        rows = await self._ledger.assign([(p.topic, p.partition, starts[p], ids.get(p.topic)) for p in partitions])
         # Asked for after the new epoch: until then our predecessor may go on, beyond any end that we knew before.
         ends = await self._kafka.end_offsets(partitions)
         for row in rows:
             partition = TopicPartition(row["topic"], row["part"])
-            position = await self._within(partition, row, starts[partition], ends[partition])
-            self._kafka.seek(partition, position)
-            self._owned[partition] = Owned(row["epoch"], position)
+            owned = Owned(row["epoch"], row["next_offset"], row["topic_id"])
+            await self._within(partition, owned, ids.get(partition.topic), starts[partition], ends[partition])
+            self._kafka.seek(partition, owned.next_offset)
+            self._owned[partition] = owned
+        self._looked_at = time.monotonic()
         log.info("took over partitions", action="assigned", partitions=len(rows))
 
-    async def _within(self, partition: TopicPartition, row: Any, start: int, end: int) -> int:
-        """The ledger's position, unless the log does not reach it: then Kafka lost or expired records."""
-        position: int = row["next_offset"]
-        if start <= position <= end:
-            return position
-        log.error("the log does not hold our position", action="log_lost", topic=partition.topic, position=position)
-        await self._ledger.reset(partition.topic, partition.partition, row["epoch"], start)
-        return start
+    async def _within(
+        self, partition: TopicPartition, owned: Owned, topic_id: UUID | None, start: int, end: int
+    ) -> bool:
+        """Whether the log is the one that was read, and holds our position; if not, begin at its beginning.
+
+        Kafka lost records or let them expire; or the topic was deleted and made again, which its id tells.
+        """
+        same = None in (topic_id, owned.topic_id) or topic_id == owned.topic_id
+        if same and start <= owned.next_offset <= end:
+            return True
+        why = "it does not hold our position" if same else "the topic was made anew"
+        facts = {"topic": partition.topic, "partition": partition.partition, "position": owned.next_offset}
+        log.error("the log that we read is lost", action="log_lost", why=why, **facts, begins_at=start)
+        topic_id = topic_id or owned.topic_id
+        await self._ledger.reset(partition.topic, partition.partition, owned.epoch, start, topic_id)
+        owned.next_offset, owned.topic_id = start, topic_id
+        return False
+
+    async def _topic_ids(self, partitions: Iterable[TopicPartition]) -> dict[str, UUID]:
+        return await topic_ids(self._kafka._client, {p.topic for p in partitions})  # noqa: SLF001 - no other way
+
+    async def _look_at_logs(self) -> None:
+        """Find out whether a log was lost while it is read: aiokafka would go to its beginning without a word, and all
+        that stands before our position be taken for read."""
+        self._looked_at, suspicious, self._suspicious = time.monotonic(), self._suspicious, False
+        try:
+            ids = await self._topic_ids(self._owned)
+            owned = {p: o for p, o in self._owned.items() if p.topic in ids}
+            starts = await self._kafka.beginning_offsets(list(owned)) if owned else {}
+            ends = await self._kafka.end_offsets(list(owned)) if owned else {}
+            for p, o in owned.items():
+                if self._owned.get(p) is not o:
+                    continue  # a rebalance began meanwhile
+                if not await self._within(p, o, ids[p.topic], starts[p], ends[p]) or suspicious:
+                    self._kafka.seek(p, o.next_offset)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("the logs are looked at later", action="look_retry", error=repr(error)[:200])
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("the logs are looked at later", action="look_retry", error=repr(error)[:200])
 
     async def _resync(self, partitions: list[TopicPartition]) -> None:
         """After a failure: what the database says is true, also when a commit succeeded but its answer was lost."""

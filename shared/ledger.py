@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -61,6 +62,16 @@ class Job:
 def _check_size(message: Message, size: int) -> None:
     if size > (limit := LIVE[message.TOPIC].max_bytes):
         raise TooLarge(message.TYPE, message.subject, size, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class LostLog:
+    """A partition whose log was lost or made anew once it was read up to `lost_from`; read from its beginning since."""
+
+    topic: str
+    part: int
+    lost_at: datetime
+    lost_from: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +253,15 @@ class Ledger:
         if turn.timers:
             self.timer_set.ring()
 
-    async def assign(self, positions: Sequence[tuple[str, int, int]]) -> list[asyncpg.Record]:
-        """A new epoch for each (topic, partition, first offset if never read before); rows as in `consumed`."""
-        topics, parts, starts = columns(positions, 3)
+    async def assign(self, positions: Sequence[tuple[str, int, int, UUID | None]]) -> list[asyncpg.Record]:
+        """A new epoch for each (topic, partition, first offset if never read before, id of the topic if it is known).
+
+        Rows as in `consumed`, so with the id of that topic which was read before.
+        """
+        topics, parts, starts, ids = columns(positions, 4)
         async with self.pool.acquire() as conn:
-            return await SQL.fetch(conn, "assign_partitions", topics=topics, parts=parts, starts=starts)
+            named = {"topics": topics, "parts": parts, "starts": starts, "topic_ids": ids}
+            return await SQL.fetch(conn, "assign_partitions", **named)
 
     async def positions(self, partitions: Sequence[tuple[str, int]]) -> list[asyncpg.Record]:
         """Where the partitions stand now, and with which epoch."""
@@ -254,10 +269,16 @@ class Ledger:
         async with self.pool.acquire() as conn:
             return await SQL.fetch(conn, "read_partitions", topics=topics, parts=parts)
 
-    async def reset(self, topic: str, part: int, epoch: int, next_offset: int) -> None:
-        """Move a partition by hand, when the log itself was lost."""
+    async def reset(self, topic: str, part: int, epoch: int, next_offset: int, topic_id: UUID | None) -> None:
+        """Move a partition by hand, when the log itself was lost; noted in its row."""
+        named = {"topic": topic, "part": part, "epoch": epoch, "next_offset": next_offset, "topic_id": topic_id}
         async with self.pool.acquire() as conn:
-            await SQL.run(conn, "reset_partition", topic=topic, part=part, epoch=epoch, next_offset=next_offset)
+            await SQL.run(conn, "reset_partition", **named)
+
+    async def lost_logs(self, within: timedelta = timedelta(days=1)) -> list[LostLog]:
+        """Partitions whose log was found lost of late: what stood in it beyond what was read never had its effect."""
+        async with self.pool.acquire() as conn:
+            return [LostLog(**row) for row in await SQL.fetch(conn, "list_lost", within=within)]
 
     async def refused(self, after: int = 0, limit: int = 1_000) -> list[RefusedRecord]:
         """Records that Kafka refused for good, by their ids, those above `after`."""

@@ -7,6 +7,9 @@ create table consumed (
     part integer not null,
     next_offset bigint not null,
     epoch bigint not null default 1, -- rises with each assignment: an earlier owner is fenced
+    topic_id uuid, -- Kafka's id of the topic: one that was deleted and made again has another; null = not known
+    lost_at timestamptz, -- when the log was last found not to be the one that was read up to here
+    lost_from bigint, -- and how far it had been read
     primary key (topic, part)
 ) with (fillfactor = 50);
 

@@ -1,17 +1,24 @@
 -- name: assign_partitions
 -- A new epoch for each partition; whoever owned it before can no longer commit.
-insert into consumed as c (topic, part, next_offset)
-select * from unnest(:topics::text[], :parts::int[], :starts::bigint[])
-on conflict (topic, part) do update set epoch = c.epoch + 1
-returning topic, part, next_offset, epoch;
+-- The id of the topic stays that of the log that was read; whoever finds another one has lost that log.
+insert into consumed as c (topic, part, next_offset, topic_id)
+select * from unnest(:topics::text[], :parts::int[], :starts::bigint[], :topic_ids::uuid[])
+on conflict (topic, part) do update set epoch = c.epoch + 1, topic_id = coalesce(c.topic_id, excluded.topic_id)
+returning topic, part, next_offset, epoch, topic_id;
 
 -- name: read_partitions
 select c.topic, c.part, c.next_offset, c.epoch
 from consumed c join unnest(:topics::text[], :parts::int[]) as p (topic, part) using (topic, part);
 
 -- name: reset_partition
-update consumed set next_offset = :next_offset where topic = :topic and part = :part and epoch = :epoch
+update consumed
+set lost_at = clock_timestamp(), lost_from = next_offset, next_offset = :next_offset, topic_id = :topic_id
+where topic = :topic and part = :part and epoch = :epoch
 returning next_offset;
+
+-- name: list_lost
+select topic, part, lost_at, lost_from from consumed where lost_at > clock_timestamp() - :within::interval
+order by topic, part;
 
 -- name: advance_partitions
 -- Compare-and-set: a row comes back for each partition that is still ours and stands where we think it does.
