@@ -43,10 +43,14 @@ async def _ask(http: aiohttp.ClientSession, note: dict[str, Any]) -> dict[str, A
 
 
 def figures_in(metrics: str) -> dict[str, int | None]:
-    """Lag (records not yet handled, all partitions together) and outbox depth; None where there is no such figure."""
+    """Lag (records not yet handled, all partitions together), outbox depth, and how many records Kafka refused.
+
+    None where there is no such figure.
+    """
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(metrics):
         for sample in family.samples:
             found[sample.name] = found.get(sample.name, 0) + sample.value
-    named = {"lag": found.get("belay_consumer_lag"), "outbox": found.get("belay_outbox_depth")}
+    names = {"lag": "belay_consumer_lag", "outbox": "belay_outbox_depth", "refused": "belay_records_refused"}
+    named = {name: found.get(metric) for name, metric in names.items()}
     return {name: None if value is None else int(value) for name, value in named.items()}

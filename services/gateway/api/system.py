@@ -18,6 +18,9 @@ class ReplicaView(BaseModel):
     parts: dict[str, bool] = Field(default={}, description="what it needs, and whether that works")
     lag: int | None = Field(default=None, description="records not yet handled")
     outbox: int | None = Field(default=None, description="records not yet sent")
+    refused: int | None = Field(
+        default=None, description="records that Kafka refused for good, kept aside; `python -m shared.refused list`"
+    )
     error: str | None = None
 
 

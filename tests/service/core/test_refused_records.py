@@ -1,6 +1,9 @@
 """A record that Kafka refuses for good: kept aside, whole and seen, while all others go out in order."""
 
 import asyncio
+import json
+import os
+import sys
 from typing import Any
 
 import httpx
@@ -91,6 +94,36 @@ async def test_others_are_answered_at_once_while_one_record_after_the_other_is_r
             command = await world.send(RegisterSites(sites=(Site(name=f"s-{number}"),)))
             await world.answer(command, patience=5)
         await _kept(service, 10)
+
+
+async def test_an_operator_lists_sends_again_and_drops_them_on_the_command_line(world: World) -> None:
+    async with world.run("strategy_orchestrator", wire) as service:
+        async with service.ledger.turn() as turn:
+            for _ in range(2):
+                turn.emit_raw("strategy.events", b"k", ODD, LARGE)
+        first, second = await _kept(service, 2)
+        said = await _command_line(service, "list")
+        assert [json.loads(line)["id"] for line in said.splitlines()] == [first.id, second.id]
+        with pytest.raises(AssertionError, match=f"no refused record {second.id + 9}; nothing was done"):
+            await _command_line(service, "drop", first.id, second.id + 9)
+        await _command_line(service, "drop", first.id)
+        await _let_take(world, "strategy.events", 2_000_000)
+        await _command_line(service, "replay", second.id)
+        await _send_again_until_taken(service)
+        record = await _record(world, "strategy.events", len(LARGE))
+        assert (record.key, list(record.headers), record.value) == (b"k", ODD, LARGE)
+
+
+async def _command_line(service: Service, *arguments: str | int) -> str:
+    """As it is called where the service runs: with its environment."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "shared.refused", *map(str, arguments),
+        env={**os.environ, "BELAY_POSTGRES": service.settings.postgres},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
 
 
 async def _send_again_until_taken(service: Service) -> None:

@@ -80,17 +80,20 @@ def _replica(name: str, url: str, home: Path) -> Iterator[Finding]:
     missing = [part for part, well in parts.json().items() if not well]
     advice = f"without {', '.join(missing)} it waits; see whether that runs"
     yield _found(check, not missing, url, advice)
+    refused = _figure(metrics, "belay_records_refused")
+    advice = "where it runs: `python -m shared.refused list`, then `replay` once its topic takes them, or `drop`"
+    yield _found(f"{name} refused", not refused, f"{refused:.0f} records that Kafka refused for good", advice)
     yield _found(f"{name} lag", *_lag(metrics), "give it a second replica: `belay up --replicas`, or look at its log")
 
 
 def _lag(metrics: str) -> tuple[bool, str]:
-    families = {family.name: family for family in text_string_to_metric_families(metrics)}
-    lag, outbox = (_sum(families.get(name)) for name in ("belay_consumer_lag", "belay_outbox_depth"))
+    lag, outbox = (_figure(metrics, name) for name in ("belay_consumer_lag", "belay_outbox_depth"))
     return max(lag, outbox) < MUCH_LAG, f"{lag:.0f} records to read, {outbox:.0f} to send"
 
 
-def _sum(family: Any) -> float:
-    return sum(sample.value for sample in family.samples) if family else 0.0
+def _figure(metrics: str, name: str) -> float:
+    families = {family.name: family for family in text_string_to_metric_families(metrics)}
+    return sum(sample.value for sample in families[name].samples) if name in families else 0.0
 
 
 def _storage(session: Session) -> Iterator[Finding]:
