@@ -18,7 +18,7 @@ from services.catalog.settings import CatalogSettings
 from shared.blobs import Blobs, UnknownBlob
 from shared.bundle import BundleRefused, Host, digest_of, verify
 from shared.codec import new_id
-from shared.errors import internal_fault, is_transient
+from shared.errors import TooLarge, internal_fault, is_transient
 from shared.ledger import Job, Ledger, Turn
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected
@@ -121,7 +121,11 @@ async def _settle(turn: Turn, job: Job, finding: Finding) -> domain.State | None
         return await _reject(turn, job, finding)
     if faults := domain.faults_of(manifest, await store.hold_app(turn.conn, manifest)):
         return await _reject(turn, job, Finding(None, faults, manifest.app, manifest.version))
-    return await _accept(turn, job, manifest)
+    try:
+        async with turn.conn.transaction():  # undone alone when what it tells is too large to be told
+            return await _accept(turn, job, manifest)
+    except TooLarge as error:
+        return await _reject(turn, job, Finding(None, (error.fault,), manifest.app, manifest.version))
 
 
 async def _reject(turn: Turn, job: Job, finding: Finding) -> domain.State | None:

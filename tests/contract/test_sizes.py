@@ -50,7 +50,7 @@ BOUNDED_BY = {
     "strategy.group_deleted": CONSTANT,
     "strategy.sites_released": CONSTANT,
     "strategy.site_state": "`status` is one of our words",
-    "strategy.strategy_state_changed": "services/strategy_orchestrator/reasons.py; a person says up to 1,000 characters",
+    "strategy.strategy_state_changed": "services/strategy_orchestrator/reasons.py; a person says little",
     "strategy.stage_progressed": "services/strategy_orchestrator/reasons.py",
     "strategy.strategy_deleted": "`by` is the name of a token",
     "notifier.add_subscription": BOUNDARY,
