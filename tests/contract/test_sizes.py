@@ -57,6 +57,8 @@ BOUNDED_BY = {
     "notifier.subscription_changed": "what AddSubscription brought; " + BOUNDARY,
     "notifier.notification_raised": "services/notifier/news.py: lines of names and causes; " + BOUNDARY,
     "notifier.notifications_read": "services/notifier/handlers.py: ids in parts",
+    "notifier.redeliver_notifications": BOUNDARY,
+    "notifier.deliveries_changed": "deliveries in batches; " + BOUNDARY,
     "notifier.delivery_died": "one answer of a webhook, cut; " + BOUNDARY,
 }
 

@@ -52,21 +52,6 @@ async def test_a_bad_bundle_is_rejected_with_every_reason(world: World) -> None:
         assert [await rows(service, table) for table in ("app", "release", "component")] == [0, 0, 0]
 
 
-async def test_a_release_that_says_more_of_itself_than_a_topic_takes_is_rejected_and_leaves_nothing(
-    world: World,
-) -> None:
-    sites = ", ".join(f"{n:05}{'x' * 95}: hang" for n in range(9_690))  # as JSON it has a few bytes more
-    content = bundle({"bundle.yaml": manifest(more=f"    sites: {{{sites}}}\n")})
-    async with world.run("catalog", wire) as service:
-        assert isinstance(await world.ask(await publication(world, content)), CommandAccepted)
-        rejected = await world.until(ReleaseRejected)
-        assert [fault.code for fault in rejected.faults] == ["too_large"]
-        assert "belay.catalog.release_available.v1" in rejected.faults[0].message
-        assert [await rows(service, table) for table in ("release", "component", "job")] == [0, 0, 0]
-        assert await world.ask(await publication(world, GOOD))
-        await world.until(ReleaseAvailable)
-
-
 async def test_the_same_content_again_is_the_same_release(world: World) -> None:
     async with world.run("catalog", wire) as service:
         command = await publication(world, GOOD)
