@@ -38,6 +38,7 @@ BOUNDED_BY = {
     "deployer.operation_succeeded": "the plan: at most 100 components, with reasons of ours",
     "deployer.operations_succeeded": "the plan, and at most 200 operations",
     "strategy.create_strategy": BOUNDARY,
+    "strategy.undo_strategy": BOUNDARY,
     "strategy.register_sites": BOUNDARY,
     "strategy.sites_changed": "what RegisterSites brought; " + BOUNDARY,
     "strategy.sites_removed": "at most 500 names, as RemoveSites brought them",
