@@ -33,6 +33,7 @@ BOUNDED_BY = {
     "command_rejected": ANSWER,
     "catalog.release_available": "bundle.yaml, read up to shared/bundle's limit; " + BOUNDARY,
     "catalog.release_rejected": "shared/bundle/faults.py: 100 faults, each cut",
+    "deployer.host_reported": "the tags of one Python; " + BOUNDARY,
     "deployer.operation_failed": "services/deployer/evidence.py and course.py",
     "deployer.operation_progressed": "the plan: at most 100 components, with reasons of ours",
     "deployer.operation_succeeded": "the plan: at most 100 components, with reasons of ours",

@@ -74,4 +74,4 @@ async def test_a_mailbox_takes_only_what_is_of_interest() -> None:
 
 def test_figures_are_summed_over_partitions_and_absent_ones_are_none() -> None:
     text = 'belay_consumer_lag{topic="a",partition="0"} 2.0\nbelay_consumer_lag{topic="a",partition="1"} 3.0\n'
-    assert figures_in(text) == {"lag": 5, "outbox": None}
+    assert figures_in(text) == {"lag": 5, "outbox": None, "refused": None}
