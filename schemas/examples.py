@@ -137,6 +137,7 @@ EXAMPLES: tuple[Message, ...] = (
     ),
     deployer.ReleaseUnneeded(app="shop", version="1.9.0", bundle_sha256=DIGEST),
     strategy.RegisterSites(sites=(SITE,)),
+    strategy.ChangeSites(selection=strategy.Selection(labels={"region": "north"}), managed=False, unlabel=("canary",)),
     strategy.RemoveSites(names=("oslo-1",)),
     strategy.CreateGroup(name="north", description="sites in the north", max_parallel="20%"),
     strategy.UpdateGroup(name="north", max_parallel=5),

@@ -6,7 +6,7 @@ from typing import Any
 from shared.messages.base import Command
 from shared.messages.catalog import WithdrawRelease
 from shared.messages.deployer import CancelOperation, RequestOperation
-from shared.messages.strategy import RegisterSites, RemoveSites
+from shared.messages.strategy import ChangeSites, RegisterSites, RemoveSites, Selection
 
 NAMES_SHOWN = 3
 LONGEST = 400
@@ -23,6 +23,14 @@ def _name(command: Any) -> str:
     return str(getattr(command, "name", "") or command.subject)
 
 
+def _selected(selection: Selection) -> str:
+    """`groups north and labels region=eu`: what a selection asks for."""
+    labels = [f"{key}={value}" for key, value in selection.labels.items()]
+    parts = {"groups": selection.groups, "labels": labels, "": selection.sites}
+    found = [f"{kind} {_some(values)}".strip() for kind, values in parts.items() if values]
+    return " and ".join(found) or "the whole fleet"
+
+
 def _some(names: Sequence[str]) -> str:
     more = len(names) - NAMES_SHOWN
     shown = ", ".join(names[:NAMES_SHOWN])
@@ -35,5 +43,6 @@ ABOUT: Mapping[type[Command], Callable[[Any], str]] = {
     CancelOperation: lambda c: f"{c.operation_id} on {c.site}",
     RegisterSites: lambda c: _some([site.name for site in c.sites]),
     RemoveSites: lambda c: _some(c.names),
+    ChangeSites: lambda c: _selected(c.selection),
 }
 """Commands whose subject alone says too little."""

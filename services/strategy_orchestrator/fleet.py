@@ -19,6 +19,7 @@ from shared.messages.strategy import (
     GroupDeleted,
     RegisterSites,
     RemoveSites,
+    Site,
     SitesChanged,
     SitesRemoved,
     UpdateGroup,
@@ -32,12 +33,13 @@ async def register_sites(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -
     """Add sites or replace what is known of them, all of a command or none. Of a site the last word counts."""
     groups = set(await store.groups(turn.conn))
     known = await store.known_sites(turn.conn, list({site.name for e in batch for site in e.data.sites}))
-    faults = [_site_faults(envelope.data, groups, known) for envelope in batch]
+    alike = await store.names_apart_by_case(turn.conn, list({s.name.lower() for e in batch for s in e.data.sites}))
+    faults = [_site_faults(envelope.data, groups, known, alike) for envelope in batch]
     good = [envelope for envelope, wrong in zip(batch, faults, strict=True) if not wrong]
     sites = list({site.name: site for envelope in good for site in envelope.data.sites}.values())
     for start in range(0, len(sites), SITES_AT_ONCE):
         await store.upsert_sites(turn.conn, sites[start : start + SITES_AT_ONCE])
-    await _resize(turn, [known[s.name]["group_name"] for s in sites if s.name in known], [s.group for s in sites])
+    await resize(turn, [known[s.name]["group_name"] for s in sites if s.name in known], [s.group for s in sites])
     await emit_fleet(turn, [(SitesChanged(sites=envelope.data.sites), envelope.root) for envelope in good])
     return [
         Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
@@ -45,7 +47,7 @@ async def register_sites(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -
     ]
 
 
-async def _resize(turn: Turn, left: Iterable[str | None], joined: Iterable[str | None]) -> None:
+async def resize(turn: Turn, left: Iterable[str | None], joined: Iterable[str | None]) -> None:
     """Sites left these groups and joined those: per cents are of other numbers now, and strategies may go on."""
     changes = Counter(group for group in joined if group)
     changes.subtract(group for group in left if group)
@@ -54,7 +56,10 @@ async def _resize(turn: Turn, left: Iterable[str | None], joined: Iterable[str |
         await wake(turn, moved)
 
 
-def _site_faults(command: RegisterSites, groups: set[str], known: Mapping[str, Row]) -> list[Fault]:
+def _site_faults(
+    command: RegisterSites, groups: set[str], known: Mapping[str, Row], alike: dict[str, str]
+) -> list[Fault]:
+    """All that is wrong with a command. `alike` knows names in lower case, and learns those of one that is right."""
     names = [site.name for site in command.sites]
     repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     faults = []
@@ -65,17 +70,36 @@ def _site_faults(command: RegisterSites, groups: set[str], known: Mapping[str, R
         if site.group is not None and site.group not in groups:
             message = f"there is no group '{site.group}'; create it first"
             faults.append(Fault(code="unknown_group", field=f"sites.{index}.group", message=message, value=site.group))
-        if fault := group_fault(f"sites.{index}.group", site.name, site.group, known.get(site.name)):
+        if fault := _group_fault(f"sites.{index}.group", site, known.get(site.name)):
             faults.append(fault)
+    faults += _case_faults(names, alike)
+    if not faults:
+        alike.update({name.lower(): name for name in names})
     return faults
 
 
-def group_fault(field: str, name: str, group: str | None, row: Row | None) -> Fault | None:
+def _case_faults(names: Sequence[str], alike: Mapping[str, str]) -> list[Fault]:
+    """Names that differ from that of another site only in case: people would take one for the other."""
+    own: dict[str, str] = {}
+    others = [alike.get(name.lower()) or own.setdefault(name.lower(), name) for name in names]
+    return [
+        Fault(
+            code="site_exists",
+            field=f"sites.{index}.name",
+            message=f"'{name}' differs from site '{other}' only in case; write it like that, or take another name",
+            value=name,
+        )
+        for index, (name, other) in enumerate(zip(names, others, strict=True))
+        if name != other
+    ]
+
+
+def _group_fault(field: str, site: Site, row: Row | None) -> Fault | None:
     """A site that a strategy holds keeps its group: the places of groups are counted by it."""
-    if row is None or not row["held_by"] or row["group_name"] == group:
+    if row is None or not row["held_by"] or row["group_name"] == site.group:
         return None
-    message = f"strategy {row['held_by']} holds site '{name}', which keeps its group until the strategy has ended"
-    return Fault(code="site_held", field=field, message=message, value=group)
+    message = f"strategy {row['held_by']} holds site '{site.name}', which keeps its group until the strategy has ended"
+    return Fault(code="site_held", field=field, message=message, value=site.group)
 
 
 async def remove_sites(turn: Turn, batch: Sequence[Envelope[RemoveSites]]) -> list[Verdict]:
@@ -88,7 +112,7 @@ async def remove_sites(turn: Turn, batch: Sequence[Envelope[RemoveSites]]) -> li
             verdicts.append(Rejected(tuple(faults)))
             continue
         await store.delete_sites(turn.conn, names)
-        await _resize(turn, [row["group_name"] for row in known.values()], [])
+        await resize(turn, [row["group_name"] for row in known.values()], [])
         await _tell(turn, SitesRemoved(names=names), envelope)
         verdicts.append(Accepted({"sites": len(names)}))
     return verdicts

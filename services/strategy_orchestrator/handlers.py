@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, store, withdrawals
+from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, site_changes, store, withdrawals
 from services.strategy_orchestrator.conductor import SOAK, UNPARK, Conductor
 from services.strategy_orchestrator.places import ROOM
 from services.strategy_orchestrator.settings import Knobs
@@ -20,7 +20,7 @@ from shared.messages.deployer import (
     OperationSucceeded,
 )
 from shared.messages.monitor import FailureRateHigh, StageForecast
-from shared.messages.strategy import CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
+from shared.messages.strategy import ChangeSites, CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
 
 
 async def forecasts_made(turn: Turn, batch: Sequence[Envelope[StageForecast]]) -> None:
@@ -55,6 +55,7 @@ def handlers(knobs: Knobs) -> Handlers:
 
 HANDLERS: Handlers = {
     RegisterSites: fleet.register_sites,
+    ChangeSites: site_changes.change_sites,
     RemoveSites: fleet.remove_sites,
     CreateGroup: fleet.create_group,
     UpdateGroup: fleet.update_group,

@@ -47,7 +47,8 @@ async def operations_began(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[Co
 
 async def requests_refused(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandRejected]]) -> None:
     """A strategy's command was refused as a whole: that is the answer to each of its operations."""
-    refusals = {name: e.data.faults for e in batch if (name := batch_of(e.data.command_id))}
+    asked = (e.data for e in batch if e.data.command_type == RequestOperations.TYPE)  # ids of others may look alike
+    refusals = {name: answer.faults for answer in asked if (name := batch_of(answer.command_id))}
     if refusals:
         rows = await store.steps_of_batches(turn.conn, list(refusals))
         steps = [((r["strategy_id"], r["position"], r["attempt"]), (r["strategy_id"], r["batch"])) for r in rows]

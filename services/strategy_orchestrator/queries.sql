@@ -31,12 +31,24 @@ select * from unnest(:names::text[], :groups::text[], :labels::jsonb[], :drivers
 on conflict (name) do update set group_name = excluded.group_name, labels = excluded.labels, driver = excluded.driver,
     params = excluded.params, managed = excluded.managed, simplex = excluded.simplex;
 
+-- name: change_sites
+update site s set
+    group_name = case when :ungroup::boolean then null else coalesce(:group::text, s.group_name) end,
+    labels = (s.labels - :unlabel::text[]) || :labels::jsonb, driver = coalesce(:driver::text, s.driver),
+    params = (s.params - :unset_params::text[]) || :params::jsonb,
+    managed = coalesce(:managed::boolean, s.managed), simplex = coalesce(:simplex::boolean, s.simplex)
+where s.name in (select unnest(:names::text[]))
+returning s.name, s.group_name as "group", s.labels, s.driver, s.params, s.managed, s.simplex;
+
 -- name: known_sites
 select s.name, s.group_name, holder.name as held_by, s.operation_id
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id
 where s.name = any(:names::text[]);
+
+-- name: names_apart_by_case
+select name from site where lower(name) = any(:lowered::text[]);
 
 -- name: delete_sites
 delete from site where name = any(:names::text[])
@@ -142,11 +154,14 @@ where s.id = :strategy_id and (r.version = s.version or (s.version is null and r
 select id from strategy where app = any(:apps::text[]) and state in ('applying', 'paused') order by id;
 
 -- name: find_strategy
+-- A name wins over the id of something deleted; ids and names of what lives never meet (clashes).
 select id from strategy where id = :reference or (name = :reference and deleted_at is null)
-order by deleted_at nulls first limit 1;
+order by deleted_at is not null, id = :reference desc limit 1;
 
--- name: name_taken
-select exists (select from strategy where name = :name and deleted_at is null);
+-- name: clashes
+-- Strategies that a new one of this name and id would be taken for, or that would be taken for it.
+select id, name from strategy
+where deleted_at is null and (name = :name or id = :name or name = :id) order by id limit 3;
 
 -- name: lock_in_order
 -- All that a turn speaks of, by id, by name, or because they hold a site: in the order of the ids, so that two

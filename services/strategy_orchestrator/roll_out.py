@@ -8,7 +8,7 @@ from services.strategy_orchestrator import domain, store, undoing
 from services.strategy_orchestrator.conductor import Conductor, Score, state_event
 from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.planning import Plan, plan
-from services.strategy_orchestrator.store import NewStrategy
+from services.strategy_orchestrator.store import NewStrategy, Row
 from services.strategy_orchestrator.strategies import Candidate, Target, operation_of
 from services.strategy_orchestrator.telling import abridged
 from services.strategy_orchestrator.undoing import Undoing
@@ -80,9 +80,7 @@ async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpe
     turn = conductor.turn
     target, faults = await _target(turn, spec, undone)
     spec = spec.model_copy(update={"version": target.version})
-    if await store.name_taken(turn.conn, spec.name):
-        message = f"there is a strategy '{spec.name}' already; delete it, or take another name"
-        faults.append(Fault(code="strategy_exists", field="spec.name", message=message, value=spec.name))
+    faults += [_clash(spec.name, envelope.id, row) for row in await store.clashes(turn.conn, spec.name, envelope.id)]
     if len(envelope.id) > MOST_ID:
         message = f"the id becomes that of the strategy and part of its operations' ids: at most {MOST_ID} characters"
         faults.append(Fault(code=ErrorCode.INVALID_FIELD, field="ce_id", message=message, value=envelope.id))
@@ -110,6 +108,18 @@ async def _candidates(turn: Turn, spec: StrategySpec, target: Target) -> Sequenc
             return []  # no name at all would mean every site
         selection = Selection.model_construct(**{**dict(selection), "sites": tuple(target.undo.changed)})
     return await store.candidates(turn.conn, spec.app, selection)
+
+
+def _clash(name: str, strategy_id: str, row: Row) -> Fault:
+    """People and programs say either name or id: neither may be taken for that of another strategy."""
+    if row["name"] == name:
+        message = f"there is a strategy '{name}' already; delete it, or take another name"
+        return _fault("strategy_exists", "spec.name", message, name)
+    if row["id"] == name:
+        message = f"'{name}' is the id of strategy '{row['name']}'; take another name"
+        return _fault("strategy_exists", "spec.name", message, name)
+    message = f"there is a strategy of the name '{strategy_id}'; take another id (over HTTP: Idempotency-Key)"
+    return _fault("strategy_exists", "ce_id", message, strategy_id)
 
 
 async def _passed_by(turn: Turn, spec: StrategySpec, selected: set[str]) -> frozenset[str]:

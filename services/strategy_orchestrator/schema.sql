@@ -125,6 +125,7 @@ create table site (
     simplex boolean not null default false,
     operation_id text -- a single operation that runs there
 ) with (fillfactor = 70);
+create unique index site_apart_by_case on site (lower(name)); -- two that differ only in case would be taken for each other
 create index site_by_group on site (group_name);
 create index site_by_label on site using gin (labels jsonb_path_ops);
 

@@ -13,7 +13,7 @@ from services.strategy_orchestrator.planning import Group, Plan
 from services.strategy_orchestrator.strategies import Candidate, Changed, Release
 from shared.db import Connection, Queries, columns
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
-from shared.messages.strategy import Selection, Site, StrategySpec, Why
+from shared.messages.strategy import ChangeSites, Selection, Site, StrategySpec, Why
 from shared.messages.words import OperationKind
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
@@ -82,9 +82,34 @@ async def upsert_sites(conn: Connection, sites: Sequence[Site]) -> None:
     )
 
 
+async def change_sites(conn: Connection, names: Sequence[str], change: ChangeSites) -> list[Site]:
+    """Change what the command says of these sites; as they are now."""
+    rows = await SQL.fetch(
+        conn,
+        "change_sites",
+        names=list(names),
+        group=change.group,
+        ungroup=change.ungroup,
+        labels=change.labels,
+        unlabel=list(change.unlabel),
+        driver=change.driver,
+        params=change.params,
+        unset_params=list(change.unset_params),
+        managed=change.managed,
+        simplex=change.simplex,
+    )
+    return [Site.model_construct(**row) for row in rows]
+
+
 async def known_sites(conn: Connection, names: Sequence[str]) -> dict[str, Row]:
     """Holder and running operation of those names that are sites."""
     return {row["name"]: row for row in await SQL.fetch(conn, "known_sites", names=list(names))}
+
+
+async def names_apart_by_case(conn: Connection, lowered: Sequence[str]) -> dict[str, str]:
+    """The sites whose names in lower case are these, by them."""
+    rows = await SQL.fetch(conn, "names_apart_by_case", lowered=list(lowered))
+    return {row["name"].lower(): row["name"] for row in rows}
 
 
 async def delete_sites(conn: Connection, names: Sequence[str]) -> None:
@@ -220,9 +245,9 @@ async def find_strategy(conn: Connection, reference: str) -> str | None:
     return cast("str | None", await SQL.value(conn, "find_strategy", reference=reference))
 
 
-async def name_taken(conn: Connection, name: str) -> bool:
-    """Whether a strategy that is not deleted has this name."""
-    return cast("bool", await SQL.value(conn, "name_taken", name=name))
+async def clashes(conn: Connection, name: str, strategy_id: str) -> list[Row]:
+    """Strategies that are not deleted and have this name, this name as their id, or this id as their name."""
+    return await SQL.fetch(conn, "clashes", name=name, id=strategy_id)
 
 
 async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequence[str]) -> set[str]:

@@ -5,13 +5,13 @@ A message class is declared once, in the module of its owner, and everything els
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.messages.words import Identifier
+from shared.messages.words import IN_WORDS, Identifier
 
 REGISTRY: dict[str, type["Message"]] = {}
 """Every message class by its CloudEvents type. Filled when the owner's module is imported."""
@@ -158,7 +158,7 @@ def faults_of(error: ValidationError) -> tuple[Fault, ...]:
 
 def details_of(error: ValidationError) -> list[Any]:
     """pydantic's own account of each fault, but for lists it calls too short only because their items are faulty."""
-    details = error.errors(include_url=False, include_context=False)
+    details = error.errors(include_url=False)
     parents = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in parents]
 
@@ -166,12 +166,18 @@ def details_of(error: ValidationError) -> list[Any]:
 def _fault(detail: Any) -> Fault:
     field = ".".join(str(part) for part in detail["loc"])
     code = _PYDANTIC_CODES.get(detail["type"], ErrorCode.INVALID_FIELD)
-    message = detail["msg"].removeprefix("Value error, ")
+    message = IN_WORDS.get(_pattern(detail), detail["msg"].removeprefix("Value error, "))
     if code is ErrorCode.UNKNOWN_FIELD:
         message = "this field does not exist; remove it or correct its spelling"
     if code is ErrorCode.MISSING_FIELD:  # pydantic's input is then all that stands around the gap
         return Fault(code=code, field=field, message="this field is required")
     return Fault(code=code, field=field, message=message, value=_short(detail.get("input")))
+
+
+def _pattern(detail: Any) -> str:
+    """The pattern that a text does not match; empty for any other fault."""
+    context: Mapping[str, Any] = detail.get("ctx") or {}
+    return str(context.get("pattern", ""))
 
 
 def _short(value: Any) -> Any:

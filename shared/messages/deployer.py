@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
-from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Sha256, Version
+from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Sha256, SiteName, Version
 
 
 class RequestOperation(Command):
@@ -20,7 +20,7 @@ class RequestOperation(Command):
 
     SUBJECT = "site"
 
-    site: Name
+    site: SiteName
     app: Name
     kind: OperationKind
     version: Version | None = None
@@ -37,7 +37,7 @@ class Requested(Model):
     """One operation among those of a `RequestOperations`."""
 
     operation_id: Identifier
-    site: Name
+    site: SiteName
     version: Version | None = Field(default=None, description="the release to reach here; null = the command's")
 
 
@@ -65,7 +65,7 @@ class CancelOperation(Command):
 
     SUBJECT = "site"
 
-    site: Name
+    site: SiteName
     operation_id: Identifier
     reason: str = Field(default="", max_length=1_000)
 
@@ -129,7 +129,7 @@ class OperationProgressed(Event):
     SUBJECT, KEY = "operation_id", "site"
 
     operation_id: Identifier
-    site: Name
+    site: SiteName
     app: Name
     kind: OperationKind
     status: DeploymentStatus | None = Field(default=None, description="what the deployment is doing meanwhile")
@@ -147,7 +147,7 @@ _HISTORY = "the releases before the one that runs now, latest last: where a roll
 
 class _Finished(Event):
     operation_id: Identifier
-    site: Name
+    site: SiteName
     app: Name
     kind: OperationKind
     from_version: Version | None = Field(description="the release before the operation")
@@ -171,7 +171,7 @@ class Succeeded(Model):
     """One operation among those of an `OperationsSucceeded`."""
 
     operation_id: Identifier
-    site: Name
+    site: SiteName
     seconds: float
     nth: int = Field(default=0, ge=0, le=MOST, description=_NTH)
 

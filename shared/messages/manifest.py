@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from shared import versions
 from shared.messages.base import Model
-from shared.messages.words import Name, Text, Version
+from shared.messages.words import Name, SiteName, Text, Version
 
 PLACEHOLDERS = ("port", "data", "release", "site")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -93,7 +93,7 @@ class SimulatedComponent(Model):
     hang: float = Field(default=0, ge=0, le=1, description="chance that the effect never ends")
     crash: float = Field(default=0, ge=0, le=1, description="chance that the device dies half-way")
     seed: int = Field(default=0, description="same seed, site and operation: same fate")
-    sites: dict[Name, Literal["succeed", "fail", "hang", "crash"]] = Field(
+    sites: dict[SiteName, Literal["succeed", "fail", "hang", "crash"]] = Field(
         default_factory=dict, description="fate by rule, before chance"
     )
 

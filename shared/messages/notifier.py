@@ -11,7 +11,7 @@ from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.deployer import Cause, ComponentDecision, PhaseResult
 from shared.messages.urls import CallableUrl
-from shared.messages.words import Identifier, Name, NotificationTopic, OperationKind
+from shared.messages.words import Identifier, Name, NotificationTopic, OperationKind, SiteName
 
 INBOX = "everyone"
 """The one inbox there is; the aggregate and key of all that is marked as read."""
@@ -115,7 +115,7 @@ class FailedOperation(Model):
     """How an operation failed, with what it left to learn from."""
 
     operation_id: Identifier
-    site: Name
+    site: SiteName
     app: Name
     kind: OperationKind
     from_version: str | None = None

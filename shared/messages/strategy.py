@@ -1,9 +1,9 @@
 """Strategy orchestrator: sites, groups, and roll-outs over many sites in stages."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.messages.base import Command, Event, Model
 from shared.messages.base import CommandAccepted as _Accepted
@@ -14,6 +14,7 @@ from shared.messages.words import (
     Label,
     Limit,
     Name,
+    SiteName,
     StageState,
     StepState,
     StrategyState,
@@ -37,7 +38,7 @@ BATCH = 500
 class Site(Model):
     """What is upgraded as one: a cluster, an edge cloud, a node."""
 
-    name: Name
+    name: SiteName
     group: Name | None = None
     labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
     driver: Literal["process", "simulated"] = Field(
@@ -54,11 +55,40 @@ class _FleetCommand(Command):
 
 
 class RegisterSites(_FleetCommand):
-    """Add sites, or replace what is known of them, all or none. Every group named must exist."""
+    """Add sites, or replace all that is known of them, all or none. Every group named must exist.
+
+    Registration is whole: what is left out of a site gets its default. `ChangeSites` changes single facts.
+    """
 
     SUBJECT = "fleet"
 
     sites: tuple[Site, ...] = Field(min_length=1, max_length=BATCH)
+
+
+class ChangeSites(_FleetCommand):
+    """Change what is known of sites, all of a selection or none; what is left out stays as it is.
+
+    `labels` and `params` are added or replaced key by key; `unlabel` and `unset_params` take some away.
+    """
+
+    SUBJECT = "fleet"
+
+    selection: Selection = Field(description="which sites; refused when it means none")
+    group: Name | None = None
+    ungroup: bool = Field(default=False, description="they belong to no group any more")
+    labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
+    unlabel: tuple[Label, ...] = Field(default=(), max_length=64)
+    driver: Literal["process", "simulated"] | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    unset_params: tuple[str, ...] = ()
+    managed: bool | None = None
+    simplex: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_group(self) -> Self:
+        if self.group is not None and self.ungroup:
+            raise ValueError("group: `group` and `ungroup` contradict each other; give one of them")
+        return self
 
 
 class RemoveSites(_FleetCommand):
@@ -66,7 +96,7 @@ class RemoveSites(_FleetCommand):
 
     SUBJECT = "fleet"
 
-    names: tuple[Name, ...] = Field(min_length=1, max_length=BATCH)
+    names: tuple[SiteName, ...] = Field(min_length=1, max_length=BATCH)
 
 
 class CreateGroup(_FleetCommand):
@@ -114,7 +144,7 @@ class SitesRemoved(Event):
     SUBJECT = "fleet"
 
     fleet: str = FLEET
-    names: tuple[Name, ...]
+    names: tuple[SiteName, ...]
 
 
 class SitesHeld(Event):
@@ -125,7 +155,7 @@ class SitesHeld(Event):
     fleet: str = FLEET
     strategy_id: Identifier
     strategy: Name
-    names: tuple[Name, ...]
+    names: tuple[SiteName, ...]
 
 
 class SitesReleased(Event):
@@ -163,7 +193,7 @@ class SiteState(Event):
 
     SUBJECT, TOPIC = "deployment", "site.state"
 
-    site: Name
+    site: SiteName
     app: Name
     version: Version | None = Field(description="the release that runs; null = none")
     status: str = Field(description="deployment status")
@@ -313,7 +343,7 @@ class StagePlan(Model):
 class Excluded(Model):
     """A site that the plan leaves out, and why."""
 
-    site: Name
+    site: SiteName
     code: str
     message: str
 
@@ -378,7 +408,7 @@ class StageProgressed(Event):
 class StepChange(Model):
     """One step as it stands now."""
 
-    site: Name
+    site: SiteName
     stage: int
     state: StepState
     attempt: int = 1

@@ -5,13 +5,13 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from shared.messages.base import Model
-from shared.messages.words import Identifier, Label, Limit, Name, Seconds, StrategyType, Text, Version
+from shared.messages.words import Identifier, Label, Limit, Name, Seconds, SiteName, StrategyType, Text, Version
 
 
 class Exclusion(Model):
     """Which sites are not meant: those named, those of the groups, and those that carry any of the labels."""
 
-    sites: tuple[Name, ...] = Field(default=(), max_length=100_000)
+    sites: tuple[SiteName, ...] = Field(default=(), max_length=100_000)
     groups: tuple[Name, ...] = ()
     labels: dict[Label, Label] = Field(default_factory=dict)
 
@@ -23,7 +23,7 @@ class Selection(Model):
     `all` is the fleet; `exclude` takes sites away from whatever the rest selects.
     """
 
-    sites: tuple[Name, ...] = Field(default=(), max_length=100_000)
+    sites: tuple[SiteName, ...] = Field(default=(), max_length=100_000)
     groups: tuple[Name, ...] = Field(default=(), description="a site of any of these")
     labels: dict[Label, Label] = Field(default_factory=dict, description="a site that carries all of these")
     all: bool = Field(default=False, description="the whole fleet, if nothing else is given")
@@ -43,7 +43,7 @@ class StageSpec(Model):
     """
 
     name: Name
-    sites: tuple[Name, ...] = ()
+    sites: tuple[SiteName, ...] = ()
     groups: tuple[Name, ...] = ()
     labels: dict[Label, Label] = Field(default_factory=dict)
     take: Limit | None = Field(default=None, description="a number, or a per cent of the whole selection; null = all")

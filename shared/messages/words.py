@@ -12,16 +12,38 @@ MAX_PARALLEL = 5_000
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,98}[a-z0-9])?$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-"""An app, site, group, strategy, stage or component: 1 to 100 of a-z, 0-9, '.', '_', '-'."""
+"""An app, group, strategy, stage or component: 1 to 100 of a-z, 0-9, '.', '_', '-'."""
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+SITE_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._:-]{0,98}[A-Za-z0-9])?$"
+
+SiteName = Annotated[str, StringConstraints(pattern=SITE_PATTERN)]
+"""A site goes by a serial number, a MAC address or a host name: upper case and ':' as well."""
+
+IDENTIFIER_PATTERN = r"^[!-~]+$"
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=IDENTIFIER_PATTERN)]
 """A message or aggregate id: printable ASCII without spaces; UUIDs by custom."""
 
-Version = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$"
+Version = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=VERSION_PATTERN)]
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Seconds = Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
+
+IN_WORDS = {
+    NAME_PATTERN: "must be 1 to 100 lower-case letters, digits, dots, hyphens and underscores, with a letter or digit"
+    " at both ends, such as shop-2",
+    SITE_PATTERN: "must be 1 to 100 letters, digits, dots, colons, hyphens and underscores, with a letter or digit at"
+    " both ends, such as oslo-1 or 00:1B:44:11:3A:B7",
+    IDENTIFIER_PATTERN: "must be 1 to 200 printable ASCII characters without spaces; a UUID by custom",
+    VERSION_PATTERN: "must be 1 to 100 letters, digits and any of . ! + _ - after the first, such as 2.0.0",
+    SHA256_PATTERN: "must be 64 hexadecimal digits in lower case",
+    "^/": "must be a path that begins with /, such as /health",
+    "^(/.*)?$": "must be empty, or a JSON pointer that begins with /, such as /version",
+    r"^[^\x00-\x1f]*$": "must hold no control characters",
+}
+"""What is right, by the pattern that says so to programs: people are told in words."""
 
 
 class OperationKind(StrEnum):

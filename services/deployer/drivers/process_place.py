@@ -2,7 +2,7 @@
 
 hosts/<host>/installed/<bundle sha256>/{bundle, env-*}         releases, once for all sites of the host
 hosts/<host>/orders/<digest of the key>.json                   what has become of each order
-hosts/<host>/sites/<site>/<app>/<component>/
+hosts/<host>/sites/<site, a colon as %3A: lists of paths are cut at colons>/<app>/<component>/
     data/  releases/<revision>/spec.json  current -> releases/<revision>  component.log
 """
 
@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, Field, ValidationError
 
 from services.deployer.drivers import Order
 from services.deployer.keeper.folder import Folder
-from shared.messages.words import Name
+from shared.messages.words import Name, SiteName
 
 
 class BadParams(ValueError):
@@ -26,7 +27,7 @@ class BadParams(ValueError):
 class _Params(BaseModel):
     """What a site must say of itself; other drivers' params beside them do not matter."""
 
-    site: Name
+    site: SiteName
     app: Name
     host: Name = "local"
     port: int = Field(ge=1, le=65535)
@@ -43,7 +44,7 @@ class Place:
 
     @property
     def folder(self) -> Folder:
-        return Folder(self.host / "sites" / self.site / self.app / self.component)
+        return Folder(self.host / "sites" / quote(self.site) / self.app / self.component)
 
     @property
     def releases(self) -> Path:
@@ -74,4 +75,5 @@ def places(home: Path) -> Iterator[Place]:
     """Every component that was ever put on a site under a home."""
     for folder in sorted((home.resolve() / "hosts").glob("*/sites/*/*/*")):
         if folder.is_dir():
-            yield Place(folder.parents[3], *folder.parts[-3:])
+            site, app, component = folder.parts[-3:]
+            yield Place(folder.parents[3], unquote(site), app, component)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from services.gateway.api.bodies import formed
+from services.gateway.api.bodies import formed, hidden_faults, read_object, without
 from services.gateway.api.commands import CommandAnswer
 from services.gateway.api.filters import refuse_unknown
 from services.gateway.api.pages import Page, Paging, page, start
@@ -19,8 +19,11 @@ from services.gateway.store import fleet as store
 from services.gateway.store.catalog import as_published
 from shared.db import Connection
 from shared.messages.base import ErrorCode, Fault
-from shared.messages.strategy import CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
+from shared.messages.strategy import ChangeSites, CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
 from shared.messages.words import DeploymentStatus
+
+OF_SITE = frozenset({"selection", "fleet"})
+"""Fields of a change that the path gives, or that are constant."""
 
 
 class SiteDeployment(BaseModel):
@@ -122,6 +125,14 @@ async def show_site(call: Call) -> SiteView:
     return SiteView.model_validate(dict(rows[0]))
 
 
+async def change_site(call: Call) -> web.Response:
+    """PATCH /v1/sites/{name}."""
+    body = await read_object(call.request)
+    facts = {key: value for key, value in body.items() if key not in OF_SITE}
+    selection = {"sites": [call.path["name"]]}
+    return await send(call, formed(ChangeSites, {**facts, "selection": selection}, faults=hidden_faults(body, OF_SITE)))
+
+
 async def remove_site(call: Call) -> web.Response:
     """DELETE /v1/sites/{name}."""
     return await send(call, formed(RemoveSites, {"names": [call.path["name"]]}))
@@ -175,7 +186,12 @@ async def _groups_shown(conn: Connection, commands: Mapping[str, CreateGroup]) -
 ROUTES = (
     Route("GET", "/v1/sites", list_sites, "Sites by name", query=SiteQuery, answer=Page[SiteView]),
     command_route("POST", "/v1/sites", RegisterSites, "Add sites, or replace them, all or none", shown=_sites_shown),
+    command_route("PATCH", "/v1/sites", ChangeSites, "Change the sites of a selection; what is left out stays"),
     Route("GET", "/v1/sites/{name}", show_site, "One site", answer=SiteView),
+    Route(
+        "PATCH", "/v1/sites/{name}", change_site, "Change a site; what is left out stays", Role.OPERATOR,
+        body=without(ChangeSites, OF_SITE), answer=CommandAnswer, status=202, command=True,
+    ),
     Route(
         "DELETE", "/v1/sites/{name}", remove_site, "Forget a site", Role.OPERATOR,
         answer=CommandAnswer, status=202, command=True,

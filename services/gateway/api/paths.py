@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from services.gateway.dead_letters import LIVE
-from shared.messages.words import Identifier, Name, Sha256, Version
+from shared.messages.words import Identifier, Name, Sha256, SiteName, Version
 
 TokenId = Annotated[str, Field(pattern="^[0-9a-f]{12}$", description="as the list of tokens shows it")]
 Offset = Annotated[str, Field(pattern="^[0-9]{1,18}$")]
@@ -24,7 +24,7 @@ PARTS: dict[str, Any] = {
     "operations/{operation_id}": Identifier,
     "releases/{app}": Name,
     "{app}/{version}": Version,
-    "sites/{name}": Name,
+    "sites/{name}": SiteName,
     "strategies/{strategy}": Identifier,
     "subscriptions/{name}": Name,
     "tokens/{id}": TokenId,

@@ -69,8 +69,8 @@ def _named_twice(rows: Sequence[Row]) -> list[Fault]:
     faults = []
     for row in rows:
         name = row.fields.get("name")
-        if isinstance(name, str) and first.setdefault(name, row.line) != row.line:
-            message = f"this site stands on line {first[name]} already; keep one of the two"
+        if isinstance(name, str) and (line := first.setdefault(name.lower(), row.line)) != row.line:
+            message = f"this site stands on line {line} already, be it in another case; keep one of the two"
             faults.append(Fault(code="duplicate", field=at_line(row.line, "name"), message=message, value=name))
     return faults
 

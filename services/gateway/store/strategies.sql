@@ -87,11 +87,11 @@ where (created_at, strategy_id) < (:before_at, :before_id)
 order by created_at desc, strategy_id desc limit :limit;
 
 -- name: find_strategy
--- By id, or by the name of the one that is not deleted.
+-- By id, or by the name of the one that is not deleted; a name wins over the id of something deleted.
 select strategy_id, name, spec, state, why, excluded, excluded_count, targets, created_at, started_at, finished_at,
     deleted
 from strategy where strategy_id = :key or (name = :key and not deleted)
-order by strategy_id = :key desc, created_at desc limit 1;
+order by deleted, strategy_id = :key desc, created_at desc limit 1;
 
 -- name: known_strategies
 select strategy_id from strategy where strategy_id = any(:ids::text[]);

@@ -2,6 +2,8 @@
 
 import { get } from "./api.js";
 import { fill, h, throttled } from "./dom.js";
+import { act, roleButton } from "./feedback.js";
+import { field, input, labels, names, textarea } from "./fields.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { operationTable } from "./operations.js";
@@ -59,6 +61,7 @@ function detail(site, operations) {
         ...Object.entries(site.params).map(([key, value]) => [key, h("code", {}, String(value))]),
       ].filter(([, value]) => value),
     ),
+    changes(site),
     section(
       "Deployments",
       site.deployments.length ? deployments(site.deployments) : h("p", { class: "muted" }, "Nothing runs here yet."),
@@ -71,6 +74,36 @@ function detail(site, operations) {
     ),
   ];
 }
+
+/** Change single facts; what is left as it is stays. */
+function changes(site) {
+  const managed = roleButton(
+    site.managed ? "Leave it alone" : "Manage it again",
+    "operator",
+    (button) => change(button, site, { managed: !site.managed }, site.managed ? "Is left alone" : "Is managed"),
+  );
+  const group = input("group", { value: site.group ?? "" });
+  const pairs = Object.entries(site.labels).map(([key, value]) => `${key}=${value}`);
+  const text = textarea("labels", { value: pairs.join("\n") });
+  const save = roleButton("Save", "operator", (button) => change(button, site, edited(site, group, text), "Changed"));
+  return h(
+    "details",
+    { class: "card form" },
+    h("summary", {}, "Change"),
+    h("div", { class: "row" }, field("group", "Group", group, "empty = none"), field("labels", "Labels", text)),
+    h("div", { class: "actions end" }, managed, save),
+  );
+}
+
+function edited(site, group, text) {
+  const wanted = labels(text.value);
+  const [name] = names(group.value);
+  const unlabel = Object.keys(site.labels).filter((key) => !(key in wanted));
+  return { ...(name ? { group: name } : { ungroup: true }), labels: wanted, unlabel };
+}
+
+const change = (button, site, facts, what) =>
+  act(button, `${what}: ${site.name}`, "PATCH", `/v1/sites/${encodeURIComponent(site.name)}`, facts);
 
 const deployments = (items) =>
   table(

@@ -105,6 +105,28 @@ def test_never_stop_wins_over_the_threshold_of_a_file_and_contradicts_one_beside
     assert belay("strategy", "create", "s", "--never-stop", "--threshold", "3").exit_code == 2
 
 
+def test_a_site_is_changed_fact_by_fact(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("PATCH /v1/sites", sites=1)
+    assert belay("site", "set", "00:1B", "--no-managed", "--label", "tier=gold", "--unlabel", "old").exit_code == 0
+    assert gateway.sent("PATCH")[0].body == {
+        "selection": {"sites": ["00:1B"]},
+        "managed": False,
+        "labels": {"tier": "gold"},
+        "unlabel": ["old"],
+    }
+    assert belay("site", "set", "oslo").exit_code == 2
+
+
+def test_registering_a_site_that_is_there_loses_nothing_without_being_told_to(gateway: Stub, belay: Belay) -> None:
+    gateway.items("/v1/sites", SITE | {"params": {}, "simplex": False})
+    gateway.accept("POST /v1/sites")
+    refused = belay("site", "register", "oslo", "--no-managed")
+    assert refused.exit_code == 2
+    assert "group, labels, managed" in refused.stderr
+    assert gateway.sent("POST") == []
+    assert belay("site", "register", "oslo", "--no-managed", "--replace").exit_code == 0
+
+
 def test_the_token_goes_with_every_request_and_commands_have_a_key(gateway: Stub, belay: Belay) -> None:
     gateway.accept("DELETE /v1/sites/a%2Fb")
     assert belay("site", "remove", "a/b").exit_code == 0

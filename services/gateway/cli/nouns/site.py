@@ -8,7 +8,7 @@ import typer
 
 from services.gateway.cli import spec
 from services.gateway.cli.noun import Noun
-from services.gateway.cli.outcome import CliError
+from services.gateway.cli.outcome import CliError, usage
 from services.gateway.cli.screen import NOTHING, Column
 from services.gateway.cli.session import Session, at
 
@@ -64,6 +64,7 @@ def show(session: Session, name: Name) -> None:
 def register(
     session: Session,
     name: Name,
+    *,
     group: Group = None,
     label: Labels = [],  # noqa: B006
     driver: Annotated[str, typer.Option(help="process or simulated.")] = "process",
@@ -72,14 +73,74 @@ def register(
     ] = [],  # noqa: B006
     managed: Annotated[bool, typer.Option(help="Unmanaged sites are left alone by strategies.")] = True,
     simplex: Annotated[bool, typer.Option(help="Always apply here, never roll back to a revision.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Register anew what is there already.")] = False,
 ) -> None:
-    """Add a site, or replace what is known of it."""
+    """Add a site. Registration is whole: what is left out gets its default, also at a site that is there already;
+    that is refused where something would be lost, unless --replace is given. `belay site set` changes single facts."""
     from services.gateway.cli.site_file import scalar
 
     params = {key: scalar(value) for key, value in spec.pairs(param, "--param").items()}
-    site = {"name": name, "group": group, "labels": spec.pairs(label, "--label"), "driver": driver, "params": params}
-    answer = session.command("POST", "/v1/sites", {"sites": [site | {"managed": managed, "simplex": simplex}]})
+    site: dict[str, Any] = {
+        "name": name,
+        "group": group,
+        "labels": spec.pairs(label, "--label"),
+        "driver": driver,
+        "params": params,
+    }
+    site |= {"managed": managed, "simplex": simplex}
+    if not replace:
+        _must_lose_nothing(session, site)
+    answer = session.command("POST", "/v1/sites", {"sites": [site]})
     session.screen.done(f"site {name} is registered", answer)
+
+
+def _must_lose_nothing(session: Session, site: dict[str, Any]) -> None:
+    """Raises a usage error where the site is there already with facts that this registration leaves out or changes."""
+    found = next((one for one in session.pages("/v1/sites", q=site["name"]) if one["name"] == site["name"]), None)
+    lost = [key for key, value in site.items() if found and found[key] not in (value, None, {})]
+    if lost:
+        message = f"site {site['name']} is registered already; this would replace its {', '.join(lost)}"
+        raise usage(message, f"`belay site set {site['name']}` changes single facts, --replace registers it anew")
+
+
+@app.verb("set")
+def change(
+    session: Session,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SITE]...", help="The sites.")] = None,
+    *,
+    in_group: Annotated[list[str], typer.Option(help="Only sites of this group; repeated: of any.")] = [],  # noqa: B006
+    with_label: Annotated[
+        list[str], typer.Option(metavar="LABEL=VALUE", help="Only sites with this label; repeated: with all of them.")
+    ] = [],  # noqa: B006
+    every: Annotated[bool, typer.Option("--all", help="The whole fleet.")] = False,
+    group: Annotated[str | None, typer.Option(help="The group they belong to from now on.")] = None,
+    ungroup: Annotated[bool, typer.Option("--no-group", help="They belong to no group any more.")] = False,
+    label: Labels = [],  # noqa: B006
+    unlabel: Annotated[list[str], typer.Option(metavar="LABEL", help="Take a label away; repeatable.")] = [],  # noqa: B006
+    driver: Annotated[str | None, typer.Option(help="process or simulated.")] = None,
+    param: Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="What the driver must know.")] = [],  # noqa: B006
+    unset_param: Annotated[list[str], typer.Option(metavar="NAME", help="Take a param away.")] = [],  # noqa: B006
+    managed: Annotated[bool | None, typer.Option(help="Unmanaged sites are left alone by strategies.")] = None,
+    simplex: Annotated[bool | None, typer.Option(help="Always apply here, never roll back to a revision.")] = None,
+) -> None:
+    """Change single facts of sites; what is left out stays as it is."""
+    from services.gateway.cli.site_file import scalar
+
+    selection = {"sites": names, "groups": in_group, "labels": spec.pairs(with_label, "--with-label"), "all": every}
+    params = {key: scalar(value) for key, value in spec.pairs(param, "--param").items()}
+    facts = {
+        "selection": selection, "group": group, "ungroup": ungroup, "labels": spec.pairs(label, "--label"),
+        "unlabel": unlabel, "driver": driver, "params": params, "unset_params": unset_param, "managed": managed,
+        "simplex": simplex,
+    }  # fmt: skip
+    body = spec.merged({}, {key: value for key, value in facts.items() if value not in (None, False) or key in _FLAGS})
+    if not body.keys() - {"selection"}:
+        raise usage("nothing to change was given", "such as --no-managed, --label region=north or --group north")
+    answer = session.command("PATCH", "/v1/sites", body)
+    session.screen.done(f"changed: {answer['result']['sites']} sites", answer)
+
+
+_FLAGS = frozenset({"managed", "simplex"})
 
 
 @app.verb("import")

@@ -1,0 +1,72 @@
+"""The handler that changes single facts of sites: of one, or of all that a selection means."""
+
+from collections.abc import Sequence
+
+from services.strategy_orchestrator import store
+from services.strategy_orchestrator.conductor import emit_fleet
+from services.strategy_orchestrator.fleet import resize
+from services.strategy_orchestrator.strategies.site import Candidate
+from shared.codec import Envelope
+from shared.inbox import Accepted, Rejected, Verdict
+from shared.ledger import Turn
+from shared.messages.base import Fault
+from shared.messages.strategy import BATCH, ChangeSites, SitesChanged
+
+MOST_LABELS = 64
+"""As a site may have when it is registered."""
+
+FAULTS_SHOWN = 100
+"""A refusal names so many sites of a selection; a hundred thousand would fit into no record."""
+
+
+async def change_sites(turn: Turn, batch: Sequence[Envelope[ChangeSites]]) -> list[Verdict]:
+    """Change sites, all of a command's selection or none."""
+    return [await _change(turn, envelope) for envelope in batch]
+
+
+async def _change(turn: Turn, envelope: Envelope[ChangeSites]) -> Verdict:
+    change = envelope.data
+    if change.selection.empty:
+        message = "names no sites, groups or labels; set `all` to mean the whole fleet"
+        return Rejected.because("empty_selection", message, "selection")
+    sites = await store.candidates(turn.conn, "", change.selection)
+    if faults := await _faults(turn, change, sites):
+        return Rejected(tuple(faults[:FAULTS_SHOWN]))
+    changed = await store.change_sites(turn.conn, [site.name for site in sites], change)
+    await resize(turn, [site.group for site in sites], [site.group for site in changed])
+    events = [SitesChanged.model_construct(sites=tuple(changed[i : i + BATCH])) for i in range(0, len(changed), BATCH)]
+    await emit_fleet(turn, [(event, envelope.root) for event in events])
+    return Accepted({"sites": len(changed)})
+
+
+async def _faults(turn: Turn, change: ChangeSites, sites: Sequence[Candidate]) -> list[Fault]:
+    groups = await store.groups(turn.conn)
+    named = [("group", change.group)] if change.group else []
+    named += [(f"selection.groups.{i}", name) for i, name in enumerate(change.selection.groups)]
+    named += [(f"selection.exclude.groups.{i}", name) for i, name in enumerate(change.selection.exclude.groups)]
+    faults = [_unknown("group", field, name) for field, name in named if name not in groups]
+    there = {site.name for site in sites}
+    gone = [(i, name) for i, name in enumerate(change.selection.sites) if name not in there]
+    faults += [_unknown("site", f"selection.sites.{i}", name) for i, name in gone]
+    if not faults and not sites:
+        faults.append(Fault(code="empty_selection", field="selection", message="the selection matches no site"))
+    return faults + [fault for site in sites for fault in _site_faults(change, site)]
+
+
+def _unknown(kind: str, field: str, name: str | None) -> Fault:
+    message = f"there is no {kind} '{name}', or the rest of the selection keeps it out"
+    return Fault(code=f"unknown_{kind}", field=field, message=message, value=name)
+
+
+def _site_faults(change: ChangeSites, site: Candidate) -> list[Fault]:
+    faults = []
+    regrouped = change.ungroup or (change.group is not None and change.group != site.group)
+    if regrouped and site.held_by and site.group != (None if change.ungroup else change.group):
+        message = (
+            f"strategy {site.held_by} holds site '{site.name}', which keeps its group until the strategy has ended"
+        )
+        faults.append(Fault(code="site_held", field="group", message=message, value=site.name))
+    if len((site.labels.keys() - set(change.unlabel)) | change.labels.keys()) > MOST_LABELS:
+        message = f"site '{site.name}' would have more than {MOST_LABELS} labels"
+        faults.append(Fault(code="too_many_labels", field="labels", message=message, value=site.name))
+    return faults

@@ -1,0 +1,128 @@
+"""Sites are registered whole and changed fact by fact; their names are those of the field."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.strategy_orchestrator.app import wire
+from shared.messages.base import CommandRejected, faults_of
+from shared.messages.strategy import (
+    ApplyStrategy,
+    ChangeSites,
+    CommandAccepted,
+    CreateGroup,
+    CreateStrategy,
+    DeleteStrategy,
+    RegisterSites,
+    Site,
+    SitesChanged,
+)
+from tests.service.strategy_orchestrator.fleet_of_devices import Devices, learned, publish, spec
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+NAME = "strategy_orchestrator"
+FIELD_NAMES = ("SN-00A7", "00:1B:44:11:3A:B7", "core-1.dc2.example.com", "a")
+
+
+def change(**facts: Any) -> ChangeSites:
+    return ChangeSites.model_validate(facts)
+
+
+async def accepted(world: World, command: Any) -> CommandAccepted:
+    answer = await world.ask(command)
+    assert isinstance(answer, CommandAccepted), answer
+    return answer
+
+
+async def faults(world: World, command: Any, message_id: str | None = None) -> list[tuple[str, str]]:
+    answer = await world.ask(command, message_id=message_id) if message_id else await world.ask(command)
+    assert isinstance(answer, CommandRejected), answer
+    return [(fault.code, fault.field) for fault in answer.faults]
+
+
+async def test_a_change_leaves_alone_what_it_does_not_name(world: World) -> None:
+    async with world.run(NAME, wire):
+        await accepted(world, CreateGroup(name="north"))
+        site = Site(
+            name="oslo", group="north", labels={"tier": "gold", "old": "x"}, driver="process", params={"port": 1}
+        )
+        await accepted(world, RegisterSites(sites=(site,)))
+        await accepted(
+            world, change(selection={"sites": ["oslo"]}, managed=False, labels={"zone": "a"}, unlabel=["old"])
+        )
+        told = await world.until(SitesChanged, lambda e: not e.sites[0].managed)
+        assert told.sites == (site.model_copy(update={"managed": False, "labels": {"tier": "gold", "zone": "a"}}),)
+
+
+async def test_all_sites_of_a_selection_change_together_or_none(world: World) -> None:
+    async with world.run(NAME, wire) as service:
+        await accepted(world, CreateGroup(name="north"))
+        fleet = [Site(name=f"s-{n}", group="north" if n % 2 else None, labels={"tier": "gold"}) for n in range(6)]
+        await accepted(world, RegisterSites(sites=tuple(fleet)))
+        chosen = {"groups": ["north"], "labels": {"tier": "gold"}, "exclude": {"sites": ["s-1"]}}
+        answer = await accepted(world, change(selection=chosen, ungroup=True, simplex=True))
+        assert answer.result == {"sites": 2}
+        simplex = await service.pool.fetch("select name from site where simplex and group_name is null order by name")
+        assert [row["name"] for row in simplex] == ["s-3", "s-5"]
+        assert await service.pool.fetchval("select sites from site_group") == 1
+        wrong = change(selection={"sites": ["s-0", "nowhere"]}, group="nobody", managed=False)
+        assert await faults(world, wrong) == [("unknown_group", "group"), ("unknown_site", "selection.sites.1")]
+        assert await faults(world, change(selection={}, managed=False)) == [("empty_selection", "selection")]
+        assert await service.pool.fetchval("select count(*) from site where not managed") == 0
+
+
+async def test_sites_go_by_serial_numbers_mac_addresses_and_host_names(world: World) -> None:
+    await publish(world)
+    devices = Devices(world)
+    async with world.run(NAME, wire) as service:
+        await learned(service)
+        await accepted(world, RegisterSites(sites=tuple(Site(name=name) for name in FIELD_NAMES)))
+        await accepted(world, CreateStrategy(spec=spec(max_parallel=10)))
+        await accepted(world, ApplyStrategy(strategy="first"))
+        async with world.news:
+            await world.news.wait_for(lambda: len(devices.commands) == len(FIELD_NAMES))
+        assert {c.site for c in devices.commands.values()} == set(FIELD_NAMES)
+    await devices.stop()
+
+
+async def test_two_names_that_differ_only_in_case_are_refused_with_the_one_that_is_there(world: World) -> None:
+    async with world.run(NAME, wire):
+        await accepted(world, RegisterSites(sites=(Site(name="Oslo-1"),)))
+        answer = await world.ask(RegisterSites(sites=(Site(name="oslo-1"), Site(name="x"), Site(name="X"))))
+        assert isinstance(answer, CommandRejected)
+        assert [(f.code, f.field) for f in answer.faults] == [
+            ("site_exists", "sites.0.name"),
+            ("site_exists", "sites.2.name"),
+        ]
+        assert "'Oslo-1'" in answer.faults[0].message
+        await accepted(world, RegisterSites(sites=(Site(name="Oslo-1", managed=False),)))
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "-x", "x:", "", "a b", "ö", "x" * 101])
+def test_names_that_lead_elsewhere_stay_refused_in_words(name: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Site(name=name)
+    (fault,) = faults_of(refused.value)
+    assert "such as oslo-1 or 00:1B:44:11:3A:B7" in fault.message
+    assert "^" not in fault.message
+
+
+async def test_names_and_ids_of_strategies_are_never_taken_for_each_other(world: World) -> None:
+    await publish(world)
+    async with world.run(NAME, wire) as service:
+        await learned(service)
+        await accepted(world, RegisterSites(sites=(Site(name="a"), Site(name="b"))))
+        await world.ask(CreateStrategy(spec=spec(name="nightly")), message_id="nightly")
+        other = CreateStrategy(spec=spec(name="weekly"))
+        await world.ask(other, message_id="w-1")
+        third = CreateStrategy(spec=spec(name="w-1"))
+        assert await faults(world, third) == [("strategy_exists", "spec.name")]
+        fourth = CreateStrategy(spec=spec(name="monthly"))
+        assert await faults(world, fourth, message_id="weekly") == [("strategy_exists", "ce_id")]
+        await accepted(world, DeleteStrategy(strategy="nightly"))
+        again = await accepted(world, CreateStrategy(spec=spec(name="nightly")))
+        applied = await accepted(world, ApplyStrategy(strategy="nightly"))
+        assert applied.result["strategy_id"] == again.result["strategy_id"] != "nightly"
