@@ -126,7 +126,12 @@ def change(
     """Change single facts of sites; what is left out stays as it is."""
     from services.gateway.cli.site_file import scalar
 
-    selection = {"sites": names, "groups": in_group, "labels": spec.pairs(with_label, "--with-label"), "all": every}
+    selection = {
+        "sites": names,
+        "groups": in_group,
+        "labels": spec.pairs(with_label, "--with-label"),
+        "all": every or None,
+    }
     params = {key: scalar(value) for key, value in spec.pairs(param, "--param").items()}
     facts = {
         "selection": selection, "group": group, "ungroup": ungroup, "labels": spec.pairs(label, "--label"),
