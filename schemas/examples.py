@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from shared.manifest import ProcessComponent
 from shared.messages import base, catalog, deployer, monitor, notifier, strategy, words
 from shared.messages.base import Fault, Message
+from shared.messages.strategy import Selection
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -19,7 +20,7 @@ SPEC = strategy.StrategySpec(
     type=words.StrategyType.UPDATE,
     app="shop",
     version="2.0.0",
-    selection=strategy.Selection(groups=("north",)),
+    selection=Selection(groups=("north",)),
     stages=(strategy.StageSpec(name="canary", take=1, soak_seconds=600), strategy.StageSpec(name="rest")),
     max_parallel="10%",
 )
@@ -137,7 +138,7 @@ EXAMPLES: tuple[Message, ...] = (
     ),
     deployer.ReleaseUnneeded(app="shop", version="1.9.0", bundle_sha256=DIGEST),
     strategy.RegisterSites(sites=(SITE,)),
-    strategy.ChangeSites(selection=strategy.Selection(labels={"region": "north"}), managed=False, unlabel=("canary",)),
+    strategy.ChangeSites(selection=Selection(labels={"region": "north"}), managed=False, unlabel=("canary",)),
     strategy.RemoveSites(names=("oslo-1",)),
     strategy.CreateGroup(name="north", description="sites in the north", max_parallel="20%"),
     strategy.UpdateGroup(name="north", max_parallel=5),
@@ -154,6 +155,7 @@ EXAMPLES: tuple[Message, ...] = (
     strategy.PauseStrategy(strategy="shop-2", reason="look at the errors first"),
     strategy.ResumeStrategy(strategy="shop-2"),
     strategy.AbortStrategy(strategy="shop-2", reason="wrong release"),
+    strategy.CancelRunning(strategy=STRATEGY, sites=("oslo-1",), reason="it hangs"),
     strategy.RetryFailed(strategy="shop-2"),
     strategy.UndoStrategy(strategy="shop-2", reason="it loses orders"),
     strategy.DeleteStrategy(strategy="shop-2"),

@@ -251,6 +251,7 @@ create table forecast (
     failure_rate double precision not null,
     eta_low timestamptz,
     eta_high timestamptz,
+    overdue boolean not null default false,
     at timestamptz not null,
     primary key (strategy_id, stage)
 ) with (fillfactor = 50);

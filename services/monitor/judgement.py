@@ -15,6 +15,10 @@ Z = 1.645
 """Of the normal distribution: 5 % below, 5 % above, so 90 % of the ends fall within a forecast's range."""
 
 
+OVERDUE_SECONDS = 10
+"""A stage whose sites end many times a second is not overdue for the blink of an eye."""
+
+
 class Mark(Kept):
     """What was said about a stage."""
 
@@ -126,7 +130,8 @@ def _forecast(about: _About, mark: Mark, notices: list[Notice]) -> Mark:
     still = stage.state is StageState.RUNNING and about.now - mark.forecast_at >= about.limits.forecast_seconds
     if stage.at == mark.forecast_of and not still:
         return mark
-    message = StageForecast(**about.facts(), **_figures(about), **_ends(about, window))
+    facts = about.facts() | _figures(about) | _ends(about, window)
+    message = StageForecast(**facts, overdue=_overdue(about), failing=mark.alarmed)
     notices.append(Notice(message, about.identity("forecast", about.now)))
     return changed(mark, forecast_at=about.now, forecast_of=stage.at)
 
@@ -166,12 +171,22 @@ def _figures(about: _About) -> dict[str, Any]:
 
 def _ends(about: _About, window: Window) -> dict[str, datetime | None]:
     stage = about.stage
+    if _overdue(about):
+        return {"eta_low": None, "eta_high": None}
     found = eta(stage.remaining, window, about.limits.eta_sample)
     if found is None:
         return {"eta_low": None, "eta_high": None}
     since = about.now if stage.remaining else stage.at  # a soaking stage ends by the clock
     low, high = (_moment(since + seconds + about.soak) for seconds in found)
     return {"eta_low": low, "eta_high": high}
+
+
+def _overdue(about: _About) -> bool:
+    """Whether those that run take longer than any before them: what the others did says nothing of their end."""
+    stage = about.stage
+    if stage.state is not StageState.RUNNING or not stage.running or not stage.longest_gap:
+        return False
+    return about.now - stage.moved_at > max(about.limits.silence_pace * stage.longest_gap, OVERDUE_SECONDS)
 
 
 def _moment(seconds: float) -> datetime:

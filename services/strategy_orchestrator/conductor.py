@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.strategy_orchestrator import domain, group_store, store
@@ -36,8 +36,17 @@ from shared.messages.strategy import (
 )
 from shared.messages.words import OperationKind, StageState, StepState, StrategyState, StrategyType
 
+SILENT = "strategy_silent"
+"""The warning that a stage fell silent; it holds until the stage moves."""
+
 SOAK = "soak"
 """The timer that ends a soak; its key is the strategy's id."""
+
+STILL = "still"
+"""The timer that looks from time to time whether a live strategy stands still; its key is the strategy's id."""
+
+STILL_AFTER = timedelta(seconds=15)
+"""When nothing has ended in a stage for so long, its reason names the sites that run longest."""
 
 UNPARK = "unpark"
 """The timer that lets steps try again which the deployer was not ready for; its key is the strategy's id."""
@@ -92,11 +101,20 @@ class Score:
         """Steps as they are now, for the events of this turn."""
         self.steps.extend(_change(self.now.id, row) for row in rows)
 
-    def fill(self, stage: int, full_groups: str) -> None:
-        """A stage waits for these groups."""
+    def note_of(self, stage: int, **facts: Any) -> None:
+        """Something else is known of a stage: full_groups, oldest, warning, moved_at."""
         stages = list(self.now.stages)
-        stages[stage] = replace(stages[stage], full_groups=full_groups)
+        stages[stage] = replace(stages[stage], **facts)
         self.now = replace(self.now, stages=tuple(stages))
+
+    def touch(self, now: datetime) -> None:
+        """What was said of a stage that stood still holds no longer where its counts moved."""
+        for was, stage in zip(self.was.stages, self.now.stages, strict=True):
+            if stage.counts != was.counts:
+                ended = stage.counts.running == stage.counts.waiting == 0
+                silent = stage.warning is not None and stage.warning.code == SILENT
+                warning = None if ended or silent else stage.warning
+                self.note_of(stage.position, moved_at=now, oldest="", warning=warning)
 
     def recount(self, stage: int, **deltas: int) -> None:
         """Some sites of a stage changed state; `parked` counts beside the states."""
@@ -144,6 +162,10 @@ class Conductor:
         for score in self._scores.values():
             await self._advance(score)
         await self.places.save()
+        for score in self._scores.values():
+            score.touch(self._turn.now)
+            if score.now.state in domain.LIVE and score.was.state not in domain.LIVE:
+                self._turn.set_timer(STILL, score.now.id, self._turn.now + STILL_AFTER)
         changed = [s for s in self._scores.values() if s.now != s.was or s.steps]
         for score in changed:
             self._announce(score)
@@ -214,7 +236,7 @@ class Conductor:
             waits = stage.position == moves.stage and moves.start > 0
             if waits or stage.full_groups:
                 text = await self.places.block(score.now.id, stage.position, waits=waits)
-                score.fill(stage.position, text)
+                score.note_of(stage.position, full_groups=text)
 
     async def _start(self, score: Score, stage: int, count: int) -> bool:
         """Start up to `count` steps; False when their groups have no place for any."""
@@ -235,7 +257,9 @@ class Conductor:
     async def _startable(self, score: Score, stage: int, count: int, batch: str) -> list[Row]:
         if score.groups:
             return await self.places.start(score.now.id, stage, count, batch)
-        rows = await store.start_steps(self._turn.conn, score.now.id, stage, score.cursors[stage], count, batch)
+        rows = await store.start_steps(
+            self._turn.conn, score.now.id, stage, score.cursors[stage], count, batch, self._turn.now
+        )
         if len(rows) < count:
             raise AssertionError(f"stage {stage} of {score.now.id} counts {count} startable sites, found {len(rows)}")
         return rows
@@ -302,6 +326,7 @@ def progress_of(strategy: Strategy, stage: Stage, why: Why | None, at: datetime)
         counts=stage.counts,
         max_parallel=stage.max_parallel,
         why=why,
+        warning=stage.warning,
         at=at,
     )
 
@@ -383,6 +408,9 @@ def _stage(row: Row) -> Stage:
         forgiven=row["forgiven"],
         parked=row["parked"],
         full_groups=row["full_groups"],
+        moved_at=row["moved_at"],
+        oldest=row["oldest"],
+        warning=Why(**row["warning"]) if row["warning"] else None,
     )
 
 

@@ -48,6 +48,11 @@ class Stage:
     """Waiting sites that are busy with something else and can not take a slot now."""
     full_groups: str = ""
     """In words: the groups for which its sites wait, though the stage has slots for them."""
+    moved_at: datetime | None = None
+    oldest: str = ""
+    """In words: the sites that run longest, once nothing has ended for a while."""
+    warning: Why | None = None
+    """What the monitor advises, while it holds."""
 
 
 @dataclass(frozen=True, slots=True)

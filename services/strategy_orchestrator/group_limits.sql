@@ -66,7 +66,7 @@ with next as materialized (
     left join site s on s.name = w.site
 ), unfit as (select array(select position from next where not managed) as positions)
 update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
-    batch = :batch,
+    batch = :batch, started_at = :now,
     why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
     why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))

@@ -1,6 +1,7 @@
 """One typed method per query of group_limits.sql. All take the connection of the turn they belong to."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from services.strategy_orchestrator.group_limits import Room, Share
@@ -68,10 +69,16 @@ async def waiting_for(conn: Connection, groups: Sequence[str]) -> set[str]:
 
 
 async def start_steps(
-    conn: Connection, strategy_id: str, stage: int, shares: Mapping[str, Share], counts: Mapping[str, int], batch: str
+    conn: Connection,
+    strategy_id: str,
+    stage: int,
+    shares: Mapping[str, Share],
+    counts: Mapping[str, int],
+    batch: str,
+    now: datetime,
 ) -> list[Row]:
     """Give so many waiting steps of each group a slot, all asked for in one batch; as they are now."""
-    values = {"groups": list(counts), "counts": list(counts.values()), "batch": batch}
+    values = {"groups": list(counts), "counts": list(counts.values()), "batch": batch, "now": now}
     cursors = [shares[group].cursor for group in counts]
     return await SQL.fetch(
         conn, "start_steps_of_groups", strategy_id=strategy_id, stage=stage, cursors=cursors, **values

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from services.strategy_orchestrator import domain, fleet, outcomes, roll_out, site_changes, store, withdrawals
-from services.strategy_orchestrator.conductor import SOAK, UNPARK, Conductor
+from services.strategy_orchestrator import fleet, outcomes, roll_out, site_changes, watching, withdrawals
+from services.strategy_orchestrator.conductor import SOAK, STILL, UNPARK, Conductor
 from services.strategy_orchestrator.places import ROOM
 from services.strategy_orchestrator.settings import Knobs
 from shared.bus import Handlers
 from shared.clockwork import TimerHandler
-from shared.codec import Envelope
 from shared.ledger import Timer, Turn
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
@@ -19,25 +18,8 @@ from shared.messages.deployer import (
     OperationsSucceeded,
     OperationSucceeded,
 )
-from shared.messages.monitor import FailureRateHigh, StageForecast
+from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import ChangeSites, CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
-
-
-async def forecasts_made(turn: Turn, batch: Sequence[Envelope[StageForecast]]) -> None:
-    """Keep the monitor's advice beside the stage it is about."""
-    rows = [(e.data.strategy_id, e.data.stage, e.data.model_dump(mode="json")) for e in batch]
-    await store.save_forecasts(turn.conn, rows)
-
-
-async def failure_rates_high(turn: Turn, batch: Sequence[Envelope[FailureRateHigh]]) -> None:
-    """Advice to stop: heeded where the strategy wants that and its own rows say the same."""
-    conductor = Conductor(turn)
-    scores = {score.now.id: score for score in await conductor.load(e.data.strategy_id for e in batch)}
-    for envelope in batch:
-        score, stage = scores.get(envelope.data.strategy_id), envelope.data.stage
-        if score and stage < len(score.now.stages):
-            score.now = domain.heed_monitor(score.now, stage)
-    await conductor.finish()
 
 
 async def look_again(turn: Turn, timers: Sequence[Timer]) -> None:
@@ -68,10 +50,16 @@ HANDLERS: Handlers = {
     OperationsSucceeded: outcomes.operations_finished,
     OperationFailed: outcomes.operations_finished,
     CommandRejected: partial(outcomes.requests_refused, Knobs.model_construct()),
-    StageForecast: forecasts_made,
-    FailureRateHigh: failure_rates_high,
+    StageForecast: watching.forecasts_made,
+    FailureRateHigh: watching.failure_rates_high,
+    StrategySilent: watching.stages_silent,
 }
 
-TIMERS: Mapping[str, TimerHandler] = {SOAK: look_again, ROOM: look_again, UNPARK: outcomes.unpark}
+TIMERS: Mapping[str, TimerHandler] = {
+    SOAK: look_again,
+    ROOM: look_again,
+    UNPARK: outcomes.unpark,
+    STILL: watching.look_for_still_stages,
+}
 
 TOPICS = ("strategy.commands", "deployer.events", "catalog.events", "monitor.events")

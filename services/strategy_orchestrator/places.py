@@ -80,7 +80,7 @@ class Places:
         counts = allot(places, shares.values(), self._rooms)
         if not counts:
             return []
-        rows = await store.start_steps(self._turn.conn, strategy_id, stage, shares, counts, batch)
+        rows = await store.start_steps(self._turn.conn, strategy_id, stage, shares, counts, batch, self._turn.now)
         if len(rows) < sum(counts.values()):
             raise AssertionError(f"stage {stage} of {strategy_id} counts {counts} startable sites, found {len(rows)}")
         for row in rows:

@@ -178,7 +178,8 @@ select id, name, type, app, version, spec, operation, left_out, skipped, state, 
 from strategy where id = any(:ids::text[]) order by id for update;
 
 -- name: stages_of
-select strategy_id, position, name, state, waiting, running, complete, failed, aborted, parked, full_groups, forgiven,
+select strategy_id, position, name, state, waiting, running, complete, failed, aborted, parked, full_groups, moved_at, oldest,
+    warning, forgiven,
     max_parallel, soak_seconds, soak_until, cursor
 from stage where strategy_id = any(:ids::text[]) order by strategy_id, position;
 
@@ -211,13 +212,14 @@ where s.id = n.id;
 
 -- name: save_stages
 update stage s set state = n.state, waiting = n.waiting, running = n.running, complete = n.complete,
-    failed = n.failed, aborted = n.aborted, parked = n.parked, full_groups = n.full_groups, forgiven = n.forgiven, soak_until = n.soak_until,
+    failed = n.failed, aborted = n.aborted, parked = n.parked, full_groups = n.full_groups,
+    moved_at = n.moved_at, oldest = n.oldest, warning = n.warning, forgiven = n.forgiven, soak_until = n.soak_until,
     cursor = n.cursor
 from unnest(:strategy_ids::text[], :positions::int[], :states::text[], :waiting::int[], :running::int[],
-    :complete::int[], :failed::int[], :aborted::int[], :parked::int[], :full_groups::text[], :forgiven::int[],
-    :soak_until::timestamptz[], :cursors::int[])
-    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, parked, full_groups, forgiven,
-        soak_until, cursor)
+    :complete::int[], :failed::int[], :aborted::int[], :parked::int[], :full_groups::text[],
+    :moved_at::timestamptz[], :oldest::text[], :warnings::jsonb[], :forgiven::int[], :soak_until::timestamptz[], :cursors::int[])
+    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, parked, full_groups, moved_at,
+        oldest, warning, forgiven, soak_until, cursor)
 where s.strategy_id = n.strategy_id and s.position = n.position;
 
 -- name: start_steps
@@ -232,11 +234,23 @@ with next as materialized (
     order by st.position limit :count
 ), unfit as (select array(select position from next where not managed) as positions)
 update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
-    batch = :batch,
+    batch = :batch, started_at = :now,
     why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
     why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
 returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.target;
+
+-- name: oldest_running
+-- Asked only of a stage in which nothing has ended for a while.
+select site, started_at from step
+where strategy_id = :strategy_id and stage = :stage and state = 'running'
+order by started_at nulls first, position limit :limit;
+
+-- name: running_steps
+select position, site, attempt from step
+where strategy_id = :strategy_id and state = 'running'
+    and (cardinality(:sites::text[]) = 0 or site in (select unnest(:sites::text[])))
+order by position;
 
 -- name: steps_of_batches
 select s.strategy_id, s.position, s.attempt, s.batch
@@ -320,3 +334,8 @@ update strategy set deleted_at = :now, sequence = sequence + 1 where id = :id an
 update stage s set forecast = f.forecast
 from unnest(:strategy_ids::text[], :positions::int[], :forecasts::jsonb[]) as f (strategy_id, position, forecast)
 where s.strategy_id = f.strategy_id and s.position = f.position;
+
+-- name: no_longer_failing
+select s.strategy_id, s.position from stage s
+where s.warning ->> 'code' = 'failure_rate_high' and (s.strategy_id, s.position) in (
+    select * from unnest(:strategy_ids::text[], :positions::int[]));

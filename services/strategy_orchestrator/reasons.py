@@ -4,6 +4,9 @@ What stands in the rows is what happened; what is told here is what it has come 
 one that stopped a strategy, and running sites that an abort still waits for.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from services.strategy_orchestrator.domain import Stage, Strategy
 from services.strategy_orchestrator.policy import FAILURE_RATE, FAILURE_THRESHOLD, rate, trips, verdict
 from shared.messages.strategy import Why
@@ -16,7 +19,9 @@ def why_now(strategy: Strategy) -> Why:
     running = strategy.counts.running
     if strategy.state is not StrategyState.ABORTING or not running:
         return why
-    return Why(code=why.code, message=f"{why.message}; waits for {sites(running)} to end")
+    oldest = next((f" ({stage.oldest})" for stage in strategy.stages if stage.oldest), "")
+    message = f"{why.message}; waits for {sites(running)} to end{oldest}, or to be cancelled"
+    return Why(code=why.code, message=message)
 
 
 def _counted(strategy: Strategy) -> Why:
@@ -35,6 +40,8 @@ def _counted(strategy: Strategy) -> Why:
 
 def why_waiting(strategy: Strategy, stage: Stage) -> Why | None:
     """Why a stage is not further; None when it has ended."""
+    if stage.oldest and stage.counts.running:
+        return _why_still(strategy, stage)
     if not stage.counts.waiting:
         return _why_soaking(stage) or _why_finishing(stage)
     if strategy.state is StrategyState.READY:
@@ -53,6 +60,24 @@ def _why_limited(stage: Stage) -> Why:
     if stage.full_groups:
         return Why(code="group_limit", message=stage.full_groups)
     return Why(code="site_busy", message=f"busy with another operation: {sites(stage.parked)}")
+
+
+def _why_still(strategy: Strategy, stage: Stage) -> Why:
+    """Nothing has ended for a while: the sites that run longest are the ones to look at."""
+    since = f"nothing has ended since {stage.moved_at:%H:%M:%S} UTC; " if stage.moved_at else ""
+    message = f"{since}{stage.oldest}"
+    if stage.counts.waiting:
+        message = f"{message}; {sites(stage.counts.waiting)} wait"
+    if strategy.state is StrategyState.PAUSED:
+        return Why(code=strategy.why.code, message=f"{why_now(strategy).message}; {message}")
+    return Why(code="oldest_running", message=message)
+
+
+def oldest(running: int, longest: Sequence[tuple[str, datetime | None]]) -> str:
+    """`running longest: oslo-1 since 12:03:04 UTC, and 9 more`."""
+    named = [f"{site} since {since:%H:%M:%S} UTC" if since else site for site, since in longest]
+    more = running - len(named)
+    return f"running longest: {', '.join(named)}" + (f", and {more} more" if more > 0 else "")
 
 
 def _why_finishing(stage: Stage) -> Why | None:

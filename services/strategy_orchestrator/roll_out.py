@@ -12,6 +12,7 @@ from services.strategy_orchestrator.store import NewStrategy, Row
 from services.strategy_orchestrator.strategies import Candidate, Target, operation_of
 from services.strategy_orchestrator.telling import abridged
 from services.strategy_orchestrator.undoing import Undoing
+from services.strategy_orchestrator.watching import cancel_running
 from shared.bus import Handlers
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
@@ -21,6 +22,7 @@ from shared.messages.strategy import (
     BATCH,
     AbortStrategy,
     ApplyStrategy,
+    CancelRunning,
     CreateStrategy,
     DeleteStrategy,
     PauseStrategy,
@@ -265,6 +267,7 @@ async def _delete(_conductor: Conductor, score: Score, turn: Turn, envelope: Env
 
 apply, pause, resume = moving(_apply), moving(_pause), moving(_resume)
 abort, retry, delete = moving(_abort), moving(_retry), moving(_delete)
+cancel = moving(cancel_running)
 
 HANDLERS: Handlers = {
     CreateStrategy: create,
@@ -272,6 +275,7 @@ HANDLERS: Handlers = {
     PauseStrategy: pause,
     ResumeStrategy: resume,
     AbortStrategy: abort,
+    CancelRunning: cancel,
     RetryFailed: retry,
     UndoStrategy: undo,
     DeleteStrategy: delete,

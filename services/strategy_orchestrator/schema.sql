@@ -65,6 +65,9 @@ create table stage (
     aborted integer not null check (aborted >= 0),
     parked integer not null default 0, -- waiting ones whose site is busy
     full_groups text not null default '', -- for which groups its sites wait, in words
+    moved_at timestamptz, -- when its counts changed last
+    oldest text not null default '', -- once it stands still: the sites that run longest, in words
+    warning jsonb, -- the monitor's, while it holds: code and message
     forgiven integer not null default 0, -- failures a person accepted by resuming
     max_parallel integer not null check (max_parallel between 1 and 5000),
     soak_seconds integer not null default 0,
@@ -92,6 +95,7 @@ create table step (
     attempt integer not null default 1,
     parked boolean not null default false, -- waits for its site to become free, not for a slot
     group_name text, -- of its site; empty = has none, null = nobody's group counts in this strategy
+    started_at timestamptz, -- when it got its slot last
     batch text, -- its operation was asked for in the command of this name
     target text, -- the release to reach; null = the strategy's
     before text, -- the release that the last operation found; null = none

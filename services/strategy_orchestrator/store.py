@@ -361,6 +361,9 @@ async def save_stages(conn: Connection, stages: Sequence[tuple[str, Stage, int]]
         aborted=[s.counts.aborted for _, s, _ in stages],
         parked=[s.parked for _, s, _ in stages],
         full_groups=[s.full_groups for _, s, _ in stages],
+        moved_at=[s.moved_at for _, s, _ in stages],
+        oldest=[s.oldest for _, s, _ in stages],
+        warnings=[s.warning.model_dump() if s.warning else None for _, s, _ in stages],
         forgiven=[s.forgiven for _, s, _ in stages],
         soak_until=[s.soak_until for _, s, _ in stages],
         cursors=[cursor for _, _, cursor in stages],
@@ -380,13 +383,31 @@ async def save_forecasts(conn: Connection, forecasts: Sequence[tuple[str, int, d
     await SQL.run(conn, "save_forecast", **values)
 
 
+async def no_longer_failing(conn: Connection, stages: Sequence[tuple[str, int]]) -> list[Row]:
+    """Those of the stages (strategy id, position) that are still warned of for their failure rate."""
+    strategy_ids, positions = columns(stages, 2)
+    return await SQL.fetch(conn, "no_longer_failing", strategy_ids=strategy_ids, positions=positions)
+
+
 # -- steps ----------------------------------------------------------------------------------------------------------
 
 
-async def start_steps(conn: Connection, strategy_id: str, stage: int, cursor: int, count: int, batch: str) -> list[Row]:
+async def start_steps(
+    conn: Connection, strategy_id: str, stage: int, cursor: int, count: int, batch: str, now: datetime
+) -> list[Row]:
     """Give the next `count` waiting steps from `cursor` on a slot, all asked for in one batch; as they are now."""
     values = {"strategy_id": strategy_id, "stage": stage, "cursor": cursor, "count": count, "batch": batch}
-    return await SQL.fetch(conn, "start_steps", **values)
+    return await SQL.fetch(conn, "start_steps", **values, now=now)
+
+
+async def oldest_running(conn: Connection, strategy_id: str, stage: int, limit: int) -> list[Row]:
+    """The steps of a stage that run longest: site and since when, None for one begun by an older version."""
+    return await SQL.fetch(conn, "oldest_running", strategy_id=strategy_id, stage=stage, limit=limit)
+
+
+async def running_steps(conn: Connection, strategy_id: str, sites: Sequence[str]) -> list[Row]:
+    """The running steps of these sites, or all of the strategy when no site is given: position, site, attempt."""
+    return await SQL.fetch(conn, "running_steps", strategy_id=strategy_id, sites=list(sites))
 
 
 async def steps_of_batches(conn: Connection, batches: Sequence[tuple[str, str]]) -> list[Row]:

@@ -21,6 +21,8 @@ class StageForecast(Event):
     failure_rate: float = Field(ge=0, le=1, description="failed / finished in the window, 0 when none finished")
     eta_low: datetime | None = Field(description="earliest likely end; null = not enough to say")
     eta_high: datetime | None
+    overdue: bool = Field(default=False, description="its running sites take longer than any before: no end in sight")
+    failing: bool = Field(default=False, description="FailureRateHigh was told and still holds")
     at: datetime
 
 

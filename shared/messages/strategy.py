@@ -252,6 +252,17 @@ class AbortStrategy(_StrategyCommand):
     SUBJECT = "strategy"
 
 
+class CancelRunning(_StrategyCommand):
+    """Stop running sites at their next safe point and recover each to the release it had; they count as failed.
+
+    Without `sites` all that run. Sites that do not run any more are passed over.
+    """
+
+    SUBJECT = "strategy"
+
+    sites: tuple[SiteName, ...] = Field(default=(), max_length=5_000)
+
+
 class RetryFailed(_StrategyCommand):
     """Try the failed and aborted sites of an ended strategy again, with the same plan."""
 

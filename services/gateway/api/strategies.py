@@ -17,6 +17,7 @@ from shared.db import Connection, snapshot
 from shared.messages.strategy import (
     AbortStrategy,
     ApplyStrategy,
+    CancelRunning,
     CreateStrategy,
     DeleteStrategy,
     PauseStrategy,
@@ -50,8 +51,9 @@ class ForecastView(BaseModel):
     """The monitor's advice on a running stage."""
 
     failure_rate: float
-    eta_low: datetime | None
+    eta_low: datetime | None = Field(description="never in the past; null = it cannot tell")
     eta_high: datetime | None
+    overdue: bool = Field(description="it should have ended by now: it waits for the sites that run")
 
 
 class ShareView(BaseModel):
@@ -229,6 +231,7 @@ ROUTES = (
     command_route("POST", f"{ONE}/pause", PauseStrategy, "Start no further site"),
     command_route("POST", f"{ONE}/resume", ResumeStrategy, "Go on"),
     command_route("POST", f"{ONE}/abort", AbortStrategy, "Let running sites finish, start no other"),
+    command_route("POST", f"{ONE}/cancel-running", CancelRunning, "Stop running sites and recover them: all, or some"),
     command_route("POST", f"{ONE}/retry", RetryFailed, "Try failed and aborted sites again"),
     command_route(
         "POST", f"{ONE}/undo", UndoStrategy, "Plan the way back for exactly the sites it changed", shown=_shown

@@ -57,17 +57,27 @@ def _cells(stage: View, now: datetime) -> Iterator[RenderableType]:
     yield Text(f"{counts['complete']}/{sites}")
     yield Text(f"{counts['running']} of {stage['max_parallel']}")
     yield Text(str(counts["failed"]), style="red" if counts["failed"] else "dim")
-    yield Text(ends_in(stage.get("forecast"), now))
+    yield Text(ends_in(stage.get("forecast"), now) or overdue(stage))
     yield Text(_why(stage))
 
 
 def _why(stage: View) -> str:
-    return str(stage["why"]["message"]) if stage.get("why") else ""
+    return "; ".join(str(stage[key]["message"]) for key in ("why", "warning") if stage.get(key))
+
+
+def overdue(stage: View) -> str:
+    """`overdue, waits for 1 site`, where a stage should have ended by now."""
+    running = stage["counts"]["running"]
+    if not running or not (stage.get("forecast") or {}).get("overdue"):
+        return ""
+    return f"overdue, waits for {running} site{'s' if running > 1 else ''}"
 
 
 def ends_in(forecast: Mapping[str, Any] | None, now: datetime) -> str:
     """The monitor's range, as a time from now: "12 to 20 s"; empty while it cannot tell."""
     if not forecast or not forecast.get("eta_low") or not forecast.get("eta_high"):
+        return ""
+    if datetime.fromisoformat(forecast["eta_high"]) <= now:
         return ""
     low, high = (
         max(0.0, (datetime.fromisoformat(forecast[key]) - now).total_seconds()) for key in ("eta_low", "eta_high")

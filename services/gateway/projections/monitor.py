@@ -25,7 +25,7 @@ def newest_forecasts(events: Sequence[Envelope[Any]]) -> list[ForecastRow]:
         if isinstance(f := event.data, monitor.StageForecast):
             key, seen = (f.strategy_id, f.stage), rows.get((f.strategy_id, f.stage))
             if seen is None or seen.at <= f.at:
-                rows[key] = ForecastRow(*key, f.failure_rate, f.eta_low, f.eta_high, f.at)
+                rows[key] = ForecastRow(*key, f.failure_rate, f.eta_low, f.eta_high, f.overdue, f.at)
     return list(rows.values())
 
 

@@ -109,6 +109,7 @@ class ForecastRow(NamedTuple):
     failure_rate: float
     eta_low: datetime | None
     eta_high: datetime | None
+    overdue: bool
     at: datetime
 
 
@@ -163,5 +164,5 @@ async def add_to_timeline(conn: Connection, rows: Sequence[TimelineRow]) -> None
 
 async def put_forecasts(conn: Connection, rows: Sequence[ForecastRow]) -> None:
     """The latest advice on each stage."""
-    names = ("ids", "stages", "rates", "lows", "highs", "ats")
-    await SQL.run(conn, "put_forecasts", **dict(zip(names, columns(rows, 6), strict=True)))
+    names = ("ids", "stages", "rates", "lows", "highs", "overdues", "ats")
+    await SQL.run(conn, "put_forecasts", **dict(zip(names, columns(rows, 7), strict=True)))

@@ -70,11 +70,12 @@ order by n.number
 on conflict (entry_id) do nothing;
 
 -- name: put_forecasts
-insert into forecast as f (strategy_id, stage, failure_rate, eta_low, eta_high, at)
+insert into forecast as f (strategy_id, stage, failure_rate, eta_low, eta_high, overdue, at)
 select * from unnest(:ids::text[], :stages::int[], :rates::float8[], :lows::timestamptz[], :highs::timestamptz[],
-                     :ats::timestamptz[])
+                     :overdues::boolean[], :ats::timestamptz[])
 on conflict (strategy_id, stage) do update set
-    failure_rate = excluded.failure_rate, eta_low = excluded.eta_low, eta_high = excluded.eta_high, at = excluded.at
+    failure_rate = excluded.failure_rate, eta_low = excluded.eta_low, eta_high = excluded.eta_high, overdue = excluded.overdue,
+    at = excluded.at
 where f.at <= excluded.at;
 
 -- name: list_strategies
@@ -100,7 +101,10 @@ select strategy_id from strategy where strategy_id = any(:ids::text[]);
 select s.strategy_id, s.position, s.name, s.state, s.max_parallel, s.soak_seconds, s.why,
        s.warning, s.spread, s.spread_more, s.waiting, s.running, s.complete, s.failed, s.aborted,
        case when s.state in ('running', 'soaking') and f.at is not null
-            then jsonb_build_object('failure_rate', f.failure_rate, 'eta_low', f.eta_low, 'eta_high', f.eta_high)
+            then jsonb_build_object('failure_rate', f.failure_rate,
+                'eta_low', case when f.eta_high > now() then greatest(f.eta_low, now()) end,
+                'eta_high', case when f.eta_high > now() then f.eta_high end,
+                'overdue', s.running > 0 and (f.overdue or coalesce(f.eta_high <= now(), false)))
        end as forecast
 from stage s left join forecast f on f.strategy_id = s.strategy_id and f.stage = s.position
 where s.strategy_id = any(:ids::text[]) order by s.strategy_id, s.position;

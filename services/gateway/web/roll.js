@@ -81,16 +81,16 @@ export class Roll {
   }
 
   /** A stage moved on; true if its state changed. */
-  moveStage({ stage, state, counts, max_parallel, why = null }) {
+  moveStage({ stage, state, counts, max_parallel, why = null, warning = null }) {
     const known = this.stage(stage);
     if (!known) return false;
     const changed = known.state !== state;
-    Object.assign(known, { state, counts, max_parallel, why });
+    Object.assign(known, { state, counts, max_parallel, why, warning });
     return changed;
   }
 
-  forecast({ stage, failure_rate, eta_low = null, eta_high = null }) {
+  forecast({ stage, failure_rate, eta_low = null, eta_high = null, overdue = false }) {
     const known = this.stage(stage);
-    if (known) known.forecast = { failure_rate, eta_low, eta_high };
+    if (known) known.forecast = { failure_rate, eta_low, eta_high, overdue };
   }
 }

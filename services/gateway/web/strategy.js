@@ -16,13 +16,6 @@ import { figures, outlook } from "./strategy_figures.js";
 import { excludedSites, settings, spreading, subtitle } from "./strategy_plan.js";
 import { timeline } from "./timeline.js";
 
-const ADVICE = {
-  failure_rate_high: ({ failed_in_window, finished_in_window }) =>
-    `Many failures: ${failed_in_window} of the last ${finished_in_window} finished sites failed. Consider a pause.`,
-  strategy_silent: ({ silent_seconds, running }) =>
-    `Nothing was heard for ${silent_seconds} s, with ${running} sites still running.`,
-};
-
 export function strategyView(page) {
   let view = null;
   const path = `/v1/strategies/${encodeURIComponent(page.params.id)}`;
@@ -178,8 +171,8 @@ class StrategyView {
       stage_forecast: (data) => (this.roll.forecast(data), this.draw()),
       strategy_planned: () => this.reload(),
       strategy_deleted: () => ((this.roll.facts.deleted = true), this.draw()),
-      failure_rate_high: (data) => this.advise("failure_rate_high", data),
-      strategy_silent: (data) => this.advise("strategy_silent", data),
+      failure_rate_high: () => this.timeline.soon(),
+      strategy_silent: () => this.timeline.soon(),
     };
     for (const [type, handle] of Object.entries(handlers)) {
       on(
@@ -193,7 +186,6 @@ class StrategyView {
   stateChanged({ name, state, why }) {
     if (this.roll.facts.state !== state) announce(`${name} is ${state}: ${why.message}`);
     Object.assign(this.roll.facts, { state, why });
-    if (state !== "applying") fill(this.advice);
     this.draw();
     this.timeline.soon();
   }
@@ -213,18 +205,23 @@ class StrategyView {
     this.inspector.refresh();
   }
 
-  advise(type, data) {
-    const stage = this.roll.stage(data.stage)?.name ?? "";
+  /** What the monitor advises is part of each stage, for everybody who looks. */
+  showWarnings() {
+    const warned = this.roll.stages.filter(({ warning }) => warning);
+    const text = warned.map(({ name, warning }) => `Stage ${name}: ${warning.message}`).join("\n");
+    if (this.advice.dataset.text === text) return;
+    this.advice.dataset.text = text;
     fill(
       this.advice,
-      h(
-        "p",
-        { class: "advice" },
-        icon("warning"),
-        h("span", {}, h("strong", {}, `Stage ${stage} `), ADVICE[type](data)),
+      warned.map(({ name, warning }) =>
+        h(
+          "p",
+          { class: "advice" },
+          icon("warning"),
+          h("span", {}, h("strong", {}, `Stage ${name} `), warning.message),
+        ),
       ),
     );
-    this.timeline.soon();
   }
 
   render() {
@@ -233,6 +230,7 @@ class StrategyView {
     this.state.dataset.state = facts.state;
     setText(this.why, facts.deleted ? "This strategy was deleted; its history stays." : (facts.why?.message ?? ""));
     setText(this.share, shareOf(counts));
+    this.showWarnings();
     this.total.update(counts);
     this.figures.update();
     this.outlook.update();

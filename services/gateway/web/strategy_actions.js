@@ -5,6 +5,7 @@ import { act, confirm } from "./feedback.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
 import { UNDOABLE, undo } from "./undo.js";
+import { LIVE_STATES } from "./states.js";
 
 const RUN = {
   ready: ["apply", "Apply", "Started"],
@@ -22,8 +23,9 @@ export function actionBar(roll) {
   bar.run.addEventListener("click", () => run(bar));
   bar.retry.addEventListener("click", () => send(bar, bar.retry, "retry", "Trying the failed sites again"));
   bar.abort.addEventListener("click", () => abort(bar));
+  bar.cancel.addEventListener("click", () => cancelRunning(bar));
   bar.remove.addEventListener("click", () => remove(bar));
-  bar.element = h("div", { class: "actions" }, bar.reason, bar.undo, bar.run, bar.retry, bar.abort, bar.remove);
+  bar.element = h("div", { class: "actions" }, bar.reason, bar.undo, bar.run, bar.retry, bar.cancel, bar.abort, bar.remove);
   bar.update = () => update(bar);
   return bar;
 }
@@ -44,6 +46,7 @@ function buttons() {
     undo: make("undo", "Undo", "primary"),
     run: make("run", "Apply", "primary"),
     retry: make("retry", "Retry failed"),
+    cancel: make("cancel", "Cancel running"),
     abort: make("abort", "Abort", "danger"),
     remove: make("delete", "Delete"),
   };
@@ -58,6 +61,8 @@ function update(bar) {
   bar.run.hidden = !RUN[state];
   set(bar.undo, off || (bar.roll.counts.running ? "Sites are still running; wait until they have ended." : ""));
   bar.retry.hidden = !RETRYABLE.includes(state);
+  bar.cancel.hidden = !(LIVE_STATES.includes(state) && bar.roll.counts.running);
+  set(bar.cancel, off);
   set(bar.run, off);
   set(bar.retry, off);
   set(bar.abort, off || (ABORTABLE.includes(state) ? "" : `It is ${state}; there is nothing to abort.`));
@@ -100,6 +105,15 @@ async function abort(bar) {
   if (!answer) return;
   bar.reason.value = answer.reason;
   await send(bar, bar.abort, "abort", "Aborted");
+}
+
+async function cancelRunning(bar) {
+  const { name } = bar.roll.facts;
+  const text = `${bar.roll.counts.running} running sites stop at their next safe point and go back to the release they had; they count as failed.`;
+  const answer = await confirm({ title: `Cancel the running sites of ${name}?`, text, verb: "Cancel them", reason: "" });
+  if (!answer) return;
+  bar.reason.value = answer.reason;
+  await send(bar, bar.cancel, "cancel-running", "Cancelling running sites");
 }
 
 async function remove(bar) {

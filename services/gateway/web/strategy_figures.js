@@ -1,7 +1,7 @@
 // The figures of a strategy. They are the legend of the board too, and light up their sites when pressed.
 
 import { fill, h, setText } from "./dom.js";
-import { minute, number, percent, timeLeft } from "./format.js";
+import { minute, number, percent, plural, timeLeft } from "./format.js";
 import { icon } from "./icons.js";
 import { shapeOf, STEP_STATES } from "./states.js";
 
@@ -58,8 +58,11 @@ export function outlook(roll) {
 function forecastParts(roll) {
   const stage = roll.current;
   if (!stage?.forecast || roll.facts.state !== "applying") return [];
-  const { failure_rate: rate, eta_low: low, eta_high: high } = stage.forecast;
+  const { failure_rate: rate, eta_low: low, eta_high: high, overdue } = stage.forecast;
   const parts = [["Recent failures", percent(rate), rate >= LOOK_AT ? "bad" : ""]];
-  if (low && high) parts.push([`Stage ${stage.name} ends in`, `${timeLeft(low, high)} (by ${minute(high)})`]);
+  const past = overdue || (high && Date.parse(high) <= Date.now());
+  const { running } = stage.counts;
+  if (past && running) parts.push([`Stage ${stage.name}`, `overdue, waits for ${plural(running, "site")}`, "bad"]);
+  else if (low && high && !past) parts.push([`Stage ${stage.name} ends in`, `${timeLeft(low, high)} (by ${minute(high)})`]);
   return parts;
 }

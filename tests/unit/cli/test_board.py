@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from services.gateway.cli.board import board, ends_in, lines
+from services.gateway.cli.board import board, ends_in, lines, overdue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -46,12 +46,19 @@ def test_names_from_outside_are_never_taken_for_markup() -> None:
     assert "[red]a[/red]" in drawn(strategy("applying", stage("[red]a[/red]", "running", running=1)))
 
 
+def test_an_end_that_lies_in_the_past_is_told_as_what_it_waits_for() -> None:
+    late = stage("rest", "running", running=1) | {"forecast": {"eta_low": None, "eta_high": None, "overdue": True}}
+    assert overdue(late) == "overdue, waits for 1 site"
+    assert overdue(stage("rest", "running", running=1)) == ""
+
+
 def test_the_end_is_told_as_a_range_from_now() -> None:
     def forecast(low: float, high: float) -> dict[str, str]:
         return {f"eta_{name}": (NOW + timedelta(seconds=s)).isoformat() for name, s in (("low", low), ("high", high))}
 
     assert ends_in(forecast(12, 20), NOW) == "12 to 20 s"
-    assert ends_in(forecast(-5, 0), NOW) == "0 s"
+    assert ends_in(forecast(-5, 4), NOW) == "0 to 4 s"
+    assert ends_in(forecast(-9, -5), NOW) == ""
     assert ends_in(forecast(120, 600), NOW) == "2 to 10 min"
     assert ends_in({"eta_low": None, "eta_high": None}, NOW) == ""
     assert ends_in(None, NOW) == ""

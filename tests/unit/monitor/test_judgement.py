@@ -181,3 +181,13 @@ def test_the_same_finding_has_the_same_identity_after_a_crash_and_another_one_ha
     limits = replace(LIMITS, window_seconds=1_000)
     found = assess(watch, Told(), limits, START + 700, judge_silence=True)[1]
     assert f"failing/s-1/0/{START + 10}" in {notice.identity for notice in found}
+
+
+def test_a_stage_whose_last_site_hangs_has_no_end_in_sight_but_is_overdue() -> None:
+    watch = watched(*(progress(n, n * 5, running=1) for n in range(1, 20)))
+    (going,) = of(StageForecast, judged(watch, 19)[1])
+    assert going.eta_high is not None
+    assert not going.overdue
+    (hung,) = of(StageForecast, judged(watch, 60)[1])
+    assert hung.overdue
+    assert hung.eta_low is hung.eta_high is None

@@ -134,7 +134,7 @@ def test_the_reason_counts_the_failures_that_came_after_the_one_that_stopped_it(
     policy = {"stop_on_failure": False, "threshold": "10%"}
     tripped = advance(strategy(stage(sites=30, limit=19, running=15, failed=4), **policy), NOW).strategy
     assert why_now(tripped).message.startswith("stage s0: 4 of 4 finished sites failed")
-    assert why_now(tripped).message.endswith("; waits for 15 sites to end")
+    assert why_now(tripped).message.endswith("; waits for 15 sites to end, or to be cancelled")
     ended = advance(finished(tripped, 0, failed=14, complete=1), NOW).strategy
     assert ended.state is S.FAILED
     assert why_now(ended).message == "stage s0: 18 of 19 finished sites failed (30 in the stage; the policy bears 10%)"

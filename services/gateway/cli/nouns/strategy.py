@@ -225,6 +225,19 @@ def abort(session: Session, name: Name, reason: Reason = "", watch: Watch = Fals
     _tell(session, name, "abort", reason, "is being aborted", watch)
 
 
+@app.verb("cancel-running")
+def cancel_running(
+    session: Session,
+    name: Name,
+    site: Annotated[list[str], typer.Option(help="Only this one; may be repeated. Default: all that run.")] = [],  # noqa: B006
+    reason: Reason = "",
+) -> None:
+    """Stop running sites at their next safe point and recover each to the release it had; they count as failed."""
+    path = at("/v1/strategies/{}/cancel-running", name)
+    answer = session.command("POST", path, {"sites": site, "reason": reason})
+    session.screen.done(f"running sites of strategy {name} are being cancelled", answer)
+
+
 @app.verb()
 def retry(session: Session, name: Name, reason: Reason = "", watch: Watch = False) -> None:
     """Try the failed and aborted sites of an ended strategy again."""

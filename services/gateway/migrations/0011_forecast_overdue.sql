@@ -1,0 +1,1 @@
+alter table forecast add column overdue boolean not null default false;

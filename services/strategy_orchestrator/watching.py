@@ -1,0 +1,96 @@
+"""Handlers that see how live strategies go on: what stands still, what the monitor warns of, what is cancelled."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.strategy_orchestrator import domain, store
+from services.strategy_orchestrator.conductor import SILENT, STILL, STILL_AFTER, Conductor, Score, operation_id
+from services.strategy_orchestrator.domain import Refused
+from services.strategy_orchestrator.reasons import oldest
+from shared.codec import Envelope
+from shared.ledger import Timer, Turn
+from shared.messages.base import Fault
+from shared.messages.deployer import CancelOperation
+from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
+from shared.messages.strategy import CancelRunning, Why
+
+FAILING = "failure_rate_high"
+
+OLDEST_NAMED = 3
+"""A reason names so many of the sites that run longest."""
+
+
+async def look_for_still_stages(turn: Turn, timers: Sequence[Timer]) -> None:
+    """Name the sites that run longest where nothing has ended for a while; look again later."""
+    conductor = Conductor(turn)
+    for score in await conductor.load(timer.key for timer in timers):
+        if score.now.state not in domain.LIVE:
+            continue
+        turn.set_timer(STILL, score.now.id, turn.now + STILL_AFTER)
+        for stage in score.now.stages:
+            still = stage.moved_at is None or turn.now - stage.moved_at >= STILL_AFTER
+            if stage.counts.running and still and not stage.oldest:
+                rows = await store.oldest_running(turn.conn, score.now.id, stage.position, OLDEST_NAMED)
+                text = oldest(stage.counts.running, [(row["site"], row["started_at"]) for row in rows])
+                score.note_of(stage.position, oldest=text)
+    await conductor.finish()
+
+
+async def forecasts_made(turn: Turn, batch: Sequence[Envelope[StageForecast]]) -> None:
+    """Keep the monitor's advice beside the stage it is about; a warning that no longer holds is taken back."""
+    rows = [(e.data.strategy_id, e.data.stage, e.data.model_dump(mode="json")) for e in batch]
+    await store.save_forecasts(turn.conn, rows)
+    well = [(e.data.strategy_id, e.data.stage) for e in batch if not e.data.failing]
+    over = await store.no_longer_failing(turn.conn, well) if well else []
+    if over:
+        await _warn(turn, [(row["strategy_id"], row["position"], None) for row in over])
+
+
+async def failure_rates_high(turn: Turn, batch: Sequence[Envelope[FailureRateHigh]]) -> None:
+    """Advice to stop: shown with the stage, and heeded where the strategy wants that and its own rows say the same."""
+    events = [envelope.data for envelope in batch]
+    await _warn(turn, [(e.strategy_id, e.stage, Why(code=FAILING, message=_failing(e))) for e in events], heed=True)
+
+
+async def stages_silent(turn: Turn, batch: Sequence[Envelope[StrategySilent]]) -> None:
+    """A stage says nothing: shown with it until it moves."""
+    events = [envelope.data for envelope in batch]
+    await _warn(turn, [(e.strategy_id, e.stage, Why(code=SILENT, message=_silent(e))) for e in events])
+
+
+async def _warn(turn: Turn, warnings: Sequence[tuple[str, int, Why | None]], *, heed: bool = False) -> None:
+    conductor = Conductor(turn)
+    scores = {score.now.id: score for score in await conductor.load(key for key, _, _ in warnings)}
+    for strategy_id, stage, warning in warnings:
+        score = scores.get(strategy_id)
+        if score is None or stage >= len(score.now.stages):
+            continue
+        if warning is None or score.now.stages[stage].counts.running:  # one that has ended needs no eyes
+            score.note_of(stage, warning=warning)
+        if heed:
+            score.now = domain.heed_monitor(score.now, stage)
+    await conductor.finish()
+
+
+def _failing(event: FailureRateHigh) -> str:
+    share = f"{event.failed_in_window} of {event.finished_in_window} sites failed"
+    return f"many failures: {share} in the last {event.window_seconds} s"
+
+
+def _silent(event: StrategySilent) -> str:
+    running = "1 site runs" if event.running == 1 else f"{event.running} sites run"
+    return f"nothing was heard for {event.silent_seconds} s, while {running}"
+
+
+async def cancel_running(_: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
+    """Ask the deployer to stop these running sites, or all. Raises Refused when none of them runs."""
+    command: CancelRunning = envelope.data
+    rows = await store.running_steps(turn.conn, score.now.id, command.sites)
+    if not rows:
+        message = f"no such site runs in strategy {score.now.name}" if command.sites else "no site runs in it now"
+        raise Refused(Fault(code="nothing_runs", field="sites" if command.sites else "strategy", message=message))
+    reason = f"cancelled with strategy {score.now.name}" + (f": {command.reason}" if command.reason else "")
+    for row in rows:
+        operation = operation_id(score.now.id, row["position"], row["attempt"])
+        order = CancelOperation(site=row["site"], operation_id=operation, reason=reason[:1_000])
+        turn.emit(order, message_id=f"{operation}/cancel", cause=envelope)
