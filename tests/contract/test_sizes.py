@@ -41,6 +41,7 @@ BOUNDED_BY = {
     "strategy.create_strategy": BOUNDARY,
     "strategy.undo_strategy": BOUNDARY,
     "strategy.register_sites": BOUNDARY,
+    "strategy.change_sites": BOUNDARY,
     "strategy.sites_changed": "what RegisterSites brought; " + BOUNDARY,
     "strategy.sites_removed": "at most 500 names, as RemoveSites brought them",
     "strategy.sites_held": "conductor.hold: at most 500 names",
