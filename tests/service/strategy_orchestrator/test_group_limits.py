@@ -65,7 +65,8 @@ async def join(world: World, group: str, sites: int, **limits: Any) -> list[str]
     assert isinstance(answer, CommandAccepted), answer
     names = [f"{group}-{n:03}" for n in range(sites)]
     assert isinstance(
-        await world.ask(RegisterSites(sites=tuple(Site(name=n, group=group) for n in names))), CommandAccepted
+        await world.ask(RegisterSites(sites=tuple(Site(driver="simulated", name=n, group=group) for n in names))),
+        CommandAccepted,
     )
     return names
 
@@ -105,7 +106,9 @@ async def test_it_holds_without_the_stage_naming_the_group(world: World) -> None
     async with running(world, "hold") as (service, devices):
         await join(world, "north", 10, max_parallel="20%")
         await join(world, "south", 4, apply_type="serial", max_parallel=9)
-        await world.ask(RegisterSites(sites=(Site(name="lone-1"), Site(name="lone-2"))))
+        await world.ask(
+            RegisterSites(sites=(Site(driver="simulated", name="lone-1"), Site(driver="simulated", name="lone-2")))
+        )
         strategy_id = await begin(world, "all")
         await devices.until_held(5)
         told = await why(world, "group_limit")
@@ -204,14 +207,16 @@ async def test_a_site_that_changed_its_group_before_the_start_counts_there_and_k
         await world.ask(CreateGroup(name="south"))
         answer = await world.ask(CreateStrategy(spec=spec(name="all", max_parallel=50)))
         assert isinstance(answer, CommandAccepted)
-        moved = tuple(Site(name=name, group="south") for name in names[1:])
+        moved = tuple(Site(driver="simulated", name=name, group="south") for name in names[1:])
         await world.ask(RegisterSites(sites=moved))
         await world.ask(ApplyStrategy(strategy="all"))
         await devices.until_held(4)
-        refused = await world.ask(RegisterSites(sites=(Site(name=names[0], group="south"),)))
+        refused = await world.ask(RegisterSites(sites=(Site(driver="simulated", name=names[0], group="south"),)))
         assert isinstance(refused, CommandRejected)
         assert [(f.code, f.field) for f in refused.faults] == [("site_held", "sites.0.group")]
-        same = await world.ask(RegisterSites(sites=(Site(name=names[0], group="north", managed=False),)))
+        same = await world.ask(
+            RegisterSites(sites=(Site(driver="simulated", name=names[0], group="north", managed=False),))
+        )
         assert isinstance(same, CommandAccepted)
         assert await service.pool.fetch("select name, sites, running from site_group order by name") == [
             ("north", 1, 1),

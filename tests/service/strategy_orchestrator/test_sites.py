@@ -60,7 +60,10 @@ async def test_a_change_leaves_alone_what_it_does_not_name(world: World) -> None
 async def test_all_sites_of_a_selection_change_together_or_none(world: World) -> None:
     async with world.run(NAME, wire) as service:
         await accepted(world, CreateGroup(name="north"))
-        fleet = [Site(name=f"s-{n}", group="north" if n % 2 else None, labels={"tier": "gold"}) for n in range(6)]
+        fleet = [
+            Site(driver="simulated", name=f"s-{n}", group="north" if n % 2 else None, labels={"tier": "gold"})
+            for n in range(6)
+        ]
         await accepted(world, RegisterSites(sites=tuple(fleet)))
         chosen = {"groups": ["north"], "labels": {"tier": "gold"}, "exclude": {"sites": ["s-1"]}}
         answer = await accepted(world, change(selection=chosen, ungroup=True, simplex=True))
@@ -79,7 +82,7 @@ async def test_sites_go_by_serial_numbers_mac_addresses_and_host_names(world: Wo
     devices = Devices(world)
     async with world.run(NAME, wire) as service:
         await learned(service)
-        await accepted(world, RegisterSites(sites=tuple(Site(name=name) for name in FIELD_NAMES)))
+        await accepted(world, RegisterSites(sites=tuple(Site(driver="simulated", name=name) for name in FIELD_NAMES)))
         await accepted(world, CreateStrategy(spec=spec(max_parallel=10)))
         await accepted(world, ApplyStrategy(strategy="first"))
         async with world.news:
@@ -90,15 +93,23 @@ async def test_sites_go_by_serial_numbers_mac_addresses_and_host_names(world: Wo
 
 async def test_two_names_that_differ_only_in_case_are_refused_with_the_one_that_is_there(world: World) -> None:
     async with world.run(NAME, wire):
-        await accepted(world, RegisterSites(sites=(Site(name="Oslo-1"),)))
-        answer = await world.ask(RegisterSites(sites=(Site(name="oslo-1"), Site(name="x"), Site(name="X"))))
+        await accepted(world, RegisterSites(sites=(Site(driver="simulated", name="Oslo-1"),)))
+        answer = await world.ask(
+            RegisterSites(
+                sites=(
+                    Site(driver="simulated", name="oslo-1"),
+                    Site(driver="simulated", name="x"),
+                    Site(driver="simulated", name="X"),
+                )
+            )
+        )
         assert isinstance(answer, CommandRejected)
         assert [(f.code, f.field) for f in answer.faults] == [
             ("site_exists", "sites.0.name"),
             ("site_exists", "sites.2.name"),
         ]
         assert "'Oslo-1'" in answer.faults[0].message
-        await accepted(world, RegisterSites(sites=(Site(name="Oslo-1", managed=False),)))
+        await accepted(world, RegisterSites(sites=(Site(driver="simulated", name="Oslo-1", managed=False),)))
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "-x", "x:", "", "a b", "ö", "x" * 101])
@@ -114,7 +125,9 @@ async def test_names_and_ids_of_strategies_are_never_taken_for_each_other(world:
     await publish(world)
     async with world.run(NAME, wire) as service:
         await learned(service)
-        await accepted(world, RegisterSites(sites=(Site(name="a"), Site(name="b"))))
+        await accepted(
+            world, RegisterSites(sites=(Site(driver="simulated", name="a"), Site(driver="simulated", name="b")))
+        )
         await world.ask(CreateStrategy(spec=spec(name="nightly")), message_id="nightly")
         other = CreateStrategy(spec=spec(name="weekly"))
         await world.ask(other, message_id="w-1")
