@@ -6,12 +6,18 @@ from random import Random
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
+from tests.faults.odd_records import MAKERS, Odd, made
 from tests.faults.watch import PREFIX
 
 Headers = list[tuple[str, bytes]]
+PLAIN = 1_000_000
+"""Bytes of a body that every topic takes as it is."""
+
 TRIES = 20
+LARGEST = 16 * 2**20
+"""Bytes of a request: more than any topic takes, so that Kafka itself judges."""
 
 TYPES = {
     "catalog.commands": "belay.catalog.publish_release",
@@ -34,38 +40,55 @@ class Foreign:
 
     def __init__(self, kafka: str) -> None:
         self._kafka = kafka
-        self._producer: AIOKafkaProducer | None = None
+        self._producers: dict[str, AIOKafkaProducer] = {}
+        """One a codec, made when it is first used."""
 
     async def start(self) -> None:
         """Connect. It keeps the order of a key, and waits for every acknowledgement."""
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._kafka,
-            enable_idempotence=True,
-            request_timeout_ms=15_000,
-            max_request_size=2_000_000,
-        )
-        await self._producer.start()
+        await self._producer("none")
+
+    async def _producer(self, codec: str) -> AIOKafkaProducer:
+        if codec not in self._producers:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._kafka,
+                enable_idempotence=True,
+                request_timeout_ms=15_000,
+                max_request_size=2 * LARGEST,
+                compression_type=None if codec == "none" else codec,
+            )
+            await producer.start()
+            self._producers[codec] = producer
+        return self._producers[codec]
 
     async def stop(self) -> None:
         """Disconnect."""
-        if self._producer:
-            await self._producer.stop()
+        for producer in self._producers.values():
+            await producer.stop()
 
-    async def publish(self, topic: str, key: bytes | None, headers: Sequence[tuple[str, bytes]], body: Any) -> None:
+    async def publish(
+        self,
+        topic: str,
+        key: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]],
+        body: Any,
+        codec: str = "none",
+    ) -> None:
         """Send one record and await its acknowledgement. Raises KafkaError after many tries."""
-        assert self._producer is not None
         for attempt in range(TRIES):
             try:
-                await self._producer.send_and_wait(PREFIX + topic, body, key=key, headers=list(headers))
+                producer = await self._producer(codec)
+                await producer.send_and_wait(PREFIX + topic, body, key=key, headers=list(headers))
                 return
-            except KafkaError:
-                if attempt == TRIES - 1:
+            except KafkaError as error:
+                if attempt == TRIES - 1 or isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
                     raise
                 await asyncio.sleep(0.5)
 
     async def again(self, topic: str, records: Sequence[Any]) -> None:
-        """Send past records once more, byte by byte, in their order."""
+        """Send past records once more, byte by byte, in their order; but for those that fit only when compressed."""
         for record in records:
+            if len(record.value or b"") > PLAIN:
+                continue
             await self.publish(topic, record.key, record.headers, record.value)
 
 
@@ -126,3 +149,11 @@ def record(kind: str, topic: str, draw: int) -> tuple[bytes, Headers, bytes | No
     made: tuple[Headers, bytes | None]
     made = _unreadable(topic, random) if kind == "unreadable_record" else _hostile(topic, random)
     return random.choice([b"fleet", b"site-1", b"\x00\xff", b"k" * 300]), *made
+
+
+def odd_record(kind: str, topic: str, draw: int) -> Odd:
+    """A record of one of the kinds of odd_records.py, always the same for a draw."""
+    return made(kind, topic, TYPES[topic], draw)
+
+
+ODD = frozenset(MAKERS)

@@ -41,6 +41,7 @@ TARGETS: dict[str, tuple[str, ...] | dict[str, int]] = {
     "cut_connections": OWNERS,
     "late_report": ("deployer",),
     "full_disk": ("gateway",),
+    "giant_refusal": ("strategy.commands",),
     **dict.fromkeys(("duplicate_records", "reorder_records"), OWNERS),
     **dict.fromkeys(("join_replica", "skew_clock", "stall_relay"), CORE),
 }
@@ -59,9 +60,13 @@ HEAVY = {
 }
 LIGHT = {
     "cut_connections": 50,
-    "unreadable_record": 9,
-    "hostile_record": 9,
-    "replay_records": 16,
+    "unreadable_record": 7,
+    "hostile_record": 7,
+    "packed_record": 5,
+    "sized_record": 4,
+    "odd_headers": 5,
+    "giant_refusal": 3,
+    "replay_records": 14,
     "duplicate_records": 6,
     "reorder_records": 6,
     "late_report": 4,

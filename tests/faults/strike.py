@@ -12,7 +12,7 @@ from tests.faults.strike_processes import (
     kill_service,
     skew_clock,
 )
-from tests.faults.strike_records import foreign_record, replay_records, window
+from tests.faults.strike_records import foreign_record, odd_record, replay_records, window
 from tests.faults.strike_servers import cut_connections, full_disk, kill_kafka, stop_postgres
 
 Strike = Callable[[Field, Planned], Awaitable[None]]
@@ -30,6 +30,10 @@ STRIKES: dict[str, Strike] = {
     "cut_connections": cut_connections,
     "unreadable_record": foreign_record,
     "hostile_record": foreign_record,
+    "packed_record": odd_record,
+    "sized_record": odd_record,
+    "odd_headers": odd_record,
+    "giant_refusal": odd_record,
     "replay_records": replay_records,
     "duplicate_records": window,
     "reorder_records": window,

@@ -3,10 +3,13 @@
 import asyncio
 from datetime import UTC, datetime
 
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+
 from tests.faults import foreign as foreigners
 from tests.faults.field import Field, Missed
 from tests.faults.plan import Planned
 
+TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 REPLAYED = 200
 """The most records of one replay."""
 
@@ -16,6 +19,16 @@ async def foreign_record(field: Field, planned: Planned) -> None:
     made = foreigners.record(planned.kind, planned.target, planned.draw)
     await field.foreign.publish(planned.target, *made)
     field.note(planned.kind, planned.target, at)
+
+
+async def odd_record(field: Field, planned: Planned) -> None:
+    """A record of an unusual codec, size or form."""
+    at, odd = datetime.now(UTC), foreigners.odd_record(planned.kind, planned.target, planned.draw)
+    try:
+        await field.foreign.publish(planned.target, odd.key, odd.headers, odd.body, odd.codec)
+    except TOO_LARGE as error:
+        raise Missed(f"Kafka itself refuses {len(odd.body or b'')} bytes on {planned.target}") from error
+    field.note(planned.kind, planned.target, at, codec=odd.codec, bytes=len(odd.body or b""), expected=odd.expected)
 
 
 async def replay_records(field: Field, planned: Planned) -> None:

@@ -126,7 +126,7 @@ def dead_letters_are_whole(evidence: Evidence) -> Verdict:
         if topic.endswith(DLQ):
             origins = {record.place: record for record in evidence.topics.get(topic.removesuffix(DLQ), ())}
             for letter in evidence.topics[topic]:
-                buried.add(letter.headers.get("belay_dlq_origin", ""))
+                buried.update(_origins_of(letter))
                 fault = _letter_fault(letter, origins)
                 verdict.expect(not fault, letter.place, fault)
     for place, why in evidence.unreadable.items():
@@ -134,6 +134,16 @@ def dead_letters_are_whole(evidence: Evidence) -> Verdict:
         if not why.startswith("belongs on") and place.split("/")[0] != READ_BY_OTHERS:
             verdict.expect(place in buried, place, f"cannot be read ({why}), and is not among the dead letters")
     return verdict
+
+
+def _origins_of(letter: Record) -> list[str]:
+    """The places that a dead letter stands for: those of a whole batch, where that could not be unpacked."""
+    origin = letter.headers.get("belay_dlq_origin", "")
+    first, _, last = letter.headers.get("belay_dlq_batch", "").partition("-")
+    if not (first.isdigit() and last.isdigit()):
+        return [origin]
+    place = origin.rpartition("/")[0]
+    return [f"{place}/{offset}" for offset in range(int(first), int(last) + 1)]
 
 
 def _letter_fault(letter: Record, origins: dict[str, Record]) -> str:
@@ -145,4 +155,5 @@ def _letter_fault(letter: Record, origins: dict[str, Record]) -> str:
         return f"a good record was given up because a handler broke: {reason}"
     if origin is None:
         return "its origin is on no topic"
-    return "" if origin.digest == letter.digest else "is not what its origin is"
+    whole = origin.digest == letter.digest or "belay_dlq_batch" in letter.headers  # packed, as it came
+    return "" if whole else "is not what its origin is"

@@ -14,6 +14,7 @@ from tests.faults.checker import (
     places,
     records,
     recovery,
+    waits,
     whole,
 )
 from tests.faults.checker.reading import Evidence
@@ -28,6 +29,7 @@ _RULES: tuple[Rule, ...] = (
     answers.answers_keep_their_word,
     answers.answers_are_kept,
     answers.people_got_the_answer,
+    waits.commands_are_answered_in_time,
     effects.no_effect_twice,
     effects.one_operation_at_a_site,
     effects.devices_come_to_rest,

@@ -130,6 +130,11 @@ def a_command_that_nobody_noted(evidence: Evidence) -> None:
     evidence.tables["gateway.audit"].remove(row(evidence, "gateway.audit", command_id="apply-first"))
 
 
+def an_answer_that_somebody_held_up(evidence: Evidence) -> None:
+    asked = next(r for r in evidence.topics["strategy.commands"] if r.id == "apply-first")
+    asked.timestamp = evidence.run.started_at.timestamp() - 11  # nothing was disturbed yet
+
+
 # -- effects ------------------------------------------------------------------------------------------------------
 
 
@@ -378,6 +383,7 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "answers_keep_their_word": (a_refused_strategy_that_was_made,),
     "answers_are_kept": (an_answer_that_is_forgotten,),
     "people_got_the_answer": (an_answer_that_people_did_not_get, a_command_that_nobody_noted),
+    "commands_are_answered_in_time": (an_answer_that_somebody_held_up,),
     "no_effect_twice": (an_effect_twice, an_end_without_a_beginning),
     "one_operation_at_a_site": (two_operations_on_one_site,),
     "devices_come_to_rest": (a_device_that_never_came_to_rest,),

@@ -2,6 +2,7 @@
 
 from tests.faults import plan
 from tests.faults.evidence import KINDS
+from tests.faults.foreign import ODD
 from tests.faults.plan import HEAVY, LIGHT, Pace, draw
 from tests.faults.saboteur import points
 from tests.faults.stage import SHORT
@@ -25,7 +26,7 @@ def test_a_long_plan_has_every_kind_in_order_of_time_within_its_time() -> None:
 def test_about_one_fault_a_second_is_planned_and_most_strike_processes_servers_and_connections() -> None:
     planned = draw(1, LONG, Pace())
     assert 1.2 < len(planned) / LONG < 1.6
-    records = {"unreadable_record", "hostile_record", "replay_records", "duplicate_records", "reorder_records"}
+    records = {"unreadable_record", "hostile_record", "replay_records", "duplicate_records", "reorder_records", *ODD}
     assert sum(each.kind not in records for each in planned) > 0.7 * len(planned)
 
 
