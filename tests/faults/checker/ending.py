@@ -21,6 +21,8 @@ def nothing_is_left_over(evidence: Evidence) -> Verdict:
         outbox, jobs = evidence.table(f"{service}.outbox"), evidence.table(f"{service}.job")
         verdict.expect(not outbox, f"{service}.outbox", f"{len(outbox)} rows were not sent")
         late = [job["id"] for job in jobs if job["owner"] or _time(job["due_at"]) < due]
+        refused = evidence.table(f"{service}.refused_record")
+        verdict.expect(not refused, f"{service}.refused_record", f"{len(refused)} records were refused by Kafka")
         verdict.expect(not late, f"{service}.job", f"{len(late)} jobs are claimed or due: {late[:10]}")
     for row in evidence.table("deployer.operation"):
         verdict.expect(row["finished_at"], row["id"], f"operation is {row['state']}")
