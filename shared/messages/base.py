@@ -111,7 +111,8 @@ def count_of(faults: Sequence[Fault]) -> int:
 
 def _shortened(fault: Fault) -> Fault:
     texts = {name: _cut(getattr(fault, name), _LONGEST[name]) for name in ("code", "field", "message")}
-    return Fault(**texts, value=_short(fault.value))
+    small = isinstance(fault.value, dict) and len(repr(fault.value)) <= _LONGEST["value"]
+    return Fault(**texts, value=fault.value if small else _short(fault.value))
 
 
 class CommandAccepted(Event):

@@ -27,7 +27,7 @@ def belay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Something of each kind, under the names that schemathesis.toml has."""
     with running(tmp_path_factory.mktemp("belay")) as system, system.client() as client:
         client.command("POST", "/v1/groups", {"name": "north"})
-        sites = [{"name": f"oslo-{number}", "group": "north"} for number in (1, 2, 3)]
+        sites = [{"name": f"oslo-{number}", "group": "north", "driver": "simulated"} for number in (1, 2, 3)]
         client.command("POST", "/v1/sites", {"sites": sites})
         for version in ("1.0.0", "2.0.0"):
             client.upload(system.bundle("lamp", version))

@@ -13,13 +13,13 @@ KINDS = frozenset({"site", "group", "strategy", "app"})
 
 
 async def refuse_unknown(conn: Connection, rows: Sequence[Any], query: Any) -> None:
-    """Raises Problem 404 with every filter that names nothing. Asks only where nothing was found."""
+    """Raises Problem 422 with every filter that names nothing. Asks only where nothing was found."""
     if rows:
         return
     given = query.model_dump(include=KINDS, exclude_none=True)
     missing = await unknown_names(conn, {field: (field, name) for field, name in given.items()}) if given else []
     if missing:
-        raise Problem.of([_fault(*one) for one in missing])
+        raise Problem.of([_fault(*one) for one in missing], 422)  # the list is there; what it is asked is wrong
 
 
 def _fault(field: str, kind: str, name: str) -> Fault:

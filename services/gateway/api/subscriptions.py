@@ -214,7 +214,7 @@ ROUTES = (
         "GET", _DELIVERIES, list_deliveries, "Deliveries to a webhook, newest first",
         query=DeliveryQuery, answer=Page[DeliveryView],
     ),
-    command_route("POST", f"{_DELIVERIES}/redeliver", RedeliverNotifications, "Deliver again, under the same ids"),
+    command_route("POST", f"{_ONE}/redeliver", RedeliverNotifications, "Deliver again, under the same ids"),
     Route("GET", _DELIVERIES + "/{delivery_id}", show_delivery, "One delivery", answer=DeliveryView),
     Route("GET", "/v1/webhook-formats", list_formats, "Templates of what chats are sent", answer=FormatsView),
 )  # fmt: skip

@@ -97,7 +97,7 @@ function actions({ name, state }) {
     dead && roleButton("Enable", "operator", (button) => enable(button, name), "primary"),
     !dead &&
       roleButton("Deliver what it missed", "operator", (button) =>
-        act(button, `Sent again what ${name} missed`, "POST", `${pathOf(name)}/deliveries/redeliver`, { undelivered: true }),
+        act(button, `Sent again what ${name} missed`, "POST", `${pathOf(name)}/redeliver`, { undelivered: true }),
       ),
     roleButton("Remove", "operator", (button) => remove(button, name), "danger"),
   ].filter(Boolean);
@@ -158,5 +158,5 @@ const why = ({ reason, next_try_at: next }) => [
 
 const redeliver = (name, { delivery_id: id }) =>
   roleButton("Again", "operator", (button) =>
-    act(button, "It is delivered again", "POST", `${pathOf(name)}/deliveries/redeliver`, { deliveries: [id] }),
+    act(button, "It is delivered again", "POST", `${pathOf(name)}/redeliver`, { deliveries: [id] }),
   );

@@ -86,7 +86,7 @@ async def test_the_content_of_a_rejected_bundle_is_freed_at_once(world: World) -
         await world.ask(command)
         await world.until(ReleaseRejected)
         await gone(place(world, command))
-        assert await service.pool.fetchval("select freed_at is not null from bundle")
+        await until_so(lambda: service.pool.fetchval("select freed_at is not null from bundle"))  # noted after it went
         again = await world.ask(await publication(world, BAD))
         assert isinstance(again, CommandAccepted)  # it may come again, is judged again, and goes again
         await world.until(ReleaseRejected, lambda _: len(world.events(ReleaseRejected)) == 2)

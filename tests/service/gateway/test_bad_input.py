@@ -115,7 +115,7 @@ async def test_a_filter_that_names_nothing_is_refused_instead_of_an_empty_list(
 ) -> None:
     async with gateway(world) as door:
         reply = await door.ask("GET", path)
-        assert (reply.status, reply.codes) == (404, {(field, f"unknown_{field}")})
+        assert (reply.status, reply.codes) == (422, {(field, f"unknown_{field}")})
         await world.send(GroupChanged(name="nope", description="", apply_type="serial", max_parallel=1), sequence=1)
         if field == "group":
             assert (await door.shows(path, lambda page: page["items"] == []))["next"] is None

@@ -31,7 +31,7 @@ def test_enabling_says_what_was_missed_and_how_to_send_it(gateway: Stub, belay: 
 
 
 def test_deliveries_are_sent_again_by_their_ids_or_all_that_never_arrived(gateway: Stub, belay: Belay) -> None:
-    gateway.accept("POST /v1/subscriptions/ops/deliveries/redeliver", deliveries=2)
+    gateway.accept("POST /v1/subscriptions/ops/redeliver", deliveries=2)
     assert belay("subscription", "redeliver", "ops", "1:ops", "2:ops").stdout == "2 are delivered again\n"
     belay("subscription", "redeliver", "ops", "--undelivered")
     assert [asked.body for asked in gateway.sent("POST")] == [

@@ -142,5 +142,5 @@ def redeliver(
     if not ids and not undelivered:
         raise usage("name the deliveries, or all that never arrived", "give their ids, or --undelivered")
     body = {"deliveries": ids or [], "undelivered": undelivered}
-    answer = session.command("POST", at("/v1/subscriptions/{}/deliveries/redeliver", name), body)
+    answer = session.command("POST", at("/v1/subscriptions/{}/redeliver", name), body)
     session.screen.done(f"{answer['result'].get('deliveries', 'they')} are delivered again", answer)
