@@ -256,4 +256,23 @@ EXAMPLES: tuple[Message, ...] = (
         at=AT,
     ),
     monitor.StrategySilent(strategy_id=STRATEGY, stage=1, silent_seconds=120, running=3, at=AT),
+    monitor.TroubleFound(
+        trouble_id="0192f0c1-7d1e-7a11-8f00-0000000000a1",
+        service="strategy_orchestrator",
+        code="partition_stalled",
+        about="belay.strategy.commands/0",
+        message="12 records of belay.strategy.commands/0 wait, and none was handled for 3 minutes, from offset 118 on; "
+        "nobody owns it",
+        advice="read the log of its owner",
+        since=AT,
+        at=AT,
+    ),
+    monitor.TroubleOver(
+        trouble_id="0192f0c1-7d1e-7a11-8f00-0000000000a1",
+        service="strategy_orchestrator",
+        code="partition_stalled",
+        about="belay.strategy.commands/0",
+        found_at=AT,
+        at=AT,
+    ),
 )

@@ -7,8 +7,11 @@ it alone goes to the dead letters. Nothing blocks a partition, nothing is lost.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,18 +19,22 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
 
-from shared import inbox
+from shared import inbox, suspects
 from shared.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode, stands_in
 from shared.errors import Unreadable, fault_of, is_transient
 from shared.fetching import fit_to_read
+from shared.health import Finding, Partition, Reading, log_lost
 from shared.inbox import Verdict
-from shared.ledger import Ledger, Slice, Turn
+from shared.ledger import SQL, Ledger, Turn
 from shared.messages import REGISTRY
-from shared.messages.base import Fault, Message
+from shared.messages.base import ErrorCode, Fault, Message
 from shared.retrying import back_offs, pause
 from shared.settings import Settings
+from shared.stretches import Stretch, halves
+from shared.suspects import Suspects
 from shared.topic_ids import topic_ids
 from shared.topics import DEAD_LETTERS
+from shared.work_mark import WorkMark
 
 log = structlog.get_logger()
 
@@ -69,33 +76,6 @@ class Owned:
     topic_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Consecutive records of one partition, and what we owned when they were polled.
-
-    The epoch is that of the poll, not of the commit: a partition that went to another replica and came back in
-    between has a new one, and records that the other replica handled are not handled again.
-    """
-
-    partition: TopicPartition
-    epoch: int
-    expected: int
-    records: Sequence[Record]
-
-    @property
-    def slice(self) -> Slice:
-        """The move of the consumed offset that handling these records means."""
-        partition = self.partition
-        return Slice(partition.topic, partition.partition, self.epoch, self.expected, self.records[-1].offset + 1)
-
-    def halves(self) -> tuple["Stretch", "Stretch"]:
-        """Cut in two; the second begins where the first ends."""
-        middle = len(self.records) // 2
-        first = Stretch(self.partition, self.epoch, self.expected, self.records[:middle])
-        second = Stretch(self.partition, self.epoch, first.slice.next_offset, self.records[middle:])
-        return first, second
-
-
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     """Reads the topics of one service's handlers as one consumer group named after the service.
 
@@ -124,6 +104,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._prepare = prepare
         self._topics = [settings.topic_prefix + topic for topic in topics]
         self._owned: dict[TopicPartition, Owned] = {}
+        self.mark: WorkMark | None = None
+        """Outlives us, and says what we were working on."""
+        self._suspects = Suspects()
+        self._busy = False
+        self.lost: list[Finding] = []
+        """Logs that were found lost since this process began."""
         self._joined = False
         self._looked_at = float("-inf")
         self._suspicious = False
@@ -155,12 +141,15 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._kafka.stop()
 
     async def _finish_even_if_cancelled(self, batch: list[Stretch]) -> None:
+        self._busy = bool(batch)
         task = asyncio.ensure_future(self._finish(batch))
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             await task
             raise
+        finally:
+            self._busy = False
 
     async def _start(self) -> None:
         self._kafka.subscribe(self._topics, listener=self)
@@ -235,10 +224,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         rows = await self._ledger.assign([(p.topic, p.partition, starts[p], ids.get(p.topic)) for p in partitions])
         # Asked for after the new epoch: until then our predecessor may go on, beyond any end that we knew before.
         ends = await self._kafka.end_offsets(partitions)
+        self._suspects = await self._find_suspects(partitions)
         for row in rows:
             partition = TopicPartition(row["topic"], row["part"])
             owned = Owned(row["epoch"], row["next_offset"], row["topic_id"])
             await self._within(partition, owned, ids.get(partition.topic), starts[partition], ends[partition])
+            self._suspects.forget(partition, owned.next_offset)
             self._kafka.seek(partition, owned.next_offset)
             self._owned[partition] = owned
         self._looked_at = time.monotonic()
@@ -257,6 +248,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         why = "it does not hold our position" if same else "the topic was made anew"
         facts = {"topic": partition.topic, "partition": partition.partition, "position": owned.next_offset}
         log.error("the log that we read is lost", action="log_lost", why=why, **facts, begins_at=start)
+        self.lost.append(
+            log_lost(partition.topic, partition.partition, owned.next_offset, start, why, datetime.now(UTC))
+        )
         topic_id = topic_id or owned.topic_id
         await self._ledger.reset(partition.topic, partition.partition, owned.epoch, start, topic_id)
         owned.next_offset, owned.topic_id = start, topic_id
@@ -307,7 +301,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         if not batch:
             return
         try:
-            await self._settle(batch)
+            for piece in self._in_pieces(batch) if self._suspects.ranges else (batch,):
+                await self._settle(piece)
             return
         except Exception as error:
             if not is_transient(error):
@@ -329,13 +324,17 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _settle(self, batch: list[Stretch]) -> None:
         """One transaction for the batch; if a handler breaks, halves, down to the one record that is to blame."""
+        if self._guilty(batch):
+            log.error("a record ended the process twice", action="put_aside", place=batch[0].span[:3])
+            await self._turn(batch, dead=suspects.blame())
+            return
         try:
             await self._turn(batch)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # some library's way out is not ours
             if is_transient(error):
                 raise
             if sum(len(s.records) for s in batch) > 1:
-                first, second = _halves(batch)
+                first, second = halves(batch)
                 await self._settle(first)
                 await self._settle(second)
             else:
@@ -344,14 +343,18 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _turn(self, batch: list[Stretch], dead: Fault | None = None) -> None:
         slices = [stretch.slice for stretch in batch]
-        async with self._ledger.turn() as turn:
-            await turn.advance(slices)
-            records = [record for stretch in batch for record in stretch.records]
-            if dead:
-                await self._bury(turn, records[0], (dead,))
-            else:
-                await self._dispatch(turn, records)
+        with self.mark.on([stretch.span for stretch in batch]) if self.mark else nullcontext():
+            async with self._ledger.turn() as turn:
+                await turn.advance(slices)
+                records = [record for stretch in batch for record in stretch.records]
+                if dead:
+                    await self._bury(turn, records[0], (dead,))
+                else:
+                    await self._dispatch(turn, records)
+                if self._suspects.ranges:
+                    await self._judge(turn, batch, aside=dead is not None and dead.code == ErrorCode.ENDED_THE_PROCESS)
         for stretch, moved in zip(batch, slices, strict=True):
+            self._suspects.forget(stretch.partition, moved.next_offset)
             if (owned := self._owned.get(stretch.partition)) and owned.epoch == moved.epoch:
                 owned.next_offset = moved.next_offset
 
@@ -401,6 +404,33 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         if topic.endswith(".commands"):
             await inbox.answer_unreadable(turn, record, faults, topic.split(".", 1)[0])
 
+    # -- records that may have ended the process ------------------------------------------------------------------
+
+    async def _find_suspects(self, partitions: list[TopicPartition]) -> Suspects:
+        async with self._ledger.pool.acquire() as conn:
+            return Suspects.of(await suspects.find(conn, [(p.topic, p.partition) for p in partitions]))
+
+    def _in_pieces(self, batch: list[Stretch]) -> Iterator[list[Stretch]]:
+        """Partitions without suspects together; in the others each piece by itself."""
+        watched = self._suspects.ranges
+        if free := [stretch for stretch in batch if stretch.partition not in watched]:
+            yield free
+        for stretch in batch:
+            if stretch.partition in watched:
+                yield from ([piece] for piece in stretch.pieces(partial(self._suspects.piece_of, stretch.partition)))
+
+    def _guilty(self, batch: list[Stretch]) -> bool:
+        alone = len(batch) == 1 and len(batch[0].records) == 1
+        return alone and self._suspects.guilty(batch[0].partition, batch[0].records[0].offset)
+
+    async def _judge(self, turn: Turn, batch: list[Stretch], aside: bool) -> None:
+        """In the transaction that handled them: what was put aside is kept as such, what is behind us did no harm."""
+        for stretch in batch:
+            topic, part, first, behind = stretch.span
+            if aside:
+                await SQL.run(turn.conn, "put_aside", topic=topic, part=part, position=first)
+            await SQL.run(turn.conn, "acquit", topic=topic, part=part, position=behind)
+
     # -- for metrics and health -----------------------------------------------------------------------------------
 
     async def lag(self) -> dict[tuple[str, int], int]:
@@ -408,6 +438,32 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         owned = dict(self._owned)
         ends = await self._kafka.end_offsets(list(owned)) if owned else {}
         return {(p.topic, p.partition): max(ends[p] - o.next_offset, 0) for p, o in owned.items()}
+
+    async def readings(self) -> dict[Partition, Reading]:
+        """How far this service has handled every partition of its topics, whoever owns it. Raises KafkaError.
+
+        A log may end in marks of transactions that nobody is ever given: where we own the partition and are at rest,
+        what Kafka's client has passed by is read.
+        """
+        partitions = [TopicPartition(t, p) for t in self._topics for p in self._kafka.partitions_for_topic(t) or ()]
+        rows = await self._ledger.positions(partitions)
+        known = {(row["topic"], row["part"]): int(row["next_offset"]) for row in rows}
+        starts = await self._kafka.beginning_offsets([p for p in partitions if p not in known]) if partitions else {}
+        ends = await self._kafka.end_offsets(partitions) if partitions else {}
+        found = {}
+        for place in partitions:
+            position = known[place] if place in known else starts[place]
+            passed = await self._passed_by(place) if position < ends[place] else 0
+            found[tuple(place)] = Reading(position, max(ends[place] - max(position, passed), 0))
+        return found
+
+    async def _passed_by(self, partition: TopicPartition) -> int:
+        return int(await self._kafka.position(partition)) if partition in self._owned and not self._busy else 0
+
+    @property
+    def member(self) -> str:
+        """Our id in the consumer group, also while it shares out its partitions; "" before we asked to join."""
+        return str(getattr(getattr(self._kafka, "_coordinator", None), "member_id", ""))  # there is no other way
 
     @property
     def joined(self) -> bool:
@@ -432,15 +488,6 @@ def in_waves(
         last[envelope.data.key] = place
         groups.setdefault(place, []).append(envelope)
     return [(groups[place][0].data.TYPE, groups[place]) for place in sorted(groups)]
-
-
-def _halves(batch: list[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
-    """The batch cut in two, each partition still in order: by partitions while there are several, then by records."""
-    if len(batch) > 1:
-        middle = len(batch) // 2
-        return batch[:middle], batch[middle:]
-    first, second = batch[0].halves()
-    return [first], [second]
 
 
 async def start_whole(client: Any) -> None:

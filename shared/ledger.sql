@@ -28,7 +28,8 @@ create table outbox (
     id bigint generated always as identity primary key,
     shard smallint not null, -- by hash of the key: one relay owns a shard, so records of one key keep their order
     records integer not null check (records > 0),
-    parcel bytea not null -- the records, packed (shared/parcels.py)
+    parcel bytea not null, -- the records, packed (shared/parcels.py)
+    written_at timestamptz not null default now()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, toast_tuple_target = 8160);
 alter table outbox alter column parcel set storage external; -- compressed already
 create index outbox_by_shard on outbox (shard, id);
@@ -71,3 +72,29 @@ create table job (
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 create index job_waiting on job (queue, due_at) where owner is null;
 create index job_claimed on job (queue, lease_until) where lease_until is not null;
+
+create table process_run (
+    -- Each start of a replica, and what it ended of: the next one tells a loop by it. Seen again and again while it
+    -- lives, with its member id in the consumer group: a member that no run has is a stranger.
+    id bigint generated always as identity primary key,
+    instance text not null,
+    started_at timestamptz not null default now(),
+    seen_at timestamptz not null default now(),
+    member text not null default '',
+    ended_at timestamptz,
+    cause text, -- '' = in order
+    check ((ended_at is null) = (cause is null))
+);
+create index process_run_by_instance on process_run (instance, id);
+
+create table suspect (
+    -- Records that were in work when a process ended, and how often nothing else was. Put aside at the second time.
+    topic text not null,
+    part integer not null,
+    first_offset bigint not null,
+    next_offset bigint not null,
+    alone integer not null,
+    put_aside_at timestamptz,
+    primary key (topic, part, first_offset, next_offset),
+    check (next_offset > first_offset)
+);

@@ -70,6 +70,11 @@ delete from refused_record where id = any(:ids::bigint[]) returning id, topic, b
 -- name: count_refused
 select count(*) from refused_record;
 
+-- name: age_of_outbox
+-- Seconds since the oldest parcel was written; by the database's clock, which also wrote it.
+select coalesce(extract(epoch from clock_timestamp()
+    - (select written_at from outbox order by id limit 1)), 0)::float8;
+
 -- name: try_shards
 -- Each shard that we own from now on, until the connection ends.
 select shard from unnest(:shards::int[]) as s (shard)
@@ -153,3 +158,52 @@ returning j.id;
 -- name: count_jobs
 select queue, count(*) filter (where owner is null) as waiting, count(*) filter (where owner is not null) as claimed
 from job group by queue;
+
+-- name: begin_run
+-- A run of the same replica that is still open ended without a word, or with the cause that its file tells.
+with ended as (
+    update process_run set ended_at = clock_timestamp(), cause = :cause where instance = :instance and ended_at is null
+), forgotten as (
+    delete from process_run where ended_at < clock_timestamp() - interval '1 day'
+), acquitted as (
+    delete from suspect s using consumed c
+    where s.topic = c.topic and s.part = c.part and s.next_offset <= c.next_offset and s.put_aside_at is null
+), replayed as (
+    delete from suspect where put_aside_at < clock_timestamp() - interval '7 days'
+)
+insert into process_run (instance) values (:instance) returning id;
+
+-- name: end_run
+update process_run set ended_at = clock_timestamp(), cause = :cause where id = :id and ended_at is null;
+
+-- name: see_run
+update process_run set seen_at = clock_timestamp(), member = :member where id = :id;
+
+-- name: find_members
+-- Members of our consumer group by their own words; a replica that is gone is known until its session has ended.
+select member from process_run where seen_at > clock_timestamp() - interval '1 minute' and member <> '';
+
+-- name: find_ends
+select ended_at, cause from process_run where instance = :instance and cause <> '' order by ended_at;
+
+-- name: suspect_records
+-- In work at the end of a process; `alone` is 1 where it was one record and nothing else.
+insert into suspect as s (topic, part, first_offset, next_offset, alone)
+select *, :alone::int from unnest(:topics::text[], :parts::int[], :firsts::bigint[], :nexts::bigint[])
+on conflict (topic, part, first_offset, next_offset) do update set alone = s.alone + excluded.alone;
+
+-- name: find_suspects
+select topic, part, first_offset, next_offset, alone from suspect
+where put_aside_at is null and (topic, part) in (select * from unnest(:topics::text[], :parts::int[]));
+
+-- name: acquit
+-- Those that are behind us did no harm.
+delete from suspect where topic = :topic and part = :part and next_offset <= :position and put_aside_at is null;
+
+-- name: put_aside
+update suspect set put_aside_at = clock_timestamp()
+where topic = :topic and part = :part and first_offset = :position and next_offset = :position + 1;
+
+-- name: find_put_aside
+select topic, part, first_offset, alone, put_aside_at from suspect
+where put_aside_at > clock_timestamp() - :within::interval order by put_aside_at;

@@ -52,6 +52,8 @@ class Relay:
         self._pool = pool
         self._filled = filled
         self.sent = 0
+        self.trouble = ""
+        """What went wrong last, until something is sent again."""
 
     async def run(self) -> None:
         """Relay until cancelled; what goes wrong is tried again with a new producer and a new connection."""
@@ -66,6 +68,7 @@ class Relay:
                 if not isinstance(error, KafkaError) and not is_transient(error):
                     raise
                 waits = back_offs() if self.sent > before else waits
+                self.trouble = repr(error)[:300]
                 log.warning("the relay starts anew", action="relay_retry", error=repr(error)[:200])
                 await pause(next(waits))
 
@@ -134,6 +137,7 @@ class Relay:
                 raise
             await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
             self.sent += sum(row["records"] for row in rows)
+            self.trouble = ""
         return len(found) == PARCELS or len(rows) < len(found)
 
     async def _sort_out(self, conn: Connection, rows: Sequence[asyncpg.Record]) -> None:

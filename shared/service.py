@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +26,7 @@ import uvloop
 from aiohttp import web
 
 from shared import log as logs
-from shared import telemetry
+from shared import suspects, telemetry
 from shared.bus import AT_ONCE, Consumer, Handlers, Linger, Prepare
 from shared.clockwork import TimerHandler, run_timers
 from shared.codec import Attributes
@@ -34,7 +35,10 @@ from shared.errors import is_transient
 from shared.ledger import SQL, Ledger
 from shared.relay import Relay
 from shared.retrying import back_offs, pause
+from shared.runs import IN_ORDER, UNTOLD, Runs, cause_of
 from shared.settings import Settings
+from shared.watch import Watch
+from shared.work_mark import WorkMark, open_mark
 
 log = structlog.get_logger()
 
@@ -71,21 +75,50 @@ class Service:
     drains: list[Part] = field(default_factory=list)
     """Called when the service is to stop, while everything still runs: let go of those who wait for us over HTTP."""
     stopping: bool = False
+    mark: WorkMark | None = None
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.settings, self.name, self.pool, self.metrics.registry)
 
     async def run(self) -> None:
         """Run every part until cancelled; HTTP ends first, for requests need the other parts to be answered."""
         consumer = self._consumer() if self.topics else None
         runner = await self._serve(consumer)
         parts = asyncio.create_task(self._run_parts(consumer))
+        cause = IN_ORDER
         try:
             await asyncio.shield(parts)
         except asyncio.CancelledError:
             await self._drain()
             raise
+        except Exception as error:
+            cause = cause_of(error)
+            raise
         finally:
             await runner.cleanup()
+            if self.stopping:
+                telemetry.forget(self.settings, self.name)
             parts.cancel()
             await asyncio.gather(parts, return_exceptions=True)
+            await self._end_run(cause)
+
+    async def begin_run(self, cause: str) -> None:
+        """Keep that this replica starts, and what it was working on when it ended last; `cause`: why, if it is known.
+
+        A mark is taken once: tried again it blames nobody, rather than a record twice for one end.
+        """
+        left = self.mark.take() if self.mark else []
+        async with self.pool.acquire() as conn, conn.transaction():
+            if left:
+                await suspects.accuse(conn, left)
+            self.watch.run_id = await SQL.value(conn, "begin_run", instance=self.settings.instance, cause=cause)
+
+    async def _end_run(self, cause: str) -> None:
+        """A replica that cannot say it any more is found to have ended without a word."""
+        with suppress(Exception):
+            async with asyncio.timeout(1), self.pool.acquire() as conn:
+                await SQL.run(conn, "end_run", id=self.watch.run_id, cause=cause)
 
     async def _run_parts(self, consumer: Consumer | None) -> None:
         async with asyncio.TaskGroup() as group:
@@ -94,17 +127,22 @@ class Service:
 
     async def _drain(self) -> None:
         self.stopping = True
+        if self.mark:
+            self.mark.stop()
         for drain in self.drains:
             await drain()
 
     def _consumer(self) -> Consumer:
         own = (self.handlers, self.topics, self.skips, self.prepare, self.linger)
-        return Consumer(self.settings, self.ledger, self.name, *own)
+        consumer = Consumer(self.settings, self.ledger, self.name, *own)
+        consumer.mark = self.mark
+        return consumer
 
     def _parts(self, consumer: Consumer | None) -> list[Part]:
         relay = Relay(self.settings, self.pool, self.ledger.outbox_filled)
+        self.watch.relay, self.watch.consumer = relay, consumer
         own = [consumer.run] if consumer else []
-        return [relay.run, lambda: run_timers(self.ledger, self.timers), self._prune, *own, *self.parts]
+        return [relay.run, self.watch.run, lambda: run_timers(self.ledger, self.timers), self._prune, *own, *self.parts]
 
     async def _serve(self, consumer: Consumer | None) -> web.AppRunner:
         async def read() -> bytes:
@@ -115,7 +153,7 @@ class Service:
             return works | ({"staying": False} if self.stopping else {})
 
         app = self.http or web.Application()
-        telemetry.add_routes(app, read, probe)
+        telemetry.add_routes(app, read, probe, lambda: self.watch.findings)
         return await telemetry.serve(app, self.settings, self.name, self.runner)
 
     async def _answers(self) -> bool:
@@ -142,12 +180,17 @@ Wire = Callable[[Service], Awaitable[None]]
 """A service's app.py: fills handlers, topics, timers and parts."""
 
 
-async def build(name: str, wire: Wire, settings: Settings) -> Service:
-    """A service on a migrated schema, wired, not yet running. Waits for PostgreSQL."""
+async def build(name: str, wire: Wire, settings: Settings, cause: str = UNTOLD) -> Service:
+    """A service on a migrated schema, wired, not yet running. Waits for PostgreSQL.
+
+    `cause`: why its last run ended, if that did not end in order and could say so itself.
+    """
     pool = await _connect(settings)
     service = Service(name, settings, pool, Ledger(pool, f"/belay/{name}/{settings.instance}"), telemetry.Metrics(name))
     try:
-        await _migrate(pool, name)
+        await _until_done("migrate", lambda: migrate(pool, f"services.{name}"))
+        service.mark = open_mark(settings.home / "run" / f"{name}-{settings.instance}.work")
+        await _until_done("begin", lambda: service.begin_run(cause))
         await wire(service)
     except BaseException:
         pool.terminate()
@@ -165,15 +208,16 @@ async def _connect(settings: Settings) -> Pool:
     raise AssertionError("unreachable: back_offs never ends")
 
 
-async def _migrate(pool: Pool, name: str) -> None:
+async def _until_done(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Try again while PostgreSQL is away or busy: a service does not end because of what passes."""
     for wait in back_offs():
         try:
-            await migrate(pool, f"services.{name}")
+            await work()
             return
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("waiting to migrate the schema", action="migrate_retry", error=str(error)[:200])
+            log.warning("waiting for PostgreSQL", action=f"{what}_retry", error=str(error)[:200])
             await pause(wait)
 
 
@@ -184,15 +228,19 @@ def main(name: str, wire: Wire) -> None:
     gc.set_threshold(100_000, 50, 100)
     settings = Settings()
     logs.configure(settings, name)
-    uvloop.run(until_signal(_run(name, wire, settings)))
+    with Runs(settings.home, name, settings.instance) as runs:
+        uvloop.run(until_signal(_run(name, wire, settings, runs.before or UNTOLD), runs.end))
     # Taking the interpreter apart takes as long as stopping did, or seconds when a whole machine stops; for nothing.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
-async def until_signal(work: Coroutine[Any, Any, None]) -> None:
-    """Run until SIGTERM or SIGINT cancels it; the process ends soon after that. Raises what the work broke on."""
+async def until_signal(work: Coroutine[Any, Any, None], told: Callable[[], None] = lambda: None) -> None:
+    """Run until SIGTERM or SIGINT cancels it; the process ends soon after that. Raises what the work broke on.
+
+    `told` is called when it was told to end: what happens from then on is an end in order.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -201,6 +249,7 @@ async def until_signal(work: Coroutine[Any, Any, None]) -> None:
     stopping.cancel()
     if not running.done():
         log.info("stops", action="stopping")
+        told()
         leave_within(STOP_SECONDS)
         running.cancel()
     await asyncio.gather(running, return_exceptions=stop.is_set())
@@ -221,8 +270,8 @@ def leave_within(seconds: float) -> None:
     watch.start()
 
 
-async def _run(name: str, wire: Wire, settings: Settings) -> None:
-    service = await build(name, wire, settings)
+async def _run(name: str, wire: Wire, settings: Settings, cause: str) -> None:
+    service = await build(name, wire, settings, cause)
     log.info("runs", action="started")
     try:
         await service.run()

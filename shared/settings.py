@@ -40,4 +40,8 @@ class Settings(BaseSettings):
     relay_fallback_ms: int = Field(default=1000, ge=1, description="pause before the outbox is looked at unasked")
     session_timeout_ms: int = Field(default=6000, ge=1000, description="Kafka drops a silent replica after so long")
     lease_seconds: float = Field(default=10, gt=0, description="a claimed job returns to the queue after so long")
+    trouble_seconds: float = Field(
+        default=60, gt=0, description="an outbox or a partition that rests for so long is told of"
+    )
+    look_seconds: float = Field(default=10, gt=0, description="pause between two looks at what may be wrong")
     pool_size: int = Field(default=5, ge=2, description="most PostgreSQL connections of one replica")

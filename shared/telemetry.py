@@ -1,7 +1,8 @@
 """Health, readiness and Prometheus metrics of one service over HTTP, and where to find them on this machine."""
 
 import json
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from prometheus_client.process_collector import ProcessCollector
 
 from shared.db import Pool
 from shared.errors import is_transient
+from shared.health import Finding
 from shared.ledger import SQL
 from shared.settings import Settings
 
+ANYWHERE = ("0.0.0.0", "::")
 Probe = Callable[[], Awaitable[dict[str, bool]]]
 
 
@@ -48,15 +51,26 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def add_routes(app: web.Application, read: Callable[[], Awaitable[bytes]], probe: Probe) -> None:
-    """`/healthz` (the process lives), `/readyz` (every part works; 503 and which part if not), `/metrics`."""
+def add_routes(
+    app: web.Application,
+    read: Callable[[], Awaitable[bytes]],
+    probe: Probe,
+    findings: Callable[[], Sequence[Finding]] = tuple,
+) -> None:
+    """`/healthz` (the process lives), `/readyz` (every part works; 503 and which part if not), `/metrics`.
+
+    `/readyz` also says what is wrong, if anything is (`findings`; without it older readers see parts alone). That does
+    not make it un-ready: no router or supervisor could help with it.
+    """
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def readyz(_: web.Request) -> web.Response:
         parts = await probe()
-        return web.json_response(parts, status=200 if all(parts.values()) else 503)
+        wrong = [finding.model_dump(mode="json") | {"advice": finding.advice} for finding in findings()]
+        told = {"findings": wrong} if wrong else {}
+        return web.json_response({**parts, **told}, status=200 if all(parts.values()) else 503)
 
     async def metrics(_: web.Request) -> web.Response:
         try:
@@ -79,9 +93,16 @@ async def serve(
     note = note_of(settings.home, service, settings.instance)
     note.parent.mkdir(parents=True, exist_ok=True)
     host, port = runner.addresses[0][:2]
+    if host in ANYWHERE:  # in a container: others reach it by its name
+        host = socket.gethostname()
     facts = {"service": service, "instance": settings.instance, "url": f"http://{host}:{port}"}
     note.write_text(json.dumps({**facts, "version": version("belay")}))
     return runner
+
+
+def forget(settings: Settings, service: str) -> None:
+    """Take the note away: who stopped in order is not missed."""
+    note_of(settings.home, service, settings.instance).unlink(missing_ok=True)
 
 
 def note_of(home: Path, service: str, instance: str) -> Path:

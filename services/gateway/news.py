@@ -43,6 +43,8 @@ STREAMED: frozenset[type[Message]] = frozenset(
         monitor.StageForecast,
         monitor.FailureRateHigh,
         monitor.StrategySilent,
+        monitor.TroubleFound,
+        monitor.TroubleOver,
         notifier.NotificationRaised,
         notifier.NotificationsRead,
         notifier.SubscriptionChanged,

@@ -87,13 +87,26 @@ def components() -> Json:
 
 
 TEXT = {"text/plain": {"schema": {"type": "string"}}}
-PARTS = {"application/json": {"schema": {"type": "object", "additionalProperties": {"type": "boolean"}}}}
+FINDINGS = {
+    "type": "array",
+    "items": {"$ref": "#/components/schemas/FindingView"},
+    "description": "what is wrong, if any",
+}
+PARTS = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "properties": {"findings": FINDINGS},
+            "additionalProperties": {"type": "boolean"},
+        }
+    }
+}
 STATUS = {"application/json": {"schema": {"type": "object", "properties": {"status": {"type": "string"}}}}}
 DOCUMENT = {"application/json": {"schema": {"type": "object"}}}
 
 OPEN: dict[str, tuple[str, dict[int, Json]]] = {
     "/healthz": ("Whether the process lives", {200: STATUS}),
-    "/readyz": ("Whether every part works, and which one does not", {200: PARTS, 503: PARTS}),
+    "/readyz": ("Whether every part works and which one does not, and what else is wrong", {200: PARTS, 503: PARTS}),
     "/metrics": ("Figures for Prometheus", {200: TEXT, 503: TEXT}),
     "/openapi.json": ("This description", {200: DOCUMENT}),
 }

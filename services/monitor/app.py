@@ -2,16 +2,20 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 import structlog
 from aiohttp import web
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, generate_latest
 
+from services.monitor.health import Health
 from services.monitor.life import Life
 from services.monitor.settings import MonitorSettings
+from services.monitor.troubles import Troubles
 from services.monitor.watchdog import Incurable
 from shared import telemetry
+from shared.health import End
 from shared.retrying import back_offs, pause
 from shared.settings import Settings
 
@@ -31,13 +35,21 @@ class Monitor:
         self._anew = Counter(
             "belay_monitor_started_anew", "How often faust broke in this process", registry=self._metrics.registry
         )
-        self.life = Life(settings, knobs)
+        self._health = Health(settings)
+        self._troubles = Troubles()
+        self.life = self._begin()
+
+    def _begin(self) -> Life:
+        return Life(self._settings, self._knobs, self._health, self._troubles)
 
     async def run(self) -> None:
         """Run until cancelled. Raises Incurable: what only the end of the process cures."""
         runner = await self._serve()
         try:
             await self._live_for_ever()
+        except asyncio.CancelledError:
+            telemetry.forget(self._settings, "monitor")
+            raise
         finally:
             await runner.cleanup()
 
@@ -56,11 +68,12 @@ class Monitor:
                     raise incurable from error
                 self._anew.inc()
                 told = "; ".join(str(cause) or repr(cause) for cause in causes)[:300]
+                self._health.broke = [*self._health.broke[-19:], End(datetime.now(UTC), told)]
                 log.exception("faust broke and is started anew", action="started_anew", cause=told)
             if time.monotonic() - begun > CALM_SECONDS:
                 waits = back_offs()
             await pause(next(waits))
-            self.life = Life(self._settings, self._knobs)
+            self.life = self._begin()
 
     async def _serve(self) -> web.AppRunner:
         async def read() -> bytes:
@@ -73,7 +86,7 @@ class Monitor:
             return {"kafka": self.life.sweep.joined}
 
         app = web.Application()
-        telemetry.add_routes(app, read, probe)
+        telemetry.add_routes(app, read, probe, lambda: self._health.findings)
         return await telemetry.serve(app, self._settings, "monitor")
 
 

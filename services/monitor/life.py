@@ -10,10 +10,13 @@ import psutil
 from faust.types import TP
 
 from services.monitor.handlers import Stream
+from services.monitor.health import Health
 from services.monitor.settings import MonitorSettings
 from services.monitor.sweep import Sweep
 from services.monitor.tables import create_changelogs, open_store
+from services.monitor.troubles import Troubles
 from services.monitor.watchdog import Stuck, Unwell, Vitals, Watchdog
+from services.monitor.watchman import Watchman
 from shared.settings import Settings
 
 STOP_SECONDS = 4.0
@@ -21,14 +24,16 @@ STOP_SECONDS = 4.0
 
 
 class Life:
-    """The application, its stream, its sweep, its watchdog."""
+    """The application, its stream, its sweep, its watchdog, its watchman."""
 
-    def __init__(self, settings: Settings, knobs: MonitorSettings) -> None:
+    def __init__(self, settings: Settings, knobs: MonitorSettings, health: Health, troubles: Troubles) -> None:
+        self._health = health
         self._settings = settings
         self._knobs = knobs
         self.store = open_store(settings)
         self._stream = Stream(self.store, settings, knobs.limits)
         self.sweep = Sweep(self.store, self._stream, settings, knobs)
+        self._watchman = Watchman(settings, self.store, troubles, lambda: 0 in self.sweep.partitions)
         self.store.app.agent(self.store.source, name="strategies", concurrency=1)(self._stream.read)
 
     async def run(self) -> None:
@@ -38,6 +43,7 @@ class Life:
             group.create_task(self._run_app())
             group.create_task(self._sweep_for_ever())
             group.create_task(self._watch_over())
+            group.create_task(self._watchman.run())
 
     async def _run_app(self) -> None:
         app = self.store.app
@@ -65,6 +71,7 @@ class Life:
         while True:
             await asyncio.sleep(1)
             watchdog.look(self._vitals(), time.monotonic())
+            self._health.look(self.sweep.readings())
 
     def _vitals(self) -> Vitals:
         recovery: dict[TP, int | None] = self.store.app.tables.recovery.active_offsets  # None: nothing was read yet

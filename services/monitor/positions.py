@@ -53,6 +53,10 @@ class Positions:
         known = {part: end for part, end in ends.items() if end is not None and part in self._next}
         return {part: max(end - self._next[part], 0) for part, end in known.items()}
 
+    def read(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Of each partition whose end is known: the next offset, and how many records are not handled yet."""
+        return {part: (self._next[part], lag) for part, lag in self.lag(partitions).items()}
+
     def _end_of(self, part: int) -> int | None:
         end: int | None = self._store.app.consumer.highwater(TP(self._topic, part))
         return end

@@ -13,6 +13,7 @@ import structlog
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
 from shared import log as logs
+from shared.runs import Runs
 from shared.service import until_signal
 from shared.settings import Settings
 
@@ -25,7 +26,8 @@ def main() -> None:
     logs.configure(settings, "monitor")
     status = 0
     try:
-        asyncio.run(until_signal(Monitor(settings, knobs).run()))
+        with Runs(settings.home, "monitor", settings.instance) as runs:
+            asyncio.run(until_signal(Monitor(settings, knobs).run(), runs.end))
     except Exception:
         log.exception("the monitor broke", action="broke")
         status = 1

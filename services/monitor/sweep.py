@@ -15,6 +15,7 @@ from services.monitor.judgement import Notice, Told, assess
 from services.monitor.settings import MonitorSettings
 from services.monitor.tables import SOURCE, Store, drop, put
 from shared.codec import Envelope, encode, new_trace
+from shared.health import Partition, Reading
 from shared.messages.base import Message
 from shared.messages.monitor import StageForecast
 from shared.settings import Settings
@@ -53,7 +54,12 @@ class Sweep:
 
     def lag(self) -> dict[tuple[str, int], int]:
         """Records not yet handled, by (topic, partition), as far as Kafka has told."""
-        return {(self._prefix + SOURCE, part): lag for part, lag in self._stream.positions.lag(self.partitions).items()}
+        return {place: reading.unread for place, reading in self.readings().items()}
+
+    def readings(self) -> dict[Partition, Reading]:
+        """How far our partitions were read."""
+        read = self._stream.positions.read(self.partitions)
+        return {(self._prefix + SOURCE, part): Reading(*each) for part, each in read.items()}
 
     async def once(self) -> None:
         """Look at every strategy of ours."""

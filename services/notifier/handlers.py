@@ -19,7 +19,7 @@ from shared.ledger import Timer, Turn
 from shared.messages.base import ErrorCode, Event, Fault, Message
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
-from shared.messages.monitor import FailureRateHigh, StrategySilent
+from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import (
     INBOX,
     AddSubscription,
@@ -183,6 +183,8 @@ HANDLERS: dict[type[Message], Callable[[Desk, Turn, Sequence[Envelope[Any]]], Aw
     StrategyStateChanged: tell_of_strategies,
     FailureRateHigh: tell_of_advice,
     StrategySilent: tell_of_advice,
+    TroubleFound: tell,
+    TroubleOver: tell,
 }
 
 TIMERS: dict[str, Callable[[Desk, Turn, Sequence[Timer]], Awaitable[None]]] = {

@@ -7,7 +7,7 @@ from typing import Any
 from shared.messages.base import Event, count_of
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
-from shared.messages.monitor import FailureRateHigh, StrategySilent
+from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import FailedOperation
 from shared.messages.strategy import SitesChanged, StrategyStateChanged
 from shared.messages.words import NotificationTopic as Topic
@@ -204,6 +204,27 @@ def _warning(event: FailureRateHigh | StrategySilent, message: str) -> Note:
     return Note(Topic.WARNING, message, event.strategy_id, link, quiet_key)
 
 
+def _trouble(event: TroubleFound, _: Names) -> Note:
+    advice = f". What to do: {event.advice}" if event.advice else ""
+    return _of_belay(event, Topic.ERROR, f"{_service(event)}: {event.message}{advice}")
+
+
+def _over(event: TroubleOver, _: Names) -> Note:
+    minutes = max(round((event.at - event.found_at).total_seconds() / 60), 1)
+    about = f" ({event.about})" if event.about else ""
+    words = f"{_service(event)}: over after {minutes} min: {event.code.replace('_', ' ')}{about}"
+    return _of_belay(event, Topic.DONE, words)
+
+
+def _of_belay(event: TroubleFound | TroubleOver, topic: Topic, message: str) -> Note:
+    """The same trouble again within the quiet time is one."""
+    return Note(topic, message, event.service, "/v1/system", f"{event.TYPE}/{event.service}/{event.code}/{event.about}")
+
+
+def _service(event: TroubleFound | TroubleOver) -> str:
+    return f"Belay's {event.service.replace('_', ' ')}"
+
+
 def _stage(event: FailureRateHigh | StrategySilent, names: Names) -> str:
     return f"stage {event.stage + 1} of strategy {names.get(event.strategy_id, event.strategy_id)}"
 
@@ -221,5 +242,7 @@ RULES: dict[type[Event], Callable[[Any, Names], Note | None]] = {
     StrategyStateChanged: _moved,
     FailureRateHigh: _failing,
     StrategySilent: _silent,
+    TroubleFound: _trouble,
+    TroubleOver: _over,
 }
 """Which events are news, and what they say. `SitesChanged` is apart: see `notes_of_sites`."""

@@ -147,6 +147,7 @@ class ErrorCode(StrEnum):
     TOO_LARGE = "too_large"
     MORE_FAULTS = "more_faults"
     INTERNAL = "internal"
+    ENDED_THE_PROCESS = "ended_the_process"
 
 
 _PYDANTIC_CODES = {"extra_forbidden": ErrorCode.UNKNOWN_FIELD, "missing": ErrorCode.MISSING_FIELD}

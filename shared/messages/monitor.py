@@ -8,6 +8,34 @@ from shared.messages.base import Event
 from shared.messages.words import Identifier
 
 
+class TroubleFound(Event):
+    """Something is wrong with Belay itself: a service says it of itself, or does not answer."""
+
+    SUBJECT = "trouble_id"
+
+    trouble_id: Identifier
+    service: str
+    code: str = Field(description="kind of the finding, as in /readyz")
+    about: str = Field(default="", description="the partition, process, group or record")
+    message: str = Field(description="what is wrong, with its cause as far as it is known")
+    advice: str = ""
+    since: datetime | None = None
+    at: datetime
+
+
+class TroubleOver(Event):
+    """What was wrong is so no more."""
+
+    SUBJECT = "trouble_id"
+
+    trouble_id: Identifier
+    service: str
+    code: str
+    about: str = ""
+    found_at: datetime
+    at: datetime
+
+
 class StageForecast(Event):
     """How a running stage goes: failure rate in the window, and when it will end."""
 

@@ -8,6 +8,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from services.gateway.client import ProblemError
+from shared.runs import Runs, path_of
 from tests.support.browser import Page, browsing
 from tests.support.system import System, running
 
@@ -193,6 +194,25 @@ def test_a_viewer_sees_all_and_can_press_nothing(page: Page, belay: System) -> N
     for button in ("#do-run", "#do-abort", "#do-delete"):
         assert not page.see(button).is_enabled()
         assert "viewer" in str(page.see(button).get_attribute("title"))
+
+
+def test_what_is_wrong_with_belay_itself_stands_above_its_services_with_cause_and_advice(
+    page: Page, belay: System
+) -> None:
+    for _ in range(3):  # of a replica that never comes so far as to answer
+        runs = Runs(belay.home.root, "catalog", "7")
+        runs.begin()
+        runs.end("MemoryError: no more (store.py:7)")
+    try:
+        page.run("location.hash = '#/system'")
+        page.see(".troubles li", "catalog-7 ended by itself 3 times")
+        page.see(".troubles li", "each time: MemoryError: no more (store.py:7)")
+        page.see(".troubles li", "What to do: read its log")
+        page.see("td", "it has not come so far as to answer")
+    finally:
+        path_of(belay.home.root, "catalog", "7").unlink()
+    page.press("main button", "Refresh")
+    page.until(lambda driver: not driver.find_elements("css selector", ".troubles"), "no troubles any more")
 
 
 def test_dark_follows_the_system_until_a_person_chooses(page: Page) -> None:

@@ -53,15 +53,15 @@ class Replica:
 
 @asynccontextmanager
 async def replica(
-    world: World, service: str, instance: str = "1", *, code: Path | None = None, **settings: object
+    world: World, service: str, instance: str = "1", *, code: Path | None = None, program: str = "", **settings: object
 ) -> AsyncIterator[Replica]:
     """A running replica; killed at the end if it still runs. `settings` are its variables without BELAY_.
 
-    `code`: the folder of another version of Belay to run.
+    `code`: the folder of another version of Belay to run; `program`: the module to run in the service's place.
     """
     environment = {**os.environ, **_environment(world, service, instance)}
     environment |= {f"BELAY_{name.upper()}": str(value) for name, value in settings.items()}
-    command = (sys.executable, "-m", f"services.{service}")
+    command = (sys.executable, "-m", program or f"services.{service}")
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, cwd=code, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )

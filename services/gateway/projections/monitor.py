@@ -40,4 +40,11 @@ def _warning(event: Envelope[Any]) -> TimelineRow | None:
     return None
 
 
-KINDS = (monitor.StageForecast, monitor.FailureRateHigh, monitor.StrategySilent)
+KINDS = (
+    monitor.StageForecast,
+    monitor.FailureRateHigh,
+    monitor.StrategySilent,
+    monitor.TroubleFound,
+    monitor.TroubleOver,
+)
+"""Troubles are only passed on to the stream: `/v1/system` asks each replica itself."""

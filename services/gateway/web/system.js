@@ -19,7 +19,7 @@ export function systemView(page) {
     () => get("/v1/system", {}, page.signal),
     (system) => {
       time.textContent = `as of ${clock(new Date())}`;
-      fill(services, serviceTable(system.items));
+      fill(services, troubles(system.items), serviceTable(system.items));
     },
   );
   const loadLetters = resource(
@@ -38,6 +38,27 @@ export function systemView(page) {
       "Dead letters",
       h("p", { class: "muted" }, "Messages that could not be read or handled. They block nothing, and none is lost."),
       letters,
+    ),
+  );
+}
+
+/** What is wrong with Belay itself, each thing once however many replicas tell of it; nothing when all is well. */
+function troubles(replicas) {
+  const found = new Map();
+  for (const { service, findings = [] } of replicas) {
+    for (const finding of findings) found.set(`${service} ${finding.code} ${finding.about}`, { ...finding, service });
+  }
+  if (!found.size) return null;
+  return h(
+    "ul",
+    { class: "troubles", "aria-label": "Troubles" },
+    [...found.values()].map(({ service, message, advice, since }) =>
+      h(
+        "li",
+        { class: "card" },
+        h("p", {}, h("span", { class: "badge tone-failed" }, icon("failed"), words(service)), ` ${message}`),
+        h("p", { class: "muted" }, advice ? `What to do: ${advice}. ` : "", since ? `Since ${full(since)}.` : ""),
+      ),
     ),
   );
 }

@@ -104,6 +104,7 @@ Note = tuple[str, str]
 """What it is about, and its topic."""
 
 ENDS = {"complete": "done", "failed": "error", "aborted": "warning"}
+TROUBLES = {"trouble_found": "error", "trouble_over": "done"}
 ADVICE = ("monitor.events", "failure_rate_high", "strategy_silent")
 
 
@@ -111,7 +112,7 @@ def people_are_told_once(evidence: Evidence) -> Verdict:
     """One notification for each end of a strategy or single operation, and for each release: not none, not two.
 
     Where many of a kind came at once one notification speaks for several of them, and says of how many. Changed sites
-    are told of together, and warnings of the monitor are kept quiet for a while: of them not too many.
+    are told of together, and what the monitor says of stages and services is kept quiet for a while: not too many.
     """
     verdict = Verdict("people_are_told_once")
     wanted = Counter(note for note in _news(evidence) if note)
@@ -119,6 +120,7 @@ def people_are_told_once(evidence: Evidence) -> Verdict:
     told = Counter((row["about"], row["topic"]) for row in rows if row.get("count", 1) == 1)
     advice = Counter(record.body["strategy_id"] for record in evidence.named(*ADVICE))
     webhooks = {row["name"] for row in evidence.table("notifier.subscription")}  # that one died is told too
+    troubles = Counter((r.body["service"], TROUBLES[r.name]) for r in evidence.named("monitor.events", *TROUBLES))
     gathered = Counter[str]()
     for row in rows:
         gathered[row["topic"]] += row["count"] if row.get("count", 1) > 1 else 0
@@ -127,6 +129,7 @@ def people_are_told_once(evidence: Evidence) -> Verdict:
         few, many = wanted[about, topic], told[about, topic]
         if topic != "discover":
             most = few + (advice[about] if topic == "warning" else 0) + (about in webhooks)
+            most += troubles[about, topic]
             verdict.expect(many <= most, f"{about} {topic}", f"told {many} times, should be at most {most}")
             missing[topic] += max(0, few - many)
     for topic in ("done", "error", "warning", "release"):

@@ -22,10 +22,15 @@ from tests.support.world import World
 pytestmark = pytest.mark.service
 
 
+OF_ALL = {"look_seconds", "trouble_seconds"}
+"""Settings that every service has."""
+
+
 @asynccontextmanager
 async def monitor(world: World, instance: str = "1", **knobs: object) -> AsyncIterator[Replica]:
     """A running replica that looks at its stages often."""
-    named = {f"monitor_{name}": value for name, value in {"sweep_seconds": 0.2, **knobs}.items()}
+    wanted = {"sweep_seconds": 0.2, **knobs}
+    named = {name if name in OF_ALL else f"monitor_{name}": value for name, value in wanted.items()}
     async with replica(world, "monitor", instance, **named) as running:
         yield running
 

@@ -337,6 +337,15 @@ def a_notification_that_was_lost(evidence: Evidence) -> None:
     del evidence.tables["notifier.notification"][-1]
 
 
+def a_trouble_that_nobody_found(evidence: Evidence) -> None:
+    for table, number in (("notifier.notification", "id"), ("gateway.notification", "notification_id")):
+        last = max(evidence.tables[table], key=lambda one: one[number])
+        evidence.tables[table].append({**last, number: last[number] + 1, "about": "deployer", "topic": "error"})
+    told = max(evidence.topics["notifier.events"], key=lambda r: r.body.get("notification_id", 0))
+    forged = again(evidence, told, notification_id=told.body["notification_id"] + 1)
+    forged.key = forged.headers["ce_subject"] = str(forged.body["notification_id"])
+
+
 # -- time and logs ------------------------------------------------------------------------------------------------
 
 
@@ -420,7 +429,10 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "sites_end_as_their_steps_say": (a_complete_step_without_its_release,),
     "mirrors_show_what_is": (a_read_model_behind,),
     "the_stream_has_no_gap": (a_hole_in_the_stream,),
-    "people_are_told_once": (a_notification_that_was_lost,),
+    "people_are_told_once": (
+        a_notification_that_was_lost,
+        a_trouble_that_nobody_found,
+    ),
     "no_process_ends_by_itself": (
         a_service_that_ended_by_itself,
         a_service_that_died_of_its_own_beside_its_killer,

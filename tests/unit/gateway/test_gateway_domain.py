@@ -6,8 +6,8 @@ from services.gateway.api.pages import Paging, cursor, start
 from services.gateway.api.problems import Problem
 from services.gateway.domain import Role, http_status
 from services.gateway.hub import Interest, Item, Mailbox
-from services.gateway.replicas import figures_in
 from services.gateway.tokens import id_of, mint
+from shared.replicas import figures_in
 
 
 def test_each_role_may_what_the_ones_before_it_may() -> None:

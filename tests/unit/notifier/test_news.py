@@ -1,6 +1,6 @@
 """What people are told, and what they are spared."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from services.notifier.news import RULES, failure_of, gathered, note_of, notes_o
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import Cause, OperationFailed, OperationSucceeded
-from shared.messages.monitor import FailureRateHigh, StrategySilent
+from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.strategy import Counts, Site, SitesChanged, StrategyStateChanged, Why
 from shared.messages.words import NotificationTopic, StrategyState
 
@@ -33,6 +33,22 @@ def strategy(state: StrategyState, code: str) -> StrategyStateChanged:
 
 def silent(stage: int = 1) -> StrategySilent:
     return StrategySilent(strategy_id="s-1", stage=stage, silent_seconds=300, running=1, at=NOW)
+
+
+def test_a_trouble_of_belay_itself_is_told_with_its_cause_and_what_to_do_and_its_end_too() -> None:
+    facts = {"trouble_id": "t-1", "service": "strategy_orchestrator", "code": "partition_stalled", "about": "t/0"}
+    found = TroubleFound(**facts, message="3 records wait; nobody owns it", advice="read its log", since=NOW, at=NOW)
+    note = note_of(found, {})
+    assert note is not None
+    assert (note.topic, note.link) == (NotificationTopic.ERROR, "/v1/system")
+    assert note.message == ("Belay's strategy orchestrator: 3 records wait; nobody owns it. What to do: read its log")
+    over = note_of(TroubleOver(**facts, found_at=NOW, at=NOW + timedelta(minutes=7)), {})
+    assert over is not None
+    assert (over.topic, over.message) == (
+        NotificationTopic.DONE,
+        "Belay's strategy orchestrator: over after 7 min: partition stalled (t/0)",
+    )
+    assert note.quiet_key != over.quiet_key
 
 
 def test_a_single_operation_that_succeeds_is_done() -> None:

@@ -1,15 +1,13 @@
 """`belay doctor`: what is wrong here, and what to do about it."""
 
-import json
+import asyncio
 import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import typer
-from prometheus_client.parser import text_string_to_metric_families
 
 from services.gateway.cli.outcome import CliError, Status
 from services.gateway.cli.screen import Column, size
@@ -59,41 +57,36 @@ def _processes(home: Path) -> Iterator[Finding]:
 
 
 def _services(home: Path) -> Iterator[Finding]:
-    """Each replica that left a note of its address: ready, and not far behind."""
-    for note in sorted((home / "run").glob("*.json")):
-        try:
-            where = json.loads(note.read_text())
-            name, url = f"{where['service']}-{where['instance']}", where["url"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # not such a note, or one being written just now
-        yield from _replica(name, url, home)
+    """Each replica that left a note of its address: ready, not far behind, and with nothing wrong."""
+    from shared.replicas import ask_all
+
+    for row in asyncio.run(ask_all(home)):
+        yield from _replica(row, home)
 
 
-def _replica(name: str, url: str, home: Path) -> Iterator[Finding]:
-    check = f"{name} ready"
-    try:
-        with httpx.Client(base_url=url, timeout=5, trust_env=False) as http:
-            parts, metrics = http.get("/readyz"), http.get("/metrics").text
-    except httpx.TransportError as error:
-        yield _found(check, False, f"{url}: {error}", f"read {home / 'logs' / name}.log")
-        return
-    missing = [part for part, well in parts.json().items() if not well]
-    advice = f"without {', '.join(missing)} it waits; see whether that runs"
-    yield _found(check, not missing, url, advice)
-    refused = _figure(metrics, "belay_records_refused")
-    advice = "where it runs: `python -m shared.refused list`, then `replay` once its topic takes them, or `drop`"
-    yield _found(f"{name} refused", not refused, f"{refused:.0f} records that Kafka refused for good", advice)
-    yield _found(f"{name} lag", *_lag(metrics), "give it a second replica: `belay up --replicas`, or look at its log")
+def _replica(row: dict[str, Any], home: Path) -> Iterator[Finding]:
+    name = f"{row['service']}-{row['instance']}"
+    if "error" in row:
+        yield _found(
+            f"{name} ready", False, f"{row['url']}: {row['error']}".lstrip(": "), f"read {home}/logs/{name}.log"
+        )
+    else:
+        missing = [part for part, well in row["parts"].items() if not well]
+        advice = f"without {', '.join(missing)} it waits; see whether that runs"
+        yield _found(f"{name} ready", not missing, row["url"], advice)
+        refused = row["refused"] or 0
+        again = "where it runs: `python -m shared.refused list`, then `replay` once its topic takes them, or `drop`"
+        yield _found(f"{name} refused", not refused, f"{refused} records that Kafka refused for good", again)
+        behind = "give it a second replica: `belay up --replicas`, or look at its log"
+        yield _found(f"{name} lag", *_lag(row), behind)
+    for wrong in row["findings"]:
+        check = f"{name} {wrong['code'].replace('_', ' ')}"
+        yield _found(check, False, wrong["message"], wrong["advice"] or f"read {home}/logs/{name}.log")
 
 
-def _lag(metrics: str) -> tuple[bool, str]:
-    lag, outbox = (_figure(metrics, name) for name in ("belay_consumer_lag", "belay_outbox_depth"))
-    return max(lag, outbox) < MUCH_LAG, f"{lag:.0f} records to read, {outbox:.0f} to send"
-
-
-def _figure(metrics: str, name: str) -> float:
-    families = {family.name: family for family in text_string_to_metric_families(metrics)}
-    return sum(sample.value for sample in families[name].samples) if name in families else 0.0
+def _lag(row: dict[str, Any]) -> tuple[bool, str]:
+    lag, outbox = row["lag"] or 0, row["outbox"] or 0
+    return max(lag, outbox) < MUCH_LAG, f"{lag} records to read, {outbox} to send"
 
 
 def _storage(session: Session) -> Iterator[Finding]:

@@ -1,0 +1,81 @@
+"""Looks after the other services from outside: a service whose relay or Kafka is broken cannot tell of it itself.
+
+Each look asks every replica that left a note under the home what is wrong with it; one replica of the monitor, that
+which reads the first partition, tells people of what is new and of what is over.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from aiokafka.errors import KafkaError
+from faust.exceptions import ProducerSendError
+
+from services.monitor.handlers import send
+from services.monitor.tables import Store
+from services.monitor.troubles import Change, Said, Troubles
+from shared.codec import Envelope, encode, new_id, new_trace
+from shared.messages.base import Message
+from shared.messages.monitor import TroubleFound, TroubleOver
+from shared.replicas import ask_all
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Watchman:
+    """Tells of troubles for as long as `leads` says so. `troubles` outlives a faust application."""
+
+    def __init__(self, settings: Settings, store: Store, troubles: Troubles, leads: Callable[[], bool]) -> None:
+        self._settings = settings
+        self._store = store
+        self._troubles = troubles
+        self._leads = leads
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.look_seconds)
+            rows = await ask_all(self._settings.home)
+            limit = timedelta(seconds=self._settings.trouble_seconds)
+            for change in self._troubles.changes(rows, limit, datetime.now(UTC)):
+                if self._leads():
+                    await self._try_to_say(change)
+
+    async def _try_to_say(self, change: Change) -> None:
+        try:
+            await self._say(change)
+        except (KafkaError, ProducerSendError) as error:  # the next look finds it again
+            log.warning("a trouble cannot be told", action="trouble_retry", error=repr(error)[:200])
+
+    async def _say(self, change: Change) -> None:
+        """Said first, then kept: a failure in between says it again, under another id, and the notifier keeps quiet."""
+        now, before = datetime.now(UTC), self._troubles.said.get(change.key)
+        said = before or Said(new_id(), now)
+        message = _message(change, said, now)
+        source = f"/belay/monitor/{self._settings.instance}"
+        envelope: Envelope[Message] = Envelope(
+            data=message,
+            id=new_id(),
+            source=source,
+            time=now,
+            sequence=1 if change.finding else 2,
+            traceparent=new_trace(),
+        )
+        key, headers, body = encode(envelope)
+        await send(self._store.app, self._settings.topic_prefix + message.TOPIC, key, body, headers)
+        if change.finding:
+            self._troubles.said[change.key] = said
+        else:
+            del self._troubles.said[change.key]
+        log.warning("trouble", action=type(message).__name__, service=change.key[0], code=change.key[1])
+
+
+def _message(change: Change, said: Said, now: datetime) -> TroubleFound | TroubleOver:
+    service, code, about = change.key
+    facts = {"trouble_id": said.trouble_id, "service": service, "code": code, "about": about, "at": now}
+    if change.finding is None:
+        return TroubleOver(**facts, found_at=said.at)
+    finding = change.finding
+    return TroubleFound(**facts, message=finding.message, advice=finding.advice, since=finding.since)

@@ -1,0 +1,85 @@
+"""What breaks in a loop is told with its cause by everybody who is asked, on the real supervisor."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.gateway.client import Client
+from shared.embedded import postgres
+from tests.support.system import PATIENCE, System, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+CAUSE = 'role "belay_catalog" is not permitted to log in'
+
+
+def until(look: Callable[[], Any]) -> Any:
+    """The first true answer."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it was not told"
+        time.sleep(0.2)
+    return found
+
+
+def alter(system: System, sql: str) -> None:
+    async def do() -> None:
+        conn = await asyncpg.connect(postgres.admin_dsn(system.home))
+        await conn.execute(sql)
+        await conn.close()
+
+    asyncio.run(do())
+
+
+def of_catalog(client: Client) -> dict[str, Any]:
+    return next(row for row in client.get("/v1/system")["items"] if row["service"] == "catalog")
+
+
+def found(client: Client, code: str) -> dict[str, Any] | None:
+    return next((one for one in of_catalog(client)["findings"] if one["code"] == code), None)
+
+
+def told(client: Client, words: str) -> str | None:
+    notes = client.get("/v1/notifications")["items"]
+    return next((note["message"] for note in notes if words in note["message"]), None)
+
+
+def doctor(system: System) -> tuple[int, list[dict[str, str]]]:
+    environment = {**os.environ, "BELAY_HOME": str(system.home.root), "BELAY_URL": system.url}
+    command = [sys.executable, "-c", "from services.gateway.cli import main; main()", "doctor", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_service_that_restarts_into_the_same_cause_is_told_by_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_TROUBLE_SECONDS", "5")
+    monkeypatch.setenv("BELAY_LOOK_SECONDS", "0.5")
+    with running(tmp_path / "home") as system, system.client() as client:
+        assert doctor(system)[0] == 0
+        alter(system, "alter role belay_catalog nologin")
+        system.kill("catalog-1")
+        loop = until(lambda: found(client, "restarts"))
+        assert CAUSE in loop["message"]
+        assert CAUSE in of_catalog(client)["error"]
+        assert CAUSE in until(lambda: told(client, "catalog-1 ended by itself"))
+        assert until(lambda: told(client, "catalog-1 does not answer"))
+        status, rows = doctor(system)
+        assert status == 1
+        wrong = {row["check"]: row for row in rows if row["finding"] != "ok"}
+        assert CAUSE in wrong["catalog-1 restarts"]["detail"]
+        assert wrong["catalog-1 restarts"]["advice"]
+        alter(system, "alter role belay_catalog login")
+        until(lambda: of_catalog(client)["ready"])
+        assert until(lambda: told(client, "no answer (catalog-1)")), "that it is over is told, too"
+        assert CAUSE in (found(client, "restarts") or {})["message"], "the loop itself is told for ten minutes"
