@@ -40,6 +40,8 @@ TAGS = {
     "apps": "What is rolled out", "audit": "Who did what", "bundles": "What was uploaded",
     "commands": "What became of a command", "deployments": "What runs where", "dlq": "Records that nobody could handle",
     "events": "What happens, as it happens", "groups": "Sites with common rules", "health": "How this replica is",
+    "hosts": "What bundles must be installable on", "storage": "The space that bundles take",
+    "webhook-formats": "How chats want to be told",
     "me": "Who a token makes you", "notifications": "What people should know", "operations": "Jobs on single sites",
     "releases": "Versions of apps", "sites": "What is upgraded as one", "strategies": "Roll-outs over many sites",
     "subscriptions": "Who is told of notifications", "system": "Every replica here", "tokens": "Who may do what",

@@ -56,3 +56,10 @@ def test_what_belay_sets_itself_is_not_asked_of_people() -> None:
     assert "strategy_id" not in schemas["RequestOperationBody"]["properties"]
     assert "fleet" not in schemas["CreateGroupBody"]["properties"]
     assert "sealed_secret" not in schemas["SubscriptionBody"]["properties"]
+
+
+def test_every_tag_of_an_operation_is_described() -> None:
+    used = {
+        tag for path in openapi.document()["paths"].values() for operation in path.values() for tag in operation["tags"]
+    }
+    assert {tag["name"] for tag in openapi.document()["tags"]} == used
