@@ -73,9 +73,11 @@ class Watchman:
 
 
 def _message(change: Change, said: Said, now: datetime) -> TroubleFound | TroubleOver:
+    """A foreign client's name, which Kafka allows 32 KiB, and an error's words are cut to what the message takes."""
     service, code, about = change.key
-    facts = {"trouble_id": said.trouble_id, "service": service, "code": code, "about": about, "at": now}
+    facts = {"trouble_id": said.trouble_id, "service": service[:100], "code": code[:100], "about": about[:1_000]}
     if change.finding is None:
-        return TroubleOver(**facts, found_at=said.at)
+        return TroubleOver(**facts, found_at=said.at, at=now)
     finding = change.finding
-    return TroubleFound(**facts, message=finding.message, advice=finding.advice, since=finding.since)
+    words = {"message": finding.message[:4_000], "advice": finding.advice[:1_000]}
+    return TroubleFound(**facts, **words, since=finding.since, at=now)

@@ -14,11 +14,11 @@ class TroubleFound(Event):
     SUBJECT = "trouble_id"
 
     trouble_id: Identifier
-    service: str
-    code: str = Field(description="kind of the finding, as in /readyz")
-    about: str = Field(default="", description="the partition, process, group or record")
-    message: str = Field(description="what is wrong, with its cause as far as it is known")
-    advice: str = ""
+    service: str = Field(max_length=100)
+    code: str = Field(max_length=100, description="kind of the finding, as in /readyz")
+    about: str = Field(default="", max_length=1_000, description="the partition, process, group or record")
+    message: str = Field(max_length=4_000, description="what is wrong, with its cause as far as it is known")
+    advice: str = Field(default="", max_length=1_000)
     since: datetime | None = None
     at: datetime
 
@@ -29,9 +29,9 @@ class TroubleOver(Event):
     SUBJECT = "trouble_id"
 
     trouble_id: Identifier
-    service: str
-    code: str
-    about: str = ""
+    service: str = Field(max_length=100)
+    code: str = Field(max_length=100)
+    about: str = Field(default="", max_length=1_000)
     found_at: datetime
     at: datetime
 
