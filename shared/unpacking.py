@@ -38,6 +38,10 @@ class Unfit(Exception):
     """These bytes cannot be read as records; the text says why."""
 
 
+class _TooMuch(Exception):
+    """There is more than is to be unpacked; nothing of it is kept."""
+
+
 # -- codecs -------------------------------------------------------------------------------------------------------
 
 
@@ -58,7 +62,7 @@ def _unsnap(packed: memoryview, most: int) -> bytes:
     """Either one block, or blocks behind a header as Java's library writes them (xerial)."""
     blocks = list(_xerial(packed)) if packed[: len(XERIAL)] == XERIAL else [packed]
     if sum(map(cramjam.snappy.decompress_raw_len, blocks)) > most:
-        return bytes(most + 1)
+        raise _TooMuch
     return b"".join(bytes(cramjam.snappy.decompress_raw(block)) for block in blocks)
 
 
@@ -87,7 +91,7 @@ def _unzstd(packed: memoryview, most: int) -> bytes:
         return bytes(memoryview(room)[: cramjam.zstd.decompress_into(packed, room)])
     except cramjam.DecompressionError as error:
         if "whole buffer" in str(error):
-            return bytes(most + 1)
+            raise _TooMuch from error
         raise
 
 
@@ -107,11 +111,16 @@ def unpack(codec: int, packed: memoryview, most: int) -> bytes:
         raise Unfit(f"it is compressed in a way that this version does not know (codec {codec})")
     name, function = CODECS[codec]
     try:
-        unpacked = function(packed, most)
+        return _within(most, function(packed, most))
+    except _TooMuch as error:
+        raise Unfit(f"unpacked by {name} it has more than {most} bytes (BELAY_UNPACKED_MAX)") from error
     except (Unfit, zlib.error, RuntimeError, EOFError, struct.error, cramjam.DecompressionError) as error:
         raise Unfit(f"it cannot be unpacked by {name}: {error}") from error
+
+
+def _within(most: int, unpacked: bytes) -> bytes:
     if len(unpacked) > most:
-        raise Unfit(f"unpacked by {name} it has more than {most} bytes (BELAY_UNPACKED_MAX)")
+        raise _TooMuch
     return unpacked
 
 

@@ -110,7 +110,7 @@ def test_a_refused_strategy_shows_each_fault_beside_its_field(page: Page) -> Non
     page.fill("stage-soak", "-1")
     page.press("[type=submit]")
     page.see(".summary", "3 things must be put right")
-    assert "pattern" in fault_of(page, "name")
+    assert "must be 1 to 100" in fault_of(page, "name")
     assert "from 1 to 5000" in fault_of(page, "max_parallel")
     assert "0" in fault_of(page, "stages.0.soak_seconds")
 

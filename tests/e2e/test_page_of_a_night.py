@@ -124,7 +124,7 @@ def test_a_webhook_is_added_tried_found_dead_and_brought_back_on_the_page(page: 
     page.see("textarea")
     page.run("document.querySelector('textarea').value = '{\"text\": \"{{ mesage }}\"}'")
     page.press("[type=submit]")
-    page.see(".field[data-path=name] .fault", "pattern")
+    page.see(".field[data-path=name] .fault", "must be 1 to 100")
     page.fill("name", "chat")
     page.press("[type=submit]")
     page.see(".field[data-path=template] .fault", "text: there is no 'mesage'")

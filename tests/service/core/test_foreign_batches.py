@@ -50,7 +50,8 @@ async def test_a_bomb_is_a_dead_letter_and_the_next_command_is_answered_within_s
         before, begun = psutil.Process().memory_info().rss, time.monotonic()
         await world.ask(RegisterSites(sites=(Site(name="after"),)))
         assert time.monotonic() - begun < 10
-        assert psutil.Process().memory_info().rss - before < 60_000_000
+        copies = 6 * len(bomb)  # read by a service and by this test, packed for the outbox, sent
+        assert psutil.Process().memory_info().rss - before < 60_000_000 + copies
         letter = await world.dead_letter(came_from(offset))
         assert letter.value[61:] == bomb[61:]
         assert dict(letter.headers)[BATCH_MARK] == f"{offset}-{offset}".encode()
