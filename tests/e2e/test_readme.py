@@ -85,7 +85,7 @@ def test_the_lines_of_the_readme_lead_to_finished_roll_outs(clone: Path) -> None
     said = "".join(shell)
     at_last = "".join(said.rpartition(LINE)[1:])
     assert shell.status == 0, f"exit status {shell.status}: {at_last}"
-    for strategy in ("first", "next", "back"):
+    for strategy in ("first", "next", "undo-next"):
         assert f"strategy {strategy} complete" in said
     assert answer_to(said, "belay site list").count("datasette 0.64.8") == 6
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", said), "no control characters where nobody looks on"
