@@ -35,12 +35,13 @@ class Monitor:
         self._anew = Counter(
             "belay_monitor_started_anew", "How often faust broke in this process", registry=self._metrics.registry
         )
-        self._health = Health(settings)
+        self.health = Health(settings)
+        """What is wrong with it."""
         self._troubles = Troubles()
         self.life = self._begin()
 
     def _begin(self) -> Life:
-        return Life(self._settings, self._knobs, self._health, self._troubles)
+        return Life(self._settings, self._knobs, self.health, self._troubles)
 
     async def run(self) -> None:
         """Run until cancelled. Raises Incurable: what only the end of the process cures."""
@@ -68,7 +69,7 @@ class Monitor:
                     raise incurable from error
                 self._anew.inc()
                 told = "; ".join(str(cause) or repr(cause) for cause in causes)[:300]
-                self._health.broke = [*self._health.broke[-19:], End(datetime.now(UTC), told)]
+                self.health.broke = [*self.health.broke[-19:], End(datetime.now(UTC), told)]
                 log.exception("faust broke and is started anew", action="started_anew", cause=told)
             if time.monotonic() - begun > CALM_SECONDS:
                 waits = back_offs()
@@ -86,7 +87,7 @@ class Monitor:
             return {"kafka": self.life.sweep.joined}
 
         app = web.Application()
-        telemetry.add_routes(app, read, probe, lambda: self._health.findings)
+        telemetry.add_routes(app, read, probe, lambda: self.health.findings)
         return await telemetry.serve(app, self._settings, "monitor")
 
 
