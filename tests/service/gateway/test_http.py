@@ -99,12 +99,13 @@ async def once(door: Door, start: str, *headers: str, body: bytes = b"") -> Said
 
 def a_path_of(path: str) -> str:
     """Some path of a route."""
-    return path.replace("{topic}", "site.state").replace("{", "").replace("}", "")
+    return path.replace("{topic}", "site.state").replace("{offset}", "0").replace("{", "").replace("}", "")
 
 
 def methods_of(path: str) -> set[str]:
     """The methods of every route that has this path."""
-    found = {route.method for route in ROUTES if re.fullmatch(re.sub("{[a-z0-9_]+}", "[^/]+", route.path), path)}
+    patterns = {r: re.sub("{[a-z0-9_]+}", "[^/]+", r.path.replace("{offset}", "[0-9]+")) for r in ROUTES}
+    found = {route.method for route, pattern in patterns.items() if re.fullmatch(pattern, path)}
     return found | ({"HEAD"} if "GET" in found else set())
 
 
@@ -178,6 +179,8 @@ async def test_a_body_of_another_kind_is_refused_unread(world: World) -> None:
             f"{LATIN}/json",
         ):
             for path in ("/v1/groups", "/v1/releases"):
+                if path == "/v1/releases" and kind.startswith("multipart/"):
+                    continue  # a bundle may come in a form
                 said = await once(door, f"POST {path}", f"Content-Type: {kind}", "Content-Length: 999999999")
                 assert (said.status, said.problem["code"]) == (415, "unsupported_media_type"), (path, kind)
                 assert said.headers["accept-post"] in said.problem["detail"].replace(" or ", ", ")
