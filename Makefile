@@ -36,7 +36,7 @@ demo: setup ## Roll three releases of a real application out over twelve sites (
 .PHONY: clean
 clean: ## Stop what runs here, and remove the environment, all data and everything built
 	@if [ -x $(RUN)/belay ]; then $(RUN)/belay down --sites || true; $(RUN)/python -m shared.embedded clean; fi
-	rm -rf $(VENV) .belay .ci/spectral/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .belay .ci/spectral/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Work on it

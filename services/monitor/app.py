@@ -46,12 +46,15 @@ class Monitor:
     async def run(self) -> None:
         """Run until cancelled. Raises Incurable: what only the end of the process cures."""
         runner = await self._serve()
+        watching = asyncio.create_task(self.health.watch_group())
         try:
             await self._live_for_ever()
         except asyncio.CancelledError:
             telemetry.forget(self._settings, "monitor")
             raise
         finally:
+            watching.cancel()
+            await asyncio.wait([watching])
             await runner.cleanup()
 
     async def _live_for_ever(self) -> None:

@@ -75,6 +75,11 @@ def application_id(settings: Settings) -> str:
     return f"{settings.topic_prefix}monitor"
 
 
+def client_id(instance: str) -> str:
+    """How a replica calls itself in its consumer group."""
+    return f"monitor-{instance}"
+
+
 def open_store(settings: Settings) -> Store:
     """The application with its tables, not yet started."""
     session = settings.session_timeout_ms / 1000
@@ -87,6 +92,7 @@ def open_store(settings: Settings) -> Store:
         stream_wait_empty=False,
         stream_buffer_maxsize=1024,
         stream_recovery_delay=0.0,
+        broker_client_id=client_id(settings.instance),
         broker_max_poll_records=500,
         broker_commit_interval=1.0,
         broker_session_timeout=session,

@@ -1,6 +1,6 @@
 """What a person decides about a roll-out: which sites, in which stages, and when failures stop it."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -55,7 +55,9 @@ class StageSpec(Model):
 class FailurePolicy(Model):
     """When failures stop the strategy, and what stopping means."""
 
-    stop_on_failure: bool = Field(default=True, description="the first failed site stops it")
+    stop_on_failure: bool = Field(
+        default=True, description="the first failed site stops it; left out beside a threshold it is off"
+    )
     threshold: Limit | None = Field(
         default=None,
         description="with stop_on_failure off: stop at this many failures of a stage, or when more than this per cent "
@@ -66,6 +68,14 @@ class FailurePolicy(Model):
     )
     heed_monitor: bool = Field(default=False, description="pause when the monitor finds the failure rate high")
     then: Literal["fail", "pause"] = Field(default="fail", description="end the strategy, or wait for a person")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_threshold_bears_the_first_failure(cls, given: Any) -> Any:
+        """Who asks for a threshold does not expect the first failed site to stop it."""
+        if isinstance(given, dict) and given.get("threshold") is not None and given.get("stop_on_failure") is None:
+            return {**given, "stop_on_failure": False}
+        return given
 
 
 class StrategySpec(Model):

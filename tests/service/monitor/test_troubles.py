@@ -1,13 +1,17 @@
 """The monitor looks after the others from outside: what they say of themselves, and that they say nothing."""
 
+import asyncio
+
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from shared.health import Finding
 from shared.messages.monitor import TroubleFound, TroubleOver
 from shared.runs import Runs
 from shared.telemetry import forget
-from tests.service.monitor.test_monitor import end_in_a_transaction, monitor
+from tests.service.monitor.test_monitor import end_in_a_transaction, forecast, monitor, progress
 from tests.support.neighbour import neighbour
+from tests.support.patience import patience
 from tests.support.probe import PATIENCE, address, until_ready
 from tests.support.readiness import readiness
 from tests.support.world import World
@@ -57,3 +61,35 @@ async def test_what_breaks_again_and_again_inside_of_the_monitor_is_said_by_itse
             found = [finding["message"] for finding in findings if finding["code"] == "breaks_inside"]
             assert running.process.returncode is None
         assert "nothing restored" in found[0]
+
+
+async def test_a_stranger_in_its_group_is_told_and_the_monitor_goes_on_once_it_is_gone(world: World) -> None:
+    stranger = AIOKafkaConsumer(
+        f"{world.prefix}strategy.events",
+        bootstrap_servers=world.kafka,
+        group_id=f"{world.prefix}monitor",
+        client_id="report-of-the-month",
+        session_timeout_ms=6000,
+    )
+    await stranger.start()
+    try:
+        knobs = {"look_seconds": 0.2, "trouble_seconds": 1, "restore_seconds": 10}  # faust is kept out, and begun anew
+        async with monitor(world, **knobs) as running:
+            found: list[str] = []
+            async with patience(PATIENCE):
+                while not found:
+                    found = await strangers_told_by_the_monitor(world)
+            assert found[0].startswith("report-of-the-month at ")
+            await stranger.stop()
+            await world.send(progress(0))
+            await forecast(world, 0)
+            assert await strangers_told_by_the_monitor(world) == []
+            assert running.process.returncode is None
+    finally:
+        await stranger.stop()
+
+
+async def strangers_told_by_the_monitor(world: World) -> list[str]:
+    _, findings = await readiness(str(address(world.home, "monitor", "1")))
+    await asyncio.sleep(0.05)
+    return [finding["message"] for finding in findings if finding["code"] == "stranger_in_group"]

@@ -1,6 +1,7 @@
 """When failures stop a strategy: every policy against every way a stage can go."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -71,3 +72,19 @@ def test_the_verdict_says_what_the_policy_bears() -> None:
         "stage half: 5 of 6 finished sites failed (20 in the stage; the policy bears 20%)"
     )
     assert verdict(FailurePolicy(), "canary", counts(20, 1, 0)) == "stage canary: 1 of 1 finished sites failed"
+
+
+@pytest.mark.parametrize(
+    ("asked", "first_stops"),
+    [
+        ({}, True),
+        ({"threshold": "20%"}, False),
+        ({"threshold": 3, "stop_on_failure": None}, False),
+        ({"threshold": 3, "stop_on_failure": True}, True),
+        ({"stop_on_failure": False}, False),
+    ],
+)
+def test_the_first_failure_does_not_stop_who_asked_for_a_threshold(asked: dict[str, Any], first_stops: bool) -> None:
+    chosen = FailurePolicy.model_validate(asked)
+    assert chosen.stop_on_failure is first_stops
+    assert FailurePolicy.model_validate(chosen.model_dump(mode="json")) == chosen
