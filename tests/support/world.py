@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from shared import provision
 from shared.codec import Envelope, decode, encode, new_id, new_trace
@@ -177,6 +178,17 @@ async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) ->
     await asyncio.gather(watcher, return_exceptions=True)
     await consumer.stop()
     await producer.stop()
+    await _delete_topics(kafka, topic_prefix)
+
+
+async def _delete_topics(kafka: str, prefix: str) -> None:
+    """All of this test's: a broker with the topics of hundreds of tests takes ten times as long for each."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic for topic in await admin.list_topics() if topic.startswith(prefix)])
+    finally:
+        await admin.close()
 
 
 async def _schemas(database: str, home: Path) -> None:
