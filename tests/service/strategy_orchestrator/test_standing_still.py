@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from services.strategy_orchestrator import conductor, watching
 from services.strategy_orchestrator.app import wire
 from shared.messages.base import CommandRejected
 from shared.messages.deployer import CancelOperation
@@ -50,7 +51,11 @@ async def hung(world: World, sites: set[str], **fields: Any) -> AsyncIterator[tu
     await devices.stop()
 
 
-async def test_a_stage_in_which_nothing_ends_names_the_sites_that_run_longest(world: World) -> None:
+async def test_a_stage_in_which_nothing_ends_names_the_sites_that_run_longest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in (conductor, watching):
+        monkeypatch.setattr(room, "STILL_AFTER", timedelta(seconds=2))
     async with hung(world, {"s-001"}, max_parallel=6) as (_, devices, _service):
         last = await world.until(StageProgressed, lambda e: e.counts.complete == 5)
         assert last.why is not None
