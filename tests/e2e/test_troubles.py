@@ -6,15 +6,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from services.gateway.client import Client
-from shared.embedded import postgres
+from shared import provision
+from shared.embedded import kafka, postgres
 from tests.support.system import PATIENCE, System, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -60,12 +62,59 @@ def doctor(system: System) -> tuple[int, list[dict[str, str]]]:
     return done.returncode, json.loads(done.stdout)
 
 
-def test_a_service_that_restarts_into_the_same_cause_is_told_by_everybody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BELAY_TROUBLE_SECONDS", "5")
-    monkeypatch.setenv("BELAY_LOOK_SECONDS", "0.5")
-    with running(tmp_path / "home") as system, system.client() as client:
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One that takes notice of a trouble soon."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BELAY_TROUBLE_SECONDS", "5")
+        patch.setenv("BELAY_LOOK_SECONDS", "0.5")
+        with running(tmp_path_factory.mktemp("troubles") / "home") as started:
+            yield started
+
+
+def limit_records(system: System, topic: str, largest: int) -> None:
+    """Kafka takes no larger records of this topic from now on."""
+
+    async def do() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap(system.home))
+        await admin.start()
+        wanted = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(largest)})
+        await admin.alter_configs([wanted])
+        await admin.close()
+
+    asyncio.run(do())
+
+
+def refused(system: System, *arguments: str) -> list[dict[str, Any]]:
+    """What an operator types where the catalog runs."""
+    dsn = provision.service_dsn(postgres.admin_dsn(system.home), "catalog", system.home.root)
+    command = [sys.executable, "-m", "shared.refused", *arguments]
+    environment = {**os.environ, "BELAY_POSTGRES": dsn}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_an_answer_that_kafka_refuses_is_told_kept_and_sent_again_by_a_person(system: System) -> None:
+    with system.client() as client:
+        limit_records(system, "belay.catalog.events", 100)
+        client.command("POST", "/v1/releases/nowhere/1.0/withdraw", {"reason": "no"}, key="late", wait=False)
+        told_by_api = until(lambda: found(client, "records_refused"))
+        assert "Kafka refused 1 record for good" in told_by_api["message"]
+        assert until(lambda: told(client, "Kafka refused 1 record for good"))
+        status, rows = doctor(system)
+        assert status == 1
+        assert any("python -m shared.refused" in row["advice"] for row in rows if row["check"].startswith("catalog-1"))
+        assert client.get("/v1/commands/late")["state"] == "sent"
+
+        limit_records(system, "belay.catalog.events", 1_048_588)
+        (kept,) = refused(system, "list")
+        refused(system, "replay", str(kept["id"]))
+        assert until(lambda: client.get("/v1/commands/late")["state"] == "rejected")
+        until(lambda: not found(client, "records_refused"))
+
+
+def test_a_service_that_restarts_into_the_same_cause_is_told_by_everybody(system: System) -> None:
+    with system.client() as client:
         assert doctor(system)[0] == 0
         alter(system, "alter role belay_catalog nologin")
         system.kill("catalog-1")
