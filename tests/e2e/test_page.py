@@ -9,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from services.gateway.client import ProblemError
 from shared.runs import Runs, path_of
-from tests.support.browser import Page, browsing
+from tests.support.browser import Page
 from tests.support.system import System, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -19,12 +19,6 @@ SITES = tuple(f"oslo-{number:02}" for number in range(12))
 FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
 SLOW = (0.5, 1.5)
 ENDED = {"complete", "failed", "aborted"}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with browsing(tmp_path_factory.mktemp("browser")) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

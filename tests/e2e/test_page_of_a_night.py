@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.gateway.client import Client, ProblemError
-from tests.support.browser import Page, browsing
+from tests.support.browser import Page
 from tests.support.bundles import bundle
 from tests.support.system import System, running
 
@@ -51,12 +51,6 @@ def chat() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with browsing(tmp_path_factory.mktemp("browser")) as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

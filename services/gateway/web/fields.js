@@ -89,6 +89,22 @@ export function showFaults(form, problem) {
 }
 
 /** The element that takes the faults of a form; it stands at its top. */
+/** Do what a form is for: its button rests meanwhile, and faults stand beside their fields. */
+export async function submit(event, form, work) {
+  event.preventDefault();
+  const button = event.submitter;
+  clearFaults(form);
+  try {
+    if (button) button.disabled = true;
+    await work();
+  } catch (error) {
+    if (!error.faults) throw error;
+    showFaults(form, error);
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
+
 export const summary = () => h("div", { class: "summary", tabIndex: -1, role: "alert", hidden: true });
 
 export function clearFaults(form) {

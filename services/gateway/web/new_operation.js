@@ -2,7 +2,7 @@
 
 import { all, command } from "./api.js";
 import { fill, h } from "./dom.js";
-import { clearFaults, field, fieldset, choice, input, select, setOptions, showFaults, summary } from "./fields.js";
+import { choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
 import { done } from "./feedback.js";
 import { planTable } from "./operations.js";
 import { failure, heading, section } from "./page.js";
@@ -38,7 +38,10 @@ export function newOperationView(page) {
     buttons(),
   );
   page.root.append(heading("Operation on one site", { back: { href: "#/operations", text: "Operations" } }), form);
-  form.addEventListener("submit", (event) => send(event, form, plan));
+  form.addEventListener("submit", (event) => {
+    const preview = event.submitter?.value !== "run";
+    return submit(event, form, () => send(form, plan, preview));
+  });
   form.addEventListener("change", () => fill(plan));
   offer(page, app, version, form);
 }
@@ -72,28 +75,12 @@ async function offer(page, app, version, form) {
   }
 }
 
-async function send(event, form, plan) {
-  event.preventDefault();
-  const button = event.submitter;
-  const preview = button?.value !== "run";
-  clearFaults(form);
-  try {
-    if (button) button.disabled = true;
-    const order = orderOf(form);
-    const answer = await command(
-      "POST",
-      "/v1/operations",
-      preview ? { ...order, preview } : order,
-      `${order.kind} on ${order.site}`,
-    );
-    if (preview) showPlan(plan, answer.result?.plan ?? []);
-    else leave(order, answer);
-  } catch (error) {
-    if (!error.faults) throw error;
-    showFaults(form, error);
-  } finally {
-    if (button) button.disabled = false;
-  }
+async function send(form, plan, preview) {
+  const order = orderOf(form);
+  const body = preview ? { ...order, preview } : order;
+  const answer = await command("POST", "/v1/operations", body, `${order.kind} on ${order.site}`);
+  if (preview) showPlan(plan, answer.result?.plan ?? []);
+  else leave(order, answer);
 }
 
 function orderOf({ elements }) {

@@ -6,13 +6,12 @@ import { confirm, done } from "./feedback.js";
 import {
   checkbox,
   choice,
-  clearFaults,
   field,
   fieldset,
   input,
   select,
   setOptions,
-  showFaults,
+  submit,
   summary,
   textarea,
 } from "./fields.js";
@@ -58,7 +57,7 @@ export function newStrategyView(page) {
     }),
     form,
   );
-  form.addEventListener("submit", (event) => create(event, form, stages));
+  form.addEventListener("submit", (event) => submit(event, form, () => create(form, stages)));
   form.addEventListener("change", () => showOnlyNeeded(form));
   showOnlyNeeded(form);
   offer(page, parts, form);
@@ -261,21 +260,10 @@ async function planned(spec) {
   }
 }
 
-async function create(event, form, stages) {
-  event.preventDefault();
-  const button = form.querySelector("[type=submit]");
-  button.disabled = true;
-  clearFaults(form);
-  try {
-    const spec = specOf(form, stages);
-    const answer = await planned(spec);
-    if (!answer) return;
-    done(`${spec.name} is planned`);
-    navigate(`/strategies/${encodeURIComponent(answer.command_id)}`);
-  } catch (error) {
-    if (!error.faults) throw error;
-    showFaults(form, error);
-  } finally {
-    button.disabled = false;
-  }
+async function create(form, stages) {
+  const spec = specOf(form, stages);
+  const answer = await planned(spec);
+  if (!answer) return;
+  done(`${spec.name} is planned`);
+  navigate(`/strategies/${encodeURIComponent(answer.command_id)}`);
 }

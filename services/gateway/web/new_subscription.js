@@ -2,7 +2,7 @@
 
 import { command, get } from "./api.js";
 import { fill, h } from "./dom.js";
-import { checkbox, choice, clearFaults, field, fieldset, input, showFaults, summary, textarea } from "./fields.js";
+import { checkbox, choice, field, fieldset, input, submit, summary, textarea } from "./fields.js";
 import { done } from "./feedback.js";
 import { heading } from "./page.js";
 import { navigate } from "./router.js";
@@ -40,7 +40,7 @@ export function newSubscriptionView(page) {
   const back = { href: "#/subscriptions", text: "Webhooks" };
   page.root.append(heading("New webhook", { back }), form);
   form.addEventListener("change", () => showTemplate(page, form, own));
-  form.addEventListener("submit", (event) => send(event, form));
+  form.addEventListener("submit", (event) => submit(event, form, () => send(form)));
 }
 
 function buttons() {
@@ -63,22 +63,11 @@ async function showTemplate(page, form, place) {
   text.value ||= JSON.stringify(items[0]?.template ?? { text: "{{ message }}" }, null, 2);
 }
 
-async function send(event, form) {
-  event.preventDefault();
-  clearFaults(form);
-  const button = event.submitter;
-  try {
-    if (button) button.disabled = true;
-    const body = bodyOf(form);
-    await command("POST", "/v1/subscriptions", body, `Webhook ${body.name}`);
-    done(`${body.name} is added: send it a test`);
-    navigate(`/subscriptions/${encodeURIComponent(body.name)}`);
-  } catch (error) {
-    if (!error.faults) throw error;
-    showFaults(form, error);
-  } finally {
-    if (button) button.disabled = false;
-  }
+async function send(form) {
+  const body = bodyOf(form);
+  await command("POST", "/v1/subscriptions", body, `Webhook ${body.name}`);
+  done(`${body.name} is added: send it a test`);
+  navigate(`/subscriptions/${encodeURIComponent(body.name)}`);
 }
 
 function bodyOf({ elements }) {

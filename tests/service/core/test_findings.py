@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from shared.codec import Envelope
 from shared.health import Finding
@@ -16,6 +16,7 @@ from tests.service.core.counter import wire
 from tests.service.core.test_exactly_once import register
 from tests.support.probe import address, figures
 from tests.support.readiness import readiness
+from tests.support.stranger import stranger
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -87,27 +88,16 @@ async def test_a_handler_that_hangs_is_a_partition_without_progress_and_names_it
 
 
 async def test_a_stranger_in_our_group_is_told_with_its_name_and_what_it_keeps_from_us(world: World) -> None:
-    stranger = AIOKafkaConsumer(
-        f"{world.prefix}strategy.commands",
-        bootstrap_servers=world.kafka,
-        group_id=f"{world.prefix}{NAME}",
-        client_id="report-of-the-month",
-        session_timeout_ms=6000,
-    )
-    await stranger.start()
-    try:
-        async with world.run(NAME, wire, "9", **SOON):
-            found = await until_found(world, "stranger_in_group", "9")
-            assert found["message"].startswith("report-of-the-month at ")
-            assert f"the consumer group {world.prefix}{NAME}" in found["message"]
-            await world.send(register("oslo"))
-            if stranger.assignment():  # a group of two shares out the one partition as it likes
-                stalled = await until_found(world, "partition_stalled", "9")
-                assert "it belongs to report-of-the-month at" in stalled["message"]
-            await stranger.stop()
-            await until_over(world, "9")
-    finally:
-        await stranger.stop()
+    async with stranger(world, NAME, "strategy.commands") as guest, world.run(NAME, wire, "9", **SOON):
+        found = await until_found(world, "stranger_in_group", "9")
+        assert found["message"].startswith("report-of-the-month at ")
+        assert f"the consumer group {world.prefix}{NAME}" in found["message"]
+        await world.send(register("oslo"))
+        if guest.assignment():  # a group of two shares out the one partition as it likes
+            stalled = await until_found(world, "partition_stalled", "9")
+            assert "it belongs to report-of-the-month at" in stalled["message"]
+        await guest.stop()
+        await until_over(world, "9")
 
 
 async def test_replicas_of_ours_are_no_strangers(world: World) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 
 from shared.health import Finding
 from shared.messages.monitor import TroubleFound, TroubleOver
@@ -14,6 +13,7 @@ from tests.support.neighbour import neighbour
 from tests.support.patience import patience
 from tests.support.probe import PATIENCE, address, until_ready
 from tests.support.readiness import readiness
+from tests.support.stranger import NAME, stranger
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -64,29 +64,18 @@ async def test_what_breaks_again_and_again_inside_of_the_monitor_is_said_by_itse
 
 
 async def test_a_stranger_in_its_group_is_told_and_the_monitor_goes_on_once_it_is_gone(world: World) -> None:
-    stranger = AIOKafkaConsumer(
-        f"{world.prefix}strategy.events",
-        bootstrap_servers=world.kafka,
-        group_id=f"{world.prefix}monitor",
-        client_id="report-of-the-month",
-        session_timeout_ms=6000,
-    )
-    await stranger.start()
-    try:
-        knobs = {"look_seconds": 0.2, "trouble_seconds": 1, "restore_seconds": 10}  # faust is kept out, and begun anew
-        async with monitor(world, **knobs) as running:
-            found: list[str] = []
-            async with patience(PATIENCE):
-                while not found:
-                    found = await strangers_told_by_the_monitor(world)
-            assert found[0].startswith("report-of-the-month at ")
-            await stranger.stop()
-            await world.send(progress(0))
-            await forecast(world, 0)
-            assert await strangers_told_by_the_monitor(world) == []
-            assert running.process.returncode is None
-    finally:
-        await stranger.stop()
+    knobs = {"look_seconds": 0.2, "trouble_seconds": 1, "restore_seconds": 10}  # faust is kept out, and begun anew
+    async with stranger(world, "monitor", "strategy.events") as guest, monitor(world, **knobs) as running:
+        found: list[str] = []
+        async with patience(PATIENCE):
+            while not found:
+                found = await strangers_told_by_the_monitor(world)
+        assert found[0].startswith(f"{NAME} at ")
+        await guest.stop()
+        await world.send(progress(0))
+        await forecast(world, 0)
+        assert await strangers_told_by_the_monitor(world) == []
+        assert running.process.returncode is None
 
 
 async def strangers_told_by_the_monitor(world: World) -> list[str]:
