@@ -1,11 +1,15 @@
 """Topics that an older version made take records as large as they must; what their operator set stays."""
 
+import asyncio
+
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared import provision
 from shared.topics import TOPICS, UNPACKED_BYTES, topics
+from tests.support.patience import patience
+from tests.support.world import PATIENCE
 
 pytestmark = pytest.mark.service
 
@@ -24,13 +28,16 @@ async def test_topics_that_were_there_are_widened_and_keep_their_other_settings(
                 NewTopic(topic_prefix + "site.state", 1, 1, topic_configs=wide),
             ]
         )
+        await _until_own(admin, topic_prefix + OLD, before)
+        await _until_own(admin, topic_prefix + "site.state", wide)
         for _ in range(2):
             await provision.create_topics(kafka, topic_prefix)
-        assert await _own(admin, topic_prefix + OLD) == {**before, "max.message.bytes": str(TOPICS[OLD].max_bytes)}
-        assert await _own(admin, topic_prefix + "site.state") == wide
+            size = str(TOPICS[OLD].max_bytes)
+            await _until_own(admin, topic_prefix + OLD, {**before, "max.message.bytes": size})
+            await _until_own(admin, topic_prefix + "site.state", wide)
         await provision.create_topics(kafka, topic_prefix, 2 * UNPACKED_BYTES)
         wider = str(topics(2 * UNPACKED_BYTES)[OLD].max_bytes)
-        assert await _own(admin, topic_prefix + OLD) == {**before, "max.message.bytes": wider}
+        await _until_own(admin, topic_prefix + OLD, {**before, "max.message.bytes": wider})
     finally:
         await admin.close()
 
@@ -40,6 +47,14 @@ def test_a_topic_of_dead_letters_takes_what_its_source_takes_and_what_we_unpack_
         for name, topic in topics(size).items():
             if source := topics(size).get(name.removesuffix(".dlq")):
                 assert name == source.name or topic.max_bytes >= max(source.max_bytes, size) + 100_000
+
+
+async def _until_own(admin: AIOKafkaAdminClient, name: str, wanted: dict[str, str]) -> None:
+    """A broker describes a change once it has heard of it from the controller, which answered before."""
+    async with patience(PATIENCE):
+        while (own := await _own(admin, name)) != wanted:
+            assert len(own) <= len(wanted), own
+            await asyncio.sleep(0.05)
 
 
 async def _own(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
