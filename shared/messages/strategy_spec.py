@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from shared.messages.base import Model
 from shared.messages.words import Identifier, Label, Limit, Name, Seconds, SiteName, StrategyType, Text, Version
@@ -76,6 +76,15 @@ class FailurePolicy(Model):
         if isinstance(given, dict) and given.get("threshold") is not None and given.get("stop_on_failure") is None:
             return {**given, "stop_on_failure": False}
         return given
+
+    @model_serializer(mode="wrap")
+    def _beside_a_threshold_it_is_said(self, dump: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        """Commands travel without defaults: a `true` left out beside a threshold would be read as `false`.
+
+        The type of what it returns is not said, for the schema would then tell of nothing else.
+        """
+        said = dump(self)
+        return said if self.threshold is None else {"stop_on_failure": self.stop_on_failure, **said}
 
 
 class StrategySpec(Model):

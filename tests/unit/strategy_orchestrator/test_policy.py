@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.strategy_orchestrator.policy import trips, verdict
-from shared.messages.strategy import Counts, FailurePolicy
+from shared.messages.strategy import Counts, CreateStrategy, FailurePolicy, StrategySpec
 
 
 def counts(sites: int, failed: int, complete: int, running: int = 0) -> Counts:
@@ -88,3 +88,13 @@ def test_the_first_failure_does_not_stop_who_asked_for_a_threshold(asked: dict[s
     chosen = FailurePolicy.model_validate(asked)
     assert chosen.stop_on_failure is first_stops
     assert FailurePolicy.model_validate(chosen.model_dump(mode="json")) == chosen
+
+
+@pytest.mark.parametrize(("first_stops", "threshold"), list(product([True, False], [None, 3, "20%"])))
+def test_a_policy_means_the_same_after_it_has_travelled(first_stops: bool, threshold: int | str | None) -> None:
+    """Commands travel without defaults, and what is left out beside a threshold has another default."""
+    asked = FailurePolicy(stop_on_failure=first_stops, threshold=threshold)
+    facts = {"name": "s", "type": "apply", "app": "shop", "version": "1", "on_failure": asked}
+    command = CreateStrategy(spec=StrategySpec.model_validate(facts))
+    for body in (command.model_dump_json(exclude_defaults=True), command.model_dump_json()):
+        assert CreateStrategy.model_validate_json(body) == command
