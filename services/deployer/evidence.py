@@ -38,7 +38,7 @@ _TOKENS = re.compile(
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"  # JSON Web Tokens (RFC 7519)
     r"|(?<=hooks\.slack\.com/services/)\S+"
 )
-_KEY_BEGINS, _KEY_ENDS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"), "-----END "
+_KEY_BEGINS, _KEY_ENDS = (re.compile(rf"-----{word} [A-Z ]*PRIVATE KEY") for word in ("BEGIN", "END"))
 
 
 def last_words(lines: Sequence[str]) -> tuple[str, ...]:
@@ -75,15 +75,22 @@ def clean(text: str) -> str:
     return _TOKENS.sub(HIDDEN, _BEARER.sub(rf"\1 {HIDDEN}", plain))
 
 
-def _without_keys(lines: Iterable[str]) -> Iterator[str]:
-    """Lines of a private key in PEM are hidden as a whole: none of them names itself."""
-    inside = False
+def _without_keys(lines: Sequence[str]) -> Iterator[str]:
+    """Lines of a private key in PEM are hidden as a whole: none of them names itself.
+
+    One whose end comes without its beginning began before the first of these lines.
+    """
+    first = next((line for line in lines if _KEY_BEGINS.search(line) or _KEY_ENDS.search(line)), "")
+    inside = not _KEY_BEGINS.search(first) and bool(_KEY_ENDS.search(first))
+    if inside:
+        yield HIDDEN
     for line in lines:
-        if begins := bool(_KEY_BEGINS.search(line)):
+        begins, ends = _KEY_BEGINS.search(line), _KEY_ENDS.search(line)
+        if begins:
             yield HIDDEN
-        inside = (inside or begins) and _KEY_ENDS not in line
-        if not (inside or begins or _KEY_ENDS in line):
+        elif not (inside or ends):
             yield line
+        inside = (inside or bool(begins)) and not ends
 
 
 def told_phases(phases: Sequence[PhaseResult]) -> tuple[PhaseResult, ...]:

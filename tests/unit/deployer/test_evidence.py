@@ -38,6 +38,9 @@ def test_a_line_is_told_without_secrets_and_without_commands_to_a_terminal(said:
 def test_a_private_key_is_hidden_as_a_whole() -> None:
     lines = ["before", "-----BEGIN RSA PRIVATE KEY-----", "MIIEow", "IBAAKC", "-----END RSA PRIVATE KEY-----", "after"]
     assert last_words(lines) == ("before", "***", "after")
+    assert last_words(lines[2:]) == ("***", "after"), "it began before the last lines"
+    certificate = ["-----BEGIN CERTIFICATE-----", "MIID", "-----END CERTIFICATE-----"]
+    assert last_words([*certificate, *lines]) == (*certificate, "before", "***", "after")
 
 
 def test_what_a_component_was_given_as_a_secret_is_hidden_wherever_it_writes_it() -> None:
