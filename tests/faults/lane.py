@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -12,6 +13,7 @@ from shared.messages.strategy import (
     BATCH,
     AbortStrategy,
     ApplyStrategy,
+    CreateGroup,
     CreateStrategy,
     DeleteStrategy,
     FailurePolicy,
@@ -38,6 +40,9 @@ STEP_SECONDS = 6
 GOOD = (0.002, 0.001, 0.002)
 BAD = (0.04, 0.01, 0.03)
 """Chances that a device fails, hangs or crashes."""
+
+SHARED = "shared"
+"""The group that has sites of every lane: its limit holds over their strategies together."""
 
 ENDED = ("complete", "failed", "aborted")
 VERBS: dict[str, Callable[..., Any]] = {
@@ -88,12 +93,18 @@ class Lane:
         await self._verb("abort", self.current)
 
     async def _register(self) -> None:
-        names = [f"{self.name}-{number:04}" for number in range(self.sites)]
+        for group in (self.name, SHARED):
+            with suppress(Refused):  # another lane made it
+                await self.door.ask(CreateGroup(name=group, max_parallel="10%"), self._id())
+        sites = [self._site(number) for number in range(self.sites)]
         for start in range(0, self.sites, BATCH):
-            sites = tuple(
-                Site(name=n, driver="simulated", labels={"lane": self.name}) for n in names[start : start + BATCH]
-            )
-            await self.door.ask(RegisterSites(sites=sites), self._id())
+            await self.door.ask(RegisterSites(sites=tuple(sites[start : start + BATCH])), self._id())
+
+    def _site(self, number: int) -> Site:
+        """One in four belongs to a group of the lane, one in eight to the one that all lanes share."""
+        group = (self.name, SHARED, None, None, self.name, None, None, None)[number % 8]
+        name, labels = f"{self.name}-{number:04}", {"lane": self.name}
+        return Site(name=name, driver="simulated", labels=labels, group=group)
 
     async def _release(self, chances: tuple[float, float, float]) -> str:
         self.made += 1

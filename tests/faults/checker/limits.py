@@ -51,6 +51,48 @@ def max_parallel_holds(evidence: Evidence) -> Verdict:
     return verdict
 
 
+def group_limits_hold(evidence: Evidence) -> Verdict:
+    """At no instant strategies change more sites of a group than its limit allows, whichever strategies they are.
+
+    The widest limit that was ever told of a group counts, of all sites that were ever in it; a site that went from one
+    group to another is nobody's. What a person does to a single site does not count.
+    """
+    verdict = Verdict("group_limits_hold")
+    groups = _groups(evidence)
+    limits = _widest(evidence, Counter(groups.values()))
+    sites = {identifier: orders[0].site for identifier, orders in told(evidence).operations().items()}
+    running: Counter[str] = Counter()
+    for line, change, identifier, _ in _moments(evidence):
+        if (group := groups.get(sites[identifier])) is None:
+            continue
+        running[group] += change
+        if change > 0:
+            detail = f"journal line {line + 1}: {running[group]} of {group} at once, allowed {limits.get(group)}"
+            verdict.expect(running[group] <= limits.get(group, 0), identifier, detail)
+    return verdict
+
+
+def _groups(evidence: Evidence) -> dict[str, str]:
+    """The group of each site that was never in another one."""
+    known: dict[str, set[str | None]] = defaultdict(set)
+    for record in evidence.named("strategy.events", "sites_changed"):
+        for site in record.body["sites"]:
+            known[site["name"]].add(site["group"])
+    return {site: group for site, groups in known.items() if len(groups) == 1 and (group := next(iter(groups)))}
+
+
+def _widest(evidence: Evidence, sizes: Counter[str]) -> dict[str, int]:
+    limits: Counter[str] = Counter()
+    for record in evidence.named("strategy.events", "group_changed"):
+        name, limit = record.body["name"], record.body["max_parallel"]
+        if record.body["apply_type"] == "serial":
+            limit = 1
+        elif isinstance(limit, str):
+            limit = max(1, -(-sizes[name] * int(limit[:-1]) // 100))
+        limits[name] = max(limits[name], limit)
+    return dict(limits)
+
+
 def stages_come_in_order(evidence: Evidence) -> Verdict:
     """While a site of one stage is being changed, none of another stage of that strategy begins.
 

@@ -37,6 +37,7 @@ _RULES: tuple[Rule, ...] = (
     effects.one_end_an_operation,
     effects.one_effective_operation_a_step,
     limits.max_parallel_holds,
+    limits.group_limits_hold,
     limits.stages_come_in_order,
     limits.stopped_means_stopped,
     limits.what_begins_is_asked_for,

@@ -205,6 +205,24 @@ def a_stage_that_says_so(evidence: Evidence) -> None:
     told(evidence, STRATEGY, "stage_progressed", strategy_id="id-third").body["max_parallel"] = 1
 
 
+def one_more_of_a_group_than_allowed(evidence: Evidence) -> None:
+    """Sites 1, 2 and 5; no more of their stage than before."""
+    move(
+        evidence,
+        line(evidence, "ended", "id-first.2.1/forward/web"),
+        line(evidence, "started", "id-first.3.1/forward/web"),
+    )
+    move(
+        evidence,
+        line(evidence, "ended", "id-first.0.1/forward/web"),
+        line(evidence, "started", "id-first.4.1/forward/web"),
+    )
+
+
+def a_group_that_allowed_fewer(evidence: Evidence) -> None:
+    told(evidence, STRATEGY, "group_changed").body["apply_type"] = "serial"
+
+
 def a_stage_before_its_time(evidence: Evidence) -> None:
     rest = next(x for x in evidence.journal if x["effect"] == "started" and x["order"].startswith("id-second.2."))
     move(evidence, line(evidence, "ended", "id-second.0.1/forward/web"), rest)
@@ -405,6 +423,7 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     ),
     "one_effective_operation_a_step": (an_attempt_after_the_last,),
     "max_parallel_holds": (one_more_at_once_than_allowed, a_stage_that_says_so),
+    "group_limits_hold": (one_more_of_a_group_than_allowed, a_group_that_allowed_fewer),
     "stages_come_in_order": (a_stage_before_its_time,),
     "stopped_means_stopped": (a_start_before_apply,),
     "what_begins_is_asked_for": (a_start_that_never_reached_the_deployer,),

@@ -25,6 +25,7 @@ from tests.support.system import System, running
 
 HERE = Path(__file__).with_name("recorded")
 SITES = [f"site-{number}" for number in range(1, 9)]
+NORTH = ("site-1", "site-2", "site-5")
 FALLS, BROKEN = "site-3", "site-8"
 MANIFEST = """\
 app: shop
@@ -56,6 +57,7 @@ def play(system: System) -> tuple[Run, list[Fault]]:
     with system.client() as client:
         publish(system, client, "1.0.0", "0.1, 0.3", "")
         publish(system, client, "1.1.0", "0.1, 0.3", f"{FALLS}: fail")
+        client.command("POST", "/v1/groups", {"name": "north", "max_parallel": 2}, key="group-north")
         register(client, broken=True)
         strategy(client, "first", type="apply", version="1.0.0", max_parallel=4, on_failure={"stop_on_failure": False})
         register(client, broken=False)
@@ -87,7 +89,9 @@ def publish(system: System, client: Client, version: str, seconds: str, fates: s
 
 def register(client: Client, *, broken: bool) -> None:
     params = {BROKEN: {"simulated": "fail"}} if broken else {}
-    body = {"sites": [{"name": name, "params": params.get(name, {})} for name in SITES]}
+    groups = dict.fromkeys(NORTH, "north")
+    sites = [{"name": name, "group": groups.get(name), "params": params.get(name, {})} for name in SITES]
+    body = {"sites": sites}
     client.command("POST", "/v1/sites", body, key=f"sites-{broken}")
 
 
@@ -125,7 +129,7 @@ async def mischief(bootstrap: str) -> None:
     try:
         headers = [("ce_id", b"twice"), ("ce_type", b"belay.strategy.create_group.v1")]
         for _ in range(2):
-            await producer.send_and_wait("belay.strategy.commands", b'{"name": "north"}', b"fleet", headers=headers)
+            await producer.send_and_wait("belay.strategy.commands", b'{"name": "south"}', b"fleet", headers=headers)
         headers = [("ce_id", b"unreadable"), ("ce_type", b"belay.strategy.create_group.v1")]
         await producer.send_and_wait("belay.strategy.commands", b"\xff\xfe", b"fleet", headers=headers)
     finally:
