@@ -17,19 +17,24 @@ from shared.retrying import back_offs, pause
 log = structlog.get_logger()
 
 TimerHandler = Callable[[Turn, Sequence[Timer]], Awaitable[None]]
+
+TimerPrepare = Callable[[Turn, Sequence[Timer]], Awaitable[None]]
+"""Sees all timers of a turn before they are taken: where rows must be locked first, by which others set them anew. Who
+waited for such a row with the timer already taken, and whoever holds it and sets the timer, would wait in a circle."""
+
 TIMERS_AT_ONCE = 500
 FALLBACK_SECONDS = 1.0
 WIND_UP_SECONDS = 2.0
 """How long a worker that is stopped waits for its running jobs."""
 
 
-async def run_timers(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> None:
+async def run_timers(ledger: Ledger, handlers: Mapping[str, TimerHandler], prepare: TimerPrepare | None = None) -> None:
     """Handle due timers until cancelled. Sleeps until the next one is due, or a new one is set."""
     waits = back_offs()
     while True:
         try:
-            if not await _take_due(ledger, handlers):
-                await ledger.timer_set.wait(await _until_next(ledger))
+            if not await _take_due(ledger, handlers, prepare):
+                await ledger.timer_set.wait(await _until_next(ledger, list(handlers)))
             waits = back_offs()
         except Exception as error:
             if not is_transient(error):
@@ -38,21 +43,31 @@ async def run_timers(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> No
             await pause(next(waits))
 
 
-async def _take_due(ledger: Ledger, handlers: Mapping[str, TimerHandler]) -> int:
+async def _take_due(ledger: Ledger, handlers: Mapping[str, TimerHandler], prepare: TimerPrepare | None) -> int:
     async with ledger.turn() as turn:
-        rows = await SQL.fetch(turn.conn, "take_due_timers", limit=TIMERS_AT_ONCE)
+        kinds = list(handlers)
+        keys = None if prepare is None else await _prepared(turn, kinds, prepare)
+        rows = await SQL.fetch(turn.conn, "take_due_timers", limit=TIMERS_AT_ONCE, kinds=kinds, keys=keys)
         due: dict[str, list[Timer]] = defaultdict(list)
         for row in rows:
-            due[row["kind"]].append(Timer(row["kind"], row["key"], row["due_at"], row["payload"]))
+            due[row["kind"]].append(Timer(**row))
         for kind, timers in due.items():
             await handlers[kind](turn, timers)
     return len(rows)
 
 
-async def _until_next(ledger: Ledger) -> float:
+async def _prepared(turn: Turn, kinds: Sequence[str], prepare: TimerPrepare) -> list[str]:
+    """The keys of timers that may be taken now."""
+    rows = await SQL.fetch(turn.conn, "due_timers", limit=TIMERS_AT_ONCE, kinds=kinds)
+    if rows:
+        await prepare(turn, [Timer(**row) for row in rows])
+    return [row["key"] for row in rows]
+
+
+async def _until_next(ledger: Ledger, kinds: Sequence[str]) -> float:
     """Seconds until the next timer, at most the fallback: another replica may set one without waking us."""
     async with ledger.pool.acquire() as conn:
-        seconds = await SQL.value(conn, "seconds_to_next_timer")
+        seconds = await SQL.value(conn, "seconds_to_next_timer", kinds=kinds)
     return FALLBACK_SECONDS if seconds is None else min(seconds, FALLBACK_SECONDS)
 
 

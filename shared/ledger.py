@@ -203,7 +203,8 @@ class Turn:
             await SQL.run(self.conn, "put_outbox", shards=shards, counts=counts, parcels=packed)
         if self.timers:
             last = {(t.kind, t.key): t for t in self.timers}  # one upsert may not touch a row twice
-            rows = [(t.kind, t.key, t.due_at, t.payload) for t in last.values()]
+            # In one order, so that two turns that set the same ones never wait for each other.
+            rows = [(t.kind, t.key, t.due_at, t.payload) for _, t in sorted(last.items())]
             kinds, keys, dues, payloads = columns(rows, 4)
             await SQL.run(self.conn, "put_timers", kinds=kinds, keys=keys, dues=dues, payloads=payloads)
 

@@ -103,17 +103,24 @@ on conflict (kind, key) do update set due_at = excluded.due_at, payload = exclud
 delete from timer t using unnest(:kinds::text[], :keys::text[]) as d (kind, key)
 where t.kind = d.kind and t.key = d.key;
 
+-- name: due_timers
+select kind, key, due_at, payload from timer where due_at <= clock_timestamp() and kind = any(:kinds::text[])
+order by due_at limit :limit;
+
 -- name: take_due_timers
--- Taken and handled in one transaction: a crash leaves them due, a second replica skips them.
+-- Taken and handled in one transaction: a crash leaves them due, a second replica skips them. One of a kind that is not
+-- known here is left for a replica of the version that set it.
 with due as materialized (
-    select kind, key from timer where due_at <= clock_timestamp() order by due_at limit :limit for update skip locked
+    select kind, key from timer where due_at <= clock_timestamp() and kind = any(:kinds::text[])
+        and (:keys::text[] is null or key = any(:keys::text[]))
+    order by due_at limit :limit for update skip locked
 )
 delete from timer t using due where t.kind = due.kind and t.key = due.key and t.key = any(array(select key from due))
 returning t.kind, t.key, t.due_at, t.payload;
 
 -- name: seconds_to_next_timer
 -- By the database's clock, which also says what is due: with ours ahead we would ask without a pause.
-select extract(epoch from min(due_at) - clock_timestamp())::float8 from timer;
+select extract(epoch from min(due_at) - clock_timestamp())::float8 from timer where kind = any(:kinds::text[]);
 
 -- name: put_jobs
 insert into job (queue, id, due_at, payload)

@@ -28,7 +28,7 @@ from aiohttp import web
 from shared import log as logs
 from shared import suspects, telemetry
 from shared.bus import AT_ONCE, Consumer, Handlers, Linger, Prepare
-from shared.clockwork import TimerHandler, run_timers
+from shared.clockwork import TimerHandler, TimerPrepare, run_timers
 from shared.codec import Attributes
 from shared.db import Pool, connect_pool, migrate
 from shared.errors import is_transient
@@ -67,6 +67,8 @@ class Service:
     """Tells by its headers alone whether a record is of no use to this service."""
     prepare: Prepare | None = None
     """Sees all messages of a turn before the first handler does."""
+    prepare_timers: TimerPrepare | None = None
+    """Sees all due timers before they are taken."""
     linger: Linger = AT_ONCE
     parts: list[Part] = field(default_factory=list)
     http: web.Application | None = None
@@ -142,7 +144,10 @@ class Service:
         relay = Relay(self.settings, self.pool, self.ledger.outbox_filled)
         self.watch.relay, self.watch.consumer = relay, consumer
         own = [consumer.run] if consumer else []
-        return [relay.run, self.watch.run, lambda: run_timers(self.ledger, self.timers), self._prune, *own, *self.parts]
+        return [relay.run, self.watch.run, self._run_timers, self._prune, *own, *self.parts]
+
+    async def _run_timers(self) -> None:
+        await run_timers(self.ledger, self.timers, self.prepare_timers)
 
     async def _serve(self, consumer: Consumer | None) -> web.AppRunner:
         async def read() -> bytes:

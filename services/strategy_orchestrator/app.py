@@ -1,7 +1,7 @@
 """Wiring of the strategy orchestrator."""
 
 from services.strategy_orchestrator.handlers import TIMERS, TOPICS, handlers
-from services.strategy_orchestrator.locking import lock_strategies_of
+from services.strategy_orchestrator.locking import lock_strategies_of, lock_strategies_of_timers
 from services.strategy_orchestrator.settings import Knobs
 from shared.service import Service
 
@@ -12,3 +12,4 @@ async def wire(service: Service) -> None:
     service.topics = TOPICS
     service.timers = TIMERS
     service.prepare = lock_strategies_of
+    service.prepare_timers = lock_strategies_of_timers

@@ -11,7 +11,7 @@ from typing import Any
 from services.strategy_orchestrator import group_store, store
 from services.strategy_orchestrator.conductor import batch_of
 from shared.codec import Envelope
-from shared.ledger import Turn
+from shared.ledger import Timer, Turn
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.catalog import ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
@@ -29,6 +29,15 @@ async def lock_strategies_of(turn: Turn, batch: Sequence[Envelope[Any]]) -> None
     if any(isinstance(envelope.data, Command) for envelope in batch):
         await group_store.lock_all_groups(turn.conn)  # it may take sites of any, and then changes the fleet
     elif groups:
+        await group_store.lock_groups(turn.conn, sorted(groups))
+
+
+async def lock_strategies_of_timers(turn: Turn, timers: Sequence[Timer]) -> None:
+    """Lock every strategy whose timer is due, and the groups in which its steps need places.
+
+    Before the timers are taken: whoever holds one of these strategies or groups may set such a timer anew.
+    """
+    if groups := await store.lock_in_order(turn.conn, sorted({timer.key for timer in timers}), []):
         await group_store.lock_groups(turn.conn, sorted(groups))
 
 

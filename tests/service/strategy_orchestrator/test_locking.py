@@ -1,14 +1,18 @@
 """Two replicas that move the same strategies at the same time."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
+from asyncpg import TransactionRollbackError
 
 from services.strategy_orchestrator.app import wire
 from services.strategy_orchestrator.conductor import Conductor
 from services.strategy_orchestrator.locking import lock_strategies_of
+from services.strategy_orchestrator.places import ROOM
 from shared.codec import Envelope
+from shared.ledger import Timer, Turn
 from shared.messages.strategy import CommandAccepted, CreateStrategy, PauseStrategy
 from shared.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import learned, publish, register, spec
@@ -37,3 +41,39 @@ async def move(service: Service, names: list[str]) -> None:
         for name in names:
             assert await Conductor(turn).load([name])
             await turn.conn.execute("select pg_sleep(0.1)")
+
+
+async def test_a_timer_is_not_taken_by_who_waits_for_whoever_sets_it_anew(world: World) -> None:
+    """A turn holds a strategy, or a group, and wakes others by timers; a timer's turn needs the strategy first."""
+    await publish(world)
+    broken: list[Exception] = []
+    handled = asyncio.Event()
+
+    async def wire_watched(service: Service) -> None:
+        await wire(service)
+        look = service.timers[ROOM]
+
+        async def watched(turn: Turn, timers: Sequence[Timer]) -> None:
+            try:
+                await look(turn, timers)
+            except TransactionRollbackError as error:
+                broken.append(error)
+                raise
+            handled.set()
+
+        service.timers = {**service.timers, ROOM: watched}
+
+    async with world.run("strategy_orchestrator", wire_watched) as service:
+        await learned(service)
+        await register(world, 1)
+        assert isinstance(await world.ask(CreateStrategy(spec=spec(name="a")), message_id="a"), CommandAccepted)
+        async with service.ledger.turn() as turn:
+            await lock_strategies_of(turn, [Envelope(PauseStrategy(strategy="a"), "p", "/test", datetime.now(UTC))])
+            async with service.ledger.turn() as another:
+                another.set_timer(ROOM, "a", another.now)
+            async with patience(20):
+                while not await service.pool.fetchval("select count(*) from pg_locks where not granted"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            turn.set_timer(ROOM, "a", turn.now)
+        await asyncio.wait_for(handled.wait(), 20)
+    assert not broken
