@@ -1,20 +1,19 @@
 """What the deployer does with each message: load, decide, save, emit; a whole batch at a time."""
 
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.leases import Leases
-from services.deployer.plan import Plan
 from services.deployer.planner import Planner
-from services.deployer.store import Loaded, Store
+from services.deployer.store import Known, Loaded, Store
 from shared.bus import Handlers
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
-from shared.messages.base import Event, Fault, Message
+from shared.messages.base import Event, Fault, Message, listed
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
     CancelOperation,
@@ -71,7 +70,7 @@ async def request_operations(
     refused = [r.operation_id for r, t in zip(requests, taken, strict=True) if isinstance(t, tuple)]
     known = await Store(turn.conn).operations(refused) if refused else {}
     outcomes = iter(taken)
-    return [Accepted(_taken([(one, next(outcomes)) for one in c.data.operations], known)) for c in commands]
+    return [Accepted(_taken(c.data, [next(outcomes) for _ in c.data.operations], known)) for c in commands]
 
 
 def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
@@ -88,14 +87,19 @@ def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
     return Request(one.operation_id, data, command.root, command.actor, batch.again)
 
 
-def _taken(outcomes: Sequence[tuple[Requested, Taken]], known: Container[str]) -> dict[str, Any]:
+def _taken(batch: RequestOperations, outcomes: Sequence[Taken], known: Mapping[str, Known]) -> dict[str, Any]:
     """An operation that was taken before is not refused for what it did itself: its site is on the release now."""
     refused = [
-        OperationRefused(operation_id=one.operation_id, faults=taken)
-        for one, taken in outcomes
-        if isinstance(taken, tuple) and one.operation_id not in known
+        OperationRefused(operation_id=one.operation_id, faults=listed(taken))
+        for one, taken in zip(batch.operations, outcomes, strict=True)
+        if isinstance(taken, tuple) and not _same(known.get(one.operation_id), one.site, batch.strategy_id)
     ]
     return OperationsTaken(refused=tuple(refused)).model_dump(mode="json") if refused else {}
+
+
+def _same(known: Known | None, site: str, strategy_id: str | None) -> bool:
+    """Whether it is this one that is known under its id: anybody may give an operation of theirs any id."""
+    return known is not None and (known.site, known.strategy_id) == (site, strategy_id)
 
 
 async def _take(leases: Leases, turn: Turn, requests: Sequence[Request]) -> list[Taken]:
@@ -110,7 +114,7 @@ async def _take(leases: Leases, turn: Turn, requests: Sequence[Request]) -> list
         if taken[-1] is operation and facts.site and not request.data.preview:
             begun[operation.site] = Loaded(operation, facts.site, facts.deployment, None, None, 0)
     late = await _store(leases, turn, store, list(begun.values()))
-    return [t if isinstance(t, tuple) or t.id not in late else _too_late(t) for t in taken]
+    return [t if isinstance(t, tuple) else late.get(t.id, t) for t in taken]
 
 
 def _with_those_begun(facts: Facts, request: Request, begun: Mapping[str, Loaded]) -> Facts:
@@ -121,10 +125,10 @@ def _with_those_begun(facts: Facts, request: Request, begun: Mapping[str, Loaded
     return facts
 
 
-async def _store(leases: Leases, turn: Turn, store: Store, begun: Sequence[Loaded]) -> set[str]:
-    """Store the operations, ours at once if there is room. The ids of those whose site another replica gave away."""
+async def _store(leases: Leases, turn: Turn, store: Store, begun: Sequence[Loaded]) -> dict[str, Taken]:
+    """Store the operations, ours at once if there is room. By id those that could not be, with the reason."""
     if not begun:
-        return set()
+        return {}
     mine = leases.runner if leases.room >= len(begun) else None
     stored = await store.insert_operations([each.operation for each in begun], mine, turn.now)
     fresh = [each for each in begun if each.operation.id in stored]
@@ -132,13 +136,18 @@ async def _store(leases: Leases, turn: Turn, store: Store, begun: Sequence[Loade
         leases.adopt(turn, fresh)
     else:
         turn.queued = True
-    late = [each.operation.id for each in begun if each.operation.id not in stored]
-    return set(late) - set(await store.operations(late)) if late else set()
+    late = [each.operation for each in begun if each.operation.id not in stored]
+    known = await store.operations([operation.id for operation in late]) if late else {}
+    return {o.id: _not_stored(o, known.get(o.id)) for o in late if not _same(known.get(o.id), o.site, o.strategy_id)}
 
 
-def _too_late(operation: Operation) -> tuple[Fault, ...]:
-    message = f"another operation has just begun on '{operation.site}'; wait for its end or cancel it"
-    return (Fault(code="site_busy", field="site", message=message, value=operation.site),)
+def _not_stored(operation: Operation, known: Known | None) -> tuple[Fault, ...]:
+    """Another replica gave the site away meanwhile, or the id is that of another operation."""
+    if known is None:
+        message = f"another operation has just begun on '{operation.site}'; wait for its end or cancel it"
+        return (Fault(code="site_busy", field="site", message=message, value=operation.site),)
+    message = f"there is an operation '{operation.id}' already, on '{known.site}'; take another id"
+    return (Fault(code="operation_exists", field="operation_id", message=message, value=operation.id),)
 
 
 async def _judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
@@ -173,14 +182,6 @@ def _operation(request: Request, facts: Facts) -> Operation:
     )
 
 
-def _verdict(taken: Taken, plans: Mapping[str, Plan]) -> Verdict:
-    if isinstance(taken, tuple):
-        return Rejected(taken)
-    if taken.id in plans:
-        return Accepted({"plan": [way.model_dump(mode="json") for way in plans[taken.id]]})
-    return Accepted(_summary(taken))
-
-
 def _summary(operation: Operation) -> dict[str, Any]:
     return {
         "operation_id": operation.id,
@@ -205,12 +206,12 @@ async def cancel_operations(turn: Turn, requests: Sequence[Envelope[CancelOperat
     return verdicts
 
 
-def _may_cancel(request: CancelOperation, known: tuple[str, bool] | None) -> Verdict:
+def _may_cancel(request: CancelOperation, known: Known | None) -> Verdict:
     identifier = request.operation_id
-    if known is None or known[0] != request.site:
+    if known is None or known.site != request.site:
         message = f"there is no operation {identifier} on '{request.site}'"
         return Rejected.because("unknown_operation", message, "operation_id", identifier)
-    if known[1]:
+    if known.finished:
         message = f"operation {identifier} has ended already"
         return Rejected.because("already_finished", message, "operation_id", identifier)
     return Accepted({"operation_id": identifier})

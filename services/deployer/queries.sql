@@ -104,7 +104,7 @@ on conflict do nothing
 returning id;
 
 -- name: find_operations
-select id, site, finished_at is not null as finished from operation where id = any(:ids::text[]);
+select id, site, strategy_id, finished_at is not null as finished from operation where id = any(:ids::text[]);
 
 -- name: wish_cancels
 update operation o set cancel_reason = w.reason

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
@@ -38,6 +38,14 @@ class Claim:
 
     id: str
     attempt: int
+
+
+class Known(NamedTuple):
+    """Whose an operation is that is known already."""
+
+    site: str
+    strategy_id: str | None
+    finished: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +175,10 @@ class Store:
         )
         return {row["id"] for row in rows}
 
-    async def operations(self, ids: Sequence[str]) -> dict[str, tuple[str, bool]]:
-        """Site of each operation that is known, and whether it has ended."""
+    async def operations(self, ids: Sequence[str]) -> dict[str, Known]:
+        """Those of the operations that are known."""
         rows = await SQL.fetch(self._conn, "find_operations", ids=list(ids))
-        return {row["id"]: (row["site"], row["finished"]) for row in rows}
+        return {row["id"]: Known(row["site"], row["strategy_id"], row["finished"]) for row in rows}
 
     async def wish_cancels(self, wishes: Iterable[tuple[str, str]]) -> None:
         """Rows of operation and reason; the first reason stays."""

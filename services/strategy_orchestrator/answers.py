@@ -8,8 +8,9 @@ from services.strategy_orchestrator.strategies.site import ALREADY_THERE
 from shared.messages.base import Fault
 
 SITE_BUSY = "site_busy"
-LAGGING = frozenset({"unknown_site", "unknown_app", "unknown_release", "site_held"})
-"""Refusals of what our own rows allow: the deployer reads sites, releases and holds from other topics than commands."""
+LAGGING = frozenset({"unknown_site", "unknown_app", "unknown_release", "site_held", "operation_exists"})
+"""Refusals of what our own rows allow: the deployer reads sites, releases and holds from other topics than commands.
+And the id of the operation may be that of one that somebody else asked for; the next attempt has another."""
 
 ALREADY_CURRENT = "already_current"
 """The site runs the release, and its status is operational: that is the deployer's rule for this refusal."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.manifest import SimulatedComponent
-from shared.messages.base import CommandAccepted
+from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import (
     OperationFailed,
     OperationsSucceeded,
@@ -119,6 +119,22 @@ async def test_a_batch_that_comes_again_by_another_command_has_no_second_effect(
         after = await world.ask(batch_of("s/1.3", "oslo"))
         assert [getattr(answer, "result", None) for answer in (first, while_it_runs, after)] == [{}, {}, {}]
         assert fleet.effects("s.0.1") == [("forward/web", "started"), ("forward/web", "ended")]
+
+
+async def test_an_operation_is_never_taken_for_another_one_of_the_same_id(world: World) -> None:
+    """Anybody may give an operation of theirs the id that a step's will have: the step would wait for ever."""
+    async with ready(world, ["oslo", "rome"], ["1.0"]) as fleet:
+        by_hand = RequestOperation(site="rome", app="shop", kind=OperationKind.APPLY, version="1.0")
+        assert isinstance(await world.ask(by_hand, message_id="s.0.1"), CommandAccepted)
+        await fleet.end("s.0.1")
+        answer = await world.ask(batch_of("s/1.1", "oslo", "rome", again=True))
+        (refused,) = OperationsTaken.model_validate(answer.result).refused
+        assert [(refused.operation_id, fault.code) for fault in refused.faults] == [("s.0.1", "operation_exists")]
+        assert (await fleet.end("s.1.1")).site == "rome"
+        theirs = await world.ask(by_hand.model_copy(update={"site": "oslo"}), message_id="s.1.1")
+        assert isinstance(theirs, CommandRejected)
+        assert theirs.code == "operation_exists"
+        await fleet.do("oslo", "apply", "1.0")
 
 
 def batch_of(batch: str, *sites: str, attempt: int = 1, **more: Any) -> RequestOperations:

@@ -20,6 +20,7 @@ def faults(*codes: str, value: object = None) -> list[Fault]:
         (["site_busy", "already_current"], 1, Outcome.LATER, "site_busy"),
         (["site_busy"], 99, Outcome.LATER, "site_busy"),
         (["site_held", "already_current"], 1, Outcome.LATER, "site_held"),
+        (["operation_exists"], 1, Outcome.LATER, "operation_exists"),
         (["unknown_release"], 29, Outcome.LATER, "unknown_release"),
         (["unknown_release"], 30, Outcome.FAILED, "unknown_release"),
         (["release_withdrawn"], 1, Outcome.FAILED, "release_withdrawn"),
