@@ -56,6 +56,11 @@ REMOVED = Why(code="site_removed", message="the site was removed; there is nothi
 """The reason of a step that is skipped because its site is gone."""
 
 
+def withdrawn(version: str) -> Why:
+    """The reason of what is not done because its release was withdrawn."""
+    return Why(code="release_withdrawn", message=f"release {version} was withdrawn")
+
+
 def operation_id(strategy_id: str, position: int, attempt: int) -> str:
     """The id of a step's operation: the same step and attempt always asks for the same operation."""
     return f"{strategy_id}.{position}.{attempt}"
@@ -124,6 +129,12 @@ class Score:
         stages[stage] = replace(stages[stage], counts=counts, parked=parked)
         self.now = replace(self.now, stages=tuple(stages))
 
+    def aborted(self, rows: Sequence[Row]) -> None:
+        """Some steps that waited do no longer: they were aborted."""
+        self.note(rows)
+        for stage, count in Counter(row["stage"] for row in rows).items():
+            self.recount(stage, waiting=-count, aborted=count)
+
 
 class Conductor:
     """All strategies that one turn touches."""
@@ -172,12 +183,16 @@ class Conductor:
         await self._save(changed)
 
     async def hold(self, score: Score) -> None:
-        """Hold the sites of all waiting steps; those whose site was removed are skipped.
+        """Hold the sites of all waiting steps; those whose site was removed, or whose own release was withdrawn, are
+        skipped.
 
-        Raises Refused when one of them cannot be had, or when its release was withdrawn since the plan.
+        Raises Refused when one of them cannot be had, or when the release of all was withdrawn since the plan.
         """
-        if withdrawn := await store.withdrawn_targets(self._turn.conn, score.now.id):
-            raise Refused(*(_not_reachable(score, version) for version in withdrawn))
+        for version in await store.withdrawn_targets(self._turn.conn, score.now.id):
+            if score.row["version"] is not None:
+                raise Refused(_not_reachable(score, version))
+            rows = await store.abort_steps_towards(self._turn.conn, score.now.id, version, withdrawn(version))
+            score.aborted(rows)
         names = await store.hold_sites(self._turn.conn, score.now.id)
         missing = await store.sites_not_held(self._turn.conn, score.now.id)
         if any(row["held_by"] is None for row in missing):
@@ -195,9 +210,7 @@ class Conductor:
     async def _skip_removed(self, score: Score) -> None:
         """A site that was scrapped must not keep all others from going on."""
         rows = await store.skip_removed(self._turn.conn, score.now.id, REMOVED)
-        score.note(rows)
-        for stage, count in Counter(row["stage"] for row in rows).items():
-            score.recount(stage, waiting=-count, aborted=count)
+        score.aborted(rows)
         score.now = replace(score.now, skipped=score.now.skipped + len(rows))
 
     # -- moves ----------------------------------------------------------------------------------------------------

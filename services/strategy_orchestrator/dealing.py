@@ -13,7 +13,7 @@ from itertools import islice
 from operator import itemgetter
 
 from services.strategy_orchestrator.strategies.site import Candidate
-from shared.messages.base import Fault
+from shared.messages.base import Fault, some_of
 from shared.messages.strategy import Share, StageSpec, StrategySpec
 from shared.messages.words import resolve
 
@@ -124,17 +124,19 @@ def shares(sites: Iterable[Candidate], label: str | None, stages: int) -> tuple[
 
 def _strangers(spec: StrategySpec, selected: set[str]) -> list[Fault]:
     """Sites that a stage names but the selection does not hold: a slip that would go unnoticed."""
-    return [
-        Fault(
-            code="not_selected",
-            field=f"stages.{number}.sites.{i}",
-            message=f"site '{name}' takes no part in this strategy; name only sites of the selection",
-            value=name,
-        )
+    found = [
+        (number, i, name)
         for number, stage in enumerate(spec.stages)
         for i, name in enumerate(stage.sites)
         if name not in selected
     ]
+    return some_of(found, _stranger)
+
+
+def _stranger(place: tuple[int, int, str]) -> Fault:
+    number, i, name = place
+    message = f"site '{name}' takes no part in this strategy; name only sites of the selection"
+    return Fault(code="not_selected", field=f"stages.{number}.sites.{i}", message=message, value=name)
 
 
 def _empty(number: int, stage: StageSpec, left: int) -> Fault:

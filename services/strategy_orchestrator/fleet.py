@@ -8,6 +8,7 @@ from services.strategy_orchestrator import store
 from services.strategy_orchestrator.conductor import emit_fleet
 from services.strategy_orchestrator.places import wake
 from services.strategy_orchestrator.store import Row
+from services.strategy_orchestrator.telling import told_in_parts
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
@@ -40,7 +41,8 @@ async def register_sites(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -
     for start in range(0, len(sites), SITES_AT_ONCE):
         await store.upsert_sites(turn.conn, sites[start : start + SITES_AT_ONCE])
     await resize(turn, [known[s.name]["group_name"] for s in sites if s.name in known], [s.group for s in sites])
-    await emit_fleet(turn, [(SitesChanged(sites=envelope.data.sites), envelope.root) for envelope in good])
+    told = [(SitesChanged(sites=part), e.root) for e in good for part in told_in_parts(e.data.sites)]
+    await emit_fleet(turn, told)
     return [
         Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
         for envelope, wrong in zip(batch, faults, strict=True)

@@ -60,6 +60,7 @@ TIMERS: Mapping[str, TimerHandler] = {
     ROOM: look_again,
     UNPARK: outcomes.unpark,
     STILL: watching.look_for_still_stages,
+    watching.CANCEL: watching.cancel_again,
 }
 
 TOPICS = ("strategy.commands", "deployer.events", "catalog.events", "monitor.events")

@@ -11,10 +11,12 @@ from services.strategy_orchestrator.conductor import UNPARK, Conductor, Score, b
 from services.strategy_orchestrator.ends import End, Finished, ends_of
 from services.strategy_orchestrator.settings import Knobs
 from services.strategy_orchestrator.store import Row, StepEnd
+from services.strategy_orchestrator.watching import cancels_refused
 from shared.codec import Envelope
 from shared.ledger import Timer, Turn
 from shared.messages.base import Fault
 from shared.messages.deployer import (
+    CancelOperation,
     CommandAccepted,
     CommandRejected,
     OperationFailed,
@@ -47,6 +49,7 @@ async def operations_began(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[Co
 
 async def requests_refused(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandRejected]]) -> None:
     """A strategy's command was refused as a whole: that is the answer to each of its operations."""
+    await cancels_refused(turn, [e.data for e in batch if e.data.command_type == CancelOperation.TYPE])
     asked = (e.data for e in batch if e.data.command_type == RequestOperations.TYPE)  # ids of others may look alike
     refusals = {name: answer.faults for answer in asked if (name := batch_of(answer.command_id))}
     if refusals:

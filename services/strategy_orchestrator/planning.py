@@ -11,8 +11,9 @@ from services.strategy_orchestrator.dealing import deal_out, shares
 from services.strategy_orchestrator.domain import slots
 from services.strategy_orchestrator.strategies import Type, type_of
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE, Candidate, Target, unmanaged, unreachable
-from shared.messages.base import Fault
+from shared.messages.base import Fault, some_of
 from shared.messages.strategy import Excluded, Selection, StagePlan, StageSpec, StrategySpec, TargetCount, Why
+from shared.messages.words import MAX_PARALLEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,18 @@ class Plan:
     targets: dict[str, str] = field(default_factory=dict)
     """The release that each site is to reach, where that is not the same for all."""
     excluded: list[Excluded] = field(default_factory=list)
+    """The first EXCLUDED_SHOWN sites that are left out."""
+    left_out: int = 0
+    """How many are."""
     at_rest: list[Candidate] = field(default_factory=list)
     """Those of them that are where they should be: a stage may name them, or take none but them."""
     faults: list[Fault] = field(default_factory=list)
+
+    def leave_out(self, site: str, why: Why) -> None:
+        """Count a site that takes no part, and note the first of them with the reason."""
+        self.left_out += 1
+        if len(self.excluded) < EXCLUDED_SHOWN:
+            self.excluded.append(Excluded(site=site, code=why.code, message=why.message[:MOST_REASON]))
 
     @property
     def summary(self) -> tuple[TargetCount, ...]:
@@ -46,8 +56,15 @@ class Plan:
         return tuple(TargetCount(version=version, sites=count) for version, count in commonest)
 
 
+Place = tuple[str, str]
+"""Where a name stands in a spec, and the name."""
+
 EVERYTHING = (Selection(), Selection(all=True))
 """Selections that narrow nothing."""
+
+EXCLUDED_SHOWN, MOST_REASON = 1_000, 300
+"""An event lists so many left-out sites, with so many characters of a reason (the ranges of a release may be long): it
+stays below Kafka's limit for a record, and the count is exact."""
 
 TARGETS_SHOWN = 100
 """An event lists so many different releases; the steps say it all."""
@@ -71,7 +88,7 @@ def plan(
     taking_part = _judge(spec, candidates, target, made)
     made.faults += _mixed(spec, made)
     if not made.faults and not taking_part:
-        made.faults.append(_nothing_to_do(spec, made.excluded))
+        made.faults.append(_nothing_to_do(spec, made))
     if not made.faults:
         _deal_out(spec, taking_part, made)
     return made
@@ -85,17 +102,22 @@ def _judge(spec: StrategySpec, candidates: Sequence[Candidate], target: Target, 
     """
     kind = type_of(spec)
     named = {name: index for index, name in enumerate(spec.selection.sites)}
-    taking_part = []
+    taking_part, barred = [], []
     for site in candidates:
         version = kind.goal(site, target)
         if why := _why_left_out(kind, site, target, version):
-            _leave_out(site, why, named.get(site.name), made)
+            if site.name in named and why.code not in AT_REST:
+                barred.append((named[site.name], site.name, why.code, why.message[:MOST_REASON]))
+                continue
+            made.leave_out(site.name, why)
             made.at_rest += [site] if why.code in AT_REST else []
             continue
         taking_part.append(site)
         if target.version is None and version is not None:
             made.targets[site.name] = version
-    made.excluded += _gone(candidates, target) if spec.selection in EVERYTHING else []
+    made.faults += some_of(barred, _barred)
+    for name in _gone(candidates, target) if spec.selection in EVERYTHING else ():
+        made.leave_out(name, Why(code="unknown_site", message=f"site {name} was removed"))
     return taking_part
 
 
@@ -103,18 +125,10 @@ def _why_left_out(kind: Type, site: Candidate, target: Target, version: str | No
     return unmanaged(site) or kind.judge(site, target) or unreachable(site, target, version)
 
 
-def _leave_out(site: Candidate, why: Why, named: int | None, made: Plan) -> None:
-    if named is not None and why.code not in AT_REST:
-        made.faults.append(_fault(why, f"selection.sites.{named}", site.name))
-    else:
-        made.excluded.append(Excluded(site=site.name, code=why.code, message=why.message))
-
-
-def _gone(candidates: Iterable[Candidate], target: Target) -> list[Excluded]:
+def _gone(candidates: Iterable[Candidate], target: Target) -> list[str]:
     """Sites that the undone strategy changed and that were removed since."""
     known = {site.name for site in candidates}
-    gone = sorted(target.undo.changed.keys() - known) if target.undo else []
-    return [Excluded(site=name, code="unknown_site", message=f"site {name} was removed") for name in gone]
+    return sorted(target.undo.changed.keys() - known) if target.undo else []
 
 
 def _mixed(spec: StrategySpec, made: Plan) -> list[Fault]:
@@ -160,7 +174,7 @@ def _stage_plan(
 def _limit(spec: StrategySpec, stage: StageSpec, sites: int) -> int:
     """The stage's own limit, else the strategy's. Those of groups hold beside it, while it runs."""
     limit = spec.max_parallel if stage.max_parallel is None else stage.max_parallel
-    return slots(limit, spec.apply_type, sites)
+    return min(slots(limit, spec.apply_type, sites), MAX_PARALLEL)  # a per cent may be of 100,000 sites
 
 
 # -- faults -------------------------------------------------------------------------------------------------------
@@ -172,13 +186,14 @@ def _missing_sites(
     """Named sites that are not selected; with an unknown group in the selection nobody knows which would be."""
     known = {site.name for site in candidates}
     missing = [(f"selection.sites.{i}", name) for i, name in enumerate(spec.selection.sites) if name not in known]
-    unknown = [_unknown("site", field, name) for field, name in missing if name not in passed_by]
+    unknown = some_of([place for place in missing if place[1] not in passed_by], _unknown_site)
     if not all(name in groups for name in spec.selection.groups):
         return unknown
-    return unknown + [_not_let_in(field, name) for field, name in missing if name in passed_by]
+    return unknown + some_of([place for place in missing if place[1] in passed_by], _not_let_in)
 
 
-def _not_let_in(field: str, name: str) -> Fault:
+def _not_let_in(place: Place) -> Fault:
+    field, name = place
     message = f"site '{name}' is named, but excluded, or not in the groups or without the labels that are asked as well"
     return Fault(code="not_selected", field=field, message=message, value=name)
 
@@ -189,22 +204,29 @@ def _unknown_groups(spec: StrategySpec, groups: Mapping[str, Group]) -> list[Fau
     places += [(f"selection.exclude.groups.{i}", name) for i, name in enumerate(chosen.exclude.groups)]
     for number, stage in enumerate(spec.stages):
         places += [(f"stages.{number}.groups.{i}", name) for i, name in enumerate(stage.groups)]
-    return [_unknown("group", field, name) for field, name in places if name not in groups]
+    return some_of([place for place in places if place[1] not in groups], _unknown_group)
 
 
-def _unknown(kind: str, field: str, name: str) -> Fault:
-    return Fault(code=f"unknown_{kind}", field=field, message=f"there is no {kind} '{name}'", value=name)
+def _unknown_site(place: Place) -> Fault:
+    field, name = place
+    return Fault(code="unknown_site", field=field, message=f"there is no site '{name}'", value=name)
 
 
-def _nothing_to_do(spec: StrategySpec, excluded: Sequence[Excluded]) -> Fault:
-    if not excluded and spec.undo:
+def _unknown_group(place: Place) -> Fault:
+    field, name = place
+    return Fault(code="unknown_group", field=field, message=f"there is no group '{name}'", value=name)
+
+
+def _nothing_to_do(spec: StrategySpec, made: Plan) -> Fault:
+    if not made.left_out and spec.undo:
         return Fault(code="nothing_to_do", field="undo", message="that strategy changed no site", value=spec.undo)
-    if not excluded:
+    if not made.left_out:
         return Fault(code="empty_selection", field="selection", message="the selection matches no site")
-    reasons = "; ".join(f"{e.site}: {e.message}" for e in excluded[:5])
-    message = f"none of the {len(excluded)} selected sites takes part: {reasons}"
+    reasons = "; ".join(f"{e.site}: {e.message}" for e in made.excluded[:5])
+    message = f"none of the {made.left_out} selected sites takes part: {reasons}"
     return Fault(code="nothing_to_do", field="selection", message=message, value=spec.name)
 
 
-def _fault(why: Why, field: str, value: str) -> Fault:
-    return Fault(code=why.code, field=field, message=why.message, value=value)
+def _barred(named: tuple[int, str, str, str]) -> Fault:
+    index, site, code, message = named
+    return Fault(code=code, field=f"selection.sites.{index}", message=message, value=site)

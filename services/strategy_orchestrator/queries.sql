@@ -247,10 +247,17 @@ where strategy_id = :strategy_id and stage = :stage and state = 'running'
 order by started_at nulls first, position limit :limit;
 
 -- name: running_steps
-select position, site, attempt from step
+select strategy_id, position, site, attempt from step
 where strategy_id = :strategy_id and state = 'running'
     and (cardinality(:sites::text[]) = 0 or site in (select unnest(:sites::text[])))
 order by position;
+
+-- name: still_running
+select st.strategy_id, st.position, st.attempt, st.site, s.name as strategy
+from step st join unnest(:strategy_ids::text[], :positions::int[], :attempts::int[]) as a (strategy_id, position, attempt)
+    on st.strategy_id = a.strategy_id and st.position = a.position and st.attempt = a.attempt
+join strategy s on s.id = st.strategy_id
+where st.state = 'running';
 
 -- name: steps_of_batches
 select s.strategy_id, s.position, s.attempt, s.batch
@@ -321,6 +328,11 @@ returning position, stage, site, state, attempt, why_code, why_message, target;
 select st.site, st.before, coalesce(st.target, s.version) as brought
 from strategy s join step st on st.strategy_id = s.id
 where s.id = :strategy_id and st.changed order by st.position;
+
+-- name: changed_in_stages
+-- The same sites by the stage they stood in, in the order in which they started.
+select g.name as stage, st.site from stage g join step st on st.strategy_id = g.strategy_id and st.stage = g.position
+where g.strategy_id = :strategy_id and st.changed order by st.position;
 
 -- name: reopen_steps
 update step set state = 'waiting', attempt = attempt + 1, parked = false, why_code = null, why_message = null

@@ -40,9 +40,6 @@ from shared.messages.strategy import (
 from shared.messages.words import OperationKind, StepState
 from shared.versions import spelt_as
 
-EXCLUDED_SHOWN = 1_000
-"""An event lists so many left-out sites; it stays below Kafka's limit for a record, and the count is exact."""
-
 MOST_ID = 175
 """Ids have at most 200 characters, and an operation's is that of its strategy with position and attempt."""
 
@@ -75,7 +72,14 @@ async def _undo(turn: Turn, envelope: Envelope[UndoStrategy]) -> Verdict:
     undone = await undoing.load(conductor, command.strategy)
     if undone is None or (faults := undoing.faults_of(undone, command.strategy, "strategy")):
         return Rejected(faults if undone else undoing.faults_of(None, command.strategy, "strategy"))
-    return await _plan(conductor, envelope, undoing.spec_of(command, undone, await store.groups(turn.conn)), undone)
+    spec = undoing.spec_of(command, undone, await store.groups(turn.conn))
+    verdict = await _plan(conductor, envelope, spec, undone)
+    return Rejected(tuple(map(_of_the_command, verdict.faults))) if isinstance(verdict, Rejected) else verdict
+
+
+def _of_the_command(fault: Fault) -> Fault:
+    """An undo says by itself what else stands in a spec."""
+    return fault.model_copy(update={"field": fault.field.removeprefix("spec.")})
 
 
 async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpec, undone: Undoing | None) -> Verdict:
@@ -93,8 +97,8 @@ async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpe
     sites = await _candidates(turn, spec, target)
     passed_by = await _passed_by(turn, spec, {site.name for site in sites})
     made = plan(spec, sites, await store.groups(turn.conn), target, passed_by)
-    hidden = {"nothing_to_do", "not_upgradable"} if faults else set()  # they follow from an unknown release
-    faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code not in hidden]
+    hidden = "nothing_to_do" if faults else ""  # it follows from an unknown release
+    faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code != hidden]
     if faults:
         return Rejected(tuple(faults))
     if undone is not None:
@@ -145,13 +149,14 @@ async def _target(turn: Turn, spec: StrategySpec, undone: Undoing | None) -> tup
         return replace(target, version=version), []
     known = ", ".join(sorted(version for version, known in releases.items() if not known.withdrawn)) or "none"
     message = f"release {spec.version} of {spec.app} {'is withdrawn' if release else 'is unknown'}; available: {known}"
+    target = replace(target, releases={})  # said once; not of each site as well
     return target, [_fault("unknown_release", "spec.version", message, spec.version)]
 
 
 async def _keep(
     turn: Turn, envelope: Envelope[Any], spec: StrategySpec, made: Plan, undone: OperationKind | None
 ) -> Verdict:
-    strategy_id, left_out = envelope.id, len(made.excluded)
+    strategy_id, left_out = envelope.id, made.left_out
     spec, unnamed = abridged(spec)
     why = Why(code="not_started", message="the strategy is ready and was not applied yet")
     new = NewStrategy(strategy_id, spec, operation_of(spec.type, spec.force, undone), why, envelope.actor, left_out)
@@ -163,7 +168,7 @@ async def _keep(
         spec=spec,
         names_left_out=unnamed,
         stages=tuple(made.stages),
-        excluded=tuple(made.excluded[:EXCLUDED_SHOWN]),
+        excluded=tuple(made.excluded),
         excluded_count=left_out,
         targets=made.summary,
         created_by=envelope.actor,
@@ -232,7 +237,7 @@ async def _apply(conductor: Conductor, score: Score, _turn: Turn, envelope: Enve
     score.now = domain.apply(score.now, envelope.actor, envelope.data.reason)
     await conductor.hold(score)
     if not score.now.counts.waiting:
-        message = f"every site of strategy {score.now.name} was removed; delete it"
+        message = f"nothing is left to do in strategy {score.now.name}: sites were removed, or releases withdrawn"
         raise Refused(_fault("nothing_to_do", "strategy", message, score.now.name))
 
 

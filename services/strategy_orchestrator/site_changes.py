@@ -6,17 +6,15 @@ from services.strategy_orchestrator import store
 from services.strategy_orchestrator.conductor import emit_fleet
 from services.strategy_orchestrator.fleet import resize
 from services.strategy_orchestrator.strategies.site import Candidate
+from services.strategy_orchestrator.telling import told_in_parts
 from shared.codec import Envelope
 from shared.inbox import Accepted, Rejected, Verdict
 from shared.ledger import Turn
-from shared.messages.base import Fault
-from shared.messages.strategy import BATCH, ChangeSites, SitesChanged
+from shared.messages.base import Fault, some_of
+from shared.messages.strategy import ChangeSites, SitesChanged
 
 MOST_LABELS = 64
 """As a site may have when it is registered."""
-
-FAULTS_SHOWN = 100
-"""A refusal names so many sites of a selection; a hundred thousand would fit into no record."""
 
 
 async def change_sites(turn: Turn, batch: Sequence[Envelope[ChangeSites]]) -> list[Verdict]:
@@ -31,10 +29,10 @@ async def _change(turn: Turn, envelope: Envelope[ChangeSites]) -> Verdict:
         return Rejected.because("empty_selection", message, "selection")
     sites = await store.candidates(turn.conn, "", change.selection)
     if faults := await _faults(turn, change, sites):
-        return Rejected(tuple(faults[:FAULTS_SHOWN]))
+        return Rejected(tuple(faults))
     changed = await store.change_sites(turn.conn, [site.name for site in sites], change)
     await resize(turn, [site.group for site in sites], [site.group for site in changed])
-    events = [SitesChanged.model_construct(sites=tuple(changed[i : i + BATCH])) for i in range(0, len(changed), BATCH)]
+    events = [SitesChanged.model_construct(sites=sites) for sites in told_in_parts(changed)]
     await emit_fleet(turn, [(event, envelope.root) for event in events])
     return Accepted({"sites": len(changed)})
 
@@ -47,10 +45,11 @@ async def _faults(turn: Turn, change: ChangeSites, sites: Sequence[Candidate]) -
     faults = [_unknown("group", field, name) for field, name in named if name not in groups]
     there = {site.name for site in sites}
     gone = [(i, name) for i, name in enumerate(change.selection.sites) if name not in there]
-    faults += [_unknown("site", f"selection.sites.{i}", name) for i, name in gone]
+    faults += some_of(gone, lambda place: _unknown("site", f"selection.sites.{place[0]}", place[1]))
     if not faults and not sites:
         faults.append(Fault(code="empty_selection", field="selection", message="the selection matches no site"))
-    return faults + [fault for site in sites for fault in _site_faults(change, site)]
+    held = [site for site in sites if site.held_by and _regroups(change, site)]
+    return faults + some_of(held, _held) + some_of([site for site in sites if _overloads(change, site)], _overloaded)
 
 
 def _unknown(kind: str, field: str, name: str | None) -> Fault:
@@ -58,15 +57,19 @@ def _unknown(kind: str, field: str, name: str | None) -> Fault:
     return Fault(code=f"unknown_{kind}", field=field, message=message, value=name)
 
 
-def _site_faults(change: ChangeSites, site: Candidate) -> list[Fault]:
-    faults = []
-    regrouped = change.ungroup or (change.group is not None and change.group != site.group)
-    if regrouped and site.held_by and site.group != (None if change.ungroup else change.group):
-        message = (
-            f"strategy {site.held_by} holds site '{site.name}', which keeps its group until the strategy has ended"
-        )
-        faults.append(Fault(code="site_held", field="group", message=message, value=site.name))
-    if len((site.labels.keys() - set(change.unlabel)) | change.labels.keys()) > MOST_LABELS:
-        message = f"site '{site.name}' would have more than {MOST_LABELS} labels"
-        faults.append(Fault(code="too_many_labels", field="labels", message=message, value=site.name))
-    return faults
+def _regroups(change: ChangeSites, site: Candidate) -> bool:
+    return site.group is not None if change.ungroup else change.group not in (None, site.group)
+
+
+def _held(site: Candidate) -> Fault:
+    message = f"strategy {site.held_by} holds site '{site.name}', which keeps its group until the strategy has ended"
+    return Fault(code="site_held", field="group", message=message, value=site.name)
+
+
+def _overloads(change: ChangeSites, site: Candidate) -> bool:
+    return len((site.labels.keys() - set(change.unlabel)) | change.labels.keys()) > MOST_LABELS
+
+
+def _overloaded(site: Candidate) -> Fault:
+    message = f"site '{site.name}' would have more than {MOST_LABELS} labels"
+    return Fault(code="too_many_labels", field="labels", message=message, value=site.name)

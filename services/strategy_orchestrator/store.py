@@ -173,18 +173,8 @@ async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> 
 
     An end that is older than what is noted changes nothing, and has no number.
     """
-    sites, apps, versions, statuses, operation_ids, counts, histories = columns(rows, 7)
-    found = await SQL.fetch(
-        conn,
-        "put_deployments",
-        sites=sites,
-        apps=apps,
-        versions=versions,
-        statuses=statuses,
-        operation_ids=operation_ids,
-        counts=counts,
-        histories=histories,
-    )
+    names = ("sites", "apps", "versions", "statuses", "operation_ids", "counts", "histories")
+    found = await SQL.fetch(conn, "put_deployments", **dict(zip(names, columns(rows, 7), strict=True)))
     return {(row["site"], row["app"]): row["sequence"] for row in found}
 
 
@@ -406,8 +396,15 @@ async def oldest_running(conn: Connection, strategy_id: str, stage: int, limit: 
 
 
 async def running_steps(conn: Connection, strategy_id: str, sites: Sequence[str]) -> list[Row]:
-    """The running steps of these sites, or all of the strategy when no site is given: position, site, attempt."""
+    """The running steps of these sites, or all of the strategy when no site is given."""
     return await SQL.fetch(conn, "running_steps", strategy_id=strategy_id, sites=list(sites))
+
+
+async def still_running(conn: Connection, steps: Sequence[tuple[str, int, int]]) -> list[Row]:
+    """Those of the steps (strategy id, position, attempt) that run, with their site and the strategy's name."""
+    strategy_ids, positions, attempts = columns(steps, 3)
+    values = {"strategy_ids": strategy_ids, "positions": positions, "attempts": attempts}
+    return await SQL.fetch(conn, "still_running", **values)
 
 
 async def steps_of_batches(conn: Connection, batches: Sequence[tuple[str, str]]) -> list[Row]:
@@ -475,6 +472,14 @@ async def changed_by(conn: Connection, strategy_id: str) -> dict[str, Changed]:
     """The sites that a strategy left other than it found them."""
     rows = await SQL.fetch(conn, "changed_by", strategy_id=strategy_id)
     return {row["site"]: Changed(row["before"], row["brought"]) for row in rows}
+
+
+async def changed_in_stages(conn: Connection, strategy_id: str) -> dict[str, list[str]]:
+    """The same sites, by the name of the stage in which each stood."""
+    stages: dict[str, list[str]] = {}
+    for row in await SQL.fetch(conn, "changed_in_stages", strategy_id=strategy_id):
+        stages.setdefault(row["stage"], []).append(row["site"])
+    return stages
 
 
 async def reopen_steps(conn: Connection, strategy_id: str) -> list[Row]:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from shared.messages.strategy import BATCH, StepChange, StrategySpec
+from shared.messages.strategy import BATCH, Site, StepChange, StrategySpec
 
 NAMES_KEPT = 1_000
 """Names of sites that a kept and told spec holds. All of them are in the plan's steps; the command named them."""
+
+SITES_BYTES = 900_000
+"""Of the sites in one message: labels and params of 500 sites may be more than a topic takes."""
 
 WORDS = 200_000
 """Characters of reasons in one message about steps: at four bytes a character below what a topic takes."""
@@ -13,19 +16,44 @@ WORDS = 200_000
 
 def abridged(spec: StrategySpec) -> tuple[StrategySpec, int]:
     """The spec with the first NAMES_KEPT names of sites, those of the selection first, and how many are left out."""
-    room = NAMES_KEPT
-    selected = spec.selection.sites[:room]
-    room -= len(selected)
+    if (left_out := names_in(spec) - NAMES_KEPT) <= 0:
+        return spec, 0
+    selected, room = _first(spec.selection.sites, NAMES_KEPT)
+    excluded, room = _first(spec.selection.exclude.sites, room)
     stages = []
     for stage in spec.stages:
-        stages.append(stage.model_copy(update={"sites": stage.sites[:room]}))
-        room -= len(stages[-1].sites)
-    named = len(spec.selection.sites) + sum(len(stage.sites) for stage in spec.stages)
-    left_out = named - (NAMES_KEPT - room)
-    if not left_out:
-        return spec, 0
-    selection = spec.selection.model_copy(update={"sites": selected})
+        names, room = _first(stage.sites, room)
+        stages.append(stage.model_copy(update={"sites": names}))
+    exclude = spec.selection.exclude.model_copy(update={"sites": excluded})
+    selection = spec.selection.model_copy(update={"sites": selected, "exclude": exclude})
     return spec.model_copy(update={"selection": selection, "stages": tuple(stages)}), left_out
+
+
+def names_in(spec: StrategySpec) -> int:
+    """How many names of sites a spec holds."""
+    chosen = spec.selection
+    return len(chosen.sites) + len(chosen.exclude.sites) + sum(len(stage.sites) for stage in spec.stages)
+
+
+def _first(names: tuple[str, ...], room: int) -> tuple[tuple[str, ...], int]:
+    """As many names as there is room for, and the room that is left."""
+    kept = names[:room]
+    return kept, room - len(kept)
+
+
+def told_in_parts(sites: Sequence[Site]) -> Iterator[tuple[Site, ...]]:
+    """In order, as many together as one message takes. What is too large alone no message can tell."""
+    part: list[Site] = []
+    size = 0
+    for site in sites:
+        own = len(site.model_dump_json().encode())
+        if part and (len(part) == BATCH or size + own > SITES_BYTES):
+            yield tuple(part)
+            part, size = [], 0
+        part.append(site)
+        size += own
+    if part:
+        yield tuple(part)
 
 
 def in_batches(steps: Sequence[StepChange]) -> Iterator[tuple[StepChange, ...]]:

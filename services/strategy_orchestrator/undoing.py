@@ -1,11 +1,12 @@
 """What undoing a strategy stands on: what it did, whether it may be undone now, and its stages for the way back."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.conductor import Conductor, Score, asked_for
 from services.strategy_orchestrator.strategies import Undone
+from services.strategy_orchestrator.telling import NAMES_KEPT, names_in
 from shared.messages.base import Fault
 from shared.messages.strategy import Selection, StageSpec, StrategySpec, UndoStrategy
 from shared.messages.words import StrategyState, StrategyType
@@ -19,6 +20,8 @@ class Undoing(NamedTuple):
 
     score: Score
     undone: Undone
+    stages: tuple[StageSpec, ...]
+    """Its stages: as its spec has them, or with the sites they had where the spec was kept without some names."""
 
 
 async def load(conductor: Conductor, reference: str) -> Undoing | None:
@@ -27,8 +30,22 @@ async def load(conductor: Conductor, reference: str) -> Undoing | None:
     scores = await conductor.load([strategy_id]) if strategy_id else []
     if not scores:
         return None
-    changed = await store.changed_by(conductor.turn.conn, scores[0].now.id)
-    return Undoing(scores[0], Undone(scores[0].now.name, asked_for(scores[0].row), changed))
+    (score,) = scores
+    changed = await store.changed_by(conductor.turn.conn, score.now.id)
+    spec = StrategySpec.model_validate(score.row["spec"])
+    stages = spec.stages
+    if names_in(spec) >= NAMES_KEPT:
+        stages = stages_had(stages, await store.changed_in_stages(conductor.turn.conn, score.now.id))
+    return Undoing(score, Undone(score.now.name, asked_for(score.row), changed), stages)
+
+
+def stages_had(stages: Sequence[StageSpec], sites: Mapping[str, Sequence[str]]) -> tuple[StageSpec, ...]:
+    """Stages that name the sites they had: one of which the kept spec names none any more would be open to all."""
+    return tuple(
+        stage.model_copy(update={"sites": tuple(sites[stage.name]), "groups": (), "labels": {}, "take": None})
+        for stage in stages
+        if stage.name in sites
+    )
 
 
 def faults_of(undoing: Undoing | None, reference: str, field: str, app: str | None = None) -> tuple[Fault, ...]:
@@ -71,7 +88,7 @@ def spec_of(command: UndoStrategy, undoing: Undoing, groups: Container[str]) -> 
             "name": command.name or f"undo-{spec.name}"[:100].rstrip("._-"),
             "description": description[:1_000],
             "selection": command.selection or Selection(),
-            "stages": command.stages or stages_back(spec.stages, undone.changed, groups),
+            "stages": command.stages or stages_back(undoing.stages, undone.changed, groups),
         }
     )
 

@@ -1,20 +1,40 @@
 """Handlers that see how live strategies go on: what stands still, what the monitor warns of, what is cancelled."""
 
+import re
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from services.strategy_orchestrator import domain, store
-from services.strategy_orchestrator.conductor import SILENT, STILL, STILL_AFTER, Conductor, Score, operation_id
+from services.strategy_orchestrator.conductor import (
+    SILENT,
+    STILL,
+    STILL_AFTER,
+    Conductor,
+    Score,
+    operation_id,
+    step_of,
+)
 from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.reasons import oldest
+from services.strategy_orchestrator.store import Row
 from shared.codec import Envelope
 from shared.ledger import Timer, Turn
-from shared.messages.base import Fault
-from shared.messages.deployer import CancelOperation
+from shared.messages.base import ErrorCode, Fault
+from shared.messages.deployer import CancelOperation, CommandRejected
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import CancelRunning, Why
 
 FAILING = "failure_rate_high"
+
+CANCEL = "cancel"
+"""The timer that asks again for a running step to be cancelled; its key is the operation's id."""
+
+OVERTAKEN = frozenset({"unknown_operation", ErrorCode.COMMAND_ID_REUSED})
+"""Refusals of a cancellation that may have come too early; a second one with another reason has the id of the first."""
+
+LONGEST_WAIT = 30
+_CANCEL = re.compile(r"(.+)/cancel(?:\.([0-9]{1,6}))?")
 
 OLDEST_NAMED = 3
 """A reason names so many of the sites that run longest."""
@@ -89,8 +109,32 @@ async def cancel_running(_: Conductor, score: Score, turn: Turn, envelope: Envel
     if not rows:
         message = f"no such site runs in strategy {score.now.name}" if command.sites else "no site runs in it now"
         raise Refused(Fault(code="nothing_runs", field="sites" if command.sites else "strategy", message=message))
-    reason = f"cancelled with strategy {score.now.name}" + (f": {command.reason}" if command.reason else "")
     for row in rows:
-        operation = operation_id(score.now.id, row["position"], row["attempt"])
-        order = CancelOperation(site=row["site"], operation_id=operation, reason=reason[:1_000])
-        turn.emit(order, message_id=f"{operation}/cancel", cause=envelope)
+        _cancel(turn, row, score.now.name, because=command.reason, cause=envelope)
+
+
+def _cancel(
+    turn: Turn, row: Row, strategy: str, *, because: str = "", cause: Envelope[Any] | None = None, nth: int = 0
+) -> None:
+    operation = operation_id(row["strategy_id"], row["position"], row["attempt"])
+    reason = f"cancelled with strategy {strategy}" + (f": {because}" if because else "")
+    order = CancelOperation(site=row["site"], operation_id=operation, reason=reason[:1_000])
+    turn.emit(order, message_id=f"{operation}/cancel" + (f".{nth}" if nth else ""), cause=cause)
+
+
+async def cancels_refused(turn: Turn, answers: Sequence[CommandRejected]) -> None:
+    """A cancellation travels under the key of its site and may overtake the request of its operation: it is sent again
+    until that is known, or has ended. Under an id of its own, for the deployer answers each id once."""
+    for answer in answers:
+        match = _CANCEL.fullmatch(answer.command_id)
+        if match and answer.code in OVERTAKEN:
+            nth = int(match[2] or 0) + 1
+            turn.set_timer(CANCEL, match[1], turn.now + timedelta(seconds=min(nth, LONGEST_WAIT)), nth=nth)
+
+
+async def cancel_again(turn: Turn, timers: Sequence[Timer]) -> None:
+    """Ask once more for what runs still."""
+    steps = {step: timer.payload["nth"] for timer in timers if (step := step_of(timer.key))}
+    for row in await store.still_running(turn.conn, list(steps)):
+        nth = steps[row["strategy_id"], row["position"], row["attempt"]]
+        _cancel(turn, row, row["strategy"], nth=nth)

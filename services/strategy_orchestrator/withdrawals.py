@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from services.strategy_orchestrator import domain, store
-from services.strategy_orchestrator.conductor import Conductor, Score
+from services.strategy_orchestrator.conductor import Conductor, Score, withdrawn
 from services.strategy_orchestrator.store import Row
 from shared.codec import Envelope
 from shared.ledger import Turn
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
-from shared.messages.strategy import Why
 
 
 async def releases_available(turn: Turn, batch: Sequence[Envelope[ReleaseAvailable]]) -> None:
@@ -31,21 +30,16 @@ async def releases_withdrawn(turn: Turn, batch: Sequence[Envelope[ReleaseWithdra
 async def _withdraw(conductor: Conductor, score: Score, versions: Sequence[str]) -> None:
     """All of a strategy to that release ends; of one that leads sites to several, those steps are aborted."""
     if score.row["version"] in versions:
-        score.now = domain.stop(score.now, _why(score.row["version"]))
+        score.now = domain.stop(score.now, withdrawn(score.row["version"]))
     elif score.row["version"] is None:
         for version in versions:
-            rows = await store.abort_steps_towards(conductor.turn.conn, score.now.id, version, _why(version))
+            rows = await store.abort_steps_towards(conductor.turn.conn, score.now.id, version, withdrawn(version))
             await _abort(conductor, score, rows)
 
 
 async def _abort(conductor: Conductor, score: Score, rows: Sequence[Row]) -> None:
-    score.note(rows)
-    for stage, count in Counter(row["stage"] for row in rows).items():
-        parked = sum(row["was_parked"] for row in rows if row["stage"] == stage)
-        score.recount(stage, waiting=-count, aborted=count, parked=-parked)
+    score.aborted(rows)
+    for stage, count in Counter(row["stage"] for row in rows if row["was_parked"]).items():
+        score.recount(stage, parked=-count)
     if score.groups:
         await conductor.places.drop(rows)
-
-
-def _why(version: str) -> Why:
-    return Why(code="release_withdrawn", message=f"release {version} was withdrawn")

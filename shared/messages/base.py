@@ -5,13 +5,16 @@ A message class is declared once, in the module of its owner, and everything els
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, ClassVar
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.messages.words import IN_WORDS, Identifier
+
+T = TypeVar("T")
 
 REGISTRY: dict[str, type["Message"]] = {}
 """Every message class by its CloudEvents type. Filled when the owner's module is imported."""
@@ -92,21 +95,32 @@ _LONGEST = {"code": 100, "field": 500, "message": 1_000, "value": 200}
 
 def listed(faults: Sequence[Fault]) -> tuple[Fault, ...]:
     """As an answer lists them: the first MOST_FAULTS, none of them long, and how many more there are as a last one."""
-    total = count_of(faults)
-    known = faults if total == len(faults) else faults[:-1]
-    shown = tuple(map(_shortened, known[:MOST_FAULTS]))
-    if (more := total - len(shown)) <= 0:
-        return shown
-    message = f"and {more} more"
-    return (*shown, Fault(code=ErrorCode.MORE_FAULTS, field="", message=message, value=more))
+    known = (fault for fault in faults if not _stands_for_more(fault))
+    shown = tuple(map(_shortened, islice(known, MOST_FAULTS)))
+    more = count_of(faults) - len(shown)
+    return (*shown, _more(more)) if more > 0 else shown
+
+
+def some_of(places: Sequence[T], fault: Callable[[T], Fault]) -> list[Fault]:
+    """A fault for each place, but no more of them than an answer lists; the others are counted in a last one.
+
+    A hundred thousand sites that do not exist need no object each.
+    """
+    found = [fault(place) for place in places[:MOST_FAULTS]]
+    return [*found, _more(len(places) - MOST_FAULTS)] if len(places) > MOST_FAULTS else found
 
 
 def count_of(faults: Sequence[Fault]) -> int:
-    """How many faults these are, also when `listed` left some out."""
-    last = faults[-1] if faults else None
-    if last is None or last.code != ErrorCode.MORE_FAULTS or not isinstance(last.value, int):
-        return len(faults)
-    return len(faults) - 1 + last.value
+    """How many faults these are, also when `listed` or `some_of` left some out."""
+    return sum(int(fault.value) if _stands_for_more(fault) else 1 for fault in faults)
+
+
+def _stands_for_more(fault: Fault) -> bool:
+    return fault.code == ErrorCode.MORE_FAULTS and isinstance(fault.value, int)
+
+
+def _more(count: int) -> Fault:
+    return Fault(code=ErrorCode.MORE_FAULTS, field="", message=f"and {count} more", value=count)
 
 
 def _shortened(fault: Fault) -> Fault:

@@ -42,7 +42,7 @@ BOUNDED_BY = {
     "strategy.undo_strategy": BOUNDARY,
     "strategy.register_sites": BOUNDARY,
     "strategy.change_sites": BOUNDARY,
-    "strategy.sites_changed": "what RegisterSites brought; " + BOUNDARY,
+    "strategy.sites_changed": "telling.told_in_parts; of one site: " + BOUNDARY,
     "strategy.sites_removed": "at most 500 names, as RemoveSites brought them",
     "strategy.sites_held": "conductor.hold: at most 500 names",
     "strategy.strategy_planned": "telling.abridged: 1,000 names; 1,000 left out; " + BOUNDARY,

@@ -111,8 +111,8 @@ def unmanaged(site: Candidate) -> Why | None:
 
 
 def already_there(site: Candidate, app: str, version: str | None) -> Why | None:
-    """A site that runs the release soundly, and on which nothing runs that may change that."""
-    if version is None or site.version != version or site.broken or site.operation_id:
+    """A site that runs the release soundly, and on which nobody is about to change that."""
+    if version is None or site.version != version or site.broken or site.operation_id or site.held_by:
         return None
     return Why(code=ALREADY_THERE, message=f"site {site.name} runs {app} {version} already")
 

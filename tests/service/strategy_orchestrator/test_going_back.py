@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from services.strategy_orchestrator import telling, undoing
 from services.strategy_orchestrator.app import wire
 from shared.messages.base import Command, CommandAccepted, CommandRejected
 from shared.messages.deployer import OperationSucceeded, RequestOperation
@@ -124,6 +125,23 @@ async def test_what_was_half_done_is_undone_and_the_others_are_not_touched(world
         again = await planned(world, UndoStrategy(strategy=back, name="forward-again"))
         await done(world, again)
         assert {s for s, v in (await versions(service)).items() if v == "1.2"} == {"s-000", "s-001"}
+
+
+async def test_undo_of_a_strategy_that_named_more_sites_than_are_kept_has_its_stages_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (telling, undoing):
+        monkeypatch.setattr(module, "NAMES_KEPT", 3)
+    async with system(world, 5, ["1.0", "1.1"]):
+        stages = [
+            {"name": "canary", "sites": ["s-000", "s-001"]},
+            {"name": "wave", "sites": ["s-002", "s-003"]},
+            {"name": "rest"},
+        ]
+        up = await rolled_out(world, "update", "1.1", stages=stages)
+        back = await planned(world, UndoStrategy(strategy=up))
+        plan = await world.until(StrategyPlanned, lambda e: e.strategy_id == back)
+        assert [(s.name, s.sites) for s in plan.stages] == [("canary", 2), ("wave", 2), ("rest", 1)]
 
 
 async def test_a_mixed_rollback_leads_each_site_to_what_it_had_before(world: World) -> None:

@@ -17,9 +17,11 @@ from shared.messages.strategy import (
     RegisterSites,
     RemoveSites,
     RetryFailed,
+    Selection,
     Site,
     StepsChanged,
     StrategyPlanned,
+    StrategyStateChanged,
     UndoStrategy,
 )
 from shared.messages.words import OperationKind, StepState, StrategyState
@@ -179,6 +181,35 @@ async def test_of_a_rollback_to_several_releases_only_what_goes_to_the_withdrawn
         assert devices.releases["s-003"] == ("1.1",)
 
 
+async def test_a_release_that_was_withdrawn_blocks_the_retry_of_no_site_that_goes_elsewhere(world: World) -> None:
+    await publish(world, "1.1")
+    async with orchestrated(world, 2) as (service, devices):
+        await learned(service, 2)
+        for name, version, site in (("a", "1.0", "s-000"), ("b", "1.1", "s-001")):
+            first = await create(world, name=name, version=version, selection={"sites": [site]})
+            await accepted(world, ApplyStrategy(strategy=first))
+            await state(world, first, StrategyState.COMPLETE)
+        await publish(world, "2.0")
+        await learned(service, 3)
+        up = await create(world, name="up", type="update", version="2.0")
+        await accepted(world, ApplyStrategy(strategy=up))
+        await state(world, up, StrategyState.COMPLETE)
+        devices.outcome = lambda _: "fail"
+        back = await create(world, name="back", type="rollback", version=None, mixed=True, on_failure=TOLERANT)
+        await accepted(world, ApplyStrategy(strategy=back))
+        await state(world, back, StrategyState.FAILED)
+        await world.send(WITHDRAWN)
+        async with asyncio.timeout(20):
+            while not await service.pool.fetchval("select bool_or(withdrawn) from release"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        devices.outcome = lambda _: "succeed"
+        await accepted(world, RetryFailed(strategy=back))
+        await world.until(
+            StrategyStateChanged, lambda e: e.strategy_id == back and e.counts == Counts(complete=1, aborted=1)
+        )
+        assert devices.releases == {"s-000": ("1.0", "2.0"), "s-001": ("1.1",)}
+
+
 async def test_undo_takes_the_sites_of_a_paused_strategy_over_and_waits_for_none_that_runs(world: World) -> None:
     async with orchestrated(world, 4, lambda _: "hold") as (service, devices):
         await publish(world, "1.1")
@@ -218,3 +249,6 @@ async def test_undo_of_what_is_not_there_or_concerns_another_app_is_refused(worl
         assert await codes(world, CreateStrategy(spec=spec(**facts, undo="first", app="till"))) == ["invalid_field"]
         await accepted(world, AbortStrategy(strategy=strategy_id))
         assert await codes(world, UndoStrategy(strategy="first")) == ["nothing_to_do"]
+        refused = await world.ask(UndoStrategy(strategy="first", name="first", selection=Selection(sites=("nowhere",))))
+        assert isinstance(refused, CommandRejected)
+        assert {fault.field for fault in refused.faults} == {"name", "selection.sites.0"}

@@ -139,3 +139,13 @@ async def test_names_and_ids_of_strategies_are_never_taken_for_each_other(world:
         again = await accepted(world, CreateStrategy(spec=spec(name="nightly")))
         applied = await accepted(world, ApplyStrategy(strategy="nightly"))
         assert applied.result["strategy_id"] == again.result["strategy_id"] != "nightly"
+
+
+async def test_what_500_sites_say_is_told_in_as_many_parts_as_it_needs(world: World) -> None:
+    labels = {f"{n:02}".ljust(200, "x"): "y" * 200 for n in range(20)}
+    sites = tuple(Site(name=f"s-{n}", driver="simulated", labels=labels) for n in range(500))
+    async with world.run(NAME, wire):
+        await accepted(world, RegisterSites(sites=sites))
+        await world.until(SitesChanged, lambda e: e.sites[-1].name == "s-499")
+        assert [site for event in world.events(SitesChanged) for site in event.sites] == list(sites)
+        await accepted(world, change(selection={"all": True}, managed=False))

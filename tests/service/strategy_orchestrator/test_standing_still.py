@@ -12,6 +12,7 @@ from services.strategy_orchestrator import conductor, watching
 from services.strategy_orchestrator.app import wire
 from shared.messages.base import CommandRejected
 from shared.messages.deployer import CancelOperation
+from shared.messages.deployer import CommandRejected as DeployerRejected
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import (
     AbortStrategy,
@@ -26,6 +27,7 @@ from shared.messages.strategy import (
 from shared.messages.words import StrategyState
 from shared.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import Devices, learned, publish, register, spec
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -88,6 +90,36 @@ async def test_an_abort_says_for_whom_it_waits_and_running_sites_can_be_cancelle
         refused = await world.ask(CancelRunning(strategy=strategy_id))
         assert isinstance(refused, CommandRejected)
         assert refused.code == "nothing_runs"
+
+
+async def test_a_cancellation_that_overtook_its_operation_is_sent_again(world: World) -> None:
+    async with hung(world, {"s-000"}, max_parallel=1) as (strategy_id, devices, service):
+        await world.ask(CancelRunning(strategy=strategy_id))
+        operation = f"{strategy_id}.0.1"
+        for nth in ("", ".1"):
+            order = await world.until(CancelOperation, lambda _, nth=nth: f"{operation}/cancel{nth}" in sent(world))
+            about = {"command_id": f"{operation}/cancel{nth}", "command_type": order.TYPE, "about": order.site}
+            await world.send(DeployerRejected(**about, code="unknown_operation", faults=()))
+        await world.until(CancelOperation, lambda _: f"{operation}/cancel.2" in sent(world))
+        assert {order.operation_id for order in world.events(CancelOperation)} == {operation}
+        await devices.release("fail")
+        about["command_id"] = f"{operation}/cancel.2"
+        await world.until(StrategyStateChanged, lambda e: e.state is StrategyState.FAILED)
+        await world.send(DeployerRejected(**about, code="unknown_operation", faults=()))
+        async with patience(20):  # a timer is set, and looks, and finds that nothing runs
+            for there in (True, False):
+                while await cancels_again(service) is not there:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        assert len(sent(world)) == 3
+
+
+async def cancels_again(service: Service) -> bool:
+    return bool(await service.pool.fetchval("select exists (select from timer where kind = 'cancel')"))
+
+
+def sent(world: World) -> set[str]:
+    """The ids of cancellations."""
+    return {envelope.id for envelope in world.seen if isinstance(envelope.data, CancelOperation)}
 
 
 async def test_a_warning_of_the_monitor_is_part_of_the_stage_until_it_no_longer_holds(world: World) -> None:

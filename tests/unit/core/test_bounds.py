@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.gateway.api.problems import Problem
-from services.strategy_orchestrator.telling import NAMES_KEPT, abridged, in_batches
+from services.strategy_orchestrator.telling import NAMES_KEPT, abridged, in_batches, names_in, told_in_parts
 from shared.codec import Envelope, encode
-from shared.messages.base import MOST_FAULTS, Fault, count_of, listed
+from shared.messages.base import MOST_FAULTS, Fault, count_of, listed, some_of
 from shared.messages.strategy import (
     BATCH,
     CommandRejected,
     Selection,
+    Site,
+    SitesChanged,
     StageSpec,
     StepChange,
     StepsChanged,
@@ -47,6 +49,18 @@ def test_faults_that_were_listed_once_are_listed_as_they_are(count: int) -> None
     assert count_of(once) == count
 
 
+@given(some.lists(some.integers(0, 350), max_size=4))
+def test_faults_of_several_kinds_are_counted_together_however_many_of_each_were_made(counts: list[int]) -> None:
+    made = [
+        fault for count in counts for fault in some_of(range(count), lambda n: Fault(code=f"{n}", field="", message=""))
+    ]
+    assert count_of(made) == count_of(listed(made)) == sum(counts)
+    assert len(made) <= len(counts) * (MOST_FAULTS + 1)
+    assert [f.code for f in listed(made)[:MOST_FAULTS]] == [f.code for f in made if f.code != "more_faults"][
+        :MOST_FAULTS
+    ]
+
+
 def test_a_problem_tells_the_first_in_a_line_and_how_many_more() -> None:
     found = [Fault(code="unknown_site", field=f"sites.{n}", message="there is none") for n in range(20_000)]
     problem = Problem.of(found)
@@ -55,13 +69,19 @@ def test_a_problem_tells_the_first_in_a_line_and_how_many_more() -> None:
 
 
 @pytest.mark.parametrize(("selected", "staged"), [(0, 0), (999, 0), (1_000, 1), (100_000, 3), (10, 5_000)])
-def test_a_kept_spec_names_so_many_sites_and_says_how_many_it_leaves_out(selected: int, staged: int) -> None:
+@pytest.mark.parametrize("excluded", [0, 2, 20_000])
+def test_a_kept_spec_names_so_many_sites_and_says_how_many_it_leaves_out(
+    selected: int, staged: int, excluded: int
+) -> None:
     stages = (StageSpec(name="a", sites=tuple(f"s-{n}" for n in range(staged))), StageSpec(name="b", sites=("last",)))
-    selection = Selection(sites=tuple(f"s-{n}" for n in range(selected)))
+    selection = Selection(
+        sites=tuple(f"s-{n}" for n in range(selected)), exclude={"sites": [f"x-{n}" for n in range(excluded)]}
+    )
     spec = StrategySpec(name="x", type="apply", app="a", version="1", selection=selection, stages=stages)
     kept, left_out = abridged(spec)
-    names = len(kept.selection.sites) + sum(len(stage.sites) for stage in kept.stages)
-    assert (names, names + left_out) == (min(NAMES_KEPT, selected + staged + 1), selected + staged + 1)
+    names = names_in(kept)
+    given_names = selected + excluded + staged + 1
+    assert (names, names + left_out) == (min(NAMES_KEPT, given_names), given_names)
     assert kept.selection.sites == selection.sites[:NAMES_KEPT]
 
 
@@ -80,3 +100,14 @@ def test_steps_with_the_longest_reasons_travel_in_messages_that_fit() -> None:
         BATCH,
         100,
     ]
+
+
+def test_sites_with_as_many_labels_as_they_may_have_travel_in_messages_that_fit() -> None:
+    labels = {f"{n}".ljust(200, "x"): "y" * 200 for n in range(64)}
+    sites = [Site(name=f"s-{n}", labels=labels if n % 3 else {}) for n in range(700)]
+    parts = list(told_in_parts(sites))
+    assert [site for part in parts for site in part] == sites
+    for part in parts:
+        event = SitesChanged(sites=part)
+        assert batch_bytes(*encode(Envelope(data=event, id="x", source="/", time=NOW))) < LIVE[event.TOPIC].max_bytes
+    assert [len(part) for part in told_in_parts(sites[:1] * 1_100)] == [BATCH, BATCH, 100]

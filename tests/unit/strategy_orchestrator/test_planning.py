@@ -3,8 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.strategy_orchestrator.planning import Group, plan
+from services.strategy_orchestrator.planning import EXCLUDED_SHOWN, MOST_REASON, Group, plan
 from services.strategy_orchestrator.strategies import TYPES, Candidate, Release, Target, operation_of
+from shared.messages.base import MOST_FAULTS, count_of
 from shared.messages.strategy import StrategySpec
 from shared.messages.words import OperationKind, StrategyType
 
@@ -39,6 +40,29 @@ def test_a_stage_has_its_own_limit_or_the_strategys_and_those_of_groups_hold_bes
         {"name": "l", "groups": ["lone"]},
     ]
     assert shape(plan(spec(stages=stages), fleet, groups, TARGET)) == [("n", 4, 4), ("s", 1, 1), ("l", 1, 1)]
+
+
+def test_a_per_cent_of_a_great_stage_is_no_more_than_may_ever_change_at_once() -> None:
+    assert shape(plan(spec(max_parallel="60%"), sites(9_000), {}, TARGET)) == [("all", 9_000, 5_000)]
+
+
+def test_faults_beyond_what_an_answer_lists_are_counted_and_not_made() -> None:
+    names = [f"n-{n}" for n in range(3_000)]
+    unmanaged = [Candidate(name, managed=False) for name in names[:1_000]]
+    stages = [{"name": "a", "groups": [f"g-{n}" for n in range(500)]}]
+    made = plan(spec(selection={"sites": names}, stages=stages), unmanaged, {}, TARGET)
+    assert count_of(made.faults) == 3_500
+    assert len(made.faults) == 3 * (MOST_FAULTS + 1)
+    strangers = [{"name": "a", "sites": names}, {"name": "b"}]
+    assert count_of(plan(spec(stages=strangers), sites(2), {}, TARGET).faults) == 3_001  # b takes both; a is empty
+
+
+def test_of_sites_left_out_the_first_are_named_with_a_reason_that_is_not_long() -> None:
+    ranges = tuple(f">={n}.0,<{n}.5" for n in range(10, 99))
+    target = Target("shop", "2.0", releases={"2.0": Release(upgrades_from=ranges)})
+    made = plan(spec(type="update"), [*sites(1_500, version="1.0"), Candidate("b", version="10.1")], {}, target)
+    assert (made.left_out, len(made.excluded), made.sites) == (1_500, EXCLUDED_SHOWN, [["b"]])
+    assert max(len(one.message) for one in made.excluded) == MOST_REASON
 
 
 def test_serial_means_one_at_a_time_everywhere() -> None:

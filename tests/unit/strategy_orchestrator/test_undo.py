@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from services.strategy_orchestrator.planning import Group, Plan, plan
 from services.strategy_orchestrator.strategies import Candidate, Changed, Release, Target, Undone, operation_of
-from services.strategy_orchestrator.undoing import stages_back
+from services.strategy_orchestrator.undoing import stages_back, stages_had
 from shared.messages.strategy import StageSpec, StrategySpec
 from shared.messages.words import OperationKind, StrategyType
 
@@ -100,6 +100,22 @@ def test_the_stages_keep_their_order_and_names_without_sites_that_were_not_chang
     ]
     assert [s.name for s in stages_back(stages, {"a"}, {})] == ["canary", "rest"], "the group is gone"
     assert [s.name for s in stages_back((StageSpec(name="rest", take=5),), {"a"}, {})] == ["rest", "rest-1"]
+
+
+def test_stages_whose_names_were_not_kept_take_the_sites_they_had_and_are_not_open_to_all() -> None:
+    kept = (
+        StageSpec(name="canary", sites=("a",)),
+        StageSpec(name="wave", sites=(), soak_seconds=60),
+        StageSpec(name="none", sites=()),
+        StageSpec(name="rest"),
+    )
+    had = stages_had(kept, {"canary": ["a", "b"], "wave": ["c"], "rest": ["d"]})
+    assert [(s.name, s.sites, s.soak_seconds) for s in stages_back(had, {"a", "b", "c", "d"}, GROUPS)] == [
+        ("canary", ("a", "b"), 0),
+        ("wave", ("c",), 60),
+        ("rest", ("d",), 0),
+        ("rest-1", (), 0),
+    ]
 
 
 takes = st.none() | st.integers(1, 12) | st.sampled_from(["1%", "25%", "50%", "100%"])
