@@ -253,6 +253,6 @@ def _known_like(type_name: str) -> str:
 
 
 def _body_faults(error: ValidationError) -> tuple[Fault, ...]:
-    if error.errors()[0]["type"] in {"json_invalid", "model_type"}:
+    if error.error_count() == 1 and error.errors()[0]["type"] in {"json_invalid", "model_type"}:
         return (Fault(code=ErrorCode.UNREADABLE, field="", message="the body must be one JSON object"),)
     return faults_of(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.manifest import Manifest, ProcessComponent
-from shared.messages.base import Fault, details_of, faults_of
+from shared.messages.base import Fault, details_of, fault_in
 from shared.safe_yaml import BadYaml, load
 
 from .archive import Contents, read
@@ -132,8 +132,7 @@ def _read_manifest(contents: Contents) -> tuple[Manifest | None, tuple[Fault, ..
 
 
 def _manifest_faults(error: ValidationError) -> list[Fault]:
-    kinds = [detail["type"] for detail in details_of(error)]
-    return [_manifest_fault(found, kind) for found, kind in zip(faults_of(error), kinds, strict=True)]
+    return [_manifest_fault(fault_in(detail), detail["type"]) for detail in details_of(error)]
 
 
 def _manifest_fault(found: Fault, kind: str) -> Fault:

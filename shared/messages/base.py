@@ -168,8 +168,11 @@ _PYDANTIC_CODES = {"extra_forbidden": ErrorCode.UNKNOWN_FIELD, "missing": ErrorC
 
 
 def faults_of(error: ValidationError) -> tuple[Fault, ...]:
-    """Every fault of a pydantic error in our own words: field path, value found, what would be right."""
-    return tuple(_fault(detail) for detail in details_of(error))
+    """The faults of a pydantic error in our own words: field path, value found, what would be right.
+
+    As many as an answer lists; the others are counted.
+    """
+    return tuple(some_of(details_of(error), fault_in))
 
 
 def details_of(error: ValidationError) -> list[Any]:
@@ -179,7 +182,8 @@ def details_of(error: ValidationError) -> list[Any]:
     return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in parents]
 
 
-def _fault(detail: Any) -> Fault:
+def fault_in(detail: Any) -> Fault:
+    """One of them."""
     field = ".".join(str(part) for part in detail["loc"])
     code = _PYDANTIC_CODES.get(detail["type"], ErrorCode.INVALID_FIELD)
     message = IN_WORDS.get(_pattern(detail), detail["msg"].removeprefix("Value error, "))

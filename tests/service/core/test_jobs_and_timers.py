@@ -196,6 +196,24 @@ async def test_a_timer_whose_handler_breaks_off_is_still_there(world: World) -> 
         assert calls == [1, 1]
 
 
+async def test_a_timer_of_a_kind_that_nobody_knows_is_left_for_the_version_that_set_it(world: World) -> None:
+    rung = asyncio.Event()
+
+    async def ring(_turn: Turn, _timers: Sequence[Timer]) -> None:
+        rung.set()
+
+    async def wire(service: Service) -> None:
+        await count(service)
+        service.timers = {"bell": ring}
+
+    async with world.run(NAME, wire) as service:
+        async with service.ledger.turn() as turn:
+            turn.set_timer("of-tomorrow", "t", turn.now)
+            turn.set_timer("bell", "t", turn.now + timedelta(seconds=0.2))
+        await asyncio.wait_for(rung.wait(), 10)
+        assert await service.pool.fetchval("select count(*) from timer where kind = 'of-tomorrow'") == 1
+
+
 async def test_a_turn_that_fails_leaves_no_trace(world: World) -> None:
     async with world.run(NAME, count) as service:
         with pytest.raises(ValueError, match="half-way"):

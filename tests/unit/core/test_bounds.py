@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from pydantic import ValidationError
 
 from services.gateway.api.problems import Problem
 from services.strategy_orchestrator.telling import NAMES_KEPT, abridged, in_batches, names_in, told_in_parts
 from shared.codec import Envelope, encode
-from shared.messages.base import MOST_FAULTS, Fault, count_of, listed, some_of
+from shared.messages.base import MOST_FAULTS, Fault, count_of, faults_of, listed, some_of
 from shared.messages.strategy import (
     BATCH,
     CommandRejected,
@@ -59,6 +60,13 @@ def test_faults_of_several_kinds_are_counted_together_however_many_of_each_were_
     assert [f.code for f in listed(made)[:MOST_FAULTS]] == [f.code for f in made if f.code != "more_faults"][
         :MOST_FAULTS
     ]
+
+
+def test_of_100_000_names_that_are_none_as_many_are_told_as_an_answer_lists() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Selection(sites=tuple(f"not a name {n}" for n in range(100_000)))
+    found = faults_of(refused.value)
+    assert (len(found), count_of(found), found[0].field) == (MOST_FAULTS + 1, 100_000, "sites.0")
 
 
 def test_a_problem_tells_the_first_in_a_line_and_how_many_more() -> None:
