@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 from services.notifier import lanes, store
 from services.notifier.channels import Channels
 from services.notifier.desk import Desk
-from services.notifier.domain import Outcome, Parcel, Verdict, judge
+from services.notifier.domain import Outcome, Parcel, Result, Verdict, judge
 from services.notifier.news import note_of_dead
 from services.notifier.raising import raise_notes
 from services.notifier.telling import tell_deliveries, tell_subscription
@@ -29,21 +29,35 @@ class Courier:
         self._tries = Counter("belay_delivery_tries", "Tries to deliver, by result", ["result"], registry=registry)
 
     async def perform(self, job: Job) -> None:
-        """One try of one delivery. Raises nothing but what the database does; then the job comes back."""
+        """One try of one delivery. Raises nothing but what the database does; then the job comes back.
+
+        What breaks in a channel is a failed try too: a job that came back for ever would call the target for ever.
+        """
         async with self._ledger.pool.acquire() as conn:
             parcel = await store.open_parcel(conn, job.id)
         if parcel is None:
             await self._forget(job)
             return
         started_at = datetime.now(UTC)
-        outcome = await self._channels[parcel.channel].deliver(parcel)
+        outcome = await self._try(parcel)
         self._tries.labels(str(outcome.result)).inc()
         await self._settle(job, parcel, outcome, started_at)
 
+    async def _try(self, parcel: Parcel) -> Outcome:
+        try:
+            return await self._channels[parcel.channel].deliver(parcel)
+        except Exception as error:
+            log.exception("a channel broke", action="channel_broke", delivery=parcel.delivery_id)
+            return Outcome(Result.FAILED, f"Belay could not deliver it: {type(error).__name__}; its log says more")
+
     async def _forget(self, job: Job) -> None:
-        """Nobody wants it any more: its subscription was removed or found dead, or the notification was pruned."""
+        """Nobody wants it any more: its subscription was removed or found dead, or the notification was pruned.
+
+        Its place is free: others of its subscription may wait for it.
+        """
         async with self._ledger.turn() as turn:
             await turn.finish_jobs(lanes.QUEUE, [job])
+            await lanes.fill(turn, [job.id.partition(":")[2]], self._desk.settings.per_subscription)
 
     async def _settle(self, job: Job, parcel: Parcel, outcome: Outcome, started_at: datetime) -> None:
         settings = self._desk.settings

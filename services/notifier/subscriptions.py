@@ -27,7 +27,8 @@ async def add_subscription(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[
 
 async def _subscribe(desk: Desk, turn: Turn, envelope: Envelope[AddSubscription], faults: list[Fault]) -> Verdict:
     command, topics = envelope.data, tuple(dict.fromkeys(envelope.data.topics))
-    faults = [*faults, *_secret_faults(desk, command), *_format_faults(command)]
+    # A template is somebody's program: while it is tried, others go on.
+    faults = [*faults, *_secret_faults(desk, command), *await asyncio.to_thread(_format_faults, command)]
     faults += await _name_faults(turn, command.name)
     if faults:
         return Rejected(tuple(faults))

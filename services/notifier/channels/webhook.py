@@ -114,7 +114,7 @@ def wait_of(retry_after: str, now: datetime) -> timedelta | None:
         return timedelta(seconds=min(int(retry_after[:9]), 10**9)) or None
     try:
         until = parsedate_to_datetime(retry_after)
-    except ValueError:
+        wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    except (ValueError, OverflowError):  # the latter for a year or a zone that no calendar has
         return None
-    wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
     return wait if wait > timedelta() else None

@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 
 import liquid
 import orjson
+from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidError
+from liquid.expression import Expression
 
 from services.notifier.payloads.escapes import FILTERS
 from shared.messages.base import Fault
@@ -73,7 +75,7 @@ class Template:
     def of(document: Mapping[str, Any]) -> "Template":
         """Raises TemplateFailed for one that `faults_of_template` would have refused."""
         try:
-            return Template(document, {path: LIQUID.from_string(text) for path, text in _texts(document)})
+            return Template(document, {path: _parsed(text) for path, text in _texts(document)})
         except LiquidError as error:
             raise TemplateFailed(_sentence(error)) from error
 
@@ -135,7 +137,7 @@ def _out_of_bounds(document: Mapping[str, Any], texts: Mapping[Path, str]) -> st
 def _why_not(text: str, samples: list[dict[str, Any]]) -> str:
     """What is wrong with one text, empty for nothing."""
     try:
-        parsed = LIQUID.from_string(text)
+        parsed = _parsed(text)
         if unknown := sorted(set(map(str, parsed.global_variables())) - samples[0].keys()):
             return f"there is no {unknown[0]!r}; there are {', '.join(sorted(samples[0]))}"
         for sample in samples:
@@ -143,6 +145,28 @@ def _why_not(text: str, samples: list[dict[str, Any]]) -> str:
     except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
         return _sentence(error)
     return ""
+
+
+def _parsed(text: str) -> liquid.BoundTemplate:
+    """Raises LiquidError. A range has few characters and any number of items, with which it could fill the memory."""
+    parsed = LIQUID.from_string(text)
+    if any(isinstance(expression, RangeLiteral) for expression in _expressions(parsed)):
+        raise LiquidError("ranges such as (1..3) are not taken: loop over `failures`", token=None)
+    return parsed
+
+
+def _expressions(parsed: liquid.BoundTemplate) -> Iterator[Expression]:
+    """Every expression of a template, those inside of others too."""
+    context = liquid.RenderContext(parsed)
+    nodes = list(parsed.nodes)
+    while nodes:
+        node = nodes.pop()
+        nodes += node.children(context, include_partials=False)
+        expressions = list(node.expressions())
+        while expressions:
+            expression = expressions.pop()
+            yield expression
+            expressions += expression.children()
 
 
 def _texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:

@@ -82,7 +82,9 @@ def test_retries_are_spread_and_never_come_before_their_wait(tries: int) -> None
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [("120", 120), ("Thu, 01 Oct 2026 00:02:00 GMT", 120), ("0", None), ("soon", None), ("", None), ("-5", None),
-     ("Wed, 30 Sep 2026 00:00:00 GMT", None), ("99999999999999999999", 999_999_999)],
+     ("Wed, 30 Sep 2026 00:00:00 GMT", None), ("99999999999999999999", 999_999_999),
+     ("Thu, 01 Jan 99999999999999999999 00:00:00 GMT", None), ("Thu, 01 Jan 2026 00:00:00 +9999999999", None),
+     ("Mon, 01 Jan 0001 00:00:00 +2359", None)],
 )  # fmt: skip
 def test_how_long_a_target_wants_to_be_left_alone(said: str, seconds: int | None) -> None:
     assert wait_of(said, NOW) == (None if seconds is None else timedelta(seconds=seconds))

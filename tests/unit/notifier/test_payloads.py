@@ -206,3 +206,25 @@ def test_a_template_that_fills_too_much_when_it_is_used_fails_with_a_sentence() 
     template = Template.of({"texts": ["{{ message }}"] * 100})
     with pytest.raises(TemplateFailed, match=f"at most {FILLED_BYTES:,}"):
         template.fill({**samples()[0], "message": "x" * 1_000})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ (1..999999999) | join }}",
+        "{{ (1..999999999) | slice: 1, 9 }}",
+        "{% for x in (1..999999999) reversed %}x{% endfor %}",
+        "{% for f in failures %}{% if f.site %}{{ message | default: (1..999999999) | join }}{% endif %}{% endfor %}",
+        "{% case message %}{% when 'a' %}{% else %}{% assign a = (1..999999999) %}{% endcase %}",
+    ],
+)
+def test_a_range_that_would_fill_the_memory_is_refused_unseen(text: str) -> None:
+    (fault,) = faults_of_template({"text": text}, samples())
+    assert fault.field == "template.text"
+    assert "ranges" in fault.message
+    with pytest.raises(TemplateFailed, match="ranges"):
+        Template.of({"text": text})
+
+
+def test_what_only_looks_like_a_range_is_text() -> None:
+    assert faults_of_template({"text": '{{ message }} (1..3) {{ "(1..3)" }}'}, samples()) == []
