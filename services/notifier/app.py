@@ -28,7 +28,8 @@ async def wire(service: Service) -> None:
     settings = NotifierSettings()
     desk = Desk(settings, open_keys(service.settings.home))
     service.topics, service.skips, service.linger = TOPICS, of_a_strategy, LINGER
-    service.handlers = {kind: partial(handler, desk) for kind, handler in HANDLERS.items()}
+    ready = {handler: partial(handler, desk) for handler in HANDLERS.values()}  # events of one handler come in order
+    service.handlers = {kind: ready[handler] for kind, handler in HANDLERS.items()}
     service.timers = {kind: partial(handler, desk) for kind, handler in TIMERS.items()}
     service.parts.append(partial(_deliver, service, desk))
     async with service.ledger.turn() as turn:

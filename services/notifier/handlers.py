@@ -90,15 +90,30 @@ async def _raise_fresh(desk: Desk, turn: Turn, told: Sequence[tuple[Envelope[Any
     """Raise notes, but none of an event that was heard before, and no warning in its quiet time."""
     if told:
         fresh = await store.hear(turn.conn, [envelope.id for envelope, _ in told], turn.now)
-        once = _once([(envelope, note) for envelope, note in told if envelope.id in fresh])
-        await raise_or_gather(desk, turn, await _not_quiet(desk, turn, once))
+        heard: list[Told] = []
+        for part in _parts([(envelope, note) for envelope, note in told if envelope.id in fresh]):
+            spoken = await _not_quiet(desk, turn, _once(part))
+            heard += spoken
+            if over := [note.ends_quiet for _, note in spoken if note.ends_quiet]:
+                await store.end_quiet(turn.conn, over)
+        await raise_or_gather(desk, turn, heard)
 
 
-def _once(told: Sequence[tuple[Envelope[Any], Note]]) -> list[Told]:
+def _parts(told: Sequence[Told]) -> list[list[Told]]:
+    """In their order, cut behind each that lets others be told again."""
+    parts: list[list[Told]] = [[]]
+    for each in told:
+        parts[-1].append(each)
+        if each[1].ends_quiet:
+            parts.append([])
+    return parts
+
+
+def _once(told: Sequence[Told]) -> list[Told]:
     """Each event, and each warning, once: a batch may hold the same record twice."""
     first: dict[str, Told] = {}
     for envelope, note in told:
-        first.setdefault(note.quiet_key or envelope.id, (envelope, note))
+        first.setdefault(note.quiet_key or (envelope.id if envelope else ""), (envelope, note))
     return list(first.values())
 
 

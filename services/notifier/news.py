@@ -25,13 +25,15 @@ PHASES_TOLD = 20
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A notification before it has a number. Notes with the same `quiet_key` are raised once in a quiet time."""
+    """A notification before it has a number. Notes with the same `quiet_key` are raised once in a quiet time; one that
+    `ends_quiet` ends that time for another key."""
 
     topic: Topic
     message: str
     about: str
     link: str = ""
     quiet_key: str = ""
+    ends_quiet: str = ""
     family: str = ""
     """Of which kind it is, where many of the kind may come at once: see `FAMILIES`."""
     item: str = ""
@@ -152,8 +154,7 @@ def _succeeded(event: OperationSucceeded, _: Names) -> Note | None:
 def _failed(event: OperationFailed, _: Names) -> Note | None:
     if event.strategy_id:
         return None
-    back = f"the site is back on {event.version}" if event.recovered else "the site was NOT recovered"
-    message = f"The {event.kind} of {event.app} on {event.site} failed: {event.cause.message}; {back}"
+    message = f"The {event.kind} of {event.app} on {event.site} failed: {event.cause.message}; {_left(event)}"
     return Note(
         Topic.ERROR,
         message,
@@ -163,6 +164,13 @@ def _failed(event: OperationFailed, _: Names) -> Note | None:
         item=f"{event.app} on {event.site}",
         failures=(failure_of(event),),
     )
+
+
+def _left(event: OperationFailed) -> str:
+    """Where the failure left the site."""
+    if not event.recovered:
+        return "the site was NOT recovered"
+    return f"the site is back on {event.version}" if event.version else "nothing of it is left on the site"
 
 
 STRATEGY_TOPICS = {
@@ -213,12 +221,18 @@ def _over(event: TroubleOver, _: Names) -> Note:
     minutes = max(round((event.at - event.found_at).total_seconds() / 60), 1)
     about = f" ({event.about})" if event.about else ""
     words = f"{_service(event)}: over after {minutes} min: {event.code.replace('_', ' ')}{about}"
-    return _of_belay(event, Topic.DONE, words)
+    # Who was told that it is over must hear of it when it comes back, however soon.
+    return replace(_of_belay(event, Topic.DONE, words), ends_quiet=_quiet_key(TroubleFound, event))
 
 
 def _of_belay(event: TroubleFound | TroubleOver, topic: Topic, message: str) -> Note:
     """The same trouble again within the quiet time is one."""
-    return Note(topic, message, event.service, "/v1/system", f"{event.TYPE}/{event.service}/{event.code}/{event.about}")
+    return Note(topic, message, event.service, "/v1/system", _quiet_key(type(event), event))
+
+
+def _quiet_key(kind: type[Event], event: TroubleFound | TroubleOver) -> str:
+    """Of what it is about only the beginning: a foreign client's name may be longer than an index takes."""
+    return f"{kind.TYPE}/{event.service}/{event.code}/{event.about[:400]}"
 
 
 def _service(event: TroubleFound | TroubleOver) -> str:

@@ -9,6 +9,9 @@ insert into quiet (key, until) select distinct unnest(:keys::text[]), :until::ti
 on conflict (key) do update set until = excluded.until where quiet.until <= :now
 returning key;
 
+-- name: end_quiet!
+delete from quiet where key = any(:keys::text[]);
+
 -- name: learn_names!
 insert into strategy_name (strategy_id, name, heard_at)
 select distinct on (strategy_id) strategy_id, name, :now::timestamptz

@@ -65,6 +65,11 @@ async def begin_quiet(conn: Connection, keys: Sequence[str], now: datetime, unti
     return {row["key"] for row in rows}
 
 
+async def end_quiet(conn: Connection, keys: Sequence[str]) -> None:
+    """These warnings may be raised again at once."""
+    await SQL.run(conn, "end_quiet", keys=list(keys))
+
+
 async def learn_names(conn: Connection, names: Sequence[tuple[str, str]], now: datetime) -> None:
     """Keep what strategies are called, by id."""
     ids, texts = columns(names, 2)

@@ -10,7 +10,7 @@ from services.notifier.app import wire
 from services.notifier.news import Note
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import OperationSucceeded
-from shared.messages.monitor import StrategySilent
+from shared.messages.monitor import StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import MarkNotificationsRead, NotificationRaised, NotificationsRead
 from shared.messages.strategy import Counts, Site, SitesChanged, StrategyStateChanged, Why
 from shared.messages.words import NotificationTopic, StrategyState
@@ -69,6 +69,22 @@ async def test_sites_that_are_registered_together_are_told_of_together(world: Wo
     async with world.run("notifier", wire):
         assert await messages(world, 1) == ["1,000 sites registered or changed: site-0, site-1, site-2 and others"]
     assert world.events(NotificationRaised)[0].topic is NotificationTopic.DISCOVER
+
+
+async def test_a_trouble_that_was_told_to_be_over_is_told_again_when_it_comes_back(world: World) -> None:
+    about = "".join(map(chr, range(0x4E00, 0x4E00 + 1_000)))  # a foreign client may have any name
+    facts = {"trouble_id": "t-1", "service": "catalog", "code": "stranger_in_group", "about": about}
+    found = TroubleFound(**facts, message="3 records wait", since=NOW, at=NOW)
+    over = TroubleOver(**facts, found_at=NOW, at=NOW)
+    for trouble in (found, found, over, found, found, over):  # read in one batch, as after a rest of the notifier
+        await world.send(trouble)
+    async with world.run("notifier", wire):
+        await messages(world, 3)
+        await world.send(found)
+        await world.send(ended())
+        await messages(world, 4)
+    told = sorted((event.notification_id, event.message) for event in world.events(NotificationRaised))
+    assert [message.partition(": ")[2][:4] for _, message in told] == ["3 re", "over", "3 re", "all "]
 
 
 async def test_a_warning_is_not_repeated_in_its_quiet_time_and_speaks_again_after_it(

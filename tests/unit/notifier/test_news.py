@@ -49,6 +49,7 @@ def test_a_trouble_of_belay_itself_is_told_with_its_cause_and_what_to_do_and_its
         "Belay's strategy orchestrator: over after 7 min: partition stalled (t/0)",
     )
     assert note.quiet_key != over.quiet_key
+    assert over.ends_quiet == note.quiet_key, "what was over and comes back is told at once"
 
 
 def test_a_single_operation_that_succeeds_is_done() -> None:
@@ -57,6 +58,14 @@ def test_a_single_operation_that_succeeds_is_done() -> None:
     assert note is not None
     assert (note.topic, note.about) == (NotificationTopic.DONE, "op-1")
     assert note.message == "The update of datasette on oslo-1 succeeded: it runs 2.0"
+
+
+def test_a_first_deployment_that_fails_leaves_nothing_to_be_back_on() -> None:
+    cause = Cause(code="x", message="y")
+    event = OperationFailed(**OPERATION, version=None, status="removed", recovered=True, cause=cause)
+    note = note_of(event, {})
+    assert note is not None
+    assert note.message.endswith("nothing of it is left on the site")
 
 
 @pytest.mark.parametrize(("recovered", "ending"), [(True, "back on 1.0"), (False, "NOT recovered")])
