@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import hmac
+import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +75,20 @@ async def test_a_notification_arrives_signed_and_says_what_it_is(world: World) -
         stored = str(await service.pool.fetch("select * from subscription"))
         assert SECRET.decode() not in stored
         assert base64.b64encode(SECRET).decode() not in stored
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".com", "a..com", ".com", f"{'a.' * 127}com", "exa%20mple.com"])
+async def test_a_host_that_no_dns_can_have_is_refused_with_its_reason_over_kafka_too(world: World, host: str) -> None:
+    body = json.dumps({"name": "ops", "url": f"https://{host}/hook"}).encode()
+    async with world.run("notifier", wire):
+        await world.send_raw("notifier.commands", body, {"ce_id": "bad-1", "ce_type": AddSubscription.TYPE})
+        refused = await world.answer("bad-1")
+        assert isinstance(refused, CommandRejected)
+        assert [(fault.field, fault.code) for fault in refused.faults] == [("url", "invalid_field")]
+        assert re.search("parts of 1 to 63 letters|valid URL", refused.faults[0].message)
+        gone = await world.ask(RemoveSubscription(name="ops"))
+        assert isinstance(gone, CommandRejected), "nothing was added, and the service goes on"
+        assert gone.code == "unknown_subscription"
 
 
 async def test_only_the_topics_asked_for_arrive(world: World) -> None:
