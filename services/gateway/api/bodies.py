@@ -12,6 +12,10 @@ from shared.messages.base import ErrorCode, Fault, Model, faults_of
 
 M = TypeVar("M", bound=BaseModel)
 
+DEEPEST = 100
+"""Levels of lists and objects in a body. Nothing of ours has so many, and whoever reads what is deeper may break at it:
+the owner of the command gives up at 200, Python at 1,000."""
+
 
 async def read_object(request: web.Request, most: int = MAX_BYTES) -> dict[str, Any]:
     """The JSON object in the body, {} for an empty one. Raises Problem 400 or 413, the latter without reading on."""
@@ -20,12 +24,20 @@ async def read_object(request: web.Request, most: int = MAX_BYTES) -> dict[str, 
     raw = await request.read()
     if len(raw) > most:  # sent in chunks
         raise too_large(most)
+    return parsed(raw)
+
+
+def parsed(raw: bytes) -> dict[str, Any]:
+    """The JSON object in these bytes, {} for none. Raises Problem 400, or 422 for what nobody could keep or read."""
     try:
         value = orjson.loads(raw) if raw else {}
     except orjson.JSONDecodeError as error:
         raise unreadable(f"the body is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise unreadable(f"the body must be a JSON object, this is {_kind(value)}")
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _is_deep(value):
+        message = f"the body must not be nested deeper than {DEEPEST} levels"
+        raise Problem.because(ErrorCode.INVALID_FIELD, message)
     if b"\\u0000" in raw and (faults := list(_nul_faults(value, ""))):
         raise Problem.of(faults)
     return value
@@ -66,6 +78,19 @@ def _cut(field: str, inside: str) -> str:
 def _kind(value: Any) -> str:
     names = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def _is_deep(value: Any) -> bool:
+    """Level by level: a function that called itself would break at the very thing that it looks for."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(outer: Any) -> list[Any]:
+    items = outer.values() if isinstance(outer, dict) else outer
+    return [inner for inner in items if isinstance(inner, dict | list)]
 
 
 def _nul_faults(value: Any, path: str) -> Iterator[Fault]:

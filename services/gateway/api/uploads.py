@@ -93,14 +93,14 @@ async def _incoming(call: Call) -> Incoming:
     try:
         form = await call.request.multipart()
     except ValueError as error:
-        raise unreadable(f"the form cannot be read: {error}") from error
+        raise _unreadable_form(error) from error
     file_name: str = call.query.file_name
     while (part := await _next_part(form)) is not None:
         if part.name == FILE_FIELD:
             return Incoming(_content(part), file_name or _checked(part.filename or ""), form)
         if part.name != NAME_FIELD:
             raise _wrong_form(f"only '{NAME_FIELD}' and, with the file, '{FILE_FIELD}' are known", part.name or "")
-        file_name = _checked((await part.read_chunk(FORM_BYTES)).decode(errors="replace"))
+        file_name = _checked((await _next_chunk(part)).decode(errors="replace"))
     message = f"the form has no field '{FILE_FIELD}' with the file"
     raise Problem.because(ErrorCode.MISSING_FIELD, message, FILE_FIELD)
 
@@ -109,7 +109,7 @@ async def _next_part(form: MultipartReader) -> BodyPartReader | None:
     try:
         part = await form.next()
     except ValueError as error:
-        raise unreadable(f"the form cannot be read: {error}") from error
+        raise _unreadable_form(error) from error
     if isinstance(part, MultipartReader):
         raise _wrong_form("a form inside of the form is not taken", "")
     encoded = part is not None and part.headers.get("Content-Transfer-Encoding", "binary").lower()
@@ -119,8 +119,15 @@ async def _next_part(form: MultipartReader) -> BodyPartReader | None:
 
 
 async def _content(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(CHUNK):
+    while chunk := await _next_chunk(part):
         yield chunk
+
+
+async def _next_chunk(part: BodyPartReader) -> bytes:
+    try:
+        return await part.read_chunk(CHUNK)
+    except ValueError as error:  # it ends without the boundary that was announced
+        raise _unreadable_form(error) from error
 
 
 async def _gzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -158,6 +165,10 @@ def _too_large(size: int, limit: int) -> Problem:
 
 def _empty() -> Problem:
     return Problem.because("empty_bundle", "the body must be a bundle (.tar.gz), it is empty")
+
+
+def _unreadable_form(error: ValueError) -> Problem:
+    return unreadable(f"the form cannot be read: {error}")
 
 
 def _wrong_form(message: str, field: str) -> Problem:

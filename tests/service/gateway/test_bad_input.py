@@ -25,6 +25,7 @@ REFUSED: list[tuple[str, str, Any, int, set[tuple[str, str]]]] = [
     ("POST", "/v1/groups", b'"text"', 400, {("", "unreadable")}),
     ("POST", "/v1/groups", b"\xff\xfe", 400, {("", "unreadable")}),
     ("POST", "/v1/groups", b"[" * 100_000, 400, {("", "unreadable")}),
+    ("POST", "/v1/groups", b'{"name": ' + b"[" * 1_000 + b"]" * 1_000 + b"}", 422, {("", "invalid_field")}),
     ("POST", "/v1/groups", b"", 422, {("name", "missing_field")}),
     (
         "POST",

@@ -13,6 +13,13 @@ from tests.support.world import World
 pytestmark = pytest.mark.service
 
 OPERATION = {"site": "oslo-1", "app": "web", "kind": "update", "version": "2.0"}
+CONFLICTS = [
+    (code, 409)
+    for code in (
+        "wrong_state", "group_exists", "group_not_empty", "already_finished", "already_current", "nothing_deployed",
+        "no_previous_release", "site_busy", "site_held",
+    )
+]  # fmt: skip
 
 
 def group(name: str) -> GroupChanged:
@@ -34,9 +41,7 @@ async def test_a_command_answers_with_what_its_owner_says(world: World) -> None:
 
 async def test_a_refusal_names_every_fault_and_has_the_status_of_its_code(world: World) -> None:
     async with gateway(world) as door:
-        for number, (code, status) in enumerate(
-            [("unknown_strategy", 404), ("wrong_state", 409), ("group_exists", 409), ("not_upgradable", 422)]
-        ):
+        for number, (code, status) in enumerate([("unknown_strategy", 404), ("not_upgradable", 422), *CONFLICTS]):
             key = f"p-{number}"
             asked = asyncio.create_task(door.ask("POST", "/v1/strategies/s/pause", {}, Idempotency_Key=key))
             second = Fault(code="other", field="b", message="and this too")

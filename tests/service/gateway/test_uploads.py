@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -82,6 +83,19 @@ async def test_what_is_no_form_although_it_says_so_is_refused(world: World) -> N
             async with door.http.post(f"{door.url}/v1/releases", data=BUNDLE, headers=headers) as answer:
                 assert (answer.status, (await answer.json(content_type=None))["code"]) == (400, "unreadable")
         assert await stored(world) == []
+
+
+@pytest.mark.parametrize("size", [10, 900_000])
+async def test_a_form_that_ends_in_the_middle_of_its_file_is_refused_and_published_by_nobody(
+    world: World, size: int
+) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="bundle"; filename="web.tar.gz"\r\n\r\n'
+    async with gateway(world) as door:
+        headers = {"Authorization": f"Bearer {door.token}", "Content-Type": "multipart/form-data; boundary=x"}
+        body = head + b"\x1f\x8b" + os.urandom(size)
+        async with door.http.post(f"{door.url}/v1/releases", data=body, headers=headers) as answer:
+            assert (answer.status, (await answer.json(content_type=None))["code"]) == (400, "unreadable")
+        assert await door.service.pool.fetchval("select count(*) from command") == 0
 
 
 async def test_what_is_no_bundle_is_refused_at_its_first_bytes(world: World) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from services.gateway.api.pages import Paging, cursor, start
 from services.gateway.api.problems import Problem
-from services.gateway.domain import Role, http_status
+from services.gateway.domain import STATUS_OF_CODE, Role, http_status
 from services.gateway.hub import Interest, Item, Mailbox
 from services.gateway.tokens import id_of, mint
 from shared.replicas import figures_in
@@ -19,23 +19,28 @@ def test_each_role_may_what_the_ones_before_it_may() -> None:
     ]
 
 
+STATUSES = {
+    400: {"unreadable"},
+    404: {"unknown_site", "unknown_release", "unknown_strategy", "unknown_delivery"},
+    409: {
+        "already_current", "already_finished", "command_id_reused", "group_exists", "group_not_empty", "last_admin",
+        "no_previous_release", "nothing_deployed", "site_busy", "site_exists", "site_held", "strategy_exists",
+        "subscription_exists", "token_exists", "version_conflict", "wrong_state",
+    },
+    422: {"unknown_field", "unknown_type", "unknown_host", "not_upgradable", "invalid_field", "missing_field"},
+    500: {"internal"},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("code", "status"),
-    [
-        ("unknown_site", 404),
-        ("unknown_field", 422),
-        ("group_exists", 409),
-        ("site_busy", 409),
-        ("site_held", 409),
-        ("version_conflict", 409),
-        ("command_id_reused", 409),
-        ("unreadable", 400),
-        ("internal", 500),
-        ("not_upgradable", 422),
-    ],
+    ("code", "status"), [(code, status) for status in STATUSES for code in sorted(STATUSES[status])]
 )
 def test_a_code_has_one_status(code: str, status: int) -> None:
     assert http_status(code) == status
+
+
+def test_every_code_with_a_status_of_its_own_is_among_these() -> None:
+    assert set(STATUS_OF_CODE) <= set().union(*STATUSES.values())
 
 
 def test_tokens_differ_and_name_their_id() -> None:
