@@ -40,8 +40,8 @@ class Host:
 
     @property
     def python(self) -> Version:
-        """Its full version."""
-        return Version(self.environment["python_full_version"])
+        """Its full version. One that was built between two releases says so by a plus (3.12.3+)."""
+        return Version(self.environment["python_full_version"].removesuffix("+"))
 
     @cached_property
     def tags(self) -> frozenset[Tag]:

@@ -56,6 +56,9 @@ def pins_of(name: str, content: bytes) -> tuple[list[Pin], list[Fault]]:
             pins.append(_pin(f"{name}:{number}", line))
         except (InvalidRequirement, ValueError) as error:
             faults.append(fault("bad_requirement", f"{name}:{number}", str(error).splitlines()[0], printable(line)))
+        except RecursionError:
+            message = "its marker is nested too deep"
+            faults.append(fault("bad_requirement", f"{name}:{number}", message, printable(line)))
     return pins, faults
 
 

@@ -236,7 +236,11 @@ def _faults_of_record(named: Wheel, digests: dict[str, str], kept: dict[str, byt
     """RECORD names every file with the digest it has, so what is installed is what was built."""
     if "RECORD" not in kept:
         return
-    rows = csv.reader(io.StringIO(kept["RECORD"].decode(errors="replace")))
+    try:
+        rows = list(csv.reader(io.StringIO(kept["RECORD"].decode(errors="replace"))))
+    except csv.Error as error:
+        yield fault("wheel_mismatch", named.file, f"its RECORD cannot be read: {error}")
+        return
     listed = {row[0]: row[1] for row in rows if len(row) >= 2}
     own = next((name for name in listed if name.endswith(".dist-info/RECORD")), "")
     folder = own.removesuffix("RECORD")

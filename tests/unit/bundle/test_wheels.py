@@ -290,3 +290,25 @@ def test_this_machine_takes_what_installers_take_here() -> None:
     from packaging.tags import sys_tags
 
     assert this_host().tags == frozenset(sys_tags())
+
+
+# -- what breaks the parsers of others -----------------------------------------------------------------------------
+
+
+def test_a_record_with_an_endless_field_is_a_fault_of_the_wheel(tmp_path: Path) -> None:
+    content = wheel("bulb", replaced={info("RECORD"): b'"' + b"x" * 200_000 + b'",,\n'})
+    assert of_one(tmp_path, content) == [("wheel_mismatch", wheel_name("bulb"))]
+
+
+def test_a_marker_that_is_nested_without_end_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    marker = "(" * 3_000 + "os_name == 'posix'" + ")" * 3_000
+    lock = pin("bulb", GOOD, marker=marker)
+    assert refusal(tmp_path, lock, {wheel_name("bulb"): GOOD})[0] == ("bad_requirement", "requirements.lock:1")
+
+
+def test_a_python_that_was_built_between_two_releases_is_a_host_like_others(tmp_path: Path) -> None:
+    facts = {**HOST.environment, "python_full_version": "3.12.3+", "implementation_version": "3.12.3+"}
+    host = replace(HOST, environment=facts)
+    assert str(host.python) == "3.12.3"
+    path = packed(tmp_path, pin("bulb", GOOD, marker="python_full_version >= '3.12'"), {wheel_name("bulb"): GOOD})
+    assert verify(path, [host]).app == "lamp"
