@@ -21,7 +21,7 @@ from shared.codec import new_id
 from shared.errors import TooLarge, internal_fault, is_transient
 from shared.ledger import Job, Ledger, Turn
 from shared.messages.base import Fault
-from shared.messages.catalog import ReleaseAvailable, ReleaseRejected
+from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, Required
 from shared.messages.manifest import Manifest
 
 log = structlog.get_logger()
@@ -160,6 +160,7 @@ async def _accept(turn: Turn, job: Job, manifest: Manifest) -> domain.State | No
         bundle_bytes=job.payload["bytes"],
         upgrades_from=manifest.upgrades_from,
         components=manifest.components,
+        requires=Required(**manifest.requires.model_dump()),
         published_at=turn.now,
     )
     _emit(turn, event, sequence, job)

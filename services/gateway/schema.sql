@@ -81,6 +81,7 @@ create table release (
     bundle_bytes bigint not null,
     upgrades_from jsonb,
     components jsonb not null,
+    requires jsonb not null default '{}', -- on which hosts its wheels can be installed
     published_at timestamptz not null,
     seq bigint not null,
     at timestamptz not null,

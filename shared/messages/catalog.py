@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.messages.base import Command, Event, Fault
+from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.manifest import Component
@@ -49,6 +49,13 @@ class CommandRejected(_Rejected):
     SUBJECT, KEY = "command_id", "about"
 
 
+class Required(Model):
+    """On which hosts the wheels of a release can be installed, as its bundle says; open is what it does not say."""
+
+    python: str | None = Field(default=None, description="range of Pythons (PEP 440)")
+    platforms: tuple[str, ...] = Field(default=(), description="platform tags of wheels: this libc or a newer one")
+
+
 class ReleaseAvailable(Event):
     """A release passed every check and may be rolled out."""
 
@@ -65,6 +72,7 @@ class ReleaseAvailable(Event):
         description="version ranges this release may be reached from; null = any, empty = none"
     )
     components: tuple[Component, ...]
+    requires: Required = Required()
     published_at: datetime
 
 

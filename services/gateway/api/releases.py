@@ -12,7 +12,7 @@ from services.gateway.api.routes import Call, Route
 from services.gateway.api.sending import command_route
 from services.gateway.store import catalog as store
 from shared.messages.base import Fault
-from shared.messages.catalog import WithdrawRelease
+from shared.messages.catalog import Required, WithdrawRelease
 from shared.versions import latest
 
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -39,6 +39,7 @@ class ReleaseView(BaseModel):
     bundle_sha256: str
     bundle_bytes: int
     components: list[dict[str, Any]]
+    requires: Required
     published_at: datetime
 
 

@@ -26,6 +26,7 @@ class ReleaseRow(NamedTuple):
     bundle_bytes: int
     upgrades_from: str | None  # JSON
     components: str  # JSON
+    requires: str  # JSON
     published_at: datetime
     seq: int
     at: datetime
@@ -54,9 +55,9 @@ class BundleRow(NamedTuple):
 
 async def put_releases(conn: Connection, rows: Sequence[ReleaseRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    c = columns(rows, 12)
+    c = columns(rows, 13)
     texts = dict(zip(("apps", "versions", "ids", "schemes", "descriptions", "bundles"), c[:6], strict=True))
-    rest = ("sizes", "upgrades", "components", "published", "seqs", "ats")
+    rest = ("sizes", "upgrades", "components", "requires", "published", "seqs", "ats")
     await SQL.run(conn, "put_releases", **texts, **dict(zip(rest, c[6:], strict=True)))
 
 

@@ -82,6 +82,18 @@ function edges({ upgrades_from: ranges }) {
     : "none: first deployment only";
 }
 
+/** The Pythons and platforms that a release names itself; nothing where it leaves that to the hosts. */
+function places({ requires: { python, platforms } }) {
+  const named = [python && `Python ${python}`, ...platforms].filter(Boolean);
+  return named.length
+    ? h(
+        "span",
+        { class: "chips" },
+        named.map((one) => h("code", {}, one)),
+      )
+    : null;
+}
+
 export function releaseView(page) {
   const body = h("div");
   page.root.append(body);
@@ -121,6 +133,7 @@ function detail(release) {
     card([
       ["State", badge(release.state)],
       ["Can be reached from", edges(release)],
+      ["Installed on", places(release)],
       ["Published", full(release.published_at)],
       ["Bundle", h("code", { class: "digest" }, release.bundle_sha256)],
       ["Size", bytes(release.bundle_bytes)],

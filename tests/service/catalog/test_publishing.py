@@ -23,7 +23,9 @@ OTHER = bundle({"data/more.txt": b"more"})
 
 
 async def test_a_good_bundle_becomes_available(world: World) -> None:
-    content = bundle({"bundle.yaml": manifest("1.1.0", upgrades_from="['>=1.0,<1.1', '==0.9']")})
+    requires = "requires: {python: '>=3.11', platforms: [linux_aarch64]}\n"
+    said = manifest("1.1.0", upgrades_from="['>=1.0,<1.1', '==0.9']", more=requires)
+    content = bundle({"bundle.yaml": said})
     async with world.run("catalog", wire) as service:
         command = await publication(world, content)
         answer = await world.ask(command, actor="ada")
@@ -32,6 +34,7 @@ async def test_a_good_bundle_becomes_available(world: World) -> None:
         release = await world.until(ReleaseAvailable)
         assert (release.app, release.version, release.scheme) == ("lamp", "1.1.0", "pep440")
         assert release.upgrades_from == (">=1.0,<1.1", "==0.9")
+        assert (release.requires.python, release.requires.platforms) == (">=3.11", ("linux_aarch64",))
         assert (release.bundle_sha256, release.bundle_bytes) == (command.bundle_sha256, len(content))
         assert [component.name for component in release.components] == ["bulb"]
         envelope = next(e for e in world.seen if e.data is release)

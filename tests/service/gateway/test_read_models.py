@@ -257,6 +257,7 @@ async def test_releases_bundles_and_notifications_are_shown(world: World) -> Non
         return catalog.ReleaseAvailable(
             release_id=f"web-{version}", app="web", version=version, scheme="pep440", bundle_sha256="a" * 64,
             bundle_bytes=9, upgrades_from=(">=1.0",), components=(), published_at=at(1),
+            requires=catalog.Required(python=">=3.11") if version == "1.9" else catalog.Required(),
         )  # fmt: skip
 
     fault = Fault(code="link", field="a/b", message="is a link")
@@ -270,7 +271,9 @@ async def test_releases_bundles_and_notifications_are_shown(world: World) -> Non
         (app,) = (await door.get("/v1/apps"))["items"]
         assert app == {"app": "web", "releases": 3, "latest": "1.10", "deployments": 0}
         assert (await door.get("/v1/releases/web/2.0"))["state"] == "withdrawn"
-        assert (await door.get("/v1/releases/web/1.9"))["upgrades_from"] == [">=1.0"]
+        shown = await door.get("/v1/releases/web/1.9")
+        assert (shown["upgrades_from"], shown["requires"]) == ([">=1.0"], {"python": ">=3.11", "platforms": []})
+        assert (await door.get("/v1/releases/web/1.10"))["requires"] == {"python": None, "platforms": []}
         assert len((await door.get("/v1/releases?app=web&state=available"))["items"]) == 2
         for number in (1, 2):
             await world.send(

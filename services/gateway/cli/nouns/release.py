@@ -54,7 +54,8 @@ def list_releases(session: Session, app: Annotated[str | None, typer.Option(help
 @app.verb()
 def show(session: Session, app: App, version: Version) -> None:
     """One release with its components."""
-    shown = (*COLUMNS, ("sha256", "bundle_sha256"), ("components", _components))
+    needs: tuple[Column, ...] = (("python", "requires.python"), ("platforms", "requires.platforms"))
+    shown = (*COLUMNS, *needs, ("sha256", "bundle_sha256"), ("components", _components))
     session.screen.card(session.get(at("/v1/releases/{}/{}", app, version)), shown)
 
 

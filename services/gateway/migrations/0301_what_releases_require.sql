@@ -1,0 +1,1 @@
+alter table release add column requires jsonb not null default '{}';
