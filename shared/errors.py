@@ -1,6 +1,6 @@
 """Errors that carry facts, and a property callers can branch on."""
 
-import asyncpg
+from functools import cache
 
 from shared.messages.base import ErrorCode, Fault
 
@@ -51,22 +51,27 @@ def internal_fault(error: BaseException) -> Fault:
     )
 
 
-_TRANSIENT = (
-    OSError,
-    TimeoutError,
-    Fenced,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection cut in the middle of an answer
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.ObjectInUseError,
-    asyncpg.LockNotAvailableError,  # a migration of a newer version changes the table just now
-    asyncpg.InvalidCachedStatementError,  # … and has changed it: the statement is prepared anew
-)
-
-
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed later without any change: connection lost, deadlock, restart, fence."""
-    return isinstance(error, _TRANSIENT)
+    return isinstance(error, _transient())
+
+
+@cache
+def _transient() -> tuple[type[BaseException], ...]:
+    """PostgreSQL's client is imported when it is asked for: who only checks a bundle or a file of YAML has none."""
+    import asyncpg  # noqa: PLC0415
+
+    return (
+        OSError,
+        TimeoutError,
+        Fenced,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # a connection cut in the middle of an answer
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InsufficientResourcesError,
+        asyncpg.TransactionRollbackError,
+        asyncpg.ObjectInUseError,
+        asyncpg.LockNotAvailableError,  # a migration of a newer version changes the table just now
+        asyncpg.InvalidCachedStatementError,  # … and has changed it: the statement is prepared anew
+    )

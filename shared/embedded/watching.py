@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish, services
 from shared.embedded.supervisor import Client, Unreachable
@@ -77,6 +75,8 @@ class Watch:
 
     def _lack(self, name: str) -> str:
         """What keeps a service from being ready; empty if nothing does."""
+        import httpx  # noqa: PLC0415  who only looks at the processes needs no HTTP
+
         address = self.address_of(name)
         if not address:
             return "has not begun to listen yet"

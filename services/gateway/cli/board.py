@@ -87,10 +87,6 @@ def ends_in(forecast: Mapping[str, Any] | None, now: datetime) -> str:
     return f"{' to '.join(map(str, ends))} {unit}"
 
 
-def _seconds_to(moment: str, now: datetime) -> float:
-    return max(0.0, (datetime.fromisoformat(moment) - now).total_seconds())
-
-
 def lines(strategy: View, before: View | None) -> Iterator[str]:
     """What is new since the view before, a line each: for logs, pipes and people who read slowly."""
     old = {stage["name"]: line(stage) for stage in before["stages"]} if before else {}

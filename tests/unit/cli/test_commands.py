@@ -38,6 +38,24 @@ def test_a_list_is_one_json_array_for_scripts_over_all_pages(gateway: Stub, bela
     assert json.loads(belay("site", "list", "--json").stdout) == [{"name": "a"}, {"name": "b"}]
 
 
+def test_more_dead_letters_than_one_request_takes_are_sent_again_in_several(gateway: Stub, belay: Belay) -> None:
+    gateway.items("/v1/dlq/t", *({"offset": number} for number in range(250)))
+    gateway.accept("POST /v1/dlq/t/replay")
+    result = belay("dlq", "replay", "t", "--all")
+    assert (result.exit_code, result.stdout) == (0, "sent again: 250\n")
+    asked = [one.body["offsets"] for one in gateway.sent("POST")]
+    assert [len(offsets) for offsets in asked] == [100, 100, 50]
+    assert [offset for offsets in asked for offset in offsets] == list(range(250))
+
+
+def test_a_release_says_where_it_can_be_installed(gateway: Stub, belay: Belay) -> None:
+    release = {"app": "web", "version": "1.0", "requires": {"python": ">=3.11", "platforms": ["linux_aarch64"]}}
+    gateway.answers["GET /v1/releases/web/1.0"] = 200, release
+    shown = belay("release", "show", "web", "1.0").stdout
+    assert ">=3.11" in shown
+    assert "linux_aarch64" in shown
+
+
 def test_an_empty_list_says_so_on_stderr_and_is_no_failure(gateway: Stub, belay: Belay) -> None:
     gateway.items("/v1/groups")
     result = belay("group", "list")

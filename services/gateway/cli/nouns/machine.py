@@ -6,18 +6,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.gateway.cli.outcome import CliError, Status, failed, usage
 from services.gateway.cli.screen import Column, size
 from services.gateway.cli.session import Session
-from shared.embedded import __main__ as embedded
-from shared.embedded import stack
-from shared.embedded.home import Home
-from shared.embedded.jars import JarError
-from shared.embedded.programs import Wish
+
+if TYPE_CHECKING:
+    from shared.embedded.home import Home
 
 READY_SECONDS = 90
 HOSTS_SECONDS = 120
@@ -39,6 +37,10 @@ def up(
     Both servers come from packages and keep their data in the home; BELAY_KAFKA and BELAY_POSTGRES_ADMIN name running
     ones to use instead.
     """
+    from shared.embedded import __main__ as embedded
+    from shared.embedded.home import Home
+    from shared.embedded.programs import Wish
+
     if detach and logs:
         raise usage("--logs needs a command that stays", f"leave --detach out, or look into {session.home / 'logs'}")
     if session.screen.as_json and not detach:
@@ -77,20 +79,25 @@ def _replica(text: str) -> tuple[str, int]:
 @contextmanager
 def starting_trouble() -> Iterator[None]:
     """What may be wrong with this machine, as a command's end."""
+    from shared.embedded.jars import JarError
+    from shared.embedded.stack import StackError
+
     try:
         yield
     except ValueError as error:
         raise usage(str(error)) from error
-    except (stack.StackError, JarError, OSError) as error:
+    except (StackError, JarError, OSError) as error:
         raise CliError(Status.FAILED, str(error), advice="`belay doctor` looks for the cause", code="stack") from error
 
 
-def hosts(verb: str, home: Home) -> None:
+def hosts(verb: str, home: "Home") -> None:
     """Stop or start the applications on the sites here. They are the deployer's, so its program does it."""
+    from shared.embedded.stack import StackError
+
     program = (sys.executable, "-m", "services.deployer.hosts", verb, str(home.root))
     done = subprocess.run(program, capture_output=True, text=True, timeout=HOSTS_SECONDS, check=False)  # noqa: S603
     if done.returncode:
-        raise stack.StackError(f"the applications on the sites could not be told to {verb}: {done.stderr.strip()}")
+        raise StackError(f"the applications on the sites could not be told to {verb}: {done.stderr.strip()}")
 
 
 def down(
@@ -98,6 +105,9 @@ def down(
     sites: Annotated[bool, typer.Option("--sites", help="Also the applications on the sites of this machine.")] = False,
 ) -> None:
     """Stop every service, Kafka and PostgreSQL. The applications on the sites run on, unless told otherwise."""
+    from shared.embedded import stack
+    from shared.embedded.home import Home
+
     with starting_trouble(), session.screen.busy("stopping"):
         stack.stop(Home.open(session.home))
         if sites:
@@ -107,6 +117,9 @@ def down(
 
 def status(session: Session) -> None:
     """Every process of this home; exit status 1 unless all of them run."""
+    from shared.embedded import stack
+    from shared.embedded.home import Home
+
     found = [asdict(one) for one in stack.statuses(Home.open(session.home))] if session.home.exists() else []
     session.screen.table(found, COLUMNS, f"nothing runs in {session.home}: `belay up`")
     if not found or any(one["state"] != "RUNNING" for one in found):
