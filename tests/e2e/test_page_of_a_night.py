@@ -140,3 +140,29 @@ def test_a_webhook_is_added_tried_found_dead_and_brought_back_on_the_page(page: 
     page.see("li", "The webhook chat is dead")
     assert b"blocks" in Chat.got[-1]
     assert [line for line in page.complaints() if "422" not in line] == []  # what was refused on purpose
+
+
+def test_a_filter_that_names_nothing_is_said_in_place_of_the_list(page: Page) -> None:
+    page.press("nav a", "Operations")
+    page.see("td", "oslo-3")
+    page.fill("site", "nope")
+    page.see(".empty", "there is no site 'nope'")
+    page.fill("site", "oslo-3")
+    page.see("td", "oslo-3")
+    assert [line for line in page.complaints() if "422" not in line] == []
+
+
+def test_the_labels_of_a_site_are_changed_line_by_line_whatever_is_in_them(page: Page, belay: System) -> None:
+    with belay.client() as client:
+        client.command("PATCH", "/v1/sites/oslo-2", {"labels": {"place": "row 7, left", "tier": "edge"}})
+        page.press("nav a", "Sites")
+        page.press("td a", "oslo-2")
+        page.press("summary", "Change")
+        assert page.see("[name=labels]").get_attribute("value") == "place=row 7, left\ntier=edge"
+        page.fill("labels", "place=row 7, right\nnote=a=b, c")
+        client.command("PATCH", "/v1/sites/oslo-2", {"simplex": True})  # news of the site while somebody writes
+        page.press("button", "Save")
+        page.see(".chips", "place=row 7, right")
+        found = client.get("/v1/sites/oslo-2")
+    assert (found["labels"], found["simplex"]) == ({"place": "row 7, right", "note": "a=b, c"}, True)
+    assert page.complaints() == []

@@ -15,8 +15,8 @@ export function auditView(page) {
     input("action", { type: "search", placeholder: "Did: abort_strategy …", "aria-label": "What was done" }),
     input("about", { type: "search", placeholder: "To: strategy, site, app …", "aria-label": "What it was done to" }),
     select("result", RESULTS, "", { "aria-label": "Result" }),
-    moment("since", "Since"),
-    moment("until", "Until"),
+    moment("since", "Since", page.query),
+    moment("until", "Until", page.query),
   ];
   const list = filtered(page, "/v1/audit", controls, (items) =>
     items.length ? auditTable(items) : empty("Nothing was done", "No command yet, or none that passes the filters."),
@@ -25,12 +25,17 @@ export function auditView(page) {
 }
 
 /** A point in time in the reader's zone; the API wants the zone said. */
-function moment(name, label) {
+function moment(name, label, query) {
   const value = input(name, { type: "hidden" });
-  const show = () =>
-    (value.value = shown.value ? new Date(shown.value).toISOString() : "");
-  const shown = h("input", { type: "datetime-local", oninput: show, "aria-label": label });
+  const show = () => (value.value = shown.value ? new Date(shown.value).toISOString() : "");
+  const shown = h("input", { type: "datetime-local", value: local(query.get(name)), oninput: show, "aria-label": label });
   return h("label", { class: "moment" }, h("span", {}, label), shown, value);
+}
+
+/** A point in time as the field has it: without a zone, in the reader's own. */
+function local(iso) {
+  const time = Date.parse(iso ?? "");
+  return time ? new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 16) : "";
 }
 
 const auditTable = (items) =>

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { fill, h, throttled } from "./dom.js";
 import { act, roleButton } from "./feedback.js";
-import { field, input, labels, names, textarea } from "./fields.js";
+import { field, input, names, textarea } from "./fields.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { operationTable } from "./operations.js";
@@ -31,7 +31,10 @@ export function siteView(page) {
       get("/v1/operations", { site: name, limit: 20 }, page.signal),
     ]);
   const load = throttled(
-    resource(page, body, read, ([site, operations]) => fill(body, detail(site, operations.items))),
+    resource(page, body, read, ([site, operations]) => {
+      if (body.querySelector("details[open]")) return; // what a person is about to change stays as it is
+      fill(body, detail(site, operations.items, changes(site, () => load())));
+    }),
     500,
   );
   on(NEWS, (event) => concerns(event, name) && load(), page.signal);
@@ -45,7 +48,7 @@ function concerns({ data }, name) {
   return listed?.includes(name) ?? true;
 }
 
-function detail(site, operations) {
+function detail(site, operations, form) {
   const href = `#/new-operation?${new URLSearchParams({ site: site.name })}`;
   const act = h("a", { class: "button primary", href }, icon("plus"), "Operation");
   return [
@@ -61,7 +64,7 @@ function detail(site, operations) {
         ...Object.entries(site.params).map(([key, value]) => [key, h("code", {}, String(value))]),
       ].filter(([, value]) => value),
     ),
-    changes(site),
+    form,
     section(
       "Deployments",
       site.deployments.length ? deployments(site.deployments) : h("p", { class: "muted" }, "Nothing runs here yet."),
@@ -75,32 +78,48 @@ function detail(site, operations) {
   ];
 }
 
-/** Change single facts; what is left as it is stays. */
-function changes(site) {
+/** Change single facts; what is left as it is stays. `reload` is called when it is closed again. */
+function changes(site, reload) {
+  const send = async (button, facts, what) => (await change(button, site, facts, what)) && (form.open = false);
   const managed = roleButton(
     site.managed ? "Leave it alone" : "Manage it again",
     "operator",
-    (button) => change(button, site, { managed: !site.managed }, site.managed ? "Is left alone" : "Is managed"),
+    (button) => send(button, { managed: !site.managed }, site.managed ? "Is left alone" : "Is managed"),
   );
   const group = input("group", { value: site.group ?? "" });
   const pairs = Object.entries(site.labels).map(([key, value]) => `${key}=${value}`);
   const text = textarea("labels", { value: pairs.join("\n") });
-  const save = roleButton("Save", "operator", (button) => change(button, site, edited(site, group, text), "Changed"));
-  return h(
+  const save = roleButton("Save", "operator", (button) => send(button, edited(site, group, text), "Changed"));
+  const form = h(
     "details",
-    { class: "card form" },
+    { class: "card form", ontoggle: () => form.open || reload() },
     h("summary", {}, "Change"),
-    h("div", { class: "row" }, field("group", "Group", group, "empty = none"), field("labels", "Labels", text)),
+    h(
+      "div",
+      { class: "row" },
+      field("group", "Group", group, "empty = none"),
+      field("labels", "Labels", text, "key=value, one a line"),
+    ),
     h("div", { class: "actions end" }, managed, save),
   );
+  return form;
 }
 
 function edited(site, group, text) {
-  const wanted = labels(text.value);
+  const wanted = labels(text.value.split("\n"));
   const [name] = names(group.value);
   const unlabel = Object.keys(site.labels).filter((key) => !(key in wanted));
   return { ...(name ? { group: name } : { ungroup: true }), labels: wanted, unlabel };
 }
+
+/** One a line: a value may hold spaces and commas. */
+const labels = (lines) =>
+  Object.fromEntries(
+    lines
+      .map((line) => line.trimStart())
+      .filter(Boolean)
+      .map((line) => [line.split("=", 1)[0], line.slice(line.indexOf("=") + 1 || line.length)]),
+  );
 
 const change = (button, site, facts, what) =>
   act(button, `${what}: ${site.name}`, "PATCH", `/v1/sites/${encodeURIComponent(site.name)}`, facts);

@@ -156,17 +156,19 @@ const replayButton = (path, letters, reload) =>
     ),
   );
 
+const AT_ONCE = 100; // of what the gateway sends again in one request
+
 async function replay(button, path, letters, reload) {
   const answer = await confirm({
     title: "Send them again?",
     text: "Each goes back to where it came from; a command gets a fresh id. What is still wrong with them will bring them back here.",
     verb: "Send again",
   });
-  if (
-    answer &&
-    (await act(button, `Sent again: ${plural(letters.length, "message")}`, "POST", `${path}/replay`, {
-      offsets: letters.map(({ offset }) => offset),
-    }))
-  )
-    reload();
+  if (!answer) return;
+  for (let start = 0; start < letters.length; start += AT_ONCE) {
+    const offsets = letters.slice(start, start + AT_ONCE).map(({ offset }) => offset);
+    if (!(await act(button, `Sent again: ${plural(offsets.length, "message")}`, "POST", `${path}/replay`, { offsets })))
+      break;
+  }
+  reload();
 }

@@ -49,6 +49,7 @@ async function run(page, file, outcome) {
     }
     const answer = await upload(file, moved);
     moved(1);
+    if (answer.state === "sent") return showSent(outcome, file);
     showEnd(outcome, file, await verdict(page, answer));
   } catch (error) {
     if (error.faults === undefined) throw error;
@@ -74,6 +75,12 @@ function verdict(page, answer) {
     );
     look();
   });
+}
+
+/** It is there, and the catalog does not answer just now. */
+function showSent(outcome, file) {
+  const text = `${file.name} is uploaded; the catalog will check it once it answers`;
+  fill(outcome, h("div", { class: "summary" }, icon("waiting", 18), h("strong", {}, text)));
 }
 
 function showEnd(outcome, file, bundle) {
