@@ -35,6 +35,10 @@ ANSWER_SECONDS = 1.0
 PRUNE_SECONDS = 600
 PRUNED_AT_ONCE = 10_000
 
+NOTIFICATION_DAYS, NOTIFICATIONS = 90, 10_000
+"""How long, and how many, notifications are kept: as the notifier does, unless it is told otherwise. What it no longer
+knows nobody could mark as read any more."""
+
 LINGER = Linger(16_384, ms=25)
 """Steps that end one after another are learned together; a page, and the answer to a command, come so much later."""
 
@@ -81,12 +85,15 @@ async def let_go(gateway: Gateway) -> None:
 
 
 async def forget(pool: Pool, days: float) -> None:
-    """Forget answered commands, ended operations and deliveries after some days, until cancelled. The audit stays."""
+    """Forget answered commands, ended operations and deliveries after some days, and old notifications, until
+    cancelled. The audit stays."""
     while True:
-        before = datetime.now(UTC) - timedelta(days=days)
+        now = datetime.now(UTC)
+        before = now - timedelta(days=days)
         try:
             async with pool.acquire() as conn:
                 await commands.prune(conn, before)
+                await notices.prune_notifications(conn, now - timedelta(days=NOTIFICATION_DAYS), NOTIFICATIONS)
                 for prune in (operations.prune, notices.prune):
                     while await prune(conn, before, PRUNED_AT_ONCE) == PRUNED_AT_ONCE:
                         pass

@@ -114,6 +114,11 @@ async def find_delivery(conn: Connection, delivery_id: str) -> asyncpg.Record | 
     return await SQL.row(conn, "find_delivery", delivery_id=delivery_id)
 
 
+async def prune_notifications(conn: Connection, before: datetime, keep: int) -> int:
+    """Forget those raised before `before`, or beyond the newest `keep`; returns how many."""
+    return await SQL.run(conn, "prune_notifications", before=before, keep=keep)
+
+
 async def prune(conn: Connection, before: datetime, limit: int) -> int:
     """Forget up to `limit` deliveries that moved last before `before`; returns how many."""
     return await SQL.run(conn, "prune_deliveries", before=before, limit=limit)

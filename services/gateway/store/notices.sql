@@ -60,5 +60,10 @@ select delivery_id, subscription, notification_id, topic, message, state, tries,
        next_try_at, at
 from delivery where delivery_id = :delivery_id;
 
+-- name: prune_notifications
+-- As the notifier does by itself, which no longer knows them.
+delete from notification where raised_at < :before
+or notification_id <= (select notification_id from notification order by notification_id desc offset :keep limit 1);
+
 -- name: prune_deliveries
 delete from delivery where position = any(array(select position from delivery where at < :before order by at limit :limit));
