@@ -11,9 +11,8 @@ RUN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$python; break; }; done)
 
-# Tests wait as much as they compute, but Kafka and PostgreSQL compute beside them: with more workers than cores of a
-# small machine, what must happen within seconds takes longer.
-WORKERS ?= 2
+# Tests of parts wait more than they compute: three fill two cores. With more, what must happen within seconds takes longer.
+WORKERS ?= 3
 
 ##@ Use
 
@@ -42,9 +41,13 @@ clean: ## Stop what runs here, and remove the environment, all data and everythi
 ##@ Work on it
 
 .PHONY: test
-test: setup ## Run all tests, on real Kafka and PostgreSQL
+test: setup ## Run the tests of all parts, on real Kafka and PostgreSQL
+	@$(RUN)/pytest -m "not e2e" -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
+
+.PHONY: test-system
+test-system: setup ## Run those of the whole system: demo, page in a browser, README, API, faults, rolling updates
 	@.ci/packages chromium chromium-driver || echo "without Chromium and chromedriver the tests of the page fail; all others run"
-	@$(RUN)/pytest -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
+	@$(RUN)/pytest -m e2e --durations=0 --durations-min=10 $(ARGS)
 
 .PHONY: lint
 lint: setup ## Check style and format
