@@ -29,9 +29,8 @@ class Group:
         """Its members, none when nobody is in it. Raises KafkaError; then the next call connects anew."""
         try:
             if self._admin is None:
-                admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, request_timeout_ms=5_000)
-                await admin.start()
-                self._admin = admin
+                self._admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, request_timeout_ms=5_000)
+                await self._admin.start()
             (answer,) = await self._admin.describe_consumer_groups([self.name])
             return list(_members(answer))
         except BaseException:

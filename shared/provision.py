@@ -58,8 +58,8 @@ async def create_topics(kafka: str, prefix: str, unpacked_max: int = UNPACKED_BY
     """
     wanted = topics(unpacked_max).values()
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
     try:
+        await admin.start()
         there = set(await admin.list_topics())
         replicas = min(3, len((await admin.describe_cluster())["brokers"]))
         missing = [

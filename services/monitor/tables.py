@@ -167,8 +167,8 @@ async def create_changelogs(settings: Settings) -> None:
     Raises WrongPartitions when one has another number of them, KafkaError when Kafka or the source is not there.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await admin.start()
     try:
+        await admin.start()
         source = settings.topic_prefix + SOURCE
         wanted = [changelog_of(application_id(settings), name) for name in TABLES]
         partitions = (await _partitions(admin, [source]))[source]

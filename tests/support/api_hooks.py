@@ -48,8 +48,14 @@ def what_fits_the_description_is_not_refused_for_its_shape(_: CheckContext, resp
         return
     faults = response.json()["faults"]
     shape = [f for f in faults if f["code"] in SHAPE and f["field"] and not f["message"].endswith("U+0000")]
-    wrong = [f for f in shape if f["field"] not in NOT_IN_A_SCHEMA]
+    wrong = [f for f in shape if f["field"] not in NOT_IN_A_SCHEMA and not _quoted_anew(f, case)]
     assert not wrong, f"the description allows what is refused: {wrong}"
+
+
+def _quoted_anew(fault: dict[str, Any], case: Case) -> bool:
+    """Of a `%` in a path schemathesis makes another value than it generated: `%E1` arrives as U+FFFD."""
+    meant = (case.path_parameters or {}).get(fault["field"])
+    return meant is not None and "%" in str(meant) and fault["value"] != meant
 
 
 @schemathesis.check

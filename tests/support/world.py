@@ -184,8 +184,8 @@ async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) ->
 async def _delete_topics(kafka: str, prefix: str) -> None:
     """All of this test's: a broker with the topics of hundreds of tests takes ten times as long for each."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
     try:
+        await admin.start()
         await admin.delete_topics([topic for topic in await admin.list_topics() if topic.startswith(prefix)])
     finally:
         await admin.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from pydantic import TypeAdapter
 
 from services.gateway.api.bodies import formed
 from services.gateway.api.commands import CommandAnswer
@@ -178,9 +179,10 @@ def _wrong_form(message: str, field: str) -> Problem:
 FORM: dict[str, Any] = {
     "type": "object",
     "required": [FILE_FIELD],
+    "additionalProperties": False,
     "properties": {
-        NAME_FIELD: {"type": "string"},
-        FILE_FIELD: {"type": "string", "contentMediaType": "application/gzip"},
+        NAME_FIELD: TypeAdapter(FileName).json_schema(),
+        FILE_FIELD: {"type": "string", "contentMediaType": "application/gzip", "minLength": 1},
     },
 }
 """What the description says of the form; the file is its last field."""
