@@ -6,16 +6,20 @@ the strategy's name: the same strategy always chooses the same sites, another on
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from operator import itemgetter
+from typing import Any
 
 from services.strategy_orchestrator.strategies.site import Candidate
 from shared.messages.base import Fault, some_of
 from shared.messages.strategy import Share, StageSpec, StrategySpec
 from shared.messages.words import resolve
+
+GROUP = ""
+"""Stands among the names of labels, none of which is empty, for the group."""
 
 SHARES_IN_ALL = 1_000
 """The plan's event shows so many shares over all its stages, so that it stays far below Kafka's limit for a record."""
@@ -38,29 +42,79 @@ def deal_out(spec: StrategySpec, sites: Sequence[Candidate], at_rest: Sequence[C
     `at_rest` are selected sites with nothing to do: a stage may name them, and be empty because of them.
     """
     dealt = Dealt(faults=_strangers(spec, {site.name for site in (*sites, *at_rest)}))
-    left = {site.name: site for site in spread(sites, spec.name, spec.spread)}
+    hand, rest = Hand(spec, spread(sites, spec.name, spec.spread)), Hand(spec, at_rest)
     for number, stage in enumerate(spec.stages):
-        taken = _taken(spec, stage, left, len(sites))
-        for site in taken:
-            del left[site.name]
-        if taken:
+        if taken := hand.take(stage, len(sites)):
             dealt.stages.append((stage, taken))
-        elif not stage.optional and not any(_wants(stage, site) for site in at_rest):
-            dealt.faults.append(_empty(number, stage, len(left)))
-    if left:
-        dealt.faults.append(_left_over(spec, len(left), len(sites)))
+        elif not stage.optional and not rest.wanted(stage):
+            dealt.faults.append(_empty(number, stage, len(hand.left)))
+    if hand.left:
+        dealt.faults.append(_left_over(spec, len(hand.left), len(sites)))
     return dealt
 
 
-def _taken(spec: StrategySpec, stage: StageSpec, left: Mapping[str, Candidate], total: int) -> list[Candidate]:
-    wanted = len(left) if stage.take is None else resolve(stage.take, total)
-    if not (stage.sites or stage.groups or stage.labels):
-        return list(islice(left.values(), wanted))
-    if stage.sites:  # in the order in which they are listed
-        listed = (left[name] for name in dict.fromkeys(stage.sites) if name in left)
-        return [site for site in listed if matches(stage, site)][:wanted]
-    matching = [site for site in left.values() if matches(stage, site)]
-    return spread(matching, spec.name, spec.spread)[:wanted] if wanted < len(matching) else matching
+class Hand:
+    """Sites that are to be dealt out, in order.
+
+    They are found by what stages ask for: 500 stages that look at each of 100,000 sites hold up everybody for seconds.
+    """
+
+    def __init__(self, spec: StrategySpec, sites: Sequence[Candidate]) -> None:
+        self._spec = spec
+        self._sites = sites
+        self.left = {site.name: site for site in sites}
+        self._places = _places_of(sites, {key for stage in spec.stages for key in stage.labels})
+        self._spread: dict[tuple[Any, ...], list[Candidate]] = {}
+        """What matches, in the order in which it is taken: stages may take from the same sites one after the other."""
+
+    def take(self, stage: StageSpec, total: int) -> list[Candidate]:
+        """The sites that the stage takes; they are gone then."""
+        wanted = len(self.left) if stage.take is None else resolve(stage.take, total)
+        taken = self._first(stage, wanted)
+        for site in taken:
+            del self.left[site.name]
+        return taken
+
+    def _first(self, stage: StageSpec, wanted: int) -> list[Candidate]:
+        if stage.sites:  # in the order in which they are listed
+            return list(islice(self._named(stage), wanted))
+        if not (stage.groups or stage.labels):
+            return list(islice(self.left.values(), wanted))
+        asked = (frozenset(stage.groups), frozenset(stage.labels.items()))
+        known = self._spread.get(asked)
+        matching = [site for site in (self._matching(stage) if known is None else known) if site.name in self.left]
+        if known is None and wanted < len(matching):
+            matching = self._spread[asked] = spread(matching, self._spec.name, self._spec.spread)
+        return matching[:wanted]
+
+    def wanted(self, stage: StageSpec) -> bool:
+        """Whether the stage would take any of them."""
+        return any(self._named(stage) if stage.sites else self._matching(stage))
+
+    def _named(self, stage: StageSpec) -> Iterator[Candidate]:
+        listed = (self.left[name] for name in dict.fromkeys(stage.sites) if name in self.left)
+        return (site for site in listed if matches(stage, site))
+
+    def _matching(self, stage: StageSpec) -> Iterator[Candidate]:
+        return (site for place in self._narrowed(stage) if matches(stage, site := self._sites[place]))
+
+    def _narrowed(self, stage: StageSpec) -> Iterable[int]:
+        """The places of its groups, or of the rarest of its labels: all that match are among them."""
+        if stage.groups:
+            return sorted(place for group in set(stage.groups) for place in self._places.get((GROUP, group), ()))
+        if stage.labels:
+            return min((self._places.get(label, []) for label in stage.labels.items()), key=len)
+        return range(len(self._sites))
+
+
+def _places_of(sites: Sequence[Candidate], labels: Set[str]) -> dict[tuple[str, str], list[int]]:
+    """The places of the sites of each group, and of each value of these labels."""
+    places: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, site in enumerate(sites):
+        places[GROUP, site.group or ""].append(place)
+        for label in labels & site.labels.keys():
+            places[label, site.labels[label]].append(place)
+    return places
 
 
 def matches(stage: StageSpec, site: Candidate) -> bool:
@@ -68,10 +122,6 @@ def matches(stage: StageSpec, site: Candidate) -> bool:
     return (not stage.groups or site.group in stage.groups) and all(
         site.labels.get(key) == value for key, value in stage.labels.items()
     )
-
-
-def _wants(stage: StageSpec, site: Candidate) -> bool:
-    return (not stage.sites or site.name in stage.sites) and matches(stage, site)
 
 
 # -- spreading ----------------------------------------------------------------------------------------------------

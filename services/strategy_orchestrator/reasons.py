@@ -16,8 +16,7 @@ from shared.messages.words import StageState, StrategyState
 def why_now(strategy: Strategy) -> Why:
     """Why a strategy is where it is."""
     why = _counted(strategy)
-    running = strategy.counts.running
-    if strategy.state is not StrategyState.ABORTING or not running:
+    if strategy.state is not StrategyState.ABORTING or not (running := strategy.counts.running):
         return why
     oldest = next((f" ({stage.oldest})" for stage in strategy.stages if stage.oldest), "")
     message = f"{why.message}; waits for {sites(running)} to end{oldest}, or to be cancelled"

@@ -1,12 +1,13 @@
 """Stages take their sites from everywhere by its share, always the same ones for the same strategy."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.strategy_orchestrator.dealing import SHARES_IN_ALL, deal_out, shares, spread
+from services.strategy_orchestrator.dealing import SHARES_IN_ALL, deal_out, matches, shares, spread
 from services.strategy_orchestrator.strategies.site import Candidate
 from shared.messages.strategy import StrategySpec
 
@@ -54,6 +55,39 @@ def test_a_filtered_stage_is_spread_too() -> None:
     stages = [{"name": "racked", "labels": {"rack": "r0"}, "take": 4}, {"name": "rest"}]
     (_, racked), _ = deal_out(spec(stages=stages), fleet(a=50, b=50)).stages
     assert groups_of(racked) == {"a": 2, "b": 2}
+
+
+def test_stages_that_take_from_the_same_sites_one_after_the_other_take_each_once() -> None:
+    stages = [{"name": f"s{n}", "labels": {"rack": "r0"}, "take": 4} for n in range(5)] + [{"name": "rest"}]
+    dealt = deal_out(spec(stages=stages), fleet(a=50, b=50))
+    names = [site.name for _, sites in dealt.stages for site in sites]
+    assert [len(sites) for _, sites in dealt.stages] == [4] * 5 + [80]
+    assert len(names) == len(set(names))
+    assert all(groups_of(sites) == {"a": 2, "b": 2} for _, sites in dealt.stages[:5])
+
+
+filters = st.fixed_dictionaries(
+    {},
+    optional={
+        "groups": st.lists(st.sampled_from(["a", "b", "c", "none"]), max_size=2),
+        "labels": st.dictionaries(st.sampled_from(["rack", "other"]), st.sampled_from(["r0", "r1"]), max_size=2),
+        "sites": st.lists(st.sampled_from([f"{g}-{n:04}" for g in "ab" for n in range(4)]), max_size=4),
+    },
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.integers(1, 6), min_size=1), st.lists(filters, min_size=1, max_size=5)
+)
+def test_each_site_goes_to_the_first_stage_that_matches_it(sizes: dict[str, int], asked: list[dict[str, Any]]) -> None:
+    sites = fleet(**sizes)
+    given_stages = [{"name": f"s{n}", "optional": True, **one} for n, one in enumerate(asked)]
+    of = spec(stages=[*given_stages, {"name": "rest", "optional": True}])
+    wanted = {
+        site.name: next(s.name for s in of.stages if matches(s, site) and (not s.sites or site.name in s.sites))
+        for site in sites
+    }
+    assert {site.name: stage.name for stage, taken in deal_out(of, sites).stages for site in taken} == wanted
 
 
 def test_the_same_strategy_chooses_the_same_sites_and_another_one_others() -> None:
