@@ -16,8 +16,13 @@ from services.gateway.answers import ProblemError, StreamEvent, Unreachable, pag
 from shared.ids import new_id
 
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its command line, slower to import than all of it
+sys.modules.setdefault("trio", None)  # type: ignore[arg-type]  # httpcore imports it where it is installed, for nobody
+import httpcore  # noqa: E402, F401
 import httpx  # noqa: E402
 import httpx_sse  # noqa: E402
+
+if sys.modules["trio"] is None:
+    del sys.modules["trio"]  # whoever else imports it gets it
 
 __all__ = ["Client", "ProblemError", "StreamEvent", "Unreachable", "paged"]
 

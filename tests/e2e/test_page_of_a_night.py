@@ -158,7 +158,7 @@ def test_the_labels_of_a_site_are_changed_line_by_line_whatever_is_in_them(page:
         page.press("nav a", "Sites")
         page.press("td a", "oslo-2")
         page.press("summary", "Change")
-        assert page.see("[name=labels]").get_attribute("value") == "place=row 7, left\ntier=edge"
+        assert page.see("[name=labels]").get_attribute("value") == "tier=edge\nplace=row 7, left"
         page.fill("labels", "place=row 7, right\nnote=a=b, c")
         client.command("PATCH", "/v1/sites/oslo-2", {"simplex": True})  # news of the site while somebody writes
         page.press("button", "Save")

@@ -4,7 +4,8 @@ Whatever is filled in becomes the content of one JSON text, so no name and no la
 it. An object with `"$if"` is left out where that text comes out empty.
 
 Templates are written by whoever may add a subscription, and run inside of the notifier: Liquid has no access to
-anything but its variables, ends by construction, and is bounded here in source, depth, rounds of loops and output.
+anything but its variables, ends by construction, and is bounded here in source, depth, rounds of loops and output. It
+has no ranges.
 """
 
 from collections.abc import Iterator, Mapping

