@@ -1,12 +1,15 @@
 """Timers and jobs: the two ways in which work starts without a message.
 
-A due timer is taken and handled in one transaction. A job is claimed first, worked on outside of any transaction
-under a lease that a heartbeat keeps alive, and its result is written under the fencing token of the claim.
+A due timer is taken and handled in one transaction; one that breaks its handler is put off and holds up no other. A job
+is claimed first, worked on outside of any transaction under a lease that a heartbeat keeps alive, and its result is
+written under the fencing token of the claim.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 
 import structlog
 
@@ -22,20 +25,55 @@ TimerPrepare = Callable[[Turn, Sequence[Timer]], Awaitable[None]]
 """Sees all timers of a turn before they are taken: where rows must be locked first, by which others set them anew. Who
 waited for such a row with the timer already taken, and whoever holds it and sets the timer, would wait in a circle."""
 
+Broke = Callable[[Timer, BaseException], None]
+"""Hears of a timer that broke its handler, and why."""
+
 TIMERS_AT_ONCE = 500
 FALLBACK_SECONDS = 1.0
+PUT_OFF = timedelta(minutes=1)
+"""After so long a timer that broke its handler is tried again."""
+
 WIND_UP_SECONDS = 2.0
 """How long a worker that is stopped waits for its running jobs."""
 
 
-async def run_timers(ledger: Ledger, handlers: Mapping[str, TimerHandler], prepare: TimerPrepare | None = None) -> None:
+class _TimersBroke(Exception):
+    """A handler broke over these timers."""
+
+    def __init__(self, timers: Sequence[Timer]) -> None:
+        self.timers = timers
+        super().__init__(f"the handler of timers {timers[0].kind!r} broke")
+
+
+def _nobody(_timer: Timer, _error: BaseException) -> None:
+    """Hears of what broke where nobody else does."""
+
+
+async def run_timers(
+    ledger: Ledger,
+    handlers: Mapping[str, TimerHandler],
+    prepare: TimerPrepare | None = None,
+    broke: Broke = _nobody,
+) -> None:
     """Handle due timers until cancelled. Sleeps until the next one is due, or a new one is set."""
     waits = back_offs()
+    singly, guilty = 0, None
     while True:
         try:
-            if not await _take_due(ledger, handlers, prepare):
+            if guilty is not None:
+                await _put_off(ledger, guilty)
+                guilty = None
+            took = await _take_due(ledger, handlers, prepare, 1 if singly else TIMERS_AT_ONCE)
+            singly = max(singly - 1, 0) if took else 0
+            if not took:
                 await ledger.timer_set.wait(await _until_next(ledger, list(handlers)))
             waits = back_offs()
+        except _TimersBroke as error:
+            singly = TIMERS_AT_ONCE  # one of these is to blame: found by taking them one by one
+            if len(error.timers) == 1 and error.__cause__ is not None:
+                (guilty,) = error.timers
+                broke(guilty, error.__cause__)
+                log.exception("a timer broke and is put off", action="timer_broke", kind=guilty.kind, key=guilty.key)
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -43,25 +81,47 @@ async def run_timers(ledger: Ledger, handlers: Mapping[str, TimerHandler], prepa
             await pause(next(waits))
 
 
-async def _take_due(ledger: Ledger, handlers: Mapping[str, TimerHandler], prepare: TimerPrepare | None) -> int:
+async def _take_due(
+    ledger: Ledger, handlers: Mapping[str, TimerHandler], prepare: TimerPrepare | None, most: int
+) -> int:
     async with ledger.turn() as turn:
         kinds = list(handlers)
-        keys = None if prepare is None else await _prepared(turn, kinds, prepare)
-        rows = await SQL.fetch(turn.conn, "take_due_timers", limit=TIMERS_AT_ONCE, kinds=kinds, keys=keys)
+        keys = None if prepare is None else await _prepared(turn, kinds, prepare, most)
+        rows = await SQL.fetch(turn.conn, "take_due_timers", limit=most, kinds=kinds, keys=keys)
         due: dict[str, list[Timer]] = defaultdict(list)
         for row in rows:
             due[row["kind"]].append(Timer(**row))
         for kind, timers in due.items():
-            await handlers[kind](turn, timers)
+            with _blamed(timers):
+                await handlers[kind](turn, timers)
     return len(rows)
 
 
-async def _prepared(turn: Turn, kinds: Sequence[str], prepare: TimerPrepare) -> list[str]:
+async def _prepared(turn: Turn, kinds: Sequence[str], prepare: TimerPrepare, most: int) -> list[str]:
     """The keys of timers that may be taken now."""
-    rows = await SQL.fetch(turn.conn, "due_timers", limit=TIMERS_AT_ONCE, kinds=kinds)
-    if rows:
-        await prepare(turn, [Timer(**row) for row in rows])
-    return [row["key"] for row in rows]
+    rows = await SQL.fetch(turn.conn, "due_timers", limit=most, kinds=kinds)
+    if timers := [Timer(**row) for row in rows]:
+        with _blamed(timers):
+            await prepare(turn, timers)
+    return [timer.key for timer in timers]
+
+
+@contextmanager
+def _blamed(timers: Sequence[Timer]) -> Iterator[None]:
+    """What breaks in here broke over one of these timers, unless it passes."""
+    try:
+        yield
+    except Exception as error:
+        if is_transient(error):
+            raise
+        raise _TimersBroke(timers) from error
+
+
+async def _put_off(ledger: Ledger, timer: Timer) -> None:
+    """Later, unless it was set anew meanwhile, or another replica had it."""
+    about = {"kind": timer.kind, "key": timer.key, "due_at": timer.due_at}
+    async with ledger.pool.acquire() as conn:
+        await SQL.run(conn, "put_off_timer", **about, wait=PUT_OFF)
 
 
 async def _until_next(ledger: Ledger, kinds: Sequence[str]) -> float:

@@ -107,13 +107,18 @@ def repeated(name: str, ends: Sequence[End], now: datetime) -> list[Finding]:
 
 
 def _loop(code: str, name: str, what: str, ends: Sequence[End], now: datetime) -> list[Finding]:
-    late = [end for end in ends if end.at > now - RESTARTS_WITHIN]
-    if len(late) < RESTARTS:
+    of_late = late(ends, now)
+    if len(of_late) < RESTARTS:
         return []
-    cause, times = Counter(end.cause for end in late).most_common(1)[0]
-    share = "each time" if times == len(late) else f"{times} times"
-    message = f"{what} {len(late)} times within {_spoken(now - late[0].at)}; {share}: {cause}"
-    return [Finding(code=code, about=name, message=message, since=late[0].at)]
+    cause, times = Counter(end.cause for end in of_late).most_common(1)[0]
+    share = "each time" if times == len(of_late) else f"{times} times"
+    message = f"{what} {len(of_late)} times within {_spoken(now - of_late[0].at)}; {share}: {cause}"
+    return [Finding(code=code, about=name, message=message, since=of_late[0].at)]
+
+
+def late(ends: Sequence[End], now: datetime) -> list[End]:
+    """Those that count for a loop."""
+    return [end for end in ends if end.at > now - RESTARTS_WITHIN]
 
 
 # -- the outbox ---------------------------------------------------------------------------------------------------

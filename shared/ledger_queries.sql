@@ -45,7 +45,10 @@ from unnest(:shards::smallint[], :counts::int[], :parcels::bytea[]) with ordinal
 order by position;
 
 -- name: next_outbox
-select id, records, parcel from outbox where shard = any(:shards::smallint[]) order by id limit :limit;
+-- The first parcel, and behind it no more than so many bytes; what goes beyond comes without its parcel.
+select id, records, case when sum(octet_length(parcel)) over w <= :bytes or row_number() over w = 1 then parcel end as parcel
+from (select id, records, parcel from outbox where shard = any(:shards::smallint[]) order by id limit :limit) as o
+window w as (order by id rows unbounded preceding) order by id;
 
 -- name: delete_outbox
 delete from outbox where id = any(:ids::bigint[]);
@@ -122,6 +125,10 @@ returning t.kind, t.key, t.due_at, t.payload;
 -- By the database's clock, which also says what is due: with ours ahead we would ask without a pause.
 select extract(epoch from min(due_at) - clock_timestamp())::float8 from timer where kind = any(:kinds::text[]);
 
+-- name: put_off_timer
+update timer set due_at = clock_timestamp() + :wait::interval
+where kind = :kind and key = :key and due_at = :due_at;
+
 -- name: put_jobs
 insert into job (queue, id, due_at, payload)
 select :queue::text, * from unnest(:ids::text[], :dues::timestamptz[], :payloads::jsonb[])
@@ -191,7 +198,8 @@ update process_run set seen_at = clock_timestamp(), member = :member where id = 
 select member from process_run where seen_at > clock_timestamp() - interval '1 minute' and member <> '';
 
 -- name: find_ends
-select ended_at, cause from process_run where instance = :instance and cause <> '' order by ended_at;
+select ended_at, cause from process_run
+where instance = :instance and cause <> '' and ended_at > clock_timestamp() - :within::interval order by ended_at;
 
 -- name: suspect_records
 -- In work at the end of a process; `alone` is 1 where it was one record and nothing else.

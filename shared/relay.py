@@ -37,8 +37,8 @@ log = structlog.get_logger()
 PARCELS = 100
 """Sent in one go; each holds up to some hundred records."""
 
-UNPACKED_AT_ONCE = 32_000_000
-"""Bytes. Of dead letters a parcel may have many megabytes."""
+AT_ONCE = 32_000_000
+"""Bytes that are read together, packed and unpacked. Of dead letters a parcel may have many megabytes."""
 
 STANDBY_SECONDS = 1.0
 """How often a replica that lacks a shard asks whether it has become free."""
@@ -127,7 +127,8 @@ class Relay:
 
         Raises the KafkaError of a record that was refused for good, once all is done about it.
         """
-        found = await SQL.fetch(conn, "next_outbox", shards=shards, limit=PARCELS) if shards else []
+        wanted = {"shards": shards, "limit": PARCELS, "bytes": AT_ONCE}
+        found = await SQL.fetch(conn, "next_outbox", **wanted) if shards else []
         if rows := list(_at_once(found)):
             try:
                 await self._send(producer, [record for row in rows for record in unpack(row["parcel"])])
@@ -188,8 +189,10 @@ def _at_once(rows: Sequence[asyncpg.Record]) -> Iterator[asyncpg.Record]:
     """The first of these parcels, as many as may be unpacked together."""
     size = 0
     for row in rows:
+        if row["parcel"] is None:
+            return
         size += unpacked_bytes(row["parcel"])
-        if size > UNPACKED_AT_ONCE and size > unpacked_bytes(row["parcel"]):
+        if size > AT_ONCE and size > unpacked_bytes(row["parcel"]):
             return
         yield row
 

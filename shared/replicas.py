@@ -53,13 +53,31 @@ async def _ask(http: aiohttp.ClientSession, note: dict[str, Any], home: Path) ->
         return _silent(note, home, "it has not come so far as to answer")
     try:
         async with http.get(f"{note['url']}/readyz") as answer:
-            parts = await answer.json()
+            parts, findings = _told_by(await answer.json())
             ready = answer.status == 200
-        async with http.get(f"{note['url']}/metrics") as answer:
-            figures = figures_in(await answer.text())
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         return _silent(note, home, f"no answer: {type(error).__name__}")
-    return {**note, "ready": ready, "findings": parts.pop("findings", []), "parts": parts, **figures}
+    return {**note, "ready": ready, "findings": findings, "parts": parts, **await _figures(http, note["url"])}
+
+
+async def _figures(http: aiohttp.ClientSession, url: str) -> dict[str, int | None]:
+    """Where its database is away it has none, but says what is wrong all the same."""
+    try:
+        async with http.get(f"{url}/metrics") as answer:
+            return figures_in(await answer.text())
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return figures_in("")
+
+
+def _told_by(answer: Any) -> tuple[dict[str, bool], list[dict[str, Any]]]:
+    """Parts and findings. Raises ValueError for what no replica says: its port may be another program's by now."""
+    parts: dict[str, Any] = dict(answer) if isinstance(answer, dict) else {"": None}
+    findings = parts.pop("findings", [])
+    if not isinstance(findings, list) or not all(isinstance(works, bool) for works in parts.values()):
+        raise ValueError("this is not how a replica answers")
+    for finding in findings:
+        Finding.model_validate(finding, extra="ignore")
+    return parts, [{"advice": "", **finding} for finding in findings]
 
 
 def _silent(note: dict[str, Any], home: Path, error: str) -> dict[str, Any]:

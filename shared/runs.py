@@ -28,15 +28,15 @@ class Runs:
         self._path = path_of(home, service, instance)
         self._crash = self._path.with_suffix(".crash")
         self._heard_in: IO[str] | None = None
-        self.before = IN_ORDER
-        """How the last run ended."""
+        self.before: str | None = None
+        """How the last run ended; None when none is known of."""
 
     def begin(self) -> None:
         """This replica starts; a run that is still open ended without a word, or with what faulthandler heard."""
         runs = self._read()
         if runs and "ended" not in runs[-1]:
             runs[-1] |= {"ended": _now(), "cause": self._heard() or UNTOLD}
-        self.before = runs[-1].get("cause", IN_ORDER) if runs else IN_ORDER
+        self.before = runs[-1].get("cause", IN_ORDER) if runs else None
         self._write([*runs, {"started": _now(), "pid": os.getpid()}])
 
     def __enter__(self) -> "Runs":

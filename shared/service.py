@@ -24,6 +24,7 @@ import asyncpg
 import structlog
 import uvloop
 from aiohttp import web
+from aiokafka.errors import KafkaError
 
 from shared import log as logs
 from shared import suspects, telemetry
@@ -47,6 +48,9 @@ INBOX_DAYS = 30
 
 STOP_SECONDS = 4.5
 """A stop that takes longer, because the database hangs or a thread does, is ended where it is."""
+
+LAG_SECONDS = 0.5
+"""So long the figures wait for Kafka; who asks for them waits a second (replicas.py)."""
 
 Part = Callable[[], Awaitable[None]]
 
@@ -147,11 +151,11 @@ class Service:
         return [relay.run, self.watch.run, self._run_timers, self._prune, *own, *self.parts]
 
     async def _run_timers(self) -> None:
-        await run_timers(self.ledger, self.timers, self.prepare_timers)
+        await run_timers(self.ledger, self.timers, self.prepare_timers, self.watch.timer_broke)
 
     async def _serve(self, consumer: Consumer | None) -> web.AppRunner:
         async def read() -> bytes:
-            return await self.metrics.read(self.pool, await consumer.lag() if consumer else {})
+            return await self.metrics.read(self.pool, await _lag_of(consumer) if consumer else {})
 
         async def probe() -> dict[str, bool]:
             works = {"postgres": await self._answers(), "kafka": consumer is None or consumer.joined}
@@ -179,6 +183,15 @@ class Service:
                 if not is_transient(error):
                     raise
             await asyncio.sleep(3600)
+
+
+async def _lag_of(consumer: Consumer) -> dict[tuple[str, int], int]:
+    """What Kafka does not say at once is left out: while it is away all other figures are wanted most."""
+    try:
+        async with asyncio.timeout(LAG_SECONDS):
+            return await consumer.lag()
+    except (KafkaError, TimeoutError):
+        return {}
 
 
 Wire = Callable[[Service], Awaitable[None]]
@@ -234,7 +247,9 @@ def main(name: str, wire: Wire) -> None:
     settings = Settings()
     logs.configure(settings, name)
     with Runs(settings.home, name, settings.instance) as runs:
-        uvloop.run(until_signal(_run(name, wire, settings, runs.before or UNTOLD), runs.end))
+        # One that stopped in order may not have reached its ledger to say so.
+        cause = UNTOLD if runs.before is None else runs.before
+        uvloop.run(until_signal(_run(name, wire, settings, cause), runs.end))
     # Taking the interpreter apart takes as long as stopping did, or seconds when a whole machine stops; for nothing.
     sys.stdout.flush()
     sys.stderr.flush()

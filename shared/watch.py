@@ -18,27 +18,33 @@ from shared.errors import is_transient
 from shared.group import Group
 from shared.health import (
     KINDS,
+    RESTARTS_WITHIN,
     TOLD_FOR,
     End,
     Finding,
     Lasting,
     Partition,
+    late,
     outbox_stalled,
     partitions_stalled,
     records_refused,
+    repeated,
     restarts,
     strangers,
     unknown,
 )
-from shared.ledger import SQL
+from shared.ledger import SQL, Timer
 from shared.relay import Relay
-from shared.runs import ends_in, path_of
+from shared.runs import cause_of, ends_in, path_of
 from shared.settings import Settings
 
 log = structlog.get_logger()
 
 Look = Callable[[], Awaitable[list[Finding]]]
 """One kind of look at the service. May raise what is transient."""
+
+MOST_SECONDS = 5.0
+"""For one look: while Kafka is away its client would wait for 40, and all other looks behind it."""
 
 
 class Watch:
@@ -56,10 +62,12 @@ class Watch:
         self._found: dict[int, list[Finding]] = {}
         self.run_id = 0
         """Of this run in the ledger; 0 = none was begun."""
+        self._broke: list[End] = []
         self.relay: Relay | None = None
         self.consumer: Consumer | None = None
         self.looks: list[Look] = [
             self._restarts,
+            self._inside,
             self._outbox,
             self._partitions,
             self._put_aside,
@@ -88,7 +96,8 @@ class Watch:
         """All looks once, each by itself."""
         for number, look in enumerate(self.looks):
             try:
-                self._found[number] = await look()
+                async with asyncio.timeout(MOST_SECONDS):
+                    self._found[number] = await look()
             except Exception as error:
                 if not is_transient(error) and not isinstance(error, KafkaError):
                     log.exception("a look at the service broke", action="watch_broke")
@@ -97,11 +106,20 @@ class Watch:
 
     async def _restarts(self) -> list[Finding]:
         """Its file also knows of starts that never reached the ledger, which outlives a home thrown away."""
+        now = datetime.now(UTC)
         async with self._pool.acquire() as conn:
-            rows = await SQL.fetch(conn, "find_ends", instance=self._settings.instance)
+            rows = await SQL.fetch(conn, "find_ends", instance=self._settings.instance, within=RESTARTS_WITHIN)
         kept = [End(row["ended_at"], row["cause"]) for row in rows]
-        noted = ends_in(path_of(self._settings.home, self._service, self._settings.instance))
-        return restarts(self._name, max(kept, noted, key=len), datetime.now(UTC))
+        noted = late(ends_in(path_of(self._settings.home, self._service, self._settings.instance)), now)
+        return restarts(self._name, max(kept, noted, key=len), now)
+
+    async def _inside(self) -> list[Finding]:
+        return repeated(self._name, self._broke, datetime.now(UTC))
+
+    def timer_broke(self, timer: Timer, error: BaseException) -> None:
+        """A timer broke its handler; it is tried again later."""
+        cause = f"timer {timer.kind} of {timer.key}: {cause_of(error)}"
+        self._broke = [*self._broke[-19:], End(datetime.now(UTC), cause)]
 
     async def _outbox(self) -> list[Finding]:
         async with self._pool.acquire() as conn:

@@ -11,6 +11,8 @@ from shared.codec import Envelope
 from shared.health import Finding
 from shared.ledger import Turn
 from shared.messages.strategy import RegisterSites, Site, SitesChanged
+from shared.replicas import ask_all
+from shared.runs import Runs
 from shared.service import Service
 from tests.service.core.counter import wire
 from tests.service.core.test_exactly_once import register
@@ -62,6 +64,27 @@ async def test_an_outbox_that_cannot_be_sent_is_told_with_the_relays_failure(wor
     world.kafka = kafka
     async with world.run(NAME, silent, **SOON):
         await until_over(world)
+
+
+async def test_while_kafka_is_away_a_replica_says_all_else_of_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unanswered(*_: Any) -> Any:
+        await asyncio.Event().wait()  # as aiokafka does for 40 seconds while no broker answers
+
+    async def look() -> list[Finding]:
+        return [Finding(code="outbox_stalled", message="it waits")]
+
+    async with world.run(NAME, wire, **SOON) as service:
+        await world.ask(register("oslo"))
+        assert service.watch.consumer
+        monkeypatch.setattr(service.watch.consumer._kafka, "end_offsets", unanswered)
+        service.watch.looks.append(look)
+        await until_found(world, "outbox_stalled")
+        (row,) = await ask_all(world.home)
+        assert (row["ready"], row.get("error"), row["lag"]) == (True, None, None)
+        assert [finding["code"] for finding in row["findings"]] == ["outbox_stalled"]
+        assert isinstance(row["outbox"], int)
 
 
 async def test_a_handler_that_hangs_is_a_partition_without_progress_and_names_its_owner(world: World) -> None:
@@ -124,6 +147,20 @@ async def test_marks_of_foreign_transactions_are_no_records(world: World) -> Non
             await service.watch.look()
         readings = await service.watch.consumer.readings() if service.watch.consumer else {}
         assert [reading.unread for reading in readings.values()] == [0]
+
+
+async def test_ends_of_long_ago_in_the_ledger_hide_none_that_only_the_file_knows(world: World) -> None:
+    runs = Runs(world.home, NAME, "1")
+    for _ in range(3):
+        runs.begin()
+        runs.end("MemoryError")
+    long_ago = "select '1', now() - interval '1 hour', now() - interval '1 hour', 'old' from generate_series(1, 5)"
+    async with world.run(NAME, silent, **SOON) as service:
+        await service.pool.execute(f"insert into process_run (instance, started_at, ended_at, cause) {long_ago}")
+        await service.watch.look()
+        (found,) = [finding for finding in service.watch.findings if finding.code == "restarts"]
+        assert "3 times" in found.message
+        assert "MemoryError" in found.message
 
 
 async def test_whoever_knows_of_more_that_can_be_wrong_adds_a_look(world: World) -> None:

@@ -214,6 +214,36 @@ async def test_a_timer_of_a_kind_that_nobody_knows_is_left_for_the_version_that_
         assert await service.pool.fetchval("select count(*) from timer where kind = 'of-tomorrow'") == 1
 
 
+async def test_a_timer_that_breaks_its_handler_is_put_off_and_told_and_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clockwork, "PUT_OFF", timedelta(seconds=0.2))
+    rung: list[str] = []
+
+    async def ring(turn: Turn, timers: Sequence[Timer]) -> None:
+        turn.set_timer("bell", "late", turn.now + timedelta(days=1))
+        if any(timer.key == "bad" for timer in timers):
+            raise ValueError("no such bell")
+        rung.extend(timer.key for timer in timers)
+
+    async def wire(service: Service) -> None:
+        await count(service)
+        service.timers = {"bell": ring}
+
+    async with world.run(NAME, wire, look_seconds=0.1) as service:
+        async with service.ledger.turn() as turn:
+            for key in ("a", "bad", "b"):
+                turn.set_timer("bell", key, turn.now, why="because")
+        async with asyncio.timeout(20):
+            while not (findings := service.watch.findings):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert [(one.code, one.about) for one in findings] == [("breaks_inside", f"{NAME}-1")]
+        assert "timer bell of bad: ValueError: no such bell" in findings[0].message
+        assert sorted(rung) == ["a", "b"]
+        left = await service.pool.fetch("select key, payload from timer order by key")
+        assert [tuple(row) for row in left] == [("bad", {"why": "because"}), ("late", {})]
+
+
 async def test_a_turn_that_fails_leaves_no_trace(world: World) -> None:
     async with world.run(NAME, count) as service:
         with pytest.raises(ValueError, match="half-way"):

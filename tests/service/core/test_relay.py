@@ -1,11 +1,15 @@
 """The relay: whoever commits, records go out at once and in order."""
 
 import asyncio
+import os
 
 import asyncpg
 import pytest
 
+from shared.ledger import SQL
 from shared.messages.strategy import Site, SitesChanged
+from shared.parcels import parcels
+from shared.topics import DEAD_LETTERS
 from tests.service.core.counter import wire
 from tests.support.patience import patience
 from tests.support.world import World
@@ -47,6 +51,23 @@ async def test_a_relay_whose_process_was_stopped_loses_its_shards_to_one_that_li
             assert stopped.is_closed()
     finally:
         stopped.terminate()
+
+
+async def test_large_parcels_are_read_a_few_at_a_time_and_all_are_sent(world: World) -> None:
+    large = [os.urandom(10_000_000) for _ in range(5)]
+    async with world.run("strategy_orchestrator", wire, relay_fallback_ms=NEVER) as service:
+        async with service.pool.acquire() as conn, conn.transaction():
+            for body in large:
+                record = ("strategy.commands" + DEAD_LETTERS, b"k", [], body)
+                ((shard, count, parcel),) = parcels([record])
+                await SQL.run(conn, "put_outbox", shards=[shard], counts=[count], parcels=[parcel])
+            for most, parcels_read in ((25_000_000, 2), (1, 1), (99_000_000, 5)):
+                found = await SQL.fetch(conn, "next_outbox", shards=range(4), limit=100, bytes=most)
+                assert [row["parcel"] is not None for row in found] == [number < parcels_read for number in range(5)]
+        service.ledger.outbox_filled.ring()
+        for body in large:
+            await world.dead_letter(lambda letter, body=body: letter.value == body)
+        assert [letter.value for letter in world.dead] == large
 
 
 async def test_a_relay_whose_connection_was_cut_stops_when_it_is_told_to(world: World) -> None:

@@ -36,6 +36,13 @@ def test_the_next_run_knows_how_the_last_one_ended(way: str, tmp_path: Path) -> 
     assert [end.cause for end in ends_in(path_of(tmp_path, "catalog", "1"))] == [c for c in [WAYS[way]] if c]
 
 
+def test_where_nothing_is_known_of_an_earlier_run_it_did_not_end_in_order_either(tmp_path: Path) -> None:
+    with Runs(tmp_path, "catalog", "1") as first:
+        assert first.before is None
+    with Runs(tmp_path, "catalog", "1") as second:
+        assert second.before == IN_ORDER
+
+
 def test_a_replica_that_runs_or_died_did_not_stop_in_order(tmp_path: Path) -> None:
     path = path_of(tmp_path, "catalog", "1")
     assert stopped_in_order(path)

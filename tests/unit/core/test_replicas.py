@@ -1,0 +1,39 @@
+"""Replicas are asked from outside; whatever answers in their place is no replica."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from shared.health import Finding
+from shared.replicas import ask_all
+from shared.settings import Settings
+from shared.telemetry import serve
+from tests.support.neighbour import neighbour
+
+
+async def test_a_replica_is_told_of_with_its_findings(tmp_path: Path) -> None:
+    async with neighbour(tmp_path, [Finding(code="of_a_newer_version", message="m")]):
+        (row,) = await ask_all(tmp_path)
+    assert (row["ready"], row["parts"]) == (True, {"kafka": True})
+    assert [(one["code"], one["advice"]) for one in row["findings"]] == [("of_a_newer_version", "")]
+    (gone,) = await ask_all(tmp_path)
+    assert "no answer" in gone["error"]
+
+
+@pytest.mark.parametrize("answer", [[], None, "up", {"status": "green"}, {"findings": 3}, {"findings": [{"code": 1}]}])
+async def test_another_program_on_its_port_is_no_answer(tmp_path: Path, answer: Any) -> None:
+    async def other(_: web.Request) -> web.Response:
+        return web.json_response(text=json.dumps(answer))
+
+    app = web.Application()
+    app.add_routes([web.get("/readyz", other), web.get("/metrics", other)])
+    runner = await serve(app, Settings(home=tmp_path, instance="1"), "catalog")
+    try:
+        (row,) = await ask_all(tmp_path)
+    finally:
+        await runner.cleanup()
+    assert row["error"] == "no answer: ValueError" or "ValidationError" in row["error"]
+    assert not row["ready"]
