@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.codec import Envelope, Record, header, is_id, readable
+from shared.codec import Envelope, Record, decode, header, is_id, readable
+from shared.errors import Unreadable
 from shared.ledger import SQL, Turn
 from shared.messages import REGISTRY
 from shared.messages.base import Command, CommandAccepted, CommandRejected, ErrorCode, Fault, count_of, listed
@@ -101,11 +102,11 @@ async def answer(turn: Turn, commands: Sequence[Asked], verdicts: Sequence[Verdi
 
 
 async def answer_unreadable(turn: Turn, record: Record, faults: tuple[Fault, ...], owner: str) -> None:
-    """A command that cannot be read still gets its one answer, where it has an id to answer to."""
+    """A command that cannot be read, or handled, still gets its one answer, where it has an id to answer to."""
     command_id = header(record, "ce_id")
     if not is_id(command_id):
         return
-    fingerprint = hashlib.blake2b((record.value or b"")[:1_000_000], digest_size=16).digest()
+    fingerprint = _fingerprint_of(record)
     known = await SQL.row(turn.conn, "find_answers", command_ids=[command_id])
     if known and known["fingerprint"] != fingerprint:
         faults = (_reused(command_id),)
@@ -120,6 +121,15 @@ async def answer_unreadable(turn: Turn, record: Record, faults: tuple[Fault, ...
     if known is None:
         values = {"types": [reply.TYPE], "answers": [reply.model_dump_json()], "now": turn.now}
         await SQL.run(turn.conn, "keep_answers", ids=[command_id], fingerprints=[fingerprint], **values)
+
+
+def _fingerprint_of(record: Record) -> bytes:
+    """As of any command where it can be read: one whose handler broke may come again, and be answered alike."""
+    try:
+        envelope: Any = decode(record)
+    except Unreadable:
+        return hashlib.blake2b((record.value or b"")[:1_000_000], digest_size=16).digest()
+    return asked(envelope).fingerprint
 
 
 def _answer(envelope: Envelope[Command], verdict: Verdict) -> Answer:

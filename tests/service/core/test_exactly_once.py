@@ -68,6 +68,17 @@ async def test_a_record_that_breaks_the_handler_goes_alone_to_the_dead_letters(w
         assert await tally(service) == dict.fromkeys("abcd", 1)
 
 
+async def test_a_command_that_broke_its_handler_and_comes_again_gets_the_same_answer(world: World) -> None:
+    async with world.run(NAME, wire):
+        first = await world.ask(register("poison"), message_id="c-1")
+        await world.send(register("poison"), message_id="c-1")  # as a relay does after a crash
+        await world.ask(register("last"))
+        assert isinstance(first, CommandRejected)
+        assert first.code == "internal"
+        assert world.answers("c-1") == [first, first]
+        assert len(world.dead) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "code"),
     [
