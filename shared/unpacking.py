@@ -46,16 +46,17 @@ class _TooMuch(Exception):
 
 
 def _gunzip(packed: memoryview, most: int) -> bytes:
-    rest, parts = bytes(packed), bytearray()
+    rest, parts, size = bytes(packed), [], 0
     while rest:  # a stream may consist of several
         stream = zlib.decompressobj(wbits=31)
-        parts += stream.decompress(rest, most + 1 - len(parts))
-        if len(parts) > most:
-            break
+        parts.append(stream.decompress(rest, most + 1 - size))
+        size += len(parts[-1])
+        if size > most:
+            raise _TooMuch
         if not stream.eof:
             raise Unfit("ends too early")
         rest = stream.unused_data
-    return bytes(parts)
+    return b"".join(parts)
 
 
 def _unsnap(packed: memoryview, most: int) -> bytes:
@@ -219,7 +220,7 @@ def _is_packed(batch: bytes) -> bool:
 
 def _old(batch: bytes) -> bytes:
     """Formats that Kafka has not written to a topic like ours since 0.11, and 4.0 no longer knows."""
-    if batch[17] & CODEC:
+    if batch[17:18] and batch[17] & CODEC:
         raise Unfit("it is compressed in a format that is older than Kafka 0.11")
     return batch
 

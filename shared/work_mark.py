@@ -31,6 +31,8 @@ class WorkMark:
         """Raises OSError when the file cannot be had."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:
+            # Written, and not only made so long: in a hole a full disk would end the process at its first mark.
+            file.write(bytes(max(SIZE - file.seek(0, os.SEEK_END), 0)))
             file.truncate(SIZE)
             self._memory = mmap.mmap(file.fileno(), SIZE)
         self._boot = _boot_id()

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -47,11 +48,11 @@ async def test_a_bomb_is_a_dead_letter_and_the_next_command_is_answered_within_s
     bomb = packed(codec, PACK[codec](record_of(bytes(200_000_000))))
     async with world.run("strategy_orchestrator", wire):
         offset = await send_bytes(world, bomb)
-        before, begun = psutil.Process().memory_info().rss, time.monotonic()
+        begun, before = time.monotonic(), forget_peak()
         await world.ask(RegisterSites(sites=(Site(name="after"),)))
         assert time.monotonic() - begun < 10
         copies = 6 * len(bomb)  # read by a service and by this test, packed for the outbox, sent
-        assert psutil.Process().memory_info().rss - before < 60_000_000 + copies
+        assert peak() - before < 60_000_000 + copies
         letter = await world.dead_letter(came_from(offset))
         assert letter.value[61:] == bomb[61:]
         assert dict(letter.headers)[BATCH_MARK] == f"{offset}-{offset}".encode()
@@ -128,6 +129,18 @@ async def test_the_loop_is_not_held_up_while_batches_are_unpacked(world: World) 
         assert await watching < 2
 
 
+def forget_peak() -> int:
+    """Begin to measure the most memory that this process has; what it has now."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return psutil.Process().memory_info().rss
+
+
+def peak() -> int:
+    """The most bytes that it had since."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
+
+
 async def longest_pause() -> float:
     longest, last = 0.0, time.monotonic()
     try:
@@ -147,7 +160,7 @@ def record_of(value: bytes) -> bytes:
     return batch([(b"k", value, [])])[61:]
 
 
-async def send_bytes(world: World, whole: bytes) -> int:
+async def send_bytes(world: World, whole: bytes, topic: str = TOPIC, part: int = 0) -> int:
     """Send a batch exactly as it is; the offset of its first record."""
     made = world.producer.create_batch()
     count = int.from_bytes(whole[57:61], "big")
@@ -156,4 +169,4 @@ async def send_bytes(world: World, whole: bytes) -> int:
     made.close()
     made._build()
     made._buffer = bytearray(whole)
-    return int((await (await world.producer.send_batch(made, world.prefix + TOPIC, partition=0))).offset)
+    return int((await (await world.producer.send_batch(made, world.prefix + topic, partition=part))).offset)

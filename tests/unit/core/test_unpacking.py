@@ -4,6 +4,7 @@ import gzip
 import struct
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import cramjam
@@ -192,6 +193,14 @@ def test_what_is_beyond_the_budget_is_left_for_the_next_time() -> None:
     budget = Budget(MOST)
     assert [record.offset for record in read(Fitting(MOST).fit(data, END, budget))] == [0, 1]
     assert read(Fitting(MOST).fit(data, END, budget)) == []
+
+
+@given(some.binary(max_size=20), some.integers(0, 255))
+def test_no_batch_of_an_older_format_raises_anything(rest: bytes, magic: int) -> None:
+    data = bytes(8) + struct.pack(">i", 5 + len(rest)) + bytes(4) + bytes([magic]) + rest
+    for careful in (True, False):
+        with suppress(CorruptRecordException):
+            Fitting(MOST, careful=careful).fit(data, END, Budget(MOST))
 
 
 @given(some.binary(max_size=300))

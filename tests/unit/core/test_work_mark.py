@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.suspects import Suspects
-from shared.work_mark import HEAD, WorkMark, open_mark
+from shared.work_mark import HEAD, SIZE, WorkMark, open_mark
 
 PROGRAM = """
 import os, signal, sys
@@ -64,6 +64,14 @@ def test_a_torn_mark_is_none(tmp_path: Path) -> None:
 def test_more_than_it_holds_is_not_marked(tmp_path: Path) -> None:
     WorkMark(tmp_path / "a.work")._write([(f"topic-{number}", 0, 0, 1) for number in range(10_000)])
     assert WorkMark(tmp_path / "a.work").take() == []
+
+
+def test_all_of_it_lies_on_the_disk_before_it_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "b.work").write_bytes(b"short")
+    for path in (tmp_path / "a.work", tmp_path / "b.work"):
+        WorkMark(path)
+        assert path.stat().st_size == SIZE
+        assert path.stat().st_blocks * 512 >= SIZE, "in a hole a full disk would end the process"
 
 
 def test_where_nothing_can_be_written_there_is_no_mark(tmp_path: Path) -> None:
