@@ -8,13 +8,14 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.topics import UNPACKED_BYTES, topics
 
@@ -68,7 +69,9 @@ async def create_topics(kafka: str, prefix: str, unpacked_max: int = UNPACKED_BY
             if prefix + t.name not in there
         ]
         if missing:
-            await admin.create_topics(missing)
+            made = await admin.create_topics(missing)
+            refused = [one for one in made.topic_errors if one[1] != TopicAlreadyExistsError.errno]
+            _raise_for((code, f"topic {name}") for name, code, *_ in refused)
         await _widen(admin, {prefix + t.name: t.max_bytes for t in wanted if prefix + t.name in there})
     finally:
         await admin.close()
@@ -80,6 +83,7 @@ async def _widen(admin: AIOKafkaAdminClient, sizes: dict[str, int]) -> None:
         return
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in sizes])
     found = [resource for answer in answers for resource in answer.resources]
+    _raise_for((code, message) for code, message, *_ in found)
     changes = [
         ConfigResource(ConfigResourceType.TOPIC, name, {**own, LIMIT: str(sizes[name])})
         for _, _, _, name, settings in found
@@ -88,7 +92,12 @@ async def _widen(admin: AIOKafkaAdminClient, sizes: dict[str, int]) -> None:
         for own in [{setting[0]: setting[1] for setting in settings if setting[3] == OF_THE_TOPIC}]
     ]
     outcomes = await admin.alter_configs(changes) if changes else ()
-    for code, message, *_ in (resource for outcome in outcomes for resource in outcome.resources):
+    _raise_for((code, message) for outcome in outcomes for code, message, *_ in outcome.resources)
+
+
+def _raise_for(outcomes: Iterable[tuple[int, str]]) -> None:
+    """Raise the first refusal among what Kafka answered."""
+    for code, message in outcomes:
         if code:
             raise for_code(code)(message)
 

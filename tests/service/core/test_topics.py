@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import InvalidTopicError
 
 from shared import provision
 from shared.topics import TOPICS, UNPACKED_BYTES, topics
@@ -40,6 +41,11 @@ async def test_topics_that_were_there_are_widened_and_keep_their_other_settings(
         await _until_own(admin, topic_prefix + OLD, {**before, "max.message.bytes": wider})
     finally:
         await admin.close()
+
+
+async def test_a_topic_that_kafka_refuses_is_told(kafka: str) -> None:
+    with pytest.raises(InvalidTopicError):
+        await provision.create_topics(kafka, "no name of a topic ")
 
 
 def test_a_topic_of_dead_letters_takes_what_its_source_takes_and_what_we_unpack_and_the_reason() -> None:
