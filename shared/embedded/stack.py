@@ -66,7 +66,7 @@ def start(home: Home, wish: Wish, say: Say, doing: Say = silent, *, detached: bo
     refuse_detached(home)
     stop(home)
     allocate_ports(home, wish)
-    watching.forget_addresses(home)
+    watching.forget_earlier(home, wish)
     _prepare_servers(home, wish, say, doing)
     supervisor.write_config(home, wish)
     (home.root / DETACHED).write_text("1" if detached else "")

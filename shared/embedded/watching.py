@@ -98,7 +98,14 @@ def _without(parts: Mapping[str, Any]) -> str:
     return f"not ready without {', '.join(missing)}" if missing else ""
 
 
-def forget_addresses(home: Home) -> None:
-    """Drop the notes that replicas of an earlier run left of their addresses: others may have their ports by now."""
+def forget_earlier(home: Home, wish: Wish) -> None:
+    """Drop the notes that replicas of an earlier run left of their addresses: others may have their ports by now.
+
+    Of those that do not run this time nothing is kept: nobody shall wait for their answer.
+    """
     for note in home.run.glob("*-*.json"):
         note.unlink(missing_ok=True)
+    expected = {one.name for one in wish.instances()}
+    for runs in home.run.glob("*-*.runs"):
+        if runs.stem not in expected:
+            runs.unlink(missing_ok=True)

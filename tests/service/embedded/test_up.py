@@ -19,6 +19,7 @@ from shared.embedded import process
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from shared.embedded.watching import Watch
+from shared.runs import Runs
 from tests.support.patience import until
 
 pytestmark = pytest.mark.service
@@ -147,6 +148,9 @@ def test_what_a_service_waits_for_is_named(home: Home, wish: Wish) -> None:
 def test_an_address_of_an_earlier_run_is_not_taken_for_this_ones(home: Home, wish: Wish) -> None:
     (home.run / "catalog-1.json").write_text('{"url": "http://127.0.0.1:9"}')
     (home.run / "deployer-2.json").write_text('{"url": "http://127.0.0.1:9"}')
+    for name in ("catalog", "deployer"):  # both were killed
+        Runs(home.root, name, "1").begin()
     with in_a_pipe(home, wish) as shown:
         until(lambda: "Belay is up" in shown.read_text())
         assert sorted(path.name for path in home.run.glob("*.json")) == ["catalog-1.json", "gateway-1.json"]
+        assert [path.name for path in home.run.glob("*.runs")] == ["catalog-1.runs"], "nobody waits for the other"
