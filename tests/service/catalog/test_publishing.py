@@ -3,6 +3,7 @@
 import pytest
 
 from services.catalog.app import wire
+from shared import ledger
 from shared.messages.catalog import (
     CommandAccepted,
     CommandRejected,
@@ -12,6 +13,7 @@ from shared.messages.catalog import (
     ReleaseWithdrawn,
     WithdrawRelease,
 )
+from shared.topics import Topic
 from tests.service.catalog.shelf import publication, rows
 from tests.support.bundles import bundle, manifest, member
 from tests.support.world import World
@@ -71,6 +73,26 @@ async def test_the_same_content_again_is_the_same_release(world: World) -> None:
         }
         assert [await rows(service, table) for table in ("bundle", "release", "job")] == [1, 1, 0]
         assert len(world.events(ReleaseAvailable)) == 1
+
+
+async def test_a_release_that_its_topic_does_not_take_is_rejected_and_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ledger.BODY_LIMITS, "catalog.events", 0)
+    narrow = {"catalog.events": Topic("catalog.events", 1, max_bytes=2_000)}
+    monkeypatch.setattr(ledger, "LIVE", {**ledger.LIVE, **narrow})
+    content = bundle({"bundle.yaml": manifest(upgrades_from=str([f"=={n}.0.0" for n in range(100)]))})
+    async with world.run("catalog", wire) as service:
+        await world.ask(await publication(world, content))
+        rejected = await world.until(ReleaseRejected)
+        assert [fault.code for fault in rejected.faults] == ["too_large"]
+        assert "belay.catalog.release_available.v1" in rejected.faults[0].message
+        assert (rejected.app, rejected.version) == ("lamp", "1.0.0")
+        assert next(e for e in world.seen if e.data is rejected).sequence == 1
+        assert [await rows(service, table) for table in ("release", "component", "upgrade_edge")] == [0, 0, 0]
+        await world.ask(await publication(world, GOOD))
+        assert (await world.until(ReleaseAvailable)).version == "1.0.0"
+        assert await service.pool.fetchval("select count(*) from job where queue = 'validation'") == 0
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.0"])

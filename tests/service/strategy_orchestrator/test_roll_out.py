@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.strategy_orchestrator.app import wire
-from shared.messages.base import CommandRejected
+from shared.messages import deployer
+from shared.messages.base import CommandRejected, Fault
 from shared.messages.deployer import OperationSucceeded, RequestOperation, RequestOperations
 from shared.messages.strategy import (
     AbortStrategy,
@@ -186,6 +187,22 @@ async def test_an_abort_lets_running_sites_finish(world: World) -> None:
         await devices.release()
         ended = await state(world, strategy_id, StrategyState.ABORTED)
         assert ended.counts == Counts(complete=2, aborted=3)
+
+
+async def test_a_refusal_of_somebody_elses_command_ends_no_step_whatever_its_id(world: World) -> None:
+    async with orchestrated(world, 2, lambda _: "hold") as (_, devices):
+        strategy_id = await create(world)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        asked = await world.until(RequestOperations)
+        batch = next(e.id for e in world.seen if e.data is asked)
+        fault = Fault(code="wrong_state", field="site", message="no")
+        facts = {"command_id": batch, "about": strategy_id, "code": fault.code, "faults": (fault,)}
+        await world.send(deployer.CommandRejected(command_type=RequestOperation.TYPE, **facts))
+        while len(devices.held) < 2:
+            async with world.news:
+                await world.news.wait()
+        await devices.release()
+        assert (await state(world, strategy_id, StrategyState.COMPLETE)).counts == Counts(complete=2)
 
 
 async def test_a_soak_ends_by_a_timer_also_after_a_restart(world: World) -> None:
