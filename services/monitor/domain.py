@@ -82,6 +82,8 @@ class Position(Kept):
     """How far a partition was read into the tables."""
 
     next_offset: int
+    topic_id: str = ""
+    """Of the topic that was read, if Kafka told it."""
 
 
 # -- learning -----------------------------------------------------------------------------------------------------
@@ -128,10 +130,11 @@ def _learned(before: StageWatch | None, event: StageProgressed, at: float, windo
     counts = event.counts
     now = Snapshot(at, counts.finished, counts.failed)
     known = {"state": event.state, "remaining": counts.waiting + counts.running, "running": counts.running, "at": at}
-    if before is None or now.finished < before.ring[-1].finished:  # new, or failed sites are tried again
+    last = before.ring[-1] if before else now
+    if before is None or now.finished < last.finished or now.failed < last.failed:  # new, or failed ones tried again
         return StageWatch(**known, ring=(now,), moved_at=at)
     ring = remembered(before.ring, now, window)
-    if now.finished == before.ring[-1].finished:
+    if now.finished == last.finished:
         return StageWatch(**known, ring=ring, moved_at=before.moved_at, longest_gap=before.longest_gap)
     gap = max(before.longest_gap, at - before.moved_at)
     return StageWatch(**known, ring=ring, moved_at=at, longest_gap=gap)

@@ -13,12 +13,15 @@ from faust.exceptions import ProducerSendError
 
 from services.monitor.domain import Limits, StrategyWatch, deleted, moved, planned, progressed
 from services.monitor.positions import Positions
-from services.monitor.tables import SOURCE, Store, put
+from services.monitor.source import Source
+from services.monitor.tables import Store, put
 from shared.codec import Headers, Record, as_dead_letter, decode, header
 from shared.errors import Unreadable, internal_fault
+from shared.health import Finding
 from shared.messages import REGISTRY
 from shared.messages.base import Fault, Message
 from shared.messages.strategy import StageProgressed, StrategyDeleted, StrategyPlanned, StrategyStateChanged
+from shared.refusals import refused_for_good
 from shared.retrying import back_offs, pause
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS
@@ -29,11 +32,12 @@ log = structlog.get_logger()
 class Stream:
     """Reads the strategies' events into the table of watches. Nothing in it waits, but the way to the dead letters."""
 
-    def __init__(self, store: Store, settings: Settings, limits: Limits) -> None:
+    def __init__(self, store: Store, settings: Settings, limits: Limits, lost: Callable[[Finding], None]) -> None:
+        """`lost` hears of a log that was lost."""
         self._store = store
         self._prefix = settings.topic_prefix
         self._limits = limits
-        self.positions = Positions(store, settings.topic_prefix + SOURCE)
+        self.positions = Positions(store, Source(settings), lost)
         self.handled = 0
 
     async def read(self, events: Any) -> None:
@@ -68,7 +72,7 @@ class Stream:
         return None if after is before else put(self._store.watches, record.partition, key, after)
 
     async def _bury(self, record: Record, faults: tuple[Fault, ...]) -> None:
-        """As the other services do it; until Kafka has it."""
+        """As the other services do it; until Kafka has it, or refuses it for good: it still lies where it came from."""
         topic = record.topic.removeprefix(self._prefix)
         headers = as_dead_letter(record, topic, faults)
         log.warning(
@@ -82,6 +86,10 @@ class Stream:
                 await send(self._store.app, target, key, record.value, headers)
                 return
             except (KafkaError, ProducerSendError) as error:
+                if why := refused_for_good(error.__cause__ or error):
+                    where = {"topic": topic, "partition": record.partition, "offset": record.offset}
+                    log.exception("a dead letter was refused for good", action="record_refused", why=why, **where)
+                    return
                 log.warning("a dead letter is sent again", action="dead_letter_retry", error=repr(error)[:200])
                 await pause(wait)
 

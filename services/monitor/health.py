@@ -13,6 +13,7 @@ from services.monitor.tables import application_id, client_id
 from shared.errors import is_transient
 from shared.group import Group
 from shared.health import (
+    TOLD_FOR,
     End,
     Finding,
     Lasting,
@@ -38,6 +39,9 @@ class Health:
     settings: Settings
     broke: list[End] = field(default_factory=list)
     """When faust broke inside of this process, and why."""
+
+    lost: list[Finding] = field(default_factory=list)
+    """Logs that were found lost since this process began."""
 
     _still: Lasting[Partition] = field(default_factory=Lasting)
     _stalled: list[Finding] = field(default_factory=list)
@@ -76,4 +80,5 @@ class Health:
         """Everything that is wrong."""
         now, name = datetime.now(UTC), client_id(self.settings.instance)
         ends = ends_in(path_of(self.settings.home, "monitor", self.settings.instance))
-        return [*restarts(name, ends, now), *repeated(name, self.broke, now), *self._stalled, *self._strangers]
+        lost = [found for found in self.lost if found.since and found.since > now - TOLD_FOR]
+        return [*restarts(name, ends, now), *repeated(name, self.broke, now), *self._stalled, *self._strangers, *lost]

@@ -67,7 +67,7 @@ class Window(NamedTuple):
     @property
     def failure_rate(self) -> float:
         """Failed of finished; 0 when none finished."""
-        return self.failed / self.finished if self.finished else 0
+        return min(self.failed / self.finished, 1) if self.finished else 0
 
 
 def window_of(stage: StageWatch, now: float, window_seconds: float) -> Window:

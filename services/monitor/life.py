@@ -19,8 +19,9 @@ from services.monitor.watchdog import Stuck, Unwell, Vitals, Watchdog
 from services.monitor.watchman import Watchman
 from shared.settings import Settings
 
-STOP_SECONDS = 4.0
-"""An application that does not stop by then keeps its thread and partitions: only the end of the process helps."""
+STOP_SECONDS = 30.0
+"""An application that does not stop by then keeps its thread and partitions: only the end of the process helps. On a
+busy machine it takes its time; a process that is told to end is not waited for so long (shared/service.py)."""
 
 
 class Life:
@@ -30,8 +31,8 @@ class Life:
         self._health = health
         self._settings = settings
         self._knobs = knobs
-        self.store = open_store(settings)
-        self._stream = Stream(self.store, settings, knobs.limits)
+        self.store = open_store(settings, careful=bool(health.broke))  # it may have been a record that none can read
+        self._stream = Stream(self.store, settings, knobs.limits, health.lost.append)
         self.sweep = Sweep(self.store, self._stream, settings, knobs)
         self._watchman = Watchman(settings, self.store, troubles, lambda: 0 in self.sweep.partitions)
         self.store.app.agent(self.store.source, name="strategies", concurrency=1)(self._stream.read)

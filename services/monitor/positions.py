@@ -4,34 +4,49 @@ When its tables are restored it lets the source flow, then clears the buffers, t
 record delivered in between is gone, and a partition without any commit is not gone back in at all. So only the record
 that comes next is taken; when another one comes, or none though there are some, the consumer is sent back. Positions
 lie in a table, behind the knowledge they stand for: a restart begins where that knowledge ends.
+
+There are offsets without a record: marks of foreign transactions, and what was put aside together. Kafka itself is
+asked for the next record where none comes.
 """
 
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import KafkaError
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from services.monitor.domain import Position
+from services.monitor.source import Source
 from services.monitor.tables import Store, put
 from shared.codec import Record
+from shared.health import Finding, log_lost
 
 log = structlog.get_logger()
 
 PATIENCE_SECONDS = 2.0
 """After so long without the next record, though Kafka has it, it is fetched again."""
 
+LOOK_SECONDS = 30.0
+"""So often is looked whether the topic is still the one that is read."""
+
 
 class Positions:
     """The next offset of each partition that is ours. `expects` and `handled` are called by the stream alone."""
 
-    def __init__(self, store: Store, topic: str) -> None:
+    def __init__(self, store: Store, source: Source, lost: Callable[[Finding], None]) -> None:
+        """`lost` hears of a log that was lost."""
         self._store = store
-        self._topic = topic
+        self._source = source
+        self._topic = source.topic
+        self._lost = lost
+        self._topic_id = ""
+        self._looked_at = 0.0
         self._next: dict[int, int] = {}
+        self._sent_back: dict[int, int] = {}
         self._written: dict[int, Awaitable[Any]] = {}
         self._moved_at: dict[int, float] = {}
         self._assignment = 0
@@ -64,24 +79,65 @@ class Positions:
     async def tend(self, partitions: set[int]) -> None:
         """Look after the partitions: find their place after a rebalance, get lost records back, keep positions."""
         try:
-            if self._assignment != (assignment := self._store.app.rebalancing_count):
+            assignment = self._store.app.rebalancing_count
+            if self._assignment != assignment or await self._is_another_log(partitions):
                 await self._find_places(partitions)
                 self._assignment = assignment
             for part, lag in self.lag(partitions).items():
                 if lag and time.monotonic() - self._moved_at[part] > PATIENCE_SECONDS:
-                    await self._go_back(part)
-        except (IllegalStateError, ConsumerNotStarted):
-            return  # another rebalance began; its end brings us here again
+                    await self._look_for_next(part)
+        except (KafkaError, ConsumerNotStarted) as error:  # another rebalance began, or Kafka is away
+            log.info("places are looked for later", action="tend_retry", error=repr(error)[:200])
+            return
         for part in partitions & self._next.keys():
             await self._keep(part)
 
+    async def _is_another_log(self, partitions: set[int]) -> bool:
+        """Whether the topic was deleted and made again while it was read, or lost its end."""
+        if any((end := self._end_of(part)) is not None and end < self._next.get(part, 0) for part in partitions):
+            return True
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return False
+        self._looked_at = time.monotonic()
+        topic_id = await self._source.topic_id()
+        return "" not in (topic_id, self._topic_id) and topic_id != self._topic_id
+
     async def _find_places(self, partitions: set[int]) -> None:
-        starts = await self._store.app.consumer.earliest_offsets(*(TP(self._topic, part) for part in partitions))
-        for tp, start in starts.items():
-            kept: Position | None = self._store.positions.get(_key(tp.partition))
-            known = max(kept.next_offset if kept else 0, self._next.get(tp.partition, 0))
-            self._next[tp.partition] = max(known, start)  # what is older than the log is lost by retention
-            await self._go_back(tp.partition, expected=True)
+        before = {part: self._read_up_to(part) for part in partitions}
+        topic_id, starts, ends = await self._source.log(partitions)
+        for part in partitions:
+            self._find_place(part, topic_id, before[part], starts[part], ends[part])
+        self._topic_id, self._looked_at = topic_id, time.monotonic()
+        for part in partitions:
+            await self._go_back(part, expected=True)
+
+    def _find_place(self, part: int, topic_id: str, before: Mapping[str, int], start: int, end: int) -> None:
+        """Where we are, if the log is the one that was read; what is older than the log is lost by retention.
+
+        `before`: what was read before its end was asked for; records are handled all the time.
+        """
+        position = _of_this(before, topic_id)
+        if position <= end and (position or not any(before.values())):
+            self._next[part] = max(_of_this(self._read_up_to(part), topic_id), start)
+            return
+        why = "it does not hold our position" if position else "the topic was made anew"
+        log.error("the log that we read is lost", action="log_lost", why=why, partition=part, begins_at=start)
+        self._lost(log_lost(self._topic, part, max(before.values()), start, why, datetime.now(UTC)))
+        self._next[part] = start
+
+    def _read_up_to(self, part: int) -> dict[str, int]:
+        """How far this partition was read, by us or by whoever had it before: by the id of the topic."""
+        read = {self._topic_id: self._next[part]} if part in self._next else {}
+        kept: Position | None = self._store.positions.get(_key(part))
+        return read | {kept.topic_id: max(kept.next_offset, read.get(kept.topic_id, 0))} if kept else read
+
+    async def _look_for_next(self, part: int) -> None:
+        """Have it fetched again; when it does not come then either, it may be an offset without a record."""
+        if self._sent_back.get(part) == self._next[part]:
+            first = await self._source.first_from(part, self._next[part])
+            self._next[part] = max(self._next[part], first)
+        self._sent_back[part] = self._next[part]
+        await self._go_back(part)
 
     async def _go_back(self, part: int, expected: bool = False) -> None:
         self._moved_at[part] = time.monotonic()
@@ -91,12 +147,19 @@ class Positions:
 
     async def _keep(self, part: int) -> None:
         """Keep a position, but only once all that it stands for is kept."""
-        position = Position(next_offset=self._next[part])
+        position = Position(next_offset=self._next[part], topic_id=self._topic_id)
         if self._store.positions.get(_key(part)) == position:
             return
         if written := self._written.get(part):
             await written
         put(self._store.positions, part, _key(part), position)
+
+
+def _of_this(read: Mapping[str, int], topic_id: str) -> int:
+    """How far the topic of this id was read; of one whose id nobody knew it may be the same."""
+    return max(
+        (position for known, position in read.items() if "" in (known, topic_id) or known == topic_id), default=0
+    )
 
 
 def _key(part: int) -> bytes:

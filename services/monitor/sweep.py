@@ -79,7 +79,12 @@ class Sweep:
     async def _look(self, key: bytes, read_all: bool) -> None:
         """`read_all`: whether everything in the partition was handled; only then is silence a silence."""
         watch, told = self._store.watches[key], self._store.told.get(key) or Told()
-        after, notices = assess(watch, told, self._limits, time.time(), read_all)
+        try:
+            after, notices = assess(watch, told, self._limits, time.time(), read_all)
+        except (ArithmeticError, ValueError):  # anybody's numbers: forgotten until its next event, it stops no other
+            log.exception("a strategy cannot be judged", action="judge_broke", strategy=watch.strategy_id)
+            drop(self._store.watches, watch.partition, key)
+            return
         if notices:  # kept first: a crash from here on may leave a gap in the sequence, but uses no number twice
             await put(self._store.told, watch.partition, key, changed(told, sequence=after.sequence))
         for sequence, notice in enumerate(notices, start=told.sequence + 1):

@@ -19,6 +19,7 @@ from services.monitor.domain import Kept, Position, StrategyWatch
 from services.monitor.judgement import Told
 from services.monitor.transport import Transport
 from shared.settings import Settings
+from shared.topics import DEAD_LETTERS, UNPACKED_BYTES, topics
 
 log = structlog.get_logger()
 
@@ -64,7 +65,12 @@ class KeptCodec(Codec):
 
 
 class Application(faust.App):
-    """faust's application with a transport that outlives a rebalance."""
+    """faust's application with a transport that outlives a rebalance, and whatever a record is."""
+
+    unpacked_max = UNPACKED_BYTES
+    """Most bytes of a batch of records once unpacked."""
+    careful = False
+    """Whether to look into each record before faust does."""
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
@@ -80,8 +86,8 @@ def client_id(instance: str) -> str:
     return f"monitor-{instance}"
 
 
-def open_store(settings: Settings) -> Store:
-    """The application with its tables, not yet started."""
+def open_store(settings: Settings, *, careful: bool = False) -> Store:
+    """The application with its tables, not yet started. `careful`: look into each record before faust does."""
     session = settings.session_timeout_ms / 1000
     app = Application(
         application_id(settings),
@@ -100,7 +106,9 @@ def open_store(settings: Settings) -> Store:
         broker_request_timeout=max(90.0, session),
         producer_acks=-1,
         producer_linger=0.005,
+        producer_max_request_size=topics(settings.unpacked_max)[SOURCE + DEAD_LETTERS].max_bytes,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=30_000,  # as in the other services: a topic that was made anew is soon found
         table_standby_replicas=0,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -108,6 +116,7 @@ def open_store(settings: Settings) -> Store:
         web_tables_enabled=False,
         worker_redirect_stdouts=False,
     )
+    app.unpacked_max, app.careful = settings.unpacked_max, careful
     source = app.topic(
         settings.topic_prefix + SOURCE,
         key_type=bytes,

@@ -7,19 +7,28 @@ a commit that came too late. Each of these ended the process at a rebalance unde
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import structlog
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka
 from faust.types import TP
+
+from shared.fetching import fit_to_read
 
 log = structlog.get_logger()
 
 
 class Thread(aiokafka.AIOKafkaConsumerThread):
     """The consumer's own thread."""
+
+    def _create_worker_consumer(self, transport: aiokafka.Transport) -> AIOKafkaConsumer:
+        """What it fetches is made fit to be read, as in the other services."""
+        kafka, app = super()._create_worker_consumer(transport), cast("Any", self.app)
+        fit_to_read(kafka, app.unpacked_max, careful=app.careful)
+        return kafka
 
     def highwater(self, tp: TP) -> int | None:  # type: ignore[override]  # faust itself passes None on
         """Where the partition ends, as far as Kafka has told; None also when it was taken away a moment ago."""

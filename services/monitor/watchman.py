@@ -34,14 +34,20 @@ class Watchman:
         self._leads = leads
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled. What breaks a look breaks nothing else."""
         while True:
             await asyncio.sleep(self._settings.look_seconds)
-            rows = await ask_all(self._settings.home)
-            limit = timedelta(seconds=self._settings.trouble_seconds)
-            for change in self._troubles.changes(rows, limit, datetime.now(UTC)):
-                if self._leads():
-                    await self._try_to_say(change)
+            try:
+                await self._look()
+            except Exception:
+                log.exception("a look at the replicas broke", action="watch_broke")
+
+    async def _look(self) -> None:
+        rows = await ask_all(self._settings.home)
+        limit = timedelta(seconds=self._settings.trouble_seconds)
+        for change in self._troubles.changes(rows, limit, datetime.now(UTC)):
+            if self._leads():
+                await self._try_to_say(change)
 
     async def _try_to_say(self, change: Change) -> None:
         try:

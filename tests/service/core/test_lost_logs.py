@@ -93,14 +93,14 @@ async def send(world: World, name: str, count: int) -> None:
         await producer.stop()
 
 
-async def make_anew(world: World) -> None:
-    admin, name = AIOKafkaAdminClient(bootstrap_servers=world.kafka), world.prefix + TOPIC
+async def make_anew(world: World, topic: str = TOPIC, partitions: int = 1) -> None:
+    admin, name = AIOKafkaAdminClient(bootstrap_servers=world.kafka), world.prefix + topic
     await admin.start()
     try:
         await admin.delete_topics([name])
         async with asyncio.timeout(30):
             while True:
-                answer: Any = await admin.create_topics([NewTopic(name, 1, 1)])
+                answer: Any = await admin.create_topics([NewTopic(name, partitions, 1)])
                 if not answer.topic_errors[0][1]:
                     return
                 await asyncio.sleep(0.1)  # Kafka is still deleting it

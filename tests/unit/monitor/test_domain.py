@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.monitor.domain import RING, Snapshot, StrategyWatch, deleted, moved, planned, progressed, remembered
+from services.monitor.judgement import Told, assess
 from shared.messages.strategy import Counts, StrategyDeleted, StrategyPlanned, StrategyStateChanged, Why
 from shared.messages.words import StageState, StrategyState
 from tests.unit.monitor.stages import LIMITS, NEW, START, moment, progress, watched
@@ -48,6 +49,13 @@ def test_a_stage_that_is_tried_again_starts_a_new_window() -> None:
     stage = watch.stages[0]
     assert stage.ring == (Snapshot(START + 60, 90, 0),)
     assert stage.longest_gap == 0
+
+
+def test_failed_sites_that_are_tried_again_while_others_finish_start_a_new_window_too() -> None:
+    watch = watched(progress(0, 0), progress(5, 3, failed=2), progress(6, 6, failed=0))
+    assert watch.stages[0].ring == (Snapshot(START + 6, 6, 0),)
+    _, notices = assess(watch, Told(), LIMITS, START + 7, judge_silence=True)
+    assert [notice.message.failure_rate for notice in notices] == [0]  # type: ignore[attr-defined]
 
 
 def test_the_pace_is_the_longest_gap_between_finished_sites() -> None:
