@@ -66,14 +66,17 @@ class Courier:
             verdict = judge(parcel, outcome, settings.retry_waits, turn.now, spread)
             if job.id not in await turn.finish_jobs(lanes.QUEUE, [job]):
                 return  # its lease was lost: another worker decides
-            if not await store.note_try(turn.conn, parcel, outcome, verdict, started_at, turn.now):
-                return
-            if verdict.quiet_until:
-                await store.quiet_subscription(turn.conn, parcel.subscription, verdict.quiet_until)
-            await tell_deliveries(turn, [parcel.delivery_id])
-            if verdict.state is DeliveryState.DEAD and not parcel.is_test:
-                await self._mourn(turn, parcel, verdict)
+            # Dropped or forgotten meanwhile it leaves its place all the same.
+            if await store.note_try(turn.conn, parcel, outcome, verdict, started_at, turn.now):
+                await self._tell(turn, parcel, verdict)
             await lanes.fill(turn, [parcel.subscription], settings.per_subscription)
+
+    async def _tell(self, turn: Turn, parcel: Parcel, verdict: Verdict) -> None:
+        if verdict.quiet_until:
+            await store.quiet_subscription(turn.conn, parcel.subscription, verdict.quiet_until)
+        await tell_deliveries(turn, [parcel.delivery_id])
+        if verdict.state is DeliveryState.DEAD and not parcel.is_test:
+            await self._mourn(turn, parcel, verdict)
 
     async def _mourn(self, turn: Turn, parcel: Parcel, verdict: Verdict) -> None:
         """Tell of a dead delivery, and of its subscription if that is at fault."""

@@ -83,6 +83,22 @@ async def test_deliveries_that_wait_for_their_next_try_hold_up_no_others(
         assert len(receiver.got) == 10
 
 
+async def test_a_delivery_that_is_forgotten_while_it_is_tried_leaves_its_place_to_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_NOTIFIER_PER_SUBSCRIPTION", "1")
+    async with receiving(hang=True) as receiver, world.run("notifier", wire) as service:
+        await world.ask(subscription("ops", receiver.url))
+        await world.send(ended("s-1"))
+        await receiver.until(lambda r: len(r.got) == 1)
+        receiver.hang = False
+        await world.send(ended("s-2"))
+        await world.until(NotificationRaised, lambda n: n.about == "s-2")
+        await service.pool.execute("delete from notification where about = 's-1'")  # as when there are too many
+        await receiver.until(lambda r: len(r.got) == 2)
+        assert receiver.messages[1].startswith("Strategy s-2 is complete")
+
+
 async def test_a_target_that_asks_to_be_left_alone_is_left_alone_with_everything(world: World) -> None:
     async with receiving(answers=[429, 200], headers={"Retry-After": "2"}) as receiver, world.run("notifier", wire):
         await world.ask(subscription("ops", receiver.url))
