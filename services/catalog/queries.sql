@@ -89,7 +89,7 @@ on conflict (name) do update set facts = excluded.facts, heard_at = excluded.hea
 where h.heard_at <= excluded.heard_at;
 
 -- name: hosts_heard
--- Those that speak; when all are silent, those that last did.
+-- Those that speak; when all are silent, all that ever did.
 select name, facts from host
 where heard_at > :since or not exists (select from host where heard_at > :since)
 order by name;
