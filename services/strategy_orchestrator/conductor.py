@@ -6,7 +6,7 @@ steps that moved; `finish` does all that follows and writes each kind of change 
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -300,13 +300,13 @@ class Conductor:
         at, now = self._turn.now, score.now
         for steps in in_batches(score.steps):
             score.emit(self._turn, StepsChanged.model_construct(strategy_id=now.id, steps=steps, at=at))
-        for was, stage in zip(score.was.stages, now.stages, strict=True):
-            why = why_waiting(now, stage)
-            if stage != was or why != why_waiting(score.was, was):
-                score.emit(self._turn, progress_of(now, stage, why, at))
+        stages = list(_stages_told(score, at))
         moved_on = now.state != score.was.state
-        if moved_on or why_now(now) != why_now(score.was):
-            score.emit(self._turn, state_event(now, at, renewed=not moved_on))
+        told = [state_event(now, at, renewed=not moved_on)] if moved_on or why_now(now) != why_now(score.was) else []
+        # In a timeline a strategy begins before its stages, and ends after them.
+        begins = now.state in domain.LIVE and score.was.state not in domain.LIVE
+        for event in (*told, *stages) if begins else (*stages, *told):
+            score.emit(self._turn, event)
 
     async def _save(self, scores: Sequence[Score]) -> None:
         if not scores:
@@ -327,6 +327,14 @@ async def emit_fleet(turn: Turn, events: Sequence[tuple[Event, str]]) -> None:
     first = await store.next_fleet_sequence(turn.conn, len(events))
     for number, (event, correlation_id) in enumerate(events, first):
         turn.emit(event, sequence=number, correlation_id=correlation_id)
+
+
+def _stages_told(score: Score, at: datetime) -> Iterator[StageProgressed]:
+    """Those stages of which there is something new, their reasons to wait included."""
+    for was, stage in zip(score.was.stages, score.now.stages, strict=True):
+        why = why_waiting(score.now, stage)
+        if stage != was or why != why_waiting(score.was, was):
+            yield progress_of(score.now, stage, why, at)
 
 
 def progress_of(strategy: Strategy, stage: Stage, why: Why | None, at: datetime) -> StageProgressed:

@@ -39,9 +39,18 @@ class Watch:
         self.worked_at = LONG_AGO
         """The latest moment after which a whole step was worked through: ended by the deployer, counted after."""
         self._ended: dict[str, datetime] = {}
+        self._broke: Exception | None = None
 
     async def run(self) -> None:
-        """Read until cancelled, from the beginning."""
+        """Read until cancelled, from the beginning. What breaks here is raised by all who wait."""
+        try:
+            await self._follow()
+        except Exception as error:  # noqa: BLE001 - whatever it is, `wait` raises it
+            self._broke = error
+            async with self._news:
+                self._news.notify_all()
+
+    async def _follow(self) -> None:
         consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50)
         await consumer.start()
         parts = [TopicPartition(PREFIX + t.name, p) for t in TOPICS.values() for p in range(t.partitions)]
@@ -69,7 +78,7 @@ class Watch:
 
     def _take(self, record: Any) -> None:
         headers = {name: value for name, value in record.headers if name.startswith("ce_")}
-        take = TAKES.get(headers.get("ce_type", b"").removeprefix(b"belay.").removesuffix(b".v1"))
+        take = TAKES.get((headers.get("ce_type") or b"").removeprefix(b"belay.").removesuffix(b".v1"))
         if take is None or "ce_source" not in headers:
             return
         try:
@@ -112,6 +121,8 @@ class Watch:
         found: list[T] = []
 
         def holds() -> bool:
+            if self._broke:
+                raise RuntimeError("what follows the topics broke") from self._broke
             found[:] = [value] if (value := look()) else []
             return bool(found)
 

@@ -45,7 +45,7 @@ const auditTable = (items) =>
       ["Who", (row) => [row.actor, h("small", { class: "muted" }, ` ${row.role}`)]],
       ["Did", (row) => deed(row.action)],
       ["To", (row) => h("span", { title: row.target }, row.about || row.target), "wide"],
-      ["Result", result],
+      ["Result", result, "wide"],
       ["", details],
     ],
     items,

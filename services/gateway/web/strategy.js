@@ -58,7 +58,7 @@ class StrategyView {
     this.why = h("span");
     this.share = h("strong");
     this.advice = h("div", { role: "alert" });
-    this.excluded = h("div");
+    this.excluded = h("div", { class: "strategy-main" });
     this.head = this.buildHead();
     this.main = h(
       "div",
