@@ -42,23 +42,32 @@ class Foreign:
         self._kafka = kafka
         self._producers: dict[str, AIOKafkaProducer] = {}
         """One a codec, made when it is first used."""
+        self._making = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect. It keeps the order of a key, and waits for every acknowledgement."""
         await self._producer("none")
 
     async def _producer(self, codec: str) -> AIOKafkaProducer:
-        if codec not in self._producers:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._kafka,
-                enable_idempotence=True,
-                request_timeout_ms=15_000,
-                max_request_size=2 * LARGEST,
-                compression_type=None if codec == "none" else codec,
-            )
-            await producer.start()
-            self._producers[codec] = producer
+        async with self._making:
+            if codec not in self._producers:
+                self._producers[codec] = await self._made(codec)
         return self._producers[codec]
+
+    async def _made(self, codec: str) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._kafka,
+            enable_idempotence=True,
+            request_timeout_ms=15_000,
+            max_request_size=2 * LARGEST,
+            compression_type=None if codec == "none" else codec,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
 
     async def stop(self) -> None:
         """Disconnect."""
