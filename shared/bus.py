@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
 
 from shared import inbox, suspects
+from shared.clients import start_whole, stop_whole
 from shared.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode, stands_in
 from shared.errors import Unreadable, fault_of, is_transient
 from shared.fetching import fit_to_read
@@ -62,6 +63,9 @@ AT_ONCE = Linger()
 
 LOOK_SECONDS, SUSPICIOUS_SECONDS = 30.0, 1.0
 """So often is looked whether the logs that are read are still the same; the latter where one seems not to be."""
+
+LOOK_FOR_SECONDS = 5.0
+"""A look that takes longer is given up: nothing is read meanwhile, and aiokafka would wait for 40 s."""
 
 UNREADABLE = (CorruptRecordException, ValueError, IndexError, OverflowError)
 """What aiokafka raises over a record that it cannot read, such as one with a header whose name is no UTF-8."""
@@ -138,7 +142,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             while True:
                 await self._finish_even_if_cancelled(await self._poll())
         finally:
-            await self._kafka.stop()
+            await stop_whole(self._kafka)
 
     async def _finish_even_if_cancelled(self, batch: list[Stretch]) -> None:
         self._busy = bool(batch)
@@ -264,10 +268,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         that stands before our position be taken for read."""
         self._looked_at, suspicious, self._suspicious = time.monotonic(), self._suspicious, False
         try:
-            ids = await self._topic_ids(self._owned)
-            owned = {p: o for p, o in self._owned.items() if p.topic in ids}
-            starts = await self._kafka.beginning_offsets(list(owned)) if owned else {}
-            ends = await self._kafka.end_offsets(list(owned)) if owned else {}
+            async with asyncio.timeout(LOOK_FOR_SECONDS):
+                ids = await self._topic_ids(self._owned)
+                owned = {p: o for p, o in self._owned.items() if p.topic in ids}
+                starts = await self._kafka.beginning_offsets(list(owned)) if owned else {}
+                ends = await self._kafka.end_offsets(list(owned)) if owned else {}
             for p, o in owned.items():
                 if self._owned.get(p) is not o:
                     continue  # a rebalance began meanwhile
@@ -488,13 +493,3 @@ def in_waves(
         last[envelope.data.key] = place
         groups.setdefault(place, []).append(envelope)
     return [(groups[place][0].data.TYPE, groups[place]) for place in sorted(groups)]
-
-
-async def start_whole(client: Any) -> None:
-    """Start an aiokafka client. Cancelled in the middle of its start it would leave a connection open behind it."""
-    task = asyncio.ensure_future(client.start())
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from shared.bus import start_whole
+from shared.clients import start_whole, stop_whole
 from shared.db import Connection, Pool
 from shared.errors import is_transient
 from shared.ledger import SQL, put_aside
@@ -93,7 +93,7 @@ class Relay:
                     with suppress(asyncpg.InterfaceError):  # it is gone already, and its reason is told
                         await asyncio.shield(conn.close(timeout=2))
         finally:
-            await producer.stop()
+            await stop_whole(producer)
 
     async def _empty_for_ever(self, conn: Connection, producer: AIOKafkaProducer) -> None:
         channel = await self._listen(conn)
@@ -153,7 +153,7 @@ class Relay:
             for row in rows:
                 refused += await self._refused_of(producer, unpack(row["parcel"]))
         finally:
-            await producer.stop()
+            await stop_whole(producer)
         async with conn.transaction():
             await put_aside(conn, refused)
             await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])

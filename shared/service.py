@@ -29,6 +29,7 @@ from aiokafka.errors import KafkaError
 from shared import log as logs
 from shared import suspects, telemetry
 from shared.bus import AT_ONCE, Consumer, Handlers, Linger, Prepare
+from shared.clients import mend_connections
 from shared.clockwork import TimerHandler, TimerPrepare, run_timers
 from shared.codec import Attributes
 from shared.db import Pool, connect_pool, migrate
@@ -249,6 +250,7 @@ def main(name: str, wire: Wire) -> None:
     with Runs(settings.home, name, settings.instance) as runs:
         # One that stopped in order may not have reached its ledger to say so.
         cause = UNTOLD if runs.before is None else runs.before
+        mend_connections()
         uvloop.run(until_signal(_run(name, wire, settings, cause), runs.end))
     # Taking the interpreter apart takes as long as stopping did, or seconds when a whole machine stops; for nothing.
     sys.stdout.flush()

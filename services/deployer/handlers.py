@@ -112,7 +112,7 @@ async def _take(leases: Leases, turn: Turn, requests: Sequence[Request]) -> list
         operation = _operation(request, facts)
         taken.append(faults_of(request.data, facts) or operation)
         if taken[-1] is operation and facts.site and not request.data.preview:
-            begun[operation.site] = Loaded(operation, facts.site, facts.deployment, None, None, 0)
+            begun[operation.site] = Loaded(operation, facts.site, facts.deployment, None, None)
     late = await _store(leases, turn, store, list(begun.values()))
     return [t if isinstance(t, tuple) else late.get(t.id, t) for t in taken]
 

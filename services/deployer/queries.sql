@@ -116,7 +116,7 @@ select id, cancel_reason from operation where id = any(:ids::text[]) and cancel_
 
 -- name: load_operations
 select o.id, o.site, o.app, o.kind, o.from_version, o.to_version, o.strategy_id, o.timeout_seconds, o.correlation_id,
-    o.actor, o.cancel_reason, o.sequence, o.course, s.driver, s.params, s.simplex,
+    o.actor, o.cancel_reason, o.course, s.driver, s.params, s.simplex,
     d.version, d.status, d.leftovers, d.history
 from operation o
 join site s on s.name = o.site
@@ -162,11 +162,12 @@ where id = any(array(select id from waiting)) and finished_at is null
 returning id, claims;
 
 -- name: save_courses
-update operation o set course = n.course, state = n.state, sequence = n.sequence
-from unnest(:ids::text[], :courses::jsonb[], :states::text[], :sequences::bigint[])
-    as n (id, course, state, sequence)
+-- `told`: an event of each says so, with the next number of its sequence. Counted here: who lost the answer to a commit
+-- does not know that a number was used.
+update operation o set course = n.course, state = n.state, sequence = o.sequence + case when :told then 1 else 0 end
+from unnest(:ids::text[], :courses::jsonb[], :states::text[]) as n (id, course, state)
 where o.id = n.id and o.runner = :runner and o.finished_at is null
-returning o.id;
+returning o.id, o.sequence;
 
 -- name: finish_operations
 -- `alone`: the end is an event of the operation itself, with the next number of its sequence.
@@ -174,7 +175,7 @@ update operation o set state = n.state, plan = n.plan::jsonb, finished_at = :now
     sequence = o.sequence + case when n.alone then 1 else 0 end
 from unnest(:ids::text[], :states::text[], :plans::text[], :alone::boolean[]) as n (id, state, plan, alone)
 where o.id = n.id and o.runner = :runner and o.finished_at is null
-returning o.id;
+returning o.id, o.sequence;
 
 -- name: put_deployments
 -- Versions hold no spaces, so lists of them travel as words.

@@ -30,22 +30,22 @@ from shared.messages.words import DeploymentStatus
 
 async def save(turn: Turn, runner: str, works: Iterable[tuple[Work, Course]]) -> set[str]:
     """Keep how far they have come; returns the ids of those that are still ours."""
-    return await Store(turn.conn).save_courses(runner, (_saved(work, course, work.sequence) for work, course in works))
+    saved = (_saved(work, course) for work, course in works)
+    return set(await Store(turn.conn).save_courses(runner, saved, told=False))
 
 
 async def tell(turn: Turn, runner: str, works: Sequence[Work]) -> set[str]:
     """Keep how far they have come and say so; returns the ids of those that are still ours."""
-    saved = (_saved(work, work.course, work.sequence + 1) for work in works)
-    ours = await Store(turn.conn).save_courses(runner, saved)
+    saved = (_saved(work, work.course) for work in works)
+    numbers = await Store(turn.conn).save_courses(runner, saved, told=True)
     for work in works:
-        if work.claim.id in ours:
-            _say(turn, _progressed(work), work)
-    return ours
+        if work.claim.id in numbers:
+            _say(turn, _progressed(work), work, numbers[work.claim.id])
+    return set(numbers)
 
 
-def _saved(work: Work, course: Course, sequence: int) -> Saved:
-    state = "running" if course.leg is Leg.FORWARD else "recovering"
-    return Saved(work.claim.id, course, state, sequence)
+def _saved(work: Work, course: Course) -> Saved:
+    return Saved(work.claim.id, course, "running" if course.leg is Leg.FORWARD else "recovering")
 
 
 def _progressed(work: Work) -> OperationProgressed:
@@ -64,9 +64,9 @@ def _progressed(work: Work) -> OperationProgressed:
     )
 
 
-def _say(turn: Turn, message: Message, work: Work) -> None:
+def _say(turn: Turn, message: Message, work: Work, number: int) -> None:
     origin = work.operation
-    turn.emit(message, sequence=work.sequence + 1, correlation_id=origin.correlation_id, actor=origin.actor)
+    turn.emit(message, sequence=number, correlation_id=origin.correlation_id, actor=origin.actor)
 
 
 # -- when it has ended --------------------------------------------------------------------------------------------
@@ -121,12 +121,13 @@ async def finish(turn: Turn, runner: str, works: Sequence[Work], history_kept: i
     """Write the results of all that has ended, and say so, in one transaction; of those still ours only."""
     ended = [Ended.of(work, history_kept) for work in works]
     store = Store(turn.conn)
-    mine = await store.finish_operations(runner, [_finished_row(end) for end in ended], turn.now)
-    ended = [end for end in ended if end.work.claim.id in mine]
+    numbers = await store.finish_operations(runner, [_finished_row(end) for end in ended], turn.now)
+    ended = [end for end in ended if end.work.claim.id in numbers]
     counts = await _write(store, ended)
     for end in ended:
         if end.alone:
-            _say(turn, _told_alone(end, counts[end.work.claim.id], turn.now), end.work)
+            identifier = end.work.claim.id
+            _say(turn, _told_alone(end, counts[identifier], turn.now), end.work, numbers[identifier])
     _say_together(turn, [end for end in ended if not end.alone], counts)
 
 

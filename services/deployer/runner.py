@@ -166,7 +166,7 @@ class Runner:
         found = [(by_id[each.operation.id], each, ground) for each, ground in zip(loaded, grounds, strict=True)]
         for (claim, each, ground), move in zip(found, await self._first_moves(found), strict=True):
             wish = wish_of(each.cancel_reason)
-            work = Work(claim, each.operation, ground, each.sequence, *move, told_at=self._clock(), wish=wish)
+            work = Work(claim, each.operation, ground, *move, told_at=self._clock(), wish=wish)
             self._works[claim.id] = work
         self._leases.forget(claim for claim in claims if claim.id not in self._works)
 
@@ -217,7 +217,6 @@ class Runner:
             ours = await tell(turn, self._leases.runner, due)
         for work in due:
             work.told_at = now
-            work.sequence += work.claim.id in ours
         self._leases.forget(work.claim for work in due if work.claim.id not in ours)
 
     async def _look_for_wishes(self) -> None:

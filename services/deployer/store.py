@@ -57,7 +57,6 @@ class Loaded:
     deployment: Deployment
     course: Course | None
     cancel_reason: str | None
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,6 @@ class Saved:
     id: str
     course: Course
     state: str
-    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +215,15 @@ class Store:
         rows = await SQL.fetch(self._conn, "find_wishes", ids=list(ids))
         return {row["id"]: row["cancel_reason"] for row in rows}
 
-    async def save_courses(self, runner: str, saved: Iterable[Saved]) -> set[str]:
-        """The ids of those that this runner still holds; only these were saved."""
-        rows = [(s.id, _COURSE.dump_python(s.course, mode="json"), s.state, s.sequence) for s in saved]
-        ids, courses, states, sequences = columns(rows, 4)
-        arguments = {"ids": ids, "courses": courses, "states": states, "sequences": sequences}
-        return {row["id"] for row in await SQL.fetch(self._conn, "save_courses", runner=runner, **arguments)}
+    async def save_courses(self, runner: str, saved: Iterable[Saved], *, told: bool) -> dict[str, int]:
+        """By the id of each that this runner still holds, and only these were saved, the number of its last event.
+
+        `told`: an event of each says how far it has come; the number is that event's.
+        """
+        rows = [(s.id, _COURSE.dump_python(s.course, mode="json"), s.state) for s in saved]
+        arguments = dict(zip(("ids", "courses", "states"), columns(rows, 3), strict=True))
+        found = await SQL.fetch(self._conn, "save_courses", runner=runner, told=told, **arguments)
+        return {row["id"]: row["sequence"] for row in found}
 
     # -- who works on what ----------------------------------------------------------------------------------------
 
@@ -254,12 +255,12 @@ class Store:
 
     # -- results --------------------------------------------------------------------------------------------------
 
-    async def finish_operations(self, runner: str, ended: Iterable[Finished], now: datetime) -> set[str]:
-        """End operations; the ids of those `runner` still held."""
+    async def finish_operations(self, runner: str, ended: Iterable[Finished], now: datetime) -> dict[str, int]:
+        """End operations; by the id of each that `runner` still held, the number of its last event."""
         rows = [(end.id, end.state, plan_json(end.plan), end.alone) for end in ended]
         ids, states, plans, alone = columns(rows, 4)
         arguments = {"runner": runner, "ids": ids, "states": states, "plans": plans, "alone": alone, "now": now}
-        return {row["id"] for row in await SQL.fetch(self._conn, "finish_operations", **arguments)}
+        return {row["id"]: row["sequence"] for row in await SQL.fetch(self._conn, "finish_operations", **arguments)}
 
     async def put_deployments(self, left: Iterable[tuple[Operation, Deployment]]) -> dict[str, int]:
         """Deployments as these operations left them; by operation, the how many-th it was there."""
@@ -340,7 +341,7 @@ def _loaded(row: asyncpg.Record) -> Loaded:
         actor=row["actor"],
     )
     site = _site(row["site"], row)
-    return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"], row["sequence"])
+    return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"])
 
 
 def _course(row: asyncpg.Record) -> Course | None:

@@ -22,7 +22,6 @@ class Work:
     claim: Claim
     operation: Operation
     ground: Ground
-    sequence: int
     course: Course
     todo: Next
     told_at: float

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from tests.faults.checker.reading import Evidence, once
+from tests.faults.checker.reading import DLQ, Evidence, once
 from tests.faults.checker.record import Record, is_id
+from tests.faults.checker.records import BATCH_MARK, origins_of
 from tests.faults.checker.schemas import published
 from tests.faults.checker.story import operations
 from tests.faults.checker.verdict import Verdict
@@ -34,15 +35,22 @@ class Sent:
 @once
 def _sent(evidence: Evidence) -> dict[Command, Sent]:
     found: dict[Command, Sent] = {}
+    packed = _in_packed_letters(evidence)
     for topic in evidence.live:
         if not topic.endswith(".commands"):
             continue
         for record in evidence.topics[topic]:
-            if is_id(record.id):
+            if is_id(record.id) and record.place not in packed:
                 sent = found.setdefault((topic.split(".")[0], record.id), Sent(record.type))
                 sent.contents.add(hash((record.type, record.digest)))
                 sent.readable |= record.place not in evidence.unreadable
     return found
+
+
+def _in_packed_letters(evidence: Evidence) -> set[str]:
+    """Places in batches that nobody could unpack: the ids in them were read by nobody, so nobody answers to them."""
+    letters = (letter for topic, letters in evidence.topics.items() if topic.endswith(DLQ) for letter in letters)
+    return {place for letter in letters if BATCH_MARK in letter.headers for place in origins_of(letter)}
 
 
 @once

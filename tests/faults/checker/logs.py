@@ -28,6 +28,7 @@ EXPLAINED: dict[str, frozenset[str]] = {
     "aiokafka": MOVES,  # it tells of each lost coordinator and broker, as an error
     "faust": MOVES,
     "mode": MOVES,
+    "services": MOVES,  # faust's own words under the name of our transport: its thread was frozen
     "kafka": MOVES,
     "started_anew": MOVES,  # the monitor begins with a new faust when Kafka stays away
     "request_broke": DOWN,

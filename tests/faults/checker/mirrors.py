@@ -165,6 +165,8 @@ def _news(evidence: Evidence) -> Iterator[Note | None]:
 
 def _of_strategy(record: Record) -> Note | None:
     body = record.body
+    if body.get("renewed"):
+        return None  # the same state, its reason in other numbers
     if body["state"] == "paused" and body["why"]["code"] != "paused":
         return body["strategy_id"], "warning"
     topic = ENDS.get(body["state"])

@@ -15,9 +15,11 @@ AVAILABLE = ("catalog.events", "release_available")
 GAPS_ALLOWED = frozenset({"monitor.events"})
 """A monitor that dies may leave a number out (its README); it repeats none."""
 
-
 READ_BY_OTHERS = "site.state"
 """None of our services reads it, so nobody buries what lies there unreadable."""
+
+BATCH_MARK = "belay_dlq_batch"
+"""On a dead letter that is a whole batch which could not be unpacked: its first and last offset."""
 
 
 def services_say_what_is_published(evidence: Evidence) -> Verdict:
@@ -126,7 +128,7 @@ def dead_letters_are_whole(evidence: Evidence) -> Verdict:
         if topic.endswith(DLQ):
             origins = {record.place: record for record in evidence.topics.get(topic.removesuffix(DLQ), ())}
             for letter in evidence.topics[topic]:
-                buried.update(_origins_of(letter))
+                buried.update(origins_of(letter))
                 fault = _letter_fault(letter, origins)
                 verdict.expect(not fault, letter.place, fault)
     for place, why in evidence.unreadable.items():
@@ -136,10 +138,10 @@ def dead_letters_are_whole(evidence: Evidence) -> Verdict:
     return verdict
 
 
-def _origins_of(letter: Record) -> list[str]:
+def origins_of(letter: Record) -> list[str]:
     """The places that a dead letter stands for: those of a whole batch, where that could not be unpacked."""
     origin = letter.headers.get("belay_dlq_origin", "")
-    first, _, last = letter.headers.get("belay_dlq_batch", "").partition("-")
+    first, _, last = letter.headers.get(BATCH_MARK, "").partition("-")
     if not (first.isdigit() and last.isdigit()):
         return [origin]
     place = origin.rpartition("/")[0]
@@ -155,5 +157,5 @@ def _letter_fault(letter: Record, origins: dict[str, Record]) -> str:
         return f"a good record was given up because a handler broke: {reason}"
     if origin is None:
         return "its origin is on no topic"
-    whole = origin.digest == letter.digest or "belay_dlq_batch" in letter.headers  # packed, as it came
+    whole = origin.digest == letter.digest or BATCH_MARK in letter.headers  # packed, as it came
     return "" if whole else "is not what its origin is"

@@ -1,7 +1,9 @@
 """Operations from their command to their end, on real Kafka and PostgreSQL; the devices' journal is the witness."""
 
+import asyncpg
 import pytest
 
+from shared.ledger import Turn
 from shared.manifest import SimulatedComponent
 from shared.messages.deployer import OperationFailed, OperationProgressed, OperationSucceeded
 from tests.service.deployer.fleet import ready
@@ -158,3 +160,24 @@ async def test_a_thousand_sites_are_done_in_a_few_batches_each_once(world: World
             assert isinstance(await fleet.end(operation), OperationSucceeded)
         fleet.assert_each_order_once()
         assert {line["site"] for line in fleet.journal()} == set(sites)
+
+
+async def test_a_number_is_used_once_though_the_answer_to_its_commit_was_lost(world: World) -> None:
+    async with ready(world, ["oslo"], [], progress_seconds=0.1) as fleet:
+        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.5, 0.5), fail=1.0))
+        await fleet.known(fleet.service)
+        ledger, lost = fleet.service.ledger, []
+        wake = ledger._wake
+
+        def lose_the_first_that_tells(turn: Turn) -> None:
+            wake(turn)
+            if not lost and b"operation_progressed" in repr(turn.outbox).encode():
+                lost.append(turn)
+                raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+        ledger._wake = lose_the_first_that_tells  # type: ignore[method-assign]
+        operation = await fleet.request("oslo", "apply", "1.0")
+        await fleet.end(operation)
+        told = {e.id: e.sequence for e in world.seen if getattr(e.data, "operation_id", "") == operation}
+        assert lost
+        assert sorted(told.values()) == list(range(1, len(told) + 1))

@@ -145,3 +145,17 @@ def _imports(tree: ast.Module) -> set[str]:
 def test_the_page_for_operators_names_every_rule() -> None:
     page = (Path(checker.__file__).parents[1] / "README.md").read_text()
     assert [rule for rule in RULES if f"`{rule}`" not in page] == []
+
+
+def test_what_was_in_a_batch_that_nobody_could_unpack_needs_no_answer(evidence: Evidence) -> None:
+    topic = next(topic for topic in evidence.topics if topic.endswith(".commands.dlq"))
+    command = evidence.topics[topic.removesuffix(".dlq")][-1]
+    unread = replace(command, offset=command.offset + 1, headers={**command.headers, "ce_id": "packed"})
+    evidence.topics[command.topic].append(unread)
+    assert "one_answer_a_command" in refused_by(evidence)
+    evidence = read(RECORDED)
+    evidence.topics[command.topic].append(unread)
+    place, offset = unread.place.rpartition("/")[0], unread.offset
+    told = {"belay_dlq_batch": f"{offset}-{offset}", "belay_dlq_origin": f"{place}/{offset}"}
+    evidence.topics[topic].append(replace(command, topic=topic, headers=told))
+    assert "one_answer_a_command" not in refused_by(evidence)
