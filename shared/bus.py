@@ -465,6 +465,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _passed_by(self, partition: TopicPartition) -> int:
         return int(await self._kafka.position(partition)) if partition in self._owned and not self._busy else 0
 
+    def rejoin(self) -> None:
+        """Have the group share its partitions anew: when a topic is made anew, aiokafka may leave one to nobody."""
+        self._kafka._coordinator.request_rejoin()  # noqa: SLF001 - no other way
+
     @property
     def member(self) -> str:
         """Our id in the consumer group, also while it shares out its partitions; "" before we asked to join."""

@@ -137,6 +137,9 @@ class Watch:
         since = self._still.look(waiting, now)
         stalled = partitions_stalled(readings, since, members, self._limit, now)
         places = {finding.about for finding in stalled}
+        owned = {f"{topic}/{part}" for member in members for topic, part in member.partitions}
+        if places - owned:
+            self.consumer.rejoin()
         for topic, part in readings:
             self._stalled.labels(topic, str(part)).set(f"{topic}/{part}" in places)
         strange = self._strange.look(unknown(members, await self._ours()), now)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
 from shared.codec import Envelope
 from shared.health import Finding
@@ -172,3 +174,22 @@ async def test_whoever_knows_of_more_that_can_be_wrong_adds_a_look(world: World)
 
     async with world.run(NAME, more, **SOON):
         assert (await until_found(world, "log_lost"))["message"] == "a topic was made again"
+
+
+async def test_a_partition_that_was_left_to_nobody_is_shared_out_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_for_anybody(cluster: object, members: dict[str, Any]) -> dict[str, Any]:
+        return {member: ConsumerProtocolMemberAssignment(0, [], b"") for member in members}
+
+    async with world.run(NAME, wire, **SOON) as service:
+        await world.ask(register("oslo"))
+        consumer = service.watch.consumer
+        assert consumer
+        with monkeypatch.context() as patch:
+            patch.setattr(RoundRobinPartitionAssignor, "assign", nothing_for_anybody)
+            consumer.rejoin()
+            async with asyncio.timeout(30):
+                while consumer._kafka.assignment():  # noqa: ASYNC110 - aiokafka rings no bell
+                    await asyncio.sleep(0.05)
+        await world.ask(register("rome"))

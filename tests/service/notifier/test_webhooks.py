@@ -71,7 +71,7 @@ async def test_a_notification_arrives_signed_and_says_what_it_is(world: World) -
         expected = base64.b64encode(hmac.digest(SECRET, signed, hashlib.sha256)).decode()
         assert headers["webhook-signature"] == f"v1,{expected}"
         raised = NotificationRaised.model_validate_json(body.split(b'"data":', 1)[1][:-1])
-        assert raised == world.events(NotificationRaised)[0]
+        assert raised == await world.until(NotificationRaised)
         stored = str(await service.pool.fetch("select * from subscription"))
         assert SECRET.decode() not in stored
         assert base64.b64encode(SECRET).decode() not in stored
