@@ -62,7 +62,8 @@ class Linger:
 AT_ONCE = Linger()
 
 LOOK_SECONDS, SUSPICIOUS_SECONDS = 30.0, 1.0
-"""So often is looked whether the logs that are read are still the same; the latter where one seems not to be."""
+"""So often is looked which logs there are, and whether they are those that are read; the latter where one seems not to
+be."""
 
 LOOK_FOR_SECONDS = 5.0
 """A look that takes longer is given up: nothing is read meanwhile, and aiokafka would wait for 40 s."""
@@ -128,7 +129,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             max_poll_interval_ms=300_000,
             fetch_min_bytes=linger.bytes,
             fetch_max_wait_ms=linger.ms,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=int(LOOK_SECONDS * 1000),
             check_crcs=False,  # it is done where records are made fit to be read
         )
         self._fitting = fit_to_read(self._kafka, settings.unpacked_max)
