@@ -124,9 +124,14 @@ left join deployment d on d.site = o.site and d.app = o.app
 where o.id = any(:ids::text[]) and o.finished_at is null;
 
 -- name: end_former_runner
--- Whoever started before under the name of this replica has ended: what it held waits for the next.
-with former as (delete from runner where instance = :instance returning id)
-update operation set runner = null where finished_at is null and runner in (select id from former);
+-- Whoever started before under the name of this replica has ended: what it held waits for the next. What its last
+-- transaction is storing this very moment is passed by, or the two might wait for each other; release_lapsed finds it.
+with former as (delete from runner where instance = :instance returning id),
+held as materialized (
+    select o.id from operation o where o.finished_at is null and o.runner = any(array(select id from former))
+    for update skip locked
+)
+update operation set runner = null where id = any(array(select id from held));
 
 -- name: add_runner
 insert into runner (id, instance, lease_until) values (:id, :instance, clock_timestamp() + :lease::interval);
@@ -138,10 +143,13 @@ where id = :id and lease_until > clock_timestamp();
 
 -- name: release_lapsed
 -- Operations whose runner fell silent, or was ended while it was storing them.
-with lapsed as (delete from runner where lease_until <= clock_timestamp() returning id)
-update operation set runner = null
-where finished_at is null and runner is not null
-    and (runner in (select id from lapsed) or runner not in (select id from runner));
+with lapsed as (delete from runner where lease_until <= clock_timestamp() returning id),
+held as materialized (
+    select o.id from operation o where o.finished_at is null and o.runner is not null
+        and (o.runner in (select id from lapsed) or o.runner not in (select id from runner))
+    for update skip locked
+)
+update operation set runner = null where id = any(array(select id from held));
 
 -- name: remove_runner
 with gone as (delete from runner where id = :id)

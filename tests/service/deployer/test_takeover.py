@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from services.deployer.store import Store
 from shared.manifest import SimulatedComponent
 from shared.messages.deployer import CancelOperation, OperationFailed, OperationSucceeded
 from tests.service.deployer.fleet import Fleet, Gate, deployer, ready
@@ -181,3 +182,22 @@ OUT_OF_ORDER = """
     create trigger out_of_order before insert on deployment for each row when (new.site = 'oslo')
         execute function refuse();
 """
+
+
+async def test_who_begins_under_an_old_name_does_not_wait_for_what_the_old_one_is_storing(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], []) as fleet:
+        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(2, 2)))
+        await fleet.known(fleet.service)
+        operations = [await fleet.request(site, "apply", "1.0") for site in ("oslo", "rome")]
+        pool = fleet.service.pool
+        while await pool.fetchval("select count(*) from operation where runner is not null") < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        async with pool.acquire() as storing, storing.transaction():
+            await storing.execute("update operation set state = state where site = 'oslo'")
+            async with pool.acquire() as beginning, asyncio.timeout(5):
+                await Store(beginning).add_runner("1/anew", "1", 0.1)
+            rows = await pool.fetch("select site from operation where runner is not null")
+            assert [row["site"] for row in rows] == ["oslo"]
+        for operation in operations:  # what was passed by is found later
+            assert isinstance(await fleet.end(operation), OperationSucceeded)
+        fleet.assert_each_order_once()
