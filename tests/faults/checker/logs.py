@@ -32,6 +32,8 @@ EXPLAINED: dict[str, frozenset[str]] = {
     "kafka": MOVES,
     "started_anew": MOVES,  # the monitor begins with a new faust when Kafka stays away
     "request_broke": DOWN,
+    # A record that was alone in work whenever its process was killed: whether it is to blame nobody can know.
+    "put_aside": frozenset({"kill_service", "kill_at_point"}),
     "driver_failed": frozenset({"full_disk", "freeze_service", "freeze_at_point"}),
     "bundle_retry": frozenset({"full_disk"}),
     "asyncio": DOWN,
