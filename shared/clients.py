@@ -40,6 +40,8 @@ def _send_or_be_closed(self: AIOKafkaConnection, request: Any, expect_response: 
     try:
         return _send(self, request, expect_response)
     except RuntimeError as error:
+        if type(error) is not RuntimeError:  # NotImplementedError is one: the broker does not know a request
+            raise
         self.close(reason=CloseReason.CONNECTION_BROKEN)
         raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
 

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from shared import clients
+from shared.topic_ids import topic_ids
 
 
 @pytest.fixture
@@ -45,6 +46,22 @@ def test_uvloop_says_of_a_closed_connection_what_aiokafka_does_not_know() -> Non
 def test_a_closed_connection_is_a_broken_one_for_aiokafka(mended: None) -> None:
     with pytest.raises(KafkaConnectionError, match="closed"):
         uvloop.run(write_to_what_was_closed())
+
+
+async def test_a_request_that_the_broker_does_not_know_is_no_broken_connection(mended: None) -> None:
+    connection = AIOKafkaConnection("127.0.0.1", 9)
+    connection._writer, connection._versions = object(), {MetadataRequest.API_KEY: (0, 5)}
+
+    class Client:
+        def get_random_node(self) -> int:
+            return 1
+
+        async def send(self, _node: int, request: object) -> object:
+            return await connection.send(request)
+
+    assert await topic_ids(Client(), ["t"]) == {}
+    assert connection._writer is not None
+    connection._writer = None
 
 
 async def test_a_client_that_never_stops_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
