@@ -59,6 +59,7 @@ class Watch:
         self._group = Group(settings.kafka, f"{settings.topic_prefix}{service}")
         self._still: Lasting[Partition] = Lasting()
         self._strange: Lasting[str] = Lasting()
+        self._left: Lasting[str] = Lasting()
         self._found: dict[int, list[Finding]] = {}
         self.run_id = 0
         """Of this run in the ledger; 0 = none was begun."""
@@ -138,7 +139,9 @@ class Watch:
         stalled = partitions_stalled(readings, since, members, self._limit, now)
         places = {finding.about for finding in stalled}
         owned = {f"{topic}/{part}" for member in members for topic, part in member.partitions}
-        if places - owned:
+        left = self._left.look(dict.fromkeys(places - owned, True), now)  # while a group shares out, nobody owns any
+        if any(now - begun >= self._limit for begun in left.values()):
+            self._left = Lasting()
             self.consumer.rejoin()
         for topic, part in readings:
             self._stalled.labels(topic, str(part)).set(f"{topic}/{part}" in places)
