@@ -1,8 +1,11 @@
 """Fleets in messages: lists cut to what a topic takes. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from shared.messages.strategy import BATCH, Site, StepChange, StrategySpec
+
+T = TypeVar("T")
 
 NAMES_KEPT = 1_000
 """Names of sites that a kept and told spec holds. All of them are in the plan's steps; the command named them."""
@@ -43,29 +46,24 @@ def _first(names: tuple[str, ...], room: int) -> tuple[tuple[str, ...], int]:
 
 def told_in_parts(sites: Sequence[Site]) -> Iterator[tuple[Site, ...]]:
     """In order, as many together as one message takes. What is too large alone no message can tell."""
-    part: list[Site] = []
-    size = 0
-    for site in sites:
-        own = len(site.model_dump_json().encode())
-        if part and (len(part) == BATCH or size + own > SITES_BYTES):
-            yield tuple(part)
-            part, size = [], 0
-        part.append(site)
-        size += own
-    if part:
-        yield tuple(part)
+    return _parts(sites, lambda site: len(site.model_dump_json().encode()), SITES_BYTES)
 
 
 def in_batches(steps: Sequence[StepChange]) -> Iterator[tuple[StepChange, ...]]:
     """In order, as many together as one message takes: a failed step tells what its driver said."""
-    batch: list[StepChange] = []
-    words = 0
-    for step in steps:
-        said = len(step.why.message) if step.why else 0
-        if batch and (len(batch) == BATCH or words + said > WORDS):
-            yield tuple(batch)
-            batch, words = [], 0
-        batch.append(step)
-        words += said
-    if batch:
-        yield tuple(batch)
+    return _parts(steps, lambda step: len(step.why.message) if step.why else 0, WORDS)
+
+
+def _parts(items: Sequence[T], size_of: Callable[[T], int], most: int) -> Iterator[tuple[T, ...]]:
+    """Parts of at most BATCH items, whose sizes come to `most` together unless one alone has more."""
+    part: list[T] = []
+    size = 0
+    for item in items:
+        own = size_of(item)
+        if part and (len(part) == BATCH or size + own > most):
+            yield tuple(part)
+            part, size = [], 0
+        part.append(item)
+        size += own
+    if part:
+        yield tuple(part)
