@@ -1,11 +1,17 @@
 """aiokafka's clients begun and ended whole, and one fault of theirs under uvloop mended."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from aiokafka import AIOKafkaConsumer
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError
+
+from shared.fetching import fit_to_read
+from shared.settings import Settings
 
 log = structlog.get_logger()
 
@@ -21,6 +27,26 @@ async def start_whole(client: Any) -> None:
     except asyncio.CancelledError:
         await asyncio.gather(task, return_exceptions=True)
         raise
+
+
+@asynccontextmanager
+async def reader(settings: Settings, client_id: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of no group, for a question or a look; it reads whatever lies there. Raises KafkaError."""
+    kafka = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka,
+        client_id=client_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+        check_crcs=False,  # it is done where records are made fit to be read
+    )
+    fit_to_read(kafka, settings.unpacked_max, careful=True)
+    try:
+        await kafka.start()
+        await asyncio.sleep(0)  # aiokafka raises CancelledError when stopped before its own task has begun
+        yield kafka
+    finally:
+        await kafka.stop()
 
 
 async def stop_whole(client: Any) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.clients import reader
 from shared.codec import Headers
 from shared.errors import BelayError
-from shared.fetching import fit_to_read
 from shared.settings import Settings
 from shared.topics import DEAD_LETTERS, TOPICS
 
@@ -90,24 +90,14 @@ class DeadLetters:
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        kafka = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
-            client_id=f"gateway-{self._settings.instance}-dlq",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
-            check_crcs=False,
-        )
-        fit_to_read(kafka, self._settings.unpacked_max, careful=True)
         try:
-            async with asyncio.timeout(SECONDS):
-                await kafka.start()
-                await asyncio.sleep(0)  # aiokafka raises CancelledError when stopped before its own task has begun
+            async with (
+                asyncio.timeout(SECONDS),
+                reader(self._settings, f"gateway-{self._settings.instance}-dlq") as kafka,
+            ):
                 yield kafka
         except (KafkaError, TimeoutError) as error:
             raise KafkaAway(f"Kafka did not answer: {error!r}") from error
-        finally:
-            await kafka.stop()
 
 
 async def _range(kafka: AIOKafkaConsumer, partition: TopicPartition) -> tuple[int, int]:

@@ -1,12 +1,12 @@
 """Kafka, asked about the topic that is read: by a consumer for each question, as faust's own lives in its thread."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.monitor.tables import SOURCE
-from shared.fetching import fit_to_read
+from shared.clients import reader
 from shared.settings import Settings
 from shared.topic_ids import topic_ids
 
@@ -47,18 +47,5 @@ class Source:
             found = await kafka.getmany(place, timeout_ms=LOOK_MS, max_records=1)
             return int(found[place][0].offset if found.get(place) else await kafka.position(place))
 
-    @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        kafka = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka,
-            client_id=f"monitor-{self._settings.instance}-source",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            check_crcs=False,
-        )
-        fit_to_read(kafka, self._settings.unpacked_max, careful=True)
-        await kafka.start()
-        try:
-            yield kafka
-        finally:
-            await kafka.stop()
+    def _consumer(self) -> AbstractAsyncContextManager[AIOKafkaConsumer]:
+        return reader(self._settings, f"monitor-{self._settings.instance}-source")
