@@ -1,6 +1,7 @@
 """Sites that are busy, removed, left out or led to a release that is withdrawn: none of it passes without a word."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from shared.messages.strategy import (
     UndoStrategy,
 )
 from shared.messages.words import OperationKind, StepState, StrategyState
+from shared.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import APP, Devices, learned, publish, spec
 from tests.service.strategy_orchestrator.test_roll_out import TOLERANT, create, orchestrated, started, state
 from tests.support.world import World
@@ -158,16 +160,7 @@ async def test_a_release_that_is_withdrawn_ends_what_waits_for_it_at_once(world:
 async def test_of_a_rollback_to_several_releases_only_what_goes_to_the_withdrawn_one_ends(world: World) -> None:
     await publish(world, "1.1")
     async with orchestrated(world, 4) as (service, devices):
-        await learned(service, 2)
-        for name, version, sites in (("a", "1.0", ["s-000", "s-001"]), ("b", "1.1", ["s-002", "s-003"])):
-            first = await create(world, name=name, version=version, selection={"sites": sites})
-            await accepted(world, ApplyStrategy(strategy=first))
-            await state(world, first, StrategyState.COMPLETE)
-        await publish(world, "2.0")
-        await learned(service, 3)
-        up = await create(world, name="up", type="update", version="2.0")
-        await accepted(world, ApplyStrategy(strategy=up))
-        await state(world, up, StrategyState.COMPLETE)
+        await brought_up(world, service, {"1.0": ["s-000", "s-001"], "1.1": ["s-002", "s-003"]})
         devices.outcome = lambda _: "hold"
         back = await create(world, name="back", type="rollback", version=None, mixed=True, max_parallel=1)
         await accepted(world, ApplyStrategy(strategy=back))
@@ -184,16 +177,7 @@ async def test_of_a_rollback_to_several_releases_only_what_goes_to_the_withdrawn
 async def test_a_release_that_was_withdrawn_blocks_the_retry_of_no_site_that_goes_elsewhere(world: World) -> None:
     await publish(world, "1.1")
     async with orchestrated(world, 2) as (service, devices):
-        await learned(service, 2)
-        for name, version, site in (("a", "1.0", "s-000"), ("b", "1.1", "s-001")):
-            first = await create(world, name=name, version=version, selection={"sites": [site]})
-            await accepted(world, ApplyStrategy(strategy=first))
-            await state(world, first, StrategyState.COMPLETE)
-        await publish(world, "2.0")
-        await learned(service, 3)
-        up = await create(world, name="up", type="update", version="2.0")
-        await accepted(world, ApplyStrategy(strategy=up))
-        await state(world, up, StrategyState.COMPLETE)
+        await brought_up(world, service, {"1.0": ["s-000"], "1.1": ["s-001"]})
         devices.outcome = lambda _: "fail"
         back = await create(world, name="back", type="rollback", version=None, mixed=True, on_failure=TOLERANT)
         await accepted(world, ApplyStrategy(strategy=back))
@@ -252,3 +236,19 @@ async def test_undo_of_what_is_not_there_or_concerns_another_app_is_refused(worl
         refused = await world.ask(UndoStrategy(strategy="first", name="first", selection=Selection(sites=("nowhere",))))
         assert isinstance(refused, CommandRejected)
         assert {fault.field for fault in refused.faults} == {"name", "selection.sites.0"}
+
+
+async def brought_up(world: World, service: Service, pasts: dict[str, list[str]]) -> None:
+    """All these sites run 2.0, and come from different releases."""
+    await learned(service, len(pasts))
+    for version, sites in pasts.items():
+        await done(world, name=f"to-{version}", version=version, selection={"sites": sites})
+    await publish(world, "2.0")
+    await learned(service, len(pasts) + 1)
+    await done(world, name="up", type="update", version="2.0")
+
+
+async def done(world: World, **spec: Any) -> None:
+    strategy = await create(world, **spec)
+    await accepted(world, ApplyStrategy(strategy=strategy))
+    await state(world, strategy, StrategyState.COMPLETE)
