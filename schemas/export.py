@@ -14,10 +14,10 @@ from typing import Any
 from schemas.compatibility import breaks
 from schemas.examples import AT, EXAMPLES
 from services.gateway import openapi
-from shared.codec import Envelope, encode
 from shared.messages import REGISTRY
 from shared.messages.base import Command, Message
-from shared.topics import TOPICS
+from shared.wire.codec import Envelope, encode
+from shared.wire.topics import TOPICS
 
 HERE = Path(__file__).parent
 LISTENERS = ("catalog", "deployer", "strategy_orchestrator", "notifier", "gateway", "monitor")

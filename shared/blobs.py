@@ -21,8 +21,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from shared.errors import BelayError
-from shared.settings import Settings
+from shared.core.errors import BelayError
+from shared.process.settings import Settings
 
 CHUNK = 1 << 20
 INCOMING = "incoming"

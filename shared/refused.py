@@ -11,9 +11,9 @@ import json
 import sys
 from collections.abc import Sequence
 
-from shared.db import connect_pool
-from shared.ledger import Ledger
-from shared.settings import Settings
+from shared.core.transaction import Ledger
+from shared.process.db import connect_pool
+from shared.process.settings import Settings
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from shared.errors import BelayError
+from shared.core.errors import BelayError
 
 DEEPEST = 20
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -7,8 +7,8 @@ from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage
 from services.catalog.validation import Metrics, Validator
 from shared.blobs import Blobs
-from shared.clockwork import Worker
-from shared.service import Service
+from shared.core.scheduler import Worker
+from shared.process.service import Service
 
 
 async def wire(service: Service) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 from services.catalog import domain, store
 from services.catalog.domain import Bundle, Release, State
 from shared.blobs import Blobs, Stored
-from shared.codec import Envelope
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Turn
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Turn
 from shared.messages.base import Fault, Message
 from shared.messages.catalog import PublishRelease, ReleaseWithdrawn, WithdrawRelease
 from shared.messages.deployer import HostReported, ReleaseUnneeded
+from shared.wire.codec import Envelope
 
 VALIDATIONS = "validation"
 """The queue of bundles that wait for a worker; the id of a job is the bundle's digest."""

@@ -18,8 +18,8 @@ from services.catalog.domain import Content, State
 from services.catalog.handlers import FREEING
 from services.catalog.settings import CatalogSettings
 from shared.blobs import Blobs, Stored
-from shared.errors import is_transient
-from shared.ledger import Job, Ledger
+from shared.core.errors import is_transient
+from shared.core.transaction import Job, Ledger
 from shared.messages.catalog import StorageMeasured
 
 log = structlog.get_logger()

@@ -10,11 +10,11 @@ import asyncpg
 from services.catalog.domain import AppFacts, Bundle, Content, Release, State
 from shared.blobs import Stored
 from shared.bundle import Host
-from shared.db import Connection, Queries, columns
 from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease
 from shared.messages.deployer import HostReported
 from shared.messages.manifest import Manifest
+from shared.process.db import Connection, Queries, columns
 from shared.versions import Scheme, canonical, spelt_as
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))

@@ -17,12 +17,12 @@ from services.catalog.handlers import FREEING, VALIDATIONS
 from services.catalog.settings import CatalogSettings
 from shared.blobs import Blobs, UnknownBlob
 from shared.bundle import BundleRefused, Host, digest_of, verify
-from shared.codec import new_id
-from shared.errors import TooLarge, internal_fault, is_transient
-from shared.ledger import Job, Ledger, Turn
+from shared.core.errors import TooLarge, internal_fault, is_transient
+from shared.core.transaction import Job, Ledger, Turn
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, Required
 from shared.messages.manifest import Manifest
+from shared.wire.codec import new_id
 
 log = structlog.get_logger()
 

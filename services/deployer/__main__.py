@@ -1,7 +1,7 @@
 """`python -m services.deployer`: one replica of the deployer."""
 
 from services.deployer.app import wire
-from shared.service import main
+from shared.process.service import main
 
 if __name__ == "__main__":
     main("deployer", wire)

@@ -11,7 +11,7 @@ from services.deployer.leases import Leases
 from services.deployer.planner import Planner
 from services.deployer.runner import Runner
 from services.deployer.settings import DeployerSettings
-from shared.service import Service
+from shared.process.service import Service
 
 TOPICS = ("deployer.commands", "catalog.events", "strategy.events")
 

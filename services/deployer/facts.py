@@ -8,8 +8,8 @@ import structlog
 
 from services.deployer.store import Store
 from shared.bundle import this_host
-from shared.errors import is_transient
-from shared.ledger import Ledger
+from shared.core.errors import is_transient
+from shared.core.transaction import Ledger
 from shared.messages.deployer import HostReported
 
 log = structlog.get_logger()

@@ -9,10 +9,9 @@ from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.leases import Leases
 from services.deployer.planner import Planner
 from services.deployer.store import Known, Loaded, Store
-from shared.bus import Handlers
-from shared.codec import Envelope
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Turn
+from shared.core.bus import Handlers
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Turn
 from shared.messages.base import Event, Fault, Message, listed
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
@@ -24,6 +23,7 @@ from shared.messages.deployer import (
     RequestOperations,
 )
 from shared.messages.strategy import FLEET, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
+from shared.wire.codec import Envelope
 
 E = TypeVar("E", bound=Event)
 Taken = Operation | tuple[Fault, ...]

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from services.deployer.store import Claim, Loaded, Store
-from shared.errors import is_transient
-from shared.ledger import Ledger, Turn
-from shared.retrying import back_offs, pause
+from shared.core.errors import is_transient
+from shared.core.retrying import back_offs, pause
+from shared.core.transaction import Ledger, Turn
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from services.deployer.evidence import told_phases
 from services.deployer.plan import Plan, Recorded
 from services.deployer.store import Finished, Saved, Store
 from services.deployer.work import Work
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.base import Message
 from shared.messages.deployer import (
     OPERATIONS_AT_ONCE,

@@ -22,10 +22,10 @@ from services.deployer.results import finish, save, tell
 from services.deployer.settings import DeployerSettings
 from services.deployer.store import Claim, Loaded, Store
 from services.deployer.work import Work, begin, wish_of
-from shared.clockwork import FALLBACK_SECONDS
-from shared.errors import is_transient
-from shared.ledger import Ledger
-from shared.retrying import back_offs, pause
+from shared.core.errors import is_transient
+from shared.core.retrying import back_offs, pause
+from shared.core.scheduler import FALLBACK_SECONDS
+from shared.core.transaction import Ledger
 
 log = structlog.get_logger()
 

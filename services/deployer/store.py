@@ -14,10 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from services.deployer.course import Course
 from services.deployer.domain import Component, Deployment, Facts, Operation, Release, Site
 from services.deployer.plan import Content, Plan, Recorded
-from shared.db import Connection, Queries, columns
 from shared.messages import catalog, strategy
 from shared.messages.deployer import ReleaseUnneeded
 from shared.messages.words import DeploymentStatus, OperationKind
+from shared.process.db import Connection, Queries, columns
 from shared.versions import Scheme, spelt_as
 
 log = structlog.get_logger()

@@ -1,7 +1,7 @@
 """`python -m services.gateway` runs one replica."""
 
 from services.gateway.app import wire
-from shared.service import main
+from shared.process.service import main
 
 if __name__ == "__main__":
     main("gateway", wire)

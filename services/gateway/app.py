@@ -24,10 +24,10 @@ from services.gateway.tokens import Tokens, make_first_token
 from services.gateway.turns import LearningLedger
 from services.gateway.waiting import Waiting
 from shared.blobs import Blobs
-from shared.bus import Linger
-from shared.db import Pool
-from shared.errors import is_transient
-from shared.service import Service
+from shared.core.bus import Linger
+from shared.core.errors import is_transient
+from shared.process.db import Pool
+from shared.process.service import Service
 
 ANSWER_SECONDS = 1.0
 """At a stop, requests that wait for the answer to their command get so long; then they are told that it was sent."""

@@ -8,11 +8,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.clients import reader
-from shared.codec import Headers
-from shared.errors import BelayError
-from shared.settings import Settings
-from shared.topics import DEAD_LETTERS, TOPICS
+from shared.core.errors import BelayError
+from shared.process.settings import Settings
+from shared.wire.codec import Headers
+from shared.wire.kafka import reader
+from shared.wire.topics import DEAD_LETTERS, TOPICS
 
 SECONDS = 5.0
 """The most that reading may take."""

@@ -13,9 +13,9 @@ from services.gateway.store.commands import Noted
 from services.gateway.tokens import Tokens
 from services.gateway.waiting import Waiting
 from shared.blobs import Blobs
-from shared.db import Pool
-from shared.ledger import Ledger
-from shared.settings import Settings
+from shared.core.transaction import Ledger
+from shared.process.db import Pool
+from shared.process.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

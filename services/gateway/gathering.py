@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from shared.errors import is_transient
+from shared.core.errors import is_transient
 
 Q = TypeVar("Q")
 A = TypeVar("A")

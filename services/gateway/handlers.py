@@ -6,10 +6,10 @@ from typing import Any
 from services.gateway.news import news_of, worth_telling
 from services.gateway.projections import answers, catalog, fleet, hosts, monitor, notices, operations, strategies
 from services.gateway.turns import LearningTurn
-from shared.bus import Handler, Handlers
-from shared.codec import Envelope
-from shared.ledger import Turn
+from shared.core.bus import Handler, Handlers
+from shared.core.transaction import Turn
 from shared.messages.base import Message
+from shared.wire.codec import Envelope
 
 Projection = Callable[[LearningTurn, Sequence[Envelope[Any]]], Awaitable[None]]
 

@@ -15,10 +15,10 @@ import structlog
 
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import events
-from shared.db import Pool
-from shared.errors import is_transient
-from shared.retrying import back_offs, pause
-from shared.wakeup import Wakeup
+from shared.core.errors import is_transient
+from shared.core.retrying import back_offs, pause
+from shared.core.wakeup import Wakeup
+from shared.process.db import Pool
 
 log = structlog.get_logger()
 

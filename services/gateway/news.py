@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from shared.codec import Envelope, new_id
 from shared.messages import catalog, deployer, monitor, notifier, strategy
 from shared.messages.base import Message
+from shared.wire.codec import Envelope, new_id
 
 MAX_BYTES = 200_000
 """Longer data is left out (null): the client reads the resource instead."""

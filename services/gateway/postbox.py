@@ -7,7 +7,7 @@ from services.gateway.auditing import about
 from services.gateway.domain import Identity
 from services.gateway.store import commands
 from services.gateway.store.commands import AuditRow, CommandRow, Noted
-from shared.ledger import Ledger, Turn
+from shared.core.transaction import Ledger, Turn
 from shared.messages.base import Command
 
 Also = Callable[[Turn], Awaitable[None]]

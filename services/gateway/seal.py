@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nacl.public import PublicKey, SealedBox
 
-from shared.errors import BelayError
+from shared.core.errors import BelayError
 
 PUBLIC_KEY = "notifier.pub"
 

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shared.db import Connection, Pool
 from shared.messages.base import Command
+from shared.process.db import Connection, Pool
 
 Shown = Callable[[Connection, Mapping[str, Any]], Awaitable[set[str]]]
 """Of commands of one type, by their ids: the ids of those whose creation is there."""

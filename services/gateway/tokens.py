@@ -19,7 +19,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from services.gateway.domain import Identity, Role
 from services.gateway.store import tokens as store
-from shared.db import Connection, Pool
+from shared.process.db import Connection, Pool
 
 log = structlog.get_logger()
 

@@ -9,9 +9,9 @@ from services.gateway.news import News
 from services.gateway.store import events
 from services.gateway.store.commands import Noted
 from services.gateway.waiting import Waiting
-from shared.db import Pool
-from shared.ledger import Ledger, Turn
-from shared.wakeup import Wakeup
+from shared.core.transaction import Ledger, Turn
+from shared.core.wakeup import Wakeup
+from shared.process.db import Pool
 
 
 @dataclass(slots=True)

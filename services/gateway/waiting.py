@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from services.gateway.store import commands
 from services.gateway.store.commands import Noted
-from shared.db import Pool
-from shared.errors import is_transient
+from shared.core.errors import is_transient
+from shared.process.db import Pool
 
 LOOK_SECONDS = 0.2
 """How often all waiting commands are looked up together: another replica may have consumed an answer."""

@@ -14,10 +14,10 @@ from services.monitor.life import Life
 from services.monitor.settings import MonitorSettings
 from services.monitor.troubles import Troubles
 from services.monitor.watchdog import Incurable
-from shared import telemetry
-from shared.health import End
-from shared.retrying import back_offs, pause
-from shared.settings import Settings
+from shared.core.retrying import back_offs, pause
+from shared.process import telemetry
+from shared.process.health import End
+from shared.process.settings import Settings
 
 log = structlog.get_logger()
 

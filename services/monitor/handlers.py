@@ -15,16 +15,16 @@ from services.monitor.domain import Limits, StrategyWatch, deleted, moved, plann
 from services.monitor.positions import Positions
 from services.monitor.source import Source
 from services.monitor.tables import Store, put
-from shared.codec import Headers, Record, as_dead_letter, decode, header
-from shared.errors import Unreadable, internal_fault
-from shared.health import Finding
+from shared.core.errors import Unreadable, internal_fault
+from shared.core.refusals import refused_for_good
+from shared.core.retrying import back_offs, pause
 from shared.messages import REGISTRY
 from shared.messages.base import Fault, Message
 from shared.messages.strategy import StageProgressed, StrategyDeleted, StrategyPlanned, StrategyStateChanged
-from shared.refusals import refused_for_good
-from shared.retrying import back_offs, pause
-from shared.settings import Settings
-from shared.topics import DEAD_LETTERS
+from shared.process.health import Finding
+from shared.process.settings import Settings
+from shared.wire.codec import Headers, Record, as_dead_letter, decode, header
+from shared.wire.topics import DEAD_LETTERS
 
 log = structlog.get_logger()
 

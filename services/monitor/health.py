@@ -10,9 +10,8 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from services.monitor.tables import application_id, client_id
-from shared.errors import is_transient
-from shared.group import Group
-from shared.health import (
+from shared.core.errors import is_transient
+from shared.process.health import (
     TOLD_FOR,
     End,
     Finding,
@@ -26,8 +25,9 @@ from shared.health import (
     strangers,
     unknown,
 )
-from shared.runs import ends_in, path_of
-from shared.settings import Settings
+from shared.process.runs import ends_in, path_of
+from shared.process.settings import Settings
+from shared.wire.consumer_group import Group
 
 log = structlog.get_logger()
 

@@ -17,11 +17,11 @@ from services.monitor.tables import create_changelogs, open_store
 from services.monitor.troubles import Troubles
 from services.monitor.watchdog import Stuck, Unwell, Vitals, Watchdog
 from services.monitor.watchman import Watchman
-from shared.settings import Settings
+from shared.process.settings import Settings
 
 STOP_SECONDS = 30.0
 """An application that does not stop by then keeps its thread and partitions: only the end of the process helps. On a
-busy machine it takes its time; a process that is told to end is not waited for so long (shared/service.py)."""
+busy machine it takes its time; a process that is told to end is not waited for so long (shared/process/service.py)."""
 
 
 class Life:

@@ -22,8 +22,8 @@ from faust.types import TP
 from services.monitor.domain import Position
 from services.monitor.source import Source
 from services.monitor.tables import Store, put
-from shared.codec import Record
-from shared.health import Finding, log_lost
+from shared.process.health import Finding, log_lost
+from shared.wire.codec import Record
 
 log = structlog.get_logger()
 

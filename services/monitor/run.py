@@ -12,10 +12,10 @@ import structlog
 
 from services.monitor.app import Monitor
 from services.monitor.settings import MonitorSettings
-from shared import log as logs
-from shared.runs import Runs
-from shared.service import until_signal
-from shared.settings import Settings
+from shared.process import log as logs
+from shared.process.runs import Runs
+from shared.process.service import until_signal
+from shared.process.settings import Settings
 
 log = structlog.get_logger()
 

@@ -6,9 +6,9 @@ from contextlib import AbstractAsyncContextManager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.monitor.tables import SOURCE
-from shared.clients import reader
-from shared.settings import Settings
-from shared.topic_ids import topic_ids
+from shared.process.settings import Settings
+from shared.wire.kafka import reader
+from shared.wire.topic_ids import topic_ids
 
 LOOK_MS = 1_000
 """So long is waited for a record; if none came by then, it is asked for again."""

@@ -14,11 +14,11 @@ from services.monitor.handlers import Stream, send
 from services.monitor.judgement import Notice, Told, assess
 from services.monitor.settings import MonitorSettings
 from services.monitor.tables import SOURCE, Store, drop, put
-from shared.codec import Envelope, encode, new_trace
-from shared.health import Partition, Reading
 from shared.messages.base import Message
 from shared.messages.monitor import StageForecast
-from shared.settings import Settings
+from shared.process.health import Partition, Reading
+from shared.process.settings import Settings
+from shared.wire.codec import Envelope, encode, new_trace
 
 log = structlog.get_logger()
 

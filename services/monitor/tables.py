@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from services.monitor.domain import Kept, Position, StrategyWatch
 from services.monitor.judgement import Told
 from services.monitor.transport import Transport
-from shared.settings import Settings
-from shared.topics import DEAD_LETTERS, UNPACKED_BYTES, topics
+from shared.process.settings import Settings
+from shared.wire.topics import DEAD_LETTERS, UNPACKED_BYTES, topics
 
 log = structlog.get_logger()
 

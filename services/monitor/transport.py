@@ -16,7 +16,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka
 from faust.types import TP
 
-from shared.fetching import fit_to_read
+from shared.wire.fetching import fit_to_read
 
 log = structlog.get_logger()
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.health import Finding, Lasting
+from shared.process.health import Finding, Lasting
 
 Key = tuple[str, str, str]
 """Service, code, and what it is about."""
 
 Row = Mapping[str, Any]
-"""A replica as `shared.replicas` tells of it."""
+"""A replica as `shared.process.replicas` tells of it."""
 
 
 @dataclass(frozen=True, slots=True)

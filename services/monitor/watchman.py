@@ -15,11 +15,11 @@ from faust.exceptions import ProducerSendError
 from services.monitor.handlers import send
 from services.monitor.tables import Store
 from services.monitor.troubles import Change, Said, Troubles
-from shared.codec import Envelope, encode, new_id, new_trace
 from shared.messages.base import Message
 from shared.messages.monitor import TroubleFound, TroubleOver
-from shared.replicas import ask_all
-from shared.settings import Settings
+from shared.process.replicas import ask_all
+from shared.process.settings import Settings
+from shared.wire.codec import Envelope, encode, new_id, new_trace
 
 log = structlog.get_logger()
 

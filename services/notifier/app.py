@@ -12,9 +12,9 @@ from services.notifier.desk import Desk
 from services.notifier.handlers import HANDLERS, TIMERS, of_a_strategy
 from services.notifier.keys import open_keys
 from services.notifier.settings import NotifierSettings
-from shared.bus import Linger
-from shared.clockwork import Worker
-from shared.service import Service
+from shared.core.bus import Linger
+from shared.core.scheduler import Worker
+from shared.process.service import Service
 
 TOPICS = ("notifier.commands", "catalog.events", "deployer.events", "strategy.events", "monitor.events")
 LINGER = Linger(65_536)

@@ -13,7 +13,7 @@ from services.notifier.domain import Outcome, Parcel, Result, Verdict, judge
 from services.notifier.news import note_of_dead
 from services.notifier.raising import raise_notes
 from services.notifier.telling import tell_deliveries, tell_subscription
-from shared.ledger import Job, Ledger, Turn
+from shared.core.transaction import Job, Ledger, Turn
 from shared.messages.notifier import DeliveryDied, DeliveryState
 
 log = structlog.get_logger()

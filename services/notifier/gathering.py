@@ -13,7 +13,7 @@ from services.notifier.desk import Desk
 from services.notifier.news import FAMILIES, REST_SECONDS, Note, gathered
 from services.notifier.raising import Told, raise_notes
 from services.notifier.store import Gathering
-from shared.ledger import Timer, Turn
+from shared.core.transaction import Timer, Turn
 
 TIMER = "tell_gathered"
 EXAMPLES = 3

@@ -13,9 +13,8 @@ from services.notifier.news import FAILURES_TOLD, Note, failure_of, note_of, not
 from services.notifier.raising import Told
 from services.notifier.redelivery import redeliver, send_test
 from services.notifier.subscriptions import add_subscription, enable_subscription, remove_subscription
-from shared.codec import Attributes, Envelope
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Timer, Turn
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Timer, Turn
 from shared.messages.base import ErrorCode, Event, Fault, Message
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
@@ -32,6 +31,7 @@ from shared.messages.notifier import (
 )
 from shared.messages.strategy import SitesChanged, StrategyStateChanged
 from shared.messages.words import StrategyState
+from shared.wire.codec import Attributes, Envelope
 
 IDS_AT_ONCE = 1_000
 """The most numbers that one `NotificationsRead` lists."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from services.notifier import store
 from services.notifier.desk import Desk
-from shared.ledger import Timer, Turn
+from shared.core.transaction import Timer, Turn
 
 QUEUE = "delivery"
 TIMER = "deliver"

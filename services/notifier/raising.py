@@ -7,9 +7,9 @@ from services.notifier import lanes, store
 from services.notifier.desk import Desk
 from services.notifier.news import Note
 from services.notifier.telling import tell_deliveries
-from shared.codec import Envelope
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.notifier import NotificationRaised
+from shared.wire.codec import Envelope
 
 Told = tuple[Envelope[Any] | None, Note]
 """A note with the event that caused it; None where time did."""

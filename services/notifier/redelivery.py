@@ -7,9 +7,8 @@ from services.notifier.desk import Desk
 from services.notifier.domain import TRANSITIONS, Reason
 from services.notifier.subscriptions import unknown_subscription
 from services.notifier.telling import tell_deliveries
-from shared.codec import Envelope, new_id
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Turn
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Turn
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.notifier import (
     DELIVERIES_AT_ONCE,
@@ -17,6 +16,7 @@ from shared.messages.notifier import (
     RedeliverNotifications,
     SendTestNotification,
 )
+from shared.wire.codec import Envelope, new_id
 
 
 async def send_test(_: Desk, turn: Turn, envelopes: Sequence[Envelope[SendTestNotification]]) -> list[Verdict]:

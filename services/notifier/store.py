@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 from services.notifier.domain import Outcome, Parcel, Verdict
 from services.notifier.news import FAILURES_TOLD, Note
 from services.notifier.payloads.variables import SAMPLE_FAILURE
-from shared.db import Connection, Queries, columns
 from shared.messages.notifier import Delivery, DeliveryState, FailedOperation, WebhookFormat
 from shared.messages.words import NotificationTopic
+from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 

@@ -12,11 +12,11 @@ from services.notifier.payloads.template import faults_of_template
 from services.notifier.store import Subscribed
 from services.notifier.targets import TargetRefused, UnknownHost, check_target
 from services.notifier.telling import tell_deliveries, tell_subscription
-from shared.codec import Envelope
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Turn
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Turn
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.notifier import AddSubscription, EnableSubscription, RemoveSubscription, WebhookFormat
+from shared.wire.codec import Envelope
 
 
 async def add_subscription(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[AddSubscription]]) -> list[Verdict]:

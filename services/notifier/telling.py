@@ -6,10 +6,10 @@ from yarl import URL
 
 from services.notifier import store
 from services.notifier.store import Subscribed
-from shared.codec import Envelope
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.base import Message
 from shared.messages.notifier import DeliveriesChanged, SubscriptionChanged, WebhookFormat
+from shared.wire.codec import Envelope
 
 TOLD_AT_ONCE = 200
 """Deliveries in one event: half a kilobyte each."""

@@ -1,7 +1,7 @@
 """`python -m services.strategy_orchestrator` runs one replica."""
 
 from services.strategy_orchestrator.app import wire
-from shared.service import main
+from shared.process.service import main
 
 if __name__ == "__main__":
     main("strategy_orchestrator", wire)

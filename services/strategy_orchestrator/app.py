@@ -3,7 +3,7 @@
 from services.strategy_orchestrator.handlers import TIMERS, TOPICS, handlers
 from services.strategy_orchestrator.locking import lock_strategies_of, lock_strategies_of_timers
 from services.strategy_orchestrator.settings import Knobs
-from shared.service import Service
+from shared.process.service import Service
 
 
 async def wire(service: Service) -> None:

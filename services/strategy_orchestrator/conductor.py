@@ -19,7 +19,7 @@ from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.strategies import operation_of
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE
 from services.strategy_orchestrator.telling import in_batches
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.base import Event, Fault
 from shared.messages.deployer import OPERATIONS_AT_ONCE, Requested, RequestOperations
 from shared.messages.strategy import (

@@ -9,9 +9,8 @@ from services.strategy_orchestrator.conductor import emit_fleet
 from services.strategy_orchestrator.places import wake
 from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.telling import told_in_parts
-from shared.codec import Envelope
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Turn
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Turn
 from shared.messages.base import Event, Fault
 from shared.messages.strategy import (
     CreateGroup,
@@ -25,6 +24,7 @@ from shared.messages.strategy import (
     SitesRemoved,
     UpdateGroup,
 )
+from shared.wire.codec import Envelope
 
 SITES_AT_ONCE = 5_000
 """In one statement, so that a large import fills no memory."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.strategy_orchestrator.group_limits import Room, Share
 from services.strategy_orchestrator.store import Row, limit_of
-from shared.db import Connection, Queries, columns
+from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("group_limits.sql"))
 

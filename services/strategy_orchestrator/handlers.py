@@ -7,9 +7,9 @@ from services.strategy_orchestrator import fleet, outcomes, roll_out, site_chang
 from services.strategy_orchestrator.conductor import SOAK, STILL, UNPARK, Conductor
 from services.strategy_orchestrator.places import ROOM
 from services.strategy_orchestrator.settings import Knobs
-from shared.bus import Handlers
-from shared.clockwork import TimerHandler
-from shared.ledger import Timer, Turn
+from shared.core.bus import Handlers
+from shared.core.scheduler import TimerHandler
+from shared.core.transaction import Timer, Turn
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
     CommandAccepted,

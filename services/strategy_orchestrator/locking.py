@@ -10,12 +10,12 @@ from typing import Any
 
 from services.strategy_orchestrator import group_store, store
 from services.strategy_orchestrator.conductor import batch_of
-from shared.codec import Envelope
-from shared.ledger import Timer, Turn
+from shared.core.transaction import Timer, Turn
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.catalog import ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
 from shared.messages.strategy import CreateStrategy
+from shared.wire.codec import Envelope
 
 
 async def lock_strategies_of(turn: Turn, batch: Sequence[Envelope[Any]]) -> None:

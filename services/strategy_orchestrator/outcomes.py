@@ -12,8 +12,7 @@ from services.strategy_orchestrator.ends import End, Finished, ends_of
 from services.strategy_orchestrator.settings import Knobs
 from services.strategy_orchestrator.store import Row, StepEnd
 from services.strategy_orchestrator.watching import cancels_refused
-from shared.codec import Envelope
-from shared.ledger import Timer, Turn
+from shared.core.transaction import Timer, Turn
 from shared.messages.base import Fault
 from shared.messages.deployer import (
     CancelOperation,
@@ -26,6 +25,7 @@ from shared.messages.deployer import (
 )
 from shared.messages.strategy import SiteState
 from shared.messages.words import StepState
+from shared.wire.codec import Envelope
 
 NTH = attrgetter("nth")
 Step = tuple[str, int, int]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from services.strategy_orchestrator import group_store as store
 from services.strategy_orchestrator.group_limits import Room, Share, allot, full, told
 from services.strategy_orchestrator.store import Row
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.words import StepState
 
 ROOM = "room"

@@ -13,10 +13,9 @@ from services.strategy_orchestrator.strategies import Candidate, Target, operati
 from services.strategy_orchestrator.telling import abridged
 from services.strategy_orchestrator.undoing import Undoing
 from services.strategy_orchestrator.watching import cancel_running
-from shared.bus import Handlers
-from shared.codec import Envelope
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Turn
+from shared.core.bus import Handlers
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Turn
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.strategy import (
     BATCH,
@@ -39,6 +38,7 @@ from shared.messages.strategy import (
 )
 from shared.messages.words import OperationKind, StepState
 from shared.versions import spelt_as
+from shared.wire.codec import Envelope
 
 MOST_ID = 175
 """Ids have at most 200 characters, and an operation's is that of its strategy with position and attempt."""

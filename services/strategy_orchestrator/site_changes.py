@@ -7,11 +7,11 @@ from services.strategy_orchestrator.conductor import emit_fleet
 from services.strategy_orchestrator.fleet import resize
 from services.strategy_orchestrator.strategies.site import Candidate
 from services.strategy_orchestrator.telling import told_in_parts
-from shared.codec import Envelope
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Turn
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Turn
 from shared.messages.base import Fault, some_of
 from shared.messages.strategy import ChangeSites, SitesChanged
+from shared.wire.codec import Envelope
 
 MOST_LABELS = 64
 """As a site may have when it is registered."""

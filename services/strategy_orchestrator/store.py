@@ -11,10 +11,10 @@ import asyncpg
 from services.strategy_orchestrator.domain import Stage
 from services.strategy_orchestrator.planning import Group, Plan
 from services.strategy_orchestrator.strategies import Candidate, Changed, Release
-from shared.db import Connection, Queries, columns
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.strategy import ChangeSites, Selection, Site, StrategySpec, Why
 from shared.messages.words import OperationKind
+from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 

@@ -18,12 +18,12 @@ from services.strategy_orchestrator.conductor import (
 from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.reasons import oldest
 from services.strategy_orchestrator.store import Row
-from shared.codec import Envelope
-from shared.ledger import Timer, Turn
+from shared.core.transaction import Timer, Turn
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import CancelOperation, CommandRejected
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import CancelRunning, Why
+from shared.wire.codec import Envelope
 
 FAILING = "failure_rate_high"
 

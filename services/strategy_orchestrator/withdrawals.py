@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.conductor import Conductor, Score, withdrawn
 from services.strategy_orchestrator.store import Row
-from shared.codec import Envelope
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
+from shared.wire.codec import Envelope
 
 
 async def releases_available(turn: Turn, batch: Sequence[Envelope[ReleaseAvailable]]) -> None:

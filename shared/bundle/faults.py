@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from shared.errors import BelayError
+from shared.core.errors import BelayError
 from shared.messages.base import Fault, listed
 
 MOST_FAULTS = 100

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from shared import provision
+from shared.process import provision
 
 
 def environment(service: str, given: dict[str, str]) -> dict[str, str]:

@@ -54,7 +54,7 @@ class Wish:
     services: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: {name: (sys.executable, "-m", f"services.{name}") for name in SERVICES}
     )
-    provision: tuple[str, ...] = (sys.executable, "-m", "shared.provision")
+    provision: tuple[str, ...] = (sys.executable, "-m", "shared.process.provision")
 
     @classmethod
     def from_environment(cls, replicas: Mapping[str, int]) -> Wish:
@@ -141,7 +141,7 @@ def services(home: Home, wish: Wish) -> list[Program]:
 
 
 def _service(home: Home, wish: Wish, one: Instance) -> Program:
-    from shared import provision  # noqa: PLC0415  it brings the clients of both servers
+    from shared.process import provision  # noqa: PLC0415  it brings the clients of both servers
 
     known = addresses(home, wish)
     env = {name: value for name, value in known.items() if name not in PRIVATE}

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from services.gateway.client import ProblemError, Unreachable
+from services.cli.client import ProblemError, Unreachable
 from tests.bench import chart, machine, report, results
 from tests.bench.bench import Bench
 from tests.bench.figures import FIGURES, Figure, chosen

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from services.gateway.client import ProblemError
+from services.cli.client import ProblemError
 from tests.bench.bench import Bench
 from tests.bench.fleet import LARGEST
 from tests.bench.load import TIMEOUT_SECONDS

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import asyncpg
 from rich.console import Console
 
-from services.gateway.client import Client, Unreachable
+from services.cli.client import Client, Unreachable
 from shared.embedded import kafka, postgres, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.gateway.client import ProblemError
+from services.cli.client import ProblemError
 from shared import bundle
 from shared.messages.strategy import BATCH
 from tests.bench import costs

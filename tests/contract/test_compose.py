@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings
 
 from shared.embedded import contained, kafka, postgres
 from shared.embedded.programs import SERVICES
-from shared.settings import Settings
+from shared.process.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.health import KINDS
+from shared.process.health import KINDS
 
 README = Path(__file__).parents[2] / "shared" / "README.md"
 

@@ -12,10 +12,10 @@ import pytest
 from schemas import export
 from schemas.compatibility import breaks
 from schemas.examples import EXAMPLES
-from shared.codec import decode
 from shared.messages import REGISTRY
 from shared.messages.base import Command, Message
-from shared.topics import TOPICS
+from shared.wire.codec import decode
+from shared.wire.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "schemas/samples").glob("*.json"))

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from shared import provision
-from shared.db import connect_pool, migrate
+from shared.process import provision
+from shared.process.db import connect_pool, migrate
 
 pytestmark = pytest.mark.service
 

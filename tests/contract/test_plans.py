@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from shared import provision
-from shared.db import Queries, connect_pool, migrate
+from shared.process import provision
+from shared.process.db import Queries, connect_pool, migrate
 
 pytestmark = pytest.mark.service
 
 COME_AND_GO = {"hold", "operation", "job", "timer"}
 ROOT = Path(__file__).parents[2]
-LEDGER = ROOT / "shared" / "ledger_queries.sql"
+LEDGER = ROOT / "shared" / "core" / "queries.sql"
 
 
 def statements(service: str) -> dict[str, str]:

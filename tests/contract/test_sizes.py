@@ -16,13 +16,13 @@ from pydantic.fields import FieldInfo
 
 from shared.messages import REGISTRY
 from shared.messages.base import MOST_FAULTS, Message
-from shared.topics import LIVE
+from shared.wire.topics import LIVE
 
 INFINITE = float("inf")
 JSON_OF_A_CHARACTER = 6
 """The most bytes that one character takes in JSON: a control character as its escape."""
 
-ANSWER = f"listed() in shared/inbox.py: {MOST_FAULTS} faults, each cut"
+ANSWER = f"listed() in shared/core/inbox.py: {MOST_FAULTS} faults, each cut"
 BOUNDARY = "Turn.emit and the gateway refuse what the topic does not take (TooLarge, 413)"
 
 LIMIT = "`max_parallel` is a number or a per cent (words.Limit)"

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.gateway.cli.nouns.machine import hosts
+from services.cli.nouns.machine import hosts
 from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
 from tests.support.running import Running
@@ -57,7 +57,7 @@ def test_the_demo_ends_right_whatever_is_killed_and_leaves_no_process(home: Home
 
 def run_demo(home: Home) -> Running:
     environment = {**os.environ, "BELAY_HOME": str(home.root), "BELAY_JARS": str(home.jars), "ONCE": "1"}
-    return Running([sys.executable, "-c", "from services.gateway.cli import main; main()", "demo"], environment)
+    return Running([sys.executable, "-c", "from services.cli import main; main()", "demo"], environment)
 
 
 def left_running(home: Home) -> list[str]:

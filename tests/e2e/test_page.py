@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from services.gateway.client import ProblemError
-from shared.runs import Runs, path_of
+from services.cli.client import ProblemError
+from shared.process.runs import Runs, path_of
 from tests.support.browser import Page
 from tests.support.system import System, running
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.client import Client, ProblemError
+from services.cli.client import Client, ProblemError
 from tests.support.browser import Page
 from tests.support.bundles import bundle
 from tests.support.system import System, running

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.cli.nouns.machine import hosts
+from services.cli.nouns.machine import hosts
 from shared.embedded import postgres, stack
 from shared.embedded.home import Home
 from tests.e2e.test_demo import WHEELS, left_running

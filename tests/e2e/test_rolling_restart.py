@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from services.gateway.client import Client
+from services.cli.client import Client
 from shared.embedded.programs import SERVICES
 from tests.support.patience import until
 from tests.support.system import System, running

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from services.gateway.client import Client
+from services.cli.client import Client
 from shared.messages.catalog import CommandAccepted, ReleaseAvailable
 from tests.service.catalog.shelf import put
 from tests.support.bundles import bundle, manifest

@@ -14,9 +14,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from services.gateway.client import Client
-from shared import provision
+from services.cli.client import Client
 from shared.embedded import kafka, postgres
+from shared.process import provision
 from tests.support.system import PATIENCE, System, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -57,7 +57,7 @@ def told(client: Client, words: str) -> str | None:
 
 def doctor(system: System) -> tuple[int, list[dict[str, str]]]:
     environment = {**os.environ, "BELAY_HOME": str(system.home.root), "BELAY_URL": system.url}
-    command = [sys.executable, "-c", "from services.gateway.cli import main; main()", "doctor", "--json"]
+    command = [sys.executable, "-c", "from services.cli import main; main()", "doctor", "--json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, json.loads(done.stdout)
 

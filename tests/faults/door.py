@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from services.gateway.client import Client, ProblemError, Unreachable
-from shared.codec import Envelope, encode, new_trace
+from services.cli.client import Client, ProblemError, Unreachable
 from shared.messages.base import Command
+from shared.wire.codec import Envelope, encode, new_trace
 from tests.faults.foreign import Foreign
 from tests.faults.stage import Stage
 from tests.faults.watch import Watch

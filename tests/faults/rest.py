@@ -9,8 +9,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.provision import SERVICES
-from shared.topics import TOPICS
+from shared.process.provision import SERVICES
+from shared.wire.topics import TOPICS
 from tests.faults.stage import Stage
 from tests.faults.watch import PREFIX
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import httpx
 
-from shared import provision
 from shared.embedded import kafka, launch, postgres, process
 from shared.embedded.home import Home
 from shared.embedded.programs import SERVICES, Wish, allocate_ports, services
+from shared.process import provision
 from tests.faults.processes import Process
 from tests.support import runtime
 

@@ -10,7 +10,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.topics import DEAD_LETTERS, TOPICS
+from shared.wire.topics import DEAD_LETTERS, TOPICS
 
 PREFIX = "belay."
 KEPT = 3_000

@@ -9,11 +9,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from shared.codec import Envelope
-from shared.inbox import Verdict
-from shared.ledger import Turn
+from shared.core.inbox import Verdict
+from shared.core.transaction import Turn
 from shared.messages.strategy import RegisterSites
-from shared.service import Service, main
+from shared.process.service import Service, main
+from shared.wire.codec import Envelope
 from tests.service.core.counter import TABLE, register
 
 ENDS: dict[str, Callable[[], object]] = {

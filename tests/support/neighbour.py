@@ -6,9 +6,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from shared.health import Finding
-from shared.settings import Settings
-from shared.telemetry import add_routes, serve
+from shared.process.health import Finding
+from shared.process.settings import Settings
+from shared.process.telemetry import add_routes, serve
 
 
 @asynccontextmanager

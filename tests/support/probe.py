@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.telemetry import note_of
+from shared.process.telemetry import note_of
 from tests.support.patience import patience
 
 PATIENCE = 60.0

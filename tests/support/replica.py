@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from shared import provision
+from shared.process import provision
 from tests.support.patience import patience
 from tests.support.world import World
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from services.gateway.client import Client
+from services.cli.client import Client
 from shared.embedded import postgres, process, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import SERVICES

@@ -17,14 +17,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared import provision
-from shared.codec import Envelope, decode, encode, new_id, new_trace
-from shared.errors import Unreadable
-from shared.fetching import fit_to_read
+from shared.core.errors import Unreadable
 from shared.messages.base import CommandAccepted, CommandRejected, Message
-from shared.service import Service, Wire, build
-from shared.settings import Settings
-from shared.topics import DEAD_LETTERS, TOPICS, UNPACKED_BYTES
+from shared.process import provision
+from shared.process.service import Service, Wire, build
+from shared.process.settings import Settings
+from shared.wire.codec import Envelope, decode, encode, new_id, new_trace
+from shared.wire.fetching import fit_to_read
+from shared.wire.topics import DEAD_LETTERS, TOPICS, UNPACKED_BYTES
 from tests.support.patience import come
 
 M = TypeVar("M", bound=Message)

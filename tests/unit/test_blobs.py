@@ -11,7 +11,7 @@ import pytest
 from obstore.store import LocalStore, MemoryStore
 
 from shared.blobs import Blobs, BlobTooLarge, UnknownBlob
-from shared.settings import Settings
+from shared.process.settings import Settings
 
 CONTENT = b"rope " * 2_000_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from services.gateway.cli.site_file import read_sites
+from services.cli.site_file import read_sites
 from shared.bundle import manifest_of
 from shared.messages.manifest import ProcessComponent
 from shared.messages.strategy import StrategySpec

@@ -18,8 +18,8 @@ from services.deployer.drivers.process_journal import Journal
 from services.deployer.drivers.process_order import Work
 from services.deployer.drivers.process_place import BadParams, Place, place_of
 from shared.blobs import Blobs
-from shared.settings import Settings
-from shared.wakeup import Wakeup
+from shared.core.wakeup import Wakeup
+from shared.process.settings import Settings
 
 log = structlog.get_logger()
 

@@ -20,9 +20,9 @@ from services.gateway.domain import Role
 from services.gateway.postbox import claim
 from services.gateway.store import commands
 from services.gateway.store.commands import AuditRow, CommandRow
-from shared.codec import as_it_was, header
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.base import Fault, Model
+from shared.wire.codec import as_it_was, header
 
 SHOWN_CHARACTERS = 20_000
 REPLAY = "belay.gateway.replay_dead_letters.v1"

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.gateway.api.problems import Problem
 
-FOLDER = Path(__file__).parents[1] / "web"
+FOLDER = Path(__file__).parents[2] / "web"
 KINDS = {".html", ".js", ".mjs", ".css", ".svg", ".png", ".ico", ".json", ".webmanifest", ".woff2", ".txt"}
 
 POLICY = (

@@ -5,8 +5,8 @@ from typing import Any
 
 from services.gateway.api.problems import Problem
 from services.gateway.store.existence import unknown_names
-from shared.db import Connection
 from shared.messages.base import Fault
+from shared.process.db import Connection
 
 KINDS = frozenset({"site", "group", "strategy", "app"})
 """Query parameters that name something by itself; the parameter's name is its kind."""

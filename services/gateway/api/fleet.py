@@ -17,10 +17,10 @@ from services.gateway.api.sending import command_route, send
 from services.gateway.domain import Role
 from services.gateway.store import fleet as store
 from services.gateway.store.catalog import as_published
-from shared.db import Connection
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.strategy import ChangeSites, CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
 from shared.messages.words import DeploymentStatus
+from shared.process.db import Connection
 
 OF_SITE = frozenset({"selection", "fleet"})
 """Fields of a change that the path gives, or that are constant."""

@@ -13,10 +13,10 @@ from aiohttp.typedefs import Handler
 from pydantic import Field
 
 from services.gateway.domain import http_status
-from shared.codec import new_id
-from shared.errors import is_transient
+from shared.core.errors import is_transient
 from shared.messages.base import ErrorCode, Fault, Model, count_of, listed
-from shared.topics import LIVE
+from shared.wire.codec import new_id
+from shared.wire.topics import LIVE
 
 log = structlog.get_logger()
 

@@ -26,9 +26,9 @@ from services.gateway.gateway import Gateway
 from services.gateway.postbox import Also, Letter
 from services.gateway.showing import Look, Shown
 from services.gateway.store.commands import Noted
-from shared.codec import new_id
 from shared.messages.base import Command, ErrorCode, Fault
-from shared.topics import LIVE
+from shared.wire.codec import new_id
+from shared.wire.topics import LIVE
 
 KEY = "Idempotency-Key"
 OURS = frozenset({"fleet", "inbox", "strategy_id"})

@@ -13,7 +13,6 @@ from services.gateway.api.releases import END_OF_TIME
 from services.gateway.api.routes import Call, Route
 from services.gateway.api.sending import command_route
 from services.gateway.store import strategy_views as store
-from shared.db import Connection, snapshot
 from shared.messages.strategy import (
     AbortStrategy,
     ApplyStrategy,
@@ -26,6 +25,7 @@ from shared.messages.strategy import (
     UndoStrategy,
 )
 from shared.messages.words import StageState, StepState, StrategyState
+from shared.process.db import Connection, snapshot
 
 COUNTED = tuple(StepState)
 

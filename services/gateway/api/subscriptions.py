@@ -20,7 +20,6 @@ from services.gateway.api.sending import command_id_of, command_route, fingerpri
 from services.gateway.domain import Role
 from services.gateway.seal import seal
 from services.gateway.store import notices as store
-from shared.db import Connection
 from shared.messages.base import Model
 from shared.messages.notifier import (
     AddSubscription,
@@ -34,6 +33,7 @@ from shared.messages.notifier import (
 )
 from shared.messages.urls import CallableUrl
 from shared.messages.words import Name, NotificationTopic
+from shared.process.db import Connection
 from shared.webhook_formats import READY, ready
 
 OF_PATH = frozenset({"name"})

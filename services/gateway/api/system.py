@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.api.pages import Page
 from services.gateway.api.routes import Call, Route
-from shared.replicas import ask_all
+from shared.process.replicas import ask_all
 
 
 class FindingView(BaseModel):
@@ -32,7 +32,8 @@ class ReplicaView(BaseModel):
     lag: int | None = Field(default=None, description="records not yet handled")
     outbox: int | None = Field(default=None, description="records not yet sent")
     refused: int | None = Field(
-        default=None, description="records that Kafka refused for good, kept aside; `python -m shared.refused list`"
+        default=None,
+        description="records that Kafka refused for good, kept aside; `python -m shared.refused list`",
     )
     error: str | None = None
 

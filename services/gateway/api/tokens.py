@@ -12,7 +12,7 @@ from services.gateway.domain import Identity, Role
 from services.gateway.store import commands
 from services.gateway.store import tokens as store
 from services.gateway.store.commands import AuditRow
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.base import Model
 from shared.messages.words import Name
 

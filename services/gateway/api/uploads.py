@@ -20,7 +20,7 @@ from services.gateway.domain import Role
 from services.gateway.store import catalog as store
 from shared.blobs import BlobTooLarge
 from shared.bundle import fault_of_size
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.base import ErrorCode
 from shared.messages.catalog import FileName, PublishRelease
 

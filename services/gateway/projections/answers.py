@@ -13,9 +13,9 @@ from services.gateway.store.as_json import text
 from services.gateway.store.commands import AnswerRow, Noted
 from services.gateway.store.operations import QueuedRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Attributes, Envelope
 from shared.messages import REGISTRY, catalog, deployer
 from shared.messages.base import CommandAccepted, CommandRejected, Fault
+from shared.wire.codec import Attributes, Envelope
 
 
 async def learn_answers(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:

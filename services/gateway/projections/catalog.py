@@ -7,8 +7,8 @@ from services.gateway.store import catalog as store
 from services.gateway.store.as_json import text
 from services.gateway.store.catalog import BundleRow, ReleaseRow, WithdrawnRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope
 from shared.messages import catalog
+from shared.wire.codec import Envelope
 
 
 async def learn_releases(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:

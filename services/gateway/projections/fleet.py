@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from services.gateway.store import fleet
 from services.gateway.store.fleet import Gone, GroupRow, SiteRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope
 from shared.messages import strategy
 from shared.messages.strategy import Site
+from shared.wire.codec import Envelope
 
 Row = TypeVar("Row", SiteRow | Gone, GroupRow | Gone)
 

@@ -7,8 +7,8 @@ from services.gateway.store import catalog as store
 from services.gateway.store.as_json import text
 from services.gateway.store.catalog import HostRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope
 from shared.messages.deployer import HostReported
+from shared.wire.codec import Envelope
 
 
 async def learn_hosts(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 from services.gateway.store import strategies as store
 from services.gateway.store.strategies import ForecastRow, TimelineRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope
 from shared.messages import monitor
+from shared.wire.codec import Envelope
 
 
 async def learn_advice(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:

@@ -7,8 +7,8 @@ from services.gateway.store import notices as store
 from services.gateway.store.as_json import text
 from services.gateway.store.notices import DeliveryRow, NotificationRow, SubscriptionRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope
 from shared.messages import notifier
+from shared.wire.codec import Envelope
 
 
 async def learn_notices(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:

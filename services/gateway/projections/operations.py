@@ -9,8 +9,8 @@ from services.gateway.store import operations as store
 from services.gateway.store.as_json import text
 from services.gateway.store.operations import Ending, FinishedRow, ProgressRow
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope
 from shared.messages import deployer
+from shared.wire.codec import Envelope
 
 NTH = attrgetter("nth")
 Finished = deployer.OperationSucceeded | deployer.OperationsSucceeded | deployer.OperationFailed

@@ -8,9 +8,9 @@ from services.gateway.store import strategies as store
 from services.gateway.store.as_json import text
 from services.gateway.store.strategies import Move, PlanRow, StagePlanRow, StageRow, StateRow, StepRow, TimelineRow, Why
 from services.gateway.turns import LearningTurn
-from shared.codec import Envelope
 from shared.messages import strategy
 from shared.messages.strategy import StepChange
+from shared.wire.codec import Envelope
 
 StageKey = tuple[str, int]
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from shared.db import Connection, Queries, columns
 from shared.messages.catalog import StorageMeasured
+from shared.process.db import Connection, Queries, columns
 from shared.versions import spelt_as
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 
 from services.gateway.news import News
-from shared.db import Connection, Queries
+from shared.process.db import Connection, Queries
 
 ROWS = 500
 BYTES = 500_000

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from shared.db import Connection, Queries
+from shared.process.db import Connection, Queries
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
 

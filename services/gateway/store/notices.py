@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from shared.db import Connection, Queries, columns
+from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from services.gateway.store.numbering import numbered
-from shared.db import Connection, Queries, columns
+from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
 Why = dict[str, str] | None

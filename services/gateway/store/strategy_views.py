@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from services.gateway.store.strategies import SQL
-from shared.db import Connection
+from shared.process.db import Connection
 
 
 async def page(

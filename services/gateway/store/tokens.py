@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 
 from services.gateway.domain import Role
-from shared.db import Connection, Queries
+from shared.process.db import Connection, Queries
 
 SQL = Queries(Path(__file__).with_suffix(".sql"))
 

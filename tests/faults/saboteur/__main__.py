@@ -9,7 +9,7 @@ import runpy
 import sys
 from importlib import import_module
 
-from shared.settings import Settings
+from shared.process.settings import Settings
 from tests.faults.saboteur import control, hooks, points
 from tests.faults.saboteur.sabotage import Sabotage
 from tests.faults.saboteur.skew import skew

@@ -9,7 +9,7 @@ from typing import Any
 import obstore
 from obstore.exceptions import GenericError
 
-from shared.db import Queries
+from shared.process.db import Queries
 from tests.faults.saboteur.points import HEARTBEAT, POINTS, POLL, SEND, found
 from tests.faults.saboteur.sabotage import Sabotage
 

@@ -29,7 +29,7 @@ class Point:
     call: str = ""
 
 
-SEND = "shared.relay:Relay._send"
+SEND = "shared.core.relay:Relay._send"
 COMMIT = "asyncpg.transaction:Transaction.__aexit__"
 POLL = "aiokafka:AIOKafkaConsumer.getmany"
 START = "services.deployer.drivers.simulated:SimulatedDriver.start"
@@ -96,7 +96,7 @@ def check() -> None:
     """Raises LookupError for points and windows that do not exist in the product any more."""
     for call in (SEND, COMMIT, POLL, START, STORE):
         found(call)
-    files = (*ROOT.glob("shared/*.sql"), *ROOT.glob("services/*/*.sql"))
+    files = (*ROOT.glob("shared/core/*.sql"), *ROOT.glob("services/*/*.sql"))
     known = {name for file in files for name in re.findall(r"^-- name: (\w+)", file.read_text(), re.MULTILINE)}
     wanted = {point.query for point in POINTS.values() if point.query} | {HEARTBEAT}
     if missing := sorted(wanted - known):

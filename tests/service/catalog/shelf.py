@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from shared.blobs import Blob, Blobs
 from shared.messages.catalog import PublishRelease
-from shared.service import Service
+from shared.process.service import Service
 from tests.support.world import World
 
 

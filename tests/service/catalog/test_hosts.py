@@ -11,7 +11,7 @@ from shared.bundle.hosts import Host, named_by
 from shared.manifest import Requires
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected
 from shared.messages.deployer import HostReported
-from shared.service import Service
+from shared.process.service import Service
 from tests.service.catalog.shelf import publication
 from tests.support.bundles import bundle
 from tests.support.patience import until_so

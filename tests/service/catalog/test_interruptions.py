@@ -13,9 +13,9 @@ from services.catalog.handlers import VALIDATIONS
 from services.catalog.settings import CatalogSettings
 from services.catalog.validation import Metrics, Validator
 from shared.blobs import Blobs
-from shared.ledger import Job
+from shared.core.transaction import Job
 from shared.messages.catalog import CommandAccepted, PublishRelease, ReleaseAvailable, ReleaseRejected
-from shared.service import Service
+from shared.process.service import Service
 from tests.service.catalog.shelf import publication, put, rows
 from tests.support.bundles import bundle, manifest
 from tests.support.world import World

@@ -13,7 +13,7 @@ from services.catalog.handlers import FREEING, VALIDATIONS
 from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage
 from shared.blobs import Blobs
-from shared.ledger import Job
+from shared.core.transaction import Job
 from shared.messages.catalog import (
     CommandAccepted,
     CommandRejected,
@@ -25,7 +25,7 @@ from shared.messages.catalog import (
     WithdrawRelease,
 )
 from shared.messages.deployer import ReleaseUnneeded
-from shared.service import Service
+from shared.process.service import Service
 from tests.service.catalog.shelf import publication, put
 from tests.service.catalog.test_interruptions import process
 from tests.support.bundles import bundle, manifest

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from shared.codec import Envelope
-from shared.inbox import Accepted, Rejected, Verdict
-from shared.ledger import Turn
+from shared.core.inbox import Accepted, Rejected, Verdict
+from shared.core.transaction import Turn
 from shared.messages.strategy import RegisterSites, SitesChanged
-from shared.service import Service
+from shared.process.service import Service
+from shared.wire.codec import Envelope
 
 TABLE = "create table if not exists tally (site text primary key, times integer not null)"
 ADD = """insert into tally as t select *, 1 from unnest($1::text[])

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.codec import as_it_was
 from shared.messages.strategy import RegisterSites, Site
+from shared.wire.codec import as_it_was
 from tests.service.core.counter import tally, wire
 from tests.service.gateway.door import gateway
 from tests.support.world import World

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.messages.strategy import CommandAccepted, CommandRejected, RegisterSites, Site, SitesChanged
-from shared.service import Service
+from shared.process.service import Service
 from tests.service.core.counter import tally, wire
 from tests.support.world import World
 

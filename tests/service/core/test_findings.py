@@ -9,13 +9,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
-from shared.codec import Envelope
-from shared.health import Finding
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.messages.strategy import RegisterSites, Site, SitesChanged
-from shared.replicas import ask_all
-from shared.runs import Runs
-from shared.service import Service
+from shared.process.health import Finding
+from shared.process.replicas import ask_all
+from shared.process.runs import Runs
+from shared.process.service import Service
+from shared.wire.codec import Envelope
 from tests.service.core.counter import wire
 from tests.service.core.test_exactly_once import register
 from tests.support.probe import address, figures

@@ -11,9 +11,9 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.codec import BATCH_MARK, Envelope, as_it_was, encode
 from shared.messages.strategy import RegisterSites, Site
-from shared.topics import UNPACKED_BYTES
+from shared.wire.codec import BATCH_MARK, Envelope, as_it_was, encode
+from shared.wire.topics import UNPACKED_BYTES
 from tests.service.core.counter import tally, wire
 from tests.service.core.test_dead_letters import came_from
 from tests.support.replica import replica

@@ -8,10 +8,10 @@ import pytest
 from asyncpg import InterfaceError
 from structlog.testing import capture_logs
 
-from shared import clockwork
-from shared.clockwork import Worker
-from shared.ledger import Job, Timer, Turn
-from shared.service import Service
+from shared.core import scheduler
+from shared.core.scheduler import Worker
+from shared.core.transaction import Job, Timer, Turn
+from shared.process.service import Service
 from tests.service.core.counter import wire as count
 from tests.support.world import World
 
@@ -130,7 +130,7 @@ async def test_a_job_that_breaks_is_tried_again_and_blocks_no_other(
 async def test_a_worker_that_is_stopped_lets_quick_jobs_end_and_gives_the_others_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clockwork, "WIND_UP_SECONDS", 0.5)
+    monkeypatch.setattr(scheduler, "WIND_UP_SECONDS", 0.5)
     begun: set[str] = set()
     both, stopped = asyncio.Event(), asyncio.Event()
     async with world.run(NAME, count) as service:
@@ -217,7 +217,7 @@ async def test_a_timer_of_a_kind_that_nobody_knows_is_left_for_the_version_that_
 async def test_a_timer_that_breaks_its_handler_is_put_off_and_told_and_holds_up_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clockwork, "PUT_OFF", timedelta(seconds=0.2))
+    monkeypatch.setattr(scheduler, "PUT_OFF", timedelta(seconds=0.2))
     rung: list[str] = []
 
     async def ring(turn: Turn, timers: Sequence[Timer]) -> None:

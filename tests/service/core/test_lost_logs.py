@@ -7,10 +7,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from shared import bus
-from shared.codec import encode
-from shared.service import Service
-from shared.topic_ids import topic_ids
+from shared.core import bus
+from shared.process.service import Service
+from shared.wire.codec import encode
+from shared.wire.topic_ids import topic_ids
 from tests.service.core.counter import tally, wire
 from tests.service.core.test_foreign_batches import command
 from tests.support.patience import patience

@@ -11,9 +11,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from shared.codec import Headers
 from shared.messages.strategy import RegisterSites, Site, SitesChanged
-from shared.service import Service
+from shared.process.service import Service
+from shared.wire.codec import Headers
 from tests.service.core.counter import tally, wire
 from tests.support.world import World
 

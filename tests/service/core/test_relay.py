@@ -6,10 +6,10 @@ import os
 import asyncpg
 import pytest
 
-from shared.ledger import SQL
+from shared.core.outbox import parcels
+from shared.core.transaction import SQL
 from shared.messages.strategy import Site, SitesChanged
-from shared.parcels import parcels
-from shared.topics import DEAD_LETTERS
+from shared.wire.topics import DEAD_LETTERS
 from tests.service.core.counter import wire
 from tests.support.patience import patience
 from tests.support.world import World

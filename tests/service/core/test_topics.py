@@ -7,8 +7,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidTopicError
 
-from shared import provision
-from shared.topics import TOPICS, UNPACKED_BYTES, topics
+from shared.process import provision
+from shared.wire.topics import TOPICS, UNPACKED_BYTES, topics
 from tests.support.patience import patience
 from tests.support.world import PATIENCE
 

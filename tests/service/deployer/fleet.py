@@ -25,7 +25,7 @@ from shared.messages.base import CommandAccepted, CommandRejected, Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded, RequestOperation
 from shared.messages.strategy import Site, SitesChanged
-from shared.service import Service, Wire
+from shared.process.service import Service, Wire
 from tests.support.patience import patience
 from tests.support.world import World
 

@@ -12,7 +12,7 @@ from services.deployer.facts import tell_unneeded
 from services.deployer.store import Store
 from shared.bundle import this_host
 from shared.messages.deployer import HostReported, ReleaseUnneeded
-from shared.service import Service
+from shared.process.service import Service
 from tests.service.deployer.fleet import Fleet, ready
 from tests.support.world import World
 

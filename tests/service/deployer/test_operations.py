@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from shared.ledger import Turn
+from shared.core.transaction import Turn
 from shared.manifest import SimulatedComponent
 from shared.messages.deployer import OperationFailed, OperationProgressed, OperationSucceeded
 from tests.service.deployer.fleet import ready

@@ -8,7 +8,7 @@ import pytest
 from services.deployer.drivers import Broken, Done, Order
 from services.deployer.drivers.process import ProcessDriver
 from shared.blobs import Blobs
-from shared.settings import Settings
+from shared.process.settings import Settings
 from tests.support import bundles as archives
 from tests.support import process_sites as sites
 from tests.support.process_sites import Bundles, order, reach

@@ -19,7 +19,7 @@ from shared.embedded import process
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from shared.embedded.watching import Watch
-from shared.runs import Runs
+from shared.process.runs import Runs
 from tests.support.patience import until
 
 pytestmark = pytest.mark.service

@@ -16,11 +16,11 @@ import orjson
 
 from services.gateway.app import wire
 from services.gateway.settings import GatewaySettings
-from shared.codec import Envelope
 from shared.messages import REGISTRY
 from shared.messages.base import Command, Fault
-from shared.service import Service
-from shared.telemetry import note_of
+from shared.process.service import Service
+from shared.process.telemetry import note_of
+from shared.wire.codec import Envelope
 from tests.support.patience import patience
 from tests.support.world import World
 

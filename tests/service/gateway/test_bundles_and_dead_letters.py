@@ -10,13 +10,13 @@ import httpx
 import pytest
 from nacl.public import PrivateKey, SealedBox
 
-from services.gateway.client import Client, ProblemError
+from services.cli.client import Client, ProblemError
 from shared.blobs import Blobs
 from shared.messages.base import Fault
 from shared.messages.catalog import CommandRejected, PublishRelease, ReleaseAvailable
 from shared.messages.notifier import AddSubscription
 from shared.messages.strategy import CommandAccepted, PauseStrategy
-from shared.topics import DEAD_LETTERS
+from shared.wire.topics import DEAD_LETTERS
 from tests.service.gateway.door import Door, gateway
 from tests.service.gateway.told import at
 from tests.support.world import World

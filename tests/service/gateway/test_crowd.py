@@ -13,7 +13,7 @@ import asyncpg
 import psutil
 import pytest
 
-from services.gateway.client import Client
+from services.cli.client import Client
 from shared.messages.deployer import RequestOperation
 from shared.messages.strategy import Site, SitesChanged
 from tests.service.gateway.door import Door, gateway

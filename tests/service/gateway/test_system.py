@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.health import KINDS, Finding
-from shared.runs import Runs
+from shared.process.health import KINDS, Finding
+from shared.process.runs import Runs
 from tests.service.gateway.door import gateway
 from tests.support.neighbour import neighbour
 from tests.support.world import World

@@ -10,7 +10,7 @@ from services.gateway import tokens
 from services.gateway.app import wire
 from services.gateway.settings import GatewaySettings
 from services.gateway.tokens import _fits
-from shared.service import build
+from shared.process.service import build
 from tests.service.gateway.door import gateway
 from tests.support.world import World
 

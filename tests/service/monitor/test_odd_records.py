@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from shared.codec import Envelope, encode, new_id
+from shared.wire.codec import Envelope, encode, new_id
 from tests.service.core.test_foreign_batches import record_of, send_bytes
 from tests.service.core.test_lost_logs import make_anew
 from tests.service.monitor.test_monitor import forecast, monitor, progress

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from shared.health import Finding
 from shared.messages.monitor import TroubleFound, TroubleOver
-from shared.runs import Runs
-from shared.telemetry import forget
+from shared.process.health import Finding
+from shared.process.runs import Runs
+from shared.process.telemetry import forget
 from tests.service.monitor.test_monitor import end_in_a_transaction, forecast, monitor, progress
 from tests.support.neighbour import neighbour
 from tests.support.patience import patience

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from shared.service import Service
+from shared.process.service import Service
 from tests.support.patience import patience
 
 

@@ -22,7 +22,7 @@ from shared.messages.deployer import (
 )
 from shared.messages.strategy import RegisterSites, Site, StrategySpec
 from shared.messages.words import DeploymentStatus
-from shared.service import Service
+from shared.process.service import Service
 from tests.support.patience import patience
 from tests.support.world import World
 

@@ -21,7 +21,7 @@ from shared.messages.strategy import (
     UndoStrategy,
 )
 from shared.messages.words import OperationKind, StrategyState
-from shared.service import Service
+from shared.process.service import Service
 from tests.service.deployer.fleet import deployer
 from tests.service.strategy_orchestrator.fleet_of_devices import APP, learned, publish, register, spec
 from tests.support.world import World

@@ -26,7 +26,7 @@ from shared.messages.strategy import (
     UndoStrategy,
 )
 from shared.messages.words import OperationKind, StepState, StrategyState
-from shared.service import Service
+from shared.process.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import APP, Devices, learned, publish, spec
 from tests.service.strategy_orchestrator.test_roll_out import TOLERANT, create, orchestrated, started, state
 from tests.support.world import World

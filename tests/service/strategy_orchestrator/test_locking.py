@@ -11,10 +11,10 @@ from services.strategy_orchestrator.app import wire
 from services.strategy_orchestrator.conductor import Conductor
 from services.strategy_orchestrator.locking import lock_strategies_of
 from services.strategy_orchestrator.places import ROOM
-from shared.codec import Envelope
-from shared.ledger import Timer, Turn
+from shared.core.transaction import Timer, Turn
 from shared.messages.strategy import CommandAccepted, CreateStrategy, PauseStrategy
-from shared.service import Service
+from shared.process.service import Service
+from shared.wire.codec import Envelope
 from tests.service.strategy_orchestrator.fleet_of_devices import learned, publish, register, spec
 from tests.support.patience import patience
 from tests.support.world import World

@@ -32,7 +32,7 @@ from shared.messages.strategy import (
     StrategyStateChanged,
 )
 from shared.messages.words import StrategyState
-from shared.service import Service
+from shared.process.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import Devices, learned, publish, register, spec
 from tests.support.patience import patience
 from tests.support.world import World

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.gateway.cli.commands import root
+from services.cli.commands import root
 from tests.unit.cli.stub import Stub, serving
 
 Belay = Callable[..., Result]

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from services.gateway.cli.board import board, ends_in, lines, overdue
+from services.cli.board import board, ends_in, lines, overdue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

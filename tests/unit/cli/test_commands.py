@@ -246,7 +246,7 @@ def test_completion_prints_a_script_that_names_us(belay: Belay, shell: str) -> N
     assert "belay" in belay("completion", shell).stdout
 
 
-BELAY = [sys.executable, "-c", "from services.gateway.cli import main; main()"]
+BELAY = [sys.executable, "-c", "from services.cli import main; main()"]
 
 
 def test_a_reader_that_goes_away_leaves_no_traceback(gateway: Stub) -> None:
@@ -333,7 +333,7 @@ def test_a_watch_without_news_reads_anew_by_itself(gateway: Stub, belay: Belay) 
 def test_a_strategy_that_there_is_not_is_refused_after_a_moment_of_grace(
     belay: Belay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.gateway.cli.feed.APPEARS_SECONDS", 0.5)
+    monkeypatch.setattr("services.cli.feed.APPEARS_SECONDS", 0.5)
     assert belay("strategy", "watch", "none").exit_code == 3
 
 

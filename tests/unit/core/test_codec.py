@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.examples import EXAMPLES
-from shared.codec import Envelope, decode, encode
-from shared.errors import Unreadable
+from shared.core.errors import Unreadable
+from shared.core.outbox import pack, unpack
 from shared.messages.base import Message
 from shared.messages.strategy import PauseStrategy, RegisterSites, Site, SitesChanged
-from shared.parcels import pack, unpack
+from shared.wire.codec import Envelope, decode, encode
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.health import (
+from shared.process.health import (
     KINDS,
     End,
     Finding,

@@ -5,8 +5,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.codec import Headers
-from shared.parcels import Outgoing, pack, parcels, unpack
+from shared.core.outbox import Outgoing, pack, parcels, unpack
+from shared.wire.codec import Headers
 
 MAYBE = some.none() | some.binary(max_size=50)
 HEADERS = some.lists(some.tuples(some.text(max_size=10), MAYBE), max_size=6)

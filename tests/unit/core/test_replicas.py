@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from shared.health import Finding
-from shared.replicas import ask_all
-from shared.settings import Settings
-from shared.telemetry import serve
+from shared.process.health import Finding
+from shared.process.replicas import ask_all
+from shared.process.settings import Settings
+from shared.process.telemetry import serve
 from tests.support.neighbour import neighbour
 
 

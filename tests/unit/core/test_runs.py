@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.runs import IN_ORDER, UNTOLD, Runs, cause_of, ends_in, path_of, stopped_in_order
+from shared.process.runs import IN_ORDER, UNTOLD, Runs, cause_of, ends_in, path_of, stopped_in_order
 
 PROGRAM = """
 import faulthandler, os, signal, sys
 from pathlib import Path
-from shared.runs import Runs
+from shared.process.runs import Runs
 with Runs(Path(sys.argv[1]), "catalog", "1") as runs:
     {}
 """

@@ -17,8 +17,8 @@ from aiokafka.record.util import calc_crc32c
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.codec import BATCH_MARK, UNREADABLE_MARK
-from shared.unpacking import Budget, Fitting
+from shared.wire.codec import BATCH_MARK, UNREADABLE_MARK
+from shared.wire.unpacking import Budget, Fitting
 
 MOST = 100_000
 END = 1_000

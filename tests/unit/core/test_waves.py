@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.bus import in_waves
-from shared.codec import Envelope
+from shared.core.bus import in_waves
 from shared.messages.base import Message
 from shared.messages.strategy import ApplyStrategy, PauseStrategy, ResumeStrategy
+from shared.wire.codec import Envelope
 
 KINDS = (ApplyStrategy, PauseStrategy, ResumeStrategy)
 RANK = {kind.TYPE: rank for rank, kind in enumerate(KINDS)}

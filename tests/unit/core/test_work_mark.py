@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.suspects import Suspects
-from shared.work_mark import HEAD, SIZE, WorkMark, open_mark
+from shared.core.in_flight import HEAD, SIZE, WorkMark, open_mark
+from shared.core.suspects import Suspects
 
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from shared.work_mark import WorkMark
+from shared.core.in_flight import WorkMark
 mark = WorkMark(Path(sys.argv[1]))
 with mark.on([("strategy.commands", 0, 17, 18), ("catalog.events", 3, 5, 900)]):
     {}
@@ -48,7 +48,7 @@ def test_a_mark_of_an_earlier_start_of_the_machine_blames_nobody(
 ) -> None:
     boot = tmp_path / "boot_id"
     boot.write_text("one")
-    monkeypatch.setattr("shared.work_mark.BOOT", boot)
+    monkeypatch.setattr("shared.core.in_flight.BOOT", boot)
     WorkMark(tmp_path / "a.work")._write(SPANS)
     boot.write_text("another")
     assert WorkMark(tmp_path / "a.work").take() == []

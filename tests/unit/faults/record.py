@@ -17,7 +17,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from services.gateway.client import Client
+from services.cli.client import Client
 from shared.embedded import kafka, postgres
 from tests.faults.evidence import Asked, End, Fault, Run, collect
 from tests.support.bundles import bundle

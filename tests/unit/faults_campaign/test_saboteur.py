@@ -31,8 +31,8 @@ def test_every_point_of_the_table_is_in_the_product() -> None:
 
 
 def test_a_point_that_is_gone_from_the_product_is_said_loudly() -> None:
-    with pytest.raises(LookupError, match=r"no shared\.relay:Relay\.gone any more"):
-        points.found("shared.relay:Relay.gone")
+    with pytest.raises(LookupError, match=r"no shared\.core\.relay:Relay\.gone any more"):
+        points.found("shared.core.relay:Relay.gone")
 
 
 def test_a_trap_springs_at_the_pass_that_was_ordered_and_only_once(struck: list[signal.Signals]) -> None:

@@ -8,9 +8,9 @@ from services.gateway.projections.answers import not_ours
 from services.gateway.projections.operations import finished_rows, last_on_each_site
 from services.gateway.projections.strategies import fold
 from services.gateway.store.numbering import numbered
-from shared.codec import Envelope, attributes_of, encode
 from shared.messages.base import Message
 from shared.messages.deployer import CommandAccepted, ComponentDecision
+from shared.wire.codec import Envelope, attributes_of, encode
 from tests.service.gateway.told import all_succeeded, at, failed, planned, progressed, sites_changed, stepped, succeeded
 
 

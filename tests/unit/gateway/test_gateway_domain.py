@@ -7,7 +7,7 @@ from services.gateway.api.problems import Problem
 from services.gateway.domain import STATUS_OF_CODE, Role, http_status
 from services.gateway.hub import Interest, Item, Mailbox
 from services.gateway.tokens import id_of, mint
-from shared.replicas import figures_in
+from shared.process.replicas import figures_in
 
 
 def test_each_role_may_what_the_ones_before_it_may() -> None:

@@ -25,7 +25,7 @@ create table outbox (
     id bigint generated always as identity primary key,
     shard smallint not null, -- by hash of the key: one relay owns a shard, so records of one key keep their order
     records integer not null check (records > 0),
-    parcel bytea not null -- the records, packed (shared/parcels.py)
+    parcel bytea not null -- the records, packed (shared/core/outbox.py)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, toast_tuple_target = 8160);
 alter table outbox alter column parcel set storage external; -- compressed already
 create index outbox_by_shard on outbox (shard, id);

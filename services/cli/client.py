@@ -1,0 +1,203 @@
+"""The typed HTTP client of Belay: what the command line, the tests and other programs talk to the gateway with.
+
+A command carries an `Idempotency-Key`, so a lost connection is answered by sending the same request again: it has
+one effect, however often it is sent.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from services.cli.answers import ProblemError, StreamEvent, Unreachable, paged
+from shared.core.ids import new_id
+
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its command line, slower to import than all of it
+sys.modules.setdefault("trio", None)  # type: ignore[arg-type]  # httpcore imports it where it is installed, for nobody
+import httpcore  # noqa: E402, F401
+import httpx  # noqa: E402
+import httpx_sse  # noqa: E402
+
+if sys.modules["trio"] is None:
+    del sys.modules["trio"]  # whoever else imports it gets it
+
+__all__ = ["Client", "ProblemError", "StreamEvent", "Unreachable", "paged"]
+
+RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Waits between tries when no gateway can be reached, before the error is raised: as long as a restart takes."""
+
+AWAY = frozenset({502, 503, 504})
+"""Answers of a gateway that stops or is too busy, or of what stands before it: the same request may do later."""
+
+UPLOAD_CHUNK = 256 * 1024
+STREAM_SILENCE_SECONDS = 45
+"""Three missed heartbeats: the stream is taken for dead and opened anew."""
+
+LOST = (httpx.TransportError, httpx_sse.SSEError)
+
+
+class Client:
+    """Speaks to the gateway with one token. Paths are those of the API, such as `/v1/sites`.
+
+    `url` may name several replicas, separated by commas: when one is away, the next is asked.
+
+    Every call raises ProblemError when the gateway refuses, Unreachable when there is none.
+    """
+
+    def __init__(self, url: str, token: str = "", *, timeout: float = 30) -> None:
+        self._urls = [one.strip().rstrip("/") for one in url.split(",")]
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(headers=headers, timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    @property
+    def url(self) -> str:
+        """Address of the replica that is asked now."""
+        return self._urls[0]
+
+    def _turn(self) -> None:
+        """Ask the next replica from now on."""
+        self._urls.append(self._urls.pop(0))
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """Read a resource; parameters that are None are left out."""
+        return self._json("GET", path, params=_given(params))
+
+    def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Every item of a paged resource, page by page as they are asked for."""
+        return paged(self.get, path, params)
+
+    def command(
+        self, method: str, path: str, body: Any = None, key: str | None = None, *, wait: bool = True
+    ) -> dict[str, Any]:
+        """Send a command: `{"command_id", "state": "accepted" | "sent", "result"}`.
+
+        `key` is the id of the command; without one a fresh id is made. `wait=False` does not wait for the answer.
+        """
+        headers = {"Idempotency-Key": key or new_id()} | ({} if wait else {"Prefer": "respond-async"})
+        content = {} if body is None else {"json": body}
+        return self._json(method, path, headers=headers, **content)
+
+    def answer(self, command_id: str, *, seconds: float = 30) -> dict[str, Any]:
+        """The answer to a command that was only `sent`, once it is there. Raises TimeoutError after `seconds`."""
+        path, until = f"/v1/commands/{quote(command_id, safe='')}", time.monotonic() + seconds
+        while (command := self.get(path))["state"] == "sent":
+            if time.monotonic() > until:
+                raise TimeoutError(f"command {command_id} has no answer after {seconds:g} s")
+            time.sleep(0.1)
+        return command
+
+    def upload(self, path: Path | str, *, key: str | None = None) -> dict[str, Any]:
+        """Send a bundle; the answer's `result.bundle_sha256` is what `/v1/bundles/{sha256}` tells the outcome of."""
+        file = Path(path)
+        key = key or new_id()
+        headers = {"Idempotency-Key": key, "Content-Type": "application/gzip"}
+        headers["Content-Length"] = str(file.stat().st_size)  # so that one that is too large is refused at once
+        params = {"file_name": file.name}
+        return self._checked(
+            self._tried(
+                lambda: self._http.post(
+                    self.url + "/v1/releases", content=_chunks(file), headers=headers, params=params
+                )
+            )
+        )
+
+    def stream(self, *, last_event_id: str | None = None, **params: Any) -> Iterator[StreamEvent]:
+        """Events as they happen (`strategy=`, `types=`), for ever; a lost connection resumes where it was.
+
+        After an event of type "reset" what was read before is out of date. Raises ProblemError, and Unreachable when
+        the gateway stays away.
+        """
+        waits = iter(RETRY_SECONDS)
+        while True:
+            try:
+                for event in self._listen(last_event_id, _given(params)):
+                    waits, last_event_id = iter(RETRY_SECONDS), event.position
+                    yield event
+                reason: Exception = httpx.RemoteProtocolError("the stream ended")
+            except LOST as error:
+                reason = error
+            except ProblemError as error:
+                if error.status not in AWAY:
+                    raise
+                reason = error
+            if (wait := next(waits, None)) is None:
+                raise Unreachable(self.url, reason) from reason
+            self._turn()
+            time.sleep(wait)
+
+    def _listen(self, last_event_id: str | None, params: dict[str, Any]) -> Iterator[StreamEvent]:
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        timeout = httpx.Timeout(10, read=STREAM_SILENCE_SECONDS)
+        request = {"headers": headers, "params": params, "timeout": timeout}
+        with httpx_sse.connect_sse(self._http, "GET", self.url + "/v1/events", **request) as source:
+            if source.response.is_error:
+                source.response.read()
+                self._checked(source.response)
+            for sse in source.iter_sse():
+                if not sse.data:
+                    continue  # a heartbeat
+                facts = sse.json()
+                named = {name: facts.get(name) or "" for name in ("id", "time", "subject")}
+                yield StreamEvent(type=sse.event, position=sse.id, data=facts.get("data"), **named)
+
+    def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        return self._checked(self._tried(lambda: self._http.request(method, self.url + path, **request)))
+
+    def _tried(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        """The answer; while there is none, or one that says later, the same request again."""
+        for wait in RETRY_SECONDS:
+            try:
+                response = send()
+                if response.status_code not in AWAY:
+                    return response
+            except httpx.UnsupportedProtocol as error:
+                raise Unreachable(self.url, error) from error
+            except httpx.TransportError:
+                pass  # the last try tells
+            self._turn()
+            time.sleep(wait)
+        try:
+            return send()
+        except httpx.TransportError as error:
+            raise Unreachable(self.url, error) from error
+
+    def _checked(self, response: httpx.Response) -> dict[str, Any]:
+        if response.is_success:
+            facts: dict[str, Any] = response.json() if response.content else {}
+            return facts
+        raise ProblemError(response.status_code, _problem(response))
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    """The problem in an answer; whatever stands between us and the gateway may answer in other words."""
+    try:
+        facts = response.json()
+    except ValueError:
+        facts = None
+    text = {"title": response.reason_phrase, "detail": response.text[:500]}
+    return facts if isinstance(facts, dict) else text
+
+
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _chunks(file: Path) -> Iterable[bytes]:
+    with file.open("rb") as stream:
+        while chunk := stream.read(UPLOAD_CHUNK):
+            yield chunk

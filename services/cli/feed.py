@@ -1,0 +1,86 @@
+"""The event stream in the background, so that a command can wait for news and still notice the passing of time."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from services.cli.answers import ProblemError, StreamEvent, Unreachable
+from services.cli.outcome import CliError, Status
+from services.cli.session import Session, is_passing, refusal
+
+News = StreamEvent | ProblemError | Unreachable
+
+QUIET_SECONDS = 2.0
+"""After so long without news a watcher reads anew: an event that came between its read and the stream is not missed."""
+
+PACE_SECONDS = 0.15
+"""A busy strategy has hundreds of events a second; nobody sees more than a few frames."""
+
+APPEARS_SECONDS = 10.0
+"""An accepted command's effect may reach the read model a moment after its answer."""
+
+
+class Feed:
+    """Reads the stream in a thread of its own until the process ends; a lost connection resumes where it was."""
+
+    def __init__(self, url: str, token: str, **params: Any) -> None:
+        from services.cli.client import Client  # it brings HTTP
+
+        self._client, self._params = Client(url, token), params
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="feed", daemon=True).start()
+
+    def wait(self, seconds: float = QUIET_SECONDS, pace: float = PACE_SECONDS) -> None:
+        """Return soon after something happened, at the latest after `seconds`. Raises CliError if we may not listen."""
+        try:
+            self._look(self._news.get(timeout=seconds))
+        except queue.Empty:
+            return
+        time.sleep(pace)
+        while not self._news.empty():
+            self._look(self._news.get())
+
+    @staticmethod
+    def _look(news: News) -> None:
+        if not isinstance(news, StreamEvent) and not is_passing(news):
+            raise refusal(news)
+
+    def _run(self) -> None:
+        position: str | None = None
+        while True:
+            try:
+                for event in self._client.stream(last_event_id=position, **self._params):
+                    position = event.position
+                    self._news.put(event)
+            except (ProblemError, Unreachable) as error:
+                self._news.put(error)
+                time.sleep(0.5)
+
+
+def views(
+    session: Session, path: str, ended: Callable[[dict[str, Any]], bool], feed: Feed | None = None, **params: Any
+) -> Iterator[dict[str, Any]]:
+    """A resource as it stands now and again after all news, up to and including the one that has `ended`.
+
+    What is shown is always what was read: events only say when to look. So a lost, doubled or late one does no harm.
+    """
+    feed = feed or Feed(session.url, session.token, **params)
+    view = _first(session, path, feed)
+    yield view
+    while not ended(view):
+        feed.wait()
+        view = session.get(path)
+        yield view
+
+
+def _first(session: Session, path: str, feed: Feed) -> dict[str, Any]:
+    until = time.monotonic() + APPEARS_SECONDS
+    while True:
+        try:
+            return session.get(path)
+        except CliError as error:
+            if error.status is not Status.REFUSED or time.monotonic() > until:
+                raise
+            feed.wait(0.2)

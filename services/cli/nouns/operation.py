@@ -1,0 +1,105 @@
+"""`belay operation`: one job on one site."""
+
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from services.cli import spec
+from services.cli.noun import Noun
+from services.cli.screen import Column
+from services.cli.session import Session, at
+from services.cli.watch import watch_operation
+
+app = Noun("Operations: one job on one site, outside of any strategy, and the history of all.")
+
+LIST: tuple[Column, ...] = (
+    ("id", "operation_id"), "site", "app", "kind", "state", "phase", ("from", "from_version"), ("to", "to_version"),
+    ("now", "version"), ("seconds", "seconds"), ("cause", "cause.message"),
+)  # fmt: skip
+SHOW: tuple[Column, ...] = (
+    *LIST, "percent", "recovered", ("strategy", "strategy_id"), ("requested", "requested_at"),
+    ("finished", "finished_at"),
+)  # fmt: skip
+PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")
+PHASES: tuple[Column, ...] = (("phase", "name"), "component", "outcome", "detail")
+
+Id = Annotated[str, typer.Argument(metavar="OPERATION", help="Its id.")]
+Site = Annotated[str, typer.Argument(help="Where.")]
+App = Annotated[str, typer.Argument(help="What.")]
+Kind = Annotated[str, typer.Argument(help="apply, update, rollback, recover or remove.")]
+Version = Annotated[str | None, typer.Option(help="The release to reach.")]
+Filter = str | None
+
+
+@app.verb()
+def run(
+    session: Session,
+    site: Site,
+    app: App,
+    kind: Kind,
+    version: Version = None,
+    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="It ends by then: 90s, 5m, 2h.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
+) -> None:
+    """Do one job on one site."""
+    body = _order(site, app, kind, version) | _given("timeout_seconds", spec.seconds(timeout, "--timeout"))
+    answer = session.command("POST", "/v1/operations", body)
+    if watch:
+        watch_operation(session, answer["command_id"])
+    else:
+        session.screen.done(f"operation {answer['command_id']} is queued", answer)
+
+
+@app.verb()
+def preview(session: Session, site: Site, app: App, kind: Kind, version: Version = None) -> None:
+    """What an operation would do to each component, and why; nothing is done."""
+    answer = session.command("POST", "/v1/operations", _order(site, app, kind, version) | {"preview": True})
+    session.screen.table(answer["result"]["plan"], PLAN, "nothing would change")
+
+
+def _order(site: str, app: str, kind: str, version: str | None) -> dict[str, Any]:
+    return {"site": site, "app": app, "kind": kind} | _given("version", version)
+
+
+def _given(name: str, value: Any) -> dict[str, Any]:
+    return {} if value is None else {name: value}
+
+
+@app.verb("list")
+def list_operations(
+    session: Session,
+    site: Annotated[Filter, typer.Option(help="Only on this site.")] = None,
+    app: Annotated[Filter, typer.Option(help="Only of this app.")] = None,
+    state: Annotated[Filter, typer.Option(help="queued, running, succeeded or failed.")] = None,
+    strategy: Annotated[Filter, typer.Option(help="Only of this strategy.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+) -> None:
+    """Operations, the newest first."""
+    found = session.pages("/v1/operations", site=site, app=app, state=state, strategy=strategy)
+    session.screen.table(islice(found, limit), LIST, "no such operation")
+
+
+@app.verb()
+def show(session: Session, operation: Id) -> None:
+    """One operation with its plan, its phases, and what a failed one said last."""
+    found = session.get(at("/v1/operations/{}", operation))
+    session.screen.card(found, SHOW)
+    if session.screen.as_json:
+        return
+    for rows, columns in ((found["plan"], PLAN), (found["phases"], PHASES)):
+        if rows:
+            session.screen.note("")
+            session.screen.table(rows, columns, "")
+    if lines := found.get("last_lines"):
+        session.screen.note("\nlast lines:")
+        for line in lines:
+            session.screen.note(Text(f"  {line}"))
+
+
+@app.verb()
+def cancel(session: Session, operation: Id, reason: Annotated[str, typer.Option(help="Why.")] = "") -> None:
+    """Stop it at the next safe point and recover the site to the release it had."""
+    answer = session.command("POST", at("/v1/operations/{}/cancel", operation), {"reason": reason})
+    session.screen.done(f"operation {operation} is being cancelled", answer)

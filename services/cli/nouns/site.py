@@ -1,0 +1,213 @@
+"""`belay site`: what is upgraded as one."""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.cli import spec
+from services.cli.noun import Noun
+from services.cli.outcome import CliError, usage
+from services.cli.screen import NOTHING, Column
+from services.cli.session import Session, at
+
+if TYPE_CHECKING:
+    from shared.messages.base import Fault
+    from shared.messages.strategy import Site
+
+app = Noun("Sites: register, import, look at and remove what is upgraded as one.")
+
+
+def _runs(item: Any) -> list[str]:
+    """What runs on a site; a status is told only where it is not the usual one."""
+    return [_run(deployment) for deployment in item.get("deployments") or ()]
+
+
+def _run(deployment: Any) -> str:
+    release = f"{deployment['app']} {deployment.get('version') or NOTHING}"
+    return release if deployment["status"] == "operational" else f"{release} ({deployment['status']})"
+
+
+COLUMNS: tuple[Column, ...] = (
+    "name", "group", ("runs", _runs), "driver", "labels", ("held by", "held_by.strategy"), "managed",
+)  # fmt: skip
+
+Name = Annotated[str, typer.Argument(help="The site.")]
+Labels = Annotated[list[str], typer.Option("--label", metavar="LABEL=VALUE", help="A label; may be repeated.")]
+Group = Annotated[str | None, typer.Option(help="The group it belongs to.")]
+
+
+@app.verb("list")
+def list_sites(
+    session: Session,
+    group: Annotated[str | None, typer.Option(help="Only of this group.")] = None,
+    label: Labels = [],  # noqa: B006  Typer copies it
+    search: Annotated[str | None, typer.Option("--search", "-q", help="Part of the name.")] = None,
+    held: Annotated[bool | None, typer.Option("--held/--free", help="Only sites (not) held by a strategy.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+) -> None:
+    """Sites, and what runs on them."""
+    spec.pairs(label, "--label")
+    wanted = None if held is None else str(held).lower()
+    found = session.pages("/v1/sites", group=group, label=label or None, q=search, held=wanted)
+    session.screen.table(islice(found, limit), COLUMNS, "no such site; `belay site import` adds many at once")
+
+
+@app.verb()
+def show(session: Session, name: Name) -> None:
+    """One site."""
+    session.screen.card(session.get(at("/v1/sites/{}", name)), (*COLUMNS, "params", "simplex"))
+
+
+@app.verb()
+def register(
+    session: Session,
+    name: Name,
+    *,
+    group: Group = None,
+    label: Labels = [],  # noqa: B006
+    driver: Annotated[str, typer.Option(help="process or simulated.")] = "process",
+    param: Annotated[
+        list[str], typer.Option("--param", metavar="NAME=VALUE", help="What the driver must know; may be repeated.")
+    ] = [],  # noqa: B006
+    managed: Annotated[bool, typer.Option(help="Unmanaged sites are left alone by strategies.")] = True,
+    simplex: Annotated[bool, typer.Option(help="Always apply here, never roll back to a revision.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Register anew what is there already.")] = False,
+) -> None:
+    """Add a site. Registration is whole: what is left out gets its default, also at a site that is there already;
+    that is refused where something would be lost, unless --replace is given. `belay site set` changes single facts."""
+    from services.cli.site_file import scalar
+
+    params = {key: scalar(value) for key, value in spec.pairs(param, "--param").items()}
+    site: dict[str, Any] = {
+        "name": name,
+        "group": group,
+        "labels": spec.pairs(label, "--label"),
+        "driver": driver,
+        "params": params,
+    }
+    site |= {"managed": managed, "simplex": simplex}
+    if not replace:
+        _must_lose_nothing(session, site)
+    answer = session.command("POST", "/v1/sites", {"sites": [site]})
+    session.screen.done(f"site {name} is registered", answer)
+
+
+def _must_lose_nothing(session: Session, site: dict[str, Any]) -> None:
+    """Raises a usage error where the site is there already with facts that this registration leaves out or changes."""
+    found = next((one for one in session.pages("/v1/sites", q=site["name"]) if one["name"] == site["name"]), None)
+    lost = [key for key, value in site.items() if found and found[key] not in (value, None, {})]
+    if lost:
+        message = f"site {site['name']} is registered already; this would replace its {', '.join(lost)}"
+        raise usage(message, f"`belay site set {site['name']}` changes single facts, --replace registers it anew")
+
+
+@app.verb("set")
+def change(
+    session: Session,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SITE]...", help="The sites.")] = None,
+    *,
+    in_group: Annotated[list[str], typer.Option(help="Only sites of this group; repeated: of any.")] = [],  # noqa: B006
+    with_label: Annotated[
+        list[str], typer.Option(metavar="LABEL=VALUE", help="Only sites with this label; repeated: with all of them.")
+    ] = [],  # noqa: B006
+    every: Annotated[bool, typer.Option("--all", help="The whole fleet.")] = False,
+    group: Annotated[str | None, typer.Option(help="The group they belong to from now on.")] = None,
+    ungroup: Annotated[bool, typer.Option("--no-group", help="They belong to no group any more.")] = False,
+    label: Labels = [],  # noqa: B006
+    unlabel: Annotated[list[str], typer.Option(metavar="LABEL", help="Take a label away; repeatable.")] = [],  # noqa: B006
+    driver: Annotated[str | None, typer.Option(help="process or simulated.")] = None,
+    param: Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="What the driver must know.")] = [],  # noqa: B006
+    unset_param: Annotated[list[str], typer.Option(metavar="NAME", help="Take a param away.")] = [],  # noqa: B006
+    managed: Annotated[bool | None, typer.Option(help="Unmanaged sites are left alone by strategies.")] = None,
+    simplex: Annotated[bool | None, typer.Option(help="Always apply here, never roll back to a revision.")] = None,
+) -> None:
+    """Change single facts of sites; what is left out stays as it is."""
+    from services.cli.site_file import scalar
+
+    selection = {
+        "sites": names,
+        "groups": in_group,
+        "labels": spec.pairs(with_label, "--with-label"),
+        "all": every or None,
+    }
+    params = {key: scalar(value) for key, value in spec.pairs(param, "--param").items()}
+    facts = {
+        "selection": selection, "group": group, "ungroup": ungroup, "labels": spec.pairs(label, "--label"),
+        "unlabel": unlabel, "driver": driver, "params": params, "unset_params": unset_param, "managed": managed,
+        "simplex": simplex,
+    }  # fmt: skip
+    body = spec.merged({}, {key: value for key, value in facts.items() if value not in (None, False) or key in _FLAGS})
+    if not body.keys() - {"selection"}:
+        raise usage("nothing to change was given", "such as --no-managed, --label region=north or --group north")
+    answer = session.command("PATCH", "/v1/sites", body)
+    session.screen.done(f"changed: {answer['result']['sites']} sites", answer)
+
+
+_FLAGS = frozenset({"managed", "simplex"})
+
+
+@app.verb("import")
+def import_sites(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="A .csv, .yaml or .yml file.")],
+    check: Annotated[bool, typer.Option("--check", help="Only read the file; send nothing.")] = False,
+    create_groups: Annotated[bool, typer.Option(help="Create groups that do not exist yet.")] = False,
+) -> None:
+    """Register all sites of a file: CSV with the columns name, group, driver, managed, simplex, label.KEY and
+    param.KEY, or a YAML list with the same fields as the API. A faulty file is refused whole, with every fault."""
+    from services.cli.site_file import read_sites  # YAML, and the models of a site
+
+    rows = read_sites(file)
+    if not check:
+        if create_groups:
+            create_missing_groups(session, {site.group for _, site in rows if site.group})
+        _send(session, rows)
+    verb = "are right" if check else "are registered"
+    session.screen.done(f"{len(rows)} sites {verb}", {"sites": len(rows), "registered": 0 if check else len(rows)})
+
+
+def create_missing_groups(session: Session, wanted: set[str]) -> None:
+    """Create those of the groups that do not exist yet."""
+    known = {group["name"] for group in session.pages("/v1/groups")}
+    for name in sorted(wanted - known):
+        session.command("POST", "/v1/groups", {"name": name})
+
+
+def _send(session: Session, rows: "list[tuple[int, Site]]") -> None:
+    from shared.messages.strategy import BATCH
+
+    with session.screen.progress("registering", len(rows)) as advance:
+        for start in range(0, len(rows), BATCH):
+            batch = rows[start : start + BATCH]
+            try:
+                session.command("POST", "/v1/sites", {"sites": [site.model_dump(mode="json") for _, site in batch]})
+            except CliError as error:
+                raise _with_lines(error, batch, start) from error
+            advance(len(batch))
+
+
+def _with_lines(error: CliError, batch: "list[tuple[int, Site]]", sent: int) -> CliError:
+    """The refusal of a batch in terms of the file: its third site is the one on line 1,204."""
+    faults = tuple(_placed(fault, batch) for fault in error.faults)
+    before = f"; the {sent} sites before line {batch[0][0]} are registered" if sent else "; no site was registered"
+    advice = error.advice or "correct it and import the same file again: sites that are known already do no harm"
+    return CliError(error.status, error.message + before, advice=advice, code=error.code, faults=faults)
+
+
+def _placed(fault: "Fault", batch: "list[tuple[int, Site]]") -> "Fault":
+    from services.cli.site_file import at_line
+
+    head, _, rest = fault.field.partition(".")
+    index, _, field = rest.partition(".")
+    if head != "sites" or not index.isdecimal() or int(index) >= len(batch):
+        return fault
+    return fault.model_copy(update={"field": at_line(batch[int(index)][0], field)})
+
+
+@app.verb()
+def remove(session: Session, names: Annotated[list[str], typer.Argument(help="Sites to forget.")]) -> None:
+    """Forget sites. Refused for a site that a strategy holds."""
+    answers = [session.command("DELETE", at("/v1/sites/{}", name)) for name in names]
+    session.screen.done(f"forgotten: {', '.join(names)}", {"removed": names, "answers": answers})

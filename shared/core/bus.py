@@ -1,0 +1,500 @@
+"""The consumer loop: a whole poll, over all partitions, is handled in one transaction of the ledger.
+
+What happens to a record: read and valid, it reaches the handler of its type, in batches; unreadable, it goes to the
+dead letters in the same transaction; when a handler breaks over it, the batch is halved until it stands alone, and
+it alone goes to the dead letters. Nothing blocks a partition, nothing is lost.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
+
+from shared.core import inbox, suspects
+from shared.core.errors import Unreadable, fault_of, is_transient
+from shared.core.in_flight import WorkMark
+from shared.core.inbox import Verdict
+from shared.core.retrying import back_offs, pause
+from shared.core.stretches import Stretch, halves
+from shared.core.suspects import Suspects
+from shared.core.transaction import SQL, Ledger, Turn
+from shared.messages import REGISTRY
+from shared.messages.base import ErrorCode, Fault, Message
+from shared.process.health import Finding, Partition, Reading, log_lost
+from shared.process.settings import Settings
+from shared.wire.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode, stands_in
+from shared.wire.fetching import fit_to_read
+from shared.wire.kafka import start_whole, stop_whole
+from shared.wire.topic_ids import topic_ids
+from shared.wire.topics import DEAD_LETTERS
+
+log = structlog.get_logger()
+
+Handler = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[Sequence[Verdict] | None]]
+"""Handles messages of one type, in order. For commands it returns one verdict each, for events nothing."""
+
+Handlers = Mapping[type[Message], Handler]
+
+Prepare = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[None]]
+"""Sees all messages of a turn before the first handler does: where rows must be locked in one order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """Kafka keeps records back until there are so many bytes, though for at most so many milliseconds.
+
+    A turn costs nearly the same for one record as for a hundred: a service that nobody waits for reads many at a time.
+    """
+
+    bytes: int = 1
+    ms: int = 100
+
+
+AT_ONCE = Linger()
+
+LOOK_SECONDS, SUSPICIOUS_SECONDS = 30.0, 1.0
+"""So often is looked which logs there are, and whether they are those that are read; the latter where one seems not to
+be."""
+
+LOOK_FOR_SECONDS = 5.0
+"""A look that takes longer is given up: nothing is read meanwhile, and aiokafka would wait for 40 s."""
+
+UNREADABLE = (CorruptRecordException, ValueError, IndexError, OverflowError)
+"""What aiokafka raises over a record that it cannot read, such as one with a header whose name is no UTF-8."""
+
+
+@dataclass(slots=True)
+class Owned:
+    """A partition that is ours: with this epoch, read up to `next_offset`; the id of its topic, if it is known."""
+
+    epoch: int
+    next_offset: int
+    topic_id: UUID | None = None
+
+
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Reads the topics of one service's handlers as one consumer group named after the service.
+
+    The group only spreads partitions over replicas; positions are the ledger's, so Kafka's committed offsets and
+    aiokafka's own position are never trusted.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        service: str,
+        handlers: Handlers,
+        topics: Iterable[str],
+        skips: Callable[[Attributes], bool] | None = None,
+        prepare: Prepare | None = None,
+        linger: Linger = AT_ONCE,
+    ) -> None:
+        """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then."""
+        self._settings = settings
+        self._ledger = ledger
+        self._handlers = {kind.TYPE: handler for kind, handler in handlers.items()}
+        order = list(dict.fromkeys(handlers.values()))  # types with one handler reach it together, as one group
+        self._rank = {kind.TYPE: order.index(handler) for kind, handler in handlers.items()}
+        self._skips = skips
+        self._prepare = prepare
+        self._topics = [settings.topic_prefix + topic for topic in topics]
+        self._owned: dict[TopicPartition, Owned] = {}
+        self.mark: WorkMark | None = None
+        """Outlives us, and says what we were working on."""
+        self._suspects = Suspects()
+        self._busy = False
+        self.lost: list[Finding] = []
+        """Logs that were found lost since this process began."""
+        self._joined = False
+        self._looked_at = float("-inf")
+        self._suspicious = False
+        self._kafka = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            client_id=f"{service}-{settings.instance}",
+            group_id=f"{settings.topic_prefix}{service}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=max(settings.session_timeout_ms // 10, 100),
+            max_poll_interval_ms=300_000,
+            fetch_min_bytes=linger.bytes,
+            fetch_max_wait_ms=linger.ms,
+            metadata_max_age_ms=int(LOOK_SECONDS * 1000),
+            check_crcs=False,  # it is done where records are made fit to be read
+        )
+        self._fitting = fit_to_read(self._kafka, settings.unpacked_max)
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Consume until cancelled. A batch that was begun is finished before the partitions are given back."""
+        try:
+            await self._start()
+            while True:
+                await self._finish_even_if_cancelled(await self._poll())
+        finally:
+            await stop_whole(self._kafka)
+
+    async def _finish_even_if_cancelled(self, batch: list[Stretch]) -> None:
+        self._busy = bool(batch)
+        task = asyncio.ensure_future(self._finish(batch))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await task
+            raise
+        finally:
+            self._busy = False
+
+    async def _start(self) -> None:
+        self._kafka.subscribe(self._topics, listener=self)
+        for wait in back_offs():
+            try:
+                await start_whole(self._kafka)
+                return
+            except KafkaError as error:
+                log.warning("waiting for Kafka", action="kafka_unreachable", error=str(error)[:200])
+                await pause(wait)
+
+    async def _poll(self) -> list[Stretch]:
+        if time.monotonic() - self._looked_at > (SUSPICIOUS_SECONDS if self._suspicious else LOOK_SECONDS):
+            await self._look_at_logs()
+        try:
+            polled = await self._kafka.getmany(timeout_ms=500, max_records=self._settings.poll_records)
+        except UNREADABLE as error:
+            if self._fitting.careful:
+                raise
+            self._look_closer(error)
+            return []
+        stretches = (self._ours(partition, records) for partition, records in polled.items())
+        return [stretch for stretch in stretches if stretch is not None]
+
+    def _look_closer(self, error: Exception) -> None:
+        """Something among what was fetched cannot be read: fetch all anew, and look into every record from now on.
+
+        Costs a hundredth of a step, so it is not done before it must be.
+        """
+        log.warning("records cannot be read; looking closer", action="look_closer", error=repr(error)[:200])
+        self._fitting.careful = True
+        for partition, owned in self._owned.items():
+            self._kafka.seek(partition, owned.next_offset)
+
+    def _ours(self, partition: TopicPartition, records: list[Record]) -> Stretch | None:
+        """Only what is ours and not yet read: aiokafka may return records before the seek or after a loss."""
+        if (owned := self._owned.get(partition)) is None:
+            return None
+        fresh = [record for record in records if record.offset >= owned.next_offset]
+        if not fresh:  # aiokafka went to the beginning by itself: is it still the same log?
+            self._suspicious = True
+        return Stretch(partition, owned.epoch, owned.next_offset, fresh) if fresh else None
+
+    # -- partitions come and go -----------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Forget them. A transaction under way either commits before the next owner's epoch, or is fenced by it."""
+        self._joined = False
+        for partition in revoked:
+            self._owned.pop(partition, None)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Take them over: a new epoch, and the position of the ledger. Retried until the database is there.
+
+        aiokafka swallows what a listener raises and goes on consuming; so partitions count as ours only once
+        this succeeded.
+        """
+        partitions = list(assigned)
+        for wait in back_offs():
+            try:
+                await self._take_over(partitions)
+                self._joined = True
+                return
+            except Exception as error:  # noqa: BLE001 - raised, it would be swallowed and the partitions lost
+                log.warning("waiting to take over partitions", action="assign_retry", error=repr(error)[:200])
+                await pause(wait)
+
+    async def _take_over(self, partitions: list[TopicPartition]) -> None:
+        if not partitions:
+            return
+        starts, ids = await self._kafka.beginning_offsets(partitions), await self._topic_ids(partitions)
+        rows = await self._ledger.assign([(p.topic, p.partition, starts[p], ids.get(p.topic)) for p in partitions])
+        # Asked for after the new epoch: until then our predecessor may go on, beyond any end that we knew before.
+        ends = await self._kafka.end_offsets(partitions)
+        self._suspects = await self._find_suspects(partitions)
+        for row in rows:
+            partition = TopicPartition(row["topic"], row["part"])
+            owned = Owned(row["epoch"], row["next_offset"], row["topic_id"])
+            await self._within(partition, owned, ids.get(partition.topic), starts[partition], ends[partition])
+            self._suspects.forget(partition, owned.next_offset)
+            self._kafka.seek(partition, owned.next_offset)
+            self._owned[partition] = owned
+        self._looked_at = time.monotonic()
+        log.info("took over partitions", action="assigned", partitions=len(rows))
+
+    async def _within(
+        self, partition: TopicPartition, owned: Owned, topic_id: UUID | None, start: int, end: int
+    ) -> bool:
+        """Whether the log is the one that was read, and holds our position; if not, begin at its beginning.
+
+        Kafka lost records or let them expire; or the topic was deleted and made again, which its id tells.
+        """
+        same = None in (topic_id, owned.topic_id) or topic_id == owned.topic_id
+        if same and start <= owned.next_offset <= end:
+            return True
+        why = "it does not hold our position" if same else "the topic was made anew"
+        facts = {"topic": partition.topic, "partition": partition.partition, "position": owned.next_offset}
+        log.error("the log that we read is lost", action="log_lost", why=why, **facts, begins_at=start)
+        self.lost.append(
+            log_lost(partition.topic, partition.partition, owned.next_offset, start, why, datetime.now(UTC))
+        )
+        topic_id = topic_id or owned.topic_id
+        await self._ledger.reset(partition.topic, partition.partition, owned.epoch, start, topic_id)
+        owned.next_offset, owned.topic_id = start, topic_id
+        return False
+
+    async def _topic_ids(self, partitions: Iterable[TopicPartition]) -> dict[str, UUID]:
+        return await topic_ids(self._kafka._client, {p.topic for p in partitions})  # noqa: SLF001 - no other way
+
+    async def _look_at_logs(self) -> None:
+        """Find out whether a log was lost while it is read: aiokafka would go to its beginning without a word, and all
+        that stands before our position be taken for read."""
+        self._looked_at, suspicious, self._suspicious = time.monotonic(), self._suspicious, False
+        try:
+            async with asyncio.timeout(LOOK_FOR_SECONDS):
+                ids = await self._topic_ids(self._owned)
+                owned = {p: o for p, o in self._owned.items() if p.topic in ids}
+                starts = await self._kafka.beginning_offsets(list(owned)) if owned else {}
+                ends = await self._kafka.end_offsets(list(owned)) if owned else {}
+            for p, o in owned.items():
+                if self._owned.get(p) is not o:
+                    continue  # a rebalance began meanwhile
+                if not await self._within(p, o, ids[p.topic], starts[p], ends[p]) or suspicious:
+                    self._kafka.seek(p, o.next_offset)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("the logs are looked at later", action="look_retry", error=repr(error)[:200])
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("the logs are looked at later", action="look_retry", error=repr(error)[:200])
+
+    async def _resync(self, partitions: list[TopicPartition]) -> None:
+        """After a failure: what the database says is true, also when a commit succeeded but its answer was lost."""
+        rows = await self._ledger.positions([(p.topic, p.partition) for p in partitions])
+        for row in rows:
+            partition = TopicPartition(row["topic"], row["part"])
+            owned = self._owned.get(partition)
+            if owned is None:
+                continue
+            if owned.epoch != row["epoch"]:
+                del self._owned[partition]
+                continue
+            owned.next_offset = row["next_offset"]
+            self._kafka.seek(partition, owned.next_offset)
+
+    # -- a batch --------------------------------------------------------------------------------------------------
+
+    async def _finish(self, batch: list[Stretch]) -> None:
+        """Handle a batch to its end; on a passing failure wait, and let the next poll read it again."""
+        if not batch:
+            return
+        try:
+            for piece in self._in_pieces(batch) if self._suspects.ranges else (batch,):
+                await self._settle(piece)
+            return
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("a batch will be read again", action="batch_retry", error=repr(error)[:200])
+        for wait in back_offs():
+            await pause(wait)
+            if await self._try_resync([stretch.partition for stretch in batch]):
+                return
+
+    async def _try_resync(self, partitions: list[TopicPartition]) -> bool:
+        try:
+            await self._resync(partitions)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return False
+        return True
+
+    async def _settle(self, batch: list[Stretch]) -> None:
+        """One transaction for the batch; if a handler breaks, halves, down to the one record that is to blame."""
+        if self._guilty(batch):
+            log.error("a record ended the process twice", action="put_aside", place=batch[0].span[:3])
+            await self._turn(batch, dead=suspects.blame())
+            return
+        try:
+            await self._turn(batch)
+        except (Exception, SystemExit) as error:  # some library's way out is not ours
+            if is_transient(error):
+                raise
+            if sum(len(s.records) for s in batch) > 1:
+                first, second = halves(batch)
+                await self._settle(first)
+                await self._settle(second)
+            else:
+                log.exception("a record goes to the dead letters", action="dead_letter", topic=batch[0].partition.topic)
+                await self._turn(batch, dead=fault_of(error))
+
+    async def _turn(self, batch: list[Stretch], dead: Fault | None = None) -> None:
+        slices = [stretch.slice for stretch in batch]
+        with self.mark.on([stretch.span for stretch in batch]) if self.mark else nullcontext():
+            async with self._ledger.turn() as turn:
+                await turn.advance(slices)
+                records = [record for stretch in batch for record in stretch.records]
+                if dead:
+                    await self._bury(turn, records[0], (dead,))
+                else:
+                    await self._dispatch(turn, records)
+                if self._suspects.ranges:
+                    await self._judge(turn, batch, aside=dead is not None and dead.code == ErrorCode.ENDED_THE_PROCESS)
+        for stretch, moved in zip(batch, slices, strict=True):
+            self._suspects.forget(stretch.partition, moved.next_offset)
+            if (owned := self._owned.get(stretch.partition)) and owned.epoch == moved.epoch:
+                owned.next_offset = moved.next_offset
+
+    async def _dispatch(self, turn: Turn, records: Sequence[Record]) -> None:
+        readable: list[Envelope[Message]] = []
+        for record in records:
+            try:
+                if (envelope := self._read(record)) is not None:
+                    readable.append(envelope)
+            except Unreadable as error:
+                await self._bury(turn, record, error.faults)
+        if readable and self._prepare is not None:
+            await self._prepare(turn, readable)
+        for kind, group in in_waves(readable, self._rank):
+            await self._handle(turn, kind, group)
+
+    def _read(self, record: Record) -> Envelope[Message] | None:
+        """The message, or None for a known type that this service does not care for (its body is not parsed)."""
+        attributes = attributes_of(record)
+        kind = REGISTRY.get(attributes.get("ce_type", ""))
+        if kind and kind.TYPE not in self._handlers and not kind.IS_COMMAND:
+            return None
+        if self._skips is not None and not stands_in(record) and self._skips(attributes):
+            return None
+        return decode(record, attributes)
+
+    async def _handle(self, turn: Turn, kind: str, group: list[Envelope[Message]]) -> None:
+        handler = self._handlers[kind]
+        if not REGISTRY[kind].IS_COMMAND:
+            await handler(turn, group)
+            return
+        first, again = inbox.split_repeats([inbox.asked(envelope) for envelope in group])  # type: ignore[arg-type]
+        if fresh := await inbox.sort_out(turn, first):
+            before = len(turn.outbox)
+            verdicts = await handler(turn, [command.envelope for command in fresh])
+            await inbox.answer(turn, fresh, verdicts or (), before)
+        if again:
+            await inbox.sort_out(turn, again)
+
+    async def _bury(self, turn: Turn, record: Record, faults: tuple[Fault, ...]) -> None:
+        topic = record.topic.removeprefix(self._settings.topic_prefix)
+        headers = as_dead_letter(record, topic, faults)
+        turn.emit_raw(topic + DEAD_LETTERS, record.key, headers, record.value)
+        log.warning(
+            "dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=faults[0].message[:300]
+        )
+        if topic.endswith(".commands"):
+            await inbox.answer_unreadable(turn, record, faults, topic.split(".", 1)[0])
+
+    # -- records that may have ended the process ------------------------------------------------------------------
+
+    async def _find_suspects(self, partitions: list[TopicPartition]) -> Suspects:
+        async with self._ledger.pool.acquire() as conn:
+            return Suspects.of(await suspects.find(conn, [(p.topic, p.partition) for p in partitions]))
+
+    def _in_pieces(self, batch: list[Stretch]) -> Iterator[list[Stretch]]:
+        """Partitions without suspects together; in the others each piece by itself."""
+        watched = self._suspects.ranges
+        if free := [stretch for stretch in batch if stretch.partition not in watched]:
+            yield free
+        for stretch in batch:
+            if stretch.partition in watched:
+                yield from ([piece] for piece in stretch.pieces(partial(self._suspects.piece_of, stretch.partition)))
+
+    def _guilty(self, batch: list[Stretch]) -> bool:
+        alone = len(batch) == 1 and len(batch[0].records) == 1
+        return alone and self._suspects.guilty(batch[0].partition, batch[0].records[0].offset)
+
+    async def _judge(self, turn: Turn, batch: list[Stretch], aside: bool) -> None:
+        """In the transaction that handled them: what was put aside is kept as such, what is behind us did no harm."""
+        for stretch in batch:
+            topic, part, first, behind = stretch.span
+            if aside:
+                await SQL.run(turn.conn, "put_aside", topic=topic, part=part, position=first)
+            await SQL.run(turn.conn, "acquit", topic=topic, part=part, position=behind)
+
+    # -- for metrics and health -----------------------------------------------------------------------------------
+
+    async def lag(self) -> dict[tuple[str, int], int]:
+        """Records not yet handled, by (topic, partition)."""
+        owned = dict(self._owned)
+        ends = await self._kafka.end_offsets(list(owned)) if owned else {}
+        return {(p.topic, p.partition): max(ends[p] - o.next_offset, 0) for p, o in owned.items()}
+
+    async def readings(self) -> dict[Partition, Reading]:
+        """How far this service has handled every partition of its topics, whoever owns it. Raises KafkaError.
+
+        A log may end in marks of transactions that nobody is ever given: where we own the partition and are at rest,
+        what Kafka's client has passed by is read.
+        """
+        partitions = [TopicPartition(t, p) for t in self._topics for p in self._kafka.partitions_for_topic(t) or ()]
+        rows = await self._ledger.positions(partitions)
+        known = {(row["topic"], row["part"]): int(row["next_offset"]) for row in rows}
+        starts = await self._kafka.beginning_offsets([p for p in partitions if p not in known]) if partitions else {}
+        ends = await self._kafka.end_offsets(partitions) if partitions else {}
+        found = {}
+        for place in partitions:
+            position = known[place] if place in known else starts[place]
+            passed = await self._passed_by(place) if position < ends[place] else 0
+            found[tuple(place)] = Reading(position, max(ends[place] - max(position, passed), 0))
+        return found
+
+    async def _passed_by(self, partition: TopicPartition) -> int:
+        return int(await self._kafka.position(partition)) if partition in self._owned and not self._busy else 0
+
+    def rejoin(self) -> None:
+        """Have the group share its partitions anew: when a topic is made anew, aiokafka may leave one to nobody."""
+        self._kafka._coordinator.request_rejoin()  # noqa: SLF001 - no other way
+
+    @property
+    def member(self) -> str:
+        """Our id in the consumer group, also while it shares out its partitions; "" before we asked to join."""
+        return str(getattr(getattr(self._kafka, "_coordinator", None), "member_id", ""))  # there is no other way
+
+    @property
+    def joined(self) -> bool:
+        """Whether we have our share of the partitions; with more replicas than partitions it may be none."""
+        return self._joined
+
+
+def in_waves(
+    envelopes: Iterable[Envelope[Message]], rank: Mapping[str, int]
+) -> list[tuple[str, list[Envelope[Message]]]]:
+    """Group messages by rank (that of their handler) without ever reordering two messages of one key.
+
+    Groups come in the order of the handler table. A message whose key was last seen in a later group opens a new
+    wave for that key. Within a group the order stays as read. Each group comes with the type of its first message.
+    """
+    groups: dict[tuple[int, int], list[Envelope[Message]]] = {}
+    last: dict[str, tuple[int, int]] = {}
+    for envelope in envelopes:
+        here = rank[envelope.data.TYPE]
+        wave, before = last.get(envelope.data.key, (0, here))
+        place = (wave + (here < before), here)
+        last[envelope.data.key] = place
+        groups.setdefault(place, []).append(envelope)
+    return [(groups[place][0].data.TYPE, groups[place]) for place in sorted(groups)]
