@@ -50,8 +50,8 @@ async def show(ledger: Ledger) -> None:
 
 async def settle(ledger: Ledger, verb: str, ids: Sequence[int]) -> None:
     """Send these again or forget them, all or none. Raises SystemExit when one of them is not there."""
-    async with ledger.turn() as turn:
-        done = await (turn.replay_refused(ids) if verb == "replay" else turn.drop_refused(ids))
+    async with ledger.transaction() as tx:
+        done = await (tx.replay_refused(ids) if verb == "replay" else tx.drop_refused(ids))
         if missing := sorted(set(ids) - done):
             raise SystemExit(f"there is no refused record {', '.join(map(str, missing))}; nothing was done")
 

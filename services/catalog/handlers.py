@@ -8,8 +8,8 @@ from typing import Any
 from services.catalog import domain, store
 from services.catalog.domain import Bundle, Release, State
 from shared.blobs import Blobs, Stored
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
 from shared.messages.base import Fault, Message
 from shared.messages.catalog import PublishRelease, ReleaseWithdrawn, WithdrawRelease
 from shared.messages.deployer import HostReported, ReleaseUnneeded
@@ -31,32 +31,34 @@ class Intake:
     limit: int
 
 
-async def publish(intake: Intake, turn: Turn, envelopes: Sequence[Envelope[PublishRelease]]) -> Sequence[Verdict]:
+async def publish(intake: Intake, tx: Transaction, envelopes: Sequence[Envelope[PublishRelease]]) -> Sequence[Reply]:
     """Take bundles in and queue their validation; a bundle known already is answered with what became of it."""
     digests = sorted({envelope.data.bundle_sha256 for envelope in envelopes})
-    await store.lock_store(turn.conn, shared=True)  # what is found now is not freed before this turn has ended
+    await store.lock_store(tx.conn, shared=True)  # what is found now is not freed before this transaction has ended
     found = dict(zip(digests, await asyncio.gather(*map(intake.blobs.find, digests)), strict=True))
-    bundles = await store.lock_bundles(turn.conn, digests)
-    verdicts: list[Verdict] = []
+    bundles = await store.lock_bundles(tx.conn, digests)
+    replies: list[Reply] = []
     received: list[Envelope[PublishRelease]] = []
     for envelope in envelopes:
         digest = envelope.data.bundle_sha256
         before = bundles.get(digest, Bundle(digest))
         stored = found[digest]
         after = domain.receive(envelope.data, before, stored.size if stored else None, intake.limit)
-        verdicts.append(_verdict(after))
+        replies.append(_reply(after))
         if isinstance(after, Bundle):
             bundles[digest] = after
             if after.state != before.state:
                 received.append(envelope)
-    await _queue(turn, received, found)
-    return verdicts
+    await _queue(tx, received, found)
+    return replies
 
 
-async def _queue(turn: Turn, received: Sequence[Envelope[PublishRelease]], found: Mapping[str, Stored | None]) -> None:
+async def _queue(
+    tx: Transaction, received: Sequence[Envelope[PublishRelease]], found: Mapping[str, Stored | None]
+) -> None:
     if received:
-        await store.receive_bundles(turn.conn, [envelope.data for envelope in received], found, turn.now)
-        await turn.put_jobs(VALIDATIONS, [(e.data.bundle_sha256, _payload(e)) for e in received])
+        await store.receive_bundles(tx.conn, [envelope.data for envelope in received], found, tx.now)
+        await tx.put_jobs(VALIDATIONS, [(e.data.bundle_sha256, _payload(e)) for e in received])
 
 
 def _payload(envelope: Envelope[PublishRelease]) -> dict[str, object]:
@@ -69,7 +71,7 @@ def _payload(envelope: Envelope[PublishRelease]) -> dict[str, object]:
     }
 
 
-def _verdict(after: Bundle | Fault) -> Verdict:
+def _reply(after: Bundle | Fault) -> Reply:
     if isinstance(after, Fault):
         return Rejected((after,))
     result = {"bundle_sha256": after.sha256, "state": str(after.state)}
@@ -78,12 +80,12 @@ def _verdict(after: Bundle | Fault) -> Verdict:
     return Accepted(result)
 
 
-async def withdraw(_: Intake, turn: Turn, envelopes: Sequence[Envelope[WithdrawRelease]]) -> Sequence[Verdict]:
+async def withdraw(_: Intake, tx: Transaction, envelopes: Sequence[Envelope[WithdrawRelease]]) -> Sequence[Reply]:
     """Take releases out of use."""
     commands = [envelope.data for envelope in envelopes]
-    names = await store.as_published(turn.conn, {(c.app, c.version) for c in commands})
-    releases = await store.lock_releases(turn.conn, sorted(set(names.values())))
-    verdicts: list[Verdict] = []
+    names = await store.as_published(tx.conn, {(c.app, c.version) for c in commands})
+    releases = await store.lock_releases(tx.conn, sorted(set(names.values())))
+    replies: list[Reply] = []
     reasons: dict[str, str] = {}
     for envelope in envelopes:
         command = envelope.data
@@ -92,35 +94,35 @@ async def withdraw(_: Intake, turn: Turn, envelopes: Sequence[Envelope[WithdrawR
         if isinstance(after, Release):
             releases[name] = after
             reasons[after.id] = command.reason
-            _tell_withdrawn(turn, after, envelope)
-            verdicts.append(Accepted({"release_id": after.id}))
+            _tell_withdrawn(tx, after, envelope)
+            replies.append(Accepted({"release_id": after.id}))
         else:
-            verdicts.append(Rejected((after,)))
+            replies.append(Rejected((after,)))
     if reasons:
-        await store.withdraw_releases(turn.conn, reasons, turn.now)
-    return verdicts
+        await store.withdraw_releases(tx.conn, reasons, tx.now)
+    return replies
 
 
-def _tell_withdrawn(turn: Turn, release: Release, envelope: Envelope[WithdrawRelease]) -> None:
+def _tell_withdrawn(tx: Transaction, release: Release, envelope: Envelope[WithdrawRelease]) -> None:
     event = ReleaseWithdrawn(
         release_id=release.id, app=release.app, version=release.version, reason=envelope.data.reason
     )
-    turn.emit(event, sequence=release.sequence, cause=envelope)
+    tx.emit(event, sequence=release.sequence, cause=envelope)
 
 
-async def learn_hosts(_: Intake, turn: Turn, events: Sequence[Envelope[HostReported]]) -> None:
+async def learn_hosts(_: Intake, tx: Transaction, events: Sequence[Envelope[HostReported]]) -> None:
     """Bundles must be installable on these from now on; what is said last of a host counts."""
     last = {event.data.host: (event.data, event.time) for event in events}
-    await store.put_hosts(turn.conn, list(last.values()))
+    await store.put_hosts(tx.conn, list(last.values()))
 
 
-async def note_unneeded(_: Intake, turn: Turn, events: Sequence[Envelope[ReleaseUnneeded]]) -> None:
+async def note_unneeded(_: Intake, tx: Transaction, events: Sequence[Envelope[ReleaseUnneeded]]) -> None:
     """No site could go back to these withdrawn releases: their bundles are freed, when they are due."""
-    await store.note_unneeded(turn.conn, sorted({event.data.bundle_sha256 for event in events}), turn.now)
-    await turn.put_jobs(FREEING, [(digest, {}) for digest in sorted({e.data.bundle_sha256 for e in events})])
+    await store.note_unneeded(tx.conn, sorted({event.data.bundle_sha256 for event in events}), tx.now)
+    await tx.put_jobs(FREEING, [(digest, {}) for digest in sorted({e.data.bundle_sha256 for e in events})])
 
 
-CatalogHandler = Callable[[Intake, Turn, Sequence[Envelope[Any]]], Awaitable[Sequence[Verdict] | None]]
+CatalogHandler = Callable[[Intake, Transaction, Sequence[Envelope[Any]]], Awaitable[Sequence[Reply] | None]]
 
 HANDLERS: dict[type[Message], CatalogHandler] = {
     PublishRelease: publish,

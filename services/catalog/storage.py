@@ -47,15 +47,15 @@ class Storage:
         self._limit = limit
 
     async def free(self, job: Job) -> None:
-        """Remove the content of one digest, if it may be; while this turn lasts nothing is published."""
-        async with self._ledger.turn() as turn:
-            await store.lock_store(turn.conn)
-            content = await store.lock_content(turn.conn, job.id)
-            by = domain.freed_if_stored_by(content, self._settings.keeping, turn.now)
+        """Remove the content of one digest, if it may be; while this transaction lasts nothing is published."""
+        async with self._ledger.transaction() as tx:
+            await store.lock_store(tx.conn)
+            content = await store.lock_content(tx.conn, job.id)
+            by = domain.freed_if_stored_by(content, self._settings.keeping, tx.now)
             gone = by is not None and await self._blobs.delete(job.id, since=by)
             if gone:
-                await store.mark_freed(turn.conn, job.id, turn.now)
-            await turn.finish_jobs(FREEING, [job])
+                await store.mark_freed(tx.conn, job.id, tx.now)
+            await tx.finish_jobs(FREEING, [job])
         if gone:
             log.info("freed the content of a bundle", action="blob_freed", bundle=job.id, state=content.state)
 
@@ -84,11 +84,11 @@ class Storage:
             "free_bytes": None if free is None else free // FREE_STEP * FREE_STEP,
             "limit_bytes": self._limit,
         }
-        async with self._ledger.turn() as turn:
+        async with self._ledger.transaction() as tx:
             if measured.needless:
-                await turn.put_jobs(FREEING, [(digest, {}) for digest in measured.needless])
-            if (sequence := await store.tell_storage(turn.conn, told)) is not None:
-                turn.emit(StorageMeasured(**told, measured_at=turn.now), sequence=sequence)
+                await tx.put_jobs(FREEING, [(digest, {}) for digest in measured.needless])
+            if (sequence := await store.tell_storage(tx.conn, told)) is not None:
+                tx.emit(StorageMeasured(**told, measured_at=tx.now), sequence=sequence)
 
     async def _pages(self) -> AsyncIterator[tuple[Sequence[Stored], dict[str, Content]]]:
         async for stored in self._blobs.inventory():

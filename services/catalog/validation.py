@@ -1,4 +1,4 @@
-"""The validation of bundles, on workers: long reading first, then one short turn that settles what was found.
+"""The validation of bundles, on workers: long reading first, then one short transaction that settles what was found.
 
 A worker that dies, or loses its lease, has changed nothing; the next lease reads the bundle again.
 """
@@ -18,7 +18,7 @@ from services.catalog.settings import CatalogSettings
 from shared.blobs import Blobs, UnknownBlob
 from shared.bundle import BundleRefused, Host, digest_of, verify
 from shared.core.errors import TooLarge, internal_fault, is_transient
-from shared.core.transaction import Job, Ledger, Turn
+from shared.core.transaction import Job, Ledger, Transaction
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, Required
 from shared.messages.manifest import Manifest
@@ -89,8 +89,8 @@ class Validator:
 
     async def settle(self, job: Job, finding: Finding) -> None:
         """Write what was found, if the job is still ours."""
-        async with self._ledger.turn() as turn:
-            state = await _settle(turn, job, finding) if await turn.finish_jobs(VALIDATIONS, [job]) else None
+        async with self._ledger.transaction() as tx:
+            state = await _settle(tx, job, finding) if await tx.finish_jobs(VALIDATIONS, [job]) else None
         if state:
             self._metrics.settled.labels(state).inc()
             log.info(f"settled a bundle as {state}", action=f"bundle_{state}", bundle=job.id)
@@ -99,8 +99,8 @@ class Validator:
         settings = self._settings
         wait = domain.wait_before_retry(job.attempt, settings.retry_seconds, settings.retry_most_seconds)
         log.warning("a bundle is read again later", action="validation_retry", bundle=job.id, error=repr(error)[:200])
-        async with self._ledger.turn() as turn:
-            await turn.return_jobs(VALIDATIONS, [(job, turn.now + timedelta(seconds=wait))])
+        async with self._ledger.transaction() as tx:
+            await tx.return_jobs(VALIDATIONS, [(job, tx.now + timedelta(seconds=wait))])
 
 
 def _find(path: Path, sha256: str, hosts: Sequence[Host]) -> Finding:
@@ -114,25 +114,25 @@ def _find(path: Path, sha256: str, hosts: Sequence[Host]) -> Finding:
         return Finding(faults=refused.faults, app=refused.app, version=refused.version)
 
 
-async def _settle(turn: Turn, job: Job, finding: Finding) -> domain.State | None:
+async def _settle(tx: Transaction, job: Job, finding: Finding) -> domain.State | None:
     """The new state of the bundle; None when it was settled before (then nothing is said again)."""
     manifest = finding.manifest
     if manifest is None:
-        return await _reject(turn, job, finding)
-    if faults := domain.faults_of(manifest, await store.hold_app(turn.conn, manifest)):
-        return await _reject(turn, job, Finding(None, faults, manifest.app, manifest.version))
+        return await _reject(tx, job, finding)
+    if faults := domain.faults_of(manifest, await store.hold_app(tx.conn, manifest)):
+        return await _reject(tx, job, Finding(None, faults, manifest.app, manifest.version))
     try:
-        async with turn.conn.transaction():  # undone alone when what it tells is too large to be told
-            return await _accept(turn, job, manifest)
+        async with tx.conn.transaction():  # undone alone when what it tells is too large to be told
+            return await _accept(tx, job, manifest)
     except TooLarge as error:
-        return await _reject(turn, job, Finding(None, (error.fault,), manifest.app, manifest.version))
+        return await _reject(tx, job, Finding(None, (error.fault,), manifest.app, manifest.version))
 
 
-async def _reject(turn: Turn, job: Job, finding: Finding) -> domain.State | None:
-    sequence = await store.reject_bundle(turn.conn, job.id, finding.faults, turn.now)
+async def _reject(tx: Transaction, job: Job, finding: Finding) -> domain.State | None:
+    sequence = await store.reject_bundle(tx.conn, job.id, finding.faults, tx.now)
     if sequence is None:
         return None
-    await turn.put_jobs(FREEING, [(job.id, {})])
+    await tx.put_jobs(FREEING, [(job.id, {})])
     event = ReleaseRejected(
         bundle_sha256=job.id,
         file_name=job.payload["file_name"],
@@ -140,16 +140,16 @@ async def _reject(turn: Turn, job: Job, finding: Finding) -> domain.State | None
         version=finding.version,
         faults=finding.faults,
     )
-    _emit(turn, event, sequence, job)
+    _emit(tx, event, sequence, job)
     return domain.State.REJECTED
 
 
-async def _accept(turn: Turn, job: Job, manifest: Manifest) -> domain.State | None:
-    sequence = await store.accept_bundle(turn.conn, job.id, turn.now)
+async def _accept(tx: Transaction, job: Job, manifest: Manifest) -> domain.State | None:
+    sequence = await store.accept_bundle(tx.conn, job.id, tx.now)
     if sequence is None:
         return None
     release_id = new_id()
-    await store.add_release(turn.conn, release_id, job.id, manifest, turn.now)
+    await store.add_release(tx.conn, release_id, job.id, manifest, tx.now)
     event = ReleaseAvailable(
         release_id=release_id,
         app=manifest.app,
@@ -161,12 +161,12 @@ async def _accept(turn: Turn, job: Job, manifest: Manifest) -> domain.State | No
         upgrades_from=manifest.upgrades_from,
         components=manifest.components,
         requires=Required(**manifest.requires.model_dump()),
-        published_at=turn.now,
+        published_at=tx.now,
     )
-    _emit(turn, event, sequence, job)
+    _emit(tx, event, sequence, job)
     return domain.State.AVAILABLE
 
 
-def _emit(turn: Turn, event: ReleaseAvailable | ReleaseRejected, sequence: int, job: Job) -> None:
+def _emit(tx: Transaction, event: ReleaseAvailable | ReleaseRejected, sequence: int, job: Job) -> None:
     facts = {"correlation_id": job.payload["correlation_id"], "actor": job.payload["actor"]}
-    turn.emit(event, sequence=sequence, **facts)
+    tx.emit(event, sequence=sequence, **facts)

@@ -69,7 +69,7 @@ class Client:
         """Address of the replica that is asked now."""
         return self._urls[0]
 
-    def _turn(self) -> None:
+    def _tx(self) -> None:
         """Ask the next replica from now on."""
         self._urls.append(self._urls.pop(0))
 
@@ -137,7 +137,7 @@ class Client:
                 reason = error
             if (wait := next(waits, None)) is None:
                 raise Unreachable(self.url, reason) from reason
-            self._turn()
+            self._tx()
             time.sleep(wait)
 
     def _listen(self, last_event_id: str | None, params: dict[str, Any]) -> Iterator[StreamEvent]:
@@ -169,7 +169,7 @@ class Client:
                 raise Unreachable(self.url, error) from error
             except httpx.TransportError:
                 pass  # the last try tells
-            self._turn()
+            self._tx()
             time.sleep(wait)
         try:
             return send()

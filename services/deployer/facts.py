@@ -26,8 +26,8 @@ async def report_host(ledger: Ledger, instance: str) -> None:
     event = HostReported(host=instance, environment=dict(found.environment), abis=found.abis, platforms=found.platforms)
 
     async def report() -> None:
-        async with ledger.turn() as turn:
-            turn.emit(event)
+        async with ledger.transaction() as tx:
+            tx.emit(event)
 
     await _repeat(report, REPORT_SECONDS)
 
@@ -36,9 +36,9 @@ async def tell_unneeded(ledger: Ledger, seconds: float) -> None:
     """Say of each withdrawn release, once, that no site could go back to it any more; until cancelled."""
 
     async def tell() -> None:
-        async with ledger.turn() as turn:
-            for event in await Store(turn.conn).mark_unneeded(timedelta(seconds=seconds)):
-                turn.emit(event)
+        async with ledger.transaction() as tx:
+            for event in await Store(tx.conn).mark_unneeded(timedelta(seconds=seconds)):
+                tx.emit(event)
 
     await _repeat(tell, seconds)
 

@@ -10,8 +10,8 @@ from services.deployer.leases import Leases
 from services.deployer.planner import Planner
 from services.deployer.store import Known, Loaded, Store
 from shared.core.bus import Handlers
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
 from shared.messages.base import Event, Fault, Message, listed
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
@@ -44,31 +44,31 @@ class Request(NamedTuple):
 
 
 async def request_operation(
-    planner: Planner, leases: Leases, turn: Turn, commands: Sequence[Envelope[RequestOperation]]
-) -> list[Verdict]:
+    planner: Planner, leases: Leases, tx: Transaction, commands: Sequence[Envelope[RequestOperation]]
+) -> list[Reply]:
     """Accept and store what may begin; refuse the rest with every reason; plan what is only a preview."""
     requests = [Request(c.id, c.data, c.root, c.actor) for c in commands]
-    taken = await _take(leases, turn, requests)
-    verdicts: list[Verdict] = [Rejected(t) if isinstance(t, tuple) else Accepted(_summary(t)) for t in taken]
+    taken = await _take(leases, tx, requests)
+    replies: list[Reply] = [Rejected(t) if isinstance(t, tuple) else Accepted(_summary(t)) for t in taken]
     previews = [
         (n, t)
         for n, (t, r) in enumerate(zip(taken, requests, strict=True))
         if r.data.preview and not isinstance(t, tuple)
     ]
-    plans = await planner.preview(Store(turn.conn), [operation for _, operation in previews])
+    plans = await planner.preview(Store(tx.conn), [operation for _, operation in previews])
     for (position, _), plan in zip(previews, plans, strict=True):
-        verdicts[position] = Accepted({"plan": [way.model_dump(mode="json") for way in plan]})
-    return verdicts
+        replies[position] = Accepted({"plan": [way.model_dump(mode="json") for way in plan]})
+    return replies
 
 
 async def request_operations(
-    leases: Leases, turn: Turn, commands: Sequence[Envelope[RequestOperations]]
-) -> list[Verdict]:
+    leases: Leases, tx: Transaction, commands: Sequence[Envelope[RequestOperations]]
+) -> list[Reply]:
     """The same for batches: each is accepted, and its answer names the operations that may not begin."""
     requests = [_single(command, one) for command in commands for one in command.data.operations]
-    taken = await _take(leases, turn, requests)
+    taken = await _take(leases, tx, requests)
     refused = [r.operation_id for r, t in zip(requests, taken, strict=True) if isinstance(t, tuple)]
-    known = await Store(turn.conn).operations(refused) if refused else {}
+    known = await Store(tx.conn).operations(refused) if refused else {}
     outcomes = iter(taken)
     return [Accepted(_taken(c.data, [next(outcomes) for _ in c.data.operations], known)) for c in commands]
 
@@ -102,9 +102,9 @@ def _same(known: Known | None, site: str, strategy_id: str | None) -> bool:
     return known is not None and (known.site, known.strategy_id) == (site, strategy_id)
 
 
-async def _take(leases: Leases, turn: Turn, requests: Sequence[Request]) -> list[Taken]:
+async def _take(leases: Leases, tx: Transaction, requests: Sequence[Request]) -> list[Taken]:
     """The operation that each request begins, or every reason why it may not; previews begin none."""
-    store = Store(turn.conn)
+    store = Store(tx.conn)
     taken: list[Taken] = []
     begun: dict[str, Loaded] = {}  # by site: a second request for it in this batch comes too late
     for request, before in zip(requests, await _judged_by(store, requests), strict=True):
@@ -113,7 +113,7 @@ async def _take(leases: Leases, turn: Turn, requests: Sequence[Request]) -> list
         taken.append(faults_of(request.data, facts) or operation)
         if taken[-1] is operation and facts.site and not request.data.preview:
             begun[operation.site] = Loaded(operation, facts.site, facts.deployment, None, None)
-    late = await _store(leases, turn, store, list(begun.values()))
+    late = await _store(leases, tx, store, list(begun.values()))
     return [t if isinstance(t, tuple) else late.get(t.id, t) for t in taken]
 
 
@@ -125,17 +125,17 @@ def _with_those_begun(facts: Facts, request: Request, begun: Mapping[str, Loaded
     return facts
 
 
-async def _store(leases: Leases, turn: Turn, store: Store, begun: Sequence[Loaded]) -> dict[str, Taken]:
+async def _store(leases: Leases, tx: Transaction, store: Store, begun: Sequence[Loaded]) -> dict[str, Taken]:
     """Store the operations, ours at once if there is room. By id those that could not be, with the reason."""
     if not begun:
         return {}
     mine = leases.runner if leases.room >= len(begun) else None
-    stored = await store.insert_operations([each.operation for each in begun], mine, turn.now)
+    stored = await store.insert_operations([each.operation for each in begun], mine, tx.now)
     fresh = [each for each in begun if each.operation.id in stored]
     if mine:
-        leases.adopt(turn, fresh)
+        leases.adopt(tx, fresh)
     else:
-        turn.queued = True
+        tx.queued = True
     late = [each.operation for each in begun if each.operation.id not in stored]
     known = await store.operations([operation.id for operation in late]) if late else {}
     return {o.id: _not_stored(o, known.get(o.id)) for o in late if not _same(known.get(o.id), o.site, o.strategy_id)}
@@ -192,21 +192,21 @@ def _summary(operation: Operation) -> dict[str, Any]:
     }
 
 
-async def cancel_operations(turn: Turn, requests: Sequence[Envelope[CancelOperation]]) -> list[Verdict]:
+async def cancel_operations(tx: Transaction, requests: Sequence[Envelope[CancelOperation]]) -> list[Reply]:
     """Note the wish; the runner that works on the operation stops it."""
-    store = Store(turn.conn)
+    store = Store(tx.conn)
     known = await store.operations([r.data.operation_id for r in requests])
-    verdicts = [_may_cancel(r.data, known.get(r.data.operation_id)) for r in requests]
+    replies = [_may_cancel(r.data, known.get(r.data.operation_id)) for r in requests]
     wishes = [
         (r.data.operation_id, r.data.reason or "cancelled on request")
-        for r, v in zip(requests, verdicts, strict=True)
+        for r, v in zip(requests, replies, strict=True)
         if isinstance(v, Accepted)
     ]
     await store.wish_cancels(wishes)
-    return verdicts
+    return replies
 
 
-def _may_cancel(request: CancelOperation, known: Known | None) -> Verdict:
+def _may_cancel(request: CancelOperation, known: Known | None) -> Reply:
     identifier = request.operation_id
     if known is None or known.site != request.site:
         message = f"there is no operation {identifier} on '{request.site}'"
@@ -220,39 +220,39 @@ def _may_cancel(request: CancelOperation, known: Known | None) -> Verdict:
 # -- what others own ----------------------------------------------------------------------------------------------
 
 
-async def take_releases(turn: Turn, events: Sequence[Envelope[ReleaseAvailable]]) -> None:
+async def take_releases(tx: Transaction, events: Sequence[Envelope[ReleaseAvailable]]) -> None:
     """Learn of releases that may be deployed."""
-    await Store(turn.conn).put_releases(event.data for event in events)
+    await Store(tx.conn).put_releases(event.data for event in events)
 
 
-async def withdraw_releases(turn: Turn, events: Sequence[Envelope[ReleaseWithdrawn]]) -> None:
+async def withdraw_releases(tx: Transaction, events: Sequence[Envelope[ReleaseWithdrawn]]) -> None:
     """Let no new operation choose them."""
-    await Store(turn.conn).withdraw_releases((event.data.app, event.data.version) for event in events)
+    await Store(tx.conn).withdraw_releases((event.data.app, event.data.version) for event in events)
 
 
-async def change_sites(turn: Turn, events: Sequence[Envelope[SitesChanged]]) -> None:
+async def change_sites(tx: Transaction, events: Sequence[Envelope[SitesChanged]]) -> None:
     """Learn of sites; what is said last counts."""
-    store = Store(turn.conn)
+    store = Store(tx.conn)
     last = {site.name: site for event in await _fresh(store, events) for site in event.sites}
     await store.put_sites(last.values())
 
 
-async def remove_sites(turn: Turn, events: Sequence[Envelope[SitesRemoved]]) -> None:
+async def remove_sites(tx: Transaction, events: Sequence[Envelope[SitesRemoved]]) -> None:
     """Forget sites; operations on them come to their end."""
-    store = Store(turn.conn)
+    store = Store(tx.conn)
     await store.remove_sites([name for event in await _fresh(store, events) for name in event.names])
 
 
-async def hold_sites(turn: Turn, events: Sequence[Envelope[SitesHeld]]) -> None:
+async def hold_sites(tx: Transaction, events: Sequence[Envelope[SitesHeld]]) -> None:
     """Keep single operations off the sites of a strategy."""
-    store = Store(turn.conn)
+    store = Store(tx.conn)
     holds = {name: (name, e.strategy_id, e.strategy) for e in await _fresh(store, events) for name in e.names}
     await store.hold_sites(holds.values())
 
 
-async def release_sites(turn: Turn, events: Sequence[Envelope[SitesReleased]]) -> None:
+async def release_sites(tx: Transaction, events: Sequence[Envelope[SitesReleased]]) -> None:
     """Let the sites of a strategy go."""
-    store = Store(turn.conn)
+    store = Store(tx.conn)
     await store.release_sites([event.strategy_id for event in await _fresh(store, events)])
 
 
@@ -273,7 +273,7 @@ def handlers(planner: Planner, leases: Leases) -> Handlers:
 
 
 # What others own comes first: requests build on it.
-HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Verdict] | None]]] = {
+HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     ReleaseAvailable: take_releases,
     ReleaseWithdrawn: withdraw_releases,
     SitesChanged: change_sites,

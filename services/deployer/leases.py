@@ -14,7 +14,7 @@ import structlog
 from services.deployer.store import Claim, Loaded, Store
 from shared.core.errors import is_transient
 from shared.core.retrying import back_offs, pause
-from shared.core.transaction import Ledger, Turn
+from shared.core.transaction import Ledger, Transaction
 
 log = structlog.get_logger()
 
@@ -63,8 +63,8 @@ class Leases:
         """Those of the operations that came in through this very process: nobody need load them."""
         return [loaded for claim in claims if (loaded := self._known.pop(claim.id, None))]
 
-    def adopt(self, turn: Turn, operations: Sequence[Loaded]) -> None:
-        """These were stored as ours in this turn; once it has committed, they are."""
+    def adopt(self, tx: Transaction, operations: Sequence[Loaded]) -> None:
+        """These were stored as ours in this transaction; once it has committed, they are."""
         runner = self.runner
 
         def adopted() -> None:
@@ -73,7 +73,7 @@ class Leases:
                 self._claims.update((each.operation.id, Claim(each.operation.id, 1)) for each in operations)
             self._ledger.job_queued.pass_on()  # to be begun; there is nothing to claim
 
-        turn.on_commit(adopted)
+        tx.on_commit(adopted)
 
     async def claim(self, limit: int) -> int:
         """Take up what waits; returns how many."""
@@ -119,7 +119,7 @@ class Leases:
         if runner != self.runner:
             self._claims, self._known = {}, {}
         self.runner, self._until = runner, until
-        for claim in held:  # such as those of a turn whose commit we never heard of
+        for claim in held:  # such as those of a transaction whose commit we never heard of
             self._claims.setdefault(claim.id, claim)
         if freed or held:
             self._ledger.job_queued.ring()

@@ -12,7 +12,7 @@ from services.deployer.evidence import told_phases
 from services.deployer.plan import Plan, Recorded
 from services.deployer.store import Finished, Saved, Store
 from services.deployer.work import Work
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.messages.base import Message
 from shared.messages.deployer import (
     OPERATIONS_AT_ONCE,
@@ -28,19 +28,19 @@ from shared.messages.words import DeploymentStatus
 # -- while it lasts -----------------------------------------------------------------------------------------------
 
 
-async def save(turn: Turn, runner: str, works: Iterable[tuple[Work, Course]]) -> set[str]:
+async def save(tx: Transaction, runner: str, works: Iterable[tuple[Work, Course]]) -> set[str]:
     """Keep how far they have come; returns the ids of those that are still ours."""
     saved = (_saved(work, course) for work, course in works)
-    return set(await Store(turn.conn).save_courses(runner, saved, told=False))
+    return set(await Store(tx.conn).save_courses(runner, saved, told=False))
 
 
-async def tell(turn: Turn, runner: str, works: Sequence[Work]) -> set[str]:
+async def tell(tx: Transaction, runner: str, works: Sequence[Work]) -> set[str]:
     """Keep how far they have come and say so; returns the ids of those that are still ours."""
     saved = (_saved(work, work.course) for work in works)
-    numbers = await Store(turn.conn).save_courses(runner, saved, told=True)
+    numbers = await Store(tx.conn).save_courses(runner, saved, told=True)
     for work in works:
         if work.claim.id in numbers:
-            _say(turn, _progressed(work), work, numbers[work.claim.id])
+            _say(tx, _progressed(work), work, numbers[work.claim.id])
     return set(numbers)
 
 
@@ -64,9 +64,9 @@ def _progressed(work: Work) -> OperationProgressed:
     )
 
 
-def _say(turn: Turn, message: Message, work: Work, number: int) -> None:
+def _say(tx: Transaction, message: Message, work: Work, number: int) -> None:
     origin = work.operation
-    turn.emit(message, sequence=number, correlation_id=origin.correlation_id, actor=origin.actor)
+    tx.emit(message, sequence=number, correlation_id=origin.correlation_id, actor=origin.actor)
 
 
 # -- when it has ended --------------------------------------------------------------------------------------------
@@ -117,18 +117,18 @@ class Ended:
         ]
 
 
-async def finish(turn: Turn, runner: str, works: Sequence[Work], history_kept: int) -> None:
+async def finish(tx: Transaction, runner: str, works: Sequence[Work], history_kept: int) -> None:
     """Write the results of all that has ended, and say so, in one transaction; of those still ours only."""
     ended = [Ended.of(work, history_kept) for work in works]
-    store = Store(turn.conn)
-    numbers = await store.finish_operations(runner, [_finished_row(end) for end in ended], turn.now)
+    store = Store(tx.conn)
+    numbers = await store.finish_operations(runner, [_finished_row(end) for end in ended], tx.now)
     ended = [end for end in ended if end.work.claim.id in numbers]
     counts = await _write(store, ended)
     for end in ended:
         if end.alone:
             identifier = end.work.claim.id
-            _say(turn, _told_alone(end, counts[identifier], turn.now), end.work, numbers[identifier])
-    _say_together(turn, [end for end in ended if not end.alone], counts)
+            _say(tx, _told_alone(end, counts[identifier], tx.now), end.work, numbers[identifier])
+    _say_together(tx, [end for end in ended if not end.alone], counts)
 
 
 async def _write(store: Store, ended: Sequence[Ended]) -> dict[str, int]:
@@ -148,7 +148,7 @@ def _finished_row(end: Ended) -> Finished:
     return Finished(end.work.claim.id, "succeeded" if end.succeeded else "failed", end.plan, end.alone)
 
 
-def _say_together(turn: Turn, ended: Sequence[Ended], counts: dict[str, int]) -> None:
+def _say_together(tx: Transaction, ended: Sequence[Ended], counts: dict[str, int]) -> None:
     """One event for those of a strategy that say the same but for their sites."""
     alike: dict[tuple[Any, ...], list[Ended]] = {}
     for end in ended:
@@ -156,11 +156,11 @@ def _say_together(turn: Turn, ended: Sequence[Ended], counts: dict[str, int]) ->
         origin = (operation.strategy_id, operation.correlation_id, operation.actor)
         alike.setdefault((*origin, *_facts(end).values()), []).append(end)
     for (strategy_id, correlation_id, actor, *_), ends in alike.items():
-        facts, told = _facts(ends[0]), [_one_of_them(end, counts, turn.now) for end in ends]
+        facts, told = _facts(ends[0]), [_one_of_them(end, counts, tx.now) for end in ends]
         for start in range(0, len(told), OPERATIONS_AT_ONCE):
             chunk = tuple(told[start : start + OPERATIONS_AT_ONCE])
             event = OperationsSucceeded(strategy_id=strategy_id, **facts, operations=chunk)
-            turn.emit(event, correlation_id=correlation_id, actor=actor)
+            tx.emit(event, correlation_id=correlation_id, actor=actor)
 
 
 def _one_of_them(end: Ended, counts: dict[str, int], now: datetime) -> Succeeded:

@@ -141,8 +141,8 @@ class Runner:
         decided = [(w, courses.turn_back(c, p, now, self._limits)) for (w, (c, _)), p in zip(back, plans, strict=True)]
         decided += [(w, courses.stay(c, reason)) for w, (c, _) in grave if (reason := reasons.get(id(w)))]
         decided += [(w, move) for w, move in grave if move[1] is Next.STOP]
-        async with self._ledger.turn() as turn:
-            ours = await save(turn, self._leases.runner, [(work, course) for work, (course, _) in decided])
+        async with self._ledger.transaction() as tx:
+            ours = await save(tx, self._leases.runner, [(work, course) for work, (course, _) in decided])
         for work, move in decided:
             if work.claim.id in ours:
                 work.go(move)
@@ -190,8 +190,8 @@ class Runner:
         if not works:
             return
         try:
-            async with self._ledger.turn() as turn:
-                await finish(turn, self._leases.runner, works, self._settings.history)
+            async with self._ledger.transaction() as tx:
+                await finish(tx, self._leases.runner, works, self._settings.history)
         except Exception as error:
             if is_transient(error):
                 raise
@@ -213,8 +213,8 @@ class Runner:
         due = [w for w in self._works.values() if now - w.told_at >= pause]
         if not due:
             return
-        async with self._ledger.turn() as turn:
-            ours = await tell(turn, self._leases.runner, due)
+        async with self._ledger.transaction() as tx:
+            ours = await tell(tx, self._leases.runner, due)
         for work in due:
             work.told_at = now
         self._leases.forget(work.claim for work in due if work.claim.id not in ours)

@@ -5,13 +5,13 @@ from typing import Any
 
 from services.gateway.news import news_of, worth_telling
 from services.gateway.projections import answers, catalog, fleet, hosts, monitor, notices, operations, strategies
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.core.bus import Handler, Handlers
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.messages.base import Message
 from shared.wire.codec import Envelope
 
-Projection = Callable[[LearningTurn, Sequence[Envelope[Any]]], Awaitable[None]]
+Projection = Callable[[LearningTransaction, Sequence[Envelope[Any]]], Awaitable[None]]
 
 TOPICS = ("catalog.events", "deployer.events", "deployer.facts", "strategy.events", "notifier.events", "monitor.events")
 
@@ -19,11 +19,11 @@ TOPICS = ("catalog.events", "deployer.events", "deployer.facts", "strategy.event
 def learning(project: Projection, kinds: Sequence[type[Message]]) -> Handlers:
     """One handler for all the kinds: it updates the read model and tells people what is worth telling."""
 
-    async def handle(turn: Turn, events: Sequence[Envelope[Any]]) -> None:
-        if not isinstance(turn, LearningTurn):
-            raise TypeError("read models are written in learning turns")
-        await project(turn, events)
-        turn.news += [news_of(event) for event in events if worth_telling(event)]
+    async def handle(tx: Transaction, events: Sequence[Envelope[Any]]) -> None:
+        if not isinstance(tx, LearningTransaction):
+            raise TypeError("read models are written in learning transactions")
+        await project(tx, events)
+        tx.news += [news_of(event) for event in events if worth_telling(event)]
 
     handler: Handler = handle
     return dict.fromkeys(kinds, handler)

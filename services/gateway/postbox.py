@@ -7,10 +7,10 @@ from services.gateway.auditing import about
 from services.gateway.domain import Identity
 from services.gateway.store import commands
 from services.gateway.store.commands import AuditRow, CommandRow, Noted
-from shared.core.transaction import Ledger, Turn
+from shared.core.transaction import Ledger, Transaction
 from shared.messages.base import Command
 
-Also = Callable[[Turn], Awaitable[None]]
+Also = Callable[[Transaction], Awaitable[None]]
 """Something to be written in the transaction that notes the command."""
 
 
@@ -43,24 +43,24 @@ async def post(ledger: Ledger, letters: Sequence[Letter]) -> list[Noted]:
     first: dict[str, Letter] = {}
     for letter in letters:
         first.setdefault(letter.command_id, letter)
-    async with ledger.turn() as turn:
-        noted = await claim(turn, [(letter.row, letter.audit) for letter in first.values()])
+    async with ledger.transaction() as tx:
+        noted = await claim(tx, [(letter.row, letter.audit) for letter in first.values()])
         for letter in first.values():
             if noted[letter.command_id].fresh:
-                turn.emit(letter.command, message_id=letter.command_id, actor=letter.who.name)
+                tx.emit(letter.command, message_id=letter.command_id, actor=letter.who.name)
                 if letter.also:
-                    await letter.also(turn)
+                    await letter.also(tx)
     return [noted[letter.command_id] for letter in letters]
 
 
-async def claim(turn: Turn, rows: Sequence[tuple[CommandRow, AuditRow]]) -> dict[str, Noted]:
+async def claim(tx: Transaction, rows: Sequence[tuple[CommandRow, AuditRow]]) -> dict[str, Noted]:
     """Note and audit commands under their (different) ids; what was noted before under one of them stays.
 
     Returns by id what is noted now.
     """
-    fresh = await commands.put(turn.conn, [command for command, _ in rows], turn.now)
-    await commands.audit(turn.conn, [audit for command, audit in rows if command.command_id in fresh], turn.now)
+    fresh = await commands.put(tx.conn, [command for command, _ in rows], tx.now)
+    await commands.audit(tx.conn, [audit for command, audit in rows if command.command_id in fresh], tx.now)
     used = [command.command_id for command, _ in rows if command.command_id not in fresh]
-    before = await commands.find_all(turn.conn, used) if used else ()
+    before = await commands.find_all(tx.conn, used) if used else ()
     new = (Noted(c.command_id, c.fingerprint, "sent", {}, [], fresh=True) for c, _ in rows if c.command_id in fresh)
     return {noted.command_id: noted for noted in (*new, *before)}

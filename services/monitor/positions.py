@@ -52,7 +52,7 @@ class Positions:
         self._assignment = 0
 
     def expects(self, record: Record) -> bool:
-        """Whether this is the next record of its partition. One that comes too early is read again when its turn is."""
+        """Whether this is the next record of its partition. One that comes too early is read again in its turn."""
         return self._next.get(record.partition) == record.offset
 
     def handled(self, record: Record, written: Awaitable[Any] | None) -> None:

@@ -32,9 +32,9 @@ async def wire(service: Service) -> None:
     service.handlers = {kind: ready[handler] for kind, handler in HANDLERS.items()}
     service.timers = {kind: partial(handler, desk) for kind, handler in TIMERS.items()}
     service.parts.append(partial(_deliver, service, desk))
-    async with service.ledger.turn() as turn:
-        await store.set_log_subscription(turn.conn, settings.log_channel)
-        turn.set_timer("prune", "history", datetime.now(UTC) + FIRST_PRUNE)
+    async with service.ledger.transaction() as tx:
+        await store.set_log_subscription(tx.conn, settings.log_channel)
+        tx.set_timer("prune", "history", datetime.now(UTC) + FIRST_PRUNE)
 
 
 async def _deliver(service: Service, desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""The courier: performs delivery jobs. One try outside of any transaction, then one turn with what it led to."""
+"""The courier: performs delivery jobs. One try outside of any transaction, then one transaction with what it led to."""
 
 import random
 from datetime import UTC, datetime
@@ -9,18 +9,18 @@ from prometheus_client import CollectorRegistry, Counter
 from services.notifier import lanes, store
 from services.notifier.channels import Channels
 from services.notifier.desk import Desk
-from services.notifier.domain import Outcome, Parcel, Result, Verdict, judge
+from services.notifier.domain import Outcome, Parcel, Reply, Result, judge
 from services.notifier.news import note_of_dead
 from services.notifier.raising import raise_notes
 from services.notifier.telling import tell_deliveries, tell_subscription
-from shared.core.transaction import Job, Ledger, Turn
+from shared.core.transaction import Job, Ledger, Transaction
 from shared.messages.notifier import DeliveryDied, DeliveryState
 
 log = structlog.get_logger()
 
 
 class Courier:
-    """Delivers what the lanes let through. A crash between the try and its turn tries again: receivers know the id."""
+    """Delivers what the lanes let through. A crash between try and transaction tries again: receivers know the id."""
 
     def __init__(self, ledger: Ledger, channels: Channels, desk: Desk, registry: CollectorRegistry) -> None:
         self._ledger = ledger
@@ -55,40 +55,40 @@ class Courier:
 
         Its place is free: others of its subscription may wait for it.
         """
-        async with self._ledger.turn() as turn:
-            await turn.finish_jobs(lanes.QUEUE, [job])
-            await lanes.fill(turn, [job.id.partition(":")[2]], self._desk.settings.per_subscription)
+        async with self._ledger.transaction() as tx:
+            await tx.finish_jobs(lanes.QUEUE, [job])
+            await lanes.fill(tx, [job.id.partition(":")[2]], self._desk.settings.per_subscription)
 
     async def _settle(self, job: Job, parcel: Parcel, outcome: Outcome, started_at: datetime) -> None:
         settings = self._desk.settings
-        async with self._ledger.turn() as turn:
+        async with self._ledger.transaction() as tx:
             spread = random.random()  # noqa: S311 - spreads retries, guards nothing
-            verdict = judge(parcel, outcome, settings.retry_waits, turn.now, spread)
-            if job.id not in await turn.finish_jobs(lanes.QUEUE, [job]):
+            reply = judge(parcel, outcome, settings.retry_waits, tx.now, spread)
+            if job.id not in await tx.finish_jobs(lanes.QUEUE, [job]):
                 return  # its lease was lost: another worker decides
             # Dropped or forgotten meanwhile it leaves its place all the same.
-            if await store.note_try(turn.conn, parcel, outcome, verdict, started_at, turn.now):
-                await self._tell(turn, parcel, verdict)
-            await lanes.fill(turn, [parcel.subscription], settings.per_subscription)
+            if await store.note_try(tx.conn, parcel, outcome, reply, started_at, tx.now):
+                await self._tell(tx, parcel, reply)
+            await lanes.fill(tx, [parcel.subscription], settings.per_subscription)
 
-    async def _tell(self, turn: Turn, parcel: Parcel, verdict: Verdict) -> None:
-        if verdict.quiet_until:
-            await store.quiet_subscription(turn.conn, parcel.subscription, verdict.quiet_until)
-        await tell_deliveries(turn, [parcel.delivery_id])
-        if verdict.state is DeliveryState.DEAD and not parcel.is_test:
-            await self._mourn(turn, parcel, verdict)
+    async def _tell(self, tx: Transaction, parcel: Parcel, reply: Reply) -> None:
+        if reply.quiet_until:
+            await store.quiet_subscription(tx.conn, parcel.subscription, reply.quiet_until)
+        await tell_deliveries(tx, [parcel.delivery_id])
+        if reply.state is DeliveryState.DEAD and not parcel.is_test:
+            await self._mourn(tx, parcel, reply)
 
-    async def _mourn(self, turn: Turn, parcel: Parcel, verdict: Verdict) -> None:
+    async def _mourn(self, tx: Transaction, parcel: Parcel, reply: Reply) -> None:
         """Tell of a dead delivery, and of its subscription if that is at fault."""
         facts = {"subscription": parcel.subscription, "notification_id": parcel.notification_id}
-        log.warning("a delivery is dead", action="delivery_died", reason=verdict.reason, **facts)
-        died = DeliveryDied(delivery_id=parcel.delivery_id, tries=verdict.tries, reason=verdict.reason, **facts)
-        turn.emit(died, sequence=1)
-        if not verdict.subscription_dead:
+        log.warning("a delivery is dead", action="delivery_died", reason=reply.reason, **facts)
+        died = DeliveryDied(delivery_id=parcel.delivery_id, tries=reply.tries, reason=reply.reason, **facts)
+        tx.emit(died, sequence=1)
+        if not reply.subscription_dead:
             return
-        ended = await store.end_subscription(turn.conn, parcel.subscription, "dead", verdict.reason, turn.now)
+        ended = await store.end_subscription(tx.conn, parcel.subscription, "dead", reply.reason, tx.now)
         if ended:
             subscription, dropped = ended
-            tell_subscription(turn, subscription)
-            await tell_deliveries(turn, dropped)
-            await raise_notes(self._desk, turn, [(None, note_of_dead(subscription.name, verdict.reason))])
+            tell_subscription(tx, subscription)
+            await tell_deliveries(tx, dropped)
+            await raise_notes(self._desk, tx, [(None, note_of_dead(subscription.name, reply.reason))])

@@ -1,4 +1,4 @@
-"""What every handler needs besides its turn."""
+"""What every handler needs besides its transaction."""
 
 from dataclasses import dataclass
 

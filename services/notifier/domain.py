@@ -101,7 +101,7 @@ LONGEST_WAIT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Reply:
     """The state a try leads to: when to try again (waiting), and whether the subscription is found dead."""
 
     state: DeliveryState
@@ -113,7 +113,7 @@ class Verdict:
     """The target wants nothing at all before that."""
 
 
-def judge(parcel: Parcel, outcome: Outcome, waits: Sequence[float], now: datetime, spread: float) -> Verdict:
+def judge(parcel: Parcel, outcome: Outcome, waits: Sequence[float], now: datetime, spread: float) -> Reply:
     """What a try leads to. `waits` are seconds before each further try, `spread` (0 to 1) is the draw of the jitter.
 
     A subscription is found dead when it says so itself, or when a delivery used up its tries and nothing else
@@ -122,16 +122,16 @@ def judge(parcel: Parcel, outcome: Outcome, waits: Sequence[float], now: datetim
     """
     tries = parcel.tries + 1
     if outcome.result is Result.DELIVERED:
-        return Verdict(_D.DELIVERED, tries)
+        return Reply(_D.DELIVERED, tries)
     if parcel.is_test:
-        return Verdict(_D.DEAD, tries, outcome.reason)
+        return Reply(_D.DEAD, tries, outcome.reason)
     if outcome.result is Result.GONE:
-        return Verdict(_D.DEAD, tries, outcome.reason, subscription_dead=True)
+        return Reply(_D.DEAD, tries, outcome.reason, subscription_dead=True)
     quiet_until = now + min(outcome.retry_after, LONGEST_WAIT) if outcome.retry_after else None
     if tries > len(waits):
-        return Verdict(_D.DEAD, tries, outcome.reason, None, _never_reached(parcel), quiet_until)
+        return Reply(_D.DEAD, tries, outcome.reason, None, _never_reached(parcel), quiet_until)
     retry_at = max(now + wait_after(tries, waits, spread), quiet_until or now)
-    return Verdict(_D.WAITING, tries, outcome.reason, retry_at, quiet_until=quiet_until)
+    return Reply(_D.WAITING, tries, outcome.reason, retry_at, quiet_until=quiet_until)
 
 
 def wait_after(tries: int, waits: Sequence[float], spread: float) -> timedelta:

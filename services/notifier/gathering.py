@@ -13,17 +13,17 @@ from services.notifier.desk import Desk
 from services.notifier.news import FAMILIES, REST_SECONDS, Note, gathered
 from services.notifier.raising import Told, raise_notes
 from services.notifier.store import Gathering
-from shared.core.transaction import Timer, Turn
+from shared.core.transaction import Timer, Transaction
 
 TIMER = "tell_gathered"
 EXAMPLES = 3
 """How many of those that are gathered are called by their names."""
 
 
-async def raise_or_gather(desk: Desk, turn: Turn, told: Sequence[Told]) -> None:
+async def raise_or_gather(desk: Desk, tx: Transaction, told: Sequence[Told]) -> None:
     """Raise what stands for itself, and the first of each family; gather the others."""
     keys = sorted({key for each in told if (key := _key(each))})
-    known = await store.open_gatherings(turn.conn, keys, turn.now, timedelta(seconds=REST_SECONDS)) if keys else {}
+    known = await store.open_gatherings(tx.conn, keys, tx.now, timedelta(seconds=REST_SECONDS)) if keys else {}
     alone = {key: _alone(known[key]) for key in keys}
     now: list[Told] = []
     left: dict[str, list[Note]] = {key: [] for key in keys}
@@ -35,9 +35,9 @@ async def raise_or_gather(desk: Desk, turn: Turn, told: Sequence[Told]) -> None:
         else:
             taken[key] += 1
             now.append(each)
-    await raise_notes(desk, turn, now)
+    await raise_notes(desk, tx, now)
     for key in keys:
-        await _gather(turn, known[key], taken[key], left[key])
+        await _gather(tx, known[key], taken[key], left[key])
 
 
 def _key(told: Told) -> str:
@@ -51,20 +51,20 @@ def _alone(gathering: Gathering) -> int:
     return 0 if gathering.since else max(0, FAMILIES[gathering.family].alone - gathering.told)
 
 
-async def _gather(turn: Turn, gathering: Gathering, alone: int, notes: Sequence[Note]) -> None:
-    await store.gather(turn.conn, gathering.key, alone, notes, turn.now)
+async def _gather(tx: Transaction, gathering: Gathering, alone: int, notes: Sequence[Note]) -> None:
+    await store.gather(tx.conn, gathering.key, alone, notes, tx.now)
     if notes:
-        family, since = FAMILIES[gathering.family], gathering.since or turn.now
-        due_at = min(turn.now + timedelta(seconds=family.quiet), since + timedelta(seconds=family.most))
-        turn.set_timer(TIMER, gathering.key, due_at)
+        family, since = FAMILIES[gathering.family], gathering.since or tx.now
+        due_at = min(tx.now + timedelta(seconds=family.quiet), since + timedelta(seconds=family.most))
+        tx.set_timer(TIMER, gathering.key, due_at)
 
 
-async def tell_gathered(desk: Desk, turn: Turn, timers: Sequence[Timer]) -> None:
+async def tell_gathered(desk: Desk, tx: Transaction, timers: Sequence[Timer]) -> None:
     """Tell of each family that has come to rest, once. Who is being added to has a timer that is to come."""
     told: list[Told] = []
     for timer in sorted(timers, key=lambda timer: timer.key):
-        count, first = await store.take_gathered(turn.conn, timer.key, EXAMPLES)
+        count, first = await store.take_gathered(tx.conn, timer.key, EXAMPLES)
         if count:
             family, _, _ = timer.key.partition("/")
             told.append((None, first[0] if count == 1 else gathered(family, first, count)))
-    await raise_notes(desk, turn, told)
+    await raise_notes(desk, tx, told)

@@ -13,8 +13,8 @@ from services.notifier.news import FAILURES_TOLD, Note, failure_of, note_of, not
 from services.notifier.raising import Told
 from services.notifier.redelivery import redeliver, send_test
 from services.notifier.subscriptions import add_subscription, enable_subscription, remove_subscription
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Timer, Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Timer, Transaction
 from shared.messages.base import ErrorCode, Event, Fault, Message
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
@@ -40,12 +40,12 @@ IDS_AT_ONCE = 1_000
 # -- events -------------------------------------------------------------------------------------------------------
 
 
-async def tell(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[Event]]) -> None:
+async def tell(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[Event]]) -> None:
     """Raise what is news."""
-    await _raise_fresh(desk, turn, [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))])
+    await _raise_fresh(desk, tx, [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))])
 
 
-async def tell_of_failures(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[OperationFailed]]) -> None:
+async def tell_of_failures(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[OperationFailed]]) -> None:
     """Single operations are news; of those of a strategy the first are kept until it comes to a stop."""
     places: Counter[str] = Counter()
     kept = []
@@ -54,49 +54,49 @@ async def tell_of_failures(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[
             places[strategy_id] += 1
             kept.append((strategy_id, envelope.time, failure_of(envelope.data), places[strategy_id]))
     if kept:
-        await store.add_failures(turn.conn, kept, FAILURES_TOLD)
-    await tell(desk, turn, envelopes)
+        await store.add_failures(tx.conn, kept, FAILURES_TOLD)
+    await tell(desk, tx, envelopes)
 
 
-async def tell_of_strategies(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[StrategyStateChanged]]) -> None:
+async def tell_of_strategies(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[StrategyStateChanged]]) -> None:
     """Remember what strategies are called, and tell of those that came to an end or a stop with their failures."""
     names = [(envelope.data.strategy_id, envelope.data.name) for envelope in envelopes]
-    await store.learn_names(turn.conn, names, turn.now)
+    await store.learn_names(tx.conn, names, tx.now)
     told = [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))]
-    failures = await store.find_failures(turn.conn, [note.about for _, note in told]) if told else {}
-    await _raise_fresh(desk, turn, [(e, with_failures(note, failures.get(note.about, ()))) for e, note in told])
+    failures = await store.find_failures(tx.conn, [note.about for _, note in told]) if told else {}
+    await _raise_fresh(desk, tx, [(e, with_failures(note, failures.get(note.about, ()))) for e, note in told])
     begun = {e.data.strategy_id: e.data.at for e in envelopes if e.data.state is StrategyState.APPLYING}
     if begun:
-        await store.forget_failures(turn.conn, list(begun.items()))
+        await store.forget_failures(tx.conn, list(begun.items()))
 
 
 async def tell_of_advice(
-    desk: Desk, turn: Turn, envelopes: Sequence[Envelope[FailureRateHigh] | Envelope[StrategySilent]]
+    desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[FailureRateHigh] | Envelope[StrategySilent]]
 ) -> None:
     """The monitor's warnings, with the strategy's name."""
-    names = await store.find_names(turn.conn, [envelope.data.strategy_id for envelope in envelopes])
+    names = await store.find_names(tx.conn, [envelope.data.strategy_id for envelope in envelopes])
     told = [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, names))]
-    await _raise_fresh(desk, turn, told)
+    await _raise_fresh(desk, tx, told)
 
 
-async def tell_of_sites(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[SitesChanged]]) -> None:
+async def tell_of_sites(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[SitesChanged]]) -> None:
     """One notification for all sites that change about the same time."""
-    fresh = await store.hear(turn.conn, [envelope.id for envelope in envelopes], turn.now)
+    fresh = await store.hear(tx.conn, [envelope.id for envelope in envelopes], tx.now)
     changes = [envelope for envelope in envelopes if envelope.id in fresh]
-    await raise_or_gather(desk, turn, [(e, note) for e in changes for note in notes_of_sites(e.data)])
+    await raise_or_gather(desk, tx, [(e, note) for e in changes for note in notes_of_sites(e.data)])
 
 
-async def _raise_fresh(desk: Desk, turn: Turn, told: Sequence[tuple[Envelope[Any], Note]]) -> None:
+async def _raise_fresh(desk: Desk, tx: Transaction, told: Sequence[tuple[Envelope[Any], Note]]) -> None:
     """Raise notes, but none of an event that was heard before, and no warning in its quiet time."""
     if told:
-        fresh = await store.hear(turn.conn, [envelope.id for envelope, _ in told], turn.now)
+        fresh = await store.hear(tx.conn, [envelope.id for envelope, _ in told], tx.now)
         heard: list[Told] = []
         for part in _parts([(envelope, note) for envelope, note in told if envelope.id in fresh]):
-            spoken = await _not_quiet(desk, turn, _once(part))
+            spoken = await _not_quiet(desk, tx, _once(part))
             heard += spoken
             if over := [note.ends_quiet for _, note in spoken if note.ends_quiet]:
-                await store.end_quiet(turn.conn, over)
-        await raise_or_gather(desk, turn, heard)
+                await store.end_quiet(tx.conn, over)
+        await raise_or_gather(desk, tx, heard)
 
 
 def _parts(told: Sequence[Told]) -> list[list[Told]]:
@@ -117,33 +117,33 @@ def _once(told: Sequence[Told]) -> list[Told]:
     return list(first.values())
 
 
-async def _not_quiet(desk: Desk, turn: Turn, told: list[Told]) -> list[Told]:
+async def _not_quiet(desk: Desk, tx: Transaction, told: list[Told]) -> list[Told]:
     keys = [note.quiet_key for _, note in told if note.quiet_key]
     if not keys:
         return told
-    until = turn.now + timedelta(seconds=desk.settings.quiet_seconds)
-    may_speak = await store.begin_quiet(turn.conn, keys, turn.now, until)
+    until = tx.now + timedelta(seconds=desk.settings.quiet_seconds)
+    may_speak = await store.begin_quiet(tx.conn, keys, tx.now, until)
     return [(envelope, note) for envelope, note in told if not note.quiet_key or note.quiet_key in may_speak]
 
 
 # -- commands -----------------------------------------------------------------------------------------------------
 
 
-async def mark_read(_: Desk, turn: Turn, envelopes: Sequence[Envelope[MarkNotificationsRead]]) -> list[Verdict]:
+async def mark_read(_: Desk, tx: Transaction, envelopes: Sequence[Envelope[MarkNotificationsRead]]) -> list[Reply]:
     """Mark as read. What is read already stays so, and is no fault."""
-    return [await _mark(turn, envelope) for envelope in envelopes]
+    return [await _mark(tx, envelope) for envelope in envelopes]
 
 
-async def _mark(turn: Turn, envelope: Envelope[MarkNotificationsRead]) -> Verdict:
+async def _mark(tx: Transaction, envelope: Envelope[MarkNotificationsRead]) -> Reply:
     command = envelope.data
-    faults = [*_mark_faults(command), *await _missing_faults(turn, command)]
+    faults = [*_mark_faults(command), *await _missing_faults(tx, command)]
     if faults:
         return Rejected(tuple(faults))
-    marked = await store.mark_read(turn.conn, command.ids, command.up_to, turn.now)
+    marked = await store.mark_read(tx.conn, command.ids, command.up_to, tx.now)
     parts = [marked[start : start + IDS_AT_ONCE] for start in range(0, len(marked), IDS_AT_ONCE)]
-    last = await store.next_reading(turn.conn, command.inbox, len(parts))
+    last = await store.next_reading(tx.conn, command.inbox, len(parts))
     for sequence, part in enumerate(parts, start=last - len(parts) + 1):
-        turn.emit(NotificationsRead(inbox=command.inbox, ids=tuple(part)), sequence=sequence, cause=envelope)
+        tx.emit(NotificationsRead(inbox=command.inbox, ids=tuple(part)), sequence=sequence, cause=envelope)
     return Accepted({"read": len(marked)})
 
 
@@ -158,8 +158,8 @@ def _mark_faults(command: MarkNotificationsRead) -> list[Fault]:
     return faults
 
 
-async def _missing_faults(turn: Turn, command: MarkNotificationsRead) -> list[Fault]:
-    missing = set(await store.find_missing(turn.conn, command.ids)) if command.ids else set()
+async def _missing_faults(tx: Transaction, command: MarkNotificationsRead) -> list[Fault]:
+    missing = set(await store.find_missing(tx.conn, command.ids)) if command.ids else set()
     return [
         Fault(
             code=Reason.UNKNOWN_NOTIFICATION,
@@ -175,14 +175,14 @@ async def _missing_faults(turn: Turn, command: MarkNotificationsRead) -> list[Fa
 # -- timers -------------------------------------------------------------------------------------------------------
 
 
-async def prune(desk: Desk, turn: Turn, _: Sequence[Timer]) -> None:
+async def prune(desk: Desk, tx: Transaction, _: Sequence[Timer]) -> None:
     """Keep the history within its bounds, and come again."""
     settings = desk.settings
-    await store.prune(turn.conn, turn.now, turn.now - timedelta(days=settings.keep_days), settings.keep_notifications)
-    turn.set_timer("prune", "history", turn.now + timedelta(seconds=settings.prune_seconds))
+    await store.prune(tx.conn, tx.now, tx.now - timedelta(days=settings.keep_days), settings.keep_notifications)
+    tx.set_timer("prune", "history", tx.now + timedelta(seconds=settings.prune_seconds))
 
 
-HANDLERS: dict[type[Message], Callable[[Desk, Turn, Sequence[Envelope[Any]]], Awaitable[list[Verdict] | None]]] = {
+HANDLERS: dict[type[Message], Callable[[Desk, Transaction, Sequence[Envelope[Any]]], Awaitable[list[Reply] | None]]] = {
     AddSubscription: add_subscription,
     RemoveSubscription: remove_subscription,
     EnableSubscription: enable_subscription,
@@ -202,7 +202,7 @@ HANDLERS: dict[type[Message], Callable[[Desk, Turn, Sequence[Envelope[Any]]], Aw
     TroubleOver: tell,
 }
 
-TIMERS: dict[str, Callable[[Desk, Turn, Sequence[Timer]], Awaitable[None]]] = {
+TIMERS: dict[str, Callable[[Desk, Transaction, Sequence[Timer]], Awaitable[None]]] = {
     "prune": prune,
     gathering.TIMER: gathering.tell_gathered,
     lanes.TIMER: lanes.fill_when_due,

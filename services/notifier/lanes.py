@@ -8,21 +8,21 @@ from collections.abc import Iterable, Sequence
 
 from services.notifier import store
 from services.notifier.desk import Desk
-from shared.core.transaction import Timer, Turn
+from shared.core.transaction import Timer, Transaction
 
 QUEUE = "delivery"
 TIMER = "deliver"
 
 
-async def fill(turn: Turn, subscriptions: Iterable[str], limit: int, *, patient: bool = True) -> None:
+async def fill(tx: Transaction, subscriptions: Iterable[str], limit: int, *, patient: bool = True) -> None:
     """Hand waiting deliveries to the workers where their subscriptions have a place free; come again for the others."""
     if names := sorted(set(subscriptions)):
-        admitted, due = await store.admit(turn.conn, names, limit, turn.now, patient)
-        await turn.put_jobs(QUEUE, [(delivery_id, {}) for delivery_id in admitted])
+        admitted, due = await store.admit(tx.conn, names, limit, tx.now, patient)
+        await tx.put_jobs(QUEUE, [(delivery_id, {}) for delivery_id in admitted])
         for name, due_at in due.items():
-            turn.set_timer(TIMER, name, due_at)
+            tx.set_timer(TIMER, name, due_at)
 
 
-async def fill_when_due(desk: Desk, turn: Turn, timers: Sequence[Timer]) -> None:
+async def fill_when_due(desk: Desk, tx: Transaction, timers: Sequence[Timer]) -> None:
     """Timer: some of these subscriptions' deliveries may be tried again."""
-    await fill(turn, [timer.key for timer in timers], desk.settings.per_subscription, patient=False)
+    await fill(tx, [timer.key for timer in timers], desk.settings.per_subscription, patient=False)

@@ -7,7 +7,7 @@ from services.notifier import lanes, store
 from services.notifier.desk import Desk
 from services.notifier.news import Note
 from services.notifier.telling import tell_deliveries
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.messages.notifier import NotificationRaised
 from shared.wire.codec import Envelope
 
@@ -15,26 +15,26 @@ Told = tuple[Envelope[Any] | None, Note]
 """A note with the event that caused it; None where time did."""
 
 
-async def raise_notes(desk: Desk, turn: Turn, told: Sequence[Told]) -> None:
+async def raise_notes(desk: Desk, tx: Transaction, told: Sequence[Told]) -> None:
     """Store, emit and deliver, in this order."""
     if not told:
         return
-    stored = await store.put_notifications(turn.conn, [note for _, note in told], turn.now)
+    stored = await store.put_notifications(tx.conn, [note for _, note in told], tx.now)
     for (number, message_id), (envelope, note) in zip(stored, told, strict=True):
-        turn.emit(_raised(number, message_id, note, turn), sequence=1, cause=envelope)
-    concerned = await store.put_deliveries(turn.conn, [number for number, _ in stored], turn.now)
-    await lanes.fill(turn, [name for _, name in concerned], desk.settings.per_subscription)
-    await tell_deliveries(turn, [delivery_id for delivery_id, _ in concerned])
+        tx.emit(_raised(number, message_id, note, tx), sequence=1, cause=envelope)
+    concerned = await store.put_deliveries(tx.conn, [number for number, _ in stored], tx.now)
+    await lanes.fill(tx, [name for _, name in concerned], desk.settings.per_subscription)
+    await tell_deliveries(tx, [delivery_id for delivery_id, _ in concerned])
 
 
-def _raised(number: int, message_id: str, note: Note, turn: Turn) -> NotificationRaised:
+def _raised(number: int, message_id: str, note: Note, tx: Transaction) -> NotificationRaised:
     return NotificationRaised(
         notification_id=number,
         topic=note.topic,
         message=note.message,
         about=note.about,
         link=note.link,
-        raised_at=turn.now,
+        raised_at=tx.now,
         message_id=message_id,
         count=note.count,
         failures=note.failures,

@@ -7,8 +7,8 @@ from services.notifier.desk import Desk
 from services.notifier.domain import TRANSITIONS, Reason
 from services.notifier.subscriptions import unknown_subscription
 from services.notifier.telling import tell_deliveries
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.notifier import (
     DELIVERIES_AT_ONCE,
@@ -19,37 +19,37 @@ from shared.messages.notifier import (
 from shared.wire.codec import Envelope, new_id
 
 
-async def send_test(_: Desk, turn: Turn, envelopes: Sequence[Envelope[SendTestNotification]]) -> list[Verdict]:
+async def send_test(_: Desk, tx: Transaction, envelopes: Sequence[Envelope[SendTestNotification]]) -> list[Reply]:
     """Send a sample, once. What came of it is told as of any delivery."""
-    return [await _test(turn, envelope) for envelope in envelopes]
+    return [await _test(tx, envelope) for envelope in envelopes]
 
 
-async def _test(turn: Turn, envelope: Envelope[SendTestNotification]) -> Verdict:
+async def _test(tx: Transaction, envelope: Envelope[SendTestNotification]) -> Reply:
     name = envelope.data.name
-    if await store.find_subscription(turn.conn, name) not in (("active", "webhook"), ("dead", "webhook")):
+    if await store.find_subscription(tx.conn, name) not in (("active", "webhook"), ("dead", "webhook")):
         return unknown_subscription(name)
     delivery_id = f"test:{new_id()}"
-    await store.put_test(turn.conn, delivery_id, name, turn.now)
-    await turn.put_jobs(lanes.QUEUE, [(delivery_id, {})])
-    await tell_deliveries(turn, [delivery_id])
+    await store.put_test(tx.conn, delivery_id, name, tx.now)
+    await tx.put_jobs(lanes.QUEUE, [(delivery_id, {})])
+    await tell_deliveries(tx, [delivery_id])
     return Accepted({"subscription": name, "delivery": delivery_id})
 
 
-async def redeliver(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[RedeliverNotifications]]) -> list[Verdict]:
+async def redeliver(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[RedeliverNotifications]]) -> list[Reply]:
     """Deliver again, from the first try, under the ids they had."""
-    return [await _redeliver(desk, turn, envelope.data) for envelope in envelopes]
+    return [await _redeliver(desk, tx, envelope.data) for envelope in envelopes]
 
 
-async def _redeliver(desk: Desk, turn: Turn, command: RedeliverNotifications) -> Verdict:
-    found = await store.find_subscription(turn.conn, command.name)
+async def _redeliver(desk: Desk, tx: Transaction, command: RedeliverNotifications) -> Reply:
+    found = await store.find_subscription(tx.conn, command.name)
     if found not in (("active", "webhook"), ("dead", "webhook")):
         return unknown_subscription(command.name)
-    if faults := [*_faults(command, found[0] if found else ""), *await _delivery_faults(turn, command)]:
+    if faults := [*_faults(command, found[0] if found else ""), *await _delivery_faults(tx, command)]:
         return Rejected(tuple(faults))
-    missed = await store.find_undelivered(turn.conn, command.name, DELIVERIES_AT_ONCE) if command.undelivered else []
-    again = await store.wait_again(turn.conn, [*command.deliveries, *missed])
-    await lanes.fill(turn, [command.name], desk.settings.per_subscription)
-    await tell_deliveries(turn, again)
+    missed = await store.find_undelivered(tx.conn, command.name, DELIVERIES_AT_ONCE) if command.undelivered else []
+    again = await store.wait_again(tx.conn, [*command.deliveries, *missed])
+    await lanes.fill(tx, [command.name], desk.settings.per_subscription)
+    await tell_deliveries(tx, again)
     return Accepted({"subscription": command.name, "deliveries": len(again)})
 
 
@@ -64,8 +64,8 @@ def _faults(command: RedeliverNotifications, state: str) -> list[Fault]:
     return faults
 
 
-async def _delivery_faults(turn: Turn, command: RedeliverNotifications) -> list[Fault]:
-    known = await store.find_deliveries(turn.conn, command.name, command.deliveries) if command.deliveries else {}
+async def _delivery_faults(tx: Transaction, command: RedeliverNotifications) -> list[Fault]:
+    known = await store.find_deliveries(tx.conn, command.name, command.deliveries) if command.deliveries else {}
     named = enumerate(command.deliveries)
     return [fault for place, name in named if (fault := _delivery_fault(f"deliveries.{place}", name, known.get(name)))]
 

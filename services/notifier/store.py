@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from pydantic import TypeAdapter
 
-from services.notifier.domain import Outcome, Parcel, Verdict
+from services.notifier.domain import Outcome, Parcel, Reply
 from services.notifier.news import FAILURES_TOLD, Note
 from services.notifier.payloads.variables import SAMPLE_FAILURE
 from shared.messages.notifier import Delivery, DeliveryState, FailedOperation, WebhookFormat
@@ -271,23 +271,23 @@ def _sample(name: str) -> dict[str, Any]:
 
 
 async def note_try(
-    conn: Connection, parcel: Parcel, outcome: Outcome, verdict: Verdict, started_at: datetime, now: datetime
+    conn: Connection, parcel: Parcel, outcome: Outcome, reply: Reply, started_at: datetime, now: datetime
 ) -> bool:
     """Write what a try led to; False when the delivery was dropped meanwhile."""
     changed = await SQL.run(
         conn,
         "note_try",
         id=parcel.delivery_id,
-        state=str(verdict.state),
-        tries=verdict.tries,
-        reason=verdict.reason,
-        retry_at=verdict.retry_at,
+        state=str(reply.state),
+        tries=reply.tries,
+        reason=reply.reason,
+        retry_at=reply.retry_at,
         status=outcome.status,
         milliseconds=round((now - started_at).total_seconds() * 1000),
         started_at=started_at,
         now=now,
     )
-    if verdict.state is DeliveryState.DELIVERED:
+    if reply.state is DeliveryState.DELIVERED:
         await SQL.run(conn, "note_success", name=parcel.subscription, now=now)
     return changed == 1
 

@@ -12,29 +12,29 @@ from services.notifier.payloads.template import faults_of_template
 from services.notifier.store import Subscribed
 from services.notifier.targets import TargetRefused, UnknownHost, check_target
 from services.notifier.telling import tell_deliveries, tell_subscription
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.notifier import AddSubscription, EnableSubscription, RemoveSubscription, WebhookFormat
 from shared.wire.codec import Envelope
 
 
-async def add_subscription(desk: Desk, turn: Turn, envelopes: Sequence[Envelope[AddSubscription]]) -> list[Verdict]:
+async def add_subscription(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[AddSubscription]]) -> list[Reply]:
     """Subscribe webhooks. Target and secret are checked here so that a mistake is told now, not by a dead delivery."""
     faults = await asyncio.gather(*(_target_faults(desk, envelope.data) for envelope in envelopes))
-    return [await _subscribe(desk, turn, e, found) for e, found in zip(envelopes, faults, strict=True)]
+    return [await _subscribe(desk, tx, e, found) for e, found in zip(envelopes, faults, strict=True)]
 
 
-async def _subscribe(desk: Desk, turn: Turn, envelope: Envelope[AddSubscription], faults: list[Fault]) -> Verdict:
+async def _subscribe(desk: Desk, tx: Transaction, envelope: Envelope[AddSubscription], faults: list[Fault]) -> Reply:
     command, topics = envelope.data, tuple(dict.fromkeys(envelope.data.topics))
     # A template is somebody's program: while it is tried, others go on.
     faults = [*faults, *_secret_faults(desk, command), *await asyncio.to_thread(_format_faults, command)]
-    faults += await _name_faults(turn, command.name)
+    faults += await _name_faults(tx, command.name)
     if faults:
         return Rejected(tuple(faults))
     name, url, form, template = command.name, str(command.url), command.format, command.template
-    sequence = await store.add_subscription(turn.conn, name, url, topics, command.sealed_secret, form, template)
-    tell_subscription(turn, Subscribed(name, "active", "", url, topics, form, template, sequence or 0), envelope)
+    sequence = await store.add_subscription(tx.conn, name, url, topics, command.sealed_secret, form, template)
+    tell_subscription(tx, Subscribed(name, "active", "", url, topics, form, template, sequence or 0), envelope)
     return Accepted({"subscription": name})
 
 
@@ -73,8 +73,8 @@ def _secret_faults(desk: Desk, command: AddSubscription) -> list[Fault]:
     return []
 
 
-async def _name_faults(turn: Turn, name: str) -> list[Fault]:
-    found = await store.find_subscription(turn.conn, name)
+async def _name_faults(tx: Transaction, name: str) -> list[Fault]:
+    found = await store.find_subscription(tx.conn, name)
     if found is None or found == ("removed", "webhook"):
         return []
     state, channel = found
@@ -83,33 +83,37 @@ async def _name_faults(turn: Turn, name: str) -> list[Fault]:
     return [Fault(code=Reason.SUBSCRIPTION_EXISTS, field="name", message=message, value=name)]
 
 
-async def remove_subscription(_: Desk, turn: Turn, envelopes: Sequence[Envelope[RemoveSubscription]]) -> list[Verdict]:
+async def remove_subscription(
+    _: Desk, tx: Transaction, envelopes: Sequence[Envelope[RemoveSubscription]]
+) -> list[Reply]:
     """Unsubscribe; what is on its way is dropped, and the secret is forgotten."""
-    return [await _unsubscribe(turn, envelope) for envelope in envelopes]
+    return [await _unsubscribe(tx, envelope) for envelope in envelopes]
 
 
-async def _unsubscribe(turn: Turn, envelope: Envelope[RemoveSubscription]) -> Verdict:
+async def _unsubscribe(tx: Transaction, envelope: Envelope[RemoveSubscription]) -> Reply:
     name = envelope.data.name
-    ended = await store.end_subscription(turn.conn, name, "removed", "", turn.now)
+    ended = await store.end_subscription(tx.conn, name, "removed", "", tx.now)
     if ended is None:
         return unknown_subscription(name)
     subscription, dropped = ended
-    tell_subscription(turn, subscription, envelope)
-    await tell_deliveries(turn, dropped)
+    tell_subscription(tx, subscription, envelope)
+    await tell_deliveries(tx, dropped)
     return Accepted({"subscription": name})
 
 
-async def enable_subscription(_: Desk, turn: Turn, envelopes: Sequence[Envelope[EnableSubscription]]) -> list[Verdict]:
+async def enable_subscription(
+    _: Desk, tx: Transaction, envelopes: Sequence[Envelope[EnableSubscription]]
+) -> list[Reply]:
     """Deliver to dead ones again. What was dropped stays so until somebody asks for it."""
-    return [await _enable(turn, envelope) for envelope in envelopes]
+    return [await _enable(tx, envelope) for envelope in envelopes]
 
 
-async def _enable(turn: Turn, envelope: Envelope[EnableSubscription]) -> Verdict:
+async def _enable(tx: Transaction, envelope: Envelope[EnableSubscription]) -> Reply:
     name = envelope.data.name
-    if enabled := await store.enable_subscription(turn.conn, name):
-        tell_subscription(turn, enabled, envelope)
-        return Accepted({"subscription": name, "missed": len(await store.find_undelivered(turn.conn, name, 1_000))})
-    found = await store.find_subscription(turn.conn, name)
+    if enabled := await store.enable_subscription(tx.conn, name):
+        tell_subscription(tx, enabled, envelope)
+        return Accepted({"subscription": name, "missed": len(await store.find_undelivered(tx.conn, name, 1_000))})
+    found = await store.find_subscription(tx.conn, name)
     if found == ("active", "webhook"):
         message = f"the subscription {name!r} is active: there is nothing to enable"
         return Rejected.because(Reason.WRONG_STATE, message, "name", name)

@@ -78,8 +78,8 @@ def check_address(text: str, allow_private: bool) -> None:
     if allow_private:
         return
     for each in looked_into:
-        if (verdict := SPECIAL.classify(each)).blocked:
-            message = f"{text} is not on the public internet ({verdict.reason})"
+        if (reply := SPECIAL.classify(each)).blocked:
+            message = f"{text} is not on the public internet ({reply.reason})"
             raise TargetRefused(f"{message}; BELAY_NOTIFIER_ALLOW_PRIVATE_TARGETS=true allows such targets")
 
 

@@ -1,7 +1,7 @@
 """Carries out what the domain decides: loads strategies under their locks, does the moves, saves, emits.
 
-One `Conductor` lives for one turn. Handlers load strategies through it, change them by domain functions, and report
-steps that moved; `finish` does all that follows and writes each kind of change once for the whole turn.
+One `Conductor` lives for one transaction. Handlers load strategies through it, change them by domain functions, and
+report steps that moved; `finish` does all that follows and writes each kind of change once for the whole transaction.
 """
 
 import re
@@ -19,7 +19,7 @@ from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.strategies import operation_of
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE
 from services.strategy_orchestrator.telling import in_batches
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.messages.base import Event, Fault
 from shared.messages.deployer import OPERATIONS_AT_ONCE, Requested, RequestOperations
 from shared.messages.strategy import (
@@ -84,7 +84,7 @@ _BATCH = re.compile(r"(.+)/([0-9]{1,9}\.[0-9]{1,9})")
 
 @dataclass(slots=True)
 class Score:
-    """A strategy during a turn: as it was loaded, as it is now, and what moved."""
+    """A strategy during a transaction: as it was loaded, as it is now, and what moved."""
 
     row: Row
     was: Strategy
@@ -95,15 +95,15 @@ class Score:
     """Of its sites, where any has one: its steps need places there."""
     steps: list[StepChange] = field(default_factory=list)
     batches: int = 0
-    """How often steps were started in this turn."""
+    """How often steps were started in this transaction."""
 
-    def emit(self, turn: Turn, event: Event) -> None:
+    def emit(self, tx: Transaction, event: Event) -> None:
         """Send an event of this strategy with its next sequence number."""
         self.sequence += 1
-        turn.emit(event, sequence=self.sequence, correlation_id=self.now.id)
+        tx.emit(event, sequence=self.sequence, correlation_id=self.now.id)
 
     def note(self, rows: Iterable[Row]) -> None:
-        """Steps as they are now, for the events of this turn."""
+        """Steps as they are now, for the events of this transaction."""
         self.steps.extend(_change(self.now.id, row) for row in rows)
 
     def note_of(self, stage: int, **facts: Any) -> None:
@@ -137,25 +137,25 @@ class Score:
 
 
 class Conductor:
-    """All strategies that one turn touches."""
+    """All strategies that one transaction touches."""
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
         self._scores: dict[str, Score] = {}
-        self.places = Places(turn)
+        self.places = Places(tx)
 
     @property
-    def turn(self) -> Turn:
-        """The turn it lives for."""
-        return self._turn
+    def tx(self) -> Transaction:
+        """The transaction it lives for."""
+        return self._tx
 
     async def load(self, ids: Iterable[str]) -> list[Score]:
         """Lock and load strategies; ids that are none are left out."""
         wanted = sorted(set(ids))
         missing = [strategy_id for strategy_id in wanted if strategy_id not in self._scores]
-        rows = await store.lock_strategies(self._turn.conn, missing) if missing else []
+        rows = await store.lock_strategies(self._tx.conn, missing) if missing else []
         stages: dict[str, list[Row]] = {row["id"]: [] for row in rows}
-        for stage in await store.stages_of(self._turn.conn, list(stages)) if rows else []:
+        for stage in await store.stages_of(self._tx.conn, list(stages)) if rows else []:
             stages[stage["strategy_id"]].append(stage)
         for row in rows:
             strategy = _strategy(row, stages[row["id"]])
@@ -174,9 +174,9 @@ class Conductor:
             await self._advance(score)
         await self.places.save()
         for score in self._scores.values():
-            score.touch(self._turn.now)
+            score.touch(self._tx.now)
             if score.now.state in domain.LIVE and score.was.state not in domain.LIVE:
-                self._turn.set_timer(STILL, score.now.id, self._turn.now + STILL_AFTER)
+                self._tx.set_timer(STILL, score.now.id, self._tx.now + STILL_AFTER)
         changed = [s for s in self._scores.values() if s.now != s.was or s.steps]
         for score in changed:
             self._announce(score)
@@ -188,28 +188,28 @@ class Conductor:
 
         Raises Refused when one of them cannot be had, or when the release of all was withdrawn since the plan.
         """
-        for version in await store.withdrawn_targets(self._turn.conn, score.now.id):
+        for version in await store.withdrawn_targets(self._tx.conn, score.now.id):
             if score.row["version"] is not None:
                 raise Refused(_not_reachable(score, version))
-            rows = await store.abort_steps_towards(self._turn.conn, score.now.id, version, withdrawn(version))
+            rows = await store.abort_steps_towards(self._tx.conn, score.now.id, version, withdrawn(version))
             score.aborted(rows)
-        names = await store.hold_sites(self._turn.conn, score.now.id)
-        missing = await store.sites_not_held(self._turn.conn, score.now.id)
+        names = await store.hold_sites(self._tx.conn, score.now.id)
+        missing = await store.sites_not_held(self._tx.conn, score.now.id)
         if any(row["held_by"] is None for row in missing):
             await self._skip_removed(score)
-            missing = await store.sites_not_held(self._turn.conn, score.now.id)
+            missing = await store.sites_not_held(self._tx.conn, score.now.id)
         if missing:
             raise Refused(*(_not_held(row) for row in missing))
-        score.groups = await group_store.share_out(self._turn.conn, score.now.id)
+        score.groups = await group_store.share_out(self._tx.conn, score.now.id)
         events = [
             SitesHeld(strategy_id=score.now.id, strategy=score.now.name, names=tuple(names[i : i + BATCH]))
             for i in range(0, len(names), BATCH)
         ]
-        await emit_fleet(self._turn, [(event, score.now.id) for event in events])
+        await emit_fleet(self._tx, [(event, score.now.id) for event in events])
 
     async def _skip_removed(self, score: Score) -> None:
         """A site that was scrapped must not keep all others from going on."""
-        rows = await store.skip_removed(self._turn.conn, score.now.id, REMOVED)
+        rows = await store.skip_removed(self._tx.conn, score.now.id, REMOVED)
         score.aborted(rows)
         score.now = replace(score.now, skipped=score.now.skipped + len(rows))
 
@@ -218,7 +218,7 @@ class Conductor:
     async def _advance(self, score: Score) -> None:
         """Until nothing more can start: a start that finds only unmanaged sites leaves its slots free."""
         while True:
-            moves = domain.advance(score.now, self._turn.now)
+            moves = domain.advance(score.now, self._tx.now)
             score.now = moves.strategy
             if moves.abort_waiting:
                 await self._abort_waiting(score)
@@ -228,20 +228,20 @@ class Conductor:
                 return await self._settle(score, moves)
 
     async def _abort_waiting(self, score: Score) -> None:
-        score.note(await store.abort_steps(self._turn.conn, score.now.id, score.now.why))
+        score.note(await store.abort_steps(self._tx.conn, score.now.id, score.now.why))
         if score.groups:
             await self.places.forget(score.now.id)
 
     async def _settle(self, score: Score, moves: Moves) -> None:
         if score.groups:
             await self._note_full_groups(score, moves)
-        if moves.soak_until and moves.soak_until > self._turn.now:
-            self._turn.set_timer(SOAK, score.now.id, moves.soak_until)
+        if moves.soak_until and moves.soak_until > self._tx.now:
+            self._tx.set_timer(SOAK, score.now.id, moves.soak_until)
         ended_now = moves.let_go and score.now != score.was
         if ended_now and score.groups:
             await self.places.forget(score.now.id)
-        if ended_now and await store.release_sites(self._turn.conn, score.now.id):
-            await emit_fleet(self._turn, [(SitesReleased(strategy_id=score.now.id), score.now.id)])
+        if ended_now and await store.release_sites(self._tx.conn, score.now.id):
+            await emit_fleet(self._tx, [(SitesReleased(strategy_id=score.now.id), score.now.id)])
 
     async def _note_full_groups(self, score: Score, moves: Moves) -> None:
         """A stage with slots for sites that did not start waits for their groups; any other for something else."""
@@ -254,7 +254,7 @@ class Conductor:
     async def _start(self, score: Score, stage: int, count: int) -> bool:
         """Start up to `count` steps; False when their groups have no place for any."""
         score.batches += 1
-        batch = f"{score.sequence}.{score.batches}"  # the sequence rises with every turn in which steps start
+        batch = f"{score.sequence}.{score.batches}"  # the sequence rises with every transaction in which steps start
         rows = await self._startable(score, stage, count, batch)
         if not rows:
             return False
@@ -271,7 +271,7 @@ class Conductor:
         if score.groups:
             return await self.places.start(score.now.id, stage, count, batch)
         rows = await store.start_steps(
-            self._turn.conn, score.now.id, stage, score.cursors[stage], count, batch, self._turn.now
+            self._tx.conn, score.now.id, stage, score.cursors[stage], count, batch, self._tx.now
         )
         if len(rows) < count:
             raise AssertionError(f"stage {stage} of {score.now.id} counts {count} startable sites, found {len(rows)}")
@@ -291,42 +291,42 @@ class Conductor:
             again=spec["force"],
             operations=tuple(_requested(score.now.id, row, alike) for row in steps),
         )
-        self._turn.emit(command, message_id=command.batch, correlation_id=score.now.id)
+        self._tx.emit(command, message_id=command.batch, correlation_id=score.now.id)
 
     # -- words and rows -------------------------------------------------------------------------------------------
 
     def _announce(self, score: Score) -> None:
         """One event per stage that moved, its steps in batches, and the strategy itself if it moved on."""
-        at, now = self._turn.now, score.now
+        at, now = self._tx.now, score.now
         for steps in in_batches(score.steps):
-            score.emit(self._turn, StepsChanged.model_construct(strategy_id=now.id, steps=steps, at=at))
+            score.emit(self._tx, StepsChanged.model_construct(strategy_id=now.id, steps=steps, at=at))
         stages = list(_stages_told(score, at))
         moved_on = now.state != score.was.state
         told = [state_event(now, at, renewed=not moved_on)] if moved_on or why_now(now) != why_now(score.was) else []
         # In a timeline a strategy begins before its stages, and ends after them.
         begins = now.state in domain.LIVE and score.was.state not in domain.LIVE
         for event in (*told, *stages) if begins else (*stages, *told):
-            score.emit(self._turn, event)
+            score.emit(self._tx, event)
 
     async def _save(self, scores: Sequence[Score]) -> None:
         if not scores:
             return
-        await store.save_strategies(self._turn.conn, [_saved(score, self._turn.now) for score in scores])
+        await store.save_strategies(self._tx.conn, [_saved(score, self._tx.now) for score in scores])
         stages = [
             (score.now.id, stage, cursor)
             for score in scores
             for stage, cursor in zip(score.now.stages, score.cursors, strict=True)
         ]
-        await store.save_stages(self._turn.conn, stages)
+        await store.save_stages(self._tx.conn, stages)
 
 
-async def emit_fleet(turn: Turn, events: Sequence[tuple[Event, str]]) -> None:
+async def emit_fleet(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
     """Send events about sites and groups, with their correlation ids, each with the fleet's next sequence number."""
     if not events:
         return
-    first = await store.next_fleet_sequence(turn.conn, len(events))
+    first = await store.next_fleet_sequence(tx.conn, len(events))
     for number, (event, correlation_id) in enumerate(events, first):
-        turn.emit(event, sequence=number, correlation_id=correlation_id)
+        tx.emit(event, sequence=number, correlation_id=correlation_id)
 
 
 def _stages_told(score: Score, at: datetime) -> Iterator[StageProgressed]:

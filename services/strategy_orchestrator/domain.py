@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from services.strategy_orchestrator.policy import FAILURE_RATE, FAILURE_THRESHOLD, rate, trips, verdict
+from services.strategy_orchestrator.policy import FAILURE_RATE, FAILURE_THRESHOLD, failures_told, rate, trips
 from shared.messages.base import Fault
 from shared.messages.strategy import Counts, FailurePolicy, Why
 from shared.messages.words import StageState, StrategyState, resolve
@@ -205,7 +205,7 @@ def _tripped(strategy: Strategy) -> Stage | None:
 
 
 def _trip(strategy: Strategy, stage: Stage) -> Strategy:
-    why = Why(code=FAILURE_THRESHOLD, message=verdict(strategy.policy, stage.name, stage.counts))
+    why = Why(code=FAILURE_THRESHOLD, message=failures_told(strategy.policy, stage.name, stage.counts))
     if strategy.policy.then == "pause":
         return _to(strategy, S.PAUSED, why)
     return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)

@@ -9,8 +9,8 @@ from services.strategy_orchestrator.conductor import emit_fleet
 from services.strategy_orchestrator.places import wake
 from services.strategy_orchestrator.store import Row
 from services.strategy_orchestrator.telling import told_in_parts
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
 from shared.messages.base import Event, Fault
 from shared.messages.strategy import (
     CreateGroup,
@@ -30,32 +30,32 @@ SITES_AT_ONCE = 5_000
 """In one statement, so that a large import fills no memory."""
 
 
-async def register_sites(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -> list[Verdict]:
+async def register_sites(tx: Transaction, batch: Sequence[Envelope[RegisterSites]]) -> list[Reply]:
     """Add sites or replace what is known of them, all of a command or none. Of a site the last word counts."""
-    groups = set(await store.groups(turn.conn))
-    known = await store.known_sites(turn.conn, list({site.name for e in batch for site in e.data.sites}))
-    alike = await store.names_apart_by_case(turn.conn, list({s.name.lower() for e in batch for s in e.data.sites}))
+    groups = set(await store.groups(tx.conn))
+    known = await store.known_sites(tx.conn, list({site.name for e in batch for site in e.data.sites}))
+    alike = await store.names_apart_by_case(tx.conn, list({s.name.lower() for e in batch for s in e.data.sites}))
     faults = [_site_faults(envelope.data, groups, known, alike) for envelope in batch]
     good = [envelope for envelope, wrong in zip(batch, faults, strict=True) if not wrong]
     sites = list({site.name: site for envelope in good for site in envelope.data.sites}.values())
     for start in range(0, len(sites), SITES_AT_ONCE):
-        await store.upsert_sites(turn.conn, sites[start : start + SITES_AT_ONCE])
-    await resize(turn, [known[s.name]["group_name"] for s in sites if s.name in known], [s.group for s in sites])
+        await store.upsert_sites(tx.conn, sites[start : start + SITES_AT_ONCE])
+    await resize(tx, [known[s.name]["group_name"] for s in sites if s.name in known], [s.group for s in sites])
     told = [(SitesChanged(sites=part), e.root) for e in good for part in told_in_parts(e.data.sites)]
-    await emit_fleet(turn, told)
+    await emit_fleet(tx, told)
     return [
         Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
         for envelope, wrong in zip(batch, faults, strict=True)
     ]
 
 
-async def resize(turn: Turn, left: Iterable[str | None], joined: Iterable[str | None]) -> None:
+async def resize(tx: Transaction, left: Iterable[str | None], joined: Iterable[str | None]) -> None:
     """Sites left these groups and joined those: per cents are of other numbers now, and strategies may go on."""
     changes = Counter(group for group in joined if group)
     changes.subtract(group for group in left if group)
     if moved := {group: change for group, change in changes.items() if change}:
-        await store.resize_groups(turn.conn, moved)
-        await wake(turn, moved)
+        await store.resize_groups(tx.conn, moved)
+        await wake(tx, moved)
 
 
 def _site_faults(
@@ -104,20 +104,20 @@ def _group_fault(field: str, site: Site, row: Row | None) -> Fault | None:
     return Fault(code="site_held", field=field, message=message, value=site.group)
 
 
-async def remove_sites(turn: Turn, batch: Sequence[Envelope[RemoveSites]]) -> list[Verdict]:
+async def remove_sites(tx: Transaction, batch: Sequence[Envelope[RemoveSites]]) -> list[Reply]:
     """Forget sites that no strategy holds and where no operation runs, all of a command or none."""
-    verdicts: list[Verdict] = []
+    replies: list[Reply] = []
     for envelope in batch:
         names = envelope.data.names
-        known = await store.known_sites(turn.conn, names)
+        known = await store.known_sites(tx.conn, names)
         if faults := [f for i, n in enumerate(names) if (f := _removal_fault(i, n, known.get(n)))]:
-            verdicts.append(Rejected(tuple(faults)))
+            replies.append(Rejected(tuple(faults)))
             continue
-        await store.delete_sites(turn.conn, names)
-        await resize(turn, [row["group_name"] for row in known.values()], [])
-        await _tell(turn, SitesRemoved(names=names), envelope)
-        verdicts.append(Accepted({"sites": len(names)}))
-    return verdicts
+        await store.delete_sites(tx.conn, names)
+        await resize(tx, [row["group_name"] for row in known.values()], [])
+        await _tell(tx, SitesRemoved(names=names), envelope)
+        replies.append(Accepted({"sites": len(names)}))
+    return replies
 
 
 def _removal_fault(index: int, name: str, row: Any) -> Fault | None:
@@ -133,59 +133,59 @@ def _removal_fault(index: int, name: str, row: Any) -> Fault | None:
     return None
 
 
-async def create_group(turn: Turn, batch: Sequence[Envelope[CreateGroup]]) -> list[Verdict]:
+async def create_group(tx: Transaction, batch: Sequence[Envelope[CreateGroup]]) -> list[Reply]:
     """Make groups; a name is taken once."""
-    verdicts: list[Verdict] = []
+    replies: list[Reply] = []
     for envelope in batch:
         g = envelope.data
-        if not await store.insert_group(turn.conn, g.name, g.description, g.apply_type, g.max_parallel):
+        if not await store.insert_group(tx.conn, g.name, g.description, g.apply_type, g.max_parallel):
             message = f"there is a group '{g.name}' already; update it, or take another name"
-            verdicts.append(Rejected.because("group_exists", message, "name", g.name))
+            replies.append(Rejected.because("group_exists", message, "name", g.name))
             continue
         event = GroupChanged(
             name=g.name, description=g.description, apply_type=g.apply_type, max_parallel=g.max_parallel
         )
-        await _tell(turn, event, envelope)
-        verdicts.append(Accepted({"group": g.name}))
-    return verdicts
+        await _tell(tx, event, envelope)
+        replies.append(Accepted({"group": g.name}))
+    return replies
 
 
-async def update_group(turn: Turn, batch: Sequence[Envelope[UpdateGroup]]) -> list[Verdict]:
+async def update_group(tx: Transaction, batch: Sequence[Envelope[UpdateGroup]]) -> list[Reply]:
     """Change groups; a new limit holds for every site that starts from now on."""
-    verdicts: list[Verdict] = []
+    replies: list[Reply] = []
     for envelope in batch:
         g = envelope.data
         limit = None if g.max_parallel is None else str(g.max_parallel)
         changes = {"description": g.description, "apply_type": g.apply_type, "max_parallel": limit}
-        row = await store.update_group(turn.conn, g.name, **changes)
+        row = await store.update_group(tx.conn, g.name, **changes)
         if row is None:
-            verdicts.append(_unknown_group(g.name))
+            replies.append(_unknown_group(g.name))
             continue
-        await wake(turn, [g.name])
-        await _tell(turn, GroupChanged(**row), envelope)
-        verdicts.append(Accepted({"group": g.name}))
-    return verdicts
+        await wake(tx, [g.name])
+        await _tell(tx, GroupChanged(**row), envelope)
+        replies.append(Accepted({"group": g.name}))
+    return replies
 
 
-async def delete_group(turn: Turn, batch: Sequence[Envelope[DeleteGroup]]) -> list[Verdict]:
+async def delete_group(tx: Transaction, batch: Sequence[Envelope[DeleteGroup]]) -> list[Reply]:
     """Remove groups that have no sites."""
-    verdicts: list[Verdict] = []
+    replies: list[Reply] = []
     for envelope in batch:
         name = envelope.data.name
-        if sites := await store.count_group_sites(turn.conn, name):
+        if sites := await store.count_group_sites(tx.conn, name):
             message = f"group '{name}' has {sites} sites; move or remove them first"
-            verdicts.append(Rejected.because("group_not_empty", message, "name", name))
-        elif not await store.delete_group(turn.conn, name):
-            verdicts.append(_unknown_group(name))
+            replies.append(Rejected.because("group_not_empty", message, "name", name))
+        elif not await store.delete_group(tx.conn, name):
+            replies.append(_unknown_group(name))
         else:
-            await _tell(turn, GroupDeleted(name=name), envelope)
-            verdicts.append(Accepted({"group": name}))
-    return verdicts
+            await _tell(tx, GroupDeleted(name=name), envelope)
+            replies.append(Accepted({"group": name}))
+    return replies
 
 
 def _unknown_group(name: str) -> Rejected:
     return Rejected.because("unknown_group", f"there is no group '{name}'", "name", name)
 
 
-async def _tell(turn: Turn, event: Event, cause: Envelope[Any]) -> None:
-    await emit_fleet(turn, [(event, cause.root)])
+async def _tell(tx: Transaction, event: Event, cause: Envelope[Any]) -> None:
+    await emit_fleet(tx, [(event, cause.root)])

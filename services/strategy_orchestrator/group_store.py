@@ -1,4 +1,4 @@
-"""One typed method per query of group_limits.sql. All take the connection of the turn they belong to."""
+"""One typed method per query of group_limits.sql. All take the connection of the transaction they belong to."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ SQL = Queries(Path(__file__).with_name("group_limits.sql"))
 
 
 async def lock_groups(conn: Connection, names: Sequence[str]) -> dict[str, Room]:
-    """How full these groups are; nobody else changes that until the end of the turn."""
+    """How full these groups are; nobody else changes that until the end of the transaction."""
     rows = await SQL.fetch(conn, "lock_groups", names=list(names))
     return {
         r["name"]: Room(r["name"], r["apply_type"], limit_of(r["max_parallel"]), r["sites"], r["running"]) for r in rows
@@ -20,7 +20,7 @@ async def lock_groups(conn: Connection, names: Sequence[str]) -> dict[str, Room]
 
 
 async def lock_all_groups(conn: Connection) -> None:
-    """Lock every group until the end of the turn."""
+    """Lock every group until the end of the transaction."""
     await SQL.fetch(conn, "lock_all_groups")
 
 

@@ -9,7 +9,7 @@ from services.strategy_orchestrator.places import ROOM
 from services.strategy_orchestrator.settings import Knobs
 from shared.core.bus import Handlers
 from shared.core.scheduler import TimerHandler
-from shared.core.transaction import Timer, Turn
+from shared.core.transaction import Timer, Transaction
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
     CommandAccepted,
@@ -22,9 +22,9 @@ from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySile
 from shared.messages.strategy import ChangeSites, CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
 
 
-async def look_again(turn: Turn, timers: Sequence[Timer]) -> None:
+async def look_again(tx: Transaction, timers: Sequence[Timer]) -> None:
     """A soak ended, or a group has room: look at the strategy again."""
-    conductor = Conductor(turn)
+    conductor = Conductor(tx)
     await conductor.load(timer.key for timer in timers)
     await conductor.finish()
 

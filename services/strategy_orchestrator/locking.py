@@ -1,4 +1,4 @@
-"""Which strategies and groups a turn will need: locked all at once, before the first handler asks for one of them.
+"""Which strategies and groups a transaction will need: locked all at once, before the first handler asks for any.
 
 Handlers lock what they need as they come. Two replicas, each with messages of two strategies, would otherwise take
 them in different orders and wait for each other, until PostgreSQL ends one of them a second later. The order is:
@@ -10,7 +10,7 @@ from typing import Any
 
 from services.strategy_orchestrator import group_store, store
 from services.strategy_orchestrator.conductor import batch_of
-from shared.core.transaction import Timer, Turn
+from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.catalog import ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationSucceeded
@@ -18,27 +18,27 @@ from shared.messages.strategy import CreateStrategy
 from shared.wire.codec import Envelope
 
 
-async def lock_strategies_of(turn: Turn, batch: Sequence[Envelope[Any]]) -> None:
+async def lock_strategies_of(tx: Transaction, batch: Sequence[Envelope[Any]]) -> None:
     """Lock every strategy that the batch speaks of, and the groups in which their steps need places."""
     references, sites = spoken_of(envelope.data for envelope in batch)
     if apps := {envelope.data.app for envelope in batch if isinstance(envelope.data, ReleaseWithdrawn)}:
-        references.update(await store.strategies_towards(turn.conn, sorted(apps)))
+        references.update(await store.strategies_towards(tx.conn, sorted(apps)))
     groups: set[str] = set()
     if references or sites:
-        groups = await store.lock_in_order(turn.conn, sorted(references), sorted(sites))
+        groups = await store.lock_in_order(tx.conn, sorted(references), sorted(sites))
     if any(isinstance(envelope.data, Command) for envelope in batch):
-        await group_store.lock_all_groups(turn.conn)  # it may take sites of any, and then changes the fleet
+        await group_store.lock_all_groups(tx.conn)  # it may take sites of any, and then changes the fleet
     elif groups:
-        await group_store.lock_groups(turn.conn, sorted(groups))
+        await group_store.lock_groups(tx.conn, sorted(groups))
 
 
-async def lock_strategies_of_timers(turn: Turn, timers: Sequence[Timer]) -> None:
+async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Lock every strategy whose timer is due, and the groups in which its steps need places.
 
     Before the timers are taken: whoever holds one of these strategies or groups may set such a timer anew.
     """
-    if groups := await store.lock_in_order(turn.conn, sorted({timer.key for timer in timers}), []):
-        await group_store.lock_groups(turn.conn, sorted(groups))
+    if groups := await store.lock_in_order(tx.conn, sorted({timer.key for timer in timers}), []):
+        await group_store.lock_groups(tx.conn, sorted(groups))
 
 
 def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:

@@ -12,7 +12,7 @@ from services.strategy_orchestrator.ends import End, Finished, ends_of
 from services.strategy_orchestrator.settings import Knobs
 from services.strategy_orchestrator.store import Row, StepEnd
 from services.strategy_orchestrator.watching import cancels_refused
-from shared.core.transaction import Timer, Turn
+from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Fault
 from shared.messages.deployer import (
     CancelOperation,
@@ -32,7 +32,7 @@ Step = tuple[str, int, int]
 """Strategy id, position and attempt."""
 
 
-async def operations_began(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandAccepted]]) -> None:
+async def operations_began(knobs: Knobs, tx: Transaction, batch: Sequence[Envelope[CommandAccepted]]) -> None:
     """Note single operations, so that their sites count as busy; hear which of a strategy's may not begin."""
     answers = [envelope.data for envelope in batch]
     single = [
@@ -41,43 +41,43 @@ async def operations_began(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[Co
         if answer.command_type == RequestOperation.TYPE and "plan" not in answer.result  # a preview
     ]
     if single:
-        await store.begin_operations(turn.conn, single)
+        await store.begin_operations(tx.conn, single)
     taken = [OperationsTaken.model_validate(a.result) for a in answers if a.command_type == RequestOperations.TYPE]
     refused = [(step, r.faults) for t in taken for r in t.refused if (step := step_of(r.operation_id))]
-    await _refuse(knobs, turn, refused)
+    await _refuse(knobs, tx, refused)
 
 
-async def requests_refused(knobs: Knobs, turn: Turn, batch: Sequence[Envelope[CommandRejected]]) -> None:
+async def requests_refused(knobs: Knobs, tx: Transaction, batch: Sequence[Envelope[CommandRejected]]) -> None:
     """A strategy's command was refused as a whole: that is the answer to each of its operations."""
-    await cancels_refused(turn, [e.data for e in batch if e.data.command_type == CancelOperation.TYPE])
+    await cancels_refused(tx, [e.data for e in batch if e.data.command_type == CancelOperation.TYPE])
     asked = (e.data for e in batch if e.data.command_type == RequestOperations.TYPE)  # ids of others may look alike
     refusals = {name: answer.faults for answer in asked if (name := batch_of(answer.command_id))}
     if refusals:
-        rows = await store.steps_of_batches(turn.conn, list(refusals))
+        rows = await store.steps_of_batches(tx.conn, list(refusals))
         steps = [((r["strategy_id"], r["position"], r["attempt"]), (r["strategy_id"], r["batch"])) for r in rows]
-        await _refuse(knobs, turn, [(step, refusals[name]) for step, name in steps])
+        await _refuse(knobs, tx, [(step, refusals[name]) for step, name in steps])
 
 
-async def operations_finished(turn: Turn, batch: Sequence[Envelope[Finished]]) -> None:
+async def operations_finished(tx: Transaction, batch: Sequence[Envelope[Finished]]) -> None:
     """End steps and single operations, note what runs on their sites, and let their strategies go on.
 
     Only an operation that was running here counts: its end may be told twice, and then moves nothing.
     """
-    conductor = Conductor(turn)
+    conductor = Conductor(tx)
     ends = {end.operation_id: end for envelope in batch for end in ends_of(envelope.data)}
     steps = {o: step for o, end in ends.items() if end.strategy_id and (step := step_of(o))}
-    moved = await _end_steps(turn, conductor, ends, steps)
-    freed = await _end_singles(turn, conductor, [end for o, end in ends.items() if o not in steps])
-    await _note_deployments(turn, [ends[operation] for operation in (*moved, *freed)])
+    moved = await _end_steps(tx, conductor, ends, steps)
+    freed = await _end_singles(tx, conductor, [end for o, end in ends.items() if o not in steps])
+    await _note_deployments(tx, [ends[operation] for operation in (*moved, *freed)])
     await conductor.finish()
 
 
-async def _end_steps(turn: Turn, conductor: Conductor, ends: dict[str, End], steps: dict[str, Step]) -> list[str]:
+async def _end_steps(tx: Transaction, conductor: Conductor, ends: dict[str, End], steps: dict[str, Step]) -> list[str]:
     """End the running steps of these operations; returns the operations that ended one."""
     if not steps:
         return []
     await conductor.load(strategy_id for strategy_id, _, _ in steps.values())
-    rows = await store.finish_steps(turn.conn, [_step_end(step, ends[op]) for op, step in steps.items()])
+    rows = await store.finish_steps(tx.conn, [_step_end(step, ends[op]) for op, step in steps.items()])
     by_step = {step: operation for operation, step in steps.items()}
     conductor.leave(rows)
     await _recount(conductor, rows, {"running": -1})
@@ -85,10 +85,10 @@ async def _end_steps(turn: Turn, conductor: Conductor, ends: dict[str, End], ste
 
 
 def _step_end(step: Step, end: End) -> StepEnd:
-    return StepEnd(*step, *_verdict(end.failed), end.before, end.changed)
+    return StepEnd(*step, *_reply(end.failed), end.before, end.changed)
 
 
-def _verdict(failed: OperationFailed | None) -> tuple[str, str | None, str | None]:
+def _reply(failed: OperationFailed | None) -> tuple[str, str | None, str | None]:
     if failed is None:
         return StepState.COMPLETE, None, None
     back = f"; back on {failed.version}" if failed.recovered and failed.version else ""
@@ -96,24 +96,24 @@ def _verdict(failed: OperationFailed | None) -> tuple[str, str | None, str | Non
     return StepState.FAILED, failed.cause.code, f"{failed.cause.message}{back}{lost}"[:1_000]
 
 
-async def _end_singles(turn: Turn, conductor: Conductor, ends: Sequence[End]) -> list[str]:
+async def _end_singles(tx: Transaction, conductor: Conductor, ends: Sequence[End]) -> list[str]:
     """End single operations; a step that waited for the site may start. Returns the operations that were known."""
     if not ends:
         return []
-    rows = await store.end_operations(turn.conn, [(end.site, end.operation_id) for end in ends])
+    rows = await store.end_operations(tx.conn, [(end.site, end.operation_id) for end in ends])
     waiting = [(row["held_by"], row["held_position"]) for row in rows if row["held_by"]]
     if waiting:
         await conductor.load(strategy_id for strategy_id, _ in waiting)
-        await _reopen(conductor, await store.unpark_steps(turn.conn, waiting))
+        await _reopen(conductor, await store.unpark_steps(tx.conn, waiting))
     return [row["operation_id"] for row in rows]
 
 
-async def _note_deployments(turn: Turn, ends: Sequence[End]) -> None:
+async def _note_deployments(tx: Transaction, ends: Sequence[End]) -> None:
     if not ends:
         return
     last = {(end.site, end.app): end for end in sorted(ends, key=NTH)}  # one upsert may not touch a row twice
     rows = [(e.site, e.app, e.version, e.status, e.operation_id, e.nth, _words(e.history)) for e in last.values()]
-    for place, sequence in (await store.put_deployments(turn.conn, rows)).items():
+    for place, sequence in (await store.put_deployments(tx.conn, rows)).items():
         end = last[place]
         state = SiteState(
             site=end.site,
@@ -122,41 +122,41 @@ async def _note_deployments(turn: Turn, ends: Sequence[End]) -> None:
             status=end.status,
             operation_id=end.operation_id,
             strategy_id=end.strategy_id,
-            at=turn.now,
+            at=tx.now,
         )
-        turn.emit(state, sequence=sequence, correlation_id=end.strategy_id or end.operation_id)
+        tx.emit(state, sequence=sequence, correlation_id=end.strategy_id or end.operation_id)
 
 
 def _words(history: tuple[str, ...] | None) -> str | None:
     return None if history is None else " ".join(history)
 
 
-async def _refuse(knobs: Knobs, turn: Turn, refusals: Sequence[tuple[Step, Sequence[Fault]]]) -> None:
+async def _refuse(knobs: Knobs, tx: Transaction, refusals: Sequence[tuple[Step, Sequence[Fault]]]) -> None:
     """A step whose site cannot change now waits without a slot, one whose site is there already is complete."""
     if not refusals:
         return
-    conductor = Conductor(turn)
+    conductor = Conductor(tx)
     await conductor.load(step[0] for step, _ in refusals)
     meant = [(step, meaning_of(faults, step[2], knobs.lag_attempts)) for step, faults in refusals]
     if later := [(*step, m.code, m.message) for step, m in meant if m.outcome is Outcome.LATER]:
-        parked = await store.park_steps(turn.conn, later)
+        parked = await store.park_steps(tx.conn, later)
         conductor.leave(parked)
         await _recount(conductor, parked, {"running": -1, "waiting": 1, "parked": 1})
         for strategy_id in {row[0] for row in later}:
-            turn.set_timer(UNPARK, strategy_id, turn.now + timedelta(seconds=knobs.lag_seconds))
+            tx.set_timer(UNPARK, strategy_id, tx.now + timedelta(seconds=knobs.lag_seconds))
     if ends := [StepEnd(*step, m.outcome, m.code, m.message) for step, m in meant if m.outcome is not Outcome.LATER]:
-        ended = await store.finish_steps(turn.conn, ends)
+        ended = await store.finish_steps(tx.conn, ends)
         conductor.leave(ended)
         await _recount(conductor, ended, {"running": -1})
     await conductor.finish()
 
 
-async def unpark(turn: Turn, timers: Sequence[Timer]) -> None:
+async def unpark(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Steps that the deployer was not ready for try again."""
-    conductor = Conductor(turn)
+    conductor = Conductor(tx)
     ids = [timer.key for timer in timers]
     await conductor.load(ids)
-    await _reopen(conductor, await store.unpark_lagging(turn.conn, ids))
+    await _reopen(conductor, await store.unpark_lagging(tx.conn, ids))
     await conductor.finish()
 
 

@@ -44,7 +44,7 @@ def _ended(counts: Counts) -> bool:
     return counts.waiting == counts.running == 0
 
 
-def verdict(policy: FailurePolicy, name: str, counts: Counts) -> str:
+def failures_told(policy: FailurePolicy, name: str, counts: Counts) -> str:
     """What stopped a strategy, in the numbers of now: failures that come after the one that tripped count as well."""
     text = f"stage {name}: {counts.failed} of {counts.finished} finished sites failed"
     if policy.stop_on_failure or _all_failed(counts):

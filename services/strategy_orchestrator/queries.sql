@@ -164,7 +164,7 @@ select id, name from strategy
 where deleted_at is null and (name = :name or id = :name or name = :id) order by id limit 3;
 
 -- name: lock_in_order
--- All that a turn speaks of, by id, by name, or because they hold a site: in the order of the ids, so that two
+-- All that a transaction speaks of, by id, by name, or because they hold a site: in the order of the ids, so that two
 -- transactions never wait for each other.
 select groups from strategy where id = any(array(
     select id from strategy where id = any(:references::text[])

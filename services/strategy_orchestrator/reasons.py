@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.strategy_orchestrator.domain import Stage, Strategy
-from services.strategy_orchestrator.policy import FAILURE_RATE, FAILURE_THRESHOLD, rate, trips, verdict
+from services.strategy_orchestrator.policy import FAILURE_RATE, FAILURE_THRESHOLD, failures_told, rate, trips
 from shared.messages.strategy import Why
 from shared.messages.words import StageState, StrategyState
 
@@ -29,7 +29,7 @@ def _counted(strategy: Strategy) -> Why:
     if code == FAILURE_THRESHOLD:
         over = (s for s in strategy.stages if trips(strategy.policy, s.counts, s.forgiven))
         if stage := next(over, None):
-            return Why(code=code, message=verdict(strategy.policy, stage.name, stage.counts))
+            return Why(code=code, message=failures_told(strategy.policy, stage.name, stage.counts))
     if code == FAILURE_RATE:
         failing = (s for s in strategy.stages if s.state is not StageState.COMPLETE and s.counts.failed)
         if stage := next(failing, None):

@@ -14,8 +14,8 @@ from services.strategy_orchestrator.telling import abridged
 from services.strategy_orchestrator.undoing import Undoing
 from services.strategy_orchestrator.watching import cancel_running
 from shared.core.bus import Handlers
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.strategy import (
     BATCH,
@@ -46,13 +46,13 @@ MOST_ID = 175
 # -- create -------------------------------------------------------------------------------------------------------
 
 
-async def create(turn: Turn, batch: Sequence[Envelope[CreateStrategy]]) -> list[Verdict]:
+async def create(tx: Transaction, batch: Sequence[Envelope[CreateStrategy]]) -> list[Reply]:
     """Validate and plan; what is refused leaves nothing behind."""
-    return [await _create(turn, envelope) for envelope in batch]
+    return [await _create(tx, envelope) for envelope in batch]
 
 
-async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
-    conductor, spec = Conductor(turn), envelope.data.spec
+async def _create(tx: Transaction, envelope: Envelope[CreateStrategy]) -> Reply:
+    conductor, spec = Conductor(tx), envelope.data.spec
     if spec.undo is None:
         return await _plan(conductor, envelope, spec, None)
     undone = await undoing.load(conductor, spec.undo)
@@ -62,19 +62,19 @@ async def _create(turn: Turn, envelope: Envelope[CreateStrategy]) -> Verdict:
     return await _plan(conductor, envelope, spec, undone)
 
 
-async def undo(turn: Turn, batch: Sequence[Envelope[UndoStrategy]]) -> list[Verdict]:
+async def undo(tx: Transaction, batch: Sequence[Envelope[UndoStrategy]]) -> list[Reply]:
     """Plan the way back from a strategy, in its own stages."""
-    return [await _undo(turn, envelope) for envelope in batch]
+    return [await _undo(tx, envelope) for envelope in batch]
 
 
-async def _undo(turn: Turn, envelope: Envelope[UndoStrategy]) -> Verdict:
-    conductor, command = Conductor(turn), envelope.data
+async def _undo(tx: Transaction, envelope: Envelope[UndoStrategy]) -> Reply:
+    conductor, command = Conductor(tx), envelope.data
     undone = await undoing.load(conductor, command.strategy)
     if undone is None or (faults := undoing.faults_of(undone, command.strategy, "strategy")):
         return Rejected(faults if undone else undoing.faults_of(None, command.strategy, "strategy"))
-    spec = undoing.spec_of(command, undone, await store.groups(turn.conn))
-    verdict = await _plan(conductor, envelope, spec, undone)
-    return Rejected(tuple(map(_of_the_command, verdict.faults))) if isinstance(verdict, Rejected) else verdict
+    spec = undoing.spec_of(command, undone, await store.groups(tx.conn))
+    reply = await _plan(conductor, envelope, spec, undone)
+    return Rejected(tuple(map(_of_the_command, reply.faults))) if isinstance(reply, Rejected) else reply
 
 
 def _of_the_command(fault: Fault) -> Fault:
@@ -82,11 +82,11 @@ def _of_the_command(fault: Fault) -> Fault:
     return fault.model_copy(update={"field": fault.field.removeprefix("spec.")})
 
 
-async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpec, undone: Undoing | None) -> Verdict:
-    turn = conductor.turn
-    target, faults = await _target(turn, spec, undone)
+async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpec, undone: Undoing | None) -> Reply:
+    tx = conductor.tx
+    target, faults = await _target(tx, spec, undone)
     spec = spec.model_copy(update={"version": target.version})
-    faults += [_clash(spec.name, envelope.id, row) for row in await store.clashes(turn.conn, spec.name, envelope.id)]
+    faults += [_clash(spec.name, envelope.id, row) for row in await store.clashes(tx.conn, spec.name, envelope.id)]
     if len(envelope.id) > MOST_ID:
         message = f"the id becomes that of the strategy and part of its operations' ids: at most {MOST_ID} characters"
         faults.append(Fault(code=ErrorCode.INVALID_FIELD, field="ce_id", message=message, value=envelope.id))
@@ -94,26 +94,26 @@ async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpe
         message = "names no sites, groups or labels; set `all` to mean the whole fleet"
         faults.append(Fault(code="empty_selection", field="spec.selection", message=message))
         return Rejected(tuple(faults))
-    sites = await _candidates(turn, spec, target)
-    passed_by = await _passed_by(turn, spec, {site.name for site in sites})
-    made = plan(spec, sites, await store.groups(turn.conn), target, passed_by)
+    sites = await _candidates(tx, spec, target)
+    passed_by = await _passed_by(tx, spec, {site.name for site in sites})
+    made = plan(spec, sites, await store.groups(tx.conn), target, passed_by)
     hidden = "nothing_to_do" if faults else ""  # it follows from an unknown release
     faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code != hidden]
     if faults:
         return Rejected(tuple(faults))
     if undone is not None:
         await undoing.end(conductor, undone, spec.name, envelope.actor)
-    return await _keep(turn, envelope, spec, made, undone.undone.operation if undone else None)
+    return await _keep(tx, envelope, spec, made, undone.undone.operation if undone else None)
 
 
-async def _candidates(turn: Turn, spec: StrategySpec, target: Target) -> Sequence[Candidate]:
+async def _candidates(tx: Transaction, spec: StrategySpec, target: Target) -> Sequence[Candidate]:
     """What was selected; for an undo, of the sites that were changed."""
     selection = spec.selection
     if target.undo is not None and not selection.sites:
         if not target.undo.changed:
             return []  # no name at all would mean every site
         selection = Selection.model_construct(**{**dict(selection), "sites": tuple(target.undo.changed)})
-    return await store.candidates(turn.conn, spec.app, selection)
+    return await store.candidates(tx.conn, spec.app, selection)
 
 
 def _clash(name: str, strategy_id: str, row: Row) -> Fault:
@@ -128,15 +128,15 @@ def _clash(name: str, strategy_id: str, row: Row) -> Fault:
     return _fault("strategy_exists", "ce_id", message, strategy_id)
 
 
-async def _passed_by(turn: Turn, spec: StrategySpec, selected: set[str]) -> frozenset[str]:
+async def _passed_by(tx: Transaction, spec: StrategySpec, selected: set[str]) -> frozenset[str]:
     """Named sites that there are, but that the rest of the selection does not hold."""
     missing = [name for name in spec.selection.sites if name not in selected]
-    return frozenset(await store.known_sites(turn.conn, missing) if missing else ())
+    return frozenset(await store.known_sites(tx.conn, missing) if missing else ())
 
 
-async def _target(turn: Turn, spec: StrategySpec, undone: Undoing | None) -> tuple[Target, list[Fault]]:
+async def _target(tx: Transaction, spec: StrategySpec, undone: Undoing | None) -> tuple[Target, list[Fault]]:
     """The release to reach, with its version as the release is written: who asks for 1.0 may mean 1.0.0."""
-    releases = await store.releases_of(turn.conn, spec.app)
+    releases = await store.releases_of(tx.conn, spec.app)
     target = Target(spec.app, spec.version, spec.force, releases, undone.undone if undone else None)
     if not releases:
         message = f"there is no app '{spec.app}'; publish a release of it first"
@@ -154,15 +154,15 @@ async def _target(turn: Turn, spec: StrategySpec, undone: Undoing | None) -> tup
 
 
 async def _keep(
-    turn: Turn, envelope: Envelope[Any], spec: StrategySpec, made: Plan, undone: OperationKind | None
-) -> Verdict:
+    tx: Transaction, envelope: Envelope[Any], spec: StrategySpec, made: Plan, undone: OperationKind | None
+) -> Reply:
     strategy_id, left_out = envelope.id, made.left_out
     spec, unnamed = abridged(spec)
     why = Why(code="not_started", message="the strategy is ready and was not applied yet")
     new = NewStrategy(strategy_id, spec, operation_of(spec.type, spec.force, undone), why, envelope.actor, left_out)
-    await store.insert_strategy(turn.conn, new, turn.now)
-    await store.insert_plan(turn.conn, strategy_id, made)
-    (score,) = await Conductor(turn).load([strategy_id])
+    await store.insert_strategy(tx.conn, new, tx.now)
+    await store.insert_plan(tx.conn, strategy_id, made)
+    (score,) = await Conductor(tx).load([strategy_id])
     planned = StrategyPlanned(
         strategy_id=strategy_id,
         spec=spec,
@@ -172,23 +172,23 @@ async def _keep(
         excluded_count=left_out,
         targets=made.summary,
         created_by=envelope.actor,
-        created_at=turn.now,
+        created_at=tx.now,
     )
-    score.emit(turn, planned)
-    _list_steps(turn, score, made)
-    await store.save_strategies(turn.conn, [_only_sequence(score)])
+    score.emit(tx, planned)
+    _list_steps(tx, score, made)
+    await store.save_strategies(tx.conn, [_only_sequence(score)])
     sites = sum(stage.sites for stage in made.stages)
     facts = {"strategy_id": strategy_id, "name": spec.name, "stages": len(made.stages), "sites": sites}
     return Accepted({**facts, "excluded": left_out, "targets": len(made.summary)})
 
 
-def _list_steps(turn: Turn, score: Score, made: Plan) -> None:
+def _list_steps(tx: Transaction, score: Score, made: Plan) -> None:
     """In batches; each is text before the next is made, or 100,000 steps would take 100 MiB."""
     places = [(site, number, made.targets.get(site)) for number, sites in enumerate(made.sites) for site in sites]
     for start in range(0, len(places), BATCH):
         steps = tuple(_waiting(*place) for place in places[start : start + BATCH])
-        score.emit(turn, StepsChanged.model_construct(strategy_id=score.now.id, steps=steps, at=turn.now))
-    score.emit(turn, state_event(score.now, turn.now))
+        score.emit(tx, StepsChanged.model_construct(strategy_id=score.now.id, steps=steps, at=tx.now))
+    score.emit(tx, state_event(score.now, tx.now))
 
 
 def _waiting(site: str, stage: int, target: str | None) -> StepChange:
@@ -203,37 +203,37 @@ def _only_sequence(score: Score) -> tuple[Any, ...]:
 
 # -- move ---------------------------------------------------------------------------------------------------------
 
-Change = Callable[[Conductor, Score, Turn, Envelope[Any]], Awaitable[None]]
+Change = Callable[[Conductor, Score, Transaction, Envelope[Any]], Awaitable[None]]
 """Changes a strategy; raises Refused when that cannot be."""
 
 
-def moving(change: Change) -> Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[list[Verdict]]]:
+def moving(change: Change) -> Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[list[Reply]]]:
     """A handler that finds the strategy of each command, changes it, and carries out what follows."""
 
-    async def handler(turn: Turn, batch: Sequence[Envelope[Any]]) -> list[Verdict]:
-        return [await _move(turn, envelope, change) for envelope in batch]
+    async def handler(tx: Transaction, batch: Sequence[Envelope[Any]]) -> list[Reply]:
+        return [await _move(tx, envelope, change) for envelope in batch]
 
     return handler
 
 
-async def _move(turn: Turn, envelope: Envelope[Any], change: Change) -> Verdict:
+async def _move(tx: Transaction, envelope: Envelope[Any], change: Change) -> Reply:
     reference = envelope.data.strategy
-    strategy_id = await store.find_strategy(turn.conn, reference)
-    conductor = Conductor(turn)
+    strategy_id = await store.find_strategy(tx.conn, reference)
+    conductor = Conductor(tx)
     scores = await conductor.load([strategy_id]) if strategy_id else []
     if not scores or scores[0].row["deleted_at"] is not None:
         word = "was deleted" if scores else "does not exist"
         return Rejected.because("unknown_strategy", f"strategy '{reference}' {word}", "strategy", reference)
     try:
-        async with turn.conn.transaction():  # a savepoint: what is refused half-way leaves nothing
-            await change(conductor, scores[0], turn, envelope)
+        async with tx.conn.transaction():  # a savepoint: what is refused half-way leaves nothing
+            await change(conductor, scores[0], tx, envelope)
     except Refused as error:
         return Rejected(error.faults)
     await conductor.finish()
     return Accepted({"strategy_id": strategy_id, "state": scores[0].now.state})
 
 
-async def _apply(conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
+async def _apply(conductor: Conductor, score: Score, _tx: Transaction, envelope: Envelope[Any]) -> None:
     score.now = domain.apply(score.now, envelope.actor, envelope.data.reason)
     await conductor.hold(score)
     if not score.now.counts.waiting:
@@ -241,33 +241,33 @@ async def _apply(conductor: Conductor, score: Score, _turn: Turn, envelope: Enve
         raise Refused(_fault("nothing_to_do", "strategy", message, score.now.name))
 
 
-async def _pause(_conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
+async def _pause(_conductor: Conductor, score: Score, _tx: Transaction, envelope: Envelope[Any]) -> None:
     score.now = domain.pause(score.now, envelope.actor, envelope.data.reason)
 
 
-async def _resume(_conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
+async def _resume(_conductor: Conductor, score: Score, _tx: Transaction, envelope: Envelope[Any]) -> None:
     score.now = domain.resume(score.now, envelope.actor, envelope.data.reason)
 
 
-async def _abort(_conductor: Conductor, score: Score, _turn: Turn, envelope: Envelope[Any]) -> None:
+async def _abort(_conductor: Conductor, score: Score, _tx: Transaction, envelope: Envelope[Any]) -> None:
     score.now = domain.abort(score.now, envelope.actor, envelope.data.reason)
 
 
-async def _retry(conductor: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
+async def _retry(conductor: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
     score.now = domain.retry(score.now, envelope.actor, envelope.data.reason)
-    rows = await store.reopen_steps(turn.conn, score.now.id)
+    rows = await store.reopen_steps(tx.conn, score.now.id)
     score.note(rows)
     await conductor.hold(score)
     for row in rows:
         score.cursors[row["stage"]] = min(score.cursors[row["stage"]], row["position"])
 
 
-async def _delete(_conductor: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
+async def _delete(_conductor: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
     domain.check_deletable(score.now)
-    sequence = await store.delete_strategy(turn.conn, score.now.id, turn.now)
+    sequence = await store.delete_strategy(tx.conn, score.now.id, tx.now)
     about = {"strategy_id": score.now.id, "name": score.now.name, "by": envelope.actor, "reason": envelope.data.reason}
-    event = StrategyDeleted(**about, at=turn.now)
-    turn.emit(event, sequence=sequence or 0, cause=envelope)
+    event = StrategyDeleted(**about, at=tx.now)
+    tx.emit(event, sequence=sequence or 0, cause=envelope)
 
 
 apply, pause, resume = moving(_apply), moving(_pause), moving(_resume)

@@ -44,7 +44,7 @@ create table strategy (
     started_at timestamptz,
     finished_at timestamptz,
     deleted_at timestamptz,
-    groups text[] not null default '{}', -- of the sites it holds: its turns lock their places
+    groups text[] not null default '{}', -- of the sites it holds: its transactions lock their places
     check ((state = 'aborting') = (ends_as is not null)),
     check (deleted_at is null or state not in ('applying', 'paused', 'aborting'))
 ) with (fillfactor = 50);

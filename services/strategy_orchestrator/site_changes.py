@@ -7,8 +7,8 @@ from services.strategy_orchestrator.conductor import emit_fleet
 from services.strategy_orchestrator.fleet import resize
 from services.strategy_orchestrator.strategies.site import Candidate
 from services.strategy_orchestrator.telling import told_in_parts
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
 from shared.messages.base import Fault, some_of
 from shared.messages.strategy import ChangeSites, SitesChanged
 from shared.wire.codec import Envelope
@@ -17,28 +17,28 @@ MOST_LABELS = 64
 """As a site may have when it is registered."""
 
 
-async def change_sites(turn: Turn, batch: Sequence[Envelope[ChangeSites]]) -> list[Verdict]:
+async def change_sites(tx: Transaction, batch: Sequence[Envelope[ChangeSites]]) -> list[Reply]:
     """Change sites, all of a command's selection or none."""
-    return [await _change(turn, envelope) for envelope in batch]
+    return [await _change(tx, envelope) for envelope in batch]
 
 
-async def _change(turn: Turn, envelope: Envelope[ChangeSites]) -> Verdict:
+async def _change(tx: Transaction, envelope: Envelope[ChangeSites]) -> Reply:
     change = envelope.data
     if change.selection.empty:
         message = "names no sites, groups or labels; set `all` to mean the whole fleet"
         return Rejected.because("empty_selection", message, "selection")
-    sites = await store.candidates(turn.conn, "", change.selection)
-    if faults := await _faults(turn, change, sites):
+    sites = await store.candidates(tx.conn, "", change.selection)
+    if faults := await _faults(tx, change, sites):
         return Rejected(tuple(faults))
-    changed = await store.change_sites(turn.conn, [site.name for site in sites], change)
-    await resize(turn, [site.group for site in sites], [site.group for site in changed])
+    changed = await store.change_sites(tx.conn, [site.name for site in sites], change)
+    await resize(tx, [site.group for site in sites], [site.group for site in changed])
     events = [SitesChanged.model_construct(sites=sites) for sites in told_in_parts(changed)]
-    await emit_fleet(turn, [(event, envelope.root) for event in events])
+    await emit_fleet(tx, [(event, envelope.root) for event in events])
     return Accepted({"sites": len(changed)})
 
 
-async def _faults(turn: Turn, change: ChangeSites, sites: Sequence[Candidate]) -> list[Fault]:
-    groups = await store.groups(turn.conn)
+async def _faults(tx: Transaction, change: ChangeSites, sites: Sequence[Candidate]) -> list[Fault]:
+    groups = await store.groups(tx.conn)
     named = [("group", change.group)] if change.group else []
     named += [(f"selection.groups.{i}", name) for i, name in enumerate(change.selection.groups)]
     named += [(f"selection.exclude.groups.{i}", name) for i, name in enumerate(change.selection.exclude.groups)]

@@ -1,4 +1,4 @@
-"""One typed method per query of queries.sql. All take the connection of the turn they belong to."""
+"""One typed method per query of queries.sql. All take the connection of the transaction they belong to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -28,7 +28,7 @@ HISTORY = [field.name for field in fields(Candidate)].index("history")
 
 
 async def next_fleet_sequence(conn: Connection, count: int) -> int:
-    """The first of `count` new sequence numbers of the fleet; holds the fleet's lock until the end of the turn."""
+    """The first of `count` new sequence numbers of the fleet; holds the fleet's lock until the transaction ends."""
     last = cast("int", await SQL.value(conn, "next_fleet_sequence", count=count))
     return last - count + 1
 
@@ -241,7 +241,7 @@ async def clashes(conn: Connection, name: str, strategy_id: str) -> list[Row]:
 
 
 async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequence[str]) -> set[str]:
-    """Lock the strategies of these ids or names, and those that hold these sites, until the end of the turn.
+    """Lock the strategies of these ids or names, and those that hold these sites, until the end of the transaction.
 
     Returns the groups of their sites.
     """
@@ -250,7 +250,7 @@ async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequ
 
 
 async def lock_strategies(conn: Connection, ids: Sequence[str]) -> list[Row]:
-    """The rows, locked until the end of the turn."""
+    """The rows, locked until the end of the transaction."""
     return await SQL.fetch(conn, "lock_strategies", ids=list(ids))
 
 

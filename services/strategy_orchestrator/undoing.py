@@ -26,16 +26,16 @@ class Undoing(NamedTuple):
 
 async def load(conductor: Conductor, reference: str) -> Undoing | None:
     """The strategy with this id or name, which may have been deleted; None when there is none."""
-    strategy_id = await store.find_strategy(conductor.turn.conn, reference)
+    strategy_id = await store.find_strategy(conductor.tx.conn, reference)
     scores = await conductor.load([strategy_id]) if strategy_id else []
     if not scores:
         return None
     (score,) = scores
-    changed = await store.changed_by(conductor.turn.conn, score.now.id)
+    changed = await store.changed_by(conductor.tx.conn, score.now.id)
     spec = StrategySpec.model_validate(score.row["spec"])
     stages = spec.stages
     if names_in(spec) >= NAMES_KEPT:
-        stages = stages_had(stages, await store.changed_in_stages(conductor.turn.conn, score.now.id))
+        stages = stages_had(stages, await store.changed_in_stages(conductor.tx.conn, score.now.id))
     return Undoing(score, Undone(score.now.name, asked_for(score.row), changed), stages)
 
 

@@ -18,7 +18,7 @@ from services.strategy_orchestrator.conductor import (
 from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.reasons import oldest
 from services.strategy_orchestrator.store import Row
-from shared.core.transaction import Timer, Turn
+from shared.core.transaction import Timer, Transaction
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import CancelOperation, CommandRejected
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
@@ -40,46 +40,46 @@ OLDEST_NAMED = 3
 """A reason names so many of the sites that run longest."""
 
 
-async def look_for_still_stages(turn: Turn, timers: Sequence[Timer]) -> None:
+async def look_for_still_stages(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Name the sites that run longest where nothing has ended for a while; look again later."""
-    conductor = Conductor(turn)
+    conductor = Conductor(tx)
     for score in await conductor.load(timer.key for timer in timers):
         if score.now.state not in domain.LIVE:
             continue
-        turn.set_timer(STILL, score.now.id, turn.now + STILL_AFTER)
+        tx.set_timer(STILL, score.now.id, tx.now + STILL_AFTER)
         for stage in score.now.stages:
-            still = stage.moved_at is None or turn.now - stage.moved_at >= STILL_AFTER
+            still = stage.moved_at is None or tx.now - stage.moved_at >= STILL_AFTER
             if stage.counts.running and still and not stage.oldest:
-                rows = await store.oldest_running(turn.conn, score.now.id, stage.position, OLDEST_NAMED)
+                rows = await store.oldest_running(tx.conn, score.now.id, stage.position, OLDEST_NAMED)
                 text = oldest(stage.counts.running, [(row["site"], row["started_at"]) for row in rows])
                 score.note_of(stage.position, oldest=text)
     await conductor.finish()
 
 
-async def forecasts_made(turn: Turn, batch: Sequence[Envelope[StageForecast]]) -> None:
+async def forecasts_made(tx: Transaction, batch: Sequence[Envelope[StageForecast]]) -> None:
     """Keep the monitor's advice beside the stage it is about; a warning that no longer holds is taken back."""
     rows = [(e.data.strategy_id, e.data.stage, e.data.model_dump(mode="json")) for e in batch]
-    await store.save_forecasts(turn.conn, rows)
+    await store.save_forecasts(tx.conn, rows)
     well = [(e.data.strategy_id, e.data.stage) for e in batch if not e.data.failing]
-    over = await store.no_longer_failing(turn.conn, well) if well else []
+    over = await store.no_longer_failing(tx.conn, well) if well else []
     if over:
-        await _warn(turn, [(row["strategy_id"], row["position"], None) for row in over])
+        await _warn(tx, [(row["strategy_id"], row["position"], None) for row in over])
 
 
-async def failure_rates_high(turn: Turn, batch: Sequence[Envelope[FailureRateHigh]]) -> None:
+async def failure_rates_high(tx: Transaction, batch: Sequence[Envelope[FailureRateHigh]]) -> None:
     """Advice to stop: shown with the stage, and heeded where the strategy wants that and its own rows say the same."""
     events = [envelope.data for envelope in batch]
-    await _warn(turn, [(e.strategy_id, e.stage, Why(code=FAILING, message=_failing(e))) for e in events], heed=True)
+    await _warn(tx, [(e.strategy_id, e.stage, Why(code=FAILING, message=_failing(e))) for e in events], heed=True)
 
 
-async def stages_silent(turn: Turn, batch: Sequence[Envelope[StrategySilent]]) -> None:
+async def stages_silent(tx: Transaction, batch: Sequence[Envelope[StrategySilent]]) -> None:
     """A stage says nothing: shown with it until it moves."""
     events = [envelope.data for envelope in batch]
-    await _warn(turn, [(e.strategy_id, e.stage, Why(code=SILENT, message=_silent(e))) for e in events])
+    await _warn(tx, [(e.strategy_id, e.stage, Why(code=SILENT, message=_silent(e))) for e in events])
 
 
-async def _warn(turn: Turn, warnings: Sequence[tuple[str, int, Why | None]], *, heed: bool = False) -> None:
-    conductor = Conductor(turn)
+async def _warn(tx: Transaction, warnings: Sequence[tuple[str, int, Why | None]], *, heed: bool = False) -> None:
+    conductor = Conductor(tx)
     scores = {score.now.id: score for score in await conductor.load(key for key, _, _ in warnings)}
     for strategy_id, stage, warning in warnings:
         score = scores.get(strategy_id)
@@ -102,39 +102,39 @@ def _silent(event: StrategySilent) -> str:
     return f"nothing was heard for {event.silent_seconds} s, while {running}"
 
 
-async def cancel_running(_: Conductor, score: Score, turn: Turn, envelope: Envelope[Any]) -> None:
+async def cancel_running(_: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
     """Ask the deployer to stop these running sites, or all. Raises Refused when none of them runs."""
     command: CancelRunning = envelope.data
-    rows = await store.running_steps(turn.conn, score.now.id, command.sites)
+    rows = await store.running_steps(tx.conn, score.now.id, command.sites)
     if not rows:
         message = f"no such site runs in strategy {score.now.name}" if command.sites else "no site runs in it now"
         raise Refused(Fault(code="nothing_runs", field="sites" if command.sites else "strategy", message=message))
     for row in rows:
-        _cancel(turn, row, score.now.name, because=command.reason, cause=envelope)
+        _cancel(tx, row, score.now.name, because=command.reason, cause=envelope)
 
 
 def _cancel(
-    turn: Turn, row: Row, strategy: str, *, because: str = "", cause: Envelope[Any] | None = None, nth: int = 0
+    tx: Transaction, row: Row, strategy: str, *, because: str = "", cause: Envelope[Any] | None = None, nth: int = 0
 ) -> None:
     operation = operation_id(row["strategy_id"], row["position"], row["attempt"])
     reason = f"cancelled with strategy {strategy}" + (f": {because}" if because else "")
     order = CancelOperation(site=row["site"], operation_id=operation, reason=reason[:1_000])
-    turn.emit(order, message_id=f"{operation}/cancel" + (f".{nth}" if nth else ""), cause=cause)
+    tx.emit(order, message_id=f"{operation}/cancel" + (f".{nth}" if nth else ""), cause=cause)
 
 
-async def cancels_refused(turn: Turn, answers: Sequence[CommandRejected]) -> None:
+async def cancels_refused(tx: Transaction, answers: Sequence[CommandRejected]) -> None:
     """A cancellation travels under the key of its site and may overtake the request of its operation: it is sent again
     until that is known, or has ended. Under an id of its own, for the deployer answers each id once."""
     for answer in answers:
         match = _CANCEL.fullmatch(answer.command_id)
         if match and answer.code in OVERTAKEN:
             nth = int(match[2] or 0) + 1
-            turn.set_timer(CANCEL, match[1], turn.now + timedelta(seconds=min(nth, LONGEST_WAIT)), nth=nth)
+            tx.set_timer(CANCEL, match[1], tx.now + timedelta(seconds=min(nth, LONGEST_WAIT)), nth=nth)
 
 
-async def cancel_again(turn: Turn, timers: Sequence[Timer]) -> None:
+async def cancel_again(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Ask once more for what runs still."""
     steps = {step: timer.payload["nth"] for timer in timers if (step := step_of(timer.key))}
-    for row in await store.still_running(turn.conn, list(steps)):
+    for row in await store.still_running(tx.conn, list(steps)):
         nth = steps[row["strategy_id"], row["position"], row["attempt"]]
-        _cancel(turn, row, row["strategy"], nth=nth)
+        _cancel(tx, row, row["strategy"], nth=nth)

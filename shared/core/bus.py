@@ -22,11 +22,11 @@ from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaErro
 from shared.core import inbox, suspects
 from shared.core.errors import Unreadable, fault_of, is_transient
 from shared.core.in_flight import WorkMark
-from shared.core.inbox import Verdict
+from shared.core.inbox import Reply
 from shared.core.retrying import back_offs, pause
 from shared.core.stretches import Stretch, halves
 from shared.core.suspects import Suspects
-from shared.core.transaction import SQL, Ledger, Turn
+from shared.core.transaction import SQL, Ledger, Transaction
 from shared.messages import REGISTRY
 from shared.messages.base import ErrorCode, Fault, Message
 from shared.process.health import Finding, Partition, Reading, log_lost
@@ -39,20 +39,20 @@ from shared.wire.topics import DEAD_LETTERS
 
 log = structlog.get_logger()
 
-Handler = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[Sequence[Verdict] | None]]
-"""Handles messages of one type, in order. For commands it returns one verdict each, for events nothing."""
+Handler = Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[Sequence[Reply] | None]]
+"""Handles messages of one type, in order. For commands it returns one reply each, for events nothing."""
 
 Handlers = Mapping[type[Message], Handler]
 
-Prepare = Callable[[Turn, Sequence[Envelope[Any]]], Awaitable[None]]
-"""Sees all messages of a turn before the first handler does: where rows must be locked in one order."""
+Prepare = Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[None]]
+"""Sees all messages of a transaction before the first handler does: where rows must be locked in one order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linger:
     """Kafka keeps records back until there are so many bytes, though for at most so many milliseconds.
 
-    A turn costs nearly the same for one record as for a hundred: a service that nobody waits for reads many at a time.
+    A transaction costs nearly the same for one record as for a hundred: whoever nobody waits for reads many at a time.
     """
 
     bytes: int = 1
@@ -332,10 +332,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """One transaction for the batch; if a handler breaks, halves, down to the one record that is to blame."""
         if self._guilty(batch):
             log.error("a record ended the process twice", action="put_aside", place=batch[0].span[:3])
-            await self._turn(batch, dead=suspects.blame())
+            await self._tx(batch, dead=suspects.blame())
             return
         try:
-            await self._turn(batch)
+            await self._tx(batch)
         except (Exception, SystemExit) as error:  # some library's way out is not ours
             if is_transient(error):
                 raise
@@ -345,37 +345,37 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._settle(second)
             else:
                 log.exception("a record goes to the dead letters", action="dead_letter", topic=batch[0].partition.topic)
-                await self._turn(batch, dead=fault_of(error))
+                await self._tx(batch, dead=fault_of(error))
 
-    async def _turn(self, batch: list[Stretch], dead: Fault | None = None) -> None:
+    async def _tx(self, batch: list[Stretch], dead: Fault | None = None) -> None:
         slices = [stretch.slice for stretch in batch]
         with self.mark.on([stretch.span for stretch in batch]) if self.mark else nullcontext():
-            async with self._ledger.turn() as turn:
-                await turn.advance(slices)
+            async with self._ledger.transaction() as tx:
+                await tx.advance(slices)
                 records = [record for stretch in batch for record in stretch.records]
                 if dead:
-                    await self._bury(turn, records[0], (dead,))
+                    await self._bury(tx, records[0], (dead,))
                 else:
-                    await self._dispatch(turn, records)
+                    await self._dispatch(tx, records)
                 if self._suspects.ranges:
-                    await self._judge(turn, batch, aside=dead is not None and dead.code == ErrorCode.ENDED_THE_PROCESS)
+                    await self._judge(tx, batch, aside=dead is not None and dead.code == ErrorCode.ENDED_THE_PROCESS)
         for stretch, moved in zip(batch, slices, strict=True):
             self._suspects.forget(stretch.partition, moved.next_offset)
             if (owned := self._owned.get(stretch.partition)) and owned.epoch == moved.epoch:
                 owned.next_offset = moved.next_offset
 
-    async def _dispatch(self, turn: Turn, records: Sequence[Record]) -> None:
+    async def _dispatch(self, tx: Transaction, records: Sequence[Record]) -> None:
         readable: list[Envelope[Message]] = []
         for record in records:
             try:
                 if (envelope := self._read(record)) is not None:
                     readable.append(envelope)
             except Unreadable as error:
-                await self._bury(turn, record, error.faults)
+                await self._bury(tx, record, error.faults)
         if readable and self._prepare is not None:
-            await self._prepare(turn, readable)
+            await self._prepare(tx, readable)
         for kind, group in in_waves(readable, self._rank):
-            await self._handle(turn, kind, group)
+            await self._handle(tx, kind, group)
 
     def _read(self, record: Record) -> Envelope[Message] | None:
         """The message, or None for a known type that this service does not care for (its body is not parsed)."""
@@ -387,28 +387,28 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             return None
         return decode(record, attributes)
 
-    async def _handle(self, turn: Turn, kind: str, group: list[Envelope[Message]]) -> None:
+    async def _handle(self, tx: Transaction, kind: str, group: list[Envelope[Message]]) -> None:
         handler = self._handlers[kind]
         if not REGISTRY[kind].IS_COMMAND:
-            await handler(turn, group)
+            await handler(tx, group)
             return
         first, again = inbox.split_repeats([inbox.asked(envelope) for envelope in group])  # type: ignore[arg-type]
-        if fresh := await inbox.sort_out(turn, first):
-            before = len(turn.outbox)
-            verdicts = await handler(turn, [command.envelope for command in fresh])
-            await inbox.answer(turn, fresh, verdicts or (), before)
+        if fresh := await inbox.sort_out(tx, first):
+            before = len(tx.outbox)
+            replies = await handler(tx, [command.envelope for command in fresh])
+            await inbox.answer(tx, fresh, replies or (), before)
         if again:
-            await inbox.sort_out(turn, again)
+            await inbox.sort_out(tx, again)
 
-    async def _bury(self, turn: Turn, record: Record, faults: tuple[Fault, ...]) -> None:
+    async def _bury(self, tx: Transaction, record: Record, faults: tuple[Fault, ...]) -> None:
         topic = record.topic.removeprefix(self._settings.topic_prefix)
         headers = as_dead_letter(record, topic, faults)
-        turn.emit_raw(topic + DEAD_LETTERS, record.key, headers, record.value)
+        tx.emit_raw(topic + DEAD_LETTERS, record.key, headers, record.value)
         log.warning(
             "dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=faults[0].message[:300]
         )
         if topic.endswith(".commands"):
-            await inbox.answer_unreadable(turn, record, faults, topic.split(".", 1)[0])
+            await inbox.answer_unreadable(tx, record, faults, topic.split(".", 1)[0])
 
     # -- records that may have ended the process ------------------------------------------------------------------
 
@@ -429,13 +429,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         alone = len(batch) == 1 and len(batch[0].records) == 1
         return alone and self._suspects.guilty(batch[0].partition, batch[0].records[0].offset)
 
-    async def _judge(self, turn: Turn, batch: list[Stretch], aside: bool) -> None:
+    async def _judge(self, tx: Transaction, batch: list[Stretch], aside: bool) -> None:
         """In the transaction that handled them: what was put aside is kept as such, what is behind us did no harm."""
         for stretch in batch:
             topic, part, first, behind = stretch.span
             if aside:
-                await SQL.run(turn.conn, "put_aside", topic=topic, part=part, position=first)
-            await SQL.run(turn.conn, "acquit", topic=topic, part=part, position=behind)
+                await SQL.run(tx.conn, "put_aside", topic=topic, part=part, position=first)
+            await SQL.run(tx.conn, "acquit", topic=topic, part=part, position=behind)
 
     # -- for metrics and health -----------------------------------------------------------------------------------
 

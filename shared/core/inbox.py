@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.core.errors import Unreadable
-from shared.core.transaction import SQL, Turn
+from shared.core.transaction import SQL, Transaction
 from shared.messages import REGISTRY
 from shared.messages.base import Command, CommandAccepted, CommandRejected, ErrorCode, Fault, count_of, listed
 from shared.wire.codec import Envelope, Record, decode, header, is_id, readable
@@ -35,7 +35,7 @@ class Rejected:
         return Rejected((Fault(code=code, field=where, message=message, value=value),))
 
 
-Verdict = Accepted | Rejected
+Reply = Accepted | Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ def asked(envelope: Envelope[Command]) -> Asked:
     return Asked(envelope, hashlib.blake2b(content.encode(), digest_size=16).digest())
 
 
-async def sort_out(turn: Turn, commands: Sequence[Asked]) -> list[Asked]:
+async def sort_out(tx: Transaction, commands: Sequence[Asked]) -> list[Asked]:
     """The commands that are new, in order. Those answered before get the same answer again, right away."""
-    rows = await SQL.fetch(turn.conn, "find_answers", command_ids=[c.envelope.id for c in commands])
+    rows = await SQL.fetch(tx.conn, "find_answers", command_ids=[c.envelope.id for c in commands])
     known = {row["command_id"]: row for row in rows}
     fresh = []
     for command in commands:
@@ -66,9 +66,9 @@ async def sort_out(turn: Turn, commands: Sequence[Asked]) -> list[Asked]:
             fresh.append(command)
         elif row["fingerprint"] == command.fingerprint:
             known_answer: Any = REGISTRY[row["answer_type"]].model_validate_json(row["answer"])
-            _send(turn, known_answer, command.envelope)
+            _send(tx, known_answer, command.envelope)
         else:
-            _refuse_reuse(turn, command.envelope)
+            _refuse_reuse(tx, command.envelope)
     return fresh
 
 
@@ -83,31 +83,31 @@ def split_repeats(commands: Sequence[Asked]) -> tuple[list[Asked], list[Asked]]:
     return first, again
 
 
-async def answer(turn: Turn, commands: Sequence[Asked], verdicts: Sequence[Verdict], before: int) -> None:
+async def answer(tx: Transaction, commands: Sequence[Asked], replies: Sequence[Reply], before: int) -> None:
     """Keep and send one answer a command; they go out ahead of what the handler emitted from position `before` on."""
-    caused = turn.outbox[before:]
-    del turn.outbox[before:]
-    answers = [_answer(c.envelope, v) for c, v in zip(commands, verdicts, strict=True)]
-    bodies = [_send(turn, reply, c.envelope) for c, reply in zip(commands, answers, strict=True)]
-    turn.outbox.extend(caused)
+    caused = tx.outbox[before:]
+    del tx.outbox[before:]
+    answers = [_answer(c.envelope, v) for c, v in zip(commands, replies, strict=True)]
+    bodies = [_send(tx, reply, c.envelope) for c, reply in zip(commands, answers, strict=True)]
+    tx.outbox.extend(caused)
     await SQL.run(
-        turn.conn,
+        tx.conn,
         "keep_answers",
         ids=[c.envelope.id for c in commands],
         fingerprints=[c.fingerprint for c in commands],
         types=[reply.TYPE for reply in answers],
         answers=bodies,
-        now=turn.now,
+        now=tx.now,
     )
 
 
-async def answer_unreadable(turn: Turn, record: Record, faults: tuple[Fault, ...], owner: str) -> None:
+async def answer_unreadable(tx: Transaction, record: Record, faults: tuple[Fault, ...], owner: str) -> None:
     """A command that cannot be read, or handled, still gets its one answer, where it has an id to answer to."""
     command_id = header(record, "ce_id")
     if not is_id(command_id):
         return
     fingerprint = _fingerprint_of(record)
-    known = await SQL.row(turn.conn, "find_answers", command_ids=[command_id])
+    known = await SQL.row(tx.conn, "find_answers", command_ids=[command_id])
     if known and known["fingerprint"] != fingerprint:
         faults = (_reused(command_id),)
     reply = _class(owner, "command_rejected")(
@@ -117,10 +117,10 @@ async def answer_unreadable(turn: Turn, record: Record, faults: tuple[Fault, ...
         code=faults[0].code,
         **_bounded(faults),
     )
-    turn.emit(reply, sequence=1, message_id=_answer_id(reply), correlation_id=command_id)
+    tx.emit(reply, sequence=1, message_id=_answer_id(reply), correlation_id=command_id)
     if known is None:
-        values = {"types": [reply.TYPE], "answers": [reply.model_dump_json()], "now": turn.now}
-        await SQL.run(turn.conn, "keep_answers", ids=[command_id], fingerprints=[fingerprint], **values)
+        values = {"types": [reply.TYPE], "answers": [reply.model_dump_json()], "now": tx.now}
+        await SQL.run(tx.conn, "keep_answers", ids=[command_id], fingerprints=[fingerprint], **values)
 
 
 def _fingerprint_of(record: Record) -> bytes:
@@ -132,15 +132,15 @@ def _fingerprint_of(record: Record) -> bytes:
     return asked(envelope).fingerprint
 
 
-def _answer(envelope: Envelope[Command], verdict: Verdict) -> Answer:
+def _answer(envelope: Envelope[Command], reply: Reply) -> Answer:
     command = envelope.data
     facts = {"command_id": envelope.id, "command_type": command.TYPE, "about": command.key}
     answer: Answer
-    if isinstance(verdict, Accepted):
-        answer = _class(command.OWNER, "command_accepted")(**facts, result=verdict.result)
+    if isinstance(reply, Accepted):
+        answer = _class(command.OWNER, "command_accepted")(**facts, result=reply.result)
     else:
-        code = verdict.faults[0].code
-        answer = _class(command.OWNER, "command_rejected")(**facts, code=code, **_bounded(verdict.faults))
+        code = reply.faults[0].code
+        answer = _class(command.OWNER, "command_rejected")(**facts, code=code, **_bounded(reply.faults))
     return answer
 
 
@@ -150,9 +150,9 @@ def _bounded(faults: Sequence[Fault]) -> dict[str, Any]:
     return {"faults": shown, "faults_count": count_of(shown) if len(shown) < count_of(shown) else 0}
 
 
-def _refuse_reuse(turn: Turn, envelope: Envelope[Command]) -> None:
+def _refuse_reuse(tx: Transaction, envelope: Envelope[Command]) -> None:
     # Not kept: the first answer stays the one that belongs to this id.
-    _send(turn, _answer(envelope, Rejected((_reused(envelope.id),))), envelope)
+    _send(tx, _answer(envelope, Rejected((_reused(envelope.id),))), envelope)
 
 
 def _reused(command_id: str) -> Fault:
@@ -160,10 +160,10 @@ def _reused(command_id: str) -> Fault:
     return Fault(code=ErrorCode.COMMAND_ID_REUSED, field="ce_id", message=message, value=command_id)
 
 
-def _send(turn: Turn, reply: Answer, envelope: Envelope[Command]) -> str:
+def _send(tx: Transaction, reply: Answer, envelope: Envelope[Command]) -> str:
     """Send an answer; returns its body."""
-    turn.emit(reply, sequence=1, cause=envelope, message_id=_answer_id(reply))
-    return (turn.outbox[-1][3] or b"").decode()
+    tx.emit(reply, sequence=1, cause=envelope, message_id=_answer_id(reply))
+    return (tx.outbox[-1][3] or b"").decode()
 
 
 def _answer_id(reply: Answer) -> str:

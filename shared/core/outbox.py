@@ -13,8 +13,8 @@ Outgoing = tuple[str, bytes | None, Headers, bytes | None]
 """Topic, key, headers and body of a record that is to be sent; none is not the same as empty, as in Kafka."""
 
 SHARDS = 4
-PARCEL_BYTES = 32_768
-"""Of keys and bodies, before compression: after it a parcel mostly fits a page of PostgreSQL, beside its table."""
+BATCH_BYTES = 32_768
+"""Of keys and bodies, before compression: after it a batch mostly fits a page of PostgreSQL, beside its table."""
 
 _DECODER = msgspec.msgpack.Decoder(list[tuple[str, bytes | None, list[tuple[str, bytes | None]], bytes | None]])
 _ENCODER = msgspec.msgpack.Encoder()
@@ -44,8 +44,8 @@ def shard_of(key: bytes | None) -> int:
     return zlib.crc32(key or b"") % SHARDS
 
 
-def parcels(records: Sequence[Outgoing]) -> Iterator[tuple[int, int, bytes]]:
-    """Shard, number of records and packed content of each parcel, in order within a shard."""
+def batches(records: Sequence[Outgoing]) -> Iterator[tuple[int, int, bytes]]:
+    """Shard, number of records and packed content of each batch, in order within a shard."""
     by_shard: dict[int, list[Outgoing]] = defaultdict(list)
     for record in records:
         by_shard[shard_of(record[1])].append(record)
@@ -60,14 +60,14 @@ def pack(records: Sequence[Outgoing]) -> bytes:
     return packed
 
 
-def unpack(parcel: bytes) -> list[Outgoing]:
+def unpack(batch: bytes) -> list[Outgoing]:
     """The inverse of `pack`."""
-    return _DECODER.decode(lz4.block.decompress(parcel))
+    return _DECODER.decode(lz4.block.decompress(batch))
 
 
-def unpacked_bytes(parcel: bytes) -> int:
+def unpacked_bytes(batch: bytes) -> int:
     """How large it is once it is unpacked; lz4's blocks begin with it."""
-    return int.from_bytes(parcel[:4], "little")
+    return int.from_bytes(batch[:4], "little")
 
 
 def _chunks(records: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
@@ -76,7 +76,7 @@ def _chunks(records: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
     for record in records:
         chunk.append(record)
         size += len(record[1] or b"") + len(record[3] or b"")
-        if size >= PARCEL_BYTES:
+        if size >= BATCH_BYTES:
             yield chunk
             chunk, size = [], 0
     if chunk:

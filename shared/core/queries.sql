@@ -39,15 +39,15 @@ select *, :now::timestamptz from unnest(:ids::text[], :fingerprints::bytea[], :t
 delete from inbox where answered_at < :before;
 
 -- name: put_outbox
-insert into outbox (shard, records, parcel)
-select shard, records, parcel
-from unnest(:shards::smallint[], :counts::int[], :parcels::bytea[]) with ordinality as o (shard, records, parcel, position)
+insert into outbox (shard, records, batch)
+select shard, records, batch
+from unnest(:shards::smallint[], :counts::int[], :batches::bytea[]) with ordinality as o (shard, records, batch, position)
 order by position;
 
 -- name: next_outbox
--- The first parcel, and behind it no more than so many bytes; what goes beyond comes without its parcel.
-select id, records, case when sum(octet_length(parcel)) over w <= :bytes or row_number() over w = 1 then parcel end as parcel
-from (select id, records, parcel from outbox where shard = any(:shards::smallint[]) order by id limit :limit) as o
+-- The first batch, and behind it no more than so many bytes; what goes beyond comes without its batch.
+select id, records, case when sum(octet_length(batch)) over w <= :bytes or row_number() over w = 1 then batch end as batch
+from (select id, records, batch from outbox where shard = any(:shards::smallint[]) order by id limit :limit) as o
 window w as (order by id rows unbounded preceding) order by id;
 
 -- name: delete_outbox
@@ -57,10 +57,10 @@ delete from outbox where id = any(:ids::bigint[]);
 select coalesce(sum(records), 0) from outbox;
 
 -- name: put_refused
-insert into refused_record (topic, type, subject, bytes, reason, refused_at, parcel)
-select topic, type, subject, bytes, reason, :now::timestamptz, parcel
-from unnest(:topics::text[], :types::text[], :subjects::text[], :sizes::int[], :reasons::text[], :parcels::bytea[])
-    with ordinality as r (topic, type, subject, bytes, reason, parcel, position)
+insert into refused_record (topic, type, subject, bytes, reason, refused_at, batch)
+select topic, type, subject, bytes, reason, :now::timestamptz, batch
+from unnest(:topics::text[], :types::text[], :subjects::text[], :sizes::int[], :reasons::text[], :batches::bytea[])
+    with ordinality as r (topic, type, subject, bytes, reason, batch, position)
 order by position;
 
 -- name: list_refused
@@ -68,13 +68,13 @@ select id, topic, type, subject, bytes, reason, refused_at from refused_record w
 
 -- name: take_refused
 -- Off the table for good: to be sent again in the same transaction, or to be forgotten.
-delete from refused_record where id = any(:ids::bigint[]) returning id, topic, bytes, parcel;
+delete from refused_record where id = any(:ids::bigint[]) returning id, topic, bytes, batch;
 
 -- name: count_refused
 select count(*) from refused_record;
 
 -- name: age_of_outbox
--- Seconds since the oldest parcel was written; by the database's clock, which also wrote it.
+-- Seconds since the oldest batch was written; by the database's clock, which also wrote it.
 select coalesce(extract(epoch from clock_timestamp()
     - (select written_at from outbox order by id limit 1)), 0)::float8;
 

@@ -34,11 +34,11 @@ from shared.wire.kafka import start_whole, stop_whole
 
 log = structlog.get_logger()
 
-PARCELS = 100
+BATCHES = 100
 """Sent in one go; each holds up to some hundred records."""
 
 AT_ONCE = 32_000_000
-"""Bytes that are read together, packed and unpacked. Of dead letters a parcel may have many megabytes."""
+"""Bytes that are read together, packed and unpacked. Of dead letters a batch may have many megabytes."""
 
 STANDBY_SECONDS = 1.0
 """How often a replica that lacks a shard asks whether it has become free."""
@@ -123,15 +123,15 @@ class Relay:
         return channel
 
     async def _empty(self, conn: Connection, producer: AIOKafkaProducer, shards: Sequence[int]) -> bool:
-        """Send and delete what lies there, at most PARCELS; returns whether there may be more.
+        """Send and delete what lies there, at most BATCHES; returns whether there may be more.
 
         Raises the KafkaError of a record that was refused for good, once all is done about it.
         """
-        wanted = {"shards": shards, "limit": PARCELS, "bytes": AT_ONCE}
+        wanted = {"shards": shards, "limit": BATCHES, "bytes": AT_ONCE}
         found = await SQL.fetch(conn, "next_outbox", **wanted) if shards else []
         if rows := list(_at_once(found)):
             try:
-                await self._send(producer, [record for row in rows for record in unpack(row["parcel"])])
+                await self._send(producer, [record for row in rows for record in unpack(row["batch"])])
             except Exception as error:
                 if refused_for_good(error):
                     await self._sort_out(conn, rows)
@@ -139,10 +139,10 @@ class Relay:
             await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
             self.sent += sum(row["records"] for row in rows)
             self.trouble = ""
-        return len(found) == PARCELS or len(rows) < len(found)
+        return len(found) == BATCHES or len(rows) < len(found)
 
     async def _sort_out(self, conn: Connection, rows: Sequence[asyncpg.Record]) -> None:
-        """Send parcel by parcel, and record by record where one is refused; keep aside what is refused for good.
+        """Send batch by batch, and record by record where one is refused; keep aside what is refused for good.
 
         Some are sent a second time by it, as after a crash; without idempotence, for a refusal leaves a gap in that.
         """
@@ -151,7 +151,7 @@ class Relay:
         try:
             await start_whole(producer)
             for row in rows:
-                refused += await self._refused_of(producer, unpack(row["parcel"]))
+                refused += await self._refused_of(producer, unpack(row["batch"]))
         finally:
             await stop_whole(producer)
         async with conn.transaction():
@@ -186,13 +186,13 @@ class Relay:
 
 
 def _at_once(rows: Sequence[asyncpg.Record]) -> Iterator[asyncpg.Record]:
-    """The first of these parcels, as many as may be unpacked together."""
+    """The first of these batches, as many as may be unpacked together."""
     size = 0
     for row in rows:
-        if row["parcel"] is None:
+        if row["batch"] is None:
             return
-        size += unpacked_bytes(row["parcel"])
-        if size > AT_ONCE and size > unpacked_bytes(row["parcel"]):
+        size += unpacked_bytes(row["batch"])
+        if size > AT_ONCE and size > unpacked_bytes(row["batch"]):
             return
         yield row
 

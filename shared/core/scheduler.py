@@ -15,15 +15,16 @@ import structlog
 
 from shared.core.errors import is_transient
 from shared.core.retrying import back_offs, pause
-from shared.core.transaction import SQL, Job, Ledger, Timer, Turn
+from shared.core.transaction import SQL, Job, Ledger, Timer, Transaction
 
 log = structlog.get_logger()
 
-TimerHandler = Callable[[Turn, Sequence[Timer]], Awaitable[None]]
+TimerHandler = Callable[[Transaction, Sequence[Timer]], Awaitable[None]]
 
-TimerPrepare = Callable[[Turn, Sequence[Timer]], Awaitable[None]]
-"""Sees all timers of a turn before they are taken: where rows must be locked first, by which others set them anew. Who
-waited for such a row with the timer already taken, and whoever holds it and sets the timer, would wait in a circle."""
+TimerPrepare = Callable[[Transaction, Sequence[Timer]], Awaitable[None]]
+"""Sees all timers of a transaction before they are taken: where rows must be locked first, by which others set them
+anew. Who waited for such a row with the timer already taken, and whoever holds it and sets the timer, would
+wait in a circle."""
 
 Broke = Callable[[Timer, BaseException], None]
 """Hears of a timer that broke its handler, and why."""
@@ -84,25 +85,25 @@ async def run_timers(
 async def _take_due(
     ledger: Ledger, handlers: Mapping[str, TimerHandler], prepare: TimerPrepare | None, most: int
 ) -> int:
-    async with ledger.turn() as turn:
+    async with ledger.transaction() as tx:
         kinds = list(handlers)
-        keys = None if prepare is None else await _prepared(turn, kinds, prepare, most)
-        rows = await SQL.fetch(turn.conn, "take_due_timers", limit=most, kinds=kinds, keys=keys)
+        keys = None if prepare is None else await _prepared(tx, kinds, prepare, most)
+        rows = await SQL.fetch(tx.conn, "take_due_timers", limit=most, kinds=kinds, keys=keys)
         due: dict[str, list[Timer]] = defaultdict(list)
         for row in rows:
             due[row["kind"]].append(Timer(**row))
         for kind, timers in due.items():
             with _blamed(timers):
-                await handlers[kind](turn, timers)
+                await handlers[kind](tx, timers)
     return len(rows)
 
 
-async def _prepared(turn: Turn, kinds: Sequence[str], prepare: TimerPrepare, most: int) -> list[str]:
+async def _prepared(tx: Transaction, kinds: Sequence[str], prepare: TimerPrepare, most: int) -> list[str]:
     """The keys of timers that may be taken now."""
-    rows = await SQL.fetch(turn.conn, "due_timers", limit=most, kinds=kinds)
+    rows = await SQL.fetch(tx.conn, "due_timers", limit=most, kinds=kinds)
     if timers := [Timer(**row) for row in rows]:
         with _blamed(timers):
-            await prepare(turn, timers)
+            await prepare(tx, timers)
     return [timer.key for timer in timers]
 
 
@@ -134,9 +135,8 @@ async def _until_next(ledger: Ledger, kinds: Sequence[str]) -> float:
 class Worker:
     """Works one queue: claims up to `at_once` jobs, performs each, keeps their leases alive.
 
-    `perform(job)` does the work and then opens its own turn, in which `turn.finish_jobs` or `turn.return_jobs` says
-    whether the job was still ours; only then may the turn have effects. If it raises, the job comes back when its
-    lease ends.
+    `perform(job)` does the work and then opens its own transaction, in which `tx.finish_jobs` or `tx.return_jobs` says
+    whether the job was still ours; only then may it have effects. If it raises, the job comes back when its lease ends.
     """
 
     def __init__(
@@ -243,8 +243,8 @@ async def give_back(ledger: Ledger, queue: str, jobs: Sequence[Job]) -> None:
     if not jobs:
         return
     try:
-        async with asyncio.timeout(2), ledger.turn() as turn:
-            await turn.return_jobs(queue, [(job, turn.now) for job in jobs])
+        async with asyncio.timeout(2), ledger.transaction() as tx:
+            await tx.return_jobs(queue, [(job, tx.now) for job in jobs])
     except Exception as error:
         if not is_transient(error):
             raise

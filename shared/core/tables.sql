@@ -28,10 +28,10 @@ create table outbox (
     id bigint generated always as identity primary key,
     shard smallint not null, -- by hash of the key: one relay owns a shard, so records of one key keep their order
     records integer not null check (records > 0),
-    parcel bytea not null, -- the records, packed (shared/core/outbox.py)
+    batch bytea not null, -- the records, packed (shared/core/outbox.py)
     written_at timestamptz not null default now()
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, toast_tuple_target = 8160);
-alter table outbox alter column parcel set storage external; -- compressed already
+alter table outbox alter column batch set storage external; -- compressed already
 create index outbox_by_shard on outbox (shard, id);
 
 create table refused_record (
@@ -43,9 +43,9 @@ create table refused_record (
     bytes integer not null, -- of key, headers and body
     reason text not null,
     refused_at timestamptz not null,
-    parcel bytea not null -- the record, packed (shared/core/outbox.py)
+    batch bytea not null -- the record, packed (shared/core/outbox.py)
 );
-alter table refused_record alter column parcel set storage external; -- compressed already
+alter table refused_record alter column batch set storage external; -- compressed already
 
 create table timer (
     -- Something to do at a time: a restart loses none.

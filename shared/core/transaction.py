@@ -1,6 +1,6 @@
-"""The exactly-once core: one `Turn` is one transaction in which a service reads, decides, writes and emits.
+"""The exactly-once core: one `Transaction` is one transaction in which a service reads, decides, writes and emits.
 
-Whatever a turn emits lies in the outbox of the same transaction; what it consumed is advanced there by
+Whatever a transaction emits lies in the outbox of the same transaction; what it consumed is advanced there by
 compare-and-set; timers and jobs are rows there too. So a crash at any point leaves all of it or none of it.
 """
 
@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from shared.core.errors import Fenced, TooLarge
-from shared.core.outbox import Outgoing, batch_bytes, pack, parcels, record_bytes, unpack
+from shared.core.outbox import Outgoing, batch_bytes, batches, pack, record_bytes, unpack
 from shared.core.wakeup import Wakeup
 from shared.messages.base import Message
 from shared.process.db import Connection, Pool, Queries, columns
@@ -88,7 +88,7 @@ class RefusedRecord:
 
 
 @dataclass(slots=True)
-class Turn:
+class Transaction:
     """One transaction's worth of work. Collects what to emit and writes it at the end, one round trip a kind."""
 
     conn: Connection
@@ -100,7 +100,7 @@ class Turn:
     committed: list[Callable[[], None]] = field(default_factory=list)
 
     def on_commit(self, call: Callable[[], None]) -> None:
-        """Have `call` called once this turn has committed; never when its outcome is unknown."""
+        """Have `call` called once this transaction has committed; never when its outcome is unknown."""
         self.committed.append(call)
 
     def emit(
@@ -113,7 +113,7 @@ class Turn:
         actor: str = "",
         correlation_id: str = "",
     ) -> str:
-        """Send `message` when this turn commits; returns its id.
+        """Send `message` when this transaction commits; returns its id.
 
         `sequence` is that of the aggregate (rising by one, kept in its row); `cause` hands on correlation and trace.
         A `message_id` derived from the work makes a repeated emission recognisable.
@@ -145,7 +145,7 @@ class Turn:
         """Put records that Kafka refused back into the outbox, in their order; the ids that were there."""
         rows = await SQL.fetch(self.conn, "take_refused", ids=list(ids))
         for row in sorted(rows, key=lambda row: row["id"]):
-            self.outbox.extend(unpack(row["parcel"]))
+            self.outbox.extend(unpack(row["batch"]))
         return {row["id"] for row in rows}
 
     async def drop_refused(self, ids: Sequence[int]) -> set[int]:
@@ -199,11 +199,11 @@ class Turn:
     async def flush(self) -> None:
         """Write what was collected; called once, as the last thing before the commit."""
         if self.outbox:
-            shards, counts, packed = columns(list(parcels(self.outbox)), 3)
-            await SQL.run(self.conn, "put_outbox", shards=shards, counts=counts, parcels=packed)
+            shards, counts, packed = columns(list(batches(self.outbox)), 3)
+            await SQL.run(self.conn, "put_outbox", shards=shards, counts=counts, batches=packed)
         if self.timers:
             last = {(t.kind, t.key): t for t in self.timers}  # one upsert may not touch a row twice
-            # In one order, so that two turns that set the same ones never wait for each other.
+            # In one order, so that two transactions that set the same ones never wait for each other.
             rows = [(t.kind, t.key, t.due_at, t.payload) for _, t in sorted(last.items())]
             kinds, keys, dues, payloads = columns(rows, 4)
             await SQL.run(self.conn, "put_timers", kinds=kinds, keys=keys, dues=dues, payloads=payloads)
@@ -216,7 +216,7 @@ async def put_aside(conn: Connection, refused: Sequence[tuple[Outgoing, str]]) -
     ]
     topics, types, subjects, sizes, reasons, packed = columns(rows, 6)
     named = {"topics": topics, "types": types, "subjects": subjects, "sizes": sizes}
-    await SQL.run(conn, "put_refused", **named, reasons=reasons, parcels=packed, now=datetime.now(UTC))
+    await SQL.run(conn, "put_refused", **named, reasons=reasons, batches=packed, now=datetime.now(UTC))
 
 
 def _named(headers: Headers) -> tuple[str, str]:
@@ -226,7 +226,7 @@ def _named(headers: Headers) -> tuple[str, str]:
 
 
 class Ledger:
-    """Opens turns on a service's database and wakes whoever waits for what they left behind."""
+    """Opens transactions on a service's database and wakes whoever waits for what they left behind."""
 
     def __init__(self, pool: Pool, source: str) -> None:
         self.pool = pool
@@ -236,22 +236,22 @@ class Ledger:
         self.job_queued = Wakeup()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
-        """A transaction that commits with everything the turn collected, or leaves no trace."""
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction that commits with everything the transaction collected, or leaves no trace."""
         async with self.pool.acquire() as conn, conn.transaction():
-            turn = Turn(conn, self.source, datetime.now(UTC))
-            yield turn
-            await turn.flush()
-        self._wake(turn)
+            tx = Transaction(conn, self.source, datetime.now(UTC))
+            yield tx
+            await tx.flush()
+        self._wake(tx)
 
-    def _wake(self, turn: Turn) -> None:
-        for call in turn.committed:
+    def _wake(self, tx: Transaction) -> None:
+        for call in tx.committed:
             call()
-        if turn.queued:
+        if tx.queued:
             self.job_queued.ring()
-        if turn.outbox:
+        if tx.outbox:
             self.outbox_filled.ring()
-        if turn.timers:
+        if tx.timers:
             self.timer_set.ring()
 
     async def assign(self, positions: Sequence[tuple[str, int, int, UUID | None]]) -> list[asyncpg.Record]:

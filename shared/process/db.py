@@ -84,7 +84,7 @@ async def connect_pool(dsn: str, size: int = 5, **server_settings: str) -> Pool:
 
 
 async def _keep(_: Connection) -> None:
-    """Spare a round trip at the end of each turn: there is nothing in the session to set back."""
+    """Spare a round trip at the end of each transaction: there is nothing in the session to set back."""
 
 
 @asynccontextmanager

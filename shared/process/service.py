@@ -72,7 +72,7 @@ class Service:
     skips: Callable[[Attributes], bool] | None = None
     """Tells by its headers alone whether a record is of no use to this service."""
     prepare: Prepare | None = None
-    """Sees all messages of a turn before the first handler does."""
+    """Sees all messages of a transaction before the first handler does."""
     prepare_timers: TimerPrepare | None = None
     """Sees all due timers before they are taken."""
     linger: Linger = AT_ONCE

@@ -23,7 +23,7 @@ JSON_OF_A_CHARACTER = 6
 """The most bytes that one character takes in JSON: a control character as its escape."""
 
 ANSWER = f"listed() in shared/core/inbox.py: {MOST_FAULTS} faults, each cut"
-BOUNDARY = "Turn.emit and the gateway refuse what the topic does not take (TooLarge, 413)"
+BOUNDARY = "Transaction.emit and the gateway refuse what the topic does not take (TooLarge, 413)"
 
 LIMIT = "`max_parallel` is a number or a per cent (words.Limit)"
 CONSTANT = "`fleet` is a constant"

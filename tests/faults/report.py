@@ -52,10 +52,10 @@ def points_of(one: Round) -> list[str]:
 def rules(rounds: Sequence[Round]) -> dict[str, dict[str, int]]:
     """How many things each rule looked at, and how many were wrong."""
     found: dict[str, dict[str, int]] = {}
-    for verdict in (verdict for one in rounds for verdict in one.verdicts):
-        rule = found.setdefault(verdict.rule, {"checked": 0, "violations": 0})
-        rule["checked"] += verdict.checked
-        rule["violations"] += len(verdict.violations)
+    for reply in (reply for one in rounds for reply in one.replies):
+        rule = found.setdefault(reply.rule, {"checked": 0, "violations": 0})
+        rule["checked"] += reply.checked
+        rule["violations"] += len(reply.violations)
     return found
 
 
@@ -80,7 +80,7 @@ def _spread(all_: Sequence[Recovery]) -> dict[str, float]:
 
 def told(one: Round) -> dict[str, Any]:
     """One round, with what was wrong in it."""
-    violations = [f"{v.rule} {v.subject}: {v.detail}" for verdict in one.verdicts for v in verdict.violations[:KEPT]]
+    violations = [f"{v.rule} {v.subject}: {v.detail}" for reply in one.replies for v in reply.violations[:KEPT]]
     return {
         "seed": one.seed,
         "faults": len(one.faults),
@@ -98,8 +98,8 @@ def show(result: dict[str, Any], rounds: Sequence[Round], console: Console) -> N
     for one in rounds:
         for problem in one.problems:
             console.print(f"[red]seed {one.seed}:[/] {escape(problem)}", highlight=False)
-        for verdict in one.verdicts:
-            for violation in verdict.violations[:SHOWN]:
+        for reply in one.replies:
+            for violation in reply.violations[:SHOWN]:
                 line = (
                     f"[red]seed {one.seed}: {violation.rule}[/] {escape(violation.subject)}: {escape(violation.detail)}"
                 )

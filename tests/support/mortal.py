@@ -9,8 +9,8 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from shared.core.inbox import Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Reply
+from shared.core.transaction import Transaction
 from shared.messages.strategy import RegisterSites
 from shared.process.service import Service, main
 from shared.wire.codec import Envelope
@@ -24,12 +24,12 @@ ENDS: dict[str, Callable[[], object]] = {
 }
 
 
-async def register_or_die(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -> Sequence[Verdict]:
-    verdicts = await register(turn, batch)
+async def register_or_die(tx: Transaction, batch: Sequence[Envelope[RegisterSites]]) -> Sequence[Reply]:
+    replies = await register(tx, batch)
     for envelope in batch:
         for site in envelope.data.sites:
             ENDS.get(site.name, lambda: None)()
-    return verdicts
+    return replies
 
 
 async def wire(service: Service) -> None:

@@ -17,7 +17,7 @@ from services.deployer.keeper.folder import read_json, write_json
 from services.deployer.keeper.lock import lock_within
 
 STEPS = {
-    "queued": (0, "waits for its turn"),
+    "queued": (0, "waits for its transaction"),
     "install": (10, "installs the release"),
     "stop": (40, "stops the running release"),
     "switch": (50, "switches to the new release"),

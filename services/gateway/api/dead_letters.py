@@ -20,7 +20,7 @@ from services.gateway.domain import Role
 from services.gateway.postbox import claim
 from services.gateway.store import commands
 from services.gateway.store.commands import AuditRow, CommandRow
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.messages.base import Fault, Model
 from shared.wire.codec import as_it_was, header
 
@@ -143,11 +143,11 @@ async def replay(call: Call) -> CommandAnswer:
     fingerprint = hashlib.blake2b(f"{topic} {sorted(records)}".encode(), digest_size=16).digest()
     row = CommandRow(command_id, REPLAY, call.who.name, fingerprint, facts)
     audit = AuditRow(call.who.name, call.who.role, REPLAY, call.request.path, topic, command_id, "done")
-    async with call.gateway.ledger.turn() as turn:
-        noted = (await claim(turn, [(row, audit)]))[command_id]
+    async with call.gateway.ledger.transaction() as tx:
+        noted = (await claim(tx, [(row, audit)]))[command_id]
         if noted.fresh:
-            result = {"topic": topic, "replayed": _send_again(turn, topic, records, command_id)}
-            await commands.close(turn.conn, command_id, result, turn.now)
+            result = {"topic": topic, "replayed": _send_again(tx, topic, records, command_id)}
+            await commands.close(tx.conn, command_id, result, tx.now)
             noted = noted._replace(result=result)
     same(noted, fingerprint)
     return CommandAnswer(command_id=command_id, state="accepted", result=noted.result)
@@ -166,7 +166,7 @@ def _missing(topic: str, offset: int) -> Fault:
     return Fault(code="unknown_dead_letter", field="offsets", message=message, value=offset)
 
 
-def _send_again(turn: Turn, topic: str, records: dict[int, Any], command_id: str) -> list[dict[str, Any]]:
+def _send_again(tx: Transaction, topic: str, records: dict[int, Any], command_id: str) -> list[dict[str, Any]]:
     """Events keep their id; a command gets a fresh one, for the old one was answered when it was put aside."""
     sent = []
     for offset, record in sorted(records.items()):
@@ -174,7 +174,7 @@ def _send_again(turn: Turn, topic: str, records: dict[int, Any], command_id: str
         if topic.endswith(".commands"):
             identifier = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{command_id}/{topic}/{offset}"))
             headers = renamed(headers, identifier)
-        turn.emit_raw(topic, record.key, headers, record.value)
+        tx.emit_raw(topic, record.key, headers, record.value)
         sent.append({"offset": offset, "id": identifier})
     return sent
 

@@ -12,7 +12,7 @@ from services.gateway.domain import Identity, Role
 from services.gateway.store import commands
 from services.gateway.store import tokens as store
 from services.gateway.store.commands import AuditRow
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.messages.base import Model
 from shared.messages.words import Name
 
@@ -74,35 +74,35 @@ async def list_tokens(call: Call) -> Page[TokenView]:
 async def create(call: Call) -> NewTokenView:
     """POST /v1/tokens."""
     body = formed(TokenBody, await read_object(call.request))
-    async with call.gateway.ledger.turn() as turn:
-        minted = await call.gateway.tokens.create(turn.conn, body.name, body.role, call.who.name, turn.now)
+    async with call.gateway.ledger.transaction() as tx:
+        minted = await call.gateway.tokens.create(tx.conn, body.name, body.role, call.who.name, tx.now)
         if minted is None:
             raise Problem.because("token_exists", f"there is a token named {body.name!r} already", "name", body.name)
         target = f"/v1/tokens/{minted.id}"
-        await _audit(turn, call.who, f"create_token {body.role}", target, body.name)
+        await _audit(tx, call.who, f"create_token {body.role}", target, body.name)
     return NewTokenView(id=minted.id, name=body.name, role=body.role, token=minted.secret)
 
 
 async def delete(call: Call) -> DeletedView:
     """DELETE /v1/tokens/{id}. The last admin's stays: nobody could make another."""
     token_id = call.path["id"]
-    async with call.gateway.ledger.turn() as turn:
-        await store.lock(turn.conn)
-        row = await store.find(turn.conn, token_id)
+    async with call.gateway.ledger.transaction() as tx:
+        await store.lock(tx.conn)
+        row = await store.find(tx.conn, token_id)
         if row is None:
             raise unknown("token", token_id)
-        if row["role"] == Role.ADMIN and not await store.other_admins(turn.conn, token_id):
+        if row["role"] == Role.ADMIN and not await store.other_admins(tx.conn, token_id):
             raise Problem.because(
                 "last_admin", "this is the last token of an admin; make another first", "id", token_id
             )
-        await store.delete(turn.conn, token_id)
-        await _audit(turn, call.who, "delete_token", call.request.path, row["name"])
+        await store.delete(tx.conn, token_id)
+        await _audit(tx, call.who, "delete_token", call.request.path, row["name"])
     call.gateway.tokens.forget()
     return DeletedView(id=token_id, name=row["name"])
 
 
-async def _audit(turn: Turn, who: Identity, action: str, target: str, name: str) -> None:
-    await commands.audit(turn.conn, [AuditRow(who.name, who.role, action, target, name, None, "done")], turn.now)
+async def _audit(tx: Transaction, who: Identity, action: str, target: str, name: str) -> None:
+    await commands.audit(tx.conn, [AuditRow(who.name, who.role, action, target, name, None, "done")], tx.now)
 
 
 ROUTES = (

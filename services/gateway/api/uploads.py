@@ -20,7 +20,7 @@ from services.gateway.domain import Role
 from services.gateway.store import catalog as store
 from shared.blobs import BlobTooLarge
 from shared.bundle import fault_of_size
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode
 from shared.messages.catalog import FileName, PublishRelease
 
@@ -68,8 +68,8 @@ async def upload(call: Call) -> web.Response:
     await incoming.end()
     named = {"bundle_sha256": blob.sha256, "bundle_bytes": blob.size, "file_name": incoming.file_name}
 
-    async def awaited(turn: Turn) -> None:
-        await store.await_bundle(turn.conn, blob.sha256, incoming.file_name, turn.now)
+    async def awaited(tx: Transaction) -> None:
+        await store.await_bundle(tx.conn, blob.sha256, incoming.file_name, tx.now)
 
     return await send(call, PublishRelease(**named), also=awaited)
 

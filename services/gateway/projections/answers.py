@@ -12,22 +12,22 @@ from services.gateway.store import operations
 from services.gateway.store.as_json import text
 from services.gateway.store.commands import AnswerRow, Noted
 from services.gateway.store.operations import QueuedRow
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.messages import REGISTRY, catalog, deployer
 from shared.messages.base import CommandAccepted, CommandRejected, Fault
 from shared.wire.codec import Attributes, Envelope
 
 
-async def learn_answers(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+async def learn_answers(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Close the commands, show what they began, and wake whoever waits."""
     mine = {event.data.command_id: event for event in reversed(events)}
-    answered = await store.answer(turn.conn, [_row(event) for event in mine.values()], turn.now)
+    answered = await store.answer(tx.conn, [_row(event) for event in mine.values()], tx.now)
     if queued := list(_queued(answered)):
-        await operations.queue(turn.conn, queued)
+        await operations.queue(tx.conn, queued)
     if refused := list(_refused_bundles(answered)):
-        await bundles.refuse_bundles(turn.conn, refused, turn.now)
-    turn.news += [news_of(mine[row["command_id"]]) for row in answered]
-    turn.answered += [_noted(row) for row in answered]
+        await bundles.refuse_bundles(tx.conn, refused, tx.now)
+    tx.news += [news_of(mine[row["command_id"]]) for row in answered]
+    tx.answered += [_noted(row) for row in answered]
 
 
 def not_ours(attributes: Attributes) -> bool:

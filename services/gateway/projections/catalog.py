@@ -6,22 +6,22 @@ from typing import Any
 from services.gateway.store import catalog as store
 from services.gateway.store.as_json import text
 from services.gateway.store.catalog import BundleRow, ReleaseRow, WithdrawnRow
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.messages import catalog
 from shared.wire.codec import Envelope
 
 
-async def learn_releases(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Available and withdrawn releases, refused bundles, and how much they take."""
     available = {(r.app, r.version): r for r in map(_release, events) if r}
     withdrawn = {(r.app, r.version): r for r in map(_withdrawn, events) if r}
     bundles = {b.bundle_sha256: b for b in map(_bundle, events) if b}
-    await store.put_releases(turn.conn, list(available.values()))
-    await store.withdraw_releases(turn.conn, list(withdrawn.values()))
-    await store.put_bundles(turn.conn, list(bundles.values()))
+    await store.put_releases(tx.conn, list(available.values()))
+    await store.withdraw_releases(tx.conn, list(withdrawn.values()))
+    await store.put_bundles(tx.conn, list(bundles.values()))
     if measured := [event for event in events if isinstance(event.data, catalog.StorageMeasured)]:
         last = max(measured, key=lambda event: event.sequence)
-        await store.put_storage(turn.conn, last.data, last.sequence)
+        await store.put_storage(tx.conn, last.data, last.sequence)
 
 
 def _release(event: Envelope[Any]) -> ReleaseRow | None:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from services.gateway.store import fleet
 from services.gateway.store.fleet import Gone, GroupRow, SiteRow
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.messages import strategy
 from shared.messages.strategy import Site
 from shared.wire.codec import Envelope
@@ -22,15 +22,15 @@ def newest(rows: Iterable[Row]) -> list[Row]:
     return list(best.values())
 
 
-async def learn_fleet(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+async def learn_fleet(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Everything that travels under the key of the fleet."""
-    await _sites(turn, newest(_site_rows(events)))
-    await _groups(turn, newest(_group_rows(events)))
+    await _sites(tx, newest(_site_rows(events)))
+    await _groups(tx, newest(_group_rows(events)))
     for event in events:
         if isinstance(h := event.data, strategy.SitesHeld):
-            await fleet.hold_sites(turn.conn, list(dict.fromkeys(h.names)), h.strategy_id, h.strategy, event.sequence)
+            await fleet.hold_sites(tx.conn, list(dict.fromkeys(h.names)), h.strategy_id, h.strategy, event.sequence)
     if released := list(_released(events).items()):
-        await fleet.release_sites(turn.conn, released)
+        await fleet.release_sites(tx.conn, released)
 
 
 def _site_rows(events: Sequence[Envelope[Any]]) -> Iterable[SiteRow | Gone]:
@@ -65,18 +65,18 @@ def _released(events: Sequence[Envelope[Any]]) -> dict[str, int]:
     return released
 
 
-async def _sites(turn: LearningTurn, rows: Sequence[SiteRow | Gone]) -> None:
+async def _sites(tx: LearningTransaction, rows: Sequence[SiteRow | Gone]) -> None:
     if there := [row for row in rows if isinstance(row, SiteRow)]:
-        await fleet.put_sites(turn.conn, there)
+        await fleet.put_sites(tx.conn, there)
     if gone := [row for row in rows if isinstance(row, Gone)]:
-        await fleet.remove_sites(turn.conn, gone)
+        await fleet.remove_sites(tx.conn, gone)
 
 
-async def _groups(turn: LearningTurn, rows: Sequence[GroupRow | Gone]) -> None:
+async def _groups(tx: LearningTransaction, rows: Sequence[GroupRow | Gone]) -> None:
     if there := [row for row in rows if isinstance(row, GroupRow)]:
-        await fleet.put_groups(turn.conn, there)
+        await fleet.put_groups(tx.conn, there)
     if gone := [row for row in rows if isinstance(row, Gone)]:
-        await fleet.remove_groups(turn.conn, gone)
+        await fleet.remove_groups(tx.conn, gone)
 
 
 KINDS = (

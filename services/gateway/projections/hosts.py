@@ -6,15 +6,15 @@ from typing import Any
 from services.gateway.store import catalog as store
 from services.gateway.store.as_json import text
 from services.gateway.store.catalog import HostRow
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.messages.deployer import HostReported
 from shared.wire.codec import Envelope
 
 
-async def learn_hosts(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+async def learn_hosts(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """What is said last of a host counts."""
     rows = {event.data.host: _row(event) for event in sorted(events, key=lambda event: event.time)}
-    await store.put_hosts(turn.conn, list(rows.values()))
+    await store.put_hosts(tx.conn, list(rows.values()))
 
 
 def _row(event: Envelope[HostReported]) -> HostRow:

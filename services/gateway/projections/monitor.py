@@ -5,17 +5,17 @@ from typing import Any
 
 from services.gateway.store import strategies as store
 from services.gateway.store.strategies import ForecastRow, TimelineRow
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.messages import monitor
 from shared.wire.codec import Envelope
 
 
-async def learn_advice(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+async def learn_advice(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Forecasts are replaced, warnings told once."""
     if forecasts := newest_forecasts(events):
-        await store.put_forecasts(turn.conn, forecasts)
+        await store.put_forecasts(tx.conn, forecasts)
     if warnings := [row for row in map(_warning, events) if row]:
-        await store.add_to_timeline(turn.conn, warnings)
+        await store.add_to_timeline(tx.conn, warnings)
 
 
 def newest_forecasts(events: Sequence[Envelope[Any]]) -> list[ForecastRow]:

@@ -6,23 +6,23 @@ from typing import Any
 from services.gateway.store import notices as store
 from services.gateway.store.as_json import text
 from services.gateway.store.notices import DeliveryRow, NotificationRow, SubscriptionRow
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.messages import notifier
 from shared.wire.codec import Envelope
 
 
-async def learn_notices(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+async def learn_notices(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """What was raised, what was read, and who is told of it."""
     data = [event.data for event in events]
     if raised := [_notification(n) for n in data if isinstance(n, notifier.NotificationRaised)]:
-        await store.put_notifications(turn.conn, raised)
+        await store.put_notifications(tx.conn, raised)
     if read := [i for n in data if isinstance(n, notifier.NotificationsRead) for i in n.ids]:
-        await store.mark_read(turn.conn, read)
+        await store.mark_read(tx.conn, read)
     for event in events:
         if isinstance(event.data, notifier.SubscriptionChanged):
-            await store.put_subscription(turn.conn, _subscription(event))
+            await store.put_subscription(tx.conn, _subscription(event))
     if moved := newest_deliveries(n for n in data if isinstance(n, notifier.DeliveriesChanged)):
-        await store.put_deliveries(turn.conn, moved)
+        await store.put_deliveries(tx.conn, moved)
 
 
 def _notification(n: notifier.NotificationRaised) -> NotificationRow:

@@ -8,7 +8,7 @@ from services.gateway.news import deployments_changed
 from services.gateway.store import operations as store
 from services.gateway.store.as_json import text
 from services.gateway.store.operations import Ending, FinishedRow, ProgressRow
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.messages import deployer
 from shared.wire.codec import Envelope
 
@@ -16,7 +16,7 @@ NTH = attrgetter("nth")
 Finished = deployer.OperationSucceeded | deployer.OperationsSucceeded | deployer.OperationFailed
 
 
-async def learn_operations(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+async def learn_operations(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Progress and ends; progress of what ended in the same batch is left out."""
     ended: dict[str, FinishedRow] = {}
     moved: dict[str, ProgressRow] = {}
@@ -27,19 +27,19 @@ async def learn_operations(turn: LearningTurn, events: Sequence[Envelope[Any]]) 
             for row in finished_rows(event):
                 ended.setdefault(row.operation_id, row)
     if going := [row for operation_id, row in moved.items() if operation_id not in ended]:
-        await store.progress(turn.conn, going)
+        await store.progress(tx.conn, going)
     if ended:
-        await _end(turn, list(ended.values()))
+        await _end(tx, list(ended.values()))
 
 
-async def _end(turn: LearningTurn, rows: Sequence[FinishedRow]) -> None:
+async def _end(tx: LearningTransaction, rows: Sequence[FinishedRow]) -> None:
     """An end counts once: told again after later ones, it must not set back what runs on its site."""
-    new = await store.finish(turn.conn, rows)
+    new = await store.finish(tx.conn, rows)
     left = list(last_on_each_site(row for row in rows if row.operation_id in new))
     if left:
-        shown = await store.put_deployments(turn.conn, left)
+        shown = await store.put_deployments(tx.conn, left)
         changed = [_shown(row) for row in left if row.operation_id in shown]
-        turn.news += deployments_changed(changed, turn.now)
+        tx.news += deployments_changed(changed, tx.now)
 
 
 def last_on_each_site(rows: Iterable[FinishedRow]) -> Iterable[FinishedRow]:

@@ -7,7 +7,7 @@ from typing import Any
 from services.gateway.store import strategies as store
 from services.gateway.store.as_json import text
 from services.gateway.store.strategies import Move, PlanRow, StagePlanRow, StageRow, StateRow, StepRow, TimelineRow, Why
-from services.gateway.turns import LearningTurn
+from services.gateway.turns import LearningTransaction
 from shared.messages import strategy
 from shared.messages.strategy import StepChange
 from shared.wire.codec import Envelope
@@ -31,11 +31,11 @@ class Learned:
     timeline: list[TimelineRow] = field(default_factory=list)
 
 
-async def learn_strategies(turn: LearningTurn, events: Sequence[Envelope[Any]]) -> None:
+async def learn_strategies(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Everything that travels under the key of a strategy."""
     moved = {(e.data.strategy_id, e.data.stage) for e in events if isinstance(e.data, strategy.StageProgressed)}
-    before = await store.find_stages(turn.conn, list(moved)) if moved else {}
-    await _save(turn, fold(events, before))
+    before = await store.find_stages(tx.conn, list(moved)) if moved else {}
+    await _save(tx, fold(events, before))
 
 
 def fold(events: Iterable[Envelope[Any]], before: dict[StageKey, tuple[str, int]]) -> Learned:
@@ -46,19 +46,19 @@ def fold(events: Iterable[Envelope[Any]], before: dict[StageKey, tuple[str, int]
     return learned
 
 
-async def _save(turn: LearningTurn, learned: Learned) -> None:
+async def _save(tx: LearningTransaction, learned: Learned) -> None:
     if learned.plans:
-        await store.plan(turn.conn, list(learned.plans.values()), list(learned.stage_plans.values()))
+        await store.plan(tx.conn, list(learned.plans.values()), list(learned.stage_plans.values()))
     if learned.states:
-        await store.move(turn.conn, list(learned.states.values()))
+        await store.move(tx.conn, list(learned.states.values()))
     if learned.stages:
-        await store.move_stages(turn.conn, list(learned.stages.values()))
+        await store.move_stages(tx.conn, list(learned.stages.values()))
     if learned.steps:
-        await store.move_steps(turn.conn, list(learned.steps.values()))
+        await store.move_steps(tx.conn, list(learned.steps.values()))
     if learned.deleted:
-        await store.delete(turn.conn, sorted(learned.deleted))
+        await store.delete(tx.conn, sorted(learned.deleted))
     if learned.timeline:
-        await store.add_to_timeline(turn.conn, learned.timeline)
+        await store.add_to_timeline(tx.conn, learned.timeline)
 
 
 def _planned(learned: Learned, event: Envelope[strategy.StrategyPlanned]) -> None:

@@ -6,7 +6,7 @@ It shares nothing with the services but the published schemas; what it knows of 
 
 from tests.faults.checker.reading import Evidence, read
 from tests.faults.checker.recovery import Recovery, recoveries
+from tests.faults.checker.rule_result import RuleResult, Violation
 from tests.faults.checker.rules import RULES, check
-from tests.faults.checker.verdict import Verdict, Violation
 
-__all__ = ["RULES", "Evidence", "Recovery", "Verdict", "Violation", "check", "read", "recoveries"]
+__all__ = ["RULES", "Evidence", "Recovery", "RuleResult", "Violation", "check", "read", "recoveries"]

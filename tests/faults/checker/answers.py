@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from tests.faults.checker.reading import DLQ, Evidence, once
 from tests.faults.checker.record import Record, is_id
 from tests.faults.checker.records import BATCH_MARK, origins_of
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.checker.schemas import published
 from tests.faults.checker.story import operations
-from tests.faults.checker.verdict import Verdict
 
 REUSED = "command_id_reused"
 INBOXES = {
@@ -62,55 +62,55 @@ def _answers(evidence: Evidence) -> dict[Command, list[Record]]:
     return found
 
 
-def one_answer_a_command(evidence: Evidence) -> Verdict:
+def one_answer_a_command(evidence: Evidence) -> RuleResult:
     """One distinct answer for each id, however often it came; another only to an id that was used for other content.
 
     An unreadable command that has an id is answered like any other; one without has nothing to answer to.
     """
-    verdict = Verdict("one_answer_a_command")
+    result = RuleResult("one_answer_a_command")
     answers = _answers(evidence)
     for (owner, identifier), sent in _sent(evidence).items():
         told = [_told(record) for record in answers.get((owner, identifier), ())]
         first = [answer for answer in told if answer != f"rejected {REUSED}"]
         detail = f"{owner} answered {sent.type} with {told or 'nothing'}"
-        verdict.expect(len(first) == 1 and (len(told) == 1 or len(sent.contents) > 1), identifier, detail)
-    return verdict
+        result.expect(len(first) == 1 and (len(told) == 1 or len(sent.contents) > 1), identifier, detail)
+    return result
 
 
 def _told(answer: Record) -> str:
     return "accepted" if answer.name == "command_accepted" else f"rejected {answer.body['code']}"
 
 
-def no_answer_unasked(evidence: Evidence) -> Verdict:
+def no_answer_unasked(evidence: Evidence) -> RuleResult:
     """Whatever is answered was asked, in a record that lies on the topic of commands."""
-    verdict = Verdict("no_answer_unasked")
+    result = RuleResult("no_answer_unasked")
     sent = _sent(evidence)
     for (owner, identifier), records in _answers(evidence).items():
         detail = f"{owner} answered a command that nobody sent: {records[0].place}"
-        verdict.expect((owner, identifier) in sent, identifier, detail)
-    return verdict
+        result.expect((owner, identifier) in sent, identifier, detail)
+    return result
 
 
-def answers_keep_their_word(evidence: Evidence) -> Verdict:
+def answers_keep_their_word(evidence: Evidence) -> RuleResult:
     """What was refused left nothing behind; what was accepted is there."""
-    verdict = Verdict("answers_keep_their_word")
+    result = RuleResult("answers_keep_their_word")
     strategies = {row["id"] for row in evidence.table("strategy_orchestrator.strategy")}
     for answer in evidence.answers.get("strategy", ()):
         if answer.body["command_type"].endswith(".create_strategy.v1") and answer.body.get("code") != REUSED:
             accepted, identifier = answer.name == "command_accepted", answer.body["command_id"]
-            verdict.expect(accepted == (identifier in strategies), identifier, f"create_strategy: {_told(answer)}")
+            result.expect(accepted == (identifier in strategies), identifier, f"create_strategy: {_told(answer)}")
     rows = {row["id"] for row in evidence.table("deployer.operation")}
     touched = {line["order"].split("/")[0] for line in evidence.journal if line["effect"] == "started"}
     for operation in operations(evidence).values():
         said = f"asked {operation.asked} times, taken: {operation.taken}, refused: {sorted(operation.refused)}"
-        verdict.expect(operation.taken == (operation.id in rows), operation.id, f"{said}; row: {operation.id in rows}")
-        verdict.expect(operation.taken or operation.id not in touched, operation.id, f"{said}; a device was touched")
-    return verdict
+        result.expect(operation.taken == (operation.id in rows), operation.id, f"{said}; row: {operation.id in rows}")
+        result.expect(operation.taken or operation.id not in touched, operation.id, f"{said}; a device was touched")
+    return result
 
 
-def answers_are_kept(evidence: Evidence) -> Verdict:
+def answers_are_kept(evidence: Evidence) -> RuleResult:
     """Each owner keeps each answer it gave, so that the same command gets it again."""
-    verdict = Verdict("answers_are_kept")
+    result = RuleResult("answers_are_kept")
     kept = {
         (owner, row["command_id"]): row["answer_type"]
         for owner, service in INBOXES.items()
@@ -119,13 +119,13 @@ def answers_are_kept(evidence: Evidence) -> Verdict:
     for command, records in _answers(evidence).items():
         given = {record.type for record in records if record.body.get("code") != REUSED}
         found = kept.get(command, "nothing")
-        verdict.expect(found in given or not given, command[1], f"{command[0]} gave {sorted(given)}, keeps {found}")
-    return verdict
+        result.expect(found in given or not given, command[1], f"{command[0]} gave {sorted(given)}, keeps {found}")
+    return result
 
 
-def people_got_the_answer(evidence: Evidence) -> Verdict:
+def people_got_the_answer(evidence: Evidence) -> RuleResult:
     """What the API said of a command is what its owner answered; and each command stands in the audit once."""
-    verdict = Verdict("people_got_the_answer")
+    result = RuleResult("people_got_the_answer")
     answers = _answers(evidence)
     audited: dict[str, list[str]] = defaultdict(list)
     for row in evidence.table("gateway.audit"):
@@ -133,8 +133,8 @@ def people_got_the_answer(evidence: Evidence) -> Verdict:
     for row in evidence.table("gateway.command"):
         identifier, said = row["command_id"], row["state"]
         found = audited[identifier]
-        verdict.expect(found == [said], identifier, f"the API said {said}, the audit {found}")
+        result.expect(found == [said], identifier, f"the API said {said}, the audit {found}")
         if row["type"] in published():
             told = [_told(answer).split()[0] for answer in answers.get((row["type"].split(".")[1], identifier), ())]
-            verdict.expect(said in told, identifier, f"the API said {said}, its owner {told or 'nothing'}")
-    return verdict
+            result.expect(said in told, identifier, f"the API said {said}, its owner {told or 'nothing'}")
+    return result

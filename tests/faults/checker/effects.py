@@ -4,26 +4,26 @@ from collections import defaultdict
 
 from tests.faults.checker.journal import Order, told
 from tests.faults.checker.reading import Evidence
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.checker.story import Operation, operations, step_of
-from tests.faults.checker.verdict import Verdict
 
 
-def no_effect_twice(evidence: Evidence) -> Verdict:
+def no_effect_twice(evidence: Evidence) -> RuleResult:
     """A device begins and ends each order once, however often it was told to begin.
 
     A worker that takes up another's operation gives the same order again; the device does nothing at that.
     """
-    verdict = Verdict("no_effect_twice")
+    result = RuleResult("no_effect_twice")
     journal = told(evidence)
-    verdict.checked = len(journal.orders)
+    result.checked = len(journal.orders)
     for key, line, what in journal.wrong:
-        verdict.refuse(key, f"journal line {line + 1}: {what}")
-    return verdict
+        result.refuse(key, f"journal line {line + 1}: {what}")
+    return result
 
 
-def one_operation_at_a_site(evidence: Evidence) -> Verdict:
+def one_operation_at_a_site(evidence: Evidence) -> RuleResult:
     """While an order of one operation is under way on a site, no other operation touches it, nor the same component."""
-    verdict = Verdict("one_operation_at_a_site")
+    result = RuleResult("one_operation_at_a_site")
     under_way: dict[str, dict[str, Order]] = defaultdict(dict)
     for number, line in enumerate(evidence.journal):
         here, key = under_way[line["site"]], line["order"]
@@ -32,47 +32,47 @@ def one_operation_at_a_site(evidence: Evidence) -> Verdict:
             continue
         operation, place = key.split("/")[0], (line["app"], line["component"])
         others = [o.key for o in here.values() if o.operation != operation or o.place[1:] == place]
-        verdict.expect(not others, line["site"], f"journal line {number + 1}: {key} began while {others} went on")
+        result.expect(not others, line["site"], f"journal line {number + 1}: {key} began while {others} went on")
         here[key] = Order(key, line["site"], *place, line["action"], line["version"], number)
-    return verdict
+    return result
 
 
-def devices_come_to_rest(evidence: Evidence) -> Verdict:
+def devices_come_to_rest(evidence: Evidence) -> RuleResult:
     """In the end no device is still busy with an order: each was ended, or stopped."""
-    verdict = Verdict("devices_come_to_rest")
+    result = RuleResult("devices_come_to_rest")
     for order in told(evidence).orders.values():
-        verdict.expect(order.last is not None, order.key, f"began on {order.site} and never ended")
-    return verdict
+        result.expect(order.last is not None, order.key, f"began on {order.site} and never ended")
+    return result
 
 
-def every_effect_was_asked_for(evidence: Evidence) -> Verdict:
+def every_effect_was_asked_for(evidence: Evidence) -> RuleResult:
     """Each order belongs to an operation that somebody asked for, on that site and app, and that the deployer took."""
-    verdict = Verdict("every_effect_was_asked_for")
+    result = RuleResult("every_effect_was_asked_for")
     known = operations(evidence)
     for order in told(evidence).begun:
         operation = known.get(order.operation)
         asked = operation and operation.taken and (operation.site, operation.app) == (order.site, order.app)
         detail = f"{order.action} of {order.app} {order.version} on {order.site} was never asked for"
-        verdict.expect(asked, order.key, detail)
-    return verdict
+        result.expect(asked, order.key, detail)
+    return result
 
 
-def one_end_an_operation(evidence: Evidence) -> Verdict:
+def one_end_an_operation(evidence: Evidence) -> RuleResult:
     """Each operation that was taken ends once, as its row says and as the devices say."""
-    verdict = Verdict("one_end_an_operation")
+    result = RuleResult("one_end_an_operation")
     states = {row["id"]: row["state"] for row in evidence.table("deployer.operation")}
     touched = told(evidence).operations()
     for operation in operations(evidence).values():
         ends = operation.ends
         detail = f"taken: {operation.taken}, ends: {[end['succeeded'] for end in ends]}"
-        verdict.expect(len(ends) == int(operation.taken), operation.id, detail)
+        result.expect(len(ends) == int(operation.taken), operation.id, detail)
         if ends:
             wanted = "succeeded" if ends[0]["succeeded"] else "failed"
             row = states.get(operation.id)
-            verdict.expect(row == wanted, operation.id, f"it {wanted}, its row says {row}")
+            result.expect(row == wanted, operation.id, f"it {wanted}, its row says {row}")
             fault = _against(operation, touched.get(operation.id, []))
-            verdict.expect(not fault, operation.id, fault)
-    return verdict
+            result.expect(not fault, operation.id, fault)
+    return result
 
 
 def _against(operation: Operation, orders: list[Order]) -> str:
@@ -93,12 +93,12 @@ def _changed(end: dict[str, list[dict[str, str]]]) -> set[str]:
     return {way["component"] for way in end.get("plan", ()) if way["action"] != "keep" and way["driver"] == "simulated"}
 
 
-def one_effective_operation_a_step(evidence: Evidence) -> Verdict:
+def one_effective_operation_a_step(evidence: Evidence) -> RuleResult:
     """A complete step is so by exactly one operation, that of its last attempt; any other failed or was refused.
 
     One whose site was where it should be is complete without any, and its last attempt was refused.
     """
-    verdict = Verdict("one_effective_operation_a_step")
+    result = RuleResult("one_effective_operation_a_step")
     known: dict[tuple[str, int], list[tuple[int, Operation]]] = defaultdict(list)
     for operation in operations(evidence).values():
         if step := step_of(operation.id):
@@ -107,10 +107,10 @@ def one_effective_operation_a_step(evidence: Evidence) -> Verdict:
         made = known.pop((row["strategy_id"], row["position"]), [])
         needed = row["state"] == "complete" and row.get("why_code") != "already_there"
         fault = _step_fault(row["state"], row["attempt"], row["site"], made, needed)
-        verdict.expect(not fault, f"{row['strategy_id']}.{row['position']}", fault)
+        result.expect(not fault, f"{row['strategy_id']}.{row['position']}", fault)
     for (strategy, position), made in known.items():
-        verdict.refuse(f"{strategy}.{position}", f"there is no such step, but {[o.id for _, o in made]}")
-    return verdict
+        result.refuse(f"{strategy}.{position}", f"there is no such step, but {[o.id for _, o in made]}")
+    return result
 
 
 def _step_fault(state: str, attempt: int, site: str, made: list[tuple[int, Operation]], needed: bool) -> str:

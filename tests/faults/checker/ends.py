@@ -4,7 +4,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 from tests.faults.checker.reading import Evidence
-from tests.faults.checker.verdict import Verdict
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.evidence import End, Fault
 
 KILLED = -9
@@ -22,9 +22,9 @@ SLACK = timedelta(seconds=3)
 """Between the death of a process and what is noted of it; two faults of one process are further apart than this."""
 
 
-def no_process_ends_by_itself(evidence: Evidence) -> Verdict:
+def no_process_ends_by_itself(evidence: Evidence) -> RuleResult:
     """Each end of a process since the run began is the work of one fault, which ends no second one."""
-    verdict = Verdict("no_process_ends_by_itself")
+    result = RuleResult("no_process_ends_by_itself")
     deadly: dict[str, list[Fault]] = defaultdict(list)
     for fault in evidence.faults:
         if fault.kind in ENDS:
@@ -32,12 +32,12 @@ def no_process_ends_by_itself(evidence: Evidence) -> Verdict:
     for end in sorted(evidence.ends, key=lambda end: end.at):
         if end.at < evidence.run.started_at:
             continue
-        verdict.checked += 1
+        result.checked += 1
         if (fault := next((f for f in deadly[end.process] if _explains(f, end)), None)) is None:
-            verdict.refuse(end.process, f"ended by itself with status {end.status} at {end.at:%H:%M:%S.%f}")
+            result.refuse(end.process, f"ended by itself with status {end.status} at {end.at:%H:%M:%S.%f}")
         else:
             deadly[end.process].remove(fault)
-    return verdict
+    return result
 
 
 def _explains(fault: Fault, end: End) -> bool:

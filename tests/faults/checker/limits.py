@@ -7,8 +7,8 @@ from typing import Any
 from tests.faults.checker.journal import told
 from tests.faults.checker.reading import Evidence
 from tests.faults.checker.record import Record
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.checker.story import by_strategy, operations, stage_of, step_of
-from tests.faults.checker.verdict import Verdict
 
 Place = tuple[str, int]
 """Strategy and stage."""
@@ -31,9 +31,9 @@ def _moments(evidence: Evidence) -> list[tuple[int, int, str, Place]]:
     return sorted(moments)
 
 
-def max_parallel_holds(evidence: Evidence) -> Verdict:
+def max_parallel_holds(evidence: Evidence) -> RuleResult:
     """At no instant more sites of a stage are being changed than its limit allows, nor does a stage ever say so."""
-    verdict = Verdict("max_parallel_holds")
+    result = RuleResult("max_parallel_holds")
     limits = {
         (r["strategy_id"], r["position"]): r["max_parallel"] for r in evidence.table("strategy_orchestrator.stage")
     }
@@ -44,20 +44,20 @@ def max_parallel_holds(evidence: Evidence) -> Verdict:
             detail = (
                 f"journal line {line + 1}: {running[place]} of stage {place[1]} at once, allowed {limits.get(place)}"
             )
-            verdict.expect(running[place] <= limits.get(place, 0), identifier, detail)
+            result.expect(running[place] <= limits.get(place, 0), identifier, detail)
     for record in evidence.named("strategy.events", "stage_progressed"):
         count, limit = record.body["counts"]["running"], record.body["max_parallel"]
-        verdict.expect(count <= limit, record.place, f"says that {count} run, of {limit}")
-    return verdict
+        result.expect(count <= limit, record.place, f"says that {count} run, of {limit}")
+    return result
 
 
-def group_limits_hold(evidence: Evidence) -> Verdict:
+def group_limits_hold(evidence: Evidence) -> RuleResult:
     """At no instant strategies change more sites of a group than its limit allows, whichever strategies they are.
 
     The widest limit that was ever told of a group counts, of all sites that were ever in it; a site that went from one
     group to another is nobody's. What a person does to a single site does not count.
     """
-    verdict = Verdict("group_limits_hold")
+    result = RuleResult("group_limits_hold")
     groups = _groups(evidence)
     limits = _widest(evidence, Counter(groups.values()))
     sites = {identifier: orders[0].site for identifier, orders in told(evidence).operations().items()}
@@ -68,8 +68,8 @@ def group_limits_hold(evidence: Evidence) -> Verdict:
         running[group] += change
         if change > 0:
             detail = f"journal line {line + 1}: {running[group]} of {group} at once, allowed {limits.get(group)}"
-            verdict.expect(running[group] <= limits.get(group, 0), identifier, detail)
-    return verdict
+            result.expect(running[group] <= limits.get(group, 0), identifier, detail)
+    return result
 
 
 def _groups(evidence: Evidence) -> dict[str, str]:
@@ -93,25 +93,25 @@ def _widest(evidence: Evidence, sizes: Counter[str]) -> dict[str, int]:
     return dict(limits)
 
 
-def stages_come_in_order(evidence: Evidence) -> Verdict:
+def stages_come_in_order(evidence: Evidence) -> RuleResult:
     """While a site of one stage is being changed, none of another stage of that strategy begins.
 
     So the limit of the stage is the limit of the strategy.
     """
-    verdict = Verdict("stages_come_in_order")
+    result = RuleResult("stages_come_in_order")
     running: dict[str, Counter[int]] = defaultdict(Counter)
     for line, change, identifier, (strategy, stage) in _moments(evidence):
         here = running[strategy]
         here[stage] += change
         if change > 0:
             others = sorted(number for number, count in here.items() if count and number != stage)
-            verdict.expect(not others, identifier, f"journal line {line + 1}: began while stages {others} went on")
-    return verdict
+            result.expect(not others, identifier, f"journal line {line + 1}: began while stages {others} went on")
+    return result
 
 
-def stopped_means_stopped(evidence: Evidence) -> Verdict:
+def stopped_means_stopped(evidence: Evidence) -> RuleResult:
     """No step begins in a strategy that is not being applied: ready, paused, being aborted, or ended."""
-    verdict = Verdict("stopped_means_stopped")
+    result = RuleResult("stopped_means_stopped")
     for strategy, records in by_strategy(evidence).items():
         state = ""
         for _, turn in groupby(records, key=lambda record: record.body.get("at")):
@@ -119,9 +119,9 @@ def stopped_means_stopped(evidence: Evidence) -> Verdict:
             for number, record in enumerate(told_now):
                 begun, after = _begun(record), _next_state(told_now[number:]) or state
                 allowed = "applying" in (state, after)
-                verdict.expect(allowed or not begun, strategy, f"{record.place}: began {begun} while it was {after}")
+                result.expect(allowed or not begun, strategy, f"{record.place}: began {begun} while it was {after}")
                 state = _next_state([record]) or state
-    return verdict
+    return result
 
 
 def _next_state(records: list[Record]) -> str:
@@ -138,22 +138,22 @@ def _steps(record: Record) -> list[dict[str, Any]]:
     return [step for step in steps if step["state"] == "running"]
 
 
-def what_begins_is_asked_for(evidence: Evidence) -> Verdict:
+def what_begins_is_asked_for(evidence: Evidence) -> RuleResult:
     """Each step that begins asks the deployer for its operation, and nothing else does: no order lost, none made up."""
-    verdict = Verdict("what_begins_is_asked_for")
+    result = RuleResult("what_begins_is_asked_for")
     known = {row["id"] for row in evidence.table("strategy_orchestrator.strategy")}
     begun = {s["operation_id"] for records in by_strategy(evidence).values() for r in records for s in _steps(r)}
     found = ((step_of(o.id), o) for o in operations(evidence).values() if o.asked)
     asked = {o.id for step, o in found if step and step.strategy in known}
     for operation in begun | asked:
         detail = f"its step began: {operation in begun}, the deployer was asked: {operation in asked}"
-        verdict.expect(operation in begun and operation in asked, operation, detail)
-    return verdict
+        result.expect(operation in begun and operation in asked, operation, detail)
+    return result
 
 
-def one_strategy_a_site(evidence: Evidence) -> Verdict:
+def one_strategy_a_site(evidence: Evidence) -> RuleResult:
     """A site is never held by two strategies, by the order of the fleet's own events."""
-    verdict = Verdict("one_strategy_a_site")
+    result = RuleResult("one_strategy_a_site")
     holder: dict[str, str] = {}
     for record in sorted(evidence.named("strategy.events", "sites_held", "sites_released"), key=lambda r: r.sequence):
         strategy = record.body["strategy_id"]
@@ -162,5 +162,5 @@ def one_strategy_a_site(evidence: Evidence) -> Verdict:
             continue
         for site in record.body["names"]:
             other = holder.setdefault(site, strategy)
-            verdict.expect(other == strategy, site, f"{record.place}: {strategy} holds it while {other} does")
-    return verdict
+            result.expect(other == strategy, site, f"{record.place}: {strategy} holds it while {other} does")
+    return result

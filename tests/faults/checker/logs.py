@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from tests.faults.checker.reading import Evidence
-from tests.faults.checker.verdict import Verdict
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.evidence import WORD, fingerprint
 
 SERVICES = ("catalog", "deployer", "strategy_orchestrator", "notifier", "monitor", "gateway")
@@ -57,21 +57,21 @@ class Line:
     text: str
 
 
-def errors_are_explained(evidence: Evidence) -> Verdict:
+def errors_are_explained(evidence: Evidence) -> RuleResult:
     """Each line of ours at error level follows a fault that explains it; PostgreSQL refused no write of ours."""
-    verdict = Verdict("errors_are_explained")
+    result = RuleResult("errors_are_explained")
     for name, lines in evidence.logs.items():
         process = name.split(".")[0]
-        verdict.checked += len(lines)
+        result.checked += len(lines)
         if process.rsplit("-", 1)[0] in SERVICES:
             for line in _errors(process, lines, evidence):
                 if not _explained(line, evidence):
-                    verdict.refuse(f"{name}:{line.number}", f"{line.action or 'error'}: {line.text[:300]}")
+                    result.refuse(f"{name}:{line.number}", f"{line.action or 'error'}: {line.text[:300]}")
         elif process == "postgres":
             for number, text in enumerate(lines, 1):
                 if CONSTRAINT.search(text):
-                    verdict.refuse(f"{name}:{number}", text[:300])
-    return verdict
+                    result.refuse(f"{name}:{number}", text[:300])
+    return result
 
 
 def _explained(line: Line, evidence: Evidence) -> bool:
@@ -126,15 +126,15 @@ HINTS = ("://", "whsec_", "earer belay_")
 """One of these is in any text that `IN_CLEAR` finds; looking for them first is much faster."""
 
 
-def no_secret_is_told(evidence: Evidence) -> Verdict:
+def no_secret_is_told(evidence: Evidence) -> RuleResult:
     """No token, password or key stands in a log, a topic or a table."""
-    verdict = Verdict("no_secret_is_told")
+    result = RuleResult("no_secret_is_told")
     lengths = {int(secret.split(":")[0]) for secret in evidence.secrets}
     for where, text in _texts(evidence):
-        verdict.checked += text.count("\n")
+        result.checked += text.count("\n")
         for place in _leaks(text, lengths, evidence.secrets):
-            verdict.refuse(f"{where}:{text.count(chr(10), 0, place) + 1}", "a secret stands here in clear")
-    return verdict
+            result.refuse(f"{where}:{text.count(chr(10), 0, place) + 1}", "a secret stands here in clear")
+    return result
 
 
 def _leaks(text: str, lengths: set[int], secrets: frozenset[str]) -> Iterator[int]:

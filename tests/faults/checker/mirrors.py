@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.faults.checker.reading import Evidence
 from tests.faults.checker.record import Record
-from tests.faults.checker.verdict import Verdict
+from tests.faults.checker.rule_result import RuleResult
 
 Row = dict[str, Any]
 
@@ -75,27 +75,27 @@ MIRRORS: tuple[tuple[View, View], ...] = (
 """The original, and who shows it."""
 
 
-def mirrors_show_what_is(evidence: Evidence) -> Verdict:
+def mirrors_show_what_is(evidence: Evidence) -> RuleResult:
     """Each read model has exactly the rows of its original: strategies, stages, steps, operations, sites, releases."""
-    verdict = Verdict("mirrors_show_what_is")
+    result = RuleResult("mirrors_show_what_is")
     for original, mirror in MIRRORS:
         truth, shown = original.of(evidence), mirror.of(evidence)
         for key in truth.keys() | shown.keys():
             detail = f"{original.table} says {truth.get(key)}, {mirror.table} {shown.get(key)}"
-            verdict.expect(truth.get(key) == shown.get(key), " ".join(map(str, key)), detail)
-    return verdict
+            result.expect(truth.get(key) == shown.get(key), " ".join(map(str, key)), detail)
+    return result
 
 
-def the_stream_has_no_gap(evidence: Evidence) -> Verdict:
+def the_stream_has_no_gap(evidence: Evidence) -> RuleResult:
     """The page's own stream of events counts without a hole, so that whoever resumes it misses nothing."""
-    verdict = Verdict("the_stream_has_no_gap")
+    result = RuleResult("the_stream_has_no_gap")
     positions = sorted(row["position"] for row in evidence.table("gateway.event_log"))
     for before, position in pairwise(positions):
-        verdict.expect(position == before + 1, f"position {position}", f"follows {before}")
+        result.expect(position == before + 1, f"position {position}", f"follows {before}")
     for counter in evidence.table("gateway.event_counter"):
         last = positions[-1] if positions else 0
-        verdict.expect(counter["last"] == last, "the counter", f"says {counter['last']}, the last is {last}")
-    return verdict
+        result.expect(counter["last"] == last, "the counter", f"says {counter['last']}, the last is {last}")
+    return result
 
 
 # -- notifications ------------------------------------------------------------------------------------------------
@@ -108,13 +108,13 @@ TROUBLES = {"trouble_found": "error", "trouble_over": "done"}
 ADVICE = ("monitor.events", "failure_rate_high", "strategy_silent")
 
 
-def people_are_told_once(evidence: Evidence) -> Verdict:
+def people_are_told_once(evidence: Evidence) -> RuleResult:
     """One notification for each end of a strategy or single operation, and for each release: not none, not two.
 
     Where many of a kind came at once one notification speaks for several of them, and says of how many. Changed sites
     are told of together, and what the monitor says of stages and services is kept quiet for a while: not too many.
     """
-    verdict = Verdict("people_are_told_once")
+    result = RuleResult("people_are_told_once")
     wanted = Counter(note for note in _news(evidence) if note)
     rows = evidence.table("notifier.notification")
     told = Counter((row["about"], row["topic"]) for row in rows if row.get("count", 1) == 1)
@@ -130,26 +130,26 @@ def people_are_told_once(evidence: Evidence) -> Verdict:
         if topic != "discover":
             most = few + (advice[about] if topic == "warning" else 0) + (about in webhooks)
             most += troubles[about, topic]
-            verdict.expect(many <= most, f"{about} {topic}", f"told {many} times, should be at most {most}")
+            result.expect(many <= most, f"{about} {topic}", f"told {many} times, should be at most {most}")
             missing[topic] += max(0, few - many)
     for topic in ("done", "error", "warning", "release"):
         together, alone = gathered[topic], missing[topic]
-        verdict.expect(together == alone, topic, f"{together} are told of together, {alone} were not told of alone")
+        result.expect(together == alone, topic, f"{together} are told of together, {alone} were not told of alone")
     changes = len(evidence.named("strategy.events", "sites_changed"))
     many = sum(row["topic"] == "discover" for row in rows)
-    verdict.expect(many <= changes and (many or not changes), "discover", f"{many} told of {changes} changes of sites")
-    _raised(verdict, evidence)
-    return verdict
+    result.expect(many <= changes and (many or not changes), "discover", f"{many} told of {changes} changes of sites")
+    _raised(result, evidence)
+    return result
 
 
-def _raised(verdict: Verdict, evidence: Evidence) -> None:
+def _raised(result: RuleResult, evidence: Evidence) -> None:
     """Stored, published and shown are the same notifications."""
     stored = {row["id"] for row in evidence.table("notifier.notification")}
     events = Counter(r.body["notification_id"] for r in evidence.named("notifier.events", "notification_raised"))
     shown = {row["notification_id"] for row in evidence.table("gateway.notification")}
     for number in stored | events.keys() | shown:
         seen = f"stored: {number in stored}, published {events[number]} times, shown: {number in shown}"
-        verdict.expect(number in stored and number in shown and events[number] == 1, f"notification {number}", seen)
+        result.expect(number in stored and number in shown and events[number] == 1, f"notification {number}", seen)
 
 
 def _news(evidence: Evidence) -> Iterator[Note | None]:

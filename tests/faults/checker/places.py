@@ -5,8 +5,8 @@ from typing import Any
 
 from tests.faults.checker.journal import runs
 from tests.faults.checker.reading import Evidence
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.checker.story import operations, step_of
-from tests.faults.checker.verdict import Verdict
 
 Where = tuple[str, str]
 """Site and app."""
@@ -15,9 +15,9 @@ SOUND = ("operational", "new", "removed")
 """Statuses that say for certain what runs; after any other somebody has to look."""
 
 
-def devices_run_what_is_said(evidence: Evidence) -> Verdict:
+def devices_run_what_is_said(evidence: Evidence) -> RuleResult:
     """On a site whose deployment is sound, every device runs its release; where nothing is deployed, none runs any."""
-    verdict = Verdict("devices_run_what_is_said")
+    result = RuleResult("devices_run_what_is_said")
     running: dict[Where, set[str | None]] = defaultdict(set)
     for (site, app, _), version in runs(evidence).items():
         running[site, app].add(version)
@@ -27,13 +27,13 @@ def devices_run_what_is_said(evidence: Evidence) -> Verdict:
             found = running[row["site"], row["app"]] - ({None} if row["version"] is None else set())
             wanted = set() if row["version"] is None else {row["version"]}
             detail = f"{row['status']} {row['version']}, its devices run {sorted(map(str, found))}"
-            verdict.expect(found == wanted, f"{row['site']} {row['app']}", detail)
-    return verdict
+            result.expect(found == wanted, f"{row['site']} {row['app']}", detail)
+    return result
 
 
-def everybody_says_the_same_of_a_site(evidence: Evidence) -> Verdict:
+def everybody_says_the_same_of_a_site(evidence: Evidence) -> RuleResult:
     """Deployer, orchestrator, the last `site.state` and the page name one version, status and operation."""
-    verdict = Verdict("everybody_says_the_same_of_a_site")
+    result = RuleResult("everybody_says_the_same_of_a_site")
     truth = _deployments(evidence, "deployer.deployment")
     others = {
         "the orchestrator": _deployments(evidence, "strategy_orchestrator.deployment"),
@@ -44,11 +44,11 @@ def everybody_says_the_same_of_a_site(evidence: Evidence) -> Verdict:
     for where in set(truth).union(*others.values()):
         said = truth.get(where)
         if said and said[2] not in ended:
-            verdict.refuse(" ".join(where), f"the operation {said[2]} that brought it here never ended")
+            result.refuse(" ".join(where), f"the operation {said[2]} that brought it here never ended")
         for who, they in others.items():
             found = they.get(where)
-            verdict.expect(found == said, " ".join(where), f"the deployer says {said}, {who} {found}")
-    return verdict
+            result.expect(found == said, " ".join(where), f"the deployer says {said}, {who} {found}")
+    return result
 
 
 def _deployments(evidence: Evidence, table: str) -> dict[Where, tuple[Any, ...]]:
@@ -64,9 +64,9 @@ def _last_states(evidence: Evidence) -> dict[Where, tuple[Any, ...]]:
     return last
 
 
-def sites_end_as_their_steps_say(evidence: Evidence) -> Verdict:
+def sites_end_as_their_steps_say(evidence: Evidence) -> RuleResult:
     """Where the last operation was a step's: complete means the release of the strategy, failed means none of it."""
-    verdict = Verdict("sites_end_as_their_steps_say")
+    result = RuleResult("sites_end_as_their_steps_say")
     strategies = {row["id"]: row for row in evidence.table("strategy_orchestrator.strategy")}
     steps = {(r["strategy_id"], r["position"]): r for r in evidence.table("strategy_orchestrator.step")}
     ends = {o.id: o.ends[0] for o in operations(evidence).values() if o.ends}
@@ -78,8 +78,8 @@ def sites_end_as_their_steps_say(evidence: Evidence) -> Verdict:
         state, own = row_of_step["state"], row_of_step.get("target")
         wanted = own or strategies[step.strategy]["version"] or ends.get(row["operation_id"], {}).get("to_version")
         fault = _fault(state, wanted, row, ends.get(row["operation_id"]))
-        verdict.expect(not fault, f"{row['site']} {row['app']}", fault)
-    return verdict
+        result.expect(not fault, f"{row['site']} {row['app']}", fault)
+    return result
 
 
 def _fault(state: str, wanted: str | None, row: dict[str, Any], end: dict[str, Any] | None) -> str:

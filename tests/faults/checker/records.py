@@ -4,9 +4,9 @@ from collections import defaultdict
 
 from tests.faults.checker.reading import DLQ, Evidence
 from tests.faults.checker.record import Record
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.checker.schemas import published
 from tests.faults.checker.story import operations
-from tests.faults.checker.verdict import Verdict
 
 OURS = "/belay/"
 AVAILABLE = ("catalog.events", "release_available")
@@ -22,37 +22,37 @@ BATCH_MARK = "belay_dlq_batch"
 """On a dead letter that is a whole batch which could not be unpacked: its first and last offset."""
 
 
-def services_say_what_is_published(evidence: Evidence) -> Verdict:
+def services_say_what_is_published(evidence: Evidence) -> RuleResult:
     """Whatever a service sent can be read by the published schemas, and has the key that they name."""
-    verdict = Verdict("services_say_what_is_published")
+    result = RuleResult("services_say_what_is_published")
     for topic in evidence.live:
         for record in evidence.topics[topic]:
             if record.headers.get("ce_source", "").startswith(OURS):
                 why = evidence.unreadable.get(record.place, "")
-                verdict.expect(not why, record.place, f"{record.type}: {why}")
+                result.expect(not why, record.place, f"{record.type}: {why}")
                 if not why and (key := published()[record.type].key_of(record.body)) is not None:
-                    verdict.expect(record.key == key, record.place, f"{record.type} has the key {record.key}")
-    return verdict
+                    result.expect(record.key == key, record.place, f"{record.type} has the key {record.key}")
+    return result
 
 
-def an_id_says_one_thing(evidence: Evidence) -> Verdict:
+def an_id_says_one_thing(evidence: Evidence) -> RuleResult:
     """Events of one id have one content; so a reader that knows the id need not look further."""
-    verdict = Verdict("an_id_says_one_thing")
+    result = RuleResult("an_id_says_one_thing")
     for topic in evidence.live:
         first: dict[str, int] = {}
         if not topic.endswith(".commands"):
             for record in evidence.readable(topic):
                 same = first.setdefault(record.id, record.digest) == record.digest
-                verdict.expect(same, record.place, f"{record.type} {record.id} was told before with other content")
-    return verdict
+                result.expect(same, record.place, f"{record.type} {record.id} was told before with other content")
+    return result
 
 
-def sequences_have_no_gap(evidence: Evidence) -> Verdict:
+def sequences_have_no_gap(evidence: Evidence) -> RuleResult:
     """Events of each aggregate, and ends on each site, count 1, 2, 3 …; none is missing, told twice, or out of order.
 
     A repeated record (same id) is dropped first, as every reader does.
     """
-    verdict = Verdict("sequences_have_no_gap")
+    result = RuleResult("sequences_have_no_gap")
     rows = _told_by_rows(evidence)
     bundles = {r.body["release_id"]: r.body["bundle_sha256"] for r in evidence.named(*AVAILABLE)}
     for topic, records in evidence.events.items():
@@ -63,14 +63,14 @@ def sequences_have_no_gap(evidence: Evidence) -> Verdict:
                 told[bundles.get(subject, subject)].append(record.sequence)
         gaps = topic in GAPS_ALLOWED or _compacted(evidence, topic)
         for aggregate, sequences in told.items():
-            verdict.checked += len(sequences)
+            result.checked += len(sequences)
             if fault := _broken(sequences, gaps):
-                verdict.refuse(f"{topic} {aggregate}", fault)
+                result.refuse(f"{topic} {aggregate}", fault)
             if (kept := rows.get((topic, aggregate), sequences[-1])) != max(sequences):
-                verdict.refuse(f"{topic} {aggregate}", f"its row has told {kept} events, the last is {max(sequences)}")
+                result.refuse(f"{topic} {aggregate}", f"its row has told {kept} events, the last is {max(sequences)}")
     for place, counts in _ends_by_place(evidence).items():
-        verdict.expect(not (fault := _broken(sorted(counts), False)), place, f"its ends: {fault}")
-    return verdict
+        result.expect(not (fault := _broken(sorted(counts), False)), place, f"its ends: {fault}")
+    return result
 
 
 def _ends_by_place(evidence: Evidence) -> dict[str, list[int]]:
@@ -120,9 +120,9 @@ def _broken(sequences: list[int], gaps_allowed: bool) -> str:
     return ""
 
 
-def dead_letters_are_whole(evidence: Evidence) -> Verdict:
+def dead_letters_are_whole(evidence: Evidence) -> RuleResult:
     """What nobody can read lies in the dead letters, unchanged, with the reason; and nothing else lies there."""
-    verdict = Verdict("dead_letters_are_whole")
+    result = RuleResult("dead_letters_are_whole")
     buried = set()
     for topic in evidence.topics:
         if topic.endswith(DLQ):
@@ -130,12 +130,12 @@ def dead_letters_are_whole(evidence: Evidence) -> Verdict:
             for letter in evidence.topics[topic]:
                 buried.update(origins_of(letter))
                 fault = _letter_fault(letter, origins)
-                verdict.expect(not fault, letter.place, fault)
+                result.expect(not fault, letter.place, fault)
     for place, why in evidence.unreadable.items():
         # A known event on a wrong topic is passed by.
         if not why.startswith("belongs on") and place.split("/")[0] != READ_BY_OTHERS:
-            verdict.expect(place in buried, place, f"cannot be read ({why}), and is not among the dead letters")
-    return verdict
+            result.expect(place in buried, place, f"cannot be read ({why}), and is not among the dead letters")
+    return result
 
 
 def origins_of(letter: Record) -> list[str]:

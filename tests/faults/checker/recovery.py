@@ -8,8 +8,8 @@ from statistics import median
 
 from tests.faults.checker.journal import Order, told
 from tests.faults.checker.reading import Evidence
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.checker.story import by_strategy
-from tests.faults.checker.verdict import Verdict
 from tests.faults.evidence import KINDS, Fault, Kind
 
 LIMIT_SECONDS = 10.0
@@ -140,13 +140,13 @@ def _busy(stage: dict[str, object], state: str) -> bool:
     return bool(counts["running"]) or bool(state == "applying" and stage["state"] == "running" and counts["waiting"])
 
 
-def recovery_takes_seconds(evidence: Evidence) -> Verdict:
+def recovery_takes_seconds(evidence: Evidence) -> RuleResult:
     """At most 10 s from SIGKILL of a service, Kafka or PostgreSQL to the next finished step.
 
     Measured where work was due. The time that the device itself took is not counted; that of other faults which came
     between is, and only where it made the time too long nothing is said.
     """
-    verdict = Verdict("recovery_takes_seconds")
+    result = RuleResult("recovery_takes_seconds")
     by_kind: dict[str, list[float]] = defaultdict(list)
     left: dict[str, int] = defaultdict(int)
     for recovery in recoveries(evidence):
@@ -157,10 +157,10 @@ def recovery_takes_seconds(evidence: Evidence) -> Verdict:
         late = recovery.seconds is None or recovery.seconds > LIMIT_SECONDS
         by_kind[name].append(recovery.seconds or 0.0)
         took = recovery.why or f"{recovery.seconds:.1f} s, of which it was itself away {recovery.down:.1f} s"
-        verdict.expect(not late, f"{name} at {recovery.at:.3f}", f"next finished step: {took}")
+        result.expect(not late, f"{name} at {recovery.at:.3f}", f"next finished step: {took}")
     for name in sorted(by_kind.keys() | left.keys()):
-        verdict.notes.append(f"{name}: {_summary(by_kind[name])}; {left[name]} not measured")
-    return verdict
+        result.notes.append(f"{name}: {_summary(by_kind[name])}; {left[name]} not measured")
+    return result
 
 
 def _summary(seconds: list[float]) -> str:

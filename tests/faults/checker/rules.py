@@ -18,9 +18,9 @@ from tests.faults.checker import (
     whole,
 )
 from tests.faults.checker.reading import Evidence
-from tests.faults.checker.verdict import Verdict
+from tests.faults.checker.rule_result import RuleResult
 
-Rule = Callable[[Evidence], Verdict]
+Rule = Callable[[Evidence], RuleResult]
 
 _RULES: tuple[Rule, ...] = (
     whole.evidence_is_whole,
@@ -67,16 +67,16 @@ _RULES: tuple[Rule, ...] = (
 RULES: Mapping[str, Rule] = {rule.__name__: rule for rule in _RULES}
 
 
-def check(evidence: Evidence) -> list[Verdict]:
-    """The verdict of each rule, in the order of the table."""
+def check(evidence: Evidence) -> list[RuleResult]:
+    """What became of each rule, in the order of the table."""
     return [_judged(name, evidence) for name in RULES]
 
 
-def _judged(name: str, evidence: Evidence) -> Verdict:
+def _judged(name: str, evidence: Evidence) -> RuleResult:
     """A rule that breaks on what it reads is not content with it."""
     try:
         return RULES[name](evidence)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        verdict = Verdict(name)
-        verdict.refuse("the evidence", f"cannot be judged: {error!r}")
-        return verdict
+        result = RuleResult(name)
+        result.refuse("the evidence", f"cannot be judged: {error!r}")
+        return result

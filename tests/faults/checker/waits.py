@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tests.faults.checker.reading import Evidence
 from tests.faults.checker.record import is_id
-from tests.faults.checker.verdict import Verdict
+from tests.faults.checker.rule_result import RuleResult
 from tests.faults.evidence import KINDS
 
 CALM_SECONDS = 10.0
@@ -16,12 +16,12 @@ AFTER_SECONDS = 10.0
 Span = tuple[float, float]
 
 
-def commands_are_answered_in_time(evidence: Evidence) -> Verdict:
+def commands_are_answered_in_time(evidence: Evidence) -> RuleResult:
     """The first answer to a command comes within 10 s in which no process, server or connection was disturbed.
 
     So no record holds up the commands of others: neither one that is refused for good, nor one that takes long to read.
     """
-    verdict = Verdict("commands_are_answered_in_time")
+    result = RuleResult("commands_are_answered_in_time")
     sent: dict[tuple[str, str], float] = {}
     for topic in evidence.live:
         if topic.endswith(".commands"):
@@ -35,8 +35,8 @@ def commands_are_answered_in_time(evidence: Evidence) -> Verdict:
             if asked is not None:
                 waited = record.timestamp - asked - _overlap(disturbed, (asked, record.timestamp))
                 detail = f"{owner} answered {waited:.1f} s of calm after it was asked"
-                verdict.expect(waited <= CALM_SECONDS, record.body["command_id"], detail)
-    return verdict
+                result.expect(waited <= CALM_SECONDS, record.body["command_id"], detail)
+    return result
 
 
 def _disturbances(evidence: Evidence) -> Iterable[Span]:

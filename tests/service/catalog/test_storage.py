@@ -99,8 +99,8 @@ async def test_what_is_available_stays_however_often_it_is_published_and_freed(w
         await world.ask(command)
         await world.until(ReleaseAvailable)
         await world.ask(await publication(world, GOOD))
-        async with service.ledger.turn() as turn:  # as if something had gone wrong
-            await turn.put_jobs(FREEING, [(command.bundle_sha256, {})])
+        async with service.ledger.transaction() as tx:  # as if something had gone wrong
+            await tx.put_jobs(FREEING, [(command.bundle_sha256, {})])
         await done(service, FREEING)
         assert place(world, command).exists()
         other = bundle({"data/more.txt": b"other content of the same version"})
@@ -125,11 +125,11 @@ async def test_an_upload_between_the_rejection_and_the_freeing_is_not_lost(world
 
 async def settle_as_rejected(service: Service, command: PublishRelease) -> None:
     """What a worker does that finds a fault, and dies before anything else."""
-    async with service.ledger.turn() as turn:
+    async with service.ledger.transaction() as tx:
         [job] = await service.ledger.claim(VALIDATIONS, "test", 1, 60)
-        await turn.finish_jobs(VALIDATIONS, [job])
-        await turn.conn.execute("update bundle set state = 'rejected', faults = '[1]', settled_at = now()")
-        await turn.put_jobs(FREEING, [(command.bundle_sha256, {})])
+        await tx.finish_jobs(VALIDATIONS, [job])
+        await tx.conn.execute("update bundle set state = 'rejected', faults = '[1]', settled_at = now()")
+        await tx.put_jobs(FREEING, [(command.bundle_sha256, {})])
 
 
 async def test_a_publication_waits_for_a_freeing_and_then_says_what_is_there(world: World) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from shared.core.inbox import Accepted, Rejected, Verdict
-from shared.core.transaction import Turn
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
 from shared.messages.strategy import RegisterSites, SitesChanged
 from shared.process.service import Service
 from shared.wire.codec import Envelope
@@ -13,20 +13,20 @@ ADD = """insert into tally as t select *, 1 from unnest($1::text[])
          on conflict (site) do update set times = t.times + 1"""
 
 
-async def register(turn: Turn, batch: Sequence[Envelope[RegisterSites]]) -> Sequence[Verdict]:
+async def register(tx: Transaction, batch: Sequence[Envelope[RegisterSites]]) -> Sequence[Reply]:
     """Count each site once a command."""
-    verdicts: list[Verdict] = []
+    replies: list[Reply] = []
     for envelope in batch:
         names = [site.name for site in envelope.data.sites]
         if "poison" in names:
             raise ValueError("poison")
         if "unwanted" in names:
-            verdicts.append(Rejected.because("unwanted", "this site is not wanted", "sites.0.name", "unwanted"))
+            replies.append(Rejected.because("unwanted", "this site is not wanted", "sites.0.name", "unwanted"))
             continue
-        await turn.conn.execute(ADD, names)
-        turn.emit(SitesChanged(sites=envelope.data.sites), cause=envelope)
-        verdicts.append(Accepted({"sites": len(names)}))
-    return verdicts
+        await tx.conn.execute(ADD, names)
+        tx.emit(SitesChanged(sites=envelope.data.sites), cause=envelope)
+        replies.append(Accepted({"sites": len(names)}))
+    return replies
 
 
 async def wire(service: Service) -> None:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.messages.strategy import RegisterSites, Site, SitesChanged
 from shared.process.health import Finding
 from shared.process.replicas import ask_all
@@ -54,8 +54,8 @@ async def silent(service: Service) -> None:
 async def test_an_outbox_that_cannot_be_sent_is_told_with_the_relays_failure(world: World) -> None:
     kafka, world.kafka = world.kafka, "127.0.0.1:9"
     async with world.run(NAME, silent, **SOON) as service:
-        async with service.ledger.turn() as turn:
-            turn.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
+        async with service.ledger.transaction() as tx:
+            tx.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
         found = await until_found(world, "outbox_stalled")
         assert "KafkaConnectionError" in found["message"]
         assert found["since"]
@@ -92,7 +92,7 @@ async def test_while_kafka_is_away_a_replica_says_all_else_of_itself(
 async def test_a_handler_that_hangs_is_a_partition_without_progress_and_names_its_owner(world: World) -> None:
     go_on = asyncio.Event()
 
-    async def hang(_turn: Turn, _batch: Sequence[Envelope[RegisterSites]]) -> list[Any]:
+    async def hang(_tx: Transaction, _batch: Sequence[Envelope[RegisterSites]]) -> list[Any]:
         await go_on.wait()
         raise ValueError("enough")
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from shared.core import scheduler
 from shared.core.scheduler import Worker
-from shared.core.transaction import Job, Timer, Turn
+from shared.core.transaction import Job, Timer, Transaction
 from shared.process.service import Service
 from tests.service.core.counter import wire as count
 from tests.support.world import World
@@ -22,13 +22,13 @@ QUEUE = "test"
 
 
 async def put(service: Service, *ids: str, delay: float = 0) -> None:
-    async with service.ledger.turn() as turn:
-        await turn.put_jobs(QUEUE, [(i, {"name": i}) for i in ids], turn.now + timedelta(seconds=delay))
+    async with service.ledger.transaction() as tx:
+        await tx.put_jobs(QUEUE, [(i, {"name": i}) for i in ids], tx.now + timedelta(seconds=delay))
 
 
 async def finish(service: Service, *jobs: Job) -> set[str]:
-    async with service.ledger.turn() as turn:
-        return await turn.finish_jobs(QUEUE, jobs)
+    async with service.ledger.transaction() as tx:
+        return await tx.finish_jobs(QUEUE, jobs)
 
 
 async def test_a_job_goes_to_one_worker_only(world: World) -> None:
@@ -66,8 +66,8 @@ async def test_a_job_that_is_given_back_waits_for_its_time(world: World) -> None
     async with world.run(NAME, count) as service:
         await put(service, "j")
         (job,) = await service.ledger.claim(QUEUE, "w", 1, 10)
-        async with service.ledger.turn() as turn:
-            assert await turn.return_jobs(QUEUE, [(job, turn.now + timedelta(hours=1))]) == {"j"}
+        async with service.ledger.transaction() as tx:
+            assert await tx.return_jobs(QUEUE, [(job, tx.now + timedelta(hours=1))]) == {"j"}
         assert await service.ledger.claim(QUEUE, "w", 1, 10) == []
         due = await service.pool.fetchval("select min(due_at) from job")
         assert due > datetime.now(UTC) + timedelta(minutes=59)
@@ -156,7 +156,7 @@ async def test_a_timer_fires_once_with_two_replicas_and_not_before_its_time(worl
     fired: list[tuple[str, datetime]] = []
     both = asyncio.Event()
 
-    async def ring(_: Turn, timers: Sequence[Timer]) -> None:
+    async def ring(_: Transaction, timers: Sequence[Timer]) -> None:
         fired.extend((timer.key, datetime.now(UTC)) for timer in timers)
         if len(fired) >= 20:
             both.set()
@@ -167,9 +167,9 @@ async def test_a_timer_fires_once_with_two_replicas_and_not_before_its_time(worl
 
     async with world.run(NAME, wire, "1") as service, world.run(NAME, wire, "2"):
         due = datetime.now(UTC) + timedelta(seconds=0.5)
-        async with service.ledger.turn() as turn:
+        async with service.ledger.transaction() as tx:
             for n in range(20):
-                turn.set_timer("bell", f"t-{n}", due)
+                tx.set_timer("bell", f"t-{n}", due)
         await asyncio.wait_for(both.wait(), 10)
         assert sorted(key for key, _ in fired) == sorted(f"t-{n}" for n in range(20))
         assert min(at for _, at in fired) >= due
@@ -179,7 +179,7 @@ async def test_a_timer_whose_handler_breaks_off_is_still_there(world: World) -> 
     rung = asyncio.Event()
     calls: list[int] = []
 
-    async def ring(turn: Turn, timers: Sequence[Timer]) -> None:
+    async def ring(tx: Transaction, timers: Sequence[Timer]) -> None:
         calls.append(len(timers))
         if len(calls) == 1:
             raise TimeoutError("the database went away")  # as a lost connection would
@@ -190,8 +190,8 @@ async def test_a_timer_whose_handler_breaks_off_is_still_there(world: World) -> 
         service.timers = {"bell": ring}
 
     async with world.run(NAME, wire) as service:
-        async with service.ledger.turn() as turn:
-            turn.set_timer("bell", "t", turn.now)
+        async with service.ledger.transaction() as tx:
+            tx.set_timer("bell", "t", tx.now)
         await asyncio.wait_for(rung.wait(), 10)
         assert calls == [1, 1]
 
@@ -199,7 +199,7 @@ async def test_a_timer_whose_handler_breaks_off_is_still_there(world: World) -> 
 async def test_a_timer_of_a_kind_that_nobody_knows_is_left_for_the_version_that_set_it(world: World) -> None:
     rung = asyncio.Event()
 
-    async def ring(_turn: Turn, _timers: Sequence[Timer]) -> None:
+    async def ring(_tx: Transaction, _timers: Sequence[Timer]) -> None:
         rung.set()
 
     async def wire(service: Service) -> None:
@@ -207,9 +207,9 @@ async def test_a_timer_of_a_kind_that_nobody_knows_is_left_for_the_version_that_
         service.timers = {"bell": ring}
 
     async with world.run(NAME, wire) as service:
-        async with service.ledger.turn() as turn:
-            turn.set_timer("of-tomorrow", "t", turn.now)
-            turn.set_timer("bell", "t", turn.now + timedelta(seconds=0.2))
+        async with service.ledger.transaction() as tx:
+            tx.set_timer("of-tomorrow", "t", tx.now)
+            tx.set_timer("bell", "t", tx.now + timedelta(seconds=0.2))
         await asyncio.wait_for(rung.wait(), 10)
         assert await service.pool.fetchval("select count(*) from timer where kind = 'of-tomorrow'") == 1
 
@@ -220,8 +220,8 @@ async def test_a_timer_that_breaks_its_handler_is_put_off_and_told_and_holds_up_
     monkeypatch.setattr(scheduler, "PUT_OFF", timedelta(seconds=0.2))
     rung: list[str] = []
 
-    async def ring(turn: Turn, timers: Sequence[Timer]) -> None:
-        turn.set_timer("bell", "late", turn.now + timedelta(days=1))
+    async def ring(tx: Transaction, timers: Sequence[Timer]) -> None:
+        tx.set_timer("bell", "late", tx.now + timedelta(days=1))
         if any(timer.key == "bad" for timer in timers):
             raise ValueError("no such bell")
         rung.extend(timer.key for timer in timers)
@@ -231,9 +231,9 @@ async def test_a_timer_that_breaks_its_handler_is_put_off_and_told_and_holds_up_
         service.timers = {"bell": ring}
 
     async with world.run(NAME, wire, look_seconds=0.1) as service:
-        async with service.ledger.turn() as turn:
+        async with service.ledger.transaction() as tx:
             for key in ("a", "bad", "b"):
-                turn.set_timer("bell", key, turn.now, why="because")
+                tx.set_timer("bell", key, tx.now, why="because")
         async with asyncio.timeout(20):
             while not (findings := service.watch.findings):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
@@ -253,7 +253,7 @@ async def test_a_turn_that_fails_leaves_no_trace(world: World) -> None:
 
 
 async def break_half_way(service: Service) -> None:
-    async with service.ledger.turn() as turn:
-        await turn.put_jobs(QUEUE, [("j", {})])
-        turn.set_timer("bell", "t", turn.now)
+    async with service.ledger.transaction() as tx:
+        await tx.put_jobs(QUEUE, [("j", {})])
+        tx.set_timer("bell", "t", tx.now)
         raise ValueError("half-way")

@@ -27,10 +27,10 @@ NEVER = 60_000
 async def test_a_record_larger_than_its_topic_is_put_aside_and_all_others_are_sent_in_order(world: World) -> None:
     async with world.run("strategy_orchestrator", wire, relay_fallback_ms=NEVER) as service:
         for number in range(1, 21):
-            async with service.ledger.turn() as turn:
-                turn.emit(SitesChanged(sites=(Site(name=f"s-{number}"),)), sequence=number)
-                if number % 5 == 0:  # in one parcel with one that is taken, which goes out twice then
-                    turn.emit_raw("strategy.events", b"fleet", ODD, LARGE + str(number).encode())
+            async with service.ledger.transaction() as tx:
+                tx.emit(SitesChanged(sites=(Site(name=f"s-{number}"),)), sequence=number)
+                if number % 5 == 0:  # in one batch with one that is taken, which goes out twice then
+                    tx.emit_raw("strategy.events", b"fleet", ODD, LARGE + str(number).encode())
         await world.until(SitesChanged, lambda event: event.sites[0].name == "s-20")
         kept = await _kept(service, 4)
         assert [(r.topic, r.bytes) for r in kept] == [
@@ -44,9 +44,9 @@ async def test_a_record_larger_than_its_topic_is_put_aside_and_all_others_are_se
 
 async def test_what_a_compacted_topic_refuses_is_put_aside_too(world: World) -> None:
     async with world.run("strategy_orchestrator", wire) as service:
-        async with service.ledger.turn() as turn:
-            turn.emit_raw("site.state", None, [], b"{}")
-            turn.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
+        async with service.ledger.transaction() as tx:
+            tx.emit_raw("site.state", None, [], b"{}")
+            tx.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
         await world.until(SitesChanged)
         (kept,) = await _kept(service, 1)
         assert kept.topic == "site.state"
@@ -54,17 +54,17 @@ async def test_what_a_compacted_topic_refuses_is_put_aside_too(world: World) -> 
 
 async def test_it_is_sent_again_whole_once_its_topic_takes_it_or_forgotten(world: World) -> None:
     async with world.run("strategy_orchestrator", wire) as service:
-        async with service.ledger.turn() as turn:
+        async with service.ledger.transaction() as tx:
             for name in (b"1", b"2"):
-                turn.emit_raw("strategy.events", None, [*ODD, ("ce_type", b"t"), ("ce_subject", name)], LARGE + name)
+                tx.emit_raw("strategy.events", None, [*ODD, ("ce_type", b"t"), ("ce_subject", name)], LARGE + name)
         first, second = await _kept(service, 2)
         assert (first.type, first.subject, second.subject) == ("t", "1", "2")
         assert await _figure(world, service, "belay_records_refused") == 2
 
-        async with service.ledger.turn() as turn:
-            assert await turn.drop_refused([first.id, 999]) == {first.id}
-        async with service.ledger.turn() as turn:
-            assert await turn.replay_refused([second.id]) == {second.id}
+        async with service.ledger.transaction() as tx:
+            assert await tx.drop_refused([first.id, 999]) == {first.id}
+        async with service.ledger.transaction() as tx:
+            assert await tx.replay_refused([second.id]) == {second.id}
         await _kept(service, 1, after=second.id)  # nothing changed, so it is refused once more
         await _let_take(world, "strategy.events", 2_000_000)
         await _send_again_until_taken(service)
@@ -89,8 +89,8 @@ async def test_a_message_too_large_for_its_topic_undoes_its_turn_and_its_cause_i
 async def test_others_are_answered_at_once_while_one_record_after_the_other_is_refused(world: World) -> None:
     async with world.run("strategy_orchestrator", wire) as service:
         for number in range(10):
-            async with service.ledger.turn() as turn:
-                turn.emit_raw("strategy.events", b"k", [], LARGE)
+            async with service.ledger.transaction() as tx:
+                tx.emit_raw("strategy.events", b"k", [], LARGE)
             command = await world.send(RegisterSites(sites=(Site(name=f"s-{number}"),)))
             await world.answer(command, patience=5)
         await _kept(service, 10)
@@ -98,9 +98,9 @@ async def test_others_are_answered_at_once_while_one_record_after_the_other_is_r
 
 async def test_an_operator_lists_sends_again_and_drops_them_on_the_command_line(world: World) -> None:
     async with world.run("strategy_orchestrator", wire) as service:
-        async with service.ledger.turn() as turn:
+        async with service.ledger.transaction() as tx:
             for _ in range(2):
-                turn.emit_raw("strategy.events", b"k", ODD, LARGE)
+                tx.emit_raw("strategy.events", b"k", ODD, LARGE)
         first, second = await _kept(service, 2)
         said = await _command_line(service, "list")
         assert [json.loads(line)["id"] for line in said.splitlines()] == [first.id, second.id]
@@ -130,8 +130,8 @@ async def _send_again_until_taken(service: Service) -> None:
     """A topic takes what its setting says a moment after the setting was made."""
     async with asyncio.timeout(20):
         while True:
-            async with service.ledger.turn() as turn:
-                if not await turn.replay_refused([record.id for record in await service.ledger.refused()]):
+            async with service.ledger.transaction() as tx:
+                if not await tx.replay_refused([record.id for record in await service.ledger.refused()]):
                     return
             await asyncio.sleep(0.5)
 

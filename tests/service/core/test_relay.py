@@ -6,7 +6,7 @@ import os
 import asyncpg
 import pytest
 
-from shared.core.outbox import parcels
+from shared.core.outbox import batches
 from shared.core.transaction import SQL
 from shared.messages.strategy import Site, SitesChanged
 from shared.wire.topics import DEAD_LETTERS
@@ -29,8 +29,8 @@ async def test_what_a_replica_without_a_shard_commits_is_sent_at_once_by_the_one
     ):
         for number in range(1, 21):
             service = (owner, other)[number % 2]
-            async with service.ledger.turn() as turn:
-                turn.emit(SitesChanged(sites=(Site(name=f"s-{number}"),)), sequence=number)
+            async with service.ledger.transaction() as tx:
+                tx.emit(SitesChanged(sites=(Site(name=f"s-{number}"),)), sequence=number)
             await world.until(SitesChanged, lambda event, number=number: event.sites[0].name == f"s-{number}", 10)
     told = [event.sites[0].name for event in world.events(SitesChanged)]
     assert told == [f"s-{number}" for number in range(1, 21)]
@@ -45,25 +45,25 @@ async def test_a_relay_whose_process_was_stopped_loses_its_shards_to_one_that_li
     try:
         await stopped.execute(shards)
         async with world.run("strategy_orchestrator", wire, "2", **quick) as second:
-            async with second.ledger.turn() as turn:
-                turn.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
+            async with second.ledger.transaction() as tx:
+                tx.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
             await world.until(SitesChanged)
             assert stopped.is_closed()
     finally:
         stopped.terminate()
 
 
-async def test_large_parcels_are_read_a_few_at_a_time_and_all_are_sent(world: World) -> None:
+async def test_large_batches_are_read_a_few_at_a_time_and_all_are_sent(world: World) -> None:
     large = [os.urandom(10_000_000) for _ in range(5)]
     async with world.run("strategy_orchestrator", wire, relay_fallback_ms=NEVER) as service:
         async with service.pool.acquire() as conn, conn.transaction():
             for body in large:
                 record = ("strategy.commands" + DEAD_LETTERS, b"k", [], body)
-                ((shard, count, parcel),) = parcels([record])
-                await SQL.run(conn, "put_outbox", shards=[shard], counts=[count], parcels=[parcel])
-            for most, parcels_read in ((25_000_000, 2), (1, 1), (99_000_000, 5)):
+                ((shard, count, batch),) = batches([record])
+                await SQL.run(conn, "put_outbox", shards=[shard], counts=[count], batches=[batch])
+            for most, batches_read in ((25_000_000, 2), (1, 1), (99_000_000, 5)):
                 found = await SQL.fetch(conn, "next_outbox", shards=range(4), limit=100, bytes=most)
-                assert [row["parcel"] is not None for row in found] == [number < parcels_read for number in range(5)]
+                assert [row["batch"] is not None for row in found] == [number < batches_read for number in range(5)]
         service.ledger.outbox_filled.ring()
         for body in large:
             await world.dead_letter(lambda letter, body=body: letter.value == body)
@@ -72,8 +72,8 @@ async def test_large_parcels_are_read_a_few_at_a_time_and_all_are_sent(world: Wo
 
 async def test_a_relay_whose_connection_was_cut_stops_when_it_is_told_to(world: World) -> None:
     async with patience(20), world.run("strategy_orchestrator", wire, relay_fallback_ms=NEVER) as service:
-        async with service.ledger.turn() as turn:
-            turn.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
+        async with service.ledger.transaction() as tx:
+            tx.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
         await world.until(SitesChanged)
         await service.pool.execute(CUT)
         await asyncio.sleep(0.2)  # nothing tells us that the relay's end of the connection has noticed

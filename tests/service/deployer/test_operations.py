@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from shared.core.transaction import Turn
+from shared.core.transaction import Transaction
 from shared.manifest import SimulatedComponent
 from shared.messages.deployer import OperationFailed, OperationProgressed, OperationSucceeded
 from tests.service.deployer.fleet import ready
@@ -169,10 +169,10 @@ async def test_a_number_is_used_once_though_the_answer_to_its_commit_was_lost(wo
         ledger, lost = fleet.service.ledger, []
         wake = ledger._wake
 
-        def lose_the_first_that_tells(turn: Turn) -> None:
-            wake(turn)
-            if not lost and b"operation_progressed" in repr(turn.outbox).encode():
-                lost.append(turn)
+        def lose_the_first_that_tells(tx: Transaction) -> None:
+            wake(tx)
+            if not lost and b"operation_progressed" in repr(tx.outbox).encode():
+                lost.append(tx)
                 raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
         ledger._wake = lose_the_first_that_tells  # type: ignore[method-assign]

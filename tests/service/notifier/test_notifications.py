@@ -188,12 +188,12 @@ async def test_replicas_that_tell_of_two_things_at_once_never_wait_for_each_othe
         service.pool.acquire() as two,
         patience(20),
     ):
-        turns = [one.transaction(), two.transaction()]
-        for conn, turn in zip((one, two), turns, strict=True):
-            await turn.start()
+        transactions = [one.transaction(), two.transaction()]
+        for conn, tx in zip((one, two), transactions, strict=True):
+            await tx.start()
             told = await store.put_notifications(conn, [Note(NotificationTopic.DONE, "it is done", "s-1")], NOW)
             put = await store.put_deliveries(conn, [number for number, _ in told], NOW)
             assert [name for _, name in put] == ["log"]
-        for conn, turn in zip((one, two), turns, strict=True):
+        for conn, tx in zip((one, two), transactions, strict=True):
             assert len((await store.admit(conn, ["log"], 4, NOW))[0]) == 1
-            await turn.rollback()
+            await tx.rollback()

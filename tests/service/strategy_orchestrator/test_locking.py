@@ -11,7 +11,7 @@ from services.strategy_orchestrator.app import wire
 from services.strategy_orchestrator.conductor import Conductor
 from services.strategy_orchestrator.locking import lock_strategies_of
 from services.strategy_orchestrator.places import ROOM
-from shared.core.transaction import Timer, Turn
+from shared.core.transaction import Timer, Transaction
 from shared.messages.strategy import CommandAccepted, CreateStrategy, PauseStrategy
 from shared.process.service import Service
 from shared.wire.codec import Envelope
@@ -36,15 +36,15 @@ async def test_they_wait_for_each_other_in_one_order_however_their_messages_come
 async def move(service: Service, names: list[str]) -> None:
     """As handlers do: one after the other, in the order of the messages. Raises when PostgreSQL finds a deadlock."""
     told = [Envelope(PauseStrategy(strategy=name), f"pause-{name}", "/test", datetime.now(UTC)) for name in names]
-    async with service.ledger.turn() as turn:
-        await lock_strategies_of(turn, told)
+    async with service.ledger.transaction() as tx:
+        await lock_strategies_of(tx, told)
         for name in names:
-            assert await Conductor(turn).load([name])
-            await turn.conn.execute("select pg_sleep(0.1)")
+            assert await Conductor(tx).load([name])
+            await tx.conn.execute("select pg_sleep(0.1)")
 
 
 async def test_a_timer_is_not_taken_by_who_waits_for_whoever_sets_it_anew(world: World) -> None:
-    """A turn holds a strategy, or a group, and wakes others by timers; a timer's turn needs the strategy first."""
+    """A transaction holds a strategy, or a group, and wakes others by timers; a timer's needs the strategy first."""
     await publish(world)
     broken: list[Exception] = []
     handled = asyncio.Event()
@@ -53,9 +53,9 @@ async def test_a_timer_is_not_taken_by_who_waits_for_whoever_sets_it_anew(world:
         await wire(service)
         look = service.timers[ROOM]
 
-        async def watched(turn: Turn, timers: Sequence[Timer]) -> None:
+        async def watched(tx: Transaction, timers: Sequence[Timer]) -> None:
             try:
-                await look(turn, timers)
+                await look(tx, timers)
             except TransactionRollbackError as error:
                 broken.append(error)
                 raise
@@ -67,13 +67,13 @@ async def test_a_timer_is_not_taken_by_who_waits_for_whoever_sets_it_anew(world:
         await learned(service)
         await register(world, 1)
         assert isinstance(await world.ask(CreateStrategy(spec=spec(name="a")), message_id="a"), CommandAccepted)
-        async with service.ledger.turn() as turn:
-            await lock_strategies_of(turn, [Envelope(PauseStrategy(strategy="a"), "p", "/test", datetime.now(UTC))])
-            async with service.ledger.turn() as another:
+        async with service.ledger.transaction() as tx:
+            await lock_strategies_of(tx, [Envelope(PauseStrategy(strategy="a"), "p", "/test", datetime.now(UTC))])
+            async with service.ledger.transaction() as another:
                 another.set_timer(ROOM, "a", another.now)
             async with patience(20):
                 while not await service.pool.fetchval("select count(*) from pg_locks where not granted"):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
-            turn.set_timer(ROOM, "a", turn.now)
+            tx.set_timer(ROOM, "a", tx.now)
         await asyncio.wait_for(handled.wait(), 20)
     assert not broken

@@ -96,7 +96,7 @@ def test_a_missing_port_is_named(tmp_path: Path, one: Order) -> None:
 def test_an_order_is_known_after_it_began_and_keeps_its_result(place: Place, one: Order) -> None:
     assert isinstance(Journal(place, one).progress(), Broken)
     Journal(place, one).begin()
-    assert Journal(place, one).progress() == Running("waits for its turn", 0)
+    assert Journal(place, one).progress() == Running("waits for its transaction", 0)
     Journal(place, one).finish(Done("1.0-abc", "well"))
     Journal(place, one).begin()
     assert Journal(place, one).progress() == Done("1.0-abc", "well")

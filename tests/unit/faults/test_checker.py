@@ -22,13 +22,13 @@ def evidence() -> Evidence:
 
 
 def refused_by(evidence: Evidence) -> list[str]:
-    return [verdict.rule for verdict in check(evidence) if verdict.violations]
+    return [result.rule for result in check(evidence) if result.violations]
 
 
 def test_a_good_run_is_believed(evidence: Evidence) -> None:
-    verdicts = check(evidence)
-    assert [violation for verdict in verdicts for violation in verdict.violations] == []
-    assert [verdict.rule for verdict in verdicts if not verdict.checked] == [], (
+    results = check(evidence)
+    assert [violation for result in results for violation in result.violations] == []
+    assert [result.rule for result in results if not result.checked] == [], (
         "a rule that looked at nothing proves nothing"
     )
 

@@ -34,20 +34,20 @@ FAILED = Outcome(Result.FAILED, "the target answered 500")
 
 
 def test_a_delivered_parcel_is_done() -> None:
-    verdict = judge(PARCEL, Outcome(Result.DELIVERED), WAITS, NOW, 0)
-    assert (verdict.state, verdict.tries, verdict.retry_at) == (DeliveryState.DELIVERED, 1, None)
+    reply = judge(PARCEL, Outcome(Result.DELIVERED), WAITS, NOW, 0)
+    assert (reply.state, reply.tries, reply.retry_at) == (DeliveryState.DELIVERED, 1, None)
 
 
 def test_a_failed_try_is_repeated_later() -> None:
-    verdict = judge(PARCEL, FAILED, WAITS, NOW, 0)
-    assert verdict.state is DeliveryState.WAITING
-    assert verdict.retry_at == NOW + timedelta(seconds=2)
-    assert verdict.reason == FAILED.reason
+    reply = judge(PARCEL, FAILED, WAITS, NOW, 0)
+    assert reply.state is DeliveryState.WAITING
+    assert reply.retry_at == NOW + timedelta(seconds=2)
+    assert reply.reason == FAILED.reason
 
 
 def test_the_last_failed_try_is_the_end_and_finds_a_target_dead_that_was_never_reached() -> None:
-    verdict = judge(replace(PARCEL, tries=2), FAILED, WAITS, NOW, 0)
-    assert (verdict.state, verdict.tries, verdict.subscription_dead) == (DeliveryState.DEAD, 3, True)
+    reply = judge(replace(PARCEL, tries=2), FAILED, WAITS, NOW, 0)
+    assert (reply.state, reply.tries, reply.subscription_dead) == (DeliveryState.DEAD, 3, True)
 
 
 def test_a_target_that_took_another_message_meanwhile_is_not_dead() -> None:
@@ -61,8 +61,8 @@ def test_a_success_before_the_first_try_does_not_save_the_subscription() -> None
 
 
 def test_a_target_that_says_gone_is_believed_at_once() -> None:
-    verdict = judge(PARCEL, Outcome(Result.GONE, "410"), WAITS, NOW, 0)
-    assert (verdict.state, verdict.subscription_dead) == (DeliveryState.DEAD, True)
+    reply = judge(PARCEL, Outcome(Result.GONE, "410"), WAITS, NOW, 0)
+    assert (reply.state, reply.subscription_dead) == (DeliveryState.DEAD, True)
 
 
 def test_a_target_that_is_down_for_a_whole_day_still_gets_its_message() -> None:
@@ -93,15 +93,15 @@ def test_how_long_a_target_wants_to_be_left_alone(said: str, seconds: int | None
 def test_a_target_that_asks_for_patience_gets_it_but_for_a_day_at_most() -> None:
     for asked, waited in ((timedelta(minutes=7), timedelta(minutes=7)), (timedelta(days=9), timedelta(hours=24))):
         outcome = replace(FAILED, retry_after=asked)
-        verdict = judge(PARCEL, outcome, WAITS, NOW, 0)
-        assert (verdict.retry_at, verdict.quiet_until) == (NOW + waited, NOW + waited)
+        reply = judge(PARCEL, outcome, WAITS, NOW, 0)
+        assert (reply.retry_at, reply.quiet_until) == (NOW + waited, NOW + waited)
     shorter = judge(PARCEL, replace(FAILED, retry_after=timedelta(seconds=1)), WAITS, NOW, 0)
     assert shorter.retry_at == NOW + timedelta(seconds=2)
 
 
 def test_a_test_call_is_tried_once_and_kills_nothing() -> None:
-    verdict = judge(replace(PARCEL, notification_id=None), Outcome(Result.GONE, "410"), WAITS, NOW, 0)
-    assert (verdict.state, verdict.subscription_dead) == (DeliveryState.DEAD, False)
+    reply = judge(replace(PARCEL, notification_id=None), Outcome(Result.GONE, "410"), WAITS, NOW, 0)
+    assert (reply.state, reply.subscription_dead) == (DeliveryState.DEAD, False)
 
 
 def test_what_the_target_says_is_told_in_one_short_line() -> None:
@@ -114,9 +114,9 @@ def test_what_the_target_says_is_told_in_one_short_line() -> None:
 @pytest.mark.parametrize("outcome", [Outcome(result, "x") for result in Result])
 @pytest.mark.parametrize("tries", [0, 1, 2])
 def test_whatever_happens_the_table_allows_it(outcome: Outcome, tries: int) -> None:
-    verdict = judge(replace(PARCEL, tries=tries), outcome, WAITS, NOW, 0.5)
-    assert verdict.state in TRANSITIONS[DeliveryState.QUEUED]
-    assert (verdict.retry_at is not None) == (verdict.state is DeliveryState.WAITING)
+    reply = judge(replace(PARCEL, tries=tries), outcome, WAITS, NOW, 0.5)
+    assert reply.state in TRANSITIONS[DeliveryState.QUEUED]
+    assert (reply.retry_at is not None) == (reply.state is DeliveryState.WAITING)
 
 
 def test_the_table_in_the_readme_is_that_of_the_code() -> None:

@@ -1,4 +1,4 @@
-"""Which strategies a turn locks, by what its messages say."""
+"""Which strategies a transaction locks, by what its messages say."""
 
 from datetime import UTC, datetime
 from typing import Any

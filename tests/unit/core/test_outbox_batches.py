@@ -1,11 +1,11 @@
-"""Parcels: whatever Kafka can carry comes out as it went in, also out of parcels that an older version packed."""
+"""Batches of the outbox: whatever Kafka can carry comes out as it went in, also out of those of an older version."""
 
 import lz4.block
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.core.outbox import Outgoing, pack, parcels, unpack
+from shared.core.outbox import Outgoing, batches, pack, unpack
 from shared.wire.codec import Headers
 
 MAYBE = some.none() | some.binary(max_size=50)
@@ -19,13 +19,13 @@ def test_none_stays_none_and_empty_stays_empty(records: list[Outgoing]) -> None:
 
 
 @given(RECORDS)
-def test_every_record_is_in_one_parcel_and_those_of_a_key_keep_their_order(records: list[Outgoing]) -> None:
-    packed = [record for _, _, parcel in parcels(records) for record in unpack(parcel)]
+def test_every_record_is_in_one_batch_and_those_of_a_key_keep_their_order(records: list[Outgoing]) -> None:
+    packed = [record for _, _, batch in batches(records) for record in unpack(batch)]
     for key in {record[1] for record in records}:
         assert [r for r in packed if r[1] == key] == [r for r in records if r[1] == key]
 
 
-def test_a_parcel_of_the_version_before_is_read() -> None:
+def test_a_batch_of_the_version_before_is_read() -> None:
     headers: Headers = [("ce_id", b"1"), ("x", b"")]
     before = lz4.block.compress(msgspec.msgpack.encode([("a.events", b"k", headers, b"{}")]))
     assert unpack(before) == [("a.events", b"k", headers, b"{}")]

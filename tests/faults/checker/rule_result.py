@@ -13,7 +13,7 @@ class Violation:
 
 
 @dataclass(slots=True)
-class Verdict:
+class RuleResult:
     """Of one rule: how many things it looked at, and what was wrong. `notes` are for people (recovery times)."""
 
     rule: str
