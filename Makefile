@@ -35,7 +35,7 @@ demo: setup ## Roll three releases of a real application out over twelve sites (
 .PHONY: clean
 clean: ## Stop what runs here, and remove the environment, all data and everything built
 	@if [ -x $(RUN)/belay ]; then $(RUN)/belay down --sites || true; $(RUN)/python -m shared.embedded clean; fi
-	rm -rf $(VENV) .belay .ci/spectral/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) .belay .ci/*/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Work on it
@@ -49,23 +49,29 @@ test-system: setup ## Run those of the whole system: demo, page in a browser, RE
 	@.ci/packages chromium chromium-driver || echo "without Chromium and chromedriver the tests of the page fail; all others run"
 	@$(RUN)/pytest -m e2e --durations=0 --durations-min=10 $(ARGS)
 
+.PHONY: test-page
+test-page: ## Run the tests of the page's JavaScript (left out without Node.js, but not under CI)
+	@.ci/page/run test
+
 .PHONY: lint
-lint: setup ## Check style and format
+lint: setup ## Check style and format, of the page too (left out without Node.js, but not under CI)
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
+	@.ci/page/run lint
 
 .PHONY: types
 types: setup ## Check types
 	@$(RUN)/mypy
 
 .PHONY: openapi
-openapi: ## Check the API's description with Spectral (needs Node.js; no other target does)
-	@.ci/spectral/run
+openapi: ## Check the API's description with Spectral: no warning, no hint (needs Node.js)
+	@.ci/npm spectral spectral lint schemas/openapi.json --ruleset .ci/spectral/ruleset.yaml --fail-severity hint
 
 .PHONY: fmt
 fmt: setup ## Put code into its format
 	@$(RUN)/ruff check --fix --quiet . || true
 	@$(RUN)/ruff format .
+	@.ci/page/run format
 
 .PHONY: schemas
 schemas: setup ## Export the schemas of all messages and of the HTTP API
@@ -96,7 +102,8 @@ lock: setup ## Pin every package anew (ARGS=--upgrade: to its newest version), K
 		--excludes <(printf '%s\n' $(EMBEDDED))
 	grep -E '^uv==' requirements.lock | sed 's/ .*//' | $(COMPILE) - -o requirements-uv.lock
 	$(RUN)/python -m shared.embedded.pin
-	@command -v npm >/dev/null && .ci/spectral/run lock || echo "without npm the packages of make openapi stay as they are"
+	@if command -v npm >/dev/null; then .ci/npm spectral lock; .ci/npm page lock; \
+		else echo "without npm the packages of make openapi and of the page's linter stay as they are"; fi
 
 $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \

@@ -81,21 +81,22 @@ async function call(method, path, options) {
   throw new Problem(response.status, parsed(text) ?? { title: response.statusText || "No answer from the gateway" });
 }
 
+/** Send until it gets through: what a gateway answers that is there, or the last that was heard. */
 async function tried(send) {
   for (const wait of RETRY_MS) {
-    try {
-      const response = await send();
-      if (!AWAY.includes(response.status)) return response;
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-    }
+    const response = await send().catch(unlessAborted);
+    if (response.status !== undefined && !AWAY.includes(response.status)) return response;
     await new Promise((wake) => setTimeout(wake, wait));
   }
-  try {
-    return await send();
-  } catch (error) {
-    throw error.name === "AbortError" ? error : unreachable(error.message);
-  }
+  const last = await send().catch(unlessAborted);
+  if (last.status === undefined) throw unreachable(last.message);
+  return last;
+}
+
+/** A connection that broke, to be tried again; a request that is no longer wanted ends here. */
+function unlessAborted(error) {
+  if (error.name === "AbortError") throw error;
+  return error;
 }
 
 const unreachable = (reason) => new Problem(0, { title: "The gateway cannot be reached", detail: reason });

@@ -28,7 +28,12 @@ export function auditView(page) {
 function moment(name, label, query) {
   const value = input(name, { type: "hidden" });
   const show = () => (value.value = shown.value ? new Date(shown.value).toISOString() : "");
-  const shown = h("input", { type: "datetime-local", value: local(query.get(name)), oninput: show, "aria-label": label });
+  const shown = h("input", {
+    type: "datetime-local",
+    value: local(query.get(name)),
+    oninput: show,
+    "aria-label": label,
+  });
   return h("label", { class: "moment" }, h("span", {}, label), shown, value);
 }
 
@@ -57,7 +62,8 @@ const deed = (action) => words(action.split(".")[2] ?? action);
 
 const result = ({ result: state, faults }) => [
   badge(state),
-  faults?.length > 0 && h("p", { class: "muted" }, faults[0].message, faults.length > 1 && ` and ${faults.length - 1} more`),
+  faults?.length > 0 &&
+    h("p", { class: "muted" }, faults[0].message, faults.length > 1 && ` and ${faults.length - 1} more`),
 ];
 
 const details = ({ body, command_id: id, target }) =>

@@ -1,9 +1,9 @@
 // The sites board: one row per stage, its sites as cells on a canvas. Cells that move are drawn in the next frame,
 // and only they: ten thousand sites cost a frame no more than the few that moved.
 
-import { announce, fill, h, keyed, perFrame, setText } from "./dom.js";
-import { cellSize, Cells } from "./board_cells.js";
+import { Cells, cellSize } from "./board_cells.js";
 import { loadPaint } from "./board_paint.js";
+import { announce, fill, h, keyed, perFrame, setText } from "./dom.js";
 import { number, seconds } from "./format.js";
 import { bar } from "./progress.js";
 import { badge, total } from "./states.js";
@@ -28,7 +28,10 @@ export class Board {
     const sizes = new ResizeObserver(() => this.redraw());
     sizes.observe(this.rows);
     signal.addEventListener("abort", () => sizes.disconnect());
-    const recolour = () => ((this.#paint = null), this.redraw());
+    const recolour = () => {
+      this.#paint = null;
+      this.redraw();
+    };
     addEventListener("theme", recolour, { signal });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour, { signal });
   }

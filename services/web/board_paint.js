@@ -19,7 +19,7 @@ export function loadPaint(element, size) {
 }
 
 function drawCell(context, [x, y], step, { glow, dimmed, marked }, look) {
-  const { width, height, gap, colours } = look;
+  const { width, height, gap } = look;
   const before = Math.floor(gap / 2);
   context.clearRect(x - before, y - before, width + gap, height + gap);
   context.globalAlpha = dimmed ? 0.16 : 1;

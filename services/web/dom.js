@@ -57,26 +57,31 @@ export function keyed(container, items, key, create, update) {
 
 /** A function that runs `work` once in the next frame, however often it is called before. */
 export function perFrame(work) {
-  let asked = 0;
+  let asked = false;
+  const run = (time) => {
+    asked = false;
+    work(time);
+  };
   return () => {
-    asked ||= requestAnimationFrame((time) => {
-      asked = 0;
-      work(time);
-    });
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(run);
   };
 }
 
 /** A function that runs `work` at most once in `milliseconds`, and always once after the last call. */
 export function throttled(work, milliseconds) {
-  let timer = 0;
+  let asked = false;
   let last = -Infinity;
   const run = () => {
-    timer = 0;
+    asked = false;
     last = performance.now();
     work();
   };
   return () => {
-    timer ||= setTimeout(run, Math.max(0, last + milliseconds - performance.now()));
+    if (asked) return;
+    asked = true;
+    setTimeout(run, Math.max(0, last + milliseconds - performance.now()));
   };
 }
 

@@ -31,7 +31,9 @@ function atAGlance(operation) {
   const broke = operation.phases.filter(({ outcome }) => outcome === "failed");
   return [
     h("p", {}, recovery(operation)),
-    broke.map(({ name, component, detail }) => h("p", { class: "phase" }, h("code", {}, name), ` ${component} ${detail}`)),
+    broke.map(({ name, component, detail }) =>
+      h("p", { class: "phase" }, h("code", {}, name), ` ${component} ${detail}`),
+    ),
     lastLines(operation.last_lines, AT_A_GLANCE),
   ];
 }

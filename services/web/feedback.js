@@ -86,7 +86,11 @@ export function confirm({ title, text, verb, reason = null }) {
 
 function answerOf(dialog, field) {
   // Enter in the field must not mean Cancel, the first button of the form.
-  field.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), dialog.close("yes")));
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    dialog.close("yes");
+  });
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();

@@ -3,6 +3,8 @@
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 
+const CONTROLS = "input, select, textarea";
+
 let serial = 0;
 
 /** A labelled control for the field `path`; faults with that path, or one below it, are shown under it. */
@@ -71,7 +73,7 @@ export function choice(name, options, value) {
 export function showFaults(form, problem) {
   clearFaults(form);
   const placed = problem.faults.map((fault) => ({ ...fault, place: placeOf(form, fault) }));
-  placed.filter(({ place }) => place).forEach(({ place, message }) => mark(place, message));
+  for (const { place, message } of placed) if (place) mark(place, message);
   const summary = form.querySelector(".summary");
   const title =
     problem.faults.length > 1
@@ -88,7 +90,6 @@ export function showFaults(form, problem) {
   summary.focus();
 }
 
-/** The element that takes the faults of a form; it stands at its top. */
 /** Do what a form is for: its button rests meanwhile, and faults stand beside their fields. */
 export async function submit(event, form, work) {
   event.preventDefault();
@@ -105,12 +106,13 @@ export async function submit(event, form, work) {
   }
 }
 
+/** The element that takes the faults of a form; it stands at its top. */
 export const summary = () => h("div", { class: "summary", tabIndex: -1, role: "alert", hidden: true });
 
 export function clearFaults(form) {
   form.querySelector(".summary").hidden = true;
-  form.querySelectorAll(".field > .fault").forEach((element) => fill(element));
-  form.querySelectorAll("[aria-invalid]").forEach((element) => element.removeAttribute("aria-invalid"));
+  for (const element of form.querySelectorAll(".field > .fault")) fill(element);
+  for (const element of form.querySelectorAll("[aria-invalid]")) element.removeAttribute("aria-invalid");
 }
 
 /** The field with the longest path that the fault lies at or below. */
@@ -130,11 +132,11 @@ function pathOf({ field: path, message }) {
 
 function mark(place, message) {
   place.querySelector(":scope > .fault").append(h("p", {}, icon("failed", 13), message));
-  place.querySelectorAll("input, select, textarea").forEach((control) => control.setAttribute("aria-invalid", "true"));
+  for (const control of place.querySelectorAll(CONTROLS)) control.setAttribute("aria-invalid", "true");
 }
 
 function line({ field: path, message, place }) {
-  const go = () => place.querySelector("input, select, textarea")?.focus();
+  const go = () => place.querySelector(CONTROLS)?.focus();
   return h(
     "li",
     {},

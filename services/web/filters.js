@@ -16,7 +16,9 @@ export function filtered(page, path, controls, show) {
   const body = h("div");
   const form = h("form", { class: "filters", role: "search" }, controls);
   const read = () =>
-    get(path, { limit: Math.max(PAGE, Math.min(1000, state.items.length)), ...values(form) }, page.signal).catch(refusal);
+    get(path, { limit: Math.max(PAGE, Math.min(1000, state.items.length)), ...values(form) }, page.signal).catch(
+      refusal,
+    );
   const more = async () => {
     const found = await get(path, { limit: PAGE, ...values(form), cursor: state.next }, page.signal);
     Object.assign(state, { items: state.items.concat(found.items), next: found.next });
@@ -29,8 +31,15 @@ export function filtered(page, path, controls, show) {
       state.next && h("button", { type: "button", class: "more", onclick: more }, "Show more"),
     );
   restore(form, page.query);
-  const load = resource(page, body, read, (found) => (Object.assign(state, { refused: null }, found), draw()));
-  listen(form, () => ((state.items = []), remember(form), load()));
+  const load = resource(page, body, read, (found) => {
+    Object.assign(state, { refused: null }, found);
+    draw();
+  });
+  listen(form, () => {
+    state.items = [];
+    remember(form);
+    load();
+  });
   return { element: h("div", {}, form, body), reload: load };
 }
 
@@ -54,7 +63,12 @@ function remember(form) {
 
 function listen(form, changed) {
   let timer = 0;
-  const later = () => (clearTimeout(timer), (timer = setTimeout(changed, TYPING_MS)));
-  form.addEventListener("input", later);
-  form.addEventListener("submit", (event) => (event.preventDefault(), changed()));
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(changed, TYPING_MS);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    changed();
+  });
 }

@@ -44,9 +44,11 @@ export const minute = (time) => MINUTE.format(new Date(time));
 /** 4.2 -> "4.2 s", 95 -> "1 min 35 s", 7300 -> "2 h 1 min". */
 export function seconds(value) {
   if (value === null || value === undefined) return "";
-  if (value < 60) return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} s`;
-  const minutes = Math.floor(value / 60);
-  if (minutes < 60) return joined(`${minutes} min`, Math.round(value % 60), "s");
+  if (value < 10) return `${Number(value.toFixed(1))} s`;
+  const whole = Math.round(value); // first, or there would be a minute of 60 s
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return joined(`${minutes} min`, whole % 60, "s");
   return joined(`${Math.floor(minutes / 60)} h`, minutes % 60, "min");
 }
 

@@ -22,7 +22,7 @@ export const onGap = (handler, signal) => on(GAP, handler, signal);
 export const onConnection = (handler) => on(STATE, handler);
 
 function tell(type, event) {
-  listeners.get(type)?.forEach((handler) => handler(event));
+  for (const handler of listeners.get(type) ?? []) handler(event);
 }
 
 export const stream = new Stream({

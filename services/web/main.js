@@ -6,14 +6,14 @@ import { fill } from "./dom.js";
 import { refused } from "./feedback.js";
 import { on, onConnection, stream } from "./live.js";
 import { askForToken, whoAmI } from "./login.js";
+import { newOperationView } from "./new_operation.js";
 import { newStrategyView } from "./new_strategy.js";
 import { newSubscriptionView } from "./new_subscription.js";
-import { newOperationView } from "./new_operation.js";
 import { followUnread, notificationsView } from "./notifications.js";
-import { operationView, operationsView } from "./operations.js";
+import { operationsView, operationView } from "./operations.js";
 import { failure } from "./page.js";
 import { restUnseen } from "./presence.js";
-import { bundleView, releaseView, releasesView } from "./releases.js";
+import { bundleView, releasesView, releaseView } from "./releases.js";
 import { startRouter } from "./router.js";
 import { drop, forget, onForgotten, session, tokenFromAddress, tokenFromOtherTab } from "./session.js";
 import { markPlace, startShell, startTheme } from "./shell.js";
@@ -21,7 +21,7 @@ import { siteView } from "./site.js";
 import { sitesView } from "./sites.js";
 import { strategiesView } from "./strategies.js";
 import { strategyView } from "./strategy.js";
-import { subscriptionView, subscriptionsView } from "./subscriptions.js";
+import { subscriptionsView, subscriptionView } from "./subscriptions.js";
 import { systemView } from "./system.js";
 
 const ROUTES = [

@@ -2,8 +2,8 @@
 
 import { all, command } from "./api.js";
 import { fill, h } from "./dom.js";
-import { choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
 import { done } from "./feedback.js";
+import { choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
 import { planTable } from "./operations.js";
 import { failure, heading, section } from "./page.js";
 import { navigate } from "./router.js";

@@ -3,18 +3,7 @@
 import { all, command } from "./api.js";
 import { h } from "./dom.js";
 import { confirm, done } from "./feedback.js";
-import {
-  checkbox,
-  choice,
-  field,
-  fieldset,
-  input,
-  select,
-  setOptions,
-  submit,
-  summary,
-  textarea,
-} from "./fields.js";
+import { checkbox, choice, field, fieldset, input, select, setOptions, submit, summary, textarea } from "./fields.js";
 import { failure, heading } from "./page.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
@@ -144,7 +133,12 @@ const which = ({ groups }) =>
     h(
       "div",
       { class: "row" },
-      field("selection.exclude.sites", "But not these sites", textarea("not-sites", { placeholder: "oslo-3" }), "By name"),
+      field(
+        "selection.exclude.sites",
+        "But not these sites",
+        textarea("not-sites", { placeholder: "oslo-3" }),
+        "By name",
+      ),
       field("selection.exclude.groups", "Nor these groups", input("not-groups", { placeholder: "lab" }), "By name"),
       field(
         "selection.exclude.labels",

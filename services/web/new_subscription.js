@@ -2,8 +2,8 @@
 
 import { command, get } from "./api.js";
 import { fill, h } from "./dom.js";
-import { checkbox, choice, field, fieldset, input, submit, summary, textarea } from "./fields.js";
 import { done } from "./feedback.js";
+import { checkbox, choice, field, fieldset, input, submit, summary, textarea } from "./fields.js";
 import { heading } from "./page.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
@@ -17,7 +17,8 @@ const FORMATS = [
   ["custom", "Own template"],
 ];
 const SECRET = "Deliveries are signed with it by Standard Webhooks. It is sealed, and never shown again.";
-const TEMPLATE = 'JSON in whose texts Liquid is filled in, such as {{ message }}; an object with "$if" may be left out.';
+const TEMPLATE =
+  'JSON in whose texts Liquid is filled in, such as {{ message }}; an object with "$if" may be left out.';
 
 export function newSubscriptionView(page) {
   const own = h("div", { hidden: true });
@@ -32,7 +33,15 @@ export function newSubscriptionView(page) {
       field("url", "Address", input("url", { type: "url", placeholder: "https://" })),
       field("secret", "Secret", input("secret", { type: "password", autocomplete: "new-password" }), SECRET),
     ),
-    fieldset("topics", "Topics", h("div", { class: "checks" }, TOPICS.map((name) => checkbox("topics", name, true, name)))),
+    fieldset(
+      "topics",
+      "Topics",
+      h(
+        "div",
+        { class: "checks" },
+        TOPICS.map((name) => checkbox("topics", name, true, name)),
+      ),
+    ),
     fieldset("format", "Format", choice("format", FORMATS, "standard")),
     own,
     buttons(),

@@ -1,7 +1,7 @@
 // Notifications: what people should know, the unread ones counted in the navigation.
 
 import { command, get } from "./api.js";
-import { fill, h, throttled } from "./dom.js";
+import { h, throttled } from "./dom.js";
 import { refused, roleButton } from "./feedback.js";
 import { select } from "./fields.js";
 import { filtered } from "./filters.js";
@@ -10,8 +10,8 @@ import { icon } from "./icons.js";
 import { on, onGap } from "./live.js";
 import { empty, heading } from "./page.js";
 import { missingRole, session } from "./session.js";
-import { shapeOf } from "./states.js";
 import { showUnread } from "./shell.js";
+import { shapeOf } from "./states.js";
 
 const NEWS = ["notification_raised", "notifications_read"];
 const TOPICS = [["", "All topics"], "discover", "done", "error", "warning", "release"];

@@ -81,7 +81,9 @@ function detail(operation) {
   return [
     heading(title[0].toUpperCase() + title.slice(1), {
       back: { href: "#/operations", text: "Operations" },
-      actions: UNFINISHED.includes(operation.state) ? [roleButton("Cancel", "operator", (button) => cancel(button, operation), "danger")] : [],
+      actions: UNFINISHED.includes(operation.state)
+        ? [roleButton("Cancel", "operator", (button) => cancel(button, operation), "danger")]
+        : [],
     }),
     operation.cause &&
       h(

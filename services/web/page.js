@@ -32,20 +32,23 @@ export function heading(text, { back = null, actions = [], note = null } = {}) {
  */
 export function resource(page, root, read, show) {
   let shown = false;
+  const arrived = (data) => {
+    if (page.signal.aborted) return;
+    shown = true;
+    show(data, root);
+  };
+  const failed = (error) => {
+    if (page.signal.aborted) return;
+    if (!shown) fill(root, failure(error, load));
+    else if (error.status === undefined) throw error;
+  };
   const load = async () => {
     if (!shown) fill(root, skeleton());
     root.setAttribute("aria-busy", "true");
-    try {
-      const data = await read();
-      if (page.signal.aborted) return;
-      shown = true;
-      show(data, root);
-    } catch (error) {
-      if (!page.signal.aborted && !shown) fill(root, failure(error, load));
-      else if (!page.signal.aborted && error.status === undefined) throw error;
-    } finally {
-      root.removeAttribute("aria-busy");
-    }
+    await read()
+      .then(arrived)
+      .catch(failed)
+      .finally(() => root.removeAttribute("aria-busy"));
   };
   onGap(load, page.signal);
   load();

@@ -3,7 +3,7 @@
 import { fill, h, keyed, setText } from "./dom.js";
 import { number, percent } from "./format.js";
 import { icon } from "./icons.js";
-import { shapeOf, STEP_STATES, total } from "./states.js";
+import { STEP_STATES, shapeOf, total } from "./states.js";
 
 const SHOWN = STEP_STATES.filter((state) => state !== "waiting");
 
@@ -17,7 +17,7 @@ export function bar(label) {
 function move(element, parts, counts) {
   const all = total(counts);
   const finished = counts.complete + counts.failed + counts.aborted;
-  parts.forEach((part, i) => (part.style.flexBasis = `${all ? (100 * counts[SHOWN[i]]) / all : 0}%`));
+  for (const [i, part] of parts.entries()) part.style.flexBasis = `${all ? (100 * counts[SHOWN[i]]) / all : 0}%`;
   element.setAttribute("aria-valuemax", all);
   element.setAttribute("aria-valuenow", finished);
   element.setAttribute("aria-valuetext", inWords(counts));

@@ -14,7 +14,7 @@ export class Roll {
   take(strategy) {
     this.facts = strategy;
     this.stages = strategy.stages;
-    this.stages.forEach(({ position }) => this.cells.has(position) || this.cells.set(position, []));
+    for (const { position } of this.stages) if (!this.cells.has(position)) this.cells.set(position, []);
   }
 
   get id() {

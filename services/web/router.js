@@ -24,7 +24,10 @@ export function navigate(path) {
 
 function compile(pattern) {
   const names = [];
-  const source = pattern.replace(/:(\w+)/g, (_, name) => (names.push(name), "([^/]+)"));
+  const source = pattern.replace(/:(\w+)/g, (_, name) => {
+    names.push(name);
+    return "([^/]+)";
+  });
   const regex = new RegExp(`^${source}$`);
   return (path) => {
     const found = regex.exec(path);

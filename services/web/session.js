@@ -18,8 +18,16 @@ tabs.addEventListener("message", ({ data }) => {
 /** Take over the token of another tab, if one is open and logged in; resolves soon in any case. */
 export function tokenFromOtherTab() {
   return new Promise((resolve) => {
-    const end = () => (clearTimeout(timer), tabs.removeEventListener("message", heard), resolve());
-    const heard = ({ data }) => data.token && (keep(data.token), end());
+    const end = () => {
+      clearTimeout(timer);
+      tabs.removeEventListener("message", heard);
+      resolve();
+    };
+    const heard = ({ data }) => {
+      if (!data.token) return;
+      keep(data.token);
+      end();
+    };
     const timer = setTimeout(end, OTHERS_MS);
     tabs.addEventListener("message", heard);
     tabs.postMessage({ ask: true });

@@ -33,7 +33,14 @@ export function siteView(page) {
   const load = throttled(
     resource(page, body, read, ([site, operations]) => {
       if (body.querySelector("details[open]")) return; // what a person is about to change stays as it is
-      fill(body, detail(site, operations.items, changes(site, () => load())));
+      fill(
+        body,
+        detail(
+          site,
+          operations.items,
+          changes(site, () => load()),
+        ),
+      );
     }),
     500,
   );
@@ -80,11 +87,11 @@ function detail(site, operations, form) {
 
 /** Change single facts; what is left as it is stays. `reload` is called when it is closed again. */
 function changes(site, reload) {
-  const send = async (button, facts, what) => (await change(button, site, facts, what)) && (form.open = false);
-  const managed = roleButton(
-    site.managed ? "Leave it alone" : "Manage it again",
-    "operator",
-    (button) => send(button, { managed: !site.managed }, site.managed ? "Is left alone" : "Is managed"),
+  const send = async (button, facts, what) => {
+    if (await change(button, site, facts, what)) form.open = false;
+  };
+  const managed = roleButton(site.managed ? "Leave it alone" : "Manage it again", "operator", (button) =>
+    send(button, { managed: !site.managed }, site.managed ? "Is left alone" : "Is managed"),
   );
   const group = input("group", { value: site.group ?? "" });
   const pairs = Object.entries(site.labels).map(([key, value]) => `${key}=${value}`);

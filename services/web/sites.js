@@ -2,9 +2,9 @@
 
 import { all } from "./api.js";
 import { fill, h, throttled } from "./dom.js";
-import { plural } from "./format.js";
 import { input, select, setOptions } from "./fields.js";
 import { filtered } from "./filters.js";
+import { plural } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { empty, heading, resource, section, table } from "./page.js";
@@ -50,7 +50,10 @@ export function sitesView(page) {
   );
 }
 
-const labelled = (control, text) => (control.setAttribute("aria-label", text), control);
+function labelled(control, text) {
+  control.setAttribute("aria-label", text);
+  return control;
+}
 
 const operationButton = () =>
   h("a", { class: "button", href: "#/new-operation" }, icon("plus"), "Operation on one site");

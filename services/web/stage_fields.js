@@ -7,7 +7,13 @@ import { icon } from "./icons.js";
 /** Usual ways to cut a roll-out, as stage specs. */
 const PATTERNS = [
   ["All at once", [{ name: "all" }]],
-  ["Canary, then all", [{ name: "canary", take: 1, soak_seconds: 60 }, { name: "rest", optional: true }]],
+  [
+    "Canary, then all",
+    [
+      { name: "canary", take: 1, soak_seconds: 60 },
+      { name: "rest", optional: true },
+    ],
+  ],
   [
     "Canary, 10 %, then all",
     [

@@ -44,7 +44,10 @@ export class StepList {
   #render() {
     const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
     const steps = this.#matching();
-    const more = () => ((this.#shown += AT_ONCE), this.draw());
+    const more = () => {
+      this.#shown += AT_ONCE;
+      this.draw();
+    };
     const content = steps.length
       ? table(this.#columns(), steps.slice(0, this.#shown), "Sites of this strategy")
       : empty("No such site", "No site of this strategy matches.");

@@ -30,7 +30,7 @@ export function strategiesView(page) {
     () => all("/v1/strategies", {}, page.signal),
     (items) => {
       known.clear();
-      items.forEach((item) => known.set(item.strategy_id, item));
+      for (const item of items) known.set(item.strategy_id, item);
       fill(body);
       draw();
     },

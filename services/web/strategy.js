@@ -168,9 +168,9 @@ class StrategyView {
       strategy_state_changed: (data) => this.stateChanged(data),
       stage_progressed: (data) => this.stageProgressed(data),
       steps_changed: ({ steps, at }) => this.moved(this.roll.put(steps, at), true),
-      stage_forecast: (data) => (this.roll.forecast(data), this.draw()),
+      stage_forecast: (data) => this.forecastMade(data),
       strategy_planned: () => this.reload(),
-      strategy_deleted: () => ((this.roll.facts.deleted = true), this.draw()),
+      strategy_deleted: () => this.deleted(),
       failure_rate_high: () => this.timeline.soon(),
       strategy_silent: () => this.timeline.soon(),
     };
@@ -198,6 +198,16 @@ class StrategyView {
     this.draw();
   }
 
+  forecastMade(data) {
+    this.roll.forecast(data);
+    this.draw();
+  }
+
+  deleted() {
+    this.roll.facts.deleted = true;
+    this.draw();
+  }
+
   moved(steps, live) {
     this.board.moved(steps, live);
     this.list.moved();
@@ -214,12 +224,7 @@ class StrategyView {
     fill(
       this.advice,
       warned.map(({ name, warning }) =>
-        h(
-          "p",
-          { class: "advice" },
-          icon("warning"),
-          h("span", {}, h("strong", {}, `Stage ${name} `), warning.message),
-        ),
+        h("p", { class: "advice" }, icon("warning"), h("span", {}, h("strong", {}, `Stage ${name} `), warning.message)),
       ),
     );
   }

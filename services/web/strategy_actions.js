@@ -4,8 +4,8 @@ import { h, setText } from "./dom.js";
 import { act, confirm } from "./feedback.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
-import { UNDOABLE, undo } from "./undo.js";
 import { LIVE_STATES } from "./states.js";
+import { UNDOABLE, undo } from "./undo.js";
 
 const RUN = {
   ready: ["apply", "Apply", "Started"],
@@ -25,7 +25,17 @@ export function actionBar(roll) {
   bar.abort.addEventListener("click", () => abort(bar));
   bar.cancel.addEventListener("click", () => cancelRunning(bar));
   bar.remove.addEventListener("click", () => remove(bar));
-  bar.element = h("div", { class: "actions" }, bar.reason, bar.undo, bar.run, bar.retry, bar.cancel, bar.abort, bar.remove);
+  bar.element = h(
+    "div",
+    { class: "actions" },
+    bar.reason,
+    bar.undo,
+    bar.run,
+    bar.retry,
+    bar.cancel,
+    bar.abort,
+    bar.remove,
+  );
   bar.update = () => update(bar);
   return bar;
 }
@@ -57,17 +67,21 @@ function update(bar) {
   const off = deleted ? "The strategy is deleted." : missingRole("operator");
   const [, text = "Apply"] = RUN[state] ?? [];
   setText(bar.run, text);
-  bar.undo.hidden = !UNDOABLE.includes(state) || !touched(bar.roll.counts);
-  bar.run.hidden = !RUN[state];
+  hideUnneeded(bar, state);
+  bar.reason.hidden ||= Boolean(off);
+  for (const button of [bar.run, bar.retry, bar.cancel]) set(button, off);
   set(bar.undo, off || (bar.roll.counts.running ? "Sites are still running; wait until they have ended." : ""));
-  bar.retry.hidden = !RETRYABLE.includes(state);
-  bar.cancel.hidden = !(LIVE_STATES.includes(state) && bar.roll.counts.running);
-  set(bar.cancel, off);
-  set(bar.run, off);
-  set(bar.retry, off);
   set(bar.abort, off || (ABORTABLE.includes(state) ? "" : `It is ${state}; there is nothing to abort.`));
   set(bar.remove, off || (DELETABLE.includes(state) ? "" : "It runs; abort it first."));
-  bar.reason.hidden = Boolean(off) || !(RUN[state] || RETRYABLE.includes(state));
+}
+
+function hideUnneeded(bar, state) {
+  const { counts } = bar.roll;
+  bar.undo.hidden = !UNDOABLE.includes(state) || !touched(counts);
+  bar.run.hidden = !RUN[state];
+  bar.retry.hidden = !RETRYABLE.includes(state);
+  bar.cancel.hidden = !(LIVE_STATES.includes(state) && counts.running);
+  bar.reason.hidden = !RUN[state] && !RETRYABLE.includes(state);
 }
 
 /** Whether the strategy may have changed any site. */
@@ -110,7 +124,12 @@ async function abort(bar) {
 async function cancelRunning(bar) {
   const { name } = bar.roll.facts;
   const text = `${bar.roll.counts.running} running sites stop at their next safe point and go back to the release they had; they count as failed.`;
-  const answer = await confirm({ title: `Cancel the running sites of ${name}?`, text, verb: "Cancel them", reason: "" });
+  const answer = await confirm({
+    title: `Cancel the running sites of ${name}?`,
+    text,
+    verb: "Cancel them",
+    reason: "",
+  });
   if (!answer) return;
   bar.reason.value = answer.reason;
   await send(bar, bar.cancel, "cancel-running", "Cancelling running sites");

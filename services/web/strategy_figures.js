@@ -3,7 +3,7 @@
 import { fill, h, setText } from "./dom.js";
 import { minute, number, percent, plural, timeLeft } from "./format.js";
 import { icon } from "./icons.js";
-import { shapeOf, STEP_STATES } from "./states.js";
+import { STEP_STATES, shapeOf } from "./states.js";
 
 const LOOK_AT = 0.05; // share of failures from which the rate is shown as a warning
 
@@ -12,19 +12,19 @@ export function figures(roll, onFilter) {
   const buttons = STEP_STATES.map((state) => figure(state));
   const press = (button) => {
     const chosen = button.getAttribute("aria-pressed") === "true" ? null : button;
-    buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === chosen)));
+    for (const other of buttons) other.setAttribute("aria-pressed", String(other === chosen));
     onFilter(chosen?.dataset.state ?? null);
   };
-  buttons.forEach((button) => button.addEventListener("click", () => press(button)));
+  for (const button of buttons) button.addEventListener("click", () => press(button));
   const element = h(
     "div",
     { class: "figures", role: "group", "aria-label": "Sites by state; press one to light up its sites" },
     buttons,
   );
-  return {
-    element,
-    update: () => buttons.forEach((button) => setText(button.figure, number(roll.counts[button.dataset.state]))),
+  const update = () => {
+    for (const button of buttons) setText(button.figure, number(roll.counts[button.dataset.state]));
   };
+  return { element, update };
 }
 
 function figure(state) {
@@ -63,6 +63,7 @@ function forecastParts(roll) {
   const past = overdue || (high && Date.parse(high) <= Date.now());
   const { running } = stage.counts;
   if (past && running) parts.push([`Stage ${stage.name}`, `overdue, waits for ${plural(running, "site")}`, "bad"]);
-  else if (low && high && !past) parts.push([`Stage ${stage.name} ends in`, `${timeLeft(low, high)} (by ${minute(high)})`]);
+  else if (low && high && !past)
+    parts.push([`Stage ${stage.name} ends in`, `${timeLeft(low, high)} (by ${minute(high)})`]);
   return parts;
 }

@@ -98,10 +98,21 @@ export function spreading({ spec, stages = [] }) {
   const share = ({ of, sites }) => `${of || "none"} ${number(sites)}`;
   const columns = [
     ["Stage", (row) => row.name],
-    ["Sites", (row) => number(row.spread.reduce((sum, { sites }) => sum + sites, 0)) + (row.spread_more ? " and more" : "")],
-    [`By ${over}`, (row) => [...row.spread.map(share), row.spread_more && `${row.spread_more} more`].filter(Boolean).join(", ")],
+    [
+      "Sites",
+      (row) => number(row.spread.reduce((sum, { sites }) => sum + sites, 0)) + (row.spread_more ? " and more" : ""),
+    ],
+    [
+      `By ${over}`,
+      (row) => [...row.spread.map(share), row.spread_more && `${row.spread_more} more`].filter(Boolean).join(", "),
+    ],
   ];
-  return h("details", { class: "card" }, h("summary", {}, `Stages spread over ${over}`), table(columns, stages, "Spread"));
+  return h(
+    "details",
+    { class: "card" },
+    h("summary", {}, `Stages spread over ${over}`),
+    table(columns, stages, "Spread"),
+  );
 }
 
 const FEW = 10;

@@ -43,6 +43,7 @@ function policyOf(elements) {
     threshold: byThreshold ? limit(elements.threshold.value) : undefined,
     min_sample: byThreshold ? limit(elements.min_sample.value) : undefined,
     heed_monitor: elements.heed_monitor.checked,
+    // biome-ignore lint/suspicious/noThenProperty: the API calls it so, and nothing awaits a spec
     then: elements.then.value,
   };
 }

@@ -102,7 +102,7 @@ export class Parser {
   feed(text) {
     const lines = (this.#rest + text).split(/\r?\n/);
     this.#rest = lines.pop();
-    lines.forEach((line) => this.#line(line));
+    for (const line of lines) this.#line(line);
   }
 
   #line(line) {
@@ -144,7 +144,11 @@ class Watchdog {
 function pause(milliseconds, stopped) {
   return new Promise((wake) => {
     const timer = setTimeout(wake, milliseconds);
-    stopped.addEventListener("abort", () => (clearTimeout(timer), wake()), { once: true });
-    addEventListener("online", () => (clearTimeout(timer), wake()), { once: true });
+    const early = () => {
+      clearTimeout(timer);
+      wake();
+    };
+    stopped.addEventListener("abort", early, { once: true });
+    addEventListener("online", early, { once: true });
   });
 }

@@ -56,7 +56,9 @@ export function subscriptionView(page) {
   const facts = h("div");
   const state = select("state", STATES, "", { "aria-label": "State" });
   const deliveries = filtered(page, `${pathOf(name)}/deliveries`, [state], (items) =>
-    items.length ? deliveryTable(name, items) : empty("No delivery", "Nothing was delivered yet, or none is in this state."),
+    items.length
+      ? deliveryTable(name, items)
+      : empty("No delivery", "Nothing was delivered yet, or none is in this state."),
   );
   page.root.append(facts, section("Deliveries", deliveries.element));
   const read = resource(
@@ -65,7 +67,10 @@ export function subscriptionView(page) {
     () => get(pathOf(name), {}, page.signal),
     (subscription) => fill(facts, detail(subscription)),
   );
-  const again = throttled(() => (read(), deliveries.reload()), 300);
+  const again = throttled(() => {
+    read();
+    deliveries.reload();
+  }, 300);
   on(NEWS, (event) => (!event.data || event.subject === name) && again(), page.signal);
 }
 
@@ -121,7 +126,10 @@ async function test(button, name) {
 async function enable(button, name) {
   const answer = await act(button, `Enabled ${name}`, "POST", `${pathOf(name)}/enable`, {});
   const missed = answer?.result?.missed;
-  if (missed) done(`It missed ${missed === 1 ? "1 delivery" : `${number(missed)} deliveries`}: “Deliver what it missed” sends them`);
+  if (missed)
+    done(
+      `It missed ${missed === 1 ? "1 delivery" : `${number(missed)} deliveries`}: “Deliver what it missed” sends them`,
+    );
 }
 
 async function remove(button, name) {

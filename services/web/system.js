@@ -30,7 +30,9 @@ export function systemView(page) {
   );
   const [bundles, loadBundles] = storage(page);
   const [places, loadHosts] = hosts(page);
-  const again = () => (load(), loadHosts(), loadBundles(), loadLetters());
+  const again = () => {
+    for (const read of [load, loadHosts, loadBundles, loadLetters]) read();
+  };
   const refresh = h("button", { type: "button", onclick: again }, icon("refresh"), "Refresh");
   page.root.append(heading("System", { actions: [time, refresh] }), section("Services", services), places, bundles);
   page.root.append(

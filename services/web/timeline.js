@@ -47,7 +47,10 @@ function render(state) {
   const shown = (state.all ? entries : entries.slice(-AT_FIRST)).reverse();
   keyed(state.list, shown, (entry) => entry.number, create);
   const hidden = entries.length - shown.length;
-  const showAll = () => ((state.all = true), render(state));
+  const showAll = () => {
+    state.all = true;
+    render(state);
+  };
   fill(
     state.more,
     hidden > 0 && h("button", { type: "button", class: "quiet", onclick: showAll }, `Show ${hidden} earlier`),

@@ -1,7 +1,7 @@
 // Upload of a bundle: drop it or choose it, see how far it is, and what became of it.
 
 import { get, upload } from "./api.js";
-import { fill, h } from "./dom.js";
+import { fill, h, setText } from "./dom.js";
 import { bytes, percent, plural } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
@@ -25,21 +25,27 @@ export function uploader(page) {
 }
 
 function acceptDrops(zone, send) {
-  const over = (yes) => (event) => (event.preventDefault(), zone.classList.toggle("over", yes));
+  const over = (yes) => (event) => {
+    event.preventDefault();
+    zone.classList.toggle("over", yes);
+  };
   zone.addEventListener("dragover", over(true));
   zone.addEventListener("dragleave", over(false));
-  zone.addEventListener("drop", (event) => (over(false)(event), send(event.dataTransfer.files[0])));
+  zone.addEventListener("drop", (event) => {
+    over(false)(event);
+    send(event.dataTransfer.files[0]);
+  });
 }
 
 async function run(page, file, outcome) {
   const meter = h("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
   const text = h("span", {});
   fill(outcome, h("div", { class: "uploading" }, text, meter));
-  const moved = (share) => (
-    (meter.value = share),
-    (text.textContent =
-      share < 1 ? `${file.name}: ${percent(share)} of ${bytes(file.size)}` : `${file.name}: being checked`)
-  );
+  const moved = (share) => {
+    meter.value = share;
+    const sofar = share < 1 ? `${percent(share)} of ${bytes(file.size)}` : "being checked";
+    setText(text, `${file.name}: ${sofar}`);
+  };
   moved(0);
   try {
     const { limit_bytes: limit } = await get("/v1/storage");
@@ -63,10 +69,11 @@ function verdict(page, answer) {
   return new Promise((resolve, reject) => {
     const heard = new AbortController();
     const look = () =>
-      get(`/v1/bundles/${sha256}`).then(
-        (bundle) => bundle.state !== "validating" && (heard.abort(), resolve(bundle)),
-        reject,
-      );
+      get(`/v1/bundles/${sha256}`).then((bundle) => {
+        if (bundle.state === "validating") return;
+        heard.abort();
+        resolve(bundle);
+      }, reject);
     page.signal.addEventListener("abort", () => heard.abort());
     on(
       ["release_available", "release_rejected"],
