@@ -57,12 +57,23 @@ def _cells(stage: View, now: datetime) -> Iterator[RenderableType]:
     yield Text(f"{counts['complete']}/{sites}")
     yield Text(f"{counts['running']} of {stage['max_parallel']}")
     yield Text(str(counts["failed"]), style="red" if counts["failed"] else "dim")
-    yield Text(ends_in(stage.get("forecast"), now) or overdue(stage))
+    yield Text(outlook(stage, now))
     yield Text(_why(stage))
 
 
 def _why(stage: View) -> str:
     return "; ".join(str(stage[key]["message"]) for key in ("why", "warning") if stage.get(key))
+
+
+def outlook(stage: View, now: datetime) -> str:
+    """When the monitor expects the stage to end; empty while it cannot tell."""
+    return ends_in(stage.get("forecast"), now) or overdue(stage)
+
+
+def recent_failures(stage: View) -> str:
+    """`12.5 %`: the share of failures that the monitor saw of late; empty while it says nothing."""
+    forecast = stage.get("forecast")
+    return f"{100 * forecast['failure_rate']:.3g} %" if forecast else ""
 
 
 def overdue(stage: View) -> str:

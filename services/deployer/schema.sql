@@ -105,17 +105,3 @@ create table operation (
 -- One operation at a time on a site: whoever comes second is rejected with site_busy.
 create unique index operation_active on operation (site) where finished_at is null;
 create index operation_waiting on operation (requested_at) where finished_at is null and runner is null;
-
-create table evidence (
-    -- No longer written nor read: the event of a failure carries its evidence, and the gateway keeps it. The version
-    -- before wrote it, so it goes with the next one.
-    operation_id text primary key,
-    site text not null,
-    app text not null,
-    version text,
-    cause jsonb not null,
-    plan jsonb not null,
-    phases jsonb not null,
-    last_lines jsonb not null,
-    at timestamptz not null
-);

@@ -195,7 +195,6 @@ create table operation (
     plan jsonb not null default '[]',
     phases jsonb not null default '[]',
     last_lines jsonb not null default '[]', -- what a failed one said last; stored apart, so that lists do not read it
-    evidence text, -- no longer said; goes with the next version
     strategy_id text,
     requested_at timestamptz not null,
     finished_at timestamptz,

@@ -342,11 +342,6 @@ returning position, stage, site, state, attempt, why_code, why_message, target;
 -- name: delete_strategy
 update strategy set deleted_at = :now, sequence = sequence + 1 where id = :id and deleted_at is null returning sequence;
 
--- name: save_forecast
-update stage s set forecast = f.forecast
-from unnest(:strategy_ids::text[], :positions::int[], :forecasts::jsonb[]) as f (strategy_id, position, forecast)
-where s.strategy_id = f.strategy_id and s.position = f.position;
-
 -- name: no_longer_failing
 select s.strategy_id, s.position from stage s
 where s.warning ->> 'code' = 'failure_rate_high' and (s.strategy_id, s.position) in (

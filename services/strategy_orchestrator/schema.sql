@@ -73,7 +73,6 @@ create table stage (
     soak_seconds integer not null default 0,
     soak_until timestamptz,
     cursor integer not null, -- no step that may start stands before this position
-    forecast jsonb, -- the monitor's advice, shown as such
     primary key (strategy_id, position),
     constraint counts_are_exact check (waiting + running + complete + failed + aborted = total),
     constraint parked_ones_wait check (parked between 0 and waiting),

@@ -365,14 +365,6 @@ async def delete_strategy(conn: Connection, strategy_id: str, now: datetime) -> 
     return cast("int | None", await SQL.value(conn, "delete_strategy", id=strategy_id, now=now))
 
 
-async def save_forecasts(conn: Connection, forecasts: Sequence[tuple[str, int, dict[str, Any]]]) -> None:
-    """The monitor's advice by (strategy id, stage)."""
-    last = {(strategy_id, stage): forecast for strategy_id, stage, forecast in forecasts}
-    strategy_ids, positions = columns(list(last), 2)
-    values = {"strategy_ids": strategy_ids, "positions": positions, "forecasts": list(last.values())}
-    await SQL.run(conn, "save_forecast", **values)
-
-
 async def no_longer_failing(conn: Connection, stages: Sequence[tuple[str, int]]) -> list[Row]:
     """Those of the stages (strategy id, position) that are still warned of for their failure rate."""
     strategy_ids, positions = columns(stages, 2)

@@ -57,9 +57,7 @@ async def look_for_still_stages(tx: Transaction, timers: Sequence[Timer]) -> Non
 
 
 async def forecasts_made(tx: Transaction, batch: Sequence[Envelope[StageForecast]]) -> None:
-    """Keep the monitor's advice beside the stage it is about; a warning that no longer holds is taken back."""
-    rows = [(e.data.strategy_id, e.data.stage, e.data.model_dump(mode="json")) for e in batch]
-    await store.save_forecasts(tx.conn, rows)
+    """A warning that no longer holds is taken back. The forecast itself is kept by the gateway, which shows it."""
     well = [(e.data.strategy_id, e.data.stage) for e in batch if not e.data.failing]
     over = await store.no_longer_failing(tx.conn, well) if well else []
     if over:

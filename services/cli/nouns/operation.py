@@ -1,5 +1,7 @@
 """`belay operation`: one job on one site."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any
 
@@ -14,6 +16,12 @@ from services.cli.watch import watch_operation
 
 app = Noun("Operations: one job on one site, outside of any strategy, and the history of all.")
 
+
+def _seconds(phase: Mapping[str, Any]) -> float:
+    began, ended = (datetime.fromisoformat(phase[key]) for key in ("started_at", "finished_at"))
+    return (ended - began).total_seconds()
+
+
 LIST: tuple[Column, ...] = (
     ("id", "operation_id"), "site", "app", "kind", "state", "phase", ("from", "from_version"), ("to", "to_version"),
     ("now", "version"), ("seconds", "seconds"), ("cause", "cause.message"),
@@ -23,7 +31,9 @@ SHOW: tuple[Column, ...] = (
     ("finished", "finished_at"),
 )  # fmt: skip
 PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")
-PHASES: tuple[Column, ...] = (("phase", "name"), "component", "outcome", "detail")
+PHASES: tuple[Column, ...] = (
+    ("phase", "name"), "component", "outcome", ("began", "started_at"), ("seconds", _seconds), "detail",
+)  # fmt: skip
 
 Id = Annotated[str, typer.Argument(metavar="OPERATION", help="Its id.")]
 Site = Annotated[str, typer.Argument(help="Where.")]
@@ -83,7 +93,7 @@ def list_operations(
 
 @app.verb()
 def show(session: Session, operation: Id) -> None:
-    """One operation with its plan, its phases, and what a failed one said last."""
+    """One operation with its cause, its plan, its phases and their times, and what a failed one said last."""
     found = session.get(at("/v1/operations/{}", operation))
     session.screen.card(found, SHOW)
     if session.screen.as_json:
@@ -92,10 +102,14 @@ def show(session: Session, operation: Id) -> None:
         if rows:
             session.screen.note("")
             session.screen.table(rows, columns, "")
-    if lines := found.get("last_lines"):
-        session.screen.note("\nlast lines:")
-        for line in lines:
-            session.screen.note(Text(f"  {line}"))
+    if found["state"] == "failed":
+        _say_last_lines(session, found["last_lines"])
+
+
+def _say_last_lines(session: Session, lines: list[str]) -> None:
+    session.screen.note("\nlast lines:" if lines else "\nthe components said nothing")
+    for line in lines:
+        session.screen.note(Text(f"  {line}"))
 
 
 @app.verb()

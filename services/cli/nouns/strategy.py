@@ -1,6 +1,7 @@
 """`belay strategy`: roll-outs over many sites in stages."""
 
 import sys
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 from rich.text import Text
 
 from services.cli import spec as specs
-from services.cli.board import total
+from services.cli.board import outlook, recent_failures, total
 from services.cli.noun import Noun
 from services.cli.nouns import strategy_options as options
 from services.cli.outcome import CliError
@@ -43,7 +44,8 @@ SHOW: tuple[Column, ...] = (
 )  # fmt: skip
 STAGES: tuple[Column, ...] = (
     ("stage", "name"), "state", ("sites", lambda stage: total(stage["counts"])), ("max parallel", "max_parallel"),
-    ("soak s", "soak_seconds"), ("done", _done), ("failed", "counts.failed"), ("why", "why.message"),
+    ("soak s", "soak_seconds"), ("done", _done), ("failed", "counts.failed"), ("failing of late", recent_failures),
+    ("ends in", lambda stage: outlook(stage, datetime.now(UTC))), ("why", "why.message"),
 )  # fmt: skip
 STEPS: tuple[Column, ...] = (
     "site", ("stage", "stage_name"), "state", ("to", "target"), "attempt", ("why", "why.message"),
@@ -265,15 +267,22 @@ def list_strategies(
 
 @app.verb()
 def show(session: Session, name: Name) -> None:
-    """One strategy with its stages, and the first of its failed sites with their operations."""
+    """One strategy with its stages and what the monitor foresees of them, and its first failed sites."""
     found = session.get(at("/v1/strategies/{}", name))
     session.screen.card(found, SHOW)
     if session.screen.as_json:
         return
     session.screen.note("")
-    session.screen.table(found["stages"], STAGES, "no stages")
+    session.screen.table(_foreseen(found), STAGES, "no stages")
     if failed := found["counts"]["failed"]:
         _show_failed(session, found, failed)
+
+
+def _foreseen(strategy: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its stages; a forecast holds only while sites are started."""
+    if strategy["state"] == "applying":
+        return strategy["stages"]  # type: ignore[no-any-return]
+    return [stage | {"forecast": None} for stage in strategy["stages"]]
 
 
 def _show_failed(session: Session, strategy: dict[str, Any], count: int) -> None:

@@ -43,7 +43,6 @@ class OperationView(BaseModel):
     cause: Cause | None
     plan: list[ComponentDecision]
     phases: list[PhaseResult]
-    evidence: str | None = Field(default=None, description="always null; goes with the next version. See `last_lines`")
     strategy_id: str | None
     requested_at: datetime
     finished_at: datetime | None

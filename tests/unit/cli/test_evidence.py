@@ -1,6 +1,9 @@
 """From a strategy that stopped to what the failed site said last: one command, then one more."""
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.unit.cli.conftest import Belay
 from tests.unit.cli.stub import Stub
@@ -10,16 +13,18 @@ OPERATION = {
     "from_version": "1.0", "to_version": "2.0", "version": "1.0", "seconds": 3.0, "strategy_id": "s-1",
     "cause": {"code": "exited", "message": "web: its process exited with status 1"},
     "plan": [{"component": "web", "driver": "process", "action": "apply", "reason": "2.0 was not here before"}],
-    "phases": [{"name": "deploy", "component": "web", "outcome": "failed", "detail": "exited: status 1"}],
+    "phases": [{"name": "deploy", "component": "web", "outcome": "failed", "detail": "exited: status 1",
+                "started_at": "2026-05-04T10:00:00Z", "finished_at": "2026-05-04T10:00:02.250Z"}],
     "last_lines": ["web: begins", "web: [bold]cannot[/bold] read its configuration"],
 }  # fmt: skip
 STEP = {"site": "oslo", "stage": 1, "state": "failed", "attempt": 1, "operation_id": "s-1.0.7"}
-STRATEGY = {
+NONE = {"waiting": 0, "running": 0, "complete": 0, "failed": 0, "aborted": 0}
+STRATEGY: dict[str, Any] = {
     "strategy_id": "s-1", "name": "spring", "spec": {"type": "update", "app": "web", "version": "2.0"},
-    "state": "paused", "why": None, "excluded": [], "excluded_count": 0, "counts": {"complete": 1, "failed": 12},
+    "state": "paused", "why": None, "excluded": [], "excluded_count": 0, "counts": NONE | {"complete": 1, "failed": 12},
     "stages": [
-        {"position": 1, "name": "rest", "state": "running", "counts": {"complete": 1, "failed": 12}, "max_parallel": 2,
-         "soak_seconds": 0, "why": None},
+        {"position": 1, "name": "rest", "state": "running", "max_parallel": 2, "soak_seconds": 0,
+         "counts": NONE | {"complete": 1, "failed": 12}, "why": None},
     ],
 }  # fmt: skip
 
@@ -31,6 +36,51 @@ def test_a_failed_operation_is_shown_with_plan_phases_and_last_lines_as_they_are
         assert str(said) in shown
     as_json = json.loads(belay("operation", "show", "s-1.0.7", "--json").stdout)
     assert as_json["last_lines"] == OPERATION["last_lines"]
+
+
+def test_each_phase_tells_when_it_began_and_how_long_it_took(gateway: Stub, belay: Belay) -> None:
+    gateway.answers["GET /v1/operations/s-1.0.7"] = 200, OPERATION
+    lines = belay("operation", "show", "s-1.0.7").stdout.splitlines()
+    assert any(line.startswith("cause") and line.endswith("exited with status 1") for line in lines)
+    (phase,) = (line.split() for line in lines if line.startswith("deploy"))
+    assert phase[:3] == ["deploy", "web", "failed"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:00 2\.2", " ".join(phase[3:6]))
+
+
+def test_of_a_failed_operation_whose_components_said_nothing_that_is_told(gateway: Stub, belay: Belay) -> None:
+    gateway.answers["GET /v1/operations/s-1.0.7"] = 200, OPERATION | {"last_lines": []}
+    assert "the components said nothing" in belay("operation", "show", "s-1.0.7").stdout
+    gateway.answers["GET /v1/operations/s-1.0.7"] = 200, OPERATION | {"state": "succeeded", "last_lines": []}
+    assert "said nothing" not in belay("operation", "show", "s-1.0.7").stdout
+
+
+def stage_line(belay: Belay) -> str:
+    shown = belay("strategy", "show", "spring").stdout
+    return next(line for line in shown.splitlines() if line.startswith("rest "))
+
+
+def test_a_strategy_that_runs_shows_what_the_monitor_foresees_of_its_stage(gateway: Stub, belay: Belay) -> None:
+    soon = datetime.now(UTC)
+    ends = {"eta_low": str(soon + timedelta(minutes=4)), "eta_high": str(soon + timedelta(minutes=9)), "overdue": False}
+    foreseen = {"forecast": ends | {"failure_rate": 0.125}, "counts": NONE | {"complete": 1, "running": 2}}
+    running = STRATEGY | {"state": "applying", "stages": [STRATEGY["stages"][0] | foreseen]}
+    running |= {"counts": foreseen["counts"]}
+    gateway.answers["GET /v1/strategies/spring"] = 200, running
+    assert stage_line(belay).split()[-6:-1] == ["%", "4", "to", "9", "min"]
+    late = foreseen | {"forecast": {"eta_low": None, "eta_high": None, "overdue": True, "failure_rate": 0.0}}
+    running |= {"stages": [STRATEGY["stages"][0] | late]}
+    gateway.answers["GET /v1/strategies/spring"] = 200, running
+    assert "0 %" in stage_line(belay)
+    assert "overdue, waits for 2 sites" in stage_line(belay)
+
+
+def test_a_forecast_holds_only_while_sites_are_started(gateway: Stub, belay: Belay) -> None:
+    late = {"forecast": {"eta_low": None, "eta_high": None, "overdue": True, "failure_rate": 0.5}}
+    stage = STRATEGY["stages"][0] | late | {"counts": NONE | {"running": 1}}
+    counts = NONE | {"complete": 1}
+    gateway.answers["GET /v1/strategies/spring"] = 200, STRATEGY | {"stages": [stage], "counts": counts}
+    assert "overdue" not in stage_line(belay)
+    assert "%" not in stage_line(belay)
 
 
 def test_a_strategy_names_its_first_failed_sites_with_their_operations_and_what_to_ask_next(

@@ -1,0 +1,1 @@
+alter table stage drop column forecast;
