@@ -25,15 +25,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("figures", nargs="*", help="names, also separated by commas; none = all")
     parser.add_argument("--runs", type=int, default=3, help="of each figure, unless it says that it takes fewer")
     parser.add_argument("--patience", type=float, default=0, help="seconds each run may wait for a quiet machine")
-    parser.add_argument("--sites", type=int, nargs="+", help="only steps, with so many sites")
+    parser.add_argument("--sites", type=int, nargs="+", help="so many sites, of steps (the default then) or endurance")
+    parser.add_argument("--rounds", type=int, help="so many roll-outs of endurance, one after the other")
     return parser.parse_args(arguments)
 
 
 def wanted(options: argparse.Namespace) -> tuple[Figure, ...]:
     """The figures asked for. Raises ValueError when there is no such figure."""
     names = [name for part in options.figures for name in part.split(",") if name]
-    if options.sites:
-        return chosen(["steps"])
+    if options.sites or options.rounds:
+        names = names or (["steps"] if options.sites else ["endurance"])
     return chosen(names or [figure.name for figure in FIGURES if figure.in_all])
 
 
@@ -56,7 +57,7 @@ def measure(figures: tuple[Figure, ...], bench: Bench) -> dict[str, Any]:
                 console.print(f"[bold]{figure.name}[/]: {figure.asks}")
                 begun = time.monotonic()
                 found["figures"][figure.name] = _measured(figure, bench) | machine.moment(begun)
-                if bench.sizes is None:
+                if bench.as_told:
                     results.keep(found)
     finally:
         report.show(console, found)
@@ -70,9 +71,11 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         sys.stderr.write(f"bench: {error}\n")
         return 2
+    sizes = tuple(options.sites) if options.sites else None
+    bench = Bench(options.runs, sizes, options.rounds, options.patience)
     with reaped():
-        found = measure(figures, Bench(options.runs, tuple(options.sites) if options.sites else None, options.patience))
-    if not (options.figures or options.sites):
+        found = measure(figures, bench)
+    if not options.figures and bench.as_told:
         console.print(f"picture: {chart.draw(results.kept())}")
     return 1 if any("broken" in figure for figure in found["figures"].values()) else 0
 

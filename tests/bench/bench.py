@@ -13,13 +13,14 @@ TWO = {"deployer": 2, "strategy_orchestrator": 2}
 class Bench:
     """Figures ask it for a rig and get the one that stands, if it is of the kind they need.
 
-    `runs` is what was asked for, `sizes` the numbers of sites of the steps figure; None = the figure's own. `patience`
-    is how many seconds each run may wait for a quiet machine. `fleet` keeps what several figures read from the same
-    runs.
+    `runs` is what was asked for, `sizes` the numbers of sites of steps and endurance, `rounds` the roll-outs of
+    endurance; None = the figure's own. `patience` is how many seconds each run may wait for a quiet machine. `fleet`
+    keeps what several figures read from the same runs.
     """
 
     runs: int
     sizes: tuple[int, ...] | None = None
+    rounds: int | None = None
     patience: float = 0
     fleet: object = None
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -35,6 +36,11 @@ class Bench:
             console.print(f"[dim]starting everything ({kind})[/]")
             self._rig, self._kind = self._stack.enter_context(running(replicas or {}, settings, self.patience)), kind
         return self._rig
+
+    @property
+    def as_told(self) -> bool:
+        """Whether everything has the size that its goal is for: only that is kept."""
+        return self.sizes is None and self.rounds is None
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import fleet, http, latency, profile, race, replicas, slow, steps
+from tests.bench import endurance, fleet, http, latency, profile, race, replicas, slow, steps
 from tests.bench.bench import Bench
 from tests.bench.result import Result
 
@@ -24,13 +24,18 @@ FIGURES: tuple[Figure, ...] = (
     Figure("latency", "step finished to next step started, 100 in parallel", latency.latency),
     Figure("stages", "10,000 sites from start to finished, in 1 stage and in 10", steps.stages),
     Figure("slow", "devices that take 30 s ± 10 s, 2,000 in parallel, against the ideal schedule", slow.slow),
-    Figure("peers", "sites a second against DBOS and procrastinate on the same PostgreSQL", race.peers),
+    Figure("peers", "sites a second against DBOS, procrastinate and Restate on the same machine", race.peers),
     Figure("scale", "cost of a step at 1,000, 10,000 and 100,000 sites", fleet.scale),
     Figure("plan", "from creating a strategy of 100,000 sites to its plan", fleet.plan),
     Figure("memory", "peak memory of each service at 100,000 sites", fleet.memory),
     Figure("stream", "from an event in Kafka to the open page, at 100,000 sites", fleet.fresh),
     Figure("http", "1,000 commands a second over HTTP beside a running strategy", http.http),
     Figure("replicas", "two replicas of deployer and orchestrator against one", replicas.replicas),
+    Figure(
+        "endurance",
+        "a hundred roll-outs of 2,000 sites: what a step costs at the end, and what grew",
+        endurance.endurance,
+    ),
     Figure("profile", "where a step's time goes, by function and statement", profile.profile, in_all=False),
 )
 

@@ -13,7 +13,7 @@ SIGNS = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
 
 def show(console: Console, report: dict[str, Any]) -> None:
     """Everything that was measured."""
-    console.print(figures(report), *costs(report))
+    console.print(figures(report), *costs(report), *sizes(report))
     for name, figure in report["figures"].items():
         for note in figure["notes"]:
             console.print(f"[dim]{name}: {note}[/]")
@@ -25,6 +25,8 @@ def figures(report: dict[str, Any]) -> Table:
     for name, figure in report["figures"].items():
         for number, line in enumerate(lines_of(figure)):
             table.add_row("" if number else name, f"{line.label}, {line.unit}", goal(line), *spread(line))
+        for left, reason in figure.get("left_out", {}).items():
+            table.add_row("", f"{left}: left out, {reason}")
         table.add_section()
     return table
 
@@ -63,4 +65,19 @@ def cost_table(name: str, cost: dict[str, Any]) -> Table:
         peak = cost["peak_mib"].get(process)
         table.add_row(process, f"{us:.1f}", "" if peak is None else f"{peak:.0f}")
     table.add_row("all of Belay", f"{cost['cpu_us_total']:.1f}", f"others had {cost['others_cores']:.2f} cores")
+    return table
+
+
+def sizes(report: dict[str, Any]) -> list[Table]:
+    """What grew or did not, for each figure that says so."""
+    found = {name: figure["sizes"] for name, figure in report["figures"].items() if figure.get("sizes")}
+    return [size_table(name, grown) for name, grown in found.items()]
+
+
+def size_table(name: str, grown: dict[str, dict[str, int]]) -> Table:
+    """KiB at each moment, what is largest at the last one first."""
+    moments = list(next(iter(grown.values())))
+    table = Table("what", *(f"{moment}, KiB" for moment in moments), title=f"{name}: sizes")
+    for what, at in sorted(grown.items(), key=lambda item: -item[1][moments[-1]]):
+        table.add_row(what, *(f"{at[moment] / 1024:,.0f}" for moment in moments))
     return table

@@ -1,7 +1,7 @@
 """What a figure found: its lines, what a step cost meanwhile, and what a reader has to know."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.bench.costs import MIB, Cost
@@ -10,11 +10,17 @@ from tests.bench.summary import Line, medians
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Of one figure. `costs` are those of its runs, `notes` are sentences for people."""
+    """Of one figure. `costs` are those of its runs, `notes` are sentences for people.
+
+    `left_out` is what could not be measured here, by name, with the reason; `sizes` are bytes by name at several
+    moments, whose names are the keys.
+    """
 
     lines: tuple[Line, ...]
     costs: tuple[Cost, ...] = ()
     notes: tuple[str, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -23,6 +29,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "lines": [_line(line) for line in result.lines],
         "per_step": per_step(result.costs) if result.costs else None,
         "notes": list(result.notes),
+        "left_out": result.left_out,
+        "sizes": result.sizes,
     }
 
 

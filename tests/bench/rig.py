@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg
 from rich.console import Console
@@ -21,6 +22,7 @@ from services.cli.client import Client, Unreachable
 from shared.embedded import kafka, postgres, stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
+from shared.process import provision
 from tests.bench import costs
 
 JARS = Path(".belay/jars")
@@ -77,6 +79,11 @@ class Rig:
         """PostgreSQL as its superuser."""
         return postgres.admin_dsn(self.home)
 
+    @property
+    def database(self) -> str:
+        """The database of all services, as the superuser."""
+        return urlsplit(self.admin)._replace(path=f"/{provision.DATABASE}").geturl()
+
     def read(self) -> costs.Reading:
         """What everything has cost so far."""
         return costs.read(self.home, {"page": self.page.pid, "bench": os.getpid()})
@@ -118,7 +125,7 @@ def running(replicas: dict[str, int], settings: dict[str, str] | None = None, pa
     Leaves no process and no database behind; when the block raises, the logs are kept in build/bench-logs.
     """
     with tempfile.TemporaryDirectory(prefix="belay-bench-") as folder:
-        home = Home.open(Path(folder) / "home", JARS)
+        home = Home.open(Path(folder) / "home", os.environ.get("BELAY_JARS") or JARS)
         wish = Wish(replicas=replicas)
         try:
             with stack.alone(home):
