@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from shared.manifest import ProcessComponent
 from shared.messages import base, catalog, deployer, monitor, notifier, strategy, words
 from shared.messages.base import Fault, Message
+from shared.messages.manifest import ProcessComponent
 from shared.messages.strategy import Selection
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

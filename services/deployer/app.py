@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from services.deployer.crew import Crew
-from services.deployer.drivers.process import ProcessDriver
-from services.deployer.drivers.simulated import SimulatedDriver
-from services.deployer.facts import report_host, tell_unneeded
+from services.deployer.drivers.process.driver import ProcessDriver
+from services.deployer.drivers.registry import DriverRegistry
+from services.deployer.drivers.simulated.driver import SimulatedDriver
+from services.deployer.engine.facts import report_host, tell_unneeded
+from services.deployer.engine.leases import Leases
+from services.deployer.engine.planner import Planner
+from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
-from services.deployer.leases import Leases
-from services.deployer.planner import Planner
-from services.deployer.runner import Runner
 from services.deployer.settings import DeployerSettings
 from shared.process.service import Service
 
@@ -20,13 +20,13 @@ async def wire(service: Service) -> None:
     """Fill the service with the deployer's handlers, its runner, and the care for the processes it keeps."""
     settings = service.settings
     processes = ProcessDriver.from_settings(settings)
-    crew = Crew({"simulated": SimulatedDriver(settings.home / "devices"), "process": processes})
+    registry = DriverRegistry({"simulated": SimulatedDriver(settings.home / "devices"), "process": processes})
     own = DeployerSettings()
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
-    service.handlers = handlers(Planner(crew), leases)
+    service.handlers = handlers(Planner(registry), leases)
     service.topics = TOPICS
     service.parts += [
-        Runner(service.ledger, crew, own, leases).run,
+        Runner(service.ledger, registry, own, leases).run,
         processes.tend,
         partial(report_host, service.ledger, settings.instance),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),

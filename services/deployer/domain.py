@@ -6,9 +6,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from shared.manifest import ProcessComponent, SimulatedComponent
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import RequestOperation
+from shared.messages.manifest import ProcessComponent, SimulatedComponent
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 from shared.versions import Scheme, may_upgrade

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from services.deployer.domain import Facts, Operation, faults_of, wanted
-from services.deployer.leases import Leases
-from services.deployer.planner import Planner
+from services.deployer.engine.leases import Leases
+from services.deployer.engine.planner import Planner
 from services.deployer.store import Known, Loaded, Store
 from shared.core.bus import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply

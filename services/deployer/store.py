@@ -60,7 +60,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedRow:
     """How far an operation has come, as it is to be kept."""
 
     id: str
@@ -69,7 +69,7 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedRow:
     """How an operation ended. `alone`: an event of its own says so."""
 
     id: str
@@ -215,7 +215,7 @@ class Store:
         rows = await SQL.fetch(self._conn, "find_wishes", ids=list(ids))
         return {row["id"]: row["cancel_reason"] for row in rows}
 
-    async def save_courses(self, runner: str, saved: Iterable[Saved], *, told: bool) -> dict[str, int]:
+    async def save_courses(self, runner: str, saved: Iterable[SavedRow], *, told: bool) -> dict[str, int]:
         """By the id of each that this runner still holds, and only these were saved, the number of its last event.
 
         `told`: an event of each says how far it has come; the number is that event's.
@@ -255,7 +255,7 @@ class Store:
 
     # -- results --------------------------------------------------------------------------------------------------
 
-    async def finish_operations(self, runner: str, ended: Iterable[Finished], now: datetime) -> dict[str, int]:
+    async def finish_operations(self, runner: str, ended: Iterable[FinishedRow], now: datetime) -> dict[str, int]:
         """End operations; by the id of each that `runner` still held, the number of its last event."""
         rows = [(end.id, end.state, plan_json(end.plan), end.alone) for end in ended]
         ids, states, plans, alone = columns(rows, 4)

@@ -1,6 +1,6 @@
 """Bundles: the .tar.gz files that releases come in.
 
-At its top a bundle holds `bundle.yaml` (shared/manifest.py) and `checksums.sha256`, which names every other file;
+At its top a bundle holds `bundle.yaml` (messages/manifest.py) and `checksums.sha256`, which names every other file;
 beside them whatever the manifest names, and under `wheels/` what its requirements files lock. Whoever takes a bundle
 apart, here and nowhere else, takes it for hostile.
 """

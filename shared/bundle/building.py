@@ -15,8 +15,8 @@ from typing import IO
 
 from shared.downloads import surroundings
 from shared.downloads.failure import Failure, cause_in
-from shared.manifest import Manifest, ProcessComponent
 from shared.messages.base import Fault
+from shared.messages.manifest import Manifest, ProcessComponent
 
 from .faults import BundleRefused, fault, printable
 from .hosts import Host

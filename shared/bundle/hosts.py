@@ -10,8 +10,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 from packaging.version import Version
 
-from shared.manifest import Requires
 from shared.messages.base import Fault
+from shared.messages.manifest import Requires
 
 from .faults import fault
 

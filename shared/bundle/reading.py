@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared.manifest import Manifest, ProcessComponent
 from shared.messages.base import Fault, details_of, fault_in
+from shared.messages.manifest import Manifest, ProcessComponent
 from shared.safe_yaml import BadYaml, load
 
 from .archive import Contents, read

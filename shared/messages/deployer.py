@@ -145,7 +145,7 @@ _NTH = "so many operations had ended on this app of this site with this one; 0 =
 _HISTORY = "the releases before the one that runs now, latest last: where a rollback may lead; null = not said"
 
 
-class _Finished(Event):
+class _Ended(Event):
     operation_id: Identifier
     site: SiteName
     app: Name
@@ -161,7 +161,7 @@ class _Finished(Event):
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
 
 
-class OperationSucceeded(_Finished):
+class OperationSucceeded(_Ended):
     """The site is on the wanted release, healthy and verified."""
 
     SUBJECT, KEY = "operation_id", "site"
@@ -217,7 +217,7 @@ class ReleaseUnneeded(Event):
     bundle_sha256: Sha256
 
 
-class OperationFailed(_Finished):
+class OperationFailed(_Ended):
     """The operation failed; `recovered` says whether the site is back on the release it had."""
 
     SUBJECT, KEY = "operation_id", "site"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
-from services.deployer.drivers.process import ProcessDriver
-from services.deployer.drivers.simulated import SimulatedDriver
-from shared.manifest import SimulatedComponent
+from services.deployer.drivers.process.driver import ProcessDriver
+from services.deployer.drivers.simulated.driver import SimulatedDriver
+from shared.messages.manifest import SimulatedComponent
 from tests.support import process_sites
 
 

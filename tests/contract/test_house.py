@@ -10,7 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVICES = ("catalog", "deployer", "strategy_orchestrator", "notifier", "monitor", "gateway")
 WITH_TABLES = tuple(name for name in SERVICES if name != "monitor")
-PURE_FILES = ("domain.py", "planning.py", "plan.py", "judgement.py", "policy.py", "reasons.py", "dealing.py")
+PURE_FILES = (
+    "domain.py",
+    "planning.py",
+    "plan.py",
+    "course.py",
+    "phases.py",
+    "evidence.py",
+    "judgement.py",
+    "policy.py",
+    "reasons.py",
+    "dealing.py",
+)
 IMPURE = {
     "aiohttp", "aiokafka", "aiosql", "asyncio", "asyncpg", "faust", "httpx", "io", "logging", "obstore", "os",
     "pathlib", "random", "secrets", "shutil", "socket", "structlog", "subprocess", "time", "uuid",

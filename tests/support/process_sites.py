@@ -20,10 +20,10 @@ import httpx
 import psutil
 
 from services.deployer.drivers import Order, Progress, Running
-from services.deployer.drivers.process import ProcessDriver
-from services.deployer.drivers.process_care import stop_all
-from services.deployer.keeper.folder import Folder
-from shared.manifest import Health, ProcessComponent
+from services.deployer.drivers.process.care import stop_all
+from services.deployer.drivers.process.driver import ProcessDriver
+from services.deployer.drivers.process.keeper.folder import Folder
+from shared.messages.manifest import Health, ProcessComponent
 from tests.support.patience import patience
 
 PROGRAM = """
@@ -200,12 +200,12 @@ def components(home: Path) -> list[psutil.Process]:
 
 
 def keepers(home: Path) -> list[psutil.Process]:
-    return processes(home, "services.deployer.keeper")
+    return processes(home, "services.deployer.drivers.process.keeper")
 
 
 async def end_all(home: Path) -> None:
     """End what a test started, and make sure of it."""
     await stop_all(home)
-    for process in processes(home, "services.deployer.keeper"):  # one on its way out
+    for process in processes(home, "services.deployer.drivers.process.keeper"):  # one on its way out
         process.wait(5)
     assert components(home) == []

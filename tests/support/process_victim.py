@@ -15,26 +15,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from services.deployer.drivers import Order, process_host, process_order, process_release, process_run
-from services.deployer.drivers.process import ProcessDriver
-from services.deployer.drivers.process_journal import Journal
-from services.deployer.keeper.folder import Folder
+from services.deployer.drivers import Order
+from services.deployer.drivers.process import host, procedure, release, run
+from services.deployer.drivers.process.driver import ProcessDriver
+from services.deployer.drivers.process.keeper.folder import Folder
+from services.deployer.drivers.process.order_file import OrderFile
 from tests.support.process_sites import Bundles, reach
 
 POINTS: dict[str, tuple[Any, str]] = {
-    "begin": (Journal, "begin"),
-    "record": (process_release, "record"),
+    "begin": (OrderFile, "begin"),
+    "record": (release, "record"),
     "unpack": (Bundles, "unpack"),
-    "environment": (process_host, "_environment"),
-    "install": (process_order, "install"),
-    "kill keeper": (process_run, "_kill_keeper"),
-    "stop": (process_run, "stop"),
-    "switch": (process_release, "switch"),
+    "environment": (host, "_environment"),
+    "install": (procedure, "install"),
+    "kill keeper": (run, "_kill_keeper"),
+    "stop": (run, "stop"),
+    "switch": (release, "switch"),
     "write launch": (Folder, "write_launch"),
-    "start keeper": (process_run, "start_keeper"),
-    "prove": (process_order, "prove"),
-    "take away": (process_order, "_take_away"),
-    "finish": (Journal, "finish"),
+    "start keeper": (run, "start_keeper"),
+    "prove": (procedure, "prove"),
+    "take away": (procedure, "_take_away"),
+    "finish": (OrderFile, "finish"),
 }
 
 

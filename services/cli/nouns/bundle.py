@@ -13,7 +13,7 @@ from services.cli.session import Session
 
 if TYPE_CHECKING:
     from shared.bundle import Built, BundleRefused, Host
-    from shared.manifest import Manifest
+    from shared.messages.manifest import Manifest
 
 app = Noun(
     "Bundles: make the file a release comes in, and check one. Needs no running Belay, unless you ask for its hosts."

@@ -94,7 +94,7 @@ def hosts(verb: str, home: "Home") -> None:
     """Stop or start the applications on the sites here. They are the deployer's, so its program does it."""
     from shared.embedded.stack import StackError
 
-    program = (sys.executable, "-m", "services.deployer.hosts", verb, str(home.root))
+    program = (sys.executable, "-m", "services.deployer.drivers.process.hosts", verb, str(home.root))
     done = subprocess.run(program, capture_output=True, text=True, timeout=HOSTS_SECONDS, check=False)  # noqa: S603
     if done.returncode:
         raise StackError(f"the applications on the sites could not be told to {verb}: {done.stderr.strip()}")

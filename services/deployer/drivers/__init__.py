@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from shared.manifest import ProcessComponent, SimulatedComponent
+from shared.messages.manifest import ProcessComponent, SimulatedComponent
 
 Action = Literal["apply", "rollback", "remove"]
 

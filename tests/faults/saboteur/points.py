@@ -32,7 +32,7 @@ class Point:
 SEND = "shared.core.relay:Relay._send"
 COMMIT = "asyncpg.transaction:Transaction.__aexit__"
 POLL = "aiokafka:AIOKafkaConsumer.getmany"
-START = "services.deployer.drivers.simulated:SimulatedDriver.start"
+START = "services.deployer.drivers.simulated.driver:SimulatedDriver.start"
 HEARTBEAT = "extend_runner"
 STORE = "obstore:put_async"
 

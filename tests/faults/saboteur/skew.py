@@ -11,7 +11,7 @@ from datetime import timedelta, tzinfo
 from typing import Any
 
 OURS = ("shared.", "services.")
-DEVICES = "services.deployer.drivers.simulated"
+DEVICES = "services.deployer.drivers.simulated.driver"
 
 _right_time = time.time
 _off = 0.0

@@ -8,9 +8,9 @@ import pytest
 from services.catalog.app import wire
 from shared.bundle import this_host
 from shared.bundle.hosts import Host, named_by
-from shared.manifest import Requires
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected
 from shared.messages.deployer import HostReported
+from shared.messages.manifest import Requires
 from shared.process.service import Service
 from tests.service.catalog.shelf import publication
 from tests.support.bundles import bundle

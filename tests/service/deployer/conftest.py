@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.deployer.drivers.process import ProcessDriver
+from services.deployer.drivers.process.driver import ProcessDriver
 from tests.support import process_sites as sites
 from tests.support.process_sites import Bundles
 

@@ -10,20 +10,20 @@ from types import MappingProxyType
 from typing import Any
 
 from services.deployer.app import TOPICS
-from services.deployer.crew import Crew, first_of
 from services.deployer.domain import Component
 from services.deployer.drivers import Driver, Order, Progress
-from services.deployer.drivers.simulated import SimulatedDriver
-from services.deployer.drivers.simulated_journal import Line
+from services.deployer.drivers.registry import DriverRegistry, first_of
+from services.deployer.drivers.simulated.device_journal import Line
+from services.deployer.drivers.simulated.driver import SimulatedDriver
+from services.deployer.engine.leases import Leases
+from services.deployer.engine.planner import Planner
+from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
-from services.deployer.leases import Leases
-from services.deployer.planner import Planner
-from services.deployer.runner import Runner
 from services.deployer.settings import DeployerSettings
-from shared.manifest import SimulatedComponent
 from shared.messages.base import CommandAccepted, CommandRejected, Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded, RequestOperation
+from shared.messages.manifest import SimulatedComponent
 from shared.messages.strategy import Site, SitesChanged
 from shared.process.service import Service, Wire
 from tests.support.patience import patience
@@ -261,13 +261,13 @@ def deployer(
     answers commands; `also` are further drivers."""
 
     async def wire(service: Service) -> None:
-        crew = Crew({"simulated": drive(SimulatedDriver(service.settings.home / "devices")), **also})
+        registry = DriverRegistry({"simulated": drive(SimulatedDriver(service.settings.home / "devices")), **also})
         own = DeployerSettings(**{"cancel_check_seconds": 0.02, "stop_seconds": 0.5, "recovery_seconds": 1.5, **knobs})
         leases = (runs or Leases)(service.ledger, service.settings.instance, service.settings.lease_seconds)
-        service.handlers = handlers(Planner(crew), leases)
+        service.handlers = handlers(Planner(registry), leases)
         service.topics = TOPICS
         if runs:
-            service.parts.append(Runner(service.ledger, crew, own, leases).run)
+            service.parts.append(Runner(service.ledger, registry, own, leases).run)
 
     return wire
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from services.deployer.app import wire
-from services.deployer.facts import tell_unneeded
+from services.deployer.engine.facts import tell_unneeded
 from services.deployer.store import Store
 from shared.bundle import this_host
 from shared.messages.deployer import HostReported, ReleaseUnneeded

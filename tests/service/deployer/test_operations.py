@@ -4,8 +4,8 @@ import asyncpg
 import pytest
 
 from shared.core.transaction import Transaction
-from shared.manifest import SimulatedComponent
 from shared.messages.deployer import OperationFailed, OperationProgressed, OperationSucceeded
+from shared.messages.manifest import SimulatedComponent
 from tests.service.deployer.fleet import ready
 from tests.support.world import World
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.deployer.drivers import Broken, Done, Order
-from services.deployer.drivers.process import ProcessDriver
+from services.deployer.drivers.process.driver import ProcessDriver
 from shared.blobs import Blobs
 from shared.process.settings import Settings
 from tests.support import bundles as archives

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.deployer.drivers import Broken, Done
-from services.deployer.drivers.process import ProcessDriver
-from services.deployer.drivers.process_host import install
-from services.deployer.drivers.process_release import Spec
+from services.deployer.drivers.process.driver import ProcessDriver
+from services.deployer.drivers.process.host import install
+from services.deployer.drivers.process.release import Spec
 from tests.support import process_sites as sites
 from tests.support.process_sites import Bundles, finish, order, reach, until
 

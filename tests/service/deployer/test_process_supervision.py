@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from services.deployer.drivers import Broken, Done, Order
-from services.deployer.drivers.process import ProcessDriver
-from services.deployer.drivers.process_care import start_all, status, stop_all, tend
+from services.deployer.drivers.process.care import start_all, status, stop_all, tend
+from services.deployer.drivers.process.driver import ProcessDriver
 from tests.support import process_sites as sites
 from tests.support.process_sites import Bundles, ask, order, reach, until
 

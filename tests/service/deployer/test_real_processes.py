@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.deployer.drivers.process import ProcessDriver
+from services.deployer.drivers.process.driver import ProcessDriver
 from shared.messages.deployer import OperationFailed, OperationSucceeded
 from tests.service.deployer.fleet import ready
 from tests.support import process_sites as sites

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from shared.manifest import SimulatedComponent
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import (
     OperationFailed,
@@ -14,6 +13,7 @@ from shared.messages.deployer import (
     RequestOperation,
     RequestOperations,
 )
+from shared.messages.manifest import SimulatedComponent
 from shared.messages.strategy import Site, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
 from shared.messages.words import OperationKind
 from tests.service.deployer.fleet import ready

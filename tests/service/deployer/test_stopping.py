@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from shared.manifest import SimulatedComponent
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import CancelOperation, OperationFailed
+from shared.messages.manifest import SimulatedComponent
 from tests.service.deployer.fleet import Fleet, deployer, ready
 from tests.support.world import World
 

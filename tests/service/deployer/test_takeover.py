@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.deployer.store import Store
-from shared.manifest import SimulatedComponent
 from shared.messages.deployer import CancelOperation, OperationFailed, OperationSucceeded
+from shared.messages.manifest import SimulatedComponent
 from tests.service.deployer.fleet import Fleet, Gate, deployer, ready
 from tests.support.world import World
 

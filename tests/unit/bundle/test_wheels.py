@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shared.bundle import BundleRefused, verify
 from shared.bundle.hosts import Host, named_by, this_host
 from shared.bundle.stream import MIB
-from shared.manifest import Requires
+from shared.messages.manifest import Requires
 from tests.support.bundles import bundle, written
 from tests.support.wheels import pin, wheel, wheel_name, zipped
 

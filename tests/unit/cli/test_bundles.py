@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.bundle.hosts import named_by, this_host
-from shared.manifest import Requires
+from shared.messages.manifest import Requires
 from tests.support.bundles import bundle, manifest
 from tests.support.wheels import pin, wheel, wheel_name
 from tests.unit.cli.conftest import Belay

@@ -6,8 +6,8 @@ from typing import Any
 from services.deployer.course import Limits
 from services.deployer.domain import Deployment, Facts, Operation, Release, Site, wanted
 from services.deployer.plan import Content, Ground, Recorded
-from shared.manifest import SimulatedComponent
 from shared.messages.deployer import RequestOperation
+from shared.messages.manifest import SimulatedComponent
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.deployer import runner
+from services.deployer.engine import runner
 from tests.faults.saboteur import points
 from tests.faults.saboteur.sabotage import Sabotage
 from tests.faults.saboteur.skew import skew

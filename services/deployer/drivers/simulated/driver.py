@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
-from services.deployer.drivers.simulated_journal import Begun, Journal, Line, Over
-from shared.manifest import SimulatedComponent
+from services.deployer.drivers.simulated.device_journal import Begun, DeviceJournal, Line, Over
+from shared.messages.manifest import SimulatedComponent
 
 FATES = ("succeed", "fail", "hang", "crash")
 _NOT_STARTED = Broken("not_started", "the device knows nothing of this order")
@@ -30,7 +30,7 @@ class SimulatedDriver:
     """Devices whose journal lies in `home`; every driver on the same home speaks of the same devices."""
 
     def __init__(self, home: Path) -> None:
-        self.journal = Journal(home / "journal.jsonl")
+        self.journal = DeviceJournal(home / "journal.jsonl")
         self._moved = asyncio.Event()
 
     async def start(self, orders: Sequence[Order]) -> None:

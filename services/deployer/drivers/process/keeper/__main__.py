@@ -1,4 +1,4 @@
-"""`python -m services.deployer.keeper FOLDER`: become the keeper of a component, in the background.
+"""`python -m services.deployer.drivers.process.keeper FOLDER`: become the keeper of a component, in the background.
 
 Returns as soon as the keeper is at work, or at once if the component has one.
 """
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psutil
 
-from services.deployer.keeper.folder import Folder
-from services.deployer.keeper.keeping import keep
-from services.deployer.keeper.lock import lock_within
-from services.deployer.keeper.mark import Mark
+from services.deployer.drivers.process.keeper.folder import Folder
+from services.deployer.drivers.process.keeper.keeping import keep
+from services.deployer.drivers.process.keeper.lock import lock_within
+from services.deployer.drivers.process.keeper.mark import Mark
 
 LEAVING_SECONDS = 2.0
 """A keeper on its way out lets go of its lock within so long."""

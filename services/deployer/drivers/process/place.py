@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from pydantic import BaseModel, Field, ValidationError
 
 from services.deployer.drivers import Order
-from services.deployer.keeper.folder import Folder
+from services.deployer.drivers.process.keeper.folder import Folder
 from shared.messages.words import Name, SiteName
 
 

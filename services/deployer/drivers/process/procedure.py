@@ -10,15 +10,14 @@ from pathlib import Path
 import structlog
 
 from services.deployer.drivers import Broken, Done, Order
-from services.deployer.drivers import process_release as release
-from services.deployer.drivers import process_run as run
-from services.deployer.drivers.process_health import living, prove
-from services.deployer.drivers.process_host import Installed, Unpack, install
-from services.deployer.drivers.process_journal import Journal
-from services.deployer.drivers.process_place import Place
-from services.deployer.drivers.process_port import stranger
-from services.deployer.drivers.process_release import Failed, Spec
-from services.deployer.keeper.folder import Launch
+from services.deployer.drivers.process import release, run
+from services.deployer.drivers.process.health import living, prove
+from services.deployer.drivers.process.host import Installed, Unpack, install
+from services.deployer.drivers.process.keeper.folder import Launch
+from services.deployer.drivers.process.order_file import OrderFile
+from services.deployer.drivers.process.place import Place
+from services.deployer.drivers.process.port import stranger
+from services.deployer.drivers.process.release import Failed, Spec
 
 log = structlog.get_logger()
 
@@ -31,13 +30,13 @@ class Superseded(Failed):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Procedure:
     """An order at its place. Whoever runs it holds the work lock of the place's folder."""
 
     order: Order
     place: Place
     port: int
-    journal: Journal
+    file: OrderFile
     unpack: Unpack
 
     async def run(self) -> Done | Broken:
@@ -57,7 +56,7 @@ class Work:
 
     async def _reach(self) -> Done:
         spec = release.wanted(self.place, self.order)
-        self.journal.step("install")
+        self.file.step("install")
         release.record(self.place, spec)
         installed = await install(self.place.host, spec, self.unpack)
         self._give_way()
@@ -73,11 +72,11 @@ class Work:
             return own
         launch = release.launch_of(self.place, spec, self.order.key, self.port, installed.bundle, installed.env)
         await self._refuse_taken_port()
-        self.journal.step("stop")
+        self.file.step("stop")
         await run.stop(folder)
-        self.journal.step("switch")
+        self.file.step("switch")
         await asyncio.to_thread(release.switch, self.place, spec, installed.bundle)
-        self.journal.step("launch")
+        self.file.step("launch")
         return await run.launch(folder, launch)
 
     def _own_launch(self) -> Launch | None:
@@ -92,22 +91,22 @@ class Work:
 
     async def _prove(self, launch: Launch, spec: Spec) -> None:
         folder = self.place.folder
-        self.journal.step("prove")
+        self.file.step("prove")
         await prove(folder, launch, spec, self._give_way)
         folder.write_launch(replace(launch, proven=True))
         living(folder, launch)  # it may have died before its keeper could know that it is to be restarted
 
     async def _remove(self) -> Done:
-        self.journal.step("remove")
+        self.file.step("remove")
         await run.stop(self.place.folder)
         kept = await asyncio.to_thread(_take_away, self.place)
         return Done("", f"removed; its data is kept in {kept}" if kept else "removed; it had no data")
 
     def _give_way(self) -> None:
         """A safe point: the site is as it was, or runs the new release."""
-        if self.journal.superseded:
+        if self.file.superseded:
             raise Superseded
-        if self.journal.cancelled:
+        if self.file.cancelled:
             raise Failed("cancelled", "the order was cancelled")
 
     async def _stop_own(self) -> None:

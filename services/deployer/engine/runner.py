@@ -14,14 +14,14 @@ import structlog
 
 from services.deployer import course as courses
 from services.deployer.course import Move, Next
-from services.deployer.crew import Crew, first_of
-from services.deployer.leases import Leases
+from services.deployer.drivers.registry import DriverRegistry, first_of
+from services.deployer.engine.execution import Execution, begin, wish_of
+from services.deployer.engine.leases import Leases
+from services.deployer.engine.planner import Planner
+from services.deployer.engine.results import finish, save, tell
 from services.deployer.plan import Ground, no_way_back, obstacle
-from services.deployer.planner import Planner
-from services.deployer.results import finish, save, tell
 from services.deployer.settings import DeployerSettings
 from services.deployer.store import Claim, Loaded, Store
-from services.deployer.work import Work, begin, wish_of
 from shared.core.errors import is_transient
 from shared.core.retrying import back_offs, pause
 from shared.core.scheduler import FALLBACK_SECONDS
@@ -42,14 +42,14 @@ AT_ONCE = (Next.START, Next.ASK, Next.STOP)
 class Runner:
     """One replica's hands."""
 
-    def __init__(self, ledger: Ledger, crew: Crew, settings: DeployerSettings, leases: Leases) -> None:
+    def __init__(self, ledger: Ledger, registry: DriverRegistry, settings: DeployerSettings, leases: Leases) -> None:
         self._ledger = ledger
-        self._crew = crew
-        self._planner = Planner(crew)
+        self._registry = registry
+        self._planner = Planner(registry)
         self._settings = settings
         self._limits = settings.limits
         self._leases = leases
-        self._works: dict[str, Work] = {}
+        self._executions: dict[str, Execution] = {}
         self._looked_at = 0.0
         self._rings, self._claim_at = 0, 0.0
 
@@ -89,12 +89,12 @@ class Runner:
 
     async def _wait(self) -> None:
         """Until there is a job, a driver moved, or it is time to look for deadlines and cancellations."""
-        if not self._works:
+        if not self._executions:
             await self._ledger.job_queued.wait(FALLBACK_SECONDS)
             return
         seconds = self._settings.cancel_check_seconds
-        await first_of([self._ledger.job_queued.wait(seconds), self._crew.wait(seconds)])
-        await asyncio.sleep(len(self._works) * PACE_SECONDS)
+        await first_of([self._ledger.job_queued.wait(seconds), self._registry.wait(seconds)])
+        await asyncio.sleep(len(self._executions) * PACE_SECONDS)
 
     # -- a pass ---------------------------------------------------------------------------------------------------
 
@@ -103,50 +103,52 @@ class Runner:
 
         Only so much is taken up in one go, so that others hear of the first ends while we work on the rest.
         """
-        self._works = {key: work for key, work in self._works.items() if self._leases.holds(work.claim)}
-        new = [claim for claim in self._leases.claims if claim.id not in self._works]
+        self._executions = {
+            key: execution for key, execution in self._executions.items() if self._leases.holds(execution.claim)
+        }
+        new = [claim for claim in self._leases.claims if claim.id not in self._executions]
         await self._take_up(new[: self._settings.claim])
         await self._look_for_wishes()
-        moving = list(self._works.values())
+        moving = list(self._executions.values())
         while moving and self._leases.sure:
-            moving = await self._step([work for work in moving if self._leases.holds(work.claim)])
-        await self._finish([work for work in self._works.values() if work.todo is Next.END])
+            moving = await self._step([each for each in moving if self._leases.holds(each.claim)])
+        await self._finish([each for each in self._executions.values() if each.todo is Next.END])
         await self._tell()
         return len(new) > self._settings.claim
 
-    async def _step(self, works: Sequence[Work]) -> list[Work]:
+    async def _step(self, executions: Sequence[Execution]) -> list[Execution]:
         """One move of each; returns those that can go on at once."""
-        missed = await self._crew.start([order for w in works if w.todo is Next.START for order in w.orders])
-        await self._crew.cancel([order for w in works if w.todo is Next.STOP for order in w.orders])
-        asked = [w for w in works if w.todo is not Next.END]
-        answers = iter(await self._crew.poll([order for w in asked for order in w.orders]))
+        missed = await self._registry.start([order for e in executions if e.todo is Next.START for order in e.orders])
+        await self._registry.cancel([order for e in executions if e.todo is Next.STOP for order in e.orders])
+        asked = [e for e in executions if e.todo is not Next.END]
+        answers = iter(await self._registry.poll([order for e in asked for order in e.orders]))
         now = datetime.now(UTC)
-        grave: list[tuple[Work, Move]] = []
-        for work in asked:
-            work.hear([next(answers) for _ in work.orders], missed)
-            move = courses.advance(work.course, work.progress, now, work.wish, self._limits)
+        grave: list[tuple[Execution, Move]] = []
+        for execution in asked:
+            execution.hear([next(answers) for _ in execution.orders], missed)
+            move = courses.advance(execution.course, execution.progress, now, execution.wish, self._limits)
             if move[1] in GRAVE:
-                grave.append((work, move))
-            elif not (work.missed and move[1] is Next.WAIT):  # then the same start again in the next pass
-                work.go(move)
+                grave.append((execution, move))
+            elif not (execution.missed and move[1] is Next.WAIT):  # then the same start again in the next pass
+                execution.go(move)
         if grave:
             await self._turn_back(grave, now)
-        return [w for w in asked if w.todo in AT_ONCE and not w.missed]
+        return [e for e in asked if e.todo in AT_ONCE and not e.missed]
 
-    async def _turn_back(self, grave: Sequence[tuple[Work, Move]], now: datetime) -> None:
+    async def _turn_back(self, grave: Sequence[tuple[Execution, Move]], now: datetime) -> None:
         """Plan the way back of those that failed, and save what was decided before anything is done about it."""
-        reasons = {id(w): no_way_back(w.operation, w.ground) for w, move in grave if move[1] is Next.RECOVER}
-        back = [(w, move) for w, move in grave if reasons.get(id(w), "") is None]
-        plans = await self._planner.back([(w.operation, w.ground, w.course.plan) for w, _ in back])
-        decided = [(w, courses.turn_back(c, p, now, self._limits)) for (w, (c, _)), p in zip(back, plans, strict=True)]
-        decided += [(w, courses.stay(c, reason)) for w, (c, _) in grave if (reason := reasons.get(id(w)))]
-        decided += [(w, move) for w, move in grave if move[1] is Next.STOP]
+        reasons = {id(e): no_way_back(e.operation, e.ground) for e, move in grave if move[1] is Next.RECOVER}
+        back = [(e, move) for e, move in grave if reasons.get(id(e), "") is None]
+        plans = await self._planner.back([(e.operation, e.ground, e.course.plan) for e, _ in back])
+        decided = [(e, courses.turn_back(c, p, now, self._limits)) for (e, (c, _)), p in zip(back, plans, strict=True)]
+        decided += [(e, courses.stay(c, reason)) for e, (c, _) in grave if (reason := reasons.get(id(e)))]
+        decided += [(e, move) for e, move in grave if move[1] is Next.STOP]
         async with self._ledger.transaction() as tx:
-            ours = await save(tx, self._leases.runner, [(work, course) for work, (course, _) in decided])
-        for work, move in decided:
-            if work.claim.id in ours:
-                work.go(move)
-        self._leases.forget(work.claim for work, _ in decided if work.claim.id not in ours)
+            ours = await save(tx, self._leases.runner, [(execution, course) for execution, (course, _) in decided])
+        for execution, move in decided:
+            if execution.claim.id in ours:
+                execution.go(move)
+        self._leases.forget(execution.claim for execution, _ in decided if execution.claim.id not in ours)
 
     # -- begin and end --------------------------------------------------------------------------------------------
 
@@ -160,20 +162,22 @@ class Runner:
             known = {each.operation.id for each in loaded}
             if strange := [claim.id for claim in claims if claim.id not in known]:
                 loaded += await store.load(strange)
-            lies = [(each.site, each.deployment) for each in loaded]
-            grounds = await self._planner.grounds(store, [each.operation for each in loaded], lies)
+            there = [(each.site, each.deployment) for each in loaded]
+            grounds = await self._planner.grounds(store, [each.operation for each in loaded], there)
         by_id = {claim.id: claim for claim in claims}
         found = [(by_id[each.operation.id], each, ground) for each, ground in zip(loaded, grounds, strict=True)]
         for (claim, each, ground), move in zip(found, await self._first_moves(found), strict=True):
             wish = wish_of(each.cancel_reason)
-            work = Work(claim, each.operation, ground, *move, told_at=self._clock(), wish=wish)
-            self._works[claim.id] = work
-        self._leases.forget(claim for claim in claims if claim.id not in self._works)
+            execution = Execution(claim, each.operation, ground, *move, told_at=self._clock(), wish=wish)
+            self._executions[claim.id] = execution
+        self._leases.forget(claim for claim in claims if claim.id not in self._executions)
 
     async def _first_moves(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[Move]:
         """Where each begins: refused, on its plan, or where another runner left it."""
         now = datetime.now(UTC)
-        causes = [None if each.course else obstacle(each.operation, ground, self._crew) for _, each, ground in found]
+        causes = [
+            None if each.course else obstacle(each.operation, ground, self._registry) for _, each, ground in found
+        ]
         new = [(e.operation, g) for (_, e, g), cause in zip(found, causes, strict=True) if not (e.course or cause)]
         plans = iter(await self._planner.forward(new))
         return [
@@ -185,51 +189,51 @@ class Runner:
             for (claim, each, _), cause in zip(found, causes, strict=True)
         ]
 
-    async def _finish(self, works: Sequence[Work]) -> None:
+    async def _finish(self, executions: Sequence[Execution]) -> None:
         """Write what ended; if a result cannot be written, halves, down to the one that is to blame."""
-        if not works:
+        if not executions:
             return
         try:
             async with self._ledger.transaction() as tx:
-                await finish(tx, self._leases.runner, works, self._settings.history)
+                await finish(tx, self._leases.runner, executions, self._settings.history)
         except Exception as error:
             if is_transient(error):
                 raise
-            if len(works) > 1:
-                await self._finish(works[: len(works) // 2])
-                await self._finish(works[len(works) // 2 :])
+            if len(executions) > 1:
+                await self._finish(executions[: len(executions) // 2])
+                await self._finish(executions[len(executions) // 2 :])
                 return
-            log.exception("a result cannot be written", action="result_broke", operation=works[0].claim.id)
-        for work in works:
-            del self._works[work.claim.id]
-        self._leases.forget(work.claim for work in works)
+            log.exception("a result cannot be written", action="result_broke", operation=executions[0].claim.id)
+        for execution in executions:
+            del self._executions[execution.claim.id]
+        self._leases.forget(execution.claim for execution in executions)
 
     # -- while they last ------------------------------------------------------------------------------------------
 
     async def _tell(self) -> None:
         """Say how far those have come that nobody has heard of for a while; that also keeps their courses."""
         now = self._clock()
-        pause = max(self._settings.progress_seconds, len(self._works) / TOLD_A_SECOND)
-        due = [w for w in self._works.values() if now - w.told_at >= pause]
+        pause = max(self._settings.progress_seconds, len(self._executions) / TOLD_A_SECOND)
+        due = [e for e in self._executions.values() if now - e.told_at >= pause]
         if not due:
             return
         async with self._ledger.transaction() as tx:
             ours = await tell(tx, self._leases.runner, due)
-        for work in due:
-            work.told_at = now
-        self._leases.forget(work.claim for work in due if work.claim.id not in ours)
+        for execution in due:
+            execution.told_at = now
+        self._leases.forget(execution.claim for execution in due if execution.claim.id not in ours)
 
     async def _look_for_wishes(self) -> None:
         """Cancellations reach us through the database: the command may have gone to any replica."""
         now = self._clock()
-        if not self._works or now - self._looked_at < self._settings.cancel_check_seconds:
+        if not self._executions or now - self._looked_at < self._settings.cancel_check_seconds:
             return
         self._looked_at = now
         async with self._ledger.pool.acquire() as conn:
-            wishes = await Store(conn).wishes(list(self._works))
+            wishes = await Store(conn).wishes(list(self._executions))
         for identifier, reason in wishes.items():
-            if work := self._works.get(identifier):
-                work.wish = wish_of(reason)
+            if execution := self._executions.get(identifier):
+                execution.wish = wish_of(reason)
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()

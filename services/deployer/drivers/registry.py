@@ -10,7 +10,7 @@ from services.deployer.drivers import Driver, Order, Progress, Running
 log = structlog.get_logger()
 
 
-class Crew:
+class DriverRegistry:
     """The drivers by name. Every verb takes orders of any of them, and answers in the order of the orders."""
 
     def __init__(self, drivers: Mapping[str, Driver]) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 import structlog
 
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
-from services.deployer.drivers import process_care as care
-from services.deployer.drivers import process_release as release
-from services.deployer.drivers.process_bundles import from_store
-from services.deployer.drivers.process_health import last_lines
-from services.deployer.drivers.process_host import Unpack, locked
-from services.deployer.drivers.process_journal import Journal
-from services.deployer.drivers.process_order import Work
-from services.deployer.drivers.process_place import BadParams, Place, place_of
+from services.deployer.drivers.process import care, release
+from services.deployer.drivers.process.bundles import from_store
+from services.deployer.drivers.process.health import last_lines
+from services.deployer.drivers.process.host import Unpack, locked
+from services.deployer.drivers.process.order_file import OrderFile
+from services.deployer.drivers.process.place import BadParams, Place, place_of
+from services.deployer.drivers.process.procedure import Procedure
 from shared.blobs import Blobs
 from shared.core.wakeup import Wakeup
 from shared.process.settings import Settings
@@ -82,8 +81,8 @@ class ProcessDriver:
         for order in orders:
             found = self._place(order)
             if not isinstance(found, BadParams):
-                journal = Journal(found[0], order)
-                journal.cancel() if cancel else journal.begin()
+                file = OrderFile(found[0], order)
+                file.cancel() if cancel else file.begin()
 
     def _place(self, order: Order) -> tuple[Place, int] | BadParams:
         try:
@@ -95,9 +94,9 @@ class ProcessDriver:
         found = self._place(order)
         if isinstance(found, BadParams):
             return Broken("bad_params", f"site {order.site}: {found}")
-        journal = Journal(found[0], order)
-        progress = journal.progress()
-        fallen = isinstance(progress, Done) and not journal.superseded and _fallen(found[0], order)
+        file = OrderFile(found[0], order)
+        progress = file.progress()
+        fallen = isinstance(progress, Done) and not file.superseded and _fallen(found[0], order)
         return fallen or progress
 
     def _has_revision(self, order: Order) -> bool:
@@ -117,23 +116,23 @@ class ProcessDriver:
 
     async def _work(self, order: Order) -> None:
         place, port = place_of(self._home, order)
-        journal = Journal(place, order)
+        file = OrderFile(place, order)
         async with locked(place.folder.work_lock):
-            if isinstance(journal.progress(), Running):  # else another deployer has done it while we waited
-                journal.finish(await _result(Work(order, place, port, journal, self._unpack)))
+            if isinstance(file.progress(), Running):  # else another deployer has done it while we waited
+                file.finish(await _result(Procedure(order, place, port, file, self._unpack)))
         self._bell.ring()
-        if isinstance(journal.progress(), Done):  # after a failure the way back is still needed
+        if isinstance(file.progress(), Done):  # after a failure the way back is still needed
             await care.prune(place, self._keep)
 
 
-async def _result(work: Work) -> Done | Broken:
+async def _result(procedure: Procedure) -> Done | Broken:
     try:
-        result = await work.run()
+        result = await procedure.run()
     except Exception as error:
         # A defect of ours must end the order with a reason, or it would be begun again for ever.
-        log.exception("an order failed", action="order_failed", order=work.order.key)
+        log.exception("an order failed", action="order_failed", order=procedure.order.key)
         return Broken("internal_error", f"the driver failed ({type(error).__name__})")
-    about = {"site": work.order.site, "component": work.order.component.name, "order": work.order.key}
+    about = {"site": procedure.order.site, "component": procedure.order.component.name, "order": procedure.order.key}
     log.info("finished an order", action="order_finished", result=type(result).__name__, **about)
     return result
 

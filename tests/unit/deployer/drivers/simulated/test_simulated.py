@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from services.deployer.drivers import Broken, Done, Order, Running
-from services.deployer.drivers.simulated import SimulatedDriver
-from shared.manifest import SimulatedComponent
+from services.deployer.drivers.simulated.driver import SimulatedDriver
+from shared.messages.manifest import SimulatedComponent
 
 
 def order(key: str = "op-1/forward/web", site: str = "oslo", version: str | None = "1.0", **facts: Any) -> Order:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from services.deployer.drivers.process_host import Unpack
-from services.deployer.drivers.process_release import Failed
+from services.deployer.drivers.process.host import Unpack
+from services.deployer.drivers.process.release import Failed
 from shared import bundle
 from shared.blobs import Blobs, UnknownBlob
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from services.deployer.drivers import Broken, Order
-from services.deployer.drivers.process_place import Place
-from services.deployer.keeper.folder import Launch, write_json
-from shared.manifest import ProcessComponent
+from services.deployer.drivers.process.keeper.folder import Launch, write_json
+from services.deployer.drivers.process.place import Place
 from shared.messages.base import Model
+from shared.messages.manifest import ProcessComponent
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """All that a component sees of our environment, which holds passwords."""

@@ -55,7 +55,7 @@ class Device:
     kept: tuple[str, ...] = ()
 
 
-class Journal:
+class DeviceJournal:
     """The file and what it says, kept up to date by `catch_up` and `writing`."""
 
     def __init__(self, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.deployer.drivers.process_place import Place, places
+from services.deployer.drivers.process.place import Place, places
 
 
 def test_a_colon_in_a_sites_name_is_none_in_its_folder_and_is_found_again(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import psutil
 import pytest
 
 from services.deployer.drivers import Broken, Done, Order, Running
-from services.deployer.drivers import process_release as release
-from services.deployer.drivers.process_journal import Journal
-from services.deployer.drivers.process_place import BadParams, Place, place_of
-from services.deployer.drivers.process_release import Failed, Spec
-from services.deployer.keeper.lock import try_lock
-from services.deployer.keeper.mark import Mark
+from services.deployer.drivers.process import release
+from services.deployer.drivers.process.keeper.lock import try_lock
+from services.deployer.drivers.process.keeper.mark import Mark
+from services.deployer.drivers.process.order_file import OrderFile
+from services.deployer.drivers.process.place import BadParams, Place, place_of
+from services.deployer.drivers.process.release import Failed, Spec
 from tests.support.process_sites import component, order
 
 
@@ -94,16 +94,16 @@ def test_a_missing_port_is_named(tmp_path: Path, one: Order) -> None:
 
 
 def test_an_order_is_known_after_it_began_and_keeps_its_result(place: Place, one: Order) -> None:
-    assert isinstance(Journal(place, one).progress(), Broken)
-    Journal(place, one).begin()
-    assert Journal(place, one).progress() == Running("waits for its transaction", 0)
-    Journal(place, one).finish(Done("1.0-abc", "well"))
-    Journal(place, one).begin()
-    assert Journal(place, one).progress() == Done("1.0-abc", "well")
+    assert isinstance(OrderFile(place, one).progress(), Broken)
+    OrderFile(place, one).begin()
+    assert OrderFile(place, one).progress() == Running("waits for its transaction", 0)
+    OrderFile(place, one).finish(Done("1.0-abc", "well"))
+    OrderFile(place, one).begin()
+    assert OrderFile(place, one).progress() == Done("1.0-abc", "well")
 
 
 def test_the_newest_order_of_a_component_supersedes_the_others(place: Place, one: Order) -> None:
-    first, second = Journal(place, one), Journal(place, replace(one, key="op-2"))
+    first, second = OrderFile(place, one), OrderFile(place, replace(one, key="op-2"))
     first.begin()
     second.begin()
     first.begin()
@@ -111,7 +111,7 @@ def test_the_newest_order_of_a_component_supersedes_the_others(place: Place, one
 
 
 def test_cancelling_an_order_that_never_began_ends_it_and_supersedes_nothing(place: Place, one: Order) -> None:
-    first, second = Journal(place, one), Journal(place, replace(one, key="op-2"))
+    first, second = OrderFile(place, one), OrderFile(place, replace(one, key="op-2"))
     first.begin()
     second.cancel()
     second.begin()
@@ -123,9 +123,9 @@ def test_cancelling_an_order_that_never_began_ends_it_and_supersedes_nothing(pla
 
 def test_the_last_words_survive_in_the_journal(place: Place, one: Order) -> None:
     broken = Broken("exited", "its process exited with status 3", ("one", "two"))
-    Journal(place, one).begin()
-    Journal(place, one).finish(broken)
-    assert Journal(place, one).progress() == broken
+    OrderFile(place, one).begin()
+    OrderFile(place, one).finish(broken)
+    assert OrderFile(place, one).progress() == broken
 
 
 def test_a_mark_tells_a_process_from_another_of_the_same_pid() -> None:

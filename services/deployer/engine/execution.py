@@ -16,7 +16,7 @@ _NOT_STARTED = Running("its driver cannot be reached; it is tried again")
 
 
 @dataclass(slots=True)
-class Work:
+class Execution:
     """An operation that this runner has claimed. Only the runner changes it."""
 
     claim: Claim

@@ -9,9 +9,9 @@ import subprocess
 import time
 from dataclasses import replace
 
-from services.deployer.keeper.folder import LOG_BYTES, Folder, Launch, Life
-from services.deployer.keeper.lock import try_lock
-from services.deployer.keeper.mark import Mark
+from services.deployer.drivers.process.keeper.folder import LOG_BYTES, Folder, Launch, Life
+from services.deployer.drivers.process.keeper.lock import try_lock
+from services.deployer.drivers.process.keeper.mark import Mark
 
 LOOK_SECONDS = 0.2
 LONGEST_PAUSE = 30.0

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from services.deployer import plan
-from services.deployer.crew import Crew
 from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers import Order
+from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.plan import Content, Ground, Plan, Recorded
 from services.deployer.store import Pair, Store
 
-Lie = tuple[Site, Deployment]
+Deployed = tuple[Site, Deployment]
 
 CONTENTS_KEPT = 1_000
 
@@ -17,14 +17,14 @@ CONTENTS_KEPT = 1_000
 class Planner:
     """Makes the plans of a batch of operations: one query a kind, one question a driver."""
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
+    def __init__(self, registry: DriverRegistry) -> None:
+        self._registry = registry
         self._contents: dict[Pair, Content] = {}
         """What was looked up before: a release never changes."""
 
-    async def grounds(self, store: Store, operations: Sequence[Operation], lies: Sequence[Lie]) -> list[Ground]:
-        """What the plans of these operations stand on; `lies` are their sites and deployments."""
-        pairs = list(zip(operations, lies, strict=True))
+    async def grounds(self, store: Store, operations: Sequence[Operation], there: Sequence[Deployed]) -> list[Ground]:
+        """What the plans of these operations stand on; `there` are their sites and deployments."""
+        pairs = list(zip(operations, there, strict=True))
         contents = await self._contents_of(store, {(o.app, v) for o, (_, d) in pairs for v in _versions(o, d)})
         deployed = [(o.site, o.app) for o, (_, d) in pairs if d.exists]
         recorded = await store.revisions(deployed) if deployed else {}
@@ -38,29 +38,29 @@ class Planner:
             self._contents.update(await store.contents(unknown))
         return self._contents
 
-    async def forward(self, works: Sequence[tuple[Operation, Ground]]) -> list[Plan]:
+    async def forward(self, planned: Sequence[tuple[Operation, Ground]]) -> list[Plan]:
         """The plans to what was asked for."""
-        affirmed = await self._affirmed([(o, g, o.to_version) for o, g in works])
-        return [plan.forward(o, g, known) for (o, g), known in zip(works, affirmed, strict=True)]
+        affirmed = await self._affirmed([(o, g, o.to_version) for o, g in planned])
+        return [plan.forward(o, g, known) for (o, g), known in zip(planned, affirmed, strict=True)]
 
-    async def back(self, works: Sequence[tuple[Operation, Ground, Plan]]) -> list[Plan]:
+    async def back(self, planned: Sequence[tuple[Operation, Ground, Plan]]) -> list[Plan]:
         """The plans back to what was there before the failed plans."""
-        affirmed = await self._affirmed([(o, g, o.from_version) for o, g, _ in works])
-        return [plan.recovery(o, g, known, failed) for (o, g, failed), known in zip(works, affirmed, strict=True)]
+        affirmed = await self._affirmed([(o, g, o.from_version) for o, g, _ in planned])
+        return [plan.recovery(o, g, known, failed) for (o, g, failed), known in zip(planned, affirmed, strict=True)]
 
     async def preview(self, store: Store, operations: Sequence[Operation]) -> list[Plan]:
         """The plans that operations would have if they were begun now."""
         if not operations:
             return []
-        lies = await store.grounds((o.site, o.app) for o in operations)
-        grounds = await self.grounds(store, operations, lies)
+        there = await store.grounds((o.site, o.app) for o in operations)
+        grounds = await self.grounds(store, operations, there)
         return await self.forward(list(zip(operations, grounds, strict=True)))
 
-    async def _affirmed(self, works: Sequence[tuple[Operation, Ground, str | None]]) -> list[list[Recorded]]:
+    async def _affirmed(self, planned: Sequence[tuple[Operation, Ground, str | None]]) -> list[list[Recorded]]:
         """For each: those of the plan's questions that the drivers answer with yes."""
-        asked = [plan.questions(o, g, version) for o, g, version in works]
-        orders = [_question(o, g, r) for (o, g, _), records in zip(works, asked, strict=True) for r in records]
-        answers = iter(await self._crew.has_revision(orders))
+        asked = [plan.questions(o, g, version) for o, g, version in planned]
+        orders = [_question(o, g, r) for (o, g, _), records in zip(planned, asked, strict=True) for r in records]
+        answers = iter(await self._registry.has_revision(orders))
         return [[record for record in records if next(answers)] for records in asked]
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import uv
 
-from services.deployer.drivers.process_release import Failed, Spec
-from services.deployer.keeper.lock import try_lock
+from services.deployer.drivers.process.keeper.lock import try_lock
+from services.deployer.drivers.process.release import Failed, Spec
 
 Unpack = Callable[[str, Path], Awaitable[None]]
 """Unpack the bundle of that sha256 into a folder; raises Failed."""

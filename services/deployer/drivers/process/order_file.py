@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
-from services.deployer.drivers.process_place import Place
-from services.deployer.keeper.folder import read_json, write_json
-from services.deployer.keeper.lock import lock_within
+from services.deployer.drivers.process.keeper.folder import read_json, write_json
+from services.deployer.drivers.process.keeper.lock import lock_within
+from services.deployer.drivers.process.place import Place
 
 STEPS = {
     "queued": (0, "waits for its transaction"),
@@ -28,7 +28,7 @@ STEPS = {
 """Each step of an order: per cent done when it begins, and what it does, for people."""
 
 
-class Journal:
+class OrderFile:
     """The file of one order. The newest order of a component owns it: an older one that is unfinished gives way."""
 
     def __init__(self, place: Place, order: Order) -> None:

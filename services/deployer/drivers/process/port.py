@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from services.deployer.keeper.mark import Mark
+from services.deployer.drivers.process.keeper.mark import Mark
 from shared.embedded.ports import is_free
 
 

@@ -10,10 +10,10 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
-from services.deployer.drivers.process_release import Failed
-from services.deployer.keeper.folder import Folder, Launch
-from services.deployer.keeper.lock import try_lock
-from services.deployer.keeper.mark import Mark
+from services.deployer.drivers.process.keeper.folder import Folder, Launch
+from services.deployer.drivers.process.keeper.lock import try_lock
+from services.deployer.drivers.process.keeper.mark import Mark
+from services.deployer.drivers.process.release import Failed
 
 LOOK_SECONDS = 0.05
 KILL_SECONDS = 10.0
@@ -34,7 +34,7 @@ async def start_keeper(folder: Folder) -> None:
         return
     with (folder.root / "keeper.log").open("ab") as log:
         running = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "services.deployer.keeper", str(folder.root),
+            sys.executable, "-P", "-m", "services.deployer.drivers.process.keeper", str(folder.root),
             env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             cwd=folder.root, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`python -m services.deployer.hosts stop|start HOME`: the applications that the process driver runs under a home.
+"""`python -m services.deployer.drivers.process.hosts stop|start HOME`: what the process driver runs under a home.
 
 They outlive the deployer on purpose. Who takes a whole home down, or moves it, stops them with this.
 """
@@ -8,8 +8,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from services.deployer.drivers.process_care import start_all, stop_all
-from services.deployer.drivers.process_release import Failed
+from services.deployer.drivers.process.care import start_all, stop_all
+from services.deployer.drivers.process.release import Failed
 
 
 async def _stop(home: Path) -> None:
@@ -21,7 +21,7 @@ VERBS = {"stop": _stop, "start": start_all}
 
 def main(arguments: list[str]) -> int:
     """Exit status 0, or 1 with the reason on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m services.deployer.hosts", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m services.deployer.drivers.process.hosts", description=__doc__)
     parser.add_argument("verb", choices=VERBS)
     parser.add_argument("home", type=Path)
     chosen = parser.parse_args(arguments)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from services.deployer.keeper.mark import Mark
+from services.deployer.drivers.process.keeper.mark import Mark
 
 LOG_BYTES = 5_000_000
 """A component's log is cut at this size; the one before is kept beside it."""

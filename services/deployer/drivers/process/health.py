@@ -12,11 +12,11 @@ from typing import Any
 
 import aiohttp
 
-from services.deployer.drivers.process_port import listens, stranger
-from services.deployer.drivers.process_release import Failed, Spec
+from services.deployer.drivers.process.keeper.folder import Folder, Launch
+from services.deployer.drivers.process.keeper.mark import Mark
+from services.deployer.drivers.process.port import listens, stranger
+from services.deployer.drivers.process.release import Failed, Spec
 from services.deployer.evidence import hide
-from services.deployer.keeper.folder import Folder, Launch
-from services.deployer.keeper.mark import Mark
 
 LOOK_SECONDS = 0.1
 ANSWER_SECONDS = 3.0

@@ -1,0 +1,1 @@
+"""Components as supervised processes of this machine."""
