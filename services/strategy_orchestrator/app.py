@@ -1,7 +1,7 @@
 """Wiring of the strategy orchestrator."""
 
 from services.strategy_orchestrator.handlers import TIMERS, TOPICS, handlers
-from services.strategy_orchestrator.locking import lock_strategies_of, lock_strategies_of_timers
+from services.strategy_orchestrator.rollout.locking import lock_strategies_of, lock_strategies_of_timers
 from services.strategy_orchestrator.settings import Knobs
 from shared.process.service import Service
 

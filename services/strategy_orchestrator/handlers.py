@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from services.strategy_orchestrator import fleet, outcomes, roll_out, site_changes, watching, withdrawals
-from services.strategy_orchestrator.conductor import SOAK, STILL, UNPARK, Conductor
-from services.strategy_orchestrator.places import ROOM
+from services.strategy_orchestrator.fleet import groups, site_changes, sites
+from services.strategy_orchestrator.fleet.group_slots import ROOM
+from services.strategy_orchestrator.rollout import commands, operations, watching, withdrawals
+from services.strategy_orchestrator.rollout.unit_of_work import SOAK, STILL, UNPARK, Conductor
 from services.strategy_orchestrator.settings import Knobs
 from shared.core.bus import Handlers
 from shared.core.scheduler import TimerHandler
@@ -31,25 +32,25 @@ async def look_again(tx: Transaction, timers: Sequence[Timer]) -> None:
 
 def handlers(knobs: Knobs) -> Handlers:
     """HANDLERS with the knobs they need."""
-    began, refused = partial(outcomes.operations_began, knobs), partial(outcomes.requests_refused, knobs)
+    began, refused = partial(operations.operations_began, knobs), partial(operations.requests_refused, knobs)
     return {**HANDLERS, CommandAccepted: began, CommandRejected: refused}
 
 
 HANDLERS: Handlers = {
-    RegisterSites: fleet.register_sites,
+    RegisterSites: sites.register_sites,
     ChangeSites: site_changes.change_sites,
-    RemoveSites: fleet.remove_sites,
-    CreateGroup: fleet.create_group,
-    UpdateGroup: fleet.update_group,
-    DeleteGroup: fleet.delete_group,
-    **roll_out.HANDLERS,
+    RemoveSites: sites.remove_sites,
+    CreateGroup: groups.create_group,
+    UpdateGroup: groups.update_group,
+    DeleteGroup: groups.delete_group,
+    **commands.HANDLERS,
     ReleaseAvailable: withdrawals.releases_available,
     ReleaseWithdrawn: withdrawals.releases_withdrawn,
-    CommandAccepted: partial(outcomes.operations_began, Knobs.model_construct()),
-    OperationSucceeded: outcomes.operations_finished,
-    OperationsSucceeded: outcomes.operations_finished,
-    OperationFailed: outcomes.operations_finished,
-    CommandRejected: partial(outcomes.requests_refused, Knobs.model_construct()),
+    CommandAccepted: partial(operations.operations_began, Knobs.model_construct()),
+    OperationSucceeded: operations.operations_finished,
+    OperationsSucceeded: operations.operations_finished,
+    OperationFailed: operations.operations_finished,
+    CommandRejected: partial(operations.requests_refused, Knobs.model_construct()),
     StageForecast: watching.forecasts_made,
     FailureRateHigh: watching.failure_rates_high,
     StrategySilent: watching.stages_silent,
@@ -58,7 +59,7 @@ HANDLERS: Handlers = {
 TIMERS: Mapping[str, TimerHandler] = {
     SOAK: look_again,
     ROOM: look_again,
-    UNPARK: outcomes.unpark,
+    UNPARK: operations.unpark,
     STILL: watching.look_for_still_stages,
     watching.CANCEL: watching.cancel_again,
 }

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.strategy_orchestrator.dealing import deal_out, shares
 from services.strategy_orchestrator.domain import slots
+from services.strategy_orchestrator.rollout.assignment import deal_out, shares
 from services.strategy_orchestrator.strategies import Type, type_of
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE, Candidate, Target, unmanaged, unreachable
 from shared.messages.base import Fault, some_of

@@ -20,7 +20,11 @@ PURE_FILES = (
     "judgement.py",
     "policy.py",
     "reasons.py",
-    "dealing.py",
+    "assignment.py",
+    "refusals.py",
+    "operation_ends.py",
+    "group_limits.py",
+    "message_parts.py",
 )
 IMPURE = {
     "aiohttp", "aiokafka", "aiosql", "asyncio", "asyncpg", "faust", "httpx", "io", "logging", "obstore", "os",

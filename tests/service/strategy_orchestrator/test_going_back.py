@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.strategy_orchestrator import telling, undoing
+from services.strategy_orchestrator import message_parts
 from services.strategy_orchestrator.app import wire
+from services.strategy_orchestrator.rollout import undoing
 from shared.messages.base import Command, CommandAccepted, CommandRejected
 from shared.messages.deployer import OperationSucceeded, RequestOperation
 from shared.messages.strategy import (
@@ -130,7 +131,7 @@ async def test_what_was_half_done_is_undone_and_the_others_are_not_touched(world
 async def test_undo_of_a_strategy_that_named_more_sites_than_are_kept_has_its_stages_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (telling, undoing):
+    for module in (message_parts, undoing):
         monkeypatch.setattr(module, "NAMES_KEPT", 3)
     async with system(world, 5, ["1.0", "1.1"]):
         stages = [

@@ -8,9 +8,9 @@ import pytest
 from asyncpg import TransactionRollbackError
 
 from services.strategy_orchestrator.app import wire
-from services.strategy_orchestrator.conductor import Conductor
-from services.strategy_orchestrator.locking import lock_strategies_of
-from services.strategy_orchestrator.places import ROOM
+from services.strategy_orchestrator.fleet.group_slots import ROOM
+from services.strategy_orchestrator.rollout.locking import lock_strategies_of
+from services.strategy_orchestrator.rollout.unit_of_work import Conductor
 from shared.core.transaction import Timer, Transaction
 from shared.messages.strategy import CommandAccepted, CreateStrategy, PauseStrategy
 from shared.process.service import Service

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.strategy_orchestrator import conductor, watching
 from services.strategy_orchestrator.app import wire
+from services.strategy_orchestrator.rollout import unit_of_work, watching
 from shared.messages.base import CommandRejected
 from shared.messages.deployer import CancelOperation
 from shared.messages.deployer import CommandRejected as DeployerRejected
@@ -56,7 +56,7 @@ async def hung(world: World, sites: set[str], **fields: Any) -> AsyncIterator[tu
 async def test_a_stage_in_which_nothing_ends_names_the_sites_that_run_longest(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for room in (conductor, watching):
+    for room in (unit_of_work, watching):
         monkeypatch.setattr(room, "STILL_AFTER", timedelta(seconds=2))
     async with hung(world, {"s-001"}, max_parallel=6) as (_, devices, _service):
         last = await world.until(StageProgressed, lambda e: e.counts.complete == 5)

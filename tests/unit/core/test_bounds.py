@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 from pydantic import ValidationError
 
 from services.gateway.api.problems import Problem
-from services.strategy_orchestrator.telling import NAMES_KEPT, abridged, in_batches, names_in, told_in_parts
+from services.strategy_orchestrator.message_parts import NAMES_KEPT, abridged, in_batches, names_in, told_in_parts
 from shared.core.outbox import batch_bytes
 from shared.messages.base import MOST_FAULTS, Fault, count_of, faults_of, listed, some_of
 from shared.messages.strategy import (

@@ -17,7 +17,7 @@ def test_the_readme_shows_what_may_follow_each_state() -> None:
 
 
 def test_the_readme_names_every_reason_of_a_plan_and_of_a_step() -> None:
-    rooms = (ROOM / f"{name}.py" for name in ("conductor", "withdrawals", "reasons"))
+    rooms = (ROOM / "rollout").glob("*.py")
     sources = [*(ROOM / "strategies").glob("*.py"), *rooms]
     codes = {code for path in sources for code in re.findall(r"Why\(code=\"(\w+)\"", path.read_text())}
     assert len(codes) > 15

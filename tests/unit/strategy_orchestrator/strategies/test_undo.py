@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.strategy_orchestrator.planning import Group, Plan, plan
+from services.strategy_orchestrator.rollout.undoing import stages_back, stages_had
 from services.strategy_orchestrator.strategies import Candidate, Changed, Release, Target, Undone, operation_of
-from services.strategy_orchestrator.undoing import stages_back, stages_had
 from shared.messages.strategy import StageSpec, StrategySpec
 from shared.messages.words import OperationKind, StrategyType
 

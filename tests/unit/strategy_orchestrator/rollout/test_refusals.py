@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.strategy_orchestrator.answers import LAGGING, Outcome, meaning_of
+from services.strategy_orchestrator.rollout.refusals import LAGGING, Outcome, meaning_of
 from shared.messages.base import Fault
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.strategy_orchestrator.policy import reply, trips
+from services.strategy_orchestrator.rollout.policy import failures_told, trips
 from shared.messages.strategy import Counts, CreateStrategy, FailurePolicy, StrategySpec
 
 
@@ -68,10 +68,10 @@ def test_without_a_threshold_no_number_of_failures_stops_a_stage_with_one_good_s
 
 
 def test_the_verdict_says_what_the_policy_bears() -> None:
-    assert reply(policy("20%"), "half", counts(20, 5, 1)) == (
+    assert failures_told(policy("20%"), "half", counts(20, 5, 1)) == (
         "stage half: 5 of 6 finished sites failed (20 in the stage; the policy bears 20%)"
     )
-    assert reply(FailurePolicy(), "canary", counts(20, 1, 0)) == "stage canary: 1 of 1 finished sites failed"
+    assert failures_told(FailurePolicy(), "canary", counts(20, 1, 0)) == "stage canary: 1 of 1 finished sites failed"
 
 
 @pytest.mark.parametrize(

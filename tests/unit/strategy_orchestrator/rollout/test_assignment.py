@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.strategy_orchestrator.dealing import SHARES_IN_ALL, deal_out, matches, shares, spread
+from services.strategy_orchestrator.rollout.assignment import SHARES_IN_ALL, deal_out, matches, shares, spread
 from services.strategy_orchestrator.strategies.site import Candidate
 from shared.messages.strategy import StrategySpec
 

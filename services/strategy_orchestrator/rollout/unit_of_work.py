@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.strategy_orchestrator import domain, group_store, store
+from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Moves, Refused, Stage, Strategy
-from services.strategy_orchestrator.places import Places
-from services.strategy_orchestrator.reasons import why_now, why_waiting
-from services.strategy_orchestrator.store import Row
+from services.strategy_orchestrator.fleet.changes import emit_fleet
+from services.strategy_orchestrator.fleet.group_slots import Places
+from services.strategy_orchestrator.message_parts import in_batches
+from services.strategy_orchestrator.rollout.reasons import why_now, why_waiting
+from services.strategy_orchestrator.store.row import Row
 from services.strategy_orchestrator.strategies import operation_of
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE
-from services.strategy_orchestrator.telling import in_batches
 from shared.core.transaction import Transaction
 from shared.messages.base import Event, Fault
 from shared.messages.deployer import OPERATIONS_AT_ONCE, Requested, RequestOperations
@@ -153,9 +154,9 @@ class Conductor:
         """Lock and load strategies; ids that are none are left out."""
         wanted = sorted(set(ids))
         missing = [strategy_id for strategy_id in wanted if strategy_id not in self._scores]
-        rows = await store.lock_strategies(self._tx.conn, missing) if missing else []
+        rows = await store.strategies.lock_strategies(self._tx.conn, missing) if missing else []
         stages: dict[str, list[Row]] = {row["id"]: [] for row in rows}
-        for stage in await store.stages_of(self._tx.conn, list(stages)) if rows else []:
+        for stage in await store.strategies.stages_of(self._tx.conn, list(stages)) if rows else []:
             stages[stage["strategy_id"]].append(stage)
         for row in rows:
             strategy = _strategy(row, stages[row["id"]])
@@ -188,19 +189,19 @@ class Conductor:
 
         Raises Refused when one of them cannot be had, or when the release of all was withdrawn since the plan.
         """
-        for version in await store.withdrawn_targets(self._tx.conn, score.now.id):
+        for version in await store.releases.withdrawn_targets(self._tx.conn, score.now.id):
             if score.row["version"] is not None:
                 raise Refused(_not_reachable(score, version))
-            rows = await store.abort_steps_towards(self._tx.conn, score.now.id, version, withdrawn(version))
+            rows = await store.steps.abort_steps_towards(self._tx.conn, score.now.id, version, withdrawn(version))
             score.aborted(rows)
-        names = await store.hold_sites(self._tx.conn, score.now.id)
-        missing = await store.sites_not_held(self._tx.conn, score.now.id)
+        names = await store.holds.hold_sites(self._tx.conn, score.now.id)
+        missing = await store.holds.sites_not_held(self._tx.conn, score.now.id)
         if any(row["held_by"] is None for row in missing):
             await self._skip_removed(score)
-            missing = await store.sites_not_held(self._tx.conn, score.now.id)
+            missing = await store.holds.sites_not_held(self._tx.conn, score.now.id)
         if missing:
             raise Refused(*(_not_held(row) for row in missing))
-        score.groups = await group_store.share_out(self._tx.conn, score.now.id)
+        score.groups = await store.groups.share_out(self._tx.conn, score.now.id)
         events = [
             SitesHeld(strategy_id=score.now.id, strategy=score.now.name, names=tuple(names[i : i + BATCH]))
             for i in range(0, len(names), BATCH)
@@ -209,7 +210,7 @@ class Conductor:
 
     async def _skip_removed(self, score: Score) -> None:
         """A site that was scrapped must not keep all others from going on."""
-        rows = await store.skip_removed(self._tx.conn, score.now.id, REMOVED)
+        rows = await store.steps.skip_removed(self._tx.conn, score.now.id, REMOVED)
         score.aborted(rows)
         score.now = replace(score.now, skipped=score.now.skipped + len(rows))
 
@@ -228,7 +229,7 @@ class Conductor:
                 return await self._settle(score, moves)
 
     async def _abort_waiting(self, score: Score) -> None:
-        score.note(await store.abort_steps(self._tx.conn, score.now.id, score.now.why))
+        score.note(await store.steps.abort_steps(self._tx.conn, score.now.id, score.now.why))
         if score.groups:
             await self.places.forget(score.now.id)
 
@@ -240,7 +241,7 @@ class Conductor:
         ended_now = moves.let_go and score.now != score.was
         if ended_now and score.groups:
             await self.places.forget(score.now.id)
-        if ended_now and await store.release_sites(self._tx.conn, score.now.id):
+        if ended_now and await store.holds.release_sites(self._tx.conn, score.now.id):
             await emit_fleet(self._tx, [(SitesReleased(strategy_id=score.now.id), score.now.id)])
 
     async def _note_full_groups(self, score: Score, moves: Moves) -> None:
@@ -270,7 +271,7 @@ class Conductor:
     async def _startable(self, score: Score, stage: int, count: int, batch: str) -> list[Row]:
         if score.groups:
             return await self.places.start(score.now.id, stage, count, batch)
-        rows = await store.start_steps(
+        rows = await store.steps.start_steps(
             self._tx.conn, score.now.id, stage, score.cursors[stage], count, batch, self._tx.now
         )
         if len(rows) < count:
@@ -311,22 +312,13 @@ class Conductor:
     async def _save(self, scores: Sequence[Score]) -> None:
         if not scores:
             return
-        await store.save_strategies(self._tx.conn, [_saved(score, self._tx.now) for score in scores])
+        await store.strategies.save_strategies(self._tx.conn, [_saved(score, self._tx.now) for score in scores])
         stages = [
             (score.now.id, stage, cursor)
             for score in scores
             for stage, cursor in zip(score.now.stages, score.cursors, strict=True)
         ]
-        await store.save_stages(self._tx.conn, stages)
-
-
-async def emit_fleet(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
-    """Send events about sites and groups, with their correlation ids, each with the fleet's next sequence number."""
-    if not events:
-        return
-    first = await store.next_fleet_sequence(tx.conn, len(events))
-    for number, (event, correlation_id) in enumerate(events, first):
-        tx.emit(event, sequence=number, correlation_id=correlation_id)
+        await store.strategies.save_stages(self._tx.conn, stages)
 
 
 def _stages_told(score: Score, at: datetime) -> Iterator[StageProgressed]:

@@ -4,15 +4,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.strategy_orchestrator import domain, store, undoing
-from services.strategy_orchestrator.conductor import Conductor, Score, state_event
+from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Refused
+from services.strategy_orchestrator.message_parts import abridged
 from services.strategy_orchestrator.planning import Plan, plan
-from services.strategy_orchestrator.store import NewStrategy, Row
+from services.strategy_orchestrator.rollout import undoing
+from services.strategy_orchestrator.rollout.undoing import Undoing
+from services.strategy_orchestrator.rollout.unit_of_work import Conductor, Score, state_event
+from services.strategy_orchestrator.rollout.watching import cancel_running
+from services.strategy_orchestrator.store.row import Row
+from services.strategy_orchestrator.store.strategies import NewStrategy
 from services.strategy_orchestrator.strategies import Candidate, Target, operation_of
-from services.strategy_orchestrator.telling import abridged
-from services.strategy_orchestrator.undoing import Undoing
-from services.strategy_orchestrator.watching import cancel_running
 from shared.core.bus import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
@@ -72,7 +74,7 @@ async def _undo(tx: Transaction, envelope: Envelope[UndoStrategy]) -> Reply:
     undone = await undoing.load(conductor, command.strategy)
     if undone is None or (faults := undoing.faults_of(undone, command.strategy, "strategy")):
         return Rejected(faults if undone else undoing.faults_of(None, command.strategy, "strategy"))
-    spec = undoing.spec_of(command, undone, await store.groups(tx.conn))
+    spec = undoing.spec_of(command, undone, await store.groups.groups(tx.conn))
     reply = await _plan(conductor, envelope, spec, undone)
     return Rejected(tuple(map(_of_the_command, reply.faults))) if isinstance(reply, Rejected) else reply
 
@@ -86,7 +88,9 @@ async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpe
     tx = conductor.tx
     target, faults = await _target(tx, spec, undone)
     spec = spec.model_copy(update={"version": target.version})
-    faults += [_clash(spec.name, envelope.id, row) for row in await store.clashes(tx.conn, spec.name, envelope.id)]
+    faults += [
+        _clash(spec.name, envelope.id, row) for row in await store.strategies.clashes(tx.conn, spec.name, envelope.id)
+    ]
     if len(envelope.id) > MOST_ID:
         message = f"the id becomes that of the strategy and part of its operations' ids: at most {MOST_ID} characters"
         faults.append(Fault(code=ErrorCode.INVALID_FIELD, field="ce_id", message=message, value=envelope.id))
@@ -96,7 +100,7 @@ async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpe
         return Rejected(tuple(faults))
     sites = await _candidates(tx, spec, target)
     passed_by = await _passed_by(tx, spec, {site.name for site in sites})
-    made = plan(spec, sites, await store.groups(tx.conn), target, passed_by)
+    made = plan(spec, sites, await store.groups.groups(tx.conn), target, passed_by)
     hidden = "nothing_to_do" if faults else ""  # it follows from an unknown release
     faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code != hidden]
     if faults:
@@ -113,7 +117,7 @@ async def _candidates(tx: Transaction, spec: StrategySpec, target: Target) -> Se
         if not target.undo.changed:
             return []  # no name at all would mean every site
         selection = Selection.model_construct(**{**dict(selection), "sites": tuple(target.undo.changed)})
-    return await store.candidates(tx.conn, spec.app, selection)
+    return await store.sites.candidates(tx.conn, spec.app, selection)
 
 
 def _clash(name: str, strategy_id: str, row: Row) -> Fault:
@@ -131,12 +135,12 @@ def _clash(name: str, strategy_id: str, row: Row) -> Fault:
 async def _passed_by(tx: Transaction, spec: StrategySpec, selected: set[str]) -> frozenset[str]:
     """Named sites that there are, but that the rest of the selection does not hold."""
     missing = [name for name in spec.selection.sites if name not in selected]
-    return frozenset(await store.known_sites(tx.conn, missing) if missing else ())
+    return frozenset(await store.sites.known_sites(tx.conn, missing) if missing else ())
 
 
 async def _target(tx: Transaction, spec: StrategySpec, undone: Undoing | None) -> tuple[Target, list[Fault]]:
     """The release to reach, with its version as the release is written: who asks for 1.0 may mean 1.0.0."""
-    releases = await store.releases_of(tx.conn, spec.app)
+    releases = await store.releases.releases_of(tx.conn, spec.app)
     target = Target(spec.app, spec.version, spec.force, releases, undone.undone if undone else None)
     if not releases:
         message = f"there is no app '{spec.app}'; publish a release of it first"
@@ -160,8 +164,8 @@ async def _keep(
     spec, unnamed = abridged(spec)
     why = Why(code="not_started", message="the strategy is ready and was not applied yet")
     new = NewStrategy(strategy_id, spec, operation_of(spec.type, spec.force, undone), why, envelope.actor, left_out)
-    await store.insert_strategy(tx.conn, new, tx.now)
-    await store.insert_plan(tx.conn, strategy_id, made)
+    await store.strategies.insert_strategy(tx.conn, new, tx.now)
+    await store.strategies.insert_plan(tx.conn, strategy_id, made)
     (score,) = await Conductor(tx).load([strategy_id])
     planned = StrategyPlanned(
         strategy_id=strategy_id,
@@ -176,7 +180,7 @@ async def _keep(
     )
     score.emit(tx, planned)
     _list_steps(tx, score, made)
-    await store.save_strategies(tx.conn, [_only_sequence(score)])
+    await store.strategies.save_strategies(tx.conn, [_only_sequence(score)])
     sites = sum(stage.sites for stage in made.stages)
     facts = {"strategy_id": strategy_id, "name": spec.name, "stages": len(made.stages), "sites": sites}
     return Accepted({**facts, "excluded": left_out, "targets": len(made.summary)})
@@ -218,7 +222,7 @@ def moving(change: Change) -> Callable[[Transaction, Sequence[Envelope[Any]]], A
 
 async def _move(tx: Transaction, envelope: Envelope[Any], change: Change) -> Reply:
     reference = envelope.data.strategy
-    strategy_id = await store.find_strategy(tx.conn, reference)
+    strategy_id = await store.strategies.find_strategy(tx.conn, reference)
     conductor = Conductor(tx)
     scores = await conductor.load([strategy_id]) if strategy_id else []
     if not scores or scores[0].row["deleted_at"] is not None:
@@ -255,7 +259,7 @@ async def _abort(_conductor: Conductor, score: Score, _tx: Transaction, envelope
 
 async def _retry(conductor: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
     score.now = domain.retry(score.now, envelope.actor, envelope.data.reason)
-    rows = await store.reopen_steps(tx.conn, score.now.id)
+    rows = await store.steps.reopen_steps(tx.conn, score.now.id)
     score.note(rows)
     await conductor.hold(score)
     for row in rows:
@@ -264,7 +268,7 @@ async def _retry(conductor: Conductor, score: Score, tx: Transaction, envelope: 
 
 async def _delete(_conductor: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
     domain.check_deletable(score.now)
-    sequence = await store.delete_strategy(tx.conn, score.now.id, tx.now)
+    sequence = await store.strategies.delete_strategy(tx.conn, score.now.id, tx.now)
     about = {"strategy_id": score.now.id, "name": score.now.name, "by": envelope.actor, "reason": envelope.data.reason}
     event = StrategyDeleted(**about, at=tx.now)
     tx.emit(event, sequence=sequence or 0, cause=envelope)

@@ -4,9 +4,9 @@ from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from services.strategy_orchestrator import domain, store
-from services.strategy_orchestrator.conductor import Conductor, Score, asked_for
+from services.strategy_orchestrator.message_parts import NAMES_KEPT, names_in
+from services.strategy_orchestrator.rollout.unit_of_work import Conductor, Score, asked_for
 from services.strategy_orchestrator.strategies import Undone
-from services.strategy_orchestrator.telling import NAMES_KEPT, names_in
 from shared.messages.base import Fault
 from shared.messages.strategy import Selection, StageSpec, StrategySpec, UndoStrategy
 from shared.messages.words import StrategyState, StrategyType
@@ -26,16 +26,16 @@ class Undoing(NamedTuple):
 
 async def load(conductor: Conductor, reference: str) -> Undoing | None:
     """The strategy with this id or name, which may have been deleted; None when there is none."""
-    strategy_id = await store.find_strategy(conductor.tx.conn, reference)
+    strategy_id = await store.strategies.find_strategy(conductor.tx.conn, reference)
     scores = await conductor.load([strategy_id]) if strategy_id else []
     if not scores:
         return None
     (score,) = scores
-    changed = await store.changed_by(conductor.tx.conn, score.now.id)
+    changed = await store.steps.changed_by(conductor.tx.conn, score.now.id)
     spec = StrategySpec.model_validate(score.row["spec"])
     stages = spec.stages
     if names_in(spec) >= NAMES_KEPT:
-        stages = stages_had(stages, await store.changed_in_stages(conductor.tx.conn, score.now.id))
+        stages = stages_had(stages, await store.steps.changed_in_stages(conductor.tx.conn, score.now.id))
     return Undoing(score, Undone(score.now.name, asked_for(score.row), changed), stages)
 
 

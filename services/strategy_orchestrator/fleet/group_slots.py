@@ -7,9 +7,9 @@ transactions count the same place and none waits in a circle. Strategies without
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from services.strategy_orchestrator import group_store as store
-from services.strategy_orchestrator.group_limits import Room, Share, allot, full, told
-from services.strategy_orchestrator.store import Row
+from services.strategy_orchestrator import store
+from services.strategy_orchestrator.fleet.group_limits import Room, Share, allot, full, told
+from services.strategy_orchestrator.store.row import Row
 from shared.core.transaction import Transaction
 from shared.messages.words import StepState
 
@@ -20,7 +20,7 @@ ROOM = "room"
 async def wake(tx: Transaction, groups: Iterable[str]) -> None:
     """Have the strategies that wait for one of these groups looked at again, each in a transaction of its own."""
     if names := sorted(set(groups)):
-        for strategy_id in await store.waiting_for(tx.conn, names):
+        for strategy_id in await store.groups.waiting_for(tx.conn, names):
             tx.set_timer(ROOM, strategy_id, tx.now)
 
 
@@ -44,7 +44,7 @@ class Places:
     async def open(self, groups: Iterable[str]) -> None:
         """Lock these groups, and see how full they are without those that left."""
         if names := sorted(set(groups) | self._left):
-            self._rooms = await store.lock_groups(self._tx.conn, names)
+            self._rooms = await store.groups.lock_groups(self._tx.conn, names)
             for name, room in self._rooms.items():
                 room.running += self._changes[name]
 
@@ -52,7 +52,7 @@ class Places:
         """The shares of a stage; what is changed in them is kept at the end."""
         key = (strategy_id, stage)
         if key not in self._shares:
-            self._shares[key] = await store.shares_of(self._tx.conn, strategy_id, stage)
+            self._shares[key] = await store.groups.shares_of(self._tx.conn, strategy_id, stage)
         return self._shares[key]
 
     async def reopen(self, rows: Sequence[Row]) -> None:
@@ -80,7 +80,7 @@ class Places:
         counts = allot(places, shares.values(), self._rooms)
         if not counts:
             return []
-        rows = await store.start_steps(self._tx.conn, strategy_id, stage, shares, counts, batch, self._tx.now)
+        rows = await store.groups.start_steps(self._tx.conn, strategy_id, stage, shares, counts, batch, self._tx.now)
         if len(rows) < sum(counts.values()):
             raise AssertionError(f"stage {stage} of {strategy_id} counts {counts} startable sites, found {len(rows)}")
         for row in rows:
@@ -110,13 +110,13 @@ class Places:
     async def forget(self, strategy_id: str) -> None:
         """Nothing of a strategy waits any more."""
         self._shares = {key: shares for key, shares in self._shares.items() if key[0] != strategy_id}
-        await store.drop_shares(self._tx.conn, strategy_id)
+        await store.groups.drop_shares(self._tx.conn, strategy_id)
 
     async def save(self) -> None:
         """Keep what changed, and wake others for the places that are free now."""
         for (strategy_id, stage), shares in self._shares.items():
-            await store.save_shares(self._tx.conn, strategy_id, stage, list(shares.values()))
+            await store.groups.save_shares(self._tx.conn, strategy_id, stage, list(shares.values()))
         changed = [(room, self._changes[room.name]) for room in self._rooms.values() if self._changes[room.name]]
         if changed:
-            await store.count_running(self._tx.conn, changed)
+            await store.groups.count_running(self._tx.conn, changed)
         await wake(self._tx, [name for name in self._left if name in self._rooms and self._rooms[name].free])

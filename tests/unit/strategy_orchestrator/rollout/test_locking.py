@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.strategy_orchestrator.locking import spoken_of
+from services.strategy_orchestrator.rollout.locking import spoken_of
 from shared.messages import deployer, monitor, strategy
 from shared.messages.base import Message
 

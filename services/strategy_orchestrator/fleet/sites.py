@@ -1,28 +1,21 @@
 """Handlers for sites and groups."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.strategy_orchestrator import store
-from services.strategy_orchestrator.conductor import emit_fleet
-from services.strategy_orchestrator.places import wake
-from services.strategy_orchestrator.store import Row
-from services.strategy_orchestrator.telling import told_in_parts
+from services.strategy_orchestrator.fleet.changes import emit_fleet, resize
+from services.strategy_orchestrator.message_parts import told_in_parts
+from services.strategy_orchestrator.store.row import Row
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
-from shared.messages.base import Event, Fault
+from shared.messages.base import Fault
 from shared.messages.strategy import (
-    CreateGroup,
-    DeleteGroup,
-    GroupChanged,
-    GroupDeleted,
     RegisterSites,
     RemoveSites,
     Site,
     SitesChanged,
     SitesRemoved,
-    UpdateGroup,
 )
 from shared.wire.codec import Envelope
 
@@ -32,14 +25,14 @@ SITES_AT_ONCE = 5_000
 
 async def register_sites(tx: Transaction, batch: Sequence[Envelope[RegisterSites]]) -> list[Reply]:
     """Add sites or replace what is known of them, all of a command or none. Of a site the last word counts."""
-    groups = set(await store.groups(tx.conn))
-    known = await store.known_sites(tx.conn, list({site.name for e in batch for site in e.data.sites}))
-    alike = await store.names_apart_by_case(tx.conn, list({s.name.lower() for e in batch for s in e.data.sites}))
+    groups = set(await store.groups.groups(tx.conn))
+    known = await store.sites.known_sites(tx.conn, list({site.name for e in batch for site in e.data.sites}))
+    alike = await store.sites.names_apart_by_case(tx.conn, list({s.name.lower() for e in batch for s in e.data.sites}))
     faults = [_site_faults(envelope.data, groups, known, alike) for envelope in batch]
     good = [envelope for envelope, wrong in zip(batch, faults, strict=True) if not wrong]
     sites = list({site.name: site for envelope in good for site in envelope.data.sites}.values())
     for start in range(0, len(sites), SITES_AT_ONCE):
-        await store.upsert_sites(tx.conn, sites[start : start + SITES_AT_ONCE])
+        await store.sites.upsert_sites(tx.conn, sites[start : start + SITES_AT_ONCE])
     await resize(tx, [known[s.name]["group_name"] for s in sites if s.name in known], [s.group for s in sites])
     told = [(SitesChanged(sites=part), e.root) for e in good for part in told_in_parts(e.data.sites)]
     await emit_fleet(tx, told)
@@ -47,15 +40,6 @@ async def register_sites(tx: Transaction, batch: Sequence[Envelope[RegisterSites
         Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
         for envelope, wrong in zip(batch, faults, strict=True)
     ]
-
-
-async def resize(tx: Transaction, left: Iterable[str | None], joined: Iterable[str | None]) -> None:
-    """Sites left these groups and joined those: per cents are of other numbers now, and strategies may go on."""
-    changes = Counter(group for group in joined if group)
-    changes.subtract(group for group in left if group)
-    if moved := {group: change for group, change in changes.items() if change}:
-        await store.resize_groups(tx.conn, moved)
-        await wake(tx, moved)
 
 
 def _site_faults(
@@ -109,13 +93,13 @@ async def remove_sites(tx: Transaction, batch: Sequence[Envelope[RemoveSites]]) 
     replies: list[Reply] = []
     for envelope in batch:
         names = envelope.data.names
-        known = await store.known_sites(tx.conn, names)
+        known = await store.sites.known_sites(tx.conn, names)
         if faults := [f for i, n in enumerate(names) if (f := _removal_fault(i, n, known.get(n)))]:
             replies.append(Rejected(tuple(faults)))
             continue
-        await store.delete_sites(tx.conn, names)
+        await store.sites.delete_sites(tx.conn, names)
         await resize(tx, [row["group_name"] for row in known.values()], [])
-        await _tell(tx, SitesRemoved(names=names), envelope)
+        await emit_fleet(tx, [(SitesRemoved(names=names), envelope.root)])
         replies.append(Accepted({"sites": len(names)}))
     return replies
 
@@ -131,61 +115,3 @@ def _removal_fault(index: int, name: str, row: Any) -> Fault | None:
         message = f"operation {row['operation_id']} runs on site '{name}'; wait for its end"
         return Fault(code="site_busy", field=field, message=message, value=name)
     return None
-
-
-async def create_group(tx: Transaction, batch: Sequence[Envelope[CreateGroup]]) -> list[Reply]:
-    """Make groups; a name is taken once."""
-    replies: list[Reply] = []
-    for envelope in batch:
-        g = envelope.data
-        if not await store.insert_group(tx.conn, g.name, g.description, g.apply_type, g.max_parallel):
-            message = f"there is a group '{g.name}' already; update it, or take another name"
-            replies.append(Rejected.because("group_exists", message, "name", g.name))
-            continue
-        event = GroupChanged(
-            name=g.name, description=g.description, apply_type=g.apply_type, max_parallel=g.max_parallel
-        )
-        await _tell(tx, event, envelope)
-        replies.append(Accepted({"group": g.name}))
-    return replies
-
-
-async def update_group(tx: Transaction, batch: Sequence[Envelope[UpdateGroup]]) -> list[Reply]:
-    """Change groups; a new limit holds for every site that starts from now on."""
-    replies: list[Reply] = []
-    for envelope in batch:
-        g = envelope.data
-        limit = None if g.max_parallel is None else str(g.max_parallel)
-        changes = {"description": g.description, "apply_type": g.apply_type, "max_parallel": limit}
-        row = await store.update_group(tx.conn, g.name, **changes)
-        if row is None:
-            replies.append(_unknown_group(g.name))
-            continue
-        await wake(tx, [g.name])
-        await _tell(tx, GroupChanged(**row), envelope)
-        replies.append(Accepted({"group": g.name}))
-    return replies
-
-
-async def delete_group(tx: Transaction, batch: Sequence[Envelope[DeleteGroup]]) -> list[Reply]:
-    """Remove groups that have no sites."""
-    replies: list[Reply] = []
-    for envelope in batch:
-        name = envelope.data.name
-        if sites := await store.count_group_sites(tx.conn, name):
-            message = f"group '{name}' has {sites} sites; move or remove them first"
-            replies.append(Rejected.because("group_not_empty", message, "name", name))
-        elif not await store.delete_group(tx.conn, name):
-            replies.append(_unknown_group(name))
-        else:
-            await _tell(tx, GroupDeleted(name=name), envelope)
-            replies.append(Accepted({"group": name}))
-    return replies
-
-
-def _unknown_group(name: str) -> Rejected:
-    return Rejected.because("unknown_group", f"there is no group '{name}'", "name", name)
-
-
-async def _tell(tx: Transaction, event: Event, cause: Envelope[Any]) -> None:
-    await emit_fleet(tx, [(event, cause.root)])

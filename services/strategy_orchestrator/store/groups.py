@@ -1,14 +1,53 @@
-"""One typed method per query of group_limits.sql. All take the connection of the transaction they belong to."""
+"""One typed method per query of groups.sql. All take the connection of the transaction they belong to."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any, cast
 
-from services.strategy_orchestrator.group_limits import Room, Share
-from services.strategy_orchestrator.store import Row, limit_of
+from services.strategy_orchestrator.fleet.group_limits import Room, Share
+from services.strategy_orchestrator.planning import Group
+from services.strategy_orchestrator.store.row import Row
 from shared.process.db import Connection, Queries, columns
 
-SQL = Queries(Path(__file__).with_name("group_limits.sql"))
+SQL = Queries(Path(__file__).with_name("groups.sql"))
+
+
+async def groups(conn: Connection) -> dict[str, Group]:
+    """Every group's limits by name."""
+    rows = await SQL.fetch(conn, "groups")
+    return {row["name"]: Group(row["apply_type"], limit_of(row["max_parallel"])) for row in rows}
+
+
+async def insert_group(conn: Connection, name: str, description: str, apply_type: str, max_parallel: int | str) -> bool:
+    """False when there is one of that name."""
+    values = {"name": name, "description": description, "apply_type": apply_type, "max_parallel": str(max_parallel)}
+    return await SQL.run(conn, "insert_group", **values) == 1
+
+
+async def update_group(conn: Connection, name: str, **changes: Any) -> Row | None:
+    """The group as it is now, None when there is none; what is None stays."""
+    return await SQL.row(conn, "update_group", name=name, **changes)
+
+
+async def delete_group(conn: Connection, name: str) -> bool:
+    """False when there was none."""
+    return await SQL.run(conn, "delete_group", name=name) == 1
+
+
+async def resize_groups(conn: Connection, changes: Mapping[str, int]) -> None:
+    """So many sites came to each group, or left it."""
+    await SQL.run(conn, "resize_groups", names=list(changes), changes=list(changes.values()))
+
+
+async def count_group_sites(conn: Connection, name: str) -> int:
+    """How many sites a group has."""
+    return cast("int", await SQL.value(conn, "count_group_sites", name=name))
+
+
+def limit_of(text: str) -> int | str:
+    """A limit as it is kept: a number or a per cent."""
+    return text if text.endswith("%") else int(text)
 
 
 async def lock_groups(conn: Connection, names: Sequence[str]) -> dict[str, Room]:

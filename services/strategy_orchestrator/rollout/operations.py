@@ -6,12 +6,13 @@ from datetime import timedelta
 from operator import attrgetter
 
 from services.strategy_orchestrator import store
-from services.strategy_orchestrator.answers import Outcome, meaning_of
-from services.strategy_orchestrator.conductor import UNPARK, Conductor, Score, batch_of, step_of
-from services.strategy_orchestrator.ends import End, Finished, ends_of
+from services.strategy_orchestrator.rollout.operation_ends import End, Finished, ends_of
+from services.strategy_orchestrator.rollout.refusals import Outcome, meaning_of
+from services.strategy_orchestrator.rollout.unit_of_work import UNPARK, Conductor, Score, batch_of, step_of
+from services.strategy_orchestrator.rollout.watching import cancels_refused
 from services.strategy_orchestrator.settings import Knobs
-from services.strategy_orchestrator.store import Row, StepEnd
-from services.strategy_orchestrator.watching import cancels_refused
+from services.strategy_orchestrator.store.row import Row
+from services.strategy_orchestrator.store.steps import StepEnd
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Fault
 from shared.messages.deployer import (
@@ -41,7 +42,7 @@ async def operations_began(knobs: Knobs, tx: Transaction, batch: Sequence[Envelo
         if answer.command_type == RequestOperation.TYPE and "plan" not in answer.result  # a preview
     ]
     if single:
-        await store.begin_operations(tx.conn, single)
+        await store.deployments.begin_operations(tx.conn, single)
     taken = [OperationsTaken.model_validate(a.result) for a in answers if a.command_type == RequestOperations.TYPE]
     refused = [(step, r.faults) for t in taken for r in t.refused if (step := step_of(r.operation_id))]
     await _refuse(knobs, tx, refused)
@@ -53,7 +54,7 @@ async def requests_refused(knobs: Knobs, tx: Transaction, batch: Sequence[Envelo
     asked = (e.data for e in batch if e.data.command_type == RequestOperations.TYPE)  # ids of others may look alike
     refusals = {name: answer.faults for answer in asked if (name := batch_of(answer.command_id))}
     if refusals:
-        rows = await store.steps_of_batches(tx.conn, list(refusals))
+        rows = await store.steps.steps_of_batches(tx.conn, list(refusals))
         steps = [((r["strategy_id"], r["position"], r["attempt"]), (r["strategy_id"], r["batch"])) for r in rows]
         await _refuse(knobs, tx, [(step, refusals[name]) for step, name in steps])
 
@@ -77,7 +78,7 @@ async def _end_steps(tx: Transaction, conductor: Conductor, ends: dict[str, End]
     if not steps:
         return []
     await conductor.load(strategy_id for strategy_id, _, _ in steps.values())
-    rows = await store.finish_steps(tx.conn, [_step_end(step, ends[op]) for op, step in steps.items()])
+    rows = await store.steps.finish_steps(tx.conn, [_step_end(step, ends[op]) for op, step in steps.items()])
     by_step = {step: operation for operation, step in steps.items()}
     conductor.leave(rows)
     await _recount(conductor, rows, {"running": -1})
@@ -100,11 +101,11 @@ async def _end_singles(tx: Transaction, conductor: Conductor, ends: Sequence[End
     """End single operations; a step that waited for the site may start. Returns the operations that were known."""
     if not ends:
         return []
-    rows = await store.end_operations(tx.conn, [(end.site, end.operation_id) for end in ends])
+    rows = await store.deployments.end_operations(tx.conn, [(end.site, end.operation_id) for end in ends])
     waiting = [(row["held_by"], row["held_position"]) for row in rows if row["held_by"]]
     if waiting:
         await conductor.load(strategy_id for strategy_id, _ in waiting)
-        await _reopen(conductor, await store.unpark_steps(tx.conn, waiting))
+        await _reopen(conductor, await store.steps.unpark_steps(tx.conn, waiting))
     return [row["operation_id"] for row in rows]
 
 
@@ -113,7 +114,7 @@ async def _note_deployments(tx: Transaction, ends: Sequence[End]) -> None:
         return
     last = {(end.site, end.app): end for end in sorted(ends, key=NTH)}  # one upsert may not touch a row twice
     rows = [(e.site, e.app, e.version, e.status, e.operation_id, e.nth, _words(e.history)) for e in last.values()]
-    for place, sequence in (await store.put_deployments(tx.conn, rows)).items():
+    for place, sequence in (await store.deployments.put_deployments(tx.conn, rows)).items():
         end = last[place]
         state = SiteState(
             site=end.site,
@@ -139,13 +140,13 @@ async def _refuse(knobs: Knobs, tx: Transaction, refusals: Sequence[tuple[Step, 
     await conductor.load(step[0] for step, _ in refusals)
     meant = [(step, meaning_of(faults, step[2], knobs.lag_attempts)) for step, faults in refusals]
     if later := [(*step, m.code, m.message) for step, m in meant if m.outcome is Outcome.LATER]:
-        parked = await store.park_steps(tx.conn, later)
+        parked = await store.steps.park_steps(tx.conn, later)
         conductor.leave(parked)
         await _recount(conductor, parked, {"running": -1, "waiting": 1, "parked": 1})
         for strategy_id in {row[0] for row in later}:
             tx.set_timer(UNPARK, strategy_id, tx.now + timedelta(seconds=knobs.lag_seconds))
     if ends := [StepEnd(*step, m.outcome, m.code, m.message) for step, m in meant if m.outcome is not Outcome.LATER]:
-        ended = await store.finish_steps(tx.conn, ends)
+        ended = await store.steps.finish_steps(tx.conn, ends)
         conductor.leave(ended)
         await _recount(conductor, ended, {"running": -1})
     await conductor.finish()
@@ -156,7 +157,7 @@ async def unpark(tx: Transaction, timers: Sequence[Timer]) -> None:
     conductor = Conductor(tx)
     ids = [timer.key for timer in timers]
     await conductor.load(ids)
-    await _reopen(conductor, await store.unpark_lagging(tx.conn, ids))
+    await _reopen(conductor, await store.steps.unpark_lagging(tx.conn, ids))
     await conductor.finish()
 
 

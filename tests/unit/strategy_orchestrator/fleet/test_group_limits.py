@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.strategy_orchestrator.group_limits import UNGROUPED, Room, Share, allot, full, told
+from services.strategy_orchestrator.fleet.group_limits import UNGROUPED, Room, Share, allot, full, told
 
 
 def room(name: str, limit: int | str, running: int = 0, sites: int = 10, apply_type: str = "parallel") -> Room:

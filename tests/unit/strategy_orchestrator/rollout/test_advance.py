@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.strategy_orchestrator import domain
 from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Moves, Refused, Stage, Strategy, advance
-from services.strategy_orchestrator.reasons import why_now, why_waiting
+from services.strategy_orchestrator.rollout.reasons import why_now, why_waiting
 from shared.messages.strategy import Counts, FailurePolicy, Why
 from shared.messages.words import StageState, StrategyState
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from services.strategy_orchestrator import store
-from services.strategy_orchestrator.conductor import emit_fleet
-from services.strategy_orchestrator.fleet import resize
+from services.strategy_orchestrator.fleet.changes import emit_fleet, resize
+from services.strategy_orchestrator.message_parts import told_in_parts
 from services.strategy_orchestrator.strategies.site import Candidate
-from services.strategy_orchestrator.telling import told_in_parts
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import Fault, some_of
@@ -27,10 +26,10 @@ async def _change(tx: Transaction, envelope: Envelope[ChangeSites]) -> Reply:
     if change.selection.empty:
         message = "names no sites, groups or labels; set `all` to mean the whole fleet"
         return Rejected.because("empty_selection", message, "selection")
-    sites = await store.candidates(tx.conn, "", change.selection)
+    sites = await store.sites.candidates(tx.conn, "", change.selection)
     if faults := await _faults(tx, change, sites):
         return Rejected(tuple(faults))
-    changed = await store.change_sites(tx.conn, [site.name for site in sites], change)
+    changed = await store.sites.change_sites(tx.conn, [site.name for site in sites], change)
     await resize(tx, [site.group for site in sites], [site.group for site in changed])
     events = [SitesChanged.model_construct(sites=sites) for sites in told_in_parts(changed)]
     await emit_fleet(tx, [(event, envelope.root) for event in events])
@@ -38,7 +37,7 @@ async def _change(tx: Transaction, envelope: Envelope[ChangeSites]) -> Reply:
 
 
 async def _faults(tx: Transaction, change: ChangeSites, sites: Sequence[Candidate]) -> list[Fault]:
-    groups = await store.groups(tx.conn)
+    groups = await store.groups.groups(tx.conn)
     named = [("group", change.group)] if change.group else []
     named += [(f"selection.groups.{i}", name) for i, name in enumerate(change.selection.groups)]
     named += [(f"selection.exclude.groups.{i}", name) for i, name in enumerate(change.selection.exclude.groups)]

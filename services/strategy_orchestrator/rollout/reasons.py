@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.strategy_orchestrator.domain import Stage, Strategy
-from services.strategy_orchestrator.policy import FAILURE_RATE, FAILURE_THRESHOLD, failures_told, rate, trips
+from services.strategy_orchestrator.rollout.policy import FAILURE_RATE, FAILURE_THRESHOLD, failures_told, rate, trips
 from shared.messages.strategy import Why
 from shared.messages.words import StageState, StrategyState
 

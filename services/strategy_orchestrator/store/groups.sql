@@ -1,3 +1,25 @@
+-- name: groups
+select name, description, apply_type, max_parallel from site_group;
+
+-- name: insert_group
+insert into site_group (name, description, apply_type, max_parallel)
+values (:name, :description, :apply_type, :max_parallel) on conflict do nothing;
+
+-- name: update_group
+update site_group set description = coalesce(:description, description), apply_type = coalesce(:apply_type, apply_type),
+    max_parallel = coalesce(:max_parallel, max_parallel)
+where name = :name returning name, description, apply_type, max_parallel;
+
+-- name: delete_group
+delete from site_group where name = :name;
+
+-- name: resize_groups
+update site_group g set sites = g.sites + c.change
+from unnest(:names::text[], :changes::int[]) as c (name, change) where g.name = c.name;
+
+-- name: count_group_sites
+select count(*) from site where group_name = :name;
+
 -- name: lock_groups
 -- In the order of their names, after the strategies and before the fleet: so that nobody waits in a circle.
 -- Not for update: that would wait for everybody who adds a site to the group.

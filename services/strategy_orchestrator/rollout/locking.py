@@ -8,8 +8,8 @@ strategies by id, groups by name, the fleet.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from services.strategy_orchestrator import group_store, store
-from services.strategy_orchestrator.conductor import batch_of
+from services.strategy_orchestrator import store
+from services.strategy_orchestrator.rollout.unit_of_work import batch_of
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.catalog import ReleaseWithdrawn
@@ -22,14 +22,14 @@ async def lock_strategies_of(tx: Transaction, batch: Sequence[Envelope[Any]]) ->
     """Lock every strategy that the batch speaks of, and the groups in which their steps need places."""
     references, sites = spoken_of(envelope.data for envelope in batch)
     if apps := {envelope.data.app for envelope in batch if isinstance(envelope.data, ReleaseWithdrawn)}:
-        references.update(await store.strategies_towards(tx.conn, sorted(apps)))
+        references.update(await store.strategies.strategies_towards(tx.conn, sorted(apps)))
     groups: set[str] = set()
     if references or sites:
-        groups = await store.lock_in_order(tx.conn, sorted(references), sorted(sites))
+        groups = await store.strategies.lock_in_order(tx.conn, sorted(references), sorted(sites))
     if any(isinstance(envelope.data, Command) for envelope in batch):
-        await group_store.lock_all_groups(tx.conn)  # it may take sites of any, and then changes the fleet
+        await store.groups.lock_all_groups(tx.conn)  # it may take sites of any, and then changes the fleet
     elif groups:
-        await group_store.lock_groups(tx.conn, sorted(groups))
+        await store.groups.lock_groups(tx.conn, sorted(groups))
 
 
 async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
@@ -37,8 +37,8 @@ async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) ->
 
     Before the timers are taken: whoever holds one of these strategies or groups may set such a timer anew.
     """
-    if groups := await store.lock_in_order(tx.conn, sorted({timer.key for timer in timers}), []):
-        await group_store.lock_groups(tx.conn, sorted(groups))
+    if groups := await store.strategies.lock_in_order(tx.conn, sorted({timer.key for timer in timers}), []):
+        await store.groups.lock_groups(tx.conn, sorted(groups))
 
 
 def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:

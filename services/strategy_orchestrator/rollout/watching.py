@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from services.strategy_orchestrator import domain, store
-from services.strategy_orchestrator.conductor import (
+from services.strategy_orchestrator.domain import Refused
+from services.strategy_orchestrator.rollout.reasons import oldest
+from services.strategy_orchestrator.rollout.unit_of_work import (
     SILENT,
     STILL,
     STILL_AFTER,
@@ -15,9 +17,7 @@ from services.strategy_orchestrator.conductor import (
     operation_id,
     step_of,
 )
-from services.strategy_orchestrator.domain import Refused
-from services.strategy_orchestrator.reasons import oldest
-from services.strategy_orchestrator.store import Row
+from services.strategy_orchestrator.store.row import Row
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import CancelOperation, CommandRejected
@@ -50,7 +50,7 @@ async def look_for_still_stages(tx: Transaction, timers: Sequence[Timer]) -> Non
         for stage in score.now.stages:
             still = stage.moved_at is None or tx.now - stage.moved_at >= STILL_AFTER
             if stage.counts.running and still and not stage.oldest:
-                rows = await store.oldest_running(tx.conn, score.now.id, stage.position, OLDEST_NAMED)
+                rows = await store.steps.oldest_running(tx.conn, score.now.id, stage.position, OLDEST_NAMED)
                 text = oldest(stage.counts.running, [(row["site"], row["started_at"]) for row in rows])
                 score.note_of(stage.position, oldest=text)
     await conductor.finish()
@@ -59,7 +59,7 @@ async def look_for_still_stages(tx: Transaction, timers: Sequence[Timer]) -> Non
 async def forecasts_made(tx: Transaction, batch: Sequence[Envelope[StageForecast]]) -> None:
     """A warning that no longer holds is taken back. The forecast itself is kept by the gateway, which shows it."""
     well = [(e.data.strategy_id, e.data.stage) for e in batch if not e.data.failing]
-    over = await store.no_longer_failing(tx.conn, well) if well else []
+    over = await store.strategies.no_longer_failing(tx.conn, well) if well else []
     if over:
         await _warn(tx, [(row["strategy_id"], row["position"], None) for row in over])
 
@@ -103,7 +103,7 @@ def _silent(event: StrategySilent) -> str:
 async def cancel_running(_: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
     """Ask the deployer to stop these running sites, or all. Raises Refused when none of them runs."""
     command: CancelRunning = envelope.data
-    rows = await store.running_steps(tx.conn, score.now.id, command.sites)
+    rows = await store.steps.running_steps(tx.conn, score.now.id, command.sites)
     if not rows:
         message = f"no such site runs in strategy {score.now.name}" if command.sites else "no site runs in it now"
         raise Refused(Fault(code="nothing_runs", field="sites" if command.sites else "strategy", message=message))
@@ -133,6 +133,6 @@ async def cancels_refused(tx: Transaction, answers: Sequence[CommandRejected]) -
 async def cancel_again(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Ask once more for what runs still."""
     steps = {step: timer.payload["nth"] for timer in timers if (step := step_of(timer.key))}
-    for row in await store.still_running(tx.conn, list(steps)):
+    for row in await store.steps.still_running(tx.conn, list(steps)):
         nth = steps[row["strategy_id"], row["position"], row["attempt"]]
         _cancel(tx, row, row["strategy"], nth=nth)

@@ -1,0 +1,1 @@
+"""Sites, groups, and how many sites of a group may change at once."""

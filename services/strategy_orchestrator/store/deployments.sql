@@ -1,0 +1,27 @@
+-- name: begin_operations
+update site set operation_id = o.operation_id
+from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id) where site.name = o.site;
+
+-- name: end_operations
+-- Single operations that were known to run here; a repeated event finds none.
+with ended as (
+    update site set operation_id = null
+    from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id)
+    where site.name = o.site and site.operation_id = o.operation_id
+    returning site.name, o.operation_id
+)
+select e.operation_id, h.strategy_id as held_by, h.position as held_position
+from ended e left join lateral (select strategy_id, position from hold where site = e.name limit 1) h on true;
+
+-- name: put_deployments
+-- What runs on each site now, and the next number of its site.state; nothing for an end that came after a later one.
+-- Versions hold no spaces, so lists of them travel as words.
+insert into deployment as d (site, app, version, status, operation_id, nth, history)
+select site, app, version, status, operation_id, nth, string_to_array(history, ' ')
+from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[],
+    :counts::bigint[], :histories::text[]) as n (site, app, version, status, operation_id, nth, history)
+on conflict (site, app) do update set version = excluded.version, status = excluded.status,
+    operation_id = excluded.operation_id, nth = excluded.nth, sequence = d.sequence + 1, history = excluded.history,
+    previous = case when excluded.version is distinct from d.version then d.version else d.previous end
+where d.nth <= excluded.nth
+returning site, app, sequence;

@@ -1,0 +1,23 @@
+"""Which strategy holds which site. One typed method a query of holds.sql."""
+
+from pathlib import Path
+
+from services.strategy_orchestrator.store.row import Row
+from shared.process.db import Connection, Queries
+
+SQL = Queries(Path(__file__).with_name("holds.sql"))
+
+
+async def hold_sites(conn: Connection, strategy_id: str) -> list[str]:
+    """Hold the sites of all waiting steps that nobody holds; returns their names."""
+    return [row["site"] for row in await SQL.fetch(conn, "hold_sites", strategy_id=strategy_id)]
+
+
+async def sites_not_held(conn: Connection, strategy_id: str) -> list[Row]:
+    """Up to 20 sites of waiting steps that could not be held, and by which strategy they are."""
+    return await SQL.fetch(conn, "sites_not_held", strategy_id=strategy_id)
+
+
+async def release_sites(conn: Connection, strategy_id: str) -> int:
+    """Let go of every site; returns how many."""
+    return await SQL.run(conn, "release_sites", strategy_id=strategy_id)

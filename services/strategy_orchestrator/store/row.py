@@ -1,0 +1,5 @@
+"""A row as PostgreSQL gives it."""
+
+import asyncpg
+
+Row = asyncpg.Record

@@ -1,0 +1,98 @@
+"""Sites, and the one sequence of all messages about the fleet. One typed method a query of sites.sql."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import cast
+
+from services.strategy_orchestrator.store.row import Row
+from services.strategy_orchestrator.strategies import Candidate
+from shared.messages.strategy import ChangeSites, Selection, Site
+from shared.process.db import Connection, Queries, columns
+
+SQL = Queries(Path(__file__).with_name("sites.sql"))
+
+
+HISTORY = [field.name for field in fields(Candidate)].index("history")
+"""Its place in the rows of `candidates`, whose columns are in the order of the fields."""
+
+
+async def next_fleet_sequence(conn: Connection, count: int) -> int:
+    """The first of `count` new sequence numbers of the fleet; holds the fleet's lock until the transaction ends."""
+    last = cast("int", await SQL.value(conn, "next_fleet_sequence", count=count))
+    return last - count + 1
+
+
+async def upsert_sites(conn: Connection, sites: Sequence[Site]) -> None:
+    """Add sites or replace what is known of them."""
+    rows = [(s.name, s.group, s.labels, s.driver, s.params, s.managed, s.simplex) for s in sites]
+    names, group_names, labels, drivers, params, managed, simplex = columns(rows, 7)
+    await SQL.run(
+        conn,
+        "upsert_sites",
+        names=names,
+        groups=group_names,
+        labels=labels,
+        drivers=drivers,
+        params=params,
+        managed=managed,
+        simplex=simplex,
+    )
+
+
+async def change_sites(conn: Connection, names: Sequence[str], change: ChangeSites) -> list[Site]:
+    """Change what the command says of these sites; as they are now."""
+    rows = await SQL.fetch(
+        conn,
+        "change_sites",
+        names=list(names),
+        group=change.group,
+        ungroup=change.ungroup,
+        labels=change.labels,
+        unlabel=list(change.unlabel),
+        driver=change.driver,
+        params=change.params,
+        unset_params=list(change.unset_params),
+        managed=change.managed,
+        simplex=change.simplex,
+    )
+    return [Site.model_construct(**row) for row in rows]
+
+
+async def known_sites(conn: Connection, names: Sequence[str]) -> dict[str, Row]:
+    """Holder and running operation of those names that are sites."""
+    return {row["name"]: row for row in await SQL.fetch(conn, "known_sites", names=list(names))}
+
+
+async def names_apart_by_case(conn: Connection, lowered: Sequence[str]) -> dict[str, str]:
+    """The sites whose names in lower case are these, by them."""
+    rows = await SQL.fetch(conn, "names_apart_by_case", lowered=list(lowered))
+    return {row["name"].lower(): row["name"] for row in rows}
+
+
+async def delete_sites(conn: Connection, names: Sequence[str]) -> None:
+    """Forget sites that nobody holds."""
+    await SQL.run(conn, "delete_sites", names=list(names))
+
+
+async def candidates(conn: Connection, app: str, selection: Selection) -> list[Candidate]:
+    """Every site of a selection (which must not be empty) with what runs there, by name."""
+    without = selection.exclude
+    rows = await SQL.fetch(
+        conn,
+        "candidates",
+        app=app,
+        sites=list(selection.sites),
+        groups=list(selection.groups),
+        labels=selection.labels,
+        not_sites=list(without.sites),
+        not_groups=list(without.groups),
+        not_labels=without.labels,
+    )
+    return [_candidate(row) for row in rows]
+
+
+def _candidate(row: Row) -> Candidate:
+    facts = list(row.values())
+    facts[HISTORY] = None if facts[HISTORY] is None else tuple(facts[HISTORY])
+    return Candidate(*facts)

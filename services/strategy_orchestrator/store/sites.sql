@@ -1,0 +1,53 @@
+-- name: next_fleet_sequence
+-- Also the lock that puts all changes of sites, groups and holds in one order.
+update fleet set sequence = sequence + :count::int returning sequence;
+
+-- name: upsert_sites
+insert into site (name, group_name, labels, driver, params, managed, simplex)
+select * from unnest(:names::text[], :groups::text[], :labels::jsonb[], :drivers::text[], :params::jsonb[],
+    :managed::boolean[], :simplex::boolean[])
+on conflict (name) do update set group_name = excluded.group_name, labels = excluded.labels, driver = excluded.driver,
+    params = excluded.params, managed = excluded.managed, simplex = excluded.simplex;
+
+-- name: change_sites
+update site s set
+    group_name = case when :ungroup::boolean then null else coalesce(:group::text, s.group_name) end,
+    labels = (s.labels - :unlabel::text[]) || :labels::jsonb, driver = coalesce(:driver::text, s.driver),
+    params = (s.params - :unset_params::text[]) || :params::jsonb,
+    managed = coalesce(:managed::boolean, s.managed), simplex = coalesce(:simplex::boolean, s.simplex)
+where s.name in (select unnest(:names::text[]))
+returning s.name, s.group_name as "group", s.labels, s.driver, s.params, s.managed, s.simplex;
+
+-- name: known_sites
+select s.name, s.group_name, holder.name as held_by, s.operation_id
+from site s
+left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
+left join strategy holder on holder.id = h.strategy_id
+where s.name = any(:names::text[]);
+
+-- name: names_apart_by_case
+select name from site where lower(name) = any(:lowered::text[]);
+
+-- name: delete_sites
+delete from site where name = any(:names::text[])
+    and name <> all(array(select site from hold where site = any(:names::text[])));
+
+-- name: candidates
+-- Every site of a selection, with what runs there: named, of one of the groups, with all the labels; what is empty is
+-- open. The caller sees to it that something was asked for at all. Lists are subqueries, which PostgreSQL hashes; as arrays
+-- each site would be compared with each of 100,000 names.
+-- Holds come and go by the thousands: counted when there were none, PostgreSQL would compare each site with every one.
+-- The limit, here and below, makes it look each up by its key.
+select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.previous, d.status,
+    d.history, s.driver
+from site s
+left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
+left join strategy holder on holder.id = h.strategy_id
+left join deployment d on d.site = s.name and d.app = :app
+where (cardinality(:sites::text[]) = 0 or s.name in (select unnest(:sites::text[])))
+    and (cardinality(:groups::text[]) = 0 or s.group_name in (select unnest(:groups::text[])))
+    and s.labels @> :labels::jsonb
+    and s.name not in (select unnest(:not_sites::text[]))
+    and (s.group_name is null or s.group_name not in (select unnest(:not_groups::text[])))
+    and not exists (select from jsonb_each_text(:not_labels::jsonb) as n where s.labels ->> n.key = n.value)
+order by s.name;

@@ -1,0 +1,126 @@
+"""The steps of strategies. One typed method a query of steps.sql."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from services.strategy_orchestrator.store.row import Row
+from services.strategy_orchestrator.strategies import Changed
+from shared.messages.strategy import Why
+from shared.process.db import Connection, Queries, columns
+
+SQL = Queries(Path(__file__).with_name("steps.sql"))
+
+
+async def insert_steps(
+    conn: Connection, strategy_id: str, steps: Sequence[tuple[int, str, str | None, str | None]]
+) -> None:
+    """Waiting steps by (stage, site, target, group), in the order in which they start."""
+    lists = dict(zip(("stages", "sites", "targets", "groups"), columns(steps, 4), strict=True))
+    await SQL.run(conn, "insert_steps", strategy_id=strategy_id, positions=list(range(len(steps))), **lists)
+
+
+async def start_steps(
+    conn: Connection, strategy_id: str, stage: int, cursor: int, count: int, batch: str, now: datetime
+) -> list[Row]:
+    """Give the next `count` waiting steps from `cursor` on a slot, all asked for in one batch; as they are now."""
+    values = {"strategy_id": strategy_id, "stage": stage, "cursor": cursor, "count": count, "batch": batch}
+    return await SQL.fetch(conn, "start_steps", **values, now=now)
+
+
+async def oldest_running(conn: Connection, strategy_id: str, stage: int, limit: int) -> list[Row]:
+    """The steps of a stage that run longest: site and since when, None for one begun by an older version."""
+    return await SQL.fetch(conn, "oldest_running", strategy_id=strategy_id, stage=stage, limit=limit)
+
+
+async def running_steps(conn: Connection, strategy_id: str, sites: Sequence[str]) -> list[Row]:
+    """The running steps of these sites, or all of the strategy when no site is given."""
+    return await SQL.fetch(conn, "running_steps", strategy_id=strategy_id, sites=list(sites))
+
+
+async def still_running(conn: Connection, steps: Sequence[tuple[str, int, int]]) -> list[Row]:
+    """Those of the steps (strategy id, position, attempt) that run, with their site and the strategy's name."""
+    strategy_ids, positions, attempts = columns(steps, 3)
+    values = {"strategy_ids": strategy_ids, "positions": positions, "attempts": attempts}
+    return await SQL.fetch(conn, "still_running", **values)
+
+
+async def steps_of_batches(conn: Connection, batches: Sequence[tuple[str, str]]) -> list[Row]:
+    """Those steps that still run of the batches, given by (strategy id, name)."""
+    strategy_ids, names = columns(batches, 2)
+    return await SQL.fetch(conn, "steps_of_batches", strategy_ids=strategy_ids, names=names)
+
+
+class StepEnd(NamedTuple):
+    """How a running step ended."""
+
+    strategy_id: str
+    position: int
+    attempt: int
+    state: str
+    why_code: str | None
+    why_message: str | None
+    before: str | None = None
+    """The release that its operation found."""
+    changed: bool | None = None
+    """Whether the operation left the site other than it found it; None = no operation ran."""
+
+
+async def finish_steps(conn: Connection, ends: Sequence[StepEnd]) -> list[Row]:
+    """End running steps; those that moved."""
+    names = ("strategy_ids", "positions", "attempts", "states", "codes", "messages", "befores", "changed")
+    return await SQL.fetch(conn, "finish_steps", **dict(zip(names, columns(ends, 8), strict=True)))
+
+
+async def park_steps(conn: Connection, parked: Sequence[tuple[str, int, int, str, str]]) -> list[Row]:
+    """Running steps by (strategy id, position, attempt, code, message) wait for their site; those that moved."""
+    strategy_ids, positions, attempts, codes, messages = columns(parked, 5)
+    values = {"positions": positions, "attempts": attempts, "codes": codes, "messages": messages}
+    return await SQL.fetch(conn, "park_steps", strategy_ids=strategy_ids, **values)
+
+
+async def unpark_steps(conn: Connection, freed: Sequence[tuple[str, int]]) -> list[Row]:
+    """Steps by (strategy id, position) whose site is free again; those that were parked."""
+    strategy_ids, positions = columns(freed, 2)
+    return await SQL.fetch(conn, "unpark_steps", strategy_ids=strategy_ids, positions=positions)
+
+
+async def unpark_lagging(conn: Connection, strategy_ids: Sequence[str]) -> list[Row]:
+    """Parked steps of these strategies whose site is not busy may try again; those that were parked."""
+    return await SQL.fetch(conn, "unpark_lagging", strategy_ids=list(strategy_ids))
+
+
+async def abort_steps(conn: Connection, strategy_id: str, why: Why) -> list[Row]:
+    """Every waiting step becomes aborted."""
+    return await SQL.fetch(conn, "abort_steps", strategy_id=strategy_id, code=why.code, message=why.message)
+
+
+async def abort_steps_towards(conn: Connection, strategy_id: str, version: str, why: Why) -> list[Row]:
+    """Waiting steps with this release of their own to reach become aborted; `was_parked` beside what they are now."""
+    values = {"version": version, "code": why.code, "message": why.message}
+    return await SQL.fetch(conn, "abort_steps_towards", strategy_id=strategy_id, **values)
+
+
+async def skip_removed(conn: Connection, strategy_id: str, why: Why) -> list[Row]:
+    """Waiting steps whose site was removed become aborted."""
+    return await SQL.fetch(conn, "skip_removed", strategy_id=strategy_id, code=why.code, message=why.message)
+
+
+async def changed_by(conn: Connection, strategy_id: str) -> dict[str, Changed]:
+    """The sites that a strategy left other than it found them."""
+    rows = await SQL.fetch(conn, "changed_by", strategy_id=strategy_id)
+    return {row["site"]: Changed(row["before"], row["brought"]) for row in rows}
+
+
+async def changed_in_stages(conn: Connection, strategy_id: str) -> dict[str, list[str]]:
+    """The same sites, by the name of the stage in which each stood."""
+    stages: dict[str, list[str]] = {}
+    for row in await SQL.fetch(conn, "changed_in_stages", strategy_id=strategy_id):
+        stages.setdefault(row["stage"], []).append(row["site"])
+    return stages
+
+
+async def reopen_steps(conn: Connection, strategy_id: str) -> list[Row]:
+    """Failed and aborted steps wait again, for a new attempt."""
+    return await SQL.fetch(conn, "reopen_steps", strategy_id=strategy_id)

@@ -1,0 +1,160 @@
+"""Strategies and their stages. One typed method a query of strategies.sql."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from services.strategy_orchestrator.domain import Stage
+from services.strategy_orchestrator.planning import Plan
+from services.strategy_orchestrator.store.row import Row
+from services.strategy_orchestrator.store.steps import insert_steps
+from shared.messages.strategy import StrategySpec, Why
+from shared.messages.words import OperationKind
+from shared.process.db import Connection, Queries, columns
+
+SQL = Queries(Path(__file__).with_name("strategies.sql"))
+
+
+async def strategies_towards(conn: Connection, apps: Sequence[str]) -> list[str]:
+    """The ids of those strategies of these apps that are under way."""
+    return [row["id"] for row in await SQL.fetch(conn, "strategies_towards", apps=list(apps))]
+
+
+async def find_strategy(conn: Connection, reference: str) -> str | None:
+    """The id of the strategy with this id, or of the one of this name that is not deleted."""
+    return cast("str | None", await SQL.value(conn, "find_strategy", reference=reference))
+
+
+async def clashes(conn: Connection, name: str, strategy_id: str) -> list[Row]:
+    """Strategies that are not deleted and have this name, this name as their id, or this id as their name."""
+    return await SQL.fetch(conn, "clashes", name=name, id=strategy_id)
+
+
+async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequence[str]) -> set[str]:
+    """Lock the strategies of these ids or names, and those that hold these sites, until the end of the transaction.
+
+    Returns the groups of their sites.
+    """
+    rows = await SQL.fetch(conn, "lock_in_order", references=references, sites=sites)
+    return {group for row in rows for group in row["groups"]}
+
+
+async def lock_strategies(conn: Connection, ids: Sequence[str]) -> list[Row]:
+    """The rows, locked until the end of the transaction."""
+    return await SQL.fetch(conn, "lock_strategies", ids=list(ids))
+
+
+async def stages_of(conn: Connection, ids: Sequence[str]) -> list[Row]:
+    """All stages of these strategies, in order."""
+    return await SQL.fetch(conn, "stages_of", ids=list(ids))
+
+
+class NewStrategy(NamedTuple):
+    """A strategy that was planned."""
+
+    id: str
+    spec: StrategySpec
+    operation: OperationKind
+    why: Why
+    created_by: str
+    left_out: int
+    """How many selected sites take no part."""
+
+
+async def insert_strategy(conn: Connection, new: NewStrategy, now: datetime) -> None:
+    """A strategy that is ready; its first event has the sequence 1."""
+    spec, why = new.spec, new.why
+    await SQL.run(
+        conn,
+        "insert_strategy",
+        id=new.id,
+        name=spec.name,
+        type=spec.type,
+        app=spec.app,
+        version=spec.version,
+        spec=spec.model_dump(mode="json"),
+        operation=new.operation,
+        left_out=new.left_out,
+        why_code=why.code,
+        why_message=why.message,
+        sequence=0,
+        created_by=new.created_by,
+        created_at=now,
+    )
+
+
+async def insert_plan(conn: Connection, strategy_id: str, plan: Plan) -> None:
+    """The stages and steps of a plan: two round trips, whatever its size."""
+    firsts = [sum(stage.sites for stage in plan.stages[:index]) for index in range(len(plan.stages))]
+    rows = [(s.position, s.name, s.sites, s.max_parallel, s.soak_seconds) for s in plan.stages]
+    positions, names, sites, max_parallels, soaks = columns(rows, 5)
+    await SQL.run(
+        conn,
+        "insert_stages",
+        strategy_id=strategy_id,
+        positions=positions,
+        names=names,
+        sites=sites,
+        max_parallels=max_parallels,
+        soaks=soaks,
+        firsts=firsts,
+    )
+    groups, targets = plan.groups or {}, plan.targets
+    ungrouped = None if plan.groups is None else ""
+    places = [(number, site) for number, members in enumerate(plan.sites) for site in members]
+    steps = [(n, site, targets.get(site), groups.get(site, ungrouped)) for n, site in places]
+    await insert_steps(conn, strategy_id, steps)
+
+
+async def save_strategies(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """(id, state, ends_as, why code, why message, sequence, started_at, finished_at, skipped) for each."""
+    ids, states, ends_as, why_codes, why_messages, sequences, started_at, finished_at, skipped = columns(rows, 9)
+    await SQL.run(
+        conn,
+        "save_strategies",
+        ids=ids,
+        states=states,
+        ends_as=ends_as,
+        why_codes=why_codes,
+        why_messages=why_messages,
+        sequences=sequences,
+        started_at=started_at,
+        finished_at=finished_at,
+        skipped=skipped,
+    )
+
+
+async def save_stages(conn: Connection, stages: Sequence[tuple[str, Stage, int]]) -> None:
+    """(strategy id, stage, cursor) for each."""
+    await SQL.run(
+        conn,
+        "save_stages",
+        strategy_ids=[strategy_id for strategy_id, _, _ in stages],
+        positions=[s.position for _, s, _ in stages],
+        states=[s.state for _, s, _ in stages],
+        waiting=[s.counts.waiting for _, s, _ in stages],
+        running=[s.counts.running for _, s, _ in stages],
+        complete=[s.counts.complete for _, s, _ in stages],
+        failed=[s.counts.failed for _, s, _ in stages],
+        aborted=[s.counts.aborted for _, s, _ in stages],
+        parked=[s.parked for _, s, _ in stages],
+        full_groups=[s.full_groups for _, s, _ in stages],
+        moved_at=[s.moved_at for _, s, _ in stages],
+        oldest=[s.oldest for _, s, _ in stages],
+        warnings=[s.warning.model_dump() if s.warning else None for _, s, _ in stages],
+        forgiven=[s.forgiven for _, s, _ in stages],
+        soak_until=[s.soak_until for _, s, _ in stages],
+        cursors=[cursor for _, _, cursor in stages],
+    )
+
+
+async def delete_strategy(conn: Connection, strategy_id: str, now: datetime) -> int | None:
+    """Put a strategy away; the sequence of the event that says so, None when it was put away before."""
+    return cast("int | None", await SQL.value(conn, "delete_strategy", id=strategy_id, now=now))
+
+
+async def no_longer_failing(conn: Connection, stages: Sequence[tuple[str, int]]) -> list[Row]:
+    """Those of the stages (strategy id, position) that are still warned of for their failure rate."""
+    strategy_ids, positions = columns(stages, 2)
+    return await SQL.fetch(conn, "no_longer_failing", strategy_ids=strategy_ids, positions=positions)
