@@ -1,21 +1,11 @@
 // Every call to the gateway. A refusal becomes a Problem that holds every fault.
 
+import { query } from "./model/address.js";
+import { Problem, parsed } from "./model/problem.js";
 import { session } from "./session.js";
 
 const RETRY_MS = [200, 600, 1500, 3000];
 const AWAY = [502, 503, 504]; // a gateway that stops, or what stands before it: the same request may do later
-
-/** A refusal as problem+json; status 0 = the gateway could not be reached. */
-export class Problem extends Error {
-  constructor(status, facts) {
-    super(facts.detail || facts.title || `HTTP ${status}`);
-    this.status = status;
-    this.title = facts.title || `HTTP ${status}`;
-    this.code = facts.code ?? "http_error";
-    this.faults = facts.faults ?? []; // at most 100; a last one says how many more
-    this.count = facts.faults_count ?? this.faults.length;
-  }
-}
 
 /** Commands without an answer yet, by id, with what they were to do: their refusal may still come in the stream. */
 export const unanswered = new Map();
@@ -100,19 +90,6 @@ function unlessAborted(error) {
 }
 
 const unreachable = (reason) => new Problem(0, { title: "The gateway cannot be reached", detail: reason });
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null; // whatever stands between us and the gateway may answer in other words
-  }
-}
-
-function query(params) {
-  const given = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return given.length ? `?${new URLSearchParams(given)}` : "";
-}
 
 /** A random UUID; crypto.randomUUID is missing where the page is served without TLS from another machine. */
 function newId() {

@@ -1,11 +1,12 @@
 // The audit: who did what to what, when, and what came of it. One command is one line.
 
+import { badge } from "./badge.js";
 import { h } from "./dom.js";
 import { input, select } from "./fields.js";
 import { filtered } from "./filters.js";
-import { full, words } from "./format.js";
+import { deed, local } from "./model/audit.js";
+import { full } from "./model/format.js";
 import { empty, heading, table } from "./page.js";
-import { badge } from "./states.js";
 
 const RESULTS = [["", "Any result"], "sent", "accepted", "rejected", "done"];
 
@@ -37,12 +38,6 @@ function moment(name, label, query) {
   return h("label", { class: "moment" }, h("span", {}, label), shown, value);
 }
 
-/** A point in time as the field has it: without a zone, in the reader's own. */
-function local(iso) {
-  const time = Date.parse(iso ?? "");
-  return time ? new Date(time - new Date(time).getTimezoneOffset() * 60_000).toISOString().slice(0, 16) : "";
-}
-
 const auditTable = (items) =>
   table(
     [
@@ -56,9 +51,6 @@ const auditTable = (items) =>
     items,
     "Audit",
   );
-
-/** "belay.strategy.abort_strategy.v1" -> "abort strategy"; what the gateway does itself stands as it is. */
-const deed = (action) => words(action.split(".")[2] ?? action);
 
 const result = ({ result: state, faults }) => [
   badge(state),

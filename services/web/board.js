@@ -1,12 +1,15 @@
 // The sites board: one row per stage, its sites as cells on a canvas. Cells that move are drawn in the next frame,
 // and only they: ten thousand sites cost a frame no more than the few that moved.
 
-import { Cells, cellSize } from "./board_cells.js";
+import { badge } from "./badge.js";
+import { Cells } from "./board_cells.js";
 import { loadPaint } from "./board_paint.js";
 import { announce, fill, h, keyed, perFrame, setText } from "./dom.js";
-import { number, seconds } from "./format.js";
+import { total } from "./model/counts.js";
+import { number } from "./model/format.js";
+import { cellSize } from "./model/grid.js";
+import { limits } from "./model/plan_words.js";
 import { bar } from "./progress.js";
-import { badge, total } from "./states.js";
 
 export class Board {
   #paint = null;
@@ -122,8 +125,7 @@ export class Board {
 
   /** Mark the first site whose name begins with, or holds, a text. */
   find(text) {
-    const steps = [...this.roll.steps.values()];
-    const step = steps.find(({ site }) => site.startsWith(text)) ?? steps.find(({ site }) => site.includes(text));
+    const step = this.roll.find(text);
     if (step) this.#rows.get(step.stage)?.cells.mark(step);
     return step;
   }
@@ -154,8 +156,4 @@ export class Board {
     this.tip.style.left = `${left}px`;
     this.tip.style.top = `${box.bottom - frame.top + 6}px`;
   }
-}
-
-function limits({ max_parallel: most, soak_seconds: soak }) {
-  return [`at most ${number(most)} at once`, soak > 0 && `soaks ${seconds(soak)}`].filter(Boolean).join(", ");
 }

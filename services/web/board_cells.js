@@ -1,32 +1,16 @@
 // The cells of one stage: where each is, which is under the pointer or the keyboard, which must be drawn again.
 
 import { h, setText } from "./dom.js";
-import { inWords } from "./progress.js";
+import { inWords, total } from "./model/counts.js";
+import { Grid } from "./model/grid.js";
 
 const GLOW_MS = 900;
-const KEYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
-
-/** The size of a cell for so many sites: few get their names, many get smaller. */
-export function cellSize(sites, room) {
-  if (sites <= 60) return { width: Math.min(room, 148), height: 30, gap: 5, named: true };
-  const [edge, gap] = [
-    [300, 20, 4],
-    [1500, 14, 3],
-    [5000, 10, 2],
-    [30000, 7, 1],
-    [Infinity, 4, 1],
-  ]
-    .find(([most]) => sites <= most)
-    .slice(1);
-  return { width: edge, height: edge, gap, named: false };
-}
 
 export class Cells {
   #touched = new Map(); // step -> when it changed
   #cursor = null;
-  #columns = 1;
-  #count = 0;
+  #grid = null;
 
   constructor(roll, stage, { onPoint, onPick }) {
     Object.assign(this, { roll, stage, onPoint, onPick, lit: null });
@@ -55,16 +39,14 @@ export class Cells {
   }
 
   has(step) {
-    return step.index < this.#count;
+    return step.index < (this.#grid?.count ?? 0);
   }
 
   /** Size the canvas and draw every cell. */
   layOut(size, paint, lit) {
     Object.assign(this, { size, paint, lit });
-    this.#count = Math.max(this.steps.length, this.#promised());
-    this.#columns = Math.max(1, Math.floor((this.room + size.gap) / (size.width + size.gap)));
-    const rows = Math.ceil(this.#count / this.#columns);
-    const [width, height] = [this.#columns * (size.width + size.gap), rows * (size.height + size.gap)];
+    this.#grid = new Grid(size, Math.max(this.steps.length, this.#promised()), this.room);
+    const { width, height } = this.#grid;
     const ratio = devicePixelRatio;
     Object.assign(this.canvas, { width: width * ratio, height: height * ratio });
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
@@ -75,11 +57,11 @@ export class Cells {
 
   /** Places are kept for sites that are counted but not read yet, so that nothing jumps when they come. */
   #promised() {
-    return Object.values(this.roll.stage(this.stage.position)?.counts ?? {}).reduce((sum, count) => sum + count, 0);
+    return total(this.roll.stage(this.stage.position)?.counts);
   }
 
   #drawAll() {
-    for (let index = 0; index < this.#count; index += 1) this.#draw(index, 0);
+    for (let index = 0; index < this.#grid.count; index += 1) this.#draw(index, 0);
   }
 
   touch(step, when) {
@@ -116,16 +98,7 @@ export class Cells {
   #draw(index, glow) {
     const step = this.steps[index];
     const dimmed = Boolean(this.lit && step?.state !== this.lit);
-    this.paint(this.context, this.#at(index), step, { glow, dimmed, marked: index === this.#cursor });
-  }
-
-  #at(index) {
-    const { width, height, gap } = this.size;
-    const before = Math.floor(gap / 2); // whole pixels: edges stay sharp
-    return [
-      (index % this.#columns) * (width + gap) + before,
-      Math.floor(index / this.#columns) * (height + gap) + before,
-    ];
+    this.paint(this.context, this.#grid.at(index), step, { glow, dimmed, marked: index === this.#cursor });
   }
 
   #listen() {
@@ -144,20 +117,16 @@ export class Cells {
     );
   }
 
-  #under(event) {
-    const { width, height, gap } = this.size;
-    const column = Math.floor(event.offsetX / (width + gap));
-    const index = Math.floor(event.offsetY / (height + gap)) * this.#columns + column;
-    return column < this.#columns && index < this.steps.length ? index : null;
+  #under({ offsetX, offsetY }) {
+    const index = this.#grid.under(offsetX, offsetY);
+    return index !== null && index < this.steps.length ? index : null;
   }
 
   #key(event) {
     const at = this.#cursor ?? 0;
-    const [dx, dy] = KEYS[event.key] ?? [0, 0];
-    if (event.key === "Enter" || event.key === " ") this.#pick(at);
-    else if (event.key === "Home") this.#moveTo(0, "keyboard");
-    else if (event.key === "End") this.#moveTo(this.steps.length - 1, "keyboard");
-    else if (dx || dy) this.#moveTo(at + dx + dy * this.#columns, "keyboard");
+    const to = this.#grid.after(at, event.key, this.steps.length - 1);
+    if (to !== null) this.#moveTo(to, "keyboard");
+    else if (event.key === "Enter" || event.key === " ") this.#pick(at);
     else return;
     event.preventDefault();
   }
@@ -181,7 +150,7 @@ export class Cells {
     const step = index === null ? null : this.steps[index];
     if (!step) return this.onPoint(null);
     const frame = this.canvas.getBoundingClientRect();
-    const [x, y] = this.#at(index);
+    const [x, y] = this.#grid.at(index);
     return this.onPoint(step, { left: frame.left + x, bottom: frame.top + y + this.size.height }, by);
   }
 }

@@ -1,8 +1,8 @@
 // How a cell looks: a colour and a shape for each state, taken from the style sheet, so that light, dark and the
 // badges agree. Waiting is hollow, complete is filled, failed is filled and crossed: told apart without colour too.
 
-import { pathOf } from "./icons.js";
-import { STEP_STATES } from "./states.js";
+import { pathOf } from "./model/icon_paths.js";
+import { STEP_STATES } from "./model/states.js";
 
 const HOLLOW = new Set(["waiting", "aborted"]);
 const GLYPH_FROM = 9; // smaller cells have no room for a glyph

@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { fill, h } from "./dom.js";
+import { failedPhases, recovery } from "./model/evidence.js";
 
 const AT_A_GLANCE = 12;
 
@@ -9,12 +10,6 @@ const AT_A_GLANCE = 12;
 export function lastLines(lines, most = Infinity) {
   if (!lines?.length) return h("p", { class: "muted" }, "The components said nothing.");
   return h("pre", { class: "last-lines", tabIndex: 0, "aria-label": "Last lines" }, lines.slice(-most).join("\n"));
-}
-
-/** Where a failure left the site. */
-export function recovery({ recovered, version }) {
-  if (recovered) return version ? `The site is back on ${version}.` : "Nothing is left of it on the site.";
-  return recovered === false ? "The site was not recovered. Apply, update to a fix, or remove." : "";
 }
 
 /** A place that fills with the evidence of an operation; of one that is forgotten by now it says so. */
@@ -28,10 +23,9 @@ export function evidenceOf(operationId) {
 }
 
 function atAGlance(operation) {
-  const broke = operation.phases.filter(({ outcome }) => outcome === "failed");
   return [
     h("p", {}, recovery(operation)),
-    broke.map(({ name, component, detail }) =>
+    failedPhases(operation).map(({ name, component, detail }) =>
       h("p", { class: "phase" }, h("code", {}, name), ` ${component} ${detail}`),
     ),
     lastLines(operation.last_lines, AT_A_GLANCE),

@@ -2,6 +2,7 @@
 
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
+import { headline, placeOf } from "./model/problem.js";
 
 const CONTROLS = "input, select, textarea";
 
@@ -72,19 +73,18 @@ export function choice(name, options, value) {
  */
 export function showFaults(form, problem) {
   clearFaults(form);
-  const placed = problem.faults.map((fault) => ({ ...fault, place: placeOf(form, fault) }));
+  const placed = problem.faults.map((fault) => ({ ...fault, place: fieldOf(form, fault) }));
   for (const { place, message } of placed) if (place) mark(place, message);
   const summary = form.querySelector(".summary");
-  const title =
-    problem.faults.length > 1
-      ? `${problem.count} things must be put right`
-      : problem.faults.length
-        ? "One thing must be put right"
-        : problem.title;
   fill(
     summary,
     icon("failed", 18),
-    h("div", {}, h("strong", {}, title), placed.length ? h("ul", {}, placed.map(line)) : h("p", {}, problem.message)),
+    h(
+      "div",
+      {},
+      h("strong", {}, headline(problem)),
+      placed.length ? h("ul", {}, placed.map(line)) : h("p", {}, problem.message),
+    ),
   );
   summary.hidden = false;
   summary.focus();
@@ -115,19 +115,14 @@ export function clearFaults(form) {
   for (const element of form.querySelectorAll("[aria-invalid]")) element.removeAttribute("aria-invalid");
 }
 
-/** The field with the longest path that the fault lies at or below. */
-function placeOf(form, fault) {
-  const path = pathOf(fault);
-  const fields = [...form.querySelectorAll(".field[data-path]")].filter(
-    ({ dataset }) => path === dataset.path || path.startsWith(`${dataset.path}.`),
+/** The field that the fault is about, undefined where none of the form is. */
+function fieldOf(form, fault) {
+  const fields = [...form.querySelectorAll(".field[data-path]")];
+  const path = placeOf(
+    fault,
+    fields.map(({ dataset }) => dataset.path),
   );
-  return fields.sort((a, b) => b.dataset.path.length - a.dataset.path.length)[0];
-}
-
-/** A fault of the whole may name its field at the beginning of its message: "version: …". */
-function pathOf({ field: path, message }) {
-  const plain = path.replace(/^spec\.?/, "");
-  return plain || (/^([a-z_.0-9]+): /.exec(message)?.[1] ?? "");
+  return fields.find(({ dataset }) => dataset.path === path);
 }
 
 function mark(place, message) {
@@ -147,22 +142,3 @@ function line({ field: path, message, place }) {
 }
 
 const labelOf = (place) => place.querySelector("label, legend").textContent;
-
-/** "10" -> 10, "20%" -> "20%", "" -> undefined; what is neither goes as it is, for the gateway to judge. */
-export function limit(text) {
-  const plain = text.trim();
-  return /^-?\d+$/.test(plain) ? Number(plain) : plain || undefined;
-}
-
-/** Names from a text, separated by commas, spaces or lines. */
-export const names = (text) => text.split(/[\s,]+/).filter(Boolean);
-
-/** "tier=gold region=eu" -> {tier: "gold", region: "eu"} */
-export function labels(text) {
-  return Object.fromEntries(
-    names(text).map((pair) => {
-      const [key, ...rest] = pair.split("=");
-      return [key, rest.join("=")];
-    }),
-  );
-}

@@ -2,7 +2,7 @@
 
 import { all } from "./api.js";
 import { fill, h } from "./dom.js";
-import { ago } from "./format.js";
+import { ago } from "./model/format.js";
 import { resource, section, table } from "./page.js";
 
 /** The section of the hosts, and how to read it again. */

@@ -1,9 +1,9 @@
 // What is known of the site that was chosen on the board or in the list.
 
+import { badge } from "./badge.js";
 import { fill, h } from "./dom.js";
 import { evidenceOf } from "./evidence.js";
-import { ago, full } from "./format.js";
-import { badge } from "./states.js";
+import { ago, full } from "./model/format.js";
 
 export class Inspector {
   #step = null;

@@ -4,6 +4,7 @@ import { all, command } from "./api.js";
 import { fill, h } from "./dom.js";
 import { done } from "./feedback.js";
 import { choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
+import { operationOf } from "./model/orders.js";
 import { planTable } from "./operations.js";
 import { failure, heading, section } from "./page.js";
 import { navigate } from "./router.js";
@@ -16,7 +17,6 @@ const KINDS = [
   ["recover", "Recover"],
   ["remove", "Remove"],
 ];
-const WITHOUT_VERSION = ["recover", "remove"];
 
 export function newOperationView(page) {
   const app = select("app", [["", "Choose an app"]]);
@@ -76,22 +76,11 @@ async function offer(page, app, version, form) {
 }
 
 async function send(form, plan, preview) {
-  const order = orderOf(form);
+  const order = operationOf(Object.fromEntries(new FormData(form)));
   const body = preview ? { ...order, preview } : order;
   const answer = await command("POST", "/v1/operations", body, `${order.kind} on ${order.site}`);
   if (preview) showPlan(plan, answer.result?.plan ?? []);
   else leave(order, answer);
-}
-
-function orderOf({ elements }) {
-  const text = (name) => elements[name].value.trim() || undefined;
-  const kind = elements.kind.value;
-  return {
-    kind,
-    site: text("site"),
-    app: text("app"),
-    version: WITHOUT_VERSION.includes(kind) ? undefined : text("version"),
-  };
 }
 
 const showPlan = (root, plan) =>

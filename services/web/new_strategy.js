@@ -4,11 +4,12 @@ import { all, command } from "./api.js";
 import { h } from "./dom.js";
 import { confirm, done } from "./feedback.js";
 import { checkbox, choice, field, fieldset, input, select, setOptions, submit, summary, textarea } from "./fields.js";
+import { specOf } from "./model/strategy_spec.js";
 import { failure, heading } from "./page.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
 import { StageFields } from "./stage_fields.js";
-import { specOf } from "./strategy_spec.js";
+import { entered } from "./strategy_form.js";
 
 const TYPES = [
   ["update", "Update"],
@@ -255,7 +256,7 @@ async function planned(spec) {
 }
 
 async function create(form, stages) {
-  const spec = specOf(form, stages);
+  const spec = specOf(entered(form, stages));
   const answer = await planned(spec);
   if (!answer) return;
   done(`${spec.name} is planned`);

@@ -4,6 +4,7 @@ import { command, get } from "./api.js";
 import { fill, h } from "./dom.js";
 import { done } from "./feedback.js";
 import { checkbox, choice, field, fieldset, input, submit, summary, textarea } from "./fields.js";
+import { subscriptionOf } from "./model/orders.js";
 import { heading } from "./page.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
@@ -73,26 +74,9 @@ async function showTemplate(page, form, place) {
 }
 
 async function send(form) {
-  const body = bodyOf(form);
+  const entered = new FormData(form);
+  const body = subscriptionOf({ ...Object.fromEntries(entered), topics: entered.getAll("topics") });
   await command("POST", "/v1/subscriptions", body, `Webhook ${body.name}`);
   done(`${body.name} is added: send it a test`);
   navigate(`/subscriptions/${encodeURIComponent(body.name)}`);
-}
-
-function bodyOf({ elements }) {
-  const text = (name) => elements[name].value.trim() || undefined;
-  const topics = [...elements.topics].filter(({ checked }) => checked).map(({ value }) => value);
-  const format = elements.format.value;
-  const body = { name: text("name"), url: text("url"), secret: text("secret"), topics, format };
-  return format === "custom" ? { ...body, template: parsed(elements.template.value) } : body;
-}
-
-/** What is no JSON is refused here, in the words of the gateway's faults: it could not even be sent. */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const fault = { code: "unreadable", field: "template", message: `is not JSON: ${error.message}` };
-    throw Object.assign(new Error(fault.message), { title: "The template is not JSON", faults: [fault] });
-  }
 }

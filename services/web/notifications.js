@@ -5,13 +5,13 @@ import { h, throttled } from "./dom.js";
 import { refused, roleButton } from "./feedback.js";
 import { select } from "./fields.js";
 import { filtered } from "./filters.js";
-import { ago, full } from "./format.js";
 import { icon } from "./icons.js";
 import { on, onGap } from "./live.js";
+import { ago, full } from "./model/format.js";
+import { shapeOf } from "./model/states.js";
 import { empty, heading } from "./page.js";
 import { missingRole, session } from "./session.js";
 import { showUnread } from "./shell.js";
-import { shapeOf } from "./states.js";
 
 const NEWS = ["notification_raised", "notifications_read"];
 const TOPICS = [["", "All topics"], "discover", "done", "error", "warning", "release"];

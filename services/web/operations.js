@@ -1,16 +1,18 @@
 // Operations: one job on one site. The list, and one in detail with its plan, phases and evidence.
 
 import { get } from "./api.js";
+import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
-import { lastLines, recovery } from "./evidence.js";
+import { lastLines } from "./evidence.js";
 import { act, confirm, roleButton } from "./feedback.js";
 import { input, select } from "./fields.js";
 import { filtered } from "./filters.js";
-import { ago, full, seconds, words } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { concernsOperation } from "./model/concerns.js";
+import { recovery, tookSeconds } from "./model/evidence.js";
+import { ago, clock, full, seconds, words } from "./model/format.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
-import { badge } from "./states.js";
 
 const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
 const STATES = [["", "Any state"], "queued", "running", "succeeded", "failed"];
@@ -71,9 +73,7 @@ export function operationView(page) {
     ),
     300,
   );
-  const mine = ({ data }) =>
-    !data || data.operation_id === id || data.deployments?.some(({ operation_id: brought }) => brought === id);
-  on(NEWS, (event) => mine(event) && load(), page.signal);
+  on(NEWS, (event) => concernsOperation(event, id) && load(), page.signal);
 }
 
 function detail(operation) {
@@ -151,7 +151,8 @@ const phases = (items) =>
       ["Component", (row) => row.component],
       ["Outcome", (row) => badge(row.outcome)],
       ["Detail", (row) => row.detail, "wide"],
-      ["Took", (row) => seconds((Date.parse(row.finished_at) - Date.parse(row.started_at)) / 1000), "number"],
+      ["Began", (row) => h("time", { title: full(row.started_at) }, clock(row.started_at))],
+      ["Took", (row) => seconds(tookSeconds(row)), "number"],
     ],
     items,
     "Phases",

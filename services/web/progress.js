@@ -1,9 +1,10 @@
 // Progress as bars: one for each stage, as wide as the stage is large, filled by the state of its sites.
 
 import { fill, h, keyed, setText } from "./dom.js";
-import { number, percent } from "./format.js";
 import { icon } from "./icons.js";
-import { STEP_STATES, shapeOf, total } from "./states.js";
+import { inWords, total } from "./model/counts.js";
+import { number } from "./model/format.js";
+import { STEP_STATES, shapeOf } from "./model/states.js";
 
 const SHOWN = STEP_STATES.filter((state) => state !== "waiting");
 
@@ -21,17 +22,6 @@ function move(element, parts, counts) {
   element.setAttribute("aria-valuemax", all);
   element.setAttribute("aria-valuenow", finished);
   element.setAttribute("aria-valuetext", inWords(counts));
-}
-
-/** How much is complete: 100 % only when all of it is. */
-export const shareOf = (counts) =>
-  total(counts) ? percent(Math.floor((1000 * counts.complete) / total(counts)) / 1000) : "";
-
-/** "412 of 1,000 complete, 60 running, 8 failed" */
-export function inWords(counts) {
-  const rest = ["running", "failed", "aborted"].filter((state) => counts[state]);
-  const first = `${number(counts.complete)} of ${number(total(counts))} complete`;
-  return [first, ...rest.map((state) => `${number(counts[state])} ${state}`)].join(", ");
 }
 
 /** The stages of a strategy in a row. `update(stages)` moves them. */

@@ -1,12 +1,12 @@
 // Apps and their releases; a release in detail; what became of a bundle.
 
 import { all, get } from "./api.js";
+import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
 import { act, confirm, roleButton } from "./feedback.js";
-import { bytes, full, number, plural } from "./format.js";
 import { on } from "./live.js";
+import { bytes, full, number, plural } from "./model/format.js";
 import { card, empty, faults, heading, resource, section, table } from "./page.js";
-import { badge } from "./states.js";
 import { uploader } from "./upload.js";
 
 const NEWS = ["release_available", "release_withdrawn", "release_rejected"];

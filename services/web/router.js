@@ -1,6 +1,7 @@
 // The address after `#` names the view. A view gets its parameters and a signal that ends with it.
 
 import { fill, h } from "./dom.js";
+import { compile, partsOf } from "./model/address.js";
 import { empty, failure } from "./page.js";
 
 let current = null;
@@ -22,25 +23,12 @@ export function navigate(path) {
   location.hash = path;
 }
 
-function compile(pattern) {
-  const names = [];
-  const source = pattern.replace(/:(\w+)/g, (_, name) => {
-    names.push(name);
-    return "([^/]+)";
-  });
-  const regex = new RegExp(`^${source}$`);
-  return (path) => {
-    const found = regex.exec(path);
-    return found && Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(found[i + 1])]));
-  };
-}
-
 function show(table, root, onPlace) {
   const first = current === null;
   current?.abort();
   current = new AbortController();
-  const [path, search] = (location.hash.slice(1) || "/").split("?");
-  const page = { root, signal: current.signal, query: new URLSearchParams(search), params: {} };
+  const { path, query } = partsOf(location.hash);
+  const page = { root, signal: current.signal, query, params: {} };
   const route = table.find(({ match }) => (page.params = match(path)));
   onPlace(route?.place ?? "");
   fill(root);

@@ -1,8 +1,9 @@
 // Who is logged in. The token lives as long as some tab of this page is open: a new tab asks the others for it, so that
 // nothing of it is written to the disk, and it never stays in the address.
 
+import { lacks, reaches } from "./model/roles.js";
+
 const KEY = "belay.token";
-const ROLES = ["viewer", "operator", "approver", "admin"];
 
 export const session = { token: sessionStorage.getItem(KEY) ?? "", name: "", role: "" };
 
@@ -63,7 +64,7 @@ export function drop() {
 }
 
 /** Whether the role of this session may do what `needed` may. */
-export const may = (needed) => ROLES.indexOf(session.role) >= ROLES.indexOf(needed);
+export const may = (needed) => reaches(session.role, needed);
 
 /** Why a button is off for this person; empty when it is not. */
-export const missingRole = (needed) => (may(needed) ? "" : `This needs the role ${needed}; you are ${session.role}.`);
+export const missingRole = (needed) => lacks(session.role, needed);

@@ -1,15 +1,17 @@
 // One site: what runs there, who holds it, and what was done to it.
 
 import { get } from "./api.js";
+import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
 import { act, roleButton } from "./feedback.js";
-import { field, input, names, textarea } from "./fields.js";
+import { field, input, textarea } from "./fields.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { concernsSite } from "./model/concerns.js";
+import { labelLines, names, pairs } from "./model/entered.js";
 import { operationTable } from "./operations.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 import { holder, labelChips } from "./sites.js";
-import { badge } from "./states.js";
 
 const NEWS = [
   "sites_changed",
@@ -44,15 +46,7 @@ export function siteView(page) {
     }),
     500,
   );
-  on(NEWS, (event) => concerns(event, name) && load(), page.signal);
-}
-
-/** Whether an event speaks of this site; one that does not list its sites may. */
-function concerns({ data }, name) {
-  if (!data) return true;
-  if (data.site) return data.site === name;
-  const listed = data.names ?? data.sites?.map((site) => site.name) ?? data.deployments?.map(({ site }) => site);
-  return listed?.includes(name) ?? true;
+  on(NEWS, (event) => concernsSite(event, name) && load(), page.signal);
 }
 
 function detail(site, operations, form) {
@@ -94,8 +88,7 @@ function changes(site, reload) {
     send(button, { managed: !site.managed }, site.managed ? "Is left alone" : "Is managed"),
   );
   const group = input("group", { value: site.group ?? "" });
-  const pairs = Object.entries(site.labels).map(([key, value]) => `${key}=${value}`);
-  const text = textarea("labels", { value: pairs.join("\n") });
+  const text = textarea("labels", { value: pairs(site.labels).join("\n") });
   const save = roleButton("Save", "operator", (button) => send(button, edited(site, group, text), "Changed"));
   const form = h(
     "details",
@@ -113,20 +106,11 @@ function changes(site, reload) {
 }
 
 function edited(site, group, text) {
-  const wanted = labels(text.value.split("\n"));
+  const wanted = labelLines(text.value);
   const [name] = names(group.value);
   const unlabel = Object.keys(site.labels).filter((key) => !(key in wanted));
   return { ...(name ? { group: name } : { ungroup: true }), labels: wanted, unlabel };
 }
-
-/** One a line: a value may hold spaces and commas. */
-const labels = (lines) =>
-  Object.fromEntries(
-    lines
-      .map((line) => line.trimStart())
-      .filter(Boolean)
-      .map((line) => [line.split("=", 1)[0], line.slice(line.indexOf("=") + 1 || line.length)]),
-  );
 
 const change = (button, site, facts, what) =>
   act(button, `${what}: ${site.name}`, "PATCH", `/v1/sites/${encodeURIComponent(site.name)}`, facts);

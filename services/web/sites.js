@@ -1,14 +1,15 @@
 // The fleet: sites with what runs on them and who holds them, and their groups.
 
 import { all } from "./api.js";
+import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
 import { input, select, setOptions } from "./fields.js";
 import { filtered } from "./filters.js";
-import { plural } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { pairs } from "./model/entered.js";
+import { plural } from "./model/format.js";
 import { empty, heading, resource, section, table } from "./page.js";
-import { badge } from "./states.js";
 
 const NEWS = ["sites_changed", "sites_removed", "sites_held", "sites_released", "deployments_changed"];
 const RELOAD_MS = 1000; // a busy strategy changes sites many times a second; nobody reads a table that fast
@@ -87,7 +88,7 @@ export const labelChips = (labels) =>
   h(
     "span",
     { class: "chips" },
-    Object.entries(labels).map(([key, value]) => h("code", {}, `${key}=${value}`)),
+    pairs(labels).map((pair) => h("code", {}, pair)),
   );
 
 /** What of an app runs on a site, and how it does. */

@@ -1,10 +1,10 @@
 // The stages of a new strategy: rows that can be added, removed and filled from a pattern.
 
 import { fill, h } from "./dom.js";
-import { checkbox, field, input, labels, limit, names } from "./fields.js";
+import { checkbox, field, input } from "./fields.js";
 import { icon } from "./icons.js";
 
-/** Usual ways to cut a roll-out, as stage specs. */
+/** Usual ways to cut a roll-out. */
 const PATTERNS = [
   ["All at once", [{ name: "all" }]],
   [
@@ -55,7 +55,7 @@ export class StageFields {
     this.#render();
   }
 
-  /** The stages as specs. */
+  /** The stages as they were entered, for `stageOf`. */
   get value() {
     return [...this.list.children].map(read);
   }
@@ -88,8 +88,8 @@ function row(stage, number, remove) {
     { class: "stage" },
     field(path("name"), "Name", text("stage-name", stage.name)),
     field(path("take"), "Takes", text("stage-take", stage.take, "all that match"), "sites, or 10%"),
-    field(path("groups"), "Groups", text("stage-groups", stage.groups?.join(" "), "any")),
-    field(path("labels"), "Labels", text("stage-labels", pairs(stage.labels), "any"), "key=value"),
+    field(path("groups"), "Groups", text("stage-groups", stage.groups, "any")),
+    field(path("labels"), "Labels", text("stage-labels", stage.labels, "any"), "key=value"),
     field(path("max_parallel"), "Max parallel", text("stage-parallel", stage.max_parallel, "as below")),
     field(path("soak_seconds"), "Soak", text("stage-soak", stage.soak_seconds, "0"), "seconds"),
     checkbox("stage-optional", "May be empty", Boolean(stage.optional)),
@@ -102,22 +102,15 @@ function row(stage, number, remove) {
   );
 }
 
-const pairs = (given = {}) =>
-  Object.entries(given)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(" ");
-
 function read(element) {
-  const text = (name) => element.querySelector(`[name=${name}]`).value;
-  const groups = names(text("stage-groups"));
-  const wanted = labels(text("stage-labels"));
+  const text = (name) => element.querySelector(`[name=stage-${name}]`).value;
   return {
-    name: text("stage-name").trim() || undefined,
-    take: limit(text("stage-take")),
-    groups: groups.length ? groups : undefined,
-    labels: Object.keys(wanted).length ? wanted : undefined,
-    max_parallel: limit(text("stage-parallel")),
-    soak_seconds: limit(text("stage-soak")),
+    name: text("name"),
+    take: text("take"),
+    groups: text("groups"),
+    labels: text("labels"),
+    max_parallel: text("parallel"),
+    soak_seconds: text("soak"),
     optional: element.querySelector("[name=stage-optional]").checked,
   };
 }

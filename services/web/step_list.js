@@ -1,9 +1,9 @@
 // The sites of a strategy as a table: what the board shows, for those who would rather read.
 
+import { badge } from "./badge.js";
 import { fill, h, perFrame } from "./dom.js";
-import { number } from "./format.js";
+import { number } from "./model/format.js";
 import { empty, table } from "./page.js";
-import { badge } from "./states.js";
 
 const AT_ONCE = 200;
 
@@ -36,14 +36,9 @@ export class StepList {
     if (!this.element.hidden) this.draw();
   }
 
-  #matching() {
-    const { state, text } = this.#filter;
-    return [...this.roll.steps.values()].filter((step) => (!state || step.state === state) && step.site.includes(text));
-  }
-
   #render() {
     const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
-    const steps = this.#matching();
+    const steps = this.roll.matching(this.#filter);
     const more = () => {
       this.#shown += AT_ONCE;
       this.draw();

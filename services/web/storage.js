@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { fill, h } from "./dom.js";
-import { bytes, full, plural } from "./format.js";
+import { bytes, full, plural } from "./model/format.js";
 import { card, resource, section } from "./page.js";
 
 /** The section of the bundles' store, and how to read it again. */

@@ -1,20 +1,16 @@
 // All strategies: what is under way, what is ready, what has ended; live.
 
 import { all } from "./api.js";
+import { badge } from "./badge.js";
 import { fill, h, keyed, perFrame, setText, throttled } from "./dom.js";
-import { ago, full, number, words } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { shareOf, sumOf } from "./model/counts.js";
+import { ago, full, number, words } from "./model/format.js";
+import { MOVES, partsOf } from "./model/strategy_list.js";
 import { empty, heading, resource } from "./page.js";
-import { shareOf, stageBars } from "./progress.js";
+import { stageBars } from "./progress.js";
 import { missingRole } from "./session.js";
-import { badge, ENDED_STATES, LIVE_STATES, sumOf } from "./states.js";
-
-const PARTS = [
-  ["Under way", LIVE_STATES],
-  ["Ready to apply", ["ready"]],
-  ["Ended", ENDED_STATES],
-];
 
 export function strategiesView(page) {
   const known = new Map();
@@ -50,34 +46,25 @@ export function newButton() {
 
 /** Fold events into what is known; what cannot be folded is read again. */
 function follow(page, known, draw, reload) {
-  const change = (event, work) => {
-    const strategy = known.get(event.subject);
-    if (!strategy || !event.data) return reload();
-    work(strategy, event.data);
-    return draw();
-  };
+  for (const [type, move] of Object.entries(MOVES)) {
+    const change = ({ subject, data }) => {
+      const strategy = known.get(subject);
+      if (!strategy || !data) return reload();
+      move(strategy, data);
+      return draw();
+    };
+    on(type, change, page.signal);
+  }
   on("strategy_planned", reload, page.signal);
-  on(
-    "strategy_state_changed",
-    (event) => change(event, (s, data) => Object.assign(s, { state: data.state, why: data.why })),
-    page.signal,
-  );
-  on("stage_progressed", (event) => change(event, moveStage), page.signal);
   on("strategy_deleted", (event) => known.delete(event.subject) && draw(), page.signal);
-}
-
-function moveStage(strategy, { stage, state, counts }) {
-  const moved = strategy.stages.find(({ position }) => position === stage);
-  if (moved) Object.assign(moved, { state, counts });
 }
 
 function render(body, items) {
   if (items.length === 0) return fill(body, nothingYet());
-  const parts = PARTS.map(([title, states]) => ({ title, items: items.filter(({ state }) => states.includes(state)) }));
   body.querySelector(":scope > .empty")?.remove();
   return keyed(
     body,
-    parts.filter((part) => part.items.length),
+    partsOf(items),
     (part) => part.title,
     createPart,
     (element, part) => {

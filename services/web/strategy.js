@@ -1,15 +1,16 @@
 // One strategy: how it stands, what can be done, every site on the board, what happened.
 
 import { get, pages } from "./api.js";
+import { badge } from "./badge.js";
 import { Board } from "./board.js";
 import { announce, fill, h, perFrame, setText, throttled } from "./dom.js";
 import { icon } from "./icons.js";
 import { Inspector } from "./inspector.js";
 import { on } from "./live.js";
+import { shareOf } from "./model/counts.js";
+import { Roll } from "./model/roll.js";
 import { failure, resource, title } from "./page.js";
-import { bar, shareOf } from "./progress.js";
-import { Roll } from "./roll.js";
-import { badge } from "./states.js";
+import { bar } from "./progress.js";
 import { StepList } from "./step_list.js";
 import { actionBar } from "./strategy_actions.js";
 import { figures, outlook } from "./strategy_figures.js";

@@ -2,19 +2,10 @@
 
 import { h, setText } from "./dom.js";
 import { act, confirm } from "./feedback.js";
+import { needless, reasonsOff, runOf } from "./model/actions.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
-import { LIVE_STATES } from "./states.js";
-import { UNDOABLE, undo } from "./undo.js";
-
-const RUN = {
-  ready: ["apply", "Apply", "Started"],
-  applying: ["pause", "Pause", "Paused"],
-  paused: ["resume", "Resume", "Resumed"],
-};
-const ABORTABLE = ["ready", "applying", "paused"];
-const RETRYABLE = ["failed", "aborted"];
-const DELETABLE = ["ready", "complete", "failed", "aborted"];
+import { undo } from "./undo.js";
 
 /** Undo; apply, pause or resume; abort; retry; delete; with a reason for others. */
 export function actionBar(roll) {
@@ -64,36 +55,19 @@ function buttons() {
 
 function update(bar) {
   const { state, deleted } = bar.roll.facts;
-  const off = deleted ? "The strategy is deleted." : missingRole("operator");
-  const [, text = "Apply"] = RUN[state] ?? [];
+  const barred = deleted ? "The strategy is deleted." : missingRole("operator");
+  const [, text = "Apply"] = runOf(state) ?? [];
   setText(bar.run, text);
-  hideUnneeded(bar, state);
-  bar.reason.hidden ||= Boolean(off);
-  for (const button of [bar.run, bar.retry, bar.cancel]) set(button, off);
-  set(bar.undo, off || (bar.roll.counts.running ? "Sites are still running; wait until they have ended." : ""));
-  set(bar.abort, off || (ABORTABLE.includes(state) ? "" : `It is ${state}; there is nothing to abort.`));
-  set(bar.remove, off || (DELETABLE.includes(state) ? "" : "It runs; abort it first."));
-}
-
-function hideUnneeded(bar, state) {
-  const { counts } = bar.roll;
-  bar.undo.hidden = !UNDOABLE.includes(state) || !touched(counts);
-  bar.run.hidden = !RUN[state];
-  bar.retry.hidden = !RETRYABLE.includes(state);
-  bar.cancel.hidden = !(LIVE_STATES.includes(state) && counts.running);
-  bar.reason.hidden = !RUN[state] && !RETRYABLE.includes(state);
-}
-
-/** Whether the strategy may have changed any site. */
-const touched = ({ complete, failed }) => complete + failed > 0;
-
-function set(button, why) {
-  button.disabled = Boolean(why);
-  button.title = why;
+  for (const [name, hidden] of Object.entries(needless(state, bar.roll.counts))) bar[name].hidden = hidden;
+  bar.reason.hidden ||= Boolean(barred);
+  for (const [name, why] of Object.entries(reasonsOff(state, bar.roll.counts, barred))) {
+    bar[name].disabled = Boolean(why);
+    bar[name].title = why;
+  }
 }
 
 async function run(bar) {
-  const [verb, , past] = RUN[bar.roll.facts.state];
+  const [verb, , past] = runOf(bar.roll.facts.state);
   await send(bar, bar.run, verb, past);
 }
 

@@ -1,11 +1,10 @@
 // The figures of a strategy. They are the legend of the board too, and light up their sites when pressed.
 
 import { fill, h, setText } from "./dom.js";
-import { minute, number, percent, plural, timeLeft } from "./format.js";
 import { icon } from "./icons.js";
-import { STEP_STATES, shapeOf } from "./states.js";
-
-const LOOK_AT = 0.05; // share of failures from which the rate is shown as a warning
+import { foreseen } from "./model/forecast.js";
+import { number } from "./model/format.js";
+import { STEP_STATES, shapeOf } from "./model/states.js";
 
 /** Counts by state as toggle buttons: `onFilter(state | null)`. */
 export function figures(roll, onFilter) {
@@ -44,26 +43,13 @@ export function outlook(roll) {
   const element = h("p", { class: "outlook" });
   let shown = "";
   const update = () => {
-    const parts = forecastParts(roll);
+    const parts = foreseen(roll);
     if (JSON.stringify(parts) === shown) return;
     shown = JSON.stringify(parts);
     fill(
       element,
-      parts.map(([title, text, kind]) => h("span", { class: kind ?? "" }, h("small", {}, title), text)),
+      parts.map(([title, text, kind]) => h("span", { class: kind }, h("small", {}, title), text)),
     );
   };
   return { element, update };
-}
-
-function forecastParts(roll) {
-  const stage = roll.current;
-  if (!stage?.forecast || roll.facts.state !== "applying") return [];
-  const { failure_rate: rate, eta_low: low, eta_high: high, overdue } = stage.forecast;
-  const parts = [["Recent failures", percent(rate), rate >= LOOK_AT ? "bad" : ""]];
-  const past = overdue || (high && Date.parse(high) <= Date.now());
-  const { running } = stage.counts;
-  if (past && running) parts.push([`Stage ${stage.name}`, `overdue, waits for ${plural(running, "site")}`, "bad"]);
-  else if (low && high && !past)
-    parts.push([`Stage ${stage.name} ends in`, `${timeLeft(low, high)} (by ${minute(high)})`]);
-  return parts;
 }

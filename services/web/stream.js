@@ -1,6 +1,7 @@
 // The event stream: one connection for the whole page, read with fetch so that the token travels in a header.
 // A lost connection resumes behind the last event that was seen.
 
+import { EventParser } from "./model/event_text.js";
 import { session } from "./session.js";
 
 const SILENCE_MS = 45_000; // three missed heartbeats: a connection that looks open may be long dead
@@ -73,7 +74,7 @@ export class Stream {
   }
 
   async #read(body, watch) {
-    const parser = new Parser((message) => this.#take(message));
+    const parser = new EventParser((message) => this.#take(message));
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
       watch.pat();
@@ -87,37 +88,6 @@ export class Stream {
     if (event === "reset") return this.listeners.onGap();
     const facts = JSON.parse(data);
     return this.listeners.onEvent({ ...facts, type: event });
-  }
-}
-
-/** Text in the format of text/event-stream, in chunks that may break anywhere, to messages. */
-export class Parser {
-  #rest = "";
-  #message = {};
-
-  constructor(take) {
-    this.take = take;
-  }
-
-  feed(text) {
-    const lines = (this.#rest + text).split(/\r?\n/);
-    this.#rest = lines.pop();
-    for (const line of lines) this.#line(line);
-  }
-
-  #line(line) {
-    if (line === "") return this.#end();
-    const [, name, value] = /^([^:]*):? ?(.*)$/s.exec(line);
-    if (name === "data")
-      this.#message.data = this.#message.data === undefined ? value : `${this.#message.data}\n${value}`;
-    else if (name === "id" || name === "event") this.#message[name] = value;
-    return undefined;
-  }
-
-  #end() {
-    const message = this.#message;
-    this.#message = {};
-    this.take({ event: "message", ...message });
   }
 }
 

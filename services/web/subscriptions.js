@@ -1,16 +1,16 @@
 // Webhooks that are told of notifications: the list, and one with what was delivered to it.
 
 import { all, command, get } from "./api.js";
+import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
 import { act, confirm, done, refused, roleButton } from "./feedback.js";
 import { select } from "./fields.js";
 import { filtered } from "./filters.js";
-import { ago, full, number } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { ago, full, number } from "./model/format.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 import { navigate } from "./router.js";
-import { badge } from "./states.js";
 
 const NEWS = ["subscription_changed", "deliveries_changed"];
 const STATES = [["", "Any state"], "waiting", "queued", "delivered", "dead", "dropped"];

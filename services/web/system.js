@@ -3,9 +3,10 @@
 import { all, get } from "./api.js";
 import { fill, h } from "./dom.js";
 import { act, confirm, roleButton } from "./feedback.js";
-import { clock, full, number, plural, words } from "./format.js";
 import { hosts } from "./hosts.js";
 import { icon } from "./icons.js";
+import { clock, full, number, plural, words } from "./model/format.js";
+import { batches, lacking, troublesOf } from "./model/troubles.js";
 import { heading, resource, section, table } from "./page.js";
 import { storage } from "./storage.js";
 
@@ -46,15 +47,12 @@ export function systemView(page) {
 
 /** What is wrong with Belay itself, each thing once however many replicas tell of it; nothing when all is well. */
 function troubles(replicas) {
-  const found = new Map();
-  for (const { service, findings = [] } of replicas) {
-    for (const finding of findings) found.set(`${service} ${finding.code} ${finding.about}`, { ...finding, service });
-  }
-  if (!found.size) return null;
+  const found = troublesOf(replicas);
+  if (!found.length) return null;
   return h(
     "ul",
     { class: "troubles", "aria-label": "Troubles" },
-    [...found.values()].map(({ service, message, advice, since }) =>
+    found.map(({ service, message, advice, since }) =>
       h(
         "li",
         { class: "card" },
@@ -82,15 +80,10 @@ function serviceTable(replicas) {
 }
 
 /** Ready, or what it lacks. */
-function readiness({ ready, parts = {} }) {
-  if (ready) return h("span", { class: "badge tone-complete" }, icon("complete"), "ready");
-  const lacking = Object.keys(parts).filter((name) => !parts[name]);
-  return h(
-    "span",
-    { class: "badge tone-failed" },
-    icon("failed"),
-    lacking.length ? `without ${lacking.join(", ")}` : "not ready",
-  );
+function readiness(replica) {
+  const why = lacking(replica);
+  const shape = why ? "failed" : "complete";
+  return h("span", { class: `badge tone-${shape}` }, icon(shape), why || "ready");
 }
 
 const count = (value, word) => (value === null || value === undefined ? "–" : plural(value, word));
@@ -167,10 +160,10 @@ async function replay(button, path, letters, reload) {
     verb: "Send again",
   });
   if (!answer) return;
-  for (let start = 0; start < letters.length; start += AT_ONCE) {
-    const offsets = letters.slice(start, start + AT_ONCE).map(({ offset }) => offset);
-    if (!(await act(button, `Sent again: ${plural(offsets.length, "message")}`, "POST", `${path}/replay`, { offsets })))
-      break;
+  for (const batch of batches(letters, AT_ONCE)) {
+    const offsets = batch.map(({ offset }) => offset);
+    const sent = `Sent again: ${plural(offsets.length, "message")}`;
+    if (!(await act(button, sent, "POST", `${path}/replay`, { offsets }))) break;
   }
   reload();
 }

@@ -3,9 +3,6 @@
 import { act, confirm } from "./feedback.js";
 import { navigate } from "./router.js";
 
-/** States in which a strategy can be undone; a paused one of which nothing runs is aborted by it. */
-export const UNDOABLE = ["paused", "complete", "failed", "aborted"];
-
 /** Plan the way back after asking, and go to its page: nothing changes on any site until it is applied. */
 export async function undo(button, roll, reason) {
   const { name, strategy_id } = roll.facts;

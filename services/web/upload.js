@@ -2,9 +2,9 @@
 
 import { get, upload } from "./api.js";
 import { fill, h, setText } from "./dom.js";
-import { bytes, percent, plural } from "./format.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { bytes, percent, plural } from "./model/format.js";
 import { faults } from "./page.js";
 import { missingRole } from "./session.js";
 

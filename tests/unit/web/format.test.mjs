@@ -13,7 +13,7 @@ import {
   seconds,
   timeLeft,
   words,
-} from "../../../services/web/format.js";
+} from "../../../services/web/model/format.js";
 
 const NOW = Date.parse("2026-05-04T12:00:00Z");
 const inSeconds = (count) => new Date(NOW + count * 1000).toISOString();
@@ -41,8 +41,8 @@ describe("numbers", () => {
 
 describe("durations", () => {
   test("a short one has a tenth of a second, a long one its two largest units", () => {
-    const told = [0, 4.23, 9.96, 42.4, 60, 95, 3600, 7300].map(seconds);
-    assert.deepEqual(told, ["0 s", "4.2 s", "10 s", "42 s", "1 min", "1 min 35 s", "1 h", "2 h 1 min"]);
+    const told = [0, 4.23, 9.96, 10.4, 42.4, 60, 95, 3600, 7300].map(seconds);
+    assert.deepEqual(told, ["0 s", "4.2 s", "10 s", "10 s", "42 s", "1 min", "1 min 35 s", "1 h", "2 h 1 min"]);
   });
 
   test("one that is not known yet is left empty", () => {

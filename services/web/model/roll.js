@@ -1,7 +1,7 @@
 // One strategy as it stands: read once, then moved by events. Events carry absolute values, so that a repeated one
 // changes nothing, and an older one than what was read is passed over.
 
-import { sumOf, total } from "./states.js";
+import { sumOf, total } from "./counts.js";
 
 export class Roll {
   constructor(strategy) {
@@ -57,6 +57,17 @@ export class Roll {
     step.index = cells.push(step) - 1;
     this.steps.set(step.site, step);
     return step;
+  }
+
+  /** The first step whose site begins with, or else holds, a text; undefined where there is none. */
+  find(text) {
+    const steps = [...this.steps.values()];
+    return steps.find(({ site }) => site.startsWith(text)) ?? steps.find(({ site }) => site.includes(text));
+  }
+
+  /** Steps in a state whose sites hold a text; null = any state. */
+  matching({ state, text }) {
+    return [...this.steps.values()].filter((step) => (!state || step.state === state) && step.site.includes(text));
   }
 
   /** Why a step waits or failed: its own reason, or that of its stage. */

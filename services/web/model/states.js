@@ -1,8 +1,4 @@
-// The words of states, each with its shape and tone: no meaning hangs on colour alone.
-
-import { h } from "./dom.js";
-import { words } from "./format.js";
-import { icon } from "./icons.js";
+// The words of states, and the shape of each: no meaning hangs on colour alone.
 
 /** States of a step, in the order in which bars and legends show them. */
 export const STEP_STATES = ["complete", "running", "waiting", "failed", "aborted"];
@@ -40,25 +36,5 @@ const SHAPES = {
   remove_error: "failed",
 };
 
-/** The shape of a state: one of the icons. */
-export const shapeOf = (state) => SHAPES[state] ?? state;
-
-/** A state as shape and word. */
-export function badge(state, large = false) {
-  return h(
-    "span",
-    { class: `badge tone-${shapeOf(state)}${large ? " large" : ""}` },
-    icon(shapeOf(state)),
-    words(state),
-  );
-}
-
-/** Counts by state, summed. */
-export function total(counts) {
-  return STEP_STATES.reduce((sum, state) => sum + (counts?.[state] ?? 0), 0);
-}
-
-/** The sum of several counts. */
-export function sumOf(parts) {
-  return Object.fromEntries(STEP_STATES.map((state) => [state, parts.reduce((sum, c) => sum + (c[state] ?? 0), 0)]));
-}
+/** The shape of a state: one of the icons; a word that is not known here is its own. */
+export const shapeOf = (state) => (Object.hasOwn(SHAPES, state) ? SHAPES[state] : state);

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { needless, reasonsOff, runOf } from "../../../services/web/model/actions.js";
+import { foreseen } from "../../../services/web/model/forecast.js";
+import { aim, extent, limits, policy, selected } from "../../../services/web/model/plan_words.js";
+import { MOVES, partsOf } from "../../../services/web/model/strategy_list.js";
+
+const NONE = { waiting: 0, running: 0, complete: 0, failed: 0, aborted: 0 };
+const NOW = Date.parse("2026-05-04T12:00:00Z");
+const inSeconds = (count) => new Date(NOW + count * 1000).toISOString();
+
+describe("what is foreseen of a strategy", () => {
+  const ahead = { failure_rate: 0.02, eta_low: inSeconds(240), eta_high: inSeconds(540), overdue: false };
+  const roll = (forecast, more = {}) => ({
+    facts: { state: "applying", ...more },
+    current: { name: "rest", counts: { ...NONE, running: 2 }, forecast },
+  });
+
+  test("of the stage that runs: how much fails of late, and when it ends", () => {
+    assert.deepEqual(foreseen(roll(ahead), NOW), [
+      ["Recent failures", "2%", ""],
+      ["Stage rest ends in", "4 – 9 min (by 12:09 PM)", ""],
+    ]);
+  });
+
+  test("from one failure in twenty on the rate is shown as a warning", () => {
+    const kind = (rate) => foreseen(roll({ ...ahead, failure_rate: rate }), NOW)[0][2];
+    assert.deepEqual([kind(0.049), kind(0.05)], ["", "bad"]);
+  });
+
+  test("an end that is past is told as overdue while sites still run", () => {
+    const past = { ...ahead, eta_low: inSeconds(-60), eta_high: inSeconds(0) };
+    assert.deepEqual(foreseen(roll(past), NOW)[1], ["Stage rest", "overdue, waits for 2 sites", "bad"]);
+    const said = { ...ahead, eta_low: null, eta_high: null, overdue: true };
+    assert.deepEqual(foreseen(roll(said), NOW)[1], ["Stage rest", "overdue, waits for 2 sites", "bad"]);
+  });
+
+  test("one for which no site runs any more says no end, and one without an end says none", () => {
+    const still = roll({ ...ahead, overdue: true });
+    still.current.counts = NONE;
+    assert.equal(foreseen(still, NOW).length, 1);
+    assert.equal(foreseen(roll({ ...ahead, eta_low: null, eta_high: null }), NOW).length, 1);
+    assert.equal(foreseen(roll({ ...ahead, eta_low: null }), NOW).length, 1);
+  });
+
+  test("nothing is foreseen of a paused strategy, nor where the monitor said nothing, nor between stages", () => {
+    assert.deepEqual(foreseen(roll(ahead, { state: "paused" }), NOW), []);
+    assert.deepEqual(foreseen(roll(null), NOW), []);
+    assert.deepEqual(foreseen({ facts: { state: "applying" }, current: undefined }, NOW), []);
+  });
+});
+
+describe("what can be done", () => {
+  const all = ["planned", "ready", "applying", "paused", "aborting", "complete", "failed", "aborted"];
+  const some = { ...NONE, complete: 1 };
+  const where = (holds) => all.filter(holds);
+
+  test("the main button goes on, or stops what goes on", () => {
+    assert.deepEqual(
+      all.map((state) => runOf(state)?.[0] ?? null),
+      [null, "apply", "pause", "resume", null, null, null, null],
+    );
+  });
+
+  test("only what may have changed a site can be undone, once nobody changes it", () => {
+    assert.deepEqual(
+      where((state) => !needless(state, some).undo),
+      ["paused", "complete", "failed", "aborted"],
+    );
+    assert.equal(needless("complete", NONE).undo, true);
+    assert.equal(needless("failed", { ...NONE, failed: 1 }).undo, false);
+    assert.match(reasonsOff("paused", { ...some, running: 1 }, "").undo, /still running/);
+    assert.equal(reasonsOff("paused", some, "").undo, "");
+  });
+
+  test("running sites are cancelled only where there are any", () => {
+    assert.equal(needless("applying", NONE).cancel, true);
+    assert.equal(needless("applying", { ...NONE, running: 1 }).cancel, false);
+    assert.equal(needless("complete", { ...NONE, running: 1 }).cancel, true);
+  });
+
+  test("what ended badly is tried again, what ended well is not", () => {
+    assert.deepEqual(
+      where((state) => !needless(state, some).retry),
+      ["failed", "aborted"],
+    );
+  });
+
+  test("what runs can be aborted and not deleted; what ended the other way round", () => {
+    assert.deepEqual(
+      where((state) => !reasonsOff(state, some, "").abort),
+      ["ready", "applying", "paused"],
+    );
+    assert.deepEqual(
+      where((state) => !reasonsOff(state, some, "").remove),
+      ["ready", "complete", "failed", "aborted"],
+    );
+  });
+
+  test("a person who may not is told so at every button", () => {
+    assert.deepEqual(new Set(Object.values(reasonsOff("applying", some, "viewer"))), new Set(["viewer"]));
+  });
+
+  test("a reason is asked for only where something can be done with it", () => {
+    assert.deepEqual(
+      where((state) => !needless(state, some).reason),
+      ["ready", "applying", "paused", "failed", "aborted"],
+    );
+  });
+});
+
+describe("what it was told to do", () => {
+  test("its aim is one release, or what each site had before", () => {
+    const spec = { type: "update", app: "shop", version: "2.0" };
+    assert.equal(aim({ spec }), "Update shop to 2.0");
+    const back = { ...spec, type: "rollback", version: null, undo: "s-1" };
+    const targets = [
+      { version: "1.0", sites: 4 },
+      { version: "1.1", sites: 1 },
+    ];
+    assert.equal(aim({ spec: back, targets }), "Undo shop to 1.0 (4 sites), 1.1 (1 site)");
+    assert.equal(aim({ spec: { ...back, undo: null } }), "Rollback shop");
+  });
+
+  test("its extent tells what was left out, and only then of how many", () => {
+    assert.equal(extent(1000, 3, 0), "1,000 sites in 3 stages");
+    assert.equal(extent(998, 1, 2), "998 of 1,000 sites in 1 stage, 2 left out");
+    assert.equal(extent(1, 1, undefined), "1 site in 1 stage");
+  });
+
+  test("its selection is told as it works: all must hold, any may keep a site out", () => {
+    assert.equal(selected({ all: true }), "the whole fleet");
+    assert.equal(
+      selected({
+        groups: ["lab"],
+        labels: { tier: "gold" },
+        sites: ["a", "b"],
+        exclude: { groups: ["x"], sites: ["y"] },
+      }),
+      "groups lab and labels tier=gold and 2 named sites without groups x, 1 named site",
+    );
+    assert.equal(selected({ all: true, groups: ["lab"] }), "groups lab");
+    assert.equal(selected({}), "");
+  });
+
+  test("its failures are told by what stops it", () => {
+    assert.equal(policy({}), "the first failed site: end the strategy");
+    const bears = { stop_on_failure: false };
+    assert.equal(
+      policy({ ...bears, then: "pause" }),
+      "only a stage in which every site failed: pause and wait for a person",
+    );
+    assert.equal(policy({ ...bears, threshold: 3 }), "3 failed sites of a stage: end the strategy");
+    assert.equal(
+      policy({ ...bears, threshold: "5%", min_sample: 2, heed_monitor: true }),
+      "more than 5% of a stage's sites failed, once 2 have finished: end the strategy; pauses when the monitor finds the failure rate high",
+    );
+  });
+
+  test("a stage that does not soak says nothing of it", () => {
+    assert.equal(limits({ max_parallel: 1000, soak_seconds: 0 }), "at most 1,000 at once");
+    assert.equal(limits({ max_parallel: 1, soak_seconds: 1 }), "at most 1 at once, soaks 1 s");
+  });
+});
+
+describe("the list of strategies", () => {
+  const of = (...states) => states.map((state) => ({ state }));
+
+  test("what is under way comes first, what ended last; a part without any is left out", () => {
+    const parts = partsOf(of("complete", "applying", "failed", "ready", "aborting"));
+    assert.deepEqual(
+      parts.map(({ title, items }) => [title, items.map(({ state }) => state)]),
+      [
+        ["Under way", ["applying", "aborting"]],
+        ["Ready to apply", ["ready"]],
+        ["Ended", ["complete", "failed"]],
+      ],
+    );
+    assert.deepEqual(
+      partsOf(of("ready")).map(({ title }) => title),
+      ["Ready to apply"],
+    );
+    assert.deepEqual(partsOf([]), []);
+  });
+
+  test("an event moves the stage that it is about, and leaves the others", () => {
+    const strategy = {
+      state: "applying",
+      stages: [
+        { position: 1, state: "running" },
+        { position: 2, state: "waiting" },
+      ],
+    };
+    MOVES.stage_progressed(strategy, { stage: 1, state: "complete", counts: { complete: 3 } });
+    MOVES.stage_progressed(strategy, { stage: 9, state: "failed", counts: {} });
+    assert.deepEqual(
+      strategy.stages.map(({ state }) => state),
+      ["complete", "waiting"],
+    );
+    assert.deepEqual(strategy.stages[0].counts, { complete: 3 });
+    MOVES.strategy_state_changed(strategy, { state: "complete", why: { message: "done" } });
+    assert.deepEqual([strategy.state, strategy.why.message], ["complete", "done"]);
+  });
+});
