@@ -13,7 +13,7 @@ from typing import Any
 
 from schemas.compatibility import breaks
 from schemas.examples import AT, EXAMPLES
-from services.gateway import openapi
+from services.gateway.http import openapi
 from shared.messages import REGISTRY
 from shared.messages.base import Command, Message
 from shared.wire.codec import Envelope, encode

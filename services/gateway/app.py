@@ -6,23 +6,27 @@ from functools import partial
 
 from aiohttp import web
 
-from services.gateway import openapi
-from services.gateway.api import ROUTES, files, problems, routes
-from services.gateway.crowd import Crowd
-from services.gateway.gateway import GATEWAY, Gateway
-from services.gateway.gathering import Gathering
+from services.gateway.auth.tokens import Tokens, make_first_token
+from services.gateway.commands.batcher import Gathering
+from services.gateway.commands.read_your_writes import look
+from services.gateway.commands.sender import post
+from services.gateway.commands.waiting import Waiting
+from services.gateway.events.hub import Hub
+from services.gateway.events.learning import LearningLedger
+from services.gateway.gateway import Gateway
 from services.gateway.handlers import HANDLERS, TOPICS
-from services.gateway.hub import Hub
-from services.gateway.measuring import Requests
-from services.gateway.postbox import post
-from services.gateway.projections.answers import not_ours
-from services.gateway.protocol import Runner
+from services.gateway.http import files, openapi, problems, routing
+from services.gateway.http.load_shedding import Crowd
+from services.gateway.http.measuring import Requests
+from services.gateway.http.protocol import Runner
+from services.gateway.http.routing import GATEWAY
+from services.gateway.resources.commands import store as commands
+from services.gateway.resources.commands.projection import not_ours
+from services.gateway.resources.notifications import store as notifications
+from services.gateway.resources.operations import store as operations
+from services.gateway.resources.subscriptions import store as subscriptions
+from services.gateway.resources.table import ROUTES
 from services.gateway.settings import GatewaySettings
-from services.gateway.showing import look
-from services.gateway.store import commands, notices, operations
-from services.gateway.tokens import Tokens, make_first_token
-from services.gateway.turns import LearningLedger
-from services.gateway.waiting import Waiting
 from shared.blobs import Blobs
 from shared.core.bus import Linger
 from shared.core.errors import is_transient
@@ -72,7 +76,7 @@ def application(gateway: Gateway, requests: Requests, crowd: Crowd) -> web.Appli
     middlewares = [requests.measure, problems.problems, crowd.admit]
     app = web.Application(middlewares=middlewares, client_max_size=problems.MAX_SPEC_BYTES)
     app[GATEWAY] = gateway
-    routes.add(app, ROUTES)
+    routing.add(app, ROUTES)
     app.router.add_get("/openapi.json", openapi.serve)
     files.add_files(app)
     return app
@@ -93,8 +97,8 @@ async def forget(pool: Pool, days: float) -> None:
         try:
             async with pool.acquire() as conn:
                 await commands.prune(conn, before)
-                await notices.prune_notifications(conn, now - timedelta(days=NOTIFICATION_DAYS), NOTIFICATIONS)
-                for prune in (operations.prune, notices.prune):
+                await notifications.prune_notifications(conn, now - timedelta(days=NOTIFICATION_DAYS), NOTIFICATIONS)
+                for prune in (operations.prune, subscriptions.prune):
                     while await prune(conn, before, PRUNED_AT_ONCE) == PRUNED_AT_ONCE:
                         pass
         except Exception as error:

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-from aiohttp import web
-
-from services.gateway.gathering import Gathering
-from services.gateway.hub import Hub
-from services.gateway.postbox import Letter
+from services.gateway.auth.tokens import Tokens
+from services.gateway.commands.batcher import Gathering
+from services.gateway.commands.read_your_writes import Look
+from services.gateway.commands.sender import Letter
+from services.gateway.commands.waiting import Waiting
+from services.gateway.events.hub import Hub
+from services.gateway.resources.commands.store import Noted
 from services.gateway.settings import GatewaySettings
-from services.gateway.showing import Look
-from services.gateway.store.commands import Noted
-from services.gateway.tokens import Tokens
-from services.gateway.waiting import Waiting
 from shared.blobs import Blobs
 from shared.core.transaction import Ledger
 from shared.process.db import Pool
@@ -32,6 +30,3 @@ class Gateway:
     hub: Hub
     tokens: Tokens
     blobs: Blobs
-
-
-GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)

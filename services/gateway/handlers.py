@@ -1,41 +1,24 @@
-"""Which events the gateway learns from. All types of one projection reach it together, in order."""
+"""Which events the gateway learns from: those of its resources, and the answers to people's commands."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections import defaultdict
 
-from services.gateway.news import news_of, worth_telling
-from services.gateway.projections import answers, catalog, fleet, hosts, monitor, notices, operations, strategies
-from services.gateway.turns import LearningTransaction
-from shared.core.bus import Handler, Handlers
-from shared.core.transaction import Transaction
-from shared.messages.base import Message
-from shared.wire.codec import Envelope
-
-Projection = Callable[[LearningTransaction, Sequence[Envelope[Any]]], Awaitable[None]]
+from services.gateway.events.learning import Learning
+from services.gateway.resources.commands.projection import KINDS, learn_answers
+from services.gateway.resources.resource import AfterAnswer
+from services.gateway.resources.table import RESOURCES
+from shared.core.bus import Handlers
 
 TOPICS = ("catalog.events", "deployer.events", "deployer.facts", "strategy.events", "notifier.events", "monitor.events")
 
 
-def learning(project: Projection, kinds: Sequence[type[Message]]) -> Handlers:
-    """One handler for all the kinds: it updates the read model and tells people what is worth telling."""
-
-    async def handle(tx: Transaction, events: Sequence[Envelope[Any]]) -> None:
-        if not isinstance(tx, LearningTransaction):
-            raise TypeError("read models are written in learning transactions")
-        await project(tx, events)
-        tx.news += [news_of(event) for event in events if worth_telling(event)]
-
-    handler: Handler = handle
-    return dict.fromkeys(kinds, handler)
+def _after_answers() -> dict[str, list[AfterAnswer]]:
+    """What the resources learn from answers, by the command's type."""
+    found: defaultdict[str, list[AfterAnswer]] = defaultdict(list)
+    for resource in RESOURCES:
+        for kind, learn in resource.after_answers.items():
+            found[kind].append(learn)
+    return found
 
 
-HANDLERS: Handlers = {
-    **learning(answers.learn_answers, answers.KINDS),
-    **learning(catalog.learn_releases, catalog.KINDS),
-    **learning(fleet.learn_fleet, fleet.KINDS),
-    **learning(hosts.learn_hosts, hosts.KINDS),
-    **learning(operations.learn_operations, operations.KINDS),
-    **learning(strategies.learn_strategies, strategies.KINDS),
-    **learning(monitor.learn_advice, monitor.KINDS),
-    **learning(notices.learn_notices, notices.KINDS),
-}
+LEARNING = (Learning(learn_answers(_after_answers()), KINDS), *(one for each in RESOURCES for one in each.learns))
+HANDLERS: Handlers = {kind: handler for one in LEARNING for kind, handler in one.handlers().items()}

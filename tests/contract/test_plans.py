@@ -28,7 +28,8 @@ def statements(service: str) -> dict[str, str]:
     """All that it may say to PostgreSQL: every .sql file that does not make tables, by file and name."""
     own = [path for path in (ROOT / "services" / service).rglob("*.sql") if "-- name:" in path.read_text()]
     assert own
-    return {f"{path.stem}.{name}": sql for path in (LEDGER, *own) for name, sql in Queries(path).sql.items()}
+    files = {path: str(path.relative_to(ROOT)) for path in (LEDGER, *own)}
+    return {f"{file}.{name}": sql for path, file in files.items() for name, sql in Queries(path).sql.items()}
 
 
 def nodes(plan: dict[str, Any], repeated: bool = False) -> Iterator[tuple[dict[str, Any], bool]]:

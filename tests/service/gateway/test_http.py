@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from services.gateway.api import ROUTES
+from services.gateway.resources.table import ROUTES
 from shared.messages.strategy import CreateGroup
 from tests.service.gateway.door import Door, gateway
 from tests.support.patience import patience

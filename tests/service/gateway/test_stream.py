@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.gateway import hub
-from services.gateway.api import stream
-from services.gateway.news import News
-from services.gateway.store import events
+from services.gateway.events import hub, stream
+from services.gateway.events import store as events
+from services.gateway.events.stream_events import News
 from shared.messages.deployer import RequestOperation
 from tests.service.gateway.door import gateway
 from tests.service.gateway.listener import listening

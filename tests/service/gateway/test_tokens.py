@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
-from services.gateway import tokens
 from services.gateway.app import wire
+from services.gateway.auth import tokens
+from services.gateway.auth.tokens import _fits
 from services.gateway.settings import GatewaySettings
-from services.gateway.tokens import _fits
 from shared.process.service import build
 from tests.service.gateway.door import gateway
 from tests.support.world import World

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.api.problems import MAX_SPEC_BYTES
+from services.gateway.http.problems import MAX_SPEC_BYTES
 from services.strategy_orchestrator.app import wire
 from services.strategy_orchestrator.message_parts import NAMES_KEPT
 from shared.messages.base import CommandAccepted, CommandRejected, count_of

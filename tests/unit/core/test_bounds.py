@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import ValidationError
 
-from services.gateway.api.problems import Problem
+from services.gateway.http.problems import Problem
 from services.strategy_orchestrator.message_parts import NAMES_KEPT, abridged, in_batches, names_in, told_in_parts
 from shared.core.outbox import batch_bytes
 from shared.messages.base import MOST_FAULTS, Fault, count_of, faults_of, listed, some_of

@@ -2,11 +2,11 @@
 
 import pytest
 
-from services.gateway.api.pages import Paging, cursor, start
-from services.gateway.api.problems import Problem
+from services.gateway.auth.tokens import id_of, mint
 from services.gateway.domain import STATUS_OF_CODE, Role, http_status
-from services.gateway.hub import Interest, Item, Mailbox
-from services.gateway.tokens import id_of, mint
+from services.gateway.events.hub import Interest, Item, Mailbox
+from services.gateway.http.pages import Paging, cursor, start
+from services.gateway.http.problems import Problem
 from shared.process.replicas import figures_in
 
 

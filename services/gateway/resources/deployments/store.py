@@ -1,0 +1,28 @@
+"""Deployments: what runs where."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from services.gateway.resources.numbering import numbered
+from services.gateway.resources.operations.store import FinishedRow
+from shared.process.db import Connection, Queries, columns
+
+SQL = Queries(Path(__file__).with_name("queries.sql"))
+
+
+async def list_deployments(conn: Connection, after: tuple[str, str], **where: Any) -> list[asyncpg.Record]:
+    """Deployments by (site, app) after `after`. Filters that are None do not count."""
+    return await SQL.fetch(conn, "list_deployments", after_site=after[0], after_app=after[1], **where)
+
+
+async def put_deployments(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
+    """What these operations left on their sites, each app of a site once; returns the operations that it now shows."""
+    ids, sites, _, counts, _, _ = columns(rows, 6)
+    ends = [(row.status, row.ending) for row in rows]
+    left, numbers = numbered((end.app, end.version, status, end.strategy_id, end.at) for status, end in ends)
+    named = dict(zip(("apps", "versions", "statuses", "strategy_ids", "ats"), columns(left, 5), strict=True))
+    named |= {"operation_ids": ids, "sites": sites, "counts": counts, "lefts": numbers}
+    return {row["operation_id"] for row in await SQL.fetch(conn, "put_deployments", **named)}

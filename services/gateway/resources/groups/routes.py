@@ -1,0 +1,57 @@
+"""Groups: sites with common rules."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.gateway.events.learning import Learning
+from services.gateway.http.pages import Page, Paging, page, start
+from services.gateway.http.problems import unknown
+from services.gateway.http.routing import Call, Route
+from services.gateway.http.sending import command_route
+from services.gateway.resources.groups import store
+from services.gateway.resources.groups.projection import KINDS, learn_groups
+from services.gateway.resources.groups.views import GroupView
+from services.gateway.resources.resource import Resource
+from shared.messages.strategy import CreateGroup, DeleteGroup, UpdateGroup
+from shared.messages.words import Name
+from shared.process.db import Connection
+
+
+async def list_groups(call: Call) -> Page[GroupView]:
+    """GET /v1/groups."""
+    (after,) = start(call.query, "")
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_groups(conn, after=after, limit=call.query.limit + 1)
+    return page(Page[GroupView], [_group(row) for row in rows], call.query, lambda row: [row["name"]])
+
+
+async def show_group(call: Call) -> GroupView:
+    """GET /v1/groups/{name}."""
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_groups(conn, after="", limit=1, name=call.path["name"])
+    if not rows:
+        raise unknown("group", call.path["name"])
+    return GroupView.model_validate(_group(rows[0]))
+
+
+def _group(row: Any) -> dict[str, Any]:
+    limit: str = row["max_parallel"]
+    return {**row, "max_parallel": int(limit) if limit.isdigit() else limit}
+
+
+async def _groups_shown(conn: Connection, commands: Mapping[str, CreateGroup]) -> set[str]:
+    known = await store.known_groups(conn, sorted({command.name for command in commands.values()}))
+    return {command_id for command_id, command in commands.items() if command.name in known}
+
+
+ROUTES = (
+    Route("GET", "/v1/groups", list_groups, "Groups by name", query=Paging, answer=Page[GroupView]),
+    command_route("POST", "/v1/groups", CreateGroup, "Make a group", shown=_groups_shown),
+    Route("GET", "/v1/groups/{name}", show_group, "One group", answer=GroupView),
+    command_route("PATCH", "/v1/groups/{name}", UpdateGroup, "Change a group; what is left out stays"),
+    command_route("DELETE", "/v1/groups/{name}", DeleteGroup, "Remove a group that has no sites"),
+)
+
+RESOURCE = Resource(
+    {"groups": "Sites with common rules"}, ROUTES, {"groups/{name}": Name}, (Learning(learn_groups, KINDS),)
+)

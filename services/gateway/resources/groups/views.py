@@ -1,0 +1,13 @@
+"""Groups as the API shows them."""
+
+from pydantic import BaseModel
+
+
+class GroupView(BaseModel):
+    """A group and its number of sites."""
+
+    name: str
+    description: str
+    apply_type: str
+    max_parallel: int | str
+    sites: int

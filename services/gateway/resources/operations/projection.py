@@ -1,0 +1,120 @@
+"""Operations, one upsert while they run and one when they end; and what they leave on their sites."""
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import asyncpg
+
+from services.gateway.events.learning import LearningTransaction
+from services.gateway.events.stream_events import deployments_changed
+from services.gateway.resources.as_json import text
+from services.gateway.resources.deployments import store as deployments
+from services.gateway.resources.operations import store as operations
+from services.gateway.resources.operations.store import Ending, FinishedRow, ProgressRow, QueuedRow
+from shared.messages import deployer
+from shared.wire.codec import Envelope
+
+NTH = attrgetter("nth")
+Finished = deployer.OperationSucceeded | deployer.OperationsSucceeded | deployer.OperationFailed
+
+
+async def learn_operations(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
+    """Progress and ends; progress of what ended in the same batch is left out."""
+    ended: dict[str, FinishedRow] = {}
+    moved: dict[str, ProgressRow] = {}
+    for event in events:
+        if type(event.data) is deployer.OperationProgressed:
+            moved[event.data.operation_id] = _progress(event)
+        else:
+            for row in finished_rows(event):
+                ended.setdefault(row.operation_id, row)
+    if going := [row for operation_id, row in moved.items() if operation_id not in ended]:
+        await operations.progress(tx.conn, going)
+    if ended:
+        await _end(tx, list(ended.values()))
+
+
+async def _end(tx: LearningTransaction, rows: Sequence[FinishedRow]) -> None:
+    """An end counts once: told again after later ones, it must not set back what runs on its site."""
+    new = await operations.finish(tx.conn, rows)
+    left = list(last_on_each_site(row for row in rows if row.operation_id in new))
+    if left:
+        shown = await deployments.put_deployments(tx.conn, left)
+        changed = [_shown(row) for row in left if row.operation_id in shown]
+        tx.news += deployments_changed(changed, tx.now)
+
+
+def last_on_each_site(rows: Iterable[FinishedRow]) -> Iterable[FinishedRow]:
+    """Of each app on each site the last end, by the deployer's count: those of two strategies come in any order."""
+    return {(row.site, row.ending.app): row for row in sorted(rows, key=NTH)}.values()
+
+
+def _shown(row: FinishedRow) -> dict[str, Any]:
+    end = row.ending
+    what = {"site": row.site, "app": end.app, "version": end.version, "status": row.status}
+    return {**what, "operation_id": row.operation_id}
+
+
+def _progress(event: Envelope[deployer.OperationProgressed]) -> ProgressRow:
+    o = event.data
+    plan = _plan(o.plan)
+    return ProgressRow(o.operation_id, o.site, o.app, o.kind, o.phase, o.percent, plan, o.strategy_id, event.time)
+
+
+def finished_rows(event: Envelope[Finished]) -> list[FinishedRow]:
+    """The whole operations, as their last event tells them."""
+    ending, ends = _ending(event), event.data
+    if isinstance(ends, deployer.OperationsSucceeded):
+        return [FinishedRow(o.operation_id, o.site, o.seconds, o.nth, ends.status, ending) for o in ends.operations]
+    return [FinishedRow(ends.operation_id, ends.site, ends.seconds, ends.nth, ends.status, ending)]
+
+
+def _ending(event: Envelope[Finished]) -> Ending:
+    o = event.data
+    failed = o if type(o) is deployer.OperationFailed else None
+    return Ending(
+        app=o.app,
+        kind=o.kind,
+        state="failed" if failed else "succeeded",
+        from_version=o.from_version,
+        to_version=o.to_version,
+        version=o.version,
+        recovered=failed.recovered if failed else None,
+        cause=failed.cause.model_dump_json() if failed else None,
+        plan=_plan(o.plan),
+        phases=_list(failed.phases) if failed else "[]",
+        last_lines=text(failed.last_lines) if failed else "[]",
+        strategy_id=o.strategy_id,
+        at=event.time,
+    )
+
+
+def _plan(decisions: Sequence[deployer.ComponentDecision]) -> str:
+    """As JSON, straight from the fields: all of them are text, and every operation has a plan."""
+    return text([vars(decision) for decision in decisions])
+
+
+def _list(models: Sequence[Any]) -> str:
+    return f"[{','.join(model.model_dump_json() for model in models)}]"
+
+
+async def learn_requests(tx: LearningTransaction, answered: Sequence[asyncpg.Record]) -> None:
+    """Operations that the deployer took wait for its first word on them; a preview began none."""
+    rows = [_queued(row) for row in answered if row["state"] == "accepted" and not row["body"].get("preview")]
+    if rows:
+        await operations.queue(tx.conn, rows)
+
+
+def _queued(row: asyncpg.Record) -> QueuedRow:
+    body = row["body"]
+    version = (row["result"] or {}).get("to_version") or body.get("version")  # as its release is written
+    return QueuedRow(row["command_id"], body["site"], body["app"], body["kind"], version, row["sent_at"])
+
+
+KINDS = (
+    deployer.OperationProgressed,
+    deployer.OperationSucceeded,
+    deployer.OperationsSucceeded,
+    deployer.OperationFailed,
+)

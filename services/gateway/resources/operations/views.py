@@ -1,0 +1,51 @@
+"""Operations as the API shows them."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from services.gateway.http.pages import Paging
+from shared.messages.deployer import Cause, ComponentDecision, PhaseResult
+from shared.messages.words import OperationKind
+
+
+class OperationView(BaseModel):
+    """One job on one site, from request to its verified end.
+
+    Of an operation that a strategy asked for, `requested_at` is when work on it began.
+    """
+
+    operation_id: str
+    site: str
+    app: str
+    kind: OperationKind
+    state: Literal["queued", "running", "succeeded", "failed"]
+    phase: str | None
+    percent: int | None
+    from_version: str | None
+    to_version: str | None
+    version: str | None
+    recovered: bool | None
+    cause: Cause | None
+    plan: list[ComponentDecision]
+    phases: list[PhaseResult]
+    strategy_id: str | None
+    requested_at: datetime
+    finished_at: datetime | None
+    seconds: float | None
+
+
+class OperationDetail(OperationView):
+    """An operation with all that it left to learn from."""
+
+    last_lines: list[str] = Field(description="what the failed components said last; at most 50 lines, 16 kB")
+
+
+class OperationQuery(Paging):
+    """Filters of operations."""
+
+    site: str | None = None
+    app: str | None = None
+    state: Literal["queued", "running", "succeeded", "failed"] | None = None
+    strategy: str | None = None

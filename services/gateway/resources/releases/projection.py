@@ -1,0 +1,59 @@
+"""Releases and what became of their bundles."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.gateway.events.learning import LearningTransaction
+from services.gateway.resources.as_json import text
+from services.gateway.resources.bundles import store as bundles
+from services.gateway.resources.bundles.store import BundleRow
+from services.gateway.resources.releases import store as releases
+from services.gateway.resources.releases.store import ReleaseRow, WithdrawnRow
+from shared.messages import catalog
+from shared.wire.codec import Envelope
+
+
+async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
+    """Available and withdrawn releases, and what became of the bundles."""
+    available = {(r.app, r.version): r for r in map(_release, events) if r}
+    withdrawn = {(r.app, r.version): r for r in map(_withdrawn, events) if r}
+    looked_at = {b.bundle_sha256: b for b in map(_bundle, events) if b}
+    await releases.put_releases(tx.conn, list(available.values()))
+    await releases.withdraw_releases(tx.conn, list(withdrawn.values()))
+    await bundles.put_bundles(tx.conn, list(looked_at.values()))
+
+
+def _release(event: Envelope[Any]) -> ReleaseRow | None:
+    if not isinstance(r := event.data, catalog.ReleaseAvailable):
+        return None
+    named = r.model_dump(include={"app", "version", "release_id", "scheme", "description"})
+    return ReleaseRow(
+        **named,
+        bundle_sha256=r.bundle_sha256,
+        bundle_bytes=r.bundle_bytes,
+        upgrades_from=None if r.upgrades_from is None else text(r.upgrades_from),
+        components=text([component.model_dump(mode="json") for component in r.components]),
+        requires=r.requires.model_dump_json(),
+        published_at=r.published_at,
+        seq=event.sequence,
+        at=event.time,
+    )
+
+
+def _withdrawn(event: Envelope[Any]) -> WithdrawnRow | None:
+    if not isinstance(r := event.data, catalog.ReleaseWithdrawn):
+        return None
+    return WithdrawnRow(r.app, r.version, event.sequence, event.time)
+
+
+def _bundle(event: Envelope[Any]) -> BundleRow | None:
+    r = event.data
+    if isinstance(r, catalog.ReleaseAvailable):
+        return BundleRow(r.bundle_sha256, "", "available", r.app, r.version, "[]", event.time)
+    if isinstance(r, catalog.ReleaseRejected):
+        faults = text([fault.model_dump(mode="json") for fault in r.faults])
+        return BundleRow(r.bundle_sha256, r.file_name, "rejected", r.app, r.version, faults, event.time)
+    return None
+
+
+KINDS = (catalog.ReleaseAvailable, catalog.ReleaseRejected, catalog.ReleaseWithdrawn)

@@ -1,0 +1,52 @@
+"""Releases: versions of apps."""
+
+from services.gateway.events.learning import Learning
+from services.gateway.http.pages import END_OF_TIME, Page, page, start
+from services.gateway.http.problems import unknown
+from services.gateway.http.routing import Call, Route
+from services.gateway.http.sending import command_route
+from services.gateway.resources.filters import refuse_unknown
+from services.gateway.resources.releases import store
+from services.gateway.resources.releases.projection import KINDS, learn_releases
+from services.gateway.resources.releases.views import ReleaseQuery, ReleaseView
+from services.gateway.resources.resource import Resource
+from shared.messages.catalog import WithdrawRelease
+from shared.messages.words import Name, Version
+
+
+async def list_releases(call: Call) -> Page[ReleaseView]:
+    """GET /v1/releases."""
+    q = call.query
+    before = start(q, END_OF_TIME, "", "")
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_releases(conn, before, q.limit + 1, app=q.app, state=q.state)
+        await refuse_unknown(conn, rows, q)
+    return page(Page[ReleaseView], rows, q, lambda row: [row["published_at"], row["app"], row["version"]])
+
+
+async def show_release(call: Call) -> ReleaseView:
+    """GET /v1/releases/{app}/{version}: also by another spelling of its version, such as 1.0 for 1.0.0."""
+    app, version = call.path["app"], call.path["version"]
+    async with call.gateway.pool.acquire() as conn:
+        published = await store.as_published(conn, app, version)
+        rows = await store.list_releases(conn, (END_OF_TIME, "", ""), 1, app=app, version=published)
+    if not rows:
+        raise unknown("release", f"{app} {version}")
+    return ReleaseView.model_validate(dict(rows[0]))
+
+
+WITHDRAW = "/v1/releases/{app}/{version}/withdraw"
+
+
+ROUTES = (
+    Route("GET", "/v1/releases", list_releases, "Releases, newest first", query=ReleaseQuery, answer=Page[ReleaseView]),
+    Route("GET", "/v1/releases/{app}/{version}", show_release, "One release", answer=ReleaseView),
+    command_route("POST", WITHDRAW, WithdrawRelease, "Let no new operation choose a release"),
+)
+
+RESOURCE = Resource(
+    {"releases": "Versions of apps"},
+    ROUTES,
+    {"releases/{app}": Name, "{app}/{version}": Version},
+    (Learning(learn_releases, KINDS),),
+)

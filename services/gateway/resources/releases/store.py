@@ -1,0 +1,70 @@
+"""Releases."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from shared.process.db import Connection, Queries, columns
+from shared.versions import spelt_as
+
+SQL = Queries(Path(__file__).with_name("queries.sql"))
+
+
+class ReleaseRow(NamedTuple):
+    """A release that is available."""
+
+    app: str
+    version: str
+    release_id: str
+    scheme: str
+    description: str
+    bundle_sha256: str
+    bundle_bytes: int
+    upgrades_from: str | None  # JSON
+    components: str  # JSON
+    requires: str  # JSON
+    published_at: datetime
+    seq: int
+    at: datetime
+
+
+class WithdrawnRow(NamedTuple):
+    """A release that was withdrawn."""
+
+    app: str
+    version: str
+    seq: int
+    at: datetime
+
+
+async def put_releases(conn: Connection, rows: Sequence[ReleaseRow]) -> None:
+    """Add or replace, unless what is there is newer."""
+    c = columns(rows, 13)
+    texts = dict(zip(("apps", "versions", "ids", "schemes", "descriptions", "bundles"), c[:6], strict=True))
+    rest = ("sizes", "upgrades", "components", "requires", "published", "seqs", "ats")
+    await SQL.run(conn, "put_releases", **texts, **dict(zip(rest, c[6:], strict=True)))
+
+
+async def withdraw_releases(conn: Connection, rows: Sequence[WithdrawnRow]) -> None:
+    """Mark as withdrawn, unless what is there is newer."""
+    apps, versions, seqs, ats = columns(rows, 4)
+    await SQL.run(conn, "withdraw_releases", apps=apps, versions=versions, seqs=seqs, ats=ats)
+
+
+async def list_releases(
+    conn: Connection, before: tuple[datetime, str, str], limit: int, **where: Any
+) -> list[asyncpg.Record]:
+    """Releases, newest first, before (published_at, app, version). Filters that are None do not count."""
+    filters = {"app": None, "version": None, "state": None}
+    at, app, version = before
+    named = {"before_at": at, "before_app": app, "before_version": version, "limit": limit}
+    return await SQL.fetch(conn, "list_releases", **named, **filters | where)
+
+
+async def as_published(conn: Connection, app: str, version: str) -> str:
+    """How a release of the app is written whose version compares as equal to this one; as given when there is none."""
+    rows = await SQL.fetch(conn, "list_versions", app=app)
+    return spelt_as(rows[0]["scheme"], version, [row["version"] for row in rows]) or version if rows else version

@@ -1,0 +1,50 @@
+-- name: put_sites
+insert into site as s (name, group_name, labels, driver, params, managed, simplex, removed, seq, at)
+select n.name, n.group_name, n.labels, n.driver, n.params, n.managed, n.simplex, false, n.seq, n.at
+from unnest(:names::text[], :groups::text[], :labels::jsonb[], :drivers::text[], :params::jsonb[], :managed::bool[],
+            :simplex::bool[], :seqs::bigint[], :ats::timestamptz[])
+    as n (name, group_name, labels, driver, params, managed, simplex, seq, at)
+on conflict (name) do update set
+    group_name = excluded.group_name, labels = excluded.labels, driver = excluded.driver, params = excluded.params,
+    managed = excluded.managed, simplex = excluded.simplex, removed = false, seq = excluded.seq, at = excluded.at
+where (s.seq, s.at) <= (excluded.seq, excluded.at);
+
+-- name: remove_sites
+update site s set removed = true, seq = r.seq, at = r.at
+from unnest(:names::text[], :seqs::bigint[], :ats::timestamptz[]) as r (name, seq, at)
+where s.name = r.name and (s.seq, s.at) <= (r.seq, r.at);
+
+-- name: hold_sites
+insert into hold as h (site, strategy_id, strategy, seq)
+select site, :strategy_id::text, :strategy::text, :seq::bigint from unnest(:names::text[]) as site
+on conflict (site) do update set
+    strategy_id = excluded.strategy_id, strategy = excluded.strategy, seq = excluded.seq
+where h.seq <= excluded.seq;
+
+-- name: release_sites
+insert into hold_end as e (strategy_id, seq)
+select * from unnest(:strategy_ids::text[], :seqs::bigint[])
+on conflict (strategy_id) do update set seq = greatest(e.seq, excluded.seq);
+
+-- name: list_sites
+select s.name, s.group_name as "group", s.labels, s.driver, s.params, s.managed, s.simplex,
+       case when h.site is not null
+            then jsonb_build_object('strategy_id', h.strategy_id, 'strategy', h.strategy) end as held_by,
+       coalesce(d.deployments, '[]') as deployments
+from site s
+left join holder h on h.site = s.name
+left join lateral (
+    select jsonb_agg(jsonb_build_object('app', app, 'version', version, 'status', status,
+                                        'operation_id', operation_id) order by app) as deployments
+    from deployment where site = s.name
+) d on true
+where not s.removed and s.name > :after
+  and (:name::text is null or s.name = :name)
+  and (:group::text is null or s.group_name = :group)
+  and (:labels::jsonb is null or s.labels @> :labels)
+  and (:q::text is null or position(:q in s.name) > 0)
+  and (:held::bool is null or (h.site is not null) = :held)
+order by s.name limit :limit;
+
+-- name: known_sites
+select name from site where name = any(:names::text[]) and not removed;

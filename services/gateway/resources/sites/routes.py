@@ -1,0 +1,95 @@
+"""Sites: what is upgraded as one."""
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from services.gateway.domain import Role
+from services.gateway.events.learning import Learning
+from services.gateway.http.bodies import formed, hidden_faults, read_object, without
+from services.gateway.http.pages import Page, page, start
+from services.gateway.http.problems import Problem, unknown
+from services.gateway.http.routing import Call, Route
+from services.gateway.http.sending import command_route, send
+from services.gateway.resources.commands.views import CommandAnswer
+from services.gateway.resources.filters import refuse_unknown
+from services.gateway.resources.resource import Resource
+from services.gateway.resources.sites import store
+from services.gateway.resources.sites.projection import KINDS, learn_sites
+from services.gateway.resources.sites.views import SiteQuery, SiteView
+from shared.messages.base import ErrorCode, Fault
+from shared.messages.strategy import ChangeSites, RegisterSites, RemoveSites
+from shared.messages.words import SiteName
+from shared.process.db import Connection
+
+OF_SITE = frozenset({"selection", "fleet"})
+"""Fields of a change that the path gives, or that are constant."""
+
+
+async def list_sites(call: Call) -> Page[SiteView]:
+    """GET /v1/sites."""
+    q = call.query
+    (after,) = start(q, "")
+    where = {"group": q.group, "labels": labels_of(q.label), "q": q.q, "held": q.held}
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_sites(conn, after=after, limit=q.limit + 1, **where)
+        await refuse_unknown(conn, rows, q)
+    return page(Page[SiteView], rows, q, lambda row: [row["name"]])
+
+
+def labels_of(texts: list[str]) -> dict[str, str] | None:
+    """`["zone=north"]` -> `{"zone": "north"}`; None for none. Raises Problem 422."""
+    wrong = [text for text in texts if not text.partition("=")[0] or "=" not in text]
+    if wrong:
+        message = "must be key=value, such as zone=north"
+        code = ErrorCode.INVALID_FIELD
+        raise Problem.of([Fault(code=code, field="label", message=message, value=text) for text in wrong])
+    return {key: value for key, _, value in (text.partition("=") for text in texts)} or None
+
+
+async def show_site(call: Call) -> SiteView:
+    """GET /v1/sites/{name}."""
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_sites(conn, after="", limit=1, name=call.path["name"])
+    if not rows:
+        raise unknown("site", call.path["name"])
+    return SiteView.model_validate(dict(rows[0]))
+
+
+async def change_site(call: Call) -> web.Response:
+    """PATCH /v1/sites/{name}."""
+    body = await read_object(call.request)
+    facts = {key: value for key, value in body.items() if key not in OF_SITE}
+    selection = {"sites": [call.path["name"]]}
+    return await send(call, formed(ChangeSites, {**facts, "selection": selection}, faults=hidden_faults(body, OF_SITE)))
+
+
+async def remove_site(call: Call) -> web.Response:
+    """DELETE /v1/sites/{name}."""
+    return await send(call, formed(RemoveSites, {"names": [call.path["name"]]}))
+
+
+async def _sites_shown(conn: Connection, commands: Mapping[str, RegisterSites]) -> set[str]:
+    wanted = {command_id: {site.name for site in command.sites} for command_id, command in commands.items()}
+    known = await store.known_sites(conn, sorted(set().union(*wanted.values())))
+    return {command_id for command_id, names in wanted.items() if names <= known}
+
+
+ROUTES = (
+    Route("GET", "/v1/sites", list_sites, "Sites by name", query=SiteQuery, answer=Page[SiteView]),
+    command_route("POST", "/v1/sites", RegisterSites, "Add sites, or replace them, all or none", shown=_sites_shown),
+    command_route("PATCH", "/v1/sites", ChangeSites, "Change the sites of a selection; what is left out stays"),
+    Route("GET", "/v1/sites/{name}", show_site, "One site", answer=SiteView),
+    Route(
+        "PATCH", "/v1/sites/{name}", change_site, "Change a site; what is left out stays", Role.OPERATOR,
+        body=without(ChangeSites, OF_SITE, "ChangeSiteBody"), answer=CommandAnswer, status=202, command=True,
+    ),
+    Route(
+        "DELETE", "/v1/sites/{name}", remove_site, "Forget a site", Role.OPERATOR,
+        answer=CommandAnswer, status=202, command=True,
+    ),
+)  # fmt: skip
+
+RESOURCE = Resource(
+    {"sites": "What is upgraded as one"}, ROUTES, {"sites/{name}": SiteName}, (Learning(learn_sites, KINDS),)
+)

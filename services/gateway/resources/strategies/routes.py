@@ -1,0 +1,131 @@
+"""Strategies, their stages, steps and timeline."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from services.gateway.events.learning import Learning
+from services.gateway.http.pages import END_OF_TIME, Page, Paging, page, start
+from services.gateway.http.problems import MAX_SPEC_BYTES, unknown
+from services.gateway.http.routing import Call, Route
+from services.gateway.http.sending import command_route
+from services.gateway.resources.resource import Resource
+from services.gateway.resources.strategies import advice
+from services.gateway.resources.strategies import reads as store
+from services.gateway.resources.strategies.advice import learn_advice
+from services.gateway.resources.strategies.projection import KINDS, learn_strategies
+from services.gateway.resources.strategies.views import (
+    StepQuery,
+    StepView,
+    StrategyQuery,
+    StrategySummary,
+    StrategyView,
+    TimelineView,
+)
+from shared.messages.strategy import (
+    AbortStrategy,
+    ApplyStrategy,
+    CancelRunning,
+    CreateStrategy,
+    DeleteStrategy,
+    PauseStrategy,
+    ResumeStrategy,
+    RetryFailed,
+    UndoStrategy,
+)
+from shared.messages.words import Identifier, StepState
+from shared.process.db import Connection, snapshot
+
+COUNTED = tuple(StepState)
+
+
+async def list_strategies(call: Call) -> Page[StrategySummary]:
+    """GET /v1/strategies."""
+    q = call.query
+    before = start(q, END_OF_TIME, "")
+    async with snapshot(call.gateway.pool) as conn:
+        rows = await store.page(conn, before, q.limit + 1, state=q.state, deleted=q.deleted)
+        stages = await store.stages_of(conn, [row["strategy_id"] for row in rows])
+    items = [_with_stages(row, stages[row["strategy_id"]]) for row in rows]
+    return page(Page[StrategySummary], items, q, lambda row: [row["created_at"], row["strategy_id"]])
+
+
+async def show(call: Call) -> StrategyView:
+    """GET /v1/strategies/{strategy}."""
+    async with snapshot(call.gateway.pool) as conn:
+        row = await found(conn, call.path["strategy"])
+        stages = await store.stages_of(conn, [row["strategy_id"]])
+    return StrategyView.model_validate(_with_stages(row, stages[row["strategy_id"]]))
+
+
+async def found(conn: Connection, key: str) -> asyncpg.Record:
+    """The strategy with this id, or with this name and not deleted. Raises Problem 404."""
+    if (row := await store.find(conn, key)) is None:
+        raise unknown("strategy", key)
+    return row
+
+
+def _with_stages(row: asyncpg.Record, stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The counts of a strategy are the sums of its stages', which are newer than those of its last change of state."""
+    shown = [{**stage, "counts": {state: stage[state] for state in COUNTED}} for stage in stages]
+    total = {state: sum(stage[state] for stage in stages) for state in COUNTED}
+    return {**row, "stages": shown, "counts": total}
+
+
+async def list_steps(call: Call) -> Page[StepView]:
+    """GET /v1/strategies/{strategy}/steps."""
+    q = call.query
+    after = start(q, -1, "")
+    async with snapshot(call.gateway.pool) as conn:
+        strategy = await found(conn, call.path["strategy"])
+        named = {"stage": q.stage, "state": q.state}
+        rows = await store.steps(conn, strategy["strategy_id"], after, q.limit + 1, **named)
+    return page(Page[StepView], rows, q, lambda row: [row["stage"], row["site"]])
+
+
+async def list_timeline(call: Call) -> Page[TimelineView]:
+    """GET /v1/strategies/{strategy}/timeline."""
+    (after,) = start(call.query, 0)
+    async with snapshot(call.gateway.pool) as conn:
+        strategy = await found(conn, call.path["strategy"])
+        rows = await store.timeline(conn, strategy["strategy_id"], after, call.query.limit + 1)
+    return page(Page[TimelineView], rows, call.query, lambda row: [row["position"]])
+
+
+async def _shown(conn: Connection, commands: Mapping[str, CreateStrategy | UndoStrategy]) -> set[str]:
+    return await store.known(conn, list(commands))
+
+
+ONE = "/v1/strategies/{strategy}"
+ROUTES = (
+    Route(
+        "GET", "/v1/strategies", list_strategies, "Strategies, newest first",
+        query=StrategyQuery, answer=Page[StrategySummary],
+    ),
+    command_route(
+        "POST", "/v1/strategies", CreateStrategy, "Validate a roll-out and plan it",
+        inside="spec", shown=_shown, most=MAX_SPEC_BYTES,
+    ),
+    Route("GET", ONE, show, "One strategy, by id or name", answer=StrategyView),
+    Route("GET", f"{ONE}/steps", list_steps, "Its steps by stage and site", query=StepQuery, answer=Page[StepView]),
+    Route("GET", f"{ONE}/timeline", list_timeline, "What happened", query=Paging, answer=Page[TimelineView]),
+    command_route("POST", f"{ONE}/apply", ApplyStrategy, "Start it"),
+    command_route("POST", f"{ONE}/pause", PauseStrategy, "Start no further site"),
+    command_route("POST", f"{ONE}/resume", ResumeStrategy, "Go on"),
+    command_route("POST", f"{ONE}/abort", AbortStrategy, "Let running sites finish, start no other"),
+    command_route("POST", f"{ONE}/cancel-running", CancelRunning, "Stop running sites and recover them: all, or some"),
+    command_route("POST", f"{ONE}/retry", RetryFailed, "Try failed and aborted sites again"),
+    command_route(
+        "POST", f"{ONE}/undo", UndoStrategy, "Plan the way back for exactly the sites it changed", shown=_shown
+    ),
+    command_route("DELETE", ONE, DeleteStrategy, "Put it away; its history stays"),
+)  # fmt: skip
+
+
+RESOURCE = Resource(
+    {"strategies": "Roll-outs over many sites"},
+    ROUTES,
+    {"strategies/{strategy}": Identifier},
+    (Learning(learn_strategies, KINDS), Learning(learn_advice, advice.KINDS)),
+)

@@ -1,0 +1,171 @@
+"""Webhooks that are told of notifications: who they are, what was delivered to them, and what can be done about it."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from services.gateway.commands.seal import seal
+from services.gateway.domain import Role
+from services.gateway.events.learning import Learning
+from services.gateway.http.bodies import formed, hidden_faults, read_object, without
+from services.gateway.http.pages import LARGEST, Page, Paging, page, start
+from services.gateway.http.problems import unknown
+from services.gateway.http.routing import Call, Route
+from services.gateway.http.sending import command_id_of, command_route, fingerprint_of, send
+from services.gateway.resources.commands.views import CommandAnswer
+from services.gateway.resources.resource import Resource
+from services.gateway.resources.subscriptions import store
+from services.gateway.resources.subscriptions.projection import KINDS, learn_subscriptions
+from services.gateway.resources.subscriptions.views import (
+    DeliveryQuery,
+    DeliveryView,
+    FormatsView,
+    FormatView,
+    SubscriptionBody,
+    SubscriptionView,
+)
+from shared.messages.notifier import (
+    AddSubscription,
+    DeliveryState,
+    EnableSubscription,
+    RedeliverNotifications,
+    RemoveSubscription,
+    SendTestNotification,
+)
+from shared.messages.words import Identifier, Name
+from shared.process.db import Connection
+from shared.webhook_formats import READY, ready
+
+OF_PATH = frozenset({"name"})
+ENDED = {DeliveryState.DELIVERED, DeliveryState.DEAD, DeliveryState.DROPPED}
+TEST_SECONDS, TEST_POLL = 15.0, 0.05
+"""How long a test call is waited for: the notifier itself gives a target 10 s."""
+
+
+async def list_subscriptions(call: Call) -> Page[SubscriptionView]:
+    """GET /v1/subscriptions."""
+    (after,) = start(call.query, "")
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.list_subscriptions(conn, after, call.query.limit + 1)
+    return page(Page[SubscriptionView], rows, call.query, lambda row: [row["name"]])
+
+
+async def show(call: Call) -> SubscriptionView:
+    """GET /v1/subscriptions/{name}."""
+    async with call.gateway.pool.acquire() as conn:
+        row = await store.find_subscription(conn, call.path["name"])
+    if row is None:
+        raise unknown("subscription", call.path["name"])
+    return SubscriptionView.model_validate(dict(row))
+
+
+async def subscribe(call: Call) -> web.Response:
+    """POST /v1/subscriptions: the secret is sealed here and travels so.
+
+    Sealing gives other bytes each time; whether a repeated request is the same one is told by what was sealed.
+    """
+    body = formed(SubscriptionBody, await read_object(call.request))
+    plain = _plain(body)
+    if body.secret is None:
+        return await send(call, plain, shown=_shown)
+    sealed = await asyncio.to_thread(seal, body.secret, call.gateway.settings.home)
+    salt = hashlib.blake2b(command_id_of(call.request).encode(), digest_size=16).digest()
+    content = fingerprint_of(plain) + body.secret.encode()
+    fingerprint = hashlib.blake2b(content, digest_size=16, salt=salt).digest()
+    command = plain.model_copy(update={"sealed_secret": sealed})
+    return await send(call, command, fingerprint=fingerprint, shown=_shown)
+
+
+async def _shown(conn: Connection, commands: Mapping[str, AddSubscription]) -> set[str]:
+    known = await store.known_subscriptions(conn, [command.name for command in commands.values()])
+    return {command_id for command_id, command in commands.items() if command.name in known}
+
+
+def _plain(body: SubscriptionBody) -> AddSubscription:
+    facts: dict[str, Any] = {name: getattr(body, name) for name in SubscriptionBody.model_fields if name != "secret"}
+    return AddSubscription(**facts)
+
+
+async def list_deliveries(call: Call) -> Page[DeliveryView]:
+    """GET /v1/subscriptions/{name}/deliveries."""
+    q, name = call.query, call.path["name"]
+    (before,) = start(q, LARGEST)
+    async with call.gateway.pool.acquire() as conn:
+        if await store.find_subscription(conn, name) is None:
+            raise unknown("subscription", name)
+        rows = await store.list_deliveries(conn, name, before, q.limit + 1, q.state)
+    return page(Page[DeliveryView], rows, q, lambda row: [row["position"]])
+
+
+async def show_delivery(call: Call) -> DeliveryView:
+    """GET /v1/subscriptions/{name}/deliveries/{delivery_id}."""
+    found = await _delivery(call, call.path["delivery_id"])
+    if found is None or found.subscription != call.path["name"]:
+        raise unknown("delivery", call.path["delivery_id"])
+    return found
+
+
+async def _delivery(call: Call, delivery_id: str) -> DeliveryView | None:
+    async with call.gateway.pool.acquire() as conn:
+        row = await store.find_delivery(conn, delivery_id)
+    return DeliveryView.model_validate(dict(row)) if row else None
+
+
+async def test(call: Call) -> web.Response:
+    """POST /v1/subscriptions/{name}/test: the answer's `result` says what the target answered, once it has."""
+    sent = await read_object(call.request)
+    command = formed(SendTestNotification, {**sent, **call.path}, faults=hidden_faults(sent, OF_PATH))
+    answered = await send(call, command)
+    answer = CommandAnswer.model_validate(orjson.loads(answered.text or "{}"))
+    if answer.state != "accepted":
+        return answered
+    until = time.monotonic() + TEST_SECONDS
+    while (found := await _delivery(call, answer.result["delivery"])) is None or found.state not in ENDED:
+        if time.monotonic() > until:
+            return answered  # the list of deliveries will say it
+        await asyncio.sleep(TEST_POLL)
+    outcome = found.model_dump(mode="json", include={"state", "status", "milliseconds", "reason"})
+    answered.body = answer.model_copy(update={"result": answer.result | outcome}).model_dump_json().encode()
+    return answered
+
+
+async def list_formats(_: Call) -> FormatsView:
+    """GET /v1/webhook-formats."""
+    return FormatsView(items=[FormatView(format=form, template=dict(ready(form))) for form in READY])
+
+
+_ONE, _DELIVERIES = "/v1/subscriptions/{name}", "/v1/subscriptions/{name}/deliveries"
+ROUTES = (
+    Route("GET", "/v1/subscriptions", list_subscriptions, "Webhooks", query=Paging, answer=Page[SubscriptionView]),
+    Route(
+        "POST", "/v1/subscriptions", subscribe, "Tell a webhook", Role.OPERATOR,
+        body=SubscriptionBody, answer=CommandAnswer, status=202, command=True,
+    ),
+    Route("GET", _ONE, show, "One webhook", answer=SubscriptionView),
+    command_route("DELETE", _ONE, RemoveSubscription, "Stop telling a webhook"),
+    command_route("POST", f"{_ONE}/enable", EnableSubscription, "Tell a dead webhook again"),
+    Route(
+        "POST", f"{_ONE}/test", test, "Send a sample and say what the webhook answered", Role.OPERATOR,
+        body=without(SendTestNotification, OF_PATH), answer=CommandAnswer, status=202, command=True,
+    ),
+    Route(
+        "GET", _DELIVERIES, list_deliveries, "Deliveries to a webhook, newest first",
+        query=DeliveryQuery, answer=Page[DeliveryView],
+    ),
+    command_route("POST", f"{_ONE}/redeliver", RedeliverNotifications, "Deliver again, under the same ids"),
+    Route("GET", _DELIVERIES + "/{delivery_id}", show_delivery, "One delivery", answer=DeliveryView),
+    Route("GET", "/v1/webhook-formats", list_formats, "Templates of what chats are sent", answer=FormatsView),
+)  # fmt: skip
+
+
+RESOURCE = Resource(
+    {"subscriptions": "Who is told of notifications", "webhook-formats": "How chats want to be told"},
+    ROUTES,
+    {"subscriptions/{name}": Name, "deliveries/{delivery_id}": Identifier},
+    (Learning(learn_subscriptions, KINDS),),
+)

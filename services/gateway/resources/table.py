@@ -1,0 +1,46 @@
+"""Every resource of the API. A new one is a folder, and a line here."""
+
+from services.gateway.events import stream
+from services.gateway.resources.apps import routes as apps
+from services.gateway.resources.audit import routes as audit
+from services.gateway.resources.bundles import routes as bundles
+from services.gateway.resources.commands import routes as commands
+from services.gateway.resources.dead_letters import routes as dead_letters
+from services.gateway.resources.deployments import routes as deployments
+from services.gateway.resources.groups import routes as groups
+from services.gateway.resources.hosts import routes as hosts
+from services.gateway.resources.notifications import routes as notifications
+from services.gateway.resources.operations import routes as operations
+from services.gateway.resources.releases import routes as releases
+from services.gateway.resources.resource import Resource
+from services.gateway.resources.sites import routes as sites
+from services.gateway.resources.storage import routes as storage
+from services.gateway.resources.strategies import routes as strategies
+from services.gateway.resources.subscriptions import routes as subscriptions
+from services.gateway.resources.system import routes as system
+from services.gateway.resources.tokens import routes as tokens
+
+RESOURCES: tuple[Resource, ...] = (
+    bundles.RESOURCE,
+    apps.RESOURCE,
+    releases.RESOURCE,
+    storage.RESOURCE,
+    hosts.RESOURCE,
+    sites.RESOURCE,
+    groups.RESOURCE,
+    deployments.RESOURCE,
+    strategies.RESOURCE,
+    operations.RESOURCE,
+    notifications.RESOURCE,
+    subscriptions.RESOURCE,
+    commands.RESOURCE,
+    audit.RESOURCE,
+    dead_letters.RESOURCE,
+    tokens.RESOURCE,
+    stream.RESOURCE,
+    system.RESOURCE,
+)
+"""In the order of the API's description, and of the handlers: all types of one projection reach it together."""
+
+ROUTES = tuple(route for resource in RESOURCES for route in resource.routes)
+"""Every route of the API that needs a token."""
