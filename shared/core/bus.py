@@ -20,10 +20,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
 
 from shared.core import inbox, suspects
-from shared.core.errors import Unreadable, fault_of, is_transient
+from shared.core.errors import HandleAgain, Unreadable, fault_of, is_transient
 from shared.core.in_flight import WorkMark
 from shared.core.inbox import Reply
-from shared.core.retrying import back_offs, pause
+from shared.core.retrying import back_offs, pause, until_done
 from shared.core.stretches import Stretch, halves
 from shared.core.suspects import Suspects
 from shared.core.transaction import SQL, Ledger, Transaction
@@ -39,12 +39,14 @@ from shared.wire.topics import DEAD_LETTERS
 
 log = structlog.get_logger()
 
-Handler = Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[Sequence[Reply] | None]]
-"""Handles messages of one type, in order. For commands it returns one reply each, for events nothing."""
+Handler = Callable[[Any, Sequence[Envelope[Any]]], Awaitable[Sequence[Reply] | None]]
+"""Handles messages of one type, in order. For commands it returns one reply each, for events nothing.
+
+Its first argument is the transaction, of the class that the service's ledger begins."""
 
 Handlers = Mapping[type[Message], Handler]
 
-Prepare = Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[None]]
+Prepare = Callable[[Any, Sequence[Envelope[Any]]], Awaitable[None]]
 """Sees all messages of a transaction before the first handler does: where rows must be locked in one order."""
 
 
@@ -158,13 +160,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _start(self) -> None:
         self._kafka.subscribe(self._topics, listener=self)
-        for wait in back_offs():
-            try:
-                await start_whole(self._kafka)
-                return
-            except KafkaError as error:
-                log.warning("waiting for Kafka", action="kafka_unreachable", error=str(error)[:200])
-                await pause(wait)
+        await until_done(partial(start_whole, self._kafka), "waiting for Kafka", "kafka_unreachable", _is_of_kafka)
 
     async def _poll(self) -> list[Stretch]:
         if time.monotonic() - self._looked_at > (SUSPICIOUS_SECONDS if self._suspicious else LOOK_SECONDS):
@@ -212,15 +208,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         aiokafka swallows what a listener raises and goes on consuming; so partitions count as ours only once
         this succeeded.
         """
-        partitions = list(assigned)
-        for wait in back_offs():
-            try:
-                await self._take_over(partitions)
-                self._joined = True
-                return
-            except Exception as error:  # noqa: BLE001 - raised, it would be swallowed and the partitions lost
-                log.warning("waiting to take over partitions", action="assign_retry", error=repr(error)[:200])
-                await pause(wait)
+        take_over = partial(self._take_over, list(assigned))
+        await until_done(take_over, "waiting to take over partitions", "assign_retry", lambda _: True)
+        self._joined = True
 
     async def _take_over(self, partitions: list[TopicPartition]) -> None:
         if not partitions:
@@ -314,19 +304,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             if not is_transient(error):
                 raise
             log.warning("a batch will be read again", action="batch_retry", error=repr(error)[:200])
-        for wait in back_offs():
-            await pause(wait)
-            if await self._try_resync([stretch.partition for stretch in batch]):
-                return
-
-    async def _try_resync(self, partitions: list[TopicPartition]) -> bool:
-        try:
-            await self._resync(partitions)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return False
-        return True
+        await pause(next(back_offs()))
+        resync = partial(self._resync, [stretch.partition for stretch in batch])
+        await until_done(resync, "positions are read again", "resync_retry")
 
     async def _settle(self, batch: list[Stretch]) -> None:
         """One transaction for the batch; if a handler breaks, halves, down to the one record that is to blame."""
@@ -335,7 +315,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._tx(batch, dead=suspects.blame())
             return
         try:
-            await self._tx(batch)
+            await self._tx_until_known(batch)
         except (Exception, SystemExit) as error:  # some library's way out is not ours
             if is_transient(error):
                 raise
@@ -346,6 +326,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             else:
                 log.exception("a record goes to the dead letters", action="dead_letter", topic=batch[0].partition.topic)
                 await self._tx(batch, dead=fault_of(error))
+
+    async def _tx_until_known(self, batch: list[Stretch]) -> None:
+        """What the service knows to be broken by itself is no fault of these records: they are handled again."""
+        while True:
+            try:
+                return await self._tx(batch)
+            except HandleAgain as error:
+                log.warning("a batch is handled again", action="handle_again", reason=str(error)[:300])
 
     async def _tx(self, batch: list[Stretch], dead: Fault | None = None) -> None:
         slices = [stretch.slice for stretch in batch]
@@ -479,6 +467,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
     def joined(self) -> bool:
         """Whether we have our share of the partitions; with more replicas than partitions it may be none."""
         return self._joined
+
+
+def _is_of_kafka(error: BaseException) -> bool:
+    return isinstance(error, KafkaError)
 
 
 def in_waves(

@@ -39,6 +39,10 @@ class Fenced(BelayError):
     """Somebody else owns these partitions or jobs by now; the transaction must not commit."""
 
 
+class HandleAgain(BelayError):
+    """What broke is known to the service by now: the same messages or timers, handled again, do not break over it."""
+
+
 def fault_of(error: BaseException) -> Fault:
     """What the sender of a message learns when its handler broke."""
     return error.fault if isinstance(error, TooLarge) else internal_fault(error)

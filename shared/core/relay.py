@@ -25,7 +25,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from shared.core.errors import is_transient
 from shared.core.outbox import SHARDS, Outgoing, unpack, unpacked_bytes
 from shared.core.refusals import refused_for_good
-from shared.core.retrying import back_offs, pause
+from shared.core.retrying import for_ever
 from shared.core.transaction import SQL, put_aside
 from shared.core.wakeup import Wakeup
 from shared.process.db import Connection, Pool
@@ -57,20 +57,16 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until cancelled; what goes wrong is tried again with a new producer and a new connection."""
-        waits = back_offs()
-        while True:
-            before = self.sent
-            try:
-                await self._relay()
-            except Exception as error:
-                if refused_for_good(error):
-                    continue  # put aside by now; but its producer would count on with a gap, which Kafka refuses
-                if not isinstance(error, KafkaError) and not is_transient(error):
-                    raise
-                waits = back_offs() if self.sent > before else waits
-                self.trouble = repr(error)[:300]
-                log.warning("the relay starts anew", action="relay_retry", error=repr(error)[:200])
-                await pause(next(waits))
+        await for_ever(self._until_trouble, "the relay starts anew", "relay_retry", _passes, lambda: self.sent)
+
+    async def _until_trouble(self) -> None:
+        try:
+            await self._relay()
+        except Exception as error:
+            if refused_for_good(error):
+                return  # put aside by now; but its producer would count on with a gap, which Kafka refuses
+            self.trouble = repr(error)[:300]
+            raise
 
     def _producer(self, *, idempotent: bool) -> AIOKafkaProducer:
         return AIOKafkaProducer(
@@ -183,6 +179,10 @@ class Relay:
         if errors := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
             # A refusal first: what follows one in its partition fails only for that.
             raise next(filter(refused_for_good, errors), errors[0])
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, KafkaError) or is_transient(error)
 
 
 def _at_once(rows: Sequence[asyncpg.Record]) -> Iterator[asyncpg.Record]:

@@ -1,10 +1,22 @@
-"""How long to wait before something is tried again, and when not to."""
+"""How long to wait before something is tried again, when not to, and the one loop that does it."""
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NoReturn, TypeVar
+
+import structlog
+
+from shared.core.errors import is_transient
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
 
 BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+Passes = Callable[[BaseException], bool]
+"""Whether the same work may succeed later without any change."""
 
 
 def back_offs() -> Iterator[float]:
@@ -22,3 +34,40 @@ async def pause(seconds: float) -> None:
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
     await asyncio.sleep(seconds)
+
+
+async def until_done(
+    work: Callable[[], Awaitable[T]],
+    what: str,
+    action: str,
+    passes: Passes = is_transient,
+    progress: Callable[[], object] = lambda: None,
+) -> T:
+    """Do `work`; when it breaks over what `passes`, wait and do it again, for as long as that takes.
+
+    `what` is the line that the log gets each time, under `action`. The waits begin anew where a try got further than
+    the one before, as `progress` tells by another value. Raises whatever does not pass.
+    """
+    waits = back_offs()
+    while True:
+        before = progress()
+        try:
+            return await work()
+        except Exception as error:
+            if not passes(error):
+                raise
+            log.warning(what, action=action, error=repr(error)[:200])
+            waits = waits if progress() == before else back_offs()
+        await pause(next(waits))
+
+
+async def for_ever(
+    work: Callable[[], Awaitable[object]],
+    what: str,
+    action: str,
+    passes: Passes = is_transient,
+    progress: Callable[[], object] = lambda: None,
+) -> NoReturn:
+    """`until_done` again and again until cancelled; the waits begin anew each time it is done."""
+    while True:
+        await until_done(work, what, action, passes, progress)

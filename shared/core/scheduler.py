@@ -10,18 +10,20 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
-from shared.core.errors import is_transient
-from shared.core.retrying import back_offs, pause
+from shared.core.errors import HandleAgain, is_transient
+from shared.core.retrying import for_ever
 from shared.core.transaction import SQL, Job, Ledger, Timer, Transaction
 
 log = structlog.get_logger()
 
-TimerHandler = Callable[[Transaction, Sequence[Timer]], Awaitable[None]]
+TimerHandler = Callable[[Any, Sequence[Timer]], Awaitable[None]]
+"""Handles due timers of one kind, in a transaction of the class that the service's ledger begins."""
 
-TimerPrepare = Callable[[Transaction, Sequence[Timer]], Awaitable[None]]
+TimerPrepare = Callable[[Any, Sequence[Timer]], Awaitable[None]]
 """Sees all timers of a transaction before they are taken: where rows must be locked first, by which others set them
 anew. Who waited for such a row with the timer already taken, and whoever holds it and sets the timer, would
 wait in a circle."""
@@ -57,63 +59,88 @@ async def run_timers(
     broke: Broke = _nobody,
 ) -> None:
     """Handle due timers until cancelled. Sleeps until the next one is due, or a new one is set."""
-    waits = back_offs()
-    singly, guilty = 0, None
-    while True:
+    timers = _Timers(ledger, handlers, prepare, broke)
+    await for_ever(timers.look, "timers are tried again", "timer_retry")
+
+
+class _Timers:
+    """What is due is handled together; when that breaks, one by one, until the one to blame is found and put off."""
+
+    def __init__(
+        self, ledger: Ledger, handlers: Mapping[str, TimerHandler], prepare: TimerPrepare | None, broke: Broke
+    ) -> None:
+        self._ledger = ledger
+        self._handlers = handlers
+        self._prepare = prepare
+        self._broke = broke
+        self._singly = 0
+        self._guilty: Timer | None = None
+
+    async def look(self) -> None:
+        """Handle what is due, or wait until something is."""
+        if self._guilty is not None:
+            await _put_off(self._ledger, self._guilty)
+            self._guilty = None
         try:
-            if guilty is not None:
-                await _put_off(ledger, guilty)
-                guilty = None
-            took = await _take_due(ledger, handlers, prepare, 1 if singly else TIMERS_AT_ONCE)
-            singly = max(singly - 1, 0) if took else 0
-            if not took:
-                await ledger.timer_set.wait(await _until_next(ledger, list(handlers)))
-            waits = back_offs()
+            took = await _take_due(self._ledger, self._handlers, self._prepare, 1 if self._singly else TIMERS_AT_ONCE)
+        except HandleAgain as error:
+            log.warning("timers are handled again", action="handle_again", reason=str(error)[:300])
+            return
         except _TimersBroke as error:
-            singly = TIMERS_AT_ONCE  # one of these is to blame: found by taking them one by one
-            if len(error.timers) == 1 and error.__cause__ is not None:
-                (guilty,) = error.timers
-                broke(guilty, error.__cause__)
-                log.exception("a timer broke and is put off", action="timer_broke", kind=guilty.kind, key=guilty.key)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("timers are tried again", action="timer_retry", error=repr(error)[:200])
-            await pause(next(waits))
+            self._blame(error)
+            return
+        self._singly = max(self._singly - 1, 0) if took else 0
+        if not took:
+            await self._ledger.timer_set.wait(await _until_next(self._ledger, list(self._handlers)))
+
+    def _blame(self, error: _TimersBroke) -> None:
+        self._singly = TIMERS_AT_ONCE  # one of these is to blame: found by taking them one by one
+        if len(error.timers) == 1 and error.__cause__ is not None:
+            (self._guilty,) = error.timers
+            self._broke(self._guilty, error.__cause__)
+            kind, key = self._guilty.kind, self._guilty.key
+            log.error("a timer broke and is put off", action="timer_broke", kind=kind, key=key, exc_info=error)
 
 
 async def _take_due(
     ledger: Ledger, handlers: Mapping[str, TimerHandler], prepare: TimerPrepare | None, most: int
 ) -> int:
-    async with ledger.transaction() as tx:
-        kinds = list(handlers)
-        keys = None if prepare is None else await _prepared(tx, kinds, prepare, most)
-        rows = await SQL.fetch(tx.conn, "take_due_timers", limit=most, kinds=kinds, keys=keys)
-        due: dict[str, list[Timer]] = defaultdict(list)
-        for row in rows:
-            due[row["kind"]].append(Timer(**row))
-        for kind, timers in due.items():
-            with _blamed(timers):
-                await handlers[kind](tx, timers)
-    return len(rows)
+    """Take and handle what is due; returns how many. What breaks is blamed on those that were being handled."""
+    kinds = list(handlers)
+    taken: list[Timer] = []
+    with _blamed(taken):
+        async with ledger.transaction() as tx:
+            keys = None
+            if prepare is not None:
+                taken += [Timer(**row) for row in await SQL.fetch(tx.conn, "due_timers", limit=most, kinds=kinds)]
+                await _prepare(tx, prepare, taken)
+                keys = [timer.key for timer in taken]
+            rows = await SQL.fetch(tx.conn, "take_due_timers", limit=most, kinds=kinds, keys=keys)
+            taken[:] = [Timer(**row) for row in rows]
+            await _handle(tx, handlers, taken)
+    return len(taken)
 
 
-async def _prepared(tx: Transaction, kinds: Sequence[str], prepare: TimerPrepare, most: int) -> list[str]:
-    """The keys of timers that may be taken now."""
-    rows = await SQL.fetch(tx.conn, "due_timers", limit=most, kinds=kinds)
-    if timers := [Timer(**row) for row in rows]:
-        with _blamed(timers):
-            await prepare(tx, timers)
-    return [timer.key for timer in timers]
+async def _prepare(tx: Transaction, prepare: TimerPrepare, timers: Sequence[Timer]) -> None:
+    if timers:
+        await prepare(tx, timers)
+
+
+async def _handle(tx: Transaction, handlers: Mapping[str, TimerHandler], timers: Sequence[Timer]) -> None:
+    due: dict[str, list[Timer]] = defaultdict(list)
+    for timer in timers:
+        due[timer.kind].append(timer)
+    for kind, some in due.items():
+        await handlers[kind](tx, some)
 
 
 @contextmanager
 def _blamed(timers: Sequence[Timer]) -> Iterator[None]:
-    """What breaks in here broke over one of these timers, unless it passes."""
+    """What breaks in here, to the end of the transaction, broke over one of these timers, unless it passes."""
     try:
         yield
     except Exception as error:
-        if is_transient(error):
+        if is_transient(error) or isinstance(error, HandleAgain) or not timers:
             raise
         raise _TimersBroke(timers) from error
 
@@ -168,18 +195,12 @@ class Worker:
             await asyncio.shield(self._wind_up())
 
     async def _claim_for_ever(self) -> None:
-        waits = back_offs()
-        while True:
-            try:
-                free = self._at_once - len(self._running)
-                if not (free > 0 and await self._claim(free)):
-                    await self._ledger.job_queued.wait(FALLBACK_SECONDS)
-                waits = back_offs()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                log.warning("jobs are claimed again later", action="claim_retry", error=repr(error)[:200])
-                await pause(next(waits))
+        await for_ever(self._claim_or_wait, "jobs are claimed again later", "claim_retry")
+
+    async def _claim_or_wait(self) -> None:
+        free = self._at_once - len(self._running)
+        if not (free > 0 and await self._claim(free)):
+            await self._ledger.job_queued.wait(FALLBACK_SECONDS)
 
     async def _claim(self, free: int) -> bool:
         """Claim and begin. Our end does not cut a claim: jobs that were claimed unseen would wait for their lease."""

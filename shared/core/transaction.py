@@ -99,6 +99,12 @@ class Transaction:
     queued: bool = False
     committed: list[Callable[[], None]] = field(default_factory=list)
 
+    async def finish(self) -> None:
+        """What follows from all that the handlers of this transaction did, once, before what was collected is written.
+
+        For services whose transaction is of a class of their own (`Ledger.begin`): changes are saved here and told.
+        """
+
     def on_commit(self, call: Callable[[], None]) -> None:
         """Have `call` called once this transaction has committed; never when its outcome is unknown."""
         self.committed.append(call)
@@ -225,22 +231,28 @@ def _named(headers: Headers) -> tuple[str, str]:
     return texts.get("ce_type", ""), texts.get("ce_subject", "")
 
 
+Begin = Callable[[Connection, str, datetime], Transaction]
+"""Makes the transaction that handlers get: of `Transaction`, or of a service's own class with its own `finish`."""
+
+
 class Ledger:
     """Opens transactions on a service's database and wakes whoever waits for what they left behind."""
 
-    def __init__(self, pool: Pool, source: str) -> None:
+    def __init__(self, pool: Pool, source: str, begin: Begin = Transaction) -> None:
         self.pool = pool
         self.source = source
+        self.begin = begin
         self.outbox_filled = Wakeup()
         self.timer_set = Wakeup()
         self.job_queued = Wakeup()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """A transaction that commits with everything the transaction collected, or leaves no trace."""
+        """A transaction that is finished, and commits with everything it collected, or leaves no trace."""
         async with self.pool.acquire() as conn, conn.transaction():
-            tx = Transaction(conn, self.source, datetime.now(UTC))
+            tx = self.begin(conn, self.source, datetime.now(UTC))
             yield tx
+            await tx.finish()
             await tx.flush()
         self._wake(tx)
 

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -31,7 +32,7 @@ from shared.core.bus import AT_ONCE, Consumer, Handlers, Linger, Prepare
 from shared.core.errors import is_transient
 from shared.core.in_flight import WorkMark, open_mark
 from shared.core.relay import Relay
-from shared.core.retrying import back_offs, pause
+from shared.core.retrying import until_done
 from shared.core.scheduler import TimerHandler, TimerPrepare, run_timers
 from shared.core.transaction import SQL, Ledger
 from shared.process import log as logs
@@ -208,9 +209,9 @@ async def build(name: str, wire: Wire, settings: Settings, cause: str = UNTOLD) 
     pool = await _connect(settings)
     service = Service(name, settings, pool, Ledger(pool, f"/belay/{name}/{settings.instance}"), telemetry.Metrics(name))
     try:
-        await _until_done("migrate", lambda: migrate(pool, f"services.{name}"))
+        await _while_postgres_is_busy("migrate", lambda: migrate(pool, f"services.{name}"))
         service.mark = open_mark(settings.home / "run" / f"{name}-{settings.instance}.work")
-        await _until_done("begin", lambda: service.begin_run(cause))
+        await _while_postgres_is_busy("begin", lambda: service.begin_run(cause))
         await wire(service)
     except BaseException:
         pool.terminate()
@@ -219,26 +220,18 @@ async def build(name: str, wire: Wire, settings: Settings, cause: str = UNTOLD) 
 
 
 async def _connect(settings: Settings) -> Pool:
-    for wait in back_offs():
-        try:
-            return await connect_pool(settings.postgres, settings.pool_size)
-        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
-            log.warning("waiting for PostgreSQL", action="postgres_unreachable", error=str(error)[:200])
-            await pause(wait)
-    raise AssertionError("unreachable: back_offs never ends")
+    connect = partial(connect_pool, settings.postgres, settings.pool_size)
+    return await until_done(connect, "waiting for PostgreSQL", "postgres_unreachable", _may_come)
 
 
-async def _until_done(what: str, work: Callable[[], Awaitable[None]]) -> None:
+def _may_come(error: BaseException) -> bool:
+    """Whether PostgreSQL is only away or full; a wrong password never passes."""
+    return isinstance(error, OSError | TimeoutError | asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError)
+
+
+async def _while_postgres_is_busy(what: str, work: Callable[[], Awaitable[None]]) -> None:
     """Try again while PostgreSQL is away or busy: a service does not end because of what passes."""
-    for wait in back_offs():
-        try:
-            await work()
-            return
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("waiting for PostgreSQL", action=f"{what}_retry", error=str(error)[:200])
-            await pause(wait)
+    await until_done(work, "waiting for PostgreSQL", f"{what}_retry")
 
 
 def main(name: str, wire: Wire) -> None:
