@@ -23,12 +23,12 @@ RECOVERY_SECONDS = 30.0
 async def test_whatever_breaks_for_a_while_every_promise_is_kept(tmp_path: Path) -> None:
     planned = draw(SEED, SECONDS, Pace(), CHEAP)
     round_ = await play(SEED, planned, SITES, tmp_path / "evidence", print)
-    violations = [v for reply in round_.replies if reply.rule != RECOVERY for v in reply.violations]
+    violations = [v for result in round_.results if result.rule != RECOVERY for v in result.violations]
     assert not round_.problems
     assert not violations, f"{len(violations)} violations, the first: {violations[:5]}"
     assert max(r.seconds for r in round_.recoveries if r.seconds is not None) < RECOVERY_SECONDS
     assert len(round_.faults) >= len(planned) / 2, "most faults were done, not missed"
-    assert all(reply.checked for reply in round_.replies), "every rule had something to look at"
+    assert all(result.checked for result in round_.results), "every rule had something to look at"
     known = {(service, point) for service, passed in round_.passed.items() for point in passed}
     wanted = {(service, name) for name, point in POINTS.items() for service in point.services}
     assert known >= wanted, f"never passed: {sorted(wanted - known)}"

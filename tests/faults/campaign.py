@@ -13,7 +13,7 @@ from random import Random
 import orjson
 import structlog
 
-from tests.faults.checker import Recovery, Reply, check, read, recoveries
+from tests.faults.checker import Recovery, RuleResult, check, read, recoveries
 from tests.faults.door import Door
 from tests.faults.evidence import Asked, Fault, Run, collect
 from tests.faults.field import Field
@@ -45,7 +45,7 @@ class Round:
     passed: dict[str, set[str]] = field(default_factory=dict)
     missed: int = 0
     problems: list[str] = field(default_factory=list)
-    replies: list[Reply] = field(default_factory=list)
+    results: list[RuleResult] = field(default_factory=list)
     recoveries: list[Recovery] = field(default_factory=list)
     steps: int = 0
     seconds: float = 0.0
@@ -53,7 +53,7 @@ class Round:
     @property
     def held(self) -> bool:
         """Whether every promise was kept."""
-        return not self.problems and not any(reply.violations for reply in self.replies)
+        return not self.problems and not any(result.violations for result in self.results)
 
 
 async def play(seed: int, plan: Sequence[Planned], lanes: Sequence[int], folder: Path, say: Say) -> Round:
@@ -89,7 +89,7 @@ def judge(round_: Round) -> None:
     """Have the evidence checked. It is kept only if something is wrong."""
     try:
         evidence = read(round_.folder)
-        round_.replies, round_.recoveries = check(evidence), recoveries(evidence)
+        round_.results, round_.recoveries = check(evidence), recoveries(evidence)
     except Exception as error:
         round_.problems.append(f"the evidence could not be checked: {error!r}")
         log.exception("the checker broke")

@@ -52,10 +52,10 @@ def points_of(one: Round) -> list[str]:
 def rules(rounds: Sequence[Round]) -> dict[str, dict[str, int]]:
     """How many things each rule looked at, and how many were wrong."""
     found: dict[str, dict[str, int]] = {}
-    for reply in (reply for one in rounds for reply in one.replies):
-        rule = found.setdefault(reply.rule, {"checked": 0, "violations": 0})
-        rule["checked"] += reply.checked
-        rule["violations"] += len(reply.violations)
+    for result in (result for one in rounds for result in one.results):
+        rule = found.setdefault(result.rule, {"checked": 0, "violations": 0})
+        rule["checked"] += result.checked
+        rule["violations"] += len(result.violations)
     return found
 
 
@@ -80,7 +80,7 @@ def _spread(all_: Sequence[Recovery]) -> dict[str, float]:
 
 def told(one: Round) -> dict[str, Any]:
     """One round, with what was wrong in it."""
-    violations = [f"{v.rule} {v.subject}: {v.detail}" for reply in one.replies for v in reply.violations[:KEPT]]
+    violations = [f"{v.rule} {v.subject}: {v.detail}" for result in one.results for v in result.violations[:KEPT]]
     return {
         "seed": one.seed,
         "faults": len(one.faults),
@@ -98,8 +98,8 @@ def show(result: dict[str, Any], rounds: Sequence[Round], console: Console) -> N
     for one in rounds:
         for problem in one.problems:
             console.print(f"[red]seed {one.seed}:[/] {escape(problem)}", highlight=False)
-        for reply in one.replies:
-            for violation in reply.violations[:SHOWN]:
+        for judged in one.results:
+            for violation in judged.violations[:SHOWN]:
                 line = (
                     f"[red]seed {one.seed}: {violation.rule}[/] {escape(violation.subject)}: {escape(violation.detail)}"
                 )

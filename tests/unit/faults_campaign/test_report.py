@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.faults import report
 from tests.faults.campaign import Round, device_faults
-from tests.faults.checker import Recovery, Reply
+from tests.faults.checker import Recovery, RuleResult
 from tests.faults.evidence import Fault
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,9 +25,9 @@ def test_what_devices_do_by_chance_is_counted_apart() -> None:
 
 def test_a_violation_or_a_problem_means_that_the_round_has_not_held() -> None:
     good, broken, stuck = a_round(), a_round(), a_round()
-    reply = Reply("no_effect_twice", checked=3)
-    reply.refuse("site-1", "two effects")
-    broken.replies.append(reply)
+    result = RuleResult("no_effect_twice", checked=3)
+    result.refuse("site-1", "two effects")
+    broken.results.append(result)
     stuck.problems.append("a lane broke")
     assert report.summary([good])["held"]
     assert not report.summary([good, broken])["held"]
