@@ -45,9 +45,19 @@ def sample_path(kind: type[Message]) -> Path:
 
 
 def schema_of(kind: type[Message]) -> dict[str, Any]:
-    """The body of a message as JSON Schema 2020-12."""
-    schema = kind.model_json_schema(mode="validation" if issubclass(kind, Command) else "serialization")
+    """The body of a message as JSON Schema 2020-12. A newer owner's event may say more, at any depth."""
+    is_command = issubclass(kind, Command)
+    schema = kind.model_json_schema(mode="validation" if is_command else "serialization")
+    schema = schema if is_command else _opened(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:{kind.TYPE}", **schema}
+
+
+def _opened(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_opened(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {k: _opened(inner) for k, inner in schema.items() if (k, inner) != ("additionalProperties", False)}
 
 
 def sample_of(example: Message) -> dict[str, Any]:

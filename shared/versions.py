@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Scheme = Literal["pep440", "semver"]
 Parsed = Version | semver.Version
 
+_READ: dict[str, Callable[[str], Parsed]] = {"pep440": Version, "semver": semver.Version.parse}
+
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -30,12 +32,14 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 _CLAUSE = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*(\S+)\s*")
 
 
-def parse(scheme: Scheme, text: str) -> Parsed:
-    """The version that `text` means. Raises ValueError when it is none in this scheme."""
-    return Version(text) if scheme == "pep440" else semver.Version.parse(text)
+def parse(scheme: str, text: str) -> Parsed:
+    """The version that `text` means. Raises ValueError when it is none, or the scheme is not known here."""
+    if scheme not in _READ:
+        raise ValueError(f"versions of the scheme {scheme} cannot be read here")
+    return _READ[scheme](text)
 
 
-def is_valid_version(scheme: Scheme, text: str) -> bool:
+def is_valid_version(scheme: str, text: str) -> bool:
     """Whether `parse` takes it."""
     try:
         parse(scheme, text)
@@ -44,7 +48,7 @@ def is_valid_version(scheme: Scheme, text: str) -> bool:
     return True
 
 
-def is_valid_range(scheme: Scheme, text: str) -> bool:
+def is_valid_range(scheme: str, text: str) -> bool:
     """Whether `text` is a range: comparisons that must all hold, separated by commas, such as `>=0.63,<0.65`."""
     try:
         _matcher(scheme, text)
@@ -53,7 +57,7 @@ def is_valid_range(scheme: Scheme, text: str) -> bool:
     return True
 
 
-def may_upgrade(scheme: Scheme, upgrades_from: tuple[str, ...] | None, from_version: str) -> bool:
+def may_upgrade(scheme: str, upgrades_from: tuple[str, ...] | None, from_version: str) -> bool:
     """Whether a release that is reached from any of these ranges may be reached from `from_version`.
 
     None allows every version, no range at all allows none. A version or a range that the scheme cannot read is never
@@ -71,32 +75,31 @@ def may_upgrade(scheme: Scheme, upgrades_from: tuple[str, ...] | None, from_vers
     return any(is_valid_range(scheme, text) and _matcher(scheme, text)(version) for text in upgrades_from)
 
 
-def sort_key(scheme: Scheme, text: str) -> "SupportsRichComparison":
+def sort_key(scheme: str, text: str) -> "SupportsRichComparison":
     """For sorting versions of one app, oldest first. Raises ValueError as `parse` does."""
     return parse(scheme, text)
 
 
-def canonical(scheme: Scheme, text: str) -> str:
+def canonical(scheme: str, text: str) -> str:
     """Equal for versions that compare as equal (1.0 and 1.0.0; 1.0.0+a and 1.0.0+b). Raises ValueError as `parse`."""
-    if scheme == "pep440":
-        return canonicalize_version(Version(text))
-    return str(semver.Version.parse(text).replace(build=None))
+    version = parse(scheme, text)
+    return canonicalize_version(version) if isinstance(version, Version) else str(version.replace(build=None))
 
 
-def is_prerelease(scheme: Scheme, text: str) -> bool:
+def is_prerelease(scheme: str, text: str) -> bool:
     """Whether it comes before a release: 2.0rc1, 2.0.dev1; 2.0.0-rc.1. Raises ValueError as `parse` does."""
     version = parse(scheme, text)
     return version.is_prerelease if isinstance(version, Version) else version.prerelease is not None
 
 
-def latest(scheme: Scheme, texts: Iterable[str], *, prereleases: bool = False) -> str | None:
+def latest(scheme: str, texts: Iterable[str], *, prereleases: bool = False) -> str | None:
     """The highest of these versions; a pre-release only when asked for. Those that cannot be read do not count."""
     readable = (text for text in texts if is_valid_version(scheme, text))
     chosen = (text for text in readable if prereleases or not is_prerelease(scheme, text))
     return max(chosen, key=lambda text: sort_key(scheme, text), default=None)
 
 
-def spelt_as(scheme: Scheme, asked: str, known: Iterable[str]) -> str | None:
+def spelt_as(scheme: str, asked: str, known: Iterable[str]) -> str | None:
     """How the one of the `known` versions is written that compares as equal to `asked`; None = there is none.
 
     What a person asks for may also have a `v` before it (v1.2.0), which only PEP 440 takes as part of a version.
@@ -106,18 +109,20 @@ def spelt_as(scheme: Scheme, asked: str, known: Iterable[str]) -> str | None:
     return next((text for text in known if _key(scheme, text) == wanted), None)
 
 
-def _key(scheme: Scheme, text: str) -> str | None:
+def _key(scheme: str, text: str) -> str | None:
     try:
         return canonical(scheme, text.removeprefix("v"))
     except ValueError:
         return None
 
 
-def _matcher(scheme: Scheme, text: str) -> Callable[[Any], bool]:
+def _matcher(scheme: str, text: str) -> Callable[[Any], bool]:
     """Raises ValueError when `text` is no range of the scheme."""
     if not all(part.strip() for part in text.split(",")):
         raise ValueError("a range needs a comparison before and after each comma")
-    return _pep440(text) if scheme == "pep440" else _semver(text)
+    if scheme not in _RANGES:
+        raise ValueError(f"ranges of the scheme {scheme} cannot be read here")
+    return _RANGES[scheme](text)
 
 
 def _pep440(text: str) -> Callable[[Any], bool]:
@@ -140,3 +145,6 @@ def _clause(text: str) -> Callable[[semver.Version], bool]:
     if match[1] == "<" and bound.prerelease is None:
         return lambda version: version < bound and version.finalize_version() != bound.finalize_version()
     return lambda version: compare(version, bound)
+
+
+_RANGES = {"pep440": _pep440, "semver": _semver}

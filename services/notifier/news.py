@@ -173,7 +173,7 @@ def _left(event: OperationFailed) -> str:
     return f"the site is back on {event.version}" if event.version else "nothing of it is left on the site"
 
 
-STRATEGY_TOPICS = {
+STRATEGY_TOPICS: dict[str, Topic] = {
     StrategyState.COMPLETE: Topic.DONE,
     StrategyState.FAILED: Topic.ERROR,
     StrategyState.PAUSED: Topic.WARNING,

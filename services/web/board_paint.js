@@ -32,7 +32,7 @@ function drawCell(context, [x, y], step, { glow, dimmed, marked }, look) {
 }
 
 function drawBody(context, [x, y], step, { width, height, named, colours }) {
-  const colour = step ? colours[step.state] : colours.line;
+  const colour = colours[step?.state] ?? colours.line;
   const radius = named ? 6 : Math.min(4, width / 4);
   const hollow = !step || HOLLOW.has(step.state);
   const inset = hollow ? OUTLINE / 2 : 0;

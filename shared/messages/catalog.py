@@ -9,6 +9,7 @@ from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.manifest import Component
+from shared.messages.opening import Open
 from shared.messages.words import Identifier, Name, Sha256, Text, Version
 from shared.versions import Scheme
 
@@ -64,7 +65,7 @@ class ReleaseAvailable(Event):
     release_id: Identifier
     app: Name
     version: Version
-    scheme: Scheme = Field(description="how versions of this app compare: pep440 or semver")
+    scheme: Open[Scheme] = Field(description="how versions of this app compare: pep440 or semver")
     description: Text = ""
     bundle_sha256: Sha256
     bundle_bytes: int

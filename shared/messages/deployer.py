@@ -8,6 +8,7 @@ from pydantic import Field
 from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
+from shared.messages.opening import Open
 from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Sha256, SiteName, Version
 
 
@@ -107,7 +108,7 @@ class PhaseResult(Model):
 
     name: str
     component: str = ""
-    outcome: Literal["done", "failed", "skipped"]
+    outcome: Open[Literal["done", "failed", "skipped"]]
     detail: str = ""
     started_at: datetime
     finished_at: datetime
@@ -118,7 +119,7 @@ class ComponentDecision(Model):
 
     component: str
     driver: str
-    action: Literal["apply", "rollback", "keep", "remove"]
+    action: Open[Literal["apply", "rollback", "keep", "remove"]]
     reason: str
     revision: str | None = Field(default=None, description="the recorded revision that a rollback returns to")
 
@@ -131,8 +132,8 @@ class OperationProgressed(Event):
     operation_id: Identifier
     site: SiteName
     app: Name
-    kind: OperationKind
-    status: DeploymentStatus | None = Field(default=None, description="what the deployment is doing meanwhile")
+    kind: Open[OperationKind]
+    status: Open[DeploymentStatus] | None = Field(default=None, description="what the deployment is doing meanwhile")
     phase: str
     percent: int = Field(ge=0, le=100)
     plan: tuple[ComponentDecision, ...] = ()
@@ -149,11 +150,11 @@ class _Ended(Event):
     operation_id: Identifier
     site: SiteName
     app: Name
-    kind: OperationKind
+    kind: Open[OperationKind]
     from_version: Version | None = Field(description="the release before the operation")
     to_version: Version | None = Field(description="the release it was to reach")
     version: Version | None = Field(description="the release that runs now; null = none")
-    status: DeploymentStatus
+    status: Open[DeploymentStatus]
     strategy_id: Identifier | None = None
     plan: tuple[ComponentDecision, ...] = ()
     seconds: float = Field(description="from claim to end")
@@ -186,11 +187,11 @@ class OperationsSucceeded(Event):
 
     strategy_id: Identifier
     app: Name
-    kind: OperationKind
+    kind: Open[OperationKind]
     from_version: Version | None = Field(description="the release before the operations")
     to_version: Version | None = Field(description="the release they were to reach")
     version: Version | None = Field(description="the release that runs now; null = none")
-    status: DeploymentStatus
+    status: Open[DeploymentStatus]
     plan: tuple[ComponentDecision, ...] = ()
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
     operations: tuple[Succeeded, ...] = Field(min_length=1)

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from shared import versions
 from shared.messages.base import Model
+from shared.messages.opening import ClosedInCommands
 from shared.messages.words import Name, SiteName, Text, Version
 
 PLACEHOLDERS = ("port", "data", "release", "site")
@@ -24,7 +25,7 @@ def _inside(path: str) -> str:
 
 def _present(path: str, info: ValidationInfo) -> str:
     """Known only where a whole bundle is checked: the context then names its files."""
-    if info.context and path not in info.context["files"]:
+    if path not in (info.context or {}).get("files", (path,)):
         raise PydanticCustomError("missing_file", "the bundle holds no file of this name")
     return path
 
@@ -93,7 +94,7 @@ class SimulatedComponent(Model):
     hang: float = Field(default=0, ge=0, le=1, description="chance that the effect never ends")
     crash: float = Field(default=0, ge=0, le=1, description="chance that the device dies half-way")
     seed: int = Field(default=0, description="same seed, site and operation: same fate")
-    sites: dict[SiteName, Literal["succeed", "fail", "hang", "crash"]] = Field(
+    sites: dict[SiteName, ClosedInCommands[Literal["succeed", "fail", "hang", "crash"]]] = Field(
         default_factory=dict, description="fate by rule, before chance"
     )
 

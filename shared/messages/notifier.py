@@ -10,6 +10,7 @@ from shared.messages.base import Command, Event, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.deployer import Cause, ComponentDecision, PhaseResult
+from shared.messages.opening import Open
 from shared.messages.urls import CallableUrl
 from shared.messages.words import Identifier, Name, NotificationTopic, OperationKind, SiteName
 
@@ -117,7 +118,7 @@ class FailedOperation(Model):
     operation_id: Identifier
     site: SiteName
     app: Name
-    kind: OperationKind
+    kind: Open[OperationKind]
     from_version: str | None = None
     to_version: str | None = None
     version: str | None = Field(default=None, description="the release that runs now; null = none")
@@ -134,7 +135,7 @@ class NotificationRaised(Event):
     SUBJECT = "notification_id"
 
     notification_id: int
-    topic: NotificationTopic
+    topic: Open[NotificationTopic]
     message: str
     about: str = Field(description="what it is about: strategy, release, site …")
     link: str = Field(default="", description="path of the page or API resource")
@@ -160,10 +161,10 @@ class SubscriptionChanged(Event):
 
     name: Name
     url: str
-    topics: tuple[NotificationTopic, ...]
+    topics: tuple[Open[NotificationTopic], ...]
     state: str = Field(description="active, removed or dead")
     reason: str = ""
-    format: WebhookFormat = WebhookFormat.STANDARD
+    format: Open[WebhookFormat] = WebhookFormat.STANDARD
     template: dict[str, JsonValue] | None = None
 
 
@@ -183,9 +184,9 @@ class Delivery(Model):
     delivery_id: Identifier
     nth: int = Field(description="rises with each change of the delivery: a lower one is older news")
     notification_id: int | None = Field(description="null = a test call")
-    topic: NotificationTopic
+    topic: Open[NotificationTopic]
     message: str
-    state: DeliveryState
+    state: Open[DeliveryState]
     tries: int
     status: int | None = Field(default=None, description="HTTP status that the last try got; null = no answer")
     milliseconds: int | None = Field(default=None, description="how long the last try took")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from shared.messages.base import Command, Event, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
+from shared.messages.opening import ClosedInCommands, Open
 from shared.messages.strategy_spec import Exclusion, FailurePolicy, Selection, StageSpec, StrategySpec
 from shared.messages.words import (
     Identifier,
@@ -41,7 +42,7 @@ class Site(Model):
     name: SiteName
     group: Name | None = None
     labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
-    driver: Literal["process", "simulated"] = Field(
+    driver: ClosedInCommands[Literal["process", "simulated"]] = Field(
         default="process", description="`simulated` sites are pretend devices, for trials: only who says so gets them"
     )
     params: dict[str, Any] = Field(default_factory=dict, description="what the driver must know: host, port …")
@@ -175,7 +176,7 @@ class GroupChanged(Event):
     fleet: str = FLEET
     name: Name
     description: str
-    apply_type: Literal["parallel", "serial"]
+    apply_type: Open[Literal["parallel", "serial"]]
     max_parallel: int | str
 
 
@@ -393,7 +394,7 @@ class StrategyStateChanged(Event):
 
     strategy_id: Identifier
     name: Name
-    state: StrategyState
+    state: Open[StrategyState]
     why: Why
     counts: Counts
     renewed: bool = Field(default=False, description="the state is as before, its reason has newer numbers")
@@ -408,7 +409,7 @@ class StageProgressed(Event):
     strategy_id: Identifier
     stage: int
     name: Name
-    state: StageState
+    state: Open[StageState]
     counts: Counts
     max_parallel: int
     why: Why | None = Field(default=None, description="why it is not further; null = it has ended")
@@ -421,7 +422,7 @@ class StepChange(Model):
 
     site: SiteName
     stage: int
-    state: StepState
+    state: Open[StepState]
     attempt: int = 1
     operation_id: Identifier | None = None
     why: Why | None = Field(default=None, description="its own reason; null = that of its stage")

@@ -2,9 +2,17 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from shared.messages.base import Model
+from shared.messages.opening import ClosedInCommands, in_an_event
 from shared.messages.words import Identifier, Label, Limit, Name, Seconds, SiteName, StrategyType, Text, Version
 
 
@@ -67,7 +75,9 @@ class FailurePolicy(Model):
         default=1, ge=1, description="finished sites before a per cent stops a running stage; an ended one is judged"
     )
     heed_monitor: bool = Field(default=False, description="pause when the monitor finds the failure rate high")
-    then: Literal["fail", "pause"] = Field(default="fail", description="end the strategy, or wait for a person")
+    then: ClosedInCommands[Literal["fail", "pause"]] = Field(
+        default="fail", description="end the strategy, or wait for a person"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -91,7 +101,7 @@ class StrategySpec(Model):
     """All that a person decides about a roll-out."""
 
     name: Name
-    type: StrategyType
+    type: ClosedInCommands[StrategyType]
     app: Name
     version: Version | None = Field(default=None, description="target release; rollback may leave it out")
     undo: Identifier | None = Field(
@@ -105,7 +115,7 @@ class StrategySpec(Model):
     selection: Selection = Selection()
     stages: tuple[StageSpec, ...] = Field(default=(StageSpec(name="all"),), min_length=1, max_length=500)
     max_parallel: Limit = 10
-    apply_type: Literal["parallel", "serial"] = "parallel"
+    apply_type: ClosedInCommands[Literal["parallel", "serial"]] = "parallel"
     on_failure: FailurePolicy = FailurePolicy()
     step_timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
     spread: Label | None = Field(
@@ -123,7 +133,9 @@ class StrategySpec(Model):
         return stages
 
     @model_validator(mode="after")
-    def _version_where_needed(self) -> Self:
+    def _version_where_needed(self, info: ValidationInfo) -> Self:
+        if in_an_event(info):
+            return self
         if self.type is not StrategyType.ROLLBACK and self.version is None:
             raise ValueError(f"version: a strategy of type {self.type} needs the release to reach")
         if self.undo is not None and (self.type is not StrategyType.ROLLBACK or self.version is not None):

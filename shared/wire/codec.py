@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ from shared.core.errors import Unreadable
 from shared.core.ids import new_id as new_id  # noqa: PLC0414  read from here by everybody
 from shared.messages import REGISTRY
 from shared.messages.base import ErrorCode, Fault, Message, faults_of
+from shared.messages.opening import IN_AN_EVENT
 from shared.wire.topics import LIVE
 
 M_co = TypeVar("M_co", bound=Message, covariant=True)
@@ -179,10 +180,17 @@ def decode(record: Record, attributes: Attributes | None = None) -> Envelope[Mes
         raise Unreadable(*faults)
     try:
         # An event may say more than we know, at any depth: its producer may be newer. A command must not.
-        data = kind.model_validate_json(body, extra="forbid" if kind.IS_COMMAND else "ignore")
+        data = kind.model_validate_json(body, **_STRICTNESS[kind.IS_COMMAND])
     except ValidationError as error:
         raise Unreadable(*_body_faults(error)) from error
     return _envelope(attributes, data)
+
+
+_STRICTNESS: Mapping[bool, dict[str, Any]] = {
+    True: {"extra": "forbid"},
+    False: {"extra": "ignore", "context": IN_AN_EVENT},
+}
+"""How a body is read, by whether it is a command's."""
 
 
 def _class_of(topic: str, attributes: Attributes) -> type[Message]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from shared.messages import REGISTRY
 from shared.messages.base import Command, Message
 from shared.wire.codec import decode
 from shared.wire.topics import TOPICS
+from tests.support.tomorrow import sample_of_tomorrow
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "schemas/samples").glob("*.json"))
@@ -126,6 +128,18 @@ OLD: dict[str, Any] = {
     "required": ["a"],
     "$defs": {"B": {"type": "object", "properties": {"x": {"enum": ["one", "two"]}}}},
 }
+OLD_EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "closed": {"enum": ["one", "two"]},
+        "perhaps": {"anyOf": [{"enum": ["one"]}, {"type": "null"}]},
+        "open": {"type": "string", "x-extensible-enum": ["one"]},
+    },
+}
+
+
+def event(**properties: Any) -> dict[str, Any]:
+    return {**OLD_EVENT, "properties": {**OLD_EVENT["properties"], **properties}}
 
 
 def changed(**properties: Any) -> dict[str, Any]:
@@ -147,3 +161,52 @@ def test_a_change_that_breaks_who_uses_a_message_is_found(new: dict[str, Any], r
     found = breaks(OLD, new)
     assert bool(found) is (reason is not None)
     assert reason is None or reason in found[0]
+
+
+def test_an_owner_may_take_a_new_word_in_a_command() -> None:
+    assert not breaks(
+        OLD, {**OLD, "$defs": {"B": {"type": "object", "properties": {"x": {"enum": ["one", "two", "3"]}}}}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"),
+    [
+        (event(closed={"enum": ["one", "two", "three"]}), "closed: says three, which older readers refuse"),
+        (event(perhaps={"anyOf": [{"enum": ["one", "two"]}, {"type": "null"}]}), "perhaps: says two"),
+        (event(open={"type": "string", "enum": ["one"]}), "open: was open, and is closed now"),
+        (event(closed={"type": "string", "x-extensible-enum": ["one", "two", "three"]}), None),
+        (event(open={"type": "string", "x-extensible-enum": ["one", "two"]}), None),
+    ],
+)
+def test_a_word_is_added_to_an_event_only_where_its_readers_know_that_words_come(
+    new: dict[str, Any], reason: str | None
+) -> None:
+    found = breaks(OLD_EVENT, new)
+    assert bool(found) is (reason is not None)
+    assert reason is None or found[0].startswith(reason)
+
+
+def test_no_event_has_a_closed_list_of_words() -> None:
+    closed = {
+        kind.TYPE: list(closed_words(export.schema_of(kind))) for kind in REGISTRY.values() if not kind.IS_COMMAND
+    }
+    assert not {name: words for name, words in closed.items() if words}
+
+
+def closed_words(schema: Any) -> Iterator[Any]:
+    if isinstance(schema, dict):
+        if "enum" in schema:
+            yield schema["enum"]
+        for inner in schema.values():
+            yield from closed_words(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from closed_words(inner)
+
+
+@pytest.mark.parametrize("kind", [k for k in REGISTRY.values() if not k.IS_COMMAND], ids=lambda k: k.TYPE)
+def test_the_reader_of_today_takes_the_words_of_tomorrow_and_keeps_them(kind: type[Message]) -> None:
+    topic, key, body, headers = sample_of_tomorrow(kind)
+    read = decode(Record(topic, key, json.dumps(body).encode(), headers))
+    assert subset(body, json.loads(read.data.model_dump_json()))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded
-from shared.messages.words import DeploymentStatus
 
 Finished = OperationSucceeded | OperationsSucceeded | OperationFailed
 
@@ -16,7 +15,8 @@ class End(NamedTuple):
     site: str
     app: str
     version: str | None
-    status: DeploymentStatus
+    status: str
+    """Of the deployment; perhaps a word that only a newer deployer knows."""
     strategy_id: str | None
     nth: int
     history: tuple[str, ...] | None

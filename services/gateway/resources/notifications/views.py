@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
+from shared.messages.opening import Open
 from shared.messages.words import NotificationTopic
 
 
@@ -19,7 +20,7 @@ class NotificationView(BaseModel):
     """Something people should know."""
 
     notification_id: int
-    topic: NotificationTopic
+    topic: Open[NotificationTopic]
     message: str
     about: str
     link: str

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
+from shared.messages.opening import Open
 from shared.messages.deployer import Cause, ComponentDecision, PhaseResult
 from shared.messages.words import OperationKind
 
@@ -19,7 +20,7 @@ class OperationView(BaseModel):
     operation_id: str
     site: str
     app: str
-    kind: OperationKind
+    kind: Open[OperationKind]
     state: Literal["queued", "running", "succeeded", "failed"]
     phase: str | None
     percent: int | None

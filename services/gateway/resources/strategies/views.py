@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
+from shared.messages.opening import Open
 from shared.messages.words import StageState, StepState, StrategyState
 
 
@@ -47,7 +48,7 @@ class StageView(BaseModel):
 
     position: int
     name: str
-    state: StageState
+    state: Open[StageState]
     counts: CountsView
     max_parallel: int
     soak_seconds: int
@@ -79,7 +80,7 @@ class StrategySummary(BaseModel):
     strategy_id: str
     name: str
     spec: dict[str, Any] | None
-    state: StrategyState
+    state: Open[StrategyState]
     why: WhyView | None
     counts: CountsView
     stages: list[StageView]
@@ -104,7 +105,7 @@ class StepView(BaseModel):
 
     site: str
     stage: int
-    state: StepState
+    state: Open[StepState]
     attempt: int
     operation_id: str | None
     target: str | None = Field(description="the release it is to reach; null = that of the spec")

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field, JsonValue
 
 from services.gateway.http.pages import Paging
+from shared.messages.opening import Open
 from shared.messages.base import Model
 from shared.messages.notifier import (
     DeliveryState,
@@ -20,10 +21,10 @@ class SubscriptionView(BaseModel):
 
     name: str
     url: str
-    topics: list[NotificationTopic]
+    topics: list[Open[NotificationTopic]]
     state: str = Field(description="active or dead")
     reason: str
-    format: WebhookFormat
+    format: Open[WebhookFormat]
     template: dict[str, JsonValue] | None = Field(description="its own, with the format `custom`")
 
 
@@ -46,9 +47,9 @@ class DeliveryView(BaseModel):
     delivery_id: str
     subscription: str
     notification_id: int | None = Field(description="null = a test call")
-    topic: NotificationTopic
+    topic: Open[NotificationTopic]
     message: str
-    state: DeliveryState
+    state: Open[DeliveryState]
     tries: int
     status: int | None = Field(description="HTTP status that the last try got; null = no answer")
     milliseconds: int | None = Field(description="how long the last try took")
