@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
-from shared.messages.opening import Open
 from shared.messages.deployer import Cause, ComponentDecision, PhaseResult
+from shared.messages.opening import Open
 from shared.messages.words import OperationKind
 
 

@@ -5,13 +5,13 @@ from datetime import datetime
 from pydantic import BaseModel, Field, JsonValue
 
 from services.gateway.http.pages import Paging
-from shared.messages.opening import Open
 from shared.messages.base import Model
 from shared.messages.notifier import (
     DeliveryState,
     Topics,
     WebhookFormat,
 )
+from shared.messages.opening import Open
 from shared.messages.urls import CallableUrl
 from shared.messages.words import Name, NotificationTopic
 
