@@ -10,6 +10,7 @@ from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
+from services.deployer.pruning import prunings
 from services.deployer.settings import DeployerSettings
 from shared.process.service import Service
 
@@ -25,6 +26,7 @@ async def wire(service: Service) -> None:
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
     service.handlers = handlers(Planner(registry), leases)
     service.topics = TOPICS
+    service.prunings = prunings(settings, own)
     service.parts += [
         Runner(service.ledger, registry, own, leases).run,
         processes.tend,

@@ -26,6 +26,10 @@ class DeployerSettings(BaseSettings):
     )
     history: int = Field(default=20, ge=1, description="releases remembered for each deployment")
 
+    operation_days: float = Field(
+        default=30, gt=0, description="ended operations are kept so long, and as long as answers to commands are"
+    )
+
     @property
     def limits(self) -> Limits:
         """The bounds of an operation's course."""

@@ -36,7 +36,14 @@ insert into inbox (command_id, fingerprint, answer_type, answer, answered_at)
 select *, :now::timestamptz from unnest(:ids::text[], :fingerprints::bytea[], :types::text[], :answers::text[]);
 
 -- name: prune_inbox
-delete from inbox where answered_at < :before;
+delete from inbox where command_id = any(array(
+    select command_id from inbox where answered_at < :before order by answered_at limit :limit for update skip locked
+));
+
+-- name: count_blocks
+-- Of a table of this service.
+select pg_relation_size(format('%I.%I', current_schema(), :table::text)::regclass)
+    / current_setting('block_size')::bigint;
 
 -- name: put_outbox
 insert into outbox (shard, records, batch)

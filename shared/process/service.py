@@ -17,7 +17,6 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -31,6 +30,7 @@ from shared.core import suspects
 from shared.core.bus import AT_ONCE, Consumer, Handlers, Linger, Prepare
 from shared.core.errors import is_transient
 from shared.core.in_flight import WorkMark, open_mark
+from shared.core.pruning import Pruning, inbox, prune_for_ever
 from shared.core.relay import Relay
 from shared.core.retrying import until_done
 from shared.core.scheduler import TimerHandler, TimerPrepare, run_timers
@@ -45,9 +45,6 @@ from shared.wire.codec import Attributes
 from shared.wire.kafka import mend_connections
 
 log = structlog.get_logger()
-
-INBOX_DAYS = 30
-"""Answers are remembered longer than any topic keeps commands (topics.py), so a replay finds its answer."""
 
 STOP_SECONDS = 4.5
 """A stop that takes longer, because the database hangs or a thread does, is ended where it is."""
@@ -78,6 +75,8 @@ class Service:
     """Sees all due timers before they are taken."""
     linger: Linger = AT_ONCE
     parts: list[Part] = field(default_factory=list)
+    prunings: list[Pruning] = field(default_factory=list)
+    """What goes in small batches once nobody needs it, beside answers to commands."""
     http: web.Application | None = None
     runner: type[web.AppRunner] = web.AppRunner
     """Runs it."""
@@ -177,15 +176,8 @@ class Service:
             return False
 
     async def _prune(self) -> None:
-        """Forget old answers once an hour; the topics have forgotten those commands long before."""
-        while True:
-            try:
-                async with self.pool.acquire() as conn:
-                    await SQL.run(conn, "prune_inbox", before=datetime.now(UTC) - timedelta(days=INBOX_DAYS))
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-            await asyncio.sleep(3600)
+        prunings = [inbox(self.settings.inbox_days), *self.prunings]
+        await prune_for_ever(self.ledger, prunings, self.settings.prune_seconds)
 
 
 async def _lag_of(consumer: Consumer) -> dict[tuple[str, int], int]:

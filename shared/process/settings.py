@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.wire.topics import UNPACKED_BYTES
+from shared.wire.topics import COMMAND_DAYS, UNPACKED_BYTES
 
 
 class Settings(BaseSettings):
@@ -44,4 +44,12 @@ class Settings(BaseSettings):
         default=60, gt=0, description="an outbox or a partition that rests for so long is told of"
     )
     look_seconds: float = Field(default=10, gt=0, description="pause between two looks at what may be wrong")
+    inbox_days: float = Field(
+        default=30,
+        gt=COMMAND_DAYS,
+        description="answers are kept so long, longer than topics keep commands: one that comes again gets the same",
+    )
+    prune_seconds: float = Field(
+        default=600, gt=0, description="pause between two looks at what is old enough to be deleted"
+    )
     pool_size: int = Field(default=5, ge=2, description="most PostgreSQL connections of one replica")

@@ -65,6 +65,9 @@ _LIVE = (
 
 LIVE: dict[str, Topic] = {topic.name: topic for topic in _LIVE}
 
+COMMAND_DAYS = max(topic.days for topic in _LIVE if topic.name.endswith(".commands"))
+"""So long a command may be read once more."""
+
 
 def topics(unpacked_max: int = UNPACKED_BYTES) -> dict[str, Topic]:
     """Every topic by its name. One of dead letters takes whatever we unpack, and why it is there beside it."""

@@ -19,6 +19,7 @@ from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
+from services.deployer.pruning import prunings
 from services.deployer.settings import DeployerSettings
 from shared.messages.base import CommandAccepted, CommandRejected, Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
@@ -266,6 +267,7 @@ def deployer(
         leases = (runs or Leases)(service.ledger, service.settings.instance, service.settings.lease_seconds)
         service.handlers = handlers(Planner(registry), leases)
         service.topics = TOPICS
+        service.prunings = prunings(service.settings, own)
         if runs:
             service.parts.append(Runner(service.ledger, registry, own, leases).run)
 
@@ -273,13 +275,15 @@ def deployer(
 
 
 @asynccontextmanager
-async def ready(world: World, sites: Sequence[str], versions: Sequence[str], **knobs: Any) -> AsyncIterator[Fleet]:
+async def ready(
+    world: World, sites: Sequence[str], versions: Sequence[str], prune_seconds: float = 600, **knobs: Any
+) -> AsyncIterator[Fleet]:
     """A running deployer that knows plain sites and releases."""
     fleet = Fleet(world)
     await fleet.sites(*sites)
     for version in versions:
         await fleet.release(version)
-    async with world.run("deployer", deployer(**knobs)) as service:
+    async with world.run("deployer", deployer(**knobs), prune_seconds=prune_seconds) as service:
         await fleet.known(service)
         fleet.service = service
         yield fleet

@@ -1,0 +1,35 @@
+"""What the deployer no longer needs: operations that ended long ago, and what is recorded of releases left behind.
+
+Nothing goes that anybody may still ask for. A command that comes again finds its answer in the inbox, so its operations
+stay for at least as long; a release that a site could go back to stays with what its drivers recorded for it.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from services.deployer.settings import DeployerSettings
+from shared.core.pruning import Pruning, Sweep
+from shared.process.db import Connection, Queries
+from shared.process.settings import Settings
+
+SQL = Queries(Path(__file__).with_name("pruning.sql"))
+
+Place = tuple[int, int]
+"""Block and row of a table."""
+
+
+def prunings(settings: Settings, own: DeployerSettings) -> list[Pruning]:
+    """All that is pruned here."""
+    kept = timedelta(days=max(own.operation_days, settings.inbox_days))
+
+    async def operations(conn: Connection, first: Place, behind: Place) -> None:
+        before = datetime.now(UTC) - kept
+        await SQL.run(conn, "prune_operations", first=first, behind=behind, before=before)
+
+    async def revisions(conn: Connection, first: Place, behind: Place) -> None:
+        await SQL.run(conn, "prune_revisions", first=first, behind=behind)
+
+    return [
+        Pruning("operation", Sweep("operation", operations)),
+        Pruning("component_revision", Sweep("deployment", revisions)),
+    ]

@@ -1,0 +1,24 @@
+-- name: prune_operations
+-- Ended so long ago that nobody asks for them again. Of a part of the table: no index says when operations ended, for
+-- each of them would have to write it.
+delete from operation where ctid >= :first::tid and ctid < :behind::tid and finished_at < :before;
+
+-- name: prune_revisions
+-- What is recorded of releases that a site cannot go back to any more: not the one that runs, none of those before it or
+-- left half-done there, and no operation under way there. Deployments that somebody holds are left for the next time;
+-- where one was changed meanwhile, its lock shows it as it is now, and it stays so until this is done.
+with stale as materialized (
+    select distinct d.site, d.app
+    from deployment d join component_revision r on r.site = d.site and r.app = d.app
+    where d.ctid >= :first::tid and d.ctid < :behind::tid
+        and r.version is distinct from d.version and r.version <> all(d.history || d.leftovers)
+), held as materialized (
+    select d.site, d.app, d.version, d.history || d.leftovers as others
+    from deployment d where (d.site, d.app) in (select site, app from stale) for update skip locked
+), idle as materialized (
+    select h.site, h.app, h.version, h.others from held h
+    left join lateral (select id from operation where site = h.site and finished_at is null limit 1) o on true
+    where o.id is null
+)
+delete from component_revision r using idle i
+where r.site = i.site and r.app = i.app and r.version is distinct from i.version and r.version <> all(i.others);

@@ -1,0 +1,125 @@
+"""Operations of long ago and records of releases left behind go; what a rollback or a repeated command needs stays."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from services.deployer.pruning import prunings
+from services.deployer.settings import DeployerSettings
+from shared.core.pruning import prune
+from shared.messages.deployer import OperationSucceeded, RequestOperation
+from shared.messages.manifest import SimulatedComponent
+from tests.service.deployer.fleet import APP, Fleet, ready
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+NAMED = """
+    select count(*) from deployment d, unnest(d.version || d.history) as v (version)
+    where not exists (select from component_revision r where (r.site, r.app, r.version) = (d.site, d.app, v.version))
+"""
+
+
+async def prune_all(fleet: Fleet, **own: float) -> None:
+    for pruning in prunings(fleet.service.settings, DeployerSettings(**own)):
+        await prune(fleet.service.ledger, pruning)
+
+
+async def age(fleet: Fleet, operation: str, days: float) -> None:
+    changed = "update operation set finished_at = now() - $2::interval where id = $1"
+    await fleet.service.pool.execute(changed, operation, timedelta(days=days))
+
+
+async def operations(fleet: Fleet) -> set[str]:
+    return {row["id"] for row in await fleet.service.pool.fetch("select id from operation")}
+
+
+async def recorded(fleet: Fleet, site: str) -> set[str]:
+    rows = await fleet.service.pool.fetch("select version from component_revision where site = $1", site)
+    return {row["version"] for row in rows}
+
+
+async def test_operations_that_ended_long_ago_go_and_what_they_left_stays(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], ["1.0", "2.0"]) as fleet:
+        old = await fleet.request("oslo", "apply", "1.0")
+        young = await fleet.request("rome", "apply", "1.0")
+        await asyncio.gather(fleet.end(old), fleet.end(young))
+        await age(fleet, old, 31)
+        await age(fleet, young, 29)
+        await prune_all(fleet)
+        assert await operations(fleet) == {young}
+        assert (await fleet.do("oslo", "update", "2.0")).from_version == "1.0"
+
+
+async def test_an_operation_that_runs_stays_however_old_it_is(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.release("2.0", SimulatedComponent(name="web", hang=1))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0")
+        running = await fleet.request("oslo", "update", "2.0")
+        await fleet.begun(running)
+        await fleet.service.pool.execute("update operation set requested_at = now() - interval '90 days'")
+        await prune_all(fleet)
+        assert running in await operations(fleet)
+        assert await fleet.refused("oslo", "apply", "1.0") == ["site_busy"]
+
+
+async def test_an_operation_whose_command_may_come_again_stays_and_the_command_has_no_second_effect(
+    world: World,
+) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        operation = await fleet.request("oslo", "apply", "1.0")
+        await fleet.end(operation)
+        await age(fleet, operation, 20)
+        await prune_all(fleet, operation_days=1)  # the inbox keeps its answer for 30
+        assert await operations(fleet) == {operation}
+        repeated = RequestOperation(site="oslo", app=APP, kind="apply", version="1.0")
+        await world.send(repeated, message_id=operation)
+        await fleet.refused("nowhere", "apply", "1.0")
+        assert len(world.answers(operation)) == 2
+        assert len(set(map(repr, world.answers(operation)))) == 1
+        fleet.assert_each_order_once()
+
+
+async def test_what_is_recorded_of_releases_that_a_site_can_go_back_to_stays(world: World) -> None:
+    versions = ["1.0", "2.0", "3.0", "4.0"]
+    async with ready(world, ["oslo"], versions, history=2) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        for version in versions[1:]:
+            await fleet.do("oslo", "update", version)
+        assert await recorded(fleet, "oslo") == {"1.0", "2.0", "3.0", "4.0"}
+        await prune_all(fleet)
+        assert await recorded(fleet, "oslo") == {"2.0", "3.0", "4.0"}
+        for version in ("3.0", "2.0"):
+            ended = await fleet.do("oslo", "rollback")
+            assert (type(ended), ended.version) == (OperationSucceeded, version)
+
+
+async def test_a_deployment_that_is_changed_this_moment_is_left_and_nobody_waits(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0", "2.0", "3.0"], history=1) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        await fleet.do("oslo", "update", "2.0")
+        await fleet.do("oslo", "update", "3.0")
+        async with fleet.service.pool.acquire() as conn, conn.transaction():
+            await conn.execute("select from deployment for update")
+            async with asyncio.timeout(5):
+                await prune_all(fleet)
+            assert await recorded(fleet, "oslo") == {"1.0", "2.0", "3.0"}
+        await prune_all(fleet)
+        assert await recorded(fleet, "oslo") == {"2.0", "3.0"}
+
+
+async def test_pruning_beside_running_operations_does_no_harm(world: World) -> None:
+    sites, versions = [f"s-{number:02}" for number in range(30)], [f"{number}.0" for number in range(1, 9)]
+    async with ready(world, sites, versions, prune_seconds=0.02, history=2) as fleet:
+        for version in versions:
+            kind = "apply" if version == "1.0" else "update"
+            ends = [fleet.end(operation) for operation in await fleet.request_all(sites, kind, version)]
+            assert {type(end) for end in await asyncio.gather(*ends)} == {OperationSucceeded}
+            await fleet.service.pool.execute("update operation set finished_at = finished_at - interval '40 days'")
+        for _ in range(2):
+            ends = [fleet.end(operation) for operation in await fleet.request_all(sites, "rollback")]
+            assert {type(end) for end in await asyncio.gather(*ends)} == {OperationSucceeded}
+        assert await fleet.service.pool.fetchval(NAMED) == 0
+        fleet.assert_each_order_once()
