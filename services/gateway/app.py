@@ -1,7 +1,6 @@
 """Wiring of the gateway: what it is made of."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from aiohttp import web
@@ -20,28 +19,16 @@ from services.gateway.http.load_shedding import Crowd
 from services.gateway.http.measuring import Requests
 from services.gateway.http.protocol import Runner
 from services.gateway.http.routing import GATEWAY
-from services.gateway.resources.commands import store as commands
+from services.gateway.pruning import prunings
 from services.gateway.resources.commands.projection import not_ours
-from services.gateway.resources.notifications import store as notifications
-from services.gateway.resources.operations import store as operations
-from services.gateway.resources.subscriptions import store as subscriptions
 from services.gateway.resources.table import ROUTES
 from services.gateway.settings import GatewaySettings
 from shared.blobs import Blobs
 from shared.core.bus import Linger
-from shared.core.errors import is_transient
-from shared.process.db import Pool
 from shared.process.service import Service
 
 ANSWER_SECONDS = 1.0
 """At a stop, requests that wait for the answer to their command get so long; then they are told that it was sent."""
-
-PRUNE_SECONDS = 600
-PRUNED_AT_ONCE = 10_000
-
-NOTIFICATION_DAYS, NOTIFICATIONS = 90, 10_000
-"""How long, and how many, notifications are kept: as the notifier does, unless it is told otherwise. What it no longer
-knows nobody could mark as read any more."""
 
 LINGER = Linger(16_384, ms=25)
 """Steps that end one after another are learned together; a page, and the answer to a command, come so much later."""
@@ -68,7 +55,8 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     service.http, service.runner = application(gateway, requests, crowd), Runner
     service.http.on_shutdown.append(lambda _: let_go(gateway))
     service.drains = [lambda: asyncio.sleep(knobs.drain_seconds)]
-    service.parts += [hub.follow, hub.prune, waiting.follow, lambda: forget(service.pool, knobs.history_days)]
+    service.parts += [hub.follow, hub.prune, waiting.follow]
+    service.prunings = prunings(knobs)
 
 
 def application(gateway: Gateway, requests: Requests, crowd: Crowd) -> web.Application:
@@ -86,22 +74,3 @@ async def let_go(gateway: Gateway) -> None:
     """No further request comes; end those that would last."""
     gateway.hub.close()
     await gateway.waiting.end(ANSWER_SECONDS)
-
-
-async def forget(pool: Pool, days: float) -> None:
-    """Forget answered commands, ended operations and deliveries after some days, and old notifications, until
-    cancelled. The audit stays."""
-    while True:
-        now = datetime.now(UTC)
-        before = now - timedelta(days=days)
-        try:
-            async with pool.acquire() as conn:
-                await commands.prune(conn, before)
-                await notifications.prune_notifications(conn, now - timedelta(days=NOTIFICATION_DAYS), NOTIFICATIONS)
-                for prune in (operations.prune, subscriptions.prune):
-                    while await prune(conn, before, PRUNED_AT_ONCE) == PRUNED_AT_ONCE:
-                        pass
-        except Exception as error:
-            if not is_transient(error):
-                raise
-        await asyncio.sleep(PRUNE_SECONDS)

@@ -35,7 +35,7 @@ create table command (
 create index command_by_age on command (sent_at);
 
 create table audit (
-    -- Who did what, when, and what came of it. Never pruned.
+    -- Who did what, when, and what came of it. Kept for years.
     id bigint generated always as identity primary key,
     at timestamptz not null,
     actor text not null,

@@ -20,7 +20,12 @@ class GatewaySettings(BaseSettings):
     stream_client_bytes: int = Field(
         default=4_000_000, ge=1, description="events that wait for one slow client; beyond this it must read anew"
     )
-    history_days: float = Field(default=30, gt=0, description="ended operations and answered commands are kept so long")
+    history_days: float = Field(
+        default=30,
+        gt=0,
+        description="ended operations, answered commands, deliveries and deleted strategies are kept so long",
+    )
+    audit_days: float = Field(default=730, gt=0, description="entries of the audit are kept so long")
     requests: int = Field(default=1000, ge=1, description="most requests at once at one replica; more get 503")
     drain_seconds: float = Field(
         default=1, ge=0, le=2, description="at a stop it says not ready for so long before it takes no more requests"

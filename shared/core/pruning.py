@@ -45,7 +45,7 @@ def old(query: Callable[[Connection, datetime, int], Awaitable[int]], days: floa
     """Batches of what is older than so many days; `query` deletes up to so many rows and returns how many."""
 
     async def batch(tx: Transaction, limit: int) -> bool:
-        return await query(tx.conn, tx.now - timedelta(days=days), limit) >= limit
+        return await query(tx.conn, tx.now - timedelta(days=days), limit) > 0
 
     return batch
 

@@ -10,7 +10,7 @@ from shared.messages.strategy import ChangeSites, RegisterSites, RemoveSites, Se
 
 NAMES_SHOWN = 3
 LONGEST = 400
-"""Characters: the audit is never pruned, and one line is enough to find the command by."""
+"""Characters: the audit is kept for years, and one line is enough to find the command by."""
 
 
 def about(command: Command) -> str:

@@ -19,3 +19,9 @@ where a.id < :before
   and (:about::text is null
        or position(lower(:about) in lower(concat_ws(' ', s.name, a.about, a.target))) > 0)
 order by a.id desc limit :limit;
+
+-- name: prune_audit
+-- Those that came first; looked for among all, none would be found at the price of all.
+delete from audit where id = any(array(
+    select id from (select id, at from audit order by id limit :limit) first where at < :before
+));

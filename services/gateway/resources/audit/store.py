@@ -46,3 +46,8 @@ class AuditFilter:
 async def list_audit(conn: Connection, before: int, limit: int, wanted: AuditFilter) -> list[asyncpg.Record]:
     """The audit, newest first, with ids below `before`."""
     return await SQL.fetch(conn, "list_audit", before=before, limit=limit, **asdict(wanted))
+
+
+async def prune(conn: Connection, before: datetime, limit: int) -> int:
+    """Forget up to `limit` entries from before `before`; returns how many."""
+    return await SQL.run(conn, "prune_audit", before=before, limit=limit)

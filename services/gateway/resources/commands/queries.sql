@@ -34,4 +34,6 @@ select * from answered;
 update command set state = 'accepted', result = :result, answered_at = :now where command_id = :command_id;
 
 -- name: prune_commands
-delete from command where sent_at < :before;
+delete from command where command_id = any(array(
+    select command_id from command where sent_at < :before order by sent_at limit :limit for update skip locked
+));

@@ -72,6 +72,6 @@ async def close(conn: Connection, command_id: str, result: dict[str, Any], now: 
     await SQL.run(conn, "close_command", command_id=command_id, result=result, now=now)
 
 
-async def prune(conn: Connection, before: datetime) -> int:
-    """Forget commands that were sent before `before`."""
-    return await SQL.run(conn, "prune_commands", before=before)
+async def prune(conn: Connection, before: datetime, limit: int) -> int:
+    """Forget up to `limit` commands that were sent before `before`; returns how many."""
+    return await SQL.run(conn, "prune_commands", before=before, limit=limit)

@@ -16,5 +16,8 @@ order by notification_id desc limit :limit;
 
 -- name: prune_notifications
 -- As the notifier does by itself, which no longer knows them.
-delete from notification where raised_at < :before
-or notification_id <= (select notification_id from notification order by notification_id desc offset :keep limit 1);
+delete from notification where notification_id = any(array(
+    select notification_id from notification where raised_at < :before
+        or notification_id <= (select notification_id from notification order by notification_id desc offset :keep limit 1)
+    order by notification_id limit :limit for update skip locked
+));

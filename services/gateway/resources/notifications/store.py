@@ -9,6 +9,9 @@ import asyncpg
 
 from shared.process.db import Connection, Queries, columns
 
+MOST = 10_000
+"""So many are kept: as the notifier does, unless it is told otherwise."""
+
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
 
@@ -42,6 +45,6 @@ async def list_notifications(
     return await SQL.fetch(conn, "list_notifications", before=before, limit=limit, topic=topic, unread=unread)
 
 
-async def prune_notifications(conn: Connection, before: datetime, keep: int) -> int:
-    """Forget those raised before `before`, or beyond the newest `keep`; returns how many."""
-    return await SQL.run(conn, "prune_notifications", before=before, keep=keep)
+async def prune(conn: Connection, before: datetime, limit: int) -> int:
+    """Forget up to `limit` of those raised before `before`, or beyond the newest MOST; returns how many."""
+    return await SQL.run(conn, "prune_notifications", before=before, keep=MOST, limit=limit)

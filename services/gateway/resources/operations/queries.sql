@@ -68,6 +68,9 @@ where position < :before
 order by position desc limit :limit;
 
 -- name: prune_operations
+-- Those that came first, by their position: looked for among all, none would be found at the price of all. One of which
+-- nothing was heard for so long has no end to come.
 delete from operation where operation_id = any(array(
-    select operation_id from operation where finished_at < :before order by position limit :limit
+    select operation_id from (select operation_id, at from operation order by position limit :limit) first
+    where at < :before
 ));

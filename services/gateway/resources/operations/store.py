@@ -103,5 +103,5 @@ async def find(conn: Connection, operation_id: str) -> asyncpg.Record | None:
 
 
 async def prune(conn: Connection, before: datetime, limit: int) -> int:
-    """Forget up to `limit` operations that ended before `before`; returns how many."""
+    """Forget up to `limit` operations of which nothing was heard since `before`; returns how many."""
     return await SQL.run(conn, "prune_operations", before=before, limit=limit)

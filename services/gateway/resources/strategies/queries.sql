@@ -123,3 +123,25 @@ order by p.stage, p.site limit :limit;
 -- name: list_timeline
 select position, at, kind, code, message, stage from timeline
 where strategy_id = :strategy_id and position > :after order by position limit :limit;
+
+-- name: next_forgotten
+-- One that was deleted so long ago, by its own timeline. Locked, so that two replicas take different ones.
+select s.strategy_id from strategy s where s.deleted and exists (
+    select from timeline t where t.strategy_id = s.strategy_id and t.code = 'deleted' and t.at < :before
+) limit 1 for update of s skip locked;
+
+-- name: prune_steps
+delete from step where ctid = any(array(select ctid from step where strategy_id = :strategy_id limit :limit));
+
+-- name: prune_timeline
+-- The word that it was deleted stays to the end: by it the strategy is found.
+delete from timeline where position = any(array(
+    select position from timeline where strategy_id = :strategy_id and code <> 'deleted' order by position limit :limit
+));
+
+-- name: forget_strategy
+-- What has no steps any more.
+with told as (delete from timeline where strategy_id = :strategy_id),
+forecasts as (delete from forecast where strategy_id = :strategy_id),
+stages as (delete from stage where strategy_id = :strategy_id)
+delete from strategy where strategy_id = :strategy_id;

@@ -166,3 +166,17 @@ async def put_forecasts(conn: Connection, rows: Sequence[ForecastRow]) -> None:
     """The latest advice on each stage."""
     names = ("ids", "stages", "rates", "lows", "highs", "overdues", "ats")
     await SQL.run(conn, "put_forecasts", **dict(zip(names, columns(rows, 7), strict=True)))
+
+
+async def prune(conn: Connection, before: datetime, limit: int) -> bool:
+    """Forget up to `limit` steps and lines of the story of a strategy that was deleted before `before`, in the end the
+    strategy itself; returns whether there was one.
+    """
+    strategy_id = await SQL.value(conn, "next_forgotten", before=before)
+    if strategy_id is None:
+        return False
+    steps = await SQL.run(conn, "prune_steps", strategy_id=strategy_id, limit=limit)
+    lines = await SQL.run(conn, "prune_timeline", strategy_id=strategy_id, limit=limit)
+    if max(steps, lines) < limit:
+        await SQL.run(conn, "forget_strategy", strategy_id=strategy_id)
+    return True

@@ -45,4 +45,6 @@ select delivery_id, subscription, notification_id, topic, message, state, tries,
 from delivery where delivery_id = :delivery_id;
 
 -- name: prune_deliveries
-delete from delivery where position = any(array(select position from delivery where at < :before order by at limit :limit));
+delete from delivery where position = any(array(
+    select position from delivery where at < :before order by at limit :limit for update skip locked
+));

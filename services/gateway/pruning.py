@@ -1,0 +1,42 @@
+"""What the gateway forgets: what ended or was answered long ago, deleted strategies, old entries of the audit.
+
+What is not over stays, and what an owner would still tell about it. The event stream is kept short by itself
+(events/hub.py).
+"""
+
+from datetime import timedelta
+
+from services.gateway.resources.audit import store as audit
+from services.gateway.resources.commands import store as commands
+from services.gateway.resources.notifications import store as notifications
+from services.gateway.resources.operations import store as operations
+from services.gateway.resources.strategies import store as strategies
+from services.gateway.resources.subscriptions import store as subscriptions
+from services.gateway.settings import GatewaySettings
+from shared.core.pruning import Batch, Pruning, old
+from shared.core.transaction import Transaction
+
+NOTIFICATION_DAYS = 90
+"""As the notifier keeps them, unless it is told otherwise: what it forgot nobody could mark as read any more."""
+
+
+def prunings(knobs: GatewaySettings) -> list[Pruning]:
+    """All that is pruned here."""
+    days = knobs.history_days
+    return [
+        Pruning("command", old(commands.prune, days)),
+        Pruning("operation", old(operations.prune, days)),
+        Pruning("delivery", old(subscriptions.prune, days)),
+        Pruning("strategy", deleted_strategies(days)),
+        Pruning("notification", old(notifications.prune, NOTIFICATION_DAYS)),
+        Pruning("audit", old(audit.prune, knobs.audit_days)),
+    ]
+
+
+def deleted_strategies(days: float) -> Batch:
+    """What was deleted so many days ago: its steps and its story in batches, then the strategy itself."""
+
+    async def batch(tx: Transaction, limit: int) -> bool:
+        return await strategies.prune(tx.conn, tx.now - timedelta(days=days), limit)
+
+    return batch
