@@ -1,20 +1,15 @@
 // One strategy: how it stands, what can be done, every site on the board, what happened.
 
 import { get, pages } from "./api.js";
-import { badge } from "./badge.js";
 import { Board } from "./board.js";
-import { announce, fill, h, perFrame, setText, throttled } from "./dom.js";
-import { icon } from "./icons.js";
+import { announce, fill, h, perFrame, throttled } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { on } from "./live.js";
-import { shareOf } from "./model/counts.js";
 import { Roll } from "./model/roll.js";
-import { failure, resource, title } from "./page.js";
-import { bar } from "./progress.js";
+import { failure, resource } from "./page.js";
 import { StepList } from "./step_list.js";
-import { actionBar } from "./strategy_actions.js";
-import { figures, outlook } from "./strategy_figures.js";
-import { excludedSites, settings, spreading, subtitle } from "./strategy_plan.js";
+import { StrategyHead } from "./strategy_head.js";
+import { excludedSites, settings, spreading } from "./strategy_plan.js";
 import { timeline } from "./timeline.js";
 
 export function strategyView(page) {
@@ -41,7 +36,7 @@ class StrategyView {
     this.reload = throttled(reload, 500);
     this.draw = perFrame(() => this.render());
     this.build();
-    fill(root, this.head, h("div", { class: "strategy-page" }, this.main, this.side));
+    fill(root, this.head.element, h("div", { class: "strategy-page" }, this.main, this.side));
     this.follow();
   }
 
@@ -50,17 +45,9 @@ class StrategyView {
     this.inspector = new Inspector(roll);
     this.board = new Board(roll, (step) => this.inspector.show(step), page.signal);
     this.list = new StepList(roll, (step) => this.inspector.show(step));
-    this.figures = figures(roll, (state) => this.filter(state));
-    this.actions = actionBar(roll);
     this.timeline = timeline(page, `${this.path}/timeline`);
-    this.total = bar("Whole strategy");
-    this.outlook = outlook(roll);
-    this.state = h("span", { class: "state" });
-    this.why = h("span");
-    this.share = h("strong");
-    this.advice = h("div", { role: "alert" });
     this.excluded = h("div", { class: "strategy-main" });
-    this.head = this.buildHead();
+    this.head = new StrategyHead(roll, (state) => this.filter(state));
     this.main = h(
       "div",
       { class: "strategy-main" },
@@ -71,28 +58,6 @@ class StrategyView {
       settings(roll.facts),
     );
     this.side = h("aside", { class: "side", "aria-label": "Details" }, this.inspector.element, this.timeline.element);
-  }
-
-  buildHead() {
-    return h(
-      "header",
-      { class: "strategy-top" },
-      h("a", { class: "back", href: "#/" }, icon("back"), "Strategies"),
-      h(
-        "div",
-        { class: "heading" },
-        h("div", {}, h("div", { class: "title-row" }, title(this.roll.facts.name), this.state), subtitle(this.roll)),
-        this.actions.element,
-      ),
-      this.advice,
-      h(
-        "section",
-        { class: "card overview", "aria-label": "Progress" },
-        h("div", { class: "overview-head" }, h("p", { class: "lead" }, this.share, this.why), this.outlook.element),
-        this.total,
-        this.figures.element,
-      ),
-    );
   }
 
   buildTools() {
@@ -158,7 +123,7 @@ class StrategyView {
     } catch (error) {
       if (error.name !== "AbortError")
         fill(
-          this.advice,
+          this.head.advice,
           failure(error, () => this.readSteps()),
         );
     }
@@ -216,31 +181,8 @@ class StrategyView {
     this.inspector.refresh();
   }
 
-  /** What the monitor advises is part of each stage, for everybody who looks. */
-  showWarnings() {
-    const warned = this.roll.stages.filter(({ warning }) => warning);
-    const text = warned.map(({ name, warning }) => `Stage ${name}: ${warning.message}`).join("\n");
-    if (this.advice.dataset.text === text) return;
-    this.advice.dataset.text = text;
-    fill(
-      this.advice,
-      warned.map(({ name, warning }) =>
-        h("p", { class: "advice" }, icon("warning"), h("span", {}, h("strong", {}, `Stage ${name} `), warning.message)),
-      ),
-    );
-  }
-
   render() {
-    const { facts, counts } = this.roll;
-    if (this.state.dataset.state !== facts.state) fill(this.state, badge(facts.state, true));
-    this.state.dataset.state = facts.state;
-    setText(this.why, facts.deleted ? "This strategy was deleted; its history stays." : (facts.why?.message ?? ""));
-    setText(this.share, shareOf(counts));
-    this.showWarnings();
-    this.total.update(counts);
-    this.figures.update();
-    this.outlook.update();
-    this.actions.update();
+    this.head.update();
     this.board.updateStages();
     this.inspector.refresh();
   }

@@ -70,6 +70,7 @@ def test_a_roll_out_from_upload_to_complete_moves_without_a_reload(page: Page, b
     page.press("#do-run", "Apply")
     page.until(lambda _: page.figure("complete") >= 2, "two sites complete")
     assert page.picture(".board-row:nth-child(2) canvas") != before
+    page.see(".outlook", "Recent failures")  # what the monitor foresees of the stage that runs
 
     page.see("#reason").send_keys("lunch")
     page.press("#do-run", "Pause")
@@ -77,6 +78,7 @@ def test_a_roll_out_from_upload_to_complete_moves_without_a_reload(page: Page, b
     page.see(".lead", "lunch")
     page.until(lambda _: page.figure("running") == 0, "running sites to end")
     assert page.figure("waiting") > 0
+    assert "Recent failures" not in page.text  # nothing is foreseen of a strategy that waits for a person
     page.press("#do-run", "Resume")
 
     page.see(".title-row .badge", "complete")

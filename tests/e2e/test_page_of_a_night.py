@@ -108,6 +108,17 @@ def test_one_click_leads_from_a_failed_site_to_its_last_lines_and_one_more_to_th
     assert page.complaints() == []
 
 
+def test_each_phase_of_a_failed_operation_tells_when_it_began_and_how_long_it_took(page: Page, belay: System) -> None:
+    with belay.client() as client:
+        (failed,) = client.get("/v1/operations", state="failed")["items"]
+    page.run("location.hash = arguments[0]", f"#/operations/{failed['operation_id']}")
+    page.see("td[data-head=Phase]", "deploy")
+    for head in ("Began", "Took"):
+        told = page.driver.find_elements("css selector", f"td[data-head={head}]")
+        assert len(told) == len(failed["phases"])
+        assert all(any(map(str.isdigit, cell.text)) for cell in told)
+
+
 def test_a_webhook_is_added_tried_found_dead_and_brought_back_on_the_page(page: Page, belay: System, chat: str) -> None:
     page.press("nav a", "Notifications")
     page.press(".actions a", "Webhooks")
