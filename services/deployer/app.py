@@ -21,8 +21,9 @@ async def wire(service: Service) -> None:
     """Fill the service with the deployer's handlers, its runner, and the care for the processes it keeps."""
     settings = service.settings
     processes = ProcessDriver.from_settings(settings)
-    registry = DriverRegistry({"simulated": SimulatedDriver(settings.home / "devices"), "process": processes})
     own = DeployerSettings()
+    devices = SimulatedDriver(settings.home / "devices", own.simulated_mib * 2**20)
+    registry = DriverRegistry({"simulated": devices, "process": processes})
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
     service.handlers = handlers(Planner(registry), leases)
     service.topics = TOPICS

@@ -30,6 +30,10 @@ class DeployerSettings(BaseSettings):
         default=30, gt=0, description="ended operations are kept so long, and as long as answers to commands are"
     )
 
+    simulated_mib: int = Field(
+        default=128, ge=1, description="a journal of simulated devices larger than this is made anew, in short"
+    )
+
     @property
     def limits(self) -> Limits:
         """The bounds of an operation's course."""

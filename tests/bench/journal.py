@@ -29,7 +29,12 @@ def marks(rig: Rig) -> int:
 
 
 def spans(rig: Rig, mark: int) -> list[Span]:
-    """Every order that began and ended after the mark, in the order in which they began."""
+    """Every order that began and ended after the mark, in the order in which they began.
+
+    Raises RuntimeError when the journal was made anew meanwhile, for want of the lines in between.
+    """
+    if marks(rig) < mark:
+        raise RuntimeError("the journal of the devices was made anew: BELAY_DEPLOYER_SIMULATED_MIB is too little")
     with path(rig).open("rb") as file:
         file.seek(mark)
         lines = [orjson.loads(line) for line in file]

@@ -13,8 +13,8 @@ from services.deployer.app import TOPICS
 from services.deployer.domain import Component
 from services.deployer.drivers import Driver, Order, Progress
 from services.deployer.drivers.registry import DriverRegistry, first_of
-from services.deployer.drivers.simulated.device_journal import Line
 from services.deployer.drivers.simulated.driver import SimulatedDriver
+from services.deployer.drivers.simulated.values import Line
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner

@@ -3,69 +3,51 @@
 One append-only file of JSON lines, shared by every process: whoever wants to write takes the lock, reads what others
 wrote since, and appends in one go. It survives the end of any process, as a device would. (It is not synced to the
 disk: the machine that loses it has lost the devices too.)
+
+When it has grown too large, whoever writes makes it anew, in short (shortened.py): how each device stands, and the last
+orders of each site. All others see that another file lies there, and read that.
 """
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
 from sys import intern
-from typing import Any, Literal
 
 import orjson
 
-Effect = Literal["started", "ended", "failed", "crashed", "cancelled"]
+from services.deployer.drivers.simulated.shortened import STANDS, operation_of, shortened
+from services.deployer.drivers.simulated.values import Begun, Device, Effect, Line, Over, Place
 
-Place = tuple[str, str, str]
-"""Site, app and component."""
+MOST_BYTES = 128 * 2**20
+"""A journal larger than this, and than twice what it was when it was made anew, is made anew."""
 
-Line = Mapping[str, Any]
-"""at, site, app, component, order, effect, version, action (null when the device was not touched); of a start also
-`fate`, `began_at` and `ends_at` (epoch seconds, null = never); of what did not end well also `code` and `message`."""
+ORDERS_KEPT = 8
+"""Of each site, beside those of its newest operation: no process sleeps through more and then begins an old one."""
 
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """An order that is under way: how it will end is known from the start, as only devices know it."""
-
-    line: Line
-    began_at: float
-    ends_at: float | None
-    fate: str
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """An order that is over."""
-
-    effect: Effect
-    version: str | None
-    code: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A component on a site. `runs` is None when nothing works there; `kept` are the revisions that lie there."""
-
-    runs: str | None = None
-    kept: tuple[str, ...] = ()
+REVISIONS_KEPT = 100
+"""Of each device; more than any deployment remembers."""
 
 
 class DeviceJournal:
     """The file and what it says, kept up to date by `catch_up` and `writing`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._most = self._limit = most_bytes
+        self._open()
+
+    def _open(self) -> None:
+        """The file that lies there now, of which nothing was read yet."""
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._read_to = 0
         self._ending: list[tuple[float, str]] = []
         self._devices: dict[Place, Device] = {}
         self.orders: dict[str, Begun | Over] = {}
+        self._of_site: dict[str, list[str]] = {}
 
     def close(self) -> None:
         """Let go of the file."""
@@ -83,18 +65,18 @@ class DeviceJournal:
         return {name: d.runs for (where, _, name), d in self._devices.items() if where == site and d.runs}
 
     def lines(self) -> list[Line]:
-        """Every line ever written, in order."""
+        """Every line of the file, in order."""
         return [orjson.loads(line) for line in self.path.read_bytes().splitlines()]
 
     def catch_up(self) -> None:
         """Read what others wrote since; takes the lock only if there is something."""
-        if os.fstat(self._file).st_size != self._read_to:
+        if self._replaced() or os.fstat(self._file).st_size != self._read_to:
             with self.writing():
                 pass
 
     def next_end(self) -> float | None:
         """When the next order under way ends, in epoch seconds; None = none does by itself."""
-        while self._ending and not isinstance(self.orders[self._ending[0][1]], Begun):
+        while self._ending and not isinstance(self.orders.get(self._ending[0][1]), Begun):
             heappop(self._ending)
         return self._ending[0][0] if self._ending else None
 
@@ -102,7 +84,7 @@ class DeviceJournal:
         """The orders whose time has come, each once."""
         while (end := self.next_end()) is not None and end <= now:
             key = heappop(self._ending)[1]
-            begun = self.orders[key]
+            begun = self.orders.get(key)
             if isinstance(begun, Begun):
                 yield key, begun
 
@@ -111,14 +93,42 @@ class DeviceJournal:
     @contextmanager
     def writing(self) -> Iterator[list[Line]]:
         """Hold the lock, knowing all that others wrote; the lines put to the list are appended in one go."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._lock()
         try:
             self._read_on()
             lines: list[Line] = []
             yield lines
             self._append(lines)
+            if self._read_to > self._limit:
+                self._shorten()
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _lock(self) -> None:
+        """Lock the file that lies there; the one that was open may have been replaced while we waited."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        while self._replaced():
+            os.close(self._file)
+            self._open()
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def _replaced(self) -> bool:
+        try:
+            return self.path.stat().st_ino != os.fstat(self._file).st_ino
+        except FileNotFoundError:
+            return True  # somebody cleared the devices out
+
+    def _shorten(self) -> None:
+        """Put a shorter journal in the place of this one; both are locked until that is done."""
+        path = self.path.with_suffix(".draft")
+        draft = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        fcntl.flock(draft, fcntl.LOCK_EX)
+        with os.fdopen(draft, "wb", closefd=False) as file:
+            file.writelines(shortened(self._devices, self.orders, self._of_site))
+        path.replace(self.path)
+        os.close(self._file)
+        self._file, self._read_to = draft, os.fstat(draft).st_size
+        self._limit = max(self._most, 2 * self._read_to)
 
     def _read_on(self) -> None:
         """Take what others appended; a torn last line is cut off: its writer died, so that effect never was."""
@@ -146,11 +156,15 @@ class DeviceJournal:
         for line in lines:
             if line["effect"] == "started":
                 self._begin(line)
+            elif line["effect"] == STANDS:
+                self._devices[_place(line)] = Device(line["runs"], tuple(line["kept"]))
             else:
                 self._end(line)
 
     def _begin(self, line: Line) -> None:
         key, ends_at = line["order"], line["ends_at"]
+        self._remember(line["site"], key)
+        self._forget(line["site"], operation_of(key))
         self.orders[key] = Begun(line, line["began_at"], ends_at, line["fate"])
         if ends_at is not None:
             heappush(self._ending, (ends_at, key))
@@ -158,10 +172,25 @@ class DeviceJournal:
     def _end(self, line: Line) -> None:
         version = intern(line["version"]) if line["version"] else None
         effect: Effect = line["effect"]
+        self._remember(line["site"], line["order"])
         self.orders[line["order"]] = _over(effect, version, line.get("code", ""), line.get("message", ""))
         if line["action"] is not None:
-            place = (intern(line["site"]), intern(line["app"]), intern(line["component"]))
+            place = _place(line)
             self._devices[place] = _changed(self._devices.get(place, _EMPTY), effect, line["action"], version)
+
+    def _remember(self, site: str, key: str) -> None:
+        if key not in self.orders:
+            self._of_site.setdefault(intern(site), []).append(key)
+
+    def _forget(self, site: str, newest: str) -> None:
+        """A site has one operation at a time: those before its newest are over, and their orders go bit by bit."""
+        keys = self._of_site[site]
+        while len(keys) > ORDERS_KEPT and operation_of(keys[0]) != newest and isinstance(self.orders[keys[0]], Over):
+            del self.orders[keys.pop(0)]
+
+
+def _place(line: Line) -> Place:
+    return intern(line["site"]), intern(line["app"]), intern(line["component"])
 
 
 _EMPTY = Device()
@@ -182,4 +211,4 @@ def _changed(device: Device, effect: Effect, action: str, version: str | None) -
     if action == "remove" or version is None:
         return _EMPTY
     kept = device.kept if version in device.kept else (*device.kept, version)
-    return Device(version, kept)
+    return Device(version, kept[-REVISIONS_KEPT:])

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
-from services.deployer.drivers.simulated.device_journal import Begun, DeviceJournal, Line, Over
+from services.deployer.drivers.simulated.device_journal import MOST_BYTES, DeviceJournal
+from services.deployer.drivers.simulated.values import Begun, Line, Over
 from shared.messages.manifest import SimulatedComponent
 
 FATES = ("succeed", "fail", "hang", "crash")
@@ -27,10 +28,13 @@ _SAYING = {
 
 
 class SimulatedDriver:
-    """Devices whose journal lies in `home`; every driver on the same home speaks of the same devices."""
+    """Devices whose journal lies in `home`; every driver on the same home speaks of the same devices.
 
-    def __init__(self, home: Path) -> None:
-        self.journal = DeviceJournal(home / "journal.jsonl")
+    A journal of more than `most_bytes` is made anew without what nobody asks for any more.
+    """
+
+    def __init__(self, home: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.journal = DeviceJournal(home / "journal.jsonl", most_bytes)
         self._moved = asyncio.Event()
 
     async def start(self, orders: Sequence[Order]) -> None:

@@ -116,3 +116,77 @@ async def test_a_foreign_component_is_refused(driver: SimulatedDriver) -> None:
 
     with pytest.raises(TypeError, match="web"):
         await driver.start([Order("a", "oslo", {}, "shop", "apply", Foreign(), "1.0", None)])  # type: ignore[arg-type]
+
+
+# -- made anew ----------------------------------------------------------------------------------------------------
+
+FEW = 4_000
+
+
+async def grown(driver: SimulatedDriver, rounds: int = 60) -> None:
+    """Two sites brought through so many operations, one after the other."""
+    for number in range(rounds):
+        orders = [order(f"op-{number}-{site}/forward/web", site, f"{number}.0") for site in ("oslo", "rome")]
+        await driver.start(orders)
+        assert [type(progress) for progress in await driver.poll(orders)] == [Done, Done]
+
+
+async def test_a_journal_that_has_grown_is_made_anew_and_says_the_same_of_its_devices(tmp_path: Path) -> None:
+    long, short = SimulatedDriver(tmp_path / "long"), SimulatedDriver(tmp_path / "short", FEW)
+    for driver in (long, short):
+        await grown(driver)
+        await driver.start([order("op-x/forward/web", "oslo", None)])
+    assert short.journal.path.stat().st_size < 3 * FEW < long.journal.path.stat().st_size
+    again = SimulatedDriver(tmp_path / "short", FEW)
+    for driver in (short, again, long):
+        assert driver.journal.running("oslo") == {}
+        assert driver.journal.running("rome") == {"web": "59.0"}
+        assert await driver.has_revision([order("q", "rome", revision="3.0"), order("q", "oslo", revision="3.0")]) == [
+            True,
+            False,
+        ]
+
+
+async def test_whoever_has_the_old_journal_open_goes_on_with_the_new_one(tmp_path: Path) -> None:
+    one, two = SimulatedDriver(tmp_path, FEW), SimulatedDriver(tmp_path, FEW)
+    await two.start([order("first/forward/web", "bern")])
+    await grown(one)
+    assert await two.poll([order("op-59-rome/forward/web", "rome")]) == [Done("59.0")]
+    await two.start([order("last/forward/web", "rome", "60.0")])
+    assert one.journal.running("rome") == {"web": "60.0"}
+    assert await one.poll([order("last/forward/web", "rome")]) == [Done("60.0")]
+
+
+async def test_an_order_of_a_sites_newest_operation_is_never_forgotten_and_never_begins_twice(tmp_path: Path) -> None:
+    driver = SimulatedDriver(tmp_path, FEW)
+    many = [order(f"big/forward/c-{number}", "bern") for number in range(30)]
+    await driver.start(many)
+    hanging = order("hangs/forward/web", "york", params={"simulated": "hang"})
+    await driver.start([hanging])
+    await grown(driver)
+    for known in (driver, SimulatedDriver(tmp_path, FEW)):
+        await known.start([*many, hanging])
+        assert await known.poll(many) == [Done("1.0")] * 30
+        assert isinstance((await known.poll([hanging]))[0], Running)
+    begun = [line["order"] for line in driver.journal.lines() if line["effect"] == "started"]
+    assert begun.count("hangs/forward/web") == 1
+    assert not [key for key in begun if key.startswith("big/")]
+
+
+async def test_an_order_of_an_operation_before_is_still_known_to_one_who_slept(tmp_path: Path) -> None:
+    driver = SimulatedDriver(tmp_path, FEW)
+    await grown(driver)
+    late = order("op-55-oslo/forward/web", "oslo", "55.0")
+    await driver.start([late])
+    assert driver.journal.running("oslo") == {"web": "59.0"}
+    assert len(driver.journal.orders) <= 2 * 9
+
+
+async def test_how_an_order_failed_is_still_told_after_its_journal_was_made_anew(tmp_path: Path) -> None:
+    driver = SimulatedDriver(tmp_path, FEW)
+    fails = order("fails/forward/web", "york", params={"simulated": "fail"})
+    assert await outcome(driver, fails) == "failed"
+    await grown(driver)
+    (said,) = await SimulatedDriver(tmp_path, FEW).poll([fails])
+    assert said == Broken("failed", said.message, (said.message,))  # type: ignore[union-attr]
+    assert "during apply of web 1.0" in said.message  # type: ignore[union-attr]
