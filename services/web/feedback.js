@@ -39,6 +39,12 @@ export function roleButton(text, role, run, kind = "") {
   return button;
 }
 
+/** The end of a form for people of a role: what `buttons(off)` makes; for others they are off, and it says why. */
+export function formEnd(role, buttons) {
+  const why = missingRole(role);
+  return h("div", { class: "actions end" }, why && h("p", { class: "muted" }, why), buttons(Boolean(why)));
+}
+
 /**
  * Send a command for a button: it is off meanwhile, and says what came of it. Returns the answer, null if refused.
  * `what` is a sentence for when it was done, such as "Paused autumn-rollout".

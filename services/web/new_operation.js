@@ -2,13 +2,12 @@
 
 import { all, command } from "./api.js";
 import { fill, h } from "./dom.js";
-import { done } from "./feedback.js";
+import { done, formEnd } from "./feedback.js";
 import { choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
 import { operationOf } from "./model/orders.js";
 import { planTable } from "./operations.js";
 import { failure, heading, section } from "./page.js";
 import { navigate } from "./router.js";
-import { missingRole } from "./session.js";
 
 const KINDS = [
   ["update", "Update"],
@@ -35,7 +34,7 @@ export function newOperationView(page) {
       field("version", "Release to reach", version, "A roll back may leave it out: then the one before."),
     ),
     plan,
-    buttons(),
+    formEnd("operator", buttons),
   );
   page.root.append(heading("Operation on one site", { back: { href: "#/operations", text: "Operations" } }), form);
   form.addEventListener("submit", (event) => {
@@ -46,16 +45,10 @@ export function newOperationView(page) {
   offer(page, app, version, form);
 }
 
-function buttons() {
-  const why = missingRole("operator");
-  return h(
-    "div",
-    { class: "actions end" },
-    why && h("p", { class: "muted" }, why),
-    h("button", { type: "submit", value: "preview", disabled: Boolean(why) }, "Show the plan"),
-    h("button", { type: "submit", value: "run", class: "primary", disabled: Boolean(why) }, "Run it"),
-  );
-}
+const buttons = (off) => [
+  h("button", { type: "submit", value: "preview", disabled: off }, "Show the plan"),
+  h("button", { type: "submit", value: "run", class: "primary", disabled: off }, "Run it"),
+];
 
 async function offer(page, app, version, form) {
   try {

@@ -2,12 +2,11 @@
 
 import { all, command } from "./api.js";
 import { h } from "./dom.js";
-import { confirm, done } from "./feedback.js";
+import { confirm, done, formEnd } from "./feedback.js";
 import { checkbox, select, setOptions, submit, summary } from "./fields.js";
 import { specOf } from "./model/strategy_spec.js";
 import { failure, heading } from "./page.js";
 import { navigate } from "./router.js";
-import { missingRole } from "./session.js";
 import { StageFields } from "./stage_fields.js";
 import { entered, limits, onFailure, showOnlyNeeded, what, which } from "./strategy_form.js";
 
@@ -27,7 +26,7 @@ export function newStrategyView(page) {
     stages.element,
     limits(),
     onFailure(),
-    foot(),
+    formEnd("operator", buttons),
   );
   page.root.append(
     heading("New strategy", {
@@ -67,16 +66,10 @@ function versionsOf(releases, app) {
   return [["", "Choose a release"], ...usable.map(({ version }) => version)];
 }
 
-function foot() {
-  const why = missingRole("operator");
-  return h(
-    "div",
-    { class: "actions end" },
-    why && h("p", { class: "muted" }, why),
-    h("a", { class: "button", href: "#/" }, "Cancel"),
-    h("button", { type: "submit", class: "primary", disabled: Boolean(why) }, "Check and plan"),
-  );
-}
+const buttons = (off) => [
+  h("a", { class: "button", href: "#/" }, "Cancel"),
+  h("button", { type: "submit", class: "primary", disabled: off }, "Check and plan"),
+];
 
 /** Plan it; a rollback that would lead sites to different releases is asked about. Null if the person thought again. */
 async function planned(spec) {

@@ -2,12 +2,11 @@
 
 import { command, get } from "./api.js";
 import { fill, h } from "./dom.js";
-import { done } from "./feedback.js";
+import { done, formEnd } from "./feedback.js";
 import { checkbox, choice, field, fieldset, input, submit, summary, textarea } from "./fields.js";
 import { subscriptionOf } from "./model/orders.js";
 import { heading } from "./page.js";
 import { navigate } from "./router.js";
-import { missingRole } from "./session.js";
 
 const TOPICS = ["discover", "done", "error", "warning", "release"];
 const FORMATS = [
@@ -45,7 +44,7 @@ export function newSubscriptionView(page) {
     ),
     fieldset("format", "Format", choice("format", FORMATS, "standard")),
     own,
-    buttons(),
+    formEnd("operator", button),
   );
   const back = { href: "#/subscriptions", text: "Webhooks" };
   page.root.append(heading("New webhook", { back }), form);
@@ -53,15 +52,7 @@ export function newSubscriptionView(page) {
   form.addEventListener("submit", (event) => submit(event, form, () => send(form)));
 }
 
-function buttons() {
-  const why = missingRole("operator");
-  return h(
-    "div",
-    { class: "actions end" },
-    why && h("p", { class: "muted" }, why),
-    h("button", { type: "submit", class: "primary", disabled: Boolean(why) }, "Add it"),
-  );
-}
+const button = (off) => h("button", { type: "submit", class: "primary", disabled: off }, "Add it");
 
 /** An own template begins with the one for Slack, so that nobody begins with nothing. */
 async function showTemplate(page, form, place) {

@@ -83,6 +83,7 @@ describe("the field that a fault is about", () => {
   test("the spec itself is no field, what lies in it is", () => {
     assert.equal(place("spec.version"), "version");
     assert.equal(place("spec", "version: is not there"), "version");
+    assert.equal(place("spec", "stages.1.name: is not there"), "stages.1.name");
   });
 
   test("a fault that names no field of the form has no place", () => {

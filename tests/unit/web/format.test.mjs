@@ -77,7 +77,8 @@ describe("points in time", () => {
 describe("the time that is left", () => {
   test("its unit is that of the later end", () => {
     assert.equal(timeLeft(inSeconds(12), inSeconds(20), NOW), "12 – 20 s");
-    assert.equal(timeLeft(inSeconds(60), inSeconds(610), NOW), "1 – 11 min");
+    assert.equal(timeLeft(inSeconds(119), inSeconds(610), NOW), "1 – 11 min");
+    assert.equal(timeLeft(inSeconds(89), inSeconds(90), NOW), "1 – 2 min");
     assert.equal(timeLeft(inSeconds(3600), inSeconds(9000), NOW), "1 – 2.5 h");
   });
 

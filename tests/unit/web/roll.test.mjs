@@ -150,6 +150,14 @@ describe("why something waits", () => {
     assert.equal(one.whyStage(one.stage(2)).message, "stage canary comes first: 3 of 3 sites are finished");
   });
 
+  test("while no stage runs, the reason that a later one gave itself is the newest", () => {
+    const own = rest().why.message;
+    const between = roll({ stages: [{ ...canary(), state: "complete" }, rest()] });
+    assert.equal(between.whyStage(between.stage(2)).message, own);
+    const behind = roll({ stages: [rest(), { ...canary(), position: 3 }] });
+    assert.equal(behind.whyStage(behind.stage(2)).message, own);
+  });
+
   test("any other reason of a stage is told as it is", () => {
     const why = { code: "gate", message: "it is night" };
     const one = roll({ stages: [canary(), { ...rest(), why }] });
