@@ -42,9 +42,9 @@ class Stage:
     max_parallel: int
     soak_seconds: int = 0
     soak_until: datetime | None = None
-    forgiven: int = 0
+    accepted_failures: int = 0
     """Failures that a person accepted by resuming."""
-    parked: int = 0
+    blocked: int = 0
     """Waiting sites that are busy with something else and can not take a slot now."""
     full_groups: str = ""
     """In words: the groups for which its sites wait, though the stage has slots for them."""
@@ -79,7 +79,7 @@ class Strategy:
 
 
 @dataclass(frozen=True, slots=True)
-class Moves:
+class Decision:
     """What follows from the rows: the strategy as it should be, and what to do besides saving it."""
 
     strategy: Strategy
@@ -132,7 +132,7 @@ def resume(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Go on; the failures seen so far are accepted and do not trip the rope again."""
     if strategy.state is not S.PAUSED:
         raise Refused(_wrong_state(strategy, "resume", "paused"))
-    stages = tuple(replace(stage, forgiven=stage.counts.failed) for stage in strategy.stages)
+    stages = tuple(replace(stage, accepted_failures=stage.counts.failed) for stage in strategy.stages)
     why = Why(code="applying", message=_by(f"resumed by {by or 'an operator'}", reason))
     return _to(replace(strategy, stages=stages), S.APPLYING, why)
 
@@ -174,7 +174,7 @@ def heed_monitor(strategy: Strategy, position: int) -> Strategy:
     """Pause on the monitor's advice, if the strategy wants that and its own rows say the same."""
     stage = strategy.stages[position]
     wanted = strategy.policy.heed_monitor and strategy.state is S.APPLYING and stage.state is G.RUNNING
-    if not wanted or stage.counts.failed - stage.forgiven < max(strategy.policy.min_sample, 1):
+    if not wanted or stage.counts.failed - stage.accepted_failures < max(strategy.policy.min_sample, 1):
         return strategy
     return _to(strategy, S.PAUSED, Why(code=FAILURE_RATE, message=rate(stage.name, stage.counts)))
 
@@ -182,7 +182,7 @@ def heed_monitor(strategy: Strategy, position: int) -> Strategy:
 # -- what follows -------------------------------------------------------------------------------------------------
 
 
-def advance(strategy: Strategy, now: datetime) -> Moves:
+def advance(strategy: Strategy, now: datetime) -> Decision:
     """All that follows from how a strategy stands: slots to fill, stages to open or close, its end.
 
     Invariant: with the moves done, no stage runs more than its max_parallel, no stage runs before all earlier ones
@@ -196,12 +196,12 @@ def advance(strategy: Strategy, now: datetime) -> Moves:
         return _run(strategy, now)
     if strategy.state is S.ABORTED and strategy.counts.waiting:
         stages = tuple(_drained(stage) for stage in strategy.stages)  # aborted before it was started
-        return Moves(replace(strategy, stages=stages), abort_waiting=True)
-    return Moves(strategy)
+        return Decision(replace(strategy, stages=stages), abort_waiting=True)
+    return Decision(strategy)
 
 
 def _tripped(strategy: Strategy) -> Stage | None:
-    return next((s for s in strategy.stages if trips(strategy.policy, s.counts, s.forgiven)), None)
+    return next((s for s in strategy.stages if trips(strategy.policy, s.counts, s.accepted_failures)), None)
 
 
 def _trip(strategy: Strategy, stage: Stage) -> Strategy:
@@ -211,7 +211,7 @@ def _trip(strategy: Strategy, stage: Stage) -> Strategy:
     return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)
 
 
-def _drain(strategy: Strategy) -> Moves:
+def _drain(strategy: Strategy) -> Decision:
     """Abort what waits; the end comes when nothing runs any more."""
     had_waiting = strategy.counts.waiting > 0
     stages = tuple(_drained(stage) for stage in strategy.stages)
@@ -219,7 +219,7 @@ def _drain(strategy: Strategy) -> Moves:
     if strategy.counts.running == 0:
         ends_as = strategy.ends_as or S.ABORTED
         strategy = replace(_to(strategy, ends_as, strategy.why), ends_as=None)
-    return Moves(strategy, abort_waiting=had_waiting)
+    return Decision(strategy, abort_waiting=had_waiting)
 
 
 def _drained(stage: Stage) -> Stage:
@@ -228,10 +228,10 @@ def _drained(stage: Stage) -> Stage:
     state = stage.state
     if counts.running == 0 and state is not G.COMPLETE:
         state = G.FAILED if counts.failed else G.ABORTED
-    return replace(stage, counts=counts, state=state, parked=0)
+    return replace(stage, counts=counts, state=state, blocked=0)
 
 
-def _run(strategy: Strategy, now: datetime) -> Moves:
+def _run(strategy: Strategy, now: datetime) -> Decision:
     """Close every stage that is done, then fill the slots of the first that is not."""
     stages = list(strategy.stages)
     for index, stage in enumerate(stages):
@@ -241,9 +241,9 @@ def _run(strategy: Strategy, now: datetime) -> Moves:
             continue
         strategy = replace(strategy, stages=tuple(stages))
         if moved.state is G.SOAKING:
-            return Moves(strategy, soak_until=moved.soak_until)
+            return Decision(strategy, soak_until=moved.soak_until)
         return _fill(strategy, index)
-    return Moves(_end(replace(strategy, stages=tuple(stages))))
+    return Decision(_end(replace(strategy, stages=tuple(stages))))
 
 
 def _stage_moves(stage: Stage, now: datetime) -> Stage:
@@ -258,12 +258,12 @@ def _stage_moves(stage: Stage, now: datetime) -> Stage:
     return replace(stage, state=G.COMPLETE)
 
 
-def _fill(strategy: Strategy, index: int) -> Moves:
+def _fill(strategy: Strategy, index: int) -> Decision:
     """A sliding pool: as many starts as there are free slots, at once. The counts move when sites really start."""
     stage = strategy.stages[index]
-    startable = stage.counts.waiting - stage.parked
+    startable = stage.counts.waiting - stage.blocked
     free = stage.max_parallel - stage.counts.running
-    return Moves(strategy, start=max(min(startable, free), 0), stage=index)
+    return Decision(strategy, start=max(min(startable, free), 0), stage=index)
 
 
 def _end(strategy: Strategy) -> Strategy:
@@ -304,7 +304,7 @@ def _reopened(stage: Stage) -> Stage:
     if not again:
         return stage
     counts = moved(stage.counts, waiting=again, failed=-stage.counts.failed, aborted=-stage.counts.aborted)
-    return replace(stage, counts=counts, state=G.WAITING, soak_until=None, forgiven=0, parked=0)
+    return replace(stage, counts=counts, state=G.WAITING, soak_until=None, accepted_failures=0, blocked=0)
 
 
 def _wrong_state(strategy: Strategy, verb: str, right: str) -> Fault:

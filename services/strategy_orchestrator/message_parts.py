@@ -44,12 +44,12 @@ def _first(names: tuple[str, ...], room: int) -> tuple[tuple[str, ...], int]:
     return kept, room - len(kept)
 
 
-def told_in_parts(sites: Sequence[Site]) -> Iterator[tuple[Site, ...]]:
+def parts_of_sites(sites: Sequence[Site]) -> Iterator[tuple[Site, ...]]:
     """In order, as many together as one message takes. What is too large alone no message can tell."""
     return _parts(sites, lambda site: len(site.model_dump_json().encode()), SITES_BYTES)
 
 
-def in_batches(steps: Sequence[StepChange]) -> Iterator[tuple[StepChange, ...]]:
+def parts_of_steps(steps: Sequence[StepChange]) -> Iterator[tuple[StepChange, ...]]:
     """In order, as many together as one message takes: a failed step tells what its driver said."""
     return _parts(steps, lambda step: len(step.why.message) if step.why else 0, WORDS)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.strategy_orchestrator.domain import slots
-from services.strategy_orchestrator.rollout.assignment import deal_out, shares
+from services.strategy_orchestrator.rollout.assignment import assign_stages, shares
 from services.strategy_orchestrator.strategies import Type, type_of
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE, Candidate, Target, unmanaged, unreachable
 from shared.messages.base import Fault, some_of
@@ -80,7 +80,7 @@ def plan(
     target: Target,
     passed_by: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Judge every candidate, then deal those that take part out to the stages.
+    """Judge every candidate, then assign those that take part to the stages.
 
     `passed_by` are sites that the selection names and that there are, but that its other parts do not let in.
     """
@@ -90,7 +90,7 @@ def plan(
     if not made.faults and not taking_part:
         made.faults.append(_nothing_to_do(spec, made))
     if not made.faults:
-        _deal_out(spec, taking_part, made)
+        _assign_stages(spec, taking_part, made)
     return made
 
 
@@ -143,13 +143,13 @@ def _mixed(spec: StrategySpec, made: Plan) -> list[Fault]:
     return [Fault(code="mixed_targets", field="mixed", message=message, value={w.version: w.sites for w in ways})]
 
 
-def _deal_out(spec: StrategySpec, sites: Sequence[Candidate], made: Plan) -> None:
-    dealt = deal_out(spec, sites, made.at_rest)
-    made.faults += dealt.faults
+def _assign_stages(spec: StrategySpec, sites: Sequence[Candidate], made: Plan) -> None:
+    assignment = assign_stages(spec, sites, made.at_rest)
+    made.faults += assignment.faults
     made.groups = {site.name: site.group for site in sites if site.group is not None} or None
-    for position, (stage, members) in enumerate(dealt.stages):
+    for position, (stage, members) in enumerate(assignment.stages):
         made.sites.append([site.name for site in members])
-        made.stages.append(_stage_plan(spec, stage, position, members, len(dealt.stages)))
+        made.stages.append(_stage_plan(spec, stage, position, members, len(assignment.stages)))
 
 
 def _stage_plan(

@@ -7,7 +7,7 @@ ended is ever touched, however old it is: a plan that nobody has started yet, a 
 from datetime import timedelta
 from pathlib import Path
 
-from services.strategy_orchestrator.settings import Knobs
+from services.strategy_orchestrator.settings import OrchestratorSettings
 from shared.core.pruning import Batch, Pruning
 from shared.core.transaction import Transaction
 from shared.messages.strategy import StrategyDeleted
@@ -17,10 +17,10 @@ from shared.process.settings import Settings
 SQL = Queries(Path(__file__).with_name("pruning.sql"))
 
 
-def prunings(settings: Settings, knobs: Knobs) -> list[Pruning]:
+def prunings(settings: Settings, own: OrchestratorSettings) -> list[Pruning]:
     """All that is pruned here."""
     return [
-        Pruning("strategy", expire(knobs.strategy_days)),
+        Pruning("strategy", expire(own.strategy_days)),
         Pruning("step", forget(settings.inbox_days)),
     ]
 

@@ -19,6 +19,6 @@ delete from step where strategy_id = :strategy_id and position = any(array(
 
 -- name: forget_strategy
 -- What has no steps any more.
-with shares as (delete from share where strategy_id = :strategy_id),
+with queues as (delete from group_queue where strategy_id = :strategy_id),
 stages as (delete from stage where strategy_id = :strategy_id)
 delete from strategy where id = :strategy_id;

@@ -63,19 +63,19 @@ create table stage (
     complete integer not null check (complete >= 0),
     failed integer not null check (failed >= 0),
     aborted integer not null check (aborted >= 0),
-    parked integer not null default 0, -- waiting ones whose site is busy
+    blocked integer not null default 0, -- waiting ones whose site is busy
     full_groups text not null default '', -- for which groups its sites wait, in words
     moved_at timestamptz, -- when its counts changed last
     oldest text not null default '', -- once it stands still: the sites that run longest, in words
     warning jsonb, -- the monitor's, while it holds: code and message
-    forgiven integer not null default 0, -- failures a person accepted by resuming
+    accepted_failures integer not null default 0, -- failures a person accepted by resuming
     max_parallel integer not null check (max_parallel between 1 and 5000),
     soak_seconds integer not null default 0,
     soak_until timestamptz,
     cursor integer not null, -- no step that may start stands before this position
     primary key (strategy_id, position),
     constraint counts_are_exact check (waiting + running + complete + failed + aborted = total),
-    constraint parked_ones_wait check (parked between 0 and waiting),
+    constraint blocked_ones_wait check (blocked between 0 and waiting),
     constraint max_parallel_holds check (running <= max_parallel)
 ) with (fillfactor = 50);
 
@@ -92,7 +92,7 @@ create table step (
         'aborted'   -- waiting -> aborted
     )),
     attempt integer not null default 1,
-    parked boolean not null default false, -- waits for its site to become free, not for a slot
+    blocked boolean not null default false, -- waits for its site to become free, not for a slot
     group_name text, -- of its site; empty = has none, null = nobody's group counts in this strategy
     started_at timestamptz, -- when it got its slot last
     batch text, -- its operation was asked for in the command of this name
@@ -103,20 +103,20 @@ create table step (
     why_message text,
     primary key (strategy_id, position)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
-create index step_parked on step (strategy_id) where parked;
+create index step_blocked on step (strategy_id) where blocked;
 create index step_of_group on step (strategy_id, stage, group_name, position) where group_name is not null;
 
-create table share (
+create table group_queue (
     -- The sites of one group in one stage of a strategy that holds grouped sites.
     strategy_id text not null references strategy (id),
     stage integer not null,
     group_name text not null, -- empty = those without a group
     waiting integer not null check (waiting >= 0), -- that may start; busy ones are not among them
     cursor integer not null, -- none of them stands before this position
-    blocked boolean not null default false, -- some wait for the group alone
+    waits_for_group boolean not null default false, -- some wait for a slot of the group alone
     primary key (strategy_id, stage, group_name)
 ) with (fillfactor = 50);
-create index share_blocked on share (group_name) where blocked;
+create index group_queue_waiting on group_queue (group_name) where waits_for_group;
 
 create table site (
     name text primary key,

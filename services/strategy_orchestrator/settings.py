@@ -1,10 +1,10 @@
-"""Knobs of the strategy orchestrator."""
+"""Settings of the strategy orchestrator."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Knobs(BaseSettings):
+class OrchestratorSettings(BaseSettings):
     """Environment variables `BELAY_ORCHESTRATOR_<FIELD>`."""
 
     model_config = SettingsConfigDict(env_prefix="BELAY_ORCHESTRATOR_", frozen=True)

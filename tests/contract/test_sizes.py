@@ -44,7 +44,7 @@ BOUNDED_BY = {
     "strategy.change_sites": BOUNDARY,
     "strategy.sites_changed": "telling.told_in_parts; of one site: " + BOUNDARY,
     "strategy.sites_removed": "at most 500 names, as RemoveSites brought them",
-    "strategy.sites_held": "conductor.hold: at most 500 names",
+    "strategy.sites_held": "rollout/holding.py: at most 500 names",
     "strategy.strategy_planned": "telling.abridged: 1,000 names; 1,000 left out; " + BOUNDARY,
     "strategy.steps_changed": "telling.in_batches: at most 500 steps, and so many words",
     "strategy.create_group": LIMIT,

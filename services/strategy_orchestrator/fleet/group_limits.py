@@ -1,4 +1,4 @@
-"""How many sites of a group may change at once, in all strategies together, and who gets a free place. Pure.
+"""How many sites of a group may change at once, in all strategies together, and who gets a free slot. Pure.
 
 The limit of a group holds beside that of the stage. It counts every running step of its sites, whichever strategy it
 belongs to: two strategies of ten sites each must not stop twenty machines of a group that may spare ten.
@@ -17,7 +17,7 @@ GROUPS_NAMED = 3
 
 
 @dataclass(slots=True)
-class Room:
+class GroupUsage:
     """A group as it stands: how many of its sites change now, in whatever strategy."""
 
     name: str
@@ -38,7 +38,7 @@ class Room:
 
 
 @dataclass(slots=True)
-class Share:
+class GroupQueue:
     """The sites of one group in one stage of a strategy."""
 
     group: str
@@ -46,38 +46,38 @@ class Share:
     """Those that may start; busy ones are not among them."""
     cursor: int
     """None of them stands before this position."""
-    blocked: bool = False
-    """Some wait for the group alone: whoever frees a place of it wakes the strategy."""
+    waits_for_group: bool = False
+    """Some wait for the group alone: whoever frees a slot of it wakes the strategy."""
 
 
-def allot(places: int, shares: Iterable[Share], rooms: Mapping[str, Room]) -> dict[str, int]:
-    """How many sites of each group start now: no group more than it has room for, and each by what it could start."""
-    wanted = {share.group: startable(share, rooms) for share in shares}
+def allot(most: int, queues: Iterable[GroupQueue], groups: Mapping[str, GroupUsage]) -> dict[str, int]:
+    """How many sites of each group start now: no group more than may change, and each by what it could start."""
+    wanted = {queue.group: startable(queue, groups) for queue in queues}
     total = sum(wanted.values())
-    if total <= places:
+    if total <= most:
         return {group: count for group, count in wanted.items() if count}
-    given = {group: places * count // total for group, count in wanted.items()}
+    given = {group: most * count // total for group, count in wanted.items()}
     most_left = sorted(wanted, key=lambda group: (given[group] - wanted[group], group))
-    for group in most_left[: places - sum(given.values())]:
+    for group in most_left[: most - sum(given.values())]:
         given[group] += 1
     return {group: count for group, count in given.items() if count}
 
 
-def startable(share: Share, rooms: Mapping[str, Room]) -> int:
+def startable(queue: GroupQueue, groups: Mapping[str, GroupUsage]) -> int:
     """How many of these sites their group lets start now. A group that is gone limits nothing."""
-    room = rooms.get(share.group)
-    return share.waiting if room is None else min(share.waiting, room.free)
+    group = groups.get(queue.group)
+    return queue.waiting if group is None else min(queue.waiting, group.free)
 
 
-def full(shares: Iterable[Share], rooms: Mapping[str, Room]) -> list[Room]:
+def full(queues: Iterable[GroupQueue], groups: Mapping[str, GroupUsage]) -> list[GroupUsage]:
     """The groups for which sites wait."""
-    waited_for = (rooms[share.group] for share in shares if share.waiting and share.group in rooms)
-    return [room for room in waited_for if not room.free]
+    waited_for = (groups[queue.group] for queue in queues if queue.waiting and queue.group in groups)
+    return [group for group in waited_for if not group.free]
 
 
-def told(rooms: Iterable[Room]) -> str:
+def full_groups_message(groups: Iterable[GroupUsage]) -> str:
     """`group north: 2 of 2 sites change already`; empty for none."""
-    names = [f"{room.name}: {room.running} of {room.limit}" for room in rooms]
+    names = [f"{group.name}: {group.running} of {group.limit}" for group in groups]
     if not names:
         return ""
     more = f" and {len(names) - GROUPS_NAMED} more" if len(names) > GROUPS_NAMED else ""

@@ -35,12 +35,12 @@ async def update_group(tx: Transaction, batch: Sequence[Envelope[UpdateGroup]]) 
         g = envelope.data
         limit = None if g.max_parallel is None else str(g.max_parallel)
         changes = {"description": g.description, "apply_type": g.apply_type, "max_parallel": limit}
-        row = await store.groups.update_group(tx.conn, g.name, **changes)
-        if row is None:
+        changed = await store.groups.update_group(tx.conn, g.name, **changes)
+        if changed is None:
             replies.append(_unknown_group(g.name))
             continue
         await wake(tx, [g.name])
-        await emit_fleet(tx, [(GroupChanged(**row), envelope.root)])
+        await emit_fleet(tx, [(GroupChanged(**changed._asdict()), envelope.root)])
         replies.append(Accepted({"group": g.name}))
     return replies
 

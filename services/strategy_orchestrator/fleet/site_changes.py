@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.fleet.changes import emit_fleet, resize
-from services.strategy_orchestrator.message_parts import told_in_parts
+from services.strategy_orchestrator.message_parts import parts_of_sites
 from services.strategy_orchestrator.strategies.site import Candidate
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
@@ -31,7 +31,7 @@ async def _change(tx: Transaction, envelope: Envelope[ChangeSites]) -> Reply:
         return Rejected(tuple(faults))
     changed = await store.sites.change_sites(tx.conn, [site.name for site in sites], change)
     await resize(tx, [site.group for site in sites], [site.group for site in changed])
-    events = [SitesChanged.model_construct(sites=sites) for sites in told_in_parts(changed)]
+    events = [SitesChanged.model_construct(sites=sites) for sites in parts_of_sites(changed)]
     await emit_fleet(tx, [(event, envelope.root) for event in events])
     return Accepted({"sites": len(changed)})
 

@@ -1,12 +1,11 @@
 """Handlers for sites and groups."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.fleet.changes import emit_fleet, resize
-from services.strategy_orchestrator.message_parts import told_in_parts
-from services.strategy_orchestrator.store.row import Row
+from services.strategy_orchestrator.message_parts import parts_of_sites
+from services.strategy_orchestrator.store.sites import KnownSite
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import Fault
@@ -33,8 +32,8 @@ async def register_sites(tx: Transaction, batch: Sequence[Envelope[RegisterSites
     sites = list({site.name: site for envelope in good for site in envelope.data.sites}.values())
     for start in range(0, len(sites), SITES_AT_ONCE):
         await store.sites.upsert_sites(tx.conn, sites[start : start + SITES_AT_ONCE])
-    await resize(tx, [known[s.name]["group_name"] for s in sites if s.name in known], [s.group for s in sites])
-    told = [(SitesChanged(sites=part), e.root) for e in good for part in told_in_parts(e.data.sites)]
+    await resize(tx, [known[s.name].group for s in sites if s.name in known], [s.group for s in sites])
+    told = [(SitesChanged(sites=part), e.root) for e in good for part in parts_of_sites(e.data.sites)]
     await emit_fleet(tx, told)
     return [
         Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
@@ -43,7 +42,7 @@ async def register_sites(tx: Transaction, batch: Sequence[Envelope[RegisterSites
 
 
 def _site_faults(
-    command: RegisterSites, groups: set[str], known: Mapping[str, Row], alike: dict[str, str]
+    command: RegisterSites, groups: set[str], known: Mapping[str, KnownSite], alike: dict[str, str]
 ) -> list[Fault]:
     """All that is wrong with a command. `alike` knows names in lower case, and learns those of one that is right."""
     names = [site.name for site in command.sites]
@@ -80,11 +79,11 @@ def _case_faults(names: Sequence[str], alike: Mapping[str, str]) -> list[Fault]:
     ]
 
 
-def _group_fault(field: str, site: Site, row: Row | None) -> Fault | None:
+def _group_fault(field: str, site: Site, known: KnownSite | None) -> Fault | None:
     """A site that a strategy holds keeps its group: the places of groups are counted by it."""
-    if row is None or not row["held_by"] or row["group_name"] == site.group:
+    if known is None or not known.held_by or known.group == site.group:
         return None
-    message = f"strategy {row['held_by']} holds site '{site.name}', which keeps its group until the strategy has ended"
+    message = f"strategy {known.held_by} holds site '{site.name}', which keeps its group until the strategy has ended"
     return Fault(code="site_held", field=field, message=message, value=site.group)
 
 
@@ -98,20 +97,20 @@ async def remove_sites(tx: Transaction, batch: Sequence[Envelope[RemoveSites]]) 
             replies.append(Rejected(tuple(faults)))
             continue
         await store.sites.delete_sites(tx.conn, names)
-        await resize(tx, [row["group_name"] for row in known.values()], [])
+        await resize(tx, [site.group for site in known.values()], [])
         await emit_fleet(tx, [(SitesRemoved(names=names), envelope.root)])
         replies.append(Accepted({"sites": len(names)}))
     return replies
 
 
-def _removal_fault(index: int, name: str, row: Any) -> Fault | None:
+def _removal_fault(index: int, name: str, site: KnownSite | None) -> Fault | None:
     field = f"names.{index}"
-    if row is None:
+    if site is None:
         return Fault(code="unknown_site", field=field, message=f"there is no site '{name}'", value=name)
-    if row["held_by"]:
-        message = f"strategy {row['held_by']} holds site '{name}'; abort it first"
+    if site.held_by:
+        message = f"strategy {site.held_by} holds site '{name}'; abort it first"
         return Fault(code="site_held", field=field, message=message, value=name)
-    if row["operation_id"]:
-        message = f"operation {row['operation_id']} runs on site '{name}'; wait for its end"
+    if site.operation_id:
+        message = f"operation {site.operation_id} runs on site '{name}'; wait for its end"
         return Fault(code="site_busy", field=field, message=message, value=name)
     return None

@@ -29,32 +29,32 @@ SHARES_OF_STAGE = 20
 
 
 @dataclass(slots=True)
-class Dealt:
+class Assignment:
     """The sites of each stage that takes some, in the order in which they start."""
 
     stages: list[tuple[StageSpec, list[Candidate]]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
-def deal_out(spec: StrategySpec, sites: Sequence[Candidate], at_rest: Sequence[Candidate] = ()) -> Dealt:
+def assign_stages(spec: StrategySpec, sites: Sequence[Candidate], at_rest: Sequence[Candidate] = ()) -> Assignment:
     """Every site into the first stage that wants it. All faults are found at once.
 
     `at_rest` are selected sites with nothing to do: a stage may name them, and be empty because of them.
     """
-    dealt = Dealt(faults=_strangers(spec, {site.name for site in (*sites, *at_rest)}))
-    hand, rest = Hand(spec, spread(sites, spec.name, spec.spread)), Hand(spec, at_rest)
+    assignment = Assignment(faults=_strangers(spec, {site.name for site in (*sites, *at_rest)}))
+    selected, rest = Unassigned(spec, spread(sites, spec.name, spec.spread)), Unassigned(spec, at_rest)
     for number, stage in enumerate(spec.stages):
-        if taken := hand.take(stage, len(sites)):
-            dealt.stages.append((stage, taken))
+        if taken := selected.take(stage, len(sites)):
+            assignment.stages.append((stage, taken))
         elif not stage.optional and not rest.wanted(stage):
-            dealt.faults.append(_empty(number, stage, len(hand.left)))
-    if hand.left:
-        dealt.faults.append(_left_over(spec, len(hand.left), len(sites)))
-    return dealt
+            assignment.faults.append(_empty(number, stage, len(selected.left)))
+    if selected.left:
+        assignment.faults.append(_left_over(spec, len(selected.left), len(sites)))
+    return assignment
 
 
-class Hand:
-    """Sites that are to be dealt out, in order.
+class Unassigned:
+    """Sites that are to be assigned, in order.
 
     They are found by what stages ask for: 500 stages that look at each of 100,000 sites hold up everybody for seconds.
     """

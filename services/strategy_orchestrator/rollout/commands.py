@@ -9,15 +9,16 @@ from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.message_parts import abridged
 from services.strategy_orchestrator.planning import Plan, plan
 from services.strategy_orchestrator.rollout import undoing
+from services.strategy_orchestrator.rollout.events import state_event
+from services.strategy_orchestrator.rollout.holding import hold
+from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.undoing import Undoing
-from services.strategy_orchestrator.rollout.unit_of_work import Conductor, Score, state_event
+from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.rollout.watching import cancel_running
-from services.strategy_orchestrator.store.row import Row
-from services.strategy_orchestrator.store.strategies import NewStrategy
+from services.strategy_orchestrator.store.strategies import Named, NewStrategy
 from services.strategy_orchestrator.strategies import Candidate, Target, operation_of
 from shared.core.bus import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
-from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.strategy import (
     BATCH,
@@ -48,34 +49,34 @@ MOST_ID = 175
 # -- create -------------------------------------------------------------------------------------------------------
 
 
-async def create(tx: Transaction, batch: Sequence[Envelope[CreateStrategy]]) -> list[Reply]:
+async def create(work: UnitOfWork, batch: Sequence[Envelope[CreateStrategy]]) -> list[Reply]:
     """Validate and plan; what is refused leaves nothing behind."""
-    return [await _create(tx, envelope) for envelope in batch]
+    return [await _create(work, envelope) for envelope in batch]
 
 
-async def _create(tx: Transaction, envelope: Envelope[CreateStrategy]) -> Reply:
-    conductor, spec = Conductor(tx), envelope.data.spec
+async def _create(work: UnitOfWork, envelope: Envelope[CreateStrategy]) -> Reply:
+    spec = envelope.data.spec
     if spec.undo is None:
-        return await _plan(conductor, envelope, spec, None)
-    undone = await undoing.load(conductor, spec.undo)
+        return await _plan(work, envelope, spec, None)
+    undone = await undoing.load(work, spec.undo)
     if undone is None or (faults := undoing.faults_of(undone, spec.undo, "spec.undo", spec.app)):
         return Rejected(faults if undone else undoing.faults_of(None, spec.undo, "spec.undo"))
-    spec = spec.model_copy(update={"undo": undone.score.now.id})  # a name may be another's tomorrow
-    return await _plan(conductor, envelope, spec, undone)
+    spec = spec.model_copy(update={"undo": undone.tracked.now.id})  # a name may be another's tomorrow
+    return await _plan(work, envelope, spec, undone)
 
 
-async def undo(tx: Transaction, batch: Sequence[Envelope[UndoStrategy]]) -> list[Reply]:
+async def undo(work: UnitOfWork, batch: Sequence[Envelope[UndoStrategy]]) -> list[Reply]:
     """Plan the way back from a strategy, in its own stages."""
-    return [await _undo(tx, envelope) for envelope in batch]
+    return [await _undo(work, envelope) for envelope in batch]
 
 
-async def _undo(tx: Transaction, envelope: Envelope[UndoStrategy]) -> Reply:
-    conductor, command = Conductor(tx), envelope.data
-    undone = await undoing.load(conductor, command.strategy)
+async def _undo(work: UnitOfWork, envelope: Envelope[UndoStrategy]) -> Reply:
+    command = envelope.data
+    undone = await undoing.load(work, command.strategy)
     if undone is None or (faults := undoing.faults_of(undone, command.strategy, "strategy")):
         return Rejected(faults if undone else undoing.faults_of(None, command.strategy, "strategy"))
-    spec = undoing.spec_of(command, undone, await store.groups.groups(tx.conn))
-    reply = await _plan(conductor, envelope, spec, undone)
+    spec = undoing.spec_of(command, undone, await store.groups.groups(work.conn))
+    reply = await _plan(work, envelope, spec, undone)
     return Rejected(tuple(map(_of_the_command, reply.faults))) if isinstance(reply, Rejected) else reply
 
 
@@ -84,13 +85,11 @@ def _of_the_command(fault: Fault) -> Fault:
     return fault.model_copy(update={"field": fault.field.removeprefix("spec.")})
 
 
-async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpec, undone: Undoing | None) -> Reply:
-    tx = conductor.tx
-    target, faults = await _target(tx, spec, undone)
+async def _plan(work: UnitOfWork, envelope: Envelope[Any], spec: StrategySpec, undone: Undoing | None) -> Reply:
+    target, faults = await _target(work, spec, undone)
     spec = spec.model_copy(update={"version": target.version})
-    faults += [
-        _clash(spec.name, envelope.id, row) for row in await store.strategies.clashes(tx.conn, spec.name, envelope.id)
-    ]
+    clashes = await store.strategies.clashes(work.conn, spec.name, envelope.id)
+    faults += [_clash(spec.name, envelope.id, other) for other in clashes]
     if len(envelope.id) > MOST_ID:
         message = f"the id becomes that of the strategy and part of its operations' ids: at most {MOST_ID} characters"
         faults.append(Fault(code=ErrorCode.INVALID_FIELD, field="ce_id", message=message, value=envelope.id))
@@ -98,49 +97,49 @@ async def _plan(conductor: Conductor, envelope: Envelope[Any], spec: StrategySpe
         message = "names no sites, groups or labels; set `all` to mean the whole fleet"
         faults.append(Fault(code="empty_selection", field="spec.selection", message=message))
         return Rejected(tuple(faults))
-    sites = await _candidates(tx, spec, target)
-    passed_by = await _passed_by(tx, spec, {site.name for site in sites})
-    made = plan(spec, sites, await store.groups.groups(tx.conn), target, passed_by)
+    sites = await _candidates(work, spec, target)
+    passed_by = await _passed_by(work, spec, {site.name for site in sites})
+    made = plan(spec, sites, await store.groups.groups(work.conn), target, passed_by)
     hidden = "nothing_to_do" if faults else ""  # it follows from an unknown release
     faults += [f.model_copy(update={"field": f"spec.{f.field}"}) for f in made.faults if f.code != hidden]
     if faults:
         return Rejected(tuple(faults))
     if undone is not None:
-        await undoing.end(conductor, undone, spec.name, envelope.actor)
-    return await _keep(tx, envelope, spec, made, undone.undone.operation if undone else None)
+        await undoing.end(work, undone, spec.name, envelope.actor)
+    return await _keep(work, envelope, spec, made, undone.undone.operation if undone else None)
 
 
-async def _candidates(tx: Transaction, spec: StrategySpec, target: Target) -> Sequence[Candidate]:
+async def _candidates(work: UnitOfWork, spec: StrategySpec, target: Target) -> Sequence[Candidate]:
     """What was selected; for an undo, of the sites that were changed."""
     selection = spec.selection
     if target.undo is not None and not selection.sites:
         if not target.undo.changed:
             return []  # no name at all would mean every site
         selection = Selection.model_construct(**{**dict(selection), "sites": tuple(target.undo.changed)})
-    return await store.sites.candidates(tx.conn, spec.app, selection)
+    return await store.sites.candidates(work.conn, spec.app, selection)
 
 
-def _clash(name: str, strategy_id: str, row: Row) -> Fault:
+def _clash(name: str, strategy_id: str, other: Named) -> Fault:
     """People and programs say either name or id: neither may be taken for that of another strategy."""
-    if row["name"] == name:
+    if other.name == name:
         message = f"there is a strategy '{name}' already; delete it, or take another name"
         return _fault("strategy_exists", "spec.name", message, name)
-    if row["id"] == name:
-        message = f"'{name}' is the id of strategy '{row['name']}'; take another name"
+    if other.id == name:
+        message = f"'{name}' is the id of strategy '{other.name}'; take another name"
         return _fault("strategy_exists", "spec.name", message, name)
     message = f"there is a strategy of the name '{strategy_id}'; take another id (over HTTP: Idempotency-Key)"
     return _fault("strategy_exists", "ce_id", message, strategy_id)
 
 
-async def _passed_by(tx: Transaction, spec: StrategySpec, selected: set[str]) -> frozenset[str]:
+async def _passed_by(work: UnitOfWork, spec: StrategySpec, selected: set[str]) -> frozenset[str]:
     """Named sites that there are, but that the rest of the selection does not hold."""
     missing = [name for name in spec.selection.sites if name not in selected]
-    return frozenset(await store.sites.known_sites(tx.conn, missing) if missing else ())
+    return frozenset(await store.sites.known_sites(work.conn, missing) if missing else ())
 
 
-async def _target(tx: Transaction, spec: StrategySpec, undone: Undoing | None) -> tuple[Target, list[Fault]]:
+async def _target(work: UnitOfWork, spec: StrategySpec, undone: Undoing | None) -> tuple[Target, list[Fault]]:
     """The release to reach, with its version as the release is written: who asks for 1.0 may mean 1.0.0."""
-    releases = await store.releases.releases_of(tx.conn, spec.app)
+    releases = await store.releases.releases_of(work.conn, spec.app)
     target = Target(spec.app, spec.version, spec.force, releases, undone.undone if undone else None)
     if not releases:
         message = f"there is no app '{spec.app}'; publish a release of it first"
@@ -158,15 +157,15 @@ async def _target(tx: Transaction, spec: StrategySpec, undone: Undoing | None) -
 
 
 async def _keep(
-    tx: Transaction, envelope: Envelope[Any], spec: StrategySpec, made: Plan, undone: OperationKind | None
+    work: UnitOfWork, envelope: Envelope[Any], spec: StrategySpec, made: Plan, undone: OperationKind | None
 ) -> Reply:
     strategy_id, left_out = envelope.id, made.left_out
     spec, unnamed = abridged(spec)
     why = Why(code="not_started", message="the strategy is ready and was not applied yet")
     new = NewStrategy(strategy_id, spec, operation_of(spec.type, spec.force, undone), why, envelope.actor, left_out)
-    await store.strategies.insert_strategy(tx.conn, new, tx.now)
-    await store.strategies.insert_plan(tx.conn, strategy_id, made)
-    (score,) = await Conductor(tx).load([strategy_id])
+    await store.strategies.insert_strategy(work.conn, new, work.now)
+    await store.strategies.insert_plan(work.conn, strategy_id, made)
+    (tracked,) = await work.load([strategy_id])
     planned = StrategyPlanned(
         strategy_id=strategy_id,
         spec=spec,
@@ -176,23 +175,22 @@ async def _keep(
         excluded_count=left_out,
         targets=made.summary,
         created_by=envelope.actor,
-        created_at=tx.now,
+        created_at=work.now,
     )
-    score.emit(tx, planned)
-    _list_steps(tx, score, made)
-    await store.strategies.save_strategies(tx.conn, [_only_sequence(score)])
+    tracked.emit(work, planned)
+    _list_steps(work, tracked, made)
     sites = sum(stage.sites for stage in made.stages)
     facts = {"strategy_id": strategy_id, "name": spec.name, "stages": len(made.stages), "sites": sites}
     return Accepted({**facts, "excluded": left_out, "targets": len(made.summary)})
 
 
-def _list_steps(tx: Transaction, score: Score, made: Plan) -> None:
+def _list_steps(work: UnitOfWork, tracked: TrackedStrategy, made: Plan) -> None:
     """In batches; each is text before the next is made, or 100,000 steps would take 100 MiB."""
     places = [(site, number, made.targets.get(site)) for number, sites in enumerate(made.sites) for site in sites]
     for start in range(0, len(places), BATCH):
         steps = tuple(_waiting(*place) for place in places[start : start + BATCH])
-        score.emit(tx, StepsChanged.model_construct(strategy_id=score.now.id, steps=steps, at=tx.now))
-    score.emit(tx, state_event(score.now, tx.now))
+        tracked.emit(work, StepsChanged.model_construct(strategy_id=tracked.now.id, steps=steps, at=work.now))
+    tracked.emit(work, state_event(tracked.now, work.now))
 
 
 def _waiting(site: str, stage: int, target: str | None) -> StepChange:
@@ -200,78 +198,75 @@ def _waiting(site: str, stage: int, target: str | None) -> StepChange:
     return StepChange(**facts, state=StepState.WAITING, attempt=1, operation_id=None, why=None)
 
 
-def _only_sequence(score: Score) -> tuple[Any, ...]:
-    row = score.row
-    return (row["id"], row["state"], row["ends_as"], row["why_code"], row["why_message"], score.sequence, None, None, 0)
-
-
 # -- move ---------------------------------------------------------------------------------------------------------
 
-Change = Callable[[Conductor, Score, Transaction, Envelope[Any]], Awaitable[None]]
+Change = Callable[[UnitOfWork, TrackedStrategy, Envelope[Any]], Awaitable[None]]
 """Changes a strategy; raises Refused when that cannot be."""
 
 
-def moving(change: Change) -> Callable[[Transaction, Sequence[Envelope[Any]]], Awaitable[list[Reply]]]:
+def moving(change: Change) -> Callable[[UnitOfWork, Sequence[Envelope[Any]]], Awaitable[list[Reply]]]:
     """A handler that finds the strategy of each command, changes it, and carries out what follows."""
 
-    async def handler(tx: Transaction, batch: Sequence[Envelope[Any]]) -> list[Reply]:
-        return [await _move(tx, envelope, change) for envelope in batch]
+    async def handler(work: UnitOfWork, batch: Sequence[Envelope[Any]]) -> list[Reply]:
+        return [await _move(work, envelope, change) for envelope in batch]
 
     return handler
 
 
-async def _move(tx: Transaction, envelope: Envelope[Any], change: Change) -> Reply:
+async def _move(work: UnitOfWork, envelope: Envelope[Any], change: Change) -> Reply:
     reference = envelope.data.strategy
-    strategy_id = await store.strategies.find_strategy(tx.conn, reference)
-    conductor = Conductor(tx)
-    scores = await conductor.load([strategy_id]) if strategy_id else []
-    if not scores or scores[0].row["deleted_at"] is not None:
-        word = "was deleted" if scores else "does not exist"
+    strategy_id = await store.strategies.find_strategy(work.conn, reference)
+    found = await work.load([strategy_id]) if strategy_id else []
+    if not found or found[0].deleted_at is not None:
+        word = "was deleted" if found else "does not exist"
         return Rejected.because("unknown_strategy", f"strategy '{reference}' {word}", "strategy", reference)
+    (tracked,) = found
+    if tracked.changed:  # by what came before in the same poll: it may have ended
+        await work.settle(tracked)
     try:
-        async with tx.conn.transaction():  # a savepoint: what is refused half-way leaves nothing
-            await change(conductor, scores[0], tx, envelope)
+        async with work.whole_or_not(tracked):
+            await change(work, tracked, envelope)
     except Refused as error:
         return Rejected(error.faults)
-    await conductor.finish()
-    return Accepted({"strategy_id": strategy_id, "state": scores[0].now.state})
+    await work.settle(tracked)
+    return Accepted({"strategy_id": strategy_id, "state": tracked.now.state})
 
 
-async def _apply(conductor: Conductor, score: Score, _tx: Transaction, envelope: Envelope[Any]) -> None:
-    score.now = domain.apply(score.now, envelope.actor, envelope.data.reason)
-    await conductor.hold(score)
-    if not score.now.counts.waiting:
-        message = f"nothing is left to do in strategy {score.now.name}: sites were removed, or releases withdrawn"
-        raise Refused(_fault("nothing_to_do", "strategy", message, score.now.name))
+async def _apply(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
+    tracked.now = domain.apply(tracked.now, envelope.actor, envelope.data.reason)
+    await hold(work, tracked)
+    if not tracked.now.counts.waiting:
+        message = f"nothing is left to do in strategy {tracked.now.name}: sites were removed, or releases withdrawn"
+        raise Refused(_fault("nothing_to_do", "strategy", message, tracked.now.name))
 
 
-async def _pause(_conductor: Conductor, score: Score, _tx: Transaction, envelope: Envelope[Any]) -> None:
-    score.now = domain.pause(score.now, envelope.actor, envelope.data.reason)
+async def _pause(_: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
+    tracked.now = domain.pause(tracked.now, envelope.actor, envelope.data.reason)
 
 
-async def _resume(_conductor: Conductor, score: Score, _tx: Transaction, envelope: Envelope[Any]) -> None:
-    score.now = domain.resume(score.now, envelope.actor, envelope.data.reason)
+async def _resume(_: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
+    tracked.now = domain.resume(tracked.now, envelope.actor, envelope.data.reason)
 
 
-async def _abort(_conductor: Conductor, score: Score, _tx: Transaction, envelope: Envelope[Any]) -> None:
-    score.now = domain.abort(score.now, envelope.actor, envelope.data.reason)
+async def _abort(_: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
+    tracked.now = domain.abort(tracked.now, envelope.actor, envelope.data.reason)
 
 
-async def _retry(conductor: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
-    score.now = domain.retry(score.now, envelope.actor, envelope.data.reason)
-    rows = await store.steps.reopen_steps(tx.conn, score.now.id)
-    score.note(rows)
-    await conductor.hold(score)
-    for row in rows:
-        score.cursors[row["stage"]] = min(score.cursors[row["stage"]], row["position"])
+async def _retry(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
+    tracked.now = domain.retry(tracked.now, envelope.actor, envelope.data.reason)
+    steps = await store.steps.reopen_steps(work.conn, tracked.now.id)
+    tracked.note(steps)
+    await hold(work, tracked)
+    for step in steps:
+        tracked.reopen(step)
 
 
-async def _delete(_conductor: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
-    domain.check_deletable(score.now)
-    sequence = await store.strategies.delete_strategy(tx.conn, score.now.id, tx.now)
-    about = {"strategy_id": score.now.id, "name": score.now.name, "by": envelope.actor, "reason": envelope.data.reason}
-    event = StrategyDeleted(**about, at=tx.now)
-    tx.emit(event, sequence=sequence or 0, cause=envelope)
+async def _delete(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
+    domain.check_deletable(tracked.now)
+    strategy, tracked.deleted_at = tracked.now, work.now
+    await store.strategies.delete_strategy(work.conn, strategy.id, work.now)
+    about = {"strategy_id": strategy.id, "name": strategy.name, "by": envelope.actor, "reason": envelope.data.reason}
+    tracked.emit(work, StrategyDeleted(**about, at=work.now), cause=envelope)
 
 
 apply, pause, resume = moving(_apply), moving(_pause), moving(_resume)

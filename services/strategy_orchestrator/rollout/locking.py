@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.strategy_orchestrator import store
-from services.strategy_orchestrator.rollout.unit_of_work import batch_of
+from services.strategy_orchestrator.rollout.operation_ids import batch_of
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.catalog import ReleaseWithdrawn

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded
 
-Finished = OperationSucceeded | OperationsSucceeded | OperationFailed
+EndEvent = OperationSucceeded | OperationsSucceeded | OperationFailed
 
 
-class End(NamedTuple):
+class OperationEnd(NamedTuple):
     """The end of one operation; `nth` counts the ends on its app of its site."""
 
     operation_id: str
@@ -31,13 +31,13 @@ class End(NamedTuple):
         return self.failed is None or not self.failed.recovered
 
 
-def ends_of(event: Finished) -> Iterator[End]:
+def ends_of(event: EndEvent) -> Iterator[OperationEnd]:
     """The ends that an event tells of."""
     facts = (event.app, event.version, event.status, event.strategy_id)
     past = (event.history, event.from_version)
     if isinstance(event, OperationsSucceeded):
         for one in event.operations:
-            yield End(one.operation_id, one.site, *facts, one.nth, *past)
+            yield OperationEnd(one.operation_id, one.site, *facts, one.nth, *past)
     else:
         failed = event if isinstance(event, OperationFailed) else None
-        yield End(event.operation_id, event.site, *facts, event.nth, *past, failed)
+        yield OperationEnd(event.operation_id, event.site, *facts, event.nth, *past, failed)

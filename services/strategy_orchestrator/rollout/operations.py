@@ -6,14 +6,15 @@ from datetime import timedelta
 from operator import attrgetter
 
 from services.strategy_orchestrator import store
-from services.strategy_orchestrator.rollout.operation_ends import End, Finished, ends_of
-from services.strategy_orchestrator.rollout.refusals import Outcome, meaning_of
-from services.strategy_orchestrator.rollout.unit_of_work import UNPARK, Conductor, Score, batch_of, step_of
+from services.strategy_orchestrator.rollout.operation_ends import EndEvent, OperationEnd, ends_of
+from services.strategy_orchestrator.rollout.operation_ids import batch_of, step_of
+from services.strategy_orchestrator.rollout.refusals import RefusalEffect, StepAfterRefusal, step_after
+from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
+from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.rollout.watching import cancels_refused
-from services.strategy_orchestrator.settings import Knobs
-from services.strategy_orchestrator.store.row import Row
-from services.strategy_orchestrator.store.steps import StepEnd
-from shared.core.transaction import Timer, Transaction
+from services.strategy_orchestrator.store.deployments import DeploymentEnd
+from services.strategy_orchestrator.store.steps import Step, StepEnd
+from shared.core.transaction import Timer
 from shared.messages.base import Fault
 from shared.messages.deployer import (
     CancelOperation,
@@ -29,11 +30,15 @@ from shared.messages.words import StepState
 from shared.wire.codec import Envelope
 
 NTH = attrgetter("nth")
-Step = tuple[str, int, int]
-"""Strategy id, position and attempt."""
+
+UNBLOCK = "unblock"
+"""The timer that lets steps try again which the deployer was not ready for; its key is the strategy's id."""
+
+Attempt = tuple[str, int, int]
+"""Strategy id, position and attempt of a step."""
 
 
-async def operations_began(knobs: Knobs, tx: Transaction, batch: Sequence[Envelope[CommandAccepted]]) -> None:
+async def operations_began(work: UnitOfWork, batch: Sequence[Envelope[CommandAccepted]]) -> None:
     """Note single operations, so that their sites count as busy; hear which of a strategy's may not begin."""
     answers = [envelope.data for envelope in batch]
     single = [
@@ -42,54 +47,52 @@ async def operations_began(knobs: Knobs, tx: Transaction, batch: Sequence[Envelo
         if answer.command_type == RequestOperation.TYPE and "plan" not in answer.result  # a preview
     ]
     if single:
-        await store.deployments.begin_operations(tx.conn, single)
+        await store.deployments.begin_operations(work.conn, single)
     taken = [OperationsTaken.model_validate(a.result) for a in answers if a.command_type == RequestOperations.TYPE]
-    refused = [(step, r.faults) for t in taken for r in t.refused if (step := step_of(r.operation_id))]
-    await _refuse(knobs, tx, refused)
+    await _refuse(work, [(step, r.faults) for t in taken for r in t.refused if (step := step_of(r.operation_id))])
 
 
-async def requests_refused(knobs: Knobs, tx: Transaction, batch: Sequence[Envelope[CommandRejected]]) -> None:
+async def requests_refused(work: UnitOfWork, batch: Sequence[Envelope[CommandRejected]]) -> None:
     """A strategy's command was refused as a whole: that is the answer to each of its operations."""
-    await cancels_refused(tx, [e.data for e in batch if e.data.command_type == CancelOperation.TYPE])
+    await cancels_refused(work, [e.data for e in batch if e.data.command_type == CancelOperation.TYPE])
     asked = (e.data for e in batch if e.data.command_type == RequestOperations.TYPE)  # ids of others may look alike
     refusals = {name: answer.faults for answer in asked if (name := batch_of(answer.command_id))}
     if refusals:
-        rows = await store.steps.steps_of_batches(tx.conn, list(refusals))
-        steps = [((r["strategy_id"], r["position"], r["attempt"]), (r["strategy_id"], r["batch"])) for r in rows]
-        await _refuse(knobs, tx, [(step, refusals[name]) for step, name in steps])
+        steps = await store.steps.steps_of_batches(work.conn, list(refusals))
+        found = [((s.strategy_id, s.position, s.attempt), refusals[s.strategy_id, s.batch]) for s in steps]
+        await _refuse(work, found)
 
 
-async def operations_finished(tx: Transaction, batch: Sequence[Envelope[Finished]]) -> None:
+async def operations_finished(work: UnitOfWork, batch: Sequence[Envelope[EndEvent]]) -> None:
     """End steps and single operations, note what runs on their sites, and let their strategies go on.
 
     Only an operation that was running here counts: its end may be told twice, and then moves nothing.
     """
-    conductor = Conductor(tx)
     ends = {end.operation_id: end for envelope in batch for end in ends_of(envelope.data)}
     steps = {o: step for o, end in ends.items() if end.strategy_id and (step := step_of(o))}
-    moved = await _end_steps(tx, conductor, ends, steps)
-    freed = await _end_singles(tx, conductor, [end for o, end in ends.items() if o not in steps])
-    await _note_deployments(tx, [ends[operation] for operation in (*moved, *freed)])
-    await conductor.finish()
+    moved = await _end_steps(work, ends, steps)
+    freed = await _end_singles(work, [end for o, end in ends.items() if o not in steps])
+    await _note_deployments(work, [ends[operation] for operation in (*moved, *freed)])
 
 
-async def _end_steps(tx: Transaction, conductor: Conductor, ends: dict[str, End], steps: dict[str, Step]) -> list[str]:
+async def _end_steps(work: UnitOfWork, ends: dict[str, OperationEnd], steps: dict[str, Attempt]) -> list[str]:
     """End the running steps of these operations; returns the operations that ended one."""
     if not steps:
         return []
-    await conductor.load(strategy_id for strategy_id, _, _ in steps.values())
-    rows = await store.steps.finish_steps(tx.conn, [_step_end(step, ends[op]) for op, step in steps.items()])
+    await work.load(strategy_id for strategy_id, _, _ in steps.values())
+    ended = await store.steps.finish_steps(work.conn, [_step_end(step, ends[op]) for op, step in steps.items()])
     by_step = {step: operation for operation, step in steps.items()}
-    conductor.leave(rows)
-    await _recount(conductor, rows, {"running": -1})
-    return [by_step[row["strategy_id"], row["position"], row["attempt"]] for row in rows]
+    work.leave(ended)
+    await _recount(work, ended, {"running": -1})
+    return [by_step[step.strategy_id, step.position, step.attempt] for step in ended]
 
 
-def _step_end(step: Step, end: End) -> StepEnd:
-    return StepEnd(*step, *_reply(end.failed), end.before, end.changed)
+def _step_end(step: Attempt, end: OperationEnd) -> StepEnd:
+    return StepEnd(*step, *_how(end.failed), end.before, end.changed)
 
 
-def _reply(failed: OperationFailed | None) -> tuple[str, str | None, str | None]:
+def _how(failed: OperationFailed | None) -> tuple[str, str | None, str | None]:
+    """State, code and message of the step."""
     if failed is None:
         return StepState.COMPLETE, None, None
     back = f"; back on {failed.version}" if failed.recovered and failed.version else ""
@@ -97,24 +100,23 @@ def _reply(failed: OperationFailed | None) -> tuple[str, str | None, str | None]
     return StepState.FAILED, failed.cause.code, f"{failed.cause.message}{back}{lost}"[:1_000]
 
 
-async def _end_singles(tx: Transaction, conductor: Conductor, ends: Sequence[End]) -> list[str]:
+async def _end_singles(work: UnitOfWork, ends: Sequence[OperationEnd]) -> list[str]:
     """End single operations; a step that waited for the site may start. Returns the operations that were known."""
     if not ends:
         return []
-    rows = await store.deployments.end_operations(tx.conn, [(end.site, end.operation_id) for end in ends])
-    waiting = [(row["held_by"], row["held_position"]) for row in rows if row["held_by"]]
+    known = await store.deployments.end_operations(work.conn, [(end.site, end.operation_id) for end in ends])
+    waiting = [(o.held_by, o.held_position) for o in known if o.held_by and o.held_position is not None]
     if waiting:
-        await conductor.load(strategy_id for strategy_id, _ in waiting)
-        await _reopen(conductor, await store.steps.unpark_steps(tx.conn, waiting))
-    return [row["operation_id"] for row in rows]
+        await work.load(strategy_id for strategy_id, _ in waiting)
+        await _reopen(work, await store.steps.unblock_steps(work.conn, waiting))
+    return [operation.operation_id for operation in known]
 
 
-async def _note_deployments(tx: Transaction, ends: Sequence[End]) -> None:
+async def _note_deployments(work: UnitOfWork, ends: Sequence[OperationEnd]) -> None:
     if not ends:
         return
     last = {(end.site, end.app): end for end in sorted(ends, key=NTH)}  # one upsert may not touch a row twice
-    rows = [(e.site, e.app, e.version, e.status, e.operation_id, e.nth, _words(e.history)) for e in last.values()]
-    for place, sequence in (await store.deployments.put_deployments(tx.conn, rows)).items():
+    for place, sequence in (await store.deployments.put_deployments(work.conn, map(_now_there, last.values()))).items():
         end = last[place]
         state = SiteState(
             site=end.site,
@@ -123,67 +125,76 @@ async def _note_deployments(tx: Transaction, ends: Sequence[End]) -> None:
             status=end.status,
             operation_id=end.operation_id,
             strategy_id=end.strategy_id,
-            at=tx.now,
+            at=work.now,
         )
-        tx.emit(state, sequence=sequence, correlation_id=end.strategy_id or end.operation_id)
+        work.emit(state, sequence=sequence, correlation_id=end.strategy_id or end.operation_id)
 
 
-def _words(history: tuple[str, ...] | None) -> str | None:
-    return None if history is None else " ".join(history)
+def _now_there(end: OperationEnd) -> DeploymentEnd:
+    history = None if end.history is None else " ".join(end.history)
+    return DeploymentEnd(end.site, end.app, end.version, end.status, end.operation_id, end.nth, history)
 
 
-async def _refuse(knobs: Knobs, tx: Transaction, refusals: Sequence[tuple[Step, Sequence[Fault]]]) -> None:
+async def _refuse(work: UnitOfWork, refusals: Sequence[tuple[Attempt, Sequence[Fault]]]) -> None:
     """A step whose site cannot change now waits without a slot, one whose site is there already is complete."""
     if not refusals:
         return
-    conductor = Conductor(tx)
-    await conductor.load(step[0] for step, _ in refusals)
-    meant = [(step, meaning_of(faults, step[2], knobs.lag_attempts)) for step, faults in refusals]
-    if later := [(*step, m.code, m.message) for step, m in meant if m.outcome is Outcome.LATER]:
-        parked = await store.steps.park_steps(tx.conn, later)
-        conductor.leave(parked)
-        await _recount(conductor, parked, {"running": -1, "waiting": 1, "parked": 1})
-        for strategy_id in {row[0] for row in later}:
-            tx.set_timer(UNPARK, strategy_id, tx.now + timedelta(seconds=knobs.lag_seconds))
-    if ends := [StepEnd(*step, m.outcome, m.code, m.message) for step, m in meant if m.outcome is not Outcome.LATER]:
-        ended = await store.steps.finish_steps(tx.conn, ends)
-        conductor.leave(ended)
-        await _recount(conductor, ended, {"running": -1})
-    await conductor.finish()
+    await work.load(step[0] for step, _ in refusals)
+    most = work.settings.lag_attempts
+    after = [(step, step_after(faults, step[2], most)) for step, faults in refusals]
+    await _block(work, [(*step, a.code, a.message) for step, a in after if a.effect is RefusalEffect.LATER])
+    await _end(work, [(step, a) for step, a in after if a.effect is not RefusalEffect.LATER])
 
 
-async def unpark(tx: Transaction, timers: Sequence[Timer]) -> None:
+async def _block(work: UnitOfWork, later: Sequence[tuple[str, int, int, str, str]]) -> None:
+    if not later:
+        return
+    blocked = await store.steps.block_steps(work.conn, later)
+    work.leave(blocked)
+    await _recount(work, blocked, {"running": -1, "waiting": 1, "blocked": 1})
+    for strategy_id in {step[0] for step in later}:
+        work.set_timer(UNBLOCK, strategy_id, work.now + timedelta(seconds=work.settings.lag_seconds))
+
+
+async def _end(work: UnitOfWork, after: Sequence[tuple[Attempt, StepAfterRefusal]]) -> None:
+    if not after:
+        return
+    ended = await store.steps.finish_steps(
+        work.conn, [StepEnd(*step, a.effect, a.code, a.message) for step, a in after]
+    )
+    work.leave(ended)
+    await _recount(work, ended, {"running": -1})
+
+
+async def unblock(work: UnitOfWork, timers: Sequence[Timer]) -> None:
     """Steps that the deployer was not ready for try again."""
-    conductor = Conductor(tx)
     ids = [timer.key for timer in timers]
-    await conductor.load(ids)
-    await _reopen(conductor, await store.steps.unpark_lagging(tx.conn, ids))
-    await conductor.finish()
+    await work.load(ids)
+    await _reopen(work, await store.steps.unblock_lagging(work.conn, ids))
 
 
-async def _reopen(conductor: Conductor, rows: Sequence[Row]) -> None:
-    """Steps that were parked may start: the next look for waiting steps begins no later than at them."""
-    scores = await _recount(conductor, rows, {"parked": -1})
-    await conductor.places.reopen([row for row in rows if scores[row["strategy_id"]].groups])
-    for row in rows:
-        cursors = scores[row["strategy_id"]].cursors
-        cursors[row["stage"]] = min(cursors[row["stage"]], row["position"])
+async def _reopen(work: UnitOfWork, steps: Sequence[Step]) -> None:
+    """Steps that were blocked may start: the next look for waiting steps begins no later than at them."""
+    strategies = await _recount(work, steps, {"blocked": -1})
+    await work.slots.reopen([step for step in steps if strategies[step.strategy_id].groups])
+    for step in steps:
+        strategies[step.strategy_id].reopen(step)
 
 
-async def _recount(conductor: Conductor, rows: Iterable[Row], deltas: dict[str, int]) -> dict[str, Score]:
+async def _recount(work: UnitOfWork, steps: Iterable[Step], deltas: dict[str, int]) -> dict[str, TrackedStrategy]:
     """Fold steps that moved into the counts of their stages: one change a stage, whatever the number of steps.
 
     `deltas` hold for each step; a step that left `running` for another state than waiting counts there as well.
     """
-    rows = list(rows)
-    scores = {score.now.id: score for score in await conductor.load({row["strategy_id"] for row in rows})}
+    steps = list(steps)
+    strategies = {tracked.now.id: tracked for tracked in await work.load({step.strategy_id for step in steps})}
     sums: dict[tuple[str, int], Counter[str]] = {}
-    for row in rows:
-        counter = sums.setdefault((row["strategy_id"], row["stage"]), Counter())
+    for step in steps:
+        counter = sums.setdefault((step.strategy_id, step.stage), Counter())
         counter.update(deltas)
-        if row["state"] != StepState.WAITING:
-            counter[row["state"]] += 1
-        scores[row["strategy_id"]].note([row])
+        if step.state != StepState.WAITING:
+            counter[step.state] += 1
+        strategies[step.strategy_id].note([step])
     for (strategy_id, stage), counter in sums.items():
-        scores[strategy_id].recount(stage, **counter)
-    return scores
+        strategies[strategy_id].recount(stage, **counter)
+    return strategies

@@ -13,12 +13,12 @@ FAILURE_RATE = "failure_rate"
 """The reason of a strategy that the monitor's advice paused."""
 
 
-def trips(policy: FailurePolicy, counts: Counts, forgiven: int = 0) -> bool:
+def trips(policy: FailurePolicy, counts: Counts, accepted_failures: int = 0) -> bool:
     """Whether the failures of a stage, but those that a person accepted, are more than the policy bears.
 
     `min_sample` keeps the first results of a running stage from being judged; a stage that has ended is judged always.
     """
-    failed = counts.failed - forgiven
+    failed = counts.failed - accepted_failures
     if failed <= 0:
         return False
     if policy.stop_on_failure or _all_failed(counts):

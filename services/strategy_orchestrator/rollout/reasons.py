@@ -27,7 +27,7 @@ def _counted(strategy: Strategy) -> Why:
     """The reason of a strategy that its own failures stopped, with all of them."""
     code = strategy.why.code
     if code == FAILURE_THRESHOLD:
-        over = (s for s in strategy.stages if trips(strategy.policy, s.counts, s.forgiven))
+        over = (s for s in strategy.stages if trips(strategy.policy, s.counts, s.accepted_failures))
         if stage := next(over, None):
             return Why(code=code, message=failures_told(strategy.policy, stage.name, stage.counts))
     if code == FAILURE_RATE:
@@ -58,7 +58,7 @@ def _why_limited(stage: Stage) -> Why:
         return Why(code="max_parallel", message=message)
     if stage.full_groups:
         return Why(code="group_limit", message=stage.full_groups)
-    return Why(code="site_busy", message=f"busy with another operation: {sites(stage.parked)}")
+    return Why(code="site_busy", message=f"busy with another operation: {sites(stage.blocked)}")
 
 
 def _why_still(strategy: Strategy, stage: Stage) -> Why:

@@ -18,7 +18,7 @@ ALREADY_CURRENT = "already_current"
 MOST_TEXT = 1_000
 
 
-class Outcome(StrEnum):
+class RefusalEffect(StrEnum):
     """What becomes of a step whose operation was refused."""
 
     COMPLETE = "complete"
@@ -29,15 +29,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class StepAfterRefusal:
     """An outcome with its reason."""
 
-    outcome: Outcome
+    effect: RefusalEffect
     code: str
     message: str
 
 
-def meaning_of(faults: Sequence[Fault], attempt: int, most: int) -> Meaning:
+def step_after(faults: Sequence[Fault], attempt: int, most: int) -> StepAfterRefusal:
     """Busy sites become free; what we know and the deployer does not yet, it will have read in a moment.
 
     A site on which something runs, or whose hold is not known yet, is not settled: it is asked again, and not taken for
@@ -46,13 +46,13 @@ def meaning_of(faults: Sequence[Fault], attempt: int, most: int) -> Meaning:
     codes = [fault.code for fault in faults]
     message = "; ".join(fault.message for fault in faults)[:MOST_TEXT]
     if SITE_BUSY in codes:
-        return Meaning(Outcome.LATER, SITE_BUSY, message)
+        return StepAfterRefusal(RefusalEffect.LATER, SITE_BUSY, message)
     if ALREADY_CURRENT in codes and not LAGGING.intersection(codes):
-        return Meaning(Outcome.COMPLETE, ALREADY_THERE, _there(faults[codes.index(ALREADY_CURRENT)]))
+        return StepAfterRefusal(RefusalEffect.COMPLETE, ALREADY_THERE, _there(faults[codes.index(ALREADY_CURRENT)]))
     lagging = next((code for code in codes if code in LAGGING), None)
     if lagging and attempt < most:
-        return Meaning(Outcome.LATER, lagging, message)
-    return Meaning(Outcome.FAILED, codes[0], message)
+        return StepAfterRefusal(RefusalEffect.LATER, lagging, message)
+    return StepAfterRefusal(RefusalEffect.FAILED, codes[0], message)
 
 
 def _there(fault: Fault) -> str:

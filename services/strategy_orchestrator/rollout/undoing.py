@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.message_parts import NAMES_KEPT, names_in
-from services.strategy_orchestrator.rollout.unit_of_work import Conductor, Score, asked_for
+from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
+from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.strategies import Undone
 from shared.messages.base import Fault
 from shared.messages.strategy import Selection, StageSpec, StrategySpec, UndoStrategy
@@ -18,25 +19,25 @@ MOST_STAGES = 500
 class Undoing(NamedTuple):
     """A strategy that is to be undone, locked, with what it did."""
 
-    score: Score
+    tracked: TrackedStrategy
     undone: Undone
     stages: tuple[StageSpec, ...]
     """Its stages: as its spec has them, or with the sites they had where the spec was kept without some names."""
 
 
-async def load(conductor: Conductor, reference: str) -> Undoing | None:
+async def load(work: UnitOfWork, reference: str) -> Undoing | None:
     """The strategy with this id or name, which may have been deleted; None when there is none."""
-    strategy_id = await store.strategies.find_strategy(conductor.tx.conn, reference)
-    scores = await conductor.load([strategy_id]) if strategy_id else []
-    if not scores:
+    strategy_id = await store.strategies.find_strategy(work.conn, reference)
+    strategies = await work.load([strategy_id]) if strategy_id else []
+    if not strategies:
         return None
-    (score,) = scores
-    changed = await store.steps.changed_by(conductor.tx.conn, score.now.id)
-    spec = StrategySpec.model_validate(score.row["spec"])
+    (tracked,) = strategies
+    changed = await store.steps.changed_by(work.conn, tracked.now.id)
+    spec = StrategySpec.model_validate(tracked.stored.spec)
     stages = spec.stages
     if names_in(spec) >= NAMES_KEPT:
-        stages = stages_had(stages, await store.steps.changed_in_stages(conductor.tx.conn, score.now.id))
-    return Undoing(score, Undone(score.now.name, asked_for(score.row), changed), stages)
+        stages = stages_had(stages, await store.steps.changed_in_stages(work.conn, tracked.now.id))
+    return Undoing(tracked, Undone(tracked.now.name, tracked.stored.operation, changed), stages)
 
 
 def stages_had(stages: Sequence[StageSpec], sites: Mapping[str, Sequence[str]]) -> tuple[StageSpec, ...]:
@@ -52,9 +53,9 @@ def faults_of(undoing: Undoing | None, reference: str, field: str, app: str | No
     """Why it cannot be undone now; empty when it can. Sites still running would be missed by the way back."""
     if undoing is None:
         return (Fault(code="unknown_strategy", field=field, message=f"strategy '{reference}' does not exist"),)
-    strategy = undoing.score.now
-    if app is not None and app != undoing.score.row["app"]:
-        message = f"strategy {strategy.name} is about {undoing.score.row['app']}, not about {app}"
+    strategy = undoing.tracked.now
+    if app is not None and app != undoing.tracked.stored.app:
+        message = f"strategy {strategy.name} is about {undoing.tracked.stored.app}, not about {app}"
         return (Fault(code="invalid_field", field=field, message=message, value=reference),)
     if strategy.state in domain.ENDED or (strategy.state is StrategyState.PAUSED and not strategy.counts.running):
         return ()
@@ -64,23 +65,23 @@ def faults_of(undoing: Undoing | None, reference: str, field: str, app: str | No
     return (Fault(code="wrong_state", field=field, message=message, value=strategy.state),)
 
 
-async def end(conductor: Conductor, undoing: Undoing, by: str, actor: str) -> None:
+async def end(work: UnitOfWork, undoing: Undoing, by: str, actor: str) -> None:
     """A paused strategy gives its sites up to the one that undoes it."""
-    if undoing.score.now.state is StrategyState.PAUSED:
-        undoing.score.now = domain.abort(undoing.score.now, actor, f"undone by strategy {by}")
-        await conductor.finish()
+    if undoing.tracked.now.state is StrategyState.PAUSED:
+        undoing.tracked.now = domain.abort(undoing.tracked.now, actor, f"undone by strategy {by}")
+        await work.settle(undoing.tracked)
 
 
 def spec_of(command: UndoStrategy, undoing: Undoing, groups: Container[str]) -> StrategySpec:
     """The spec of the way back: that of the strategy, but for what the command says. `groups` are those there are."""
-    spec, undone = StrategySpec.model_validate(undoing.score.row["spec"]), undoing.undone
+    spec, undone = StrategySpec.model_validate(undoing.tracked.stored.spec), undoing.undone
     given = {
         name: value
         for name in ("max_parallel", "apply_type", "on_failure", "step_timeout_seconds")
         if (value := getattr(command, name)) is not None
     }
     description = f"undoes {spec.name}: {command.reason}" if command.reason else f"undoes {spec.name}"
-    facts = {"type": StrategyType.ROLLBACK, "version": None, "force": False, "undo": undoing.score.now.id}
+    facts = {"type": StrategyType.ROLLBACK, "version": None, "force": False, "undo": undoing.tracked.now.id}
     return spec.model_copy(
         update={
             **facts,

@@ -7,18 +7,12 @@ from typing import Any
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Refused
+from services.strategy_orchestrator.rollout.operation_ids import operation_id, step_of
 from services.strategy_orchestrator.rollout.reasons import oldest
-from services.strategy_orchestrator.rollout.unit_of_work import (
-    SILENT,
-    STILL,
-    STILL_AFTER,
-    Conductor,
-    Score,
-    operation_id,
-    step_of,
-)
-from services.strategy_orchestrator.store.row import Row
-from shared.core.transaction import Timer, Transaction
+from services.strategy_orchestrator.rollout.tracked import SILENT, TrackedStrategy
+from services.strategy_orchestrator.rollout.unit_of_work import STILL, STILL_AFTER, UnitOfWork
+from services.strategy_orchestrator.store.steps import RunningStep
+from shared.core.transaction import Timer
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import CancelOperation, CommandRejected
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
@@ -40,54 +34,50 @@ OLDEST_NAMED = 3
 """A reason names so many of the sites that run longest."""
 
 
-async def look_for_still_stages(tx: Transaction, timers: Sequence[Timer]) -> None:
+async def look_for_still_stages(work: UnitOfWork, timers: Sequence[Timer]) -> None:
     """Name the sites that run longest where nothing has ended for a while; look again later."""
-    conductor = Conductor(tx)
-    for score in await conductor.load(timer.key for timer in timers):
-        if score.now.state not in domain.LIVE:
+    for tracked in await work.load(timer.key for timer in timers):
+        if tracked.now.state not in domain.LIVE:
             continue
-        tx.set_timer(STILL, score.now.id, tx.now + STILL_AFTER)
-        for stage in score.now.stages:
-            still = stage.moved_at is None or tx.now - stage.moved_at >= STILL_AFTER
+        work.set_timer(STILL, tracked.now.id, work.now + STILL_AFTER)
+        for stage in tracked.now.stages:
+            still = stage.moved_at is None or work.now - stage.moved_at >= STILL_AFTER
             if stage.counts.running and still and not stage.oldest:
-                rows = await store.steps.oldest_running(tx.conn, score.now.id, stage.position, OLDEST_NAMED)
-                text = oldest(stage.counts.running, [(row["site"], row["started_at"]) for row in rows])
-                score.note_of(stage.position, oldest=text)
-    await conductor.finish()
+                rows = await store.steps.oldest_running(work.conn, tracked.now.id, stage.position, OLDEST_NAMED)
+                text = oldest(stage.counts.running, rows)
+                tracked.note_of(stage.position, oldest=text)
 
 
-async def forecasts_made(tx: Transaction, batch: Sequence[Envelope[StageForecast]]) -> None:
+async def forecasts_made(work: UnitOfWork, batch: Sequence[Envelope[StageForecast]]) -> None:
     """A warning that no longer holds is taken back. The forecast itself is kept by the gateway, which shows it."""
     well = [(e.data.strategy_id, e.data.stage) for e in batch if not e.data.failing]
-    over = await store.strategies.no_longer_failing(tx.conn, well) if well else []
+    over = await store.strategies.no_longer_failing(work.conn, well) if well else []
     if over:
-        await _warn(tx, [(row["strategy_id"], row["position"], None) for row in over])
+        await _warn(work, [(strategy_id, stage, None) for strategy_id, stage in over])
 
 
-async def failure_rates_high(tx: Transaction, batch: Sequence[Envelope[FailureRateHigh]]) -> None:
+async def failure_rates_high(work: UnitOfWork, batch: Sequence[Envelope[FailureRateHigh]]) -> None:
     """Advice to stop: shown with the stage, and heeded where the strategy wants that and its own rows say the same."""
     events = [envelope.data for envelope in batch]
-    await _warn(tx, [(e.strategy_id, e.stage, Why(code=FAILING, message=_failing(e))) for e in events], heed=True)
+    await _warn(work, [(e.strategy_id, e.stage, Why(code=FAILING, message=_failing(e))) for e in events], heed=True)
 
 
-async def stages_silent(tx: Transaction, batch: Sequence[Envelope[StrategySilent]]) -> None:
+async def stages_silent(work: UnitOfWork, batch: Sequence[Envelope[StrategySilent]]) -> None:
     """A stage says nothing: shown with it until it moves."""
     events = [envelope.data for envelope in batch]
-    await _warn(tx, [(e.strategy_id, e.stage, Why(code=SILENT, message=_silent(e))) for e in events])
+    await _warn(work, [(e.strategy_id, e.stage, Why(code=SILENT, message=_silent(e))) for e in events])
 
 
-async def _warn(tx: Transaction, warnings: Sequence[tuple[str, int, Why | None]], *, heed: bool = False) -> None:
-    conductor = Conductor(tx)
-    scores = {score.now.id: score for score in await conductor.load(key for key, _, _ in warnings)}
+async def _warn(work: UnitOfWork, warnings: Sequence[tuple[str, int, Why | None]], *, heed: bool = False) -> None:
+    strategies = {tracked.now.id: tracked for tracked in await work.load(key for key, _, _ in warnings)}
     for strategy_id, stage, warning in warnings:
-        score = scores.get(strategy_id)
-        if score is None or stage >= len(score.now.stages):
+        tracked = strategies.get(strategy_id)
+        if tracked is None or stage >= len(tracked.now.stages):
             continue
-        if warning is None or score.now.stages[stage].counts.running:  # one that has ended needs no eyes
-            score.note_of(stage, warning=warning)
+        if warning is None or tracked.now.stages[stage].counts.running:  # one that has ended needs no eyes
+            tracked.note_of(stage, warning=warning)
         if heed:
-            score.now = domain.heed_monitor(score.now, stage)
-    await conductor.finish()
+            tracked.now = domain.heed_monitor(tracked.now, stage)
 
 
 def _failing(event: FailureRateHigh) -> str:
@@ -100,39 +90,38 @@ def _silent(event: StrategySilent) -> str:
     return f"nothing was heard for {event.silent_seconds} s, while {running}"
 
 
-async def cancel_running(_: Conductor, score: Score, tx: Transaction, envelope: Envelope[Any]) -> None:
+async def cancel_running(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
     """Ask the deployer to stop these running sites, or all. Raises Refused when none of them runs."""
     command: CancelRunning = envelope.data
-    rows = await store.steps.running_steps(tx.conn, score.now.id, command.sites)
-    if not rows:
-        message = f"no such site runs in strategy {score.now.name}" if command.sites else "no site runs in it now"
+    steps = await store.steps.running_steps(work.conn, tracked.now.id, command.sites)
+    if not steps:
+        message = f"no such site runs in strategy {tracked.now.name}" if command.sites else "no site runs in it now"
         raise Refused(Fault(code="nothing_runs", field="sites" if command.sites else "strategy", message=message))
-    for row in rows:
-        _cancel(tx, row, score.now.name, because=command.reason, cause=envelope)
+    for step in steps:
+        _cancel(work, step, because=command.reason, cause=envelope)
 
 
 def _cancel(
-    tx: Transaction, row: Row, strategy: str, *, because: str = "", cause: Envelope[Any] | None = None, nth: int = 0
+    work: UnitOfWork, step: RunningStep, *, because: str = "", cause: Envelope[Any] | None = None, nth: int = 0
 ) -> None:
-    operation = operation_id(row["strategy_id"], row["position"], row["attempt"])
-    reason = f"cancelled with strategy {strategy}" + (f": {because}" if because else "")
-    order = CancelOperation(site=row["site"], operation_id=operation, reason=reason[:1_000])
-    tx.emit(order, message_id=f"{operation}/cancel" + (f".{nth}" if nth else ""), cause=cause)
+    operation = operation_id(step.strategy_id, step.position, step.attempt)
+    reason = f"cancelled with strategy {step.strategy}" + (f": {because}" if because else "")
+    order = CancelOperation(site=step.site, operation_id=operation, reason=reason[:1_000])
+    work.emit(order, message_id=f"{operation}/cancel" + (f".{nth}" if nth else ""), cause=cause)
 
 
-async def cancels_refused(tx: Transaction, answers: Sequence[CommandRejected]) -> None:
+async def cancels_refused(work: UnitOfWork, answers: Sequence[CommandRejected]) -> None:
     """A cancellation travels under the key of its site and may overtake the request of its operation: it is sent again
     until that is known, or has ended. Under an id of its own, for the deployer answers each id once."""
     for answer in answers:
         match = _CANCEL.fullmatch(answer.command_id)
         if match and answer.code in OVERTAKEN:
             nth = int(match[2] or 0) + 1
-            tx.set_timer(CANCEL, match[1], tx.now + timedelta(seconds=min(nth, LONGEST_WAIT)), nth=nth)
+            work.set_timer(CANCEL, match[1], work.now + timedelta(seconds=min(nth, LONGEST_WAIT)), nth=nth)
 
 
-async def cancel_again(tx: Transaction, timers: Sequence[Timer]) -> None:
+async def cancel_again(work: UnitOfWork, timers: Sequence[Timer]) -> None:
     """Ask once more for what runs still."""
-    steps = {step: timer.payload["nth"] for timer in timers if (step := step_of(timer.key))}
-    for row in await store.steps.still_running(tx.conn, list(steps)):
-        nth = steps[row["strategy_id"], row["position"], row["attempt"]]
-        _cancel(tx, row, row["strategy"], nth=nth)
+    times = {step: timer.payload["nth"] for timer in timers if (step := step_of(timer.key))}
+    for running in await store.steps.still_running(work.conn, list(times)):
+        _cancel(work, running, nth=times[running.strategy_id, running.position, running.attempt])

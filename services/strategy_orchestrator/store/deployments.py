@@ -1,13 +1,34 @@
 """What the deployer said of sites, their single operations included. One typed method a query of deployments.sql."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from services.strategy_orchestrator.store.row import Row
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("deployments.sql"))
+
+
+class EndedOperation(NamedTuple):
+    """A single operation that was known to run; the strategy and the step that hold its site, if any."""
+
+    operation_id: str
+    held_by: str | None
+    held_position: int | None
+
+
+class DeploymentEnd(NamedTuple):
+    """What runs of an app on a site since an operation ended there."""
+
+    site: str
+    app: str
+    version: str | None
+    status: str
+    operation_id: str
+    nth: int
+    """So many operations had ended there, by the deployer's count."""
+    history: str | None
+    """As words."""
 
 
 async def begin_operations(conn: Connection, operations: Sequence[tuple[str, str]]) -> None:
@@ -16,18 +37,18 @@ async def begin_operations(conn: Connection, operations: Sequence[tuple[str, str
     await SQL.run(conn, "begin_operations", sites=sites, operation_ids=operation_ids)
 
 
-async def end_operations(conn: Connection, operations: Sequence[tuple[str, str]]) -> list[Row]:
-    """Forget single operations; a row for each that was known: site, operation, and who waits for the site."""
+async def end_operations(conn: Connection, operations: Sequence[tuple[str, str]]) -> list[EndedOperation]:
+    """Forget single operations by (site, operation id); those that were known."""
     sites, operation_ids = columns(operations, 2)
-    return await SQL.fetch(conn, "end_operations", sites=sites, operation_ids=operation_ids)
+    rows = await SQL.fetch(conn, "end_operations", sites=sites, operation_ids=operation_ids)
+    return [EndedOperation._make(row) for row in rows]
 
 
-async def put_deployments(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> dict[tuple[str, str], int]:
-    """Note (site, app, version, status, operation id, nth, history as words); the next number of its site.state by site
-    and app.
+async def put_deployments(conn: Connection, ends: Iterable[DeploymentEnd]) -> dict[tuple[str, str], int]:
+    """Note what runs now; the next number of its site.state by (site, app).
 
     An end that is older than what is noted changes nothing, and has no number.
     """
     names = ("sites", "apps", "versions", "statuses", "operation_ids", "counts", "histories")
-    found = await SQL.fetch(conn, "put_deployments", **dict(zip(names, columns(rows, 7), strict=True)))
+    found = await SQL.fetch(conn, "put_deployments", **dict(zip(names, columns(list(ends), 7), strict=True)))
     return {(row["site"], row["app"]): row["sequence"] for row in found}

@@ -3,14 +3,23 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from services.strategy_orchestrator.fleet.group_limits import Room, Share
+from services.strategy_orchestrator.fleet.group_limits import GroupQueue, GroupUsage
 from services.strategy_orchestrator.planning import Group
-from services.strategy_orchestrator.store.row import Row
+from services.strategy_orchestrator.store.steps import Step
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("groups.sql"))
+
+
+class GroupFacts(NamedTuple):
+    """A group as people made it."""
+
+    name: str
+    description: str
+    apply_type: str
+    max_parallel: str
 
 
 async def groups(conn: Connection) -> dict[str, Group]:
@@ -25,9 +34,10 @@ async def insert_group(conn: Connection, name: str, description: str, apply_type
     return await SQL.run(conn, "insert_group", **values) == 1
 
 
-async def update_group(conn: Connection, name: str, **changes: Any) -> Row | None:
+async def update_group(conn: Connection, name: str, **changes: Any) -> GroupFacts | None:
     """The group as it is now, None when there is none; what is None stays."""
-    return await SQL.row(conn, "update_group", name=name, **changes)
+    row = await SQL.row(conn, "update_group", name=name, **changes)
+    return None if row is None else GroupFacts._make(row)
 
 
 async def delete_group(conn: Connection, name: str) -> bool:
@@ -50,11 +60,12 @@ def limit_of(text: str) -> int | str:
     return text if text.endswith("%") else int(text)
 
 
-async def lock_groups(conn: Connection, names: Sequence[str]) -> dict[str, Room]:
+async def lock_groups(conn: Connection, names: Sequence[str]) -> dict[str, GroupUsage]:
     """How full these groups are; nobody else changes that until the end of the transaction."""
     rows = await SQL.fetch(conn, "lock_groups", names=list(names))
     return {
-        r["name"]: Room(r["name"], r["apply_type"], limit_of(r["max_parallel"]), r["sites"], r["running"]) for r in rows
+        r["name"]: GroupUsage(r["name"], r["apply_type"], limit_of(r["max_parallel"]), r["sites"], r["running"])
+        for r in rows
     }
 
 
@@ -63,47 +74,49 @@ async def lock_all_groups(conn: Connection) -> None:
     await SQL.fetch(conn, "lock_all_groups")
 
 
-async def count_running(conn: Connection, rooms: Sequence[tuple[Room, int]]) -> None:
+async def count_running(conn: Connection, groups: Sequence[tuple[GroupUsage, int]]) -> None:
     """Note (group, change) of sites that change. Raises AssertionError where more would begin than the limit allows."""
-    names, changes, limits = columns([(room.name, change, room.limit) for room, change in rooms], 3)
+    names, changes, limits = columns([(group.name, change, group.limit) for group, change in groups], 3)
     kept = await SQL.fetch(conn, "count_running", names=names, changes=changes, limits=limits)
-    if len(kept) < len(rooms):
+    if len(kept) < len(groups):
         raise AssertionError(f"groups are fuller than thought: {set(names) - {row['name'] for row in kept}}")
 
 
-async def share_out(conn: Connection, strategy_id: str) -> list[str]:
+async def make_queues(conn: Connection, strategy_id: str) -> list[str]:
     """Count the waiting sites of a strategy by stage and group, as they are now; returns the names of the groups.
 
-    A strategy none of whose sites has a group has no shares, and costs nothing from here on.
+    A strategy none of whose sites has a group has no queues, and costs nothing from here on.
     """
-    await SQL.run(conn, "drop_shares", strategy_id=strategy_id)
+    await SQL.run(conn, "drop_queues", strategy_id=strategy_id)
     if await SQL.value(conn, "any_groups", strategy_id=strategy_id):
         await SQL.run(conn, "regroup_steps", strategy_id=strategy_id)
-        await SQL.run(conn, "make_shares", strategy_id=strategy_id)
+        await SQL.run(conn, "make_queues", strategy_id=strategy_id)
     groups: list[str] = await SQL.value(conn, "keep_groups", strategy_id=strategy_id)
     return groups
 
 
-async def drop_shares(conn: Connection, strategy_id: str) -> None:
+async def drop_queues(conn: Connection, strategy_id: str) -> None:
     """Nothing of the strategy waits any more."""
-    await SQL.run(conn, "drop_shares", strategy_id=strategy_id)
+    await SQL.run(conn, "drop_queues", strategy_id=strategy_id)
 
 
-async def shares_of(conn: Connection, strategy_id: str, stage: int) -> dict[str, Share]:
-    """The shares of a stage by group, in the order in which their sites stand."""
-    rows = await SQL.fetch(conn, "shares_of", strategy_id=strategy_id, stage=stage)
-    return {row["group_name"]: Share(*row.values()) for row in rows}
+async def queues_of(conn: Connection, strategy_id: str, stage: int) -> dict[str, GroupQueue]:
+    """The queues of a stage by group, in the order in which their sites stand."""
+    rows = await SQL.fetch(conn, "queues_of", strategy_id=strategy_id, stage=stage)
+    return {row["group_name"]: GroupQueue(*row.values()) for row in rows}
 
 
-async def save_shares(conn: Connection, strategy_id: str, stage: int, shares: Sequence[Share]) -> None:
-    """The shares of a stage as they are now."""
-    groups, waiting, cursors, blocked = columns([(s.group, s.waiting, s.cursor, s.blocked) for s in shares], 4)
-    values = {"groups": groups, "waiting": waiting, "cursors": cursors, "blocked": blocked}
-    await SQL.run(conn, "save_shares", strategy_id=strategy_id, stage=stage, **values)
+async def save_queues(conn: Connection, strategy_id: str, stage: int, queues: Sequence[GroupQueue]) -> None:
+    """The queues of a stage as they are now."""
+    groups, waiting, cursors, waits_for_group = columns(
+        [(s.group, s.waiting, s.cursor, s.waits_for_group) for s in queues], 4
+    )
+    values = {"groups": groups, "waiting": waiting, "cursors": cursors, "waits": waits_for_group}
+    await SQL.run(conn, "save_queues", strategy_id=strategy_id, stage=stage, **values)
 
 
 async def waiting_for(conn: Connection, groups: Sequence[str]) -> set[str]:
-    """The strategies that wait for a place in one of these groups."""
+    """The strategies that wait for a slot in one of these groups."""
     return {row["strategy_id"] for row in await SQL.fetch(conn, "waiting_for", groups=list(groups))}
 
 
@@ -111,14 +124,13 @@ async def start_steps(
     conn: Connection,
     strategy_id: str,
     stage: int,
-    shares: Mapping[str, Share],
+    queues: Mapping[str, GroupQueue],
     counts: Mapping[str, int],
     batch: str,
     now: datetime,
-) -> list[Row]:
+) -> list[Step]:
     """Give so many waiting steps of each group a slot, all asked for in one batch; as they are now."""
     values = {"groups": list(counts), "counts": list(counts.values()), "batch": batch, "now": now}
-    cursors = [shares[group].cursor for group in counts]
-    return await SQL.fetch(
-        conn, "start_steps_of_groups", strategy_id=strategy_id, stage=stage, cursors=cursors, **values
-    )
+    cursors = [queues[group].cursor for group in counts]
+    about = {"strategy_id": strategy_id, "stage": stage, "cursors": cursors}
+    return [Step._make(row) for row in await SQL.fetch(conn, "start_steps_of_groups", **about, **values)]

@@ -46,33 +46,33 @@ from site s where s.name = st.site and st.strategy_id = :strategy_id and st.stat
 select exists (select from step st join site s on s.name = st.site
     where st.strategy_id = :strategy_id and st.state = 'waiting' and s.group_name is not null) as found;
 
--- name: drop_shares
-delete from share where strategy_id = :strategy_id;
+-- name: drop_queues
+delete from group_queue where strategy_id = :strategy_id;
 
--- name: make_shares
-insert into share (strategy_id, stage, group_name, waiting, cursor)
+-- name: make_queues
+insert into group_queue (strategy_id, stage, group_name, waiting, cursor)
 select strategy_id, stage, group_name, count(*), min(position) from step
 where strategy_id = :strategy_id and state = 'waiting'
 group by strategy_id, stage, group_name;
 
 -- name: keep_groups
 update strategy set groups = array(
-    select distinct group_name from share where strategy_id = :strategy_id and group_name <> '' order by group_name
+    select distinct group_name from group_queue where strategy_id = :strategy_id and group_name <> '' order by group_name
 ) where id = :strategy_id returning groups;
 
--- name: shares_of
-select group_name, waiting, cursor, blocked from share where strategy_id = :strategy_id and stage = :stage
+-- name: queues_of
+select group_name, waiting, cursor, waits_for_group from group_queue where strategy_id = :strategy_id and stage = :stage
 order by cursor;
 
--- name: save_shares
-update share s set waiting = n.waiting, cursor = n.cursor, blocked = n.blocked
-from unnest(:groups::text[], :waiting::int[], :cursors::int[], :blocked::boolean[])
-    as n (group_name, waiting, cursor, blocked)
+-- name: save_queues
+update group_queue s set waiting = n.waiting, cursor = n.cursor, waits_for_group = n.waits_for_group
+from unnest(:groups::text[], :waiting::int[], :cursors::int[], :waits::boolean[])
+    as n (group_name, waiting, cursor, waits_for_group)
 where s.strategy_id = :strategy_id and s.stage = :stage and s.group_name = n.group_name;
 
 -- name: waiting_for
--- Strategies that wait for a place in one of these groups.
-select distinct strategy_id from share where blocked and group_name = any(:groups::text[]);
+-- Strategies that wait for a slot in one of these groups.
+select distinct strategy_id from group_queue where waits_for_group and group_name = any(:groups::text[]);
 
 -- name: start_steps_of_groups
 -- As start_steps, but so many of each group. The index finds those of a group without looking at the others.
@@ -82,7 +82,7 @@ with next as materialized (
     cross join lateral (
         select position, site from step
         where strategy_id = :strategy_id and stage = :stage and group_name = q.group_name and position >= q.cursor
-            and state = 'waiting' and not parked
+            and state = 'waiting' and not blocked
         order by position limit q.wanted
     ) w
     left join site s on s.name = w.site
@@ -92,4 +92,4 @@ update step st set state = case when st.position = any(unfit.positions) then 'ab
     why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
     why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
-returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.group_name, st.target;
+returning st.strategy_id, st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.group_name, st.target;

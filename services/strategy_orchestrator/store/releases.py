@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.strategy_orchestrator.store.row import Row
+import asyncpg
+
 from services.strategy_orchestrator.strategies import Release
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.process.db import Connection, Queries, columns
@@ -37,7 +38,7 @@ async def releases_of(conn: Connection, app: str) -> dict[str, Release]:
     return {row["version"]: _release(row) for row in await SQL.fetch(conn, "releases_of", app=app)}
 
 
-def _release(row: Row) -> Release:
+def _release(row: asyncpg.Record) -> Release:
     ranges, drivers = row["upgrades_from"], row["drivers"]
     return Release(
         scheme=row["scheme"],

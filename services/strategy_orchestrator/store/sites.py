@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
-from services.strategy_orchestrator.store.row import Row
+import asyncpg
+
 from services.strategy_orchestrator.strategies import Candidate
 from shared.messages.strategy import ChangeSites, Selection, Site
 from shared.process.db import Connection, Queries, columns
@@ -15,6 +16,15 @@ SQL = Queries(Path(__file__).with_name("sites.sql"))
 
 HISTORY = [field.name for field in fields(Candidate)].index("history")
 """Its place in the rows of `candidates`, whose columns are in the order of the fields."""
+
+
+class KnownSite(NamedTuple):
+    """A site that there is: its group, the strategy that holds it, and the single operation that runs there."""
+
+    name: str
+    group: str | None
+    held_by: str | None
+    operation_id: str | None
 
 
 async def next_fleet_sequence(conn: Connection, count: int) -> int:
@@ -59,9 +69,10 @@ async def change_sites(conn: Connection, names: Sequence[str], change: ChangeSit
     return [Site.model_construct(**row) for row in rows]
 
 
-async def known_sites(conn: Connection, names: Sequence[str]) -> dict[str, Row]:
-    """Holder and running operation of those names that are sites."""
-    return {row["name"]: row for row in await SQL.fetch(conn, "known_sites", names=list(names))}
+async def known_sites(conn: Connection, names: Sequence[str]) -> dict[str, KnownSite]:
+    """Those of the names that are sites."""
+    rows = await SQL.fetch(conn, "known_sites", names=list(names))
+    return {site.name: site for site in map(KnownSite._make, rows)}
 
 
 async def names_apart_by_case(conn: Connection, lowered: Sequence[str]) -> dict[str, str]:
@@ -92,7 +103,7 @@ async def candidates(conn: Connection, app: str, selection: Selection) -> list[C
     return [_candidate(row) for row in rows]
 
 
-def _candidate(row: Row) -> Candidate:
+def _candidate(row: asyncpg.Record) -> Candidate:
     facts = list(row.values())
     facts[HISTORY] = None if facts[HISTORY] is None else tuple(facts[HISTORY])
     return Candidate(*facts)

@@ -3,14 +3,57 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from services.strategy_orchestrator.store.row import Row
 from services.strategy_orchestrator.strategies import Changed
 from shared.messages.strategy import Why
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("steps.sql"))
+
+
+class Step(NamedTuple):
+    """A step as a statement left it."""
+
+    strategy_id: str
+    position: int
+    stage: int
+    site: str
+    state: str
+    attempt: int
+    why_code: str | None
+    why_message: str | None
+    group_name: str | None
+    """Of its site; empty = has none, null = nobody's group counts in this strategy."""
+    target: str | None
+    """The release to reach; None = the strategy's."""
+
+
+class RunningStep(NamedTuple):
+    """A step that runs."""
+
+    strategy_id: str
+    position: int
+    attempt: int
+    site: str
+    strategy: str
+    """Its strategy's name."""
+
+
+class LongRunning(NamedTuple):
+    """A site that runs, and since when; None for a step begun by an older version."""
+
+    site: str
+    started_at: datetime | None
+
+
+class StepOfBatch(NamedTuple):
+    """A running step, and the batch in which its operation was asked for."""
+
+    strategy_id: str
+    position: int
+    attempt: int
+    batch: str
 
 
 async def insert_steps(
@@ -23,33 +66,37 @@ async def insert_steps(
 
 async def start_steps(
     conn: Connection, strategy_id: str, stage: int, cursor: int, count: int, batch: str, now: datetime
-) -> list[Row]:
+) -> list[Step]:
     """Give the next `count` waiting steps from `cursor` on a slot, all asked for in one batch; as they are now."""
     values = {"strategy_id": strategy_id, "stage": stage, "cursor": cursor, "count": count, "batch": batch}
-    return await SQL.fetch(conn, "start_steps", **values, now=now)
+    return await _steps(conn, "start_steps", **values, now=now)
 
 
-async def oldest_running(conn: Connection, strategy_id: str, stage: int, limit: int) -> list[Row]:
+async def oldest_running(conn: Connection, strategy_id: str, stage: int, limit: int) -> list[LongRunning]:
     """The steps of a stage that run longest: site and since when, None for one begun by an older version."""
-    return await SQL.fetch(conn, "oldest_running", strategy_id=strategy_id, stage=stage, limit=limit)
+    rows = await SQL.fetch(conn, "oldest_running", strategy_id=strategy_id, stage=stage, limit=limit)
+    return [LongRunning._make(row) for row in rows]
 
 
-async def running_steps(conn: Connection, strategy_id: str, sites: Sequence[str]) -> list[Row]:
+async def running_steps(conn: Connection, strategy_id: str, sites: Sequence[str]) -> list[RunningStep]:
     """The running steps of these sites, or all of the strategy when no site is given."""
-    return await SQL.fetch(conn, "running_steps", strategy_id=strategy_id, sites=list(sites))
+    rows = await SQL.fetch(conn, "running_steps", strategy_id=strategy_id, sites=list(sites))
+    return [RunningStep._make(row) for row in rows]
 
 
-async def still_running(conn: Connection, steps: Sequence[tuple[str, int, int]]) -> list[Row]:
+async def still_running(conn: Connection, steps: Sequence[tuple[str, int, int]]) -> list[RunningStep]:
     """Those of the steps (strategy id, position, attempt) that run, with their site and the strategy's name."""
     strategy_ids, positions, attempts = columns(steps, 3)
     values = {"strategy_ids": strategy_ids, "positions": positions, "attempts": attempts}
-    return await SQL.fetch(conn, "still_running", **values)
+    rows = await SQL.fetch(conn, "still_running", **values)
+    return [RunningStep._make(row) for row in rows]
 
 
-async def steps_of_batches(conn: Connection, batches: Sequence[tuple[str, str]]) -> list[Row]:
+async def steps_of_batches(conn: Connection, batches: Sequence[tuple[str, str]]) -> list[StepOfBatch]:
     """Those steps that still run of the batches, given by (strategy id, name)."""
     strategy_ids, names = columns(batches, 2)
-    return await SQL.fetch(conn, "steps_of_batches", strategy_ids=strategy_ids, names=names)
+    rows = await SQL.fetch(conn, "steps_of_batches", strategy_ids=strategy_ids, names=names)
+    return [StepOfBatch._make(row) for row in rows]
 
 
 class StepEnd(NamedTuple):
@@ -67,44 +114,45 @@ class StepEnd(NamedTuple):
     """Whether the operation left the site other than it found it; None = no operation ran."""
 
 
-async def finish_steps(conn: Connection, ends: Sequence[StepEnd]) -> list[Row]:
+async def finish_steps(conn: Connection, ends: Sequence[StepEnd]) -> list[Step]:
     """End running steps; those that moved."""
     names = ("strategy_ids", "positions", "attempts", "states", "codes", "messages", "befores", "changed")
-    return await SQL.fetch(conn, "finish_steps", **dict(zip(names, columns(ends, 8), strict=True)))
+    return await _steps(conn, "finish_steps", **dict(zip(names, columns(ends, 8), strict=True)))
 
 
-async def park_steps(conn: Connection, parked: Sequence[tuple[str, int, int, str, str]]) -> list[Row]:
+async def block_steps(conn: Connection, blocked: Sequence[tuple[str, int, int, str, str]]) -> list[Step]:
     """Running steps by (strategy id, position, attempt, code, message) wait for their site; those that moved."""
-    strategy_ids, positions, attempts, codes, messages = columns(parked, 5)
+    strategy_ids, positions, attempts, codes, messages = columns(blocked, 5)
     values = {"positions": positions, "attempts": attempts, "codes": codes, "messages": messages}
-    return await SQL.fetch(conn, "park_steps", strategy_ids=strategy_ids, **values)
+    return await _steps(conn, "block_steps", strategy_ids=strategy_ids, **values)
 
 
-async def unpark_steps(conn: Connection, freed: Sequence[tuple[str, int]]) -> list[Row]:
-    """Steps by (strategy id, position) whose site is free again; those that were parked."""
+async def unblock_steps(conn: Connection, freed: Sequence[tuple[str, int]]) -> list[Step]:
+    """Steps by (strategy id, position) whose site is free again; those that were blocked."""
     strategy_ids, positions = columns(freed, 2)
-    return await SQL.fetch(conn, "unpark_steps", strategy_ids=strategy_ids, positions=positions)
+    return await _steps(conn, "unblock_steps", strategy_ids=strategy_ids, positions=positions)
 
 
-async def unpark_lagging(conn: Connection, strategy_ids: Sequence[str]) -> list[Row]:
-    """Parked steps of these strategies whose site is not busy may try again; those that were parked."""
-    return await SQL.fetch(conn, "unpark_lagging", strategy_ids=list(strategy_ids))
+async def unblock_lagging(conn: Connection, strategy_ids: Sequence[str]) -> list[Step]:
+    """Blocked steps of these strategies whose site is not busy may try again; those that were blocked."""
+    return await _steps(conn, "unblock_lagging", strategy_ids=list(strategy_ids))
 
 
-async def abort_steps(conn: Connection, strategy_id: str, why: Why) -> list[Row]:
+async def abort_steps(conn: Connection, strategy_id: str, why: Why) -> list[Step]:
     """Every waiting step becomes aborted."""
-    return await SQL.fetch(conn, "abort_steps", strategy_id=strategy_id, code=why.code, message=why.message)
+    return await _steps(conn, "abort_steps", strategy_id=strategy_id, code=why.code, message=why.message)
 
 
-async def abort_steps_towards(conn: Connection, strategy_id: str, version: str, why: Why) -> list[Row]:
-    """Waiting steps with this release of their own to reach become aborted; `was_parked` beside what they are now."""
+async def abort_steps_towards(conn: Connection, strategy_id: str, version: str, why: Why) -> list[tuple[Step, bool]]:
+    """Waiting steps with this release of their own to reach become aborted; each with whether it was blocked."""
     values = {"version": version, "code": why.code, "message": why.message}
-    return await SQL.fetch(conn, "abort_steps_towards", strategy_id=strategy_id, **values)
+    rows = await SQL.fetch(conn, "abort_steps_towards", strategy_id=strategy_id, **values)
+    return [(Step._make(step), was_blocked) for *step, was_blocked in rows]
 
 
-async def skip_removed(conn: Connection, strategy_id: str, why: Why) -> list[Row]:
+async def skip_removed(conn: Connection, strategy_id: str, why: Why) -> list[Step]:
     """Waiting steps whose site was removed become aborted."""
-    return await SQL.fetch(conn, "skip_removed", strategy_id=strategy_id, code=why.code, message=why.message)
+    return await _steps(conn, "skip_removed", strategy_id=strategy_id, code=why.code, message=why.message)
 
 
 async def changed_by(conn: Connection, strategy_id: str) -> dict[str, Changed]:
@@ -121,6 +169,10 @@ async def changed_in_stages(conn: Connection, strategy_id: str) -> dict[str, lis
     return stages
 
 
-async def reopen_steps(conn: Connection, strategy_id: str) -> list[Row]:
+async def reopen_steps(conn: Connection, strategy_id: str) -> list[Step]:
     """Failed and aborted steps wait again, for a new attempt."""
-    return await SQL.fetch(conn, "reopen_steps", strategy_id=strategy_id)
+    return await _steps(conn, "reopen_steps", strategy_id=strategy_id)
+
+
+async def _steps(conn: Connection, query: str, **values: Any) -> list[Step]:
+    return [Step._make(row) for row in await SQL.fetch(conn, query, **values)]

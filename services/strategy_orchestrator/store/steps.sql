@@ -12,7 +12,7 @@ with next as materialized (
     select st.position, coalesce(s.managed, false) as managed
     from step st left join site s on s.name = st.site
     where st.strategy_id = :strategy_id and st.stage = :stage and st.position >= :cursor
-        and st.state = 'waiting' and not st.parked
+        and st.state = 'waiting' and not st.blocked
     order by st.position limit :count
 ), unfit as (select array(select position from next where not managed) as positions)
 update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
@@ -20,7 +20,7 @@ update step st set state = case when st.position = any(unfit.positions) then 'ab
     why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
     why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
-returning st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.target;
+returning st.strategy_id, st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.group_name, st.target;
 
 -- name: oldest_running
 -- Asked only of a stage in which nothing has ended for a while.
@@ -29,10 +29,11 @@ where strategy_id = :strategy_id and stage = :stage and state = 'running'
 order by started_at nulls first, position limit :limit;
 
 -- name: running_steps
-select strategy_id, position, site, attempt from step
-where strategy_id = :strategy_id and state = 'running'
-    and (cardinality(:sites::text[]) = 0 or site in (select unnest(:sites::text[])))
-order by position;
+select st.strategy_id, st.position, st.attempt, st.site, s.name as strategy
+from strategy s join step st on st.strategy_id = s.id
+where s.id = :strategy_id and st.state = 'running'
+    and (cardinality(:sites::text[]) = 0 or st.site in (select unnest(:sites::text[])))
+order by st.position;
 
 -- name: still_running
 select st.strategy_id, st.position, st.attempt, st.site, s.name as strategy
@@ -58,52 +59,52 @@ from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :states:
 where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
--- name: park_steps
+-- name: block_steps
 -- The site cannot change now: it waits again, without a slot. The next attempt is a new command.
-update step s set state = 'waiting', parked = true, attempt = s.attempt + 1, why_code = f.code, why_message = f.message
+update step s set state = 'waiting', blocked = true, attempt = s.attempt + 1, why_code = f.code, why_message = f.message
 from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :codes::text[], :messages::text[])
     as f (strategy_id, position, attempt, code, message)
 where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
--- name: unpark_steps
-update step s set parked = false, why_code = null, why_message = null
+-- name: unblock_steps
+update step s set blocked = false, why_code = null, why_message = null
 from unnest(:strategy_ids::text[], :positions::int[]) as f (strategy_id, position)
-where s.strategy_id = f.strategy_id and s.position = f.position and s.parked
+where s.strategy_id = f.strategy_id and s.position = f.position and s.blocked
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
--- name: unpark_lagging
+-- name: unblock_lagging
 -- Steps the deployer refused because it had not heard yet of their site, release or hold; and those whose site was busy
 -- with an operation that is not known here: its end may have been told before the refusal. Others wait for that end.
-update step s set parked = false, why_code = null, why_message = null
-where s.strategy_id = any(:strategy_ids::text[]) and s.parked and (s.why_code <> 'site_busy' or not exists (
+update step s set blocked = false, why_code = null, why_message = null
+where s.strategy_id = any(:strategy_ids::text[]) and s.blocked and (s.why_code <> 'site_busy' or not exists (
     select from site where name = s.site and operation_id is not null
 ))
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
 -- name: abort_steps
-update step set state = 'aborted', parked = false, why_code = :code, why_message = :message
+update step set state = 'aborted', blocked = false, why_code = :code, why_message = :message
 where strategy_id = :strategy_id and state = 'waiting'
-returning position, stage, site, state, attempt, why_code, why_message, target;
+returning strategy_id, position, stage, site, state, attempt, why_code, why_message, group_name, target;
 
 -- name: abort_steps_towards
 with towards as materialized (
-    select position, parked from step where strategy_id = :strategy_id and state = 'waiting' and target = :version
+    select position, blocked from step where strategy_id = :strategy_id and state = 'waiting' and target = :version
 )
-update step s set state = 'aborted', parked = false, why_code = :code, why_message = :message
+update step s set state = 'aborted', blocked = false, why_code = :code, why_message = :message
 from towards t where s.strategy_id = :strategy_id and s.position = t.position
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target,
-    t.parked as was_parked;
+    t.blocked as was_blocked;
 
 -- name: skip_removed
 -- Waiting steps whose site is gone. Each is looked up by its key, and the steps by position: see sites_not_held.
-update step set state = 'aborted', parked = false, why_code = :code, why_message = :message
+update step set state = 'aborted', blocked = false, why_code = :code, why_message = :message
 where strategy_id = :strategy_id and position = any(array(
     select st.position
     from step st left join lateral (select true as known from site where name = st.site limit 1) s on true
     where st.strategy_id = :strategy_id and st.state = 'waiting' and s.known is null
 ))
-returning position, stage, site, state, attempt, why_code, why_message, target;
+returning strategy_id, position, stage, site, state, attempt, why_code, why_message, group_name, target;
 
 -- name: changed_by
 -- The sites that a strategy left other than it found them: what each had before, and what it was brought to.
@@ -117,6 +118,6 @@ select g.name as stage, st.site from stage g join step st on st.strategy_id = g.
 where g.strategy_id = :strategy_id and st.changed order by st.position;
 
 -- name: reopen_steps
-update step set state = 'waiting', attempt = attempt + 1, parked = false, why_code = null, why_message = null
+update step set state = 'waiting', attempt = attempt + 1, blocked = false, why_code = null, why_message = null
 where strategy_id = :strategy_id and state in ('failed', 'aborted')
-returning position, stage, site, state, attempt, why_code, why_message, target;
+returning strategy_id, position, stage, site, state, attempt, why_code, why_message, group_name, target;

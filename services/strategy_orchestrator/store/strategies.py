@@ -1,19 +1,51 @@
 """Strategies and their stages. One typed method a query of strategies.sql."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from services.strategy_orchestrator.domain import Stage
+import asyncpg
+
+from services.strategy_orchestrator.domain import Stage, Strategy
 from services.strategy_orchestrator.planning import Plan
-from services.strategy_orchestrator.store.row import Row
 from services.strategy_orchestrator.store.steps import insert_steps
-from shared.messages.strategy import StrategySpec, Why
-from shared.messages.words import OperationKind
+from services.strategy_orchestrator.strategies import operation_of
+from shared.messages.strategy import Counts, FailurePolicy, StrategySpec, Why
+from shared.messages.words import OperationKind, StageState, StrategyState, StrategyType
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("strategies.sql"))
+
+
+class Named(NamedTuple):
+    """A strategy that goes by this id and name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStrategy:
+    """A strategy as it is kept, with what `Strategy` does not decide by."""
+
+    strategy: Strategy
+    app: str
+    version: str | None
+    """The release to reach; None = each site has its own."""
+    spec: Mapping[str, Any]
+    operation: OperationKind
+    """What the deployer is asked for on each site."""
+    sequence: int
+    """Of its last event."""
+    started_at: datetime | None
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    groups: list[str]
+    """Of the sites it holds, where any has one."""
+    cursors: list[int]
+    """No step of a stage that may start stands before its position."""
 
 
 async def strategies_towards(conn: Connection, apps: Sequence[str]) -> list[str]:
@@ -26,9 +58,9 @@ async def find_strategy(conn: Connection, reference: str) -> str | None:
     return cast("str | None", await SQL.value(conn, "find_strategy", reference=reference))
 
 
-async def clashes(conn: Connection, name: str, strategy_id: str) -> list[Row]:
+async def clashes(conn: Connection, name: str, strategy_id: str) -> list[Named]:
     """Strategies that are not deleted and have this name, this name as their id, or this id as their name."""
-    return await SQL.fetch(conn, "clashes", name=name, id=strategy_id)
+    return [Named._make(row) for row in await SQL.fetch(conn, "clashes", name=name, id=strategy_id)]
 
 
 async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequence[str]) -> set[str]:
@@ -40,14 +72,67 @@ async def lock_in_order(conn: Connection, references: Sequence[str], sites: Sequ
     return {group for row in rows for group in row["groups"]}
 
 
-async def lock_strategies(conn: Connection, ids: Sequence[str]) -> list[Row]:
-    """The rows, locked until the end of the transaction."""
-    return await SQL.fetch(conn, "lock_strategies", ids=list(ids))
+async def lock_strategies(conn: Connection, ids: Sequence[str]) -> list[StoredStrategy]:
+    """Strategies with their stages, locked until the end of the transaction."""
+    rows = await SQL.fetch(conn, "lock_strategies", ids=list(ids))
+    stages: dict[str, list[asyncpg.Record]] = {row["id"]: [] for row in rows}
+    for stage in await SQL.fetch(conn, "stages_of", ids=list(stages)) if rows else ():
+        stages[stage["strategy_id"]].append(stage)
+    return [_stored(row, stages[row["id"]]) for row in rows]
 
 
-async def stages_of(conn: Connection, ids: Sequence[str]) -> list[Row]:
-    """All stages of these strategies, in order."""
-    return await SQL.fetch(conn, "stages_of", ids=list(ids))
+def _stored(row: asyncpg.Record, stages: Sequence[asyncpg.Record]) -> StoredStrategy:
+    return StoredStrategy(
+        strategy=_strategy(row, stages),
+        app=row["app"],
+        version=row["version"],
+        spec=row["spec"],
+        operation=_operation(row),
+        sequence=row["sequence"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        deleted_at=row["deleted_at"],
+        groups=row["groups"],
+        cursors=[stage["cursor"] for stage in stages],
+    )
+
+
+def _operation(row: asyncpg.Record) -> OperationKind:
+    if row["operation"]:
+        return OperationKind(row["operation"])
+    return operation_of(StrategyType(row["type"]), row["spec"]["force"])  # planned by a version that did not note it
+
+
+def _strategy(row: asyncpg.Record, stages: Sequence[asyncpg.Record]) -> Strategy:
+    return Strategy(
+        id=row["id"],
+        name=row["name"],
+        state=StrategyState(row["state"]),
+        why=Why(code=row["why_code"], message=row["why_message"]),
+        policy=FailurePolicy(**row["spec"]["on_failure"]),
+        stages=tuple(_stage(stage) for stage in stages),
+        ends_as=StrategyState(row["ends_as"]) if row["ends_as"] else None,
+        left_out=row["left_out"],
+        skipped=row["skipped"],
+    )
+
+
+def _stage(row: asyncpg.Record) -> Stage:
+    return Stage(
+        position=row["position"],
+        name=row["name"],
+        state=StageState(row["state"]),
+        counts=Counts(**{name: row[name] for name in Counts.model_fields}),
+        max_parallel=row["max_parallel"],
+        soak_seconds=row["soak_seconds"],
+        soak_until=row["soak_until"],
+        accepted_failures=row["accepted_failures"],
+        blocked=row["blocked"],
+        full_groups=row["full_groups"],
+        moved_at=row["moved_at"],
+        oldest=row["oldest"],
+        warning=Why(**row["warning"]) if row["warning"] else None,
+    )
 
 
 class NewStrategy(NamedTuple):
@@ -107,9 +192,23 @@ async def insert_plan(conn: Connection, strategy_id: str, plan: Plan) -> None:
     await insert_steps(conn, strategy_id, steps)
 
 
-async def save_strategies(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """(id, state, ends_as, why code, why message, sequence, started_at, finished_at, skipped) for each."""
-    ids, states, ends_as, why_codes, why_messages, sequences, started_at, finished_at, skipped = columns(rows, 9)
+class SavedStrategy(NamedTuple):
+    """What may change of a strategy."""
+
+    id: str
+    state: str
+    ends_as: str | None
+    why_code: str
+    why_message: str
+    sequence: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    skipped: int
+
+
+async def save_strategies(conn: Connection, saved: Sequence[SavedStrategy]) -> None:
+    """Keep them as they are now."""
+    ids, states, ends_as, why_codes, why_messages, sequences, started_at, finished_at, skipped = columns(saved, 9)
     await SQL.run(
         conn,
         "save_strategies",
@@ -138,23 +237,24 @@ async def save_stages(conn: Connection, stages: Sequence[tuple[str, Stage, int]]
         complete=[s.counts.complete for _, s, _ in stages],
         failed=[s.counts.failed for _, s, _ in stages],
         aborted=[s.counts.aborted for _, s, _ in stages],
-        parked=[s.parked for _, s, _ in stages],
+        blocked=[s.blocked for _, s, _ in stages],
         full_groups=[s.full_groups for _, s, _ in stages],
         moved_at=[s.moved_at for _, s, _ in stages],
         oldest=[s.oldest for _, s, _ in stages],
         warnings=[s.warning.model_dump() if s.warning else None for _, s, _ in stages],
-        forgiven=[s.forgiven for _, s, _ in stages],
+        accepted_failures=[s.accepted_failures for _, s, _ in stages],
         soak_until=[s.soak_until for _, s, _ in stages],
         cursors=[cursor for _, _, cursor in stages],
     )
 
 
-async def delete_strategy(conn: Connection, strategy_id: str, now: datetime) -> int | None:
-    """Put a strategy away; the sequence of the event that says so, None when it was put away before."""
-    return cast("int | None", await SQL.value(conn, "delete_strategy", id=strategy_id, now=now))
+async def delete_strategy(conn: Connection, strategy_id: str, now: datetime) -> None:
+    """Put a strategy away."""
+    await SQL.run(conn, "delete_strategy", id=strategy_id, now=now)
 
 
-async def no_longer_failing(conn: Connection, stages: Sequence[tuple[str, int]]) -> list[Row]:
+async def no_longer_failing(conn: Connection, stages: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
     """Those of the stages (strategy id, position) that are still warned of for their failure rate."""
     strategy_ids, positions = columns(stages, 2)
-    return await SQL.fetch(conn, "no_longer_failing", strategy_ids=strategy_ids, positions=positions)
+    rows = await SQL.fetch(conn, "no_longer_failing", strategy_ids=strategy_ids, positions=positions)
+    return [(row["strategy_id"], row["position"]) for row in rows]

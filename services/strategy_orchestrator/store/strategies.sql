@@ -27,8 +27,8 @@ select id, name, type, app, version, spec, operation, left_out, skipped, state, 
 from strategy where id = any(:ids::text[]) order by id for update;
 
 -- name: stages_of
-select strategy_id, position, name, state, waiting, running, complete, failed, aborted, parked, full_groups, moved_at, oldest,
-    warning, forgiven,
+select strategy_id, position, name, state, waiting, running, complete, failed, aborted, blocked, full_groups, moved_at, oldest,
+    warning, accepted_failures,
     max_parallel, soak_seconds, soak_until, cursor
 from stage where strategy_id = any(:ids::text[]) order by strategy_id, position;
 
@@ -55,18 +55,18 @@ where s.id = n.id;
 
 -- name: save_stages
 update stage s set state = n.state, waiting = n.waiting, running = n.running, complete = n.complete,
-    failed = n.failed, aborted = n.aborted, parked = n.parked, full_groups = n.full_groups,
-    moved_at = n.moved_at, oldest = n.oldest, warning = n.warning, forgiven = n.forgiven, soak_until = n.soak_until,
+    failed = n.failed, aborted = n.aborted, blocked = n.blocked, full_groups = n.full_groups,
+    moved_at = n.moved_at, oldest = n.oldest, warning = n.warning, accepted_failures = n.accepted_failures, soak_until = n.soak_until,
     cursor = n.cursor
 from unnest(:strategy_ids::text[], :positions::int[], :states::text[], :waiting::int[], :running::int[],
-    :complete::int[], :failed::int[], :aborted::int[], :parked::int[], :full_groups::text[],
-    :moved_at::timestamptz[], :oldest::text[], :warnings::jsonb[], :forgiven::int[], :soak_until::timestamptz[], :cursors::int[])
-    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, parked, full_groups, moved_at,
-        oldest, warning, forgiven, soak_until, cursor)
+    :complete::int[], :failed::int[], :aborted::int[], :blocked::int[], :full_groups::text[],
+    :moved_at::timestamptz[], :oldest::text[], :warnings::jsonb[], :accepted_failures::int[], :soak_until::timestamptz[], :cursors::int[])
+    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, blocked, full_groups, moved_at,
+        oldest, warning, accepted_failures, soak_until, cursor)
 where s.strategy_id = n.strategy_id and s.position = n.position;
 
 -- name: delete_strategy
-update strategy set deleted_at = :now, sequence = sequence + 1 where id = :id and deleted_at is null returning sequence;
+update strategy set deleted_at = :now where id = :id and deleted_at is null;
 
 -- name: no_longer_failing
 select s.strategy_id, s.position from stage s

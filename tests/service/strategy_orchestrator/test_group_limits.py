@@ -120,7 +120,7 @@ async def test_it_holds_without_the_stage_naming_the_group(world: World) -> None
         assert (await ended(world, strategy_id)).counts == Counts(complete=16)
         assert devices.most == {"north": 2, "south": 1, "lone": 2}
         await nothing_runs(service)
-        assert await service.pool.fetchval("select count(*) from share") == 0
+        assert await service.pool.fetchval("select count(*) from group_queue") == 0
 
 
 async def test_two_strategies_share_the_places_of_a_group_also_on_two_replicas(world: World) -> None:

@@ -8,9 +8,9 @@ import pytest
 from asyncpg import TransactionRollbackError
 
 from services.strategy_orchestrator.app import wire
-from services.strategy_orchestrator.fleet.group_slots import ROOM
+from services.strategy_orchestrator.fleet.group_slots import GROUP_SLOT
 from services.strategy_orchestrator.rollout.locking import lock_strategies_of
-from services.strategy_orchestrator.rollout.unit_of_work import Conductor
+from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from shared.core.transaction import Timer, Transaction
 from shared.messages.strategy import CommandAccepted, CreateStrategy, PauseStrategy
 from shared.process.service import Service
@@ -36,11 +36,12 @@ async def test_they_wait_for_each_other_in_one_order_however_their_messages_come
 async def move(service: Service, names: list[str]) -> None:
     """As handlers do: one after the other, in the order of the messages. Raises when PostgreSQL finds a deadlock."""
     told = [Envelope(PauseStrategy(strategy=name), f"pause-{name}", "/test", datetime.now(UTC)) for name in names]
-    async with service.ledger.transaction() as tx:
-        await lock_strategies_of(tx, told)
+    async with service.ledger.transaction() as work:
+        assert isinstance(work, UnitOfWork)
+        await lock_strategies_of(work, told)
         for name in names:
-            assert await Conductor(tx).load([name])
-            await tx.conn.execute("select pg_sleep(0.1)")
+            assert await work.load([name])
+            await work.conn.execute("select pg_sleep(0.1)")
 
 
 async def test_a_timer_is_not_taken_by_who_waits_for_whoever_sets_it_anew(world: World) -> None:
@@ -51,7 +52,7 @@ async def test_a_timer_is_not_taken_by_who_waits_for_whoever_sets_it_anew(world:
 
     async def wire_watched(service: Service) -> None:
         await wire(service)
-        look = service.timers[ROOM]
+        look = service.timers[GROUP_SLOT]
 
         async def watched(tx: Transaction, timers: Sequence[Timer]) -> None:
             try:
@@ -61,7 +62,7 @@ async def test_a_timer_is_not_taken_by_who_waits_for_whoever_sets_it_anew(world:
                 raise
             handled.set()
 
-        service.timers = {**service.timers, ROOM: watched}
+        service.timers = {**service.timers, GROUP_SLOT: watched}
 
     async with world.run("strategy_orchestrator", wire_watched) as service:
         await learned(service)
@@ -70,10 +71,10 @@ async def test_a_timer_is_not_taken_by_who_waits_for_whoever_sets_it_anew(world:
         async with service.ledger.transaction() as tx:
             await lock_strategies_of(tx, [Envelope(PauseStrategy(strategy="a"), "p", "/test", datetime.now(UTC))])
             async with service.ledger.transaction() as another:
-                another.set_timer(ROOM, "a", another.now)
+                another.set_timer(GROUP_SLOT, "a", another.now)
             async with patience(20):
                 while not await service.pool.fetchval("select count(*) from pg_locks where not granted"):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
-            tx.set_timer(ROOM, "a", tx.now)
+            tx.set_timer(GROUP_SLOT, "a", tx.now)
         await asyncio.wait_for(handled.wait(), 20)
     assert not broken

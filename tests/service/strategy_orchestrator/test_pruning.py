@@ -8,7 +8,7 @@ import pytest
 
 from services.strategy_orchestrator import pruning
 from services.strategy_orchestrator.app import wire
-from services.strategy_orchestrator.settings import Knobs
+from services.strategy_orchestrator.settings import OrchestratorSettings
 from shared.core.pruning import prune
 from shared.core.transaction import Transaction
 from shared.messages.base import CommandAccepted, CommandRejected
@@ -71,7 +71,7 @@ async def age(service: Service, column: str, days: int) -> None:
 
 
 async def prune_all(service: Service) -> None:
-    for one in pruning.prunings(service.settings, Knobs()):
+    for one in pruning.prunings(service.settings, OrchestratorSettings()):
         await prune(service.ledger, one)
 
 

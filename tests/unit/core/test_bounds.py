@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 from pydantic import ValidationError
 
 from services.gateway.http.problems import Problem
-from services.strategy_orchestrator.message_parts import NAMES_KEPT, abridged, in_batches, names_in, told_in_parts
+from services.strategy_orchestrator.message_parts import NAMES_KEPT, abridged, names_in, parts_of_sites, parts_of_steps
 from shared.core.outbox import batch_bytes
 from shared.messages.base import MOST_FAULTS, Fault, count_of, faults_of, listed, some_of
 from shared.messages.strategy import (
@@ -98,12 +98,12 @@ def test_steps_with_the_longest_reasons_travel_in_messages_that_fit() -> None:
     steps = [
         StepChange(site="s" * 100, stage=1, state=StepState.FAILED, operation_id="o" * 200, why=why) for _ in range(700)
     ]
-    batches = list(in_batches(steps))
+    batches = list(parts_of_steps(steps))
     assert [step for batch in batches for step in batch] == steps
     for batch in batches:
         event = StepsChanged(strategy_id="x" * 200, steps=batch, at=NOW)
         assert batch_bytes(*encode(Envelope(data=event, id="x", source="/", time=NOW))) < LIVE[event.TOPIC].max_bytes
-    assert [len(batch) for batch in in_batches([steps[0].model_copy(update={"why": None})] * 1_100)] == [
+    assert [len(batch) for batch in parts_of_steps([steps[0].model_copy(update={"why": None})] * 1_100)] == [
         BATCH,
         BATCH,
         100,
@@ -113,9 +113,9 @@ def test_steps_with_the_longest_reasons_travel_in_messages_that_fit() -> None:
 def test_sites_with_as_many_labels_as_they_may_have_travel_in_messages_that_fit() -> None:
     labels = {f"{n}".ljust(200, "x"): "y" * 200 for n in range(64)}
     sites = [Site(name=f"s-{n}", labels=labels if n % 3 else {}) for n in range(700)]
-    parts = list(told_in_parts(sites))
+    parts = list(parts_of_sites(sites))
     assert [site for part in parts for site in part] == sites
     for part in parts:
         event = SitesChanged(sites=part)
         assert batch_bytes(*encode(Envelope(data=event, id="x", source="/", time=NOW))) < LIVE[event.TOPIC].max_bytes
-    assert [len(part) for part in told_in_parts(sites[:1] * 1_100)] == [BATCH, BATCH, 100]
+    assert [len(part) for part in parts_of_sites(sites[:1] * 1_100)] == [BATCH, BATCH, 100]

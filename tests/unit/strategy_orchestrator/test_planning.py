@@ -1,4 +1,4 @@
-"""A plan deals every site that takes part into one stage, and says of every other why it is left out."""
+"""A plan assigns every site that takes part into one stage, and says of every other why it is left out."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -171,9 +171,9 @@ def test_every_site_stands_in_exactly_one_stage_or_the_plan_is_refused(
 ) -> None:
     stages = [{"name": f"g{n}", "take": take, "optional": True} for n, take in enumerate(wanted)]
     made = plan(spec(stages=stages, max_parallel=limit), sites(count), {}, TARGET)
-    dealt = [name for stage in made.sites for name in stage]
-    assert len(dealt) == len(set(dealt))
-    assert bool(made.faults) == (len(dealt) < count)
+    assignment = [name for stage in made.sites for name in stage]
+    assert len(assignment) == len(set(assignment))
+    assert bool(made.faults) == (len(assignment) < count)
     for stage, names in zip(made.stages, made.sites, strict=True):
         assert stage.sites == len(names) > 0
         assert 1 <= stage.max_parallel <= len(names)

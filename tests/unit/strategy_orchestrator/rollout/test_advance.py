@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.strategy_orchestrator import domain
-from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Moves, Refused, Stage, Strategy, advance
+from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Decision, Refused, Stage, Strategy, advance
 from services.strategy_orchestrator.rollout.reasons import why_now, why_waiting
 from shared.messages.strategy import Counts, FailurePolicy, Why
 from shared.messages.words import StageState, StrategyState
@@ -27,14 +27,16 @@ def strategy(*stages: Stage, state: StrategyState = S.APPLYING, **policy: object
     return Strategy("id", "name", state, why, FailurePolicy(**policy), stages)  # type: ignore[arg-type]
 
 
-def started(moves: Moves) -> Strategy:
-    """The strategy once the slots are filled, as the conductor does it."""
-    if moves.stage is None:
-        return moves.strategy
-    stages = list(moves.strategy.stages)
-    here = stages[moves.stage]
-    stages[moves.stage] = replace(here, counts=domain.moved(here.counts, waiting=-moves.start, running=moves.start))
-    return replace(moves.strategy, stages=tuple(stages))
+def started(decision: Decision) -> Strategy:
+    """The strategy once the slots are filled, as the unit of work does it."""
+    if decision.stage is None:
+        return decision.strategy
+    stages = list(decision.strategy.stages)
+    here = stages[decision.stage]
+    stages[decision.stage] = replace(
+        here, counts=domain.moved(here.counts, waiting=-decision.start, running=decision.start)
+    )
+    return replace(decision.strategy, stages=tuple(stages))
 
 
 def finished(s: Strategy, position: int, **deltas: int) -> Strategy:
@@ -46,8 +48,8 @@ def finished(s: Strategy, position: int, **deltas: int) -> Strategy:
 
 
 def test_free_slots_are_filled_up_to_the_limit() -> None:
-    moves = advance(strategy(stage(sites=10, limit=3, running=1)), NOW)
-    assert (moves.stage, moves.start) == (0, 2)
+    decision = advance(strategy(stage(sites=10, limit=3, running=1)), NOW)
+    assert (decision.stage, decision.start) == (0, 2)
 
 
 def test_a_slot_that_becomes_free_is_filled_at_once_without_waiting_for_the_others() -> None:
@@ -59,15 +61,15 @@ def test_no_more_sites_start_than_wait() -> None:
     assert advance(strategy(stage(sites=2, limit=100)), NOW).start == 2
 
 
-def test_parked_sites_take_no_slot() -> None:
-    waiting = replace(stage(sites=3, limit=3), parked=2)
+def test_blocked_sites_take_no_slot() -> None:
+    waiting = replace(stage(sites=3, limit=3), blocked=2)
     assert advance(strategy(waiting), NOW).start == 1
 
 
 def test_the_next_stage_opens_when_the_last_site_of_the_one_before_is_done() -> None:
-    moves = advance(strategy(stage(0, sites=1, complete=1), stage(1, sites=5, limit=2)), NOW)
-    assert moves.strategy.stages[0].state is StageState.COMPLETE
-    assert (moves.stage, moves.start) == (1, 2)
+    decision = advance(strategy(stage(0, sites=1, complete=1), stage(1, sites=5, limit=2)), NOW)
+    assert decision.strategy.stages[0].state is StageState.COMPLETE
+    assert (decision.stage, decision.start) == (1, 2)
 
 
 def test_a_soak_keeps_the_next_stage_closed_until_its_end() -> None:
@@ -81,9 +83,9 @@ def test_a_soak_keeps_the_next_stage_closed_until_its_end() -> None:
 
 
 def test_a_strategy_whose_sites_are_all_done_is_complete() -> None:
-    moves = advance(strategy(stage(sites=2, complete=2)), NOW)
-    assert moves.strategy.state is S.COMPLETE
-    assert moves.let_go
+    decision = advance(strategy(stage(sites=2, complete=2)), NOW)
+    assert decision.strategy.state is S.COMPLETE
+    assert decision.let_go
 
 
 def test_the_first_failure_trips_the_rope_and_running_sites_finish() -> None:
@@ -108,25 +110,25 @@ def test_a_policy_may_pause_instead_and_resuming_accepts_the_failures() -> None:
 
 
 def test_failures_below_the_threshold_let_the_strategy_go_on_and_end_as_failed() -> None:
-    moves = advance(strategy(stage(sites=3, complete=2, failed=1), stop_on_failure=False, threshold=2), NOW)
-    assert moves.strategy.state is S.FAILED
-    assert moves.strategy.why.code == "sites_failed"
+    decision = advance(strategy(stage(sites=3, complete=2, failed=1), stop_on_failure=False, threshold=2), NOW)
+    assert decision.strategy.state is S.FAILED
+    assert decision.strategy.why.code == "sites_failed"
 
 
 def test_a_failed_canary_stops_the_strategy_however_large_the_sample_has_to_be() -> None:
     policy = {"stop_on_failure": False, "threshold": "20%", "min_sample": 10}
-    moves = advance(strategy(stage(0, sites=1, failed=1), stage(1, sites=50), **policy), NOW)
-    assert moves.strategy.state is S.ABORTING or moves.strategy.state is S.FAILED
-    assert moves.start == 0
-    assert moves.strategy.counts == Counts(failed=1, aborted=50)
+    decision = advance(strategy(stage(0, sites=1, failed=1), stage(1, sites=50), **policy), NOW)
+    assert decision.strategy.state is S.ABORTING or decision.strategy.state is S.FAILED
+    assert decision.start == 0
+    assert decision.strategy.counts == Counts(failed=1, aborted=50)
 
 
 @pytest.mark.parametrize("threshold", [None, 3, "50%", "100%"])
 def test_a_stage_in_which_every_site_failed_never_passes(threshold: int | str | None) -> None:
     policy = {"stop_on_failure": False, "threshold": threshold, "min_sample": 99, "then": "pause"}
-    moves = advance(strategy(stage(0, sites=2, failed=2), stage(1, sites=50), **policy), NOW)
-    assert moves.strategy.state is S.PAUSED
-    resumed = advance(domain.resume(moves.strategy, "ann", "seen"), NOW)
+    decision = advance(strategy(stage(0, sites=2, failed=2), stage(1, sites=50), **policy), NOW)
+    assert decision.strategy.state is S.PAUSED
+    resumed = advance(domain.resume(decision.strategy, "ann", "seen"), NOW)
     assert (resumed.stage, resumed.start) == (1, 2)  # a person accepted them
 
 
@@ -142,27 +144,27 @@ def test_the_reason_counts_the_failures_that_came_after_the_one_that_stopped_it(
 
 def test_an_abort_ends_waiting_sites_at_once_and_running_ones_in_their_time() -> None:
     asked = domain.abort(strategy(stage(sites=4, limit=2, running=2)), "ann", "wrong release")
-    moves = advance(asked, NOW)
-    assert moves.abort_waiting
-    assert moves.strategy.state is S.ABORTING
-    ended = advance(finished(moves.strategy, 0, complete=1, failed=1), NOW)
+    decision = advance(asked, NOW)
+    assert decision.abort_waiting
+    assert decision.strategy.state is S.ABORTING
+    ended = advance(finished(decision.strategy, 0, complete=1, failed=1), NOW)
     assert ended.strategy.state is S.ABORTED
     assert ended.strategy.why.message == "aborted by ann: wrong release"
 
 
 def test_an_abort_before_the_start_ends_at_once() -> None:
-    moves = advance(domain.abort(strategy(stage(), state=S.READY), "", ""), NOW)
-    assert moves.strategy.state is S.ABORTED
-    assert moves.abort_waiting
-    assert moves.strategy.counts == Counts(aborted=4)
+    decision = advance(domain.abort(strategy(stage(), state=S.READY), "", ""), NOW)
+    assert decision.strategy.state is S.ABORTED
+    assert decision.abort_waiting
+    assert decision.strategy.counts == Counts(aborted=4)
 
 
 def test_a_retry_runs_only_what_failed_or_was_aborted() -> None:
     ended = strategy(stage(0, sites=2, complete=2), stage(1, sites=4, complete=1, failed=1, aborted=2), state=S.FAILED)
     ended = replace(ended, stages=(replace(ended.stages[0], state=StageState.COMPLETE), ended.stages[1]))
-    moves = advance(domain.retry(ended, "ann", ""), NOW)
-    assert (moves.stage, moves.start) == (1, 2)
-    assert moves.strategy.counts == Counts(waiting=3, complete=3)
+    decision = advance(domain.retry(ended, "ann", ""), NOW)
+    assert (decision.stage, decision.start) == (1, 2)
+    assert decision.strategy.counts == Counts(waiting=3, complete=3)
 
 
 REQUESTS = {
@@ -215,9 +217,9 @@ def test_whatever_happens_limits_hold_counts_are_exact_and_it_ends(
     for happening in [*story, *["resume", "complete", "time"] * 60]:
         now += timedelta(seconds=40) if happening == "time" else timedelta()
         s = happen(s, happening)
-        moves = advance(s, now)
-        assert advance(moves.strategy, now).strategy == moves.strategy  # asked again, nothing else follows
-        s = started(moves)
+        decision = advance(s, now)
+        assert advance(decision.strategy, now).strategy == decision.strategy  # asked again, nothing else follows
+        s = started(decision)
         check(s, totals)
     assert s.state in ENDED
 

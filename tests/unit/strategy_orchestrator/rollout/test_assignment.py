@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.strategy_orchestrator.rollout.assignment import SHARES_IN_ALL, deal_out, matches, shares, spread
+from services.strategy_orchestrator.rollout.assignment import SHARES_IN_ALL, assign_stages, matches, shares, spread
 from services.strategy_orchestrator.strategies.site import Candidate
 from shared.messages.strategy import StrategySpec
 
@@ -32,14 +32,14 @@ def groups_of(sites: list[Candidate]) -> Counter[str]:
 
 def test_ten_per_cent_are_ten_per_cent_of_every_region() -> None:
     stages = [{"name": "tenth", "take": "10%"}, {"name": "rest"}]
-    (_, tenth), (_, rest) = deal_out(spec(stages=stages), fleet(asia=999, europe=500, africa=300)).stages
+    (_, tenth), (_, rest) = assign_stages(spec(stages=stages), fleet(asia=999, europe=500, africa=300)).stages
     assert len(tenth) == 180
     assert all(abs(groups_of(tenth)[g] - n) <= 1 for g, n in {"asia": 100, "europe": 50, "africa": 30}.items())
     assert len(rest) == 1799 - 180
 
 
 def test_a_canary_of_as_many_sites_as_groups_has_one_of_each_however_small_they_are() -> None:
-    (_, canary), _ = deal_out(
+    (_, canary), _ = assign_stages(
         spec(stages=[{"name": "canary", "take": 3}, {"name": "rest"}]), fleet(huge=900, small=9, tiny=1)
     ).stages
     assert groups_of(canary) == {"huge": 1, "small": 1, "tiny": 1}
@@ -47,23 +47,23 @@ def test_a_canary_of_as_many_sites_as_groups_has_one_of_each_however_small_they_
 
 def test_a_label_takes_the_place_of_the_groups_if_asked() -> None:
     stages = [{"name": "few", "take": 10}, {"name": "rest"}]
-    (_, few), _ = deal_out(spec(stages=stages, spread="rack"), fleet(north=50, south=50)).stages
+    (_, few), _ = assign_stages(spec(stages=stages, spread="rack"), fleet(north=50, south=50)).stages
     assert Counter(site.labels["rack"] for site in few) == dict.fromkeys(["r0", "r1", "r2", "r3", "r4"], 2)
 
 
 def test_a_filtered_stage_is_spread_too() -> None:
     stages = [{"name": "racked", "labels": {"rack": "r0"}, "take": 4}, {"name": "rest"}]
-    (_, racked), _ = deal_out(spec(stages=stages), fleet(a=50, b=50)).stages
+    (_, racked), _ = assign_stages(spec(stages=stages), fleet(a=50, b=50)).stages
     assert groups_of(racked) == {"a": 2, "b": 2}
 
 
 def test_stages_that_take_from_the_same_sites_one_after_the_other_take_each_once() -> None:
     stages = [{"name": f"s{n}", "labels": {"rack": "r0"}, "take": 4} for n in range(5)] + [{"name": "rest"}]
-    dealt = deal_out(spec(stages=stages), fleet(a=50, b=50))
-    names = [site.name for _, sites in dealt.stages for site in sites]
-    assert [len(sites) for _, sites in dealt.stages] == [4] * 5 + [80]
+    assignment = assign_stages(spec(stages=stages), fleet(a=50, b=50))
+    names = [site.name for _, sites in assignment.stages for site in sites]
+    assert [len(sites) for _, sites in assignment.stages] == [4] * 5 + [80]
     assert len(names) == len(set(names))
-    assert all(groups_of(sites) == {"a": 2, "b": 2} for _, sites in dealt.stages[:5])
+    assert all(groups_of(sites) == {"a": 2, "b": 2} for _, sites in assignment.stages[:5])
 
 
 filters = st.fixed_dictionaries(
@@ -87,7 +87,7 @@ def test_each_site_goes_to_the_first_stage_that_matches_it(sizes: dict[str, int]
         site.name: next(s.name for s in of.stages if matches(s, site) and (not s.sites or site.name in s.sites))
         for site in sites
     }
-    assert {site.name: stage.name for stage, taken in deal_out(of, sites).stages for site in taken} == wanted
+    assert {site.name: stage.name for stage, taken in assign_stages(of, sites).stages for site in taken} == wanted
 
 
 def test_the_same_strategy_chooses_the_same_sites_and_another_one_others() -> None:

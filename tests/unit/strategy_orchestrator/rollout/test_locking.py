@@ -13,7 +13,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ended(site: str, strategy_id: str | None) -> deployer.OperationSucceeded:
-    facts: dict[str, Any] = {"operation_id": f"{strategy_id or 'by-hand'}.1.1", "site": site, "app": "shop"}
+    facts: dict[str, Any] = {"operation_id": f"{strategy_id or 'by-selected'}.1.1", "site": site, "app": "shop"}
     facts |= {"kind": "update", "from_version": "1", "to_version": "2", "version": "2", "status": "operational"}
     return deployer.OperationSucceeded(**facts, strategy_id=strategy_id, plan=(), seconds=1.0)
 

@@ -60,7 +60,7 @@ def test_more_failures_never_untrip_a_policy(sites: int, data: st.DataObject) ->
 @pytest.mark.parametrize(("threshold", "sample"), list(product([None, 1, 9, "1%", "100%"], [1, 99])))
 def test_an_ended_stage_without_a_good_site_trips_every_policy(threshold: int | str | None, sample: int) -> None:
     assert trips(policy(threshold, sample), counts(3, failed=3, complete=0))
-    assert not trips(policy(threshold, sample), counts(3, failed=3, complete=0), forgiven=3)
+    assert not trips(policy(threshold, sample), counts(3, failed=3, complete=0), accepted_failures=3)
 
 
 def test_without_a_threshold_no_number_of_failures_stops_a_stage_with_one_good_site() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.strategy_orchestrator.rollout.refusals import LAGGING, Outcome, meaning_of
+from services.strategy_orchestrator.rollout.refusals import LAGGING, RefusalEffect, step_after
 from shared.messages.base import Fault
 
 
@@ -13,28 +13,28 @@ def faults(*codes: str, value: object = None) -> list[Fault]:
 
 
 @pytest.mark.parametrize(
-    ("codes", "attempt", "outcome", "code"),
+    ("codes", "attempt", "effect", "code"),
     [
-        (["already_current"], 1, Outcome.COMPLETE, "already_there"),
-        (["release_withdrawn", "already_current"], 1, Outcome.COMPLETE, "already_there"),
-        (["site_busy", "already_current"], 1, Outcome.LATER, "site_busy"),
-        (["site_busy"], 99, Outcome.LATER, "site_busy"),
-        (["site_held", "already_current"], 1, Outcome.LATER, "site_held"),
-        (["operation_exists"], 1, Outcome.LATER, "operation_exists"),
-        (["unknown_release"], 29, Outcome.LATER, "unknown_release"),
-        (["unknown_release"], 30, Outcome.FAILED, "unknown_release"),
-        (["release_withdrawn"], 1, Outcome.FAILED, "release_withdrawn"),
-        (["not_upgradable", "driver_mismatch"], 1, Outcome.FAILED, "not_upgradable"),
-        (["no_previous_release"], 1, Outcome.FAILED, "no_previous_release"),
+        (["already_current"], 1, RefusalEffect.COMPLETE, "already_there"),
+        (["release_withdrawn", "already_current"], 1, RefusalEffect.COMPLETE, "already_there"),
+        (["site_busy", "already_current"], 1, RefusalEffect.LATER, "site_busy"),
+        (["site_busy"], 99, RefusalEffect.LATER, "site_busy"),
+        (["site_held", "already_current"], 1, RefusalEffect.LATER, "site_held"),
+        (["operation_exists"], 1, RefusalEffect.LATER, "operation_exists"),
+        (["unknown_release"], 29, RefusalEffect.LATER, "unknown_release"),
+        (["unknown_release"], 30, RefusalEffect.FAILED, "unknown_release"),
+        (["release_withdrawn"], 1, RefusalEffect.FAILED, "release_withdrawn"),
+        (["not_upgradable", "driver_mismatch"], 1, RefusalEffect.FAILED, "not_upgradable"),
+        (["no_previous_release"], 1, RefusalEffect.FAILED, "no_previous_release"),
     ],
 )
-def test_a_refusal_means(codes: list[str], attempt: int, outcome: Outcome, code: str) -> None:
-    meaning = meaning_of(faults(*codes), attempt, 30)
-    assert (meaning.outcome, meaning.code) == (outcome, code)
+def test_a_refusal_means(codes: list[str], attempt: int, effect: RefusalEffect, code: str) -> None:
+    after = step_after(faults(*codes), attempt, 30)
+    assert (after.effect, after.code) == (effect, code)
 
 
 def test_a_site_that_is_there_says_so_with_its_release() -> None:
-    assert meaning_of(faults("already_current", value="1.1"), 1, 30).message == (
+    assert step_after(faults("already_current", value="1.1"), 1, 30).message == (
         "it runs release 1.1 already; nothing was done"
     )
 
@@ -46,9 +46,9 @@ CODES = ["site_busy", "already_current", "not_upgradable", "release_withdrawn", 
 def test_nothing_is_complete_that_is_not_settled_and_nothing_is_tried_for_ever_but_a_busy_site(
     codes: list[str], attempt: int
 ) -> None:
-    meaning = meaning_of(faults(*codes), attempt, 30)
-    if meaning.outcome is Outcome.COMPLETE:
+    after = step_after(faults(*codes), attempt, 30)
+    if after.effect is RefusalEffect.COMPLETE:
         assert "already_current" in codes
         assert not LAGGING.union({"site_busy"}).intersection(codes)
-    if meaning.outcome is Outcome.LATER:
-        assert meaning.code == "site_busy" or attempt < 30
+    if after.effect is RefusalEffect.LATER:
+        assert after.code == "site_busy" or attempt < 30

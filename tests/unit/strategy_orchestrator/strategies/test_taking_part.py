@@ -159,14 +159,14 @@ def test_every_site_is_planned_or_named_and_none_is_led_to_where_it_soundly_is(
 ) -> None:
     version = version or (None if kind == "rollback" else "1.0")
     made = planned(kind, version, *sites, mixed=True, force=force)
-    dealt = {name for stage in made.sites for name in stage}
+    assignment = {name for stage in made.sites for name in stage}
     out = {one.site for one in made.excluded}
     if not made.faults:
-        assert dealt | out == {site.name for site in sites}
-    assert not dealt & out
+        assert assignment | out == {site.name for site in sites}
+    assert not assignment & out
     for site in sites:
         goal = made.targets.get(site.name, version)
         at_rest = not (site.operation_id or site.held_by)
         sound = site.version == goal and site.status not in BROKEN and at_rest
-        assert not (site.name in dealt and sound and not (force and kind != "rollback"))
+        assert not (site.name in assignment and sound and not (force and kind != "rollback"))
         assert not (site.name in out and site.managed and site.status in BROKEN and site.version == version is not None)

@@ -1,0 +1,101 @@
+"""Strategies, stages and steps as messages tell them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from services.strategy_orchestrator import domain
+from services.strategy_orchestrator.domain import Stage, Strategy
+from services.strategy_orchestrator.rollout.operation_ids import operation_id
+from services.strategy_orchestrator.rollout.reasons import why_now, why_waiting
+from services.strategy_orchestrator.store.steps import Step
+from services.strategy_orchestrator.store.strategies import StoredStrategy
+from services.strategy_orchestrator.strategies.site import ALREADY_THERE
+from shared.messages.base import Event
+from shared.messages.deployer import Requested, RequestOperations
+from shared.messages.strategy import StageProgressed, StepChange, StrategyStateChanged, Why
+from shared.messages.words import StepState
+
+
+def what_moved(was: Strategy, now: Strategy, at: datetime) -> list[Event]:
+    """One event a stage that moved, and one of the strategy where it or its reason moved on.
+
+    In a timeline a strategy begins before its stages, and ends after them.
+    """
+    stages = list(_stages_moved(was, now, at))
+    moved_on = now.state != was.state
+    strategy = [state_event(now, at, renewed=not moved_on)] if moved_on or why_now(now) != why_now(was) else []
+    begins = now.state in domain.LIVE and was.state not in domain.LIVE
+    return [*strategy, *stages] if begins else [*stages, *strategy]
+
+
+def _stages_moved(was: Strategy, now: Strategy, at: datetime) -> Iterator[StageProgressed]:
+    """Those stages of which there is something new, their reasons to wait included."""
+    for before, stage in zip(was.stages, now.stages, strict=True):
+        why = why_waiting(now, stage)
+        if stage != before or why != why_waiting(was, before):
+            yield progress_of(now, stage, why, at)
+
+
+def progress_of(strategy: Strategy, stage: Stage, why: Why | None, at: datetime) -> StageProgressed:
+    """A stage as it stands, in absolute counts."""
+    return StageProgressed(
+        strategy_id=strategy.id,
+        stage=stage.position,
+        name=stage.name,
+        state=stage.state,
+        counts=stage.counts,
+        max_parallel=stage.max_parallel,
+        why=why,
+        warning=stage.warning,
+        at=at,
+    )
+
+
+def state_event(strategy: Strategy, at: datetime, *, renewed: bool = False) -> StrategyStateChanged:
+    """The strategy as it stands; `renewed` when only its reason has other numbers."""
+    return StrategyStateChanged(
+        strategy_id=strategy.id,
+        name=strategy.name,
+        state=strategy.state,
+        why=why_now(strategy),
+        counts=strategy.counts,
+        renewed=renewed,
+        at=at,
+    )
+
+
+def change_of(step: Step) -> StepChange:
+    """A step as it stands."""
+    why = Why(code=step.why_code, message=step.why_message or "") if step.why_code else None
+    begun = step.state not in {StepState.WAITING, StepState.ABORTED} and step.why_code != ALREADY_THERE
+    return StepChange(
+        site=step.site,
+        stage=step.stage,
+        state=StepState(step.state),
+        attempt=step.attempt,
+        operation_id=operation_id(step.strategy_id, step.position, step.attempt) if begun else None,
+        why=why,
+        target=step.target,
+    )
+
+
+def request_of(stored: StoredStrategy, batch: str, steps: Sequence[Step]) -> RequestOperations:
+    """The command that begins the operations of these steps. Where all go to the same release, it says so once."""
+    targets = {step.target or stored.version for step in steps}
+    alike = len(targets) == 1
+    strategy_id = stored.strategy.id
+    return RequestOperations(
+        batch=f"{strategy_id}/{batch}",
+        strategy_id=strategy_id,
+        app=stored.app,
+        kind=stored.operation,
+        version=targets.pop() if alike else stored.version,
+        timeout_seconds=stored.spec["step_timeout_seconds"],
+        again=stored.spec["force"],
+        operations=tuple(_requested(step, alike) for step in steps),
+    )
+
+
+def _requested(step: Step, alike: bool) -> Requested:
+    identifier = operation_id(step.strategy_id, step.position, step.attempt)
+    return Requested(operation_id=identifier, site=step.site, version=None if alike else step.target)

@@ -1,5 +1,0 @@
-"""A row as PostgreSQL gives it."""
-
-import asyncpg
-
-Row = asyncpg.Record
