@@ -102,8 +102,8 @@ lock: setup ## Pin every package anew (ARGS=--upgrade: to its newest version), K
 		--excludes <(printf '%s\n' $(EMBEDDED))
 	grep -E '^uv==' requirements.lock | sed 's/ .*//' | $(COMPILE) - -o requirements-uv.lock
 	$(RUN)/python -m shared.embedded.pin
-	@if command -v npm >/dev/null; then .ci/npm spectral lock; .ci/npm page lock; \
-		else echo "without npm the packages of make openapi and of the page's linter stay as they are"; fi
+	@if command -v npm >/dev/null; then for folder in spectral page ../tests/bench/peers/restate; do .ci/npm $$folder lock; done; \
+		else echo "without npm the packages of make openapi, of the page's linter and of Restate stay as they are"; fi
 
 $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
