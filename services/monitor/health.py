@@ -59,7 +59,7 @@ class Health:
 
     async def watch_group(self) -> None:
         """See who is in our group until cancelled, also while a stranger keeps faust out of it."""
-        async with Group(self.settings.kafka, application_id(self.settings)) as group:
+        async with Group(self.settings, application_id(self.settings)) as group:
             while True:
                 try:
                     self._see(group.name, await group.members())

@@ -19,6 +19,7 @@ from services.monitor.domain import Kept, Position, StrategyWatch
 from services.monitor.judgement import Told
 from services.monitor.transport import Transport
 from shared.process.settings import Settings
+from shared.wire.kafka import access, admin
 from shared.wire.topics import DEAD_LETTERS, UNPACKED_BYTES, topics
 
 log = structlog.get_logger()
@@ -92,6 +93,7 @@ def open_store(settings: Settings, *, careful: bool = False) -> Store:
     app = Application(
         application_id(settings),
         broker=[f"kafka://{address.strip()}" for address in settings.kafka.split(",")],
+        broker_credentials=_credentials(settings),
         store="memory://",
         datadir=str(settings.home / "run" / f"monitor-{settings.instance}"),
         processing_guarantee="at_least_once",
@@ -126,6 +128,19 @@ def open_store(settings: Settings, *, careful: bool = False) -> Store:
         allow_empty=True,
     )
     return Store(app, source, *(_table(app, name, model) for name, model in TABLES.items()))
+
+
+def _credentials(settings: Settings) -> Any:
+    """How faust gets in, in its own words; None where nobody is asked."""
+    told = access(settings)
+    if settings.uses_sasl:
+        return faust.SASLCredentials(
+            username=told["sasl_plain_username"],
+            password=told["sasl_plain_password"],
+            mechanism=told["sasl_mechanism"],
+            ssl_context=told.get("ssl_context"),
+        )
+    return faust.SSLCredentials(context=told["ssl_context"]) if settings.uses_tls else None
 
 
 def changelog_of(application: str, table: str) -> str:
@@ -175,21 +190,21 @@ async def create_changelogs(settings: Settings) -> None:
 
     Raises WrongPartitions when one has another number of them, KafkaError when Kafka or the source is not there.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    client = admin(settings)
     try:
-        await admin.start()
+        await client.start()
         source = settings.topic_prefix + SOURCE
         wanted = [changelog_of(application_id(settings), name) for name in TABLES]
-        partitions = (await _partitions(admin, [source]))[source]
-        there = set(await admin.list_topics())
-        replicas = min(3, len((await admin.describe_cluster())["brokers"]))
+        partitions = (await _partitions(client, [source]))[source]
+        there = set(await client.list_topics())
+        replicas = min(3, len((await client.describe_cluster())["brokers"]))
         config = {"cleanup.policy": "compact"}
         missing = [NewTopic(name, partitions, replicas, topic_configs=config) for name in wanted if name not in there]
         if missing:
-            await admin.create_topics(missing)
-        _check(await _partitions(admin, wanted), partitions)
+            await client.create_topics(missing)
+        _check(await _partitions(client, wanted), partitions)
     finally:
-        await admin.close()
+        await client.close()
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topics: list[str]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
 
 from shared.core import inbox, suspects
@@ -33,7 +33,7 @@ from shared.process.health import Finding, Partition, Reading, log_lost
 from shared.process.settings import Settings
 from shared.wire.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode, stands_in
 from shared.wire.fetching import fit_to_read
-from shared.wire.kafka import start_whole, stop_whole
+from shared.wire.kafka import consumer, start_whole, stop_whole
 from shared.wire.topic_ids import topic_ids
 from shared.wire.topics import DEAD_LETTERS
 
@@ -120,8 +120,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._joined = False
         self._looked_at = float("-inf")
         self._suspicious = False
-        self._kafka = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+        self._kafka = consumer(
+            settings,
             client_id=f"{service}-{settings.instance}",
             group_id=f"{settings.topic_prefix}{service}",
             enable_auto_commit=False,

@@ -30,7 +30,7 @@ from shared.core.transaction import SQL, put_aside
 from shared.core.wakeup import Wakeup
 from shared.process.db import Connection, Pool
 from shared.process.settings import Settings
-from shared.wire.kafka import start_whole, stop_whole
+from shared.wire.kafka import producer, start_whole, stop_whole
 
 log = structlog.get_logger()
 
@@ -69,8 +69,8 @@ class Relay:
             raise
 
     def _producer(self, *, idempotent: bool) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka,
+        return producer(
+            self._settings,
             enable_idempotence=idempotent,
             acks="all",
             max_batch_size=131_072,

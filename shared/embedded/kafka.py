@@ -108,20 +108,22 @@ async def ready(bootstrap_servers: str, seconds: float) -> None:
 
 
 async def _answers(bootstrap_servers: str) -> bool:
-    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415  who looks whether all runs needs no client
-    from aiokafka.errors import KafkaError  # noqa: PLC0415
+    from aiokafka.errors import KafkaError  # noqa: PLC0415  who looks whether all runs needs no client
+
+    from shared.wire.access import at  # noqa: PLC0415
+    from shared.wire.kafka import admin  # noqa: PLC0415
 
     # A bare connection first: the client logs an error for each that is refused.
     if not await _listens(bootstrap_servers.partition(",")[0]):
         return False
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=3000)
+    client = admin(at(bootstrap_servers), request_timeout_ms=3000)
     try:
-        await admin.start()
-        return bool((await admin.describe_cluster())["brokers"])
+        await client.start()
+        return bool((await client.describe_cluster())["brokers"])
     except (KafkaError, OSError, TimeoutError):
         return False
     finally:
-        await admin.close()
+        await client.close()
 
 
 async def _listens(address: str) -> bool:

@@ -1,6 +1,7 @@
 """Prepare a Kafka and a PostgreSQL for Belay: topics, database, one role and schema a service. Safe to repeat.
 
-`python -m shared.process.provision` reads BELAY_KAFKA, BELAY_POSTGRES_ADMIN, BELAY_HOME and BELAY_TOPIC_PREFIX.
+`python -m shared.process.provision` reads BELAY_KAFKA and what goes with it (wire/access.py), BELAY_POSTGRES_ADMIN,
+BELAY_HOME and BELAY_TOPIC_PREFIX.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from shared.wire.topics import UNPACKED_BYTES, topics
+from shared.wire.access import KafkaSettings
+from shared.wire.kafka import admin
+from shared.wire.topics import topics
 
 SERVICES = ("catalog", "deployer", "strategy_orchestrator", "notifier", "gateway")
 """The services that own tables, each under a role and schema of its own name."""
@@ -38,50 +41,45 @@ def service_dsn(admin_dsn: str, service: str, home: Path, database: str = DATABA
 
 
 async def provision(
-    kafka: str,
-    admin_dsn: str,
-    home: Path,
-    prefix: str = "belay.",
-    database: str = DATABASE,
-    unpacked_max: int = UNPACKED_BYTES,
+    kafka: KafkaSettings, admin_dsn: str, home: Path, prefix: str = "belay.", database: str = DATABASE
 ) -> None:
     """Create what is missing; what exists stays, but topics take records as large as they must (role passwords are
     set anew)."""
-    await create_topics(kafka, prefix, unpacked_max)
+    await create_topics(kafka, prefix)
     await create_database(admin_dsn, database)
     await create_schemas(admin_dsn, home, database)
 
 
-async def create_topics(kafka: str, prefix: str, unpacked_max: int = UNPACKED_BYTES) -> None:
+async def create_topics(kafka: KafkaSettings, prefix: str) -> None:
     """Create the topics of topics.py that are not there; those that are there take records as large as they must.
 
     Raises KafkaError when Kafka refuses it.
     """
-    wanted = topics(unpacked_max).values()
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    wanted = topics(kafka.unpacked_max).values()
+    client = admin(kafka)
     try:
-        await admin.start()
-        there = set(await admin.list_topics())
-        replicas = min(3, len((await admin.describe_cluster())["brokers"]))
+        await client.start()
+        there = set(await client.list_topics())
+        replicas = min(3, len((await client.describe_cluster())["brokers"]))
         missing = [
             NewTopic(prefix + t.name, t.partitions, replicas, topic_configs=t.config)
             for t in wanted
             if prefix + t.name not in there
         ]
         if missing:
-            made = await admin.create_topics(missing)
+            made = await client.create_topics(missing)
             refused = [one for one in made.topic_errors if one[1] != TopicAlreadyExistsError.errno]
             _raise_for((code, f"topic {name}") for name, code, *_ in refused)
-        await _widen(admin, {prefix + t.name: t.max_bytes for t in wanted if prefix + t.name in there})
+        await _widen(client, {prefix + t.name: t.max_bytes for t in wanted if prefix + t.name in there})
     finally:
-        await admin.close()
+        await client.close()
 
 
-async def _widen(admin: AIOKafkaAdminClient, sizes: dict[str, int]) -> None:
+async def _widen(client: AIOKafkaAdminClient, sizes: dict[str, int]) -> None:
     """Raise the limit of those topics whose limit is lower; all other settings stay as their operator has them."""
     if not sizes:
         return
-    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in sizes])
+    answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in sizes])
     found = [resource for answer in answers for resource in answer.resources]
     _raise_for((code, message) for code, message, *_ in found)
     changes = [
@@ -91,7 +89,7 @@ async def _widen(admin: AIOKafkaAdminClient, sizes: dict[str, int]) -> None:
         # Kafka takes the whole list of a topic's own settings: what is left out goes back to its default.
         for own in [{setting[0]: setting[1] for setting in settings if setting[3] == OF_THE_TOPIC}]
     ]
-    outcomes = await admin.alter_configs(changes) if changes else ()
+    outcomes = await client.alter_configs(changes) if changes else ()
     _raise_for((code, message) for outcome in outcomes for code, message, *_ in outcome.resources)
 
 
@@ -160,9 +158,7 @@ def main() -> None:
     environment = os.environ
     home = Path(environment.get("BELAY_HOME", ".belay"))
     prefix = environment.get("BELAY_TOPIC_PREFIX", "belay.")
-    unpacked_max = int(environment.get("BELAY_UNPACKED_MAX", UNPACKED_BYTES))
-    servers = (environment["BELAY_KAFKA"], environment["BELAY_POSTGRES_ADMIN"])
-    asyncio.run(provision(*servers, home, prefix, unpacked_max=unpacked_max))
+    asyncio.run(provision(KafkaSettings(), environment["BELAY_POSTGRES_ADMIN"], home, prefix))
 
 
 if __name__ == "__main__":

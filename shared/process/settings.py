@@ -4,19 +4,17 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.wire.topics import COMMAND_DAYS, UNPACKED_BYTES
+from shared.wire.access import KafkaSettings
+from shared.wire.topics import COMMAND_DAYS
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """Environment variables `BELAY_<FIELD>`."""
 
-    model_config = SettingsConfigDict(env_prefix="BELAY_", frozen=True)
-
-    kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, host:port separated by commas")
     postgres: str = Field(
-        default="postgresql://127.0.0.1:5432/belay", description="this service's own PostgreSQL URL, with its own role"
+        default="postgresql://127.0.0.1:5432/belay",
+        description="this service's own PostgreSQL URL, with its own role; with `?sslmode=verify-full` over TLS",
     )
     home: Path = Field(default=Path(".belay"), description="folder for blobs, logs and what the embedded runtime keeps")
     blobs: str = Field(
@@ -34,9 +32,6 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="address for health and metrics")
     http_port: int = Field(default=0, ge=0, le=65535, description="port for health and metrics; 0 = any free one")
     poll_records: int = Field(default=1000, ge=1, description="most records handled in one transaction")
-    unpacked_max: int = Field(
-        default=UNPACKED_BYTES, ge=2**20, le=64 * 2**20, description="most bytes of a batch of records once unpacked"
-    )
     relay_fallback_ms: int = Field(default=1000, ge=1, description="pause before the outbox is looked at unasked")
     session_timeout_ms: int = Field(default=6000, ge=1000, description="Kafka drops a silent replica after so long")
     lease_seconds: float = Field(default=10, gt=0, description="a claimed job returns to the queue after so long")

@@ -56,7 +56,7 @@ class Watch:
         self._name = f"{service}-{settings.instance}"
         self._pool = pool
         self._limit = timedelta(seconds=settings.trouble_seconds)
-        self._group = Group(settings.kafka, f"{settings.topic_prefix}{service}")
+        self._group = Group(settings, f"{settings.topic_prefix}{service}")
         self._still: Lasting[Partition] = Lasting()
         self._strange: Lasting[str] = Lasting()
         self._left: Lasting[str] = Lasting()

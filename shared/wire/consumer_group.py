@@ -9,12 +9,14 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import for_code
 
 from shared.process.health import Member
+from shared.wire.access import KafkaSettings
+from shared.wire.kafka import admin
 
 
 class Group:
     """Describes one consumer group again and again over a connection of its own."""
 
-    def __init__(self, kafka: str, name: str) -> None:
+    def __init__(self, kafka: KafkaSettings, name: str) -> None:
         self._kafka = kafka
         self.name = name
         self._admin: AIOKafkaAdminClient | None = None
@@ -29,7 +31,7 @@ class Group:
         """Its members, none when nobody is in it. Raises KafkaError; then the next call connects anew."""
         try:
             if self._admin is None:
-                self._admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, request_timeout_ms=5_000)
+                self._admin = admin(self._kafka, request_timeout_ms=5_000)
                 await self._admin.start()
             (answer,) = await self._admin.describe_consumer_groups([self.name])
             return list(_members(answer))

@@ -1,22 +1,58 @@
-"""aiokafka's clients begun and ended whole, and one fault of theirs under uvloop mended."""
+"""The one place that connects to Kafka: clients that know how it is reached, begun and ended whole.
+
+And one fault of aiokafka's under uvloop, mended.
+"""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError
 
-from shared.process.settings import Settings
+from shared.wire.access import KafkaSettings
 from shared.wire.fetching import fit_to_read
 
 log = structlog.get_logger()
 
 STOP_SECONDS = 10.0
 """A client that does not stop by then is left behind."""
+
+
+def consumer(kafka: KafkaSettings, **options: Any) -> AIOKafkaConsumer:
+    """A consumer that is not started yet. Raises OSError when the password or the authorities cannot be read."""
+    return AIOKafkaConsumer(**access(kafka), **options)
+
+
+def producer(kafka: KafkaSettings, **options: Any) -> AIOKafkaProducer:
+    """A producer that is not started yet. Raises OSError likewise."""
+    return AIOKafkaProducer(**access(kafka), **options)
+
+
+def admin(kafka: KafkaSettings, **options: Any) -> AIOKafkaAdminClient:
+    """An admin client that is not started yet. Raises OSError likewise."""
+    return AIOKafkaAdminClient(**access(kafka), **options)
+
+
+def access(kafka: KafkaSettings) -> dict[str, Any]:
+    """What each of aiokafka's clients must be told to get in."""
+    told: dict[str, Any] = {"bootstrap_servers": kafka.kafka, "security_protocol": kafka.kafka_security.upper()}
+    if kafka.uses_tls:
+        told["ssl_context"] = ssl.create_default_context(cafile=kafka.kafka_ca)
+    if kafka.uses_sasl:
+        told["sasl_mechanism"] = kafka.kafka_mechanism
+        told["sasl_plain_username"], told["sasl_plain_password"] = kafka.kafka_user, password(kafka)
+    return told
+
+
+def password(kafka: KafkaSettings) -> str:
+    """That of the user, without the line end that editors leave. Raises OSError."""
+    return kafka.kafka_password_file.read_text().rstrip("\r\n") if kafka.kafka_password_file else ""
 
 
 async def start_whole(client: Any) -> None:
@@ -30,10 +66,10 @@ async def start_whole(client: Any) -> None:
 
 
 @asynccontextmanager
-async def reader(settings: Settings, client_id: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(settings: KafkaSettings, client_id: str) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of no group, for a question or a look; it reads whatever lies there. Raises KafkaError."""
-    kafka = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
+    kafka = consumer(
+        settings,
         client_id=client_id,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -104,6 +104,13 @@ def test_there_is_no_drawer_for_odds_and_ends() -> None:
     assert not [path for path in sources("shared", "services") if path.stem in {"utils", "helpers", "misc", "common"}]
 
 
+def test_one_place_alone_connects_to_kafka() -> None:
+    """It knows of TLS and logins; faust, which connects by itself, is told by the monitor."""
+    clients = re.compile(r"\bAIOKafka(?:Consumer|Producer|AdminClient)\(|bootstrap_servers=")
+    found = {name_of(path) for path in sources("shared", "services") if clients.search(path.read_text())}
+    assert found == {"shared/wire/kafka.py"}
+
+
 # -- SQL ------------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from shared.embedded import kafka, launch, postgres, process
 from shared.embedded.home import Home
 from shared.embedded.programs import SERVICES, Wish, allocate_ports, services
 from shared.process import provision
+from shared.wire.access import at
 from tests.faults.processes import Process
 from tests.support import runtime
 
@@ -80,7 +81,7 @@ class Stage:
         self.postgres.start()
         admin = postgres.admin_dsn(self.home)
         await asyncio.gather(kafka.ready(self.bootstrap, READY_SECONDS), postgres.ready(admin, READY_SECONDS))
-        await provision.provision(self.bootstrap, admin, self.home.root)
+        await provision.provision(at(self.bootstrap), admin, self.home.root)
         first = [f"{service}-1" for service in SERVICES]
         for name in first:
             self.replicas[name].start()

@@ -22,6 +22,7 @@ from shared.messages.base import CommandAccepted, CommandRejected, Message
 from shared.process import provision
 from shared.process.service import Service, Wire, build
 from shared.process.settings import Settings
+from shared.wire.access import at
 from shared.wire.codec import Envelope, decode, encode, new_id, new_trace
 from shared.wire.fetching import fit_to_read
 from shared.wire.topics import DEAD_LETTERS, TOPICS, UNPACKED_BYTES
@@ -50,12 +51,11 @@ class World:
         """Settings of one replica; the session timeout is short, so that a lost replica is noticed soon."""
         database = urlsplit(self.database_dsn).path.lstrip("/")
         return Settings(
-            kafka=self.kafka,
             postgres=provision.service_dsn(self.database_dsn, service, self.home, database),
             home=self.home,
             instance=instance,
             topic_prefix=self.prefix,
-            **{"lease_seconds": 2.0, **more},
+            **{"kafka": self.kafka, "lease_seconds": 2.0, **more},
         )
 
     @asynccontextmanager
@@ -164,7 +164,7 @@ class World:
 @pytest.fixture
 async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
     """Topics, schemas, a producer and a watcher of every topic."""
-    await asyncio.gather(provision.create_topics(kafka, topic_prefix), _schemas(database, tmp_path))
+    await asyncio.gather(provision.create_topics(at(kafka), topic_prefix), _schemas(database, tmp_path))
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", max_request_size=100_000_000)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50)
     fit_to_read(consumer, UNPACKED_BYTES, careful=True)  # what the tests write no plain consumer can read

@@ -8,6 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidTopicError
 
 from shared.process import provision
+from shared.wire.access import KafkaSettings, at
 from shared.wire.topics import TOPICS, UNPACKED_BYTES, topics
 from tests.support.patience import patience
 from tests.support.world import PATIENCE
@@ -32,11 +33,11 @@ async def test_topics_that_were_there_are_widened_and_keep_their_other_settings(
         await _until_own(admin, topic_prefix + OLD, before)
         await _until_own(admin, topic_prefix + "site.state", wide)
         for _ in range(2):
-            await provision.create_topics(kafka, topic_prefix)
+            await provision.create_topics(at(kafka), topic_prefix)
             size = str(TOPICS[OLD].max_bytes)
             await _until_own(admin, topic_prefix + OLD, {**before, "max.message.bytes": size})
             await _until_own(admin, topic_prefix + "site.state", wide)
-        await provision.create_topics(kafka, topic_prefix, 2 * UNPACKED_BYTES)
+        await provision.create_topics(KafkaSettings(kafka=kafka, unpacked_max=2 * UNPACKED_BYTES), topic_prefix)
         wider = str(topics(2 * UNPACKED_BYTES)[OLD].max_bytes)
         await _until_own(admin, topic_prefix + OLD, {**before, "max.message.bytes": wider})
     finally:
@@ -45,7 +46,7 @@ async def test_topics_that_were_there_are_widened_and_keep_their_other_settings(
 
 async def test_a_topic_that_kafka_refuses_is_told(kafka: str) -> None:
     with pytest.raises(InvalidTopicError):
-        await provision.create_topics(kafka, "no name of a topic ")
+        await provision.create_topics(at(kafka), "no name of a topic ")
 
 
 def test_a_topic_of_dead_letters_takes_what_its_source_takes_and_what_we_unpack_and_the_reason() -> None:

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import Counts, StageProgressed
 from shared.messages.words import StageState
+from shared.wire.access import KafkaSettings
 from tests.support.patience import patience
 from tests.support.probe import PATIENCE, until_ready
 from tests.support.replica import Replica, replica
@@ -22,7 +23,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.service
 
 
-OF_ALL = {"look_seconds", "trouble_seconds"}
+OF_ALL = {"look_seconds", "trouble_seconds", *KafkaSettings.model_fields}
 """Settings that every service has."""
 
 
