@@ -1,27 +1,24 @@
 """Wiring of the gateway: what it is made of."""
 
 import asyncio
-from functools import partial
 
 from aiohttp import web
 
-from services.gateway.auth.tokens import Tokens, make_first_token
-from services.gateway.commands.batcher import Gathering
-from services.gateway.commands.read_your_writes import look
-from services.gateway.commands.sender import post
-from services.gateway.commands.waiting import Waiting
+from services.gateway.auth.tokens import LocalTokens, make_first_token
+from services.gateway.commands.ask import Commands
+from services.gateway.commands.pending import PendingAnswers
 from services.gateway.events.hub import Hub
 from services.gateway.events.learning import LearningLedger
 from services.gateway.gateway import Gateway
 from services.gateway.handlers import HANDLERS, TOPICS
 from services.gateway.http import files, openapi, problems, routing
-from services.gateway.http.load_shedding import Crowd
+from services.gateway.http.load_shedding import LoadShedding
 from services.gateway.http.measuring import Requests
 from services.gateway.http.protocol import Runner
 from services.gateway.http.routing import GATEWAY
 from services.gateway.pruning import prunings
 from services.gateway.resources.commands.projection import not_ours
-from services.gateway.resources.table import ROUTES
+from services.gateway.resources.table import ACTIONS, ROUTES
 from services.gateway.settings import GatewaySettings
 from shared.blobs import Blobs
 from shared.core.bus import Linger
@@ -38,30 +35,30 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     """Fill in the handlers, the HTTP application and the parts that run beside the consumer."""
     knobs = knobs or GatewaySettings()
     service.settings = service.settings.model_copy(update={"http_port": knobs.port})
-    waiting = Waiting(service.pool)
-    learning = LearningLedger(service.pool, service.ledger.source, waiting)
+    pending = PendingAnswers(service.pool)
+    learning = LearningLedger(service.pool, service.ledger.source, pending)
     sending = service.ledger
     learning.outbox_filled = sending.outbox_filled  # one relay sends for both
-    hub = Hub(service.pool, learning.news_written, knobs)
-    tokens = Tokens(service.pool, knobs.token_cache_seconds)
+    hub = Hub(service.pool, learning.log_written, knobs)
+    tokens = LocalTokens(service.pool, knobs.token_cache_seconds)
     blobs = Blobs.open(service.settings)
-    postbox = Gathering(partial(post, sending))
-    showing = Gathering(partial(look, service.pool))
-    gateway = Gateway(service.settings, knobs, service.pool, sending, waiting, postbox, showing, hub, tokens, blobs)
+    commands = Commands(sending, service.pool, pending, ACTIONS, knobs.answer_seconds)
+    gateway = Gateway(service.settings, knobs, service.pool, sending, pending, commands, hub, tokens, tokens, blobs)
     await make_first_token(service.pool, tokens, service.settings.home)
     service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
     service.linger = LINGER
-    requests, crowd = Requests(service.metrics.registry, hub), Crowd(knobs.requests, service.metrics.registry)
-    service.http, service.runner = application(gateway, requests, crowd), Runner
+    requests = Requests(service.metrics.registry, hub)
+    load_shedding = LoadShedding(knobs.requests, service.metrics.registry)
+    service.http, service.runner = application(gateway, requests, load_shedding), Runner
     service.http.on_shutdown.append(lambda _: let_go(gateway))
     service.drains = [lambda: asyncio.sleep(knobs.drain_seconds)]
-    service.parts += [hub.follow, hub.prune, waiting.follow]
+    service.parts += [hub.follow, hub.prune, pending.follow]
     service.prunings = prunings(knobs)
 
 
-def application(gateway: Gateway, requests: Requests, crowd: Crowd) -> web.Application:
+def application(gateway: Gateway, requests: Requests, load_shedding: LoadShedding) -> web.Application:
     """The HTTP application: problems inside of the measuring, so that these too are counted."""
-    middlewares = [requests.measure, problems.problems, crowd.admit]
+    middlewares = [requests.measure, problems.problems, load_shedding.admit]
     app = web.Application(middlewares=middlewares, client_max_size=problems.MAX_SPEC_BYTES)
     app[GATEWAY] = gateway
     routing.add(app, ROUTES)
@@ -73,4 +70,4 @@ def application(gateway: Gateway, requests: Requests, crowd: Crowd) -> web.Appli
 async def let_go(gateway: Gateway) -> None:
     """No further request comes; end those that would last."""
     gateway.hub.close()
-    await gateway.waiting.end(ANSWER_SECONDS)
+    await gateway.pending.end(ANSWER_SECONDS)

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from services.gateway.auth.tokens import Tokens
-from services.gateway.commands.batcher import Gathering
-from services.gateway.commands.read_your_writes import Look
-from services.gateway.commands.sender import Letter
-from services.gateway.commands.waiting import Waiting
+from services.gateway.auth.tokens import LocalTokens
+from services.gateway.auth.verifier import Verifier
+from services.gateway.commands.ask import Commands
+from services.gateway.commands.pending import PendingAnswers
 from services.gateway.events.hub import Hub
-from services.gateway.resources.commands.store import Noted
 from services.gateway.settings import GatewaySettings
 from shared.blobs import Blobs
 from shared.core.transaction import Ledger
@@ -24,9 +22,9 @@ class Gateway:
     knobs: GatewaySettings
     pool: Pool
     ledger: Ledger
-    waiting: Waiting
-    postbox: Gathering[Letter, Noted]
-    showing: Gathering[Look, bool]
+    pending: PendingAnswers
+    commands: Commands
     hub: Hub
-    tokens: Tokens
+    verifier: Verifier
+    tokens: LocalTokens
     blobs: Blobs

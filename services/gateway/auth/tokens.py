@@ -22,6 +22,7 @@ from services.gateway.resources.tokens import store
 from shared.process.db import Connection, Pool
 
 log = structlog.get_logger()
+
 PREFIX = "belay_"
 LONGEST = 200
 REMEMBERED = 1_000
@@ -60,8 +61,8 @@ class Verified:
     until: float
 
 
-class Tokens:
-    """Makes, verifies and deletes the tokens of one gateway."""
+class LocalTokens:
+    """Makes, verifies and deletes the tokens that one Belay hands out itself: a Verifier."""
 
     def __init__(self, pool: Pool, cache_seconds: float) -> None:
         self._pool = pool
@@ -132,7 +133,7 @@ def _fits(hashed: str, token: str) -> bool:
         return False
 
 
-async def make_first_token(pool: Pool, tokens: Tokens, home: Path) -> None:
+async def make_first_token(pool: Pool, tokens: LocalTokens, home: Path) -> None:
     """At the very first start: one admin's token, in a file that only its owner may read; no log ever shows it.
 
     The file is there before the token is valid: a crash in between leaves a useless file, never a token that

@@ -1,1 +1,1 @@
-"""Commands on their way: sent once for their key, many at a time, and their answers waited for."""
+"""Commands on their way, whatever they came by: no HTTP here. ask.py is where it begins."""

@@ -1,4 +1,4 @@
-"""Commands on their way out: noted, audited and put in the outbox in one transaction, many at a time."""
+"""Commands on their way out: stored, audited and put in the outbox in one transaction, many at a time."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from services.gateway.resources.audit import store as audit
 from services.gateway.resources.audit.about import about
 from services.gateway.resources.audit.store import AuditRow
 from services.gateway.resources.commands import store as commands
-from services.gateway.resources.commands.store import CommandRow, Noted
+from services.gateway.resources.commands.store import CommandRow, StoredCommand
 from shared.core.transaction import Ledger, Transaction
 from shared.messages.base import Command
 
 Also = Callable[[Transaction], Awaitable[None]]
-"""Something to be written in the transaction that notes the command."""
+"""Something to be written in the transaction that stores the command."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingCommand:
     """A command of somebody. `target` is the path of the request, `fingerprint` stands for the command's content."""
 
     command_id: str
@@ -29,7 +29,7 @@ class Letter:
 
     @property
     def row(self) -> CommandRow:
-        """As it is noted."""
+        """As it is stored."""
         body = self.command.model_dump(mode="json")
         return CommandRow(self.command_id, self.command.TYPE, self.who.name, self.fingerprint, body)
 
@@ -40,29 +40,30 @@ class Letter:
         return AuditRow(who.name, who.role, command.TYPE, self.target, about(command), self.command_id, "sent")
 
 
-async def post(ledger: Ledger, letters: Sequence[Letter]) -> list[Noted]:
-    """Send those whose id was never used; how each of them is noted, which for a used id may be another command."""
-    first: dict[str, Letter] = {}
-    for letter in letters:
-        first.setdefault(letter.command_id, letter)
+async def send_all(ledger: Ledger, batch: Sequence[OutgoingCommand]) -> list[StoredCommand]:
+    """Send those whose id was never used; how each of them is stored, which for a used id may be another command."""
+    first: dict[str, OutgoingCommand] = {}
+    for each in batch:
+        first.setdefault(each.command_id, each)
     async with ledger.transaction() as tx:
-        noted = await claim(tx, [(letter.row, letter.audit) for letter in first.values()])
-        for letter in first.values():
-            if noted[letter.command_id].fresh:
-                tx.emit(letter.command, message_id=letter.command_id, actor=letter.who.name)
-                if letter.also:
-                    await letter.also(tx)
-    return [noted[letter.command_id] for letter in letters]
+        stored = await claim(tx, [(each.row, each.audit) for each in first.values()])
+        for each in first.values():
+            if stored[each.command_id].fresh:
+                tx.emit(each.command, message_id=each.command_id, actor=each.who.name)
+                if each.also:
+                    await each.also(tx)
+    return [stored[each.command_id] for each in batch]
 
 
-async def claim(tx: Transaction, rows: Sequence[tuple[CommandRow, AuditRow]]) -> dict[str, Noted]:
-    """Note and audit commands under their (different) ids; what was noted before under one of them stays.
+async def claim(tx: Transaction, rows: Sequence[tuple[CommandRow, AuditRow]]) -> dict[str, StoredCommand]:
+    """Store and audit commands under their (different) ids; what was stored before under one of them stays.
 
-    Returns by id what is noted now.
+    Returns by id what is stored now.
     """
     fresh = await commands.put(tx.conn, [command for command, _ in rows], tx.now)
-    await audit.audit(tx.conn, [audit for command, audit in rows if command.command_id in fresh], tx.now)
+    await audit.put(tx.conn, [entry for command, entry in rows if command.command_id in fresh], tx.now)
     used = [command.command_id for command, _ in rows if command.command_id not in fresh]
     before = await commands.find_all(tx.conn, used) if used else ()
-    new = (Noted(c.command_id, c.fingerprint, "sent", {}, [], fresh=True) for c, _ in rows if c.command_id in fresh)
-    return {noted.command_id: noted for noted in (*new, *before)}
+    new = (command for command, _ in rows if command.command_id in fresh)
+    sent = (StoredCommand(c.command_id, c.fingerprint, "sent", {}, [], fresh=True) for c in new)
+    return {stored.command_id: stored for stored in (*sent, *before)}

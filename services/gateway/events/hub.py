@@ -21,8 +21,10 @@ from shared.core.wakeup import Wakeup
 from shared.process.db import Pool
 
 log = structlog.get_logger()
+
 FALLBACK_SECONDS = 0.25
-"""How soon news that another replica wrote are seen."""
+"""How soon events that another replica wrote are seen."""
+
 PRUNE_SECONDS = 10
 
 
@@ -110,9 +112,9 @@ def item_of(row: asyncpg.Record) -> Item:
 class Hub:
     """Follows the log and hands each event to the clients of this replica."""
 
-    def __init__(self, pool: Pool, news_written: Wakeup, knobs: GatewaySettings) -> None:
+    def __init__(self, pool: Pool, log_written: Wakeup, knobs: GatewaySettings) -> None:
         self._pool = pool
-        self._news_written = news_written
+        self._news_written = log_written
         self._knobs = knobs
         self._mailboxes: set[Mailbox] = set()
         self.position = 0

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from services.gateway.commands.waiting import Waiting
+from services.gateway.commands.pending import PendingAnswers
 from services.gateway.events import store as events
-from services.gateway.events.stream_events import News, news_of, worth_telling
-from services.gateway.resources.commands.store import Noted
+from services.gateway.events.stream_events import StreamEvent, is_streamed, stream_event_of
+from services.gateway.resources.commands.store import StoredCommand
 from shared.core.bus import Handler, Handlers
 from shared.core.transaction import Ledger, Transaction
 from shared.core.wakeup import Wakeup
@@ -22,17 +22,17 @@ from shared.wire.codec import Envelope
 class LearningTransaction(Transaction):
     """A transaction that also collects events for people, and commands that were answered in it."""
 
-    news: list[News] = field(default_factory=list)
-    answered: list[Noted] = field(default_factory=list)
+    stream_events: list[StreamEvent] = field(default_factory=list)
+    answered: list[StoredCommand] = field(default_factory=list)
 
 
 class LearningLedger(Ledger):
     """Opens learning transactions. After the commit it wakes the event stream and waiting requests."""
 
-    def __init__(self, pool: Pool, source: str, waiting: Waiting) -> None:
+    def __init__(self, pool: Pool, source: str, pending: PendingAnswers) -> None:
         super().__init__(pool, source)
-        self.waiting = waiting
-        self.news_written = Wakeup()
+        self.pending = pending
+        self.log_written = Wakeup()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[LearningTransaction]:
@@ -41,11 +41,11 @@ class LearningLedger(Ledger):
             tx = LearningTransaction(conn, self.source, datetime.now(UTC))
             yield tx
             await tx.flush()
-            await _write_news(tx)
+            await _write_log(tx)
         self._wake(tx)
-        self.waiting.answered(tx.answered)
-        if tx.news:
-            self.news_written.ring()
+        self.pending.answered(tx.answered)
+        if tx.stream_events:
+            self.log_written.ring()
 
 
 Projection = Callable[[LearningTransaction, Sequence[Envelope[Any]]], Awaitable[None]]
@@ -65,20 +65,20 @@ class Learning:
             if not isinstance(tx, LearningTransaction):
                 raise TypeError("read models are written in learning transactions")
             await self.project(tx, events)
-            tx.news += [news_of(event) for event in events if worth_telling(event)]
+            tx.stream_events += [stream_event_of(event) for event in events if is_streamed(event)]
 
         handler: Handler = handle
         return dict.fromkeys(self.kinds, handler)
 
 
-async def _write_news(tx: LearningTransaction) -> None:
+async def _write_log(tx: LearningTransaction) -> None:
     """As the last thing before the commit: from here on other replicas wait for the lock of the counter.
 
-    A transaction without news need not reach the disk before the next one: lost in a crash of the database, it is read
-    again from Kafka, since its offsets are lost with it. A position that a client has seen must not be lost, or it
-    would be given to another event.
+    A transaction without events for people need not reach the disk before the next one: lost in a crash of the
+    database, it is read again from Kafka, since its offsets are lost with it. A position that a client has seen must
+    not be lost, or it would be given to another event.
     """
-    if tx.news:
-        await events.write(tx.conn, tx.news, tx.now)
+    if tx.stream_events:
+        await events.write(tx.conn, tx.stream_events, tx.now)
     else:
         await tx.conn.execute("set local synchronous_commit = off")

@@ -6,18 +6,23 @@ from pathlib import Path
 
 import asyncpg
 
-from services.gateway.events.stream_events import News
+from services.gateway.events.stream_events import StreamEvent
 from shared.process.db import Connection, Queries
 
 ROWS = 500
 BYTES = 500_000
 """Read at once. After a restart every client of a replica may read what it missed, all at the same time."""
+
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
 
-async def write(conn: Connection, news: Sequence[News], now: datetime) -> None:
+async def write(conn: Connection, stream_events: Sequence[StreamEvent], now: datetime) -> None:
     """Append to the log; every other writer waits until this transaction ends."""
-    types, strategies, bodies = [n.type for n in news], [n.strategy_id for n in news], [n.body for n in news]
+    types, strategies, bodies = (
+        [n.type for n in stream_events],
+        [n.strategy_id for n in stream_events],
+        [n.body for n in stream_events],
+    )
     await SQL.run(conn, "write_events", types=types, strategy_ids=strategies, bodies=bodies, now=now)
 
 

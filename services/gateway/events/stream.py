@@ -20,6 +20,7 @@ from shared.messages.base import ErrorCode, Fault
 HEARTBEAT_SECONDS = 15.0
 WRITE_SECONDS = 30.0
 """A client that takes nothing for so long is let go."""
+
 LAST_EVENT_ID = "Last-Event-ID"
 EVENT_ID = "[0-9]{1,19}"
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}

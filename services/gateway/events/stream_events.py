@@ -17,8 +17,10 @@ from shared.wire.codec import Envelope, new_id
 
 MAX_BYTES = 200_000
 """Longer data is left out (null): the client reads the resource instead."""
+
 DEPLOYMENTS_CHANGED = "deployments_changed"
 DEPLOYMENTS_AT_ONCE = 500
+
 STREAMED: frozenset[type[Message]] = frozenset(
     {
         catalog.ReleaseAvailable,
@@ -54,7 +56,7 @@ OF_ONE_SITE = {deployer.OperationProgressed, deployer.OperationSucceeded, deploy
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class StreamEvent:
     """An event as the stream shows it. `body` is JSON: type, id, time, subject, data."""
 
     type: str
@@ -69,29 +71,30 @@ def short_type(type_name: str) -> str:
 
 ANSWERS = {"command_accepted", "command_rejected"}
 """Answers to commands that came through the API; those of strategies are not told."""
+
 SHORT_TYPES = frozenset(short_type(kind.TYPE) for kind in STREAMED) | {DEPLOYMENTS_CHANGED} | ANSWERS
 
 
-def worth_telling(event: Envelope[Any]) -> bool:
+def is_streamed(event: Envelope[Any]) -> bool:
     """Whether the stream shows this event itself; operations of a strategy are told by their strategy."""
     return type(event.data) in STREAMED and not (type(event.data) in OF_ONE_SITE and event.data.strategy_id)
 
 
-def news_of(event: Envelope[Any]) -> News:
+def stream_event_of(event: Envelope[Any]) -> StreamEvent:
     """The event for the stream, with the data as its owner sent it."""
     data: Message = event.data
     text = data.model_dump_json(exclude_none=True)
     named = orjson.Fragment(text) if len(text) <= MAX_BYTES else None
     body = _body(data.TYPE, event.id, event.time, data.subject, named)
-    return News(short_type(data.TYPE), getattr(data, "strategy_id", None), body)
+    return StreamEvent(short_type(data.TYPE), getattr(data, "strategy_id", None), body)
 
 
-def deployments_changed(rows: Sequence[dict[str, Any]], now: datetime) -> Iterator[News]:
+def deployments_changed(rows: Sequence[dict[str, Any]], now: datetime) -> Iterator[StreamEvent]:
     """What changed on sites in one batch: `{"deployments": [{site, app, version, status, operation_id}]}`."""
     for start in range(0, len(rows), DEPLOYMENTS_AT_ONCE):
         data = {"deployments": rows[start : start + DEPLOYMENTS_AT_ONCE]}
         kind = f"belay.gateway.{DEPLOYMENTS_CHANGED}.v1"
-        yield News(DEPLOYMENTS_CHANGED, None, _body(kind, new_id(), now, "fleet", data))
+        yield StreamEvent(DEPLOYMENTS_CHANGED, None, _body(kind, new_id(), now, "fleet", data))
 
 
 def _body(kind: str, identifier: str, time: datetime, subject: str, data: Any) -> str:

@@ -11,6 +11,7 @@ from services.gateway.http.problems import MAX_BYTES, Problem, too_large, unread
 from shared.messages.base import ErrorCode, Fault, Model, faults_of
 
 M = TypeVar("M", bound=BaseModel)
+
 DEEPEST = 100
 """Levels of lists and objects in a body. Nothing of ours has so many, and whoever reads what is deeper may break at it:
 the owner of the command gives up at 200, Python at 1,000."""

@@ -10,6 +10,7 @@ from services.gateway.http.problems import Problem
 
 FOLDER = Path(__file__).parents[2] / "web"
 KINDS = {".html", ".js", ".mjs", ".css", ".svg", ".png", ".ico", ".json", ".webmanifest", ".woff2", ".txt"}
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -21,6 +22,7 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
 PLACEHOLDER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Belay</title>
 <h1>Belay</h1>
 <p>The page is not installed. The API is described at <a href="/openapi.json">/openapi.json</a>.</p></html>

@@ -7,10 +7,10 @@ from prometheus_client import CollectorRegistry, Gauge
 from services.gateway.http.problems import Problem
 
 UNCOUNTED = frozenset({"/v1/events", "/healthz", "/readyz", "/metrics"})
-"""The event stream has a limit of its own; how we are must be told above all when there is a crowd."""
+"""The event stream has a limit of its own; how we are must be told above all when there are too many."""
 
 
-class Crowd:
+class LoadShedding:
     """The requests of one replica that are not answered yet."""
 
     def __init__(self, limit: int, registry: CollectorRegistry) -> None:

@@ -6,6 +6,7 @@ from services.gateway.http.problems import Problem
 
 JSON = ("application/json",)
 BUNDLE = ("application/gzip", "application/x-gzip", "application/octet-stream", "multipart/form-data")
+
 ENCODINGS = frozenset({"identity", "gzip", "deflate"})
 """What aiohttp itself unpacks; the limit of size is that of what comes out."""
 

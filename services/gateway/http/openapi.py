@@ -12,18 +12,19 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from services.gateway.commands.ask import Key
 from services.gateway.events.stream import EVENT_ID
 from services.gateway.http import uploads
 from services.gateway.http.openapi_responses import FRAME, OPEN, components, open_responses, responses
 from services.gateway.http.paths import parts_of
 from services.gateway.http.problems import ProblemView
 from services.gateway.http.routing import Route
-from services.gateway.http.sending import Key
 from services.gateway.resources.table import RESOURCES, ROUTES
 
 Json = dict[str, Any]
 REF = "#/components/schemas/{model}"
 FILE = {"type": "string", "contentMediaType": "application/gzip", "minLength": 1}
+
 ABOUT = {
     "title": "Belay",
     "version": "1",

@@ -102,6 +102,7 @@ PARTS = {
 }
 STATUS = {"application/json": {"schema": {"type": "object", "properties": {"status": {"type": "string"}}}}}
 DOCUMENT = {"application/json": {"schema": {"type": "object"}}}
+
 OPEN: dict[str, tuple[str, dict[int, Json]]] = {
     "/healthz": ("Whether the process lives", {200: STATUS}),
     "/readyz": ("Whether every part works and which one does not, and what else is wrong", {200: PARTS, 503: PARTS}),

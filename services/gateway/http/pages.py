@@ -15,6 +15,7 @@ from shared.messages.base import ErrorCode
 
 View = TypeVar("View", bound=BaseModel)
 LARGEST = 2**62
+
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 

@@ -12,22 +12,29 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from pydantic import Field
 
-from services.gateway.domain import http_status
+from services.gateway.commands.ask import CommandTooLarge, KeyReused, RoleNeeded
+from services.gateway.http.statuses import http_status
 from shared.core.errors import is_transient
 from shared.messages.base import ErrorCode, Fault, Model, count_of, listed
 from shared.wire.codec import new_id
 from shared.wire.topics import LIVE
 
 log = structlog.get_logger()
+
 MOST_TOLD = 10
 """Faults in the one line that tells of them all."""
+
 MAX_BYTES = 1_000_000
 """The most that a body may have, bundles excepted."""
+
 MAX_SPEC_BYTES = LIVE["strategy.commands"].max_body
 """The most that the spec of a roll-out may have, which may name 100,000 sites."""
+
 CONTENT_TYPE = "application/problem+json"
+KEY = "Idempotency-Key"
 _HALVES = re.compile("[\ud800-\udfff]")
 """Of surrogate pairs: what aiohttp makes of bytes in a header that are not UTF-8. No encoding has bytes for them."""
+
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
 
@@ -124,12 +131,23 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Problem as problem:
         return problem.response()
+    except (RoleNeeded, KeyReused, CommandTooLarge) as refused:
+        return _of_ask(refused).response()
     except web.HTTPException as error:
         return _of_aiohttp(error, request).response()
     except (HttpProcessingError, web.RequestPayloadError) as error:
         return unreadable(f"the body cannot be read as its headers say: {_reason(error)}").response()
     except Exception as error:  # noqa: BLE001 - the last resort: nobody gets a traceback, the log has it
         return _of_defect(error, request_id).response(f"urn:uuid:{request_id}")
+
+
+def _of_ask(refused: RoleNeeded | KeyReused | CommandTooLarge) -> Problem:
+    """What `Commands.ask` does not even send."""
+    if isinstance(refused, RoleNeeded):
+        return Problem(403, "role_needed", str(refused))
+    if isinstance(refused, KeyReused):
+        return Problem.because(ErrorCode.COMMAND_ID_REUSED, str(refused), KEY, refused.key)
+    return Problem.of([refused.fault], 413)
 
 
 def _of_aiohttp(error: web.HTTPException, request: web.Request) -> Problem:

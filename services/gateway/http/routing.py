@@ -7,6 +7,7 @@ from typing import Any, get_origin
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from services.gateway.commands.ask import allow
 from services.gateway.domain import Identity, Role
 from services.gateway.gateway import Gateway
 from services.gateway.http import media
@@ -95,9 +96,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     async def handle(request: web.Request) -> web.StreamResponse:
         gateway = request.app[GATEWAY]
         who = await identify(request, gateway, route)
-        if not who.role.may(route.role):
-            detail = f"this needs a token with the role {route.role}; {who.name!r} has the role {who.role}"
-            raise Problem(403, "role_needed", detail)
+        allow(who, route.role)
         if route.takes:
             media.check(request, route.takes, packed=not route.upload)
         answer = await route.handler(Call(request, gateway, who, _query(request, route.query)))
@@ -116,7 +115,7 @@ async def identify(request: web.Request, gateway: Gateway, route: Route) -> Iden
     if scheme.lower() != "bearer" or not token:
         headers = {"WWW-Authenticate": 'Bearer realm="belay"'}
         raise Problem(401, "token_needed", "send a token: Authorization: Bearer belay_…", headers=headers)
-    if (who := await gateway.tokens.verify(token.strip())) is None:
+    if (who := await gateway.verifier.verify(token.strip())) is None:
         headers = {"WWW-Authenticate": 'Bearer realm="belay", error="invalid_token"'}
         raise Problem(401, "wrong_token", "this token is not valid, or was deleted", headers=headers)
     return who

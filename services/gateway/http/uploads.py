@@ -19,8 +19,10 @@ from shared.messages.catalog import FileName
 
 CHUNK = 256 * 1024
 GZIP = b"\x1f\x8b"
+
 FILE_FIELD = "bundle"
 NAME_FIELD = "file_name"
+
 FORM_BYTES = 64 * 1024
 """What a form may have around its file."""
 

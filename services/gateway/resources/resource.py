@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from services.gateway.commands.action import Action
 from services.gateway.events.learning import Learning, LearningTransaction
 from services.gateway.http.routing import Route
 
@@ -27,6 +28,9 @@ class Resource:
 
     learns: tuple[Learning, ...] = ()
     """Which events it learns from, and how."""
+
+    actions: tuple[Action, ...] = ()
+    """What people may do with it: every command that the API sends stands in one of these tables."""
 
     after_answers: Mapping[str, AfterAnswer] = field(default_factory=dict)
     """What it learns from answers to people's commands, by the command's type."""

@@ -44,3 +44,6 @@ RESOURCES: tuple[Resource, ...] = (
 
 ROUTES = tuple(route for resource in RESOURCES for route in resource.routes)
 """Every route of the API that needs a token."""
+
+ACTIONS = tuple(action for resource in RESOURCES for action in resource.actions)
+"""Every command that people may send, with who may."""

@@ -7,7 +7,7 @@ import pytest
 from shared.messages.strategy import RegisterSites, Site
 from shared.wire.codec import as_it_was
 from tests.service.core.counter import tally, wire
-from tests.service.gateway.door import gateway
+from tests.service.gateway.api import gateway
 from tests.support.world import World
 
 pytestmark = pytest.mark.service

@@ -15,7 +15,7 @@ from shared.messages import REGISTRY
 from shared.messages.base import Message
 from shared.messages.notifier import NotificationRaised
 from shared.process.service import Service
-from tests.service.gateway.door import Door, gateway
+from tests.service.gateway.api import Door, gateway
 from tests.support.patience import patience
 from tests.support.tomorrow import WORD, sample_of_tomorrow
 from tests.support.world import PATIENCE, World

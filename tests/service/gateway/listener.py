@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.service.gateway.door import Door
+from tests.service.gateway.api import Api
 from tests.support.patience import come
 
 PATIENCE = 20.0
@@ -50,13 +50,13 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(door: Door, query: str = "", resume_from: int | None = None) -> AsyncIterator[Listener]:
+async def listening(api: Api, query: str = "", resume_from: int | None = None) -> AsyncIterator[Listener]:
     """Listen until the end of the block; the stream is open when it begins."""
     listener = Listener()
-    headers = {"Authorization": f"Bearer {door.token}"}
+    headers = {"Authorization": f"Bearer {api.token}"}
     if resume_from is not None:
         headers["Last-Event-ID"] = str(resume_from)
-    async with door.http.get(f"{door.url}/v1/events{query}", headers=headers) as answer:
+    async with api.http.get(f"{api.url}/v1/events{query}", headers=headers) as answer:
         assert answer.status == 200, await answer.text()
         assert answer.content_type == "text/event-stream"
         task = asyncio.create_task(_listen(answer.content, listener))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.messages.strategy import GroupChanged
-from tests.service.gateway.door import Door, gateway
+from tests.service.gateway.api import Api, gateway
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -114,75 +114,75 @@ LIMITS = [0, -1, 5001, "abc", "101%", "0%", 1.5, True, None, [], {}]
 async def test_a_filter_that_names_nothing_is_refused_instead_of_an_empty_list(
     world: World, path: str, field: str
 ) -> None:
-    async with gateway(world) as door:
-        reply = await door.ask("GET", path)
+    async with gateway(world) as api:
+        reply = await api.ask("GET", path)
         assert (reply.status, reply.codes) == (422, {(field, f"unknown_{field}")})
         await world.send(GroupChanged(name="nope", description="", apply_type="serial", max_parallel=1), sequence=1)
         if field == "group":
-            assert (await door.shows(path, lambda page: page["items"] == []))["next"] is None
+            assert (await api.shows(path, lambda page: page["items"] == []))["next"] is None
 
 
 async def test_each_wrong_request_is_refused_with_every_reason_and_leaves_nothing(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         for method, path, body, status, codes in REFUSED:
-            reply = await door.ask(method, path, body)
+            reply = await api.ask(method, path, body)
             assert (reply.status, reply.codes) == (status, codes), (method, path, reply.body)
             assert reply.headers["Content-Type"].startswith("application/problem+json")
             assert reply.body["detail"]
         for limit in LIMITS:
-            reply = await door.ask("POST", "/v1/strategies", {**STRATEGY, "max_parallel": limit})
+            reply = await api.ask("POST", "/v1/strategies", {**STRATEGY, "max_parallel": limit})
             assert (reply.status, reply.codes) == (422, {("max_parallel", "invalid_field")}), limit
-        await _nothing_was_done(door)
+        await _nothing_was_done(api)
 
 
 async def test_wrong_keys_and_tokens_are_refused(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         for key in ("with space", "", "x" * 201):
-            reply = await door.ask("POST", "/v1/groups", {"name": "a"}, Idempotency_Key=key)
+            reply = await api.ask("POST", "/v1/groups", {"name": "a"}, Idempotency_Key=key)
             assert reply.codes == {("Idempotency-Key", "invalid_field")}
-        wrong = ["", "nonsense", "belay_", "belay_x", "belay_x_y", "belay_é_y", door.token + "x", door.token[:-1]]
-        for token in [*wrong, "x" * 5000, door.token.replace("belay_", "belay_0")]:
-            reply = await door.ask("GET", "/v1/sites", token=token)
+        wrong = ["", "nonsense", "belay_", "belay_x", "belay_x_y", "belay_é_y", api.token + "x", api.token[:-1]]
+        for token in [*wrong, "x" * 5000, api.token.replace("belay_", "belay_0")]:
+            reply = await api.ask("GET", "/v1/sites", token=token)
             assert (reply.status, reply.headers["WWW-Authenticate"][:6]) == (401, "Bearer"), token
             assert token not in str(reply.body) or not token
-        async with door.http.get(f"{door.url}/v1/sites?access_token={door.token}") as answer:
+        async with api.http.get(f"{api.url}/v1/sites?access_token={api.token}") as answer:
             assert answer.status == 401  # only the stream takes it there
-        await _nothing_was_done(door)
+        await _nothing_was_done(api)
 
 
 async def test_each_role_may_what_it_may_and_a_refusal_names_the_role_needed(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         tokens = {}
         for role in ("viewer", "operator", "approver"):
-            tokens[role] = (await door.ask("POST", "/v1/tokens", {"name": role, "role": role})).body["token"]
+            tokens[role] = (await api.ask("POST", "/v1/tokens", {"name": role, "role": role})).body["token"]
         body = {"name": "north"}
-        refused = await door.ask("POST", "/v1/groups", body, token=tokens["viewer"])
+        refused = await api.ask("POST", "/v1/groups", body, token=tokens["viewer"])
         assert (refused.status, refused.body["code"]) == (403, "role_needed")
         assert "operator" in refused.body["detail"]
-        assert (await door.ask("GET", "/v1/sites", token=tokens["viewer"])).status == 200
+        assert (await api.ask("GET", "/v1/sites", token=tokens["viewer"])).status == 200
         for role in ("operator", "approver"):
-            sent = await door.ask("POST", "/v1/groups", body, token=tokens[role], Prefer="respond-async")
+            sent = await api.ask("POST", "/v1/groups", body, token=tokens[role], Prefer="respond-async")
             assert sent.status == 202
             for method, path in [("GET", "/v1/tokens"), ("GET", "/v1/audit"), ("POST", "/v1/dlq/site.state/replay")]:
-                assert (await door.ask(method, path, token=tokens[role])).status == 403
+                assert (await api.ask(method, path, token=tokens[role])).status == 403
 
 
 async def test_a_huge_body_is_refused_without_being_read(world: World) -> None:
-    async with gateway(world) as door:
-        reply = await door.ask("POST", "/v1/groups", b"x" * 1_000_001)
+    async with gateway(world) as api:
+        reply = await api.ask("POST", "/v1/groups", b"x" * 1_000_001)
         assert (reply.status, reply.body["code"]) == (413, "too_large")
-        assert b" 413 " in await _said_to_an_announced_body(door, 100_000_000)
-        async with door.http.post(f"{door.url}/v1/groups", data=_endless(), headers=_authorized(door)) as answer:
+        assert b" 413 " in await _said_to_an_announced_body(api, 100_000_000)
+        async with api.http.post(f"{api.url}/v1/groups", data=_endless(), headers=_authorized(api)) as answer:
             assert answer.status == 413
-        await _nothing_was_done(door)
+        await _nothing_was_done(api)
 
 
-async def _said_to_an_announced_body(door: Door, size: int) -> bytes:
+async def _said_to_an_announced_body(api: Api, size: int) -> bytes:
     """Announce a body of `size` bytes, send a little of it, and read the first line of what is said."""
-    host, port = door.url.removeprefix("http://").split(":")
+    host, port = api.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = ["POST /v1/groups HTTP/1.1", "Host: x", f"Content-Length: {size}"]
-    lines += [f"{name}: {value}" for name, value in _authorized(door).items()]
+    lines += [f"{name}: {value}" for name, value in _authorized(api).items()]
     writer.write("\r\n".join([*lines, "", "x" * 1000]).encode())
     said = await asyncio.wait_for(reader.readline(), 10)
     writer.close()
@@ -195,12 +195,12 @@ async def _endless() -> AsyncIterator[bytes]:
         yield b"x" * 10_000
 
 
-def _authorized(door: Door) -> dict[str, str]:
-    return {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"}
+def _authorized(api: Api) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
 
 
-async def _nothing_was_done(door: Door) -> None:
-    pool = door.service.pool
+async def _nothing_was_done(api: Api) -> None:
+    pool = api.service.pool
     assert await pool.fetchval("select count(*) from command") == 0
     assert await pool.fetchval("select count(*) from audit") == 0
     assert await pool.fetchval("select count(*) from outbox") == 0

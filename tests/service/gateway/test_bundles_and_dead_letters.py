@@ -17,7 +17,7 @@ from shared.messages.catalog import CommandRejected, PublishRelease, ReleaseAvai
 from shared.messages.notifier import AddSubscription
 from shared.messages.strategy import CommandAccepted, PauseStrategy
 from shared.wire.topics import DEAD_LETTERS
-from tests.service.gateway.door import Door, gateway
+from tests.service.gateway.api import Api, gateway
 from tests.service.gateway.told import at
 from tests.support.world import World
 
@@ -30,34 +30,34 @@ SHA256 = hashlib.sha256(BUNDLE).hexdigest()
 async def test_a_bundle_is_stored_by_its_digest_and_its_outcome_is_shown(world: World, tmp_path: Path) -> None:
     file = tmp_path / "web-2.0.tar.gz"
     file.write_bytes(BUNDLE)
-    async with gateway(world) as door:
-        client = Client(door.url, door.token)
+    async with gateway(world) as api:
+        client = Client(api.url, api.token)
         asked = asyncio.create_task(asyncio.to_thread(client.upload, file, key="up-1"))
-        await door.accept(PublishRelease, "up-1", bundle_sha256=SHA256)
+        await api.accept(PublishRelease, "up-1", bundle_sha256=SHA256)
         assert (await asked)["result"] == {"bundle_sha256": SHA256}
-        command = (await door.command(PublishRelease, "up-1")).data
+        command = (await api.command(PublishRelease, "up-1")).data
         assert command == PublishRelease(bundle_sha256=SHA256, bundle_bytes=len(BUNDLE), file_name=file.name)
-        assert await Blobs.open(door.service.settings).size(SHA256) == len(BUNDLE)
-        assert (await door.get(f"/v1/bundles/{SHA256}"))["state"] == "validating"
+        assert await Blobs.open(api.service.settings).size(SHA256) == len(BUNDLE)
+        assert (await api.get(f"/v1/bundles/{SHA256}"))["state"] == "validating"
         await world.send(_available())
-        await door.shows(f"/v1/bundles/{SHA256}", lambda b: (b["state"], b["version"]) == ("available", "2.0"))
+        await api.shows(f"/v1/bundles/{SHA256}", lambda b: (b["state"], b["version"]) == ("available", "2.0"))
         again = await asyncio.to_thread(client.upload, file, key="up-1")
         assert again["state"] == "accepted"
-        assert (await door.get(f"/v1/bundles/{SHA256}"))["state"] == "available"
+        assert (await api.get(f"/v1/bundles/{SHA256}"))["state"] == "available"
         client.close()
 
 
 async def test_a_bundle_that_the_catalog_refuses_or_that_is_too_large_is_said_so(world: World) -> None:
-    async with gateway(world, settings={"max_bundle_bytes": len(BUNDLE)}) as door:
-        asked = asyncio.create_task(door.ask("POST", "/v1/releases?file_name=x", BUNDLE, Idempotency_Key="up-1"))
-        await door.reject(PublishRelease, "up-1", Fault(code="hostile", field="a", message="is a link"))
+    async with gateway(world, settings={"max_bundle_bytes": len(BUNDLE)}) as api:
+        asked = asyncio.create_task(api.ask("POST", "/v1/releases?file_name=x", BUNDLE, Idempotency_Key="up-1"))
+        await api.reject(PublishRelease, "up-1", Fault(code="hostile", field="a", message="is a link"))
         reply = await asked
         assert (reply.status, reply.codes) == (422, {("a", "hostile")})
-        assert (await door.get(f"/v1/bundles/{SHA256}"))["faults"][0]["code"] == "hostile"
-        assert (await door.ask("POST", "/v1/releases", BUNDLE + b"x")).status == 413
-        assert (await door.ask("POST", "/v1/releases", b"")).body["code"] == "empty_bundle"
-        headers = {"Authorization": f"Bearer {door.token}"}
-        async with door.http.post(f"{door.url}/v1/releases", data=_twice(), headers=headers) as answer:
+        assert (await api.get(f"/v1/bundles/{SHA256}"))["faults"][0]["code"] == "hostile"
+        assert (await api.ask("POST", "/v1/releases", BUNDLE + b"x")).status == 413
+        assert (await api.ask("POST", "/v1/releases", b"")).body["code"] == "empty_bundle"
+        headers = {"Authorization": f"Bearer {api.token}"}
+        async with api.http.post(f"{api.url}/v1/releases", data=_twice(), headers=headers) as answer:
             assert answer.status == 413
 
 
@@ -78,61 +78,61 @@ async def test_dead_letters_are_shown_and_sent_once_more(world: World) -> None:
     headers = {"ce_id": "old", "ce_type": PauseStrategy.TYPE, "belay_dlq_code": "internal"}
     dead = {**headers, "belay_dlq_reason": "it broke", "belay_dlq_origin": "strategy.commands/0/7"}
     event = {"ce_id": "e-1", "ce_type": CommandAccepted.TYPE, "belay_dlq_code": "unreadable"}
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await world.send_raw("strategy.commands" + DEAD_LETTERS, pause.model_dump_json().encode(), dead, b"s-1")
         await world.send_raw("strategy.commands" + DEAD_LETTERS, b"\xff", headers)
         await world.send_raw("strategy.events" + DEAD_LETTERS, b"{}", event)
-        counts = await door.shows("/v1/dlq", lambda body: len(body["items"]) == 2)
+        counts = await api.shows("/v1/dlq", lambda body: len(body["items"]) == 2)
         assert counts["items"] == [{"topic": "strategy.commands", "count": 2}, {"topic": "strategy.events", "count": 1}]
-        listed = await door.get("/v1/dlq/strategy.commands?limit=1")
+        listed = await api.get("/v1/dlq/strategy.commands?limit=1")
         (letter,) = listed["items"]
         assert (letter["code"], letter["reason"], letter["origin"]) == ("internal", "it broke", "strategy.commands/0/7")
         assert letter["headers"] == {"ce_id": "old", "ce_type": PauseStrategy.TYPE}
-        (second,) = (await door.get(f"/v1/dlq/strategy.commands?limit=1&cursor={listed['next']}"))["items"]
+        (second,) = (await api.get(f"/v1/dlq/strategy.commands?limit=1&cursor={listed['next']}"))["items"]
         assert second["body"] == "�"
 
-        reply = await _replay(door, "strategy.commands", [0], "replay-1")
-        again = await _replay(door, "strategy.commands", [0], "replay-1")
+        reply = await _replay(api, "strategy.commands", [0], "replay-1")
+        again = await _replay(api, "strategy.commands", [0], "replay-1")
         assert reply.body == again.body
         (sent,) = reply.body["result"]["replayed"]
-        command = await door.command(PauseStrategy, sent["id"])
+        command = await api.command(PauseStrategy, sent["id"])
         assert (command.data, command.causation_id) == (pause, "old")
         assert command.id != "old"
         assert len(world.events(PauseStrategy)) == 1
-        other = await _replay(door, "strategy.commands", [1], "replay-1")
+        other = await _replay(api, "strategy.commands", [1], "replay-1")
         assert (other.status, other.body["code"]) == (409, "command_id_reused")
 
-        assert (await _replay(door, "strategy.events", [0], "replay-2")).body["result"]["replayed"][0]["id"] == "e-1"
+        assert (await _replay(api, "strategy.events", [0], "replay-2")).body["result"]["replayed"][0]["id"] == "e-1"
         await world.dead_letter(lambda r: b"strategy.events/" in dict(r.headers).get("belay_dlq_origin", b""))
-        audit = (await door.get("/v1/audit"))["items"]
+        audit = (await api.get("/v1/audit"))["items"]
         assert {(a["command_id"], a["result"]) for a in audit} == {("replay-1", "done"), ("replay-2", "done")}
 
 
-async def _replay(door: Door, topic: str, offsets: list[int], key: str) -> Any:
-    return await door.ask("POST", f"/v1/dlq/{topic}/replay", {"offsets": offsets}, Idempotency_Key=key)
+async def _replay(api: Api, topic: str, offsets: list[int], key: str) -> Any:
+    return await api.ask("POST", f"/v1/dlq/{topic}/replay", {"offsets": offsets}, Idempotency_Key=key)
 
 
 async def test_a_subscriptions_secret_leaves_the_gateway_sealed(world: World, capsys: Any) -> None:
     key, secret = PrivateKey.generate(), "correct horse battery"
     body = {"name": "hook", "url": "https://example.org/hook", "topics": ["error"], "secret": secret}
-    async with gateway(world) as door:
-        assert (await door.ask("POST", "/v1/subscriptions", body)).status == 503  # no key to seal it to
+    async with gateway(world) as api:
+        assert (await api.ask("POST", "/v1/subscriptions", body)).status == 503  # no key to seal it to
         (world.home / "notifier.pub").write_bytes(base64.b64encode(bytes(key.public_key)))
         now = {"Idempotency_Key": "sub-1", "Prefer": "respond-async"}
         for _ in range(2):
-            assert (await door.ask("POST", "/v1/subscriptions", body, **now)).status == 202
-        other = await door.ask("POST", "/v1/subscriptions", {**body, "secret": secret + "!"}, **now)
+            assert (await api.ask("POST", "/v1/subscriptions", body, **now)).status == 202
+        other = await api.ask("POST", "/v1/subscriptions", {**body, "secret": secret + "!"}, **now)
         assert (other.status, other.body["code"]) == (409, "command_id_reused")
-        sealed = (await door.command(AddSubscription, "sub-1")).data.sealed_secret
+        sealed = (await api.command(AddSubscription, "sub-1")).data.sealed_secret
         assert SealedBox(key).decrypt(base64.b64decode(sealed)).decode() == secret
-        dump = await door.service.pool.fetchval("select string_agg(c::text, '') from command c")
-        assert secret not in dump + str(await door.get("/v1/audit"))
+        dump = await api.service.pool.fetchval("select string_agg(c::text, '') from command c")
+        assert secret not in dump + str(await api.get("/v1/audit"))
     assert secret not in capsys.readouterr().out
 
 
 async def test_the_typed_client_reads_pages_sends_commands_and_says_what_was_refused(world: World) -> None:
-    async with gateway(world) as door:
-        with Client(door.url, door.token) as client:
+    async with gateway(world) as api:
+        with Client(api.url, api.token) as client:
             assert (await asyncio.to_thread(client.get, "/v1/me"))["role"] == "admin"
             assert await asyncio.to_thread(lambda: list(client.pages("/v1/tokens", limit=1)))
             sent = await asyncio.to_thread(client.command, "POST", "/v1/strategies/s/pause", {}, "p-1", wait=False)
@@ -145,8 +145,8 @@ async def test_the_typed_client_reads_pages_sends_commands_and_says_what_was_ref
             rejected = CommandRejected(
                 command_id="up-1", command_type=PublishRelease.TYPE, about="x", code="c", faults=()
             )
-            asked = asyncio.create_task(door.ask("POST", "/v1/releases", BUNDLE, Idempotency_Key="up-1"))
-            await door.command(PublishRelease, "up-1")
+            asked = asyncio.create_task(api.ask("POST", "/v1/releases", BUNDLE, Idempotency_Key="up-1"))
+            await api.command(PublishRelease, "up-1")
             await world.send(rejected, causation_id="up-1", correlation_id="up-1")
             assert (await asked).body["code"] == "c"
             event = await first
@@ -157,8 +157,8 @@ async def test_the_typed_client_reads_pages_sends_commands_and_says_what_was_ref
 
 
 async def test_the_page_is_served_under_a_strict_policy_and_nothing_else_of_the_disk(world: World) -> None:
-    async with gateway(world) as door:
-        async with httpx.AsyncClient(base_url=door.url, trust_env=False) as http:
+    async with gateway(world) as api:
+        async with httpx.AsyncClient(base_url=api.url, trust_env=False) as http:
             index = await http.get("/")
             assert index.status_code == 200
             assert "default-src 'none'" in index.headers["Content-Security-Policy"]
@@ -168,10 +168,10 @@ async def test_the_page_is_served_under_a_strict_policy_and_nothing_else_of_the_
             metrics = (await http.get("/metrics")).text
             assert 'belay_http_request_seconds_count{method="GET",route="/",status="200"} 1.0' in metrics
             assert (await http.get("/openapi.json")).json()["openapi"] == "3.1.0"
-        (replica,) = (await door.get("/v1/system"))["items"]
+        (replica,) = (await api.get("/v1/system"))["items"]
         assert (replica["service"], replica["ready"], replica["outbox"]) == ("gateway", True, 0)
         gone = world.home / "run" / "notifier-1.json"
         gone.write_text('{"service": "notifier", "instance": "1", "url": "http://127.0.0.1:1"}')
-        (_, dead) = (await door.get("/v1/system"))["items"]
+        (_, dead) = (await api.get("/v1/system"))["items"]
         assert (dead["service"], dead["ready"]) == ("notifier", False)
         assert "no answer" in dead["error"]

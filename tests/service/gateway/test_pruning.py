@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.service.gateway.door import Door, gateway
 
 from services.gateway.pruning import deleted_strategies, prunings
 from services.gateway.settings import GatewaySettings
 from shared.core.pruning import prune
 from shared.messages import strategy
-from tests.service.gateway.door import Door, gateway
 from tests.service.gateway.told import planned, running, state_changed, stepped, succeeded
 from tests.support.patience import patience
 from tests.support.world import World

@@ -11,7 +11,7 @@ import pytest
 from shared.messages import catalog, deployer, monitor, notifier, strategy
 from shared.messages.base import Fault, Message
 from shared.messages.words import NotificationTopic
-from tests.service.gateway.door import gateway
+from tests.service.gateway.api import gateway
 from tests.service.gateway.listener import listening
 from tests.service.gateway.told import (
     all_succeeded,
@@ -52,7 +52,7 @@ async def tell(world: World, story: Sequence[tuple[int, Message]]) -> None:
 
 
 async def test_a_strategy_is_shown_with_stages_steps_reasons_and_its_story(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await tell(world, list(enumerate(STORY, 1)))
         await world.send(
             monitor.StageForecast(
@@ -60,7 +60,7 @@ async def test_a_strategy_is_shown_with_stages_steps_reasons_and_its_story(world
                 failure_rate=0.5, eta_low=at(60), eta_high=None, at=at(5),
             )
         )  # fmt: skip
-        shown = await door.shows(
+        shown = await api.shows(
             "/v1/strategies/north-2", lambda s: s["counts"]["failed"] == 1 and s["stages"][1]["forecast"]
         )
         assert shown["strategy_id"] == "s-1"
@@ -69,11 +69,11 @@ async def test_a_strategy_is_shown_with_stages_steps_reasons_and_its_story(world
         assert [s["state"] for s in shown["stages"]] == ["complete", "running"]
         assert shown["stages"][1]["forecast"]["failure_rate"] == 0.5
         assert shown["stages"][1]["soak_seconds"] == 5
-        steps = {s["site"]: s for s in (await door.get("/v1/strategies/s-1/steps"))["items"]}
+        steps = {s["site"]: s for s in (await api.get("/v1/strategies/s-1/steps"))["items"]}
         assert {site: step["state"] for site, step in steps.items()} == {"a": "complete", "b": "failed", "c": "waiting"}
         assert steps["b"]["why"]["code"] == "health"
         assert steps["c"]["why"]["code"] == "max_parallel"  # that of its stage
-        timeline = (await door.get("/v1/strategies/s-1/timeline"))["items"]
+        timeline = (await api.get("/v1/strategies/s-1/timeline"))["items"]
         assert [(t["kind"], t["code"], t["stage"]) for t in timeline] == [
             ("strategy", "planned", None),
             ("strategy", "why_ready", None),
@@ -85,9 +85,9 @@ async def test_a_strategy_is_shown_with_stages_steps_reasons_and_its_story(world
         ]
         await world.send(state_changed("s-1", "north-2", "failed", 9), sequence=20)
         await world.send(strategy.StrategyDeleted(strategy_id="s-1", name="north-2", at=at(10)), sequence=21)
-        await door.shows("/v1/strategies/s-1", lambda s: s["deleted"] and s["finished_at"])
-        assert (await door.get("/v1/strategies"))["items"] == []
-        assert len((await door.get("/v1/strategies?deleted=true&state=failed"))["items"]) == 1
+        await api.shows("/v1/strategies/s-1", lambda s: s["deleted"] and s["finished_at"])
+        assert (await api.get("/v1/strategies"))["items"] == []
+        assert len((await api.get("/v1/strategies?deleted=true&state=failed"))["items"]) == 1
 
 
 async def test_repeated_and_reordered_events_change_nothing(world: World) -> None:
@@ -101,7 +101,7 @@ async def test_repeated_and_reordered_events_change_nothing(world: World) -> Non
         (5, strategy.SitesRemoved(names=("b",))),
     ]
     ends = [(n, succeeded(f"op-{n}", "a", version=f"{n}.0")) for n in range(1, 6)]
-    async with gateway(world, "1") as door, gateway(world, "2"):
+    async with gateway(world, "1") as api, gateway(world, "2"):
         await tell(world, shaken)
         await tell(world, fleet + fleet[:4] + fleet[1:3])
         await tell(world, ends + ends[:3])
@@ -109,16 +109,16 @@ async def test_repeated_and_reordered_events_change_nothing(world: World) -> Non
         await asyncio.gather(*(world.send(succeeded(f"end-{n}", f"end-{n}")) for n in range(30)))
         await world.send(strategy.GroupChanged(name="end", description="", apply_type="serial", max_parallel="20%"),
                          sequence=9)  # fmt: skip
-        await door.shows("/v1/strategies/end", bool)
-        await door.shows("/v1/groups/end", lambda g: g["max_parallel"] == "20%")
-        await door.shows("/v1/deployments", lambda d: len(d["items"]) == 31)
-        shown = await door.get("/v1/strategies/s-1")
+        await api.shows("/v1/strategies/end", bool)
+        await api.shows("/v1/groups/end", lambda g: g["max_parallel"] == "20%")
+        await api.shows("/v1/deployments", lambda d: len(d["items"]) == 31)
+        shown = await api.get("/v1/strategies/s-1")
         assert shown["state"] == "applying"
         assert shown["counts"] == {"waiting": 1, "running": 0, "complete": 1, "failed": 1, "aborted": 0}
-        steps = (await door.get("/v1/strategies/s-1/steps"))["items"]
+        steps = (await api.get("/v1/strategies/s-1/steps"))["items"]
         assert [(s["site"], s["state"]) for s in steps] == [("a", "complete"), ("b", "failed"), ("c", "waiting")]
-        assert len((await door.get("/v1/strategies/s-1/timeline"))["items"]) == 7
-        (site,) = (await door.get("/v1/sites"))["items"]
+        assert len((await api.get("/v1/strategies/s-1/timeline"))["items"]) == 7
+        (site,) = (await api.get("/v1/sites"))["items"]
         assert (site["name"], site["group"], site["held_by"]) == ("a", "south", None)
         assert site["deployments"] == [
             {"app": "web", "version": "5.0", "status": "operational", "operation_id": "op-5"}
@@ -126,17 +126,17 @@ async def test_repeated_and_reordered_events_change_nothing(world: World) -> Non
 
 
 async def test_operations_are_shown_from_progress_to_their_end_and_never_back(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await world.send(running("o-1", "a", 20))
-        await door.shows("/v1/operations/o-1", lambda o: (o["state"], o["percent"]) == ("running", 20))
+        await api.shows("/v1/operations/o-1", lambda o: (o["state"], o["percent"]) == ("running", 20))
         await world.send(failed("o-1", "a"))
         await world.send(running("o-1", "a", 80))
         await world.send(succeeded("o-2", "a", strategy_id="s-1"))
-        await door.shows("/v1/operations/o-2", lambda o: o["state"] == "succeeded")
-        one = await door.get("/v1/operations/o-1")
+        await api.shows("/v1/operations/o-2", lambda o: o["state"] == "succeeded")
+        one = await api.get("/v1/operations/o-1")
         assert (one["state"], one["recovered"], one["cause"]["code"]) == ("failed", True, "unhealthy")
         for query, wanted in {"strategy=s-1": ["o-2"], "state=failed": ["o-1"], "site=a": ["o-2", "o-1"]}.items():
-            listed = (await door.get(f"/v1/operations?{query}"))["items"]
+            listed = (await api.get(f"/v1/operations?{query}"))["items"]
             assert [o["operation_id"] for o in listed] == wanted
 
 
@@ -146,41 +146,41 @@ async def test_the_evidence_of_a_failure_is_shown_with_its_operation_and_not_in_
     times = {"started_at": at(1), "finished_at": at(2)}
     lines = ("web: begins", "web: cannot read its configuration")
     left = {"plan": (way,), "phases": ({**phase, **times},), "last_lines": lines}
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await world.send(failed("o-1", "a", **left))
         await world.send(failed("s-1.0.7", "b", strategy_id="s-1", **left))
         for operation_id in ("o-1", "s-1.0.7"):
-            shown = await door.shows(f"/v1/operations/{operation_id}", lambda o: o["state"] == "failed")
+            shown = await api.shows(f"/v1/operations/{operation_id}", lambda o: o["state"] == "failed")
             assert shown["last_lines"] == list(lines)
             assert shown["plan"] == [{**way, "revision": None}]
             assert [(p["name"], p["outcome"], p["detail"]) for p in shown["phases"]] == [
                 ("deploy", "failed", "exited: status 1")
             ]
-        assert not any("last_lines" in listed for listed in (await door.get("/v1/operations"))["items"])
+        assert not any("last_lines" in listed for listed in (await api.get("/v1/operations"))["items"])
 
 
 async def test_hundreds_of_failures_with_all_they_may_say_are_kept_each_with_its_own(world: World) -> None:
     lines = tuple(f"{number:02} " + "x" * 300 for number in range(49))
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         for start in range(0, 600, 100):
             ends = [(f"s-1.{n}", f"site-{n}", (f"{n}", *lines)) for n in range(start, start + 100)]
             events = [failed(operation, site, strategy_id="s-1", last_lines=said) for operation, site, said in ends]
             await asyncio.gather(*map(world.send, events))
         for n in range(600):
-            shown = await door.shows(f"/v1/operations/s-1.{n}", lambda o: o["state"] == "failed")
+            shown = await api.shows(f"/v1/operations/s-1.{n}", lambda o: o["state"] == "failed")
             assert shown["last_lines"] == [f"{n}", *lines]
 
 
 async def test_an_old_end_told_again_does_not_set_its_site_back(world: World) -> None:
-    async with gateway(world) as door, listening(door, "?types=deployments_changed") as client:
+    async with gateway(world) as api, listening(api, "?types=deployments_changed") as client:
         await world.send(running("o-1", "a", 20))
-        await door.shows("/v1/operations/o-1", lambda o: o["state"] == "running")
+        await api.shows("/v1/operations/o-1", lambda o: o["state"] == "running")
         await world.send(succeeded("o-1", "a"))
         await world.send(failed("o-2", "a", strategy_id="s-1"))
-        await door.shows("/v1/deployments?site=a", lambda d: [i["operation_id"] for i in d["items"]] == ["o-2"])
+        await api.shows("/v1/deployments?site=a", lambda d: [i["operation_id"] for i in d["items"]] == ["o-2"])
         await world.send(succeeded("o-1", "a"))
         await world.send(succeeded("o-3", "a", app="db"))  # of the same site, hence read after it
-        (db, web) = (await door.shows("/v1/deployments?site=a", lambda d: len(d["items"]) == 2))["items"]
+        (db, web) = (await api.shows("/v1/deployments?site=a", lambda d: len(d["items"]) == 2))["items"]
         assert (db["app"], db["version"], db["status"]) == ("db", "2.0", "operational")
         assert (web["operation_id"], web["version"], web["strategy_id"]) == ("o-2", "1.0", "s-1")
         heard = await client.until(lambda h: any(d["app"] == "db" for e in h for d in e.data["deployments"]))
@@ -189,16 +189,16 @@ async def test_an_old_end_told_again_does_not_set_its_site_back(world: World) ->
 
 
 async def test_what_is_read_again_from_the_beginning_gives_the_same_deployments(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         for n in range(1, 4):
             await world.send(succeeded(f"o-{n}", "a", version=f"{n}.0"))
             await world.send(failed(f"p-{n}", "b", version=f"{n}.5", status="update_error"))
-        await door.shows("/v1/deployments", lambda d: [i["version"] for i in d["items"]] == ["3.0", "3.5"])
-        before = await door.get("/v1/deployments")
-        await door.service.pool.execute("truncate deployment, operation, consumed")
-    async with gateway(world) as door:
+        await api.shows("/v1/deployments", lambda d: [i["version"] for i in d["items"]] == ["3.0", "3.5"])
+        before = await api.get("/v1/deployments")
+        await api.service.pool.execute("truncate deployment, operation, consumed")
+    async with gateway(world) as api:
         await world.send(failed("p-3", "b", version="3.5", status="update_error"))  # the end of what is read again
-        again = await door.shows("/v1/deployments", lambda d: [i["version"] for i in d["items"]] == ["3.0", "3.5"])
+        again = await api.shows("/v1/deployments", lambda d: [i["version"] for i in d["items"]] == ["3.0", "3.5"])
         assert again == before
 
 
@@ -209,22 +209,22 @@ async def test_a_site_is_held_by_who_took_it_last_in_whatever_order_it_is_told(w
     def released(strategy_id: str) -> strategy.SitesReleased:
         return strategy.SitesReleased(strategy_id=strategy_id)
 
-    async with gateway(world) as door:
+    async with gateway(world) as api:
 
         async def holders(marker: int, *story: tuple[int, Message]) -> list[str | None]:
             """Who holds a and b, once the story was read."""
             await tell(world, story)
             await world.send(sites_changed(f"marker-{marker}"), sequence=100 + marker)
-            await door.shows(f"/v1/sites/marker-{marker}", bool)
-            sites = [await door.get(f"/v1/sites/{name}") for name in ("a", "b")]
+            await api.shows(f"/v1/sites/marker-{marker}", bool)
+            sites = [await api.get(f"/v1/sites/{name}") for name in ("a", "b")]
             return [site["held_by"] and site["held_by"]["strategy"] for site in sites]
 
         before_the_sites = [(2, held("s-1")), (1, sites_changed("a", "b"))]
         assert await holders(1, *before_the_sites) == ["name-s-1", "name-s-1"]
-        assert [s["name"] for s in (await door.get("/v1/sites?held=true"))["items"]] == ["a", "b"]
+        assert [s["name"] for s in (await api.get("/v1/sites?held=true"))["items"]] == ["a", "b"]
         assert await holders(2, (3, released("s-1")), (2, held("s-1"))) == [None, None]
-        assert (await door.get("/v1/sites?held=true"))["items"] == []
-        assert len((await door.get("/v1/sites?held=false"))["items"]) == 4
+        assert (await api.get("/v1/sites?held=true"))["items"] == []
+        assert len((await api.get("/v1/sites?held=false"))["items"]) == 4
         assert await holders(3, (5, released("s-2")), (4, held("s-2"))) == [None, None]
         taken_over = [(6, held("s-3")), (8, held("s-1")), (7, released("s-3")), (3, released("s-1"))]
         assert await holders(4, *taken_over) == ["name-s-1", "name-s-1"]
@@ -233,18 +233,18 @@ async def test_a_site_is_held_by_who_took_it_last_in_whatever_order_it_is_told(w
 
 async def test_long_lists_come_in_pages_that_miss_and_repeat_nothing(world: World) -> None:
     names = [f"site-{n:05}" for n in range(2_300)]
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         for start in range(0, len(names), 500):
             part = names[start : start + 500]
             await world.send(sites_changed(*part, labels={"zone": "n"}), sequence=start + 1)
             await world.send(stepped("s-1", 1, *((name, 0, "waiting") for name in part)), sequence=start + 1)
         await world.send(planned("s-1", "all", len(names)), sequence=9_999)
-        await door.shows("/v1/sites?q=02299", lambda body: body["items"])
-        await door.shows("/v1/strategies/s-1", bool)
+        await api.shows("/v1/sites?q=02299", lambda body: body["items"])
+        await api.shows("/v1/strategies/s-1", bool)
         for path, key, params in [("/v1/sites", "name", "&label=zone=n"), ("/v1/strategies/all/steps", "site", "")]:
             found, cursor = [], ""
             while True:
-                body: Any = await door.get(f"{path}?limit=1000{params}{cursor}")
+                body: Any = await api.get(f"{path}?limit=1000{params}{cursor}")
                 found += [item[key] for item in body["items"]]
                 if body["next"] is None:
                     break
@@ -262,19 +262,19 @@ async def test_releases_bundles_and_notifications_are_shown(world: World) -> Non
 
     fault = Fault(code="link", field="a/b", message="is a link")
     refused = catalog.ReleaseRejected(bundle_sha256="b" * 64, file_name="bad.tar.gz", faults=(fault,))
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         for sequence, version in enumerate(["1.9", "1.10", "2.0"], 1):
             await world.send(release(version), sequence=sequence)
         await world.send(catalog.ReleaseWithdrawn(release_id="web-2.0", app="web", version="2.0"), sequence=4)
         await world.send(refused)
-        await door.shows(f"/v1/bundles/{'b' * 64}", lambda b: b["faults"][0]["code"] == "link")
-        (app,) = (await door.get("/v1/apps"))["items"]
+        await api.shows(f"/v1/bundles/{'b' * 64}", lambda b: b["faults"][0]["code"] == "link")
+        (app,) = (await api.get("/v1/apps"))["items"]
         assert app == {"app": "web", "releases": 3, "latest": "1.10", "deployments": 0}
-        assert (await door.get("/v1/releases/web/2.0"))["state"] == "withdrawn"
-        shown = await door.get("/v1/releases/web/1.9")
+        assert (await api.get("/v1/releases/web/2.0"))["state"] == "withdrawn"
+        shown = await api.get("/v1/releases/web/1.9")
         assert (shown["upgrades_from"], shown["requires"]) == ([">=1.0"], {"python": ">=3.11", "platforms": []})
-        assert (await door.get("/v1/releases/web/1.10"))["requires"] == {"python": None, "platforms": []}
-        assert len((await door.get("/v1/releases?app=web&state=available"))["items"]) == 2
+        assert (await api.get("/v1/releases/web/1.10"))["requires"] == {"python": None, "platforms": []}
+        assert len((await api.get("/v1/releases?app=web&state=available"))["items"]) == 2
         for number in (1, 2):
             await world.send(
                 notifier.NotificationRaised(
@@ -282,7 +282,7 @@ async def test_releases_bundles_and_notifications_are_shown(world: World) -> Non
                 )
             )
         await world.send(notifier.NotificationsRead(inbox="everyone", ids=(1,)))
-        await door.shows("/v1/notifications?unread=true", lambda n: [i["notification_id"] for i in n["items"]] == [2])
+        await api.shows("/v1/notifications?unread=true", lambda n: [i["notification_id"] for i in n["items"]] == [2])
         cause = deployer.Cause(code="exited", message="it exited")
         broke = notifier.FailedOperation(
             operation_id="o-7", site="oslo", app="web", kind="update", recovered=True, cause=cause
@@ -292,19 +292,19 @@ async def test_releases_bundles_and_notifications_are_shown(world: World) -> Non
                 notification_id=3, topic="error", message="m", about="x", raised_at=at(1), failures=(broke,)
             )
         )
-        shown = await door.shows("/v1/notifications", lambda n: n["items"][0]["notification_id"] == 3)
+        shown = await api.shows("/v1/notifications", lambda n: n["items"][0]["notification_id"] == 3)
         assert shown["items"][0]["failed"] == [{"operation_id": "o-7", "site": "oslo"}]
-        assert len((await door.get("/v1/notifications?topic=error"))["items"]) == 3
+        assert len((await api.get("/v1/notifications?topic=error"))["items"]) == 3
 
 
 async def test_an_end_that_comes_after_a_later_one_of_its_site_does_not_set_it_back(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await world.send(sites_changed("oslo", "rome"), sequence=1)
         await world.send(all_succeeded("s", ("s.0.1", "oslo", 7), ("s.1.1", "rome", 1)))
-        await door.shows("/v1/operations/s.0.1", lambda found: found["state"] == "succeeded")
+        await api.shows("/v1/operations/s.0.1", lambda found: found["state"] == "succeeded")
         await world.send(failed("by-hand", "oslo", nth=6))
-        await door.shows("/v1/operations/by-hand", lambda found: found["state"] == "failed")
-        shown = {d["site"]: (d["operation_id"], d["version"]) for d in (await door.get("/v1/deployments"))["items"]}
+        await api.shows("/v1/operations/by-hand", lambda found: found["state"] == "failed")
+        shown = {d["site"]: (d["operation_id"], d["version"]) for d in (await api.get("/v1/deployments"))["items"]}
         assert shown == {"oslo": ("s.0.1", "2.0"), "rome": ("s.1.1", "2.0")}
 
 
@@ -317,29 +317,29 @@ def _published(version: str, nth: int) -> catalog.ReleaseAvailable:
 
 
 async def test_a_pre_release_is_the_latest_of_an_app_only_when_asked_for(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         for nth, version in enumerate(("1.9", "1.10.0", "2.0rc1"), 1):
             await world.send(_published(version, nth), sequence=1)
-        (app,) = (await door.shows("/v1/apps", lambda body: body["items"] and body["items"][0]["releases"] == 3))[
+        (app,) = (await api.shows("/v1/apps", lambda body: body["items"] and body["items"][0]["releases"] == 3))[
             "items"
         ]
         assert app["latest"] == "1.10.0"
-        assert (await door.get("/v1/apps?prereleases=true"))["items"][0]["latest"] == "2.0rc1"
+        assert (await api.get("/v1/apps?prereleases=true"))["items"][0]["latest"] == "2.0rc1"
 
 
 async def test_a_release_is_found_by_every_spelling_of_its_version(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await world.send(_published("1.10.0", 1), sequence=1)
-        await door.shows("/v1/releases/web/1.10.0", lambda body: body["version"] == "1.10.0")
+        await api.shows("/v1/releases/web/1.10.0", lambda body: body["version"] == "1.10.0")
         for spelling in ("1.10", "v1.10.0", "1.10.0.0"):
-            assert (await door.get(f"/v1/releases/web/{spelling}"))["version"] == "1.10.0"
-        assert (await door.ask("GET", "/v1/releases/web/1.1")).status == 404
+            assert (await api.get(f"/v1/releases/web/{spelling}"))["version"] == "1.10.0"
+        assert (await api.ask("GET", "/v1/releases/web/1.1")).status == 404
 
 
 async def test_an_operation_never_takes_longer_than_from_its_request_to_its_end(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await world.send(running("op-1", "a", 50, at=at(9)))  # first heard of in the middle
         await world.send(succeeded("op-1", "a", seconds=8.0, at=at(12)))
-        shown = await door.shows("/v1/operations/op-1", lambda o: o["state"] == "succeeded")
+        shown = await api.shows("/v1/operations/op-1", lambda o: o["state"] == "succeeded")
         requested, finished = (datetime.fromisoformat(shown[key]) for key in ("requested_at", "finished_at"))
         assert (finished - requested).total_seconds() == shown["seconds"] == 8.0

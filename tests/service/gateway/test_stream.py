@@ -9,7 +9,7 @@ from services.gateway.events import hub, stream
 from services.gateway.events import store as events
 from services.gateway.events.stream_events import News
 from shared.messages.deployer import RequestOperation
-from tests.service.gateway.door import gateway
+from tests.service.gateway.api import gateway
 from tests.service.gateway.listener import listening
 from tests.service.gateway.told import progressed, running, sites_changed, state_changed, succeeded
 from tests.support.patience import patience
@@ -35,16 +35,16 @@ async def test_both_replicas_tell_every_event_at_the_same_position(world: World)
 
 
 async def test_a_client_that_comes_back_gets_exactly_what_it_missed(world: World) -> None:
-    async with gateway(world) as door:
-        async with listening(door) as client:
+    async with gateway(world) as api:
+        async with listening(api) as client:
             await world.send(sites_changed("a"), sequence=1)
             await client.until(lambda h: len(h) == 1)
         for number in range(2, 1_202):
             await world.send(progressed("s-1", 0, "running", number, running=1), sequence=number)
-        async with listening(door, resume_from=1) as client:
+        async with listening(api, resume_from=1) as client:
             heard = await client.until(lambda h: len(h) >= 1_200)
             assert [h.position for h in heard] == list(range(2, 1_202))
-        async with listening(door, "?types=sites_changed", resume_from=0) as client:
+        async with listening(api, "?types=sites_changed", resume_from=0) as client:
             await world.send(sites_changed("b"), sequence=2)
             heard = await client.until(lambda h: len(h) == 2)
             assert [h.type for h in heard] == ["sites_changed"] * 2
@@ -52,24 +52,24 @@ async def test_a_client_that_comes_back_gets_exactly_what_it_missed(world: World
 
 
 async def test_a_client_whose_place_is_forgotten_or_unknown_is_told_to_read_anew(world: World) -> None:
-    async with gateway(world) as door:
-        async with listening(door) as client:
+    async with gateway(world) as api:
+        async with listening(api) as client:
             for number in range(10):
                 await world.send(state_changed("s-1", "s", "ready", number), sequence=number + 1)
             await client.until(lambda h: len(h) == 10)
-        async with door.service.pool.acquire() as conn:
+        async with api.service.pool.acquire() as conn:
             await events.prune(conn, keep=3, before=datetime.min.replace(tzinfo=UTC))
         for place, wanted in [(3, ["reset"]), (99, ["reset"]), (10, []), (7, ["strategy_state_changed"] * 3)]:
-            async with listening(door, resume_from=place) as client:
+            async with listening(api, resume_from=place) as client:
                 await client.until(lambda h, wanted=wanted: len(h) >= len(wanted))
                 assert [h.type for h in client.heard] == wanted, place
 
 
 async def test_only_what_was_asked_for_is_told(world: World) -> None:
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await world.send(state_changed("s-1", "north-2", "ready", 1), sequence=1)
-        await door.shows("/v1/strategies/north-2", bool)
-        async with listening(door, "?strategy=north-2&types=stage_progressed,strategy_state_changed") as client:
+        await api.shows("/v1/strategies/north-2", bool)
+        async with listening(api, "?strategy=north-2&types=stage_progressed,strategy_state_changed") as client:
             await world.send(progressed("s-2", 0, "running", 1, running=1), sequence=1)
             await world.send(succeeded("o-1", "a", strategy_id="s-1"))
             await world.send(progressed("s-1", 0, "running", 1, running=1), sequence=2)
@@ -78,7 +78,7 @@ async def test_only_what_was_asked_for_is_told(world: World) -> None:
 
 
 async def test_what_strategies_do_site_by_site_comes_in_batches(world: World) -> None:
-    async with gateway(world) as door, listening(door) as client:
+    async with gateway(world) as api, listening(api) as client:
         for number in range(50):
             await world.send(succeeded(f"o-{number}", f"a-{number}", strategy_id="s-1"))
 
@@ -92,19 +92,19 @@ async def test_what_strategies_do_site_by_site_comes_in_batches(world: World) ->
 
 
 async def test_our_own_answers_are_told(world: World) -> None:
-    async with gateway(world) as door, listening(door) as client:
+    async with gateway(world) as api, listening(api) as client:
         body = {"site": "a", "app": "web", "kind": "recover"}
-        asked = asyncio.create_task(door.ask("POST", "/v1/operations", body, Idempotency_Key="o-1"))
-        await door.accept(RequestOperation, "o-1")
+        asked = asyncio.create_task(api.ask("POST", "/v1/operations", body, Idempotency_Key="o-1"))
+        await api.accept(RequestOperation, "o-1")
         await asked
         heard = await client.until(lambda h: len(h) == 1)
         assert (heard[0].type, heard[0].data["command_id"]) == ("command_accepted", "o-1")
 
 
 async def test_a_client_that_reads_too_slowly_is_reset_and_goes_on(world: World) -> None:
-    async with gateway(world, stream_client_bytes=2_000) as door:
-        with door_hub(door).subscribe(hub.Interest()) as mailbox:
-            async with listening(door) as reader:
+    async with gateway(world, stream_client_bytes=2_000) as api:
+        with door_hub(api).subscribe(hub.Interest()) as mailbox:
+            async with listening(api) as reader:
                 for number in range(100):
                     await world.send(state_changed("s-1", "s", "ready", number), sequence=number + 1)
                 await reader.until(lambda h: bool(h) and h[-1].position == 100)
@@ -118,7 +118,7 @@ async def test_a_quiet_stream_beats_and_moves_the_place_to_resume_from(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.1)
-    async with gateway(world) as door, listening(door) as all_of_it, listening(door, "?types=group_changed") as none:
+    async with gateway(world) as api, listening(api) as all_of_it, listening(api, "?types=group_changed") as none:
         await world.send(sites_changed("a"), sequence=1)
         await all_of_it.until(lambda h: len(h) == 1)
         async with patience(10), none.news:
@@ -127,18 +127,18 @@ async def test_a_quiet_stream_beats_and_moves_the_place_to_resume_from(
 
 
 async def test_the_token_may_stand_in_the_query_for_the_stream_alone(world: World) -> None:
-    async with gateway(world) as door:
-        async with door.http.get(f"{door.url}/v1/events?access_token={door.token}") as answer:
+    async with gateway(world) as api:
+        async with api.http.get(f"{api.url}/v1/events?access_token={api.token}") as answer:
             assert answer.status == 200
-        async with door.http.get(f"{door.url}/v1/events?access_token=belay_x_y") as answer:
+        async with api.http.get(f"{api.url}/v1/events?access_token=belay_x_y") as answer:
             assert answer.status == 401
 
 
 async def test_positions_are_given_in_the_order_of_the_commits(world: World) -> None:
     """A slow transaction cannot get a lower position than one that a reader has already seen."""
     now, story = datetime.now(UTC), [News("sites_changed", None, "{}")]
-    async with gateway(world) as door:
-        pool = door.service.pool
+    async with gateway(world) as api:
+        pool = api.service.pool
         async with pool.acquire() as slow, pool.acquire() as quick:
             change = slow.transaction()
             await change.start()
@@ -155,7 +155,7 @@ async def test_positions_are_given_in_the_order_of_the_commits(world: World) -> 
                 assert [row["position"] for row in rows] == [1, 2]
 
 
-def door_hub(door: object) -> hub.Hub:
+def door_hub(api: object) -> hub.Hub:
     """The hub of a replica, by way of the part that follows the log."""
-    parts = door.service.parts  # type: ignore[attr-defined]
+    parts = api.service.parts  # type: ignore[attr-defined]
     return next(part.__self__ for part in parts if isinstance(getattr(part, "__self__", None), hub.Hub))

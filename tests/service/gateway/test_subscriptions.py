@@ -1,4 +1,4 @@
-"""Webhooks at the door: what was delivered to them is shown as the notifier told it last, and can be acted on."""
+"""Webhooks at the api: what was delivered to them is shown as the notifier told it last, and can be acted on."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ import pytest
 from shared.messages import notifier
 from shared.messages.notifier import DeliveriesChanged, Delivery
 from shared.messages.words import NotificationTopic
-from tests.service.gateway.door import Door, gateway
+from tests.service.gateway.api import Api, gateway
 from tests.service.gateway.told import at
 from tests.support.world import World
 
@@ -43,34 +43,34 @@ async def test_deliveries_are_shown_as_they_were_told_last_in_whatever_order_tha
         told(delivery("1:ops", 3, "delivered", status=200, milliseconds=9)),
         told(delivery("2:ops", 2, "dead", reason="no answer within 10 seconds")),
     ]
-    async with gateway(world) as door:
+    async with gateway(world) as api:
         await world.send(subscribed(format="slack"), sequence=1)
         for event in [*story, *random.Random(3).sample(story, len(story))]:  # noqa: S311
             await world.send(event)
         path = "/v1/subscriptions/ops/deliveries"
-        shown = await door.shows(path, lambda d: [i["state"] for i in d["items"]] == ["dead", "delivered"])
+        shown = await api.shows(path, lambda d: [i["state"] for i in d["items"]] == ["dead", "delivered"])
         assert [(i["delivery_id"], i["tries"], i["status"], i["reason"]) for i in shown["items"]] == [
             ("2:ops", 2, None, "no answer within 10 seconds"), ("1:ops", 3, 200, "")
         ]  # fmt: skip
-        assert [i["delivery_id"] for i in (await door.get(f"{path}?state=dead"))["items"]] == ["2:ops"]
-        assert (await door.get(f"{path}/1:ops"))["milliseconds"] == 9
-        assert (await door.get("/v1/subscriptions/ops"))["format"] == "slack"
+        assert [i["delivery_id"] for i in (await api.get(f"{path}?state=dead"))["items"]] == ["2:ops"]
+        assert (await api.get(f"{path}/1:ops"))["milliseconds"] == 9
+        assert (await api.get("/v1/subscriptions/ops"))["format"] == "slack"
         for missing in ("/v1/subscriptions/none", "/v1/subscriptions/none/deliveries", f"{path}/9:ops"):
-            assert (await door.ask("GET", missing)).status == 404
+            assert (await api.ask("GET", missing)).status == 404
 
 
-async def _owner(door: Door, command_id: str) -> None:
+async def _owner(api: Api, command_id: str) -> None:
     """The notifier takes the test call, and tells of it a moment later."""
-    await door.accept(notifier.SendTestNotification, command_id, subscription="ops", delivery="test:1")
-    await door.world.send(told(delivery("test:1", 1, "queued", notification_id=None, tries=0)))
+    await api.accept(notifier.SendTestNotification, command_id, subscription="ops", delivery="test:1")
+    await api.world.send(told(delivery("test:1", 1, "queued", notification_id=None, tries=0)))
     end = delivery("test:1", 2, "dead", notification_id=None, tries=1, status=400, reason="no", milliseconds=7)
-    await door.world.send(told(end))
+    await api.world.send(told(end))
 
 
 async def test_a_test_call_answers_with_what_the_webhook_said(world: World) -> None:
-    async with gateway(world) as door:
-        owner = asyncio.create_task(_owner(door, "t-1"))
-        answer = await door.ask("POST", "/v1/subscriptions/ops/test", Idempotency_Key="t-1")
+    async with gateway(world) as api:
+        owner = asyncio.create_task(_owner(api, "t-1"))
+        answer = await api.ask("POST", "/v1/subscriptions/ops/test", Idempotency_Key="t-1")
         await owner
         assert answer.status == 202
         assert answer.body["result"] == {
@@ -80,7 +80,7 @@ async def test_a_test_call_answers_with_what_the_webhook_said(world: World) -> N
 
 
 async def test_ready_formats_are_there_to_begin_with(world: World) -> None:
-    async with gateway(world) as door:
-        formats = (await door.get("/v1/webhook-formats"))["items"]
+    async with gateway(world) as api:
+        formats = (await api.get("/v1/webhook-formats"))["items"]
         assert [one["format"] for one in formats] == ["slack", "teams", "mattermost"]
         assert all("{{ message" in str(one["template"]) for one in formats)

@@ -4,7 +4,7 @@ import pytest
 
 from shared.process.health import KINDS, Finding
 from shared.process.runs import Runs
-from tests.service.gateway.door import gateway
+from tests.service.gateway.api import gateway
 from tests.support.neighbour import neighbour
 from tests.support.world import World
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.service
 
 async def test_what_a_replica_says_of_itself_is_shown_with_what_to_do(world: World) -> None:
     finding = Finding(code="outbox_stalled", message="the oldest record waits; last failure: KafkaConnectionError")
-    async with neighbour(world.home, [finding]), gateway(world) as door:
-        catalog, ours = (await door.get("/v1/system"))["items"]
+    async with neighbour(world.home, [finding]), gateway(world) as api:
+        catalog, ours = (await api.get("/v1/system"))["items"]
         assert (catalog["service"], catalog["ready"]) == ("catalog", True)
         (told,) = catalog["findings"]
         assert told["message"] == finding.message
@@ -29,8 +29,8 @@ async def test_a_replica_that_dies_again_and_again_is_told_of_by_its_file_even_b
         runs = Runs(world.home, "notifier", "1")
         runs.begin()
         runs.end("MemoryError: no more (store.py:7)")
-    async with gateway(world) as door:
-        _, dead = (await door.get("/v1/system"))["items"]
+    async with gateway(world) as api:
+        _, dead = (await api.get("/v1/system"))["items"]
         assert (dead["service"], dead["ready"]) == ("notifier", False)
         assert dead["error"] == "it has not come so far as to answer; its last end: MemoryError: no more (store.py:7)"
         (told,) = dead["findings"]

@@ -11,7 +11,7 @@ from services.gateway.auth import tokens
 from services.gateway.auth.tokens import _fits
 from services.gateway.settings import GatewaySettings
 from shared.process.service import build
-from tests.service.gateway.door import gateway
+from tests.service.gateway.api import gateway
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -33,8 +33,8 @@ async def test_replicas_that_start_together_make_one_first_token_that_only_its_o
     assert token not in row["hash"]
     for service in services:
         service.pool.terminate()
-    async with gateway(world) as door:
-        assert await door.get("/v1/me") == {"name": "admin", "role": "admin"}
+    async with gateway(world) as api:
+        assert await api.get("/v1/me") == {"name": "admin", "role": "admin"}
         assert file.read_text().strip() == token
 
 
@@ -64,23 +64,23 @@ async def test_a_deleted_token_opens_nothing_at_any_replica_and_the_last_admin_s
 
 
 async def test_the_list_says_when_a_token_was_last_used_and_a_wrong_secret_is_no_use(world: World) -> None:
-    async with gateway(world) as door:
-        made = (await door.ask("POST", "/v1/tokens", {"name": "ci", "role": "viewer"})).body
+    async with gateway(world) as api:
+        made = (await api.ask("POST", "/v1/tokens", {"name": "ci", "role": "viewer"})).body
         wrong = f"belay_{made['id']}_{'x' * 43}"
-        assert (await door.ask("GET", "/v1/me", token=wrong)).status == 401
-        used = {item["name"]: item["last_used_at"] for item in (await door.get("/v1/tokens"))["items"]}
+        assert (await api.ask("GET", "/v1/me", token=wrong)).status == 401
+        used = {item["name"]: item["last_used_at"] for item in (await api.get("/v1/tokens"))["items"]}
         assert used["admin"] is not None
         assert used["ci"] is None
-        assert (await door.ask("GET", "/v1/me", token=made["token"])).status == 200
-        used = {item["name"]: item["last_used_at"] for item in (await door.get("/v1/tokens"))["items"]}
+        assert (await api.ask("GET", "/v1/me", token=made["token"])).status == 200
+        used = {item["name"]: item["last_used_at"] for item in (await api.get("/v1/tokens"))["items"]}
         assert used["ci"] is not None
 
 
 async def test_a_verified_token_does_not_cost_a_hash_again(world: World) -> None:
-    async with gateway(world) as door:
-        await door.get("/v1/me")
-        await door.service.pool.execute("update token set hash = 'broken'")
-        assert (await door.ask("GET", "/v1/me")).status == 200
+    async with gateway(world) as api:
+        await api.get("/v1/me")
+        await api.service.pool.execute("update token set hash = 'broken'")
+        assert (await api.ask("GET", "/v1/me")).status == 200
 
 
 async def test_a_token_is_hashed_once_however_many_requests_come_with_it(
@@ -93,11 +93,11 @@ async def test_a_token_is_hashed_once_however_many_requests_come_with_it(
         return _fits(hashed, token)
 
     monkeypatch.setattr(tokens, "_fits", fits)
-    async with gateway(world, token_cache_seconds=0) as door:  # out of date as soon as it is verified
-        many = await asyncio.gather(*(door.ask("GET", "/v1/me") for _ in range(50)))
+    async with gateway(world, token_cache_seconds=0) as api:  # out of date as soon as it is verified
+        many = await asyncio.gather(*(api.ask("GET", "/v1/me") for _ in range(50)))
         assert {reply.status for reply in many} == {200}
         assert len(runs) <= 2  # whoever came after the first was looked up asks for the row again, but hashes nothing
-        assert (await door.ask("GET", "/v1/me")).status == 200
+        assert (await api.ask("GET", "/v1/me")).status == 200
         assert len(runs) <= 2
-        wrong = await asyncio.gather(*(door.ask("GET", "/v1/me", token=f"{door.token}x") for _ in range(20)))
+        wrong = await asyncio.gather(*(api.ask("GET", "/v1/me", token=f"{api.token}x") for _ in range(20)))
         assert {reply.status for reply in wrong} == {401}

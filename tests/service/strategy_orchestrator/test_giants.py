@@ -7,7 +7,7 @@ from services.strategy_orchestrator.app import wire
 from services.strategy_orchestrator.message_parts import NAMES_KEPT
 from shared.messages.base import CommandAccepted, CommandRejected, count_of
 from shared.messages.strategy import CreateStrategy, StepsChanged, StrategyPlanned
-from tests.service.gateway.door import gateway
+from tests.service.gateway.api import gateway
 from tests.service.strategy_orchestrator.fleet_of_devices import learned, publish, register, spec
 from tests.support.world import World
 
@@ -46,13 +46,13 @@ async def test_a_roll_out_that_names_each_of_7_000_sites_is_planned_and_told_in_
 
 async def test_the_gateway_sends_a_spec_of_10_megabytes_and_refuses_at_once_what_no_topic_takes(world: World) -> None:
     body = spec(selection={"sites": LONGEST}).model_dump(mode="json")
-    async with gateway(world) as door:
-        sent = await door.ask("POST", "/v1/strategies", body, Idempotency_Key="giant", Prefer="respond-async")
+    async with gateway(world) as api:
+        sent = await api.ask("POST", "/v1/strategies", body, Idempotency_Key="giant", Prefer="respond-async")
         assert sent.status == 202
-        assert (await door.command(CreateStrategy, "giant")).data.spec.selection.sites == LONGEST
+        assert (await api.command(CreateStrategy, "giant")).data.spec.selection.sites == LONGEST
         stages = [{"name": f"stage-{n}", "sites": LONGEST[:20_000]} for n in range(2)]
-        over = await door.ask("POST", "/v1/strategies", {**body, "stages": stages})
+        over = await api.ask("POST", "/v1/strategies", {**body, "stages": stages})
         assert (over.status, over.body["code"]) == (413, "too_large")
         assert str(MAX_SPEC_BYTES) in over.body["detail"]
-        assert (await door.ask("POST", "/v1/groups", {"name": "x", "description": "x" * 1_000_000})).status == 413
-        assert (await door.ask("POST", "/v1/groups", {"name": "x"}, Prefer="respond-async")).status == 202
+        assert (await api.ask("POST", "/v1/groups", {"name": "x", "description": "x" * 1_000_000})).status == 413
+        assert (await api.ask("POST", "/v1/groups", {"name": "x"}, Prefer="respond-async")).status == 202

@@ -3,10 +3,11 @@
 import pytest
 
 from services.gateway.auth.tokens import id_of, mint
-from services.gateway.domain import STATUS_OF_CODE, Role, http_status
+from services.gateway.domain import Role
 from services.gateway.events.hub import Interest, Item, Mailbox
 from services.gateway.http.pages import Paging, cursor, start
 from services.gateway.http.problems import Problem
+from services.gateway.http.statuses import STATUS_OF_CODE, http_status
 from shared.process.replicas import figures_in
 
 

@@ -25,7 +25,7 @@ class AuditRow(NamedTuple):
     result: str
 
 
-async def audit(conn: Connection, rows: Sequence[AuditRow], now: datetime) -> None:
+async def put(conn: Connection, rows: Sequence[AuditRow], now: datetime) -> None:
     """Note who does what."""
     names = ("actors", "roles", "actions", "targets", "abouts", "ids", "results")
     await SQL.run(conn, "put_audit", **dict(zip(names, columns(rows, 7), strict=True)), now=now)

@@ -2,15 +2,13 @@
 
 from aiohttp import web
 
-from services.gateway.domain import Role
 from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route, go_on
-from services.gateway.http.sending import command_id_of, send
+from services.gateway.http.sending import action_route, command_id_of, send
 from services.gateway.http.uploads import UploadQuery, expect, gzipped, incoming_of, over_limit, refuse_announced
-from services.gateway.resources.bundles import store
+from services.gateway.resources.bundles import actions, store
 from services.gateway.resources.bundles.projection import learn_refusals
 from services.gateway.resources.bundles.views import BundleView
-from services.gateway.resources.commands.views import CommandAnswer
 from services.gateway.resources.resource import Resource
 from shared.blobs import BlobTooLarge
 from shared.core.transaction import Transaction
@@ -48,10 +46,10 @@ async def show_bundle(call: Call) -> BundleView:
 
 
 ROUTES = (
-    Route(
-        "POST", "/v1/releases", upload, "Upload a bundle; the catalog checks it and publishes its release",
-        Role.OPERATOR, query=UploadQuery, answer=CommandAnswer, status=202, command=True, upload=True,
-        expect=expect,
+    action_route(
+        "POST", "/v1/releases", actions.PUBLISH, upload,
+        "Upload a bundle; the catalog checks it and publishes its release",
+        query=UploadQuery, upload=True, expect=expect,
     ),
     Route("GET", "/v1/bundles/{sha256}", show_bundle, "What became of a bundle", answer=BundleView),
 )  # fmt: skip
@@ -61,4 +59,5 @@ RESOURCE = Resource(
     ROUTES,
     {"bundles/{sha256}": Sha256},
     after_answers={PublishRelease.TYPE: learn_refusals},
+    actions=actions.ACTIONS,
 )

@@ -6,10 +6,10 @@ from typing import Any
 import asyncpg
 
 from services.gateway.events.learning import LearningTransaction, Projection
-from services.gateway.events.stream_events import news_of
+from services.gateway.events.stream_events import stream_event_of
 from services.gateway.resources.as_json import text
 from services.gateway.resources.commands import store
-from services.gateway.resources.commands.store import AnswerRow, Noted
+from services.gateway.resources.commands.store import AnswerRow, StoredCommand
 from services.gateway.resources.resource import AfterAnswer
 from shared.messages import REGISTRY
 from shared.messages.base import CommandAccepted, CommandRejected, Fault
@@ -25,8 +25,8 @@ def learn_answers(after: Mapping[str, Sequence[AfterAnswer]]) -> Projection:
         for kind in dict.fromkeys(row["type"] for row in answered):
             for learn_of in after.get(kind, ()):
                 await learn_of(tx, [row for row in answered if row["type"] == kind])
-        tx.news += [news_of(mine[row["command_id"]]) for row in answered]
-        tx.answered += [_noted(row) for row in answered]
+        tx.stream_events += [stream_event_of(mine[row["command_id"]]) for row in answered]
+        tx.answered += [_stored(row) for row in answered]
 
     return learn
 
@@ -43,8 +43,8 @@ def not_ours(attributes: Attributes) -> bool:
     return bool(cause) and cause != attributes.get("ce_correlationid")
 
 
-def _noted(row: asyncpg.Record) -> Noted:
-    return Noted(row["command_id"], row["fingerprint"], row["state"], row["result"], row["faults"])
+def _stored(row: asyncpg.Record) -> StoredCommand:
+    return StoredCommand(row["command_id"], row["fingerprint"], row["state"], row["result"], row["faults"])
 
 
 def _row(event: Envelope[Any]) -> AnswerRow:

@@ -23,7 +23,7 @@ with answered as (
         as a (command_id, type, state, result, faults)
     where c.command_id = a.command_id and c.type = a.type and c.state = 'sent'
     returning c.command_id, c.fingerprint, c.type, c.state, c.body, c.result, c.faults, c.sent_at
-), noted as (
+), audited as (
     update audit set result = answered.state from answered
     where audit.command_id = answered.command_id and audit.result = 'sent'
 )

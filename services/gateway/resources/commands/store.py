@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
@@ -32,12 +32,12 @@ class CommandRow(NamedTuple):
     body: dict[str, Any]
 
 
-class Noted(NamedTuple):
+class StoredCommand(NamedTuple):
     """A command as it stands. `fresh`: its id was not used before."""
 
     command_id: str
     fingerprint: bytes
-    state: str
+    state: Literal["sent", "accepted", "rejected"]
     result: dict[str, Any]
     faults: list[dict[str, Any]]
     fresh: bool = False
@@ -55,10 +55,10 @@ async def find(conn: Connection, command_id: str) -> asyncpg.Record | None:
     return await SQL.row(conn, "find_command", command_id=command_id)
 
 
-async def find_all(conn: Connection, command_ids: Sequence[str], *, answered: bool = False) -> list[Noted]:
+async def find_all(conn: Connection, command_ids: Sequence[str], *, answered: bool = False) -> list[StoredCommand]:
     """Those of the commands that there are; or only those that were answered."""
     rows = await SQL.fetch(conn, "find_commands", ids=list(command_ids), answered=answered)
-    return [Noted(*row) for row in rows]
+    return [StoredCommand(*row) for row in rows]
 
 
 async def answer(conn: Connection, rows: Sequence[AnswerRow], now: datetime) -> list[asyncpg.Record]:

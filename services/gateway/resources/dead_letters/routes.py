@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from services.gateway.commands.ask import same
 from services.gateway.commands.sender import claim
 from services.gateway.domain import Role
 from services.gateway.http.bodies import formed, read_object
 from services.gateway.http.pages import Page, Paging, cursor, page, start
 from services.gateway.http.problems import Problem
 from services.gateway.http.routing import Call, Route
-from services.gateway.http.sending import command_id_of, same
+from services.gateway.http.sending import command_id_of
 from services.gateway.resources.audit.store import AuditRow
 from services.gateway.resources.commands import store as commands
 from services.gateway.resources.commands.store import CommandRow
@@ -105,13 +106,13 @@ async def replay(call: Call) -> CommandAnswer:
     row = CommandRow(command_id, REPLAY, call.who.name, fingerprint, facts)
     audit = AuditRow(call.who.name, call.who.role, REPLAY, call.request.path, topic, command_id, "done")
     async with call.gateway.ledger.transaction() as tx:
-        noted = (await claim(tx, [(row, audit)]))[command_id]
-        if noted.fresh:
+        stored = (await claim(tx, [(row, audit)]))[command_id]
+        if stored.fresh:
             result = {"topic": topic, "replayed": _send_again(tx, topic, records, command_id)}
             await commands.close(tx.conn, command_id, result, tx.now)
-            noted = noted._replace(result=result)
-    same(noted, fingerprint)
-    return CommandAnswer(command_id=command_id, state="accepted", result=noted.result)
+            stored = stored._replace(result=result)
+    same(stored, fingerprint)
+    return CommandAnswer(command_id=command_id, state="accepted", result=stored.result)
 
 
 async def _picked(call: Call, topic: str, offsets: Sequence[int]) -> dict[int, Any]:

@@ -16,10 +16,13 @@ from shared.wire.topics import DEAD_LETTERS, TOPICS
 
 SECONDS = 5.0
 """The most that reading may take."""
+
 PAGE_BYTES = 4_000_000
 """A page ends early when its records are this large together."""
+
 PICK_BYTES = 32_000_000
 """What is sent once more in one transaction; a single record may be larger."""
+
 LIVE = tuple(name for name in TOPICS if not name.endswith(DEAD_LETTERS))
 
 

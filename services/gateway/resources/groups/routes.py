@@ -1,6 +1,5 @@
 """Groups: sites with common rules."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from services.gateway.events.learning import Learning
@@ -8,13 +7,11 @@ from services.gateway.http.pages import Page, Paging, page, start
 from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import command_route
-from services.gateway.resources.groups import store
+from services.gateway.resources.groups import actions, store
 from services.gateway.resources.groups.projection import KINDS, learn_groups
 from services.gateway.resources.groups.views import GroupView
 from services.gateway.resources.resource import Resource
-from shared.messages.strategy import CreateGroup, DeleteGroup, UpdateGroup
 from shared.messages.words import Name
-from shared.process.db import Connection
 
 
 async def list_groups(call: Call) -> Page[GroupView]:
@@ -39,19 +36,18 @@ def _group(row: Any) -> dict[str, Any]:
     return {**row, "max_parallel": int(limit) if limit.isdigit() else limit}
 
 
-async def _groups_shown(conn: Connection, commands: Mapping[str, CreateGroup]) -> set[str]:
-    known = await store.known_groups(conn, sorted({command.name for command in commands.values()}))
-    return {command_id for command_id, command in commands.items() if command.name in known}
-
-
 ROUTES = (
     Route("GET", "/v1/groups", list_groups, "Groups by name", query=Paging, answer=Page[GroupView]),
-    command_route("POST", "/v1/groups", CreateGroup, "Make a group", shown=_groups_shown),
+    command_route("POST", "/v1/groups", actions.CREATE, "Make a group"),
     Route("GET", "/v1/groups/{name}", show_group, "One group", answer=GroupView),
-    command_route("PATCH", "/v1/groups/{name}", UpdateGroup, "Change a group; what is left out stays"),
-    command_route("DELETE", "/v1/groups/{name}", DeleteGroup, "Remove a group that has no sites"),
+    command_route("PATCH", "/v1/groups/{name}", actions.UPDATE, "Change a group; what is left out stays"),
+    command_route("DELETE", "/v1/groups/{name}", actions.DELETE, "Remove a group that has no sites"),
 )
 
 RESOURCE = Resource(
-    {"groups": "Sites with common rules"}, ROUTES, {"groups/{name}": Name}, (Learning(learn_groups, KINDS),)
+    {"groups": "Sites with common rules"},
+    ROUTES,
+    {"groups/{name}": Name},
+    (Learning(learn_groups, KINDS),),
+    actions=actions.ACTIONS,
 )

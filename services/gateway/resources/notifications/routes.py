@@ -4,11 +4,10 @@ from services.gateway.events.learning import Learning
 from services.gateway.http.pages import LARGEST, Page, page, start
 from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import command_route
-from services.gateway.resources.notifications import store
+from services.gateway.resources.notifications import actions, store
 from services.gateway.resources.notifications.projection import KINDS, learn_notifications
 from services.gateway.resources.notifications.views import NotificationQuery, NotificationView
 from services.gateway.resources.resource import Resource
-from shared.messages.notifier import MarkNotificationsRead
 
 
 async def list_notifications(call: Call) -> Page[NotificationView]:
@@ -25,10 +24,13 @@ ROUTES = (
         "GET", "/v1/notifications", list_notifications, "Notifications, newest first",
         query=NotificationQuery, answer=Page[NotificationView],
     ),
-    command_route("POST", "/v1/notifications/read", MarkNotificationsRead, "Mark notifications as read"),
+    command_route("POST", "/v1/notifications/read", actions.MARK_READ, "Mark notifications as read"),
 )  # fmt: skip
 
 
 RESOURCE = Resource(
-    {"notifications": "What people should know"}, ROUTES, learns=(Learning(learn_notifications, KINDS),)
+    {"notifications": "What people should know"},
+    ROUTES,
+    learns=(Learning(learn_notifications, KINDS),),
+    actions=actions.ACTIONS,
 )

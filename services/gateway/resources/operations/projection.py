@@ -42,7 +42,7 @@ async def _end(tx: LearningTransaction, rows: Sequence[FinishedRow]) -> None:
     if left:
         shown = await deployments.put_deployments(tx.conn, left)
         changed = [_shown(row) for row in left if row.operation_id in shown]
-        tx.news += deployments_changed(changed, tx.now)
+        tx.stream_events += deployments_changed(changed, tx.now)
 
 
 def last_on_each_site(rows: Iterable[FinishedRow]) -> Iterable[FinishedRow]:

@@ -4,16 +4,14 @@ from typing import Any
 
 from aiohttp import web
 
-from services.gateway.domain import Role
 from services.gateway.events.learning import Learning
 from services.gateway.http.bodies import formed, hidden_faults, read_object, without
 from services.gateway.http.pages import LARGEST, Page, page, start
 from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
-from services.gateway.http.sending import command_route, send
-from services.gateway.resources.commands.views import CommandAnswer
+from services.gateway.http.sending import action_route, command_route, send
 from services.gateway.resources.filters import refuse_unknown
-from services.gateway.resources.operations import store
+from services.gateway.resources.operations import actions, store
 from services.gateway.resources.operations.projection import KINDS, learn_operations, learn_requests
 from services.gateway.resources.operations.views import OperationDetail, OperationQuery, OperationView
 from services.gateway.resources.resource import Resource
@@ -65,11 +63,11 @@ ROUTES = (
         "GET", "/v1/operations", list_operations, "Operations, newest first",
         query=OperationQuery, answer=Page[OperationView],
     ),
-    command_route("POST", "/v1/operations", RequestOperation, "Do one job on one site, or only plan it (preview)"),
+    command_route("POST", "/v1/operations", actions.REQUEST, "Do one job on one site, or only plan it (preview)"),
     Route("GET", "/v1/operations/{operation_id}", show, "One operation, with its evidence", answer=OperationDetail),
-    Route(
-        "POST", "/v1/operations/{operation_id}/cancel", cancel, "Stop at the next safe point and recover",
-        Role.OPERATOR, body=without(CancelOperation, OF_OPERATION), answer=CommandAnswer, status=202, command=True,
+    action_route(
+        "POST", "/v1/operations/{operation_id}/cancel", actions.CANCEL, cancel,
+        "Stop at the next safe point and recover", without(CancelOperation, OF_OPERATION),
     ),
 )  # fmt: skip
 
@@ -79,5 +77,6 @@ RESOURCE = Resource(
     ROUTES,
     {"operations/{operation_id}": Identifier},
     (Learning(learn_operations, KINDS),),
-    {RequestOperation.TYPE: learn_requests},
+    after_answers={RequestOperation.TYPE: learn_requests},
+    actions=actions.ACTIONS,
 )

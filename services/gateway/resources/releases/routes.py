@@ -6,11 +6,10 @@ from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import command_route
 from services.gateway.resources.filters import refuse_unknown
-from services.gateway.resources.releases import store
+from services.gateway.resources.releases import actions, store
 from services.gateway.resources.releases.projection import KINDS, learn_releases
 from services.gateway.resources.releases.views import ReleaseQuery, ReleaseView
 from services.gateway.resources.resource import Resource
-from shared.messages.catalog import WithdrawRelease
 from shared.messages.words import Name, Version
 
 
@@ -35,13 +34,13 @@ async def show_release(call: Call) -> ReleaseView:
     return ReleaseView.model_validate(dict(rows[0]))
 
 
-WITHDRAW = "/v1/releases/{app}/{version}/withdraw"
+WITHDRAWAL = "/v1/releases/{app}/{version}/withdraw"
 
 
 ROUTES = (
     Route("GET", "/v1/releases", list_releases, "Releases, newest first", query=ReleaseQuery, answer=Page[ReleaseView]),
     Route("GET", "/v1/releases/{app}/{version}", show_release, "One release", answer=ReleaseView),
-    command_route("POST", WITHDRAW, WithdrawRelease, "Let no new operation choose a release"),
+    command_route("POST", WITHDRAWAL, actions.WITHDRAW, "Let no new operation choose a release"),
 )
 
 RESOURCE = Resource(
@@ -49,4 +48,5 @@ RESOURCE = Resource(
     ROUTES,
     {"releases/{app}": Name, "{app}/{version}": Version},
     (Learning(learn_releases, KINDS),),
+    actions=actions.ACTIONS,
 )

@@ -1,26 +1,21 @@
 """Sites: what is upgraded as one."""
 
-from collections.abc import Mapping
-
 from aiohttp import web
 
-from services.gateway.domain import Role
 from services.gateway.events.learning import Learning
 from services.gateway.http.bodies import formed, hidden_faults, read_object, without
 from services.gateway.http.pages import Page, page, start
 from services.gateway.http.problems import Problem, unknown
 from services.gateway.http.routing import Call, Route
-from services.gateway.http.sending import command_route, send
-from services.gateway.resources.commands.views import CommandAnswer
+from services.gateway.http.sending import action_route, command_route, send
 from services.gateway.resources.filters import refuse_unknown
 from services.gateway.resources.resource import Resource
-from services.gateway.resources.sites import store
+from services.gateway.resources.sites import actions, store
 from services.gateway.resources.sites.projection import KINDS, learn_sites
 from services.gateway.resources.sites.views import SiteQuery, SiteView
 from shared.messages.base import ErrorCode, Fault
-from shared.messages.strategy import ChangeSites, RegisterSites, RemoveSites
+from shared.messages.strategy import ChangeSites, RemoveSites
 from shared.messages.words import SiteName
-from shared.process.db import Connection
 
 OF_SITE = frozenset({"selection", "fleet"})
 """Fields of a change that the path gives, or that are constant."""
@@ -69,27 +64,22 @@ async def remove_site(call: Call) -> web.Response:
     return await send(call, formed(RemoveSites, {"names": [call.path["name"]]}))
 
 
-async def _sites_shown(conn: Connection, commands: Mapping[str, RegisterSites]) -> set[str]:
-    wanted = {command_id: {site.name for site in command.sites} for command_id, command in commands.items()}
-    known = await store.known_sites(conn, sorted(set().union(*wanted.values())))
-    return {command_id for command_id, names in wanted.items() if names <= known}
-
-
 ROUTES = (
     Route("GET", "/v1/sites", list_sites, "Sites by name", query=SiteQuery, answer=Page[SiteView]),
-    command_route("POST", "/v1/sites", RegisterSites, "Add sites, or replace them, all or none", shown=_sites_shown),
-    command_route("PATCH", "/v1/sites", ChangeSites, "Change the sites of a selection; what is left out stays"),
+    command_route("POST", "/v1/sites", actions.REGISTER, "Add sites, or replace them, all or none"),
+    command_route("PATCH", "/v1/sites", actions.CHANGE, "Change the sites of a selection; what is left out stays"),
     Route("GET", "/v1/sites/{name}", show_site, "One site", answer=SiteView),
-    Route(
-        "PATCH", "/v1/sites/{name}", change_site, "Change a site; what is left out stays", Role.OPERATOR,
-        body=without(ChangeSites, OF_SITE, "ChangeSiteBody"), answer=CommandAnswer, status=202, command=True,
+    action_route(
+        "PATCH", "/v1/sites/{name}", actions.CHANGE, change_site, "Change a site; what is left out stays",
+        without(ChangeSites, OF_SITE, "ChangeSiteBody"),
     ),
-    Route(
-        "DELETE", "/v1/sites/{name}", remove_site, "Forget a site", Role.OPERATOR,
-        answer=CommandAnswer, status=202, command=True,
-    ),
+    action_route("DELETE", "/v1/sites/{name}", actions.REMOVE, remove_site, "Forget a site"),
 )  # fmt: skip
 
 RESOURCE = Resource(
-    {"sites": "What is upgraded as one"}, ROUTES, {"sites/{name}": SiteName}, (Learning(learn_sites, KINDS),)
+    {"sites": "What is upgraded as one"},
+    ROUTES,
+    {"sites/{name}": SiteName},
+    (Learning(learn_sites, KINDS),),
+    actions=actions.ACTIONS,
 )

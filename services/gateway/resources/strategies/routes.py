@@ -1,6 +1,6 @@
 """Strategies, their stages, steps and timeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -11,7 +11,7 @@ from services.gateway.http.problems import MAX_SPEC_BYTES, unknown
 from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import command_route
 from services.gateway.resources.resource import Resource
-from services.gateway.resources.strategies import advice
+from services.gateway.resources.strategies import actions, advice
 from services.gateway.resources.strategies import reads as store
 from services.gateway.resources.strategies.advice import learn_advice
 from services.gateway.resources.strategies.projection import KINDS, learn_strategies
@@ -22,17 +22,6 @@ from services.gateway.resources.strategies.views import (
     StrategySummary,
     StrategyView,
     TimelineView,
-)
-from shared.messages.strategy import (
-    AbortStrategy,
-    ApplyStrategy,
-    CancelRunning,
-    CreateStrategy,
-    DeleteStrategy,
-    PauseStrategy,
-    ResumeStrategy,
-    RetryFailed,
-    UndoStrategy,
 )
 from shared.messages.words import Identifier, StepState
 from shared.process.db import Connection, snapshot
@@ -93,33 +82,32 @@ async def list_timeline(call: Call) -> Page[TimelineView]:
     return page(Page[TimelineView], rows, call.query, lambda row: [row["position"]])
 
 
-async def _shown(conn: Connection, commands: Mapping[str, CreateStrategy | UndoStrategy]) -> set[str]:
-    return await store.known(conn, list(commands))
-
-
 ONE = "/v1/strategies/{strategy}"
+
 ROUTES = (
     Route(
         "GET", "/v1/strategies", list_strategies, "Strategies, newest first",
         query=StrategyQuery, answer=Page[StrategySummary],
     ),
     command_route(
-        "POST", "/v1/strategies", CreateStrategy, "Validate a roll-out and plan it",
-        inside="spec", shown=_shown, most=MAX_SPEC_BYTES,
+        "POST", "/v1/strategies", actions.CREATE, "Validate a roll-out and plan it",
+        inside="spec", most=MAX_SPEC_BYTES,
     ),
     Route("GET", ONE, show, "One strategy, by id or name", answer=StrategyView),
     Route("GET", f"{ONE}/steps", list_steps, "Its steps by stage and site", query=StepQuery, answer=Page[StepView]),
     Route("GET", f"{ONE}/timeline", list_timeline, "What happened", query=Paging, answer=Page[TimelineView]),
-    command_route("POST", f"{ONE}/apply", ApplyStrategy, "Start it"),
-    command_route("POST", f"{ONE}/pause", PauseStrategy, "Start no further site"),
-    command_route("POST", f"{ONE}/resume", ResumeStrategy, "Go on"),
-    command_route("POST", f"{ONE}/abort", AbortStrategy, "Let running sites finish, start no other"),
-    command_route("POST", f"{ONE}/cancel-running", CancelRunning, "Stop running sites and recover them: all, or some"),
-    command_route("POST", f"{ONE}/retry", RetryFailed, "Try failed and aborted sites again"),
+    command_route("POST", f"{ONE}/apply", actions.APPLY, "Start it"),
+    command_route("POST", f"{ONE}/pause", actions.PAUSE, "Start no further site"),
+    command_route("POST", f"{ONE}/resume", actions.RESUME, "Go on"),
+    command_route("POST", f"{ONE}/abort", actions.ABORT, "Let running sites finish, start no other"),
     command_route(
-        "POST", f"{ONE}/undo", UndoStrategy, "Plan the way back for exactly the sites it changed", shown=_shown
+        "POST", f"{ONE}/cancel-running", actions.CANCEL_RUNNING, "Stop running sites and recover them: all, or some"
     ),
-    command_route("DELETE", ONE, DeleteStrategy, "Put it away; its history stays"),
+    command_route("POST", f"{ONE}/retry", actions.RETRY, "Try failed and aborted sites again"),
+    command_route(
+        "POST", f"{ONE}/undo", actions.UNDO, "Plan the way back for exactly the sites it changed"
+    ),
+    command_route("DELETE", ONE, actions.DELETE, "Put it away; its history stays"),
 )  # fmt: skip
 
 
@@ -128,4 +116,5 @@ RESOURCE = Resource(
     ROUTES,
     {"strategies/{strategy}": Identifier},
     (Learning(learn_strategies, KINDS), Learning(learn_advice, advice.KINDS)),
+    actions=actions.ACTIONS,
 )

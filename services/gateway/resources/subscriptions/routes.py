@@ -3,23 +3,21 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import orjson
 from aiohttp import web
 
+from services.gateway.commands.ask import fingerprint_of
 from services.gateway.commands.seal import seal
-from services.gateway.domain import Role
 from services.gateway.events.learning import Learning
 from services.gateway.http.bodies import formed, hidden_faults, read_object, without
 from services.gateway.http.pages import LARGEST, Page, Paging, page, start
 from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
-from services.gateway.http.sending import command_id_of, command_route, fingerprint_of, send
-from services.gateway.resources.commands.views import CommandAnswer
+from services.gateway.http.sending import action_route, ask, command_id_of, command_route, response_of, send
 from services.gateway.resources.resource import Resource
-from services.gateway.resources.subscriptions import store
+from services.gateway.resources.subscriptions import actions, store
 from services.gateway.resources.subscriptions.projection import KINDS, learn_subscriptions
 from services.gateway.resources.subscriptions.views import (
     DeliveryQuery,
@@ -32,13 +30,9 @@ from services.gateway.resources.subscriptions.views import (
 from shared.messages.notifier import (
     AddSubscription,
     DeliveryState,
-    EnableSubscription,
-    RedeliverNotifications,
-    RemoveSubscription,
     SendTestNotification,
 )
 from shared.messages.words import Identifier, Name
-from shared.process.db import Connection
 from shared.webhook_formats import READY, ready
 
 OF_PATH = frozenset({"name"})
@@ -72,18 +66,13 @@ async def subscribe(call: Call) -> web.Response:
     body = formed(SubscriptionBody, await read_object(call.request))
     plain = _plain(body)
     if body.secret is None:
-        return await send(call, plain, shown=_shown)
+        return await send(call, plain)
     sealed = await asyncio.to_thread(seal, body.secret, call.gateway.settings.home)
     salt = hashlib.blake2b(command_id_of(call.request).encode(), digest_size=16).digest()
     content = fingerprint_of(plain) + body.secret.encode()
     fingerprint = hashlib.blake2b(content, digest_size=16, salt=salt).digest()
     command = plain.model_copy(update={"sealed_secret": sealed})
-    return await send(call, command, fingerprint=fingerprint, shown=_shown)
-
-
-async def _shown(conn: Connection, commands: Mapping[str, AddSubscription]) -> set[str]:
-    known = await store.known_subscriptions(conn, [command.name for command in commands.values()])
-    return {command_id for command_id, command in commands.items() if command.name in known}
+    return await send(call, command, fingerprint=fingerprint)
 
 
 def _plain(body: SubscriptionBody) -> AddSubscription:
@@ -120,18 +109,21 @@ async def test(call: Call) -> web.Response:
     """POST /v1/subscriptions/{name}/test: the answer's `result` says what the target answered, once it has."""
     sent = await read_object(call.request)
     command = formed(SendTestNotification, {**sent, **call.path}, faults=hidden_faults(sent, OF_PATH))
-    answered = await send(call, command)
-    answer = CommandAnswer.model_validate(orjson.loads(answered.text or "{}"))
-    if answer.state != "accepted":
-        return answered
+    answer = await ask(call, command)
+    if answer.state == "accepted" and (end := await _end_of(call, answer.result["delivery"])):
+        outcome = end.model_dump(mode="json", include={"state", "status", "milliseconds", "reason"})
+        answer = replace(answer, result=answer.result | outcome)
+    return response_of(answer)
+
+
+async def _end_of(call: Call, delivery_id: str) -> DeliveryView | None:
+    """The delivery once it has ended; None when that takes too long: the list of deliveries will say it."""
     until = time.monotonic() + TEST_SECONDS
-    while (found := await _delivery(call, answer.result["delivery"])) is None or found.state not in ENDED:
+    while (found := await _delivery(call, delivery_id)) is None or found.state not in ENDED:
         if time.monotonic() > until:
-            return answered  # the list of deliveries will say it
+            return None
         await asyncio.sleep(TEST_POLL)
-    outcome = found.model_dump(mode="json", include={"state", "status", "milliseconds", "reason"})
-    answered.body = answer.model_copy(update={"result": answer.result | outcome}).model_dump_json().encode()
-    return answered
+    return found
 
 
 async def list_formats(_: Call) -> FormatsView:
@@ -140,24 +132,22 @@ async def list_formats(_: Call) -> FormatsView:
 
 
 _ONE, _DELIVERIES = "/v1/subscriptions/{name}", "/v1/subscriptions/{name}/deliveries"
+
 ROUTES = (
     Route("GET", "/v1/subscriptions", list_subscriptions, "Webhooks", query=Paging, answer=Page[SubscriptionView]),
-    Route(
-        "POST", "/v1/subscriptions", subscribe, "Tell a webhook", Role.OPERATOR,
-        body=SubscriptionBody, answer=CommandAnswer, status=202, command=True,
-    ),
+    action_route("POST", "/v1/subscriptions", actions.ADD, subscribe, "Tell a webhook", SubscriptionBody),
     Route("GET", _ONE, show, "One webhook", answer=SubscriptionView),
-    command_route("DELETE", _ONE, RemoveSubscription, "Stop telling a webhook"),
-    command_route("POST", f"{_ONE}/enable", EnableSubscription, "Tell a dead webhook again"),
-    Route(
-        "POST", f"{_ONE}/test", test, "Send a sample and say what the webhook answered", Role.OPERATOR,
-        body=without(SendTestNotification, OF_PATH), answer=CommandAnswer, status=202, command=True,
+    command_route("DELETE", _ONE, actions.REMOVE, "Stop telling a webhook"),
+    command_route("POST", f"{_ONE}/enable", actions.ENABLE, "Tell a dead webhook again"),
+    action_route(
+        "POST", f"{_ONE}/test", actions.TEST, test, "Send a sample and say what the webhook answered",
+        without(SendTestNotification, OF_PATH),
     ),
     Route(
         "GET", _DELIVERIES, list_deliveries, "Deliveries to a webhook, newest first",
         query=DeliveryQuery, answer=Page[DeliveryView],
     ),
-    command_route("POST", f"{_ONE}/redeliver", RedeliverNotifications, "Deliver again, under the same ids"),
+    command_route("POST", f"{_ONE}/redeliver", actions.REDELIVER, "Deliver again, under the same ids"),
     Route("GET", _DELIVERIES + "/{delivery_id}", show_delivery, "One delivery", answer=DeliveryView),
     Route("GET", "/v1/webhook-formats", list_formats, "Templates of what chats are sent", answer=FormatsView),
 )  # fmt: skip
@@ -168,4 +158,5 @@ RESOURCE = Resource(
     ROUTES,
     {"subscriptions/{name}": Name, "deliveries/{delivery_id}": Identifier},
     (Learning(learn_subscriptions, KINDS),),
+    actions=actions.ACTIONS,
 )

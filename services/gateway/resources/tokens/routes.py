@@ -9,7 +9,7 @@ from services.gateway.http.bodies import formed, read_object
 from services.gateway.http.pages import Page, Paging, page, start
 from services.gateway.http.problems import Problem, unknown
 from services.gateway.http.routing import Call, Route
-from services.gateway.resources.audit import store as commands
+from services.gateway.resources.audit import store as audit
 from services.gateway.resources.audit.store import AuditRow
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.tokens import store
@@ -61,7 +61,7 @@ async def delete(call: Call) -> DeletedView:
 
 
 async def _audit(tx: Transaction, who: Identity, action: str, target: str, name: str) -> None:
-    await commands.audit(tx.conn, [AuditRow(who.name, who.role, action, target, name, None, "done")], tx.now)
+    await audit.put(tx.conn, [AuditRow(who.name, who.role, action, target, name, None, "done")], tx.now)
 
 
 ROUTES = (

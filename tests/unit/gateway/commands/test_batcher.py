@@ -5,19 +5,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.gateway.commands.batcher import MOST_AT_ONCE, Gathering
+from services.gateway.commands.batcher import MOST_AT_ONCE, Batcher
 
 
-class Desk:
-    """Doubles numbers, a lot at a time, when it is let; breaks over negative ones."""
+class Doubler:
+    """Doubles numbers, a batch at a time, when it is let; breaks over negative ones."""
 
     def __init__(self) -> None:
-        self.lots: list[list[int]] = []
+        self.batches: list[list[int]] = []
         self.open = asyncio.Event()
         self.open.set()
 
     async def __call__(self, numbers: Sequence[int]) -> list[int]:
-        self.lots.append(list(numbers))
+        self.batches.append(list(numbers))
         await self.open.wait()
         if lost := [number for number in numbers if number == 1313]:
             raise ConnectionError(f"lost over {lost}")
@@ -26,58 +26,58 @@ class Desk:
         return [number * 2 for number in numbers]
 
 
-def asked(gathering: Gathering[int, int], numbers: Sequence[int]) -> "list[asyncio.Task[int]]":
-    return [asyncio.create_task(gathering.ask(number)) for number in numbers]
+def asked(batcher: Batcher[int, int], numbers: Sequence[int]) -> "list[asyncio.Task[int]]":
+    return [asyncio.create_task(batcher.submit(number)) for number in numbers]
 
 
 async def test_one_alone_is_answered_at_once() -> None:
-    desk = Desk()
-    assert await Gathering(desk).ask(4) == 8
-    assert desk.lots == [[4]]
+    doubler = Doubler()
+    assert await Batcher(doubler).submit(4) == 8
+    assert doubler.batches == [[4]]
 
 
-async def test_what_comes_while_a_lot_is_worked_on_makes_the_next_lot() -> None:
-    desk = Desk()
-    desk.open.clear()
-    gathering = Gathering(desk)
-    first = asked(gathering, [0])
+async def test_what_comes_while_a_batch_is_worked_on_makes_the_next_batch() -> None:
+    doubler = Doubler()
+    doubler.open.clear()
+    batcher = Batcher(doubler)
+    first = asked(batcher, [0])
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    later = asked(gathering, range(1, 6))
+    later = asked(batcher, range(1, 6))
     await asyncio.sleep(0)
-    desk.open.set()
+    doubler.open.set()
     assert await asyncio.gather(*first, *later) == [0, 2, 4, 6, 8, 10]
-    assert desk.lots == [[0], [1, 2, 3, 4, 5]]
+    assert doubler.batches == [[0], [1, 2, 3, 4, 5]]
 
 
-async def test_a_lot_has_a_limit() -> None:
-    desk = Desk()
-    await asyncio.gather(*asked(Gathering(desk), range(MOST_AT_ONCE + 1)))
-    assert [len(lot) for lot in desk.lots] == [MOST_AT_ONCE, 1]
+async def test_a_batch_has_a_limit() -> None:
+    doubler = Doubler()
+    await asyncio.gather(*asked(Batcher(doubler), range(MOST_AT_ONCE + 1)))
+    assert [len(batch) for batch in doubler.batches] == [MOST_AT_ONCE, 1]
 
 
 async def test_only_the_one_to_blame_hears_of_what_broke() -> None:
-    outcomes = await asyncio.gather(*asked(Gathering(Desk()), [1, -2, 3]), return_exceptions=True)
+    outcomes = await asyncio.gather(*asked(Batcher(Doubler()), [1, -2, 3]), return_exceptions=True)
     assert [repr(outcome) for outcome in outcomes] == ["2", "ValueError('-2 cannot be doubled')", "6"]
 
 
-async def test_all_hear_of_a_passing_failure_and_the_next_lot_is_worked_on() -> None:
-    desk = Desk()
-    gathering = Gathering(desk)
-    outcomes = await asyncio.gather(*asked(gathering, [1, 1313]), return_exceptions=True)
+async def test_all_hear_of_a_passing_failure_and_the_next_batch_is_worked_on() -> None:
+    doubler = Doubler()
+    batcher = Batcher(doubler)
+    outcomes = await asyncio.gather(*asked(batcher, [1, 1313]), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ConnectionError, ConnectionError]
-    assert desk.lots == [[1, 1313]]
-    assert await gathering.ask(5) == 10
+    assert doubler.batches == [[1, 1313]]
+    assert await batcher.submit(5) == 10
 
 
 async def test_who_left_meanwhile_is_not_waited_for() -> None:
-    desk = Desk()
-    desk.open.clear()
-    gathering = Gathering(desk)
-    gone, stays = asked(gathering, [1, 2])
+    doubler = Doubler()
+    doubler.open.clear()
+    batcher = Batcher(doubler)
+    gone, stays = asked(batcher, [1, 2])
     await asyncio.sleep(0)
     gone.cancel()
-    desk.open.set()
+    doubler.open.set()
     assert await stays == 4
     with pytest.raises(asyncio.CancelledError):
         await gone

@@ -3,7 +3,7 @@
 import json
 from types import SimpleNamespace
 
-from services.gateway.events.stream_events import news_of, worth_telling
+from services.gateway.events.stream_events import is_streamed, stream_event_of
 from services.gateway.resources.commands.projection import not_ours
 from services.gateway.resources.numbering import numbered
 from services.gateway.resources.operations.projection import finished_rows, last_on_each_site
@@ -92,8 +92,8 @@ def test_the_plan_of_an_operation_is_kept_as_it_was_told() -> None:
 
 
 def test_operations_of_strategies_are_not_told_one_by_one() -> None:
-    assert worth_telling(told(succeeded("o", "a")))
-    assert not worth_telling(told(succeeded("o", "a", strategy_id="s")))
+    assert is_streamed(told(succeeded("o", "a")))
+    assert not is_streamed(told(succeeded("o", "a", strategy_id="s")))
 
 
 def test_an_answer_is_ours_unless_it_belongs_to_something_larger() -> None:
@@ -109,5 +109,5 @@ def test_data_that_is_too_long_for_the_stream_is_left_out() -> None:
         told(sites_changed("a")),
         told(sites_changed(*(f"site-{n}" for n in range(500)), params={"x": "y" * 500})),
     )
-    assert '"data":{' in news_of(small).body
-    assert '"data":null' in news_of(large).body
+    assert '"data":{' in stream_event_of(small).body
+    assert '"data":null' in stream_event_of(large).body

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from services.gateway.resources.commands import store as commands
-from services.gateway.resources.commands.store import Noted
+from services.gateway.resources.commands.store import StoredCommand
 from shared.core.errors import is_transient
 from shared.process.db import Pool
 
@@ -14,21 +14,21 @@ LOOK_SECONDS = 0.2
 """How often all waiting commands are looked up together: another replica may have consumed an answer."""
 
 
-class Waiting:
+class PendingAnswers:
     """Who waits for which command, in this process."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._asking: defaultdict[str, set[asyncio.Future[Noted]]] = defaultdict(set)
+        self._asking: defaultdict[str, set[asyncio.Future[StoredCommand]]] = defaultdict(set)
         self._over = False
 
     @contextmanager
-    def for_command(self, command_id: str) -> Iterator[asyncio.Future[Noted]]:
-        """What the command is noted as once it is answered. To be asked for before the command is sent.
+    def answer_to(self, command_id: str) -> Iterator[asyncio.Future[StoredCommand]]:
+        """What the command is stored as once it is answered. To be asked for before the command is sent.
 
         Cancelled when this replica stops: a command that was sent is answered by others, later.
         """
-        answer: asyncio.Future[Noted] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[StoredCommand] = asyncio.get_running_loop().create_future()
         if self._over:
             answer.cancel()
         self._asking[command_id].add(answer)
@@ -39,12 +39,12 @@ class Waiting:
             if not self._asking[command_id]:
                 del self._asking[command_id]
 
-    def answered(self, answers: Iterable[Noted]) -> None:
+    def answered(self, answers: Iterable[StoredCommand]) -> None:
         """Hand the answers to those who wait for them."""
-        for noted in answers:
-            for waiting in self._asking.get(noted.command_id, ()):
+        for stored in answers:
+            for waiting in self._asking.get(stored.command_id, ()):
                 if not waiting.done():
-                    waiting.set_result(noted)
+                    waiting.set_result(stored)
 
     async def follow(self) -> None:
         """Look for the answers that another replica consumed, until cancelled."""

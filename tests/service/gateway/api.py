@@ -42,7 +42,7 @@ class Reply:
 
 
 @dataclass
-class Door:
+class Api:
     """One replica of the gateway, entered with the first admin's token."""
 
     world: World
@@ -112,14 +112,14 @@ class Door:
 @asynccontextmanager
 async def gateway(
     world: World, instance: str = "1", settings: Mapping[str, Any] = MappingProxyType({}), **knobs: Any
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[Api]:
     """A running replica, ready to take requests; `settings` are those of every service, the others the gateway's."""
     own = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **knobs})
     note_of(world.home, "gateway", instance).unlink(missing_ok=True)  # that of a run before
     replica = world.run("gateway", partial(wire, knobs=own), instance, **settings)
     async with replica as service, aiohttp.ClientSession() as http:
         url = await _ready(world, instance, http)
-        yield Door(world, service, url, http, (world.home / "admin.token").read_text().strip())
+        yield Api(world, service, url, http, (world.home / "admin.token").read_text().strip())
 
 
 async def _ready(world: World, instance: str, http: aiohttp.ClientSession) -> str:

@@ -16,7 +16,7 @@ import pytest
 from services.cli.client import Client
 from shared.messages.deployer import RequestOperation
 from shared.messages.strategy import Site, SitesChanged
-from tests.service.gateway.door import Door, gateway
+from tests.service.gateway.api import Api, gateway
 from tests.service.gateway.listener import listening
 from tests.service.gateway.told import state_changed
 from tests.support.probe import address, until_figures, until_ready
@@ -50,19 +50,19 @@ async def test_clients_that_never_read_cost_a_bounded_memory_and_hold_nobody_up(
 
 
 async def test_who_finds_a_crowd_is_told_to_come_again_and_a_client_that_does_sees_no_error(world: World) -> None:
-    async with gateway(world, requests=LIMIT, answer_seconds=0.5) as door:
+    async with gateway(world, requests=LIMIT, answer_seconds=0.5) as api:
         locked = await asyncpg.connect(world.database_dsn)
         transaction = locked.transaction()
         await transaction.start()
         await locked.execute("lock table gateway.command in access exclusive mode")
-        asking = [asyncio.create_task(door.ask("POST", "/v1/operations", OPERATION)) for _ in range(LIMIT * 2)]
+        asking = [asyncio.create_task(api.ask("POST", "/v1/operations", OPERATION)) for _ in range(LIMIT * 2)]
         done, waiting = await asyncio.wait(asking, timeout=5, return_when=asyncio.FIRST_COMPLETED)
         while len(done) < LIMIT:
             more, waiting = await asyncio.wait(waiting, timeout=5, return_when=asyncio.FIRST_COMPLETED)
             done |= more
         assert {(t.result().status, t.result().body["code"]) for t in done} == {(503, "too_busy")}
         assert {t.result().headers["Retry-After"] for t in done} == {"1"}
-        patient = asyncio.create_task(asyncio.to_thread(command, door, "patient"))
+        patient = asyncio.create_task(asyncio.to_thread(command, api, "patient"))
         await transaction.rollback()
         await locked.close()
         assert Counter(reply.status for reply in await asyncio.gather(*waiting)) == {202: LIMIT}
@@ -71,12 +71,12 @@ async def test_who_finds_a_crowd_is_told_to_come_again_and_a_client_that_does_se
 
 async def test_a_stop_ends_streams_cleanly_and_lets_waiting_commands_go(world: World) -> None:
     async with gateway(world, "2") as other:
-        async with gateway(world, answer_seconds=60) as door, listening(door) as client:
+        async with gateway(world, answer_seconds=60) as api, listening(api) as client:
             await world.send(state_changed("s-1", "first", "ready", 0), sequence=1)
             await client.until(lambda heard: len(heard) == 1)
-            visitor = replace(other, url=door.url)  # its connections outlive the replica
+            visitor = replace(other, url=api.url)  # its connections outlive the replica
             asked = asyncio.create_task(visitor.ask("POST", "/v1/operations", OPERATION, Idempotency_Key="o-1"))
-            await door.command(RequestOperation, "o-1")
+            await api.command(RequestOperation, "o-1")
         reply = await asked
         assert (reply.status, reply.body["state"]) == (202, "sent")
         async with listening(other, resume_from=1) as client:
@@ -84,8 +84,8 @@ async def test_a_stop_ends_streams_cleanly_and_lets_waiting_commands_go(world: W
             assert [event.position for event in await client.until(lambda heard: len(heard) == 1)] == [2]
 
 
-def command(door: Door, key: str) -> dict[str, object]:
-    with Client(door.url, door.token) as client:
+def command(api: Api, key: str) -> dict[str, object]:
+    with Client(api.url, api.token) as client:
         return client.command("POST", "/v1/operations", {**OPERATION, "site": "rome"}, key, wait=False)
 
 
