@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.events import hub, stream
 from services.gateway.events import store as events
-from services.gateway.events.stream_events import News
+from services.gateway.events.stream_events import StreamEvent
 from shared.messages.deployer import RequestOperation
 from tests.service.gateway.api import gateway
 from tests.service.gateway.listener import listening
@@ -136,7 +136,7 @@ async def test_the_token_may_stand_in_the_query_for_the_stream_alone(world: Worl
 
 async def test_positions_are_given_in_the_order_of_the_commits(world: World) -> None:
     """A slow transaction cannot get a lower position than one that a reader has already seen."""
-    now, story = datetime.now(UTC), [News("sites_changed", None, "{}")]
+    now, story = datetime.now(UTC), [StreamEvent("sites_changed", None, "{}")]
     async with gateway(world) as api:
         pool = api.service.pool
         async with pool.acquire() as slow, pool.acquire() as quick:
