@@ -15,7 +15,7 @@ from shared.messages import REGISTRY
 from shared.messages.base import Message
 from shared.messages.notifier import NotificationRaised
 from shared.process.service import Service
-from tests.service.gateway.api import Door, gateway
+from tests.service.gateway.api import Api, gateway
 from tests.support.patience import patience
 from tests.support.tomorrow import WORD, sample_of_tomorrow
 from tests.support.world import PATIENCE, World
@@ -31,15 +31,15 @@ WIRES = {
 
 async def test_no_listener_of_today_puts_a_word_of_tomorrow_into_the_dead_letters(world: World) -> None:
     async with AsyncExitStack() as stack:
-        door = await stack.enter_async_context(gateway(world))
+        api = await stack.enter_async_context(gateway(world))
         services = [await stack.enter_async_context(world.run(name, wire)) for name, wire in WIRES.items()]
         for kinds in ([kind for kind in EVENTS if kind not in TAKING_AWAY], TAKING_AWAY):
             ends = await tell(world, kinds)
-            for service in (*services, door.service):
+            for service in (*services, api.service):
                 await until_read(service, world, ends)
             assert world.dead == []
             if kinds is not TAKING_AWAY:
-                await all_is_shown(door)
+                await all_is_shown(api)
 
 
 async def tell(world: World, kinds: Sequence[type[Message]]) -> dict[tuple[str, int], int]:
@@ -67,14 +67,14 @@ async def until_read(service: Service, world: World, ends: dict[tuple[str, int],
             await asyncio.sleep(0.05)
 
 
-async def all_is_shown(door: Door) -> None:
-    strategies = (await door.ask("GET", "/v1/strategies")).body["items"]
+async def all_is_shown(api: Api) -> None:
+    strategies = (await api.ask("GET", "/v1/strategies")).body["items"]
     assert WORD in {strategy["state"] for strategy in strategies}
-    deployments = (await door.ask("GET", "/v1/deployments")).body["items"]
+    deployments = (await api.ask("GET", "/v1/deployments")).body["items"]
     assert WORD in {deployment["status"] for deployment in deployments}
-    sites = (await door.ask("GET", "/v1/sites")).body["items"]
+    sites = (await api.ask("GET", "/v1/sites")).body["items"]
     assert WORD in json.dumps(sites)
-    notifications = (await door.ask("GET", "/v1/notifications")).body["items"]
+    notifications = (await api.ask("GET", "/v1/notifications")).body["items"]
     assert WORD in {notification["topic"] for notification in notifications}
-    releases = (await door.ask("GET", "/v1/releases")).body["items"]
+    releases = (await api.ask("GET", "/v1/releases")).body["items"]
     assert releases[0]["version"], "a release whose versions nobody here can compare is shown all the same"
