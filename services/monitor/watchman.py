@@ -43,7 +43,7 @@ class Watchman:
                 log.exception("a look at the replicas broke", action="watch_broke")
 
     async def _look(self) -> None:
-        rows = await ask_all(self._settings.home)
+        rows = await asyncio.to_thread(ask_all, self._settings.home)
         limit = timedelta(seconds=self._settings.trouble_seconds)
         for change in self._troubles.changes(rows, limit, datetime.now(UTC)):
             if self._leads():

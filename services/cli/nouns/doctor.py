@@ -58,11 +58,9 @@ def _processes(home: Path) -> Iterator[Finding]:
 
 def _services(home: Path) -> Iterator[Finding]:
     """Each replica that left a note of its address: ready, not far behind, and with nothing wrong."""
-    import asyncio
-
     from shared.process.replicas import ask_all
 
-    for row in asyncio.run(ask_all(home)):
+    for row in ask_all(home):
         yield from _replica(row, home)
 
 

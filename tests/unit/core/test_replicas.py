@@ -1,5 +1,6 @@
 """Replicas are asked from outside; whatever answers in their place is no replica."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from tests.support.neighbour import neighbour
 
 async def test_a_replica_is_told_of_with_its_findings(tmp_path: Path) -> None:
     async with neighbour(tmp_path, [Finding(code="of_a_newer_version", message="m")]):
-        (row,) = await ask_all(tmp_path)
+        (row,) = await asyncio.to_thread(ask_all, tmp_path)
     assert (row["ready"], row["parts"]) == (True, {"kafka": True})
     assert [(one["code"], one["advice"]) for one in row["findings"]] == [("of_a_newer_version", "")]
-    (gone,) = await ask_all(tmp_path)
+    (gone,) = await asyncio.to_thread(ask_all, tmp_path)
     assert "no answer" in gone["error"]
 
 
@@ -35,7 +36,7 @@ async def test_another_program_on_its_port_is_no_answer(tmp_path: Path, answer: 
     app.add_routes([web.get("/readyz", other), web.get("/metrics", figures)])
     runner = await serve(app, Settings(home=tmp_path, instance="1"), "catalog")
     try:
-        (row,) = await ask_all(tmp_path)
+        (row,) = await asyncio.to_thread(ask_all, tmp_path)
     finally:
         await runner.cleanup()
     assert row["error"] in {"no answer: ValueError", "no answer: ValidationError"}

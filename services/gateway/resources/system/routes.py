@@ -1,5 +1,7 @@
 """The system itself: every replica on this machine."""
 
+import asyncio
+
 from services.gateway.events.learning import Learning
 from services.gateway.http.pages import Page
 from services.gateway.http.routing import Call, Route
@@ -11,7 +13,7 @@ from shared.process.replicas import ask_all
 
 async def show(call: Call) -> Page[ReplicaView]:
     """GET /v1/system."""
-    return Page[ReplicaView].model_validate({"items": await ask_all(call.gateway.settings.home)})
+    return Page[ReplicaView].model_validate({"items": await asyncio.to_thread(ask_all, call.gateway.settings.home)})
 
 
 ROUTES = (Route("GET", "/v1/system", show, "Every replica that runs on this machine", answer=Page[ReplicaView]),)
