@@ -176,6 +176,7 @@ EXAMPLES: tuple[Message, ...] = (
         state=words.StrategyState.APPLYING,
         why=strategy.Why(code="applying", message="started"),
         counts=COUNTS,
+        actions=(words.StrategyAction.PAUSE, words.StrategyAction.ABORT),
         at=AT,
     ),
     strategy.StageProgressed(

@@ -218,6 +218,7 @@ create table strategy (
     started_at timestamptz,
     finished_at timestamptz,
     deleted boolean not null default false,
+    actions jsonb not null default '[]', -- what people may do with it now, as its owner says
     seq bigint not null default 0
 ) with (fillfactor = 70);
 create index strategy_by_name on strategy (name);

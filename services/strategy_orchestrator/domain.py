@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from services.strategy_orchestrator.rollout.policy import FAILURE_RATE, FAILURE_THRESHOLD, failures_told, rate, trips
 from shared.messages.base import Fault
 from shared.messages.strategy import Counts, FailurePolicy, Why
-from shared.messages.words import StageState, StrategyState, resolve
+from shared.messages.words import StageState, StrategyAction, StrategyState, resolve
 
-S, G = StrategyState, StageState
+S, G, A = StrategyState, StageState, StrategyAction
 
 TRANSITIONS: dict[StrategyState, frozenset[StrategyState]] = {
     S.READY: frozenset({S.APPLYING, S.ABORTED}),
@@ -25,6 +25,17 @@ TRANSITIONS: dict[StrategyState, frozenset[StrategyState]] = {
     S.ABORTED: frozenset({S.APPLYING}),
 }
 """What may follow each state. `failed` and `aborted` go on only by a retry."""
+
+ACTIONS: dict[StrategyState, tuple[StrategyAction, ...]] = {
+    S.READY: (A.APPLY, A.ABORT, A.DELETE),
+    S.APPLYING: (A.PAUSE, A.ABORT, A.CANCEL_RUNNING),
+    S.PAUSED: (A.RESUME, A.ABORT, A.CANCEL_RUNNING, A.UNDO),
+    S.ABORTING: (A.CANCEL_RUNNING,),
+    S.COMPLETE: (A.UNDO, A.DELETE),
+    S.FAILED: (A.RETRY, A.UNDO, A.DELETE),
+    S.ABORTED: (A.RETRY, A.UNDO, A.DELETE),
+}
+"""What people may do in each state. It decides their commands, and is what they are shown; see `actions_of`."""
 
 ENDED = frozenset({S.COMPLETE, S.FAILED, S.ABORTED})
 LIVE = frozenset({S.APPLYING, S.PAUSED, S.ABORTING})
@@ -114,24 +125,36 @@ def total_of(parts: Iterable[Counts]) -> Counts:
 # -- what people ask for ------------------------------------------------------------------------------------------
 
 
+def actions_of(strategy: Strategy) -> tuple[StrategyAction, ...]:
+    """What people may do with it now: by its state, and by what runs or was changed."""
+    counts = strategy.counts
+    pointless = set() if counts.running else {A.CANCEL_RUNNING}
+    if counts.running or not counts.complete + counts.failed:
+        pointless.add(A.UNDO)  # sites still running would be missed by the way back
+    return tuple(action for action in ACTIONS[strategy.state] if action not in pointless)
+
+
+def check(strategy: Strategy, action: StrategyAction) -> None:
+    """Raises Refused for what its state does not let people do."""
+    if action not in ACTIONS[strategy.state]:
+        raise Refused(_wrong_state(strategy, action))
+
+
 def apply(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Start a strategy that is ready."""
-    if strategy.state is not S.READY:
-        raise Refused(_wrong_state(strategy, "apply", "ready"))
+    check(strategy, A.APPLY)
     return _to(strategy, S.APPLYING, Why(code="applying", message=_by(f"started by {by or 'an operator'}", reason)))
 
 
 def pause(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Start no further site."""
-    if strategy.state is not S.APPLYING:
-        raise Refused(_wrong_state(strategy, "pause", "applying"))
+    check(strategy, A.PAUSE)
     return _to(strategy, S.PAUSED, Why(code="paused", message=_by(f"paused by {by or 'an operator'}", reason)))
 
 
 def resume(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Go on; the failures seen so far are accepted and do not trip the rope again."""
-    if strategy.state is not S.PAUSED:
-        raise Refused(_wrong_state(strategy, "resume", "paused"))
+    check(strategy, A.RESUME)
     stages = tuple(replace(stage, accepted_failures=stage.counts.failed) for stage in strategy.stages)
     why = Why(code="applying", message=_by(f"resumed by {by or 'an operator'}", reason))
     return _to(replace(strategy, stages=stages), S.APPLYING, why)
@@ -139,18 +162,16 @@ def resume(strategy: Strategy, by: str, reason: str) -> Strategy:
 
 def abort(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Running sites finish, waiting ones are aborted. What was not started yet ends at once."""
+    check(strategy, A.ABORT)
     why = Why(code="aborted", message=_by(f"aborted by {by or 'an operator'}", reason))
     if strategy.state is S.READY:
         return _to(strategy, S.ABORTED, why)
-    if strategy.state not in {S.APPLYING, S.PAUSED}:
-        raise Refused(_wrong_state(strategy, "abort", "ready, applying or paused"))
     return replace(_to(strategy, S.ABORTING, why), ends_as=S.ABORTED)
 
 
 def retry(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Try failed and aborted sites again: they wait, and the stages that have such sites open anew."""
-    if strategy.state not in {S.FAILED, S.ABORTED}:
-        raise Refused(_wrong_state(strategy, "retry", "failed or aborted"))
+    check(strategy, A.RETRY)
     stages = tuple(_reopened(stage) for stage in strategy.stages)
     message = _by(f"failed and aborted sites are tried again by {by or 'an operator'}", reason)
     why = Why(code="applying", message=message)
@@ -162,12 +183,6 @@ def stop(strategy: Strategy, why: Why) -> Strategy:
     if strategy.state not in {S.APPLYING, S.PAUSED}:
         return strategy
     return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)
-
-
-def check_deletable(strategy: Strategy) -> None:
-    """Raises Refused while the strategy runs."""
-    if strategy.state in LIVE:
-        raise Refused(_wrong_state(strategy, "delete", "ready or ended; abort it first"))
 
 
 def heed_monitor(strategy: Strategy, position: int) -> Strategy:
@@ -307,8 +322,10 @@ def _reopened(stage: Stage) -> Stage:
     return replace(stage, counts=counts, state=G.WAITING, soak_until=None, accepted_failures=0, blocked=0)
 
 
-def _wrong_state(strategy: Strategy, verb: str, right: str) -> Fault:
-    message = f"cannot {verb} strategy {strategy.name}: it is {strategy.state}, and would have to be {right}"
+def _wrong_state(strategy: Strategy, action: StrategyAction) -> Fault:
+    *most, last = (state for state, actions in ACTIONS.items() if action in actions)
+    right = f"{', '.join(most)} or {last}" if most else last
+    message = f"cannot {action} strategy {strategy.name}: it is {strategy.state}, and would have to be {right}"
     return Fault(code="wrong_state", field="strategy", message=message, value=strategy.state)
 
 

@@ -18,6 +18,7 @@ from shared.messages.words import (
     SiteName,
     StageState,
     StepState,
+    StrategyAction,
     StrategyState,
     Text,
     Version,
@@ -397,7 +398,8 @@ class StrategyStateChanged(Event):
     state: Open[StrategyState]
     why: Why
     counts: Counts
-    renewed: bool = Field(default=False, description="the state is as before, its reason has newer numbers")
+    renewed: bool = Field(default=False, description="the state is as before, its reason or its actions are not")
+    actions: tuple[Open[StrategyAction], ...] = Field(default=(), description="what people may do with it now")
     at: datetime
 
 

@@ -76,6 +76,19 @@ class StrategyState(StrEnum):
     ABORTED = "aborted"
 
 
+class StrategyAction(StrEnum):
+    """What people may do with a strategy that is there."""
+
+    APPLY = "apply"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    CANCEL_RUNNING = "cancel_running"
+    RETRY = "retry"
+    UNDO = "undo"
+    DELETE = "delete"
+
+
 class StageState(StrEnum):
     """The life of a stage."""
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from services.cli import spec
 from services.cli.noun import Noun
+from services.cli.possible import actions
 from services.cli.screen import Column
 from services.cli.session import Session, at
 from services.cli.watch import watch_operation
@@ -28,7 +29,7 @@ LIST: tuple[Column, ...] = (
 )  # fmt: skip
 SHOW: tuple[Column, ...] = (
     *LIST, "percent", "recovered", ("strategy", "strategy_id"), ("requested", "requested_at"),
-    ("finished", "finished_at"),
+    ("finished", "finished_at"), ("you may", actions),
 )  # fmt: skip
 PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")
 PHASES: tuple[Column, ...] = (

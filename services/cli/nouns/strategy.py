@@ -14,6 +14,7 @@ from services.cli.noun import Noun
 from services.cli.nouns import strategy_options as options
 from services.cli.outcome import CliError
 from services.cli.planned import left_out, ways
+from services.cli.possible import actions, or_say_what
 from services.cli.screen import NOTHING, Column
 from services.cli.session import Session, at
 from services.cli.watch import must_be_complete, watch_strategy
@@ -40,7 +41,8 @@ LIST: tuple[Column, ...] = (
 )  # fmt: skip
 SHOW: tuple[Column, ...] = (
     *LIST, ("id", "strategy_id"), ("sites", "counts"), ("undoes", "spec.undo"), ("started", "started_at"),
-    ("finished", "finished_at"), ("on failure", "spec.on_failure"), ("description", "spec.description"),
+    ("finished", "finished_at"), ("you may", actions), ("on failure", "spec.on_failure"),
+    ("description", "spec.description"),
 )  # fmt: skip
 STAGES: tuple[Column, ...] = (
     ("stage", "name"), "state", ("sites", lambda stage: total(stage["counts"])), ("max parallel", "max_parallel"),
@@ -164,7 +166,7 @@ def undo(
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
         "reason": reason or None,
     }  # fmt: skip
-    answer = session.command("POST", at("/v1/strategies/{}/undo", name), specs.merged({}, given))
+    answer = _do(session, name, "undo", specs.merged({}, given))
     _planned(session, answer, apply_now, watch)
 
 
@@ -193,7 +195,7 @@ def apply(session: Session, name: Name, reason: Reason = "", watch: Watch = Fals
 
 
 def _start(session: Session, name: str, reason: str, watch: bool) -> None:
-    answer = session.command("POST", at("/v1/strategies/{}/apply", name), {"reason": reason})
+    answer = _do(session, name, "apply", {"reason": reason})
     if watch:
         must_be_complete(watch_strategy(session, name))
     else:
@@ -235,8 +237,7 @@ def cancel_running(
     reason: Reason = "",
 ) -> None:
     """Stop running sites at their next safe point and recover each to the release it had; they count as failed."""
-    path = at("/v1/strategies/{}/cancel-running", name)
-    answer = session.command("POST", path, {"sites": site, "reason": reason})
+    answer = _do(session, name, "cancel-running", {"sites": site, "reason": reason})
     session.screen.done(f"running sites of strategy {name} are being cancelled", answer)
 
 
@@ -247,11 +248,18 @@ def retry(session: Session, name: Name, reason: Reason = "", watch: Watch = Fals
 
 
 def _tell(session: Session, name: str, verb: str, reason: str, sentence: str, watch: bool = False) -> None:
-    answer = session.command("POST", at(f"/v1/strategies/{{}}/{verb}", name), {"reason": reason})
+    answer = _do(session, name, verb, {"reason": reason})
     if watch:
         must_be_complete(watch_strategy(session, name))
     else:
         session.screen.done(f"strategy {name} {sentence}", answer)
+
+
+def _do(session: Session, name: str, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Ask for it; what is refused because of its state says what can be done instead."""
+    path = at("/v1/strategies/{}", name)
+    with or_say_what(session, "strategy", path):
+        return session.command("POST", f"{path}/{verb}", body)
 
 
 @app.verb("list")
@@ -331,5 +339,7 @@ def timeline(session: Session, name: Name) -> None:
 @app.verb()
 def delete(session: Session, name: Name) -> None:
     """Put away a strategy that does not run. Its history stays, its name becomes free."""
-    answer = session.command("DELETE", at("/v1/strategies/{}", name))
+    path = at("/v1/strategies/{}", name)
+    with or_say_what(session, "strategy", path):
+        answer = session.command("DELETE", path)
     session.screen.done(f"strategy {name} is put away", answer)

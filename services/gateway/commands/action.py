@@ -28,6 +28,12 @@ def allowed(actions: Iterable[Action], row: Mapping[str, Any], role: Role) -> li
     return [action.name for action in actions if action.when and role.may(action.role) and action.when(row)]
 
 
+def with_actions(row: Any, actions: Iterable[Action], role: Role) -> dict[str, Any]:
+    """A row of the database with its `actions`, as the API shows it."""
+    shown = dict(row)
+    return {**shown, "actions": allowed(actions, shown, role)}
+
+
 def always(_: Mapping[str, Any]) -> bool:
     """For what can be done in every state."""
     return True

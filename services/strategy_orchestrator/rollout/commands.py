@@ -39,7 +39,7 @@ from shared.messages.strategy import (
     UndoStrategy,
     Why,
 )
-from shared.messages.words import OperationKind, StepState
+from shared.messages.words import OperationKind, StepState, StrategyAction
 from shared.versions import spelt_as
 from shared.wire.codec import Envelope
 
@@ -262,7 +262,7 @@ async def _retry(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[
 
 
 async def _delete(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
-    domain.check_deletable(tracked.now)
+    domain.check(tracked.now, StrategyAction.DELETE)
     strategy, tracked.deleted_at = tracked.now, work.now
     await store.strategies.delete_strategy(work.conn, strategy.id, work.now)
     about = {"strategy_id": strategy.id, "name": strategy.name, "by": envelope.actor, "reason": envelope.data.reason}

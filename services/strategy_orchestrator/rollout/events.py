@@ -13,19 +13,23 @@ from services.strategy_orchestrator.strategies.site import ALREADY_THERE
 from shared.messages.base import Event
 from shared.messages.deployer import Requested, RequestOperations
 from shared.messages.strategy import StageProgressed, StepChange, StrategyStateChanged, Why
-from shared.messages.words import StepState
+from shared.messages.words import StepState, StrategyAction, StrategyState
 
 
 def what_moved(was: Strategy, now: Strategy, at: datetime) -> list[Event]:
-    """One event a stage that moved, and one of the strategy where it or its reason moved on.
+    """One event a stage that moved, and one of the strategy where it, its reason or its actions are new.
 
     In a timeline a strategy begins before its stages, and ends after them.
     """
     stages = list(_stages_moved(was, now, at))
     moved_on = now.state != was.state
-    strategy = [state_event(now, at, renewed=not moved_on)] if moved_on or why_now(now) != why_now(was) else []
+    strategy = [state_event(now, at, renewed=not moved_on)] if _said_of(now) != _said_of(was) else []
     begins = now.state in domain.LIVE and was.state not in domain.LIVE
     return [*strategy, *stages] if begins else [*stages, *strategy]
+
+
+def _said_of(strategy: Strategy) -> tuple[StrategyState, Why, tuple[StrategyAction, ...]]:
+    return strategy.state, why_now(strategy), domain.actions_of(strategy)
 
 
 def _stages_moved(was: Strategy, now: Strategy, at: datetime) -> Iterator[StageProgressed]:
@@ -52,7 +56,7 @@ def progress_of(strategy: Strategy, stage: Stage, why: Why | None, at: datetime)
 
 
 def state_event(strategy: Strategy, at: datetime, *, renewed: bool = False) -> StrategyStateChanged:
-    """The strategy as it stands; `renewed` when only its reason has other numbers."""
+    """The strategy as it stands; `renewed` when only its reason or its actions are new."""
     return StrategyStateChanged(
         strategy_id=strategy.id,
         name=strategy.name,
@@ -60,6 +64,7 @@ def state_event(strategy: Strategy, at: datetime, *, renewed: bool = False) -> S
         why=why_now(strategy),
         counts=strategy.counts,
         renewed=renewed,
+        actions=domain.actions_of(strategy),
         at=at,
     )
 

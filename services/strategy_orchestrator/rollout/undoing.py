@@ -10,7 +10,7 @@ from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.strategies import Undone
 from shared.messages.base import Fault
 from shared.messages.strategy import Selection, StageSpec, StrategySpec, UndoStrategy
-from shared.messages.words import StrategyState, StrategyType
+from shared.messages.words import StrategyAction, StrategyState, StrategyType
 
 MOST_STAGES = 500
 """What a spec may have; one of them is for the sites that no other stage takes on the way back."""
@@ -57,7 +57,7 @@ def faults_of(undoing: Undoing | None, reference: str, field: str, app: str | No
     if app is not None and app != undoing.tracked.stored.app:
         message = f"strategy {strategy.name} is about {undoing.tracked.stored.app}, not about {app}"
         return (Fault(code="invalid_field", field=field, message=message, value=reference),)
-    if strategy.state in domain.ENDED or (strategy.state is StrategyState.PAUSED and not strategy.counts.running):
+    if StrategyAction.UNDO in domain.ACTIONS[strategy.state] and not strategy.counts.running:
         return ()
     running = f"with {strategy.counts.running} sites running; abort it, and wait until it has ended"
     more = "it was never applied" if strategy.state is StrategyState.READY else running

@@ -123,6 +123,21 @@ def test_never_stop_wins_over_the_threshold_of_a_file_and_contradicts_one_beside
     assert belay("strategy", "create", "s", "--never-stop", "--threshold", "3").exit_code == 2
 
 
+def test_what_a_strategy_does_not_let_people_do_now_says_what_it_does_let_them(gateway: Stub, belay: Belay) -> None:
+    gateway.refuse(
+        "POST /v1/strategies/s/resume",
+        409,
+        "wrong_state",
+        {"code": "wrong_state", "field": "strategy", "message": "it is applying"},
+    )
+    gateway.answers["GET /v1/strategies/s"] = 200, {"name": "s", "actions": ["pause", "cancel_running"]}
+    done = belay("strategy", "resume", "s")
+    assert done.exit_code == 3
+    assert "now possible: `belay strategy` pause, cancel-running" in done.stderr
+    gateway.answers.pop("GET /v1/strategies/s")
+    assert "possible" not in belay("strategy", "resume", "s").stderr
+
+
 def test_a_site_is_changed_fact_by_fact(gateway: Stub, belay: Belay) -> None:
     gateway.accept("PATCH /v1/sites", sites=1)
     assert belay("site", "set", "00:1B", "--no-managed", "--label", "tier=gold", "--unlabel", "old").exit_code == 0

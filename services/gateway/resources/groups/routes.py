@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from services.gateway.commands.action import with_actions
+from services.gateway.domain import Role
 from services.gateway.events.learning import Learning
 from services.gateway.http.pages import Page, Paging, page, start
 from services.gateway.http.problems import unknown
@@ -19,7 +21,7 @@ async def list_groups(call: Call) -> Page[GroupView]:
     (after,) = start(call.query, "")
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_groups(conn, after=after, limit=call.query.limit + 1)
-    return page(Page[GroupView], [_group(row) for row in rows], call.query, lambda row: [row["name"]])
+    return page(Page[GroupView], [_group(row, call.who.role) for row in rows], call.query, lambda row: [row["name"]])
 
 
 async def show_group(call: Call) -> GroupView:
@@ -28,12 +30,13 @@ async def show_group(call: Call) -> GroupView:
         rows = await store.list_groups(conn, after="", limit=1, name=call.path["name"])
     if not rows:
         raise unknown("group", call.path["name"])
-    return GroupView.model_validate(_group(rows[0]))
+    return GroupView.model_validate(_group(rows[0], call.who.role))
 
 
-def _group(row: Any) -> dict[str, Any]:
+def _group(row: Any, role: Role) -> dict[str, Any]:
     limit: str = row["max_parallel"]
-    return {**row, "max_parallel": int(limit) if limit.isdigit() else limit}
+    shown = {**row, "max_parallel": int(limit) if limit.isdigit() else limit}
+    return with_actions(shown, actions.ACTIONS, role)
 
 
 ROUTES = (

@@ -1,6 +1,6 @@
 """Groups as the API shows them."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class GroupView(BaseModel):
@@ -11,3 +11,4 @@ class GroupView(BaseModel):
     apply_type: str
     max_parallel: int | str
     sites: int
+    actions: list[str] = Field(description="what you may do with it now: update, delete")

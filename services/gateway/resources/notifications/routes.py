@@ -1,5 +1,6 @@
 """Notifications: what people should know."""
 
+from services.gateway.commands.action import with_actions
 from services.gateway.events.learning import Learning
 from services.gateway.http.pages import LARGEST, Page, page, start
 from services.gateway.http.routing import Call, Route
@@ -16,7 +17,8 @@ async def list_notifications(call: Call) -> Page[NotificationView]:
     (before,) = start(q, LARGEST)
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_notifications(conn, before, q.limit + 1, topic=q.topic, unread=q.unread)
-    return page(Page[NotificationView], rows, q, lambda row: [row["notification_id"]])
+    shown = [with_actions(row, actions.ACTIONS, call.who.role) for row in rows]
+    return page(Page[NotificationView], shown, q, lambda row: [row["notification_id"]])
 
 
 ROUTES = (

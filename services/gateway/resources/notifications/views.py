@@ -27,6 +27,7 @@ class NotificationView(BaseModel):
     raised_at: datetime
     read: bool
     failed: list[FailedSite] = Field(description="of what failed, the first operations")
+    actions: list[str] = Field(description="what you may do with it now: mark_read")
 
 
 class NotificationQuery(Paging):

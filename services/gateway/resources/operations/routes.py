@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from services.gateway.commands.action import with_actions
 from services.gateway.events.learning import Learning
 from services.gateway.http.bodies import formed, hidden_faults, read_object, without
 from services.gateway.http.pages import LARGEST, Page, page, start
@@ -34,12 +35,13 @@ async def list_operations(call: Call) -> Page[OperationView]:
             where["strategy_id"] = strategy["strategy_id"] if strategy else q.strategy
         rows = await store.find_all(conn, before, q.limit + 1, **where)
         await refuse_unknown(conn, rows, q)
-    return page(Page[OperationView], rows, q, lambda row: [row["position"]])
+    shown = [with_actions(row, actions.ACTIONS, call.who.role) for row in rows]
+    return page(Page[OperationView], shown, q, lambda row: [row["position"]])
 
 
 async def show(call: Call) -> OperationDetail:
     """GET /v1/operations/{operation_id}."""
-    return OperationDetail.model_validate(dict(await _found(call)))
+    return OperationDetail.model_validate(with_actions(await _found(call), actions.ACTIONS, call.who.role))
 
 
 async def cancel(call: Call) -> web.Response:

@@ -35,6 +35,7 @@ class OperationView(BaseModel):
     requested_at: datetime
     finished_at: datetime | None
     seconds: float | None
+    actions: list[str] = Field(description="what you may do with it now: cancel")
 
 
 class OperationDetail(OperationView):

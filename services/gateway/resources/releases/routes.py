@@ -1,5 +1,6 @@
 """Releases: versions of apps."""
 
+from services.gateway.commands.action import with_actions
 from services.gateway.events.learning import Learning
 from services.gateway.http.pages import END_OF_TIME, Page, page, start
 from services.gateway.http.problems import unknown
@@ -20,7 +21,8 @@ async def list_releases(call: Call) -> Page[ReleaseView]:
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_releases(conn, before, q.limit + 1, app=q.app, state=q.state)
         await refuse_unknown(conn, rows, q)
-    return page(Page[ReleaseView], rows, q, lambda row: [row["published_at"], row["app"], row["version"]])
+    shown = [with_actions(row, actions.ACTIONS, call.who.role) for row in rows]
+    return page(Page[ReleaseView], shown, q, lambda row: [row["published_at"], row["app"], row["version"]])
 
 
 async def show_release(call: Call) -> ReleaseView:
@@ -31,7 +33,7 @@ async def show_release(call: Call) -> ReleaseView:
         rows = await store.list_releases(conn, (END_OF_TIME, "", ""), 1, app=app, version=published)
     if not rows:
         raise unknown("release", f"{app} {version}")
-    return ReleaseView.model_validate(dict(rows[0]))
+    return ReleaseView.model_validate(with_actions(rows[0], actions.ACTIONS, call.who.role))
 
 
 WITHDRAWAL = "/v1/releases/{app}/{version}/withdraw"

@@ -23,6 +23,7 @@ class ReleaseView(BaseModel):
     components: list[dict[str, Any]]
     requires: Required
     published_at: datetime
+    actions: list[str] = Field(description="what you may do with it now: withdraw")
 
 
 class ReleaseQuery(Paging):

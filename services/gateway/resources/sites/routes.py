@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from services.gateway.commands.action import with_actions
 from services.gateway.events.learning import Learning
 from services.gateway.http.bodies import formed, hidden_faults, read_object, without
 from services.gateway.http.pages import Page, page, start
@@ -29,7 +30,8 @@ async def list_sites(call: Call) -> Page[SiteView]:
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_sites(conn, after=after, limit=q.limit + 1, **where)
         await refuse_unknown(conn, rows, q)
-    return page(Page[SiteView], rows, q, lambda row: [row["name"]])
+    shown = [with_actions(row, actions.ACTIONS, call.who.role) for row in rows]
+    return page(Page[SiteView], shown, q, lambda row: [row["name"]])
 
 
 def labels_of(texts: list[str]) -> dict[str, str] | None:
@@ -48,7 +50,7 @@ async def show_site(call: Call) -> SiteView:
         rows = await store.list_sites(conn, after="", limit=1, name=call.path["name"])
     if not rows:
         raise unknown("site", call.path["name"])
-    return SiteView.model_validate(dict(rows[0]))
+    return SiteView.model_validate(with_actions(rows[0], actions.ACTIONS, call.who.role))
 
 
 async def change_site(call: Call) -> web.Response:

@@ -35,6 +35,7 @@ class SiteView(BaseModel):
     simplex: bool
     held_by: Holder | None
     deployments: list[SiteDeployment]
+    actions: list[str] = Field(description="what you may do with it now: change, remove")
 
 
 LabelIs = Annotated[str, Field(json_schema_extra={"pattern": r"^[^=]+=[\s\S]*$"})]

@@ -1,6 +1,7 @@
 """What people may do with strategies. When, their owner says with each of their states."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from services.gateway.commands.action import Action
 from services.gateway.resources.strategies import reads
@@ -15,6 +16,7 @@ from shared.messages.strategy import (
     RetryFailed,
     UndoStrategy,
 )
+from shared.messages.words import StrategyAction as S
 from shared.process.db import Connection
 
 
@@ -22,14 +24,19 @@ async def _planned(conn: Connection, commands: Mapping[str, CreateStrategy | Und
     return await reads.known(conn, list(commands))
 
 
+def _said(action: S) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether its owner says that this can be done now."""
+    return lambda strategy: not strategy["deleted"] and action in strategy["actions"]
+
+
 CREATE = Action("create", CreateStrategy, readable=_planned)
-APPLY = Action("apply", ApplyStrategy)
-PAUSE = Action("pause", PauseStrategy)
-RESUME = Action("resume", ResumeStrategy)
-ABORT = Action("abort", AbortStrategy)
-CANCEL_RUNNING = Action("cancel_running", CancelRunning)
-RETRY = Action("retry", RetryFailed)
-UNDO = Action("undo", UndoStrategy, readable=_planned)
-DELETE = Action("delete", DeleteStrategy)
+APPLY = Action(S.APPLY, ApplyStrategy, when=_said(S.APPLY))
+PAUSE = Action(S.PAUSE, PauseStrategy, when=_said(S.PAUSE))
+RESUME = Action(S.RESUME, ResumeStrategy, when=_said(S.RESUME))
+ABORT = Action(S.ABORT, AbortStrategy, when=_said(S.ABORT))
+CANCEL_RUNNING = Action(S.CANCEL_RUNNING, CancelRunning, when=_said(S.CANCEL_RUNNING))
+RETRY = Action(S.RETRY, RetryFailed, when=_said(S.RETRY))
+UNDO = Action(S.UNDO, UndoStrategy, when=_said(S.UNDO), readable=_planned)
+DELETE = Action(S.DELETE, DeleteStrategy, when=_said(S.DELETE))
 
 ACTIONS = (CREATE, APPLY, PAUSE, RESUME, ABORT, CANCEL_RUNNING, RETRY, UNDO, DELETE)

@@ -91,7 +91,7 @@ def _moved(learned: Learned, event: Envelope[strategy.StrategyStateChanged]) -> 
     if (seen := learned.states.get(s.strategy_id)) and seen.seq > event.sequence:
         return
     why = s.why.model_dump()
-    learned.states[s.strategy_id] = StateRow(s.strategy_id, s.name, s.state, why, s.at, event.sequence)
+    learned.states[s.strategy_id] = StateRow(s.strategy_id, s.name, s.state, why, text(s.actions), s.at, event.sequence)
     if s.renewed:
         return
     message = f"{s.state}: {s.why.message}" if s.why.message else s.state

@@ -19,13 +19,13 @@ on conflict (strategy_id, position) do update set
     soak_seconds = excluded.soak_seconds, spread = excluded.spread, spread_more = excluded.spread_more;
 
 -- name: move_strategies
-insert into strategy as s (strategy_id, name, state, why, created_at, started_at, finished_at, seq)
-select n.strategy_id, n.name, n.state, n.why, n.at, case when n.state = 'applying' then n.at end,
+insert into strategy as s (strategy_id, name, state, why, actions, created_at, started_at, finished_at, seq)
+select n.strategy_id, n.name, n.state, n.why, n.actions::jsonb, n.at, case when n.state = 'applying' then n.at end,
        case when n.state in ('complete', 'failed', 'aborted') then n.at end, n.seq
-from unnest(:ids::text[], :names::text[], :states::text[], :whys::jsonb[], :ats::timestamptz[], :seqs::bigint[])
-    as n (strategy_id, name, state, why, at, seq)
+from unnest(:ids::text[], :names::text[], :states::text[], :whys::jsonb[], :actions::text[], :ats::timestamptz[],
+            :seqs::bigint[]) as n (strategy_id, name, state, why, actions, at, seq)
 on conflict (strategy_id) do update set
-    state = excluded.state, why = excluded.why, started_at = coalesce(s.started_at, excluded.started_at),
+    state = excluded.state, why = excluded.why, actions = excluded.actions, started_at = coalesce(s.started_at, excluded.started_at),
     finished_at = excluded.finished_at, seq = excluded.seq
 where s.seq <= excluded.seq;
 
@@ -80,7 +80,7 @@ where f.at <= excluded.at;
 
 -- name: list_strategies
 select strategy_id, name, spec, state, why, excluded, excluded_count, targets, created_at, started_at, finished_at,
-    deleted
+    deleted, actions
 from strategy
 where (created_at, strategy_id) < (:before_at, :before_id)
   and (:state::text is null or state = :state)
@@ -90,7 +90,7 @@ order by created_at desc, strategy_id desc limit :limit;
 -- name: find_strategy
 -- By id, or by the name of the one that is not deleted; a name wins over the id of something deleted.
 select strategy_id, name, spec, state, why, excluded, excluded_count, targets, created_at, started_at, finished_at,
-    deleted
+    deleted, actions
 from strategy where strategy_id = :key or (name = :key and not deleted)
 order by deleted, strategy_id = :key desc, created_at desc limit 1;
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import asyncpg
 
+from services.gateway.commands.action import with_actions
+from services.gateway.domain import Role
 from services.gateway.events.learning import Learning
 from services.gateway.http.pages import END_OF_TIME, Page, Paging, page, start
 from services.gateway.http.problems import MAX_SPEC_BYTES, unknown
@@ -36,7 +38,7 @@ async def list_strategies(call: Call) -> Page[StrategySummary]:
     async with snapshot(call.gateway.pool) as conn:
         rows = await store.page(conn, before, q.limit + 1, state=q.state, deleted=q.deleted)
         stages = await store.stages_of(conn, [row["strategy_id"] for row in rows])
-    items = [_with_stages(row, stages[row["strategy_id"]]) for row in rows]
+    items = [_with_stages(row, stages[row["strategy_id"]], call.who.role) for row in rows]
     return page(Page[StrategySummary], items, q, lambda row: [row["created_at"], row["strategy_id"]])
 
 
@@ -45,7 +47,7 @@ async def show(call: Call) -> StrategyView:
     async with snapshot(call.gateway.pool) as conn:
         row = await found(conn, call.path["strategy"])
         stages = await store.stages_of(conn, [row["strategy_id"]])
-    return StrategyView.model_validate(_with_stages(row, stages[row["strategy_id"]]))
+    return StrategyView.model_validate(_with_stages(row, stages[row["strategy_id"]], call.who.role))
 
 
 async def found(conn: Connection, key: str) -> asyncpg.Record:
@@ -55,11 +57,11 @@ async def found(conn: Connection, key: str) -> asyncpg.Record:
     return row
 
 
-def _with_stages(row: asyncpg.Record, stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _with_stages(row: asyncpg.Record, stages: Sequence[dict[str, Any]], role: Role) -> dict[str, Any]:
     """The counts of a strategy are the sums of its stages', which are newer than those of its last change of state."""
     shown = [{**stage, "counts": {state: stage[state] for state in COUNTED}} for stage in stages]
     total = {state: sum(stage[state] for stage in stages) for state in COUNTED}
-    return {**row, "stages": shown, "counts": total}
+    return with_actions({**row, "stages": shown, "counts": total}, actions.ACTIONS, role)
 
 
 async def list_steps(call: Call) -> Page[StepView]:

@@ -45,6 +45,7 @@ class StateRow(NamedTuple):
     name: str
     state: str
     why: Why
+    actions: str  # JSON
     at: datetime
     seq: int
 
@@ -124,8 +125,8 @@ async def plan(conn: Connection, plans: Sequence[PlanRow], stages: Sequence[Stag
 
 async def move(conn: Connection, rows: Sequence[StateRow]) -> None:
     """Where strategies stand now, unless something newer is known."""
-    ids, names, states, whys, ats, seqs = columns(rows, 6)
-    await SQL.run(conn, "move_strategies", ids=ids, names=names, states=states, whys=whys, ats=ats, seqs=seqs)
+    names = ("ids", "names", "states", "whys", "actions", "ats", "seqs")
+    await SQL.run(conn, "move_strategies", **dict(zip(names, columns(rows, 7), strict=True)))
 
 
 async def delete(conn: Connection, ids: Sequence[str]) -> None:

@@ -89,6 +89,9 @@ class StrategySummary(BaseModel):
     finished_at: datetime | None
     deleted: bool
     excluded_count: int = Field(description="so many selected sites take no part")
+    actions: list[str] = Field(
+        description="what you may do with it now: apply, pause, resume, abort, cancel_running, retry, undo or delete"
+    )
 
 
 class StrategyView(StrategySummary):

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from services.gateway.commands.action import with_actions
 from services.gateway.commands.ask import fingerprint_of
 from services.gateway.commands.seal import seal
 from services.gateway.events.learning import Learning
@@ -46,7 +47,8 @@ async def list_subscriptions(call: Call) -> Page[SubscriptionView]:
     (after,) = start(call.query, "")
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_subscriptions(conn, after, call.query.limit + 1)
-    return page(Page[SubscriptionView], rows, call.query, lambda row: [row["name"]])
+    shown = [with_actions(row, actions.ACTIONS, call.who.role) for row in rows]
+    return page(Page[SubscriptionView], shown, call.query, lambda row: [row["name"]])
 
 
 async def show(call: Call) -> SubscriptionView:
@@ -55,7 +57,7 @@ async def show(call: Call) -> SubscriptionView:
         row = await store.find_subscription(conn, call.path["name"])
     if row is None:
         raise unknown("subscription", call.path["name"])
-    return SubscriptionView.model_validate(dict(row))
+    return SubscriptionView.model_validate(with_actions(row, actions.ACTIONS, call.who.role))
 
 
 async def subscribe(call: Call) -> web.Response:

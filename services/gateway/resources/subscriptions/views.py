@@ -26,6 +26,7 @@ class SubscriptionView(BaseModel):
     reason: str
     format: Open[WebhookFormat]
     template: dict[str, JsonValue] | None = Field(description="its own, with the format `custom`")
+    actions: list[str] = Field(description="what you may do with it now: remove, enable, test, redeliver")
 
 
 class SubscriptionBody(Model):

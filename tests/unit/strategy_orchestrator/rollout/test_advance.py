@@ -11,10 +11,10 @@ from services.strategy_orchestrator import domain
 from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Decision, Refused, Stage, Strategy, advance
 from services.strategy_orchestrator.rollout.reasons import why_now, why_waiting
 from shared.messages.strategy import Counts, FailurePolicy, Why
-from shared.messages.words import StageState, StrategyState
+from shared.messages.words import StageState, StrategyAction, StrategyState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-S = StrategyState
+S, A = StrategyState, StrategyAction
 
 
 def stage(position: int = 0, sites: int = 4, limit: int = 2, soak: int = 0, **counts: int) -> Stage:
@@ -173,7 +173,7 @@ REQUESTS = {
     "resume": (lambda s: domain.resume(s, "", ""), {S.PAUSED}),
     "abort": (lambda s: domain.abort(s, "", ""), {S.READY, S.APPLYING, S.PAUSED}),
     "retry": (lambda s: domain.retry(s, "", ""), {S.FAILED, S.ABORTED}),
-    "delete": (domain.check_deletable, {S.READY, S.COMPLETE, S.FAILED, S.ABORTED}),
+    "delete": (lambda s: domain.check(s, A.DELETE), {S.READY, S.COMPLETE, S.FAILED, S.ABORTED}),
 }
 
 
@@ -189,6 +189,22 @@ def test_every_request_is_taken_or_refused_with_the_reason_in_every_state(verb: 
         ask(asked)
     assert refused.value.faults[0].code == "wrong_state"
     assert state in refused.value.faults[0].message
+
+
+@pytest.mark.parametrize("state", list(S))
+@pytest.mark.parametrize("verb", list(REQUESTS))
+def test_what_people_are_told_that_they_may_do_is_what_is_taken_of_them(verb: str, state: StrategyState) -> None:
+    _, taken = REQUESTS[verb]
+    assert (verb in domain.actions_of(strategy(stage(), state=state))) == (state in taken)
+
+
+def test_running_sites_are_cancelled_and_what_changed_something_is_undone_once_nothing_runs() -> None:
+    def may(**counts: int) -> set[str]:
+        return {A.CANCEL_RUNNING, A.UNDO} & set(domain.actions_of(strategy(stage(**counts), state=S.PAUSED)))
+
+    assert may() == set()
+    assert may(running=1, complete=1) == {A.CANCEL_RUNNING}
+    assert may(complete=1) == may(failed=1) == {A.UNDO}
 
 
 def test_no_state_is_a_dead_end_but_complete() -> None:

@@ -1,0 +1,1 @@
+alter table strategy add column actions jsonb not null default '[]';

@@ -1,0 +1,38 @@
+"""What the API offers to people is what the owners take: their tables, side by side."""
+
+import pytest
+
+from services.catalog import domain as catalog
+from services.gateway.commands.action import allowed
+from services.gateway.domain import Role
+from services.gateway.resources.operations import actions as operations
+from services.gateway.resources.releases import actions as releases
+from services.gateway.resources.strategies import actions as strategies
+from services.strategy_orchestrator import domain as orchestrator
+from shared.messages.words import StrategyAction, StrategyState
+
+
+def test_every_action_that_a_strategy_may_say_is_offered_under_its_name() -> None:
+    assert {action.name for action in strategies.ACTIONS if action.when} == set(StrategyAction)
+    assert {action for actions in orchestrator.ACTIONS.values() for action in actions} == set(StrategyAction)
+
+
+@pytest.mark.parametrize("state", StrategyState)
+def test_what_a_strategy_says_is_what_is_offered(state: StrategyState) -> None:
+    said = orchestrator.ACTIONS[state]
+    row = {"deleted": False, "actions": list(said)}
+    assert set(allowed(strategies.ACTIONS, row, Role.OPERATOR)) == set(said)
+
+
+@pytest.mark.parametrize("state", [catalog.State.AVAILABLE, catalog.State.WITHDRAWN])
+def test_a_release_is_withdrawn_where_the_catalog_lets_it(state: catalog.State) -> None:
+    lets = (state, catalog.Happening.WITHDRAW) in catalog.TRANSITIONS
+    assert (allowed(releases.ACTIONS, {"state": state.value}, Role.OPERATOR) == ["withdraw"]) == lets
+
+
+@pytest.mark.parametrize(
+    ("state", "ended"), [("queued", False), ("running", False), ("succeeded", True), ("failed", True)]
+)
+def test_an_operation_is_cancelled_until_it_has_ended(state: str, ended: bool) -> None:
+    """As the deployer refuses it then: `already_finished`."""
+    assert allowed(operations.ACTIONS, {"state": state}, Role.OPERATOR) == ([] if ended else ["cancel"])
