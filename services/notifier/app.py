@@ -7,8 +7,8 @@ from services.notifier import lanes, store
 from services.notifier.channels import Channels
 from services.notifier.channels.log import LogChannel
 from services.notifier.channels.webhook import WebhookChannel
-from services.notifier.courier import Courier
-from services.notifier.desk import Desk
+from services.notifier.context import Context
+from services.notifier.delivery_worker import DeliveryWorker
 from services.notifier.handlers import HANDLERS, TIMERS, of_a_strategy
 from services.notifier.keys import open_keys
 from services.notifier.settings import NotifierSettings
@@ -26,27 +26,27 @@ FIRST_PRUNE = timedelta(minutes=1)
 async def wire(service: Service) -> None:
     """Handlers, timers, and the part that delivers."""
     settings = NotifierSettings()
-    desk = Desk(settings, open_keys(service.settings.home))
+    context = Context(settings, open_keys(service.settings.home))
     service.topics, service.skips, service.linger = TOPICS, of_a_strategy, LINGER
-    ready = {handler: partial(handler, desk) for handler in HANDLERS.values()}  # events of one handler come in order
+    ready = {handler: partial(handler, context) for handler in HANDLERS.values()}  # events of one handler come in order
     service.handlers = {kind: ready[handler] for kind, handler in HANDLERS.items()}
-    service.timers = {kind: partial(handler, desk) for kind, handler in TIMERS.items()}
-    service.parts.append(partial(_deliver, service, desk))
+    service.timers = {kind: partial(handler, context) for kind, handler in TIMERS.items()}
+    service.parts.append(partial(_deliver, service, context))
     async with service.ledger.transaction() as tx:
         await store.set_log_subscription(tx.conn, settings.log_channel)
         tx.set_timer("prune", "history", datetime.now(UTC) + FIRST_PRUNE)
 
 
-async def _deliver(service: Service, desk: Desk) -> None:
+async def _deliver(service: Service, context: Context) -> None:
     """Work the delivery jobs until cancelled."""
-    settings = desk.settings
-    webhook = WebhookChannel(desk.key, settings)
+    settings = context.settings
+    webhook = WebhookChannel(context.key, settings)
     channels: Channels = {"webhook": webhook, "log": LogChannel()}
-    courier = Courier(service.ledger, channels, desk, service.metrics.registry)
+    deliveries = DeliveryWorker(service.ledger, channels, context, service.metrics.registry)
     worker = Worker(
         service.ledger,
         lanes.QUEUE,
-        courier.perform,
+        deliveries.perform,
         owner=service.settings.instance,
         at_once=settings.at_once,
         lease_seconds=service.settings.lease_seconds,

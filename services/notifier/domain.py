@@ -1,4 +1,4 @@
-"""The rules of the notifier: the life of a delivery, and why commands are refused. What is news stands in news.py."""
+"""The rules of the notifier: the life of a delivery, and why commands are refused. What is news stands in rules.py."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Attempt:
     """What a channel says of one try; `reason` is for people and holds no secret."""
 
     result: Result
@@ -58,7 +58,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class DeliveryRequest:
     """A notification on its way to a subscription, with all that a channel needs to deliver it."""
 
     delivery_id: str
@@ -101,7 +101,7 @@ LONGEST_WAIT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Judgement:
     """The state a try leads to: when to try again (waiting), and whether the subscription is found dead."""
 
     state: DeliveryState
@@ -113,25 +113,27 @@ class Reply:
     """The target wants nothing at all before that."""
 
 
-def judge(parcel: Parcel, outcome: Outcome, waits: Sequence[float], now: datetime, spread: float) -> Reply:
+def judge(
+    request: DeliveryRequest, attempt: Attempt, waits: Sequence[float], now: datetime, spread: float
+) -> Judgement:
     """What a try leads to. `waits` are seconds before each further try, `spread` (0 to 1) is the draw of the jitter.
 
     A subscription is found dead when it says so itself, or when a delivery used up its tries and nothing else
     reached the target meanwhile: then the target is at fault, not the message. A test call is tried once, and proves
     nothing.
     """
-    tries = parcel.tries + 1
-    if outcome.result is Result.DELIVERED:
-        return Reply(_D.DELIVERED, tries)
-    if parcel.is_test:
-        return Reply(_D.DEAD, tries, outcome.reason)
-    if outcome.result is Result.GONE:
-        return Reply(_D.DEAD, tries, outcome.reason, subscription_dead=True)
-    quiet_until = now + min(outcome.retry_after, LONGEST_WAIT) if outcome.retry_after else None
+    tries = request.tries + 1
+    if attempt.result is Result.DELIVERED:
+        return Judgement(_D.DELIVERED, tries)
+    if request.is_test:
+        return Judgement(_D.DEAD, tries, attempt.reason)
+    if attempt.result is Result.GONE:
+        return Judgement(_D.DEAD, tries, attempt.reason, subscription_dead=True)
+    quiet_until = now + min(attempt.retry_after, LONGEST_WAIT) if attempt.retry_after else None
     if tries > len(waits):
-        return Reply(_D.DEAD, tries, outcome.reason, None, _never_reached(parcel), quiet_until)
+        return Judgement(_D.DEAD, tries, attempt.reason, None, _never_reached(request), quiet_until)
     retry_at = max(now + wait_after(tries, waits, spread), quiet_until or now)
-    return Reply(_D.WAITING, tries, outcome.reason, retry_at, quiet_until=quiet_until)
+    return Judgement(_D.WAITING, tries, attempt.reason, retry_at, quiet_until=quiet_until)
 
 
 def wait_after(tries: int, waits: Sequence[float], spread: float) -> timedelta:
@@ -139,6 +141,6 @@ def wait_after(tries: int, waits: Sequence[float], spread: float) -> timedelta:
     return timedelta(seconds=waits[tries - 1] * (1 + JITTER * spread))
 
 
-def _never_reached(parcel: Parcel) -> bool:
-    since, last = parcel.first_tried_at, parcel.last_success_at
+def _never_reached(request: DeliveryRequest) -> bool:
+    since, last = request.first_tried_at, request.last_success_at
     return last is None or (since is not None and last < since)

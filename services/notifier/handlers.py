@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from services.notifier import gathering, lanes, store
-from services.notifier.desk import Desk
+from services.notifier import batching, lanes, store
+from services.notifier.batching import raise_or_batch
+from services.notifier.context import Context
 from services.notifier.domain import Reason
-from services.notifier.gathering import raise_or_gather
-from services.notifier.news import FAILURES_TOLD, Note, failure_of, note_of, notes_of_sites, with_failures
-from services.notifier.raising import Told
+from services.notifier.raising import SourcedNote
 from services.notifier.redelivery import redeliver, send_test
+from services.notifier.rules import FAILURES_TOLD, Note, failure_of, note_of, notes_of_sites, with_failures
 from services.notifier.subscriptions import add_subscription, enable_subscription, remove_subscription
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Timer, Transaction
@@ -40,12 +40,14 @@ IDS_AT_ONCE = 1_000
 # -- events -------------------------------------------------------------------------------------------------------
 
 
-async def tell(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[Event]]) -> None:
+async def tell(context: Context, tx: Transaction, envelopes: Sequence[Envelope[Event]]) -> None:
     """Raise what is news."""
-    await _raise_fresh(desk, tx, [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))])
+    await _raise_fresh(
+        context, tx, [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))]
+    )
 
 
-async def tell_of_failures(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[OperationFailed]]) -> None:
+async def tell_of_failures(context: Context, tx: Transaction, envelopes: Sequence[Envelope[OperationFailed]]) -> None:
     """Single operations are news; of those of a strategy the first are kept until it comes to a stop."""
     places: Counter[str] = Counter()
     kept = []
@@ -55,53 +57,55 @@ async def tell_of_failures(desk: Desk, tx: Transaction, envelopes: Sequence[Enve
             kept.append((strategy_id, envelope.time, failure_of(envelope.data), places[strategy_id]))
     if kept:
         await store.add_failures(tx.conn, kept, FAILURES_TOLD)
-    await tell(desk, tx, envelopes)
+    await tell(context, tx, envelopes)
 
 
-async def tell_of_strategies(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[StrategyStateChanged]]) -> None:
+async def tell_of_strategies(
+    context: Context, tx: Transaction, envelopes: Sequence[Envelope[StrategyStateChanged]]
+) -> None:
     """Remember what strategies are called, and tell of those that came to an end or a stop with their failures."""
     names = [(envelope.data.strategy_id, envelope.data.name) for envelope in envelopes]
     await store.learn_names(tx.conn, names, tx.now)
     told = [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))]
     failures = await store.find_failures(tx.conn, [note.about for _, note in told]) if told else {}
-    await _raise_fresh(desk, tx, [(e, with_failures(note, failures.get(note.about, ()))) for e, note in told])
+    await _raise_fresh(context, tx, [(e, with_failures(note, failures.get(note.about, ()))) for e, note in told])
     begun = {e.data.strategy_id: e.data.at for e in envelopes if e.data.state is StrategyState.APPLYING}
     if begun:
         await store.forget_failures(tx.conn, list(begun.items()))
 
 
 async def tell_of_advice(
-    desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[FailureRateHigh] | Envelope[StrategySilent]]
+    context: Context, tx: Transaction, envelopes: Sequence[Envelope[FailureRateHigh] | Envelope[StrategySilent]]
 ) -> None:
     """The monitor's warnings, with the strategy's name."""
     names = await store.find_names(tx.conn, [envelope.data.strategy_id for envelope in envelopes])
     told = [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, names))]
-    await _raise_fresh(desk, tx, told)
+    await _raise_fresh(context, tx, told)
 
 
-async def tell_of_sites(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[SitesChanged]]) -> None:
+async def tell_of_sites(context: Context, tx: Transaction, envelopes: Sequence[Envelope[SitesChanged]]) -> None:
     """One notification for all sites that change about the same time."""
     fresh = await store.hear(tx.conn, [envelope.id for envelope in envelopes], tx.now)
     changes = [envelope for envelope in envelopes if envelope.id in fresh]
-    await raise_or_gather(desk, tx, [(e, note) for e in changes for note in notes_of_sites(e.data)])
+    await raise_or_batch(context, tx, [(e, note) for e in changes for note in notes_of_sites(e.data)])
 
 
-async def _raise_fresh(desk: Desk, tx: Transaction, told: Sequence[tuple[Envelope[Any], Note]]) -> None:
+async def _raise_fresh(context: Context, tx: Transaction, told: Sequence[tuple[Envelope[Any], Note]]) -> None:
     """Raise notes, but none of an event that was heard before, and no warning in its quiet time."""
     if told:
         fresh = await store.hear(tx.conn, [envelope.id for envelope, _ in told], tx.now)
-        heard: list[Told] = []
+        heard: list[SourcedNote] = []
         for part in _parts([(envelope, note) for envelope, note in told if envelope.id in fresh]):
-            spoken = await _not_quiet(desk, tx, _once(part))
+            spoken = await _not_quiet(context, tx, _once(part))
             heard += spoken
             if over := [note.ends_quiet for _, note in spoken if note.ends_quiet]:
                 await store.end_quiet(tx.conn, over)
-        await raise_or_gather(desk, tx, heard)
+        await raise_or_batch(context, tx, heard)
 
 
-def _parts(told: Sequence[Told]) -> list[list[Told]]:
+def _parts(told: Sequence[SourcedNote]) -> list[list[SourcedNote]]:
     """In their order, cut behind each that lets others be told again."""
-    parts: list[list[Told]] = [[]]
+    parts: list[list[SourcedNote]] = [[]]
     for each in told:
         parts[-1].append(each)
         if each[1].ends_quiet:
@@ -109,19 +113,19 @@ def _parts(told: Sequence[Told]) -> list[list[Told]]:
     return parts
 
 
-def _once(told: Sequence[Told]) -> list[Told]:
+def _once(told: Sequence[SourcedNote]) -> list[SourcedNote]:
     """Each event, and each warning, once: a batch may hold the same record twice."""
-    first: dict[str, Told] = {}
+    first: dict[str, SourcedNote] = {}
     for envelope, note in told:
         first.setdefault(note.quiet_key or (envelope.id if envelope else ""), (envelope, note))
     return list(first.values())
 
 
-async def _not_quiet(desk: Desk, tx: Transaction, told: list[Told]) -> list[Told]:
+async def _not_quiet(context: Context, tx: Transaction, told: list[SourcedNote]) -> list[SourcedNote]:
     keys = [note.quiet_key for _, note in told if note.quiet_key]
     if not keys:
         return told
-    until = tx.now + timedelta(seconds=desk.settings.quiet_seconds)
+    until = tx.now + timedelta(seconds=context.settings.quiet_seconds)
     may_speak = await store.begin_quiet(tx.conn, keys, tx.now, until)
     return [(envelope, note) for envelope, note in told if not note.quiet_key or note.quiet_key in may_speak]
 
@@ -129,7 +133,7 @@ async def _not_quiet(desk: Desk, tx: Transaction, told: list[Told]) -> list[Told
 # -- commands -----------------------------------------------------------------------------------------------------
 
 
-async def mark_read(_: Desk, tx: Transaction, envelopes: Sequence[Envelope[MarkNotificationsRead]]) -> list[Reply]:
+async def mark_read(_: Context, tx: Transaction, envelopes: Sequence[Envelope[MarkNotificationsRead]]) -> list[Reply]:
     """Mark as read. What is read already stays so, and is no fault."""
     return [await _mark(tx, envelope) for envelope in envelopes]
 
@@ -175,14 +179,16 @@ async def _missing_faults(tx: Transaction, command: MarkNotificationsRead) -> li
 # -- timers -------------------------------------------------------------------------------------------------------
 
 
-async def prune(desk: Desk, tx: Transaction, _: Sequence[Timer]) -> None:
+async def prune(context: Context, tx: Transaction, _: Sequence[Timer]) -> None:
     """Keep the history within its bounds, and come again."""
-    settings = desk.settings
+    settings = context.settings
     await store.prune(tx.conn, tx.now, tx.now - timedelta(days=settings.keep_days), settings.keep_notifications)
     tx.set_timer("prune", "history", tx.now + timedelta(seconds=settings.prune_seconds))
 
 
-HANDLERS: dict[type[Message], Callable[[Desk, Transaction, Sequence[Envelope[Any]]], Awaitable[list[Reply] | None]]] = {
+HANDLERS: dict[
+    type[Message], Callable[[Context, Transaction, Sequence[Envelope[Any]]], Awaitable[list[Reply] | None]]
+] = {
     AddSubscription: add_subscription,
     RemoveSubscription: remove_subscription,
     EnableSubscription: enable_subscription,
@@ -202,9 +208,9 @@ HANDLERS: dict[type[Message], Callable[[Desk, Transaction, Sequence[Envelope[Any
     TroubleOver: tell,
 }
 
-TIMERS: dict[str, Callable[[Desk, Transaction, Sequence[Timer]], Awaitable[None]]] = {
+TIMERS: dict[str, Callable[[Context, Transaction, Sequence[Timer]], Awaitable[None]]] = {
     "prune": prune,
-    gathering.TIMER: gathering.tell_gathered,
+    batching.TIMER: batching.tell_batches,
     lanes.TIMER: lanes.fill_when_due,
 }
 

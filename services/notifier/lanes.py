@@ -7,7 +7,7 @@ not hold its places for a day.
 from collections.abc import Iterable, Sequence
 
 from services.notifier import store
-from services.notifier.desk import Desk
+from services.notifier.context import Context
 from shared.core.transaction import Timer, Transaction
 
 QUEUE = "delivery"
@@ -23,6 +23,6 @@ async def fill(tx: Transaction, subscriptions: Iterable[str], limit: int, *, pat
             tx.set_timer(TIMER, name, due_at)
 
 
-async def fill_when_due(desk: Desk, tx: Transaction, timers: Sequence[Timer]) -> None:
+async def fill_when_due(context: Context, tx: Transaction, timers: Sequence[Timer]) -> None:
     """Timer: some of these subscriptions' deliveries may be tried again."""
-    await fill(tx, [timer.key for timer in timers], desk.settings.per_subscription, patient=False)
+    await fill(tx, [timer.key for timer in timers], context.settings.per_subscription, patient=False)

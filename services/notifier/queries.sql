@@ -92,7 +92,7 @@ having greatest(min(coalesce(d.due_at, :now::timestamptz)), s.quiet_until) > :no
 update subscription set quiet_until = :until::timestamptz
 where name = :name and (quiet_until is null or quiet_until < :until::timestamptz);
 
--- name: open_parcel
+-- name: open_delivery
 select d.id as delivery_id, d.notification_id, coalesce('msg_' || n.message_id, d.id) as message_id,
     n.topic, n.message, n.about, n.link, coalesce(n.raised_at, d.created_at) as raised_at, n.count, n.failures,
     d.subscription, s.channel, s.url, s.sealed_secret, s.format, s.template,
@@ -192,38 +192,38 @@ delete from strategy_name where heard_at < :before;
 -- name: prune_tests!
 delete from delivery where notification_id is null and created_at < :before;
 
--- name: prune_gatherings!
-delete from gathering where since is null and last_at < :before;
+-- name: prune_batches!
+delete from note_batch where since is null and last_at < :before;
 
 -- name: prune_failures!
 delete from strategy_failure where failed_at < :before;
 
--- name: open_gatherings
+-- name: open_batches
 -- Locked until the commit. After a rest they are told one by one again.
-insert into gathering as g (key, last_at) select key, :now::timestamptz from unnest(:keys::text[]) as k (key)
+insert into note_batch as g (key, last_at) select key, :now::timestamptz from unnest(:keys::text[]) as k (key)
 on conflict (key) do update set last_at = excluded.last_at,
     told = case when g.last_at < excluded.last_at - :rest::interval then 0 else g.told end
 returning key, told, since;
 
--- name: gather!
+-- name: add_to_batch!
 with waits as (
-    insert into gathered (key, item, note)
+    insert into batched_note (key, item, note)
     select :key, item, note::jsonb from unnest(:items::text[], :notes::text[]) with ordinality as n (item, note, position)
     order by position
     on conflict (key, item) do nothing
 )
-update gathering set told = told + :alone,
+update note_batch set told = told + :alone,
     since = case when cardinality(:items::text[]) > 0 then coalesce(since, :now::timestamptz) else since end
 where key = :key;
 
--- name: close_gathering
+-- name: close_batch
 -- Not if somebody is just adding to it: then another timer comes.
-update gathering set since = null where key = any(array(
-    select key from gathering where key = :key for update skip locked
+update note_batch set since = null where key = any(array(
+    select key from note_batch where key = :key for update skip locked
 )) returning key;
 
--- name: take_gathered
-with taken as (delete from gathered where key = :key returning position, note)
+-- name: take_batch
+with taken as (delete from batched_note where key = :key returning position, note)
 select note, count(*) over () as count from taken order by position limit :limit;
 
 -- name: add_failures!

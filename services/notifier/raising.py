@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.notifier import lanes, store
-from services.notifier.desk import Desk
-from services.notifier.news import Note
-from services.notifier.telling import tell_deliveries
+from services.notifier.announcing import tell_deliveries
+from services.notifier.context import Context
+from services.notifier.rules import Note
 from shared.core.transaction import Transaction
 from shared.messages.notifier import NotificationRaised
 from shared.wire.codec import Envelope
 
-Told = tuple[Envelope[Any] | None, Note]
+SourcedNote = tuple[Envelope[Any] | None, Note]
 """A note with the event that caused it; None where time did."""
 
 
-async def raise_notes(desk: Desk, tx: Transaction, told: Sequence[Told]) -> None:
+async def raise_notes(context: Context, tx: Transaction, told: Sequence[SourcedNote]) -> None:
     """Store, emit and deliver, in this order."""
     if not told:
         return
@@ -23,7 +23,7 @@ async def raise_notes(desk: Desk, tx: Transaction, told: Sequence[Told]) -> None
     for (number, message_id), (envelope, note) in zip(stored, told, strict=True):
         tx.emit(_raised(number, message_id, note, tx), sequence=1, cause=envelope)
     concerned = await store.put_deliveries(tx.conn, [number for number, _ in stored], tx.now)
-    await lanes.fill(tx, [name for _, name in concerned], desk.settings.per_subscription)
+    await lanes.fill(tx, [name for _, name in concerned], context.settings.per_subscription)
     await tell_deliveries(tx, [delivery_id for delivery_id, _ in concerned])
 
 

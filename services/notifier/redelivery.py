@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from services.notifier import lanes, store
-from services.notifier.desk import Desk
+from services.notifier.announcing import tell_deliveries
+from services.notifier.context import Context
 from services.notifier.domain import TRANSITIONS, Reason
 from services.notifier.subscriptions import unknown_subscription
-from services.notifier.telling import tell_deliveries
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode, Fault
@@ -19,7 +19,7 @@ from shared.messages.notifier import (
 from shared.wire.codec import Envelope, new_id
 
 
-async def send_test(_: Desk, tx: Transaction, envelopes: Sequence[Envelope[SendTestNotification]]) -> list[Reply]:
+async def send_test(_: Context, tx: Transaction, envelopes: Sequence[Envelope[SendTestNotification]]) -> list[Reply]:
     """Send a sample, once. What came of it is told as of any delivery."""
     return [await _test(tx, envelope) for envelope in envelopes]
 
@@ -35,12 +35,14 @@ async def _test(tx: Transaction, envelope: Envelope[SendTestNotification]) -> Re
     return Accepted({"subscription": name, "delivery": delivery_id})
 
 
-async def redeliver(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[RedeliverNotifications]]) -> list[Reply]:
+async def redeliver(
+    context: Context, tx: Transaction, envelopes: Sequence[Envelope[RedeliverNotifications]]
+) -> list[Reply]:
     """Deliver again, from the first try, under the ids they had."""
-    return [await _redeliver(desk, tx, envelope.data) for envelope in envelopes]
+    return [await _redeliver(context, tx, envelope.data) for envelope in envelopes]
 
 
-async def _redeliver(desk: Desk, tx: Transaction, command: RedeliverNotifications) -> Reply:
+async def _redeliver(context: Context, tx: Transaction, command: RedeliverNotifications) -> Reply:
     found = await store.find_subscription(tx.conn, command.name)
     if found not in (("active", "webhook"), ("dead", "webhook")):
         return unknown_subscription(command.name)
@@ -48,7 +50,7 @@ async def _redeliver(desk: Desk, tx: Transaction, command: RedeliverNotification
         return Rejected(tuple(faults))
     missed = await store.find_undelivered(tx.conn, command.name, DELIVERIES_AT_ONCE) if command.undelivered else []
     again = await store.wait_again(tx.conn, [*command.deliveries, *missed])
-    await lanes.fill(tx, [command.name], desk.settings.per_subscription)
+    await lanes.fill(tx, [command.name], context.settings.per_subscription)
     await tell_deliveries(tx, again)
     return Accepted({"subscription": command.name, "deliveries": len(again)})
 

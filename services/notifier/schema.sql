@@ -36,7 +36,7 @@ create table quiet (
     until timestamptz not null
 );
 
-create table gathering (
+create table note_batch (
     -- Notes of one family (news.FAMILIES) and actor that become one when they are many.
     key text primary key,
     told integer not null default 0, -- so many were told one by one since it was last at rest
@@ -44,9 +44,9 @@ create table gathering (
     last_at timestamptz not null
 );
 
-create table gathered (
+create table batched_note (
     -- What waits to be told together.
-    key text not null references gathering (key) on delete cascade,
+    key text not null references note_batch (key) on delete cascade,
     item text not null, -- what it is about: told of twice it counts once
     position bigint generated always as identity,
     note jsonb not null,

@@ -9,9 +9,9 @@ from typing import Any
 import asyncpg
 from pydantic import TypeAdapter
 
-from services.notifier.domain import Outcome, Parcel, Reply
-from services.notifier.news import FAILURES_TOLD, Note
+from services.notifier.domain import Attempt, DeliveryRequest, Judgement
 from services.notifier.payloads.variables import SAMPLE_FAILURE
+from services.notifier.rules import FAILURES_TOLD, Note
 from shared.messages.notifier import Delivery, DeliveryState, FailedOperation, WebhookFormat
 from shared.messages.words import NotificationTopic
 from shared.process.db import Connection, Queries, columns
@@ -23,7 +23,7 @@ _FAILURES: TypeAdapter[tuple[FailedOperation, ...]] = TypeAdapter(tuple[FailedOp
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class NoteBatch:
     """How many of a family were told one by one, and since when others wait to be told together."""
 
     key: str
@@ -92,27 +92,25 @@ async def put_notifications(conn: Connection, notes: Sequence[Note], now: dateti
     return [(row["id"], row["message_id"]) for row in found]
 
 
-async def open_gatherings(
-    conn: Connection, keys: Sequence[str], now: datetime, rest: timedelta
-) -> dict[str, Gathering]:
+async def open_batches(conn: Connection, keys: Sequence[str], now: datetime, rest: timedelta) -> dict[str, NoteBatch]:
     """Where each of these families stands, locked until the commit; keys in order, each once."""
-    rows = await SQL.fetch(conn, "open_gatherings", keys=list(keys), now=now, rest=rest)
-    return {row["key"]: Gathering(row["key"], row["told"], row["since"]) for row in rows}
+    rows = await SQL.fetch(conn, "open_batches", keys=list(keys), now=now, rest=rest)
+    return {row["key"]: NoteBatch(row["key"], row["told"], row["since"]) for row in rows}
 
 
-async def gather(conn: Connection, key: str, alone: int, notes: Sequence[Note], now: datetime) -> None:
+async def add_to_batch(conn: Connection, key: str, alone: int, notes: Sequence[Note], now: datetime) -> None:
     """Keep notes to be told together, one for each thing they are about; `alone` more were told one by one."""
     kept = [note if place < FAILURES_TOLD else replace(note, failures=()) for place, note in enumerate(notes)]
     rows = [(note.about, _NOTE.dump_json(note).decode()) for note in kept]
     items, texts = columns(rows, 2)
-    await SQL.run(conn, "gather", key=key, alone=alone, items=items, notes=texts, now=now)
+    await SQL.run(conn, "add_to_batch", key=key, alone=alone, items=items, notes=texts, now=now)
 
 
-async def take_gathered(conn: Connection, key: str, first: int) -> tuple[int, list[Note]]:
+async def take_batch(conn: Connection, key: str, first: int) -> tuple[int, list[Note]]:
     """Take all that waits under a key: how many, and the first of them. None while somebody adds to it."""
-    if not await SQL.value(conn, "close_gathering", key=key):
+    if not await SQL.value(conn, "close_batch", key=key):
         return 0, []
-    rows = await SQL.fetch(conn, "take_gathered", key=key, limit=first)
+    rows = await SQL.fetch(conn, "take_batch", key=key, limit=first)
     return (rows[0]["count"] if rows else 0), [_NOTE.validate_python(row["note"]) for row in rows]
 
 
@@ -161,7 +159,7 @@ async def prune(conn: Connection, now: datetime, before: datetime, keep: int) ->
     await SQL.run(conn, "prune_quiet", now=now)
     await SQL.run(conn, "prune_names", before=before)
     await SQL.run(conn, "prune_failures", before=before)
-    await SQL.run(conn, "prune_gatherings", before=before)
+    await SQL.run(conn, "prune_batches", before=before)
     await SQL.run(conn, "prune_tests", before=before)
     return await SQL.run(conn, "prune_notifications", before=before, keep=keep)
 
@@ -252,15 +250,15 @@ async def quiet_subscription(conn: Connection, name: str, until: datetime) -> No
     await SQL.run(conn, "quiet_subscription", name=name, until=until)
 
 
-async def open_parcel(conn: Connection, delivery_id: str) -> Parcel | None:
+async def open_delivery(conn: Connection, delivery_id: str) -> DeliveryRequest | None:
     """A delivery with all that it needs, or None when it is no longer wanted."""
-    row = await SQL.row(conn, "open_parcel", id=delivery_id)
+    row = await SQL.row(conn, "open_delivery", id=delivery_id)
     if row is None:
         return None
     facts = {**row, **(_sample(row["subscription"]) if row["notification_id"] is None else {})}
     failures = _FAILURES.validate_python(facts.pop("failures"))
     topic, form = NotificationTopic(facts.pop("topic")), WebhookFormat(facts.pop("format"))
-    return Parcel(**facts, topic=topic, format=form, failures=failures)
+    return DeliveryRequest(**facts, topic=topic, format=form, failures=failures)
 
 
 def _sample(name: str) -> dict[str, Any]:
@@ -271,24 +269,29 @@ def _sample(name: str) -> dict[str, Any]:
 
 
 async def note_try(
-    conn: Connection, parcel: Parcel, outcome: Outcome, reply: Reply, started_at: datetime, now: datetime
+    conn: Connection,
+    request: DeliveryRequest,
+    attempt: Attempt,
+    judgement: Judgement,
+    started_at: datetime,
+    now: datetime,
 ) -> bool:
     """Write what a try led to; False when the delivery was dropped meanwhile."""
     changed = await SQL.run(
         conn,
         "note_try",
-        id=parcel.delivery_id,
-        state=str(reply.state),
-        tries=reply.tries,
-        reason=reply.reason,
-        retry_at=reply.retry_at,
-        status=outcome.status,
+        id=request.delivery_id,
+        state=str(judgement.state),
+        tries=judgement.tries,
+        reason=judgement.reason,
+        retry_at=judgement.retry_at,
+        status=attempt.status,
         milliseconds=round((now - started_at).total_seconds() * 1000),
         started_at=started_at,
         now=now,
     )
-    if reply.state is DeliveryState.DELIVERED:
-        await SQL.run(conn, "note_success", name=parcel.subscription, now=now)
+    if judgement.state is DeliveryState.DELIVERED:
+        await SQL.run(conn, "note_success", name=request.subscription, now=now)
     return changed == 1
 
 

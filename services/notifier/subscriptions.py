@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from services.notifier import store
-from services.notifier.desk import Desk
+from services.notifier.announcing import tell_deliveries, tell_subscription
+from services.notifier.context import Context
 from services.notifier.domain import Reason
 from services.notifier.keys import Unsealable, unseal
 from services.notifier.payloads import samples
 from services.notifier.payloads.template import faults_of_template
 from services.notifier.store import Subscribed
 from services.notifier.targets import TargetRefused, UnknownHost, check_target
-from services.notifier.telling import tell_deliveries, tell_subscription
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode, Fault
@@ -19,16 +19,20 @@ from shared.messages.notifier import AddSubscription, EnableSubscription, Remove
 from shared.wire.codec import Envelope
 
 
-async def add_subscription(desk: Desk, tx: Transaction, envelopes: Sequence[Envelope[AddSubscription]]) -> list[Reply]:
+async def add_subscription(
+    context: Context, tx: Transaction, envelopes: Sequence[Envelope[AddSubscription]]
+) -> list[Reply]:
     """Subscribe webhooks. Target and secret are checked here so that a mistake is told now, not by a dead delivery."""
-    faults = await asyncio.gather(*(_target_faults(desk, envelope.data) for envelope in envelopes))
-    return [await _subscribe(desk, tx, e, found) for e, found in zip(envelopes, faults, strict=True)]
+    faults = await asyncio.gather(*(_target_faults(context, envelope.data) for envelope in envelopes))
+    return [await _subscribe(context, tx, e, found) for e, found in zip(envelopes, faults, strict=True)]
 
 
-async def _subscribe(desk: Desk, tx: Transaction, envelope: Envelope[AddSubscription], faults: list[Fault]) -> Reply:
+async def _subscribe(
+    context: Context, tx: Transaction, envelope: Envelope[AddSubscription], faults: list[Fault]
+) -> Reply:
     command, topics = envelope.data, tuple(dict.fromkeys(envelope.data.topics))
     # A template is somebody's program: while it is tried, others go on.
-    faults = [*faults, *_secret_faults(desk, command), *await asyncio.to_thread(_format_faults, command)]
+    faults = [*faults, *_secret_faults(context, command), *await asyncio.to_thread(_format_faults, command)]
     faults += await _name_faults(tx, command.name)
     if faults:
         return Rejected(tuple(faults))
@@ -52,11 +56,11 @@ def _format_faults(command: AddSubscription) -> list[Fault]:
     return faults_of_template(command.template, samples())
 
 
-async def _target_faults(desk: Desk, command: AddSubscription) -> list[Fault]:
+async def _target_faults(context: Context, command: AddSubscription) -> list[Fault]:
     try:
         # Behind a proxy the names of the world are often in no DNS of ours.
-        unknown_is_fault = not desk.settings.proxy
-        await check_target(str(command.url), desk.settings.allow_private_targets, unknown_is_fault)
+        unknown_is_fault = not context.settings.proxy
+        await check_target(str(command.url), context.settings.allow_private_targets, unknown_is_fault)
     except TargetRefused as error:
         return [Fault(code=Reason.TARGET_NOT_ALLOWED, field="url", message=str(error), value=command.url.host)]
     except UnknownHost as error:
@@ -64,10 +68,10 @@ async def _target_faults(desk: Desk, command: AddSubscription) -> list[Fault]:
     return []
 
 
-def _secret_faults(desk: Desk, command: AddSubscription) -> list[Fault]:
+def _secret_faults(context: Context, command: AddSubscription) -> list[Fault]:
     try:
         if command.sealed_secret is not None:
-            unseal(desk.key, command.sealed_secret)
+            unseal(context.key, command.sealed_secret)
     except Unsealable as error:
         return [Fault(code=Reason.BAD_SECRET, field="sealed_secret", message=str(error))]
     return []
@@ -84,7 +88,7 @@ async def _name_faults(tx: Transaction, name: str) -> list[Fault]:
 
 
 async def remove_subscription(
-    _: Desk, tx: Transaction, envelopes: Sequence[Envelope[RemoveSubscription]]
+    _: Context, tx: Transaction, envelopes: Sequence[Envelope[RemoveSubscription]]
 ) -> list[Reply]:
     """Unsubscribe; what is on its way is dropped, and the secret is forgotten."""
     return [await _unsubscribe(tx, envelope) for envelope in envelopes]
@@ -102,7 +106,7 @@ async def _unsubscribe(tx: Transaction, envelope: Envelope[RemoveSubscription]) 
 
 
 async def enable_subscription(
-    _: Desk, tx: Transaction, envelopes: Sequence[Envelope[EnableSubscription]]
+    _: Context, tx: Transaction, envelopes: Sequence[Envelope[EnableSubscription]]
 ) -> list[Reply]:
     """Deliver to dead ones again. What was dropped stays so until somebody asks for it."""
     return [await _enable(tx, envelope) for envelope in envelopes]

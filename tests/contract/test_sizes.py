@@ -58,7 +58,7 @@ BOUNDED_BY = {
     "strategy.strategy_deleted": "`by` is the name of a token",
     "notifier.add_subscription": BOUNDARY,
     "notifier.subscription_changed": "what AddSubscription brought; " + BOUNDARY,
-    "notifier.notification_raised": "services/notifier/news.py: lines of names and causes; " + BOUNDARY,
+    "notifier.notification_raised": "services/notifier/rules.py: lines of names and causes; " + BOUNDARY,
     "notifier.notifications_read": "services/notifier/handlers.py: ids in parts",
     "notifier.redeliver_notifications": BOUNDARY,
     "notifier.deliveries_changed": "deliveries in batches; " + BOUNDARY,

@@ -2,7 +2,7 @@
 
 import structlog
 
-from services.notifier.domain import Outcome, Parcel, Result
+from services.notifier.domain import Attempt, DeliveryRequest, Result
 
 log = structlog.get_logger()
 
@@ -10,8 +10,8 @@ log = structlog.get_logger()
 class LogChannel:
     """Writes to this replica's own log."""
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, request: DeliveryRequest) -> Attempt:
         """Always succeeds."""
-        facts = {"topic": str(parcel.topic), "about": parcel.about, "notification_id": parcel.notification_id}
-        log.info(parcel.message, action="notification", **facts)
-        return Outcome(Result.DELIVERED)
+        facts = {"topic": str(request.topic), "about": request.about, "notification_id": request.notification_id}
+        log.info(request.message, action="notification", **facts)
+        return Attempt(Result.DELIVERED)

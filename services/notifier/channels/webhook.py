@@ -12,7 +12,7 @@ import aiohttp
 from nacl.public import PrivateKey
 from yarl import URL
 
-from services.notifier.domain import Outcome, Parcel, Result
+from services.notifier.domain import Attempt, DeliveryRequest, Result
 from services.notifier.keys import Unsealable, unseal
 from services.notifier.payloads import payload_of
 from services.notifier.payloads.template import TemplateFailed
@@ -47,42 +47,42 @@ class WebhookChannel:
         """Let go of the connections."""
         await self._session.close()
 
-    async def deliver(self, parcel: Parcel) -> Outcome:
+    async def deliver(self, request: DeliveryRequest) -> Attempt:
         """POST once. `gone` when the target says so (410), or its secret cannot be opened any more."""
         try:
             # A template is somebody's program: while it is filled in, others go on.
-            body = await asyncio.to_thread(payload_of, parcel, self._settings.public_url)
-            return await self._post(parcel, body)
+            body = await asyncio.to_thread(payload_of, request, self._settings.public_url)
+            return await self._post(request, body)
         except Unsealable as error:
-            return Outcome(Result.GONE, f"the secret {error}; remove the subscription and add it again")
+            return Attempt(Result.GONE, f"the secret {error}; remove the subscription and add it again")
         except TemplateFailed as error:
-            return Outcome(Result.FAILED, f"the template cannot be filled in: {error}"[:300])
+            return Attempt(Result.FAILED, f"the template cannot be filled in: {error}"[:300])
         except (TargetRefused, UnknownHost) as error:
-            return Outcome(Result.FAILED, str(error))
+            return Attempt(Result.FAILED, str(error))
         except TimeoutError:
-            return Outcome(Result.FAILED, f"no answer within {self._settings.timeout_seconds:g} seconds")
+            return Attempt(Result.FAILED, f"no answer within {self._settings.timeout_seconds:g} seconds")
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a stored url that is none
             cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-            return Outcome(Result.FAILED, f"could not deliver: {cause}"[:300])
+            return Attempt(Result.FAILED, f"could not deliver: {cause}"[:300])
 
-    async def _post(self, parcel: Parcel, body: bytes) -> Outcome:
+    async def _post(self, request: DeliveryRequest, body: bytes) -> Attempt:
         allowed = self._settings.allow_private_targets
-        check_literal(URL(parcel.url).raw_host or "", allowed)
+        check_literal(URL(request.url).raw_host or "", allowed)
         if self._proxy:
-            await check_target(parcel.url, allowed, unknown_is_fault=False)
-        headers = self._headers(parcel, body)
+            await check_target(request.url, allowed, unknown_is_fault=False)
+        headers = self._headers(request, body)
         async with self._session.post(
-            URL(parcel.url), data=body, headers=headers, allow_redirects=False, proxy=self._proxy
+            URL(request.url), data=body, headers=headers, allow_redirects=False, proxy=self._proxy
         ) as response:
             said = b"" if response.ok else await response.content.read(ANSWER_BYTES)
             return judged(response.status, said, response.headers.get("Retry-After", ""), datetime.now(UTC))
 
-    def _headers(self, parcel: Parcel, body: bytes) -> dict[str, str]:
+    def _headers(self, request: DeliveryRequest, body: bytes) -> dict[str, str]:
         timestamp = str(int(time.time()))
-        headers = {"webhook-id": parcel.message_id, "webhook-timestamp": timestamp}
-        if parcel.sealed_secret:
-            secret = unseal(self._key, parcel.sealed_secret)
-            headers["webhook-signature"] = signature(secret, parcel.message_id, timestamp, body)
+        headers = {"webhook-id": request.message_id, "webhook-timestamp": timestamp}
+        if request.sealed_secret:
+            secret = unseal(self._key, request.sealed_secret)
+            headers["webhook-signature"] = signature(secret, request.message_id, timestamp, body)
         return headers
 
 
@@ -92,14 +92,14 @@ def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> st
     return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
 
 
-def judged(status: int, said: bytes, retry_after: str, now: datetime) -> Outcome:
+def judged(status: int, said: bytes, retry_after: str, now: datetime) -> Attempt:
     """What an answer means."""
     if 200 <= status < 300:
-        return Outcome(Result.DELIVERED, status=status)
+        return Attempt(Result.DELIVERED, status=status)
     if status == 410:
-        return Outcome(Result.GONE, "the target answered 410 Gone", status)
+        return Attempt(Result.GONE, "the target answered 410 Gone", status)
     more = "; redirects are not followed" if 300 <= status < 400 else _shown(said)
-    return Outcome(Result.FAILED, f"the target answered {status}{more}", status, wait_of(retry_after, now))
+    return Attempt(Result.FAILED, f"the target answered {status}{more}", status, wait_of(retry_after, now))
 
 
 def _shown(said: bytes) -> str:

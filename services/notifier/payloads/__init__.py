@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from services.notifier.domain import Parcel
+from services.notifier.domain import DeliveryRequest
 from services.notifier.payloads.template import Template
 from services.notifier.payloads.variables import SAMPLE_AT, SAMPLE_FAILURE, variables_of
 from shared.messages.notifier import NotificationRaised, WebhookFormat
@@ -14,28 +14,28 @@ from shared.messages.words import NotificationTopic
 from shared.webhook_formats import ready
 
 
-def payload_of(parcel: Parcel, public_url: str) -> bytes:
+def payload_of(request: DeliveryRequest, public_url: str) -> bytes:
     """The JSON that is posted. Raises TemplateFailed when a custom template cannot be filled in."""
-    if parcel.format is WebhookFormat.STANDARD:
-        return standard(parcel)
-    template = Template.of(parcel.template or {}) if parcel.format is WebhookFormat.CUSTOM else _ready(parcel.format)
-    return template.fill(variables_of(parcel, public_url))
+    if request.format is WebhookFormat.STANDARD:
+        return standard(request)
+    template = Template.of(request.template or {}) if request.format is WebhookFormat.CUSTOM else _ready(request.format)
+    return template.fill(variables_of(request, public_url))
 
 
-def standard(parcel: Parcel) -> bytes:
+def standard(request: DeliveryRequest) -> bytes:
     """By Standard Webhooks: `type`, `timestamp`, and in `data` the fields of `notification_raised`."""
     data = NotificationRaised(
-        notification_id=parcel.notification_id or 0,
-        topic=parcel.topic,
-        message=parcel.message,
-        about=parcel.about,
-        link=parcel.link,
-        raised_at=parcel.raised_at,
-        message_id=parcel.message_id,
-        count=parcel.count,
-        failures=parcel.failures,
+        notification_id=request.notification_id or 0,
+        topic=request.topic,
+        message=request.message,
+        about=request.about,
+        link=request.link,
+        raised_at=request.raised_at,
+        message_id=request.message_id,
+        count=request.count,
+        failures=request.failures,
     )
-    timestamp = parcel.raised_at.isoformat()
+    timestamp = request.raised_at.isoformat()
     return orjson.dumps({"type": data.TYPE, "timestamp": timestamp, "data": data.model_dump(mode="json")})
 
 
@@ -46,7 +46,7 @@ def _ready(form: WebhookFormat) -> Template:
 
 def samples() -> list[dict[str, Any]]:
     """What a template is tried with: the barest notification, and one with all that there may be, awkward and long."""
-    bare = Parcel(
+    bare = DeliveryRequest(
         delivery_id="1:sample", notification_id=1, message_id="msg_sample", topic=NotificationTopic.DONE,
         message="Strategy spring is complete", about="spring", link="", raised_at=SAMPLE_AT, subscription="sample",
         channel="webhook", url="", sealed_secret=None, tries=0, first_tried_at=None, last_success_at=None,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from services.notifier.domain import Parcel
+from services.notifier.domain import DeliveryRequest
 from shared.messages.deployer import Cause, ComponentDecision, PhaseResult
 from shared.messages.notifier import FailedOperation
 from shared.messages.words import NotificationTopic as Topic
@@ -20,23 +20,23 @@ SYMBOLS = {Topic.ERROR: "✖", Topic.WARNING: "⚠", Topic.DONE: "✔", Topic.RE
 STYLES = {Topic.ERROR: "attention", Topic.WARNING: "warning", Topic.DONE: "good"}
 
 
-def variables_of(parcel: Parcel, public_url: str) -> dict[str, Any]:
+def variables_of(request: DeliveryRequest, public_url: str) -> dict[str, Any]:
     """Name -> value, as JSON has them. `failure` is the first of `failures`, or has only empty fields."""
-    failures = [_plain(failure) for failure in parcel.failures]
+    failures = [_plain(failure) for failure in request.failures]
     return {
-        "message": parcel.message,
-        "message_id": parcel.message_id,
-        "notification_id": parcel.notification_id,
-        "topic": str(parcel.topic),
-        "about": parcel.about,
-        "count": parcel.count,
-        "link": parcel.link,
-        "url": address_of(parcel.link, public_url),
-        "raised_at": parcel.raised_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        "subscription": parcel.subscription,
-        "colour": COLOURS[parcel.topic],
-        "symbol": SYMBOLS[parcel.topic],
-        "style": STYLES.get(parcel.topic, "accent"),
+        "message": request.message,
+        "message_id": request.message_id,
+        "notification_id": request.notification_id,
+        "topic": str(request.topic),
+        "about": request.about,
+        "count": request.count,
+        "link": request.link,
+        "url": address_of(request.link, public_url),
+        "raised_at": request.raised_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "subscription": request.subscription,
+        "colour": COLOURS[request.topic],
+        "symbol": SYMBOLS[request.topic],
+        "style": STYLES.get(request.topic, "accent"),
         "failures": failures,
         "failure": failures[0] if failures else dict.fromkeys(FailedOperation.model_fields) | NO_FAILURE,
     }

@@ -7,7 +7,7 @@ import pytest
 
 from services.notifier import store
 from services.notifier.app import wire
-from services.notifier.news import Note
+from services.notifier.rules import Note
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import OperationSucceeded
 from shared.messages.monitor import StrategySilent, TroubleFound, TroubleOver
@@ -174,7 +174,7 @@ async def test_the_history_is_pruned_by_a_timer_that_comes_again(world: World, m
 
 async def test_two_replicas_tell_everything_once(world: World) -> None:
     async with world.run("notifier", wire, instance="1"), world.run("notifier", wire, instance="2"):
-        for number in range(10):  # more would be gathered
+        for number in range(10):  # more would be batched
             await world.send(ended(f"s-{number}"))
         assert len(await messages(world, 10)) == 10
     numbers = [event.notification_id for event in world.events(NotificationRaised)]

@@ -7,13 +7,22 @@ from pathlib import Path
 import pytest
 
 from services.notifier.channels.webhook import judged, wait_of
-from services.notifier.domain import JITTER, RETRY_WAITS, TRANSITIONS, Outcome, Parcel, Result, judge, wait_after
+from services.notifier.domain import (
+    JITTER,
+    RETRY_WAITS,
+    TRANSITIONS,
+    Attempt,
+    DeliveryRequest,
+    Result,
+    judge,
+    wait_after,
+)
 from shared.messages.notifier import DeliveryState
 from shared.messages.words import NotificationTopic
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 WAITS = (2, 4)
-PARCEL = Parcel(
+REQUEST = DeliveryRequest(
     delivery_id="1:ops",
     notification_id=1,
     message_id="msg_1",
@@ -30,39 +39,39 @@ PARCEL = Parcel(
     first_tried_at=None,
     last_success_at=None,
 )
-FAILED = Outcome(Result.FAILED, "the target answered 500")
+FAILED = Attempt(Result.FAILED, "the target answered 500")
 
 
-def test_a_delivered_parcel_is_done() -> None:
-    reply = judge(PARCEL, Outcome(Result.DELIVERED), WAITS, NOW, 0)
-    assert (reply.state, reply.tries, reply.retry_at) == (DeliveryState.DELIVERED, 1, None)
+def test_a_delivered_one_is_done() -> None:
+    judgement = judge(REQUEST, Attempt(Result.DELIVERED), WAITS, NOW, 0)
+    assert (judgement.state, judgement.tries, judgement.retry_at) == (DeliveryState.DELIVERED, 1, None)
 
 
 def test_a_failed_try_is_repeated_later() -> None:
-    reply = judge(PARCEL, FAILED, WAITS, NOW, 0)
-    assert reply.state is DeliveryState.WAITING
-    assert reply.retry_at == NOW + timedelta(seconds=2)
-    assert reply.reason == FAILED.reason
+    judgement = judge(REQUEST, FAILED, WAITS, NOW, 0)
+    assert judgement.state is DeliveryState.WAITING
+    assert judgement.retry_at == NOW + timedelta(seconds=2)
+    assert judgement.reason == FAILED.reason
 
 
 def test_the_last_failed_try_is_the_end_and_finds_a_target_dead_that_was_never_reached() -> None:
-    reply = judge(replace(PARCEL, tries=2), FAILED, WAITS, NOW, 0)
-    assert (reply.state, reply.tries, reply.subscription_dead) == (DeliveryState.DEAD, 3, True)
+    judgement = judge(replace(REQUEST, tries=2), FAILED, WAITS, NOW, 0)
+    assert (judgement.state, judgement.tries, judgement.subscription_dead) == (DeliveryState.DEAD, 3, True)
 
 
 def test_a_target_that_took_another_message_meanwhile_is_not_dead() -> None:
-    parcel = replace(PARCEL, tries=2, first_tried_at=NOW - timedelta(hours=1), last_success_at=NOW)
-    assert not judge(parcel, FAILED, WAITS, NOW, 0).subscription_dead
+    request = replace(REQUEST, tries=2, first_tried_at=NOW - timedelta(hours=1), last_success_at=NOW)
+    assert not judge(request, FAILED, WAITS, NOW, 0).subscription_dead
 
 
 def test_a_success_before_the_first_try_does_not_save_the_subscription() -> None:
-    parcel = replace(PARCEL, tries=2, first_tried_at=NOW, last_success_at=NOW - timedelta(days=1))
-    assert judge(parcel, FAILED, WAITS, NOW, 0).subscription_dead
+    request = replace(REQUEST, tries=2, first_tried_at=NOW, last_success_at=NOW - timedelta(days=1))
+    assert judge(request, FAILED, WAITS, NOW, 0).subscription_dead
 
 
 def test_a_target_that_says_gone_is_believed_at_once() -> None:
-    reply = judge(PARCEL, Outcome(Result.GONE, "410"), WAITS, NOW, 0)
-    assert (reply.state, reply.subscription_dead) == (DeliveryState.DEAD, True)
+    judgement = judge(REQUEST, Attempt(Result.GONE, "410"), WAITS, NOW, 0)
+    assert (judgement.state, judgement.subscription_dead) == (DeliveryState.DEAD, True)
 
 
 def test_a_target_that_is_down_for_a_whole_day_still_gets_its_message() -> None:
@@ -92,16 +101,16 @@ def test_how_long_a_target_wants_to_be_left_alone(said: str, seconds: int | None
 
 def test_a_target_that_asks_for_patience_gets_it_but_for_a_day_at_most() -> None:
     for asked, waited in ((timedelta(minutes=7), timedelta(minutes=7)), (timedelta(days=9), timedelta(hours=24))):
-        outcome = replace(FAILED, retry_after=asked)
-        reply = judge(PARCEL, outcome, WAITS, NOW, 0)
-        assert (reply.retry_at, reply.quiet_until) == (NOW + waited, NOW + waited)
-    shorter = judge(PARCEL, replace(FAILED, retry_after=timedelta(seconds=1)), WAITS, NOW, 0)
+        attempt = replace(FAILED, retry_after=asked)
+        judgement = judge(REQUEST, attempt, WAITS, NOW, 0)
+        assert (judgement.retry_at, judgement.quiet_until) == (NOW + waited, NOW + waited)
+    shorter = judge(REQUEST, replace(FAILED, retry_after=timedelta(seconds=1)), WAITS, NOW, 0)
     assert shorter.retry_at == NOW + timedelta(seconds=2)
 
 
 def test_a_test_call_is_tried_once_and_kills_nothing() -> None:
-    reply = judge(replace(PARCEL, notification_id=None), Outcome(Result.GONE, "410"), WAITS, NOW, 0)
-    assert (reply.state, reply.subscription_dead) == (DeliveryState.DEAD, False)
+    judgement = judge(replace(REQUEST, notification_id=None), Attempt(Result.GONE, "410"), WAITS, NOW, 0)
+    assert (judgement.state, judgement.subscription_dead) == (DeliveryState.DEAD, False)
 
 
 def test_what_the_target_says_is_told_in_one_short_line() -> None:
@@ -111,12 +120,12 @@ def test_what_the_target_says_is_told_in_one_short_line() -> None:
     assert judged(503, b"", "", NOW).reason == "the target answered 503"
 
 
-@pytest.mark.parametrize("outcome", [Outcome(result, "x") for result in Result])
+@pytest.mark.parametrize("attempt", [Attempt(result, "x") for result in Result])
 @pytest.mark.parametrize("tries", [0, 1, 2])
-def test_whatever_happens_the_table_allows_it(outcome: Outcome, tries: int) -> None:
-    reply = judge(replace(PARCEL, tries=tries), outcome, WAITS, NOW, 0.5)
-    assert reply.state in TRANSITIONS[DeliveryState.QUEUED]
-    assert (reply.retry_at is not None) == (reply.state is DeliveryState.WAITING)
+def test_whatever_happens_the_table_allows_it(attempt: Attempt, tries: int) -> None:
+    judgement = judge(replace(REQUEST, tries=tries), attempt, WAITS, NOW, 0.5)
+    assert judgement.state in TRANSITIONS[DeliveryState.QUEUED]
+    assert (judgement.retry_at is not None) == (judgement.state is DeliveryState.WAITING)
 
 
 def test_the_table_in_the_readme_is_that_of_the_code() -> None:

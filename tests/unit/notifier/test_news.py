@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.notifier.news import RULES, failure_of, gathered, note_of, notes_of_sites
+from services.notifier.rules import RULES, failure_of, note_of, notes_of_sites, summary_of
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import Cause, OperationFailed, OperationSucceeded
@@ -150,8 +150,8 @@ def test_warnings_of_one_stage_and_kind_share_their_quiet_and_others_do_not() ->
 def test_each_site_of_a_change_is_a_note_to_be_gathered() -> None:
     notes = notes_of_sites(SitesChanged(sites=(Site(name="a"), Site(name="b"))))
     assert [note.item for note in notes] == ["a", "b"]
-    assert gathered("sites", notes, 10_000).message == "10,000 sites registered or changed: a, b and others"
-    assert gathered("sites", notes, 2).message == "2 sites registered or changed: a, b"
+    assert summary_of("sites", notes, 10_000).message == "10,000 sites registered or changed: a, b and others"
+    assert summary_of("sites", notes, 2).message == "2 sites registered or changed: a, b"
 
 
 def test_what_failed_is_told_with_its_evidence_alone_and_gathered() -> None:
@@ -163,7 +163,7 @@ def test_what_failed_is_told_with_its_evidence_alone_and_gathered() -> None:
     assert note is not None
     assert note.failures == (failure_of(event),)
     assert note.failures[0].last_lines == event.last_lines
-    together = gathered("failed", [note] * 3, 412)
+    together = summary_of("failed", [note] * 3, 412)
     assert together.message == (
         "412 more operations failed: datasette on oslo-1, datasette on oslo-1, datasette on oslo-1 and others"
     )

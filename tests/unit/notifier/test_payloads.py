@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.notifier.domain import Parcel
+from services.notifier.domain import DeliveryRequest
 from services.notifier.payloads import payload_of, samples
 from services.notifier.payloads.template import (
     FILLED_BYTES,
@@ -40,8 +40,10 @@ LONGEST = FailedOperation(
 )  # fmt: skip
 
 
-def parcel(form: WebhookFormat, message: str = "It failed", *failures: FailedOperation, **more: Any) -> Parcel:
-    return Parcel(
+def request(
+    form: WebhookFormat, message: str = "It failed", *failures: FailedOperation, **more: Any
+) -> DeliveryRequest:
+    return DeliveryRequest(
         delivery_id="1:ops", notification_id=1, message_id="msg_1", topic=NotificationTopic.ERROR, message=message,
         about="op-1", link="/v1/operations/op-1", raised_at=SAMPLE_AT, subscription="ops", channel="webhook", url="",
         sealed_secret=None, tries=0, first_tried_at=None, last_success_at=None, format=form, failures=failures, **more,
@@ -49,7 +51,7 @@ def parcel(form: WebhookFormat, message: str = "It failed", *failures: FailedOpe
 
 
 def posted(form: WebhookFormat, message: str, *failures: FailedOperation, page: str = PAGE) -> Any:
-    return json.loads(payload_of(parcel(form, message, *failures), page))
+    return json.loads(payload_of(request(form, message, *failures), page))
 
 
 def texts(value: Any) -> list[str]:
@@ -67,7 +69,7 @@ def texts(value: Any) -> list[str]:
 def test_a_ready_template_keeps_the_rules_whatever_is_told(
     form: WebhookFormat, topic: NotificationTopic, page: str, failures: tuple[FailedOperation, ...], message: str
 ) -> None:
-    raw = payload_of(replace(parcel(form, message, *failures), topic=topic), page)
+    raw = payload_of(replace(request(form, message, *failures), topic=topic), page)
     jsonschema.validate(json.loads(raw), RULES[form])
     assert len(raw) <= TEAMS_BYTES
     assert (PAGE in raw.decode()) == bool(page)

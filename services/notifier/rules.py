@@ -18,7 +18,7 @@ Names = Mapping[str, str]
 
 
 FAILURES_TOLD = 3
-"""Of those that a strategy, or a gathered note, speaks for: the first ones explain the others."""
+"""Of those that a strategy, or a note of many, speaks for: the first ones explain the others."""
 
 PHASES_TOLD = 20
 
@@ -51,9 +51,9 @@ class Family:
     words: str
     """What is said of them, after their number."""
     alone: int
-    """So many are told one by one before the others are gathered."""
+    """So many are told one by one before the others are batched."""
     quiet: float
-    """The gathered ones are told when none has come for so long,"""
+    """Those of a batch are told when none has come for so long,"""
     most: float
     """or when the first of them is so old."""
 
@@ -79,7 +79,7 @@ FAMILIES: dict[str, Family] = {
 somebody."""
 
 
-def gathered(name: str, first: Sequence[Note], count: int) -> Note:
+def summary_of(name: str, first: Sequence[Note], count: int) -> Note:
     """The note that speaks for `count` of a family, the first of which are called by their names."""
     family = FAMILIES[name]
     examples = ", ".join(note.item for note in first) + (" and others" if count > len(first) else "")
@@ -95,7 +95,7 @@ def note_of(event: Event, names: Names) -> Note | None:
 
 
 def notes_of_sites(change: SitesChanged) -> list[Note]:
-    """One for each site, to be gathered."""
+    """One for each site, to be batched."""
     return [
         Note(Topic.DISCOVER, f"Site {name} registered or changed", name, f"/v1/sites/{name}", family="sites", item=name)
         for name in dict.fromkeys(site.name for site in change.sites)

@@ -8,7 +8,7 @@ from services.notifier.settings import NotifierSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Context:
     """The knobs, and the key that opens sealed secrets."""
 
     settings: NotifierSettings

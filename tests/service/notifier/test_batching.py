@@ -34,7 +34,7 @@ async def raised(world: World, total: int) -> list[NotificationRaised]:
 
 async def due(service: Any) -> None:
     """The rest that is waited for is over."""
-    await service.pool.execute("update timer set due_at = now() where kind = 'tell_gathered'")
+    await service.pool.execute("update timer set due_at = now() where kind = 'tell_batches'")
 
 
 async def test_an_import_of_10_000_sites_raises_one_notification_that_counts_them(world: World) -> None:
@@ -96,24 +96,24 @@ async def test_what_a_script_does_by_the_dozen_becomes_one(world: World, events:
     async with world.run("notifier", wire) as service:
         for event in events:
             await world.send(event, actor="script")
-        await come_true(service, f"select count(*) = {40 - alone} from gathered")  # noqa: S608 - a number of ours
+        await come_true(service, f"select count(*) = {40 - alone} from batched_note")  # noqa: S608 - a number of ours
         await due(service)
         found = await raised(world, 40)
         assert [one.count for one in found] == [1] * alone + [40 - alone]
 
 
-async def test_what_is_gathered_survives_a_restart_and_two_replicas_tell_it_once(world: World) -> None:
+async def test_a_batch_survives_a_restart_and_two_replicas_tell_it_once(world: World) -> None:
     async with world.run("notifier", wire) as service:
         for event in import_of(2_000):
             await world.send(event, actor="anna")
-        await come_true(service, "select count(*) = 2000 from gathered")
-        await service.pool.execute("update timer set due_at = now() + interval '1 hour' where kind = 'tell_gathered'")
+        await come_true(service, "select count(*) = 2000 from batched_note")
+        await service.pool.execute("update timer set due_at = now() + interval '1 hour' where kind = 'tell_batches'")
     async with world.run("notifier", wire, instance="1") as service, world.run("notifier", wire, instance="2"):
         for event in import_of(2_000):  # told again: it is counted once
             await world.send(event, actor="anna")
         (one,) = await raised(world, 2_000)
         assert one.count == 2_000
-        await come_true(service, "select count(*) = 0 from gathered")
+        await come_true(service, "select count(*) = 0 from batched_note")
         assert await service.pool.fetchval("select count(*) from notification") == 1
 
 
@@ -121,10 +121,10 @@ async def test_after_a_rest_the_next_ones_are_told_one_by_one_again(world: World
     async with world.run("notifier", wire) as service:
         for n in range(8):
             await world.send(failure(f"a-{n}"), actor="script")
-        await come_true(service, "select count(*) = 3 from gathered")
+        await come_true(service, "select count(*) = 3 from batched_note")
         await due(service)
         await raised(world, 8)
-        await service.pool.execute("update gathering set last_at = now() - interval '2 minutes'")
+        await service.pool.execute("update note_batch set last_at = now() - interval '2 minutes'")
         await world.send(failure("b"), actor="script")
         found = await raised(world, 9)
         assert found[-1].message.startswith("The update of web on site-b failed")
