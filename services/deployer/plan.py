@@ -57,6 +57,7 @@ class Ground:
     contents: Mapping[str, Content]
     """By version: the target, the current release and the leftovers, as far as they are known."""
     recorded: Sequence[Recorded] = ()
+    """Of the same releases."""
 
     def revision(self, component: str, version: str | None) -> Recorded | None:
         """What was recorded for a component of a release, if anything was."""

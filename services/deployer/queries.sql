@@ -87,8 +87,10 @@ left join deployment d on d.site = r.site and d.app = r.app
 order by r.position;
 
 -- name: find_revisions
+-- Of these releases alone: a site has been on many. Versions hold no spaces, so lists of them travel as words.
 select r.site, r.app, r.component, r.version, r.revision, r.driver, r.digest
-from component_revision r join unnest(:sites::text[], :apps::text[]) as p (site, app) using (site, app);
+from unnest(:sites::text[], :apps::text[], :versions::text[]) as p (site, app, versions)
+join component_revision r on r.site = p.site and r.app = p.app and r.version = any(string_to_array(p.versions, ' '));
 
 -- name: insert_operations
 -- What does not come back met an operation on its site that began in the meantime.

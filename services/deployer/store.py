@@ -195,11 +195,12 @@ class Store:
         rows = await SQL.fetch(self._conn, "find_grounds", sites=sites, apps=apps)
         return [(_site(row["site"], row), _deployment(row)) for row in rows]
 
-    async def revisions(self, pairs: Iterable[Pair]) -> dict[Pair, list[Recorded]]:
-        """What drivers recorded for the components of each deployment."""
-        sites, apps = columns(list(pairs), 2)
+    async def revisions(self, deployed: Iterable[tuple[str, str, Iterable[str]]]) -> dict[Pair, list[Recorded]]:
+        """What drivers recorded for the components of each deployment, by site, app and the releases that matter."""
+        rows = [(site, app, " ".join(versions)) for site, app, versions in deployed]
+        sites, apps, versions = columns(rows, 3)
         found: dict[Pair, list[Recorded]] = {}
-        for row in await SQL.fetch(self._conn, "find_revisions", sites=sites, apps=apps):
+        for row in await SQL.fetch(self._conn, "find_revisions", sites=sites, apps=apps, versions=versions):
             record = Recorded(row["component"], row["version"], row["revision"], row["driver"], row["digest"])
             found.setdefault((row["site"], row["app"]), []).append(record)
         return found

@@ -10,7 +10,7 @@ from tests.bench.calibration import calibrate
 from tests.bench.result import Result
 from tests.bench.rig import Rig, console
 from tests.bench.roll_out import Run, Wanted, roll_out
-from tests.bench.summary import Line
+from tests.bench.summary import Line, medians
 
 SITES, ROUNDS = 2_000, 100
 WARM = 5
@@ -68,9 +68,20 @@ def _result(rounds: Sequence[Round], sites: int, sizes: dict[str, dict[str, int]
     for which, those in (("first", first), ("last", last)):
         lines.append(Line(f"CPU of a step in the {which}", "µs", tuple(one.run.cost.cpu_total for one in those)))
         lines.append(Line(f"calibration in the {which}", "ms", tuple(one.calibrated * 1000 for one in those)))
+        lines.append(Line(f"WAL of a step in the {which}", "B", tuple(one.run.cost.wal_bytes for one in those)))
     whole = (growth.ALL_TABLES, growth.JOURNAL, growth.KAFKA)
     lines += [Line(f"{what} at the end against the middle", "times", (_grown(sizes, what),)) for what in whole]
-    return Result(tuple(lines), tuple(one.run.cost for one in last), sizes=by_name(sizes))
+    note = f"by process, times: {', '.join(f'{name} {times:.2f}' for name, times in by_process(first, last).items())}"
+    return Result(tuple(lines), tuple(one.run.cost for one in last), (note,), sizes=by_name(sizes))
+
+
+def by_process(first: Sequence[Round], last: Sequence[Round]) -> dict[str, float]:
+    """How many times its CPU of a step at the beginning each process takes at the end."""
+    spent = [
+        medians([{name: us / one.calibrated for name, us in one.run.cost.cpu_us.items()} for one in those])
+        for those in (first, last)
+    ]
+    return {name: spent[1][name] / us for name, us in spent[0].items() if us and name in spent[1]}
 
 
 def ends(rounds: Sequence[Round]) -> tuple[Sequence[Round], Sequence[Round]]:

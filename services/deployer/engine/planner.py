@@ -26,7 +26,7 @@ class Planner:
         """What the plans of these operations stand on; `there` are their sites and deployments."""
         pairs = list(zip(operations, there, strict=True))
         contents = await self._contents_of(store, {(o.app, v) for o, (_, d) in pairs for v in _versions(o, d)})
-        deployed = [(o.site, o.app) for o, (_, d) in pairs if d.exists]
+        deployed = [(o.site, o.app, _versions(o, d)) for o, (_, d) in pairs if d.exists]
         recorded = await store.revisions(deployed) if deployed else {}
         return [_ground(o, site, deployment, contents, recorded) for o, (site, deployment) in pairs]
 
