@@ -9,7 +9,7 @@ from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.store import Known, Loaded, Store
-from shared.core.bus import Handlers
+from shared.core.dispatching import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import Event, Fault, Message, listed

@@ -6,7 +6,7 @@ from services.gateway.events.learning import Learning
 from services.gateway.resources.commands.projection import KINDS, learn_answers
 from services.gateway.resources.resource import AfterAnswer
 from services.gateway.resources.table import RESOURCES
-from shared.core.bus import Handlers
+from shared.core.dispatching import Handlers
 
 TOPICS = ("catalog.events", "deployer.events", "deployer.facts", "strategy.events", "notifier.events", "monitor.events")
 

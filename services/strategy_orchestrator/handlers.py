@@ -6,7 +6,7 @@ from services.strategy_orchestrator.fleet import groups, site_changes, sites
 from services.strategy_orchestrator.fleet.group_slots import GROUP_SLOT
 from services.strategy_orchestrator.rollout import commands, operations, watching, withdrawals
 from services.strategy_orchestrator.rollout.unit_of_work import LOOK_AGAIN, STILL, UnitOfWork
-from shared.core.bus import Handlers
+from shared.core.dispatching import Handlers
 from shared.core.scheduler import TimerHandler
 from shared.core.transaction import Timer
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn

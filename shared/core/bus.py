@@ -7,47 +7,34 @@ it alone goes to the dead letters. Nothing blocks a partition, nothing is lost.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
 
-from shared.core import inbox, suspects
-from shared.core.errors import HandleAgain, Unreadable, fault_of, is_transient
+from shared.core import suspects
+from shared.core.dispatching import Dispatcher, Handlers, Prepare
+from shared.core.errors import HandleAgain, fault_of, is_transient
 from shared.core.in_flight import WorkMark
-from shared.core.inbox import Reply
 from shared.core.retrying import back_offs, pause, until_done
 from shared.core.stretches import Stretch, halves
 from shared.core.suspects import Suspects
 from shared.core.transaction import SQL, Ledger, Transaction
-from shared.messages import REGISTRY
-from shared.messages.base import ErrorCode, Fault, Message
+from shared.messages.base import ErrorCode, Fault
 from shared.process.health import Finding, Partition, Reading, log_lost
 from shared.process.settings import Settings
-from shared.wire.codec import Attributes, Envelope, Record, as_dead_letter, attributes_of, decode, stands_in
+from shared.wire.codec import Attributes, Record
 from shared.wire.fetching import fit_to_read
 from shared.wire.kafka import consumer, start_whole, stop_whole
 from shared.wire.topic_ids import topic_ids
-from shared.wire.topics import DEAD_LETTERS
 
 log = structlog.get_logger()
-
-Handler = Callable[[Any, Sequence[Envelope[Any]]], Awaitable[Sequence[Reply] | None]]
-"""Handles messages of one type, in order. For commands it returns one reply each, for events nothing.
-
-Its first argument is the transaction, of the class that the service's ledger begins."""
-
-Handlers = Mapping[type[Message], Handler]
-
-Prepare = Callable[[Any, Sequence[Envelope[Any]]], Awaitable[None]]
-"""Sees all messages of a transaction before the first handler does: where rows must be locked in one order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +91,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         """`skips` tells by its headers whether a record is of no use to this service; its body is not parsed then."""
         self._settings = settings
         self._ledger = ledger
-        self._handlers = {kind.TYPE: handler for kind, handler in handlers.items()}
-        order = list(dict.fromkeys(handlers.values()))  # types with one handler reach it together, as one group
-        self._rank = {kind.TYPE: order.index(handler) for kind, handler in handlers.items()}
-        self._skips = skips
-        self._prepare = prepare
+        self._dispatcher = Dispatcher(settings.topic_prefix, handlers, skips, prepare)
         self._topics = [settings.topic_prefix + topic for topic in topics]
         self._owned: dict[TopicPartition, Owned] = {}
         self.mark: WorkMark | None = None
@@ -342,61 +325,15 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await tx.advance(slices)
                 records = [record for stretch in batch for record in stretch.records]
                 if dead:
-                    await self._bury(tx, records[0], (dead,))
+                    await self._dispatcher.bury(tx, records[0], (dead,))
                 else:
-                    await self._dispatch(tx, records)
+                    await self._dispatcher.dispatch(tx, records)
                 if self._suspects.ranges:
                     await self._judge(tx, batch, aside=dead is not None and dead.code == ErrorCode.ENDED_THE_PROCESS)
         for stretch, moved in zip(batch, slices, strict=True):
             self._suspects.forget(stretch.partition, moved.next_offset)
             if (owned := self._owned.get(stretch.partition)) and owned.epoch == moved.epoch:
                 owned.next_offset = moved.next_offset
-
-    async def _dispatch(self, tx: Transaction, records: Sequence[Record]) -> None:
-        readable: list[Envelope[Message]] = []
-        for record in records:
-            try:
-                if (envelope := self._read(record)) is not None:
-                    readable.append(envelope)
-            except Unreadable as error:
-                await self._bury(tx, record, error.faults)
-        if readable and self._prepare is not None:
-            await self._prepare(tx, readable)
-        for kind, group in in_waves(readable, self._rank):
-            await self._handle(tx, kind, group)
-
-    def _read(self, record: Record) -> Envelope[Message] | None:
-        """The message, or None for a known type that this service does not care for (its body is not parsed)."""
-        attributes = attributes_of(record)
-        kind = REGISTRY.get(attributes.get("ce_type", ""))
-        if kind and kind.TYPE not in self._handlers and not kind.IS_COMMAND:
-            return None
-        if self._skips is not None and not stands_in(record) and self._skips(attributes):
-            return None
-        return decode(record, attributes)
-
-    async def _handle(self, tx: Transaction, kind: str, group: list[Envelope[Message]]) -> None:
-        handler = self._handlers[kind]
-        if not REGISTRY[kind].IS_COMMAND:
-            await handler(tx, group)
-            return
-        first, again = inbox.split_repeats([inbox.asked(envelope) for envelope in group])  # type: ignore[arg-type]
-        if fresh := await inbox.sort_out(tx, first):
-            before = len(tx.outbox)
-            replies = await handler(tx, [command.envelope for command in fresh])
-            await inbox.answer(tx, fresh, replies or (), before)
-        if again:
-            await inbox.sort_out(tx, again)
-
-    async def _bury(self, tx: Transaction, record: Record, faults: tuple[Fault, ...]) -> None:
-        topic = record.topic.removeprefix(self._settings.topic_prefix)
-        headers = as_dead_letter(record, topic, faults)
-        tx.emit_raw(topic + DEAD_LETTERS, record.key, headers, record.value)
-        log.warning(
-            "dead letter", action="dead_letter", topic=topic, code=faults[0].code, reason=faults[0].message[:300]
-        )
-        if topic.endswith(".commands"):
-            await inbox.answer_unreadable(tx, record, faults, topic.split(".", 1)[0])
 
     # -- records that may have ended the process ------------------------------------------------------------------
 
@@ -471,22 +408,3 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
 
 def _is_of_kafka(error: BaseException) -> bool:
     return isinstance(error, KafkaError)
-
-
-def in_waves(
-    envelopes: Iterable[Envelope[Message]], rank: Mapping[str, int]
-) -> list[tuple[str, list[Envelope[Message]]]]:
-    """Group messages by rank (that of their handler) without ever reordering two messages of one key.
-
-    Groups come in the order of the handler table. A message whose key was last seen in a later group opens a new
-    wave for that key. Within a group the order stays as read. Each group comes with the type of its first message.
-    """
-    groups: dict[tuple[int, int], list[Envelope[Message]]] = {}
-    last: dict[str, tuple[int, int]] = {}
-    for envelope in envelopes:
-        here = rank[envelope.data.TYPE]
-        wave, before = last.get(envelope.data.key, (0, here))
-        place = (wave + (here < before), here)
-        last[envelope.data.key] = place
-        groups.setdefault(place, []).append(envelope)
-    return [(groups[place][0].data.TYPE, groups[place]) for place in sorted(groups)]

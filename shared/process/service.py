@@ -27,7 +27,8 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from shared.core import suspects
-from shared.core.bus import AT_ONCE, Consumer, Handlers, Linger, Prepare
+from shared.core.bus import AT_ONCE, Consumer, Linger
+from shared.core.dispatching import Handlers, Prepare
 from shared.core.errors import is_transient
 from shared.core.in_flight import WorkMark, open_mark
 from shared.core.pruning import Pruning, inbox, prune_for_ever

@@ -10,7 +10,7 @@ from services.gateway.commands.pending import PendingAnswers
 from services.gateway.events import store as events
 from services.gateway.events.stream_events import StreamEvent, is_streamed, stream_event_of
 from services.gateway.resources.commands.store import StoredCommand
-from shared.core.bus import Handler, Handlers
+from shared.core.dispatching import Handler, Handlers
 from shared.core.transaction import Ledger, Transaction
 from shared.core.wakeup import Wakeup
 from shared.messages.base import Message

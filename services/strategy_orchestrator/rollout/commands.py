@@ -17,7 +17,7 @@ from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.rollout.watching import cancel_running
 from services.strategy_orchestrator.store.strategies import Named, NewStrategy
 from services.strategy_orchestrator.strategies import Candidate, Target, operation_of
-from shared.core.bus import Handlers
+from shared.core.dispatching import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.strategy import (

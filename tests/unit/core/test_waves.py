@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.core.bus import in_waves
+from shared.core.dispatching import in_waves
 from shared.messages.base import Message
 from shared.messages.strategy import ApplyStrategy, PauseStrategy, ResumeStrategy
 from shared.wire.codec import Envelope
