@@ -10,7 +10,7 @@ import { on, onGap } from "./live.js";
 import { ago, full } from "./model/format.js";
 import { shapeOf } from "./model/states.js";
 import { empty, heading } from "./page.js";
-import { missingRole, session } from "./session.js";
+import { session } from "./session.js";
 import { showUnread } from "./shell.js";
 
 const NEWS = ["notification_raised", "notifications_read"];
@@ -64,8 +64,7 @@ function notice(item) {
     ? h("a", { href: link.replace(/^\/v1/, "#"), onclick: () => !item.read && mark() }, message)
     : h("span", {}, message);
   const button =
-    !item.read &&
-    !missingRole("operator") &&
+    item.actions.includes("mark_read") &&
     h("button", { type: "button", class: "quiet", onclick: mark }, "Mark as read");
   return h(
     "li",

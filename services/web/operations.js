@@ -16,7 +16,6 @@ import { card, empty, heading, resource, section, table } from "./page.js";
 
 const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
 const STATES = [["", "Any state"], "queued", "running", "succeeded", "failed"];
-const UNFINISHED = ["queued", "running"];
 
 export function operationsView(page) {
   const state = select("state", STATES, "", { "aria-label": "State" });
@@ -81,7 +80,7 @@ function detail(operation) {
   return [
     heading(title[0].toUpperCase() + title.slice(1), {
       back: { href: "#/operations", text: "Operations" },
-      actions: UNFINISHED.includes(operation.state)
+      actions: operation.actions.includes("cancel")
         ? [roleButton("Cancel", "operator", (button) => cancel(button, operation), "danger")]
         : [],
     }),

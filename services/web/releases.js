@@ -107,13 +107,11 @@ export function releaseView(page) {
 }
 
 function detail(release) {
-  const actions =
-    release.state === "available"
-      ? [
-          roleButton("Withdraw", "operator", (button) => withdraw(button, release), "danger"),
-          h("a", { class: "button primary", href: rollOut(release) }, "Roll out"),
-        ]
-      : [];
+  const actions = [
+    release.actions.includes("withdraw") &&
+      roleButton("Withdraw", "operator", (button) => withdraw(button, release), "danger"),
+    release.state === "available" && h("a", { class: "button primary", href: rollOut(release) }, "Roll out"),
+  ].filter(Boolean);
   const component = ({ name, driver, ...more }) =>
     section(
       `Component ${name}`,

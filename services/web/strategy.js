@@ -149,9 +149,9 @@ class StrategyView {
     }
   }
 
-  stateChanged({ name, state, why }) {
+  stateChanged({ name, state, why, actions }) {
     if (this.roll.facts.state !== state) announce(`${name} is ${state}: ${why.message}`);
-    Object.assign(this.roll.facts, { state, why });
+    Object.assign(this.roll.facts, { state, why, actions });
     this.draw();
     this.timeline.soon();
   }

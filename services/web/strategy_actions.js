@@ -56,18 +56,18 @@ function buttons() {
 function update(bar) {
   const { state, deleted } = bar.roll.facts;
   const barred = deleted ? "The strategy is deleted." : missingRole("operator");
-  const [, text = "Apply"] = runOf(state) ?? [];
+  const actions = barred ? [] : bar.roll.facts.actions;
+  const [, text = "Apply"] = runOf(actions) ?? [];
   setText(bar.run, text);
-  for (const [name, hidden] of Object.entries(needless(state, bar.roll.counts))) bar[name].hidden = hidden;
-  bar.reason.hidden ||= Boolean(barred);
-  for (const [name, why] of Object.entries(reasonsOff(state, bar.roll.counts, barred))) {
+  for (const [name, hidden] of Object.entries(needless(actions))) bar[name].hidden = hidden;
+  for (const [name, why] of Object.entries(reasonsOff(actions, state, barred))) {
     bar[name].disabled = Boolean(why);
     bar[name].title = why;
   }
 }
 
 async function run(bar) {
-  const [verb, , past] = runOf(bar.roll.facts.state);
+  const [verb, , past] = runOf(bar.roll.facts.actions);
   await send(bar, bar.run, verb, past);
 }
 

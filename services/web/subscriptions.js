@@ -95,12 +95,11 @@ function detail(subscription) {
   ];
 }
 
-function actions({ name, state }) {
-  const dead = state === "dead";
+function actions({ name, state, actions: may }) {
   return [
     roleButton("Send a test", "operator", (button) => test(button, name)),
-    dead && roleButton("Enable", "operator", (button) => enable(button, name), "primary"),
-    !dead &&
+    may.includes("enable") && roleButton("Enable", "operator", (button) => enable(button, name), "primary"),
+    state !== "dead" &&
       roleButton("Deliver what it missed", "operator", (button) =>
         act(button, `Sent again what ${name} missed`, "POST", `${pathOf(name)}/redeliver`, { undelivered: true }),
       ),

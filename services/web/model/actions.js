@@ -1,37 +1,29 @@
-// What can be done with a strategy in its state, and why something cannot.
+// What can be done with a strategy now is what the API says (`actions`); here stand only the words for it.
 
-import { LIVE_STATES } from "./states.js";
-
-/** What its main button does: verb of the API, text, and what was done then. */
+/** What the main button may do, by the action: its text, and what was done then. */
 const RUN = {
-  ready: ["apply", "Apply", "Started"],
-  applying: ["pause", "Pause", "Paused"],
-  paused: ["resume", "Resume", "Resumed"],
+  apply: ["Apply", "Started"],
+  pause: ["Pause", "Paused"],
+  resume: ["Resume", "Resumed"],
 };
-/** A paused one of which nothing runs is aborted by it. */
-const UNDOABLE = ["paused", "complete", "failed", "aborted"];
-const ABORTABLE = ["ready", "applying", "paused"];
-const RETRYABLE = ["failed", "aborted"];
-const DELETABLE = ["ready", "complete", "failed", "aborted"];
 
 /** `[verb, text, past]` of the main button; undefined where there is nothing to run. */
-export const runOf = (state) => RUN[state];
+export function runOf(actions) {
+  const verb = Object.keys(RUN).find((one) => actions.includes(one));
+  return verb && [verb, ...RUN[verb]];
+}
 
 /** Which of the buttons and of the field for a reason are of no use; those that are not named here always stand. */
-export const needless = (state, counts) => ({
-  undo: !UNDOABLE.includes(state) || counts.complete + counts.failed === 0,
-  run: !RUN[state],
-  retry: !RETRYABLE.includes(state),
-  cancel: !LIVE_STATES.includes(state) || counts.running === 0,
-  reason: !RUN[state] && !RETRYABLE.includes(state),
+export const needless = (actions) => ({
+  undo: !actions.includes("undo"),
+  run: !runOf(actions),
+  retry: !actions.includes("retry"),
+  cancel: !actions.includes("cancel_running"),
+  reason: !runOf(actions) && !actions.includes("retry"),
 });
 
-/** Why each button is off; empty where it is on. `barred` is what keeps this person from all of them. */
-export const reasonsOff = (state, counts, barred) => ({
-  undo: barred || (counts.running ? "Sites are still running; wait until they have ended." : ""),
-  run: barred,
-  retry: barred,
-  cancel: barred,
-  abort: barred || (ABORTABLE.includes(state) ? "" : `It is ${state}; there is nothing to abort.`),
-  remove: barred || (DELETABLE.includes(state) ? "" : "It runs; abort it first."),
+/** Why each button that always stands is off; empty where it is on. `barred` is what keeps this person from all. */
+export const reasonsOff = (actions, state, barred) => ({
+  abort: barred || (actions.includes("abort") ? "" : `It is ${state}; there is nothing to abort.`),
+  remove: barred || (actions.includes("delete") ? "" : "It runs; abort it first."),
 });
