@@ -5,7 +5,7 @@ from functools import partial
 from services.catalog.handlers import FREEING, HANDLERS, VALIDATIONS, Intake
 from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage
-from services.catalog.validation import Metrics, Validator
+from services.catalog.validation import ValidationMetrics, Validator
 from shared.blobs import Blobs
 from shared.core.scheduler import Worker
 from shared.process.service import Service
@@ -15,7 +15,7 @@ async def wire(service: Service) -> None:
     """Give the service its handlers, its topics, and the workers that validate bundles and free their content."""
     settings, knobs = service.settings, CatalogSettings()
     blobs = Blobs.open(settings)
-    validator = Validator(service.ledger, blobs, knobs, Metrics(service.metrics.registry))
+    validator = Validator(service.ledger, blobs, knobs, ValidationMetrics(service.metrics.registry))
     worker = Worker(
         service.ledger,
         VALIDATIONS,

@@ -40,7 +40,7 @@ class Finding:
     version: str | None = None
 
 
-class Metrics:
+class ValidationMetrics:
     """Figures of the validations of one replica."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -53,7 +53,7 @@ class Metrics:
 class Validator:
     """Performs the jobs of the queue `validation`."""
 
-    def __init__(self, ledger: Ledger, blobs: Blobs, settings: CatalogSettings, metrics: Metrics) -> None:
+    def __init__(self, ledger: Ledger, blobs: Blobs, settings: CatalogSettings, metrics: ValidationMetrics) -> None:
         self._ledger = ledger
         self._blobs = blobs
         self._settings = settings

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.deployer.settings import DeployerSettings
-from shared.core.pruning import Pruning, Sweep
+from shared.core.pruning import Pruning, TableWalk
 from shared.process.db import Connection, Queries
 from shared.process.settings import Settings
 
@@ -30,6 +30,6 @@ def prunings(settings: Settings, own: DeployerSettings) -> list[Pruning]:
         await SQL.run(conn, "prune_revisions", first=first, behind=behind)
 
     return [
-        Pruning("operation", Sweep("operation", operations)),
-        Pruning("component_revision", Sweep("deployment", revisions)),
+        Pruning("operation", TableWalk("operation", operations)),
+        Pruning("component_revision", TableWalk("deployment", revisions)),
     ]

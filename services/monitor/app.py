@@ -9,7 +9,7 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, generate_latest
 
-from services.monitor.health import Health
+from services.monitor.health import MonitorHealth
 from services.monitor.life import Life
 from services.monitor.settings import MonitorSettings
 from services.monitor.troubles import Troubles
@@ -35,7 +35,7 @@ class Monitor:
         self._anew = Counter(
             "belay_monitor_started_anew", "How often faust broke in this process", registry=self._metrics.registry
         )
-        self.health = Health(settings)
+        self.health = MonitorHealth(settings)
         """What is wrong with it."""
         self._troubles = Troubles()
         self.life = self._begin()

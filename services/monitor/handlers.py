@@ -14,7 +14,7 @@ from faust.exceptions import ProducerSendError
 from services.monitor.domain import Limits, StrategyWatch, deleted, moved, planned, progressed
 from services.monitor.positions import Positions
 from services.monitor.source import Source
-from services.monitor.tables import Store, put
+from services.monitor.tables import Tables, put
 from shared.core.errors import Unreadable, internal_fault
 from shared.core.refusals import refused_for_good
 from shared.core.retrying import back_offs, pause
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 class Stream:
     """Reads the strategies' events into the table of watches. Nothing in it waits, but the way to the dead letters."""
 
-    def __init__(self, store: Store, settings: Settings, limits: Limits, lost: Callable[[Finding], None]) -> None:
+    def __init__(self, store: Tables, settings: Settings, limits: Limits, lost: Callable[[Finding], None]) -> None:
         """`lost` hears of a log that was lost."""
         self._store = store
         self._prefix = settings.topic_prefix

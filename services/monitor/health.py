@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 @dataclass
-class Health:
+class MonitorHealth:
     """Of one replica."""
 
     settings: Settings

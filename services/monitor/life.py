@@ -10,7 +10,7 @@ import psutil
 from faust.types import TP
 
 from services.monitor.handlers import Stream
-from services.monitor.health import Health
+from services.monitor.health import MonitorHealth
 from services.monitor.settings import MonitorSettings
 from services.monitor.sweep import Sweep
 from services.monitor.tables import create_changelogs, open_store
@@ -27,7 +27,7 @@ busy machine it takes its time; a process that is told to end is not waited for 
 class Life:
     """The application, its stream, its sweep, its watchdog, its watchman."""
 
-    def __init__(self, settings: Settings, knobs: MonitorSettings, health: Health, troubles: Troubles) -> None:
+    def __init__(self, settings: Settings, knobs: MonitorSettings, health: MonitorHealth, troubles: Troubles) -> None:
         self._health = health
         self._settings = settings
         self._knobs = knobs

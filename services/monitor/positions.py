@@ -21,7 +21,7 @@ from faust.types import TP
 
 from services.monitor.domain import Position
 from services.monitor.source import Source
-from services.monitor.tables import Store, put
+from services.monitor.tables import Tables, put
 from shared.process.health import Finding, log_lost
 from shared.wire.codec import Record
 
@@ -37,7 +37,7 @@ LOOK_SECONDS = 30.0
 class Positions:
     """The next offset of each partition that is ours. `expects` and `handled` are called by the stream alone."""
 
-    def __init__(self, store: Store, source: Source, lost: Callable[[Finding], None]) -> None:
+    def __init__(self, store: Tables, source: Source, lost: Callable[[Finding], None]) -> None:
         """`lost` hears of a log that was lost."""
         self._store = store
         self._source = source

@@ -13,7 +13,7 @@ from services.monitor.domain import changed
 from services.monitor.handlers import Stream, send
 from services.monitor.judgement import Notice, Told, assess
 from services.monitor.settings import MonitorSettings
-from services.monitor.tables import SOURCE, Store, drop, put
+from services.monitor.tables import SOURCE, Tables, drop, put
 from shared.messages.base import Message
 from shared.messages.monitor import StageForecast
 from shared.process.health import Partition, Reading
@@ -28,7 +28,7 @@ _NOTICES = uuid.UUID("2f0f7f52-3b0e-5c58-9d8c-6a1f3f6f2f11")
 class Sweep:
     """Judges the watches of the partitions that are ours."""
 
-    def __init__(self, store: Store, stream: Stream, settings: Settings, knobs: MonitorSettings) -> None:
+    def __init__(self, store: Tables, stream: Stream, settings: Settings, knobs: MonitorSettings) -> None:
         self._store = store
         self._stream = stream
         self._prefix = settings.topic_prefix

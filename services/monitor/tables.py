@@ -34,7 +34,7 @@ class WrongPartitions(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Tables:
     """What the monitor knows and what it said, by strategy id. Each table has one writer."""
 
     app: Any
@@ -65,7 +65,7 @@ class KeptCodec(Codec):
             return None
 
 
-class Application(faust.App):
+class FaustApplication(faust.App):
     """faust's application with a transport that outlives a rebalance, and whatever a record is."""
 
     unpacked_max = UNPACKED_BYTES
@@ -87,10 +87,10 @@ def client_id(instance: str) -> str:
     return f"monitor-{instance}"
 
 
-def open_store(settings: Settings, *, careful: bool = False) -> Store:
+def open_store(settings: Settings, *, careful: bool = False) -> Tables:
     """The application with its tables, not yet started. `careful`: look into each record before faust does."""
     session = settings.session_timeout_ms / 1000
-    app = Application(
+    app = FaustApplication(
         application_id(settings),
         broker=[f"kafka://{address.strip()}" for address in settings.kafka.split(",")],
         broker_credentials=_credentials(settings),
@@ -127,7 +127,7 @@ def open_store(settings: Settings, *, careful: bool = False) -> Store:
         value_serializer="raw",
         allow_empty=True,
     )
-    return Store(app, source, *(_table(app, name, model) for name, model in TABLES.items()))
+    return Tables(app, source, *(_table(app, name, model) for name, model in TABLES.items()))
 
 
 def _credentials(settings: Settings) -> Any:

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from faust.exceptions import ProducerSendError
 
 from services.monitor.handlers import send
-from services.monitor.tables import Store
+from services.monitor.tables import Tables
 from services.monitor.troubles import Change, Said, Troubles
 from shared.messages.base import Message
 from shared.messages.monitor import TroubleFound, TroubleOver
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 class Watchman:
     """Tells of troubles for as long as `leads` says so. `troubles` outlives a faust application."""
 
-    def __init__(self, settings: Settings, store: Store, troubles: Troubles, leads: Callable[[], bool]) -> None:
+    def __init__(self, settings: Settings, store: Tables, troubles: Troubles, leads: Callable[[], bool]) -> None:
         self._settings = settings
         self._store = store
         self._troubles = troubles

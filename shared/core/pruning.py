@@ -50,7 +50,7 @@ def old(query: Callable[[Connection, datetime, int], Awaitable[int]], days: floa
     return batch
 
 
-class Sweep:
+class TableWalk:
     """Walks through a whole table, block by block, where no index says which rows have to go.
 
     Such an index would have to be written by each step, only to be read here.

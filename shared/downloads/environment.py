@@ -24,7 +24,7 @@ DEFAULT_INDEX = "the default package index"
 PHASES = 4
 
 
-class Broken(RuntimeError):
+class SetupFailed(RuntimeError):
     """It cannot be made; the message says why and what to do."""
 
 
@@ -48,7 +48,7 @@ def _make_folder(venv: Path) -> None:
     made = _run(sys.executable, "-m", "venv", str(venv))
     if made.returncode:
         shutil.rmtree(venv, ignore_errors=True)
-        raise Broken(
+        raise SetupFailed(
             f"{sys.executable} cannot make a virtual environment: {cause_in(made.stdout + made.stderr)}\n"
             "  Debian, Ubuntu: apt install python3-venv"
         )
@@ -74,7 +74,7 @@ def _install_uv(venv: Path) -> None:
     done = _run(*command, environment=environment)
     if done.returncode:
         source = environment.get("PIP_INDEX_URL", DEFAULT_INDEX)
-        raise Broken(str(Failure("uv", cause_in(done.stderr), source, "PIP_INDEX_URL")))
+        raise SetupFailed(str(Failure("uv", cause_in(done.stderr), source, "PIP_INDEX_URL")))
 
 
 def _for_first_pip(venv: Path) -> dict[str, str]:
@@ -123,7 +123,7 @@ def _run_uv(venv: Path, *arguments: str, far: HowFar | None = None) -> None:
                 far.hear(text)
     if uv.returncode:
         source = surroundings.index(environment) or DEFAULT_INDEX
-        raise Broken(str(Failure("the packages", cause_in("".join(said)), source, "UV_DEFAULT_INDEX")))
+        raise SetupFailed(str(Failure("the packages", cause_in("".join(said)), source, "UV_DEFAULT_INDEX")))
 
 
 UNITS = {"KiB": 2**-10, "MiB": 1.0, "GiB": 2**10}
@@ -186,7 +186,7 @@ def phase(number: int, title: str) -> Iterator[Line]:
 def main(folder: str) -> int:
     try:
         make(Path(folder))
-    except Broken as error:
+    except SetupFailed as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -17,7 +17,7 @@ TRIES = 3
 """An answer of 429 or 5xx, or a connection that breaks, may be another one the next time."""
 
 
-class Refused(RuntimeError):
+class HttpRefused(RuntimeError):
     """The source answered, and it was not the file."""
 
 
@@ -52,7 +52,7 @@ def fetch(http: httpx.Client, url: str, target: Path, told: Callable[[int], None
             return _fetch(http, url, target, told)
         except Again as error:
             if not left:
-                raise Refused(str(error)) from error
+                raise HttpRefused(str(error)) from error
         except httpx.TransportError:
             if not left:
                 raise
@@ -81,4 +81,4 @@ def _must_be_good(answer: httpx.Response) -> None:
     if answer.status_code == 429 or answer.status_code >= 500:
         raise Again(f"{answer.status_code} {answer.reason_phrase}")
     if answer.status_code != 200:
-        raise Refused(f"{answer.status_code} {answer.reason_phrase}")
+        raise HttpRefused(f"{answer.status_code} {answer.reason_phrase}")

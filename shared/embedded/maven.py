@@ -62,7 +62,7 @@ class Fetching:
     def _from(self, web: httpx.Client, source: str, jar: Jar) -> str:
         try:
             http.fetch(web, jar.url(source), jar.path(self._cache), lambda more: self._tell(more=more))
-        except http.Refused as error:
+        except http.HttpRefused as error:
             return str(error)
         except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             if source == self.sources[-1]:

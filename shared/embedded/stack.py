@@ -21,7 +21,7 @@ import psutil
 from shared.embedded import jars, kafka, launch, postgres, process, supervisor, watching
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish, addresses, allocate_ports, services
-from shared.embedded.supervisor import Client, Unreachable
+from shared.embedded.supervisor import SupervisorClient, SupervisorUnreachable
 
 Say = Callable[[str], None]
 Daemon = subprocess.Popen[bytes]
@@ -97,8 +97,8 @@ def _prepare(home: Home, name: str, say: Say, doing: Say) -> None:
 
 def _bring_up(home: Home, wish: Wish, daemon: Daemon, say: Say, doing: Say) -> None:
     try:
-        Client(home).wait(20)
-    except Unreachable as error:
+        SupervisorClient(home).wait(20)
+    except SupervisorUnreachable as error:
         raise StackError(f"{error}: {supervisor.output(home).read_text().strip()}") from error
     for name in wish.missing():
         say(f"service {name} is not here (no package services.{name}): left out")
@@ -107,7 +107,7 @@ def _bring_up(home: Home, wish: Wish, daemon: Daemon, say: Say, doing: Say) -> N
     doing("making tables, roles and topics")
     _provision(home, wish)
     say("tables, roles and topics are ready")
-    Client(home).start_services()
+    SupervisorClient(home).start_services()
     doing(f"{len(services(home, wish))} services start")
 
 
@@ -163,8 +163,8 @@ def _ask_to_stop(home: Home) -> signal.Signals | None:
     None if it has taken this one: a signal on top may meet it at its very end and look like a kill.
     """
     try:
-        Client(home).shut_down()
-    except Unreachable:
+        SupervisorClient(home).shut_down()
+    except SupervisorUnreachable:
         return signal.SIGTERM
     return None
 
@@ -210,8 +210,8 @@ def statuses(home: Home) -> list[Status]:
         return []
     ports = home.read_json("ports.json")
     try:
-        known = Client(home).processes()
-    except Unreachable:
+        known = SupervisorClient(home).processes()
+    except SupervisorUnreachable:
         known = []
     found = [(one["name"], one["statename"], one["pid"]) for one in known]
     all_of_them = [(supervisor.NAME, "RUNNING", daemon.pid), *found]

@@ -31,7 +31,7 @@ SHORT = Path("/tmp")  # noqa: S108  a folder of our own below, which only we may
 RETRIES = 1_000_000
 
 
-class Unreachable(RuntimeError):
+class SupervisorUnreachable(RuntimeError):
     """No supervisor of this home answers."""
 
 
@@ -139,7 +139,7 @@ def output(home: Home) -> Path:
     return home.run / "supervisord.out"
 
 
-class Client:
+class SupervisorClient:
     """Asks the running supervisor of a home. Every method raises Unreachable if there is none."""
 
     def __init__(self, home: Home) -> None:
@@ -169,7 +169,7 @@ class Client:
             try:
                 self.processes()
                 return
-            except Unreachable:
+            except SupervisorUnreachable:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
@@ -180,6 +180,6 @@ class Client:
         try:
             yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
         except (OSError, HTTPException, xmlrpc.client.Error) as error:
-            raise Unreachable(f"the supervisor does not answer: {error}") from error
+            raise SupervisorUnreachable(f"the supervisor does not answer: {error}") from error
         finally:
             transport.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish, services
-from shared.embedded.supervisor import Client, Unreachable
+from shared.embedded.supervisor import SupervisorClient, SupervisorUnreachable
 
 ANSWER_SECONDS = 2.0
 
@@ -42,8 +42,8 @@ class Watch:
     def look(self) -> Iterator[str]:
         """What happened since the last look. Nothing while the supervisor does not answer."""
         try:
-            processes = {one["name"]: one for one in Client(self.home).processes()}
-        except Unreachable:
+            processes = {one["name"]: one for one in SupervisorClient(self.home).processes()}
+        except SupervisorUnreachable:
             return
         for name, one in processes.items():
             yield from self._ended(name, one["pid"])

@@ -40,8 +40,8 @@ from shared.process import log as logs
 from shared.process import telemetry
 from shared.process.db import Pool, connect_pool, migrate
 from shared.process.runs import IN_ORDER, UNTOLD, Runs, cause_of
+from shared.process.self_check import SelfCheck
 from shared.process.settings import Settings
-from shared.process.watch import Watch
 from shared.wire.codec import Attributes
 from shared.wire.kafka import mend_connections
 
@@ -85,10 +85,10 @@ class Service:
     """Called when the service is to stop, while everything still runs: let go of those who wait for us over HTTP."""
     stopping: bool = False
     mark: WorkMark | None = None
-    watch: Watch = field(init=False)
+    watch: SelfCheck = field(init=False)
 
     def __post_init__(self) -> None:
-        self.watch = Watch(self.settings, self.name, self.pool, self.metrics.registry)
+        self.watch = SelfCheck(self.settings, self.name, self.pool, self.metrics.registry)
 
     async def run(self) -> None:
         """Run every part until cancelled; HTTP ends first, for requests need the other parts to be answered."""

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.core import pruning
-from shared.core.pruning import AT_ONCE, BLOCKS_AT_ONCE, Pruning, Sweep, inbox, prune, prune_for_ever
+from shared.core.pruning import AT_ONCE, BLOCKS_AT_ONCE, Pruning, TableWalk, inbox, prune, prune_for_ever
 from shared.core.transaction import Transaction
 from shared.messages.strategy import RegisterSites, Site
 from shared.process.service import Service
@@ -93,7 +93,7 @@ async def test_a_sweep_comes_to_every_row_of_a_table_and_then_begins_anew(world:
         async def walk(conn, first, behind):  # type: ignore[no-untyped-def]
             await conn.execute("delete from grown where ctid >= $1 and ctid < $2 and old", first, behind)
 
-        sweep = Pruning("grown", Sweep("grown", walk))
+        sweep = Pruning("grown", TableWalk("grown", walk))
         await prune(service.ledger, sweep)
         assert await count(service, "grown") == rows / 2
         await service.pool.execute("update grown set old = true")

@@ -47,7 +47,7 @@ MOST_SECONDS = 5.0
 """For one look: while Kafka is away its client would wait for 40, and all other looks behind it."""
 
 
-class Watch:
+class SelfCheck:
     """What is wrong with one replica, as of the last look."""
 
     def __init__(self, settings: Settings, service: str, pool: Pool, registry: CollectorRegistry) -> None:
