@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from shared.messages import base, catalog, deployer, monitor, notifier, strategy, words
 from shared.messages.base import Fault, Message
-from shared.messages.manifest import ProcessComponent
+from shared.messages.manifest import Component
 from shared.messages.strategy import Selection
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -25,7 +25,13 @@ SPEC = strategy.StrategySpec(
     max_parallel="10%",
 )
 COUNTS = strategy.Counts(waiting=8, running=2, complete=1, failed=1)
-PROCESS = ProcessComponent(name="web", requirements="requirements.lock", command=("shop", "--port", "{port}"))
+PROCESS = Component(
+    driver="process",
+    name="web",
+    after=("database",),
+    spec={"requirements": "requirements.lock", "command": ["shop", "--port", "{port}"]},
+)
+DATABASE = Component(driver="process", name="database", spec={"requirements": "db.lock", "command": ["shop-db"]})
 DECISION = deployer.ComponentDecision(
     component="web", driver="process", action="apply", reason="this release was never on this site"
 )
@@ -65,7 +71,7 @@ EXAMPLES: tuple[Message, ...] = (
         bundle_sha256=DIGEST,
         bundle_bytes=48_213,
         upgrades_from=(">=1.0.0",),
-        components=(PROCESS,),
+        components=(DATABASE, PROCESS),
         published_at=AT,
     ),
     catalog.ReleaseRejected(bundle_sha256=DIGEST, file_name="shop.tar.gz", faults=(FAULT,)),

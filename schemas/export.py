@@ -26,12 +26,17 @@ OWNERS = {"strategy": "strategy-orchestrator"}
 
 def documents() -> dict[Path, str]:
     """Every generated file with its content."""
-    made = {schema_path(kind): text_of(schema_of(kind)) for kind in REGISTRY.values()}
+    made = {schema_path(kind): text_of(schema_of(kind)) for kind in said()}
     made |= {sample_path(type(example)): text_of(sample_of(example)) for example in EXAMPLES}
     made[HERE / "asyncapi.json"] = text_of(asyncapi())
     made[HERE / "openapi.json"] = openapi.text()
     made[HERE / "README.md"] = readme()
     return made
+
+
+def said() -> list[type[Message]]:
+    """Every message but those of versions that are only read: their schemas and samples stay as they were."""
+    return [kind for kind in REGISTRY.values() if kind.NEWER is None]
 
 
 def schema_path(kind: type[Message]) -> Path:
@@ -103,7 +108,7 @@ def asyncapi() -> dict[str, Any]:
         "channels": {topic: _channel(topic) for topic in _topics()},
         "operations": {name: operation for topic in _topics() for name, operation in _operations(topic).items()},
         "components": {
-            "messages": {_name(kind): _message(kind) for kind in REGISTRY.values()},
+            "messages": {_name(kind): _message(kind) for kind in said()},
             "schemas": {"cloudevent_headers": HEADERS},
         },
     }
@@ -129,11 +134,11 @@ HEADERS = {
 
 
 def _topics() -> list[str]:
-    return sorted({kind.TOPIC for kind in REGISTRY.values()})
+    return sorted({kind.TOPIC for kind in said()})
 
 
 def _kinds(topic: str) -> list[type[Message]]:
-    return [kind for kind in REGISTRY.values() if topic == kind.TOPIC]
+    return [kind for kind in said() if topic == kind.TOPIC]
 
 
 def _channel(topic: str) -> dict[str, Any]:
@@ -204,7 +209,7 @@ def readme() -> str:
         f"| `{kind.TYPE}` | {kind.TOPIC} | {key_of(kind).removeprefix('the field ')} | "
         f"{'anyone' if issubclass(kind, Command) else OWNERS.get(kind.OWNER, kind.OWNER)} | "
         f"{', '.join(listening.get(kind.TYPE, [])) or 'anyone who follows'} |"
-        for kind in sorted(REGISTRY.values(), key=lambda k: (k.TOPIC, k.TYPE))
+        for kind in sorted(said(), key=lambda k: (k.TOPIC, k.TYPE))
     ]
     head = (HERE / "README.head.md").read_text()
     return "\n".join(

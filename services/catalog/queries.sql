@@ -41,13 +41,16 @@ returning scheme;
 select version from release where app = :app and canonical = :canonical;
 
 -- name: add_release
-insert into release (id, app, version, canonical, description, bundle_sha256, upgrades_from_any, published_at)
-values (:id, :app, :version, :canonical, :description, :sha256, :upgrades_from_any, :now::timestamptz);
+insert into release (id, app, version, canonical, description, bundle_sha256, upgrades_from_any,
+    max_parallel_components, published_at)
+values (:id, :app, :version, :canonical, :description, :sha256, :upgrades_from_any,
+    :max_parallel::integer, :now::timestamptz);
 
 -- name: add_components
-insert into component (release_id, position, name, driver, spec)
-select :release_id::text, position, name, driver, spec
-from unnest(:names::text[], :drivers::text[], :specs::jsonb[]) with ordinality as c (name, driver, spec, position);
+insert into component (release_id, position, name, driver, after, spec)
+select :release_id::text, position, name, driver, after, spec
+from unnest(:names::text[], :drivers::text[], :after::jsonb[], :specs::jsonb[])
+    with ordinality as c (name, driver, after, spec, position);
 
 -- name: add_edges
 insert into upgrade_edge (release_id, position, from_range)

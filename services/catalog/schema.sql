@@ -49,6 +49,7 @@ create table release (
     description text not null,
     bundle_sha256 text not null unique references bundle,
     upgrades_from_any boolean not null, -- true = reachable from every version; false = from its edges alone
+    max_parallel_components integer check (max_parallel_components > 0), -- null = all that their order allows
     published_at timestamptz not null,
     withdrawn_reason text,
     unique (app, version),
@@ -60,7 +61,8 @@ create table component (
     position integer not null,
     name text not null,
     driver text not null,
-    spec jsonb not null, -- as in the manifest
+    after jsonb not null default '[]', -- names of those that are deployed before it
+    spec jsonb not null, -- as its driver takes it, with every default
     primary key (release_id, position),
     unique (release_id, name)
 );

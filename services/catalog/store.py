@@ -90,11 +90,13 @@ async def add_release(conn: Connection, release_id: str, sha256: str, manifest: 
         description=manifest.description,
         sha256=sha256,
         upgrades_from_any=manifest.upgrades_from is None,
+        max_parallel=manifest.max_parallel_components,
         now=now,
     )
-    parts: list[tuple[Any, ...]] = [(c.name, c.driver, c.model_dump(mode="json")) for c in manifest.components]
-    names, drivers, specs = columns(parts, 3)
-    await SQL.run(conn, "add_components", release_id=release_id, names=names, drivers=drivers, specs=specs)
+    parts: list[tuple[Any, ...]] = [(c.name, c.driver, list(c.after), c.spec) for c in manifest.components]
+    names, drivers, after, specs = columns(parts, 4)
+    named = {"names": names, "drivers": drivers, "after": after, "specs": specs}
+    await SQL.run(conn, "add_components", release_id=release_id, **named)
     await SQL.run(conn, "add_edges", release_id=release_id, ranges=list(manifest.upgrades_from or ()))
 
 

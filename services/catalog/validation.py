@@ -160,6 +160,7 @@ async def _accept(tx: Transaction, job: Job, manifest: Manifest) -> domain.State
         bundle_bytes=job.payload["bytes"],
         upgrades_from=manifest.upgrades_from,
         components=manifest.components,
+        max_parallel_components=manifest.max_parallel_components,
         requires=Required(**manifest.requires.model_dump()),
         published_at=tx.now,
     )

@@ -1,10 +1,8 @@
-"""Wiring: which drivers there are, who handles what, who works."""
+"""Wiring: who handles what, who works; drivers are whatever is installed (drivers/registry.py)."""
 
 from functools import partial
 
-from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.registry import DriverRegistry
-from services.deployer.drivers.simulated.driver import SimulatedDriver
 from services.deployer.engine.facts import report_host, tell_unneeded
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
@@ -18,19 +16,17 @@ TOPICS = ("deployer.commands", "catalog.events", "strategy.events")
 
 
 async def wire(service: Service) -> None:
-    """Fill the service with the deployer's handlers, its runner, and the care for the processes it keeps."""
+    """Fill the service with the deployer's handlers, its runner, and what its drivers do beside their orders."""
     settings = service.settings
-    processes = ProcessDriver.from_settings(settings)
+    registry = DriverRegistry.installed(settings)
     own = DeployerSettings()
-    devices = SimulatedDriver(settings.home / "devices", own.simulated_mib * 2**20)
-    registry = DriverRegistry({"simulated": devices, "process": processes})
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
     service.handlers = handlers(Planner(registry), leases)
     service.topics = TOPICS
     service.prunings = prunings(settings, own)
     service.parts += [
         Runner(service.ledger, registry, own, leases).run,
-        processes.tend,
+        *(driver.tend for driver in registry.tended),
         partial(report_host, service.ledger, settings.instance),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),
     ]

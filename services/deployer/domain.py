@@ -8,12 +8,9 @@ from typing import Any
 
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import RequestOperation
-from shared.messages.manifest import ProcessComponent, SimulatedComponent
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 from shared.versions import Scheme, may_upgrade
-
-Component = ProcessComponent | SimulatedComponent
 
 
 class Outcome(StrEnum):

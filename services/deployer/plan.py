@@ -5,8 +5,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from services.deployer.domain import Component, Deployment, Operation, Site
-from services.deployer.drivers import Order
+from services.deployer.domain import Deployment, Operation, Site
+from services.deployer.drivers import Component, Order
 from shared.messages.deployer import Cause, ComponentDecision
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
@@ -24,17 +24,23 @@ class Content:
     bundle_sha256: str
     components: Mapping[str, Component]
     digests: Mapping[str, str]
-    """By component: changes whenever the component's definition or its files do."""
+    """By component: changes whenever the component's driver, its spec or its files do."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """Components, each with why its driver does not take its spec: it may be another than at publication."""
 
     @staticmethod
-    def of(version: str, bundle_sha256: str, components: Iterable[Component]) -> "Content":
+    def of(
+        version: str, bundle_sha256: str, components: Iterable[Component], unreadable: Sequence[tuple[str, str]] = ()
+    ) -> "Content":
         """The content of a release. The bundle stands for the files of all its components."""
         by_name = {component.name: component for component in components}
-        digests = {
-            name: hashlib.sha256(f"{bundle_sha256}{component.model_dump_json()}".encode()).hexdigest()
-            for name, component in by_name.items()
-        }
-        return Content(version, bundle_sha256, by_name, digests)
+        digests = {name: _digest(bundle_sha256, component) for name, component in by_name.items()}
+        return Content(version, bundle_sha256, by_name, digests, tuple(unreadable))
+
+
+def _digest(bundle_sha256: str, component: Component) -> str:
+    spec = component.spec.model_dump_json() if component.spec is not None else ""
+    return hashlib.sha256(f"{bundle_sha256}{component.driver}{spec}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,8 @@ def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> C
     components = [component for known in ground.contents.values() for component in known.components.values()]
     if missing := sorted({component.driver for component in components if component.driver not in drivers}):
         return Cause(code="driver_unavailable", message=f"this deployer has no driver {', '.join(missing)}")
+    if unreadable := [f"{name}: {why}" for known in ground.contents.values() for name, why in known.unreadable]:
+        return Cause(code="bad_spec", message="; ".join(unreadable)[:2_000])
     return None
 
 
@@ -189,7 +197,7 @@ def order_for(operation: Operation, ground: Ground, leg: str, way: ComponentDeci
     return Order(
         key=f"{operation.id}/{leg}/{way.component}",
         site=ground.site.name,
-        params=ground.site.params,
+        connection=ground.site.params,
         app=operation.app,
         action="remove" if content is None else "rollback" if way.action == "rollback" else "apply",
         component=content.components[way.component] if content else ground.definition(way.component),

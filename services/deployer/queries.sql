@@ -24,10 +24,13 @@ delete from hold where strategy_id = any(:strategy_ids::text[]);
 
 -- name: put_releases
 -- A release never changes, and one that was withdrawn stays so: a repeated event has no effect.
-insert into release (app, version, scheme, upgrades_from, bundle_sha256, components, drivers)
-select app, version, scheme, upgrades_from, bundle_sha256, components, drivers
+insert into release (
+    app, version, scheme, upgrades_from, bundle_sha256, components, max_parallel_components, drivers
+)
+select app, version, scheme, upgrades_from, bundle_sha256, components, max_parallel_components, drivers
 from jsonb_to_recordset(:releases::jsonb) as r (
-    app text, version text, scheme text, upgrades_from text[], bundle_sha256 text, components jsonb, drivers text[]
+    app text, version text, scheme text, upgrades_from text[], bundle_sha256 text, components jsonb,
+    max_parallel_components integer, drivers text[]
 )
 on conflict (app, version) do nothing;
 
@@ -75,7 +78,7 @@ left join release r on r.app = p.app and r.version = p.version;
 select app, scheme, version from release where app = any(:apps::text[]);
 
 -- name: find_contents
-select r.app, r.version, r.bundle_sha256, r.components
+select r.app, r.version, r.bundle_sha256, r.components, r.max_parallel_components
 from release r join unnest(:apps::text[], :versions::text[]) as p (app, version) using (app, version);
 
 -- name: find_grounds

@@ -30,7 +30,8 @@ create table release (
     scheme text not null,
     upgrades_from text[], -- null = from any
     bundle_sha256 text not null,
-    components jsonb not null,
+    components jsonb not null, -- driver, name, after, spec of each
+    max_parallel_components integer, -- of one site; null = all that their order allows
     drivers text[] not null,
     withdrawn boolean not null default false,
     withdrawn_at timestamptz,

@@ -12,10 +12,11 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from services.deployer.course import Course
-from services.deployer.domain import Component, Deployment, Facts, Operation, Release, Site
-from services.deployer.plan import Content, Plan, Recorded
+from services.deployer.domain import Deployment, Facts, Operation, Release, Site
+from services.deployer.plan import Plan, Recorded
 from shared.messages import catalog, strategy
 from shared.messages.deployer import ReleaseUnneeded
+from shared.messages.manifest import Component
 from shared.messages.words import DeploymentStatus, OperationKind
 from shared.process.db import Connection, Queries, columns
 from shared.versions import Scheme, spelt_as
@@ -38,6 +39,15 @@ class Claim:
 
     id: str
     attempt: int
+
+
+class Published(NamedTuple):
+    """A release with its components, as the catalog told of it."""
+
+    version: str
+    bundle_sha256: str
+    components: tuple[Component, ...]
+    max_parallel: int | None
 
 
 class Known(NamedTuple):
@@ -205,11 +215,11 @@ class Store:
             found.setdefault((row["site"], row["app"]), []).append(record)
         return found
 
-    async def contents(self, pairs: Iterable[Pair]) -> dict[Pair, Content]:
+    async def contents(self, pairs: Iterable[Pair]) -> dict[Pair, Published]:
         """What is deployed of each release, as far as they are known."""
         apps, versions = columns(sorted(set(pairs)), 2)
         rows = await SQL.fetch(self._conn, "find_contents", apps=apps, versions=versions)
-        return {(row["app"], row["version"]): _content(row) for row in rows}
+        return {(row["app"], row["version"]): _published(row) for row in rows}
 
     async def wishes(self, ids: Sequence[str]) -> dict[str, str]:
         """Those that somebody wants stopped, with the reason."""
@@ -284,7 +294,8 @@ class Store:
 
 def _release_row(release: catalog.ReleaseAvailable) -> dict[str, Any]:
     row = release.model_dump(
-        mode="json", include={"app", "version", "scheme", "upgrades_from", "bundle_sha256", "components"}
+        mode="json",
+        include={"app", "version", "scheme", "upgrades_from", "bundle_sha256", "components", "max_parallel_components"},
     )
     return row | {"drivers": sorted({component.driver for component in release.components})}
 
@@ -301,8 +312,9 @@ def _release(row: asyncpg.Record) -> Release:
     )
 
 
-def _content(row: asyncpg.Record) -> Content:
-    return Content.of(row["version"], row["bundle_sha256"], _COMPONENTS.validate_python(row["components"]))
+def _published(row: asyncpg.Record) -> Published:
+    components = _COMPONENTS.validate_python(row["components"])
+    return Published(row["version"], row["bundle_sha256"], components, row["max_parallel_components"])
 
 
 def _facts(site: str, row: asyncpg.Record) -> Facts:

@@ -62,7 +62,7 @@ class Stream:
 
     def _learn(self, record: Record) -> Awaitable[Any] | None:
         kind = header(record, "ce_type")
-        if kind in REGISTRY and REGISTRY[kind] not in HANDLERS:
+        if kind in REGISTRY and REGISTRY[kind].read_as() not in HANDLERS:
             return None  # not for us: its body is not parsed
         message: Any = decode(record).data
         key = message.strategy_id.encode()

@@ -112,12 +112,13 @@ function detail(release) {
       roleButton("Withdraw", "operator", (button) => withdraw(button, release), "danger"),
     release.state === "available" && h("a", { class: "button primary", href: rollOut(release) }, "Roll out"),
   ].filter(Boolean);
-  const component = ({ name, driver, ...more }) =>
+  const component = ({ name, driver, after, spec }) =>
     section(
       `Component ${name}`,
       card([
         ["Driver", driver],
-        ...Object.entries(more)
+        ["After", after.length ? after.join(", ") : null],
+        ...Object.entries(spec)
           .filter(([, value]) => !isEmpty(value))
           .map(([key, value]) => [key.replaceAll("_", " "), shown(value)]),
       ]),

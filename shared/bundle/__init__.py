@@ -8,7 +8,8 @@ apart, here and nowhere else, takes it for hostile.
 from .building import Built, build, digest_of
 from .faults import BundleRefused, fault_of_size
 from .hosts import Host, this_host
-from .reading import manifest_of, unpack, verify
+from .manifests import manifest_of
+from .reading import unpack, verify
 
 __all__ = [
     "Built",

@@ -16,12 +16,13 @@ from typing import IO
 from shared.downloads import surroundings
 from shared.downloads.failure import Failure, cause_in
 from shared.messages.base import Fault
-from shared.messages.manifest import Manifest, ProcessComponent
+from shared.messages.manifest import Manifest
 
 from .faults import BundleRefused, fault, printable
 from .hosts import Host
+from .manifests import MANIFEST, manifest_of, requirement_files
 from .names import Tree, fault_of_name
-from .reading import CHECKSUMS, MANIFEST, WHEELS, hosts_of, manifest_of, verify
+from .reading import CHECKSUMS, WHEELS, hosts_of, verify
 from .requirements import Pin, pins_of
 
 
@@ -95,7 +96,7 @@ def _wheels_of(manifest: Manifest, files: Mapping[str, Path], cache: Path) -> di
     found: dict[str, Path] = {}
     faults: list[Fault] = []
     hosts = hosts_of(manifest, ())
-    for lock in sorted({c.requirements for c in manifest.components if isinstance(c, ProcessComponent)}):
+    for lock in sorted(requirement_files(manifest)):
         pins, wrong = pins_of(lock, files[lock].read_bytes())
         faults += wrong
         for host in hosts if not wrong else ():

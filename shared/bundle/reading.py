@@ -7,28 +7,23 @@ from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from shared.messages.base import Fault, details_of, fault_in
-from shared.messages.manifest import Manifest, ProcessComponent
-from shared.safe_yaml import BadYaml, load
+from shared.messages.base import Fault
+from shared.messages.manifest import Manifest
 
 from .archive import Contents, read
 from .completeness import faults_of_unlocked, faults_of_wheels
 from .faults import BundleRefused, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
+from .manifests import MANIFEST, claimed, manifest_of, requirement_files
 from .requirements import Pin, pins_of
 from .stream import MIB, Limits
 from .wheels import WheelReader
 
-MANIFEST = "bundle.yaml"
 CHECKSUMS = "checksums.sha256"
 WHEELS = "wheels/"
 MANIFEST_BYTES = 1 * MIB
 CHECKSUM_BYTES = 8 * MIB
 REQUIREMENTS_BYTES = 4 * MIB
-PUBLISHED_BYTES = 500_000
-"""As JSON the components travel in one message, whose limit is twice this."""
 
 _CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)*(.+)")
 """A line of sha256sum, as `find . -type f | xargs sha256sum` gives it, too; and of Windows' tools, in upper case."""
@@ -73,34 +68,6 @@ def unpack(path: Path, target: Path) -> Manifest:
     return manifest
 
 
-def manifest_of(content: bytes, files: set[str] | None = None) -> Manifest:
-    """The manifest in a `bundle.yaml`; with `files`, the names it uses must be among them. Raises BundleRefused."""
-    try:
-        raw = load(content)
-    except BadYaml as error:
-        raise BundleRefused([fault("bad_yaml", MANIFEST, str(error))]) from error
-    if not isinstance(raw, dict):
-        raise BundleRefused([fault("bad_yaml", MANIFEST, "must be a map of fields such as app, version, components")])
-    try:
-        manifest = Manifest.model_validate(raw, context=None if files is None else {"files": files})
-    except ValidationError as error:
-        raise BundleRefused(_manifest_faults(error)) from error
-    if len(manifest.model_dump_json(exclude={"annotations"})) > PUBLISHED_BYTES:
-        raise BundleRefused([fault("file_too_large", MANIFEST, f"describes more than {PUBLISHED_BYTES} bytes hold")])
-    return manifest
-
-
-def claimed(content: bytes | None) -> tuple[str | None, str | None]:
-    """App and version that a faulty manifest seems to name, for people who look for their bundle."""
-    try:
-        raw = load(content or b"")
-    except BadYaml:
-        return None, None
-    values = (raw.get("app"), raw.get("version")) if isinstance(raw, dict) else (None, None)
-    app, version = (printable(value, 100) if isinstance(value, str) and value else None for value in values)
-    return app, version
-
-
 def _examine(
     path: Path, target: Path | None, wheels: WheelReader | None
 ) -> tuple[Contents, Manifest | None, list[Fault]]:
@@ -129,20 +96,6 @@ def _read_manifest(contents: Contents) -> tuple[Manifest | None, tuple[Fault, ..
         return manifest_of(contents.kept[MANIFEST], set(contents.digests)), ()
     except BundleRefused as refused:
         return None, refused.faults
-
-
-def _manifest_faults(error: ValidationError) -> list[Fault]:
-    return [_manifest_fault(fault_in(detail), detail["type"]) for detail in details_of(error)]
-
-
-def _manifest_fault(found: Fault, kind: str) -> Fault:
-    """Where it stands in bundle.yaml, and what YAML's guesses about unquoted values need to hear."""
-    code = "missing_file" if kind == "missing_file" else found.code
-    message = found.message
-    if kind == "string_type" and not isinstance(found.value, dict | list | None):
-        message += "; put the value in quotes, or YAML takes it for a number, a date or a truth value"
-    value = printable(found.value) if isinstance(found.value, str) else found.value
-    return fault(code, f"{MANIFEST}:{found.field}", message, value)
 
 
 def _checksum_faults(contents: Contents) -> list[Fault]:
@@ -180,7 +133,7 @@ def _requirement_faults(
     path: Path, manifest: Manifest, contents: Contents, wheels: WheelReader, hosts: Sequence[Host]
 ) -> list[Fault]:
     """Whether what the components require can be installed from the wheels, on every host that counts."""
-    names = {c.requirements for c in manifest.components if isinstance(c, ProcessComponent)}
+    names = requirement_files(manifest)
     files = read(path, keep=dict.fromkeys(names, REQUIREMENTS_BYTES)) if names else Contents()
     faults = [found for found in files.faults if found not in contents.faults]
     places = hosts_of(manifest, hosts)

@@ -59,7 +59,7 @@ class Dispatcher:
         """The message, or None for a known type that this service does not care for (its body is not parsed)."""
         attributes = attributes_of(record)
         kind = REGISTRY.get(attributes.get("ce_type", ""))
-        if kind and kind.TYPE not in self._handlers and not kind.IS_COMMAND:
+        if kind and kind.read_as().TYPE not in self._handlers and not kind.IS_COMMAND:
             return None
         if self._skips is not None and not stands_in(record) and self._skips(attributes):
             return None

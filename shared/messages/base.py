@@ -30,10 +30,13 @@ class Message(BaseModel):
     """A versioned message. Subclass `Command` or `Event`, never this class.
 
     `SUBJECT` names the field that holds the aggregate the message speaks of, `KEY` the field whose value is the
-    Kafka key (messages of one key keep their order); the key is the subject unless said otherwise.
+    Kafka key (messages of one key keep their order); the key is the subject unless said otherwise. A version that is
+    read and no longer said names the class that it is read as (`NEWER`), and the name that both share (`NAME`).
     """
 
     VERSION: ClassVar[int] = 1
+    NAME: ClassVar[str] = ""
+    NEWER: ClassVar["type[Message] | None"] = None
     SUBJECT: ClassVar[str] = ""
     KEY: ClassVar[str] = ""
     TOPIC: ClassVar[str] = ""
@@ -47,10 +50,19 @@ class Message(BaseModel):
         if "SUBJECT" not in cls.__dict__:
             return  # a base class: it has no aggregate yet
         cls.OWNER = cls.__module__.rsplit(".", 1)[-1]
-        cls.TYPE = f"belay.{cls.OWNER}.{_snake(cls.__name__)}.v{cls.VERSION}"
+        cls.TYPE = f"belay.{cls.OWNER}.{cls.NAME or _snake(cls.__name__)}.v{cls.VERSION}"
         if "TOPIC" not in cls.__dict__:
             cls.TOPIC = f"{cls.OWNER}.{'commands' if issubclass(cls, Command) else 'events'}"
         REGISTRY[cls.TYPE] = cls
+
+    @classmethod
+    def read_as(cls) -> "type[Message]":
+        """The class that handlers get a message of this class as."""
+        return cls.NEWER or cls
+
+    def newest(self) -> "Message":
+        """The same in the words of today: itself, unless it is of a version that is no longer said. Pure."""
+        return self
 
     @property
     def subject(self) -> str:

@@ -58,9 +58,12 @@ class Required(Model):
 
 
 class ReleaseAvailable(Event):
-    """A release passed every check and may be rolled out."""
+    """A release passed every check and may be rolled out.
 
-    SUBJECT, KEY = "release_id", "app"
+    A driver that a reader has never heard of is kept and shown; what its specs hold is the driver's own business.
+    """
+
+    SUBJECT, KEY, VERSION = "release_id", "app", 2
 
     release_id: Identifier
     app: Name
@@ -73,8 +76,20 @@ class ReleaseAvailable(Event):
         description="version ranges this release may be reached from; null = any, empty = none"
     )
     components: tuple[Component, ...]
+    max_parallel_components: int | None = Field(
+        default=None, description="components of one site that change at once; null = all that `after` allows"
+    )
     requires: Required = Required()
     published_at: datetime
+
+
+class ReleaseAvailableV1(ReleaseAvailable):
+    """As it was said until 0.1: the fields of a component's spec stood beside its driver and name."""
+
+    SUBJECT, KEY, VERSION, NAME, NEWER = "release_id", "app", 1, "release_available", ReleaseAvailable
+
+    def newest(self) -> ReleaseAvailable:
+        return ReleaseAvailable.model_construct(**dict(self))
 
 
 class ReleaseRejected(Event):

@@ -183,7 +183,7 @@ def decode(record: Record, attributes: Attributes | None = None) -> Envelope[Mes
         data = kind.model_validate_json(body, **_STRICTNESS[kind.IS_COMMAND])
     except ValidationError as error:
         raise Unreadable(*_body_faults(error)) from error
-    return _envelope(attributes, data)
+    return _envelope(attributes, data.newest())
 
 
 _STRICTNESS: Mapping[bool, dict[str, Any]] = {

@@ -14,8 +14,8 @@ import pytest
 from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.simulated.driver import SimulatedDriver
-from shared.messages.manifest import SimulatedComponent
 from tests.support import process_sites
+from tests.support.components import for_driver, simulated
 
 
 class Workshop(ABC):
@@ -46,14 +46,14 @@ class SimulatedWorkshop(Workshop):
         return SimulatedDriver(self.folder / "devices")
 
     def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
-        component = SimulatedComponent(name="bulb", seconds=(0.05, 0.05))
+        component = for_driver(simulated("bulb", seconds=(0.05, 0.05)))
         return Order(key, site, {}, "lamp", "apply", component, version, "a" * 64)
 
     def failing(self, key: str, site: str = "s1") -> Order:
-        return replace(self.good(key, site=site), params={"simulated": "fail"})
+        return replace(self.good(key, site=site), connection={"simulated": "fail"})
 
     def endless(self, key: str, site: str = "s1") -> Order:
-        return replace(self.good(key, site=site), params={"simulated": "hang"})
+        return replace(self.good(key, site=site), connection={"simulated": "hang"})
 
 
 class ProcessWorkshop(Workshop):

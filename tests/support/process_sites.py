@@ -19,11 +19,11 @@ from typing import Any
 import httpx
 import psutil
 
-from services.deployer.drivers import Order, Progress, Running
+from services.deployer.drivers import Component, Order, Progress, Running
 from services.deployer.drivers.process.care import stop_all
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.process.keeper.folder import Folder
-from shared.messages.manifest import Health, ProcessComponent
+from shared.components.process import Health, ProcessSpec
 from tests.support.patience import patience
 
 PROGRAM = """
@@ -105,17 +105,17 @@ def write_wheel(folder: Path) -> Path:
     return path
 
 
-def component(*words: str, **more: Any) -> ProcessComponent:
+def component(*words: str, **more: Any) -> Component:
     """The program with extra words, asked for its version, quick to be proven."""
     health = {"version_path": "/version.json", "version_pointer": "/app/version", "stable_seconds": 0.3}
     health = {**health, "start_seconds": 20, **more.pop("health", {})}
-    return ProcessComponent(
-        name="web",
+    spec = ProcessSpec(
         requirements="requirements.txt",
         command=("answering", "port={port}", "data={data}", *words),
         health=Health.model_validate(health),
         **{"stop_seconds": 5, **more},
     )
+    return Component("web", "process", spec)
 
 
 def order(key: str, version: str, bundle: str, port: int, *words: str, site: str = "s1", **more: Any) -> Order:

@@ -1,4 +1,4 @@
-"""Drivers change a component on a site. This is their protocol and their registry.
+"""Drivers change a component on a site. This is their protocol; registry.py finds them.
 
 A driver's verbs are idempotent and their state lives outside of the process, under the key of the order: a second
 start of the same order does nothing, and a deployer that was restarted asks with `poll` what has become of it.
@@ -8,11 +8,24 @@ cannot work; what is wrong with one order is that order's `Broken`, so that it s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
-from shared.messages.manifest import ProcessComponent, SimulatedComponent
+Verb = Literal["apply", "rollback", "remove", "fetch", "snapshot", "restore", "migrate", "tasks"]
+"""What a driver may be told to do with a component. The first three every driver can."""
 
-Action = Literal["apply", "rollback", "remove"]
+OBLIGATORY: frozenset[Verb] = frozenset({"apply", "rollback", "remove"})
+VERBS: frozenset[Verb] = frozenset(get_args(Verb))
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of a release, as its driver gets it."""
+
+    name: str
+    driver: str
+    spec: Any
+    """An instance of the driver's own model (`belay.components`)."""
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +35,11 @@ class Order:
     key: str
     """Idempotency key: operation id, direction (forward or recover) and component."""
     site: str
-    params: Mapping[str, Any]
-    """What the site says its driver must know (host, port …)."""
+    connection: Mapping[str, Any]
+    """What the site says this driver must know to reach it (host, port …)."""
     app: str
-    action: Action
-    component: ProcessComponent | SimulatedComponent
+    action: Verb
+    component: Component
     version: str | None
     """The release to reach; None when the component is removed."""
     bundle_sha256: str | None
@@ -65,7 +78,14 @@ Progress = Running | Done | Broken
 
 
 class Driver(Protocol):
-    """How components of one kind get onto sites."""
+    """How components of one kind get onto sites.
+
+    Found by the entry point group `belay.drivers`: under its name a callable that takes the service's `Settings` and
+    returns the driver (the class, or a class method of it).
+    """
+
+    capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY
+    """The verbs it can carry out. What it does not declare is never ordered of it."""
 
     async def start(self, orders: Sequence[Order]) -> None:
         """Begin each order that was not begun before; returns at once, the work goes on outside."""
@@ -93,4 +113,13 @@ class Driver(Protocol):
 
     async def wait(self, seconds: float) -> None:
         """Return as soon as an order may have moved on, at the latest after `seconds`."""
+        ...
+
+
+@runtime_checkable
+class Tended(Protocol):
+    """A driver with work of its own beside its orders, such as looking after what it started."""
+
+    async def tend(self) -> None:
+        """Do it until cancelled."""
         ...

@@ -5,19 +5,48 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 import structlog
 
-from services.deployer.drivers import Driver, Order, Progress, Running
+from services.deployer.drivers import OBLIGATORY, VERBS, Driver, Order, Progress, Running, Tended, Verb
+from shared.core.errors import BelayError
+from shared.entry_points import registered
+from shared.process.settings import Settings
 
 log = structlog.get_logger()
+
+GROUP = "belay.drivers"
+
+
+class BadDriver(BelayError):
+    """A driver that declares what no driver can, or does not declare what each must."""
 
 
 class DriverRegistry:
     """The drivers by name. Every verb takes orders of any of them, and answers in the order of the orders."""
 
     def __init__(self, drivers: Mapping[str, Driver]) -> None:
+        for name, driver in drivers.items():
+            if wrong := (OBLIGATORY - driver.capabilities) or (driver.capabilities - VERBS):
+                needed = (
+                    f"every driver can {', '.join(sorted(OBLIGATORY))}; some {', '.join(sorted(VERBS - OBLIGATORY))}"
+                )
+                raise BadDriver(f"the driver {name} declares wrongly: {', '.join(sorted(wrong))} ({needed})")
         self._drivers = drivers
+
+    @classmethod
+    def installed(cls, settings: Settings) -> "DriverRegistry":
+        """All that are installed with this process. Raises BadEntryPoint and BadDriver."""
+        return cls({name: make(settings) for name, make in registered(GROUP).items()})
 
     def __contains__(self, name: object) -> bool:
         return name in self._drivers
+
+    def can(self, name: str, verb: Verb) -> bool:
+        """Whether there is a driver of this name, and it declares the verb."""
+        return name in self._drivers and verb in self._drivers[name].capabilities
+
+    @property
+    def tended(self) -> list[Tended]:
+        """The drivers with work of their own."""
+        return [driver for driver in self._drivers.values() if isinstance(driver, Tended)]
 
     async def start(self, orders: Sequence[Order]) -> set[str]:
         """Start them; returns the keys of those whose driver could not be reached, to be started again later."""

@@ -6,6 +6,7 @@ from services.deployer import plan
 from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers import Order
 from services.deployer.drivers.registry import DriverRegistry
+from services.deployer.engine.contents import content_of
 from services.deployer.plan import Content, Ground, Plan, Recorded
 from services.deployer.store import Pair, Store
 
@@ -35,7 +36,8 @@ class Planner:
             if len(self._contents) > CONTENTS_KEPT:
                 self._contents.clear()
                 unknown = releases
-            self._contents.update(await store.contents(unknown))
+            found = await store.contents(unknown)
+            self._contents.update((pair, content_of(release)) for pair, release in found.items())
         return self._contents
 
     async def forward(self, planned: Sequence[tuple[Operation, Ground]]) -> list[Plan]:
@@ -85,7 +87,7 @@ def _question(operation: Operation, ground: Ground, record: Recorded) -> Order:
     return Order(
         key=f"{operation.id}/question/{record.component}/{record.version}",
         site=ground.site.name,
-        params=ground.site.params,
+        connection=ground.site.params,
         app=operation.app,
         action="rollback",
         component=ground.contents[record.version].components[record.component],

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 from services.deployer.app import TOPICS
-from services.deployer.domain import Component
 from services.deployer.drivers import Driver, Order, Progress
 from services.deployer.drivers.registry import DriverRegistry, first_of
 from services.deployer.drivers.simulated.driver import SimulatedDriver
@@ -24,9 +23,10 @@ from services.deployer.settings import DeployerSettings
 from shared.messages.base import CommandAccepted, CommandRejected, Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded, RequestOperation
-from shared.messages.manifest import SimulatedComponent
+from shared.messages.manifest import Component
 from shared.messages.strategy import Site, SitesChanged
 from shared.process.service import Service, Wire
+from tests.support.components import simulated
 from tests.support.patience import patience
 from tests.support.world import World
 
@@ -78,7 +78,7 @@ class Fleet:
                     "bundle_sha256": f"{sum(version.encode()):064x}",
                     "bundle_bytes": 1,
                     "upgrades_from": None,
-                    "components": components or (SimulatedComponent(name="web"),),
+                    "components": components or (simulated(),),
                     "published_at": datetime.now(UTC),
                     **facts,
                 }

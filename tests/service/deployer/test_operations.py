@@ -5,8 +5,8 @@ import pytest
 
 from shared.core.transaction import Transaction
 from shared.messages.deployer import OperationFailed, OperationProgressed, OperationSucceeded
-from shared.messages.manifest import SimulatedComponent
 from tests.service.deployer.fleet import ready
+from tests.support.components import simulated
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -40,7 +40,7 @@ async def test_an_operation_that_takes_no_time_leaves_no_write_but_its_result(wo
 
 async def test_a_failed_update_returns_to_the_release_that_was_there_and_tells_the_evidence(world: World) -> None:
     async with ready(world, ["oslo"], ["1.0"]) as fleet:
-        await fleet.release("2.0", SimulatedComponent(name="web", sites={"oslo": "fail"}))
+        await fleet.release("2.0", simulated("web", sites={"oslo": "fail"}))
         await fleet.known(fleet.service)
         await fleet.do("oslo", "apply", "1.0")
         failed = await fleet.do("oslo", "update", "2.0")
@@ -79,7 +79,7 @@ async def test_a_site_that_could_not_be_recovered_can_be_mended_by_any_operation
 
 async def test_a_first_apply_that_fails_leaves_nothing_on_the_site(world: World) -> None:
     async with ready(world, ["oslo"], []) as fleet:
-        db, web = SimulatedComponent(name="db"), SimulatedComponent(name="web", sites={"oslo": "crash"})
+        db, web = simulated("db"), simulated("web", sites={"oslo": "crash"})
         await fleet.release("1.0", db, web)
         await fleet.known(fleet.service)
         failed = await fleet.do("oslo", "apply", "1.0")
@@ -92,8 +92,8 @@ async def test_a_first_apply_that_fails_leaves_nothing_on_the_site(world: World)
 
 async def test_components_that_the_new_release_lacks_are_removed_and_come_back_with_a_rollback(world: World) -> None:
     async with ready(world, ["oslo"], []) as fleet:
-        await fleet.release("1.0", SimulatedComponent(name="web"), SimulatedComponent(name="worker"))
-        await fleet.release("2.0", SimulatedComponent(name="web"), SimulatedComponent(name="queue"))
+        await fleet.release("1.0", simulated("web"), simulated("worker"))
+        await fleet.release("2.0", simulated("web"), simulated("queue"))
         await fleet.known(fleet.service)
         await fleet.do("oslo", "apply", "1.0")
         updated = await fleet.do("oslo", "update", "2.0")
@@ -115,8 +115,8 @@ async def test_components_that_the_new_release_lacks_are_removed_and_come_back_w
 async def test_a_component_whose_content_did_not_change_is_not_touched(world: World) -> None:
     async with ready(world, ["oslo"], []) as fleet:
         for version in ("1.0", "2.0"):
-            new = SimulatedComponent(name="web", seed=int(version[0]))
-            await fleet.release(version, SimulatedComponent(name="db"), new, bundle_sha256="a" * 64)
+            new = simulated("web", seed=int(version[0]))
+            await fleet.release(version, simulated("db"), new, bundle_sha256="a" * 64)
         await fleet.known(fleet.service)
         await fleet.do("oslo", "apply", "1.0")
         operation = await fleet.request("oslo", "update", "2.0")
@@ -138,7 +138,7 @@ async def test_a_preview_shows_the_plan_and_does_nothing(world: World) -> None:
 
 async def test_an_operation_that_lasts_tells_how_far_it_has_come(world: World) -> None:
     async with ready(world, ["oslo"], [], progress_seconds=0.1) as fleet:
-        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.5, 0.5)))
+        await fleet.release("1.0", simulated("web", seconds=(0.5, 0.5)))
         await fleet.known(fleet.service)
         operation = await fleet.request("oslo", "apply", "1.0")
         await fleet.end(operation)
@@ -164,7 +164,7 @@ async def test_a_thousand_sites_are_done_in_a_few_batches_each_once(world: World
 
 async def test_a_number_is_used_once_though_the_answer_to_its_commit_was_lost(world: World) -> None:
     async with ready(world, ["oslo"], [], progress_seconds=0.1) as fleet:
-        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.5, 0.5), fail=1.0))
+        await fleet.release("1.0", simulated("web", seconds=(0.5, 0.5), fail=1.0))
         await fleet.known(fleet.service)
         ledger, lost = fleet.service.ledger, []
         wake = ledger._wake

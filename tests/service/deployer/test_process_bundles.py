@@ -32,7 +32,8 @@ def packed(bundles: Bundles, one: Order) -> bytes:
     """A bundle of the program as `belay bundle build` makes it."""
     folder = bundles.root / (one.bundle_sha256 or "")
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    text = f"app: answering\nversion: '1.0'\ncomponents: [{one.component.model_dump_json()}]\n"
+    spec = one.component.spec.model_dump_json()
+    text = f"app: answering\nversion: '1.0'\ncomponents: [{{driver: process, name: web, spec: {spec}}}]\n"
     return archives.bundle({"bundle.yaml": text.encode(), **files})
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from services.deployer.drivers import Broken, Done
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.process.host import install
-from services.deployer.drivers.process.release import Spec
+from services.deployer.drivers.process.release import RevisionSpec
 from tests.support import process_sites as sites
 from tests.support.process_sites import Bundles, finish, order, reach, until
 
 
-def spec(bundle: str) -> Spec:
-    return Spec(app="answering", version="1.0", bundle_sha256=bundle, component=sites.component("says=1.0"))
+def spec(bundle: str) -> RevisionSpec:
+    return RevisionSpec(app="answering", version="1.0", bundle_sha256=bundle, component=sites.component("says=1.0"))
 
 
 async def test_many_sites_and_drivers_at_once_install_a_release_once(home: Path, bundles: Bundles) -> None:

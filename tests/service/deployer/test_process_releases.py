@@ -176,7 +176,7 @@ async def test_site_params_that_cannot_be_used_break_the_order_with_every_fault(
     driver: ProcessDriver, bundles: Bundles
 ) -> None:
     bad = order("o1", "1.0", bundles.make("one"), 0)
-    broken = await reach(driver, replace(bad, params={"host": "../x", "port": 0}))
+    broken = await reach(driver, replace(bad, connection={"host": "../x", "port": 0}))
     assert isinstance(broken, Broken)
     assert broken.code == "bad_params"
     assert "host: " in broken.message
@@ -187,7 +187,7 @@ async def test_a_program_that_the_release_does_not_bring_is_refused(
     driver: ProcessDriver, bundles: Bundles, port: int
 ) -> None:
     one = order("o1", "1.0", bundles.make("one"), port)
-    wrong = one.component.model_copy(update={"command": ("/bin/sh", "-c", "true")})
+    wrong = replace(one.component, spec=one.component.spec.model_copy(update={"command": ("/bin/sh", "-c", "true")}))
     broken = await reach(driver, replace(one, component=wrong))
     assert isinstance(broken, Broken)
     assert broken.code == "no_such_program"
@@ -197,6 +197,6 @@ async def test_two_apps_with_a_component_of_one_name_live_on_a_site_side_by_side
     driver: ProcessDriver, bundles: Bundles, port: int
 ) -> None:
     one = order("o1", "1.0", bundles.make("one"), port)
-    other = replace(one, key="o2", app="another", params={"host": "host-a", "port": sites.free_port()})
+    other = replace(one, key="o2", app="another", connection={"host": "host-a", "port": sites.free_port()})
     assert all(isinstance(found, Done) for found in await sites.finish(driver, one, other))
-    assert await ask(port) == await ask(other.params["port"])
+    assert await ask(port) == await ask(other.connection["port"])

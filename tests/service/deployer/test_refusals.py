@@ -13,10 +13,10 @@ from shared.messages.deployer import (
     RequestOperation,
     RequestOperations,
 )
-from shared.messages.manifest import SimulatedComponent
 from shared.messages.strategy import Site, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
 from shared.messages.words import OperationKind
 from tests.service.deployer.fleet import ready
+from tests.support.components import simulated
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -38,7 +38,7 @@ async def test_a_command_that_comes_twice_is_carried_out_once_and_answered_the_s
 
 async def test_whoever_comes_second_to_a_site_is_refused_until_the_first_has_ended(world: World) -> None:
     async with ready(world, ["oslo"], []) as fleet:
-        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.3, 0.3)))
+        await fleet.release("1.0", simulated("web", seconds=(0.3, 0.3)))
         await fleet.known(fleet.service)
         first = await fleet.request("oslo", "apply", "1.0")
         assert await fleet.refused("oslo", "apply", "1.0") == ["site_busy"]
@@ -48,7 +48,7 @@ async def test_whoever_comes_second_to_a_site_is_refused_until_the_first_has_end
 
 async def test_of_many_commands_for_one_site_in_one_batch_one_is_taken(world: World) -> None:
     async with ready(world, ["oslo"], []) as fleet:
-        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(1, 1)))
+        await fleet.release("1.0", simulated("web", seconds=(1, 1)))
         await fleet.known(fleet.service)
         answers = await fleet.ask_all(["oslo"] * 20, "apply", "1.0")
         assert sum(isinstance(answer, CommandAccepted) for answer in answers) == 1
@@ -91,7 +91,7 @@ async def test_a_batch_begins_what_may_begin_and_names_what_may_not(world: World
 
 async def test_what_a_strategy_succeeds_in_is_told_together_and_what_fails_alone(world: World) -> None:
     async with ready(world, ["oslo", "rome", "bonn"], ["1.0"]) as fleet:
-        await fleet.release("2.0", SimulatedComponent(name="web", fail=1.0))
+        await fleet.release("2.0", simulated("web", fail=1.0))
         await fleet.known(fleet.service)
         await world.ask(batch_of("s/1.1", "oslo", "rome"))
         await fleet.end("s.0.1")
@@ -111,7 +111,7 @@ async def test_what_a_strategy_succeeds_in_is_told_together_and_what_fails_alone
 
 async def test_a_batch_that_comes_again_by_another_command_has_no_second_effect(world: World) -> None:
     async with ready(world, ["oslo"], []) as fleet:
-        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.3, 0.3)))
+        await fleet.release("1.0", simulated("web", seconds=(0.3, 0.3)))
         await fleet.known(fleet.service)
         first = await world.ask(batch_of("s/1.1", "oslo"))
         while_it_runs = await world.ask(batch_of("s/1.2", "oslo"))

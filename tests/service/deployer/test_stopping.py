@@ -6,14 +6,14 @@ import pytest
 
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import CancelOperation, OperationFailed
-from shared.messages.manifest import SimulatedComponent
 from tests.service.deployer.fleet import Fleet, deployer, ready
+from tests.support.components import simulated
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
 
-SLOW = SimulatedComponent(name="web", seconds=(30, 30))
-HANGING = SimulatedComponent(name="web", sites={"oslo": "hang"})
+SLOW = simulated("web", seconds=(30, 30))
+HANGING = simulated("web", sites={"oslo": "hang"})
 
 
 async def cancel(fleet: Fleet, operation: str, site: str = "oslo") -> CommandAccepted | CommandRejected:

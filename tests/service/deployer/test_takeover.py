@@ -11,8 +11,8 @@ import pytest
 
 from services.deployer.store import Store
 from shared.messages.deployer import CancelOperation, OperationFailed, OperationSucceeded
-from shared.messages.manifest import SimulatedComponent
 from tests.service.deployer.fleet import Fleet, Gate, deployer, ready
+from tests.support.components import simulated
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -81,7 +81,7 @@ async def test_a_recovery_that_was_interrupted_goes_on_and_keeps_its_cause(world
     fleet, gate = Fleet(world), Gate("start of the way back")
     await fleet.sites("oslo")
     await fleet.release("1.0")
-    await fleet.release("2.0", SimulatedComponent(name="web", sites={"oslo": "hang"}))
+    await fleet.release("2.0", simulated("web", sites={"oslo": "hang"}))
     async with world.run("deployer", deployer(gate.before, runs=gate.leases), lease_seconds=LEASE) as service:
         await fleet.known(service)
         operation = await fleet.request("oslo", "apply", "2.0", timeout_seconds=1)
@@ -96,7 +96,7 @@ async def test_a_recovery_that_was_interrupted_goes_on_and_keeps_its_cause(world
 async def test_a_deployer_that_stops_in_order_hands_over_at_once(world: World) -> None:
     fleet = Fleet(world)
     await fleet.sites("oslo")
-    await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.5, 0.5)))
+    await fleet.release("1.0", simulated("web", seconds=(0.5, 0.5)))
     async with world.run("deployer", deployer(), lease_seconds=60) as service:
         await fleet.known(service)
         operation = await fleet.request("oslo", "apply", "1.0")
@@ -109,7 +109,7 @@ async def test_a_deployer_that_stops_in_order_hands_over_at_once(world: World) -
 async def test_two_deployers_share_the_work_and_no_order_is_carried_out_twice(world: World) -> None:
     sites = [f"site-{n}" for n in range(200)]
     async with ready(world, sites, []) as fleet:
-        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0, 0.5), fail=0.2, crash=0.1))
+        await fleet.release("1.0", simulated("web", seconds=(0, 0.5), fail=0.2, crash=0.1))
         async with world.run("deployer", deployer(), instance="2") as second:
             await fleet.known(second)
             operations = await fleet.request_all(sites, "apply", "1.0")
@@ -124,7 +124,7 @@ async def test_deployers_killed_again_and_again_lose_nothing(world: World) -> No
     sites = [f"site-{n}" for n in range(100)]
     fleet = Fleet(world)
     await fleet.sites(*sites)
-    await fleet.release("1.0", SimulatedComponent(name="web", seconds=(0.2, 2.5), fail=0.2))
+    await fleet.release("1.0", simulated("web", seconds=(0.2, 2.5), fail=0.2))
     async with world.run("deployer", deployer(runs=None)) as service:
         await fleet.known(service)
         operations = await fleet.request_all(sites, "apply", "1.0")
@@ -186,7 +186,7 @@ OUT_OF_ORDER = """
 
 async def test_who_begins_under_an_old_name_does_not_wait_for_what_the_old_one_is_storing(world: World) -> None:
     async with ready(world, ["oslo", "rome"], []) as fleet:
-        await fleet.release("1.0", SimulatedComponent(name="web", seconds=(2, 2)))
+        await fleet.release("1.0", simulated("web", seconds=(2, 2)))
         await fleet.known(fleet.service)
         operations = [await fleet.request(site, "apply", "1.0") for site in ("oslo", "rome")]
         pool = fleet.service.pool

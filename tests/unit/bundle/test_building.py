@@ -125,9 +125,9 @@ def test_a_folder_with_faults_names_them_all(folder: Path, tmp_path: Path) -> No
         build(folder, tmp_path, tmp_path / "home")
     assert codes(refused) == [
         ("invalid_field", "bundle.yaml:version"),
-        ("missing_file", "bundle.yaml:components.0.process.requirements"),
-        ("invalid_field", "bundle.yaml:components.0.process.command.2"),
-        ("missing_file", "bundle.yaml:components.0.process.seed.bulb.db"),
+        ("missing_file", "bundle.yaml:components[0].requirements"),
+        ("invalid_field", "bundle.yaml:components[0].command[2]"),
+        ("missing_file", "bundle.yaml:components[0].seed.bulb.db"),
     ]
     assert "put the value in quotes" in refused.value.faults[0].message
 
@@ -180,10 +180,10 @@ def test_a_requirement_for_other_machines_needs_no_wheel_here(tmp_path: Path) ->
         (manifest(version="one"), "invalid_field", "bundle.yaml:version"),
         (manifest(upgrades_from="['newer than 1']"), "invalid_field", "bundle.yaml:upgrades_from"),
         (manifest(more="scheme: calver\n"), "invalid_field", "bundle.yaml:scheme"),
-        (manifest(more="    seconds: [2, 1]\n"), "invalid_field", "bundle.yaml:components.0.simulated"),
-        (manifest(more="    seconds: [0, .inf]\n"), "invalid_field", "bundle.yaml:components.0.simulated.seconds.1"),
+        (manifest(more="    seconds: [2, 1]\n"), "invalid_field", "bundle.yaml:components[0]"),
+        (manifest(more="    seconds: [0, .inf]\n"), "invalid_field", "bundle.yaml:components[0].seconds[1]"),
         (manifest(more="  - {driver: simulated, name: bulb}\n"), "invalid_field", "bundle.yaml:components"),
-        (manifest(more="  - {driver: rocket, name: x}\n"), "invalid_field", "bundle.yaml:components.1"),
+        (manifest(more="  - {driver: rocket, name: x}\n"), "unknown_driver", "bundle.yaml:components[1].driver"),
     ],
 )
 def test_a_faulty_manifest_is_refused_at_its_place(tmp_path: Path, content: bytes, code: str, place: str) -> None:

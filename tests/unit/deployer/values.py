@@ -7,9 +7,9 @@ from services.deployer.course import Limits
 from services.deployer.domain import Deployment, Facts, Operation, Release, Site, wanted
 from services.deployer.plan import Content, Ground, Recorded
 from shared.messages.deployer import RequestOperation
-from shared.messages.manifest import SimulatedComponent
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
+from tests.support.components import for_driver, simulated
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS = Limits(stop=timedelta(seconds=10), recovery=timedelta(seconds=100))
@@ -38,7 +38,7 @@ def operation(kind: Kind, from_version: str | None, to_version: str | None, time
 
 def content(version: str, *names: str, files: str = "") -> Content:
     """A release with these components; `files` is the same where its bundle is."""
-    return Content.of(version, files or version, [SimulatedComponent(name=name) for name in names])
+    return Content.of(version, files or version, [for_driver(simulated(name)) for name in names])
 
 
 def recorded(release: Content, *names: str) -> list[Recorded]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
 from services.deployer.drivers.process import care, release
 from services.deployer.drivers.process.bundles import from_store
 from services.deployer.drivers.process.health import last_lines
@@ -23,7 +23,7 @@ from shared.process.settings import Settings
 log = structlog.get_logger()
 
 
-class ProcessDriver:
+class ProcessDriver(Driver):
     """Puts processes onto sites. Any number of drivers may share a home, in one deployer or in several.
 
     The work runs in tasks of this process; what it has reached is in files, so that `start` or `poll` of any

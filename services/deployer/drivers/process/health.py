@@ -15,7 +15,7 @@ import aiohttp
 from services.deployer.drivers.process.keeper.folder import Folder, Launch
 from services.deployer.drivers.process.keeper.mark import Mark
 from services.deployer.drivers.process.port import listens, stranger
-from services.deployer.drivers.process.release import Failed, Spec
+from services.deployer.drivers.process.release import Failed, RevisionSpec
 from services.deployer.evidence import hide
 
 LOOK_SECONDS = 0.1
@@ -32,7 +32,7 @@ class Ill:
     message: str
 
 
-async def prove(folder: Folder, launch: Launch, spec: Spec, give_way: Callable[[], None]) -> None:
+async def prove(folder: Folder, launch: Launch, spec: RevisionSpec, give_way: Callable[[], None]) -> None:
     """Return when the launched component is well and stayed so for its stable_seconds.
 
     Raises Failed: `exited` as soon as its process ends, `wrong_version` as soon as it says so, `unhealthy` or
@@ -58,7 +58,7 @@ def session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS), trust_env=False)
 
 
-async def _examine(http: aiohttp.ClientSession, folder: Folder, launch: Launch, spec: Spec) -> Ill | None:
+async def _examine(http: aiohttp.ClientSession, folder: Folder, launch: Launch, spec: RevisionSpec) -> Ill | None:
     mark = living(folder, launch)
     if mark is None:
         return Ill("unhealthy", "its process has not started yet")
@@ -93,7 +93,7 @@ def _ended(launch: Launch, sentence: str) -> tuple[str, str]:
     return "exited", sentence
 
 
-async def ask(http: aiohttp.ClientSession, port: int, mark: Mark, spec: Spec) -> Ill | None:
+async def ask(http: aiohttp.ClientSession, port: int, mark: Mark, spec: RevisionSpec) -> Ill | None:
     """Ask a running component how it is; None if it is well, and the version it shall be."""
     health = spec.component.health
     if ill := (await _get(http, port, health.path))[1]:
@@ -120,7 +120,7 @@ async def _get(http: aiohttp.ClientSession, port: int, path: str) -> tuple[bytes
         return b"", Ill("unhealthy", f"GET {url} failed: {error}")
 
 
-def _compare(body: bytes, path: str, spec: Spec) -> Ill | None:
+def _compare(body: bytes, path: str, spec: RevisionSpec) -> Ill | None:
     pointer = spec.component.health.version_pointer
     try:
         found = _at(json.loads(body), pointer)

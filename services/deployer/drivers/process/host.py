@@ -19,7 +19,7 @@ from pathlib import Path
 import uv
 
 from services.deployer.drivers.process.keeper.lock import try_lock
-from services.deployer.drivers.process.release import Failed, Spec
+from services.deployer.drivers.process.release import Failed, RevisionSpec
 
 Unpack = Callable[[str, Path], Awaitable[None]]
 """Unpack the bundle of that sha256 into a folder; raises Failed."""
@@ -53,7 +53,7 @@ def lock_file(host: Path, sha256: str) -> Path:
     return host / "installed" / f".{sha256}.lock"
 
 
-async def install(host: Path, spec: Spec, unpack: Unpack) -> Installed:
+async def install(host: Path, spec: RevisionSpec, unpack: Unpack) -> Installed:
     """Install a revision's release unless it is there. Whoever comes second waits. Raises Failed."""
     base = host / "installed" / spec.bundle_sha256
     async with locked(lock_file(host, spec.bundle_sha256)):
@@ -82,7 +82,7 @@ async def _built(target: Path, build: Callable[[Path], Awaitable[None]]) -> Path
     return target
 
 
-def _requirements(bundle: Path, spec: Spec) -> Path:
+def _requirements(bundle: Path, spec: RevisionSpec) -> Path:
     path = bundle / spec.component.requirements
     if not path.is_file():
         raise Failed("install_failed", f"the bundle has no file {spec.component.requirements}")

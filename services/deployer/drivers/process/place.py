@@ -58,7 +58,7 @@ class Place:
 def place_of(home: Path, order: Order) -> tuple[Place, int]:
     """The place of an order and the port of its site. Raises BadParams with every fault."""
     try:
-        params = _Params.model_validate({**order.params, "site": order.site, "app": order.app})
+        params = _Params.model_validate({**order.connection, "site": order.site, "app": order.app})
     except ValidationError as error:
         faults = (_sentence(fault["loc"], fault["msg"], fault["input"]) for fault in error.errors())
         raise BadParams("; ".join(faults)) from None

@@ -17,7 +17,7 @@ from services.deployer.drivers.process.keeper.folder import Launch
 from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import Place
 from services.deployer.drivers.process.port import stranger
-from services.deployer.drivers.process.release import Failed, Spec
+from services.deployer.drivers.process.release import Failed, RevisionSpec
 
 log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ class Procedure:
         await self._prove(launch, spec)
         return Done(spec.revision, f"healthy on port {self.port}")
 
-    async def _launch(self, spec: Spec, installed: Installed) -> Launch:
+    async def _launch(self, spec: RevisionSpec, installed: Installed) -> Launch:
         """Replace what runs by the wanted revision, unless an interrupted run of this order has done so."""
         folder, own = self.place.folder, self._own_launch()
         if own:
@@ -89,7 +89,7 @@ class Procedure:
         if holder := await asyncio.to_thread(stranger, life.mark if life else None, self.port):
             raise Failed("port_taken", f"port {self.port} is used by {holder}")
 
-    async def _prove(self, launch: Launch, spec: Spec) -> None:
+    async def _prove(self, launch: Launch, spec: RevisionSpec) -> None:
         folder = self.place.folder
         self.file.step("prove")
         await prove(folder, launch, spec, self._give_way)

@@ -7,14 +7,15 @@ import os
 import shutil
 import uuid
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from services.deployer.drivers import Broken, Order
 from services.deployer.drivers.process.keeper.folder import Launch, write_json
 from services.deployer.drivers.process.place import Place
+from shared.components.process import ProcessSpec
 from shared.messages.base import Model
-from shared.messages.manifest import ProcessComponent
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """All that a component sees of our environment, which holds passwords."""
@@ -28,13 +29,21 @@ class Failed(Exception):
         super().__init__(message)
 
 
-class Spec(Model):
+class RevisionSpec(Model):
     """Everything that makes a revision. The same content is the same revision."""
 
     app: str
     version: str
     bundle_sha256: str
-    component: ProcessComponent
+    component: ProcessSpec
+
+    @field_validator("component", mode="before")
+    @classmethod
+    def _of_the_first_form(cls, component: Any) -> Any:
+        """Until 0.1 driver and name stood among the fields: such revisions lie on sites, and are returned to."""
+        if isinstance(component, dict):
+            return {field: value for field, value in component.items() if field not in ("driver", "name")}
+        return component
 
     @property
     def revision(self) -> str:
@@ -46,33 +55,34 @@ class Spec(Model):
         return self.component.health.version or self.version
 
 
-def wanted(place: Place, order: Order) -> Spec:
+def wanted(place: Place, order: Order) -> RevisionSpec:
     """The revision an order shall reach. Raises Failed if the order lacks what it needs."""
     if order.action == "rollback":
         return _recorded(place, order)
-    if not order.version or not order.bundle_sha256 or not isinstance(order.component, ProcessComponent):
+    spec = order.component.spec
+    if not order.version or not order.bundle_sha256 or not isinstance(spec, ProcessSpec):
         raise Failed("bad_order", "an apply needs a version, a bundle and a component of the process driver")
-    return Spec(app=order.app, version=order.version, bundle_sha256=order.bundle_sha256, component=order.component)
+    return RevisionSpec(app=order.app, version=order.version, bundle_sha256=order.bundle_sha256, component=spec)
 
 
-def _recorded(place: Place, order: Order) -> Spec:
+def _recorded(place: Place, order: Order) -> RevisionSpec:
     spec = read(place, order.revision or "")
     if spec is None:
         raise Failed("revision_missing", f"revision {order.revision or '(none)'} is not on site {place.site} any more")
     return spec
 
 
-def read(place: Place, revision: str) -> Spec | None:
+def read(place: Place, revision: str) -> RevisionSpec | None:
     """The spec of a revision of this site; None if there is none of that name that can be understood."""
     if not revision or Path(revision).name != revision:
         return None
     try:
-        return Spec.model_validate_json((place.releases / revision / "spec.json").read_bytes())
+        return RevisionSpec.model_validate_json((place.releases / revision / "spec.json").read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
 
-def record(place: Place, spec: Spec) -> None:
+def record(place: Place, spec: RevisionSpec) -> None:
     """Write a revision down, as the one used last. From now on its release stays installed."""
     folder = place.releases / spec.revision
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +95,7 @@ def current(place: Place) -> str | None:
     return place.current.readlink().name if place.current.is_symlink() else None
 
 
-def switch(place: Place, spec: Spec, bundle: Path) -> None:
+def switch(place: Place, spec: RevisionSpec, bundle: Path) -> None:
     """Make a revision current in one instant, after its seed files lie in the data folder."""
     _seed(place.folder.data, spec.component.seed, bundle)
     draft = place.folder.root / ".current"
@@ -118,7 +128,7 @@ def _copy_whole(source: Path, target: Path) -> None:
     draft.replace(target)
 
 
-def launch_of(place: Place, spec: Spec, order: str, port: int, bundle: Path, env: Path) -> Launch:
+def launch_of(place: Place, spec: RevisionSpec, order: str, port: int, bundle: Path, env: Path) -> Launch:
     """What to run for a revision, with every placeholder filled. Raises Failed if its program is not installed."""
     values = {"{port}": str(port), "{data}": str(place.folder.data), "{release}": str(bundle), "{site}": place.site}
     component = spec.component

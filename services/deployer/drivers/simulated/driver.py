@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
 from services.deployer.drivers.simulated.device_journal import MOST_BYTES, DeviceJournal
 from services.deployer.drivers.simulated.values import Begun, Line, Over
-from shared.messages.manifest import SimulatedComponent
+from services.deployer.settings import DeployerSettings
+from shared.components.simulated import SimulatedSpec
+from shared.process.settings import Settings
 
 FATES = ("succeed", "fail", "hang", "crash")
 _NOT_STARTED = Broken("not_started", "the device knows nothing of this order")
@@ -27,7 +29,7 @@ _SAYING = {
 }
 
 
-class SimulatedDriver:
+class SimulatedDriver(Driver):
     """Devices whose journal lies in `home`; every driver on the same home speaks of the same devices.
 
     A journal of more than `most_bytes` is made anew without what nobody asks for any more.
@@ -36,6 +38,11 @@ class SimulatedDriver:
     def __init__(self, home: Path, most_bytes: int = MOST_BYTES) -> None:
         self.journal = DeviceJournal(home / "journal.jsonl", most_bytes)
         self._moved = asyncio.Event()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The driver of a service: devices under its home."""
+        return cls(settings.home / "devices", DeployerSettings().simulated_mib * 2**20)
 
     async def start(self, orders: Sequence[Order]) -> None:
         """Begin what was not begun before; what takes no time is over at once."""
@@ -141,19 +148,19 @@ def _facts(order: Order) -> dict[str, Any]:
 
 
 def _fate(order: Order) -> str:
-    component = _simulated(order)
-    if order.action != "remove" and order.site in component.sites:
-        return component.sites[order.site]
-    if wished := order.params.get("simulated"):
+    spec = _simulated(order)
+    if order.action != "remove" and order.site in spec.sites:
+        return spec.sites[order.site]
+    if wished := order.connection.get("simulated"):
         return wished if wished in FATES else "invalid"
-    chances = component.fail + component.hang + component.crash
+    chances = spec.fail + spec.hang + spec.crash
     if order.action == "remove" or not chances:
         return "succeed"
-    return _by_chance(component, _drawn(component, order, "fate"))
+    return _by_chance(spec, _drawn(spec, order, "fate"))
 
 
-def _by_chance(component: SimulatedComponent, drawn: float) -> str:
-    for fate, chance in (("fail", component.fail), ("hang", component.hang), ("crash", component.crash)):
+def _by_chance(spec: SimulatedSpec, drawn: float) -> str:
+    for fate, chance in (("fail", spec.fail), ("hang", spec.hang), ("crash", spec.crash)):
         if drawn < chance:
             return fate
         drawn -= chance
@@ -161,21 +168,22 @@ def _by_chance(component: SimulatedComponent, drawn: float) -> str:
 
 
 def _seconds(order: Order) -> float:
-    component = _simulated(order)
-    shortest, longest = component.seconds
-    return shortest + (longest - shortest) * _drawn(component, order, "seconds") if longest else 0.0
+    spec = _simulated(order)
+    shortest, longest = spec.seconds
+    return shortest + (longest - shortest) * _drawn(spec, order, "seconds") if longest else 0.0
 
 
-def _drawn(component: SimulatedComponent, order: Order, what: str) -> float:
+def _drawn(spec: SimulatedSpec, order: Order, what: str) -> float:
     """A number from 0 to 1 that seed, site and order always draw again."""
-    text = f"{component.seed}/{order.site}/{order.key}/{what}"
+    text = f"{spec.seed}/{order.site}/{order.key}/{what}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) / 2**64
 
 
-def _simulated(order: Order) -> SimulatedComponent:
-    if not isinstance(order.component, SimulatedComponent):
+def _simulated(order: Order) -> SimulatedSpec:
+    spec = order.component.spec
+    if not isinstance(spec, SimulatedSpec):
         raise TypeError(f"the simulated driver was given the component {order.component.name} of another driver")
-    return order.component
+    return spec
 
 
 def _iso_now() -> str:

@@ -15,7 +15,7 @@ from services.deployer.drivers.process.keeper.lock import try_lock
 from services.deployer.drivers.process.keeper.mark import Mark
 from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import BadParams, Place, place_of
-from services.deployer.drivers.process.release import Failed, Spec
+from services.deployer.drivers.process.release import Failed, RevisionSpec
 from tests.support.process_sites import component, order
 
 
@@ -29,8 +29,8 @@ def place(tmp_path: Path, one: Order) -> Place:
     return place_of(tmp_path, one)[0]
 
 
-def spec(**more: object) -> Spec:
-    return Spec(app="a", version="1.0", bundle_sha256="a" * 64, component=component(**more))
+def spec(**more: object) -> RevisionSpec:
+    return RevisionSpec(app="a", version="1.0", bundle_sha256="a" * 64, component=component(**more).spec)
 
 
 def test_the_same_content_is_the_same_revision_and_any_other_is_not() -> None:
@@ -64,8 +64,8 @@ def test_placeholders_are_filled_and_other_braces_left_alone(place: Place, tmp_p
     assert launch.argv[3:] == ("8101", "s1", f"{place.folder.data}/x", str(env.parent), '{"json": 1}')
 
 
-def spec_of_words(words: tuple[str, ...]) -> Spec:
-    return Spec(app="a", version="1.0", bundle_sha256="a" * 64, component=component(*words))
+def spec_of_words(words: tuple[str, ...]) -> RevisionSpec:
+    return RevisionSpec(app="a", version="1.0", bundle_sha256="a" * 64, component=component(*words))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_seed_that_cannot_be_is_refused(place: Place, tmp_path: Path, seed: di
 
 def test_all_faults_of_params_are_named_with_their_values(tmp_path: Path, one: Order) -> None:
     with pytest.raises(BadParams) as caught:
-        place_of(tmp_path, replace(one, params={"host": "a/b", "port": "many"}))
+        place_of(tmp_path, replace(one, connection={"host": "a/b", "port": "many"}))
     assert "host: " in str(caught.value)
     assert "'a/b'" in str(caught.value)
     assert "'many'" in str(caught.value)
@@ -90,7 +90,7 @@ def test_all_faults_of_params_are_named_with_their_values(tmp_path: Path, one: O
 
 def test_a_missing_port_is_named(tmp_path: Path, one: Order) -> None:
     with pytest.raises(BadParams, match="port: Field required"):
-        place_of(tmp_path, replace(one, params={}))
+        place_of(tmp_path, replace(one, connection={}))
 
 
 def test_an_order_is_known_after_it_began_and_keeps_its_result(place: Place, one: Order) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from services.deployer.drivers import Broken, Done, Order, Running
 from services.deployer.drivers.simulated.driver import SimulatedDriver
-from shared.messages.manifest import SimulatedComponent
+from tests.support.components import for_driver, simulated
 
 
 def order(key: str = "op-1/forward/web", site: str = "oslo", version: str | None = "1.0", **facts: Any) -> Order:
-    component = SimulatedComponent(name="web", **facts.pop("component", {}))
+    component = for_driver(simulated(**facts.pop("component", {})))
     action = "apply" if version else "remove"
-    facts = {"params": {}, "app": "shop", "action": action, "bundle_sha256": "a" * 64, **facts}
+    facts = {"connection": {}, "app": "shop", "action": action, "bundle_sha256": "a" * 64, **facts}
     return Order(key=key, site=site, version=version, component=component, **facts)
 
 
@@ -32,11 +32,11 @@ async def outcome(driver: SimulatedDriver, wanted: Order) -> str:
 
 async def test_the_rule_of_a_site_comes_before_its_params_and_these_before_chance(driver: SimulatedDriver) -> None:
     rule = {"sites": {"oslo": "succeed"}, "fail": 1}
-    assert await outcome(driver, order("a", component=rule, params={"simulated": "crash"})) == "done"
-    assert await outcome(driver, order("b", "rome", component=rule, params={"simulated": "crash"})) == "crashed"
+    assert await outcome(driver, order("a", component=rule, connection={"simulated": "crash"})) == "done"
+    assert await outcome(driver, order("b", "rome", component=rule, connection={"simulated": "crash"})) == "crashed"
     assert await outcome(driver, order("c", "rome", component=rule)) == "failed"
-    assert await outcome(driver, order("d", "rome", params={"simulated": "hang"})) == "running"
-    assert await outcome(driver, order("e", "rome", params={"simulated": "explode"})) == "invalid_params"
+    assert await outcome(driver, order("d", "rome", connection={"simulated": "hang"})) == "running"
+    assert await outcome(driver, order("e", "rome", connection={"simulated": "explode"})) == "invalid_params"
 
 
 async def test_the_same_seed_site_and_order_meet_the_same_fate(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ async def test_a_wait_under_way_hears_of_an_order_that_ends_sooner(driver: Simul
 async def test_what_does_not_end_well_leaves_nothing_running(driver: SimulatedDriver) -> None:
     await driver.start([order("a")])
     assert driver.journal.running("oslo") == {"web": "1.0"}
-    await driver.start([order("b", version="2.0", params={"simulated": "crash"})])
+    await driver.start([order("b", version="2.0", connection={"simulated": "crash"})])
     assert driver.journal.running("oslo") == {}
 
 

@@ -1,0 +1,134 @@
+"""Reading a `bundle.yaml`: every fault of it at once, those of its components' specs and of their order among them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared import components
+from shared.components import Spec, UnknownDriver
+from shared.components.order import cycle_in
+from shared.messages.base import Fault, details_of, fault_in
+from shared.messages.manifest import Manifest, nested
+from shared.safe_yaml import BadYaml, load
+
+from .faults import BundleRefused, fault, printable
+
+MANIFEST = "bundle.yaml"
+PUBLISHED_BYTES = 500_000
+"""As JSON the components travel in one message, whose limit is twice this."""
+
+Raw = Mapping[str, Any]
+Where = tuple[str | int, ...]
+"""The way to a field: names, and positions in lists."""
+
+
+def manifest_of(content: bytes, files: set[str] | None = None) -> Manifest:
+    """The manifest in a `bundle.yaml`; with `files`, the names it uses must be among them.
+
+    Specs come back as their drivers take them: whole, with every default. Raises BundleRefused with every fault.
+    """
+    raw = _fields_of(content)
+    parts = _parts(raw)
+    manifest, faults = _manifest(raw)
+    specs, more = _specs(parts, files)
+    faults += more + list(_faults_of_order(parts))
+    if manifest is None or faults:
+        raise BundleRefused(faults)
+    whole = [c.model_copy(update={"spec": specs[n].model_dump(mode="json")}) for n, c in enumerate(manifest.components)]
+    manifest = manifest.model_copy(update={"components": tuple(whole)})
+    if len(manifest.model_dump_json(exclude={"annotations"})) > PUBLISHED_BYTES:
+        raise BundleRefused([fault("file_too_large", MANIFEST, f"describes more than {PUBLISHED_BYTES} bytes hold")])
+    return manifest
+
+
+def requirement_files(manifest: Manifest) -> set[str]:
+    """The files by which wheels of the bundle are installed; the manifest was read by `manifest_of`."""
+    return {file for c in manifest.components for file in components.read(c.driver, c.spec).requirement_files}
+
+
+def claimed(content: bytes | None) -> tuple[str | None, str | None]:
+    """App and version that a faulty manifest seems to name, for people who look for their bundle."""
+    try:
+        raw = load(content or b"")
+    except BadYaml:
+        return None, None
+    values = (raw.get("app"), raw.get("version")) if isinstance(raw, dict) else (None, None)
+    app, version = (printable(value, 100) if isinstance(value, str) and value else None for value in values)
+    return app, version
+
+
+def _fields_of(content: bytes) -> Raw:
+    try:
+        raw = load(content)
+    except BadYaml as error:
+        raise BundleRefused([fault("bad_yaml", MANIFEST, str(error))]) from error
+    if not isinstance(raw, dict):
+        raise BundleRefused([fault("bad_yaml", MANIFEST, "must be a map of fields such as app, version, components")])
+    return raw
+
+
+def _parts(raw: Raw) -> dict[int, Raw]:
+    """The components by their positions, as far as they are maps at all; as they are written."""
+    listed = raw.get("components")
+    return {n: part for n, part in enumerate(listed if isinstance(listed, list) else ()) if isinstance(part, dict)}
+
+
+def _manifest(raw: Raw) -> tuple[Manifest | None, list[Fault]]:
+    try:
+        return Manifest.model_validate(raw), []
+    except ValidationError as error:
+        return None, [_fault_in(detail, detail["loc"]) for detail in details_of(error)]
+
+
+def _specs(parts: Mapping[int, Raw], files: set[str] | None) -> tuple[dict[int, Spec], list[Fault]]:
+    """The specs by the positions of their components, as their drivers take them, and what is wrong with others."""
+    specs: dict[int, Spec] = {}
+    faults: list[Fault] = []
+    for position, part in parts.items():
+        driver, spec = part.get("driver"), nested(part).get("spec")
+        if not isinstance(driver, str) or not isinstance(spec, dict):
+            continue  # the manifest's own fault
+        try:
+            specs[position] = components.read(driver, spec, files)
+        except UnknownDriver as unknown:
+            where = _written(("components", position, "driver"))
+            faults.append(fault("unknown_driver", where, str(unknown), printable(driver)))
+        except ValidationError as error:
+            at: Where = ("components", position, "spec") if "spec" in part else ("components", position)
+            faults += [_fault_in(detail, (*at, *detail["loc"])) for detail in details_of(error)]
+    return specs, faults
+
+
+def _faults_of_order(parts: Mapping[int, Raw]) -> Iterator[Fault]:
+    """Components that come after one that is not there, and those that wait for each other."""
+    named = {part["name"]: _names(part.get("after")) for part in parts.values() if isinstance(part.get("name"), str)}
+    for position, part in parts.items():
+        for place, name in enumerate(_names(part.get("after"))):
+            if name not in named:
+                where = _written(("components", position, "after", place))
+                yield fault("unknown_component", where, "the release has no component of this name", printable(name))
+    if cycle := cycle_in(named):
+        message = f"these components wait for each other: {' after '.join(cycle)}"
+        yield fault("components_in_a_cycle", _written(("components",)), message)
+
+
+def _names(after: Any) -> Sequence[str]:
+    return [name for name in after if isinstance(name, str)] if isinstance(after, list) else []
+
+
+def _fault_in(detail: Any, where: Where) -> Fault:
+    """Where it stands in bundle.yaml, and what YAML's guesses about unquoted values need to hear."""
+    found, kind = fault_in(detail), detail["type"]
+    code = "missing_file" if kind == "missing_file" else found.code
+    message = found.message
+    if kind == "string_type" and not isinstance(found.value, dict | list | None):
+        message += "; put the value in quotes, or YAML takes it for a number, a date or a truth value"
+    value = printable(found.value) if isinstance(found.value, str) else found.value
+    return fault(code, _written(where), message, value)
+
+
+def _written(where: Where) -> str:
+    """bundle.yaml:components[2].spec.health.path"""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    return f"{MANIFEST}:{''.join(steps).removeprefix('.')}"

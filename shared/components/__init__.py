@@ -1,0 +1,49 @@
+"""What components are, as their drivers want it told: one module a driver, with the pydantic model of its spec.
+
+A driver's model is found by the entry point group `belay.components`, under the driver's name, whoever brings it. The
+catalog validates by it what is published, the deployer hands it to the driver.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from shared.core.errors import BelayError
+from shared.entry_points import registered
+from shared.messages.base import Model
+
+GROUP = "belay.components"
+
+
+class Spec(Model):
+    """What a driver must know of a component; its model subclasses this one. All of it must have a form in JSON."""
+
+    @property
+    def requirement_files(self) -> tuple[str, ...]:
+        """Files of the bundle by which wheels are installed: the bundle must hold every wheel that they lock."""
+        return ()
+
+
+class UnknownDriver(BelayError):
+    """No distribution that is installed here brings the driver."""
+
+    def __init__(self, driver: str) -> None:
+        self.driver = driver
+        super().__init__(f"no driver of this name is installed here; there are: {', '.join(specs())}")
+
+
+@cache
+def specs() -> Mapping[str, type[Spec]]:
+    """The models by the names of their drivers, as installed when this process first asked. Raises BadEntryPoint."""
+    return registered(GROUP)
+
+
+def read(driver: str, spec: Mapping[str, Any], files: set[str] | None = None) -> Spec:
+    """A spec as its driver takes it; with `files`, the names it uses must be among them.
+
+    Raises UnknownDriver, and pydantic's ValidationError with every fault.
+    """
+    model = specs().get(driver)
+    if model is None:
+        raise UnknownDriver(driver)
+    return model.model_validate(spec, context=None if files is None else {"files": files})

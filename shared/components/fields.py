@@ -1,0 +1,37 @@
+"""Kinds of fields that specs are made of: paths that stay inside, and files of the bundle."""
+
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+
+def _inside(path: str) -> str:
+    plain = PurePosixPath(path)
+    if path.startswith("/") or ".." in plain.parts or "\\" in path or str(plain) != path or not path.isprintable():
+        raise ValueError("must be a plain relative path: without '..', '.', backslashes and a slash at either end")
+    return path
+
+
+def _present(path: str, info: ValidationInfo) -> str:
+    """Known only where a whole bundle is checked: the context then names its files."""
+    if path not in (info.context or {}).get("files", (path,)):
+        raise PydanticCustomError("missing_file", "the bundle holds no file of this name")
+    return path
+
+
+def _folder_present(path: str, info: ValidationInfo) -> str:
+    if not any(name.startswith(f"{path}/") for name in (info.context or {}).get("files", (f"{path}/",))):
+        raise PydanticCustomError("missing_file", "the bundle holds no file in a folder of this name")
+    return path
+
+
+RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
+"""A path that stays inside: never absolute, never upwards."""
+
+BundleFile = Annotated[RelativePath, AfterValidator(_present)]
+"""A file of the bundle."""
+
+BundleFolder = Annotated[RelativePath, AfterValidator(_folder_present)]
+"""A folder of the bundle, with at least one file."""
