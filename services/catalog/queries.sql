@@ -47,9 +47,10 @@ values (:id, :app, :version, :canonical, :description, :sha256, :upgrades_from_a
     :max_parallel::integer, :now::timestamptz);
 
 -- name: add_components
+-- Names hold no spaces, so lists of them travel as words.
 insert into component (release_id, position, name, driver, after, spec)
-select :release_id::text, position, name, driver, after, spec
-from unnest(:names::text[], :drivers::text[], :after::jsonb[], :specs::jsonb[])
+select :release_id::text, position, name, driver, string_to_array(after, ' '), spec
+from unnest(:names::text[], :drivers::text[], :after::text[], :specs::jsonb[])
     with ordinality as c (name, driver, after, spec, position);
 
 -- name: add_edges

@@ -61,7 +61,7 @@ create table component (
     position integer not null,
     name text not null,
     driver text not null,
-    after jsonb not null default '[]', -- names of those that are deployed before it
+    after text[] not null default '{}', -- names of those that are deployed before it
     spec jsonb not null, -- as its driver takes it, with every default
     primary key (release_id, position),
     unique (release_id, name)

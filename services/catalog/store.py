@@ -93,7 +93,7 @@ async def add_release(conn: Connection, release_id: str, sha256: str, manifest: 
         max_parallel=manifest.max_parallel_components,
         now=now,
     )
-    parts: list[tuple[Any, ...]] = [(c.name, c.driver, list(c.after), c.spec) for c in manifest.components]
+    parts: list[tuple[Any, ...]] = [(c.name, c.driver, " ".join(c.after), c.spec) for c in manifest.components]
     names, drivers, after, specs = columns(parts, 4)
     named = {"names": names, "drivers": drivers, "after": after, "specs": specs}
     await SQL.run(conn, "add_components", release_id=release_id, **named)

@@ -216,7 +216,7 @@ def closed_words(schema: Any) -> Iterator[Any]:
             yield from closed_words(inner)
 
 
-@pytest.mark.parametrize("kind", [k for k in REGISTRY.values() if not k.IS_COMMAND], ids=lambda k: k.TYPE)
+@pytest.mark.parametrize("kind", [k for k in export.said() if not k.IS_COMMAND], ids=lambda k: k.TYPE)
 def test_the_reader_of_today_takes_the_words_of_tomorrow_and_keeps_them(kind: type[Message]) -> None:
     topic, key, body, headers = sample_of_tomorrow(kind)
     read = decode(Record(topic, key, json.dumps(body).encode(), headers))

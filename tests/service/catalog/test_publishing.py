@@ -86,7 +86,7 @@ async def test_a_release_that_its_topic_does_not_take_is_rejected_and_leaves_not
         await world.ask(await publication(world, content))
         rejected = await world.until(ReleaseRejected)
         assert [fault.code for fault in rejected.faults] == ["too_large"]
-        assert "belay.catalog.release_available.v1" in rejected.faults[0].message
+        assert "belay.catalog.release_available.v2" in rejected.faults[0].message
         assert (rejected.app, rejected.version) == ("lamp", "1.0.0")
         assert next(e for e in world.seen if e.data is rejected).sequence == 1
         assert [await rows(service, table) for table in ("release", "component", "upgrade_edge")] == [0, 0, 0]

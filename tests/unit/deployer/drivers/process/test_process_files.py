@@ -65,7 +65,7 @@ def test_placeholders_are_filled_and_other_braces_left_alone(place: Place, tmp_p
 
 
 def spec_of_words(words: tuple[str, ...]) -> RevisionSpec:
-    return RevisionSpec(app="a", version="1.0", bundle_sha256="a" * 64, component=component(*words))
+    return RevisionSpec(app="a", version="1.0", bundle_sha256="a" * 64, component=component(*words).spec)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.deployer.drivers import Broken, Done, Order, Running
+from services.deployer.drivers import Broken, Component, Done, Order, Running
 from services.deployer.drivers.simulated.driver import SimulatedDriver
 from tests.support.components import for_driver, simulated
 
@@ -111,11 +111,9 @@ async def test_a_torn_last_line_never_was(tmp_path: Path) -> None:
 
 
 async def test_a_foreign_component_is_refused(driver: SimulatedDriver) -> None:
-    class Foreign:
-        name = "web"
-
+    foreign = Component("web", "process", None)
     with pytest.raises(TypeError, match="web"):
-        await driver.start([Order("a", "oslo", {}, "shop", "apply", Foreign(), "1.0", None)])  # type: ignore[arg-type]
+        await driver.start([Order("a", "oslo", {}, "shop", "apply", foreign, "1.0", None)])
 
 
 # -- made anew ----------------------------------------------------------------------------------------------------
