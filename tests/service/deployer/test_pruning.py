@@ -9,8 +9,8 @@ from services.deployer.pruning import prunings
 from services.deployer.settings import DeployerSettings
 from shared.core.pruning import prune
 from shared.messages.deployer import OperationSucceeded, RequestOperation
-from shared.messages.manifest import SimulatedComponent
 from tests.service.deployer.fleet import APP, Fleet, ready
+from tests.support.components import simulated
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -54,7 +54,7 @@ async def test_operations_that_ended_long_ago_go_and_what_they_left_stays(world:
 
 async def test_an_operation_that_runs_stays_however_old_it_is(world: World) -> None:
     async with ready(world, ["oslo"], ["1.0"]) as fleet:
-        await fleet.release("2.0", SimulatedComponent(name="web", hang=1))
+        await fleet.release("2.0", simulated(hang=1))
         await fleet.known(fleet.service)
         await fleet.do("oslo", "apply", "1.0")
         running = await fleet.request("oslo", "update", "2.0")

@@ -159,7 +159,7 @@ async def test_an_order_of_a_sites_newest_operation_is_never_forgotten_and_never
     driver = SimulatedDriver(tmp_path, FEW)
     many = [order(f"big/forward/c-{number}", "bern") for number in range(30)]
     await driver.start(many)
-    hanging = order("hangs/forward/web", "york", params={"simulated": "hang"})
+    hanging = order("hangs/forward/web", "york", connection={"simulated": "hang"})
     await driver.start([hanging])
     await grown(driver)
     for known in (driver, SimulatedDriver(tmp_path, FEW)):
@@ -182,7 +182,7 @@ async def test_an_order_of_an_operation_before_is_still_known_to_one_who_slept(t
 
 async def test_how_an_order_failed_is_still_told_after_its_journal_was_made_anew(tmp_path: Path) -> None:
     driver = SimulatedDriver(tmp_path, FEW)
-    fails = order("fails/forward/web", "york", params={"simulated": "fail"})
+    fails = order("fails/forward/web", "york", connection={"simulated": "fail"})
     assert await outcome(driver, fails) == "failed"
     await grown(driver)
     (said,) = await SimulatedDriver(tmp_path, FEW).poll([fails])
