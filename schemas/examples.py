@@ -163,6 +163,7 @@ EXAMPLES: tuple[Message, ...] = (
     strategy.AbortStrategy(strategy="shop-2", reason="wrong release"),
     strategy.CancelRunning(strategy=STRATEGY, sites=("oslo-1",), reason="it hangs"),
     strategy.RetryFailed(strategy="shop-2"),
+    strategy.RecountStrategy(strategy="shop-2", reason="seen"),
     strategy.UndoStrategy(strategy="shop-2", reason="it loses orders"),
     strategy.DeleteStrategy(strategy="shop-2"),
     _accepted(strategy.CommandAccepted, strategy.CreateStrategy.TYPE, "shop-2"),

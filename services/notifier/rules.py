@@ -177,6 +177,7 @@ STRATEGY_TOPICS: dict[str, Topic] = {
     StrategyState.COMPLETE: Topic.DONE,
     StrategyState.FAILED: Topic.ERROR,
     StrategyState.PAUSED: Topic.WARNING,
+    StrategyState.NEEDS_INSPECTION: Topic.ERROR,
     StrategyState.ABORTED: Topic.WARNING,
 }
 PAUSED_BY_A_PERSON = "paused"

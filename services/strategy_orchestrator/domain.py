@@ -4,8 +4,8 @@ Nothing here knows a clock, a database or a message bus. Whoever loads the rows 
 them, does exactly that, and may be interrupted anywhere: asked again, the same rows give the same answer.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.strategy_orchestrator.rollout.policy import FAILURE_RATE, FAILURE_THRESHOLD, failures_told, rate, trips
@@ -17,9 +17,10 @@ S, G, A = StrategyState, StageState, StrategyAction
 
 TRANSITIONS: dict[StrategyState, frozenset[StrategyState]] = {
     S.READY: frozenset({S.APPLYING, S.ABORTED}),
-    S.APPLYING: frozenset({S.PAUSED, S.ABORTING, S.COMPLETE, S.FAILED}),
-    S.PAUSED: frozenset({S.APPLYING, S.ABORTING}),
-    S.ABORTING: frozenset({S.FAILED, S.ABORTED}),
+    S.APPLYING: frozenset({S.PAUSED, S.ABORTING, S.NEEDS_INSPECTION, S.COMPLETE, S.FAILED}),
+    S.PAUSED: frozenset({S.APPLYING, S.ABORTING, S.NEEDS_INSPECTION}),
+    S.ABORTING: frozenset({S.NEEDS_INSPECTION, S.FAILED, S.ABORTED}),
+    S.NEEDS_INSPECTION: frozenset({S.PAUSED, S.ABORTING}),
     S.COMPLETE: frozenset(),
     S.FAILED: frozenset({S.APPLYING}),
     S.ABORTED: frozenset({S.APPLYING}),
@@ -31,6 +32,7 @@ ACTIONS: dict[StrategyState, tuple[StrategyAction, ...]] = {
     S.APPLYING: (A.PAUSE, A.ABORT, A.CANCEL_RUNNING),
     S.PAUSED: (A.RESUME, A.ABORT, A.CANCEL_RUNNING, A.UNDO),
     S.ABORTING: (A.CANCEL_RUNNING,),
+    S.NEEDS_INSPECTION: (A.RECOUNT, A.CANCEL_RUNNING),
     S.COMPLETE: (A.UNDO, A.DELETE),
     S.FAILED: (A.RETRY, A.UNDO, A.DELETE),
     S.ABORTED: (A.RETRY, A.UNDO, A.DELETE),
@@ -38,8 +40,12 @@ ACTIONS: dict[StrategyState, tuple[StrategyAction, ...]] = {
 """What people may do in each state. It decides their commands, and is what they are shown; see `actions_of`."""
 
 ENDED = frozenset({S.COMPLETE, S.FAILED, S.ABORTED})
-LIVE = frozenset({S.APPLYING, S.PAUSED, S.ABORTING})
+STAGE_ENDED = frozenset({G.COMPLETE, G.FAILED, G.ABORTED})
+LIVE = frozenset({S.APPLYING, S.PAUSED, S.ABORTING, S.NEEDS_INSPECTION})
 """The states in which a strategy holds its sites."""
+
+COUNTS_DIFFER = "counts_differ"
+"""The reason of a strategy whose counts do not fit its steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,16 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class StageCount:
+    """What the steps of a stage come to."""
+
+    counts: Counts = field(default_factory=Counts)
+    blocked: int = 0
+    first: int = 0
+    """No step that may start stands before this position."""
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """A roll-out as it stands."""
 
@@ -77,7 +93,7 @@ class Strategy:
     policy: FailurePolicy
     stages: tuple[Stage, ...]
     ends_as: StrategyState | None = None
-    """What `aborting` leads to: failed or aborted."""
+    """What `aborting` leads to, be it after an inspection: failed or aborted."""
     left_out: int = 0
     """Selected sites that the plan left out."""
     skipped: int = 0
@@ -180,9 +196,50 @@ def retry(strategy: Strategy, by: str, reason: str) -> Strategy:
 
 def stop(strategy: Strategy, why: Why) -> Strategy:
     """Go no further, for a reason that nobody can mend: running sites finish, then it has failed."""
+    if strategy.state is S.NEEDS_INSPECTION:
+        return replace(strategy, ends_as=strategy.ends_as or S.FAILED)
     if strategy.state not in {S.APPLYING, S.PAUSED}:
         return strategy
     return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)
+
+
+def inspect(strategy: Strategy, differs: str) -> Strategy:
+    """Do nothing more before a person has seen what differs: its steps go on to their ends, its counts stand still."""
+    why = Why(code=COUNTS_DIFFER, message=f"its counts do not fit its steps: {differs}; have it recounted")
+    if strategy.state not in LIVE or strategy.state is S.NEEDS_INSPECTION:
+        return replace(strategy, why=why)
+    return _to(strategy, S.NEEDS_INSPECTION, why)
+
+
+def recount(strategy: Strategy, counted: Mapping[int, StageCount], by: str, reason: str) -> Strategy:
+    """The counts of each stage are those of its steps again; then a person may let it go on."""
+    check(strategy, A.RECOUNT)
+    stages = tuple(_recounted(stage, counted.get(stage.position, StageCount())) for stage in strategy.stages)
+    if wrong := [text for was, now in zip(strategy.stages, stages, strict=True) if (text := misfit(was, now))]:
+        message = f"cannot recount strategy {strategy.name}: {'; '.join(wrong)}; wait for its running sites to end"
+        raise Refused(Fault(code=COUNTS_DIFFER, field="strategy", message=message, value=strategy.name))
+    why = Why(code="recounted", message=_by(f"recounted by {by or 'an operator'}", reason))
+    return _to(replace(strategy, stages=stages), S.ABORTING if strategy.ends_as else S.PAUSED, why)
+
+
+def _recounted(stage: Stage, counted: StageCount) -> Stage:
+    reopens = stage.state in STAGE_ENDED and (counted.counts.waiting or counted.counts.running)
+    state = G.WAITING if reopens else stage.state
+    return replace(stage, counts=counted.counts, blocked=counted.blocked, state=state)
+
+
+def misfit(was: Stage, stage: Stage) -> str:
+    """What cannot be in the counts of a stage, in words; empty for what can."""
+    counts = stage.counts
+    if counts.total != was.counts.total:
+        return f"stage {stage.name} had {was.counts.total} sites and has {counts.total}"
+    if negative := [name for name in Counts.model_fields if getattr(counts, name) < 0]:
+        return f"stage {stage.name} has {getattr(counts, negative[0])} {negative[0]} sites"
+    if not 0 <= stage.blocked <= counts.waiting:
+        return f"stage {stage.name} has {stage.blocked} busy sites among {counts.waiting} that wait"
+    if counts.running > stage.max_parallel:
+        return f"stage {stage.name} has {counts.running} running sites, and {stage.max_parallel} may run"
+    return ""
 
 
 def heed_monitor(strategy: Strategy, position: int) -> Strategy:

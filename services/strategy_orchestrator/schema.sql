@@ -31,11 +31,12 @@ create table strategy (
         'applying', -- ready -> applying; paused -> applying; failed, aborted -> applying (retry)
         'paused',   -- applying -> paused
         'aborting', -- applying, paused -> aborting: running sites finish
+        'needs_inspection', -- applying, paused, aborting -> needs_inspection: its counts do not fit its steps
         'complete', -- applying -> complete
         'failed',   -- applying -> failed; aborting -> failed
         'aborted'   -- aborting -> aborted; ready -> aborted
     )),
-    ends_as text check (ends_as in ('failed', 'aborted')), -- what `aborting` leads to
+    ends_as text check (ends_as in ('failed', 'aborted')), -- what `aborting` leads to, be it after an inspection
     why_code text not null,
     why_message text not null,
     sequence bigint not null default 0, -- of its events
@@ -45,8 +46,10 @@ create table strategy (
     finished_at timestamptz,
     deleted_at timestamptz,
     groups text[] not null default '{}', -- of the sites it holds: its transactions lock their places
-    check ((state = 'aborting') = (ends_as is not null)),
-    check (deleted_at is null or state not in ('applying', 'paused', 'aborting'))
+    constraint only_what_aborts_ends_so check (
+        state = 'needs_inspection' or (state = 'aborting') = (ends_as is not null)),
+    constraint what_lives_is_not_deleted check (
+        deleted_at is null or state not in ('applying', 'paused', 'aborting', 'needs_inspection'))
 ) with (fillfactor = 50);
 create unique index strategy_name on strategy (name) where deleted_at is null;
 

@@ -271,6 +271,15 @@ class RetryFailed(_StrategyCommand):
     SUBJECT = "strategy"
 
 
+class RecountStrategy(_StrategyCommand):
+    """Count the sites of a strategy anew, from its steps, once its counts were found not to fit them.
+
+    It is paused then, or goes on with what it was about to end as.
+    """
+
+    SUBJECT = "strategy"
+
+
 class UndoStrategy(_StrategyCommand):
     """Plan a rollback of exactly the sites that a strategy changed, each to what it had before.
 

@@ -71,6 +71,7 @@ class StrategyState(StrEnum):
     APPLYING = "applying"
     PAUSED = "paused"
     ABORTING = "aborting"
+    NEEDS_INSPECTION = "needs_inspection"
     COMPLETE = "complete"
     FAILED = "failed"
     ABORTED = "aborted"
@@ -85,6 +86,7 @@ class StrategyAction(StrEnum):
     ABORT = "abort"
     CANCEL_RUNNING = "cancel_running"
     RETRY = "retry"
+    RECOUNT = "recount"
     UNDO = "undo"
     DELETE = "delete"
 

@@ -247,6 +247,12 @@ def retry(session: Session, name: Name, reason: Reason = "", watch: Watch = Fals
     _tell(session, name, "retry", reason, "tries its failed sites again", watch)
 
 
+@app.verb()
+def recount(session: Session, name: Name, reason: Reason = "") -> None:
+    """Count its sites anew, once its counts were found not to fit them; it is paused then."""
+    _tell(session, name, "recount", reason, "is recounted")
+
+
 def _tell(session: Session, name: str, verb: str, reason: str, sentence: str, watch: bool = False) -> None:
     answer = _do(session, name, verb, {"reason": reason})
     if watch:

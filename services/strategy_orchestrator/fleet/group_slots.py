@@ -4,8 +4,8 @@ All groups of its strategies are locked together, after the strategies and befor
 transactions count the same slot and none waits in a circle. Strategies without groups never come here.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.fleet.group_limits import (
@@ -31,11 +31,18 @@ async def wake(tx: Transaction, groups: Iterable[str]) -> None:
             tx.set_timer(GROUP_SLOT, strategy_id, tx.now)
 
 
+Differ = Callable[[Iterable[str], str], None]
+"""Takes the ids of strategies whose counts differ, and what differs. Raises, once for each of them."""
+
+
 class GroupSlots:
     """What one transaction does to groups."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, differ: Differ) -> None:
+        """`differ` is told of strategies whose counts do not fit."""
         self._tx = tx
+        self._differ = differ
+        self._changed_by: defaultdict[str, set[str]] = defaultdict(set)
         self._groups: dict[str, GroupUsage] = {}
         self._queues: dict[tuple[str, int], dict[str, GroupQueue]] = {}
         self._changes: Counter[str] = Counter()
@@ -46,10 +53,11 @@ class GroupSlots:
         """Steps that ran do no longer."""
         for step in steps:
             if step.group_name:
-                self._change(step.group_name, -1)
+                self._change(step, step.group_name, -1)
                 self._left.add(step.group_name)
 
-    def _change(self, name: str, running: int) -> None:
+    def _change(self, step: Step, name: str, running: int) -> None:
+        self._changed_by[name].add(step.strategy_id)
         self._changes[name] += running
         if group := self._groups.get(name):
             group.running += running
@@ -61,6 +69,15 @@ class GroupSlots:
             for name, group in (await store.groups.lock_groups(self._tx.conn, names)).items():
                 group.running += self._changes[name]
                 self._groups[name] = group
+            self._check(names)
+
+    def _check(self, names: Iterable[str]) -> None:
+        """Fewer than none cannot run: steps ended that were never counted."""
+        for group in (self._groups[name] for name in names if name in self._groups):
+            if group.running < 0:
+                what = f"group {group.name} counts {group.running} running sites"
+                self._differ(self._changed_by[group.name], what)
+                group.running = 0
 
     async def queues(self, strategy_id: str, stage: int) -> dict[str, GroupQueue]:
         """The queues of a stage; what is changed in them is kept at the end."""
@@ -95,8 +112,9 @@ class GroupSlots:
         if not counts:
             return []
         steps = await store.groups.start_steps(self._tx.conn, strategy_id, stage, queues, counts, batch, self._tx.now)
-        if len(steps) < sum(counts.values()):
-            raise AssertionError(f"stage {stage} of {strategy_id} counts {counts} startable sites, found {len(steps)}")
+        if len(steps) < (count := sum(counts.values())):
+            what = f"the groups of stage {stage + 1} count {count} sites that may start, and there are {len(steps)}"
+            self._differ([strategy_id], what)
         for step in steps:
             self._take(queues[step.group_name or UNGROUPED], step)
         return steps
@@ -107,7 +125,7 @@ class GroupSlots:
         if queue.group not in self._groups:
             return
         if step.state == StepState.RUNNING:
-            self._change(queue.group, 1)
+            self._change(step, queue.group, 1)
         else:
             self._left.add(queue.group)  # it was unmanaged: its slot is free again
 
@@ -133,7 +151,21 @@ class GroupSlots:
         """Keep what changed, and wake others for the slots that are free now."""
         for (strategy_id, stage), queues in self._queues.items():
             await store.groups.save_queues(self._tx.conn, strategy_id, stage, list(queues.values()))
-        changed = [(group, self._changes[group.name]) for group in self._groups.values() if self._changes[group.name]]
-        if changed:
-            await store.groups.count_running(self._tx.conn, changed)
+        await self._count()
         await wake(self._tx, [name for name in self._left if name in self._groups and self._groups[name].free])
+
+    async def _count(self) -> None:
+        changed = [(group, self._changes[group.name]) for group in self._groups.values() if self._changes[group.name]]
+        self._check(group.name for group, _ in changed)
+        counted = await store.groups.count_running(self._tx.conn, changed) if changed else set()
+        for group, _ in changed:
+            if group.name not in counted:
+                what = f"group {group.name} would change {group.running} sites at once, and {group.limit} may"
+                self._differ(self._changed_by[group.name], what)
+
+    def renew(self, names: Iterable[str]) -> dict[str, int]:
+        """These groups were recounted; what of this transaction is not kept yet, for that was counted along."""
+        for name in names:
+            self._groups.pop(name, None)
+            self._opened.discard(name)
+        return {name: self._changes[name] for name in names}

@@ -28,6 +28,7 @@ from shared.messages.strategy import (
     CreateStrategy,
     DeleteStrategy,
     PauseStrategy,
+    RecountStrategy,
     ResumeStrategy,
     RetryFailed,
     Selection,
@@ -229,7 +230,7 @@ async def _move(work: UnitOfWork, envelope: Envelope[Any], change: Change) -> Re
     except Refused as error:
         return Rejected(error.faults)
     await work.settle(tracked)
-    return Accepted({"strategy_id": strategy_id, "state": tracked.now.state})
+    return Accepted({"strategy_id": strategy_id, "state": work.state_of(tracked)})
 
 
 async def _apply(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
@@ -261,6 +262,16 @@ async def _retry(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[
         tracked.reopen(step)
 
 
+async def _recount(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
+    counted = await store.steps.count_steps(work.conn, tracked.now.id)
+    tracked.now = domain.recount(tracked.now, counted, envelope.actor, envelope.data.reason)
+    tracked.cursors = [counted[stage.position].first for stage in tracked.now.stages]
+    if groups := tracked.groups:
+        await store.groups.recount_running(work.conn, work.slots.renew(groups))
+        tracked.groups = await store.groups.make_queues(work.conn, tracked.now.id)
+        work.slots.read_anew(tracked.now.id)
+
+
 async def _delete(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
     domain.check(tracked.now, StrategyAction.DELETE)
     strategy, tracked.deleted_at = tracked.now, work.now
@@ -271,6 +282,7 @@ async def _delete(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope
 
 apply, pause, resume = moving(_apply), moving(_pause), moving(_resume)
 abort, retry, delete = moving(_abort), moving(_retry), moving(_delete)
+recount = moving(_recount)
 cancel = moving(cancel_running)
 
 HANDLERS: Handlers = {
@@ -281,6 +293,7 @@ HANDLERS: Handlers = {
     AbortStrategy: abort,
     CancelRunning: cancel,
     RetryFailed: retry,
+    RecountStrategy: recount,
     UndoStrategy: undo,
     DeleteStrategy: delete,
 }

@@ -45,7 +45,7 @@ def why_waiting(strategy: Strategy, stage: Stage) -> Why | None:
         return _why_soaking(stage) or _why_finishing(stage)
     if strategy.state is StrategyState.READY:
         return Why(code="not_started", message="the strategy is ready and was not applied yet")
-    if strategy.state is StrategyState.PAUSED:
+    if strategy.state in {StrategyState.PAUSED, StrategyState.NEEDS_INSPECTION}:
         return why_now(strategy)
     if earlier := next((s for s in strategy.stages[: stage.position] if s.state is not StageState.COMPLETE), None):
         return _why_behind(earlier)

@@ -14,6 +14,7 @@ from services.strategy_orchestrator.store.strategies import SavedStrategy, Store
 from shared.core.transaction import Transaction
 from shared.messages.base import Event
 from shared.messages.strategy import StepChange
+from shared.messages.words import StrategyState
 from shared.wire.codec import Envelope
 
 SILENT = "strategy_silent"
@@ -56,6 +57,18 @@ class TrackedStrategy:
     def changed(self) -> bool:
         """Whether there is anything to keep or to tell."""
         return self.now != self.was or bool(self.steps) or self.sequence != self.stored.sequence
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether its counts are those of its row, whatever its steps do, until they are recounted."""
+        return self.now.state is StrategyState.NEEDS_INSPECTION
+
+    def misfits(self) -> list[str]:
+        """What cannot be in the counts as they are now, in words."""
+        if self.stands_still or self.now.stages is self.was.stages:
+            return []
+        both = zip(self.was.stages, self.now.stages, strict=True)
+        return [text for was, now in both if now is not was and (text := domain.misfit(was, now))]
 
     def copy(self) -> "TrackedStrategy":
         """As it is now, to come back to."""

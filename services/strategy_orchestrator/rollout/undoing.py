@@ -16,6 +16,10 @@ MOST_STAGES = 500
 """What a spec may have; one of them is for the sites that no other stage takes on the way back."""
 
 
+MORE = {StrategyState.READY: "it was never applied", StrategyState.NEEDS_INSPECTION: "and has to be recounted first"}
+"""Why a strategy in that state cannot be undone."""
+
+
 class Undoing(NamedTuple):
     """A strategy that is to be undone, locked, with what it did."""
 
@@ -60,7 +64,7 @@ def faults_of(undoing: Undoing | None, reference: str, field: str, app: str | No
     if StrategyAction.UNDO in domain.ACTIONS[strategy.state] and not strategy.counts.running:
         return ()
     running = f"with {strategy.counts.running} sites running; abort it, and wait until it has ended"
-    more = "it was never applied" if strategy.state is StrategyState.READY else running
+    more = MORE.get(strategy.state, running)
     message = f"cannot undo strategy {strategy.name}: it is {strategy.state}, {more}"
     return (Fault(code="wrong_state", field=field, message=message, value=strategy.state),)
 

@@ -7,8 +7,9 @@ number of messages that spoke of a strategy.
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Decision, Refused
@@ -16,13 +17,14 @@ from services.strategy_orchestrator.fleet.changes import emit_fleet
 from services.strategy_orchestrator.fleet.group_slots import GroupSlots
 from services.strategy_orchestrator.message_parts import parts_of_steps
 from services.strategy_orchestrator.rollout.events import request_of, what_moved
+from services.strategy_orchestrator.rollout.inspection import Inspections
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.settings import OrchestratorSettings
 from services.strategy_orchestrator.store.steps import Step
 from shared.core.transaction import Transaction
 from shared.messages.deployer import OPERATIONS_AT_ONCE
 from shared.messages.strategy import SitesReleased, StepsChanged
-from shared.messages.words import StepState
+from shared.messages.words import StepState, StrategyState
 
 LOOK_AGAIN = "look_again"
 """The timer at which a strategy is looked at again, such as the end of a soak; its key is the strategy's id."""
@@ -39,11 +41,12 @@ class UnitOfWork(Transaction):
     """A transaction with all strategies that it touches."""
 
     settings: OrchestratorSettings = field(default_factory=OrchestratorSettings)
+    inspections: Inspections = field(default_factory=Inspections)
     slots: GroupSlots = field(init=False)
     _strategies: dict[str, TrackedStrategy] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.slots = GroupSlots(self)
+        self.slots = GroupSlots(self, self.inspections.differ)
 
     async def load(self, ids: Iterable[str]) -> list[TrackedStrategy]:
         """Lock and load strategies, each once; ids that are none are left out."""
@@ -74,6 +77,11 @@ class UnitOfWork(Transaction):
         await self.slots.open(tracked.groups)
         await self._advance(tracked)
 
+    def state_of(self, tracked: TrackedStrategy) -> StrategyState:
+        """The state that it will be kept in."""
+        known = tracked.now.id in self.inspections.found and tracked.now.state in domain.LIVE
+        return StrategyState.NEEDS_INSPECTION if known else tracked.now.state
+
     async def finish(self) -> None:
         """Do what follows from every loaded strategy, save it, and say so."""
         await self.slots.open(group for tracked in self._strategies.values() for group in tracked.groups)
@@ -81,6 +89,7 @@ class UnitOfWork(Transaction):
             await self._advance(tracked)
         await self.slots.save()
         for tracked in self._strategies.values():
+            self._inspect(tracked)
             tracked.touch(self.now)
             if tracked.now.state in domain.LIVE and tracked.was.state not in domain.LIVE:
                 self.set_timer(STILL, tracked.now.id, self.now + STILL_AFTER)
@@ -89,10 +98,23 @@ class UnitOfWork(Transaction):
             self._announce(tracked)
         await self._save(changed)
 
+    def _inspect(self, tracked: TrackedStrategy) -> None:
+        """Counts that cannot be are never kept: they are those of the row until a person has them recounted."""
+        strategy_id = tracked.now.id
+        if misfits := tracked.misfits():
+            self.inspections.differ([strategy_id], "; ".join(misfits))
+        if differs := self.inspections.found.get(strategy_id):
+            tracked.now = domain.inspect(tracked.now, differs)
+            self.on_commit(partial(self.inspections.kept, strategy_id))
+        if differs or tracked.stands_still:
+            tracked.now = replace(tracked.now, stages=tracked.was.stages)
+
     # -- decisions ------------------------------------------------------------------------------------------------
 
     async def _advance(self, tracked: TrackedStrategy) -> None:
         """Until nothing more can start: a start that finds only unmanaged sites leaves its slots free."""
+        if tracked.now.id in self.inspections.found:
+            return None
         while True:
             decision = domain.advance(tracked.now, self.now)
             tracked.now = decision.strategy
@@ -154,7 +176,9 @@ class UnitOfWork(Transaction):
             return await self.slots.start(strategy_id, stage, count, batch)
         steps = await store.steps.start_steps(self.conn, strategy_id, stage, cursor, count, batch, self.now)
         if len(steps) < count:
-            raise AssertionError(f"stage {stage} of {strategy_id} counts {count} startable sites, found {len(steps)}")
+            name = tracked.now.stages[stage].name
+            what = f"stage {name} counts {count} sites that may start, and there are {len(steps)}"
+            self.inspections.differ([strategy_id], what)
         return steps
 
     # -- words and rows -------------------------------------------------------------------------------------------
@@ -173,6 +197,8 @@ class UnitOfWork(Transaction):
         stages = [
             (tracked.now.id, stage, cursor)
             for tracked in changed
+            if not tracked.stands_still
             for stage, cursor in zip(tracked.now.stages, tracked.cursors, strict=True)
         ]
-        await store.strategies.save_stages(self.conn, stages)
+        if stages:
+            await store.strategies.save_stages(self.conn, stages)

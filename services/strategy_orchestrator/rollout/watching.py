@@ -37,7 +37,7 @@ OLDEST_NAMED = 3
 async def look_for_still_stages(work: UnitOfWork, timers: Sequence[Timer]) -> None:
     """Name the sites that run longest where nothing has ended for a while; look again later."""
     for tracked in await work.load(timer.key for timer in timers):
-        if tracked.now.state not in domain.LIVE:
+        if tracked.now.state not in domain.LIVE or tracked.stands_still:
             continue
         work.set_timer(STILL, tracked.now.id, work.now + STILL_AFTER)
         for stage in tracked.now.stages:

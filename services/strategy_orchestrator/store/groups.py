@@ -74,12 +74,16 @@ async def lock_all_groups(conn: Connection) -> None:
     await SQL.fetch(conn, "lock_all_groups")
 
 
-async def count_running(conn: Connection, groups: Sequence[tuple[GroupUsage, int]]) -> None:
-    """Note (group, change) of sites that change. Raises AssertionError where more would begin than the limit allows."""
+async def count_running(conn: Connection, groups: Sequence[tuple[GroupUsage, int]]) -> set[str]:
+    """Note (group, change) of sites that change; the groups in which no more begin than their limit allows."""
     names, changes, limits = columns([(group.name, change, group.limit) for group, change in groups], 3)
     kept = await SQL.fetch(conn, "count_running", names=names, changes=changes, limits=limits)
-    if len(kept) < len(groups):
-        raise AssertionError(f"groups are fuller than thought: {set(names) - {row['name'] for row in kept}}")
+    return {row["name"] for row in kept}
+
+
+async def recount_running(conn: Connection, pending: Mapping[str, int]) -> None:
+    """Count the running sites of groups by the steps there are, but for changes that are still to be noted."""
+    await SQL.run(conn, "recount_running", names=list(pending), pending=list(pending.values()))
 
 
 async def make_queues(conn: Connection, strategy_id: str) -> list[str]:

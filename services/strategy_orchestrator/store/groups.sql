@@ -31,10 +31,16 @@ select from site_group order by name for no key update;
 
 -- name: count_running
 -- Guarded by the limit: whatever the code above thinks, no more than that begin.
-update site_group g set running = g.running + c.change
+update site_group g set running = greatest(g.running + c.change, 0)
 from unnest(:names::text[], :changes::int[], :limits::int[]) as c (name, change, most)
 where g.name = c.name and (c.change <= 0 or g.running + c.change <= c.most)
 returning g.name;
+
+-- name: recount_running
+-- Of all strategies: asked for by a person, once counts were found not to fit.
+update site_group g set running = greatest(
+    (select count(*) from step where group_name = g.name and state = 'running') - c.pending, 0)
+from unnest(:names::text[], :pending::int[]) as c (name, pending) where g.name = c.name;
 
 -- name: regroup_steps
 -- Sites may have changed their group since the plan was made; while they are held they cannot.

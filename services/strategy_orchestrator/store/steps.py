@@ -5,8 +5,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import asyncpg
+
+from services.strategy_orchestrator.domain import StageCount
 from services.strategy_orchestrator.strategies import Changed
-from shared.messages.strategy import Why
+from shared.messages.strategy import Counts, Why
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("steps.sql"))
@@ -167,6 +170,16 @@ async def changed_in_stages(conn: Connection, strategy_id: str) -> dict[str, lis
     for row in await SQL.fetch(conn, "changed_in_stages", strategy_id=strategy_id):
         stages.setdefault(row["stage"], []).append(row["site"])
     return stages
+
+
+async def count_steps(conn: Connection, strategy_id: str) -> dict[int, StageCount]:
+    """What the steps of each stage come to."""
+    rows = await SQL.fetch(conn, "count_steps", strategy_id=strategy_id)
+    return {row["stage"]: _count(row) for row in rows}
+
+
+def _count(row: asyncpg.Record) -> StageCount:
+    return StageCount(Counts(**{name: row[name] for name in Counts.model_fields}), row["blocked"], row["first"])
 
 
 async def reopen_steps(conn: Connection, strategy_id: str) -> list[Step]:

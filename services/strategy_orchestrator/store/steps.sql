@@ -117,6 +117,13 @@ where s.id = :strategy_id and st.changed order by st.position;
 select g.name as stage, st.site from stage g join step st on st.strategy_id = g.strategy_id and st.stage = g.position
 where g.strategy_id = :strategy_id and st.changed order by st.position;
 
+-- name: count_steps
+select stage, count(*) filter (where state = 'waiting') as waiting, count(*) filter (where state = 'running') as running,
+    count(*) filter (where state = 'complete') as complete, count(*) filter (where state = 'failed') as failed,
+    count(*) filter (where state = 'aborted') as aborted, count(*) filter (where blocked) as blocked,
+    coalesce(min(position) filter (where state = 'waiting' and not blocked), max(position) + 1) as first
+from step where strategy_id = :strategy_id group by stage;
+
 -- name: reopen_steps
 update step set state = 'waiting', attempt = attempt + 1, blocked = false, why_code = null, why_message = null
 where strategy_id = :strategy_id and state in ('failed', 'aborted')

@@ -1,6 +1,6 @@
 -- name: strategies_towards
 -- Those that go on by themselves or by a word of somebody, of these apps.
-select id from strategy where app = any(:apps::text[]) and state in ('applying', 'paused') order by id;
+select id from strategy where app = any(:apps::text[]) and state in ('applying', 'paused', 'needs_inspection') order by id;
 
 -- name: find_strategy
 -- A name wins over the id of something deleted; ids and names of what lives never meet (clashes).

@@ -5,6 +5,7 @@ const RUN = {
   apply: ["Apply", "Started"],
   pause: ["Pause", "Paused"],
   resume: ["Resume", "Resumed"],
+  recount: ["Recount", "Recounted"],
 };
 
 /** `[verb, text, past]` of the main button; undefined where there is nothing to run. */
@@ -25,5 +26,5 @@ export const needless = (actions) => ({
 /** Why each button that always stands is off; empty where it is on. `barred` is what keeps this person from all. */
 export const reasonsOff = (actions, state, barred) => ({
   abort: barred || (actions.includes("abort") ? "" : `It is ${state}; there is nothing to abort.`),
-  remove: barred || (actions.includes("delete") ? "" : "It runs; abort it first."),
+  remove: barred || (actions.includes("delete") ? "" : state === "needs_inspection" ? "Recount it first." : "It runs; abort it first."),
 });

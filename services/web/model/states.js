@@ -3,13 +3,14 @@
 /** States of a step, in the order in which bars and legends show them. */
 export const STEP_STATES = ["complete", "running", "waiting", "failed", "aborted"];
 
-export const LIVE_STATES = ["applying", "paused", "aborting"];
+export const LIVE_STATES = ["applying", "paused", "aborting", "needs_inspection"];
 export const ENDED_STATES = ["complete", "failed", "aborted"];
 
 /** Word -> shape; the tone is that of the shape. Deployment statuses and operation states are words here too. */
 const SHAPES = {
   applying: "running",
   aborting: "aborted",
+  needs_inspection: "failed",
   succeeded: "complete",
   operational: "complete",
   available: "complete",

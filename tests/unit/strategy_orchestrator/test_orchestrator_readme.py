@@ -6,8 +6,8 @@ from pathlib import Path
 from services.strategy_orchestrator import domain
 from services.strategy_orchestrator.domain import ACTIONS, TRANSITIONS
 
-GROUP_SLOT = Path(domain.__file__).parent
-README = (GROUP_SLOT / "README.md").read_text()
+ROOM = Path(domain.__file__).parent
+README = (ROOM / "README.md").read_text()
 
 
 def test_the_readme_shows_what_may_follow_each_state_and_what_people_may_do() -> None:
@@ -19,8 +19,8 @@ def test_the_readme_shows_what_may_follow_each_state_and_what_people_may_do() ->
 
 
 def test_the_readme_names_every_reason_of_a_plan_and_of_a_step() -> None:
-    rooms = (GROUP_SLOT / "rollout").glob("*.py")
-    sources = [*(GROUP_SLOT / "strategies").glob("*.py"), *rooms]
+    rooms = (ROOM / "rollout").glob("*.py")
+    sources = [*(ROOM / "strategies").glob("*.py"), *rooms]
     codes = {code for path in sources for code in re.findall(r"Why\(code=\"(\w+)\"", path.read_text())}
     assert len(codes) > 15
     assert {code for code in codes | {"already_there"} if f"`{code}`" not in README} == set()

@@ -105,6 +105,7 @@ ROUTES = (
     command_route(
         "POST", f"{ONE}/cancel-running", actions.CANCEL_RUNNING, "Stop running sites and recover them: all, or some"
     ),
+    command_route("POST", f"{ONE}/recount", actions.RECOUNT, "Count its sites anew, once its counts did not fit"),
     command_route("POST", f"{ONE}/retry", actions.RETRY, "Try failed and aborted sites again"),
     command_route(
         "POST", f"{ONE}/undo", actions.UNDO, "Plan the way back for exactly the sites it changed"
