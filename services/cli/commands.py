@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from services.cli.errors import EXIT_HELP
 from services.cli.lazy import Lazy, lazy_group
 from services.cli.noun import Noun
-from services.cli.outcome import EXIT_HELP
 
 HERE = "On this machine"
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.cli.answers import ProblemError, StreamEvent, Unreachable
-from services.cli.outcome import CliError, Status
+from services.cli.errors import CliError, Status
 from services.cli.session import Session, is_passing, refusal
 
-News = StreamEvent | ProblemError | Unreachable
+Received = StreamEvent | ProblemError | Unreachable
 
 QUIET_SECONDS = 2.0
 """After so long without news a watcher reads anew: an event that came between its read and the stream is not missed."""
@@ -29,23 +29,23 @@ class Feed:
         from services.cli.client import Client  # it brings HTTP
 
         self._client, self._params = Client(url, token), params
-        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="feed", daemon=True).start()
 
     def wait(self, seconds: float = QUIET_SECONDS, pace: float = PACE_SECONDS) -> None:
         """Return soon after something happened, at the latest after `seconds`. Raises CliError if we may not listen."""
         try:
-            self._look(self._news.get(timeout=seconds))
+            self._check(self._received.get(timeout=seconds))
         except queue.Empty:
             return
         time.sleep(pace)
-        while not self._news.empty():
-            self._look(self._news.get())
+        while not self._received.empty():
+            self._check(self._received.get())
 
     @staticmethod
-    def _look(news: News) -> None:
-        if not isinstance(news, StreamEvent) and not is_passing(news):
-            raise refusal(news)
+    def _check(received: Received) -> None:
+        if not isinstance(received, StreamEvent) and not is_passing(received):
+            raise refusal(received)
 
     def _run(self) -> None:
         position: str | None = None
@@ -53,9 +53,9 @@ class Feed:
             try:
                 for event in self._client.stream(last_event_id=position, **self._params):
                     position = event.position
-                    self._news.put(event)
+                    self._received.put(event)
             except (ProblemError, Unreachable) as error:
-                self._news.put(error)
+                self._received.put(error)
                 time.sleep(0.5)
 
 

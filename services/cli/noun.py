@@ -12,8 +12,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
+from services.cli.errors import CliError, Status
 from services.cli.help import Command, Group
-from services.cli.outcome import CliError, Status
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
 

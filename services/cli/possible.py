@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from services.cli.outcome import CliError
+from services.cli.errors import CliError
 from services.cli.session import Session
 
 NOT_NOW = frozenset({"wrong_state", "nothing_runs", "already_finished"})

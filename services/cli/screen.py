@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.outcome import CliError
+from services.cli.errors import CliError
 
 if TYPE_CHECKING:
     from shared.messages.base import Fault

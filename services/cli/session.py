@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from services.cli.answers import ProblemError, Unreachable, paged
-from services.cli.outcome import CliError, Status
+from services.cli.errors import CliError, Status
 from services.cli.screen import Screen
 from shared.core.ids import new_id
 

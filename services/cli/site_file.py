@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from services.cli.outcome import usage
+from services.cli.errors import usage
 from shared.messages.base import Fault, faults_of
 from shared.messages.strategy import Site
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from services.cli.outcome import fault, usage
+from services.cli.errors import fault, usage
 
 if TYPE_CHECKING:
     from shared.messages.base import Fault

@@ -7,8 +7,8 @@ from typing import Any
 from rich.text import Text
 
 from services.cli.board import at_rest, board, lines
+from services.cli.errors import failed
 from services.cli.feed import Feed, views
-from services.cli.outcome import failed
 from services.cli.screen import Screen
 from services.cli.session import Session, at
 

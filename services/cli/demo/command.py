@@ -12,7 +12,7 @@ from rich.text import Text
 
 from services.cli.demo.chapters import CHAPTERS
 from services.cli.demo.tour import EXAMPLES, PATIENCE_SECONDS, Tour
-from services.cli.outcome import usage
+from services.cli.errors import usage
 from services.cli.screen import Column, Screen
 from services.cli.session import Session
 from shared.embedded.home import Home

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
-from services.cli.outcome import failed
+from services.cli.errors import failed
 from services.cli.site_file import read_sites
 from shared.embedded import ports
 from shared.embedded.home import Home

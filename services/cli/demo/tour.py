@@ -13,8 +13,8 @@ from rich.text import Text
 from services.cli import spec
 from services.cli.board import at_rest
 from services.cli.demo.fleet import SETTLE_SECONDS, Application, Census, census, mark
+from services.cli.errors import CliError, Status, failed
 from services.cli.feed import Feed, views
-from services.cli.outcome import CliError, Status, failed
 from services.cli.session import Session, at
 from services.cli.watch import show
 from shared.embedded.home import Home

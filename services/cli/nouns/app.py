@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from services.cli.errors import CliError, Status
 from services.cli.noun import Noun
-from services.cli.outcome import CliError, Status
 from services.cli.screen import Column
 from services.cli.session import Session
 

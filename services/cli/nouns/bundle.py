@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.cli.errors import CliError, Status, usage
 from services.cli.noun import Noun
-from services.cli.outcome import CliError, Status, usage
 from services.cli.screen import Column, size
 from services.cli.session import Session
 

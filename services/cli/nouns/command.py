@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.outcome import failed
+from services.cli.errors import failed
 from services.cli.session import Session, at
 
 

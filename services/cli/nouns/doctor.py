@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from services.cli.outcome import CliError, Status
+from services.cli.errors import CliError, Status
 from services.cli.screen import Column, size
 from services.cli.session import Session
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.outcome import CliError, Status, failed, usage
+from services.cli.errors import CliError, Status, failed, usage
 from services.cli.screen import Column, size
 from services.cli.session import Session
 

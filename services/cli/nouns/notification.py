@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.errors import usage
 from services.cli.noun import Noun
-from services.cli.outcome import usage
 from services.cli.screen import Column
 from services.cli.session import Session
 

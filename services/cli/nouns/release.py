@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.errors import CliError, Status, fault
 from services.cli.feed import Feed, views
 from services.cli.noun import Noun
-from services.cli.outcome import CliError, Status, fault
 from services.cli.screen import Column, size
 from services.cli.session import Session, at
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.cli import spec
+from services.cli.errors import CliError, usage
 from services.cli.noun import Noun
-from services.cli.outcome import CliError, usage
 from services.cli.screen import NOTHING, Column
 from services.cli.session import Session, at
 

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from services.cli import spec as specs
 from services.cli.board import outlook, recent_failures, total
+from services.cli.errors import CliError
 from services.cli.noun import Noun
 from services.cli.nouns import strategy_options as options
-from services.cli.outcome import CliError
 from services.cli.planned import left_out, ways
 from services.cli.possible import actions, or_say_what
 from services.cli.screen import NOTHING, Column

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from services.cli import spec as specs
-from services.cli.outcome import fault, usage
+from services.cli.errors import fault, usage
 
 Many = list[str] | None
 

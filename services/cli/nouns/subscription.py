@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.errors import failed, usage
 from services.cli.noun import Noun
-from services.cli.outcome import failed, usage
 from services.cli.screen import Column
 from services.cli.session import Session, at
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.outcome import CliError, Status
+from services.cli.errors import CliError, Status
 from services.cli.site_file import read_sites
 
 

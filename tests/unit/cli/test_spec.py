@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.outcome import CliError
+from services.cli.errors import CliError
 from services.cli.spec import duration, merged, pairs, read_spec, stages
 from shared.messages.strategy import StrategySpec
 
