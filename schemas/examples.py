@@ -6,12 +6,15 @@ from shared.messages import base, catalog, deployer, monitor, notifier, strategy
 from shared.messages.base import Fault, Message
 from shared.messages.manifest import Component
 from shared.messages.strategy import Selection
+from shared.sealing import key_id
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 STRATEGY = "0b5c0d7e-6a0a-4d53-8f5a-2f7f3c1d9a10"
 OPERATION = f"{STRATEGY}.0.1"
 COMMAND = "3f1d2c6a-93b5-4b4e-9d0b-5a1e6a7c8b90"
+PUBLIC_KEY = "jvgPiyO4nVDMPR0gdhhEL9fyQ1xBQBeTcYmI14RquUE="
+SEALED = "nNtgk9Sr7kfIQZDicnVhFXw+UaWrHShleIZp+9WvohEotgUXuVP/0E9eDFtseLnDNLUVR59n0cWVbMUMNQ=="
 
 FAULT = Fault(code="unknown_site", field="spec.selection.sites.0", message="there is no site 'oslo-9'", value="oslo-9")
 SITE = strategy.Site(name="oslo-1", group="north", labels={"tier": "edge"}, driver="process", params={"port": 8101})
@@ -100,6 +103,8 @@ EXAMPLES: tuple[Message, ...] = (
         ),
     ),
     deployer.CancelOperation(site="oslo-1", operation_id=OPERATION, reason="wrong site"),
+    deployer.SetSecret(name="oslo-1-password", sealed=SEALED),
+    deployer.RemoveSecret(name="oslo-1-password"),
     _accepted(deployer.CommandAccepted, deployer.RequestOperation.TYPE, "oslo-1"),
     _rejected(deployer.CommandRejected, deployer.RequestOperation.TYPE, "oslo-9"),
     deployer.OperationProgressed(
@@ -143,6 +148,9 @@ EXAMPLES: tuple[Message, ...] = (
         platforms=("manylinux_2_36_x86_64", "manylinux_2_17_x86_64", "linux_x86_64"),
     ),
     deployer.ReleaseUnneeded(app="shop", version="1.9.0", bundle_sha256=DIGEST),
+    deployer.SealingKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),
+    deployer.SecretChanged(name="oslo-1-password", version=2, at=AT, by="ada"),
+    deployer.SecretRemoved(name="oslo-1-password", at=AT, by="ada"),
     strategy.RegisterSites(sites=(SITE,)),
     strategy.ChangeSites(selection=Selection(labels={"region": "north"}), managed=False, unlabel=("canary",)),
     strategy.RemoveSites(names=("oslo-1",)),
@@ -218,6 +226,7 @@ EXAMPLES: tuple[Message, ...] = (
         raised_at=AT,
     ),
     notifier.NotificationsRead(inbox="everyone", ids=(1,)),
+    notifier.SealingKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),
     notifier.SubscriptionChanged(
         name="pager", url="https://hooks.example.org/belay", topics=(words.NotificationTopic.ERROR,), state="active"
     ),

@@ -10,11 +10,11 @@ from services.notifier.channels.webhook import WebhookChannel
 from services.notifier.context import Context
 from services.notifier.delivery_worker import DeliveryWorker
 from services.notifier.handlers import HANDLERS, TIMERS, of_a_strategy
-from services.notifier.keys import open_keys
 from services.notifier.settings import NotifierSettings
 from shared.core.bus import Linger
 from shared.core.scheduler import Worker
 from shared.process.service import Service
+from shared.sealing import KeyPair
 
 TOPICS = ("notifier.commands", "catalog.events", "deployer.events", "strategy.events", "monitor.events")
 LINGER = Linger(65_536)
@@ -26,7 +26,7 @@ FIRST_PRUNE = timedelta(minutes=1)
 async def wire(service: Service) -> None:
     """Handlers, timers, and the part that delivers."""
     settings = NotifierSettings()
-    context = Context(settings, open_keys(service.settings.home))
+    context = Context(settings, KeyPair.of(service.settings.home, "notifier"))
     service.topics, service.skips, service.linger = TOPICS, of_a_strategy, LINGER
     ready = {handler: partial(handler, context) for handler in HANDLERS.values()}  # events of one handler come in order
     service.handlers = {kind: ready[handler] for kind, handler in HANDLERS.items()}
@@ -35,12 +35,13 @@ async def wire(service: Service) -> None:
     async with service.ledger.transaction() as tx:
         await store.set_log_subscription(tx.conn, settings.log_channel)
         tx.set_timer("prune", "history", datetime.now(UTC) + FIRST_PRUNE)
+        tx.set_timer("report_key", "sealing", datetime.now(UTC))
 
 
 async def _deliver(service: Service, context: Context) -> None:
     """Work the delivery jobs until cancelled."""
     settings = context.settings
-    webhook = WebhookChannel(context.key, settings)
+    webhook = WebhookChannel(context.keys, settings)
     channels: Channels = {"webhook": webhook, "log": LogChannel()}
     deliveries = DeliveryWorker(service.ledger, channels, context, service.metrics.registry)
     worker = Worker(

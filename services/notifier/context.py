@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from nacl.public import PrivateKey
-
 from services.notifier.settings import NotifierSettings
+from shared.sealing import KeyPair
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The knobs, and the key that opens sealed secrets."""
+    """The knobs, and the keys that open sealed secrets."""
 
     settings: NotifierSettings
-    key: PrivateKey
+    keys: KeyPair

@@ -27,6 +27,7 @@ from shared.messages.notifier import (
     NotificationsRead,
     RedeliverNotifications,
     RemoveSubscription,
+    SealingKeyReported,
     SendTestNotification,
 )
 from shared.messages.strategy import SitesChanged, StrategyStateChanged
@@ -186,6 +187,12 @@ async def prune(context: Context, tx: Transaction, _: Sequence[Timer]) -> None:
     tx.set_timer("prune", "history", tx.now + timedelta(seconds=settings.prune_seconds))
 
 
+async def report_key(context: Context, tx: Transaction, _: Sequence[Timer]) -> None:
+    """Say what secrets for us are sealed to, once a day: who reads all topics anew finds it in the last of them."""
+    tx.emit(SealingKeyReported(key_id=context.keys.id, public_key=context.keys.public))
+    tx.set_timer("report_key", "sealing", tx.now + timedelta(days=1))
+
+
 HANDLERS: dict[
     type[Message], Callable[[Context, Transaction, Sequence[Envelope[Any]]], Awaitable[list[Reply] | None]]
 ] = {
@@ -210,6 +217,7 @@ HANDLERS: dict[
 
 TIMERS: dict[str, Callable[[Context, Transaction, Sequence[Timer]], Awaitable[None]]] = {
     "prune": prune,
+    "report_key": report_key,
     batching.TIMER: batching.tell_batches,
     lanes.TIMER: lanes.fill_when_due,
 }

@@ -7,7 +7,7 @@ from services.notifier import store
 from services.notifier.announcing import tell_deliveries, tell_subscription
 from services.notifier.context import Context
 from services.notifier.domain import Reason
-from services.notifier.keys import Unsealable, unseal
+from services.notifier.keys import signing_key
 from services.notifier.payloads import samples
 from services.notifier.payloads.template import faults_of_template
 from services.notifier.store import Subscribed
@@ -16,6 +16,7 @@ from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.notifier import AddSubscription, EnableSubscription, RemoveSubscription, WebhookFormat
+from shared.sealing import Unopenable
 from shared.wire.codec import Envelope
 
 
@@ -71,8 +72,8 @@ async def _target_faults(context: Context, command: AddSubscription) -> list[Fau
 def _secret_faults(context: Context, command: AddSubscription) -> list[Fault]:
     try:
         if command.sealed_secret is not None:
-            unseal(context.key, command.sealed_secret)
-    except Unsealable as error:
+            signing_key(context.keys, command.sealed_secret)
+    except Unopenable as error:
         return [Fault(code=Reason.BAD_SECRET, field="sealed_secret", message=str(error))]
     return []
 

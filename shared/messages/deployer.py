@@ -9,7 +9,7 @@ from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.opening import Open
-from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Sha256, SiteName, Version
+from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Sealed, Sha256, SiteName, Version
 
 
 class RequestOperation(Command):
@@ -69,6 +69,23 @@ class CancelOperation(Command):
     site: SiteName
     operation_id: Identifier
     reason: str = Field(default="", max_length=1_000)
+
+
+class SetSecret(Command):
+    """Keep a secret under a name, in place of what was kept there: connections of sites name it."""
+
+    SUBJECT = "name"
+
+    name: Name
+    sealed: Sealed = Field(description="the value as text (UTF-8) in a sealed box for the deployer's public key")
+
+
+class RemoveSecret(Command):
+    """Forget a secret. Refused with `secret_in_use` while the connection of any site names it."""
+
+    SUBJECT = "name"
+
+    name: Name
 
 
 class CommandAccepted(_Accepted):
@@ -216,6 +233,40 @@ class ReleaseUnneeded(Event):
     app: Name
     version: Version
     bundle_sha256: Sha256
+
+
+class SealingKeyReported(Event):
+    """The key that secrets for the deployer are sealed to: said whenever a deployer starts, and once a day."""
+
+    SUBJECT, TOPIC = "key_id", "deployer.facts"
+
+    key_id: Sha256 = Field(description="SHA-256 of the public key")
+    public_key: str = Field(max_length=100, description="of X25519, in base64")
+
+
+class _Secret(Event):
+    name: Name
+    at: datetime
+    by: str = Field(default="", description="who asked for it; empty = nobody said")
+
+    @property
+    def secret(self) -> str:
+        """`secret/<name>`: in its topic no host has such a key."""
+        return f"secret/{self.name}"
+
+
+class SecretChanged(_Secret):
+    """A secret was set for the first time, or again. Its value is in no event."""
+
+    SUBJECT, TOPIC = "secret", "deployer.facts"
+
+    version: int = Field(ge=1, le=MOST, description="so many values had been set under this name with this one")
+
+
+class SecretRemoved(_Secret):
+    """A secret was forgotten."""
+
+    SUBJECT, TOPIC = "secret", "deployer.facts"
 
 
 class OperationFailed(_Ended):

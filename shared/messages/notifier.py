@@ -12,7 +12,7 @@ from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.deployer import Cause, ComponentDecision, PhaseResult
 from shared.messages.opening import Open
 from shared.messages.urls import CallableUrl
-from shared.messages.words import Identifier, Name, NotificationTopic, OperationKind, SiteName
+from shared.messages.words import Identifier, Name, NotificationTopic, OperationKind, Sha256, SiteName
 
 INBOX = "everyone"
 """The one inbox there is; the aggregate and key of all that is marked as read."""
@@ -152,6 +152,15 @@ class NotificationsRead(Event):
 
     inbox: str
     ids: tuple[int, ...]
+
+
+class SealingKeyReported(Event):
+    """The key that secrets for the notifier are sealed to: said whenever a notifier starts, and once a day."""
+
+    SUBJECT = "key_id"
+
+    key_id: Sha256 = Field(description="SHA-256 of the public key")
+    public_key: str = Field(max_length=100, description="of X25519, in base64")
 
 
 class SubscriptionChanged(Event):

@@ -27,6 +27,10 @@ VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*$"
 Version = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=VERSION_PATTERN)]
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
+SEALED_PATTERN = r"^[A-Za-z0-9+/]{64,}={0,2}$"
+Sealed = Annotated[str, StringConstraints(max_length=90_000, pattern=SEALED_PATTERN)]
+"""A sealed box (PyNaCl) in base64, around at most 64 KiB."""
+
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Seconds = Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
@@ -39,6 +43,7 @@ IN_WORDS = {
     IDENTIFIER_PATTERN: "must be 1 to 200 printable ASCII characters without spaces; a UUID by custom",
     VERSION_PATTERN: "must be 1 to 100 letters, digits and any of . ! + _ - after the first, such as 2.0.0",
     SHA256_PATTERN: "must be 64 hexadecimal digits in lower case",
+    SEALED_PATTERN: "must be a sealed box (PyNaCl) in base64",
     "^/": "must be a path that begins with /, such as /health",
     "^(/.*)?$": "must be empty, or a JSON pointer that begins with /, such as /version",
     r"^[^\x00-\x1f]*$": "must hold no control characters",

@@ -34,6 +34,8 @@ BOUNDED_BY = {
     "catalog.release_available": "bundle.yaml, read up to shared/bundle's limit; " + BOUNDARY,
     "catalog.release_rejected": "shared/bundle/faults.py: 100 faults, each cut",
     "deployer.host_reported": "the tags of one Python; " + BOUNDARY,
+    "deployer.secret_changed": "`by` is the name of a token",
+    "deployer.secret_removed": "`by` is the name of a token",
     "deployer.operation_failed": "services/deployer/evidence.py and course.py",
     "deployer.operation_progressed": "the plan: at most 100 components, with reasons of ours",
     "deployer.operation_succeeded": "the plan: at most 100 components, with reasons of ours",

@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import aiohttp
-from nacl.public import PrivateKey
 from yarl import URL
 
 from services.notifier.domain import Attempt, DeliveryRequest, Result
-from services.notifier.keys import Unsealable, unseal
+from services.notifier.keys import signing_key
 from services.notifier.payloads import payload_of
 from services.notifier.payloads.template import TemplateFailed
 from services.notifier.settings import NotifierSettings
 from services.notifier.targets import CheckedResolver, TargetRefused, UnknownHost, check_literal, check_target
+from shared.sealing import KeyPair, Unopenable
 
 ANSWER_BYTES, ANSWER_SHOWN = 2_000, 200
 """Of the target's answer to what it refuses: Slack, Teams and Mattermost say there what is wrong with the message."""
@@ -30,8 +30,8 @@ class WebhookChannel:
     so with one the target is only looked up beforehand; that it reaches nothing inside is then the proxy's duty too.
     """
 
-    def __init__(self, key: PrivateKey, settings: NotifierSettings) -> None:
-        self._key = key
+    def __init__(self, keys: KeyPair, settings: NotifierSettings) -> None:
+        self._keys = keys
         self._settings = settings
         self._proxy = settings.proxy or None
         resolver = None if self._proxy else CheckedResolver(settings.allow_private_targets)
@@ -53,7 +53,7 @@ class WebhookChannel:
             # A template is somebody's program: while it is filled in, others go on.
             body = await asyncio.to_thread(payload_of, request, self._settings.public_url)
             return await self._post(request, body)
-        except Unsealable as error:
+        except Unopenable as error:
             return Attempt(Result.GONE, f"the secret {error}; remove the subscription and add it again")
         except TemplateFailed as error:
             return Attempt(Result.FAILED, f"the template cannot be filled in: {error}"[:300])
@@ -81,7 +81,7 @@ class WebhookChannel:
         timestamp = str(int(time.time()))
         headers = {"webhook-id": request.message_id, "webhook-timestamp": timestamp}
         if request.sealed_secret:
-            secret = unseal(self._key, request.sealed_secret)
+            secret = signing_key(self._keys, request.sealed_secret)
             headers["webhook-signature"] = signature(secret, request.message_id, timestamp, body)
         return headers
 
