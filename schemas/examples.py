@@ -148,7 +148,7 @@ EXAMPLES: tuple[Message, ...] = (
         platforms=("manylinux_2_36_x86_64", "manylinux_2_17_x86_64", "linux_x86_64"),
     ),
     deployer.ReleaseUnneeded(app="shop", version="1.9.0", bundle_sha256=DIGEST),
-    deployer.SealingKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),
+    deployer.DeployerKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),
     deployer.SecretChanged(name="oslo-1-password", version=2, at=AT, by="ada"),
     deployer.SecretRemoved(name="oslo-1-password", at=AT, by="ada"),
     strategy.RegisterSites(sites=(SITE,)),
@@ -226,7 +226,7 @@ EXAMPLES: tuple[Message, ...] = (
         raised_at=AT,
     ),
     notifier.NotificationsRead(inbox="everyone", ids=(1,)),
-    notifier.SealingKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),
+    notifier.NotifierKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),
     notifier.SubscriptionChanged(
         name="pager", url="https://hooks.example.org/belay", topics=(words.NotificationTopic.ERROR,), state="active"
     ),

@@ -3,7 +3,7 @@
 from functools import partial
 
 from services.deployer.drivers.registry import DriverRegistry
-from services.deployer.engine.facts import report_host, tell_unneeded
+from services.deployer.engine.facts import report_host, report_key, tell_unneeded
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
@@ -11,6 +11,7 @@ from services.deployer.handlers import handlers
 from services.deployer.pruning import prunings
 from services.deployer.settings import DeployerSettings
 from shared.process.service import Service
+from shared.sealing import KeyPair
 
 TOPICS = ("deployer.commands", "catalog.events", "strategy.events")
 
@@ -20,13 +21,15 @@ async def wire(service: Service) -> None:
     settings = service.settings
     registry = DriverRegistry.installed(settings)
     own = DeployerSettings()
+    keys = KeyPair.of(settings.home, "deployer")
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
-    service.handlers = handlers(Planner(registry), leases)
+    service.handlers = handlers(Planner(registry), leases, keys)
     service.topics = TOPICS
     service.prunings = prunings(settings, own)
     service.parts += [
         Runner(service.ledger, registry, own, leases).run,
         *(driver.tend for driver in registry.tended),
         partial(report_host, service.ledger, settings.instance),
+        partial(report_key, service.ledger, keys),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),
     ]

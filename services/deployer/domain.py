@@ -10,6 +10,7 @@ from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import RequestOperation
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
+from shared.secret_references import references
 from shared.versions import Scheme, may_upgrade
 
 
@@ -131,6 +132,8 @@ class Facts:
     """Id and name of the strategy that holds the site."""
     busy_with: str | None = None
     """The operation that is queued or running on the site."""
+    secrets: frozenset[str] = frozenset()
+    """Those of the secrets that the site's connections name which are known."""
     again: bool = True
     """Whether `apply` deploys a release afresh where it runs soundly already."""
 
@@ -239,6 +242,14 @@ def _drivers_match(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
         yield _fault("driver_mismatch", "site", message, request.site)
 
 
+def _secrets_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    for reference in references(facts.site.params) if facts.site else ():
+        if reference.sound and reference.name not in facts.secrets:
+            where = f"'{request.site}' names the secret '{reference.name}' in `params.{reference.path}`"
+            message = f"{where}, and there is none; set it, or change the site"
+            yield _fault("unknown_secret", "site", message, request.site)
+
+
 _CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (
     _site_known,
     _site_free,
@@ -249,6 +260,7 @@ _CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (
     _edge_allowed,
     _was_there_before,
     _drivers_match,
+    _secrets_known,
 )
 
 _may_upgrade = lru_cache(maxsize=4096)(may_upgrade)  # a fleet asks the same few questions thousands of times

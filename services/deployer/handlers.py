@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
+from services.deployer.secrets.commands import change_secrets
 from services.deployer.store import Known, Loaded, Store
 from shared.core.dispatching import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
@@ -18,11 +19,15 @@ from shared.messages.deployer import (
     CancelOperation,
     OperationRefused,
     OperationsTaken,
+    RemoveSecret,
     Requested,
     RequestOperation,
     RequestOperations,
+    SetSecret,
 )
 from shared.messages.strategy import FLEET, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
+from shared.sealing import KeyPair
+from shared.secret_references import names_of
 from shared.wire.codec import Envelope
 
 E = TypeVar("E", bound=Event)
@@ -160,10 +165,27 @@ async def _judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
         spelt = await store.as_published(unknown)  # 1.0 may be 1.0.0 there
         versions = [spelt.get(pair, pair[1]) or None for pair in pairs]
         releases |= (await store.releases((app, version) for (app, _), version in spelt.items()))[0]
+    secrets = await _known_secrets(store, known)
     return [
-        Facts(f.site, f.deployment, v, releases.get((d.app, v or "")), d.app in apps, f.held_by, f.busy_with, r.again)
+        Facts(
+            f.site,
+            f.deployment,
+            v,
+            releases.get((d.app, v or "")),
+            d.app in apps,
+            f.held_by,
+            f.busy_with,
+            secrets,
+            r.again,
+        )
         for r, d, f, v in zip(requests, asked, known, versions, strict=True)
     ]
+
+
+async def _known_secrets(store: Store, known: Sequence[Facts]) -> frozenset[str]:
+    """Those that the sites name and that are there; most fleets name none, and pay nothing for it."""
+    named = {name for facts in known if facts.site and facts.site.params for name in names_of(facts.site.params)}
+    return frozenset(await store.known_secrets(named)) if named else frozenset()
 
 
 def _operation(request: Request, facts: Facts) -> Operation:
@@ -266,10 +288,13 @@ async def _fresh(store: Store, events: Sequence[Envelope[E]]) -> list[E]:
     return [event.data for event in fresh]
 
 
-def handlers(planner: Planner, leases: Leases) -> Handlers:
-    """HANDLERS, with the planner that previews need, and the leases of the runner that begins what they accept."""
+def handlers(planner: Planner, leases: Leases, keys: KeyPair) -> Handlers:
+    """HANDLERS, with the planner that previews need, the leases of the runner that begins what they accept, and the
+    keys that open what is set as a secret."""
     single, many = partial(request_operation, planner, leases), partial(request_operations, leases)
-    return {**HANDLERS, RequestOperation: single, RequestOperations: many}
+    secrets = partial(change_secrets, keys)  # one for both kinds, so that their order is kept
+    own: Handlers = {RequestOperation: single, RequestOperations: many, SetSecret: secrets, RemoveSecret: secrets}
+    return {**HANDLERS, **own}
 
 
 # What others own comes first: requests build on it.
@@ -280,6 +305,8 @@ HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     SitesRemoved: remove_sites,
     SitesHeld: hold_sites,
     SitesReleased: release_sites,
+    SetSecret: change_secrets,
+    RemoveSecret: change_secrets,
     RequestOperation: request_operation,
     RequestOperations: request_operations,
     CancelOperation: cancel_operations,

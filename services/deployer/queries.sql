@@ -6,10 +6,13 @@ insert into feed (aggregate, sequence) values (:aggregate, :sequence)
 on conflict (aggregate) do update set sequence = excluded.sequence;
 
 -- name: put_sites
-insert into site (name, driver, params, simplex)
-select * from unnest(:names::text[], :drivers::text[], :params::jsonb[], :simplex::boolean[])
-on conflict (name) do update
-set driver = excluded.driver, params = excluded.params, simplex = excluded.simplex, gone = false;
+-- Names of secrets hold no spaces, so lists of them travel as words.
+insert into site (name, driver, params, simplex, secrets)
+select name, driver, params, simplex, string_to_array(secrets, ' ')
+from unnest(:names::text[], :drivers::text[], :params::jsonb[], :simplex::boolean[], :secrets::text[])
+    as n (name, driver, params, simplex, secrets)
+on conflict (name) do update set driver = excluded.driver, params = excluded.params, simplex = excluded.simplex,
+    secrets = excluded.secrets, gone = false;
 
 -- name: remove_sites
 update site set gone = true where name = any(:names::text[]);

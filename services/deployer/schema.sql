@@ -6,7 +6,20 @@ create table site (
     driver text not null,
     params jsonb not null,
     simplex boolean not null,
+    secrets text[] not null default '{}', -- that its connections name
     gone boolean not null default false -- forgotten sites stay while operations on them come to their end
+);
+
+create index site_by_secret on site using gin (secrets) where secrets <> '{}';
+
+create table secret (
+    -- What connections name. Only sealed values: who reads this table, or a copy of it, reads no secret.
+    name text primary key,
+    sealed text check (sealed ~ '^[A-Za-z0-9+/]{64,}={0,2}$'), -- a sealed box in base64; null = it was removed
+    version bigint not null check (version >= 1), -- so many values were set
+    sequence bigint not null check (sequence >= version), -- of its events
+    changed_at timestamptz not null,
+    changed_by text not null
 );
 
 create table hold (

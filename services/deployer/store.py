@@ -1,6 +1,6 @@
 """The deployer's rows: one typed method a query, each for a whole batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,11 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 from services.deployer.course import Course
 from services.deployer.domain import Deployment, Facts, Operation, Release, Site
 from services.deployer.plan import Plan, Recorded
+from services.deployer.secrets import store as secrets
 from shared.messages import catalog, strategy
 from shared.messages.deployer import ReleaseUnneeded
 from shared.messages.manifest import Component
 from shared.messages.words import DeploymentStatus, OperationKind
 from shared.process.db import Connection, Queries, columns
+from shared.secret_references import names_of
 from shared.versions import Scheme, spelt_as
 
 log = structlog.get_logger()
@@ -104,9 +106,9 @@ class Store:
         await SQL.run(self._conn, "save_feed", aggregate=aggregate, sequence=sequence)
 
     async def put_sites(self, sites: Iterable[strategy.Site]) -> None:
-        rows = [(s.name, s.driver, s.params, s.simplex) for s in sites]
-        names, drivers, params, simplex = columns(rows, 4)
-        await SQL.run(self._conn, "put_sites", names=names, drivers=drivers, params=params, simplex=simplex)
+        rows = [(s.name, s.driver, s.params, s.simplex, " ".join(sorted(names_of(s.params)))) for s in sites]
+        facts = dict(zip(("names", "drivers", "params", "simplex", "secrets"), columns(rows, 5), strict=True))
+        await SQL.run(self._conn, "put_sites", **facts)
 
     async def remove_sites(self, names: Sequence[str]) -> None:
         await SQL.run(self._conn, "remove_sites", names=list(names))
@@ -159,6 +161,10 @@ class Store:
             if app in known
         }
         return {pair: version for pair, version in found.items() if version}
+
+    async def known_secrets(self, names: Collection[str]) -> set[str]:
+        """Those of the names under which a secret is kept."""
+        return await secrets.known_secrets(self._conn, names)
 
     async def insert_operations(self, operations: Sequence[Operation], runner: str | None, now: datetime) -> set[str]:
         """Store operations, claimed by `runner` or waiting. The ids of those that were stored.

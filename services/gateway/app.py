@@ -7,6 +7,7 @@ from aiohttp import web
 from services.gateway.auth.tokens import LocalTokens, make_first_token
 from services.gateway.commands.ask import Commands
 from services.gateway.commands.pending import PendingAnswers
+from services.gateway.commands.sealing import Sealing
 from services.gateway.events.hub import Hub
 from services.gateway.events.learning import LearningLedger
 from services.gateway.gateway import Gateway
@@ -23,6 +24,7 @@ from services.gateway.settings import GatewaySettings
 from shared.blobs import Blobs
 from shared.core.bus import Linger
 from shared.process.service import Service
+from shared.sealing import KeyPair
 
 ANSWER_SECONDS = 1.0
 """At a stop, requests that wait for the answer to their command get so long; then they are told that it was sent."""
@@ -43,7 +45,9 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     tokens = LocalTokens(service.pool, knobs.token_cache_seconds)
     blobs = Blobs.open(service.settings)
     commands = Commands(sending, service.pool, pending, ACTIONS, knobs.answer_seconds)
-    gateway = Gateway(service.settings, knobs, service.pool, sending, pending, commands, hub, tokens, tokens, blobs)
+    sealing = Sealing(service.pool, KeyPair.of(service.settings.home, "gateway"))
+    parts = (service.pool, sending, pending, commands, sealing, hub, tokens, tokens, blobs)
+    gateway = Gateway(service.settings, knobs, *parts)
     await make_first_token(service.pool, tokens, service.settings.home)
     service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
     service.linger = LINGER

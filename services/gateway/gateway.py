@@ -6,6 +6,7 @@ from services.gateway.auth.tokens import LocalTokens
 from services.gateway.auth.verifier import Verifier
 from services.gateway.commands.ask import Commands
 from services.gateway.commands.pending import PendingAnswers
+from services.gateway.commands.sealing import Sealing
 from services.gateway.events.hub import Hub
 from services.gateway.settings import GatewaySettings
 from shared.blobs import Blobs
@@ -24,6 +25,7 @@ class Gateway:
     ledger: Ledger
     pending: PendingAnswers
     commands: Commands
+    sealing: Sealing
     hub: Hub
     verifier: Verifier
     tokens: LocalTokens

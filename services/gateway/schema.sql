@@ -125,12 +125,32 @@ create table site (
     params jsonb not null,
     managed boolean not null,
     simplex boolean not null,
+    secrets text[] not null default '{}', -- that its connections name
     removed boolean not null default false, -- kept, so that an older event cannot bring it back
     seq bigint not null,
     at timestamptz not null
 );
 create index site_by_group on site (group_name);
 create index site_by_label on site using gin (labels jsonb_path_ops);
+
+create index site_by_secret on site using gin (secrets) where secrets <> '{}';
+
+create table secret (
+    -- What connections name; no value, sealed or not.
+    name text primary key,
+    version bigint not null,
+    set_at timestamptz not null,
+    set_by text not null,
+    removed boolean not null default false, -- kept, so that an older event cannot bring it back
+    seq bigint not null
+);
+
+create table sealing_key (
+    -- What secrets for a service are sealed to, as it last said.
+    owner text primary key,
+    public_key text not null,
+    at timestamptz not null
+);
 
 create table hold (
     -- The strategy that took a site last. It may come before the site itself.

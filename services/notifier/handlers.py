@@ -25,9 +25,9 @@ from shared.messages.notifier import (
     EnableSubscription,
     MarkNotificationsRead,
     NotificationsRead,
+    NotifierKeyReported,
     RedeliverNotifications,
     RemoveSubscription,
-    SealingKeyReported,
     SendTestNotification,
 )
 from shared.messages.strategy import SitesChanged, StrategyStateChanged
@@ -189,7 +189,7 @@ async def prune(context: Context, tx: Transaction, _: Sequence[Timer]) -> None:
 
 async def report_key(context: Context, tx: Transaction, _: Sequence[Timer]) -> None:
     """Say what secrets for us are sealed to, once a day: who reads all topics anew finds it in the last of them."""
-    tx.emit(SealingKeyReported(key_id=context.keys.id, public_key=context.keys.public))
+    tx.emit(NotifierKeyReported(key_id=context.keys.id, public_key=context.keys.public))
     tx.set_timer("report_key", "sealing", tx.now + timedelta(days=1))
 
 

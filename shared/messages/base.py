@@ -110,7 +110,7 @@ def listed(faults: Sequence[Fault]) -> tuple[Fault, ...]:
     known = (fault for fault in faults if not _stands_for_more(fault))
     shown = tuple(map(_shortened, islice(known, MOST_FAULTS)))
     more = count_of(faults) - len(shown)
-    return (*shown, _more(more)) if more > 0 else shown
+    return (*shown, more_faults(more)) if more > 0 else shown
 
 
 def some_of(places: Sequence[T], fault: Callable[[T], Fault]) -> list[Fault]:
@@ -119,7 +119,7 @@ def some_of(places: Sequence[T], fault: Callable[[T], Fault]) -> list[Fault]:
     A hundred thousand sites that do not exist need no object each.
     """
     found = [fault(place) for place in places[:MOST_FAULTS]]
-    return [*found, _more(len(places) - MOST_FAULTS)] if len(places) > MOST_FAULTS else found
+    return [*found, more_faults(len(places) - MOST_FAULTS)] if len(places) > MOST_FAULTS else found
 
 
 def count_of(faults: Sequence[Fault]) -> int:
@@ -131,7 +131,8 @@ def _stands_for_more(fault: Fault) -> bool:
     return fault.code == ErrorCode.MORE_FAULTS and isinstance(fault.value, int)
 
 
-def _more(count: int) -> Fault:
+def more_faults(count: int) -> Fault:
+    """The last of a list of faults: so many more are not in it."""
     return Fault(code=ErrorCode.MORE_FAULTS, field="", message=f"and {count} more", value=count)
 
 

@@ -235,7 +235,7 @@ class ReleaseUnneeded(Event):
     bundle_sha256: Sha256
 
 
-class SealingKeyReported(Event):
+class DeployerKeyReported(Event):
     """The key that secrets for the deployer are sealed to: said whenever a deployer starts, and once a day."""
 
     SUBJECT, TOPIC = "key_id", "deployer.facts"

@@ -154,7 +154,7 @@ class NotificationsRead(Event):
     ids: tuple[int, ...]
 
 
-class SealingKeyReported(Event):
+class NotifierKeyReported(Event):
     """The key that secrets for the notifier are sealed to: said whenever a notifier starts, and once a day."""
 
     SUBJECT = "key_id"

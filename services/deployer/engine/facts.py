@@ -10,7 +10,8 @@ from services.deployer.store import Store
 from shared.bundle import this_host
 from shared.core.errors import is_transient
 from shared.core.transaction import Ledger
-from shared.messages.deployer import HostReported
+from shared.messages.deployer import DeployerKeyReported, HostReported
+from shared.sealing import KeyPair
 
 log = structlog.get_logger()
 
@@ -28,6 +29,16 @@ async def report_host(ledger: Ledger, instance: str) -> None:
     async def report() -> None:
         async with ledger.transaction() as tx:
             tx.emit(event)
+
+    await _repeat(report, REPORT_SECONDS)
+
+
+async def report_key(ledger: Ledger, keys: KeyPair) -> None:
+    """Say what secrets for us are sealed to: now, and once a day until cancelled."""
+
+    async def report() -> None:
+        async with ledger.transaction() as tx:
+            tx.emit(DeployerKeyReported(key_id=keys.id, public_key=keys.public))
 
     await _repeat(report, REPORT_SECONDS)
 

@@ -18,6 +18,7 @@ STATUS_OF_CODE = {
     "no_previous_release": 409,
     "group_not_empty": 409,
     "last_admin": 409,
+    "secret_in_use": 409,
 }
 
 

@@ -13,6 +13,7 @@ from services.gateway.resources.notifications import routes as notifications
 from services.gateway.resources.operations import routes as operations
 from services.gateway.resources.releases import routes as releases
 from services.gateway.resources.resource import Resource
+from services.gateway.resources.secrets import routes as secrets
 from services.gateway.resources.sites import routes as sites
 from services.gateway.resources.storage import routes as storage
 from services.gateway.resources.strategies import routes as strategies
@@ -27,6 +28,7 @@ RESOURCES: tuple[Resource, ...] = (
     storage.RESOURCE,
     hosts.RESOURCE,
     sites.RESOURCE,
+    secrets.RESOURCE,
     groups.RESOURCE,
     deployments.RESOURCE,
     strategies.RESOURCE,

@@ -26,6 +26,7 @@ from shared.messages.deployer import OperationFailed, OperationsSucceeded, Opera
 from shared.messages.manifest import Component
 from shared.messages.strategy import Site, SitesChanged
 from shared.process.service import Service, Wire
+from shared.sealing import KeyPair
 from tests.support.components import simulated
 from tests.support.patience import patience
 from tests.support.world import World
@@ -265,7 +266,7 @@ def deployer(
         registry = DriverRegistry({"simulated": drive(SimulatedDriver(service.settings.home / "devices")), **also})
         own = DeployerSettings(**{"cancel_check_seconds": 0.02, "stop_seconds": 0.5, "recovery_seconds": 1.5, **knobs})
         leases = (runs or Leases)(service.ledger, service.settings.instance, service.settings.lease_seconds)
-        service.handlers = handlers(Planner(registry), leases)
+        service.handlers = handlers(Planner(registry), leases, KeyPair.of(service.settings.home, "deployer"))
         service.topics = TOPICS
         service.prunings = prunings(service.settings, own)
         if runs:

@@ -9,6 +9,7 @@ from services.gateway.resources.sites import store
 from services.gateway.resources.sites.store import SiteRow
 from shared.messages import strategy
 from shared.messages.strategy import Site
+from shared.secret_references import names_of
 from shared.wire.codec import Envelope
 
 
@@ -36,7 +37,9 @@ def _rows(events: Sequence[Envelope[Any]]) -> Iterable[SiteRow | Gone]:
 
 def _row(site: Site, event: Envelope[Any]) -> SiteRow:
     flags = (site.managed, site.simplex)
-    return SiteRow(site.name, site.group, site.labels, site.driver, site.params, *flags, event.sequence, event.time)
+    secrets = " ".join(sorted(names_of(site.params)))
+    facts = (site.name, site.group, site.labels, site.driver, site.params, *flags, secrets)
+    return SiteRow(*facts, event.sequence, event.time)
 
 
 def _released(events: Sequence[Envelope[Any]]) -> dict[str, int]:

@@ -1,12 +1,15 @@
 -- name: put_sites
-insert into site as s (name, group_name, labels, driver, params, managed, simplex, removed, seq, at)
-select n.name, n.group_name, n.labels, n.driver, n.params, n.managed, n.simplex, false, n.seq, n.at
+-- Names of secrets hold no spaces, so lists of them travel as words.
+insert into site as s (name, group_name, labels, driver, params, managed, simplex, secrets, removed, seq, at)
+select n.name, n.group_name, n.labels, n.driver, n.params, n.managed, n.simplex, string_to_array(n.secrets, ' '),
+       false, n.seq, n.at
 from unnest(:names::text[], :groups::text[], :labels::jsonb[], :drivers::text[], :params::jsonb[], :managed::bool[],
-            :simplex::bool[], :seqs::bigint[], :ats::timestamptz[])
-    as n (name, group_name, labels, driver, params, managed, simplex, seq, at)
+            :simplex::bool[], :secrets::text[], :seqs::bigint[], :ats::timestamptz[])
+    as n (name, group_name, labels, driver, params, managed, simplex, secrets, seq, at)
 on conflict (name) do update set
     group_name = excluded.group_name, labels = excluded.labels, driver = excluded.driver, params = excluded.params,
-    managed = excluded.managed, simplex = excluded.simplex, removed = false, seq = excluded.seq, at = excluded.at
+    managed = excluded.managed, simplex = excluded.simplex, secrets = excluded.secrets,
+    removed = false, seq = excluded.seq, at = excluded.at
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
 -- name: remove_sites

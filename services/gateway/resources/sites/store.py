@@ -23,15 +23,17 @@ class SiteRow(NamedTuple):
     params: dict[str, Any]
     managed: bool
     simplex: bool
+    secrets: str  # names, as words
     seq: int
     at: datetime
 
 
 async def put_sites(conn: Connection, rows: Sequence[SiteRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    names, groups, labels, drivers, params, managed, simplex, seqs, ats = columns(rows, 9)
+    names, groups, labels, drivers, params, managed, simplex, secrets, seqs, ats = columns(rows, 10)
     named = {"names": names, "groups": groups, "labels": labels, "drivers": drivers, "params": params}
-    await SQL.run(conn, "put_sites", **named, managed=managed, simplex=simplex, seqs=seqs, ats=ats)
+    more = {"managed": managed, "simplex": simplex, "secrets": secrets, "seqs": seqs, "ats": ats}
+    await SQL.run(conn, "put_sites", **named, **more)
 
 
 async def remove_sites(conn: Connection, rows: Sequence[Gone]) -> None:

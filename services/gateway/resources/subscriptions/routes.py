@@ -1,7 +1,6 @@
 """Webhooks that are told of notifications: who they are, what was delivered to them, and what can be done about it."""
 
 import asyncio
-import hashlib
 import time
 from dataclasses import replace
 from typing import Any
@@ -9,8 +8,6 @@ from typing import Any
 from aiohttp import web
 
 from services.gateway.commands.action import with_actions
-from services.gateway.commands.ask import fingerprint_of
-from services.gateway.commands.seal import seal
 from services.gateway.events.learning import Learning
 from services.gateway.http.bodies import formed, hidden_faults, read_object, without
 from services.gateway.http.pages import LARGEST, Page, Paging, page, start
@@ -69,10 +66,9 @@ async def subscribe(call: Call) -> web.Response:
     plain = _plain(body)
     if body.secret is None:
         return await send(call, plain)
-    sealed = await asyncio.to_thread(seal, body.secret, call.gateway.settings.home)
-    salt = hashlib.blake2b(command_id_of(call.request).encode(), digest_size=16).digest()
-    content = fingerprint_of(plain) + body.secret.encode()
-    fingerprint = hashlib.blake2b(content, digest_size=16, salt=salt).digest()
+    sealing = call.gateway.sealing
+    sealed = await sealing.seal(AddSubscription.OWNER, body.secret)
+    fingerprint = sealing.fingerprint(command_id_of(call.request), plain.model_dump_json(), body.secret)
     command = plain.model_copy(update={"sealed_secret": sealed})
     return await send(call, command, fingerprint=fingerprint)
 

@@ -1,0 +1,1 @@
+"""Secrets that connections name: kept sealed, opened in memory only, at the moment when a driver gets its order."""

@@ -1,0 +1,59 @@
+"""What may be a secret's value, and what it looks like where somebody prints it. Pure.
+
+A value that a component or a tool prints is hidden in everything that is told of its operation, as it is and as it is
+written in JSON, in a URL and in base64; of one of several lines (a private key, a kubeconfig) each line as well.
+"""
+
+import base64
+import json
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "***"
+
+SHORTEST = 4
+"""Characters: a shorter value would be found in words that have nothing to do with it, so it could not be hidden."""
+
+SHORTEST_LINE = 8
+"""Of a value of several lines: `user:` is a line of many files."""
+
+
+def fault_of(value: str) -> str | None:
+    """What is wrong with a value; None = nothing."""
+    if len(value.strip()) < SHORTEST:
+        return f"must have {SHORTEST} characters or more: a shorter one could not be hidden in what components print"
+    return "must not contain the character U+0000" if "\x00" in value else None
+
+
+def looks_of(values: Iterable[str]) -> tuple[str, ...]:
+    """Every form in which values may be printed, the longest first: a part of one must not be hidden before it."""
+    forms = {form for value in values for form in _forms(value)}
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def hide(looks: Iterable[str], text: str) -> str:
+    """Text without the values that look so; also where it was cut in the midst of one."""
+    if not text:
+        return text
+    for look in looks:
+        text = text.replace(look, HIDDEN)
+    for look in looks:
+        text = _without_begun(look, text)
+    return text
+
+
+def _forms(value: str) -> Iterable[str]:
+    whole = value.strip()
+    yield from (whole, json.dumps(whole)[1:-1], json.dumps(whole, ensure_ascii=False)[1:-1])
+    yield from (quote(whole, safe=""), quote_plus(whole), base64.b64encode(value.encode()).decode().rstrip("="))
+    lines = [line.strip() for line in whole.splitlines()]
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= SHORTEST_LINE)
+
+
+def _without_begun(look: str, text: str) -> str:
+    """Whoever cut the text to a length may have left the beginning of a value at its end."""
+    begin = text.find(look[:SHORTEST], max(0, len(text) - len(look) + 1))
+    while begin >= 0 and not look.startswith(text[begin:]):
+        begin = text.find(look[:SHORTEST], begin + 1)
+    return text if begin < 0 else text[:begin] + HIDDEN
