@@ -239,7 +239,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _secrets_of(home: Path) -> list[str]:
-    files = [home / "admin.token", home / "secret", home / "notifier.key", *(home / "secrets").glob("*")]
+    files = [home / "admin.token", home / "secret", *home.glob("*.key"), *(home / "secrets").glob("*")]
     return [file.read_text(errors="replace").strip() for file in files if file.is_file()]
 
 

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 from pydantic import Field
 
 from services.gateway.commands.ask import CommandTooLarge, KeyReused, RoleNeeded
+from services.gateway.commands.sealing import NoKeyYet
 from services.gateway.http.statuses import http_status
 from shared.core.errors import is_transient
 from shared.messages.base import ErrorCode, Fault, Model, count_of, listed
@@ -170,7 +171,8 @@ def _reason(error: Exception) -> str:
 def _of_defect(error: Exception, request_id: str) -> Problem:
     if is_transient(error):
         log.warning("a request failed for now", action="request_failed", request=request_id, error=repr(error)[:200])
-        detail = "the database or the blob store is away; the same request may succeed in a moment"
+        away = str(error) if isinstance(error, NoKeyYet) else "the database or the blob store is away"
+        detail = f"{away}; the same request may succeed in a moment"
         return Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
     log.error("a request broke", action="request_broke", request=request_id, exc_info=error)
     return Problem(500, ErrorCode.INTERNAL, f"Belay could not handle this request; the log has it as {request_id}")

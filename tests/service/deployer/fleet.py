@@ -24,7 +24,7 @@ from shared.messages.base import CommandAccepted, CommandRejected, Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded, RequestOperation
 from shared.messages.manifest import Component
-from shared.messages.strategy import Site, SitesChanged
+from shared.messages.strategy import Site, SitesChanged, SitesRemoved
 from shared.process.service import Service, Wire
 from shared.sealing import KeyPair
 from tests.support.components import simulated
@@ -65,6 +65,10 @@ class Fleet:
         """Register or change sites: simulated ones, unless said otherwise."""
         facts = {"driver": "simulated", **facts}
         await self.tell(SitesChanged(sites=tuple(Site(name=name, **facts) for name in names)))
+
+    async def forget(self, *names: str) -> None:
+        """Remove sites."""
+        await self.tell(SitesRemoved(names=names))
 
     async def release(self, version: str, *components: Component, **facts: Any) -> None:
         """Publish a release; without components it has one, `web`, that succeeds at once."""

@@ -82,6 +82,12 @@ class Api:
         except TimeoutError:
             raise AssertionError(f"{path} still says {body}") from None
 
+    async def until_written(self, query: str) -> None:
+        """Until a query that answers with a boolean says true: of what no route shows."""
+        async with patience(PATIENCE):
+            while not await self.service.pool.fetchval(query):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     async def command(self, kind: type[Command], command_id: str) -> Envelope[Any]:
         """The command as it came out on Kafka."""
         await self.world._wait(

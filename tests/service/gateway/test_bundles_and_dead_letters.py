@@ -14,8 +14,9 @@ from services.cli.client import Client, ProblemError
 from shared.blobs import Blobs
 from shared.messages.base import Fault
 from shared.messages.catalog import CommandRejected, PublishRelease, ReleaseAvailable
-from shared.messages.notifier import AddSubscription
+from shared.messages.notifier import AddSubscription, NotifierKeyReported
 from shared.messages.strategy import CommandAccepted, PauseStrategy
+from shared.sealing import key_id
 from shared.wire.topics import DEAD_LETTERS
 from tests.service.gateway.api import Api, gateway
 from tests.service.gateway.told import at
@@ -117,7 +118,9 @@ async def test_a_subscriptions_secret_leaves_the_gateway_sealed(world: World, ca
     body = {"name": "hook", "url": "https://example.org/hook", "topics": ["error"], "secret": secret}
     async with gateway(world) as api:
         assert (await api.ask("POST", "/v1/subscriptions", body)).status == 503  # no key to seal it to
-        (world.home / "notifier.pub").write_bytes(base64.b64encode(bytes(key.public_key)))
+        public = base64.b64encode(bytes(key.public_key)).decode()
+        await world.send(NotifierKeyReported(key_id=key_id(public), public_key=public))
+        await api.until_written("select count(*) = 1 from sealing_key")
         now = {"Idempotency_Key": "sub-1", "Prefer": "respond-async"}
         for _ in range(2):
             assert (await api.ask("POST", "/v1/subscriptions", body, **now)).status == 202
