@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import trustme
 from aiokafka.errors import KafkaError
-from tests.service.gateway.door import gateway
+from tests.service.gateway.api import gateway
 
 from services.strategy_orchestrator.app import wire as strategy_orchestrator
 from shared.messages.base import CommandAccepted

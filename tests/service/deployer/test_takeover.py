@@ -143,7 +143,7 @@ async def test_deployers_killed_again_and_again_lose_nothing(world: World) -> No
 async def killed_in_the_end(world: World) -> AsyncIterator[asyncio.subprocess.Process]:
     """A deployer as it is started in production, in its own process."""
     settings = world.settings("deployer", "3", lease_seconds=0.5, http_port=0)
-    words = {f"BELAY_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    words = {f"BELAY_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.deployer", env={**os.environ, **words}
     )
