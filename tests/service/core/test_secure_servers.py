@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 import trustme
 from aiokafka.errors import KafkaError
-from tests.service.gateway.api import gateway
 
 from services.strategy_orchestrator.app import wire as strategy_orchestrator
 from shared.messages.base import CommandAccepted
@@ -19,6 +18,7 @@ from shared.process import provision
 from shared.wire.access import KafkaSettings
 from shared.wire.consumer_group import Group
 from shared.wire.kafka import admin
+from tests.service.gateway.api import gateway
 from tests.service.monitor.test_monitor import monitor, progress
 from tests.support.secure_servers import SecureKafka, secure_kafka, tls_before
 from tests.support.world import World
