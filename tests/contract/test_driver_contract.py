@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,29 +15,7 @@ from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.simulated.driver import SimulatedDriver
 from tests.support import process_sites
 from tests.support.components import for_driver, simulated
-
-
-class Workshop(ABC):
-    """Makes drivers of one kind that share their sites, and orders for them: good, failing, never ending."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @abstractmethod
-    def driver(self) -> Driver: ...
-
-    @abstractmethod
-    def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order: ...
-
-    @abstractmethod
-    def failing(self, key: str, site: str = "s1") -> Order: ...
-
-    @abstractmethod
-    def endless(self, key: str, site: str = "s1") -> Order: ...
-
-    async def close(self) -> None:
-        """End what the drivers left running, if it is of this world."""
-        await process_sites.end_all(self.folder / "home")
+from tests.support.workshop import Workshop, foreign_workshops
 
 
 class SimulatedWorkshop(Workshop):
@@ -77,7 +54,10 @@ class ProcessWorkshop(Workshop):
         return replace(self.good(key, site=site), component=process_sites.component("says=1.0", "slow=600"))
 
 
-@pytest.fixture(params=[SimulatedWorkshop, ProcessWorkshop], ids=["simulated", "process"])
+WORKSHOPS = [SimulatedWorkshop, ProcessWorkshop, *foreign_workshops()]
+
+
+@pytest.fixture(params=WORKSHOPS, ids=lambda workshop: workshop.__name__)
 async def workshop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Workshop]:
     made: Workshop = request.param(tmp_path)
     yield made

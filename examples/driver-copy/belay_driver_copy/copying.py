@@ -1,4 +1,4 @@
-"""One folder made like another, as `rsync -a --delete` would: what is the same stays untouched, what is too much goes."""
+"""One folder made like another, as `rsync -a --delete` would: what is the same stays, what is too much goes."""
 
 import filecmp
 import shutil

@@ -82,7 +82,7 @@ class CopyDriver(Driver):
     async def _carry_out(self, order: Order) -> None:
         place = Place.of(order)
         file = OrderFile(place, order.key)
-        async with _locked(place.root / ".belay-copy/lock", file):
+        async with _locked(place.root / ".belay-copy/lock"):
             if file.read() is None:  # else another deployer has done it while we waited
                 file.end(await self._result(order, place, file))
 
@@ -116,6 +116,8 @@ class CopyDriver(Driver):
     async def _fetch(self, order: Order, place: Place, name: str) -> None:
         spec: CopySpec = order.component.spec
         place.revisions.mkdir(parents=True, exist_ok=True)
+        for left in place.home.glob(".unpacking-*"):  # of a deployer that was killed; nobody else works here now
+            shutil.rmtree(left)
         with tempfile.TemporaryDirectory(dir=place.home, prefix=".unpacking-") as folder:
             whole = Path(folder) / "bundle"
             await self._unpack(str(order.bundle_sha256), whole)
@@ -158,10 +160,10 @@ async def _unless_cancelled(work: Awaitable[None], file: OrderFile) -> None:
 
 
 @asynccontextmanager
-async def _locked(path: Path, file: OrderFile) -> AsyncIterator[None]:
+async def _locked(path: Path) -> AsyncIterator[None]:
     """One order at a time on a site, among all deployers; the lock dies with its holder."""
     with path.open("w") as lock:
-        while not _taken(lock.fileno()):
+        while not _taken(lock.fileno()):  # noqa: ASYNC110 - held by other processes, too, which no event reaches
             await asyncio.sleep(LOOK_SECONDS)
         yield
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from belay_driver_copy.driver import CopyDriver
 from belay_driver_copy.place import Refused
 from belay_driver_copy.spec import CopySpec
-from tests.support.workshop import Workshop
 
 from services.deployer.drivers import Component, Driver, Order
+from tests.support.workshop import Workshop
 
 NEVER, MISSING = "f" * 64, "0" * 64
 
