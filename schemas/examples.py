@@ -17,7 +17,7 @@ PUBLIC_KEY = "jvgPiyO4nVDMPR0gdhhEL9fyQ1xBQBeTcYmI14RquUE="
 SEALED = "nNtgk9Sr7kfIQZDicnVhFXw+UaWrHShleIZp+9WvohEotgUXuVP/0E9eDFtseLnDNLUVR59n0cWVbMUMNQ=="
 
 FAULT = Fault(code="unknown_site", field="spec.selection.sites.0", message="there is no site 'oslo-9'", value="oslo-9")
-SITE = strategy.Site(name="oslo-1", group="north", labels={"tier": "edge"}, driver="process", params={"port": 8101})
+SITE = strategy.Site(name="oslo-1", group="north", labels={"tier": "edge"}, connections={"process": {"port": 8101}})
 SPEC = strategy.StrategySpec(
     name="shop-2",
     type=words.StrategyType.UPDATE,

@@ -41,6 +41,11 @@ def names_of(params: Mapping[str, Any]) -> set[str]:
     return {reference.name for reference in references(params) if reference.sound}
 
 
+def names_in(connections: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The secrets that the connections of a site need, whichever driver they are of."""
+    return {name for params in connections.values() if params for name in names_of(params)}
+
+
 def faults_of_references(params: Mapping[str, Any], field: str) -> list[Fault]:
     """Whatever looks like a reference and is none. `field` is the path of the params."""
     return [_fault(reference, field) for reference in references(params) if not reference.sound]

@@ -14,7 +14,10 @@ from shared.messages.base import Fault, faults_of
 from shared.messages.strategy import Site
 
 PLAIN = ("name", "group", "driver", "managed", "simplex")
-"""CSV columns that are fields of a site; besides them come `label.KEY` and `param.KEY`."""
+"""CSV columns that are fields of a site; besides them come those of OPEN."""
+
+OPEN = ("label.", "param.", "connection.")
+"""`label.KEY`, `connection.DRIVER.KEY`, and `param.KEY` of a single connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,11 @@ def _header_faults(header: Sequence[str]) -> list[Fault]:
         Fault(
             code="unknown_field",
             field=at_line(1, column),
-            message=f"no such column; there are {', '.join(PLAIN)}, label.KEY and param.KEY",
+            message=f"no such column; there are {', '.join(PLAIN)}, label.KEY, param.KEY and connection.DRIVER.KEY",
             value=column,
         )
         for column in header
-        if column not in PLAIN and not column.startswith(("label.", "param."))
+        if column not in PLAIN and not column.startswith(OPEN)
     ]
     twice = sorted({column for column in header if header.count(column) > 1})
     return faults + [
@@ -124,6 +127,9 @@ def _from_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
             site[column] = value
         elif value and group in ("label", "param"):
             site.setdefault(f"{group}s", {})[key] = value if group == "label" else scalar(value)
+        elif value and group == "connection":
+            driver, _, name = key.partition(".")
+            site.setdefault("connections", {}).setdefault(driver, {})[name] = scalar(value)
     return site
 
 

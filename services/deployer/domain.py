@@ -1,7 +1,7 @@
 """What the deployer knows and decides: deployments and their transitions, and whether a request may be taken."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -67,8 +67,8 @@ class Site:
     """What the deployer must know of a site."""
 
     name: str
-    driver: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    connections: Mapping[str, Mapping[str, Any]]
+    """By driver that reaches it, what that driver must know."""
     simplex: bool = False
 
 
@@ -236,18 +236,21 @@ def _was_there_before(request: RequestOperation, facts: Facts) -> Iterator[Fault
 
 
 def _drivers_match(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
-    if facts.site and facts.target and set(facts.target.drivers) != {facts.site.driver}:
-        needed = ", ".join(sorted(set(facts.target.drivers)))
-        message = f"'{request.site}' is reached by the driver {facts.site.driver}, but the release needs {needed}"
+    if not facts.site or not facts.target:
+        return
+    if lacking := sorted(set(facts.target.drivers) - facts.site.connections.keys()):
+        reached = ", ".join(sorted(facts.site.connections)) or "none"
+        message = f"the release needs {', '.join(lacking)}, but the drivers that reach '{request.site}' are: {reached}"
         yield _fault("driver_mismatch", "site", message, request.site)
 
 
 def _secrets_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
-    for reference in references(facts.site.params) if facts.site else ():
-        if reference.sound and reference.name not in facts.secrets:
-            where = f"'{request.site}' names the secret '{reference.name}' in `params.{reference.path}`"
-            message = f"{where}, and there is none; set it, or change the site"
-            yield _fault("unknown_secret", "site", message, request.site)
+    for driver, told in facts.site.connections.items() if facts.site else ():
+        for reference in references(told):
+            if reference.sound and reference.name not in facts.secrets:
+                where = f"'{request.site}' names the secret '{reference.name}' in `{driver}.{reference.path}`"
+                message = f"{where}, and there is none; set it, or change the site"
+                yield _fault("unknown_secret", "site", message, request.site)
 
 
 _CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (

@@ -27,7 +27,7 @@ from shared.messages.deployer import (
 )
 from shared.messages.strategy import FLEET, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
 from shared.sealing import KeyPair
-from shared.secret_references import names_of
+from shared.secret_references import names_in
 from shared.wire.codec import Envelope
 
 E = TypeVar("E", bound=Event)
@@ -184,7 +184,7 @@ async def _judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
 
 async def _known_secrets(store: Store, known: Sequence[Facts]) -> frozenset[str]:
     """Those that the sites name and that are there; most fleets name none, and pay nothing for it."""
-    named = {name for facts in known if facts.site and facts.site.params for name in names_of(facts.site.params)}
+    named = {name for facts in known if facts.site for name in names_in(facts.site.connections)}
     return frozenset(await store.known_secrets(named)) if named else frozenset()
 
 

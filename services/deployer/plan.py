@@ -197,7 +197,7 @@ def order_for(operation: Operation, ground: Ground, leg: str, way: ComponentDeci
     return Order(
         key=f"{operation.id}/{leg}/{way.component}",
         site=ground.site.name,
-        connection=ground.site.params,
+        connection=ground.site.connections.get(way.driver, {}),
         app=operation.app,
         action="remove" if content is None else "rollback" if way.action == "rollback" else "apply",
         component=content.components[way.component] if content else ground.definition(way.component),

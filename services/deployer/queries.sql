@@ -7,11 +7,11 @@ on conflict (aggregate) do update set sequence = excluded.sequence;
 
 -- name: put_sites
 -- Names of secrets hold no spaces, so lists of them travel as words.
-insert into site (name, driver, params, simplex, secrets)
-select name, driver, params, simplex, string_to_array(secrets, ' ')
-from unnest(:names::text[], :drivers::text[], :params::jsonb[], :simplex::boolean[], :secrets::text[])
-    as n (name, driver, params, simplex, secrets)
-on conflict (name) do update set driver = excluded.driver, params = excluded.params, simplex = excluded.simplex,
+insert into site (name, connections, simplex, secrets)
+select name, connections, simplex, string_to_array(secrets, ' ')
+from unnest(:names::text[], :connections::jsonb[], :simplex::boolean[], :secrets::text[])
+    as n (name, connections, simplex, secrets)
+on conflict (name) do update set connections = excluded.connections, simplex = excluded.simplex,
     secrets = excluded.secrets, gone = false;
 
 -- name: remove_sites
@@ -61,7 +61,7 @@ returning r.app, r.version, r.bundle_sha256;
 -- What requests are judged by, one row each, in their order. Holds and operations that run come by the thousands and go
 -- again: counted when there were none, PostgreSQL would compare each request with every one. The limit makes it look
 -- each up by its key.
-select s.name is not null as site_known, s.driver, s.params, s.simplex, h.strategy_id, h.strategy, o.id as busy_with,
+select s.name is not null as site_known, s.connections, s.simplex, h.strategy_id, h.strategy, o.id as busy_with,
     d.version, d.status, d.leftovers, d.history
 from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
 left join site s on s.name = r.site and not s.gone
@@ -86,7 +86,7 @@ from release r join unnest(:apps::text[], :versions::text[]) as p (app, version)
 
 -- name: find_grounds
 -- Where plans would stand, without any operation; one row for each request, in their order.
-select s.name as site, s.driver, s.params, s.simplex, d.version, d.status, d.leftovers, d.history
+select s.name as site, s.connections, s.simplex, d.version, d.status, d.leftovers, d.history
 from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
 join site s on s.name = r.site
 left join deployment d on d.site = r.site and d.app = r.app
@@ -124,7 +124,7 @@ select id, cancel_reason from operation where id = any(:ids::text[]) and cancel_
 
 -- name: load_operations
 select o.id, o.site, o.app, o.kind, o.from_version, o.to_version, o.strategy_id, o.timeout_seconds, o.correlation_id,
-    o.actor, o.cancel_reason, o.course, s.driver, s.params, s.simplex,
+    o.actor, o.cancel_reason, o.course, s.connections, s.simplex,
     d.version, d.status, d.leftovers, d.history
 from operation o
 join site s on s.name = o.site

@@ -3,8 +3,7 @@
 create table site (
     -- Projection of strategy.events.
     name text primary key,
-    driver text not null,
-    params jsonb not null,
+    connections jsonb not null, -- by driver, what it must know to reach the site
     simplex boolean not null,
     secrets text[] not null default '{}', -- that its connections name
     gone boolean not null default false -- forgotten sites stay while operations on them come to their end

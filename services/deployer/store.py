@@ -20,7 +20,7 @@ from shared.messages.deployer import ReleaseUnneeded
 from shared.messages.manifest import Component
 from shared.messages.words import DeploymentStatus, OperationKind
 from shared.process.db import Connection, Queries, columns
-from shared.secret_references import names_of
+from shared.secret_references import names_in
 from shared.versions import Scheme, spelt_as
 
 log = structlog.get_logger()
@@ -106,8 +106,8 @@ class Store:
         await SQL.run(self._conn, "save_feed", aggregate=aggregate, sequence=sequence)
 
     async def put_sites(self, sites: Iterable[strategy.Site]) -> None:
-        rows = [(s.name, s.driver, s.params, s.simplex, " ".join(sorted(names_of(s.params)))) for s in sites]
-        facts = dict(zip(("names", "drivers", "params", "simplex", "secrets"), columns(rows, 5), strict=True))
+        rows = [(s.name, s.connections, s.simplex, " ".join(sorted(names_in(s.connections)))) for s in sites]
+        facts = dict(zip(("names", "connections", "simplex", "secrets"), columns(rows, 4), strict=True))
         await SQL.run(self._conn, "put_sites", **facts)
 
     async def remove_sites(self, names: Sequence[str]) -> None:
@@ -343,7 +343,7 @@ def _deployment(row: asyncpg.Record) -> Deployment:
 
 
 def _site(name: str, row: asyncpg.Record) -> Site:
-    return Site(name, row["driver"], row["params"], row["simplex"])
+    return Site(name, row["connections"], row["simplex"])
 
 
 def _loaded(row: asyncpg.Record) -> Loaded:

@@ -121,8 +121,7 @@ create table site (
     name text primary key,
     group_name text,
     labels jsonb not null,
-    driver text not null,
-    params jsonb not null,
+    connections jsonb not null, -- by driver, what it must know to reach the site
     managed boolean not null,
     simplex boolean not null,
     secrets text[] not null default '{}', -- that its connections name

@@ -125,8 +125,7 @@ create table site (
     name text primary key,
     group_name text references site_group (name),
     labels jsonb not null default '{}',
-    driver text not null,
-    params jsonb not null default '{}',
+    connections jsonb not null, -- by driver, what it must know to reach the site
     managed boolean not null default true,
     simplex boolean not null default false,
     operation_id text -- a single operation that runs there

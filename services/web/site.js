@@ -13,6 +13,16 @@ import { operationTable } from "./operations.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 import { holder, labelChips } from "./sites.js";
 
+/** What a driver must know to reach the site. */
+const connection = (told) =>
+  Object.keys(told).length
+    ? h(
+        "span",
+        { class: "chips" },
+        Object.entries(told).map(([name, value]) => h("code", {}, `${name}=${value}`)),
+      )
+    : "nothing to know";
+
 const NEWS = [
   "sites_changed",
   "sites_held",
@@ -58,11 +68,10 @@ function detail(site, operations, form) {
       [
         ["Group", site.group],
         ["Labels", Object.keys(site.labels).length > 0 && labelChips(site.labels)],
-        ["Driver", site.driver],
         ["Held by", holder(site) ?? "nobody"],
         ["Managed", site.managed ? "yes" : "no: strategies leave it alone"],
         ["Simplex", site.simplex ? "yes: always applied anew" : ""],
-        ...Object.entries(site.params).map(([key, value]) => [key, h("code", {}, String(value))]),
+        ...Object.entries(site.connections).map(([driver, told]) => [`Reached by ${driver}`, connection(told)]),
       ].filter(([, value]) => value),
     ),
     form,

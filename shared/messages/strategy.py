@@ -1,14 +1,17 @@
 """Strategy orchestrator: sites, groups, and roll-outs over many sites in stages."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from shared.messages.base import Command, Event, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
-from shared.messages.opening import ClosedInCommands, Open
+from shared.messages.opening import Open
 from shared.messages.strategy_spec import Exclusion, FailurePolicy, Selection, StageSpec, StrategySpec
 from shared.messages.words import (
     Identifier,
@@ -34,7 +37,20 @@ BATCH = 500
 """The most sites that one message lists; longer lists travel as several messages (a record stays below 1 MB)."""
 
 
+DRIVER = "process"
+"""The driver of a site that names none."""
+
+SINGLE: dict[str, Any] = {
+    "driver": {"type": "string", "default": DRIVER, "deprecated": True, "description": "of a single connection"},
+    "params": {"type": "object", "deprecated": True, "description": "of a single connection"},
+}
+"""What is read in place of `connections`, in JSON Schema."""
+
 # -- sites and groups -------------------------------------------------------------------------------------------
+
+
+def _by_default() -> dict[str, dict[str, Any]]:
+    return {DRIVER: {}}
 
 
 class Site(Model):
@@ -43,12 +59,35 @@ class Site(Model):
     name: SiteName
     group: Name | None = None
     labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
-    driver: ClosedInCommands[Literal["process", "simulated"]] = Field(
-        default="process", description="`simulated` sites are pretend devices, for trials: only who says so gets them"
+    connections: dict[Name, dict[str, Any]] = Field(
+        default_factory=_by_default,
+        max_length=20,
+        description="by driver that reaches it, what that driver must know: host, port …",
     )
-    params: dict[str, Any] = Field(default_factory=dict, description="what the driver must know: host, port …")
     managed: bool = Field(default=True, description="an unmanaged site is left alone by strategies")
     simplex: bool = Field(default=False, description="always apply here, never roll back to a revision")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _connected(cls, data: Any) -> Any:
+        return connected(data)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        if handler.mode == "validation":
+            handler.resolve_ref_schema(schema)["properties"] |= SINGLE
+        return schema
+
+
+def connected(site: Any) -> Any:
+    """The same site in today's form: `driver` and `params`, as they were written until 0.1, mean one connection."""
+    if not isinstance(site, Mapping) or not {"driver", "params"} & site.keys():
+        return site
+    if "connections" in site:
+        raise ValueError("connections: give these, or `driver` and `params` for a single one")
+    rest = {name: value for name, value in site.items() if name not in ("driver", "params")}
+    return {**rest, "connections": {site.get("driver", DRIVER): site.get("params", {})}}
 
 
 class _FleetCommand(Command):
@@ -70,7 +109,8 @@ class RegisterSites(_FleetCommand):
 class ChangeSites(_FleetCommand):
     """Change what is known of sites, all of a selection or none; what is left out stays as it is.
 
-    `labels` and `params` are added or replaced key by key; `unlabel` and `unset_params` take some away.
+    `labels`, `connections` and `params` are added or replaced key by key; `unlabel`, `disconnect` and `unset_params`
+    take some away.
     """
 
     SUBJECT = "fleet"
@@ -80,8 +120,12 @@ class ChangeSites(_FleetCommand):
     ungroup: bool = Field(default=False, description="they belong to no group any more")
     labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
     unlabel: tuple[Label, ...] = Field(default=(), max_length=64)
-    driver: Literal["process", "simulated"] | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
+    connections: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict, max_length=20, description="added; of one that is there, key by key"
+    )
+    disconnect: tuple[Name, ...] = Field(default=(), max_length=20, description="drivers that reach it no longer")
+    driver: Name | None = Field(default=None, description="this one alone reaches them from now on")
+    params: dict[str, Any] = Field(default_factory=dict, description="of `driver`, or else of all that reach them")
     unset_params: tuple[str, ...] = ()
     managed: bool | None = None
     simplex: bool | None = None
@@ -134,10 +178,19 @@ class DeleteGroup(_FleetCommand):
 class SitesChanged(Event):
     """These sites were added or changed; this is all that is known of them now."""
 
-    SUBJECT = "fleet"
+    SUBJECT, VERSION = "fleet", 2
 
     fleet: str = FLEET
     sites: tuple[Site, ...]
+
+
+class SitesChangedV1(SitesChanged):
+    """As it was said until 0.1: a site had one connection, its `driver` and `params`."""
+
+    SUBJECT, VERSION, NAME, NEWER = "fleet", 1, "sites_changed", SitesChanged
+
+    def newest(self) -> SitesChanged:
+        return SitesChanged.model_construct(**dict(self))
 
 
 class SitesRemoved(Event):

@@ -29,13 +29,29 @@ def _run(deployment: Any) -> str:
     return release if deployment["status"] == "operational" else f"{release} ({deployment['status']})"
 
 
+def _drivers(item: Any) -> list[str]:
+    return sorted(item["connections"])
+
+
+def _connections(item: Any) -> list[str]:
+    """`process: host=local port=8101`, a line for each driver."""
+    return [
+        " ".join([f"{driver}:", *(f"{name}={value}" for name, value in told.items())])
+        for driver, told in sorted(item["connections"].items())
+    ]
+
+
 COLUMNS: tuple[Column, ...] = (
-    "name", "group", ("runs", _runs), "driver", "labels", ("held by", "held_by.strategy"), "managed",
+    "name", "group", ("runs", _runs), ("drivers", _drivers), "labels", ("held by", "held_by.strategy"), "managed",
 )  # fmt: skip
 
 Name = Annotated[str, typer.Argument(help="The site.")]
 Labels = Annotated[list[str], typer.Option("--label", metavar="LABEL=VALUE", help="A label; may be repeated.")]
 Group = Annotated[str | None, typer.Option(help="The group it belongs to.")]
+Connections = Annotated[
+    list[str],
+    typer.Option("--connection", metavar="DRIVER[:NAME=VALUE]", help="A driver, and what it must know; repeatable."),
+]
 
 
 @app.verb("list")
@@ -57,7 +73,7 @@ def list_sites(
 @app.verb()
 def show(session: Session, name: Name) -> None:
     """One site."""
-    session.screen.card(session.get(at("/v1/sites/{}", name)), (*COLUMNS, "params", "simplex"))
+    session.screen.card(session.get(at("/v1/sites/{}", name)), (*COLUMNS, ("connections", _connections), "simplex"))
 
 
 @app.verb()
@@ -67,10 +83,11 @@ def register(
     *,
     group: Group = None,
     label: Labels = [],  # noqa: B006
-    driver: Annotated[str, typer.Option(help="process or simulated.")] = "process",
+    driver: Annotated[str | None, typer.Option(help="The driver that reaches it; process unless said.")] = None,
     param: Annotated[
-        list[str], typer.Option("--param", metavar="NAME=VALUE", help="What the driver must know; may be repeated.")
+        list[str], typer.Option("--param", metavar="NAME=VALUE", help="What this driver must know; may be repeated.")
     ] = [],  # noqa: B006
+    connection: Connections = [],  # noqa: B006
     managed: Annotated[bool, typer.Option(help="Unmanaged sites are left alone by strategies.")] = True,
     simplex: Annotated[bool, typer.Option(help="Always apply here, never roll back to a revision.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Register anew what is there already.")] = False,
@@ -80,18 +97,32 @@ def register(
     from services.cli.site_file import scalar
 
     params = {key: scalar(value) for key, value in spec.pairs(param, "--param").items()}
+    connections = _connections_of(connection)
+    if driver or params or not connections:
+        connections.setdefault(driver or "process", {}).update(params)
     site: dict[str, Any] = {
         "name": name,
         "group": group,
         "labels": spec.pairs(label, "--label"),
-        "driver": driver,
-        "params": params,
+        "connections": connections,
     }
     site |= {"managed": managed, "simplex": simplex}
     if not replace:
         _must_lose_nothing(session, site)
     answer = session.command("POST", "/v1/sites", {"sites": [site]})
     session.screen.done(f"site {name} is registered", answer)
+
+
+def _connections_of(texts: list[str]) -> dict[str, dict[str, Any]]:
+    """`["copy:root=/srv", "helm"]` -> `{"copy": {"root": "/srv"}, "helm": {}}`. Raises a usage error."""
+    from services.cli.site_file import scalar
+
+    connections: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        driver, told, pair = text.partition(":")
+        values = spec.pairs([pair], "--connection") if told else {}
+        connections.setdefault(driver, {}).update({key: scalar(value) for key, value in values.items()})
+    return connections
 
 
 def _must_lose_nothing(session: Session, site: dict[str, Any]) -> None:
@@ -117,8 +148,10 @@ def change(
     ungroup: Annotated[bool, typer.Option("--no-group", help="They belong to no group any more.")] = False,
     label: Labels = [],  # noqa: B006
     unlabel: Annotated[list[str], typer.Option(metavar="LABEL", help="Take a label away; repeatable.")] = [],  # noqa: B006
-    driver: Annotated[str | None, typer.Option(help="process or simulated.")] = None,
-    param: Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="What the driver must know.")] = [],  # noqa: B006
+    driver: Annotated[str | None, typer.Option(help="This driver alone reaches them from now on.")] = None,
+    param: Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="What drivers must know.")] = [],  # noqa: B006
+    connection: Connections = [],  # noqa: B006
+    disconnect: Annotated[list[str], typer.Option(metavar="DRIVER", help="It reaches them no longer.")] = [],  # noqa: B006
     unset_param: Annotated[list[str], typer.Option(metavar="NAME", help="Take a param away.")] = [],  # noqa: B006
     managed: Annotated[bool | None, typer.Option(help="Unmanaged sites are left alone by strategies.")] = None,
     simplex: Annotated[bool | None, typer.Option(help="Always apply here, never roll back to a revision.")] = None,
@@ -136,7 +169,7 @@ def change(
     facts = {
         "selection": selection, "group": group, "ungroup": ungroup, "labels": spec.pairs(label, "--label"),
         "unlabel": unlabel, "driver": driver, "params": params, "unset_params": unset_param, "managed": managed,
-        "simplex": simplex,
+        "simplex": simplex, "connections": _connections_of(connection), "disconnect": disconnect,
     }  # fmt: skip
     body = spec.merged({}, {key: value for key, value in facts.items() if value not in (None, False) or key in _FLAGS})
     if not body.keys() - {"selection"}:

@@ -87,7 +87,7 @@ def _question(operation: Operation, ground: Ground, record: Recorded) -> Order:
     return Order(
         key=f"{operation.id}/question/{record.component}/{record.version}",
         site=ground.site.name,
-        connection=ground.site.params,
+        connection=ground.site.connections.get(record.driver, {}),
         app=operation.app,
         action="rollback",
         component=ground.contents[record.version].components[record.component],

@@ -14,8 +14,8 @@ from shared.process.db import Connection, Queries, columns
 SQL = Queries(Path(__file__).with_name("sites.sql"))
 
 
-HISTORY = [field.name for field in fields(Candidate)].index("history")
-"""Its place in the rows of `candidates`, whose columns are in the order of the fields."""
+HISTORY, DRIVERS = ([field.name for field in fields(Candidate)].index(name) for name in ("history", "drivers"))
+"""Their places in the rows of `candidates`, whose columns are in the order of the fields."""
 
 
 class KnownSite(NamedTuple):
@@ -35,16 +35,15 @@ async def next_fleet_sequence(conn: Connection, count: int) -> int:
 
 async def upsert_sites(conn: Connection, sites: Sequence[Site]) -> None:
     """Add sites or replace what is known of them."""
-    rows = [(s.name, s.group, s.labels, s.driver, s.params, s.managed, s.simplex) for s in sites]
-    names, group_names, labels, drivers, params, managed, simplex = columns(rows, 7)
+    rows = [(s.name, s.group, s.labels, s.connections, s.managed, s.simplex) for s in sites]
+    names, group_names, labels, connections, managed, simplex = columns(rows, 6)
     await SQL.run(
         conn,
         "upsert_sites",
         names=names,
         groups=group_names,
         labels=labels,
-        drivers=drivers,
-        params=params,
+        connections=connections,
         managed=managed,
         simplex=simplex,
     )
@@ -60,6 +59,8 @@ async def change_sites(conn: Connection, names: Sequence[str], change: ChangeSit
         ungroup=change.ungroup,
         labels=change.labels,
         unlabel=list(change.unlabel),
+        connections=change.connections,
+        disconnect=list(change.disconnect),
         driver=change.driver,
         params=change.params,
         unset_params=list(change.unset_params),
@@ -105,5 +106,6 @@ async def candidates(conn: Connection, app: str, selection: Selection) -> list[C
 
 def _candidate(row: asyncpg.Record) -> Candidate:
     facts = list(row.values())
+    facts[DRIVERS] = frozenset(facts[DRIVERS])
     facts[HISTORY] = None if facts[HISTORY] is None else tuple(facts[HISTORY])
     return Candidate(*facts)

@@ -3,20 +3,31 @@
 update fleet set sequence = sequence + :count::int returning sequence;
 
 -- name: upsert_sites
-insert into site (name, group_name, labels, driver, params, managed, simplex)
-select * from unnest(:names::text[], :groups::text[], :labels::jsonb[], :drivers::text[], :params::jsonb[],
-    :managed::boolean[], :simplex::boolean[])
-on conflict (name) do update set group_name = excluded.group_name, labels = excluded.labels, driver = excluded.driver,
-    params = excluded.params, managed = excluded.managed, simplex = excluded.simplex;
+insert into site (name, group_name, labels, connections, managed, simplex)
+select * from unnest(:names::text[], :groups::text[], :labels::jsonb[], :connections::jsonb[], :managed::boolean[],
+    :simplex::boolean[])
+on conflict (name) do update set group_name = excluded.group_name, labels = excluded.labels,
+    connections = excluded.connections, managed = excluded.managed, simplex = excluded.simplex;
 
 -- name: change_sites
+-- A driver that is to be the only one keeps what it was told, or else takes over what all others were told.
 update site s set
     group_name = case when :ungroup::boolean then null else coalesce(:group::text, s.group_name) end,
-    labels = (s.labels - :unlabel::text[]) || :labels::jsonb, driver = coalesce(:driver::text, s.driver),
-    params = (s.params - :unset_params::text[]) || :params::jsonb,
+    labels = (s.labels - :unlabel::text[]) || :labels::jsonb,
+    connections = coalesce((
+        select jsonb_object_agg(driver, (
+            coalesce(s.connections -> driver, case when :driver::text is null then '{}' else (
+                select jsonb_object_agg(key, value) from jsonb_each(s.connections) as other (name, told), jsonb_each(told)
+            ) end, '{}') - :unset_params::text[]
+        ) || coalesce(:connections::jsonb -> driver, '{}') || :params::jsonb)
+        from (
+            select jsonb_object_keys(case when :driver::text is null then s.connections else '{}' end) as driver
+            union select jsonb_object_keys(:connections::jsonb) union select :driver::text
+        ) as reached where driver is not null and driver <> all(:disconnect::text[])
+    ), '{}'),
     managed = coalesce(:managed::boolean, s.managed), simplex = coalesce(:simplex::boolean, s.simplex)
 where s.name in (select unnest(:names::text[]))
-returning s.name, s.group_name as "group", s.labels, s.driver, s.params, s.managed, s.simplex;
+returning s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.simplex;
 
 -- name: known_sites
 select s.name, s.group_name, holder.name as held_by, s.operation_id
@@ -39,7 +50,7 @@ delete from site where name = any(:names::text[])
 -- Holds come and go by the thousands: counted when there were none, PostgreSQL would compare each site with every one.
 -- The limit, here and below, makes it look each up by its key.
 select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.previous, d.status,
-    d.history, s.driver
+    d.history, array(select jsonb_object_keys(s.connections)) as drivers
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id

@@ -41,7 +41,8 @@ class Candidate:
     """Of the app, as the deployer last said it."""
     history: tuple[str, ...] | None = None
     """The releases before the current one, latest last; None = nobody has said."""
-    driver: str = ""
+    drivers: frozenset[str] = frozenset()
+    """Those that reach it; none = nobody has said."""
 
     @property
     def broken(self) -> bool:
@@ -152,8 +153,9 @@ def unreachable(site: Candidate, target: Target, version: str | None) -> Why | N
         return None
     if release.withdrawn:
         return Why(code="release_withdrawn", message=f"release {version} of {target.app} was withdrawn")
-    if release.drivers is None or not site.driver or release.drivers == {site.driver}:
+    lacking = (release.drivers or frozenset()) - site.drivers
+    if not lacking or not site.drivers:
         return None
-    needed = ", ".join(sorted(release.drivers))
-    message = f"{target.app} {version} needs the driver {needed}; site {site.name} is reached by {site.driver}"
+    lacks, reached = ", ".join(sorted(lacking)), ", ".join(sorted(site.drivers))
+    message = f"{target.app} {version} needs the driver {lacks}; site {site.name} is reached by {reached}"
     return Why(code="driver_mismatch", message=message)

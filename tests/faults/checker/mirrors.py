@@ -36,7 +36,7 @@ def columns(*names: str) -> Callable[[Row], Any]:
 COUNTS = columns("state", "waiting", "running", "complete", "failed", "aborted")
 STEP = columns("stage", "state", "attempt")
 GROUP = columns("apply_type", "max_parallel")
-PLACE = columns("driver", "params")
+PLACE = columns("connections")
 RELEASE = View("catalog.release", ("app", "version"), lambda row: row["withdrawn_reason"] is not None)
 
 MIRRORS: tuple[tuple[View, View], ...] = (

@@ -21,7 +21,7 @@ def devices_run_what_is_said(evidence: Evidence) -> RuleResult:
     running: dict[Where, set[str | None]] = defaultdict(set)
     for (site, app, _), version in runs(evidence).items():
         running[site, app].add(version)
-    simulated = {row["name"] for row in evidence.table("deployer.site") if row["driver"] == "simulated"}
+    simulated = {row["name"] for row in evidence.table("deployer.site") if "simulated" in row["connections"]}
     for row in evidence.table("deployer.deployment"):
         if row["status"] in SOUND and row["site"] in simulated:
             found = running[row["site"], row["app"]] - ({None} if row["version"] is None else set())

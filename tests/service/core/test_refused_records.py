@@ -79,7 +79,7 @@ async def test_a_message_too_large_for_its_topic_undoes_its_turn_and_its_cause_i
         answer: Any = await world.ask(RegisterSites(sites=sites))
         (fault,) = answer.faults
         assert answer.code == "too_large"
-        assert "belay.strategy.sites_changed.v1 of 'fleet'" in fault.message
+        assert "belay.strategy.sites_changed.v2 of 'fleet'" in fault.message
         assert "1048588" in fault.message
         await world.ask(RegisterSites(sites=(Site(name="after"),)))
         assert await tally(service) == {"after": 1}

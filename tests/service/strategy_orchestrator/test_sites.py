@@ -47,7 +47,7 @@ async def test_a_change_leaves_alone_what_it_does_not_name(world: World) -> None
     async with world.run(NAME, wire):
         await accepted(world, CreateGroup(name="north"))
         site = Site(
-            name="oslo", group="north", labels={"tier": "gold", "old": "x"}, driver="process", params={"port": 1}
+            name="oslo", group="north", labels={"tier": "gold", "old": "x"}, connections={"process": {"port": 1}}
         )
         await accepted(world, RegisterSites(sites=(site,)))
         await accepted(
@@ -55,6 +55,29 @@ async def test_a_change_leaves_alone_what_it_does_not_name(world: World) -> None
         )
         told = await world.until(SitesChanged, lambda e: not e.sites[0].managed)
         assert told.sites == (site.model_copy(update={"managed": False, "labels": {"tier": "gold", "zone": "a"}}),)
+
+
+@pytest.mark.parametrize(
+    ("changed", "connections"),
+    [
+        ({"connections": {"copy": {"root": "/b"}, "helm": {}}}, {"copy": {"root": "/b", "keep": 1}, "helm": {}}),
+        ({"disconnect": ["copy"], "connections": {"helm": {"context": "x"}}}, {"helm": {"context": "x"}}),
+        ({"params": {"root": "/c"}, "unset_params": ["keep"]}, {"copy": {"root": "/c"}}),
+        ({"driver": "helm"}, {"helm": {"root": "/a", "keep": 1}}),
+        ({"driver": "copy", "params": {"keep": 2}}, {"copy": {"root": "/a", "keep": 2}}),
+        ({"disconnect": ["copy"]}, {}),
+    ],
+)
+async def test_connections_are_added_changed_key_by_key_and_taken_away(
+    world: World, changed: dict[str, Any], connections: dict[str, Any]
+) -> None:
+    async with world.run(NAME, wire):
+        await accepted(
+            world, RegisterSites(sites=(Site(name="oslo", connections={"copy": {"root": "/a", "keep": 1}}),))
+        )
+        await accepted(world, change(selection={"sites": ["oslo"]}, simplex=True, **changed))
+        told = await world.until(SitesChanged, lambda e: e.sites[0].simplex)
+        assert told.sites[0].connections == connections
 
 
 async def test_all_sites_of_a_selection_change_together_or_none(world: World) -> None:

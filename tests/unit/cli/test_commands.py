@@ -12,7 +12,7 @@ import pytest
 from tests.unit.cli.conftest import Belay
 from tests.unit.cli.stub import Answer, Asked, Stub
 
-SITE = {"name": "oslo", "group": "north", "driver": "process", "labels": {"region": "no"}, "managed": True}
+SITE = {"name": "oslo", "group": "north", "connections": {"process": {}}, "labels": {"region": "no"}, "managed": True}
 FAULT = {"code": "unknown_site", "field": "selection.sites.0", "message": "there is no site 'x'", "value": "x"}
 SECOND = {"code": "invalid_field", "field": "max_parallel", "message": "must be 1 to 5000", "value": 0}
 
@@ -151,7 +151,7 @@ def test_a_site_is_changed_fact_by_fact(gateway: Stub, belay: Belay) -> None:
 
 
 def test_registering_a_site_that_is_there_loses_nothing_without_being_told_to(gateway: Stub, belay: Belay) -> None:
-    gateway.items("/v1/sites", SITE | {"params": {}, "simplex": False})
+    gateway.items("/v1/sites", SITE | {"simplex": False})
     gateway.accept("POST /v1/sites")
     refused = belay("site", "register", "oslo", "--no-managed")
     assert refused.exit_code == 2

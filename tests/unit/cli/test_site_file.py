@@ -23,7 +23,7 @@ def test_a_csv_row_becomes_a_site_with_labels_and_params(tmp_path: Path) -> None
     (first, oslo), (second, bari) = read_sites(file)
     assert (first, second) == (2, 3)
     assert (oslo.name, oslo.group, oslo.labels, oslo.managed) == ("oslo", "north", {"region": "no"}, True)
-    assert oslo.params == {"host": "h1", "port": 8001}
+    assert oslo.connections == {"process": {"host": "h1", "port": 8001}}
     assert (bari.group, bari.labels, bari.managed) == (None, {}, False)
 
 
@@ -33,14 +33,31 @@ def test_a_csv_from_a_spreadsheet_with_a_byte_order_mark_is_read(tmp_path: Path)
     assert [site.name for _, site in read_sites(file)] == ["oslo"]
 
 
+def test_a_site_has_a_connection_for_each_driver_that_reaches_it(tmp_path: Path) -> None:
+    file = tmp_path / "sites.csv"
+    file.write_text("name,connection.helm.context,connection.copy.root,connection.copy.keep\noslo,edge,/srv/www,3\n")
+    [(_, oslo)] = read_sites(file)
+    assert oslo.connections == {"helm": {"context": "edge"}, "copy": {"root": "/srv/www", "keep": 3}}
+
+
+def test_one_connection_may_be_written_as_it_was_but_not_beside_others(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text("- {name: oslo, driver: copy, params: {root: /srv}}\n- {name: bari, driver: x, connections: {}}\n")
+    assert faults(file) == [("line 2", "invalid_field")]
+    file.write_text(
+        "- {name: oslo, driver: copy, params: {root: /srv}}\n- {name: bari, connections: {copy: {root: /b}}}\n"
+    )
+    assert [site.connections for _, site in read_sites(file)] == [{"copy": {"root": "/srv"}}, {"copy": {"root": "/b"}}]
+
+
 def test_every_fault_of_a_csv_is_named_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "sites.csv"
-    file.write_text("name,colour,driver\n-oslo,,process\nbari,,boat\nbari,,process\ncork,a,process,more\n")
+    file.write_text("name,colour,managed\n-oslo,,yes\nbari,,boat\nbari,,yes\ncork,a,yes,more\n")
     assert faults(file) == [
         ("line 1: colour", "unknown_field"),
         ("line 5", "unreadable"),
         ("line 2: name", "invalid_field"),
-        ("line 3: driver", "invalid_field"),
+        ("line 3: managed", "invalid_field"),
         ("line 4: name", "duplicate"),
     ]
 

@@ -80,7 +80,7 @@ def test_we_read_what_the_sdk_writes() -> None:
 
 
 def test_all_faults_of_a_body_are_told_at_once() -> None:
-    body = b'{"sites":[{"name":"-upper","colour":1},{"driver":"magic","name":"b"}],"more":2}'
+    body = b'{"sites":[{"name":"-upper","colour":1},{"driver":"magic","name":"b","managed":"x"}],"more":2}'
     record = Record("strategy.commands", b"fleet", body, [("ce_id", b"1"), ("ce_type", RegisterSites.TYPE.encode())])
     with pytest.raises(Unreadable) as error:
         decode(record)
@@ -88,7 +88,7 @@ def test_all_faults_of_a_body_are_told_at_once() -> None:
     assert found == {
         ("invalid_field", "sites.0.name"),
         ("unknown_field", "sites.0.colour"),
-        ("invalid_field", "sites.1.driver"),
+        ("invalid_field", "sites.1.managed"),
         ("unknown_field", "more"),
     }
 

@@ -149,7 +149,13 @@ def test_there_is_no_way_back_without_a_release_before() -> None:
     assert "had: 1" in fault.message
 
 
-def test_a_site_of_another_driver_is_refused() -> None:
+def test_every_driver_of_a_release_must_reach_the_site_and_those_that_do_not_are_named() -> None:
     asked = request("apply", "1")
-    known = replace(facts(asked), site=Site("oslo", "process"))
-    assert codes(asked, known) == ["driver_mismatch"]
+    mixed = Release("shop", "1", drivers=("copy", "helm", "simulated"))
+    known = replace(facts(asked), target=mixed)
+    [fault] = faults_of(asked, known)
+    assert fault.code == "driver_mismatch"
+    assert "copy, helm" in fault.message
+    assert "are: simulated" in fault.message
+    reached = Site("oslo", {"copy": {}, "helm": {}, "simulated": {}, "process": {}})
+    assert codes(asked, replace(known, site=reached)) == []

@@ -13,7 +13,7 @@ from tests.support.components import for_driver, simulated
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS = Limits(stop=timedelta(seconds=10), recovery=timedelta(seconds=100))
-OSLO = Site("oslo", "simulated")
+OSLO = Site("oslo", {"simulated": {}})
 NOTHING = Deployment()
 
 
@@ -49,4 +49,4 @@ def recorded(release: Content, *names: str) -> list[Recorded]:
 
 def ground(deployment: Deployment, *contents: Content, records: list[Recorded] | None = None, **site: Any) -> Ground:
     by_version = {each.version: each for each in contents}
-    return Ground(Site("oslo", "simulated", **site), deployment, by_version, records or [])
+    return Ground(Site("oslo", {"simulated": {}}, **site), deployment, by_version, records or [])

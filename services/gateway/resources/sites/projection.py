@@ -9,7 +9,7 @@ from services.gateway.resources.sites import store
 from services.gateway.resources.sites.store import SiteRow
 from shared.messages import strategy
 from shared.messages.strategy import Site
-from shared.secret_references import names_of
+from shared.secret_references import names_in
 from shared.wire.codec import Envelope
 
 
@@ -36,9 +36,8 @@ def _rows(events: Sequence[Envelope[Any]]) -> Iterable[SiteRow | Gone]:
 
 
 def _row(site: Site, event: Envelope[Any]) -> SiteRow:
-    flags = (site.managed, site.simplex)
-    secrets = " ".join(sorted(names_of(site.params)))
-    facts = (site.name, site.group, site.labels, site.driver, site.params, *flags, secrets)
+    secrets = " ".join(sorted(names_in(site.connections)))
+    facts = (site.name, site.group, site.labels, site.connections, site.managed, site.simplex, secrets)
     return SiteRow(*facts, event.sequence, event.time)
 
 

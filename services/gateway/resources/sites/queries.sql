@@ -1,13 +1,13 @@
 -- name: put_sites
 -- Names of secrets hold no spaces, so lists of them travel as words.
-insert into site as s (name, group_name, labels, driver, params, managed, simplex, secrets, removed, seq, at)
-select n.name, n.group_name, n.labels, n.driver, n.params, n.managed, n.simplex, string_to_array(n.secrets, ' '),
+insert into site as s (name, group_name, labels, connections, managed, simplex, secrets, removed, seq, at)
+select n.name, n.group_name, n.labels, n.connections, n.managed, n.simplex, string_to_array(n.secrets, ' '),
        false, n.seq, n.at
-from unnest(:names::text[], :groups::text[], :labels::jsonb[], :drivers::text[], :params::jsonb[], :managed::bool[],
+from unnest(:names::text[], :groups::text[], :labels::jsonb[], :connections::jsonb[], :managed::bool[],
             :simplex::bool[], :secrets::text[], :seqs::bigint[], :ats::timestamptz[])
-    as n (name, group_name, labels, driver, params, managed, simplex, secrets, seq, at)
+    as n (name, group_name, labels, connections, managed, simplex, secrets, seq, at)
 on conflict (name) do update set
-    group_name = excluded.group_name, labels = excluded.labels, driver = excluded.driver, params = excluded.params,
+    group_name = excluded.group_name, labels = excluded.labels, connections = excluded.connections,
     managed = excluded.managed, simplex = excluded.simplex, secrets = excluded.secrets,
     removed = false, seq = excluded.seq, at = excluded.at
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
@@ -30,7 +30,7 @@ select * from unnest(:strategy_ids::text[], :seqs::bigint[])
 on conflict (strategy_id) do update set seq = greatest(e.seq, excluded.seq);
 
 -- name: list_sites
-select s.name, s.group_name as "group", s.labels, s.driver, s.params, s.managed, s.simplex,
+select s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.simplex,
        case when h.site is not null
             then jsonb_build_object('strategy_id', h.strategy_id, 'strategy', h.strategy) end as held_by,
        coalesce(d.deployments, '[]') as deployments

@@ -19,8 +19,7 @@ class SiteRow(NamedTuple):
     name: str
     group: str | None
     labels: dict[str, str]
-    driver: str
-    params: dict[str, Any]
+    connections: dict[str, dict[str, Any]]
     managed: bool
     simplex: bool
     secrets: str  # names, as words
@@ -30,8 +29,8 @@ class SiteRow(NamedTuple):
 
 async def put_sites(conn: Connection, rows: Sequence[SiteRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    names, groups, labels, drivers, params, managed, simplex, secrets, seqs, ats = columns(rows, 10)
-    named = {"names": names, "groups": groups, "labels": labels, "drivers": drivers, "params": params}
+    names, groups, labels, connections, managed, simplex, secrets, seqs, ats = columns(rows, 9)
+    named = {"names": names, "groups": groups, "labels": labels, "connections": connections}
     more = {"managed": managed, "simplex": simplex, "secrets": secrets, "seqs": seqs, "ats": ats}
     await SQL.run(conn, "put_sites", **named, **more)
 

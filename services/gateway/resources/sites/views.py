@@ -29,8 +29,7 @@ class SiteView(BaseModel):
     name: str
     group: str | None
     labels: dict[str, str]
-    driver: str
-    params: dict[str, Any]
+    connections: dict[str, dict[str, Any]] = Field(description="by driver that reaches it, what that one must know")
     managed: bool
     simplex: bool
     held_by: Holder | None

@@ -110,15 +110,15 @@ def test_where_an_update_broke_the_release_before_it_is_the_recorded_one(status:
 
 def test_a_driver_that_a_site_has_not_is_known_at_planning() -> None:
     releases = {"2.0": Release(drivers=frozenset({"process"}))}
-    made = planned(
-        "update", "2.0", at("p", "1.0", driver="process"), at("s", "1.0", driver="simulated"), releases=releases
-    )
+    process, simulated = frozenset({"process"}), frozenset({"simulated"})
+    sites = at("p", "1.0", drivers=process | simulated), at("s", "1.0", drivers=simulated)
+    made = planned("update", "2.0", *sites, releases=releases)
     assert made.sites == [["p"]]
     assert left_out(made) == {"s": "driver_mismatch"}
     both = {"2.0": Release(drivers=frozenset({"process", "simulated"}))}
-    assert planned("update", "2.0", at("p", "1.0", driver="process"), releases=both).faults[0].code == "nothing_to_do"
+    assert planned("update", "2.0", at("p", "1.0", drivers=process), releases=both).faults[0].code == "nothing_to_do"
     unsaid = {"2.0": Release(drivers=None)}
-    assert planned("update", "2.0", at("p", "1.0", driver="process"), releases=unsaid).sites == [["p"]]
+    assert planned("update", "2.0", at("p", "1.0", drivers=process), releases=unsaid).sites == [["p"]]
 
 
 def test_nobody_is_planned_back_to_a_release_that_was_withdrawn() -> None:
