@@ -9,9 +9,9 @@ from services.gateway.commands.ask import Commands
 from services.gateway.commands.pending import PendingAnswers
 from services.gateway.commands.sealing import Sealing
 from services.gateway.events.hub import Hub
-from services.gateway.events.learning import LearningLedger
+from services.gateway.events.learning import learning, stream_types
 from services.gateway.gateway import Gateway
-from services.gateway.handlers import HANDLERS, TOPICS
+from services.gateway.handlers import HANDLERS, LEARNING, TOPICS
 from services.gateway.http import files, openapi, problems, routing
 from services.gateway.http.load_shedding import LoadShedding
 from services.gateway.http.measuring import Requests
@@ -23,6 +23,8 @@ from services.gateway.resources.table import ACTIONS, ROUTES
 from services.gateway.settings import GatewaySettings
 from shared.blobs import Blobs
 from shared.core.bus import Linger
+from shared.core.transaction import Ledger
+from shared.core.wakeup import Wakeup
 from shared.process.service import Service
 from shared.sealing import KeyPair
 
@@ -37,19 +39,19 @@ async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
     """Fill in the handlers, the HTTP application and the parts that run beside the consumer."""
     knobs = knobs or GatewaySettings()
     service.settings = service.settings.model_copy(update={"http_port": knobs.port})
-    pending = PendingAnswers(service.pool)
-    learning = LearningLedger(service.pool, service.ledger.source, pending)
-    sending = service.ledger
-    learning.outbox_filled = sending.outbox_filled  # one relay sends for both
-    hub = Hub(service.pool, learning.log_written, knobs)
+    pending, log_written = PendingAnswers(service.pool), Wakeup()
+    sending = Ledger(service.pool, service.ledger.source)
+    sending.outbox_filled = service.ledger.outbox_filled  # one relay sends for both
+    service.ledger.begin = learning(pending, log_written)
+    hub, types = Hub(service.pool, log_written, knobs), stream_types(LEARNING)
     tokens = LocalTokens(service.pool, knobs.token_cache_seconds)
     blobs = Blobs.open(service.settings)
     commands = Commands(sending, service.pool, pending, ACTIONS, knobs.answer_seconds)
     sealing = Sealing(service.pool, KeyPair.of(service.settings.home, "gateway"))
-    parts = (service.pool, sending, pending, commands, sealing, hub, tokens, tokens, blobs)
+    parts = (service.pool, sending, pending, commands, sealing, hub, types, tokens, tokens, blobs)
     gateway = Gateway(service.settings, knobs, *parts)
     await make_first_token(service.pool, tokens, service.settings.home)
-    service.ledger, service.handlers, service.topics, service.skips = learning, HANDLERS, TOPICS, not_ours
+    service.handlers, service.topics, service.skips = HANDLERS, TOPICS, not_ours
     service.linger = LINGER
     requests = Requests(service.metrics.registry, hub)
     load_shedding = LoadShedding(knobs.requests, service.metrics.registry)

@@ -27,6 +27,7 @@ class Gateway:
     commands: Commands
     sealing: Sealing
     hub: Hub
+    stream_types: frozenset[str]
     verifier: Verifier
     tokens: LocalTokens
     blobs: Blobs

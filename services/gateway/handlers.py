@@ -20,5 +20,8 @@ def _after_answers() -> dict[str, list[AfterAnswer]]:
     return found
 
 
-LEARNING = (Learning(learn_answers(_after_answers()), KINDS), *(one for each in RESOURCES for one in each.learns))
+ANSWERS = Learning(learn_answers(_after_answers()), KINDS, hidden=KINDS)
+"""They tell people themselves of those answers that are to commands of ours."""
+
+LEARNING = (ANSWERS, *(one for each in RESOURCES for one in each.learns))
 HANDLERS: Handlers = {kind: handler for one in LEARNING for kind, handler in one.handlers().items()}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.gateway.commands.about import name_or_subject
 from services.gateway.commands.read_your_writes import Readable
 from services.gateway.domain import Role
 from shared.messages.base import Command
@@ -21,6 +22,9 @@ class Action:
 
     readable: Readable | None = None
     """How to find out that what it created can be read."""
+
+    about: Callable[[Any], str] = name_or_subject
+    """What the audit says that a command is about, where its subject alone says too little."""
 
 
 def allowed(actions: Iterable[Action], row: Mapping[str, Any], role: Role) -> list[str]:

@@ -102,7 +102,8 @@ class Commands:
         """
         action = self._actions[type(command)]
         allow(who, action.role)
-        outgoing = OutgoingCommand(key or new_id(), command, fingerprint or _fits(command), who, target, also)
+        fingerprint, about = fingerprint or _fits(command), action.about(command)
+        outgoing = OutgoingCommand(key or new_id(), command, fingerprint, who, target, about, also)
         stored = await self._answered(outgoing, self._answer_seconds if patience is None else patience)
         if stored.state == "accepted" and action.readable:
             await self._read_your_writes.until_readable(Created(action.readable, outgoing.command_id, command))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from services.gateway.domain import Identity
 from services.gateway.resources.audit import store as audit
-from services.gateway.resources.audit.about import about
 from services.gateway.resources.audit.store import AuditRow
 from services.gateway.resources.commands import store as commands
 from services.gateway.resources.commands.store import CommandRow, StoredCommand
@@ -16,15 +15,23 @@ Also = Callable[[Transaction], Awaitable[None]]
 """Something to be written in the transaction that stores the command."""
 
 
+LONGEST = 400
+"""Characters of what a command is about: the audit is kept for long, and one line is enough to find it by."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutgoingCommand:
-    """A command of somebody. `target` is the path of the request, `fingerprint` stands for the command's content."""
+    """A command of somebody.
+
+    `target` is where it was asked, `about` what it speaks of; `fingerprint` stands for the command's content.
+    """
 
     command_id: str
     command: Command
     fingerprint: bytes
     who: Identity
     target: str
+    about: str
     also: Also | None = None
 
     @property
@@ -37,7 +44,7 @@ class OutgoingCommand:
     def audit(self) -> AuditRow:
         """`sent` until its answer takes that place."""
         who, command = self.who, self.command
-        return AuditRow(who.name, who.role, command.TYPE, self.target, about(command), self.command_id, "sent")
+        return AuditRow(who.name, who.role, command.TYPE, self.target, self.about[:LONGEST], self.command_id, "sent")
 
 
 async def send_all(ledger: Ledger, batch: Sequence[OutgoingCommand]) -> list[StoredCommand]:

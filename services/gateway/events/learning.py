@@ -1,20 +1,19 @@
 """Transactions in which the gateway learns from events: read models, the event log, whom to wake after the commit."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from services.gateway.commands.pending import PendingAnswers
 from services.gateway.events import store as events
-from services.gateway.events.stream_events import StreamEvent, is_streamed, stream_event_of
+from services.gateway.events.stream_events import OF_THE_GATEWAY, StreamEvent, short_type, stream_event_of
 from services.gateway.resources.commands.store import StoredCommand
 from shared.core.dispatching import Handler, Handlers
-from shared.core.transaction import Ledger, Transaction
+from shared.core.transaction import Begin, Transaction
 from shared.core.wakeup import Wakeup
 from shared.messages.base import Message
-from shared.process.db import Pool
+from shared.process.db import Connection
 from shared.wire.codec import Envelope
 
 
@@ -25,30 +24,42 @@ class LearningTransaction(Transaction):
     stream_events: list[StreamEvent] = field(default_factory=list)
     answered: list[StoredCommand] = field(default_factory=list)
 
+    async def finish(self) -> None:
+        """As the last thing before the commit: from here on other replicas wait for the lock of the counter.
 
-class LearningLedger(Ledger):
-    """Opens learning transactions. After the commit it wakes the event stream and waiting requests."""
+        A transaction without events for people need not reach the disk before the next one: lost in a crash of the
+        database, it is read again from Kafka, since its offsets are lost with it. A position that a client has seen
+        must not be lost, or it would be given to another event.
+        """
+        if self.stream_events:
+            await events.write(self.conn, self.stream_events, self.now)
+        else:
+            await self.conn.execute("set local synchronous_commit = off")
 
-    def __init__(self, pool: Pool, source: str, pending: PendingAnswers) -> None:
-        super().__init__(pool, source)
-        self.pending = pending
-        self.log_written = Wakeup()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[LearningTransaction]:
-        """A transaction that commits with everything the transaction collected, or leaves no trace."""
-        async with self.pool.acquire() as conn, conn.transaction():
-            tx = LearningTransaction(conn, self.source, datetime.now(UTC))
-            yield tx
-            await tx.flush()
-            await _write_log(tx)
-        self._wake(tx)
-        self.pending.answered(tx.answered)
-        if tx.stream_events:
-            self.log_written.ring()
+def learning(pending: PendingAnswers, log_written: Wakeup) -> Begin:
+    """How learning transactions begin. After the commit they wake waiting requests and the event stream."""
+
+    def begin(conn: Connection, source: str, now: datetime) -> Transaction:
+        tx = LearningTransaction(conn, source, now)
+
+        def wake() -> None:
+            pending.answered(tx.answered)
+            if tx.stream_events:
+                log_written.ring()
+
+        tx.on_commit(wake)
+        return tx
+
+    return begin
 
 
 Projection = Callable[[LearningTransaction, Sequence[Envelope[Any]]], Awaitable[None]]
+
+
+def always(_: Any) -> bool:
+    """For events of which the stream shows each."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,12 @@ class Learning:
     project: Projection
     kinds: Sequence[type[Message]]
 
+    hidden: Collection[type[Message]] = ()
+    """Those of them that the stream does not show: they come too often, or say nothing to people."""
+
+    shown: Callable[[Any], bool] = always
+    """Of an event of another kind: whether the stream shows it itself."""
+
     def handlers(self) -> Handlers:
         """One handler for all the kinds: it updates the read model and tells people what is worth telling."""
 
@@ -65,20 +82,17 @@ class Learning:
             if not isinstance(tx, LearningTransaction):
                 raise TypeError("read models are written in learning transactions")
             await self.project(tx, events)
-            tx.stream_events += [stream_event_of(event) for event in events if is_streamed(event)]
+            tx.stream_events += [stream_event_of(event) for event in events if self.shows(event.data)]
 
         handler: Handler = handle
         return dict.fromkeys(self.kinds, handler)
 
+    def shows(self, data: Message) -> bool:
+        """Whether people see this event in the stream."""
+        return type(data) not in self.hidden and self.shown(data)
 
-async def _write_log(tx: LearningTransaction) -> None:
-    """As the last thing before the commit: from here on other replicas wait for the lock of the counter.
 
-    A transaction without events for people need not reach the disk before the next one: lost in a crash of the
-    database, it is read again from Kafka, since its offsets are lost with it. A position that a client has seen must
-    not be lost, or it would be given to another event.
-    """
-    if tx.stream_events:
-        await events.write(tx.conn, tx.stream_events, tx.now)
-    else:
-        await tx.conn.execute("set local synchronous_commit = off")
+def stream_types(learned: Iterable[Learning]) -> frozenset[str]:
+    """Short types of all that the stream may show."""
+    shown = {short_type(kind.TYPE) for each in learned for kind in each.kinds if kind not in each.hidden}
+    return frozenset(shown | OF_THE_GATEWAY)

@@ -8,7 +8,6 @@ from aiohttp import web
 from pydantic import Field
 
 from services.gateway.events.hub import Interest, Item, Mailbox
-from services.gateway.events.stream_events import SHORT_TYPES
 from services.gateway.http.headers import header
 from services.gateway.http.pages import LARGEST, Query
 from services.gateway.http.problems import Problem
@@ -66,8 +65,9 @@ def _resume_from(call: Call) -> int | None:
 
 async def _interest(call: Call) -> Interest:
     types = frozenset(filter(None, (call.query.types or "").split(",")))
-    if wrong := sorted(types - SHORT_TYPES):
-        message = f"there is no such event; there are {', '.join(sorted(SHORT_TYPES))}"
+    known = call.gateway.stream_types
+    if wrong := sorted(types - known):
+        message = f"there is no such event; there are {', '.join(sorted(known))}"
         raise Problem.of(
             [Fault(code=ErrorCode.INVALID_FIELD, field="types", message=message, value=name) for name in wrong]
         )

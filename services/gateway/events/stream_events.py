@@ -1,7 +1,7 @@
-"""Which events people see in the stream, and in what form.
+"""In what form people see events in the stream.
 
-Only events of low rate: what strategies do site by site is in `steps_changed`, `stage_progressed` and
-`deployments_changed`, which come in batches.
+Only events of low rate, as the resources say (`Learning.hidden`): what strategies do site by site is in
+`steps_changed`, `stage_progressed` and `deployments_changed`, which come in batches.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-from shared.messages import catalog, deployer, monitor, notifier, strategy
 from shared.messages.base import Message
 from shared.wire.codec import Envelope, new_id
 
@@ -20,39 +19,6 @@ MAX_BYTES = 200_000
 
 DEPLOYMENTS_CHANGED = "deployments_changed"
 DEPLOYMENTS_AT_ONCE = 500
-
-STREAMED: frozenset[type[Message]] = frozenset(
-    {
-        catalog.ReleaseAvailable,
-        catalog.ReleaseRejected,
-        catalog.ReleaseWithdrawn,
-        strategy.SitesChanged,
-        strategy.SitesRemoved,
-        strategy.SitesHeld,
-        strategy.SitesReleased,
-        strategy.GroupChanged,
-        strategy.GroupDeleted,
-        strategy.StrategyPlanned,
-        strategy.StrategyStateChanged,
-        strategy.StageProgressed,
-        strategy.StepsChanged,
-        strategy.StrategyDeleted,
-        deployer.OperationProgressed,
-        deployer.OperationSucceeded,
-        deployer.OperationFailed,
-        monitor.StageForecast,
-        monitor.FailureRateHigh,
-        monitor.StrategySilent,
-        monitor.TroubleFound,
-        monitor.TroubleOver,
-        notifier.NotificationRaised,
-        notifier.NotificationsRead,
-        notifier.SubscriptionChanged,
-        notifier.DeliveriesChanged,
-        notifier.DeliveryDied,
-    }
-)
-OF_ONE_SITE = {deployer.OperationProgressed, deployer.OperationSucceeded, deployer.OperationFailed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +35,8 @@ def short_type(type_name: str) -> str:
     return type_name.split(".")[2]
 
 
-ANSWERS = {"command_accepted", "command_rejected"}
-"""Answers to commands that came through the API; those of strategies are not told."""
-
-SHORT_TYPES = frozenset(short_type(kind.TYPE) for kind in STREAMED) | {DEPLOYMENTS_CHANGED} | ANSWERS
-
-
-def is_streamed(event: Envelope[Any]) -> bool:
-    """Whether the stream shows this event itself; operations of a strategy are told by their strategy."""
-    return type(event.data) in STREAMED and not (type(event.data) in OF_ONE_SITE and event.data.strategy_id)
+OF_THE_GATEWAY = {DEPLOYMENTS_CHANGED, "command_accepted", "command_rejected"}
+"""Short types of what the gateway tells itself: answers are those to commands that came through the API."""
 
 
 def stream_event_of(event: Envelope[Any]) -> StreamEvent:

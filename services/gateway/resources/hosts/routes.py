@@ -22,4 +22,6 @@ ROUTES = (
 )
 
 
-RESOURCE = Resource({"hosts": "What bundles must be installable on"}, ROUTES, learns=(Learning(learn_hosts, KINDS),))
+RESOURCE = Resource(
+    {"hosts": "What bundles must be installable on"}, ROUTES, learns=(Learning(learn_hosts, KINDS, hidden=KINDS),)
+)

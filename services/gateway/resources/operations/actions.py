@@ -13,7 +13,15 @@ def _unfinished(operation: Mapping[str, Any]) -> bool:
     return operation["state"] in UNFINISHED
 
 
-REQUEST = Action("request", RequestOperation)
-CANCEL = Action("cancel", CancelOperation, when=_unfinished)
+def _asked(command: RequestOperation) -> str:
+    return f"{command.app} on {command.site}"
+
+
+def _cancelled(command: CancelOperation) -> str:
+    return f"{command.operation_id} on {command.site}"
+
+
+REQUEST = Action("request", RequestOperation, about=_asked)
+CANCEL = Action("cancel", CancelOperation, when=_unfinished, about=_cancelled)
 
 ACTIONS = (REQUEST, CANCEL)

@@ -99,6 +99,11 @@ def _list(models: Sequence[Any]) -> str:
     return f"[{','.join(model.model_dump_json() for model in models)}]"
 
 
+def by_itself(event: deployer.OperationProgressed | Finished) -> bool:
+    """Whether the stream shows it: operations of a strategy are told by their strategy."""
+    return not event.strategy_id
+
+
 async def learn_requests(tx: LearningTransaction, answered: Sequence[asyncpg.Record]) -> None:
     """Operations that the deployer took wait for its first word on them; a preview began none."""
     rows = [_queued(row) for row in answered if row["state"] == "accepted" and not row["body"].get("preview")]

@@ -13,11 +13,11 @@ from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import action_route, command_route, send
 from services.gateway.resources.filters import refuse_unknown
 from services.gateway.resources.operations import actions, store
-from services.gateway.resources.operations.projection import KINDS, learn_operations, learn_requests
+from services.gateway.resources.operations.projection import KINDS, by_itself, learn_operations, learn_requests
 from services.gateway.resources.operations.views import OperationDetail, OperationQuery, OperationView
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.strategies import reads as strategy_views
-from shared.messages.deployer import CancelOperation, RequestOperation
+from shared.messages.deployer import CancelOperation, OperationsSucceeded, RequestOperation
 from shared.messages.words import Identifier
 
 OF_OPERATION = frozenset({"site", "operation_id"})
@@ -78,7 +78,7 @@ RESOURCE = Resource(
     {"operations": "Jobs on single sites"},
     ROUTES,
     {"operations/{operation_id}": Identifier},
-    (Learning(learn_operations, KINDS),),
+    (Learning(learn_operations, KINDS, hidden=(OperationsSucceeded,), shown=by_itself),),
     after_answers={RequestOperation.TYPE: learn_requests},
     actions=actions.ACTIONS,
 )

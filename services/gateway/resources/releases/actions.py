@@ -11,6 +11,10 @@ def _available(release: Mapping[str, Any]) -> bool:
     return bool(release["state"] == "available")
 
 
-WITHDRAW = Action("withdraw", WithdrawRelease, when=_available)
+def _about(command: WithdrawRelease) -> str:
+    return f"{command.app} {command.version}"
+
+
+WITHDRAW = Action("withdraw", WithdrawRelease, when=_available, about=_about)
 
 ACTIONS = (WITHDRAW,)

@@ -11,7 +11,7 @@ from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import action_route, command_id_of, command_route, send
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.secrets import actions, store
-from services.gateway.resources.secrets.projection import KINDS, learn_secrets
+from services.gateway.resources.secrets.projection import KEYS, KINDS, learn_secrets
 from services.gateway.resources.secrets.views import SecretBody, SecretView
 from shared.messages.deployer import SetSecret
 from shared.messages.words import Name
@@ -68,6 +68,6 @@ RESOURCE = Resource(
     {"secrets": "What connections of sites name instead of saying it"},
     ROUTES,
     {"secrets/{name}": Name},
-    (Learning(learn_secrets, KINDS),),
+    (Learning(learn_secrets, KINDS, hidden=KEYS),),
     actions=actions.ACTIONS,
 )

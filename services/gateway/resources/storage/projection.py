@@ -13,3 +13,6 @@ async def learn_storage(tx: LearningTransaction, events: Sequence[Envelope[Stora
     """What was measured last counts."""
     last = max(events, key=attrgetter("sequence"))
     await store.put_storage(tx.conn, last.data, last.sequence)
+
+
+KINDS = (StorageMeasured,)

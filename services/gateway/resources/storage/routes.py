@@ -4,9 +4,8 @@ from services.gateway.events.learning import Learning
 from services.gateway.http.routing import Call, Route
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.storage import store
-from services.gateway.resources.storage.projection import learn_storage
+from services.gateway.resources.storage.projection import KINDS, learn_storage
 from services.gateway.resources.storage.views import StorageView
-from shared.messages.catalog import StorageMeasured
 
 
 async def show(call: Call) -> StorageView:
@@ -21,5 +20,5 @@ ROUTES = (Route("GET", "/v1/storage", show, "How much the bundles take, and what
 
 
 RESOURCE = Resource(
-    {"storage": "The space that bundles take"}, ROUTES, learns=(Learning(learn_storage, (StorageMeasured,)),)
+    {"storage": "The space that bundles take"}, ROUTES, learns=(Learning(learn_storage, KINDS, hidden=KINDS),)
 )

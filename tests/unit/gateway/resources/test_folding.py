@@ -3,13 +3,14 @@
 import json
 from types import SimpleNamespace
 
-from services.gateway.events.stream_events import is_streamed, stream_event_of
+from services.gateway.events.stream_events import stream_event_of
+from services.gateway.handlers import LEARNING
 from services.gateway.resources.commands.projection import not_ours
 from services.gateway.resources.numbering import numbered
 from services.gateway.resources.operations.projection import finished_rows, last_on_each_site
 from services.gateway.resources.strategies.projection import fold
 from shared.messages.base import Message
-from shared.messages.deployer import CommandAccepted, ComponentDecision
+from shared.messages.deployer import CommandAccepted, ComponentDecision, OperationsSucceeded
 from shared.wire.codec import Envelope, attributes_of, encode
 from tests.service.gateway.told import all_succeeded, at, failed, planned, progressed, sites_changed, stepped, succeeded
 
@@ -92,8 +93,10 @@ def test_the_plan_of_an_operation_is_kept_as_it_was_told() -> None:
 
 
 def test_operations_of_strategies_are_not_told_one_by_one() -> None:
-    assert is_streamed(told(succeeded("o", "a")))
-    assert not is_streamed(told(succeeded("o", "a", strategy_id="s")))
+    (operations,) = (each for each in LEARNING if OperationsSucceeded in each.kinds)
+    assert operations.shows(succeeded("o", "a"))
+    assert not operations.shows(succeeded("o", "a", strategy_id="s"))
+    assert not operations.shows(all_succeeded("s", ("o", "a", 1)))
 
 
 def test_an_answer_is_ours_unless_it_belongs_to_something_larger() -> None:
