@@ -31,7 +31,7 @@ WARM = 500
 AT_ONCE = 200
 """Sites on their way at once, for one of its connections takes 128; more were no faster here."""
 
-PARTITIONS = "4"
+PARTITIONS = "2"
 """Instead of its 24, which took more CPU here and were no faster."""
 
 STEPS = 4
