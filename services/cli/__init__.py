@@ -1,4 +1,4 @@
-"""The `belay` command line: a door to the gateway's API for people and scripts; see README.md."""
+"""The `belay` command line: the way to the gateway's API for people and scripts; see README.md."""
 
 import sys
 from typing import NoReturn

@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from tests.faults.checker import Recovery, RuleResult, check, read, recoveries
-from tests.faults.door import Door
+from tests.faults.command_client import CommandClient
 from tests.faults.evidence import Asked, Fault, Run, collect
 from tests.faults.field import Field
 from tests.faults.foreign import Foreign
@@ -73,7 +73,7 @@ async def _attack(stage: Stage, round_: Round, plan: Sequence[Planned], sizes: S
     watch, foreign = Watch(stage.bootstrap), Foreign(stage.bootstrap)
     watcher = asyncio.create_task(watch.run())
     await foreign.start()
-    field_ = Field(stage, watch, foreign, Door(stage, watch, foreign), faults=round_.faults)
+    field_ = Field(stage, watch, foreign, CommandClient(stage, watch, foreign), faults=round_.faults)
     try:
         await _act(round_, field_, plan, sizes, say)
     except BaseException:
@@ -82,7 +82,7 @@ async def _attack(stage: Stage, round_: Round, plan: Sequence[Planned], sizes: S
     finally:
         watcher.cancel()
         await asyncio.gather(watcher, foreign.stop(), return_exceptions=True)
-        field_.door.close()
+        field_.client.close()
 
 
 def judge(round_: Round) -> None:
@@ -115,7 +115,7 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
     stage, watch = field_.stage, field_.watch
     started, stop = datetime.now(UTC), asyncio.Event()
     lanes = [
-        Lane(f"lane{n}", size, Random(f"{round_.seed}/{n}"), field_.door, watch, stop)  # noqa: S311
+        Lane(f"lane{n}", size, Random(f"{round_.seed}/{n}"), field_.client, watch, stop)  # noqa: S311
         for n, size in enumerate(sizes)
     ]
     working = [asyncio.create_task(lane.run()) for lane in lanes]

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from tests.faults.door import Door
+from tests.faults.command_client import CommandClient
 from tests.faults.evidence import Fault
 from tests.faults.foreign import Foreign
 from tests.faults.plan import Planned
@@ -34,7 +34,7 @@ class Field:
     stage: Stage
     watch: Watch
     foreign: Foreign
-    door: Door
+    client: CommandClient
     faults: list[Fault] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)

@@ -27,7 +27,7 @@ from shared.messages.strategy import (
     StrategySpec,
 )
 from shared.messages.words import StrategyType
-from tests.faults.door import Door, Refused
+from tests.faults.command_client import CommandClient, Refused
 from tests.faults.evidence import Asked
 from tests.faults.watch import Watch
 
@@ -65,7 +65,7 @@ class Lane:
     name: str
     sites: int
     random: Random
-    door: Door
+    client: CommandClient
     watch: Watch
     stop: asyncio.Event
     asked: list[Asked] = field(default_factory=list)
@@ -95,10 +95,10 @@ class Lane:
     async def _register(self) -> None:
         for group in (self.name, SHARED):
             with suppress(Refused):  # another lane made it
-                await self.door.ask(CreateGroup(name=group, max_parallel="10%"), self._id())
+                await self.client.ask(CreateGroup(name=group, max_parallel="10%"), self._id())
         sites = [self._site(number) for number in range(self.sites)]
         for start in range(0, self.sites, BATCH):
-            await self.door.ask(RegisterSites(sites=tuple(sites[start : start + BATCH])), self._id())
+            await self.client.ask(RegisterSites(sites=tuple(sites[start : start + BATCH])), self._id())
 
     def _site(self, number: int) -> Site:
         """One in four belongs to a group of the lane, one in eight to the one that all lanes share."""
@@ -109,7 +109,7 @@ class Lane:
     async def _release(self, chances: tuple[float, float, float]) -> str:
         self.made += 1
         version = f"{self.made}.0.0"
-        await self.door.publish(self.name, version, self.random, chances)
+        await self.client.publish(self.name, version, self.random, chances)
         return version
 
     def _id(self) -> str:
@@ -144,7 +144,7 @@ class Lane:
             try:
                 body = spec.model_dump(mode="json")
                 path = self.random.choice(("", "/v1/strategies"))
-                await self.door.ask(CreateStrategy(spec=spec), identifier, path, body)
+                await self.client.ask(CreateStrategy(spec=spec), identifier, path, body)
             except Refused as refused:
                 await asyncio.sleep(0.3)
                 if refused.code in {"unknown_release", "unknown_app", "site_held", "site_busy"}:
@@ -190,7 +190,7 @@ class Lane:
 
     async def _command(self, command: Any, path: str, body: Any) -> bool:
         try:
-            await self.door.ask(command, self._id(), path, body)
+            await self.client.ask(command, self._id(), path, body)
         except Refused:
             return False
         return True

@@ -65,10 +65,10 @@ async def full_disk(field: Field, planned: Planned) -> None:
     at = datetime.now(UTC)
     await field.order(victim, do="window", what="full_disk", seconds=planned.seconds)
     try:
-        status = await field.door.try_upload(victim.name, file, f"{name}-full")
+        status = await field.client.try_upload(victim.name, file, f"{name}-full")
     except (OSError, httpx.HTTPError) as error:
         raise Missed(f"{victim.name} is away: {error!r}") from error
     if status < 500:
         raise Missed(f"{victim.name} was too slow to find the disk full: {status}")
     field.note("full_disk", victim.name, at, ended=True, seconds=planned.seconds, refused_with=status)
-    await field.door.upload(file, f"{name}-full")
+    await field.client.upload(file, f"{name}-full")

@@ -39,10 +39,10 @@ async def test_whatever_kafka_can_carry_becomes_a_dead_letter_unchanged(world: W
 
 
 async def test_a_dead_letter_is_shown_and_sent_again_unchanged(world: World) -> None:
-    async with world.run("strategy_orchestrator", wire), gateway(world) as door:
+    async with world.run("strategy_orchestrator", wire), gateway(world) as api:
         offsets = [await publish(world, *odd) for odd in ODD]
         letters = [await world.dead_letter(came_from(offset)) for offset in offsets]
-        shown = [await door.get(f"/v1/dlq/strategy.commands/{letter.offset}") for letter in letters]
+        shown = [await api.get(f"/v1/dlq/strategy.commands/{letter.offset}") for letter in letters]
         assert [(s["key"] is None, s["body"] is None) for s in shown] == [(k is None, v is None) for k, v, _ in ODD]
         assert shown[0]["record"] == {
             "key": "aw==", "body": "e30=", "headers": [{"name": "x-trace", "value": None}],
@@ -51,10 +51,10 @@ async def test_a_dead_letter_is_shown_and_sent_again_unchanged(world: World) -> 
         assert shown[3]["record"]["headers"] == [
             {"name": "twice", "value": "MQ=="}, {"name": "twice", "value": "Mg=="}, {"name": "Twice", "value": None},
         ]  # fmt: skip
-        assert (await door.ask("GET", "/v1/dlq/strategy.commands/999")).status == 404
+        assert (await api.ask("GET", "/v1/dlq/strategy.commands/999")).status == 404
 
         wanted = {"offsets": [letter.offset for letter in letters]}
-        assert (await door.ask("POST", "/v1/dlq/strategy.commands/replay", wanted)).status == 202
+        assert (await api.ask("POST", "/v1/dlq/strategy.commands/replay", wanted)).status == 202
         for key, value, headers in ODD:
             await world.dead_letter(lambda r, odd=(key, value, headers): again(r, odd))
 

@@ -43,13 +43,13 @@ async def test_every_service_works_over_tls_with_a_login(world: World, secured: 
     await provision.create_topics(KafkaSettings(**secure), world.prefix)
     async with (
         world.run("strategy_orchestrator", strategy_orchestrator, **secure),
-        gateway(world, settings=secure) as door,
+        gateway(world, settings=secure) as api,
         monitor(world, **secure),
     ):
         assert isinstance(await world.ask(CreateGroup(name="north")), CommandAccepted)
         await world.ask(RegisterSites(sites=(Site(name="oslo-1", group="north"),)))
-        await door.shows("/v1/sites/oslo-1", lambda site: site["group"] == "north")
-        await door.shows("/v1/dlq", lambda page: page["items"] is not None)
+        await api.shows("/v1/sites/oslo-1", lambda site: site["group"] == "north")
+        await api.shows("/v1/dlq", lambda page: page["items"] is not None)
         await world.send(progress(0))
         await world.until(StageForecast)
         async with Group(KafkaSettings(**secure), f"{world.prefix}strategy_orchestrator") as group:

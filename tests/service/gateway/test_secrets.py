@@ -1,4 +1,4 @@
-"""Secrets at the door: they come in, are sealed at once, and never come out again."""
+"""Secrets at the API: they come in, are sealed at once, and never come out again."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -49,7 +49,7 @@ class Refused(Exception):
         super().__init__(f"{code}: {message}")
 
 
-class Door:
+class CommandClient:
     """Gives commands and awaits their answers on the topics, where the truth is."""
 
     def __init__(self, stage: Stage, watch: Watch, foreign: Foreign) -> None:
