@@ -21,7 +21,11 @@ CHANGES = (
     (f"{CATALOG}/validation.py", "job.id, manifest, tx.now", f", {CHANNEL}"),
     (f"{CATALOG}/store.py", "sha256: str, manifest: Manifest, now: datetime", ", channel: str"),
     (f"{CATALOG}/store.py", "upgrades_from_any=manifest.upgrades_from is None,\n", "channel=channel,\n"),
-    (f"{CATALOG}/queries.sql", "bundle_sha256, upgrades_from_any,\n    max_parallel_components, published_at", ", channel"),
+    (
+        f"{CATALOG}/queries.sql",
+        "bundle_sha256, upgrades_from_any,\n    max_parallel_components, published_at",
+        ", channel",
+    ),
     (f"{CATALOG}/queries.sql", ":max_parallel::integer, :now::timestamptz", ", :channel"),
     (f"{CATALOG}/schema.sql", "published_at timestamptz not null,\n", "channel text not null default 'stable',\n"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -114,8 +115,23 @@ def _result(found: dict[str, Any]) -> Done | Broken:
     return Broken(found["code"], found["message"], tuple(found["last_lines"]))
 
 
+FORGET_EVERY_SECONDS = 3600.0
+"""Looked for with each order, a host of many sites would look at all orders of a month each time."""
+
+
 def forget_old(orders: Path, seconds: float) -> None:
-    """Delete what is noted of orders that nobody wrote to for so long."""
-    for file in orders.glob("*"):
-        if time.time() - file.stat().st_mtime > seconds:
-            file.unlink(missing_ok=True)
+    """Delete what is noted of orders that nobody wrote to for so long; looked for once an hour."""
+    looked = orders / ".looked"
+    if _age(looked) > FORGET_EVERY_SECONDS:
+        looked.touch()
+        for file in orders.glob("*"):
+            if _age(file) > seconds:
+                file.unlink(missing_ok=True)
+
+
+def _age(file: Path) -> float:
+    """Seconds since it was written; one that is not there, or that somebody else deletes now, is older than anything."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf

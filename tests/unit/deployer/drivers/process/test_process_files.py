@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from services.deployer.drivers import Broken, Done, Order, Running
 from services.deployer.drivers.process import release
 from services.deployer.drivers.process.keeper.lock import try_lock
 from services.deployer.drivers.process.keeper.mark import Mark
-from services.deployer.drivers.process.order_file import OrderFile
+from services.deployer.drivers.process.order_file import FORGET_EVERY_SECONDS, OrderFile, forget_old
 from services.deployer.drivers.process.place import BadParams, Place, place_of
 from services.deployer.drivers.process.release import Failed, RevisionSpec
 from tests.support.process_sites import component, order
@@ -155,3 +156,21 @@ def test_a_lock_is_held_by_the_child_it_was_handed_to(tmp_path: Path) -> None:
     again = try_lock(tmp_path / "lock")
     assert again is not None
     os.close(again)
+
+
+def aged(file: Path, seconds: float) -> Path:
+    file.touch()
+    os.utime(file, (time.time() - seconds,) * 2)
+    return file
+
+
+def test_orders_of_long_ago_are_forgotten_and_looked_for_once_an_hour(tmp_path: Path) -> None:
+    old, young = aged(tmp_path / "old.json", 200), aged(tmp_path / "young.json", 50)
+    forget_old(tmp_path, seconds=100)
+    assert (old.exists(), young.exists()) == (False, True)
+    late = aged(tmp_path / "late.json", 200)
+    forget_old(tmp_path, seconds=100)
+    assert late.exists()
+    aged(tmp_path / ".looked", FORGET_EVERY_SECONDS + 1)
+    forget_old(tmp_path, seconds=100)
+    assert (late.exists(), young.exists()) == (False, True)
