@@ -130,7 +130,7 @@ def forget_old(orders: Path, seconds: float) -> None:
 
 
 def _age(file: Path) -> float:
-    """Seconds since it was written; one that is not there, or that somebody else deletes now, is older than anything."""
+    """Seconds since it was written; one that is not there, or is deleted this moment, is older than anything."""
     try:
         return time.time() - file.stat().st_mtime
     except FileNotFoundError:
