@@ -9,6 +9,7 @@ from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
 from services.deployer.pruning import prunings
+from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
 from shared.process.service import Service
 from shared.sealing import KeyPair
@@ -22,12 +23,13 @@ async def wire(service: Service) -> None:
     registry = DriverRegistry.installed(settings)
     own = DeployerSettings()
     keys = KeyPair.of(settings.home, "deployer")
+    secrets = SecretOpener(service.pool, keys)
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
-    service.handlers = handlers(Planner(registry), leases, keys)
+    service.handlers = handlers(Planner(registry, secrets), leases, keys)
     service.topics = TOPICS
     service.prunings = prunings(settings, own)
     service.parts += [
-        Runner(service.ledger, registry, own, leases).run,
+        Runner(service.ledger, registry, own, leases, secrets).run,
         *(driver.tend for driver in registry.tended),
         partial(report_host, service.ledger, settings.instance),
         partial(report_key, service.ledger, keys),

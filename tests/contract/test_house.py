@@ -25,6 +25,7 @@ PURE_FILES = (
     "operation_ends.py",
     "group_limits.py",
     "message_parts.py",
+    "values.py",
 )
 IMPURE = {
     "aiohttp", "aiokafka", "aiosql", "asyncio", "asyncpg", "faust", "httpx", "io", "logging", "obstore", "os",

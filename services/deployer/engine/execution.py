@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from services.deployer import course as courses
 from services.deployer.course import Course, Leg, Limits, Move, Next
 from services.deployer.domain import Operation
-from services.deployer.drivers import Order, Progress, Running
+from services.deployer.drivers import Broken, Order, Progress, Running
 from services.deployer.plan import Ground, Plan, order_for
+from services.deployer.secrets.opening import Opened
+from services.deployer.secrets.values import hide_in
 from services.deployer.store import Claim, Loaded
 from shared.messages.deployer import Cause
+from shared.secret_references import references
 
 _NOT_STARTED = Running("its driver cannot be reached; it is tried again")
 
@@ -31,20 +34,42 @@ class Execution:
     progress: Sequence[Progress] = ()
     missed: bool = False
     """Its driver could not be reached to start its orders."""
+    sealed: bool = False
+    """Its orders name secrets whose values were not put in yet; no driver may have them so."""
+    unopened: Broken | None = None
+    """Why a secret cannot be had: its orders never reach a driver."""
+    looks: tuple[str, ...] = ()
+    """Of the secrets that any of its orders ever had: what components print is told without them."""
 
     def __post_init__(self) -> None:
-        self.orders = self._orders()
+        self._renew()
 
     def go(self, move: Move) -> None:
         """Take the next move; a new phase has new orders."""
         before, (self.course, self.todo) = self.course, move
         if self.course.phase is not before.phase or self.course.leg is not before.leg:
-            self.orders = self._orders()
+            self._renew()
+
+    def take(self, opened: Sequence[Opened | Broken]) -> None:
+        """The present orders with the values of their secrets, in order."""
+        self.unopened = next((each for each in opened if isinstance(each, Broken)), None)
+        had = [each for each in opened if isinstance(each, Opened)]
+        self.orders = () if self.unopened else tuple(each.order for each in had)
+        self.looks = tuple(dict.fromkeys((*(look for each in had for look in each.looks), *self.looks)))
+        self.sealed = False
 
     def hear(self, progress: Sequence[Progress], missed: Container[str]) -> None:
         """How the orders stand; one that could not even be started counts as running until its time is up."""
         self.missed = bool(missed) and any(order.key in missed for order in self.orders)
         self.progress = [_NOT_STARTED] * len(progress) if self.missed else progress
+        if self.unopened:
+            self.progress = [self.unopened] * len(courses.awaited(self.course))
+        elif self.looks:
+            self.progress = [hide_in(self.looks, each) for each in self.progress]
+
+    def _renew(self) -> None:
+        self.orders, self.unopened = self._orders(), None
+        self.sealed = any(references(order.connection) for order in self.orders)
 
     def _orders(self) -> tuple[Order, ...]:
         course, operation = self.course, self.operation

@@ -8,6 +8,7 @@ from services.deployer.drivers import Order
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.contents import content_of
 from services.deployer.plan import Content, Ground, Plan, Recorded
+from services.deployer.secrets.opening import Opened, SecretOpener
 from services.deployer.store import Pair, Store
 
 Deployed = tuple[Site, Deployment]
@@ -18,8 +19,9 @@ CONTENTS_KEPT = 1_000
 class Planner:
     """Makes the plans of a batch of operations: one query a kind, one question a driver."""
 
-    def __init__(self, registry: DriverRegistry) -> None:
+    def __init__(self, registry: DriverRegistry, secrets: SecretOpener) -> None:
         self._registry = registry
+        self._secrets = secrets
         self._contents: dict[Pair, Content] = {}
         """What was looked up before: a release never changes."""
 
@@ -62,8 +64,14 @@ class Planner:
         """For each: those of the plan's questions that the drivers answer with yes."""
         asked = [plan.questions(o, g, version) for o, g, version in planned]
         orders = [_question(o, g, r) for (o, g, _), records in zip(planned, asked, strict=True) for r in records]
-        answers = iter(await self._registry.has_revision(orders))
+        answers = iter(await self._has_revision(orders))
         return [[record for record in records if next(answers)] for records in asked]
+
+    async def _has_revision(self, orders: Sequence[Order]) -> list[bool]:
+        """No site is asked whose secret cannot be had: apply always works, and says what is missing."""
+        opened = await self._secrets.open(orders) if orders else []
+        answers = iter(await self._registry.has_revision([each.order for each in opened if isinstance(each, Opened)]))
+        return [isinstance(each, Opened) and next(answers) for each in opened]
 
 
 def _versions(operation: Operation, deployment: Deployment) -> set[str]:

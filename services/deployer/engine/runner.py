@@ -20,12 +20,14 @@ from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.results import finish, save, tell
 from services.deployer.plan import Ground, no_way_back, obstacle
+from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
 from services.deployer.store import Claim, Loaded, Store
 from shared.core.errors import is_transient
 from shared.core.retrying import back_offs, pause
 from shared.core.scheduler import FALLBACK_SECONDS
 from shared.core.transaction import Ledger
+from shared.messages.deployer import Cause
 
 log = structlog.get_logger()
 
@@ -42,13 +44,21 @@ AT_ONCE = (Next.START, Next.ASK, Next.STOP)
 class Runner:
     """One replica's hands."""
 
-    def __init__(self, ledger: Ledger, registry: DriverRegistry, settings: DeployerSettings, leases: Leases) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        registry: DriverRegistry,
+        settings: DeployerSettings,
+        leases: Leases,
+        secrets: SecretOpener,
+    ) -> None:
         self._ledger = ledger
         self._registry = registry
-        self._planner = Planner(registry)
+        self._planner = Planner(registry, secrets)
         self._settings = settings
         self._limits = settings.limits
         self._leases = leases
+        self._secrets = secrets
         self._executions: dict[str, Execution] = {}
         self._looked_at = 0.0
         self._rings, self._claim_at = 0, 0.0
@@ -118,6 +128,7 @@ class Runner:
 
     async def _step(self, executions: Sequence[Execution]) -> list[Execution]:
         """One move of each; returns those that can go on at once."""
+        await self._open([execution for execution in executions if execution.sealed])
         missed = await self._registry.start([order for e in executions if e.todo is Next.START for order in e.orders])
         await self._registry.cancel([order for e in executions if e.todo is Next.STOP for order in e.orders])
         asked = [e for e in executions if e.todo is not Next.END]
@@ -134,6 +145,14 @@ class Runner:
         if grave:
             await self._turn_back(grave, now)
         return [e for e in asked if e.todo in AT_ONCE and not e.missed]
+
+    async def _open(self, executions: Sequence[Execution]) -> None:
+        """Put the values of secrets into the orders that name some, just before their drivers get them."""
+        if not executions:
+            return
+        opened = iter(await self._secrets.open([order for each in executions for order in each.orders]))
+        for execution in executions:
+            execution.take([next(opened) for _ in execution.orders])
 
     async def _turn_back(self, grave: Sequence[tuple[Execution, Move]], now: datetime) -> None:
         """Plan the way back of those that failed, and save what was decided before anything is done about it."""
@@ -166,10 +185,12 @@ class Runner:
             grounds = await self._planner.grounds(store, [each.operation for each in loaded], there)
         by_id = {claim.id: claim for claim in claims}
         found = [(by_id[each.operation.id], each, ground) for each, ground in zip(loaded, grounds, strict=True)]
-        for (claim, each, ground), move in zip(found, await self._first_moves(found), strict=True):
-            wish = wish_of(each.cancel_reason)
-            execution = Execution(claim, each.operation, ground, *move, told_at=self._clock(), wish=wish)
-            self._executions[claim.id] = execution
+        new = [
+            Execution(claim, each.operation, ground, *move, told_at=self._clock(), wish=wish_of(each.cancel_reason))
+            for (claim, each, ground), move in zip(found, await self._first_moves(found), strict=True)
+        ]
+        await self._open_first(new)
+        self._executions |= {execution.claim.id: execution for execution in new}
         self._leases.forget(claim for claim in claims if claim.id not in self._executions)
 
     async def _first_moves(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[Move]:
@@ -188,6 +209,15 @@ class Runner:
             else begin(next(plans), each, claim.attempt, now, self._limits)
             for (claim, each, _), cause in zip(found, causes, strict=True)
         ]
+
+    async def _open_first(self, executions: Sequence[Execution]) -> None:
+        """One whose secrets cannot be had is not begun; one that another runner may have begun fails, and goes back."""
+        await self._open([execution for execution in executions if execution.sealed])
+        now = datetime.now(UTC)
+        for execution in executions:
+            if execution.unopened and execution.claim.attempt == 1:
+                cause = Cause(code=execution.unopened.code, message=execution.unopened.message)
+                execution.go(courses.refuse(cause, now))
 
     async def _finish(self, executions: Sequence[Execution]) -> None:
         """Write what ended; if a result cannot be written, halves, down to the one that is to blame."""

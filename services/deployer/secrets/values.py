@@ -6,8 +6,11 @@ written in JSON, in a URL and in base64; of one of several lines (a private key,
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from urllib.parse import quote, quote_plus
+
+from services.deployer.drivers import Broken, Progress
 
 HIDDEN = "***"
 
@@ -40,6 +43,14 @@ def hide(looks: Iterable[str], text: str) -> str:
     for look in looks:
         text = _without_begun(look, text)
     return text
+
+
+def hide_in(looks: Sequence[str], progress: Progress) -> Progress:
+    """How an order stands, as it may be kept and told."""
+    if isinstance(progress, Broken):
+        lines = tuple(hide(looks, line) for line in progress.last_lines)
+        return replace(progress, message=hide(looks, progress.message), last_lines=lines)
+    return replace(progress, detail=hide(looks, progress.detail))
 
 
 def _forms(value: str) -> Iterable[str]:

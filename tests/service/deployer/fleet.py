@@ -19,6 +19,7 @@ from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
 from services.deployer.pruning import prunings
+from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
 from shared.messages.base import CommandAccepted, CommandRejected, Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
@@ -270,11 +271,13 @@ def deployer(
         registry = DriverRegistry({"simulated": drive(SimulatedDriver(service.settings.home / "devices")), **also})
         own = DeployerSettings(**{"cancel_check_seconds": 0.02, "stop_seconds": 0.5, "recovery_seconds": 1.5, **knobs})
         leases = (runs or Leases)(service.ledger, service.settings.instance, service.settings.lease_seconds)
-        service.handlers = handlers(Planner(registry), leases, KeyPair.of(service.settings.home, "deployer"))
+        keys = KeyPair.of(service.settings.home, "deployer")
+        secrets = SecretOpener(service.pool, keys)
+        service.handlers = handlers(Planner(registry, secrets), leases, keys)
         service.topics = TOPICS
         service.prunings = prunings(service.settings, own)
         if runs:
-            service.parts.append(Runner(service.ledger, registry, own, leases).run)
+            service.parts.append(Runner(service.ledger, registry, own, leases, secrets).run)
 
     return wire
 
