@@ -14,7 +14,6 @@ import { navigate } from "./router.js";
 
 const NEWS = ["subscription_changed", "deliveries_changed"];
 const STATES = [["", "Any state"], "waiting", "queued", "delivered", "dead", "dropped"];
-const RETRIABLE = ["delivered", "dead", "dropped"];
 
 const pathOf = (name) => `/v1/subscriptions/${encodeURIComponent(name)}`;
 
@@ -95,11 +94,11 @@ function detail(subscription) {
   ];
 }
 
-function actions({ name, state, actions: may }) {
+function actions({ name, actions: may }) {
   return [
     roleButton("Send a test", "operator", (button) => test(button, name)),
     may.includes("enable") && roleButton("Enable", "operator", (button) => enable(button, name), "primary"),
-    state !== "dead" &&
+    may.includes("redeliver") &&
       roleButton("Deliver what it missed", "operator", (button) =>
         act(button, `Sent again what ${name} missed`, "POST", `${pathOf(name)}/redeliver`, { undelivered: true }),
       ),
@@ -149,7 +148,7 @@ const deliveryTable = (name, items) =>
       ["Answer", ({ status, milliseconds }) => answer(status, milliseconds)],
       ["Why", why, "wide"],
       ["When", ({ at }) => h("time", { title: full(at) }, ago(at))],
-      ["", (row) => row.notification_id && RETRIABLE.includes(row.state) && redeliver(name, row)],
+      ["", (row) => row.actions.includes("redeliver") && redeliver(name, row)],
     ],
     items,
     "Deliveries",

@@ -8,7 +8,10 @@ from services.gateway.domain import Role
 from services.gateway.resources.operations import actions as operations
 from services.gateway.resources.releases import actions as releases
 from services.gateway.resources.strategies import actions as strategies
+from services.gateway.resources.subscriptions import actions as subscriptions
+from services.notifier import domain as notifier
 from services.strategy_orchestrator import domain as orchestrator
+from shared.messages.notifier import DeliveryState
 from shared.messages.words import StrategyAction, StrategyState
 
 
@@ -36,3 +39,11 @@ def test_a_release_is_withdrawn_where_the_catalog_lets_it(state: catalog.State) 
 def test_an_operation_is_cancelled_until_it_has_ended(state: str, ended: bool) -> None:
     """As the deployer refuses it then: `already_finished`."""
     assert allowed(operations.ACTIONS, {"state": state}, Role.OPERATOR) == ([] if ended else ["cancel"])
+
+
+@pytest.mark.parametrize("state", DeliveryState)
+def test_a_delivery_is_made_again_where_the_notifier_lets_it_wait_again(state: DeliveryState) -> None:
+    lets = DeliveryState.WAITING in notifier.TRANSITIONS[state] and state is not DeliveryState.QUEUED
+    row = {"state": state, "notification_id": 1}
+    assert (allowed(subscriptions.OF_DELIVERY, row, Role.OPERATOR) == ["redeliver"]) == lets
+    assert allowed(subscriptions.OF_DELIVERY, {**row, "notification_id": None}, Role.OPERATOR) == []

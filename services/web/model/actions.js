@@ -26,5 +26,7 @@ export const needless = (actions) => ({
 /** Why each button that always stands is off; empty where it is on. `barred` is what keeps this person from all. */
 export const reasonsOff = (actions, state, barred) => ({
   abort: barred || (actions.includes("abort") ? "" : `It is ${state}; there is nothing to abort.`),
-  remove: barred || (actions.includes("delete") ? "" : state === "needs_inspection" ? "Recount it first." : "It runs; abort it first."),
+  remove:
+    barred ||
+    (actions.includes("delete") ? "" : state === "needs_inspection" ? "Recount it first." : "It runs; abort it first."),
 });

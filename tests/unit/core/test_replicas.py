@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from shared.process.health import Finding
-from shared.process.replicas import ask_all
+from shared.process.replicas import ask_all, figures_in
 from shared.process.settings import Settings
 from shared.process.telemetry import serve
 from tests.support.neighbour import neighbour
@@ -41,3 +41,8 @@ async def test_another_program_on_its_port_is_no_answer(tmp_path: Path, answer: 
         await runner.cleanup()
     assert row["error"] in {"no answer: ValueError", "no answer: ValidationError"}
     assert not row["ready"]
+
+
+def test_figures_are_summed_over_partitions_and_absent_ones_are_none() -> None:
+    text = 'belay_consumer_lag{topic="a",partition="0"} 2.0\nbelay_consumer_lag{topic="a",partition="1"} 3.0\n'
+    assert figures_in(text) == {"lag": 5, "outbox": None, "refused": None}

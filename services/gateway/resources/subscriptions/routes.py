@@ -27,14 +27,12 @@ from services.gateway.resources.subscriptions.views import (
 )
 from shared.messages.notifier import (
     AddSubscription,
-    DeliveryState,
     SendTestNotification,
 )
 from shared.messages.words import Identifier, Name
 from shared.webhook_formats import READY, ready
 
 OF_PATH = frozenset({"name"})
-ENDED = {DeliveryState.DELIVERED, DeliveryState.DEAD, DeliveryState.DROPPED}
 TEST_SECONDS, TEST_POLL = 15.0, 0.05
 """How long a test call is waited for: the notifier itself gives a target 10 s."""
 
@@ -86,7 +84,8 @@ async def list_deliveries(call: Call) -> Page[DeliveryView]:
         if await store.find_subscription(conn, name) is None:
             raise unknown("subscription", name)
         rows = await store.list_deliveries(conn, name, before, q.limit + 1, q.state)
-    return page(Page[DeliveryView], rows, q, lambda row: [row["position"]])
+    shown = [with_actions(row, actions.OF_DELIVERY, call.who.role) for row in rows]
+    return page(Page[DeliveryView], shown, q, lambda row: [row["position"]])
 
 
 async def show_delivery(call: Call) -> DeliveryView:
@@ -100,7 +99,7 @@ async def show_delivery(call: Call) -> DeliveryView:
 async def _delivery(call: Call, delivery_id: str) -> DeliveryView | None:
     async with call.gateway.pool.acquire() as conn:
         row = await store.find_delivery(conn, delivery_id)
-    return DeliveryView.model_validate(dict(row)) if row else None
+    return DeliveryView.model_validate(with_actions(row, actions.OF_DELIVERY, call.who.role)) if row else None
 
 
 async def test(call: Call) -> web.Response:
@@ -117,7 +116,7 @@ async def test(call: Call) -> web.Response:
 async def _end_of(call: Call, delivery_id: str) -> DeliveryView | None:
     """The delivery once it has ended; None when that takes too long: the list of deliveries will say it."""
     until = time.monotonic() + TEST_SECONDS
-    while (found := await _delivery(call, delivery_id)) is None or found.state not in ENDED:
+    while (found := await _delivery(call, delivery_id)) is None or found.state not in actions.ENDED:
         if time.monotonic() > until:
             return None
         await asyncio.sleep(TEST_POLL)

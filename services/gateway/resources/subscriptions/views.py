@@ -57,6 +57,7 @@ class DeliveryView(BaseModel):
     reason: str = Field(description="why the last try failed, or why it was dropped")
     next_try_at: datetime | None
     at: datetime = Field(description="when it moved last")
+    actions: list[str] = Field(description="what you may do with it now: redeliver")
 
 
 class DeliveryQuery(Paging):
