@@ -1,14 +1,13 @@
-"""How a strategy moves: pure values, one table of transitions, one function `advance` that decides all of it.
+"""A strategy and its stages: pure values, what may follow each state, and what people may ask for.
 
-Nothing here knows a clock, a database or a message bus. Whoever loads the rows asks `advance` what follows from
-them, does exactly that, and may be interrupted anywhere: asked again, the same rows give the same answer.
+What follows by itself decides `rollout/advance.py`.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from services.strategy_orchestrator.rollout.policy import FAILURE_RATE, FAILURE_THRESHOLD, failures_told, rate, trips
+from services.strategy_orchestrator.rollout.policy import FAILURE_RATE, rate
 from shared.messages.base import Fault
 from shared.messages.strategy import Counts, FailurePolicy, Why
 from shared.messages.words import StageState, StrategyAction, StrategyState, resolve
@@ -39,8 +38,17 @@ ACTIONS: dict[StrategyState, tuple[StrategyAction, ...]] = {
 }
 """What people may do in each state. It decides their commands, and is what they are shown; see `actions_of`."""
 
+STAGE_TRANSITIONS: dict[StageState, frozenset[StageState]] = {
+    G.WAITING: frozenset({G.RUNNING, G.SOAKING, G.COMPLETE, G.FAILED, G.ABORTED}),
+    G.RUNNING: frozenset({G.SOAKING, G.COMPLETE, G.FAILED, G.ABORTED}),
+    G.SOAKING: frozenset({G.WAITING, G.COMPLETE, G.FAILED, G.ABORTED}),
+    G.COMPLETE: frozenset({G.WAITING}),
+    G.FAILED: frozenset({G.WAITING}),
+    G.ABORTED: frozenset({G.WAITING}),
+}
+"""What may follow each state of a stage. What has ended, or soaks, waits again only by a retry or a recount."""
+
 ENDED = frozenset({S.COMPLETE, S.FAILED, S.ABORTED})
-STAGE_ENDED = frozenset({G.COMPLETE, G.FAILED, G.ABORTED})
 LIVE = frozenset({S.APPLYING, S.PAUSED, S.ABORTING, S.NEEDS_INSPECTION})
 """The states in which a strategy holds its sites."""
 
@@ -63,8 +71,8 @@ class Stage:
     """Failures that a person accepted by resuming."""
     blocked: int = 0
     """Waiting sites that are busy with something else and can not take a slot now."""
-    full_groups: str = ""
-    """In words: the groups for which its sites wait, though the stage has slots for them."""
+    why: Why | None = None
+    """Why it is not further, as `advance` found last; None = it has ended."""
     moved_at: datetime | None = None
     oldest: str = ""
     """In words: the sites that run longest, once nothing has ended for a while."""
@@ -105,25 +113,6 @@ class Strategy:
         return total_of(stage.counts for stage in self.stages)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What follows from the rows: the strategy as it should be, and what to do besides saving it."""
-
-    strategy: Strategy
-    start: int = 0
-    """How many waiting sites of `stage` get a slot now."""
-    stage: int | None = None
-    abort_waiting: bool = False
-    """Every waiting step becomes aborted."""
-    soak_until: datetime | None = None
-    """Look again at this time."""
-
-    @property
-    def let_go(self) -> bool:
-        """Whether the strategy releases its sites."""
-        return self.strategy.state in ENDED
-
-
 class Refused(Exception):
     """A person asked for what cannot be; `faults` say why, and what could be."""
 
@@ -159,13 +148,15 @@ def check(strategy: Strategy, action: StrategyAction) -> None:
 def apply(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Start a strategy that is ready."""
     check(strategy, A.APPLY)
-    return _to(strategy, S.APPLYING, Why(code="applying", message=_by(f"started by {by or 'an operator'}", reason)))
+    return to_state(
+        strategy, S.APPLYING, Why(code="applying", message=_by(f"started by {by or 'an operator'}", reason))
+    )
 
 
 def pause(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Start no further site."""
     check(strategy, A.PAUSE)
-    return _to(strategy, S.PAUSED, Why(code="paused", message=_by(f"paused by {by or 'an operator'}", reason)))
+    return to_state(strategy, S.PAUSED, Why(code="paused", message=_by(f"paused by {by or 'an operator'}", reason)))
 
 
 def resume(strategy: Strategy, by: str, reason: str) -> Strategy:
@@ -173,7 +164,7 @@ def resume(strategy: Strategy, by: str, reason: str) -> Strategy:
     check(strategy, A.RESUME)
     stages = tuple(replace(stage, accepted_failures=stage.counts.failed) for stage in strategy.stages)
     why = Why(code="applying", message=_by(f"resumed by {by or 'an operator'}", reason))
-    return _to(replace(strategy, stages=stages), S.APPLYING, why)
+    return to_state(replace(strategy, stages=stages), S.APPLYING, why)
 
 
 def abort(strategy: Strategy, by: str, reason: str) -> Strategy:
@@ -181,8 +172,8 @@ def abort(strategy: Strategy, by: str, reason: str) -> Strategy:
     check(strategy, A.ABORT)
     why = Why(code="aborted", message=_by(f"aborted by {by or 'an operator'}", reason))
     if strategy.state is S.READY:
-        return _to(strategy, S.ABORTED, why)
-    return replace(_to(strategy, S.ABORTING, why), ends_as=S.ABORTED)
+        return to_state(strategy, S.ABORTED, why)
+    return replace(to_state(strategy, S.ABORTING, why), ends_as=S.ABORTED)
 
 
 def retry(strategy: Strategy, by: str, reason: str) -> Strategy:
@@ -191,7 +182,7 @@ def retry(strategy: Strategy, by: str, reason: str) -> Strategy:
     stages = tuple(_reopened(stage) for stage in strategy.stages)
     message = _by(f"failed and aborted sites are tried again by {by or 'an operator'}", reason)
     why = Why(code="applying", message=message)
-    return _to(replace(strategy, stages=stages, skipped=0), S.APPLYING, why)
+    return to_state(replace(strategy, stages=stages, skipped=0), S.APPLYING, why)
 
 
 def stop(strategy: Strategy, why: Why) -> Strategy:
@@ -200,7 +191,7 @@ def stop(strategy: Strategy, why: Why) -> Strategy:
         return replace(strategy, ends_as=strategy.ends_as or S.FAILED)
     if strategy.state not in {S.APPLYING, S.PAUSED}:
         return strategy
-    return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)
+    return replace(to_state(strategy, S.ABORTING, why), ends_as=S.FAILED)
 
 
 def inspect(strategy: Strategy, differs: str) -> Strategy:
@@ -208,7 +199,7 @@ def inspect(strategy: Strategy, differs: str) -> Strategy:
     why = Why(code=COUNTS_DIFFER, message=f"its counts do not fit its steps: {differs}; have it recounted")
     if strategy.state not in LIVE or strategy.state is S.NEEDS_INSPECTION:
         return replace(strategy, why=why)
-    return _to(strategy, S.NEEDS_INSPECTION, why)
+    return to_state(strategy, S.NEEDS_INSPECTION, why)
 
 
 def recount(strategy: Strategy, counted: Mapping[int, StageCount], by: str, reason: str) -> Strategy:
@@ -219,13 +210,13 @@ def recount(strategy: Strategy, counted: Mapping[int, StageCount], by: str, reas
         message = f"cannot recount strategy {strategy.name}: {'; '.join(wrong)}; wait for its running sites to end"
         raise Refused(Fault(code=COUNTS_DIFFER, field="strategy", message=message, value=strategy.name))
     why = Why(code="recounted", message=_by(f"recounted by {by or 'an operator'}", reason))
-    return _to(replace(strategy, stages=stages), S.ABORTING if strategy.ends_as else S.PAUSED, why)
+    return to_state(replace(strategy, stages=stages), S.ABORTING if strategy.ends_as else S.PAUSED, why)
 
 
 def _recounted(stage: Stage, counted: StageCount) -> Stage:
-    reopens = stage.state in STAGE_ENDED and (counted.counts.waiting or counted.counts.running)
-    state = G.WAITING if reopens else stage.state
-    return replace(stage, counts=counted.counts, blocked=counted.blocked, state=state)
+    reopens = stage.state is not G.RUNNING and (counted.counts.waiting or counted.counts.running)
+    stage = stage_to(stage, G.WAITING) if reopens else stage
+    return replace(stage, counts=counted.counts, blocked=counted.blocked)
 
 
 def misfit(was: Stage, stage: Stage) -> str:
@@ -248,107 +239,7 @@ def heed_monitor(strategy: Strategy, position: int) -> Strategy:
     wanted = strategy.policy.heed_monitor and strategy.state is S.APPLYING and stage.state is G.RUNNING
     if not wanted or stage.counts.failed - stage.accepted_failures < max(strategy.policy.min_sample, 1):
         return strategy
-    return _to(strategy, S.PAUSED, Why(code=FAILURE_RATE, message=rate(stage.name, stage.counts)))
-
-
-# -- what follows -------------------------------------------------------------------------------------------------
-
-
-def advance(strategy: Strategy, now: datetime) -> Decision:
-    """All that follows from how a strategy stands: slots to fill, stages to open or close, its end.
-
-    Invariant: with the moves done, no stage runs more than its max_parallel, no stage runs before all earlier ones
-    are complete, and a strategy without running sites either waits for a person or a soak timer, or has ended.
-    """
-    if strategy.state is S.APPLYING and (stage := _tripped(strategy)):
-        strategy = _trip(strategy, stage)
-    if strategy.state is S.ABORTING:
-        return _drain(strategy)
-    if strategy.state is S.APPLYING:
-        return _run(strategy, now)
-    if strategy.state is S.ABORTED and strategy.counts.waiting:
-        stages = tuple(_drained(stage) for stage in strategy.stages)  # aborted before it was started
-        return Decision(replace(strategy, stages=stages), abort_waiting=True)
-    return Decision(strategy)
-
-
-def _tripped(strategy: Strategy) -> Stage | None:
-    return next((s for s in strategy.stages if trips(strategy.policy, s.counts, s.accepted_failures)), None)
-
-
-def _trip(strategy: Strategy, stage: Stage) -> Strategy:
-    why = Why(code=FAILURE_THRESHOLD, message=failures_told(strategy.policy, stage.name, stage.counts))
-    if strategy.policy.then == "pause":
-        return _to(strategy, S.PAUSED, why)
-    return replace(_to(strategy, S.ABORTING, why), ends_as=S.FAILED)
-
-
-def _drain(strategy: Strategy) -> Decision:
-    """Abort what waits; the end comes when nothing runs any more."""
-    had_waiting = strategy.counts.waiting > 0
-    stages = tuple(_drained(stage) for stage in strategy.stages)
-    strategy = replace(strategy, stages=stages)
-    if strategy.counts.running == 0:
-        ends_as = strategy.ends_as or S.ABORTED
-        strategy = replace(_to(strategy, ends_as, strategy.why), ends_as=None)
-    return Decision(strategy, abort_waiting=had_waiting)
-
-
-def _drained(stage: Stage) -> Stage:
-    counts = stage.counts
-    counts = counts.model_copy(update={"waiting": 0, "aborted": counts.aborted + counts.waiting})
-    state = stage.state
-    if counts.running == 0 and state is not G.COMPLETE:
-        state = G.FAILED if counts.failed else G.ABORTED
-    return replace(stage, counts=counts, state=state, blocked=0)
-
-
-def _run(strategy: Strategy, now: datetime) -> Decision:
-    """Close every stage that is done, then fill the slots of the first that is not."""
-    stages = list(strategy.stages)
-    for index, stage in enumerate(stages):
-        moved = _stage_moves(stage, now)
-        stages[index] = moved
-        if moved.state is G.COMPLETE:
-            continue
-        strategy = replace(strategy, stages=tuple(stages))
-        if moved.state is G.SOAKING:
-            return Decision(strategy, soak_until=moved.soak_until)
-        return _fill(strategy, index)
-    return Decision(_end(replace(strategy, stages=tuple(stages))))
-
-
-def _stage_moves(stage: Stage, now: datetime) -> Stage:
-    if stage.state is G.COMPLETE:
-        return stage
-    if stage.counts.waiting or stage.counts.running:
-        return replace(stage, state=G.RUNNING)
-    if stage.soak_seconds and stage.soak_until is None:
-        return replace(stage, state=G.SOAKING, soak_until=now + timedelta(seconds=stage.soak_seconds))
-    if stage.soak_until and now < stage.soak_until:
-        return replace(stage, state=G.SOAKING)
-    return replace(stage, state=G.COMPLETE)
-
-
-def _fill(strategy: Strategy, index: int) -> Decision:
-    """A sliding pool: as many starts as there are free slots, at once. The counts move when sites really start."""
-    stage = strategy.stages[index]
-    startable = stage.counts.waiting - stage.blocked
-    free = stage.max_parallel - stage.counts.running
-    return Decision(strategy, start=max(min(startable, free), 0), stage=index)
-
-
-def _end(strategy: Strategy) -> Strategy:
-    """Complete says how many sites that is of all that were selected: nobody should take a part for the whole."""
-    counts, out = strategy.counts, strategy.left_out + strategy.skipped
-    aborted = counts.aborted - strategy.skipped
-    rest = f"; {out} left out" if out else ""
-    if counts.failed or aborted:
-        message = f"{counts.failed} of {counts.total} sites failed, {aborted} were aborted{rest}"
-        return _to(strategy, S.FAILED, Why(code="sites_failed", message=message))
-    selected = counts.total + strategy.left_out
-    message = f"{counts.complete} of {selected} sites are done{rest}" if out else f"all {selected} sites are done"
-    return _to(strategy, S.COMPLETE, Why(code="complete", message=message))
+    return to_state(strategy, S.PAUSED, Why(code=FAILURE_RATE, message=rate(stage.name, stage.counts)))
 
 
 # -- small parts --------------------------------------------------------------------------------------------------
@@ -364,19 +255,30 @@ def slots(max_parallel: int | str, apply_type: str, sites: int) -> int:
     return 1 if apply_type == "serial" else min(resolve(max_parallel, sites), max(sites, 1))
 
 
-def _to(strategy: Strategy, state: StrategyState, why: Why) -> Strategy:
+def to_state(strategy: Strategy, state: StrategyState, why: Why) -> Strategy:
     """The only way to another state."""
     if state not in TRANSITIONS[strategy.state]:
         raise ValueError(f"no transition from {strategy.state} to {state}")
     return replace(strategy, state=state, why=why)
 
 
+def stage_to(stage: Stage, state: StageState) -> Stage:
+    """The only way of a stage to another state; to its own it stays as it is."""
+    if state is stage.state:
+        return stage
+    if state not in STAGE_TRANSITIONS[stage.state]:
+        raise ValueError(f"no transition of a stage from {stage.state} to {state}")
+    return replace(stage, state=state)
+
+
 def _reopened(stage: Stage) -> Stage:
+    """A stage that was cut short goes on where it was, be it that none of its sites is tried again."""
     again = stage.counts.failed + stage.counts.aborted
     if not again:
-        return stage
+        return stage if stage.state is G.COMPLETE else stage_to(stage, G.WAITING)
     counts = moved(stage.counts, waiting=again, failed=-stage.counts.failed, aborted=-stage.counts.aborted)
-    return replace(stage, counts=counts, state=G.WAITING, soak_until=None, accepted_failures=0, blocked=0)
+    opened = stage_to(stage, G.WAITING)
+    return replace(opened, counts=counts, soak_until=None, accepted_failures=0, blocked=0)
 
 
 def _wrong_state(strategy: Strategy, action: StrategyAction) -> Fault:

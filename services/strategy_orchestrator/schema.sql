@@ -67,7 +67,8 @@ create table stage (
     failed integer not null check (failed >= 0),
     aborted integer not null check (aborted >= 0),
     blocked integer not null default 0, -- waiting ones whose site is busy
-    full_groups text not null default '', -- for which groups its sites wait, in words
+    why_code text, -- why it is not further; null = it has ended
+    why_message text,
     moved_at timestamptz, -- when its counts changed last
     oldest text not null default '', -- once it stands still: the sites that run longest, in words
     warning jsonb, -- the monitor's, while it holds: code and message

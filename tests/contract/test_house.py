@@ -20,6 +20,7 @@ PURE_FILES = (
     "judgement.py",
     "policy.py",
     "reasons.py",
+    "advance.py",
     "assignment.py",
     "refusals.py",
     "operation_ends.py",
@@ -53,8 +54,8 @@ def name_of(path: Path) -> str:
 
 
 def pure() -> list[Path]:
-    strategies = sources("services/strategy_orchestrator/strategies")
-    return [path for path in sources("services") if path.name in PURE_FILES] + strategies
+    whole = sources("services/strategy_orchestrator/strategies", "services/strategy_orchestrator/gates")
+    return [path for path in sources("services") if path.name in PURE_FILES] + whole
 
 
 @pytest.mark.parametrize("path", pure(), ids=name_of)

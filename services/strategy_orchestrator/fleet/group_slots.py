@@ -8,14 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from services.strategy_orchestrator import store
+from services.strategy_orchestrator.domain import Strategy
 from services.strategy_orchestrator.fleet.group_limits import (
     UNGROUPED,
     GroupQueue,
     GroupUsage,
     allot,
     full,
-    full_groups_message,
 )
+from services.strategy_orchestrator.gates.gate import Surroundings
 from services.strategy_orchestrator.store.steps import Step
 from shared.core.transaction import Transaction
 from shared.messages.words import StepState
@@ -44,7 +45,8 @@ class GroupSlots:
         self._differ = differ
         self._changed_by: defaultdict[str, set[str]] = defaultdict(set)
         self._groups: dict[str, GroupUsage] = {}
-        self._queues: dict[tuple[str, int], dict[str, GroupQueue]] = {}
+        self._queues: defaultdict[str, dict[int, dict[str, GroupQueue]]] = defaultdict(dict)
+        """By strategy and stage."""
         self._changes: Counter[str] = Counter()
         self._left: set[str] = set()
         self._opened: set[str] = set()
@@ -79,12 +81,20 @@ class GroupSlots:
                 self._differ(self._changed_by[group.name], what)
                 group.running = 0
 
+    def around(self, strategy: Strategy) -> Surroundings:
+        """What the gates of a strategy's stages look at."""
+        return Surroundings(strategy, self._groups, self._queues.get(strategy.id, {}))
+
+    def knows(self, strategy_id: str, stage: int) -> bool:
+        """Whether the queues of a stage are loaded."""
+        return stage in self._queues.get(strategy_id, {})
+
     async def queues(self, strategy_id: str, stage: int) -> dict[str, GroupQueue]:
         """The queues of a stage; what is changed in them is kept at the end."""
-        key = (strategy_id, stage)
-        if key not in self._queues:
-            self._queues[key] = await store.groups.queues_of(self._tx.conn, strategy_id, stage)
-        return self._queues[key]
+        known = self._queues[strategy_id]
+        if stage not in known:
+            known[stage] = await store.groups.queues_of(self._tx.conn, strategy_id, stage)
+        return known[stage]
 
     async def reopen(self, steps: Sequence[Step]) -> None:
         """Steps that were busy may start: the next look for them begins no later than at them."""
@@ -109,12 +119,10 @@ class GroupSlots:
         """Start as many waiting steps of a stage as its groups let, at most `most`; as they are now."""
         queues = await self.queues(strategy_id, stage)
         counts = allot(most, queues.values(), self._groups)
-        if not counts:
-            return []
         steps = await store.groups.start_steps(self._tx.conn, strategy_id, stage, queues, counts, batch, self._tx.now)
-        if len(steps) < (count := sum(counts.values())):
-            what = f"the groups of stage {stage + 1} count {count} sites that may start, and there are {len(steps)}"
-            self._differ([strategy_id], what)
+        if not steps or len(steps) < sum(counts.values()):
+            what = f"the groups of stage {stage + 1} count {sum(counts.values())} sites that may start"
+            self._differ([strategy_id], f"{what}, and there are {len(steps)}")
         for step in steps:
             self._take(queues[step.group_name or UNGROUPED], step)
         return steps
@@ -129,18 +137,16 @@ class GroupSlots:
         else:
             self._left.add(queue.group)  # it was unmanaged: its slot is free again
 
-    async def block(self, strategy_id: str, stage: int, *, waits: bool) -> str:
-        """Note whether a stage waits for its groups alone, and say for which; empty for none."""
+    async def note_waiting(self, strategy_id: str, stage: int, *, waits: bool) -> None:
+        """Note for which groups a stage waits, if only they keep it closed: whoever frees a slot there wakes it."""
         queues = await self.queues(strategy_id, stage)
-        waited_for = full(queues.values(), self._groups) if waits else []
-        names = {group.name for group in waited_for}
+        names = {group.name for group in full(queues.values(), self._groups)} if waits else set()
         for queue in queues.values():
             queue.waits_for_group = queue.group in names
-        return full_groups_message(waited_for)
 
     def read_anew(self, strategy_id: str) -> None:
         """The queues of a strategy were made anew."""
-        self._queues = {key: queues for key, queues in self._queues.items() if key[0] != strategy_id}
+        self._queues.pop(strategy_id, None)
 
     async def forget(self, strategy_id: str) -> None:
         """Nothing of a strategy waits any more."""
@@ -149,8 +155,9 @@ class GroupSlots:
 
     async def save(self) -> None:
         """Keep what changed, and wake others for the slots that are free now."""
-        for (strategy_id, stage), queues in self._queues.items():
-            await store.groups.save_queues(self._tx.conn, strategy_id, stage, list(queues.values()))
+        for strategy_id, stages in self._queues.items():
+            for stage, queues in stages.items():
+                await store.groups.save_queues(self._tx.conn, strategy_id, stage, list(queues.values()))
         await self._count()
         await wake(self._tx, [name for name in self._left if name in self._groups and self._groups[name].free])
 

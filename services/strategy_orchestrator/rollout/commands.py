@@ -6,6 +6,7 @@ from typing import Any
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Refused
+from services.strategy_orchestrator.gates.started import NOT_STARTED
 from services.strategy_orchestrator.message_parts import abridged
 from services.strategy_orchestrator.planning import Plan, plan
 from services.strategy_orchestrator.rollout import undoing
@@ -38,7 +39,6 @@ from shared.messages.strategy import (
     StrategyPlanned,
     StrategySpec,
     UndoStrategy,
-    Why,
 )
 from shared.messages.words import OperationKind, StepState, StrategyAction
 from shared.versions import spelt_as
@@ -162,10 +162,11 @@ async def _keep(
 ) -> Reply:
     strategy_id, left_out = envelope.id, made.left_out
     spec, unnamed = abridged(spec)
-    why = Why(code="not_started", message="the strategy is ready and was not applied yet")
-    new = NewStrategy(strategy_id, spec, operation_of(spec.type, spec.force, undone), why, envelope.actor, left_out)
+    new = NewStrategy(
+        strategy_id, spec, operation_of(spec.type, spec.force, undone), NOT_STARTED, envelope.actor, left_out
+    )
     await store.strategies.insert_strategy(work.conn, new, work.now)
-    await store.strategies.insert_plan(work.conn, strategy_id, made)
+    await store.strategies.insert_plan(work.conn, strategy_id, made, NOT_STARTED)
     (tracked,) = await work.load([strategy_id])
     planned = StrategyPlanned(
         strategy_id=strategy_id,

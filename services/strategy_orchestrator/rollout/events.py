@@ -1,12 +1,12 @@
 """Strategies, stages and steps as messages tell them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.strategy_orchestrator import domain
 from services.strategy_orchestrator.domain import Stage, Strategy
 from services.strategy_orchestrator.rollout.operation_ids import operation_id
-from services.strategy_orchestrator.rollout.reasons import why_now, why_waiting
+from services.strategy_orchestrator.rollout.reasons import why_now
 from services.strategy_orchestrator.store.steps import Step
 from services.strategy_orchestrator.store.strategies import StoredStrategy
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE
@@ -21,7 +21,8 @@ def what_moved(was: Strategy, now: Strategy, at: datetime) -> list[Event]:
 
     In a timeline a strategy begins before its stages, and ends after them.
     """
-    stages = list(_stages_moved(was, now, at))
+    both = zip(was.stages, now.stages, strict=True)
+    stages = [progress_of(now, stage, at) for before, stage in both if stage != before]
     moved_on = now.state != was.state
     strategy = [state_event(now, at, renewed=not moved_on)] if _said_of(now) != _said_of(was) else []
     begins = now.state in domain.LIVE and was.state not in domain.LIVE
@@ -32,15 +33,7 @@ def _said_of(strategy: Strategy) -> tuple[StrategyState, Why, tuple[StrategyActi
     return strategy.state, why_now(strategy), domain.actions_of(strategy)
 
 
-def _stages_moved(was: Strategy, now: Strategy, at: datetime) -> Iterator[StageProgressed]:
-    """Those stages of which there is something new, their reasons to wait included."""
-    for before, stage in zip(was.stages, now.stages, strict=True):
-        why = why_waiting(now, stage)
-        if stage != before or why != why_waiting(was, before):
-            yield progress_of(now, stage, why, at)
-
-
-def progress_of(strategy: Strategy, stage: Stage, why: Why | None, at: datetime) -> StageProgressed:
+def progress_of(strategy: Strategy, stage: Stage, at: datetime) -> StageProgressed:
     """A stage as it stands, in absolute counts."""
     return StageProgressed(
         strategy_id=strategy.id,
@@ -49,7 +42,7 @@ def progress_of(strategy: Strategy, stage: Stage, why: Why | None, at: datetime)
         state=stage.state,
         counts=stage.counts,
         max_parallel=stage.max_parallel,
-        why=why,
+        why=stage.why,
         warning=stage.warning,
         at=at,
     )

@@ -1,7 +1,7 @@
-"""Why something waits, stopped or goes on waiting: one code, one line, in the numbers of now. Pure.
+"""Why a strategy is where it is, and why a stage in which sites run is not further: one code, one line. Pure.
 
 What stands in the rows is what happened; what is told here is what it has come to since: failures that came after the
-one that stopped a strategy, and running sites that an abort still waits for.
+one that stopped a strategy, and running sites that an abort still waits for. Why sites do not start say the gates.
 """
 
 from collections.abc import Sequence
@@ -37,39 +37,23 @@ def _counted(strategy: Strategy) -> Why:
     return strategy.why
 
 
-def why_waiting(strategy: Strategy, stage: Stage) -> Why | None:
-    """Why a stage is not further; None when it has ended."""
-    if stage.oldest and stage.counts.running:
-        return _why_still(strategy, stage)
-    if not stage.counts.waiting:
-        return _why_soaking(stage) or _why_finishing(stage)
-    if strategy.state is StrategyState.READY:
-        return Why(code="not_started", message="the strategy is ready and was not applied yet")
-    if strategy.state in {StrategyState.PAUSED, StrategyState.NEEDS_INSPECTION}:
-        return why_now(strategy)
-    if earlier := next((s for s in strategy.stages[: stage.position] if s.state is not StageState.COMPLETE), None):
-        return _why_behind(earlier)
-    return _why_limited(stage)
-
-
-def _why_limited(stage: Stage) -> Why:
-    if stage.counts.running >= stage.max_parallel:
-        message = f"{stage.counts.running} of {stage.max_parallel} slots are taken"
-        return Why(code="max_parallel", message=message)
-    if stage.full_groups:
-        return Why(code="group_limit", message=stage.full_groups)
-    return Why(code="site_busy", message=f"busy with another operation: {sites(stage.blocked)}")
-
-
-def _why_still(strategy: Strategy, stage: Stage) -> Why:
+def why_still(strategy: Strategy, stage: Stage) -> Why | None:
     """Nothing has ended for a while: the sites that run longest are the ones to look at."""
+    if not stage.oldest or not stage.counts.running:
+        return None
     since = f"nothing has ended since {stage.moved_at:%H:%M:%S} UTC; " if stage.moved_at else ""
-    message = f"{since}{stage.oldest}"
-    if stage.counts.waiting:
-        message = f"{message}; {sites(stage.counts.waiting)} wait"
+    waiting = f"; {sites(stage.counts.waiting)} wait" if stage.counts.waiting else ""
+    message = f"{since}{stage.oldest}{waiting}"
     if strategy.state is StrategyState.PAUSED:
         return Why(code=strategy.why.code, message=f"{why_now(strategy).message}; {message}")
     return Why(code="oldest_running", message=message)
+
+
+def why_finishing(stage: Stage) -> Why | None:
+    """Nothing waits any more, and the last ones run; None when it has ended."""
+    if stage.counts.waiting or not stage.counts.running:
+        return None
+    return Why(code="finishing", message=f"waits for its last running sites: {stage.counts.running}")
 
 
 def oldest(running: int, longest: Sequence[tuple[str, datetime | None]]) -> str:
@@ -77,24 +61,6 @@ def oldest(running: int, longest: Sequence[tuple[str, datetime | None]]) -> str:
     named = [f"{site} since {since:%H:%M:%S} UTC" if since else site for site, since in longest]
     more = running - len(named)
     return f"running longest: {', '.join(named)}" + (f", and {more} more" if more > 0 else "")
-
-
-def _why_finishing(stage: Stage) -> Why | None:
-    if not stage.counts.running:
-        return None
-    return Why(code="finishing", message=f"waits for its last running sites: {stage.counts.running}")
-
-
-def _why_soaking(stage: Stage) -> Why | None:
-    if stage.state is not StageState.SOAKING or stage.soak_until is None:
-        return None
-    return Why(code="soaking", message=f"soaks until {stage.soak_until:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def _why_behind(earlier: Stage) -> Why:
-    if why := _why_soaking(earlier):
-        return Why(code="soaking", message=f"stage {earlier.name} {why.message}")
-    return Why(code="earlier_stage", message=f"stage {earlier.name} comes first")
 
 
 def sites(count: int) -> str:

@@ -89,7 +89,7 @@ class TrackedStrategy:
         self.steps.extend(map(change_of, steps))
 
     def note_of(self, stage: int, **facts: Any) -> None:
-        """Something else is known of a stage: full_groups, oldest, warning, moved_at."""
+        """Something else is known of a stage: oldest, warning, moved_at."""
         stages = list(self.now.stages)
         stages[stage] = replace(stages[stage], **facts)
         self.now = replace(self.now, stages=tuple(stages))

@@ -12,10 +12,12 @@ from datetime import timedelta
 from functools import partial
 
 from services.strategy_orchestrator import domain, store
-from services.strategy_orchestrator.domain import Decision, Refused
+from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.fleet.changes import emit_fleet
 from services.strategy_orchestrator.fleet.group_slots import GroupSlots
+from services.strategy_orchestrator.gates.group_limit import GROUP_LIMIT
 from services.strategy_orchestrator.message_parts import parts_of_steps
+from services.strategy_orchestrator.rollout.advance import Decision, advance, explained
 from services.strategy_orchestrator.rollout.events import request_of, what_moved
 from services.strategy_orchestrator.rollout.inspection import Inspections
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
@@ -90,7 +92,6 @@ class UnitOfWork(Transaction):
         await self.slots.save()
         for tracked in self._strategies.values():
             self._inspect(tracked)
-            tracked.touch(self.now)
             if tracked.now.state in domain.LIVE and tracked.was.state not in domain.LIVE:
                 self.set_timer(STILL, tracked.now.id, self.now + STILL_AFTER)
         changed = [tracked for tracked in self._strategies.values() if tracked.changed]
@@ -108,6 +109,7 @@ class UnitOfWork(Transaction):
             self.on_commit(partial(self.inspections.kept, strategy_id))
         if differs or tracked.stands_still:
             tracked.now = replace(tracked.now, stages=tracked.was.stages)
+            self._explain(tracked)
 
     # -- decisions ------------------------------------------------------------------------------------------------
 
@@ -116,14 +118,22 @@ class UnitOfWork(Transaction):
         if tracked.now.id in self.inspections.found:
             return None
         while True:
-            decision = domain.advance(tracked.now, self.now)
+            tracked.touch(self.now)
+            decision = advance(tracked.now, self.slots.around(tracked.now), self.now)
             tracked.now = decision.strategy
             if decision.abort_waiting:
                 await self._abort_waiting(tracked)
             if decision.stage is None or not decision.start:
                 return await self._settled(tracked, decision)
-            if not await self._start(tracked, decision.stage, min(decision.start, OPERATIONS_AT_ONCE)):
-                return await self._settled(tracked, decision)
+            if tracked.groups and not self.slots.knows(tracked.now.id, decision.stage):
+                await self.slots.queues(tracked.now.id, decision.stage)  # the gate of groups looks at them
+                continue
+            await self._start(tracked, decision.stage, min(decision.start, OPERATIONS_AT_ONCE))
+
+    def _explain(self, tracked: TrackedStrategy) -> None:
+        """Give each stage the reason of what has become of it since."""
+        tracked.touch(self.now)
+        tracked.now = explained(tracked.now, self.slots.around(tracked.now), self.now).strategy
 
     async def _abort_waiting(self, tracked: TrackedStrategy) -> None:
         tracked.note(await store.steps.abort_steps(self.conn, tracked.now.id, tracked.now.why))
@@ -132,11 +142,12 @@ class UnitOfWork(Transaction):
 
     async def _settled(self, tracked: TrackedStrategy, decision: Decision) -> None:
         if tracked.groups:
-            await self._note_full_groups(tracked, decision)
-        if decision.soak_until and decision.soak_until > self.now:
-            self.set_timer(LOOK_AGAIN, tracked.now.id, decision.soak_until)
+            await self._note_waiting(tracked, decision)
+        if decision.look_again_at and decision.look_again_at > self.now:
+            self.set_timer(LOOK_AGAIN, tracked.now.id, decision.look_again_at)
         if decision.let_go and tracked.now != tracked.was:
             await self._let_go(tracked)
+        self._explain(tracked)
 
     async def _let_go(self, tracked: TrackedStrategy) -> None:
         if tracked.groups:
@@ -144,22 +155,19 @@ class UnitOfWork(Transaction):
         if await store.holds.release_sites(self.conn, tracked.now.id):
             await emit_fleet(self, [(SitesReleased(strategy_id=tracked.now.id), tracked.now.id)])
 
-    async def _note_full_groups(self, tracked: TrackedStrategy, decision: Decision) -> None:
-        """A stage with slots for sites that did not start waits for their groups; any other for something else."""
-        for stage in tracked.now.stages:
-            waits = stage.position == decision.stage and decision.start > 0
-            if waits or stage.full_groups:
-                text = await self.slots.block(tracked.now.id, stage.position, waits=waits)
-                tracked.note_of(stage.position, full_groups=text)
+    async def _note_waiting(self, tracked: TrackedStrategy, decision: Decision) -> None:
+        """A stage that only its groups keep closed is woken by whoever frees a slot of theirs; no other is."""
+        closed = decision.closed is not None and decision.closed.code == GROUP_LIMIT
+        for was in tracked.was.stages:
+            waits = closed and was.position == decision.stage
+            if waits or (was.why is not None and was.why.code == GROUP_LIMIT):
+                await self.slots.note_waiting(tracked.now.id, was.position, waits=waits)
 
-    async def _start(self, tracked: TrackedStrategy, stage: int, count: int) -> bool:
-        """Start up to `count` steps; False when their groups have no slot for any."""
+    async def _start(self, tracked: TrackedStrategy, stage: int, count: int) -> None:
         tracked.batches += 1
         # The sequence that was loaded rises with every transaction in which steps start.
         batch = f"{tracked.stored.sequence}.{tracked.batches}"
         steps = await self._startable(tracked, stage, count, batch)
-        if not steps:
-            return False
         steps.sort(key=lambda step: step.position)
         started = [step for step in steps if step.state == StepState.RUNNING]
         tracked.cursors[stage] = steps[-1].position + 1
@@ -168,7 +176,6 @@ class UnitOfWork(Transaction):
         if started:
             command = request_of(tracked.stored, batch, started)
             self.emit(command, message_id=command.batch, correlation_id=tracked.now.id)
-        return True
 
     async def _startable(self, tracked: TrackedStrategy, stage: int, count: int, batch: str) -> list[Step]:
         strategy_id, cursor = tracked.now.id, tracked.cursors[stage]
@@ -197,8 +204,6 @@ class UnitOfWork(Transaction):
         stages = [
             (tracked.now.id, stage, cursor)
             for tracked in changed
-            if not tracked.stands_still
             for stage, cursor in zip(tracked.now.stages, tracked.cursors, strict=True)
         ]
-        if stages:
-            await store.strategies.save_stages(self.conn, stages)
+        await store.strategies.save_stages(self.conn, stages)

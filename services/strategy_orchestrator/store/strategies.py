@@ -128,7 +128,7 @@ def _stage(row: asyncpg.Record) -> Stage:
         soak_until=row["soak_until"],
         accepted_failures=row["accepted_failures"],
         blocked=row["blocked"],
-        full_groups=row["full_groups"],
+        why=Why(code=row["why_code"], message=row["why_message"]) if row["why_code"] else None,
         moved_at=row["moved_at"],
         oldest=row["oldest"],
         warning=Why(**row["warning"]) if row["warning"] else None,
@@ -169,8 +169,8 @@ async def insert_strategy(conn: Connection, new: NewStrategy, now: datetime) -> 
     )
 
 
-async def insert_plan(conn: Connection, strategy_id: str, plan: Plan) -> None:
-    """The stages and steps of a plan: two round trips, whatever its size."""
+async def insert_plan(conn: Connection, strategy_id: str, plan: Plan, why: Why) -> None:
+    """The stages and steps of a plan, which wait for this reason: two round trips, whatever its size."""
     firsts = [sum(stage.sites for stage in plan.stages[:index]) for index in range(len(plan.stages))]
     rows = [(s.position, s.name, s.sites, s.max_parallel, s.soak_seconds) for s in plan.stages]
     positions, names, sites, max_parallels, soaks = columns(rows, 5)
@@ -184,6 +184,8 @@ async def insert_plan(conn: Connection, strategy_id: str, plan: Plan) -> None:
         max_parallels=max_parallels,
         soaks=soaks,
         firsts=firsts,
+        why_code=why.code,
+        why_message=why.message,
     )
     groups, targets = plan.groups or {}, plan.targets
     ungrouped = None if plan.groups is None else ""
@@ -238,7 +240,8 @@ async def save_stages(conn: Connection, stages: Sequence[tuple[str, Stage, int]]
         failed=[s.counts.failed for _, s, _ in stages],
         aborted=[s.counts.aborted for _, s, _ in stages],
         blocked=[s.blocked for _, s, _ in stages],
-        full_groups=[s.full_groups for _, s, _ in stages],
+        why_codes=[s.why.code if s.why else None for _, s, _ in stages],
+        why_messages=[s.why.message if s.why else None for _, s, _ in stages],
         moved_at=[s.moved_at for _, s, _ in stages],
         oldest=[s.oldest for _, s, _ in stages],
         warnings=[s.warning.model_dump() if s.warning else None for _, s, _ in stages],

@@ -27,7 +27,7 @@ select id, name, type, app, version, spec, operation, left_out, skipped, state, 
 from strategy where id = any(:ids::text[]) order by id for update;
 
 -- name: stages_of
-select strategy_id, position, name, state, waiting, running, complete, failed, aborted, blocked, full_groups, moved_at, oldest,
+select strategy_id, position, name, state, waiting, running, complete, failed, aborted, blocked, why_code, why_message, moved_at, oldest,
     warning, accepted_failures,
     max_parallel, soak_seconds, soak_until, cursor
 from stage where strategy_id = any(:ids::text[]) order by strategy_id, position;
@@ -40,8 +40,9 @@ values (:id, :name, :type, :app, :version, :spec, :operation, :left_out, 'ready'
 
 -- name: insert_stages
 insert into stage (strategy_id, position, name, state, total, waiting, running, complete, failed, aborted,
-    max_parallel, soak_seconds, cursor)
-select :strategy_id::text, position, name, 'waiting', sites, sites, 0, 0, 0, 0, max_parallel, soak_seconds, first
+    max_parallel, soak_seconds, cursor, why_code, why_message)
+select :strategy_id::text, position, name, 'waiting', sites, sites, 0, 0, 0, 0, max_parallel, soak_seconds, first,
+    :why_code, :why_message
 from unnest(:positions::int[], :names::text[], :sites::int[], :max_parallels::int[], :soaks::int[], :firsts::int[])
     as s (position, name, sites, max_parallel, soak_seconds, first);
 
@@ -55,13 +56,13 @@ where s.id = n.id;
 
 -- name: save_stages
 update stage s set state = n.state, waiting = n.waiting, running = n.running, complete = n.complete,
-    failed = n.failed, aborted = n.aborted, blocked = n.blocked, full_groups = n.full_groups,
+    failed = n.failed, aborted = n.aborted, blocked = n.blocked, why_code = n.why_code, why_message = n.why_message,
     moved_at = n.moved_at, oldest = n.oldest, warning = n.warning, accepted_failures = n.accepted_failures, soak_until = n.soak_until,
     cursor = n.cursor
 from unnest(:strategy_ids::text[], :positions::int[], :states::text[], :waiting::int[], :running::int[],
-    :complete::int[], :failed::int[], :aborted::int[], :blocked::int[], :full_groups::text[],
+    :complete::int[], :failed::int[], :aborted::int[], :blocked::int[], :why_codes::text[], :why_messages::text[],
     :moved_at::timestamptz[], :oldest::text[], :warnings::jsonb[], :accepted_failures::int[], :soak_until::timestamptz[], :cursors::int[])
-    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, blocked, full_groups, moved_at,
+    as n (strategy_id, position, state, waiting, running, complete, failed, aborted, blocked, why_code, why_message, moved_at,
         oldest, warning, accepted_failures, soak_until, cursor)
 where s.strategy_id = n.strategy_id and s.position = n.position;
 

@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.strategy_orchestrator import domain
-from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Decision, Refused, Stage, Strategy, advance
-from services.strategy_orchestrator.rollout.reasons import why_now, why_waiting
+from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Refused, Stage, Strategy
+from services.strategy_orchestrator.gates import Surroundings
+from services.strategy_orchestrator.rollout import advance as advancing
+from services.strategy_orchestrator.rollout.advance import Decision
+from services.strategy_orchestrator.rollout.reasons import why_now
 from shared.messages.strategy import Counts, FailurePolicy, Why
 from shared.messages.words import StageState, StrategyAction, StrategyState
 
@@ -25,6 +28,11 @@ def stage(position: int = 0, sites: int = 4, limit: int = 2, soak: int = 0, **co
 def strategy(*stages: Stage, state: StrategyState = S.APPLYING, **policy: object) -> Strategy:
     why = Why(code="test", message="test")
     return Strategy("id", "name", state, why, FailurePolicy(**policy), stages)  # type: ignore[arg-type]
+
+
+def advance(s: Strategy, now: datetime) -> Decision:
+    """Of a strategy whose sites have no groups."""
+    return advancing.advance(s, Surroundings(s), now)
 
 
 def started(decision: Decision) -> Strategy:
@@ -74,7 +82,7 @@ def test_the_next_stage_opens_when_the_last_site_of_the_one_before_is_done() -> 
 
 def test_a_soak_keeps_the_next_stage_closed_until_its_end() -> None:
     soaking = advance(strategy(stage(0, sites=1, soak=60, complete=1), stage(1)), NOW)
-    assert soaking.soak_until == NOW + timedelta(seconds=60)
+    assert soaking.look_again_at == NOW + timedelta(seconds=60)
     assert soaking.start == 0
     early = advance(soaking.strategy, NOW + timedelta(seconds=59))
     assert early.start == 0
@@ -235,7 +243,7 @@ def test_whatever_happens_limits_hold_counts_are_exact_and_it_ends(
         s = happen(s, happening)
         decision = advance(s, now)
         assert advance(decision.strategy, now).strategy == decision.strategy  # asked again, nothing else follows
-        s = started(decision)
+        s = advance(started(decision), now).strategy
         check(s, totals)
     assert s.state in ENDED
 
@@ -258,7 +266,7 @@ def check(s: Strategy, totals: list[int]) -> None:
         assert 0 <= here.counts.running <= here.max_parallel
         assert min(here.counts.model_dump().values()) >= 0
         if here.counts.waiting or here.counts.running:
-            assert why_waiting(s, here) is not None
+            assert here.why is not None
     busy = [i for i, here in enumerate(s.stages) if here.counts.running]
     assert len(busy) <= 1
     if busy and s.state is S.APPLYING:
