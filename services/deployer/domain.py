@@ -149,15 +149,22 @@ def wanted(request: RequestOperation, deployment: Deployment) -> str | None:
     return request.version
 
 
-def way_back(deployment: Deployment) -> str | None:
-    """What a rollback without version leads to: the release before the current one.
+def returns_to(deployment: Deployment) -> tuple[str, ...]:
+    """The releases that a rollback may lead to; the last one is what one without version leads to.
 
-    Where an update or apply broke, the release before it is the one that is still recorded: one further would be a
-    release too far.
+    These are those before the current one. Where something broke, the one that is still recorded is among them: the
+    last of them if an update or apply broke, since one further would be a release too far.
     """
-    if deployment.version is not None and deployment.status in BROKEN_ON_THE_WAY:
-        return deployment.version
-    return deployment.history[-1] if deployment.history else None
+    history, recorded = deployment.history, deployment.version
+    if recorded is None or deployment.status is Status.OPERATIONAL:
+        return history
+    return (*history, recorded) if deployment.status in BROKEN_ON_THE_WAY else (recorded, *history)
+
+
+def way_back(deployment: Deployment) -> str | None:
+    """What a rollback without version leads to."""
+    possible = returns_to(deployment)
+    return possible[-1] if possible else None
 
 
 def faults_of(request: RequestOperation, facts: Facts) -> tuple[Fault, ...]:
@@ -229,7 +236,7 @@ def _was_there_before(request: RequestOperation, facts: Facts) -> Iterator[Fault
     if request.kind is not Kind.ROLLBACK or not deployment.exists:
         return
     version = facts.version
-    if version is None or (version not in deployment.history and version != deployment.version):
+    if version is None or (version not in returns_to(deployment) and version != deployment.version):
         before = ", ".join(deployment.history) or "none"
         message = f"before the current one '{request.site}' had: {before}; use `update` to reach any other release"
         yield _fault("no_previous_release", "version", message, request.version)

@@ -147,8 +147,7 @@ create table deployment (
     site text not null,
     app text not null,
     version text,
-    previous text,
-    history text[], -- the releases before the current one, latest last; null = nobody has said
+    history text[] not null default '{}', -- what the site can return to, last where a rollback without version leads
     status text not null,
     operation_id text not null,
     sequence bigint not null default 1, -- of its site.state events

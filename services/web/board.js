@@ -93,7 +93,7 @@ export class Board {
       row.bar.update(stage.counts);
       setText(row.figure, `${number(stage.counts.complete)} of ${number(total(stage.counts))}`);
       setText(row.limit, limits(stage));
-      setText(row.why, this.roll.whyStage(stage)?.message ?? "");
+      setText(row.why, stage.why?.message ?? "");
       row.cells.describe();
     }
   }

@@ -160,7 +160,7 @@ class OperationProgressed(Event):
 MOST = 2**63 - 1
 
 _NTH = "so many operations had ended on this app of this site with this one; 0 = not said"
-_HISTORY = "the releases before the one that runs now, latest last: where a rollback may lead; null = not said"
+_HISTORY = "the releases that a rollback may lead to, last the one meant where none is named; null = not said"
 
 
 class _Ended(Event):

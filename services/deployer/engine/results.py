@@ -7,7 +7,7 @@ from typing import Any
 
 from services.deployer import course as courses
 from services.deployer.course import Course, Leg
-from services.deployer.domain import Deployment, Outcome, after, status_during
+from services.deployer.domain import Deployment, Outcome, after, returns_to, status_during
 from services.deployer.engine.execution import Execution
 from services.deployer.evidence import told_phases
 from services.deployer.plan import Plan, Recorded
@@ -195,7 +195,7 @@ def _facts(end: Ended) -> dict[str, Any]:
         "version": end.deployment.version,
         "status": end.deployment.status,
         "plan": end.plan,
-        "history": end.deployment.history,
+        "history": returns_to(end.deployment),
     }
 
 

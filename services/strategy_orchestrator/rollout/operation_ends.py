@@ -20,7 +20,7 @@ class OperationEnd(NamedTuple):
     strategy_id: str | None
     nth: int
     history: tuple[str, ...] | None
-    """The releases before `version`, latest last; None = not said."""
+    """The releases that the site can return to; None = not said."""
     before: str | None
     """The release that the operation found."""
     failed: OperationFailed | None = None

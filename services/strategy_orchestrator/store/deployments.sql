@@ -17,11 +17,10 @@ from ended e left join lateral (select strategy_id, position from hold where sit
 -- What runs on each site now, and the next number of its site.state; nothing for an end that came after a later one.
 -- Versions hold no spaces, so lists of them travel as words.
 insert into deployment as d (site, app, version, status, operation_id, nth, history)
-select site, app, version, status, operation_id, nth, string_to_array(history, ' ')
+select site, app, version, status, operation_id, nth, string_to_array(coalesce(history, ''), ' ')
 from unnest(:sites::text[], :apps::text[], :versions::text[], :statuses::text[], :operation_ids::text[],
     :counts::bigint[], :histories::text[]) as n (site, app, version, status, operation_id, nth, history)
 on conflict (site, app) do update set version = excluded.version, status = excluded.status,
-    operation_id = excluded.operation_id, nth = excluded.nth, sequence = d.sequence + 1, history = excluded.history,
-    previous = case when excluded.version is distinct from d.version then d.version else d.previous end
+    operation_id = excluded.operation_id, nth = excluded.nth, sequence = d.sequence + 1, history = excluded.history
 where d.nth <= excluded.nth
 returning site, app, sequence;

@@ -107,5 +107,5 @@ async def candidates(conn: Connection, app: str, selection: Selection) -> list[C
 def _candidate(row: asyncpg.Record) -> Candidate:
     facts = list(row.values())
     facts[DRIVERS] = frozenset(facts[DRIVERS])
-    facts[HISTORY] = None if facts[HISTORY] is None else tuple(facts[HISTORY])
+    facts[HISTORY] = tuple(facts[HISTORY])
     return Candidate(*facts)

@@ -49,8 +49,8 @@ delete from site where name = any(:names::text[])
 -- each site would be compared with each of 100,000 names.
 -- Holds come and go by the thousands: counted when there were none, PostgreSQL would compare each site with every one.
 -- The limit, here and below, makes it look each up by its key.
-select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.previous, d.status,
-    d.history, array(select jsonb_object_keys(s.connections)) as drivers
+select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.status,
+    coalesce(d.history, '{}') as history, array(select jsonb_object_keys(s.connections)) as drivers
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id

@@ -35,12 +35,10 @@ class Candidate:
     """A single operation that runs there now."""
     version: str | None = None
     """The release of the app that is recorded there; None = the app is not there."""
-    previous: str | None = None
-    """What it had before that one."""
     status: str | None = None
     """Of the app, as the deployer last said it."""
-    history: tuple[str, ...] | None = None
-    """The releases before the current one, latest last; None = nobody has said."""
+    history: tuple[str, ...] = ()
+    """The releases that it can return to, by the deployer's word: last the one of a rollback without version."""
     drivers: frozenset[str] = frozenset()
     """Those that reach it; none = nobody has said."""
 
@@ -51,14 +49,7 @@ class Candidate:
 
     @property
     def way_back(self) -> str | None:
-        """Where a rollback without version leads: the deployer's own rule (its `domain.way_back`).
-
-        Where an update or apply broke, that is the release still recorded; one before it would be one too far.
-        """
-        if self.version and self.broken and self.status != DeploymentStatus.ROLLBACK_ERROR:
-            return self.version
-        if self.history is None:
-            return self.previous
+        """Where a rollback without version leads."""
         return self.history[-1] if self.history else None
 
 
@@ -139,10 +130,10 @@ def not_upgradable(site: Candidate, target: Target, version: str | None) -> Why 
 
 def never_deployed(site: Candidate, target: Target, version: str) -> Why | None:
     """A site that never had the release, so that no rollback leads there."""
-    if site.history is None or version == site.version or version in site.history:
+    if version == site.version or version in site.history:
         return None
-    before = ", ".join(site.history) or "none"
-    message = f"site {site.name} never had {target.app} {version} (before: {before})"
+    possible = ", ".join(site.history) or "none"
+    message = f"site {site.name} never had {target.app} {version} before (it can return to: {possible})"
     return Why(code="never_deployed", message=f"{message}; a strategy of type update may go there")
 
 

@@ -72,23 +72,7 @@ export class Roll {
 
   /** Why a step waits or failed: its own reason, or that of its stage. */
   why(step) {
-    return step.why ?? (step.state === "waiting" ? this.whyStage(this.stage(step.stage)) : null);
-  }
-
-  /**
-   * Why a stage waits. A stage that waits for an earlier one says nothing while that one moves on, so what it waits
-   * for is told from the stage that runs now.
-   */
-  whyStage(stage) {
-    if (!stage?.why || stage.state !== "waiting") return stage?.why ?? null;
-    if (this.facts.state === "paused") return this.facts.why;
-    const first = this.current;
-    if (stage.why.code !== "earlier_stage" || !first || first.position >= stage.position) return stage.why;
-    const { complete, failed } = first.counts;
-    return {
-      ...stage.why,
-      message: `stage ${first.name} comes first: ${complete + failed} of ${total(first.counts)} sites are finished`,
-    };
+    return step.why ?? (step.state === "waiting" ? (this.stage(step.stage)?.why ?? null) : null);
   }
 
   /** A stage moved on; true if its state changed. */

@@ -129,6 +129,7 @@ class Devices:
         if fate == "succeed":
             self.releases[command.site] = after(before, command.version)
         *history, version = self.releases.get(command.site) or (None,)
+        history += [version] if fate == "lose" and version else []  # a rollback leads to what is still recorded
         return {
             "app": command.app,
             "kind": command.kind,

@@ -169,3 +169,33 @@ async def test_two_strategies_for_the_same_release_are_both_complete(world: Worl
         await done(world, first)
         assert (await done(world, second)).counts == Counts(complete=3)
         assert {step.why.code for step in last_steps(world, second).values() if step.why} == {"already_there"}
+
+
+async def test_after_a_rollback_a_site_has_nothing_to_return_to_and_another_one_has(world: World) -> None:
+    async with system(world, 2, ["1.0", "2.0", "3.0"]) as service:
+        await rolled_out(world, "rollback", "1.0")
+        assert set((await versions(service)).values()) == {"1.0"}
+        refused = await world.ask(CreateStrategy(spec=spec(name="further", type="rollback", version=None)))
+        assert isinstance(refused, CommandRejected)
+        assert refused.faults[0].code == "nothing_to_do"
+        assert "had no release before 1.0" in refused.faults[0].message
+        await by_hand(world, "s-001", OperationKind.UPDATE, "3.0")
+        back = await planned(world, spec(name="back", type="rollback", version=None))
+        plan = await world.until(StrategyPlanned, lambda e: e.strategy_id == back)
+        assert [(one.site, one.code) for one in plan.excluded] == [("s-000", "no_previous_release")]
+        await done(world, back)
+        assert set((await versions(service)).values()) == {"1.0"}
+
+
+async def test_nobody_is_led_back_to_a_release_that_was_never_there(world: World) -> None:
+    async with system(world, 2, ["1.0", "2.0", "3.0", "4.0"]) as service:
+        await by_hand(world, "s-001", OperationKind.UPDATE, "4.0")
+        named = await planned(world, spec(name="named", type="rollback", version="3.0"))
+        plan = await world.until(StrategyPlanned, lambda e: e.strategy_id == named)
+        assert [(one.site, one.code) for one in plan.excluded] == [("s-000", "already_there")]
+        await done(world, named)
+        never = await world.ask(CreateStrategy(spec=spec(name="never", type="rollback", version="4.0")))
+        assert isinstance(never, CommandRejected)
+        assert never.faults[0].code == "nothing_to_do"
+        assert "never had shop 4.0" in never.faults[0].message
+        assert set((await versions(service)).values()) == {"3.0"}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.deployer.domain import Deployment, Facts, Release, Site, faults_of, wanted
+from services.deployer.domain import Deployment, Facts, Release, Site, faults_of, returns_to, wanted
 from shared.messages.deployer import RequestOperation
 from shared.messages.words import DeploymentStatus as Status
 from tests.unit.deployer.values import facts, request, running
@@ -138,6 +138,18 @@ def test_the_way_back_from_an_update_that_broke_is_not_a_release_too_far(status:
     there = Deployment("1", status, leftovers, ("0",))
     assert wanted(request("rollback"), there) == back_to
     assert codes(request("rollback"), facts(request("rollback"), there)) == []
+
+
+@pytest.mark.parametrize("status", [Status.OPERATIONAL, Status.ROLLBACK_ERROR, Status.UPDATE_ERROR])
+def test_each_release_that_a_site_can_return_to_is_taken_and_no_other(status: Status) -> None:
+    leftovers = () if status is Status.OPERATIONAL else ("3",)
+    there = Deployment("2", status, leftovers, ("0", "1"))
+    for version in ("0", "1", "2", "3", "4"):
+        asked = request("rollback", version)
+        refused = "no_previous_release" in codes(asked, facts(asked, there))
+        soundly_there = version == "2" and status is Status.OPERATIONAL
+        assert refused == (version not in returns_to(there)) or soundly_there
+    assert wanted(request("rollback"), there) == returns_to(there)[-1]
 
 
 def test_there_is_no_way_back_without_a_release_before() -> None:

@@ -132,7 +132,7 @@ def test_a_stage_may_name_only_sites_that_take_part() -> None:
 
 
 def test_each_type_judges_what_runs_on_a_site() -> None:
-    new, current = Candidate("new"), Candidate("current", version="2.0", previous="1.0")
+    new, current = Candidate("new"), Candidate("current", version="2.0", history=("1.0",))
     old = Candidate("old", version="1.0")
     edge = Target("shop", "2.0", releases={"2.0": Release(upgrades_from=(">=1.5",))})
     back = Target("shop", None)
