@@ -66,8 +66,13 @@ def sites_with_ports(file: Path, home: Home) -> list[dict[str, Any]]:
     known = home.read_json(ports.STATE)
     ports.allocate(home, *(name for site in sites if (name := _port_name(site["name"])) not in known))
     for site in sites:
-        site["params"]["port"] = ports.known(home, _port_name(site["name"]))
+        _connection(site)["port"] = ports.known(home, _port_name(site["name"]))
     return sites
+
+
+def _connection(site: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = site["connections"]["process"]
+    return found
 
 
 def _port_name(site: str) -> str:
@@ -77,13 +82,13 @@ def _port_name(site: str) -> str:
 def applications(sites: Iterable[Mapping[str, Any]], home: Home) -> list[Application]:
     """Where the process driver puts the application of each site."""
     return [
-        Application(site["name"], site["group"], site["params"]["port"], _data(home, site) / f"{DATABASE}.db")
+        Application(site["name"], site["group"], _connection(site)["port"], _data(home, site) / f"{DATABASE}.db")
         for site in sites
     ]
 
 
 def _data(home: Home, site: Mapping[str, Any]) -> Path:
-    host, name = str(site["params"]["host"]), str(site["name"])
+    host, name = str(_connection(site)["host"]), str(site["name"])
     return home.root / "hosts" / host / "sites" / name / APP / "web" / "data"
 
 
