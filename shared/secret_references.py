@@ -51,6 +51,12 @@ def faults_of_references(params: Mapping[str, Any], field: str) -> list[Fault]:
     return [_fault(reference, field) for reference in references(params) if not reference.sound]
 
 
+def faults_in(connections: Mapping[str, Mapping[str, Any]], field: str) -> list[Fault]:
+    """The same of all connections of a site. `field` is the path of these."""
+    faults = (faults_of_references(params, f"{field}.{driver}") for driver, params in connections.items() if params)
+    return [fault for some in faults for fault in some]
+
+
 def filled(params: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The params with each reference replaced by its value. Raises KeyError for a name without one."""
     return {key: _filled(value, values) for key, value in params.items()}

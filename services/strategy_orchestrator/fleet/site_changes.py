@@ -10,6 +10,7 @@ from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import Fault, some_of
 from shared.messages.strategy import ChangeSites, SitesChanged
+from shared.secret_references import faults_in, faults_of_references
 from shared.wire.codec import Envelope
 
 MOST_LABELS = 64
@@ -42,6 +43,7 @@ async def _faults(tx: Transaction, change: ChangeSites, sites: Sequence[Candidat
     named += [(f"selection.groups.{i}", name) for i, name in enumerate(change.selection.groups)]
     named += [(f"selection.exclude.groups.{i}", name) for i, name in enumerate(change.selection.exclude.groups)]
     faults = [_unknown("group", field, name) for field, name in named if name not in groups]
+    faults += [*faults_in(change.connections, "connections"), *faults_of_references(change.params, "params")]
     there = {site.name for site in sites}
     gone = [(i, name) for i, name in enumerate(change.selection.sites) if name not in there]
     faults += some_of(gone, lambda place: _unknown("site", f"selection.sites.{place[0]}", place[1]))

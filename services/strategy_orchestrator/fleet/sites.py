@@ -16,6 +16,7 @@ from shared.messages.strategy import (
     SitesChanged,
     SitesRemoved,
 )
+from shared.secret_references import faults_in
 from shared.wire.codec import Envelope
 
 SITES_AT_ONCE = 5_000
@@ -57,6 +58,7 @@ def _site_faults(
             faults.append(Fault(code="unknown_group", field=f"sites.{index}.group", message=message, value=site.group))
         if fault := _group_fault(f"sites.{index}.group", site, known.get(site.name)):
             faults.append(fault)
+        faults += faults_in(site.connections, f"sites.{index}.connections")
     faults += _case_faults(names, alike)
     if not faults:
         alike.update({name.lower(): name for name in names})

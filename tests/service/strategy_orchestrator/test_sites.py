@@ -172,3 +172,23 @@ async def test_what_500_sites_say_is_told_in_as_many_parts_as_it_needs(world: Wo
         await world.until(SitesChanged, lambda e: e.sites[-1].name == "s-499")
         assert [site for event in world.events(SitesChanged) for site in event.sites] == list(sites)
         await accepted(world, change(selection={"all": True}, managed=False))
+
+
+async def test_what_looks_like_a_reference_to_a_secret_and_is_none_is_refused_with_every_fault(world: World) -> None:
+    wrong = {"process": {"password": {"secret": "No"}}, "simulated": {"hops": [{"key": {"secret": "a", "user": "b"}}]}}
+    sound = {"process": {"password": {"secret": "oslo"}, "secret": "no reference"}}
+    async with world.run(NAME, wire):
+        sites = (Site(name="oslo", connections=sound), Site(name="rome", group="none", connections=wrong))
+        assert await faults(world, RegisterSites(sites=sites)) == [
+            ("unknown_group", "sites.1.group"),
+            ("invalid_field", "sites.1.connections.process.password.secret"),
+            ("invalid_field", "sites.1.connections.simulated.hops.0.key"),
+        ]
+        await accepted(world, RegisterSites(sites=sites[:1]))
+        asked = change(selection={"sites": ["oslo", "rome"]}, connections=wrong, params={"token": {"secret": 5}})
+        assert await faults(world, asked) == [
+            ("invalid_field", "connections.process.password.secret"),
+            ("invalid_field", "connections.simulated.hops.0.key"),
+            ("invalid_field", "params.token.secret"),
+            ("unknown_site", "selection.sites.1"),
+        ]

@@ -22,8 +22,8 @@ def gateway() -> Iterator[Stub]:
 def belay(gateway: Stub, tmp_path: Path) -> Belay:
     """Run `belay` with these arguments, as with `--url` and `--token` of the stub, in a home that is empty."""
 
-    def run(*arguments: str, url: str | None = None) -> Result:
+    def run(*arguments: str, url: str | None = None, stdin: str | bytes | None = None) -> Result:
         env = {"BELAY_URL": gateway.url if url is None else url, "BELAY_TOKEN": "t-1", "BELAY_HOME": str(tmp_path)}
-        return CliRunner().invoke(root, list(arguments), env=env)
+        return CliRunner().invoke(root, list(arguments), env=env, input=stdin)
 
     return run

@@ -100,6 +100,6 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
                 self.wfile.flush()
             stub.more.wait(30)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _any  # noqa: N815  names that http.server wants
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815  names that http.server wants
 
     return Handler

@@ -105,7 +105,7 @@ def test_completion_knows_commands_that_are_not_imported_yet() -> None:
         done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False, env=environment)
         return set(done.stdout.split())
 
-    assert completed("belay s", 1) == {"site", "strategy", "subscription", "status"}
+    assert completed("belay s", 1) == {"secret", "site", "strategy", "subscription", "status"}
     assert {"list", "show", "import"} <= completed("belay site ", 2)
     assert "--group" in completed("belay site list --g", 3)
 
