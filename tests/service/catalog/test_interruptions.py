@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from services.catalog.app import wire
 from services.catalog.handlers import VALIDATIONS
 from services.catalog.settings import CatalogSettings
-from services.catalog.validation import Metrics, Validator
+from services.catalog.validation import ValidationMetrics, Validator
 from shared.blobs import Blobs
 from shared.core.transaction import Job
 from shared.messages.catalog import CommandAccepted, PublishRelease, ReleaseAvailable, ReleaseRejected
@@ -40,7 +40,9 @@ async def without_workers(service: Service) -> None:
 
 def worker_of(world: World, service: Service) -> Validator:
     """A worker that the test moves by hand."""
-    return Validator(service.ledger, Blobs.open(world.settings("catalog")), FIGURES, Metrics(CollectorRegistry()))
+    return Validator(
+        service.ledger, Blobs.open(world.settings("catalog")), FIGURES, ValidationMetrics(CollectorRegistry())
+    )
 
 
 async def taken(world: World, service: Service, content: bytes, lease_seconds: float) -> Job:
