@@ -160,7 +160,7 @@ def pause(strategy: Strategy, by: str, reason: str) -> Strategy:
 
 
 def resume(strategy: Strategy, by: str, reason: str) -> Strategy:
-    """Go on; the failures seen so far are accepted and do not trip the rope again."""
+    """Go on; the failures seen so far are accepted and do not trip the policy again."""
     check(strategy, A.RESUME)
     stages = tuple(replace(stage, accepted_failures=stage.counts.failed) for stage in strategy.stages)
     why = Why(code="applying", message=_by(f"resumed by {by or 'an operator'}", reason))

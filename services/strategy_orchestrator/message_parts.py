@@ -8,7 +8,7 @@ from shared.messages.strategy import BATCH, Site, StepChange, StrategySpec
 T = TypeVar("T")
 
 NAMES_KEPT = 1_000
-"""Names of sites that a kept and told spec holds. All of them are in the plan's steps; the command named them."""
+"""Names of sites that a spec in a row or event holds. All of them are in the plan's steps; the command named them."""
 
 SITES_BYTES = 900_000
 """Of the sites in one message: labels and params of 500 sites may be more than a topic takes."""

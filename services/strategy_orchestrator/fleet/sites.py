@@ -34,8 +34,8 @@ async def register_sites(tx: Transaction, batch: Sequence[Envelope[RegisterSites
     for start in range(0, len(sites), SITES_AT_ONCE):
         await store.sites.upsert_sites(tx.conn, sites[start : start + SITES_AT_ONCE])
     await resize(tx, [known[s.name].group for s in sites if s.name in known], [s.group for s in sites])
-    told = [(SitesChanged(sites=part), e.root) for e in good for part in parts_of_sites(e.data.sites)]
-    await emit_fleet(tx, told)
+    events = [(SitesChanged(sites=part), e.root) for e in good for part in parts_of_sites(e.data.sites)]
+    await emit_fleet(tx, events)
     return [
         Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
         for envelope, wrong in zip(batch, faults, strict=True)
@@ -82,7 +82,7 @@ def _case_faults(names: Sequence[str], alike: Mapping[str, str]) -> list[Fault]:
 
 
 def _group_fault(field: str, site: Site, known: KnownSite | None) -> Fault | None:
-    """A site that a strategy holds keeps its group: the places of groups are counted by it."""
+    """A site that a strategy holds keeps its group: the slots of groups are counted by it."""
     if known is None or not known.held_by or known.group == site.group:
         return None
     message = f"strategy {known.held_by} holds site '{site.name}', which keeps its group until the strategy has ended"

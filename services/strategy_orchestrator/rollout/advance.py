@@ -47,7 +47,7 @@ def advance(strategy: Strategy, surroundings: Surroundings, now: datetime) -> De
     """
     if strategy.state is S.APPLYING and (stage := _tripped(strategy)):
         strategy = _trip(strategy, stage)
-    had_waiting = strategy.counts.waiting > 0
+    had_waiting = any(stage.counts.waiting for stage in strategy.stages)
     strategy = _moved_on(strategy, now)
     ended = strategy.state in {S.ABORTING, S.ABORTED, S.FAILED}
     return replace(explained(strategy, surroundings, now), abort_waiting=ended and had_waiting)
@@ -62,7 +62,7 @@ def explained(strategy: Strategy, surroundings: Surroundings, now: datetime) -> 
     current = around.current.position if around.current else None
     answer = answers[current] if current is not None else None
     return Decision(
-        strategy if stages == strategy.stages else replace(strategy, stages=stages),
+        replace(strategy, stages=stages),
         stage=current,
         start=(answer.at_most or 0) if isinstance(answer, Open) else 0,
         closed=answer if isinstance(answer, Closed) else None,
@@ -75,8 +75,15 @@ def _asks(stage: Stage) -> bool:
 
 
 def _explained(strategy: Strategy, stage: Stage, answer: Open | Closed | None) -> Stage:
-    why = why_still(strategy, stage) or (answer.why if isinstance(answer, Closed) else None) or why_finishing(stage)
-    return stage if why == stage.why else replace(stage, why=why)
+    why = why_still(strategy, stage) or why_finishing(stage)
+    if why is None and isinstance(answer, Closed):
+        why = stage.why if _says(stage.why, answer) else answer.why
+    return stage if why is stage.why or why == stage.why else replace(stage, why=why)
+
+
+def _says(why: Why | None, closed: Closed) -> bool:
+    """Whether a stage has this reason already; the reasons of hundreds of stages are looked at in each transaction."""
+    return why is not None and why.code == closed.code and why.message == closed.message
 
 
 def _tripped(strategy: Strategy) -> Stage | None:

@@ -94,14 +94,17 @@ class TrackedStrategy:
         stages[stage] = replace(stages[stage], **facts)
         self.now = replace(self.now, stages=tuple(stages))
 
-    def touch(self, now: datetime) -> None:
-        """What was said of a stage that stood still holds no longer where its counts moved."""
+    def touch(self, now: datetime) -> bool:
+        """What was said of a stage that stood still holds no longer where its counts moved; whether that is new."""
+        before = self.now
         for was, stage in zip(self.was.stages, self.now.stages, strict=True):
             if stage.counts != was.counts:
                 ended = stage.counts.running == stage.counts.waiting == 0
                 silent = stage.warning is not None and stage.warning.code == SILENT
                 warning = None if ended or silent else stage.warning
-                self.note_of(stage.position, moved_at=now, oldest="", warning=warning)
+                if (stage.moved_at, stage.oldest, stage.warning) != (now, "", warning):
+                    self.note_of(stage.position, moved_at=now, oldest="", warning=warning)
+        return self.now is not before
 
     def recount(self, stage: int, **deltas: int) -> None:
         """Some sites of a stage changed state; `blocked` counts beside the states."""

@@ -132,7 +132,6 @@ class UnitOfWork(Transaction):
 
     def _explain(self, tracked: TrackedStrategy) -> None:
         """Give each stage the reason of what has become of it since."""
-        tracked.touch(self.now)
         tracked.now = explained(tracked.now, self.slots.around(tracked.now), self.now).strategy
 
     async def _abort_waiting(self, tracked: TrackedStrategy) -> None:
@@ -147,7 +146,8 @@ class UnitOfWork(Transaction):
             self.set_timer(LOOK_AGAIN, tracked.now.id, decision.look_again_at)
         if decision.let_go and tracked.now != tracked.was:
             await self._let_go(tracked)
-        self._explain(tracked)
+        if tracked.touch(self.now):
+            self._explain(tracked)
 
     async def _let_go(self, tracked: TrackedStrategy) -> None:
         if tracked.groups:
