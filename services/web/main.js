@@ -15,6 +15,7 @@ import { failure } from "./page.js";
 import { restUnseen } from "./presence.js";
 import { bundleView, releasesView, releaseView } from "./releases.js";
 import { startRouter } from "./router.js";
+import { secretsView } from "./secrets.js";
 import { drop, forget, onForgotten, session, tokenFromAddress, tokenFromOtherTab } from "./session.js";
 import { markPlace, startShell, startTheme } from "./shell.js";
 import { siteView } from "./site.js";
@@ -33,6 +34,7 @@ const ROUTES = [
   ["/bundles/:sha256", bundleView, "releases"],
   ["/sites", sitesView, "sites"],
   ["/sites/:name", siteView, "sites"],
+  ["/secrets", secretsView, "sites"],
   ["/operations", operationsView, "operations"],
   ["/new-operation", newOperationView, "operations"],
   ["/operations/:id", operationView, "operations"],

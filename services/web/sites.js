@@ -32,7 +32,7 @@ export function sitesView(page) {
   page.root.append(
     heading("Sites", {
       note: "What is upgraded as one: a cluster, an edge cloud, a node.",
-      actions: [operationButton()],
+      actions: [secretsLink(), operationButton()],
     }),
     sites.element,
     section("Groups", groups),
@@ -55,6 +55,8 @@ function labelled(control, text) {
   control.setAttribute("aria-label", text);
   return control;
 }
+
+const secretsLink = () => h("a", { class: "button", href: "#/secrets" }, "Secrets");
 
 const operationButton = () =>
   h("a", { class: "button", href: "#/new-operation" }, icon("plus"), "Operation on one site");

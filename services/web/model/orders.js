@@ -18,12 +18,20 @@ export function subscriptionOf({ name, url, secret, topics, format, template }) 
   return format === "custom" ? { ...body, template: templateOf(template) } : body;
 }
 
+/** A secret, its value as it was typed. Raises a fault in the gateway's words for one without a name: it has no address. */
+export function secretOf({ name, value }) {
+  if (given(name)) return { name: given(name), value };
+  throw faulty("name", "this field is required", "The secret has no name");
+}
+
 /** What is no JSON is refused here: it could not even be sent. */
 function templateOf(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const fault = { code: "unreadable", field: "template", message: `is not JSON: ${error.message}` };
-    throw Object.assign(new Error(fault.message), { title: "The template is not JSON", faults: [fault] });
+    throw faulty("template", `is not JSON: ${error.message}`, "The template is not JSON", "unreadable");
   }
 }
+
+const faulty = (field, message, title, code = "missing_field") =>
+  Object.assign(new Error(message), { title, faults: [{ code, field, message }] });

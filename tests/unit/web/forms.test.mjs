@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { given, labelLines, labels, limit, names, pairs } from "../../../services/web/model/entered.js";
-import { operationOf, subscriptionOf } from "../../../services/web/model/orders.js";
+import { operationOf, secretOf, subscriptionOf } from "../../../services/web/model/orders.js";
 import { specOf, stageOf } from "../../../services/web/model/strategy_spec.js";
 
 /** As JSON it goes out: what is undefined is left out. */
@@ -163,6 +163,15 @@ describe("the smaller forms", () => {
     });
     const own = subscriptionOf({ ...form, format: "custom", template: '{"text": "{{ message }}"}' });
     assert.deepEqual(own.template, { text: "{{ message }}" });
+  });
+
+  test("a secret goes as it was typed, and not without a name", () => {
+    assert.deepEqual(secretOf({ name: " oslo ", value: " a\nb\n" }), { name: "oslo", value: " a\nb\n" });
+    assert.throws(
+      () => secretOf({ name: " ", value: "correct horse" }),
+      ({ faults: [fault, ...others], message }) =>
+        fault.field === "name" && !others.length && !message.includes("horse"),
+    );
   });
 
   test("a template that is no JSON is a fault of its field, as the gateway would tell it", () => {
