@@ -211,6 +211,24 @@ def test_what_is_wrong_with_belay_itself_stands_above_its_services_with_cause_an
     page.until(lambda driver: not driver.find_elements("css selector", ".troubles"), "no troubles any more")
 
 
+def test_a_secret_is_set_and_set_again_and_removed_and_never_shown(page: Page, belay: System) -> None:
+    page.run("location.hash = '#/secrets'")
+    page.see(".empty", "No secret")
+    page.fill("name", "oslo-password")
+    for version in ("1", "2"):
+        page.fill("value", f"correct horse {version}")
+        page.press("[type=submit]")
+        page.see("td[data-head=Version]", version)
+        assert page.run("return document.querySelector('[name=value]').value") == ""
+        page.press("td button", "Set again")
+    page.press("td .danger", "Remove")
+    page.press("dialog .danger", "Remove it")
+    page.see(".empty", "No secret")
+    with belay.client() as client:
+        assert client.get("/v1/secrets")["items"] == []
+    assert page.complaints() == []
+
+
 def test_dark_follows_the_system_until_a_person_chooses(page: Page) -> None:
     assert brightness(page) > 200
     page.prefer("dark")
