@@ -5,7 +5,7 @@ deploy the components, verify them together when there are several, remove what 
 did is kept by the driver under the order's key, so a course that was not saved is found again by walking it anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,24 +14,11 @@ from typing import Literal
 from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Progress, Running
 from services.deployer.evidence import clean, last_words
+from services.deployer.ordering import FREE, Ordering
+from services.deployer.phases import PHASES, Leg, Order, Phase, Row, row_of
 from services.deployer.plan import Plan
 from shared.messages.deployer import Cause, PhaseResult
-
-
-class Leg(StrEnum):
-    """Which way an operation is going."""
-
-    FORWARD = "forward"
-    RECOVER = "recover"
-
-
-class Phase(StrEnum):
-    """The phases of a leg, in order."""
-
-    PRECHECK = "precheck"
-    DEPLOY = "deploy"
-    VERIFY = "verify"
-    REMOVE = "remove"
+from shared.messages.words import OperationKind as Kind
 
 
 class Next(StrEnum):
@@ -68,8 +55,14 @@ class Course:
     deadline: datetime
     """Of the leg; once it is being stopped, of the stopping."""
     phase_began: datetime
+    kind: Kind
+    under_way: Mapping[str, datetime | None]
+    """Components whose orders of this phase were begun and have not ended, and when; None = only to be cancelled."""
     leg: Leg = Leg.FORWARD
     phase: Phase = Phase.PRECHECK
+    ended: frozenset[str] = frozenset()
+    """Components whose part of this phase is done."""
+    ordering: Ordering = FREE
     stopping: bool = False
     phases: tuple[PhaseResult, ...] = ()
     revisions: Mapping[str, str] = field(default_factory=dict)
@@ -84,49 +77,57 @@ class Course:
 
 Move = tuple[Course, Next]
 
+_NONE: frozenset[str] = frozenset()
 
-def set_out(plan: Plan, now: datetime, timeout: timedelta) -> Move:
+
+def set_out(kind: Kind, plan: Plan, ordering: Ordering, now: datetime, timeout: timedelta) -> Move:
     """Begin the way forward; the precheck was passed."""
     passed = PhaseResult(name=Phase.PRECHECK, outcome="done", started_at=now, finished_at=now)
-    first = _phase_after(plan, Phase.PRECHECK)
-    course = Course(plan, now, now + timeout, now, phase=first or Phase.PRECHECK, phases=(passed,))
-    return course, _begin(first)
+    found = _next(kind, Leg.FORWARD, plan, ordering, Phase.PRECHECK)
+    row, names = found or (None, [])
+    phase, begun = row.phase if row else Phase.PRECHECK, dict.fromkeys(names, now)
+    course = Course(plan, now, now + timeout, now, kind, begun, phase=phase, ordering=ordering, phases=(passed,))
+    return course, _begin(row) if row else Next.END
 
 
-def refuse(cause: Cause, now: datetime) -> Move:
+def refuse(kind: Kind, cause: Cause, now: datetime) -> Move:
     """End before anything was changed."""
     detail = cause.message[:1_000]
     failed = PhaseResult(name=Phase.PRECHECK, outcome="failed", detail=detail, started_at=now, finished_at=now)
-    return Course((), began=now, deadline=now, phase_began=now, phases=(failed,), cause=cause), Next.END
+    return Course((), now, now, now, kind, {}, phases=(failed,), cause=cause), Next.END
 
 
 def resume(course: Course) -> Next:
     """What to do first with a course that another worker left: the same again, which does no harm."""
     if course.stopping:
         return Next.STOP
-    return Next.ASK if course.phase is Phase.VERIFY else Next.START
+    row = row_of(course.kind, course.leg, course.phase)
+    return _begin(row) if row else Next.START
 
 
-def turn_back(course: Course, plan: Plan, now: datetime, limits: Limits) -> Move:
+def turn_back(course: Course, plan: Plan, ordering: Ordering, now: datetime, limits: Limits) -> Move:
     """Begin the way back to what was there before."""
-    first = _phase_after(plan, Phase.PRECHECK)
     back = replace(
         course,
         leg=Leg.RECOVER,
-        phase=first or Phase.PRECHECK,
-        phase_began=now,
+        phase=Phase.PRECHECK,
+        under_way={},
         plan=plan,
+        ordering=ordering,
         failed_plan=course.plan,
         stopping=False,
         revisions={},
         deadline=now + limits.recovery,
     )
-    return back, _begin(first)
+    return _enter_next(back, now)
 
 
 def stop(course: Course, cause: Cause, now: datetime, limits: Limits) -> Move:
-    """End the way forward before asking how it stands: an earlier worker may have begun it."""
-    return replace(course, stopping=True, cause=cause, deadline=now + limits.stop), Next.STOP
+    """End the leg before asking how it stands. An earlier worker may have begun more than this one knows of, so all
+    that has not ended in this phase is cancelled."""
+    left = dict.fromkeys(name for name in _names(course) if name not in course.ended)
+    under_way = {**left, **course.under_way}
+    return replace(course, stopping=True, cause=cause, deadline=now + limits.stop, under_way=under_way), Next.STOP
 
 
 def stay(course: Course, why: str) -> Move:
@@ -136,33 +137,47 @@ def stay(course: Course, why: str) -> Move:
 
 
 def awaited(course: Course) -> Plan:
-    """The decisions that the present phase carries out."""
-    if course.phase is Phase.PRECHECK:
-        return ()
-    if course.phase is Phase.REMOVE:
-        return tuple(way for way in course.plan if way.action == "remove")
-    return tuple(way for way in course.plan if way.action in ("apply", "rollback"))
+    """The decisions whose orders are under way."""
+    return tuple(way for way in course.plan if way.component in course.under_way)
 
 
-def _phase_after(plan: Plan, phase: Phase) -> Phase | None:
-    """The next phase in which there is anything to do; None = the leg has reached its end."""
-    changed = sum(way.action in ("apply", "rollback") for way in plan)
-    if changed and phase is Phase.PRECHECK:
-        return Phase.DEPLOY
-    # A single component was verified when the driver said Done; several may have felled each other meanwhile.
-    if changed > 1 and phase is Phase.DEPLOY:
-        return Phase.VERIFY
-    removed = any(way.action == "remove" for way in plan)
-    return Phase.REMOVE if removed and phase is not Phase.REMOVE else None
+def _names(course: Course) -> list[str]:
+    """The components of the present phase."""
+    row = row_of(course.kind, course.leg, course.phase)
+    return [way.component for way in course.plan if row and way.action in row.actions]
 
 
-def _begin(phase: Phase | None) -> Next:
-    return Next.END if phase is None else Next.ASK if phase is Phase.VERIFY else Next.START
+def _next(kind: Kind, leg: Leg, plan: Plan, ordering: Ordering, phase: Phase) -> tuple[Row, list[str]] | None:
+    """The next phase in which there is anything to do, with the components that begin it; None = the leg has ended."""
+    rows = PHASES[kind][leg]
+    passed = next((n for n, row in enumerate(rows, 1) if row.phase is phase), 0)
+    for row in rows[passed:]:
+        names = [way.component for way in plan if way.action in row.actions]
+        if names and len(names) >= row.least:
+            return row, _ready(row, ordering, names)
+    return None
+
+
+def _ready(
+    row: Row, ordering: Ordering, names: list[str], under_way: Set[str] = _NONE, ended: Set[str] = _NONE
+) -> list[str]:
+    """Those that may begin now."""
+    in_order = FREE if row.order is Order.TOGETHER else ordering
+    return names if in_order.free and not ended else in_order.ready(names, under_way, ended)
 
 
 def _enter_next(course: Course, now: datetime) -> Move:
-    phase = _phase_after(course.plan, course.phase)
-    return (replace(course, phase=phase, phase_began=now) if phase else course), _begin(phase)
+    found = _next(course.kind, course.leg, course.plan, course.ordering, course.phase)
+    if found is None:
+        return course, Next.END
+    row, names = found
+    begun = dict.fromkeys(names, now)
+    entered = replace(course, phase=row.phase, phase_began=now, ended=_NONE, under_way=begun)
+    return entered, _begin(row)
+
+
+def _begin(row: Row) -> Next:
+    return Next.START if row.begins else Next.ASK
 
 
 def advance(course: Course, progress: Sequence[Progress], now: datetime, wish: Cause | None, limits: Limits) -> Move:
@@ -177,10 +192,22 @@ def advance(course: Course, progress: Sequence[Progress], now: datetime, wish: C
         return _fail(_noted(course, progress, now), course.cause)
     trouble = _trouble(course, progress, now, wish)
     if trouble is None:
-        return (course, Next.WAIT) if running else _enter_next(_noted(course, progress, now), now)
+        return _go_on(course, progress, running, now)
     if running:
         return stop(course, _worst(course, trouble), now, limits)
     return _fail(_noted(course, progress, now), _worst(course, trouble))
+
+
+def _go_on(course: Course, progress: Sequence[Progress], running: int, now: datetime) -> Move:
+    """Some have ended well: others that waited for them begin, or the next phase does."""
+    if running and len(course.under_way) + len(course.ended) == len(_names(course)):
+        return course, Next.WAIT
+    noted = _noted(course, progress, now, running=False)
+    row = row_of(course.kind, course.leg, course.phase)
+    fresh = row and _ready(row, course.ordering, _names(course), noted.under_way.keys(), noted.ended)
+    if row and fresh:
+        return replace(noted, under_way={**noted.under_way, **dict.fromkeys(fresh, now)}), _begin(row)
+    return (noted, Next.WAIT) if noted.under_way else _enter_next(noted, now)
 
 
 def _trouble(course: Course, progress: Sequence[Progress], now: datetime, wish: Cause | None) -> Cause | None:
@@ -216,20 +243,25 @@ def name_of(course: Course) -> str:
     return course.phase if course.leg is Leg.FORWARD else f"recover_{course.phase}"
 
 
-def _noted(course: Course, progress: Sequence[Progress], now: datetime) -> Course:
-    """The course with the results of the phase that ends here."""
-    ended = list(zip(awaited(course), progress, strict=True))
-    lines = [f"{w.component}: {line}" for w, p in ended if isinstance(p, Broken) for line in last_words(p.last_lines)]
+def _noted(course: Course, progress: Sequence[Progress], now: datetime, *, running: bool = True) -> Course:
+    """The course with the results of all that is under way, or of what does not run any more."""
+    found = zip(awaited(course), progress, strict=True)
+    over = [(way, p) for way, p in found if running or not isinstance(p, Running)]
+    lines = [f"{w.component}: {line}" for w, p in over if isinstance(p, Broken) for line in last_words(p.last_lines)]
+    names = frozenset(way.component for way, _ in over)
     return replace(
         course,
-        phases=course.phases + tuple(_result(course, way.component, p, now) for way, p in ended),
-        revisions={**course.revisions, **{w.component: p.revision for w, p in ended if isinstance(p, Done)}},
+        phases=course.phases + tuple(_result(course, way.component, p, now) for way, p in over),
+        revisions={**course.revisions, **{w.component: p.revision for w, p in over if isinstance(p, Done)}},
         last_lines=last_words((*course.last_lines, *lines)),
+        ended=course.ended | names,
+        under_way={name: began for name, began in course.under_way.items() if name not in names},
     )
 
 
 def _result(course: Course, component: str, p: Progress, now: datetime) -> PhaseResult:
-    outcome: Literal["done", "failed"] = "failed"
+    began = course.under_way[component]
+    outcome: Literal["done", "failed", "skipped"] = "failed" if began else "skipped"
     detail = "it could not be stopped in time"
     if isinstance(p, Done):
         outcome, detail = "done", clean(p.detail)
@@ -240,7 +272,7 @@ def _result(course: Course, component: str, p: Progress, now: datetime) -> Phase
         component=component,
         outcome=outcome,
         detail=detail[:1_000],
-        started_at=course.phase_began,
+        started_at=began or course.phase_began,
         finished_at=now,
     )
 

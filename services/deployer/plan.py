@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers import Component, Order
+from services.deployer.phases import Leg, Phase, row_of
 from shared.messages.deployer import Cause, ComponentDecision
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
@@ -25,17 +26,23 @@ class Content:
     components: Mapping[str, Component]
     digests: Mapping[str, str]
     """By component: changes whenever the component's driver, its spec or its files do."""
+    max_parallel: int | None = None
+    """Components of a site that change at once; None = all that need not wait for others."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Components, each with why its driver does not take its spec: it may be another than at publication."""
 
     @staticmethod
     def of(
-        version: str, bundle_sha256: str, components: Iterable[Component], unreadable: Sequence[tuple[str, str]] = ()
+        version: str,
+        bundle_sha256: str,
+        components: Iterable[Component],
+        max_parallel: int | None = None,
+        unreadable: Sequence[tuple[str, str]] = (),
     ) -> "Content":
         """The content of a release. The bundle stands for the files of all its components."""
         by_name = {component.name: component for component in components}
         digests = {name: _digest(bundle_sha256, component) for name, component in by_name.items()}
-        return Content(version, bundle_sha256, by_name, digests, tuple(unreadable))
+        return Content(version, bundle_sha256, by_name, digests, max_parallel, tuple(unreadable))
 
 
 def _digest(bundle_sha256: str, component: Component) -> str:
@@ -94,10 +101,12 @@ def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> C
     return None
 
 
-def no_way_back(operation: Operation, ground: Ground) -> str | None:
-    """Why no recovery is tried when the way forward fails; None = it is tried."""
-    if operation.kind is Kind.RECOVER:
-        return "a recovery that failed is not tried again by itself"
+def no_way_back(operation: Operation, ground: Ground, phase: Phase) -> str | None:
+    """Why no recovery is tried when the way forward fails in this phase; None = it is tried."""
+    row = row_of(operation.kind, Leg.FORWARD, phase)
+    if row and not row.way_back:
+        recovery = operation.kind is Kind.RECOVER
+        return "a recovery that failed is not tried again by itself" if recovery else f"nothing leads back from {phase}"
     if operation.from_version and operation.from_version not in ground.contents:
         return f"release {operation.from_version}, which was there before, is not known any more"
     return None

@@ -1,17 +1,15 @@
 """Strategy orchestrator: sites, groups, and roll-outs over many sites in stages."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, model_validator
 
 from shared.messages.base import Command, Event, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.opening import Open
+from shared.messages.site import Site
 from shared.messages.strategy_spec import Exclusion, FailurePolicy, Selection, StageSpec, StrategySpec
 from shared.messages.strategy_values import Counts, Excluded, Share, StagePlan, StepChange, TargetCount, Why
 from shared.messages.words import (
@@ -28,7 +26,7 @@ from shared.messages.words import (
 )
 
 __all__ = [
-    "Counts", "Excluded", "Exclusion", "FailurePolicy", "Selection", "Share", "StagePlan", "StageSpec", "StepChange",
+    "Counts", "Excluded", "Exclusion", "FailurePolicy", "Selection", "Share", "Site", "StagePlan", "StageSpec", "StepChange",
     "StrategySpec", "TargetCount", "Why",
 ]  # fmt: skip
 """Of other modules; messages are this one's own."""
@@ -40,57 +38,7 @@ BATCH = 500
 """The most sites that one message lists; longer lists travel as several messages (a record stays below 1 MB)."""
 
 
-DRIVER = "process"
-"""The driver of a site that names none."""
-
-SINGLE: dict[str, Any] = {
-    "driver": {"type": "string", "default": DRIVER, "deprecated": True, "description": "of a single connection"},
-    "params": {"type": "object", "deprecated": True, "description": "of a single connection"},
-}
-"""What is read in place of `connections`, in JSON Schema."""
-
 # -- sites and groups -------------------------------------------------------------------------------------------
-
-
-def _by_default() -> dict[str, dict[str, Any]]:
-    return {DRIVER: {}}
-
-
-class Site(Model):
-    """What is upgraded as one: a cluster, an edge cloud, a node."""
-
-    name: SiteName
-    group: Name | None = None
-    labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
-    connections: dict[Name, dict[str, Any]] = Field(
-        default_factory=_by_default,
-        max_length=20,
-        description="by driver that reaches it, what that driver must know: host, port …",
-    )
-    managed: bool = Field(default=True, description="an unmanaged site is left alone by strategies")
-    simplex: bool = Field(default=False, description="always apply here, never roll back to a revision")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _connected(cls, data: Any) -> Any:
-        return connected(data)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler(core)
-        if handler.mode == "validation":
-            handler.resolve_ref_schema(schema)["properties"] |= SINGLE
-        return schema
-
-
-def connected(site: Any) -> Any:
-    """The same site in today's form: `driver` and `params`, as they were written until 0.1, mean one connection."""
-    if not isinstance(site, Mapping) or not {"driver", "params"} & site.keys():
-        return site
-    if "connections" in site:
-        raise ValueError("connections: give these, or `driver` and `params` for a single one")
-    rest = {name: value for name, value in site.items() if name not in ("driver", "params")}
-    return {**rest, "connections": {site.get("driver", DRIVER): site.get("params", {})}}
 
 
 class _FleetCommand(Command):

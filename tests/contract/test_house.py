@@ -16,6 +16,7 @@ PURE_FILES = (
     "plan.py",
     "course.py",
     "phases.py",
+    "ordering.py",
     "evidence.py",
     "judgement.py",
     "policy.py",

@@ -18,7 +18,7 @@ def content_of(release: Published) -> Content:
         if why:
             unreadable.append((component.name, why))
         read.append(Component(component.name, component.driver, spec, component.after))
-    return Content.of(release.version, release.bundle_sha256, read, unreadable)
+    return Content.of(release.version, release.bundle_sha256, read, release.max_parallel, unreadable)
 
 
 def _read(component: manifest.Component) -> tuple[components.Spec | None, str]:

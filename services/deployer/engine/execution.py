@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.deployer import course as courses
-from services.deployer.course import Course, Leg, Limits, Move, Next
+from services.deployer.course import Course, Limits, Move, Next
 from services.deployer.domain import Operation
 from services.deployer.drivers import Broken, Order, Progress, Running
+from services.deployer.ordering import Ordering
+from services.deployer.phases import Leg
 from services.deployer.plan import Ground, Plan, order_for
 from services.deployer.secrets.opening import Opened
 from services.deployer.secrets.values import hide_in
@@ -45,9 +47,9 @@ class Execution:
         self._renew()
 
     def go(self, move: Move) -> None:
-        """Take the next move; a new phase has new orders."""
+        """Take the next move; what is under way then has its orders."""
         before, (self.course, self.todo) = self.course, move
-        if self.course.phase is not before.phase or self.course.leg is not before.leg:
+        if self.course.under_way is not before.under_way or self.course.leg is not before.leg:
             self._renew()
 
     def take(self, opened: Sequence[Opened | Broken]) -> None:
@@ -77,7 +79,7 @@ class Execution:
         return tuple(order_for(operation, self.ground, course.leg, way, version) for way in courses.awaited(course))
 
 
-def begin(plan: Plan, loaded: Loaded, attempt: int, now: datetime, limits: Limits) -> Move:
+def begin(plan: Plan, ordering: Ordering, loaded: Loaded, attempt: int, now: datetime, limits: Limits) -> Move:
     """The first move of an operation that has a plan, but no course that was saved.
 
     When somebody wants it stopped and it was claimed before, another runner may have begun it: then its orders are
@@ -85,8 +87,10 @@ def begin(plan: Plan, loaded: Loaded, attempt: int, now: datetime, limits: Limit
     """
     wish = wish_of(loaded.cancel_reason)
     if wish and attempt == 1:
-        return courses.refuse(wish, now)
-    move = courses.set_out(plan, now, timedelta(seconds=loaded.operation.timeout_seconds))
+        return courses.refuse(loaded.operation.kind, wish, now)
+    operation = loaded.operation
+    timeout = timedelta(seconds=operation.timeout_seconds)
+    move = courses.set_out(operation.kind, plan, ordering, now, timeout)
     return courses.stop(move[0], wish, now, limits) if wish else move
 
 

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from services.deployer import course as courses
-from services.deployer.course import Course, Leg
+from services.deployer.course import Course
 from services.deployer.domain import Deployment, Outcome, after, returns_to, status_during
 from services.deployer.engine.execution import Execution
 from services.deployer.evidence import told_phases
+from services.deployer.phases import Leg
 from services.deployer.plan import Plan, Recorded
 from services.deployer.store import FinishedRow, SavedRow, Store
 from shared.core.transaction import Transaction

@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 import structlog
 
 from services.deployer import course as courses
-from services.deployer.course import Move, Next
+from services.deployer.course import Course, Move, Next
 from services.deployer.drivers.registry import DriverRegistry, first_of
 from services.deployer.engine.execution import Execution, begin, wish_of
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.results import finish, save, tell
-from services.deployer.plan import Ground, no_way_back, obstacle
+from services.deployer.ordering import ordering_of
+from services.deployer.phases import Leg
+from services.deployer.plan import Ground, Plan, no_way_back, obstacle
 from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
 from services.deployer.store import Claim, Loaded, Store
@@ -156,10 +158,14 @@ class Runner:
 
     async def _turn_back(self, grave: Sequence[tuple[Execution, Move]], now: datetime) -> None:
         """Plan the way back of those that failed, and save what was decided before anything is done about it."""
-        reasons = {id(e): no_way_back(e.operation, e.ground) for e, move in grave if move[1] is Next.RECOVER}
+        reasons = {
+            id(e): no_way_back(e.operation, e.ground, course.phase)
+            for e, (course, todo) in grave
+            if todo is Next.RECOVER
+        }
         back = [(e, move) for e, move in grave if reasons.get(id(e), "") is None]
         plans = await self._planner.back([(e.operation, e.ground, e.course.plan) for e, _ in back])
-        decided = [(e, courses.turn_back(c, p, now, self._limits)) for (e, (c, _)), p in zip(back, plans, strict=True)]
+        decided = [(e, self._back(e, c, p, now)) for (e, (c, _)), p in zip(back, plans, strict=True)]
         decided += [(e, courses.stay(c, reason)) for e, (c, _) in grave if (reason := reasons.get(id(e)))]
         decided += [(e, move) for e, move in grave if move[1] is Next.STOP]
         async with self._ledger.transaction() as tx:
@@ -168,6 +174,10 @@ class Runner:
             if execution.claim.id in ours:
                 execution.go(move)
         self._leases.forget(execution.claim for execution, _ in decided if execution.claim.id not in ours)
+
+    def _back(self, execution: Execution, course: Course, plan: Plan, now: datetime) -> Move:
+        ordering = ordering_of(plan, execution.ground, execution.operation.from_version, Leg.RECOVER)
+        return courses.turn_back(course, plan, ordering, now, self._limits)
 
     # -- begin and end --------------------------------------------------------------------------------------------
 
@@ -204,11 +214,15 @@ class Runner:
         return [
             (each.course, courses.resume(each.course))
             if each.course
-            else courses.refuse(cause, now)
+            else courses.refuse(each.operation.kind, cause, now)
             if cause
-            else begin(next(plans), each, claim.attempt, now, self._limits)
-            for (claim, each, _), cause in zip(found, causes, strict=True)
+            else self._begin(next(plans), each, ground, claim.attempt, now)
+            for (claim, each, ground), cause in zip(found, causes, strict=True)
         ]
+
+    def _begin(self, plan: Plan, loaded: Loaded, ground: Ground, attempt: int, now: datetime) -> Move:
+        ordering = ordering_of(plan, ground, loaded.operation.to_version, Leg.FORWARD)
+        return begin(plan, ordering, loaded, attempt, now, self._limits)
 
     async def _open_first(self, executions: Sequence[Execution]) -> None:
         """One whose secrets cannot be had is not begun; one that another runner may have begun fails, and goes back."""
@@ -217,7 +231,7 @@ class Runner:
         for execution in executions:
             if execution.unopened and execution.claim.attempt == 1:
                 cause = Cause(code=execution.unopened.code, message=execution.unopened.message)
-                execution.go(courses.refuse(cause, now))
+                execution.go(courses.refuse(execution.operation.kind, cause, now))
 
     async def _finish(self, executions: Sequence[Execution]) -> None:
         """Write what ended; if a result cannot be written, halves, down to the one that is to blame."""

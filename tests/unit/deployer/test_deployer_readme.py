@@ -5,6 +5,7 @@ from pathlib import Path
 
 from services.deployer import domain
 from services.deployer.domain import RESTING, TRANSITIONS, Outcome
+from services.deployer.phases import PHASES, Phase, Row, point_of_no_return
 from services.deployer.settings import DeployerSettings
 from shared.messages.words import OperationKind as Kind
 
@@ -30,6 +31,27 @@ def test_the_readme_shows_how_every_operation_ends() -> None:
     ends = (Outcome.SUCCEEDED, Outcome.RECOVERED, Outcome.UNDONE, Outcome.LOST)
     known = [[str(s), *(str(steps[e]) for e in ends)] for s, steps in TRANSITIONS.items() if s not in RESTING]
     assert sorted(row for row in rows(5) if row[0] in set(TRANSITIONS)) == sorted(known)
+
+
+def test_the_readme_shows_the_phases_of_every_kind() -> None:
+    told = {(kind, *cells) for kinds, *cells in rows(7) for kind in kinds.split(", ") if kind in set(Kind)}
+    known = {
+        (str(kind), str(leg), str(row.phase), row.verb, str(row.order), str(row.bound), back(row))
+        for kind, legs in PHASES.items()
+        for leg, found in legs.items()
+        for row in found
+    }
+    assert told == known
+
+
+def back(row: Row) -> str:
+    return "untouched" if row.phase is Phase.PRECHECK else "yes" if row.way_back else "no"
+
+
+def test_the_readme_names_the_points_of_no_return() -> None:
+    found = {kind: point_of_no_return(kind) for kind in Kind}
+    assert {kind: phase for kind, phase in found.items() if phase} == {Kind.RECOVER: Phase.DEPLOY}
+    assert "`deploy` of recover, none of\nthe others" in README
 
 
 def test_the_readme_names_every_setting_and_its_default() -> None:

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from services.deployer import course as courses
 from services.deployer import plan
-from services.deployer.course import Course, Leg, Next
+from services.deployer.course import Course, Next
 from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.ordering import ordering_of
+from services.deployer.phases import Leg
 from services.deployer.plan import Ground, order_for
 from shared.messages.deployer import Cause
 from tests.unit.deployer.values import LIMITS, NOW
@@ -112,9 +114,11 @@ class Walk:
             return self.saved, courses.resume(self.saved)
         now = NOW + timedelta(seconds=self.now)
         if self.wish and attempt == 1:
-            return courses.refuse(self.wish, now)
+            return courses.refuse(self.operation.kind, self.wish, now)
         planned = plan.forward(self.operation, self.ground, self.ground.recorded)
-        move = courses.set_out(planned, now, timedelta(seconds=self.operation.timeout_seconds))
+        ordering = ordering_of(planned, self.ground, self.operation.to_version, Leg.FORWARD)
+        timeout = timedelta(seconds=self.operation.timeout_seconds)
+        move = courses.set_out(self.operation.kind, planned, ordering, now, timeout)
         return courses.stop(move[0], self.wish, now, LIMITS) if self.wish else move
 
     def _orders(self, course: Course) -> tuple[Order, ...]:
@@ -138,11 +142,12 @@ class Walk:
     def _weigh(self, course: Course, move: courses.Move) -> courses.Move:
         now = NOW + timedelta(seconds=self.now)
         if move[1] is Next.RECOVER:
-            if why := plan.no_way_back(self.operation, self.ground):
+            if why := plan.no_way_back(self.operation, self.ground, move[0].phase):
                 move = courses.stay(move[0], why)
             else:
                 back = plan.recovery(self.operation, self.ground, self.ground.recorded, course.plan)
-                move = courses.turn_back(move[0], back, now, LIMITS)
+                ordering = ordering_of(back, self.ground, self.operation.from_version, Leg.RECOVER)
+                move = courses.turn_back(move[0], back, ordering, now, LIMITS)
             self.saved = move[0]
         elif move[1] is Next.STOP:
             self.saved = move[0]

@@ -1,0 +1,105 @@
+"""The phases of an operation, a table for each kind: what is done, with which components, in what order, within what
+time, and up to where it can be turned back. Pure; the course (course.py) walks it, the README tells it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.messages.words import OperationKind as Kind
+
+
+class Leg(StrEnum):
+    """Which way an operation is going."""
+
+    FORWARD = "forward"
+    RECOVER = "recover"
+
+
+class Phase(StrEnum):
+    """The phases there are."""
+
+    PRECHECK = "precheck"
+    DEPLOY = "deploy"
+    VERIFY = "verify"
+    REMOVE = "remove"
+
+
+class Order(StrEnum):
+    """In which order a phase takes its components."""
+
+    TOGETHER = "together"
+    AFTER = "as `after` says"
+    REVERSE = "in reverse"
+
+
+class Bound(StrEnum):
+    """What bounds the time of a leg: all its phases together."""
+
+    TIMEOUT = "`timeout_seconds`"
+    RECOVERY = "`RECOVERY_SECONDS`"
+
+
+CHANGED, GONE = frozenset({"apply", "rollback"}), frozenset({"remove"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One phase of one leg."""
+
+    phase: Phase
+    verb: str
+    """What drivers are told, for people; a component's own action decides between apply and rollback."""
+    actions: frozenset[str] = frozenset()
+    """Of the plan's decisions: whose components it takes."""
+    order: Order = Order.TOGETHER
+    bound: Bound = Bound.TIMEOUT
+    way_back: bool = True
+    """Whether an operation that fails here is turned back."""
+    least: int = 1
+    """It is left out for fewer components."""
+    begins: bool = True
+    """Whether it begins orders; else it asks how those begun before stand."""
+
+
+def _leg(order: Order, bound: Bound, *, way_back: bool) -> tuple[Row, ...]:
+    # A single component was verified when its driver said Done; several may have felled each other meanwhile.
+    return (
+        Row(Phase.DEPLOY, "apply, rollback", CHANGED, order, bound, way_back),
+        Row(Phase.VERIFY, "-", CHANGED, Order.TOGETHER, bound, way_back, least=2, begins=False),
+        Row(Phase.REMOVE, "remove", GONE, Order.REVERSE, bound, way_back),
+    )
+
+
+_PRECHECK = Row(Phase.PRECHECK, "-", way_back=False)
+"""Nothing was touched yet: there is no way to go back."""
+
+_THERE_AND_BACK: Mapping[Leg, tuple[Row, ...]] = {
+    Leg.FORWARD: (_PRECHECK, *_leg(Order.AFTER, Bound.TIMEOUT, way_back=True)),
+    Leg.RECOVER: _leg(Order.REVERSE, Bound.RECOVERY, way_back=False),
+}
+_ONE_WAY: Mapping[Leg, tuple[Row, ...]] = {
+    Leg.FORWARD: (_PRECHECK, *_leg(Order.AFTER, Bound.TIMEOUT, way_back=False)),
+    Leg.RECOVER: (),
+}
+
+PHASES: Mapping[Kind, Mapping[Leg, tuple[Row, ...]]] = {
+    Kind.APPLY: _THERE_AND_BACK,
+    Kind.UPDATE: _THERE_AND_BACK,
+    Kind.ROLLBACK: _THERE_AND_BACK,
+    Kind.RECOVER: _ONE_WAY,
+    Kind.REMOVE: {
+        Leg.FORWARD: (_PRECHECK, Row(Phase.REMOVE, "remove", GONE, Order.REVERSE)),
+        Leg.RECOVER: _THERE_AND_BACK[Leg.RECOVER],
+    },
+}
+
+
+def row_of(kind: Kind, leg: Leg, phase: Phase) -> Row | None:
+    """The row of a phase; None where a leg has not begun yet."""
+    return next((row for row in PHASES[kind][leg] if row.phase is phase), None)
+
+
+def point_of_no_return(kind: Kind) -> Phase | None:
+    """The phase from which on the operation is not turned back, once it has touched the site; None = there is none."""
+    rows = (row for row in PHASES[kind][Leg.FORWARD] if row.phase is not Phase.PRECHECK)
+    return next((row.phase for row in rows if not row.way_back), None)

@@ -1,0 +1,61 @@
+"""A site, as it is registered and told of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from shared.messages.base import Model
+from shared.messages.words import Label, Name, SiteName
+
+DRIVER = "process"
+"""The driver of a site that names none."""
+
+SINGLE: dict[str, Any] = {
+    "driver": {"type": "string", "default": DRIVER, "deprecated": True, "description": "of a single connection"},
+    "params": {"type": "object", "deprecated": True, "description": "of a single connection"},
+}
+"""What is read in place of `connections`, in JSON Schema."""
+
+
+def _by_default() -> dict[str, dict[str, Any]]:
+    return {DRIVER: {}}
+
+
+class Site(Model):
+    """What is upgraded as one: a cluster, an edge cloud, a node."""
+
+    name: SiteName
+    group: Name | None = None
+    labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
+    connections: dict[Name, dict[str, Any]] = Field(
+        default_factory=_by_default,
+        max_length=20,
+        description="by driver that reaches it, what that driver must know: host, port …",
+    )
+    managed: bool = Field(default=True, description="an unmanaged site is left alone by strategies")
+    simplex: bool = Field(default=False, description="always apply here, never roll back to a revision")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _connected(cls, data: Any) -> Any:
+        return connected(data)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        if handler.mode == "validation":
+            handler.resolve_ref_schema(schema)["properties"] |= SINGLE
+        return schema
+
+
+def connected(site: Any) -> Any:
+    """The same site in today's form: `driver` and `params`, as they were written until 0.1, mean one connection."""
+    if not isinstance(site, Mapping) or not {"driver", "params"} & site.keys():
+        return site
+    if "connections" in site:
+        raise ValueError("connections: give these, or `driver` and `params` for a single one")
+    rest = {name: value for name, value in site.items() if name not in ("driver", "params")}
+    return {**rest, "connections": {site.get("driver", DRIVER): site.get("params", {})}}
