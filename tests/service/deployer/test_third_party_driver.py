@@ -69,6 +69,37 @@ async def test_its_releases_are_published_and_rolled_out_and_rolled_back(world: 
         assert await asyncio.to_thread(index.read_text) == "one"
 
 
+MIXED = """\
+app: pages
+version: "1.0"
+max_parallel_components: 1
+components:
+  - driver: copy
+    name: page
+    after: [lamp]
+    spec: {source: site, target: www}
+  - driver: simulated
+    name: lamp
+    spec: {seconds: [0.3, 0.3]}
+"""
+
+
+@pytest.mark.usefixtures("beside")
+async def test_a_release_mixes_it_with_others_in_their_order(world: World, tmp_path: Path) -> None:
+    content = bundle({"bundle.yaml": MIXED.encode(), "site/index.html": b"one"})
+    async with replica(world, "catalog"), replica(world, "deployer"):
+        sites = {"oslo": {"copy": {"root": str(tmp_path / "oslo")}, "simulated": {}}, "bari": {"simulated": {}}}
+        told = tuple(Site(name=name, connections=connections) for name, connections in sites.items())
+        await world.send(SitesChanged(sites=told), sequence=1)
+        await world.send(await publication(world, content))
+        assert (await world.until(ReleaseAvailable)).max_parallel_components == 1
+        await done(world, "apply", "1.0")
+        lamp = (world.home / "devices/journal.jsonl").stat().st_mtime
+        assert (tmp_path / "oslo/www/index.html").stat().st_ctime > lamp - 0.01
+        refused = await world.ask(RequestOperation(site="bari", app="pages", kind="apply", version="1.0"))
+        assert [(fault.code, "copy" in fault.message) for fault in refused.faults] == [("driver_mismatch", True)]
+
+
 @pytest.mark.usefixtures("beside")
 async def test_its_specs_are_validated_when_they_are_published(world: World) -> None:
     async with replica(world, "catalog"):
