@@ -212,7 +212,7 @@ class Stopped(Leases):
         """Dead processes give nothing back."""
 
 
-class Gate:
+class Gate(Driver):
     """Devices behind a gate: the runner that comes to `place` stands still there until `opened`."""
 
     def __init__(self, place: str) -> None:
