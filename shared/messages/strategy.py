@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.messages.base import Command, Event, Model
+from shared.messages.base import Command, Event
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.opening import Open
@@ -26,8 +26,8 @@ from shared.messages.words import (
 )
 
 __all__ = [
-    "Counts", "Excluded", "Exclusion", "FailurePolicy", "Selection", "Share", "Site", "StagePlan", "StageSpec", "StepChange",
-    "StrategySpec", "TargetCount", "Why",
+    "Counts", "Excluded", "Exclusion", "FailurePolicy", "Selection", "Share", "Site", "StagePlan", "StageSpec",
+    "StepChange", "StrategySpec", "TargetCount", "Why",
 ]  # fmt: skip
 """Of other modules; messages are this one's own."""
 
