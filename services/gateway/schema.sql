@@ -80,7 +80,8 @@ create table release (
     bundle_sha256 text not null,
     bundle_bytes bigint not null,
     upgrades_from jsonb,
-    components jsonb not null,
+    components jsonb not null, -- driver, name, after, spec of each
+    max_parallel_components integer, -- of one site; null = all that their order allows
     requires jsonb not null default '{}', -- on which hosts its wheels can be installed
     published_at timestamptz not null,
     seq bigint not null,

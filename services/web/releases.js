@@ -132,6 +132,7 @@ function detail(release) {
     card([
       ["State", badge(release.state)],
       ["Can be reached from", edges(release)],
+      ["Components at once", release.max_parallel_components],
       ["Installed on", places(release)],
       ["Published", full(release.published_at)],
       ["Bundle", h("code", { class: "digest" }, release.bundle_sha256)],

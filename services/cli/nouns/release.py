@@ -60,7 +60,12 @@ def show(session: Session, app: App, version: Version) -> None:
 
 
 def _components(item: Any) -> list[str]:
-    return [f"{component['name']} ({component['driver']})" for component in item.get("components", ())]
+    return [_component(component) for component in item.get("components", ())]
+
+
+def _component(component: Any) -> str:
+    after = f", after {', '.join(component['after'])}" if component["after"] else ""
+    return f"{component['name']} ({component['driver']}{after})"
 
 
 @app.verb()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 import structlog
 
-from services.deployer.drivers import OBLIGATORY, VERBS, Driver, Order, Progress, Running, Tended, Verb
+from services.deployer.drivers import OBLIGATORY, VERBS, Driver, Order, Progress, Running, Tended
 from shared.core.errors import BelayError
 from shared.entry_points import registered
 from shared.process.settings import Settings
@@ -38,10 +38,6 @@ class DriverRegistry:
 
     def __contains__(self, name: object) -> bool:
         return name in self._drivers
-
-    def can(self, name: str, verb: Verb) -> bool:
-        """Whether there is a driver of this name, and it declares the verb."""
-        return name in self._drivers and verb in self._drivers[name].capabilities
 
     @property
     def tended(self) -> list[Tended]:

@@ -33,6 +33,7 @@ def _release(event: Envelope[Any]) -> ReleaseRow | None:
         bundle_bytes=r.bundle_bytes,
         upgrades_from=None if r.upgrades_from is None else text(r.upgrades_from),
         components=text([component.model_dump(mode="json") for component in r.components]),
+        max_parallel=r.max_parallel_components,
         requires=r.requires.model_dump_json(),
         published_at=r.published_at,
         seq=event.sequence,

@@ -1,17 +1,18 @@
 -- name: put_releases
 insert into release as r (app, version, release_id, scheme, state, description, bundle_sha256, bundle_bytes,
-                          upgrades_from, components, requires, published_at, seq, at)
+                          upgrades_from, components, max_parallel_components, requires, published_at, seq, at)
 select n.app, n.version, n.release_id, n.scheme, 'available', n.description, n.bundle_sha256, n.bundle_bytes,
-       n.upgrades_from::jsonb, n.components::jsonb, n.requires::jsonb, n.published_at, n.seq, n.at
+       n.upgrades_from::jsonb, n.components::jsonb, n.max_parallel, n.requires::jsonb, n.published_at, n.seq, n.at
 from unnest(:apps::text[], :versions::text[], :ids::text[], :schemes::text[], :descriptions::text[], :bundles::text[],
-            :sizes::bigint[], :upgrades::text[], :components::text[], :requires::text[],
+            :sizes::bigint[], :upgrades::text[], :components::text[], :parallel::int[], :requires::text[],
             :published::timestamptz[], :seqs::bigint[], :ats::timestamptz[])
     as n (app, version, release_id, scheme, description, bundle_sha256, bundle_bytes, upgrades_from, components,
-          requires, published_at, seq, at)
+          max_parallel, requires, published_at, seq, at)
 on conflict (app, version) do update set
     release_id = excluded.release_id, scheme = excluded.scheme, state = excluded.state,
     description = excluded.description, bundle_sha256 = excluded.bundle_sha256, bundle_bytes = excluded.bundle_bytes,
-    upgrades_from = excluded.upgrades_from, components = excluded.components, requires = excluded.requires,
+    upgrades_from = excluded.upgrades_from, components = excluded.components,
+    max_parallel_components = excluded.max_parallel_components, requires = excluded.requires,
     published_at = excluded.published_at, seq = excluded.seq, at = excluded.at
 where (r.seq, r.at) <= (excluded.seq, excluded.at);
 
@@ -22,7 +23,7 @@ where r.app = w.app and r.version = w.version and (r.seq, r.at) <= (w.seq, w.at)
 
 -- name: list_releases
 select release_id, app, version, state, description, upgrades_from, bundle_sha256, bundle_bytes, components,
-       requires, published_at
+       max_parallel_components, requires, published_at
 from release
 where (published_at, app, version) < (:before_at, :before_app, :before_version)
   and (:app::text is null or app = :app)

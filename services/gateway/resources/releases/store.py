@@ -25,6 +25,7 @@ class ReleaseRow(NamedTuple):
     bundle_bytes: int
     upgrades_from: str | None  # JSON
     components: str  # JSON
+    max_parallel: int | None
     requires: str  # JSON
     published_at: datetime
     seq: int
@@ -42,9 +43,9 @@ class WithdrawnRow(NamedTuple):
 
 async def put_releases(conn: Connection, rows: Sequence[ReleaseRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    c = columns(rows, 13)
+    c = columns(rows, 14)
     texts = dict(zip(("apps", "versions", "ids", "schemes", "descriptions", "bundles"), c[:6], strict=True))
-    rest = ("sizes", "upgrades", "components", "requires", "published", "seqs", "ats")
+    rest = ("sizes", "upgrades", "components", "parallel", "requires", "published", "seqs", "ats")
     await SQL.run(conn, "put_releases", **texts, **dict(zip(rest, c[6:], strict=True)))
 
 

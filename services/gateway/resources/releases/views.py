@@ -20,7 +20,8 @@ class ReleaseView(BaseModel):
     upgrades_from: list[str] | None = Field(description="ranges of versions; null = any")
     bundle_sha256: str
     bundle_bytes: int
-    components: list[dict[str, Any]]
+    components: list[dict[str, Any]] = Field(description="driver, name, after and spec of each")
+    max_parallel_components: int | None = Field(description="of one site, at once; null = all that `after` allows")
     requires: Required
     published_at: datetime
     actions: list[str] = Field(description="what you may do with it now: withdraw")
