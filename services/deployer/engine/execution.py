@@ -1,7 +1,7 @@
 """One operation in the hands of a runner."""
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.deployer import course as courses
@@ -12,7 +12,7 @@ from services.deployer.ordering import Ordering
 from services.deployer.phases import Leg
 from services.deployer.plan import Ground, Plan, order_for
 from services.deployer.secrets.opening import Opened
-from services.deployer.secrets.values import hide_in
+from services.deployer.secrets.values import hide_in, longest_first
 from services.deployer.store import Claim, Loaded
 from shared.messages.deployer import Cause
 from shared.secret_references import references
@@ -38,8 +38,10 @@ class Execution:
     """Its driver could not be reached to start its orders."""
     sealed: bool = False
     """Its orders name secrets whose values were not put in yet; no driver may have them so."""
-    unopened: Broken | None = None
-    """Why a secret cannot be had: its orders never reach a driver."""
+    unopened: Mapping[int, Broken] = field(default_factory=dict)
+    """By its place among what is awaited, an order that no driver gets, because a secret cannot be had."""
+    had: dict[str, Order] = field(default_factory=dict)
+    """By key, the orders that got values of secrets, as they got them."""
     looks: tuple[str, ...] = ()
     """Of the secrets that any of its orders ever had: what components print is told without them."""
 
@@ -54,23 +56,27 @@ class Execution:
 
     def take(self, opened: Sequence[Opened | Broken]) -> None:
         """The present orders with the values of their secrets, in order."""
-        self.unopened = next((each for each in opened if isinstance(each, Broken)), None)
+        self.unopened = {place: each for place, each in enumerate(opened) if isinstance(each, Broken)}
         had = [each for each in opened if isinstance(each, Opened)]
-        self.orders = () if self.unopened else tuple(each.order for each in had)
-        self.looks = tuple(dict.fromkeys((*(look for each in had for look in each.looks), *self.looks)))
+        self.orders = tuple(each.order for each in had)
+        self.had.update((each.order.key, each.order) for each in had if each.looks)
+        self.looks = longest_first({look for each in had for look in each.looks} | set(self.looks))
         self.sealed = False
 
     def hear(self, progress: Sequence[Progress], missed: Container[str]) -> None:
         """How the orders stand; one that could not even be started counts as running until its time is up."""
         self.missed = bool(missed) and any(order.key in missed for order in self.orders)
         self.progress = [_NOT_STARTED] * len(progress) if self.missed else progress
-        if self.unopened:
-            self.progress = [self.unopened] * len(courses.awaited(self.course))
-        elif self.looks:
+        if self.looks:
             self.progress = [hide_in(self.looks, each) for each in self.progress]
+        if self.unopened:
+            told, places = iter(self.progress), range(len(self.progress) + len(self.unopened))
+            self.progress = [self.unopened.get(place) or next(told) for place in places]
 
     def _renew(self) -> None:
-        self.orders, self.unopened = self._orders(), None
+        """Orders that go on keep the values they were begun with, whatever was set since."""
+        self.orders = tuple(self.had.get(order.key, order) for order in self._orders())
+        self.unopened = {}
         self.sealed = any(references(order.connection) for order in self.orders)
 
     def _orders(self) -> tuple[Order, ...]:

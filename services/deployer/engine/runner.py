@@ -230,7 +230,8 @@ class Runner:
         now = datetime.now(UTC)
         for execution in executions:
             if execution.unopened and execution.claim.attempt == 1:
-                cause = Cause(code=execution.unopened.code, message=execution.unopened.message)
+                why = next(iter(execution.unopened.values()))
+                cause = Cause(code=why.code, message=why.message)
                 execution.go(courses.refuse(execution.operation.kind, cause, now))
 
     async def _finish(self, executions: Sequence[Execution]) -> None:

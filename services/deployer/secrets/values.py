@@ -6,7 +6,7 @@ written in JSON, in a URL and in base64; of one of several lines (a private key,
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
@@ -29,9 +29,13 @@ def fault_of(value: str) -> str | None:
 
 
 def looks_of(values: Iterable[str]) -> tuple[str, ...]:
-    """Every form in which values may be printed, the longest first: a part of one must not be hidden before it."""
-    forms = {form for value in values for form in _forms(value)}
-    return tuple(sorted(forms, key=len, reverse=True))
+    """Every form in which values may be printed."""
+    return longest_first({form for value in values for form in _forms(value)})
+
+
+def longest_first(looks: Set[str]) -> tuple[str, ...]:
+    """As they are to be hidden: a part of one must not be hidden before it."""
+    return tuple(sorted(looks, key=len, reverse=True))
 
 
 def hide(looks: Iterable[str], text: str) -> str:

@@ -51,7 +51,7 @@ class Talkative(SimulatedDriver):
         return await super().has_revision(orders)
 
     def _note(self, verb: str, orders: Sequence[Order]) -> None:
-        self.given += [(verb, order.key.split("/")[0], value_of(order)) for order in orders]
+        self.given += [(verb, order.key, value_of(order)) for order in orders]
         assert not [order for order in orders if value_of(order) in repr(order)]
 
     def _printed(self, order: Order, progress: Progress) -> Progress:
@@ -60,9 +60,9 @@ class Talkative(SimulatedDriver):
             return Broken(progress.code, f"{progress.message}: {value}", (f"login {value}", f'{{"p": "{value}"}}'))
         return progress
 
-    def values(self, operation: str) -> set[str]:
-        """What this operation was given."""
-        return {value for _, key, value in self.given if key == operation}
+    def values(self, operation: str, component: str = "web") -> set[str]:
+        """What a component was given in this operation."""
+        return {value for _, key, value in self.given if key == f"{operation}/forward/{component}"}
 
 
 def value_of(order: Order) -> str:
@@ -138,14 +138,15 @@ async def test_what_runs_keeps_the_value_it_was_begun_with_and_the_next_gets_the
     devices = Talkative(world.home / "devices")
     async with ready(world, [], ["1.0"], drive=devices.before) as fleet:
         await put(world, "oslo", CLEAR)
-        await fleet.release("2.0", simulated(seconds=(0.6, 0.6)))
+        slow, short = simulated(seconds=(1.2, 1.2)), simulated("short", seconds=(0.4, 0.4))
+        await fleet.release("2.0", slow, short, simulated("late", "short"))
         await connected(fleet, "oslo")
         await fleet.do("oslo", "apply", "1.0")
-        slow = await fleet.request("oslo", "update", "2.0")
-        await fleet.begun(slow)
+        update = await fleet.request("oslo", "update", "2.0")
+        await fleet.begun(update)
         await put(world, "oslo", NEWER)
-        assert isinstance(await fleet.end(slow), OperationSucceeded)
-        assert devices.values(slow) == {CLEAR}
+        assert isinstance(await fleet.end(update), OperationSucceeded)
+        assert [devices.values(update, name) for name in ("web", "short", "late")] == [{CLEAR}, {CLEAR}, {NEWER}]
         after = await fleet.request("oslo", "rollback")
         await fleet.end(after)
         assert devices.values(after) == {NEWER}
