@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, TypeAdapter, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -13,9 +13,10 @@ from shared.messages.words import Label, Name, SiteName
 DRIVER = "process"
 """The driver of a site that names none."""
 
+_OF_ONE = "of a single connection"
 SINGLE: dict[str, Any] = {
-    "driver": {"type": "string", "default": DRIVER, "deprecated": True, "description": "of a single connection"},
-    "params": {"type": "object", "deprecated": True, "description": "of a single connection"},
+    "driver": {**TypeAdapter(Name).json_schema(), "default": DRIVER, "deprecated": True, "description": _OF_ONE},
+    "params": {"type": "object", "deprecated": True, "description": _OF_ONE},
 }
 """What is read in place of `connections`, in JSON Schema."""
 
@@ -34,6 +35,7 @@ class Site(Model):
         default_factory=_by_default,
         max_length=20,
         description="by driver that reaches it, what that driver must know: host, port …",
+        json_schema_extra={"additionalProperties": False},
     )
     managed: bool = Field(default=True, description="an unmanaged site is left alone by strategies")
     simplex: bool = Field(default=False, description="always apply here, never roll back to a revision")

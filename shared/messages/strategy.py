@@ -72,7 +72,10 @@ class ChangeSites(_FleetCommand):
     labels: dict[Label, Label] = Field(default_factory=dict, max_length=64)
     unlabel: tuple[Label, ...] = Field(default=(), max_length=64)
     connections: dict[Name, dict[str, Any]] = Field(
-        default_factory=dict, max_length=20, description="added; of one that is there, key by key"
+        default_factory=dict,
+        max_length=20,
+        description="added; of one that is there, key by key",
+        json_schema_extra={"additionalProperties": False},
     )
     disconnect: tuple[Name, ...] = Field(default=(), max_length=20, description="drivers that reach it no longer")
     driver: Name | None = Field(default=None, description="this one alone reaches them from now on")

@@ -1,1 +1,1 @@
-"""The HTTP frame: requests, answers, problems, pages, files, and the description of it all. It knows no resource."""
+"""The HTTP frame: requests, answers, problems, pages, files, and the description of it all."""
