@@ -200,12 +200,13 @@ def advance(course: Course, progress: Sequence[Progress], now: datetime, wish: C
 
 def _go_on(course: Course, progress: Sequence[Progress], running: int, now: datetime) -> Move:
     """Some have ended well: others that waited for them begin, or the next phase does."""
-    if running and len(course.under_way) + len(course.ended) == len(_names(course)):
+    names = [] if course.ordering.free else _names(course)  # without an order all of them are under way
+    waiting = len(course.under_way) + len(course.ended) < len(names)
+    if running and not waiting:
         return course, Next.WAIT
     noted = _noted(course, progress, now, running=False)
-    row = row_of(course.kind, course.leg, course.phase)
-    fresh = row and _ready(row, course.ordering, _names(course), noted.under_way.keys(), noted.ended)
-    if row and fresh:
+    row = row_of(course.kind, course.leg, course.phase) if waiting else None
+    if row and (fresh := _ready(row, course.ordering, names, noted.under_way.keys(), noted.ended)):
         return replace(noted, under_way={**noted.under_way, **dict.fromkeys(fresh, now)}), _begin(row)
     return (noted, Next.WAIT) if noted.under_way else _enter_next(noted, now)
 
