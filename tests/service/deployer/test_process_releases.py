@@ -178,7 +178,7 @@ async def test_site_params_that_cannot_be_used_break_the_order_with_every_fault(
     bad = order("o1", "1.0", bundles.make("one"), 0)
     broken = await reach(driver, replace(bad, connection={"host": "../x", "port": 0}))
     assert isinstance(broken, Broken)
-    assert broken.code == "bad_params"
+    assert broken.code == "bad_connection"
     assert "host: " in broken.message
     assert "port: " in broken.message
 

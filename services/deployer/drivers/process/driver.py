@@ -14,7 +14,7 @@ from services.deployer.drivers.process.bundles import from_store
 from services.deployer.drivers.process.health import last_lines
 from services.deployer.drivers.process.host import Unpack, locked
 from services.deployer.drivers.process.order_file import OrderFile
-from services.deployer.drivers.process.place import BadParams, Place, place_of
+from services.deployer.drivers.process.place import BadConnection, Place, place_of
 from services.deployer.drivers.process.procedure import Procedure
 from shared.blobs import Blobs
 from shared.core.wakeup import Wakeup
@@ -80,20 +80,20 @@ class ProcessDriver(Driver):
     def _begin(self, orders: Sequence[Order], *, cancel: bool = False) -> None:
         for order in orders:
             found = self._place(order)
-            if not isinstance(found, BadParams):
+            if not isinstance(found, BadConnection):
                 file = OrderFile(found[0], order)
                 file.cancel() if cancel else file.begin()
 
-    def _place(self, order: Order) -> tuple[Place, int] | BadParams:
+    def _place(self, order: Order) -> tuple[Place, int] | BadConnection:
         try:
             return place_of(self._home, order)
-        except BadParams as error:
+        except BadConnection as error:
             return error
 
     def _progress(self, order: Order) -> Progress:
         found = self._place(order)
-        if isinstance(found, BadParams):
-            return Broken("bad_params", f"site {order.site}: {found}")
+        if isinstance(found, BadConnection):
+            return Broken("bad_connection", f"site {order.site}: {found}")
         file = OrderFile(found[0], order)
         progress = file.progress()
         fallen = isinstance(progress, Done) and not file.superseded and _fallen(found[0], order)
@@ -101,7 +101,7 @@ class ProcessDriver(Driver):
 
     def _has_revision(self, order: Order) -> bool:
         found = self._place(order)
-        return not isinstance(found, BadParams) and release.read(found[0], order.revision or "") is not None
+        return not isinstance(found, BadConnection) and release.read(found[0], order.revision or "") is not None
 
     def _take_up(self, order: Order) -> None:
         if order.key not in self._tasks:

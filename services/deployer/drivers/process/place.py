@@ -1,4 +1,4 @@
-"""Where on a host the component of a site lives: the paths, and which site params lead to them.
+"""Where on a host the component of a site lives: the paths, and which connections lead to them.
 
 hosts/<host>/installed/<bundle sha256>/{bundle, env-*}         releases, once for all sites of the host
 hosts/<host>/orders/<digest of the key>.json                   what has become of each order
@@ -20,12 +20,12 @@ from services.deployer.drivers.process.keeper.folder import Folder
 from shared.messages.words import Name, SiteName
 
 
-class BadParams(ValueError):
-    """The site's params or names cannot be used; the message names every fault."""
+class BadConnection(ValueError):
+    """The connection, or a name, cannot be used; the message names every fault."""
 
 
-class _Params(BaseModel):
-    """What a site must say of itself; other drivers' params beside them do not matter."""
+class _Connection(BaseModel):
+    """What a site must say to this driver; whatever stands beside it does not matter."""
 
     site: SiteName
     app: Name
@@ -56,13 +56,13 @@ class Place:
 
 
 def place_of(home: Path, order: Order) -> tuple[Place, int]:
-    """The place of an order and the port of its site. Raises BadParams with every fault."""
+    """The place of an order and the port of its site. Raises BadConnection with every fault."""
     try:
-        params = _Params.model_validate({**order.connection, "site": order.site, "app": order.app})
+        connection = _Connection.model_validate({**order.connection, "site": order.site, "app": order.app})
     except ValidationError as error:
         faults = (_sentence(fault["loc"], fault["msg"], fault["input"]) for fault in error.errors())
-        raise BadParams("; ".join(faults)) from None
-    return Place(home / "hosts" / params.host, order.site, order.app, order.component.name), params.port
+        raise BadConnection("; ".join(faults)) from None
+    return Place(home / "hosts" / connection.host, order.site, order.app, order.component.name), connection.port
 
 
 def _sentence(where: tuple[int | str, ...], message: str, value: object) -> str:

@@ -1,6 +1,6 @@
 """The simulated driver: devices that only pretend, for tests, benches and capacity planning.
 
-A device succeeds, fails, hangs or crashes, and takes its time: by the rule of its site, by what the site's params say
+A device succeeds, fails, hangs or crashes, and takes its time: by the rule of its site, by what its connection says
 ({"simulated": "fail"}), or by chance seeded with the component's seed, the site and the order, in this sequence.
 """
 
@@ -25,7 +25,7 @@ _NOT_STARTED = Broken("not_started", "the device knows nothing of this order")
 _SAYING = {
     "fail": ("failed", "failed", "the device reported a failure"),
     "crash": ("crashed", "crashed", "the device died half-way"),
-    "invalid": ("failed", "invalid_params", f"the site's param 'simulated' must be one of {', '.join(FATES)}"),
+    "invalid": ("failed", "bad_connection", f"the connection's 'simulated' must be one of {', '.join(FATES)}"),
 }
 
 

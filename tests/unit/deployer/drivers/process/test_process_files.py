@@ -15,7 +15,7 @@ from services.deployer.drivers.process import release
 from services.deployer.drivers.process.keeper.lock import try_lock
 from services.deployer.drivers.process.keeper.mark import Mark
 from services.deployer.drivers.process.order_file import FORGET_EVERY_SECONDS, OrderFile, forget_old
-from services.deployer.drivers.process.place import BadParams, Place, place_of
+from services.deployer.drivers.process.place import BadConnection, Place, place_of
 from services.deployer.drivers.process.release import Failed, RevisionSpec
 from tests.support.process_sites import component, order
 
@@ -82,7 +82,7 @@ def test_a_seed_that_cannot_be_is_refused(place: Place, tmp_path: Path, seed: di
 
 
 def test_all_faults_of_params_are_named_with_their_values(tmp_path: Path, one: Order) -> None:
-    with pytest.raises(BadParams) as caught:
+    with pytest.raises(BadConnection) as caught:
         place_of(tmp_path, replace(one, connection={"host": "a/b", "port": "many"}))
     assert "host: " in str(caught.value)
     assert "'a/b'" in str(caught.value)
@@ -90,7 +90,7 @@ def test_all_faults_of_params_are_named_with_their_values(tmp_path: Path, one: O
 
 
 def test_a_missing_port_is_named(tmp_path: Path, one: Order) -> None:
-    with pytest.raises(BadParams, match="port: Field required"):
+    with pytest.raises(BadConnection, match="port: Field required"):
         place_of(tmp_path, replace(one, connection={}))
 
 

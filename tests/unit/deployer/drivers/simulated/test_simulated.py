@@ -36,7 +36,7 @@ async def test_the_rule_of_a_site_comes_before_its_params_and_these_before_chanc
     assert await outcome(driver, order("b", "rome", component=rule, connection={"simulated": "crash"})) == "crashed"
     assert await outcome(driver, order("c", "rome", component=rule)) == "failed"
     assert await outcome(driver, order("d", "rome", connection={"simulated": "hang"})) == "running"
-    assert await outcome(driver, order("e", "rome", connection={"simulated": "explode"})) == "invalid_params"
+    assert await outcome(driver, order("e", "rome", connection={"simulated": "explode"})) == "bad_connection"
 
 
 async def test_the_same_seed_site_and_order_meet_the_same_fate(tmp_path: Path) -> None:
