@@ -31,6 +31,7 @@ COLOURS = {
     "running": "cyan", "applying": "cyan", "soaking": "cyan", "updating": "cyan", "rolling_back": "cyan",
     "paused": "yellow", "aborting": "yellow", "recovering": "yellow", "queued": "yellow",
     "failed": "red", "rejected": "red", "aborted": "red", "dead": "red", "withdrawn": "red",
+    "needs_inspection": "red",
 }  # fmt: skip
 
 

@@ -1,8 +1,11 @@
 """Counts that do not fit blame no message: their strategy waits for a person, and everything else goes on."""
 
+import asyncio
+
 import pytest
 
 from services.strategy_orchestrator.app import wire
+from services.strategy_orchestrator.rollout.unit_of_work import LOOK_AGAIN
 from shared.messages.strategy import (
     ApplyStrategy,
     CommandAccepted,
@@ -17,6 +20,7 @@ from shared.messages.strategy import (
 from shared.messages.words import StrategyState
 from shared.process.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import Devices, learned, publish, register, spec
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -37,6 +41,9 @@ async def two_strategies(world: World, service: Service, **facts: object) -> Dev
     names = await register(world, 8, **facts)
     await begun(world, "a", names[:4])
     await begun(world, "b", names[4:])
+    async with patience(20):
+        while len(devices.held) < 4:  # noqa: ASYNC110 - no event says that a device holds on
+            await asyncio.sleep(0.02)
     return devices
 
 
@@ -85,6 +92,21 @@ async def test_a_person_has_it_recounted_and_it_goes_on(world: World) -> None:
         over = await ends_as(world, "a", StrategyState.FAILED)
         assert (over.counts.complete, over.counts.aborted) == (3, 1)
         assert not world.dead
+        await devices.stop()
+
+
+async def test_a_timer_that_finds_it_is_handled_again_and_not_put_off(world: World) -> None:
+    async with world.run("strategy_orchestrator", wire) as service:
+        devices = await two_strategies(world, service)
+        await service.pool.execute("update step set state = 'aborted' where strategy_id = 'a' and state = 'waiting'")
+        await service.pool.execute("update stage set running = 1, complete = 1 where strategy_id = 'a'")
+        async with service.ledger.transaction() as tx:
+            for strategy in ("a", "b"):
+                tx.set_timer(LOOK_AGAIN, strategy, tx.now)
+        await ends_as(world, "a", StrategyState.NEEDS_INSPECTION)
+        left = await service.pool.fetch("select key from timer where kind = $1", LOOK_AGAIN)
+        assert not left
+        assert not service.watch.findings
         await devices.stop()
 
 
