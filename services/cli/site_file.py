@@ -134,12 +134,13 @@ def _from_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
 
 
 def scalar(text: str) -> Any:
-    """A driver's parameter: `8001` is a number and `true` a truth value, as they would be in YAML."""
+    """What a driver must know, as in YAML: `8001` is a number, `true` a truth value, `{secret: oslo}` a reference."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         return text
-    return value if isinstance(value, bool | int) else text
+    names_a_secret = isinstance(value, dict) and value.keys() == {"secret"}
+    return value if names_a_secret or isinstance(value, bool | int) else text
 
 
 # -- YAML ---------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ def belay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         for version in ("1.0.0", "2.0.0"):
             client.upload(system.bundle("lamp", version))
         system.until_published("lamp", "2.0.0")
+        client.command("PUT", "/v1/secrets/oslo-password", {"value": "correct horse battery staple"})
         apply = {"site": "oslo-1", "app": "lamp", "kind": "apply", "version": "1.0.0"}
         client.command("POST", "/v1/operations", apply, key="operation-1")
         strategy = {"name": "s1", "type": "apply", "app": "lamp", "version": "2.0.0", "selection": {"all": True}}

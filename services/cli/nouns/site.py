@@ -34,11 +34,16 @@ def _drivers(item: Any) -> list[str]:
 
 
 def _connections(item: Any) -> list[str]:
-    """`process: host=local port=8101`, a line for each driver."""
+    """`process: host=local password={secret: oslo}`, a line for each driver."""
     return [
-        " ".join([f"{driver}:", *(f"{name}={value}" for name, value in told.items())])
+        " ".join([f"{driver}:", *(f"{name}={_value(value)}" for name, value in told.items())])
         for driver, told in sorted(item["connections"].items())
     ]
+
+
+def _value(value: Any) -> str:
+    """As it is typed: a reference to a secret without quotes."""
+    return f"{{secret: {value['secret']}}}" if isinstance(value, dict) and value.keys() == {"secret"} else str(value)
 
 
 COLUMNS: tuple[Column, ...] = (

@@ -70,3 +70,10 @@ def test_a_removal_that_is_refused_names_the_sites(gateway: Stub, belay: Belay) 
     refused = belay("secret", "remove", "oslo")
     assert refused.exit_code == 3
     assert "site 'a' names" in refused.output
+
+
+def test_a_connection_names_a_secret_on_the_command_line_as_in_yaml(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("PATCH /v1/sites", sites=1)
+    gateway.accept("PATCH /v1/sites/oslo", sites=1)
+    assert belay("site", "set", "oslo", "--param", "password={secret: oslo-password}").exit_code == 0
+    assert gateway.sent("PATCH")[0].body["params"] == {"password": {"secret": "oslo-password"}}
