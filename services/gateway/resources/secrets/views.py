@@ -23,7 +23,7 @@ class SecretBody(Model):
 
     value: str = Field(
         min_length=4,
-        max_length=65_536,
+        max_length=60_000,
         description="text of at least 4 characters; with the JSON around it at most 64 KiB",
         json_schema_extra={"writeOnly": True},
     )
