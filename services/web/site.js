@@ -19,7 +19,9 @@ const connection = (told) =>
     ? h(
         "span",
         { class: "chips" },
-        Object.entries(told).map(([name, value]) => h("code", {}, `${name}=${value}`)),
+        Object.entries(told).map(([name, value]) =>
+          h("code", {}, `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`),
+        ),
       )
     : "nothing to know";
 
