@@ -13,6 +13,12 @@ def simulated(name: str = "web", *after: str, **spec: Any) -> Component:
     return Component(driver="simulated", name=name, after=after, spec=whole)
 
 
+def as_published(component: drivers.Component) -> Component:
+    """A component of a driver as the catalog tells of it."""
+    facts = {"driver": component.driver, "name": component.name, "after": component.after}
+    return Component(**facts, spec=component.spec.model_dump(mode="json"))
+
+
 def for_driver(component: Component) -> drivers.Component:
     """The same with its spec read."""
     spec = components.read(component.driver, component.spec)

@@ -13,7 +13,9 @@ from tests.support.process_sites import Bundles, finish, order, reach, until
 
 
 def spec(bundle: str) -> RevisionSpec:
-    return RevisionSpec(app="answering", version="1.0", bundle_sha256=bundle, component=sites.component("says=1.0"))
+    return RevisionSpec(
+        app="answering", version="1.0", bundle_sha256=bundle, component=sites.component("says=1.0").spec
+    )
 
 
 async def test_many_sites_and_drivers_at_once_install_a_release_once(home: Path, bundles: Bundles) -> None:
