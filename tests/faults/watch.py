@@ -78,7 +78,7 @@ class Watch:
 
     def _take(self, record: Any) -> None:
         headers = {name: value for name, value in record.headers if name.startswith("ce_")}
-        take = TAKES.get((headers.get("ce_type") or b"").removeprefix(b"belay.").removesuffix(b".v1"))
+        take = TAKES.get((headers.get("ce_type") or b"").removeprefix(b"belay.").rpartition(b".v")[0])
         if take is None or "ce_source" not in headers:
             return
         try:
