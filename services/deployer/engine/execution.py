@@ -42,7 +42,7 @@ class Execution:
     """By its place among what is awaited, an order that no driver gets, because a secret cannot be had."""
     had: dict[str, Order] = field(default_factory=dict)
     """By key, the orders that got values of secrets, as they got them."""
-    looks: tuple[str, ...] = ()
+    looks: tuple[str, ...] = field(default=(), repr=False)
     """Of the secrets that any of its orders ever had: what components print is told without them."""
 
     def __post_init__(self) -> None:

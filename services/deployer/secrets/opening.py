@@ -5,7 +5,7 @@ then, and the next get the new one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from pydantic import SecretStr
@@ -23,7 +23,7 @@ class Opened:
     """An order with the values in its connection, each a `SecretStr`, and what these look like where one is printed."""
 
     order: Order
-    looks: tuple[str, ...] = ()
+    looks: tuple[str, ...] = field(default=(), repr=False)
 
 
 class SecretOpener:
