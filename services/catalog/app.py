@@ -7,6 +7,7 @@ from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage
 from services.catalog.validation import ValidationMetrics, Validator
 from shared.blobs import Blobs
+from shared.components import specs
 from shared.core.scheduler import Worker
 from shared.process.service import Service
 
@@ -14,6 +15,7 @@ from shared.process.service import Service
 async def wire(service: Service) -> None:
     """Give the service its handlers, its topics, and the workers that validate bundles and free their content."""
     settings, knobs = service.settings, CatalogSettings()
+    specs()  # what cannot be used is told now, and not with the first bundle
     blobs = Blobs.open(settings)
     validator = Validator(service.ledger, blobs, knobs, ValidationMetrics(service.metrics.registry))
     worker = Worker(

@@ -11,6 +11,7 @@ from services.deployer.handlers import handlers
 from services.deployer.pruning import prunings
 from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
+from shared.components import specs
 from shared.process.service import Service
 from shared.sealing import KeyPair
 
@@ -21,6 +22,7 @@ async def wire(service: Service) -> None:
     """Fill the service with the deployer's handlers, its runner, and what its drivers do beside their orders."""
     settings = service.settings
     registry = DriverRegistry.installed(settings)
+    specs()  # what cannot be used is told now, and not with the first operation
     own = DeployerSettings()
     keys = KeyPair.of(settings.home, "deployer")
     secrets = SecretOpener(service.pool, keys)

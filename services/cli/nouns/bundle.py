@@ -39,12 +39,25 @@ def build(
     session.screen.card(_facts(built.path, built.manifest, built.sha256), COLUMNS)
 
 
+def _drivers_can_be_used() -> None:
+    """Raises CliError with every installed driver that cannot be: no bundle can be judged without them."""
+    from shared.components import specs
+    from shared.entry_points import BadEntryPoint
+
+    try:
+        specs()
+    except BadEntryPoint as error:
+        advice = "mend or remove the packages that are named"
+        raise CliError(Status.FAILED, str(error), advice=advice, code="bad_entry_point") from error
+
+
 def build_one(folder: Path, output: Path, home: Path) -> "Built":
     """Build a bundle. Raises CliError with every fault of the folder."""
     from shared.bundle import BundleRefused
     from shared.bundle import build as build_bundle
     from shared.process.settings import Settings
 
+    _drivers_can_be_used()
     try:
         return build_bundle(folder, output, home, Settings().max_bundle_bytes)
     except BundleRefused as refused:
@@ -66,6 +79,7 @@ def verify(
     """
     from shared.bundle import BundleRefused
 
+    _drivers_can_be_used()
     known = [_host(one) for one in session.pages("/v1/hosts")] if hosts else []
     rows, faulty = [], {}
     for file in files:

@@ -110,6 +110,20 @@ async def test_its_specs_are_validated_when_they_are_published(world: World) -> 
         ]
 
 
+@pytest.mark.parametrize("service", ["catalog", "deployer"])
+async def test_one_that_cannot_be_imported_keeps_a_service_from_starting_and_is_named(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    folder = tmp_path / "broken-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[belay.components]\nhelm = nowhere:Spec\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    async with replica(world, service) as running:
+        await running.until_said("belay.components helm = nowhere:Spec of broken cannot be imported")
+        assert await running.end() != 0
+
+
 async def done(world: World, kind: str, version: str | None) -> OperationSucceeded:
     identifier = f"{kind}-{version}"
     command = RequestOperation.model_validate({"site": "oslo", "app": "pages", "kind": kind, "version": version})

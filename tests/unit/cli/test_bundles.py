@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from shared import components
 from shared.bundle.hosts import named_by, this_host
+from shared.entry_points import BadEntryPoint
 from shared.messages.manifest import Requires
 from tests.support.bundles import bundle, manifest
 from tests.support.wheels import pin, wheel, wheel_name
@@ -40,6 +42,20 @@ def test_all_faults_of_all_bundles_are_told_each_with_its_file(belay: Belay, tmp
         f"{bad}: bundle.yaml:size",
         f"{worse}: ",
     ]
+
+
+def test_a_driver_that_cannot_be_used_is_named_before_any_bundle_is_judged(
+    belay: Belay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise BadEntryPoint("belay.components helm = nowhere:Spec of broken cannot be imported")
+
+    monkeypatch.setattr(components, "specs", broken)
+    (tmp_path / "good.tar.gz").write_bytes(bundle())
+    result = belay("bundle", "verify", str(tmp_path / "good.tar.gz"))
+    assert result.exit_code == 1
+    assert "nowhere:Spec of broken" in result.stderr
+    assert "mend or remove" in result.stderr
 
 
 def test_a_bundle_beyond_the_limit_is_refused_before_it_is_sent(
