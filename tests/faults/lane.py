@@ -96,6 +96,7 @@ class Lane:
         for group in (self.name, SHARED):
             with suppress(Refused):  # another lane made it
                 await self.client.ask(CreateGroup(name=group, max_parallel="10%"), self._id())
+        await self.client.keep_secret(self._secret, f"{self.name}-{self._id()}", self._id())
         sites = [self._site(number) for number in range(self.sites)]
         for start in range(0, self.sites, BATCH):
             await self.client.ask(RegisterSites(sites=tuple(sites[start : start + BATCH])), self._id())
@@ -104,7 +105,13 @@ class Lane:
         """One in four belongs to a group of the lane, one in eight to the one that all lanes share."""
         group = (self.name, SHARED, None, None, self.name, None, None, None)[number % 8]
         name, labels = f"{self.name}-{number:04}", {"lane": self.name}
-        return Site(name=name, driver="simulated", labels=labels, group=group)
+        connections = {"simulated": {"password": {"secret": self._secret}}}
+        return Site(name=name, connections=connections, labels=labels, group=group)
+
+    @property
+    def _secret(self) -> str:
+        """What the connections of its sites name: its value must be in no topic, table or log."""
+        return f"{self.name}-password"
 
     async def _release(self, chances: tuple[float, float, float]) -> str:
         self.made += 1
