@@ -5,6 +5,7 @@
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -89,7 +90,23 @@ def _schemas() -> tuple[Any, Json]:
         wanted += [(route.body, "validation")] if route.body else []
         wanted += [(route.answer, "serialization")] if route.answer else []
     refs, definitions = models_json_schema(list(dict.fromkeys(wanted)), ref_template=REF)
-    return refs, definitions["$defs"]
+    return refs, _used(definitions["$defs"], [*refs.values(), FRAME])
+
+
+def _used(schemas: Json, roots: Iterable[Any]) -> Json:
+    """Those that something refers to. The words of an open field stand in the field, and the list of them in vain."""
+    prefix, left, used = REF.format(model=""), list(roots), set()
+    while left:
+        here = left.pop()
+        if isinstance(here, dict):
+            name = str(here.get("$ref", "")).removeprefix(prefix)
+            if name in schemas and name not in used:
+                used.add(name)
+                left.append(schemas[name])
+            left += here.values()
+        elif isinstance(here, list):
+            left += here
+    return {name: schema for name, schema in schemas.items() if name in used}
 
 
 def _operation(route: Route, refs: Any) -> Json:
