@@ -1,6 +1,6 @@
 """The API's description (OpenAPI 3.1), made from the route tables and the models.
 
-`python -m services.gateway.openapi > schemas/openapi.json` writes it out.
+`python -m schemas.export` writes it to schemas/openapi.json.
 """
 
 import functools
