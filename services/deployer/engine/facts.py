@@ -4,21 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import structlog
-
 from services.deployer.store import Store
 from shared.bundle import this_host
-from shared.core.errors import is_transient
+from shared.core.retrying import until_done
 from shared.core.transaction import Ledger
 from shared.messages.deployer import DeployerKeyReported, HostReported
 from shared.sealing import KeyPair
 
-log = structlog.get_logger()
-
 REPORT_SECONDS = 24 * 3600
 """So that who hears nothing for some days knows that this host is gone."""
-
-AGAIN_SECONDS = 5
 
 
 async def report_host(ledger: Ledger, instance: str) -> None:
@@ -56,12 +50,5 @@ async def tell_unneeded(ledger: Ledger, seconds: float) -> None:
 
 async def _repeat(work: Callable[[], Awaitable[None]], seconds: float) -> None:
     while True:
-        try:
-            await work()
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("facts are told later", action="facts_retry", error=repr(error)[:200])
-            await asyncio.sleep(AGAIN_SECONDS)
-        else:
-            await asyncio.sleep(seconds)
+        await until_done(work, "facts are told later", "facts_retry")
+        await asyncio.sleep(seconds)

@@ -13,7 +13,7 @@ import structlog
 
 from services.deployer.store import Claim, Loaded, Store
 from shared.core.errors import is_transient
-from shared.core.retrying import back_offs, pause
+from shared.core.retrying import until_done
 from shared.core.transaction import Ledger, Transaction
 
 log = structlog.get_logger()
@@ -96,16 +96,9 @@ class Leases:
 
     async def keep_for_ever(self) -> None:
         """The heartbeat; while the database is away, the lease just runs out."""
-        waits = back_offs()
         while True:
-            try:
-                await self._beat()
-                waits = back_offs()
-                await asyncio.sleep(self._seconds / 3)
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                await pause(min(next(waits), self._seconds / 3))
+            await until_done(self._beat, "the lease is not kept alive", "lease_retry")
+            await asyncio.sleep(self._seconds / 3)
 
     async def _beat(self) -> None:
         until = _clock() + self._seconds

@@ -26,7 +26,7 @@ from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
 from services.deployer.store import Claim, Loaded, Store
 from shared.core.errors import is_transient
-from shared.core.retrying import back_offs, pause
+from shared.core.retrying import for_ever
 from shared.core.scheduler import FALLBACK_SECONDS
 from shared.core.transaction import Ledger
 from shared.messages.deployer import Cause
@@ -75,19 +75,13 @@ class Runner:
             await asyncio.shield(self._leases.give_back())
 
     async def _run_for_ever(self) -> None:
-        waits = back_offs()
-        while True:
-            try:
-                took = await self._claim()
-                more = await self._pass()
-                waits = back_offs()
-                if not took and not more:
-                    await self._wait()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                log.warning("operations go on later", action="runner_retry", error=repr(error)[:200])
-                await pause(next(waits))
+        await for_ever(self._round, "operations go on later", "runner_retry")
+
+    async def _round(self) -> None:
+        took = await self._claim()
+        more = await self._pass()
+        if not took and not more:
+            await self._wait()
 
     async def _claim(self) -> bool:
         """Look for what waits: when the bell rang, while there was more than we could take, and once a second."""

@@ -16,7 +16,7 @@ import structlog
 from services.gateway.events import store as events
 from services.gateway.settings import GatewaySettings
 from shared.core.errors import is_transient
-from shared.core.retrying import back_offs, pause
+from shared.core.retrying import for_ever, until_done
 from shared.core.wakeup import Wakeup
 from shared.process.db import Pool
 
@@ -164,28 +164,16 @@ class Hub:
 
     async def follow(self) -> None:
         """Until cancelled. When the database is away, clients simply hear nothing until it is back."""
-        waits = back_offs()
-        await self._start_at_end()
-        while True:
-            try:
-                if not await self._read_on():
-                    await self._news_written.wait(FALLBACK_SECONDS)
-                waits = back_offs()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                await pause(next(waits))
+        await until_done(self._start_at_end, "events are shown later", "stream_retry")
+        await for_ever(self._read_or_wait, "events are shown later", "stream_retry")
 
     async def _start_at_end(self) -> None:
-        for wait in back_offs():
-            try:
-                async with self._pool.acquire() as conn:
-                    self.position = await events.last_position(conn)
-                return
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                await pause(wait)
+        async with self._pool.acquire() as conn:
+            self.position = await events.last_position(conn)
+
+    async def _read_or_wait(self) -> None:
+        if not await self._read_on():
+            await self._news_written.wait(FALLBACK_SECONDS)
 
     async def _read_on(self) -> bool:
         """Hand out what is new; whether there may be more. An idle replica costs one cheap query."""
