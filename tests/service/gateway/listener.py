@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.service.gateway.api import Api
-from tests.support.patience import come
+from tests.support.patience import come, patience
 
 PATIENCE = 20.0
 
@@ -30,6 +30,8 @@ class Listener:
     heard: list[Heard] = field(default_factory=list)
     position: int = 0
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """It was told from where on it hears everything."""
 
     async def until(self, enough: Callable[[list[Heard]], bool]) -> list[Heard]:
         """What was heard, once it is enough."""
@@ -47,11 +49,12 @@ class Listener:
                 facts = json.loads(block["data"])
                 self.heard.append(Heard(self.position, block["event"], facts.get("subject", ""), facts["data"]))
             self.news.notify_all()
+        self.begun.set()
 
 
 @asynccontextmanager
 async def listening(api: Api, query: str = "", resume_from: int | None = None) -> AsyncIterator[Listener]:
-    """Listen until the end of the block; the stream is open when it begins."""
+    """Listen until the end of the block; whatever comes after its begin is heard."""
     listener = Listener()
     headers = {"Authorization": f"Bearer {api.token}"}
     if resume_from is not None:
@@ -61,6 +64,9 @@ async def listening(api: Api, query: str = "", resume_from: int | None = None) -
         assert answer.content_type == "text/event-stream"
         task = asyncio.create_task(_listen(answer.content, listener))
         try:
+            if resume_from is None:  # what is told before its place is known, it does not hear
+                async with patience(PATIENCE):
+                    await listener.begun.wait()
             yield listener
         finally:
             task.cancel()
