@@ -179,10 +179,18 @@ def starts(home: Path, site: str = "s1") -> list[str]:
     return [line.split(" ")[1] for line in (folder(home, site).data / "starts").read_text().splitlines()]
 
 
+GIVEN: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has, and that nobody here was given before: the system may name one twice."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
 
 
 def processes(home: Path, word: str = "") -> list[psutil.Process]:

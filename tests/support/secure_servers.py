@@ -7,10 +7,10 @@ import os
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import trustme
 from cryptography.hazmat.primitives import serialization
@@ -109,7 +109,10 @@ async def tls_before(host: str, port: int, authority: trustme.CA) -> AsyncIterat
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
 
+    serving: set[asyncio.Task[Any]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(cast("asyncio.Task[Any]", asyncio.current_task()))
         try:
             if await reader.readexactly(8) == SSL_REQUEST:
                 writer.write(b"S")
@@ -123,6 +126,9 @@ async def tls_before(host: str, port: int, authority: trustme.CA) -> AsyncIterat
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def _join(
@@ -134,4 +140,9 @@ async def _join(
             await target.drain()
         target.close()
 
-    await asyncio.gather(pump(reader, to), pump(inner, writer))
+    try:
+        await asyncio.gather(pump(reader, to), pump(inner, writer))
+    finally:
+        to.close()
+        with suppress(OSError):
+            await to.wait_closed()

@@ -198,5 +198,6 @@ async def test_two_apps_with_a_component_of_one_name_live_on_a_site_side_by_side
 ) -> None:
     one = order("o1", "1.0", bundles.make("one"), port)
     other = replace(one, key="o2", app="another", connection={"host": "host-a", "port": sites.free_port()})
-    assert all(isinstance(found, Done) for found in await sites.finish(driver, one, other))
+    found = await sites.finish(driver, one, other)
+    assert [type(each) for each in found] == [Done, Done], found
     assert await ask(port) == await ask(other.connection["port"])

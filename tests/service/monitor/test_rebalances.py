@@ -49,9 +49,12 @@ async def rebalance(running: Monitor) -> None:
     """Make the group share its partitions anew, and await the end of that."""
     app = running.life.store.app
     before = app.rebalancing_count
-    await in_its_thread(running, kafka_of(running)._coordinator.request_rejoin)
     async with patience(PATIENCE):
-        while app.rebalancing_count == before or not running.life.sweep.joined:  # noqa: ASYNC110 - faust rings no bell
+        while app.rebalancing_count == before:
+            # Asked in the moment in which one ends, it is forgotten.
+            await in_its_thread(running, kafka_of(running)._coordinator.request_rejoin)
+            await asyncio.sleep(0.2)
+        while not running.life.sweep.joined:  # noqa: ASYNC110 - faust rings no bell
             await asyncio.sleep(0.01)
 
 
