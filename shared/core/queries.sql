@@ -3,6 +3,7 @@
 -- The id of the topic stays that of the log that was read; whoever finds another one has lost that log.
 insert into consumed as c (topic, part, next_offset, topic_id)
 select * from unnest(:topics::text[], :parts::int[], :starts::bigint[], :topic_ids::uuid[])
+order by 1, 2 -- two that take over the same partitions at one moment would wait for each other
 on conflict (topic, part) do update set epoch = c.epoch + 1, topic_id = coalesce(c.topic_id, excluded.topic_id)
 returning topic, part, next_offset, epoch, topic_id;
 

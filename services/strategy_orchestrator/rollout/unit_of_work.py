@@ -75,9 +75,13 @@ class UnitOfWork(Transaction):
             raise
 
     async def settle(self, tracked: TrackedStrategy) -> None:
-        """Do what follows from a strategy now: its next command, or its answer, is to meet it as it will be."""
+        """Do what follows from a strategy now: its next command, or its answer, is to meet it as it will be.
+
+        No site starts before all commands are handled: one that is resumed and paused at once would else start some,
+        and be told of as paused all the time.
+        """
         await self.slots.open(tracked.groups)
-        await self._advance(tracked)
+        await self._advance(tracked, starting=False)
 
     def state_of(self, tracked: TrackedStrategy) -> StrategyState:
         """The state that it will be kept in."""
@@ -113,7 +117,7 @@ class UnitOfWork(Transaction):
 
     # -- decisions ------------------------------------------------------------------------------------------------
 
-    async def _advance(self, tracked: TrackedStrategy) -> None:
+    async def _advance(self, tracked: TrackedStrategy, *, starting: bool = True) -> None:
         """Until nothing more can start: a start that finds only unmanaged sites leaves its slots free."""
         if tracked.now.id in self.inspections.found:
             return None
@@ -123,7 +127,7 @@ class UnitOfWork(Transaction):
             tracked.now = decision.strategy
             if decision.abort_waiting:
                 await self._abort_waiting(tracked)
-            if decision.stage is None or not decision.start:
+            if decision.stage is None or not decision.start or not starting:
                 return await self._settled(tracked, decision)
             if tracked.groups and not self.slots.knows(tracked.now.id, decision.stage):
                 await self.slots.queues(tracked.now.id, decision.stage)  # the gate of groups looks at them
