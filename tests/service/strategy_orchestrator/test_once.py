@@ -9,7 +9,7 @@ from asyncpg.connection import LoggedQuery
 from services.strategy_orchestrator.app import wire
 from shared.messages import REGISTRY
 from shared.messages.base import Message
-from shared.messages.deployer import Cause, OperationFailed, OperationSucceeded
+from shared.messages.deployer import Cause, OperationFailed, OperationSucceeded, RequestOperations
 from shared.messages.strategy import (
     ApplyStrategy,
     CommandAccepted,
@@ -70,12 +70,18 @@ async def polled(service: Service, *messages: Message) -> tuple[list[Message], l
 
 async def started(world: World, service: Service, sites: int) -> Devices:
     """A strategy `a` whose sites run until told otherwise."""
+    devices = await planned(world, service, sites)
+    assert isinstance(await world.ask(ApplyStrategy(strategy="a")), CommandAccepted)
+    return devices
+
+
+async def planned(world: World, service: Service, sites: int) -> Devices:
+    """A strategy `a` that is ready."""
     devices = Devices(world, lambda _: "hold")
     await publish(world)
     await learned(service)
     await register(world, sites)
     assert isinstance(await world.ask(CreateStrategy(spec=spec(max_parallel=sites)), message_id="a"), CommandAccepted)
-    assert isinstance(await world.ask(ApplyStrategy(strategy="a")), CommandAccepted)
     return devices
 
 
@@ -106,3 +112,14 @@ async def test_a_command_meets_a_strategy_as_what_came_before_it_in_the_poll_lef
     steps = [step for change in of(StepsChanged, emitted) for step in change.steps]
     told = [(step.state, step.attempt) for step in steps]
     assert told == [("complete", 1), ("failed", 1), ("waiting", 2), ("running", 2)]
+
+
+async def test_what_is_applied_and_paused_at_once_starts_no_site(world: World) -> None:
+    """Told as paused all the time, it would start some while it is."""
+    async with world.run("strategy_orchestrator", wire) as service:
+        devices = await planned(world, service, 2)
+        emitted, _ = await polled(service, ApplyStrategy(strategy="a"), PauseStrategy(strategy="a"))
+        await devices.stop()
+    assert not of(RequestOperations, emitted)
+    assert not of(StepsChanged, emitted)
+    assert [state.state for state in of(StrategyStateChanged, emitted)] == [StrategyState.PAUSED]
