@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from shared.messages.strategy import CommandAccepted, CommandRejected, RegisterSites, Site, SitesChanged
 from shared.process.service import Service
 from tests.service.core.counter import tally, wire
-from tests.support.world import World
+from tests.support.patience import patience
+from tests.support.world import PATIENCE, World
 
 pytestmark = pytest.mark.service
 
@@ -208,3 +209,19 @@ async def cut_connections(world: World) -> None:
            where pid <> pg_backend_pid() and datname = current_database()"""
     )
     await conn.close()
+
+
+async def test_partitions_are_taken_over_in_one_order_whatever_order_they_come_in(world: World) -> None:
+    """In their own orders two replicas that take over the same ones would wait for each other."""
+    async with world.run(NAME, wire) as service:
+        places = [("a", 0, 0, None), ("b", 0, 0, None)]
+        await service.ledger.assign(places)
+        async with service.pool.acquire() as conn, conn.transaction():
+            await conn.execute("update consumed set epoch = epoch where topic = 'a'")
+            other = asyncio.create_task(service.ledger.assign(places[::-1]))
+            waiting = "select count(*) from pg_locks where not granted and pid <> pg_backend_pid()"
+            async with patience(PATIENCE):
+                while not await service.pool.fetchval(waiting):  # noqa: ASYNC110 - PostgreSQL rings no bell
+                    await asyncio.sleep(0.01)
+            await conn.execute("select from consumed where topic = 'b' for update nowait")
+        assert [row["topic"] for row in await other] == ["a", "b"]
