@@ -1,3 +1,9 @@
 """Fixtures of all tests: real Kafka and PostgreSQL, started once for a run and only if a test asks."""
 
-pytest_plugins = ["tests.support.reaping", "tests.support.runtime", "tests.support.spreading", "tests.support.world"]
+pytest_plugins = [
+    "tests.support.reaping",
+    "tests.support.runtime",
+    "tests.support.deployer_database",
+    "tests.support.spreading",
+    "tests.support.world",
+]

@@ -26,10 +26,14 @@ def prunings(settings: Settings, own: DeployerSettings) -> list[Pruning]:
         before = datetime.now(UTC) - kept
         await SQL.run(conn, "prune_operations", first=first, behind=behind, before=before)
 
+    async def orders(conn: Connection, first: Place, behind: Place) -> None:
+        await SQL.run(conn, "prune_orders", first=first, behind=behind, before=datetime.now(UTC) - kept)
+
     async def revisions(conn: Connection, first: Place, behind: Place) -> None:
         await SQL.run(conn, "prune_revisions", first=first, behind=behind)
 
     return [
         Pruning("operation", TableWalk("operation", operations)),
+        Pruning("driver_order", TableWalk("driver_order", orders)),
         Pruning("component_revision", TableWalk("deployment", revisions)),
     ]

@@ -22,3 +22,7 @@ with stale as materialized (
 )
 delete from component_revision r using idle i
 where r.site = i.site and r.app = i.app and r.version is distinct from i.version and r.version <> all(i.others);
+
+-- name: prune_orders
+-- Ended so long ago that their operations are gone too. Of a part of the table, as with operations.
+delete from driver_order where ctid >= :first::tid and ctid < :behind::tid and ended_at < :before;

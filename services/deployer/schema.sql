@@ -118,3 +118,20 @@ create table operation (
 -- One operation at a time on a site: whoever comes second is rejected with site_busy.
 create unique index operation_active on operation (site) where finished_at is null;
 create index operation_waiting on operation (requested_at) where finished_at is null and runner is null;
+
+create table driver_order (
+    -- An order of a driver whose tool keeps no account of orders itself (drivers/durable).
+    key text primary key,
+    driver text not null,
+    site text not null,
+    app text not null,
+    component text not null, -- the place: one order at a time works there, whose session holds its lock
+    nth bigint not null generated always as identity, -- the older order of a place goes first
+    cancelled boolean not null default false,
+    taken boolean not null default false, -- some tool has had it in its hands
+    note jsonb not null default '{}', -- what the tool wrote down: how it finds again what it has made
+    result jsonb, -- null = it has not ended
+    ended_at timestamptz,
+    check ((result is null) = (ended_at is null))
+);
+create index driver_order_by_place on driver_order (site, app, component, nth);

@@ -83,6 +83,14 @@ async def connect_pool(dsn: str, size: int = 5, **server_settings: str) -> Pool:
     )
 
 
+async def connect_alone(dsn: str, **server_settings: str) -> Connection:
+    """A connection that no pool has, for whoever needs a session of its own. Raises as `connect_pool` does."""
+    settings = {"jit": "off", **server_settings}
+    conn = await asyncpg.connect(dsn, server_settings=settings, command_timeout=60, timeout=10)
+    await _prepare(conn)
+    return conn
+
+
 async def _keep(_: Connection) -> None:
     """Spare a round trip at the end of each transaction: there is nothing in the session to set back."""
 

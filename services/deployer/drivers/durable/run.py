@@ -1,0 +1,73 @@
+"""One order in the hands of a tool."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, cast
+
+from pydantic import SecretStr
+
+from services.deployer.drivers import Broken, Done, Order, Running
+from services.deployer.secrets.values import hide_in, looks_of
+
+WriteDown = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""Keep more of the note of an order."""
+End = Callable[[str, Done | Broken], Awaitable[None]]
+"""Keep the result of an order; the first counts."""
+
+
+class Run:
+    """An order that this process carries out. Its tool reads `order` and `note`, and calls the rest."""
+
+    def __init__(self, order: Order, write_down: WriteDown, end: End) -> None:
+        self.order = order
+        self.note: dict[str, Any] = {}
+        """What was written down of it before, by this process or by another that was killed."""
+        self.standing = Running("waits for its turn")
+        self.result: Done | Broken | None = None
+        self._write_down = write_down
+        self._end = end
+        self._cancelled = asyncio.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it is to stop at the next safe point, and to end as `Broken` with code `cancelled`."""
+        return self._cancelled.is_set()
+
+    async def until_cancelled(self) -> None:
+        """Return as soon as it is to stop."""
+        await self._cancelled.wait()
+
+    def cancel(self) -> None:
+        """Tell the tool."""
+        self._cancelled.set()
+
+    def report(self, detail: str, percent: int = 0) -> None:
+        """How far it is, for people."""
+        self.standing = Running(detail, percent)
+
+    async def write_down(self, **note: Any) -> None:
+        """Keep it before this returns: what is about to be made, so that it is found again. JSON, and never a secret.
+
+        Raises asyncpg errors and OSError when it could not be kept.
+        """
+        await self._write_down(self.order.key, note)
+        self.note |= note
+
+    async def end(self, result: Done | Broken) -> None:
+        """The order has ended; the first result counts. Values of its secrets are hidden before it is kept."""
+        if self.result is None:
+            looks = looks_of(secret.get_secret_value() for secret in _secrets(self.order.connection))
+            hidden = cast("Done | Broken", hide_in(looks, result))
+            await self._end(self.order.key, hidden)
+            self.result = hidden
+
+
+def _secrets(value: Any) -> Iterator[SecretStr]:
+    if isinstance(value, SecretStr):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _secrets(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _secrets(each)

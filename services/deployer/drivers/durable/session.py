@@ -1,0 +1,73 @@
+"""The session by whose locks this process alone carries out the orders of a place."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import asyncpg
+
+from services.deployer.drivers import Order
+from services.deployer.drivers.durable import store
+from services.deployer.drivers.durable.store import Taken
+from shared.process.db import Connection, connect_alone
+
+SILENT_SECONDS = 30
+"""PostgreSQL ends a session that says nothing for so long: a machine that is gone keeps no place for ever."""
+
+
+class Session:
+    """Locks of places. They fall when the connection ends; `lost` is called then, for others may have them at once."""
+
+    def __init__(self, dsn: str, lost: Callable[[], None]) -> None:
+        self._dsn = dsn
+        self._lost = lost
+        self._conn: Any = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def take(self, orders: Sequence[Order]) -> dict[str, Taken]:
+        """Those of the orders whose places could be had and that have not ended, by key."""
+        async with self._one_at_a_time:
+            conn = await self._connected()
+            try:
+                return await _take(conn, orders)
+            except BaseException:  # what is locked now is not known
+                await self.close()
+                self._lost()
+                raise
+
+    async def cancelled(self, keys: Sequence[str]) -> set[str]:
+        """Which of the orders in hand are to stop. Asked now and then, it also keeps the session."""
+        async with self._one_at_a_time:
+            return await store.find_cancelled(await self._connected(), keys)
+
+    async def let_go(self, places: Iterable[str]) -> None:
+        """Others may have these places."""
+        async with self._one_at_a_time:
+            if self._conn is not None and not self._conn.is_closed():
+                await store.unlock_places(self._conn, list(places))
+
+    async def close(self) -> None:
+        """End it, with all its locks."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.terminate()
+
+    async def _connected(self) -> Connection:
+        if self._conn is None or self._conn.is_closed():
+            self._conn = await connect_alone(self._dsn, idle_session_timeout=f"{SILENT_SECONDS}s")
+            self._conn.add_termination_listener(self._ended)
+        conn: Connection = self._conn
+        return conn
+
+    def _ended(self, _: "asyncpg.Connection[asyncpg.Record]") -> None:
+        if self._conn is not None:  # else we closed it ourselves
+            self._lost()
+
+
+async def _take(conn: Connection, orders: Sequence[Order]) -> dict[str, Taken]:
+    locked = await store.lock_places(conn, orders)
+    taken = await store.take_orders(conn, sorted(locked)) if locked else {}
+    # Only who holds the place sees for sure whether its order has ended: the one before may have done so just now.
+    if ended := [store.place_of(order) for order in orders if order.key in locked and order.key not in taken]:
+        await store.unlock_places(conn, ended)
+    return taken

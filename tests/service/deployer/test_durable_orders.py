@@ -1,0 +1,196 @@
+"""Orders that the deployer's database keeps: begun once, found again, stopped by anybody, one at a time at a place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers.durable.driver import DurableDriver
+from tests.support.file_tool import FileTool, order
+
+pytestmark = pytest.mark.service
+
+Make = Callable[..., DurableDriver]
+
+
+@pytest.fixture
+async def make(deployer_database: str, tmp_path: Path) -> AsyncIterator[Make]:
+    """Another driver on the same sites, as another deployer has it."""
+    made: list[DurableDriver] = []
+
+    def another(at_once: int = 50) -> DurableDriver:
+        made.append(DurableDriver(deployer_database, FileTool(tmp_path / "sites", at_once)))
+        return made[-1]
+
+    yield another
+    await asyncio.gather(*(driver.close() for driver in made))
+
+
+def tool(driver: DurableDriver) -> FileTool:
+    assert isinstance(driver._tool, FileTool)
+    return driver._tool
+
+
+async def ends(driver: DurableDriver, *orders: Order) -> Sequence[Progress]:
+    async with asyncio.timeout(60):
+        while True:
+            found = await driver.poll(orders)
+            if not any(isinstance(one, Running) for one in found):
+                return found
+            await driver.wait(0.2)
+
+
+async def reach(driver: DurableDriver, *orders: Order) -> Sequence[Progress]:
+    await driver.start(orders)
+    return await ends(driver, *orders)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110 - files change, of which no event tells
+            await asyncio.sleep(0.02)
+
+
+async def cut(dsn: str) -> None:
+    """End the sessions that hold places, as PostgreSQL does when their process is gone."""
+    conn = await asyncpg.connect(dsn)
+    try:
+        await conn.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+    finally:
+        await conn.close()
+
+
+async def test_an_order_is_carried_out_once_whoever_starts_it_and_how_often(make: Make) -> None:
+    one, two, it = make(), make(), order("o1")
+    await asyncio.gather(one.start([it]), two.start([it]), one.start([it]))
+    assert await ends(one, it) == await ends(two, it) == [Done("r1.0")]
+    assert tool(one).said(it) == ["took", "did"]
+
+
+async def test_orders_of_one_place_go_one_after_the_other_in_the_sequence_of_their_beginning(make: Make) -> None:
+    one, two = make(), make()
+    first, second = order("o1", does="hangs"), order("o2")
+    await one.start([first])
+    await until(lambda: tool(one).said(first) == ["took"])
+    await two.start([second])
+    assert [type(each) for each in await two.poll([second])] == [Running]
+    await two.cancel([first])
+    assert (await ends(two, second))[0] == Done("r1.0")
+    assert (await ends(one, first))[0] == Broken("cancelled", "it was told to stop")
+
+
+async def test_another_driver_goes_on_when_the_session_of_the_first_is_over(make: Make, deployer_database: str) -> None:
+    one, two, it = make(), make(), order("o1", does="hangs")
+    await one.start([it])
+    await until(lambda: tool(one).said(it) == ["took"])
+    await two.poll([it])
+    await cut(deployer_database)
+    await until(lambda: tool(one).said(it) == ["took", "dropped", "took"])
+    await two.cancel([it])
+    assert (await ends(two, it))[0] == Broken("cancelled", "it was told to stop")
+
+
+async def test_a_driver_that_lost_its_session_takes_its_own_order_up_again(make: Make, deployer_database: str) -> None:
+    one, it = make(), order("o1", does="hangs")
+    await one.start([it])
+    await until(lambda: tool(one).said(it) == ["took"])
+    await cut(deployer_database)
+    await until(lambda: tool(one).said(it) == ["took", "dropped"])
+    await one.poll([it])
+    await until(lambda: tool(one).said(it) == ["took", "dropped", "took"])
+
+
+async def test_what_was_written_down_is_there_for_whoever_takes_the_order_up(make: Make) -> None:
+    one, two, it = make(), make(), order("o1", does="half")
+    await one.start([it])
+    await until(lambda: tool(one).said(it) == ["took", "half"])
+    await one.close()
+    assert await ends(two, it) == [Done("half done before")]
+    assert tool(two).said(it) == ["took", "half", "dropped", "took"]
+
+
+async def test_revisions_are_asked_of_the_tool(make: Make) -> None:
+    driver, it = make(), order("o1")
+    await reach(driver, it)
+    asked = [replace(it, revision="r1.0"), replace(it, revision="r9")]
+    assert await driver.has_revision(asked) == [True, False]
+
+
+async def test_an_order_that_was_left_unfinished_ends_when_the_next_of_its_place_begins(
+    make: Make, deployer_database: str
+) -> None:
+    one, two = make(), make()
+    left, later = order("o1", does="hangs"), order("o2")
+    await one.start([left])
+    await until(lambda: tool(one).said(left) == ["took"])
+    await one.close()
+    assert await reach(two, later) == [Done("r1.0")]
+    [broken] = await two.poll([left])
+    assert isinstance(broken, Broken)
+    assert broken.code == "superseded"
+
+
+async def test_an_order_that_waits_behind_others_ends_at_once_when_it_is_cancelled(make: Make) -> None:
+    driver = make(at_once=1)
+    first, second = order("o1", does="hangs"), order("o2", site="s2")
+    await driver.start([first, second])
+    await until(lambda: tool(driver).said(first) == ["took"])
+    await driver.cancel([second])
+    assert (await ends(driver, second))[0] == Broken("cancelled", "it was cancelled before it began")
+    await driver.cancel([first])
+    await ends(driver, first)
+    assert tool(driver).said(second) == []
+
+
+async def test_no_more_batches_run_than_the_tool_allows(make: Make) -> None:
+    driver = make(at_once=3)
+    found = await reach(driver, *(order(f"o{n}", site=f"s{n}") for n in range(40)))
+    assert found == [Done("r1.0")] * 40
+    assert tool(driver).most <= 3
+
+
+async def test_orders_that_the_tool_takes_together_are_one_batch(make: Make) -> None:
+    driver = make(at_once=3)
+    found = await reach(driver, *(order(f"o{n}", site=f"s{n}", together="all") for n in range(40)))
+    assert found == [Done("r1.0")] * 40
+    assert tool(driver).sizes == [40]
+
+
+@pytest.mark.parametrize(
+    ("does", "code"), [("fails", "refused"), ("defect", "internal_error"), ("silent", "internal_error")]
+)
+async def test_whatever_a_tool_does_the_order_ends_with_a_reason(make: Make, does: str, code: str) -> None:
+    driver, it = make(), order("o1", does=does)
+    [broken] = await reach(driver, it)
+    assert isinstance(broken, Broken)
+    assert broken.code == code
+    assert await make().poll([it]) == [broken]
+
+
+async def test_what_fell_after_it_was_well_is_told_to_who_asks_again(make: Make, tmp_path: Path) -> None:
+    driver, it = make(), order("o1")
+    assert await reach(driver, it) == [Done("r1.0")]
+    assert await driver.poll([it]) == [Done("r1.0")]
+    (tmp_path / "sites/s1.here").unlink()
+    assert await driver.poll([it]) == [Broken("fallen", "its file is gone")]
+    await reach(driver, replace(it, key="o2", version="2.0"))
+    assert await driver.poll([it]) == [Done("r1.0")]  # that it is gone is the work of the later order
+
+
+async def test_values_of_secrets_are_kept_nowhere(make: Make, deployer_database: str) -> None:
+    it = order("o1", password=SecretStr("correct horse"), says="logged in with correct horse")
+    assert await reach(make(), it) == [Done("r1.0", "logged in with ***")]
+    conn = await asyncpg.connect(deployer_database)
+    try:
+        kept = [str(dict(row)) for row in await conn.fetch("select * from driver_order")]
+    finally:
+        await conn.close()
+    assert kept
+    assert not [row for row in kept if "horse" in row]
