@@ -25,7 +25,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from shared.core.errors import is_transient
 from shared.core.outbox import SHARDS, Outgoing, unpack, unpacked_bytes
 from shared.core.refusals import refused_for_good
-from shared.core.retrying import for_ever
+from shared.core.retrying import for_ever, to_its_end
 from shared.core.transaction import SQL, put_aside
 from shared.core.wakeup import Wakeup
 from shared.process.db import Connection, Pool
@@ -39,6 +39,10 @@ BATCHES = 100
 
 AT_ONCE = 32_000_000
 """Bytes that are read together, packed and unpacked. Of dead letters a batch may have many megabytes."""
+
+STOP_SECONDS = 2.0
+"""For what is being sent when the relay is told to stop: sent and not deleted, it would be sent once more at the next
+start, and people would see its events twice."""
 
 STANDBY_SECONDS = 1.0
 """How often a replica that lacks a shard asks whether it has become free."""
@@ -126,16 +130,21 @@ class Relay:
         wanted = {"shards": shards, "limit": BATCHES, "bytes": AT_ONCE}
         found = await SQL.fetch(conn, "next_outbox", **wanted) if shards else []
         if rows := list(_at_once(found)):
-            try:
-                await self._send(producer, [record for row in rows for record in unpack(row["batch"])])
-            except Exception as error:
-                if refused_for_good(error):
-                    await self._sort_out(conn, rows)
-                raise
-            await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
-            self.sent += sum(row["records"] for row in rows)
-            self.trouble = ""
+            await to_its_end(self._send_and_delete(conn, producer, rows), STOP_SECONDS)
         return len(found) == BATCHES or len(rows) < len(found)
+
+    async def _send_and_delete(
+        self, conn: Connection, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]
+    ) -> None:
+        try:
+            await self._send(producer, [record for row in rows for record in unpack(row["batch"])])
+        except Exception as error:
+            if refused_for_good(error):
+                await self._sort_out(conn, rows)
+            raise
+        await SQL.run(conn, "delete_outbox", ids=[row["id"] for row in rows])
+        self.sent += sum(row["records"] for row in rows)
+        self.trouble = ""
 
     async def _sort_out(self, conn: Connection, rows: Sequence[asyncpg.Record]) -> None:
         """Send batch by batch, and record by record where one is refused; keep aside what is refused for good.

@@ -1,9 +1,9 @@
-"""How long to wait before something is tried again, when not to, and the one loop that does it."""
+"""How long to wait before something is tried again, when not to, the one loop that does it; what is not cut short."""
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
-from typing import NoReturn, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, NoReturn, TypeVar
 
 import structlog
 
@@ -71,3 +71,15 @@ async def for_ever(
     """`until_done` again and again until cancelled; the waits begin anew each time it is done."""
     while True:
         await until_done(work, what, action, passes, progress)
+
+
+async def to_its_end(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Do `work`, and when this task is cancelled meanwhile, let it go on for so long before it is cancelled as well."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise

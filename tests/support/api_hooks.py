@@ -20,6 +20,7 @@ NOT_IN_A_SCHEMA = {
     "cursor": "only an answer before can say it",
     "stages": "their names differ",
     "version": "some kinds of operations take none",
+    "template": "only the format `custom` takes one",
     "connections": "not beside the old `driver` and `params`",
 }
 """What a field takes beyond what a schema can say; a fault of a whole object begins with the field's name."""

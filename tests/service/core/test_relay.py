@@ -18,6 +18,11 @@ pytestmark = pytest.mark.service
 
 NEVER = 60_000
 
+HOLD_DELETES = """
+    create function wait_for_the_test() returns trigger language plpgsql as
+        'begin perform pg_advisory_xact_lock(4711); return old; end';
+    create trigger wait_for_the_test before delete on outbox for each row execute function wait_for_the_test()"""
+
 CUT = """select pg_terminate_backend(pid) from pg_stat_activity
          where pid <> pg_backend_pid() and datname = current_database()"""
 
@@ -77,3 +82,20 @@ async def test_a_relay_whose_connection_was_cut_stops_when_it_is_told_to(world: 
         await world.until(SitesChanged)
         await service.pool.execute(CUT)
         await asyncio.sleep(0.2)  # nothing tells us that the relay's end of the connection has noticed
+
+
+async def test_a_relay_that_is_told_to_stop_takes_what_it_has_sent_off_the_outbox_first(world: World) -> None:
+    test = await asyncpg.connect(world.settings("strategy_orchestrator").postgres)
+    try:
+        await test.execute("select pg_advisory_lock(4711)")
+        async with world.run("strategy_orchestrator", wire, relay_fallback_ms=NEVER) as service:
+            await service.pool.execute(HOLD_DELETES)
+            async with service.ledger.transaction() as tx:
+                tx.emit(SitesChanged(sites=(Site(name="s-1"),)), sequence=1)
+            await world.until(SitesChanged)  # sent, and about to be deleted
+            asyncio.get_running_loop().call_later(
+                0.3, lambda: asyncio.ensure_future(test.execute("select pg_advisory_unlock(4711)"))
+            )
+        assert await test.fetchval("select count(*) from outbox") == 0
+    finally:
+        await test.close()
