@@ -19,7 +19,7 @@ WORKERS ?= 3
 .PHONY: help
 help: ## Show this text
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/ready ## Make the virtual environment from the lock; nothing to do if it is up to date
@@ -42,12 +42,19 @@ clean: ## Stop what runs here, and remove the environment, all data and everythi
 
 .PHONY: test
 test: setup ## Run the tests of all parts, on real Kafka and PostgreSQL
-	@$(RUN)/pytest -m "not e2e" -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
+	@$(RUN)/pytest -m "not e2e and not containers" -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
 
 .PHONY: test-system
 test-system: setup ## Run those of the whole system: demo, page in a browser, README, API, faults, rolling updates
 	@.ci/packages chromium chromium-driver || echo "without Chromium and chromedriver the tests of the page fail; all others run"
 	@$(RUN)/pytest -m e2e --durations=0 --durations-min=10 $(ARGS)
+
+CONTAINERS := podman runc netavark aardvark-dns iptables catatonit docker-registry busybox-static
+
+.PHONY: test-containers
+test-containers: setup ## Run those on a real container engine, with a registry of their own (needs root and podman)
+	@.ci/packages $(CONTAINERS) || echo "without root and $(CONTAINERS) these tests are left out"
+	@$(RUN)/pytest -m containers --durations=12 --durations-min=10 $(ARGS)
 
 .PHONY: test-page
 test-page: ## Run the tests of the page's JavaScript (left out without Node.js, but not under CI)

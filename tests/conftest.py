@@ -1,6 +1,7 @@
 """Fixtures of all tests: real Kafka and PostgreSQL, started once for a run and only if a test asks."""
 
 pytest_plugins = [
+    "tests.support.container_lab",
     "tests.support.reaping",
     "tests.support.runtime",
     "tests.support.deployer_database",

@@ -15,6 +15,7 @@ from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.simulated.driver import SimulatedDriver
 from tests.support import process_sites
 from tests.support.components import for_driver, simulated
+from tests.support.container_sites import ContainerWorkshop
 from tests.support.workshop import Workshop, foreign_workshops
 
 
@@ -54,14 +55,25 @@ class ProcessWorkshop(Workshop):
         return replace(self.good(key, site=site), component=process_sites.component("says=1.0", "slow=600"))
 
 
-WORKSHOPS = [SimulatedWorkshop, ProcessWorkshop, *foreign_workshops()]
+WORKSHOPS = [
+    SimulatedWorkshop,
+    ProcessWorkshop,
+    pytest.param(ContainerWorkshop, marks=pytest.mark.containers),
+    *foreign_workshops(),
+]
 
 
 @pytest.fixture(params=WORKSHOPS, ids=lambda workshop: workshop.__name__)
-async def workshop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Workshop]:
+def equipped(request: pytest.FixtureRequest, tmp_path: Path) -> Workshop:
     made: Workshop = request.param(tmp_path)
-    yield made
-    await made.close()
+    made.given |= {name: request.getfixturevalue(name) for name in made.asks}
+    return made
+
+
+@pytest.fixture
+async def workshop(equipped: Workshop) -> AsyncIterator[Workshop]:
+    yield equipped
+    await equipped.close()
 
 
 @pytest.fixture

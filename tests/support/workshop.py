@@ -9,6 +9,7 @@ import sys
 from abc import ABC, abstractmethod
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any, ClassVar
 
 from services.deployer.drivers import Driver, Order
 from tests.support import process_sites
@@ -19,8 +20,14 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 class Workshop(ABC):
     """Makes drivers of one kind that share their sites, and orders for them: good, failing, never ending."""
 
+    asks: ClassVar[tuple[str, ...]] = ()
+    """Fixtures that it needs beside its folder: `given`, by name."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.given: dict[str, Any] = {}
+        self.drivers: list[Any] = []
+        """To be closed at the end, if they hold anything."""
 
     @abstractmethod
     def driver(self) -> Driver:

@@ -1,0 +1,141 @@
+"""The engine of one site: containers made, looked at and removed by the Docker Engine API, of Docker or of Podman."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiodocker import Docker, DockerError
+from aiodocker.containers import DockerContainer
+
+from services.deployer.drivers.container.faults import code_of_engine
+from services.deployer.drivers.container.names import Place, Seen
+from services.deployer.drivers.durable.tool import Failed
+
+NOT_REACHED = 900
+"""What aiodocker says in place of a status when there was no answer."""
+
+GONE, CONFLICT = 404, 409
+LAST_LINES = 50
+
+
+class Unreachable(Exception):
+    """The engine did not answer; the same may be asked again."""
+
+
+@asynccontextmanager
+async def translated(what: str) -> AsyncIterator[None]:
+    """An engine's refusal as Failed, its silence as Unreachable. `what` was to be done, for people."""
+    try:
+        yield
+    except DockerError as error:
+        if error.status == NOT_REACHED:
+            raise Unreachable(error.message) from error
+        raise Failed(code_of_engine(error.message), f"{what}: {error.message}") from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise Unreachable(f"{what}: {error!r}") from error
+
+
+class Engine:
+    """A connection to an engine that has answered. Made by `opening.opened`."""
+
+    def __init__(self, docker: Docker, version: Mapping[str, Any]) -> None:
+        self.docker = docker
+        self.podman = any("podman" in part.get("Name", "").lower() for part in version.get("Components") or ())
+        self.platform = f"{version.get('Os', 'linux')}/{version.get('Arch', '')}"
+
+    async def at(self, place: Place) -> list[Seen]:
+        """The containers of a place, whatever their state."""
+        return [_seen(found) for found in await self.listed({"label": [f"{k}={v}" for k, v in place.labels.items()]})]
+
+    async def listed(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Mapping[str, Any]]:
+        """Containers as the engine lists them, those that do not run as well."""
+        async with translated("the containers could not be listed"):
+            found = await self.docker.containers.list(all=True, filters=json.dumps(filters or {}))
+        return [one._container for one in found]  # noqa: SLF001 - aiodocker shows it by key only
+
+    async def show(self, container: str) -> Mapping[str, Any] | None:
+        """All that the engine knows of a container; None when it is gone."""
+        async with translated("the container could not be looked at"):
+            try:
+                return await self._of(container).show()
+            except DockerError as error:
+                if error.status == GONE:
+                    return None
+                raise
+
+    async def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Make a container that does not run yet; its id."""
+        async with translated("the container could not be made"):
+            return (await self.docker.containers.create(dict(body), name=name)).id
+
+    async def start(self, container: str) -> None:
+        """Start it; nothing to do when it runs."""
+        async with translated("the container could not be started"):
+            await self._of(container).start()
+
+    async def stop(self, container: str) -> None:
+        """Stop it, within the time that it was made with; nothing to do when it is stopped or gone."""
+        async with translated("the container could not be stopped"):
+            await _unless_gone(self._of(container).stop())
+
+    async def delete(self, container: str) -> None:
+        """Remove it and the nameless volumes that came with it; nothing to do when it is gone."""
+        async with translated("the container could not be removed"):
+            await _unless_gone(self._of(container).delete(force=True, v=True))
+
+    async def rename(self, container: str, name: str) -> None:
+        """Give it another name."""
+        async with translated("the container could not be renamed"):
+            await self._of(container).rename(name)
+
+    async def last_lines(self, container: str) -> tuple[str, ...]:
+        """Its last words; none when it is gone or its log cannot be read, since they only explain a failure."""
+        try:
+            text = "".join(await self._of(container).log(stdout=True, stderr=True, tail=LAST_LINES))
+        except (DockerError, aiohttp.ClientError, OSError, TimeoutError):
+            return ()
+        return tuple(line.rstrip() for line in text.splitlines()[-LAST_LINES:])
+
+    async def checked(self, container: str) -> str:
+        """Run its health check now, where the engine does not do so by itself (Podman without systemd): the status."""
+        path = f"v4.0.0/libpod/containers/{container}/healthcheck"
+        async with translated("the health check could not be run"):
+            found = await self.docker._query_json(path, versioned_api=False)  # noqa: SLF001 - not of Docker's API
+        return str(found.get("Status", ""))
+
+    async def run(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command in a container: its exit status, and what it wrote."""
+        async with translated("the command could not be run in the container"):
+            run = await self._of(container).exec(list(command))
+            async with run.start(detach=False) as stream:
+                pieces = []
+                while piece := await stream.read_out():
+                    pieces.append(piece.data)
+            status = (await run.inspect())["ExitCode"]
+        return int(status or 0), b"".join(pieces).decode(errors="replace")
+
+    def _of(self, container: str) -> DockerContainer:
+        return self.docker.containers.container(container)
+
+
+async def _unless_gone(call: Any) -> None:
+    try:
+        await call
+    except DockerError as error:
+        if error.status != GONE:
+            raise
+
+
+def _seen(found: Mapping[str, Any]) -> Seen:
+    names = found.get("Names") or [found.get("Name", "")]
+    return Seen(
+        id=found["Id"],
+        name=str(names[0]).removeprefix("/"),
+        image_id=found.get("ImageID", ""),
+        running=found.get("State") == "running",
+        labels=found.get("Labels") or {},
+    )

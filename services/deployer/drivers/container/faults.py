@@ -1,0 +1,37 @@
+"""What an engine's refusal means. Pure.
+
+Engines answer with a status and a sentence; Podman gives 500 to nearly everything. So beside the few answers that have
+a status of their own, the sentences are looked at for words that both engines, and registries, have used for years.
+"""
+
+CODES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("disk_full", ("no space left on device", "disk quota exceeded")),
+    ("port_taken", ("address already in use", "port is already allocated", "port is already in use")),
+    ("wrong_platform", ("no matching manifest", "no image found in manifest list", "no image found in image index")),
+    ("no_such_image", ("manifest unknown", "name unknown", "not found: manifest", "repository name not known")),
+    ("registry_refused", ("unauthorized", "authentication required", "denied", "invalid username/password")),
+    (
+        "registry_unreachable",
+        ("connection refused", "no such host", "i/o timeout", "no route to host", "timeout exceeded", "tls: ", "x509: ",
+         "network is unreachable", "connection reset", "eof"),
+    ),
+)  # fmt: skip
+"""Codes by words in the engine's sentence, most particular first."""
+
+OF_PULL = frozenset({"disk_full", "wrong_platform", "no_such_image", "registry_refused", "registry_unreachable"})
+OF_ENGINE = frozenset({"disk_full", "port_taken"})
+
+
+def code_of_pull(sentence: str) -> str:
+    """Why an image could not be had."""
+    return _code(sentence, OF_PULL) or "pull_failed"
+
+
+def code_of_engine(sentence: str) -> str:
+    """Why the engine did not do what it was told."""
+    return _code(sentence, OF_ENGINE) or "engine_refused"
+
+
+def _code(sentence: str, among: frozenset[str]) -> str | None:
+    low = sentence.lower()
+    return next((code for code, words in CODES if code in among and any(word in low for word in words)), None)

@@ -1,0 +1,205 @@
+"""One order, step by step. Each step finds out from the engine how far an earlier run of the order came.
+
+The new container begins under a name of the order's own. The name of the place changes hands once it is proven: until
+then the old one is the proven one, and whoever fails, is cancelled or was killed puts it back as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from services.deployer.drivers import Done
+from services.deployer.drivers.container import around, images
+from services.deployer.drivers.container.connection import Connection
+from services.deployer.drivers.container.definition import Definition, before_of, body_of, images_before, recorded_of
+from services.deployer.drivers.container.differences import conflicts, differences
+from services.deployer.drivers.container.engine import Engine
+from services.deployer.drivers.container.names import Place, Seen, Standing, standing
+from services.deployer.drivers.container.proof import look, prove
+from services.deployer.drivers.container.verdict import environment_of
+from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.durable.tool import Failed
+
+log = structlog.get_logger()
+
+RESUME = "resume"
+"""In what is written down of an order: the container that was stopped for it, and is started again if it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """An order on its engine. No other order of the place is carried out meanwhile."""
+
+    run: Run
+    engine: Engine
+    connection: Connection
+    wanted: Definition
+    keep: int
+    """Images that stay on the engine for rollbacks, beside the one that runs."""
+
+    @property
+    def place(self) -> Place:
+        return self.wanted.place
+
+    async def reach(self) -> Done:
+        """Bring the wanted container to run, proven, in place of what runs. Raises Failed: all is as it was before."""
+        there = await self._standing()
+        if there.finished:
+            return await self._finish(there)
+        try:
+            kept = await self._keep_or_replace(there)
+        except Failed:
+            await self._put_back()
+            raise
+        return kept or await self._finish(await self._standing())
+
+    async def _keep_or_replace(self, there: Standing) -> Done | None:
+        self._safe_point()
+        image_id = await images.have(self.engine, self.wanted, self.connection, self._report_pull)
+        await self._retire(there.strays)
+        if there.own is None and there.current and await self._same(there.current, image_id):
+            return await self._keep(there.current)
+        await around.refuse_strangers(self.engine, self.wanted)
+        await self._replace(there)
+        return None
+
+    async def _standing(self) -> Standing:
+        return standing(self.place, self.run.order.key, await self.engine.at(self.place))
+
+    async def _same(self, current: Seen, image_id: str) -> bool:
+        """Whether nothing of the container differs from what is wanted."""
+        shown = await self.engine.show(current.id)
+        if shown is None or shown.get("Image", "").removeprefix("sha256:") != image_id.removeprefix("sha256:"):
+            return False
+        wanted = self.wanted
+        return not differences(current.labels, environment_of(shown), wanted.fields, wanted.site_environment)
+
+    async def _keep(self, current: Seen) -> Done:
+        """It is what is wanted already: it only has to run, and to be well."""
+        self.run.report("nothing differs", 80)
+        await self._named(current, self.place.name)
+        await self.engine.start(current.id)
+        await prove(self.engine, current.id, self.wanted, self._safe_point)
+        return self._done()
+
+    async def _replace(self, there: Standing) -> None:
+        reasons = self._conflicts(there.current)
+        own = there.own.id if there.own else await self._make(there.current, found=bool(reasons) or not there.current)
+        if there.current and there.current.running and reasons:
+            self._safe_point()
+            self.run.report(f"stops the old container: {reasons[0]}", 40)
+            await self.run.write_down(**{RESUME: there.current.id})
+            await self.engine.stop(there.current.id)
+        self.run.report("starts the new container", 50)
+        await self.engine.start(own)
+        self.run.report("waits until it is healthy", 60)
+        await prove(self.engine, own, self.wanted, self._safe_point)
+        await self._move(there.current, own)
+
+    def _conflicts(self, current: Seen | None) -> list[str]:
+        """Why the old container must be stopped before the new one starts; empty = they may run side by side."""
+        if current is None or self.wanted.spec.beside:
+            return []
+        if self.wanted.spec.beside is False:
+            return ["the spec says that the two must not run side by side"]
+        return conflicts(recorded_of(current), self.wanted.fields)
+
+    async def _make(self, current: Seen | None, *, found: bool) -> str:
+        """Make the new container beside the old one; `found` = by its aliases from the start."""
+        self.run.report("makes the new container", 30)
+        await around.prepare(self.engine, self.wanted)
+        before = images_before(current, self.wanted, self.keep)
+        body = body_of(self.wanted, self.run.order.key, before, found=found, podman=self.engine.podman)
+        own = await self._created(body)
+        networks = self.wanted.fields["networks"]
+        await around.join(self.engine, own, {name: a if found else [] for name, a in networks.items()})
+        return own
+
+    async def _created(self, body: Mapping[str, Any]) -> str:
+        try:
+            return await self.engine.create(self.place.own_name(self.run.order.key), body)
+        except Failed:
+            # Asked twice: the engine went on with what a process asked it for that was killed meanwhile.
+            if own := (await self._standing()).own:
+                return own.id
+            raise
+
+    async def _move(self, current: Seen | None, own: str) -> None:
+        """The new container is proven: it gets the aliases, and then the name by which it counts as proven."""
+        self.run.report("moves traffic to the new container", 90)
+        await around.join(self.engine, own, self.wanted.fields["networks"])
+        seen = await look(self.engine, own)
+        if seen.over:
+            raise Failed("exited", seen.why, await self.engine.last_lines(own))
+        if current:
+            await self._named(current, self.place.old_name)
+        await self.engine.rename(own, self.place.name)
+
+    async def _named(self, seen: Seen, name: str) -> None:
+        if seen.name != name:
+            await self.engine.rename(seen.id, name)
+
+    async def _finish(self, there: Standing) -> Done:
+        """The new container has the name: what was before goes, with the images that no rollback needs."""
+        await self._retire(there.strays)
+        if there.current:
+            await self.engine.start(there.current.id)  # its engine may have ended in between
+        kept = {self.wanted.image.by_digest, *before_of(there.current)}
+        gone = {image for stray in there.strays for image in before_of(stray) if image not in kept}
+        await images.let_go(self.engine, sorted(gone))
+        return self._done()
+
+    async def _retire(self, containers: tuple[Seen, ...]) -> None:
+        """Each with the time that it has to end well."""
+        for seen in containers:
+            await self.engine.stop(seen.id)
+            await self.engine.delete(seen.id)
+
+    async def _put_back(self) -> None:
+        """All as it was before the order: its container goes, and the one that it stopped runs again."""
+        there = await self._standing()
+        if there.finished:
+            return
+        if there.own:
+            await self._retire((there.own,))
+        if there.current:
+            await self._named(there.current, self.place.name)
+            if self.run.note.get(RESUME) == there.current.id:
+                await self.engine.start(there.current.id)
+        else:
+            await around.clear_networks(self.engine, self.place)
+
+    def _safe_point(self) -> None:
+        if self.run.cancelled:
+            raise Failed("cancelled", "the order was cancelled")
+
+    def _report_pull(self, told: str) -> None:
+        self._safe_point()
+        self.run.report(told, 10)
+
+    def _done(self) -> Done:
+        return Done(self.wanted.revision, f"runs {self.wanted.image.by_digest}")
+
+
+async def fetch(run: Run, engine: Engine, connection: Connection, wanted: Definition) -> Done:
+    """Have the image on the engine, so that a later apply fetches nothing."""
+    await images.have(engine, wanted, connection, lambda told: run.report(told, 50))
+    return Done(wanted.revision, f"has {wanted.image.by_digest}")
+
+
+async def remove(run: Run, engine: Engine, wanted: Definition) -> Done:
+    """Take the component's containers away, whoever made them; its named volumes stay unless the spec gives them up."""
+    for seen in await engine.at(wanted.place):
+        run.report(f"removes {seen.name}", 50)
+        await engine.stop(seen.id)
+        await engine.delete(seen.id)
+    await around.clear_networks(engine, wanted.place)
+    if wanted.spec.remove_volumes:
+        removed = await around.remove_volumes(engine, wanted)
+        return Done("", f"removed, with its volumes {', '.join(removed)}" if removed else "removed")
+    kept = around.named_volumes(wanted)
+    return Done("", f"removed; its volumes stay: {', '.join(kept)}" if kept else "removed")

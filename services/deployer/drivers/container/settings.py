@@ -1,0 +1,16 @@
+"""The knobs of the driver `container`."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ContainerSettings(BaseSettings):
+    """Environment variables `BELAY_CONTAINER_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="BELAY_CONTAINER_", frozen=True)
+
+    at_once: int = Field(default=50, ge=1, description="most orders that one replica carries out side by side")
+    unreachable_seconds: float = Field(
+        default=60, gt=0, description="an engine that does not answer is asked again for so long, then the order ends"
+    )
+    keep: int = Field(default=2, ge=1, description="images that stay on an engine for rollbacks, for each component")

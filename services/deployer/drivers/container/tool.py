@@ -1,0 +1,122 @@
+"""The hands of the driver: orders carried out on engines, and what is asked of them beside that."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar, TypeVar
+
+from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
+from services.deployer.drivers.container import images
+from services.deployer.drivers.container.connection import BadConnection, connection_of
+from services.deployer.drivers.container.definition import definition_of, revisions_of
+from services.deployer.drivers.container.differences import differences
+from services.deployer.drivers.container.engine import Engine, Unreachable
+from services.deployer.drivers.container.names import Place, standing
+from services.deployer.drivers.container.opening import opened
+from services.deployer.drivers.container.procedure import Procedure, fetch, remove
+from services.deployer.drivers.container.proof import look
+from services.deployer.drivers.container.settings import ContainerSettings
+from services.deployer.drivers.container.verdict import environment_of
+from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.durable.tool import Failed, Tool
+
+T = TypeVar("T")
+
+AGAIN_SECONDS = 0.5
+"""Between two tries to reach an engine."""
+
+
+class ContainerTool(Tool):
+    """Works on the engines of Docker and Podman."""
+
+    name: ClassVar[str] = "container"
+    capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch"}
+
+    def __init__(self, settings: ContainerSettings) -> None:
+        self._settings = settings
+        self.at_once = settings.at_once
+
+    async def carry_out(self, runs: Sequence[Run]) -> None:
+        """Bring the one order of a batch to its end, also over an engine that is away for a while."""
+        (run,) = runs
+        last_answer = time.monotonic()
+        while True:
+            try:
+                return await run.end(await self._attempt(run))
+            except Unreachable as error:
+                away = time.monotonic() - last_answer
+                if run.cancelled or away >= self._settings.unreachable_seconds:
+                    raise Failed("unreachable", f"the engine has not answered for {away:.0f} s: {error}") from error
+                run.report(f"the engine does not answer: {error}"[:300])
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _attempt(self, run: Run) -> Done:
+        connection = _or_failed(lambda: connection_of(run.order.connection))
+        wanted = _or_failed(lambda: definition_of(run.order, connection))
+        async with opened(connection) as engine:
+            if run.order.action == "remove":
+                return await remove(run, engine, wanted)
+            if run.order.action == "fetch":
+                return await fetch(run, engine, connection, wanted)
+            return await Procedure(run, engine, connection, wanted, self._settings.keep).reach()
+
+    async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        """Whether the proven container of each still runs and is well."""
+        return await self._each(orders, _fallen, None)
+
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
+        """Whether the component is there, and its engine has the image of the revision, from an earlier order."""
+        return await self._each(orders, _has_revision, otherwise=False)
+
+    async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
+        """What would change of each container, field by field."""
+        return await self._each(orders, _foreseen, ("the engine does not answer now",))
+
+    async def _each(
+        self, orders: Sequence[Order], ask: Callable[[Engine, Order], Awaitable[T]], otherwise: T
+    ) -> list[T]:
+        """The answer of each order's engine; `otherwise` where it gives none."""
+        limit = asyncio.Semaphore(self.at_once)
+
+        async def one(order: Order) -> T:
+            try:
+                async with limit, opened(connection_of(order.connection)) as engine:
+                    return await ask(engine, order)
+            except (Unreachable, Failed, BadConnection):
+                return otherwise
+
+        return await asyncio.gather(*map(one, orders))
+
+
+def _or_failed(make: Callable[[], T]) -> T:
+    try:
+        return make()
+    except ValueError as error:
+        raise Failed("bad_connection", str(error)) from None
+
+
+async def _fallen(engine: Engine, order: Order) -> Broken | None:
+    current = standing(Place.of(order), order.key, await engine.at(Place.of(order))).current
+    if current is None:
+        return Broken("fallen", "its container is gone")
+    seen = await look(engine, current.id)
+    return Broken("fallen", seen.why, await engine.last_lines(current.id)) if seen.over else None
+
+
+async def _has_revision(engine: Engine, order: Order) -> bool:
+    current = standing(Place.of(order), order.key, await engine.at(Place.of(order))).current
+    wanted = definition_of(order, connection_of(order.connection))
+    if current is None or order.revision != wanted.revision or wanted.image.by_digest not in revisions_of(current):
+        return False
+    return await images.found_on(engine, wanted.image) is not None
+
+
+async def _foreseen(engine: Engine, order: Order) -> Sequence[str]:
+    wanted = definition_of(order, connection_of(order.connection))
+    current = standing(wanted.place, order.key, await engine.at(wanted.place)).current
+    if current is None:
+        return [f"a new container of {wanted.image.by_digest}"]
+    shown = await engine.show(current.id) or {}
+    return differences(current.labels, environment_of(shown), wanted.fields, wanted.site_environment)

@@ -1,0 +1,68 @@
+"""How well a container is, from what its engine says of it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+OVER = frozenset({"exited", "dead", "stopped", "removing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a look at a container showed."""
+
+    well: bool
+    why: str
+    """Why it is not well, or how it is; for people."""
+    over: bool = False
+    """It ended by itself: waiting longer makes it no better."""
+
+
+def verdict(shown: Mapping[str, Any] | None, checked: str | None = None) -> Verdict:
+    """Judge a container by what the engine shows of it; None = it is gone.
+
+    `checked` is the status of a health check that was run just now, where the engine does not run them itself.
+    """
+    if shown is None:
+        return Verdict(well=False, why="it is gone: somebody removed it", over=True)
+    state = shown.get("State") or {}
+    status = str(state.get("Status", ""))
+    if status in OVER:
+        return Verdict(well=False, why=_end(state), over=True)
+    if restarts := int(shown.get("RestartCount") or 0):
+        return Verdict(well=False, why=f"it ended and was started again {restarts} times ({_end(state)})", over=True)
+    if status != "running" or state.get("Restarting"):
+        return Verdict(well=False, why=f"it is {status or 'in no known state'}")
+    return _by_health(shown, checked)
+
+
+def _end(state: Mapping[str, Any]) -> str:
+    words = f"it exited with status {state.get('ExitCode', '?')}"
+    if state.get("OOMKilled"):
+        words += ", killed because it needed more memory than it may"
+    return f"{words}: {state['Error']}" if state.get("Error") else words
+
+
+def _by_health(shown: Mapping[str, Any], checked: str | None) -> Verdict:
+    if not has_check(shown):
+        return Verdict(well=True, why="it runs; there is no health check")
+    health = (shown.get("State") or {}).get("Health") or {}
+    status = checked or str(health.get("Status", ""))
+    if status == "healthy":
+        return Verdict(well=True, why="healthy")
+    said = (health.get("Log") or [{}])[-1].get("Output", "").strip()
+    return Verdict(
+        well=False, why=f"its health check says {status or 'nothing'}" + (f": {said[-300:]}" if said else "")
+    )
+
+
+def has_check(shown: Mapping[str, Any]) -> bool:
+    """Whether the container has a health check, its own or its image's."""
+    test = ((shown.get("Config") or {}).get("Healthcheck") or {}).get("Test") or []
+    return bool(test) and test[0] != "NONE"
+
+
+def environment_of(shown: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that the container was given, with those of its image and engine."""
+    pairs = (pair.partition("=") for pair in (shown.get("Config") or {}).get("Env") or ())
+    return {name: value for name, _, value in pairs}

@@ -1,0 +1,94 @@
+"""Images and orders for tests of the driver `container`: a small program of busybox that behaves as it is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from services.deployer.drivers import Component, Driver, Order
+from services.deployer.drivers.container.settings import ContainerSettings
+from services.deployer.drivers.container.tool import ContainerTool
+from services.deployer.drivers.durable.driver import DurableDriver
+from shared.components.container import ContainerSpec
+from tests.support.container_lab import BUSYBOX, Lab
+from tests.support.workshop import Workshop
+
+PROGRAM = """#!/bin/sh
+echo "begins $SAYS"
+[ -n "$EXIT" ] && { echo "cannot read its configuration" >&2; exit "$EXIT"; }
+trap 'exit 0' TERM
+[ -d /data ] && echo "$SAYS" >> /data/starts
+sleep "${SLOW:-0}" & wait $!
+mkdir -p /tmp/www && echo "$SAYS" > /tmp/www/version && touch /tmp/well
+httpd -p 8080 -h /tmp/www
+while :; do sleep 1 & wait $!; done
+"""
+DOCKERFILE = """FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox","--install","/bin"]
+COPY program /program
+RUN ["/bin/busybox","chmod","755","/program"]
+LABEL version={version}
+CMD ["/program"]
+"""
+WELL = ("test", "-e", "/tmp/well")  # noqa: S108 - in a container
+
+
+def push(lab: Lab, version: str = "1.0") -> str:
+    """The image of a version in the lab's registry, made once; its name with digest."""
+    if version not in lab.digests:
+        files = {"busybox": BUSYBOX, "program": PROGRAM}
+        lab.digests[version] = lab.push(f"app:{version}", DOCKERFILE.format(version=version), files)
+    return lab.digests[version]
+
+
+def order(lab: Lab, key: str, version: str = "1.0", site: str = "s1", **spec: Any) -> Order:
+    """Apply the program on a site of the lab. `spec` as in a bundle; variables are put beside ours."""
+    environment = {"SAYS": version, **spec.pop("environment", {})}
+    connection = {"url": lab.url, **spec.pop("connection", {})}
+    health = {
+        "command": WELL,
+        "interval_seconds": 0.2,
+        "stable_seconds": 0.3,
+        "start_seconds": 30,
+        **spec.pop("health", {}),
+    }
+    whole = {"image": push(lab, version), "environment": environment, "health": health, "stop_seconds": 5, **spec}
+    component = Component("web", "container", ContainerSpec.model_validate(whole))
+    return Order(key, site, connection, "shop", "apply", component, version, "a" * 64)
+
+
+def rollback(to: Order, key: str, revision: str) -> Order:
+    """Back to what an order made."""
+    return replace(to, key=key, action="rollback", revision=revision)
+
+
+def removal(of: Order, key: str) -> Order:
+    """Take away what an order made."""
+    return replace(of, key=key, action="remove", version=None, bundle_sha256=None)
+
+
+class ContainerWorkshop(Workshop):
+    """Orders for the driver contract, on the lab's engine."""
+
+    asks: ClassVar = ("container_lab", "deployer_database")
+
+    def driver(self) -> Driver:
+        driver = DurableDriver(self.given["deployer_database"], ContainerTool(ContainerSettings()))
+        self.drivers.append(driver)
+        return driver
+
+    def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
+        return order(self.given["container_lab"], key, version, site)
+
+    def failing(self, key: str, site: str = "s1") -> Order:
+        return order(self.given["container_lab"], key, site=site, environment={"EXIT": "1"})
+
+    def endless(self, key: str, site: str = "s1") -> Order:
+        slow = {"start_seconds": 600}
+        return order(self.given["container_lab"], key, site=site, environment={"SLOW": "600"}, health=slow)
+
+    async def close(self) -> None:
+        for driver in self.drivers:
+            await driver.close()
+        self.given["container_lab"].clear()
