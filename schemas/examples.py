@@ -115,6 +115,7 @@ EXAMPLES: tuple[Message, ...] = (
         phase="deploy",
         percent=40,
         plan=(DECISION,),
+        doing=(deployer.ComponentProgress(component="web", detail="2 of 3 replicas are ready", percent=66),),
         strategy_id=STRATEGY,
     ),
     deployer.OperationSucceeded.model_validate({**FINISHED, "version": "2.0.0"}),

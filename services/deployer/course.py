@@ -17,7 +17,7 @@ from services.deployer.evidence import clean, last_words
 from services.deployer.ordering import FREE, Ordering
 from services.deployer.phases import PHASES, Leg, Order, Phase, Row, row_of
 from services.deployer.plan import Plan
-from shared.messages.deployer import Cause, PhaseResult
+from shared.messages.deployer import Cause, ComponentProgress, PhaseResult
 from shared.messages.words import OperationKind as Kind
 
 
@@ -287,6 +287,16 @@ def outcome(course: Course, operation: Operation) -> Outcome:
     if course.leg is Leg.FORWARD:
         return Outcome.UNTOUCHED
     return Outcome.RECOVERED if operation.from_version else Outcome.UNDONE
+
+
+def doing(course: Course, progress: Sequence[Progress]) -> tuple[ComponentProgress, ...]:
+    """What drivers say of the components that are under way."""
+    found = zip(awaited(course), progress, strict=False)  # nobody was asked yet in the first moment of a phase
+    return tuple(
+        ComponentProgress(component=way.component, detail=clean(p.detail)[:500], percent=min(max(p.percent, 0), 100))
+        for way, p in found
+        if isinstance(p, Running) and p.detail
+    )
 
 
 def percent(course: Course, progress: Sequence[Progress]) -> int:

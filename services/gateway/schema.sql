@@ -214,6 +214,7 @@ create table operation (
     cause jsonb,
     plan jsonb not null default '[]',
     phases jsonb not null default '[]',
+    doing jsonb not null default '[]', -- what drivers do with which component, while it runs
     last_lines jsonb not null default '[]', -- what a failed one said last; stored apart, so that lists do not read it
     strategy_id text,
     requested_at timestamptz not null,

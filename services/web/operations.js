@@ -96,6 +96,7 @@ function detail(operation) {
       "Plan",
       operation.plan?.length ? planTable(operation.plan) : h("p", { class: "muted" }, "There is no plan yet."),
     ),
+    operation.doing?.length > 0 && section("Now", doing(operation.doing)),
     section(
       "Phases",
       operation.phases?.length
@@ -128,6 +129,18 @@ const facts = (o) =>
     ],
     ["Id", h("code", { class: "digest" }, o.operation_id)],
   ]);
+
+/** What drivers do with which component at this moment. */
+const doing = (components) =>
+  table(
+    [
+      ["Component", (row) => row.component],
+      ["Doing", (row) => row.detail, "wide"],
+      ["Done", (row) => `${row.percent} %`],
+    ],
+    components,
+    "Now",
+  );
 
 /** What is done to each component, and why this way. */
 export const planTable = (plan) =>

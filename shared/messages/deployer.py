@@ -141,6 +141,14 @@ class ComponentDecision(Model):
     revision: str | None = Field(default=None, description="the recorded revision that a rollback returns to")
 
 
+class ComponentProgress(Model):
+    """What its driver is doing with one component."""
+
+    component: str
+    detail: str = Field(max_length=500)
+    percent: int = Field(default=0, ge=0, le=100)
+
+
 class OperationProgressed(Event):
     """A running operation moved on; at most one a second for each operation."""
 
@@ -154,6 +162,7 @@ class OperationProgressed(Event):
     phase: str
     percent: int = Field(ge=0, le=100)
     plan: tuple[ComponentDecision, ...] = ()
+    doing: tuple[ComponentProgress, ...] = Field(default=(), description="components whose drivers say what they do")
     strategy_id: Identifier | None = None
 
 

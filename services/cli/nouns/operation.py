@@ -32,6 +32,7 @@ SHOW: tuple[Column, ...] = (
     ("finished", "finished_at"), ("you may", actions),
 )  # fmt: skip
 PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")
+DOING: tuple[Column, ...] = ("component", ("per cent", "percent"), ("now", "detail"))
 PHASES: tuple[Column, ...] = (
     ("phase", "name"), "component", "outcome", ("began", "started_at"), ("seconds", _seconds), "detail",
 )  # fmt: skip
@@ -94,12 +95,12 @@ def list_operations(
 
 @app.verb()
 def show(session: Session, operation: Id) -> None:
-    """One operation with its cause, its plan, its phases and their times, and what a failed one said last."""
+    """One operation: its cause, its plan, what is being done, its phases and times, and what a failed one said last."""
     found = session.get(at("/v1/operations/{}", operation))
     session.screen.card(found, SHOW)
     if session.screen.as_json:
         return
-    for rows, columns in ((found["plan"], PLAN), (found["phases"], PHASES)):
+    for rows, columns in ((found["plan"], PLAN), (found.get("doing"), DOING), (found["phases"], PHASES)):
         if rows:
             session.screen.note("")
             session.screen.table(rows, columns, "")

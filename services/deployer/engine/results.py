@@ -61,6 +61,7 @@ def _progressed(execution: Execution) -> OperationProgressed:
         phase=courses.name_of(course),
         percent=courses.percent(course, execution.progress),
         plan=course.plan,
+        doing=courses.doing(course, execution.progress),
         strategy_id=operation.strategy_id,
     )
 

@@ -127,14 +127,17 @@ async def test_repeated_and_reordered_events_change_nothing(world: World) -> Non
 
 async def test_operations_are_shown_from_progress_to_their_end_and_never_back(world: World) -> None:
     async with gateway(world) as api:
-        await world.send(running("o-1", "a", 20))
-        await api.shows("/v1/operations/o-1", lambda o: (o["state"], o["percent"]) == ("running", 20))
+        doing = {"component": "web", "detail": "1 of 5 replicas are ready", "percent": 20}
+        await world.send(running("o-1", "a", 20, doing=(doing,)))
+        shown = await api.shows("/v1/operations/o-1", lambda o: (o["state"], o["percent"]) == ("running", 20))
+        assert shown["doing"] == [doing]
         await world.send(failed("o-1", "a"))
         await world.send(running("o-1", "a", 80))
         await world.send(succeeded("o-2", "a", strategy_id="s-1"))
         await api.shows("/v1/operations/o-2", lambda o: o["state"] == "succeeded")
         one = await api.get("/v1/operations/o-1")
         assert (one["state"], one["recovered"], one["cause"]["code"]) == ("failed", True, "unhealthy")
+        assert one["doing"] == []
         for query, wanted in {"strategy=s-1": ["o-2"], "state=failed": ["o-1"], "site=a": ["o-2", "o-1"]}.items():
             listed = (await api.get(f"/v1/operations?{query}"))["items"]
             assert [o["operation_id"] for o in listed] == wanted

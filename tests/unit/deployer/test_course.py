@@ -1,16 +1,21 @@
 """The course of an operation: through its phases, back when it fails, and to the same end from every cut."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.deployer import course as courses
 from services.deployer.course import Course
 from services.deployer.domain import Deployment, Outcome
-from services.deployer.plan import Ground
+from services.deployer.drivers import Running
+from services.deployer.ordering import FREE
+from services.deployer.plan import Ground, forward
 from services.deployer.store import _COURSE as COURSE_JSON
+from shared.messages.deployer import ComponentProgress
 from shared.messages.words import OperationKind as Kind
 from tests.unit.deployer.values import content, ground, operation, recorded, running
 from tests.unit.deployer.walking import Device, Walk
@@ -46,6 +51,16 @@ def test_an_update_deploys_then_verifies_then_removes_what_is_not_wanted() -> No
         ("verify", "cache", "done"),
         ("remove", "db", "done"),
     ]
+
+
+def test_while_it_lasts_it_is_told_what_drivers_do_and_nothing_that_steers_a_terminal() -> None:
+    plan = forward(operation(Kind.UPDATE, "1", "2"), ground(running("1"), ONE, TWO), [])
+    course, _ = courses.set_out(Kind.UPDATE, plan, FREE, datetime.now(UTC), timedelta(seconds=60))
+    said = [Running("2 of 3 are \x1b[31mready", 66), Running("", 5)]
+    assert courses.doing(course, said) == (
+        ComponentProgress(component=course.plan[0].component, detail="2 of 3 are ready", percent=66),
+    )
+    assert courses.doing(course, ()) == ()
 
 
 def test_a_component_that_fails_takes_the_others_back_with_it() -> None:

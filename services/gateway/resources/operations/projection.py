@@ -58,8 +58,8 @@ def _shown(row: FinishedRow) -> dict[str, Any]:
 
 def _progress(event: Envelope[deployer.OperationProgressed]) -> ProgressRow:
     o = event.data
-    plan = _plan(o.plan)
-    return ProgressRow(o.operation_id, o.site, o.app, o.kind, o.phase, o.percent, plan, o.strategy_id, event.time)
+    what = (_plan(o.plan), _list(o.doing), o.strategy_id, event.time)
+    return ProgressRow(o.operation_id, o.site, o.app, o.kind, o.phase, o.percent, *what)
 
 
 def finished_rows(event: Envelope[Finished]) -> list[FinishedRow]:

@@ -7,13 +7,17 @@ from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :to_ver
 on conflict (operation_id) do update set requested_at = least(operation.requested_at, excluded.requested_at);
 
 -- name: progress_operations
-insert into operation as o (operation_id, site, app, kind, state, phase, percent, plan, strategy_id, requested_at, at)
-select n.operation_id, n.site, n.app, n.kind, 'running', n.phase, n.percent, n.plan::jsonb, n.strategy_id, n.at, n.at
+insert into operation as o (
+    operation_id, site, app, kind, state, phase, percent, plan, doing, strategy_id, requested_at, at
+)
+select n.operation_id, n.site, n.app, n.kind, 'running', n.phase, n.percent, n.plan::jsonb, n.doing::jsonb,
+       n.strategy_id, n.at, n.at
 from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :phases::text[], :percents::int[],
-            :plans::text[], :strategy_ids::text[], :ats::timestamptz[])
-    as n (operation_id, site, app, kind, phase, percent, plan, strategy_id, at)
+            :plans::text[], :doings::text[], :strategy_ids::text[], :ats::timestamptz[])
+    as n (operation_id, site, app, kind, phase, percent, plan, doing, strategy_id, at)
 on conflict (operation_id) do update set
     state = 'running', phase = excluded.phase, percent = excluded.percent, strategy_id = excluded.strategy_id,
+    doing = excluded.doing,
     plan = case when excluded.plan = '[]' then o.plan else excluded.plan end, at = excluded.at
 where o.state = 'queued' or (o.state = 'running' and o.at <= excluded.at);
 
@@ -40,7 +44,7 @@ from unnest(:ids::text[], :sites::text[], :seconds::float8[], :endings::int[]) w
 join ending e on e.number = n.ending
 order by n.place
 on conflict (operation_id) do update set
-    state = excluded.state, percent = excluded.percent,
+    state = excluded.state, percent = excluded.percent, doing = '[]',
     phase = case when excluded.state = 'failed' then o.phase else excluded.phase end,
     from_version = excluded.from_version, to_version = excluded.to_version, version = excluded.version,
     recovered = excluded.recovered, cause = excluded.cause, plan = excluded.plan, phases = excluded.phases,
@@ -53,12 +57,12 @@ returning o.operation_id;
 
 -- name: find_operation
 select operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, phases, last_lines, strategy_id, requested_at, finished_at, seconds
+       cause, plan, doing, phases, last_lines, strategy_id, requested_at, finished_at, seconds
 from operation where operation_id = :operation_id;
 
 -- name: list_operations
 select position, operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, phases, strategy_id, requested_at, finished_at, seconds
+       cause, plan, doing, phases, strategy_id, requested_at, finished_at, seconds
 from operation
 where position < :before
   and (:site::text is null or site = :site)

@@ -34,6 +34,7 @@ class ProgressRow(NamedTuple):
     phase: str
     percent: int
     plan: str  # JSON
+    doing: str  # JSON
     strategy_id: str | None
     at: datetime
 
@@ -76,8 +77,8 @@ async def queue(conn: Connection, rows: Sequence[QueuedRow]) -> None:
 
 async def progress(conn: Connection, rows: Sequence[ProgressRow]) -> None:
     """Move on, unless they ended or are further already."""
-    names = ("ids", "sites", "apps", "kinds", "phases", "percents", "plans", "strategy_ids", "ats")
-    await SQL.run(conn, "progress_operations", **dict(zip(names, columns(rows, 9), strict=True)))
+    names = ("ids", "sites", "apps", "kinds", "phases", "percents", "plans", "doings", "strategy_ids", "ats")
+    await SQL.run(conn, "progress_operations", **dict(zip(names, columns(rows, 10), strict=True)))
 
 
 async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:

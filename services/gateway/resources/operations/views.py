@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
-from shared.messages.deployer import Cause, ComponentDecision, PhaseResult
+from shared.messages.deployer import Cause, ComponentDecision, ComponentProgress, PhaseResult
 from shared.messages.opening import Open
 from shared.messages.words import OperationKind
 
@@ -30,6 +30,7 @@ class OperationView(BaseModel):
     recovered: bool | None
     cause: Cause | None
     plan: list[ComponentDecision]
+    doing: list[ComponentProgress] = Field(description="while it runs: what drivers do with which component")
     phases: list[PhaseResult]
     strategy_id: str | None
     requested_at: datetime
