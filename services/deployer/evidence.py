@@ -54,6 +54,13 @@ def last_words(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(reversed(kept))
 
 
+def fit_to_tell(lines: Iterable[str]) -> tuple[str, ...]:
+    """The first of these lines, each clean and within the bounds of evidence, and how many there are beyond."""
+    found = [clean(line.replace("\n", " "))[:LINE_CHARACTERS] for line in lines]
+    more = len(found) - LINES
+    return (*found[:LINES], f"and {more} more") if more > 0 else tuple(found)
+
+
 def hide(lines: Iterable[str], environment: Mapping[str, str]) -> tuple[str, ...]:
     """Lines without the values of those variables whose names say that they are secret."""
     secrets = [value for name, value in environment.items() if _NAME.search(name) and len(value) >= SHORTEST_SECRET]

@@ -200,6 +200,11 @@ def _removals(ground: Ground, wanted: Mapping[str, Component], reason: str) -> P
     )
 
 
+def touched(plan: Plan) -> list[ComponentDecision]:
+    """What a plan changes; the rest stays as it is."""
+    return [way for way in plan if way.action != "keep"]
+
+
 def order_for(operation: Operation, ground: Ground, leg: str, way: ComponentDecision, version: str | None) -> Order:
     """What the driver is told. The key is the same whenever and by whomever the order is made."""
     content = None if way.action == "remove" else ground.contents.get(version or "")

@@ -80,6 +80,13 @@ const showPlan = (root, plan) =>
   fill(
     root,
     section("What it would do", plan.length ? planTable(plan) : h("p", { class: "muted" }, "Nothing would change.")),
+    ...plan.filter((way) => way.changes?.length).map(changesOf),
+  );
+
+const changesOf = (way) =>
+  section(
+    `What would differ of ${way.component}`,
+    h("ul", {}, ...way.changes.map((line) => h("li", {}, h("code", {}, line)))),
   );
 
 function leave({ kind, site }, { command_id: id }) {

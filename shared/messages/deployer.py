@@ -149,6 +149,14 @@ class ComponentProgress(Model):
     percent: int = Field(default=0, ge=0, le=100)
 
 
+class ForeseenDecision(ComponentDecision):
+    """The same in a preview."""
+
+    changes: tuple[str, ...] = Field(
+        default=(), description="what would differ on the site, where its driver can say so"
+    )
+
+
 class OperationProgressed(Event):
     """A running operation moved on; at most one a second for each operation."""
 

@@ -68,7 +68,18 @@ def run(
 def preview(session: Session, site: Site, app: App, kind: Kind, version: Version = None) -> None:
     """What an operation would do to each component, and why; nothing is done."""
     answer = session.command("POST", "/v1/operations", _order(site, app, kind, version) | {"preview": True})
-    session.screen.table(answer["result"]["plan"], PLAN, "nothing would change")
+    plan = answer["result"]["plan"]
+    session.screen.table(plan, PLAN, "nothing would change")
+    for way in () if session.screen.as_json else plan:
+        _say_changes(session, way)
+
+
+def _say_changes(session: Session, way: Mapping[str, Any]) -> None:
+    """What the driver foresees; an older deployer says nothing of it."""
+    if changes := way.get("changes"):
+        session.screen.note(f"\n{way['component']} would change:")
+        for line in changes:
+            session.screen.note(Text(f"  {line}"))
 
 
 def _order(site: str, app: str, kind: str, version: str | None) -> dict[str, Any]:

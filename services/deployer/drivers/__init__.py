@@ -123,3 +123,15 @@ class Tended(Protocol):
     async def tend(self) -> None:
         """Do it until cancelled."""
         ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A driver that can say beforehand what orders would change."""
+
+    async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
+        """For each order, a line for each thing that would differ from what is there; nothing differs = no line.
+
+        Asked for previews alone: nothing is changed, and what takes long is not waited for.
+        """
+        ...

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 import structlog
 
-from services.deployer.drivers import OBLIGATORY, VERBS, Driver, Order, Progress, Running, Tended
+from services.deployer.drivers import OBLIGATORY, VERBS, Driver, Foreseeing, Order, Progress, Running, Tended
 from shared.core.errors import BelayError
 from shared.entry_points import registered
 from shared.process.settings import Settings
@@ -13,6 +13,9 @@ from shared.process.settings import Settings
 log = structlog.get_logger()
 
 GROUP = "belay.drivers"
+
+FORESEE_SECONDS = 5.0
+"""Whoever asks for a preview waits for it, and other commands wait behind."""
 
 
 class BadDriver(BelayError):
@@ -87,6 +90,17 @@ class DriverRegistry:
             known.update(zip((order.key for order in mine), answers, strict=True))
         return [known[order.key] for order in orders]
 
+    async def foresee(self, orders: Sequence[Order]) -> list[Sequence[str]]:
+        """What each would change, as far as its driver can say so beforehand, and does within some seconds."""
+        by_driver = _by_driver(orders).items()
+        answers = await asyncio.gather(*(_foreseen(name, self._drivers[name], mine) for name, mine in by_driver))
+        known = {
+            order.key: lines
+            for (_, mine), answer in zip(by_driver, answers, strict=True)
+            for order, lines in zip(mine, answer, strict=True)
+        }
+        return [known[order.key] for order in orders]
+
     async def wait(self, seconds: float) -> None:
         """Until any driver may have moved, at the latest after `seconds`."""
         await first_of([_patient(name, driver, seconds) for name, driver in self._drivers.items()])
@@ -101,6 +115,19 @@ async def first_of(waits: Iterable[Awaitable[object]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _foreseen(name: str, driver: Driver, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
+    if not isinstance(driver, Foreseeing):
+        return [()] * len(orders)
+    try:
+        async with asyncio.timeout(FORESEE_SECONDS):
+            return await driver.foresee(orders)
+    except TimeoutError:
+        return [("what would change could not be found out in time",)] * len(orders)
+    except Exception:
+        log.exception("a driver could not foresee", action="driver_failed", driver=name, orders=len(orders))
+        return [("what would change could not be found out",)] * len(orders)
 
 
 async def _patient(name: str, driver: Driver, seconds: float) -> None:

@@ -7,9 +7,12 @@ from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers import Order
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.contents import content_of
+from services.deployer.evidence import fit_to_tell
 from services.deployer.plan import Content, Ground, Plan, Recorded
 from services.deployer.secrets.opening import Opened, SecretOpener
+from services.deployer.secrets.values import hide
 from services.deployer.store import Pair, Store
+from shared.messages.deployer import ForeseenDecision
 
 Deployed = tuple[Site, Deployment]
 
@@ -52,13 +55,31 @@ class Planner:
         affirmed = await self._affirmed([(o, g, o.from_version) for o, g, _ in planned])
         return [plan.recovery(o, g, known, failed) for (o, g, failed), known in zip(planned, affirmed, strict=True)]
 
-    async def preview(self, store: Store, operations: Sequence[Operation]) -> list[Plan]:
-        """The plans that operations would have if they were begun now."""
+    async def preview(self, store: Store, operations: Sequence[Operation]) -> list[Sequence[ForeseenDecision]]:
+        """The plans that operations would have if they were begun now, with what they would change on the sites."""
         if not operations:
             return []
         there = await store.grounds((o.site, o.app) for o in operations)
-        grounds = await self.grounds(store, operations, there)
-        return await self.forward(list(zip(operations, grounds, strict=True)))
+        planned = list(zip(operations, await self.grounds(store, operations, there), strict=True))
+        plans = await self.forward(planned)
+        changes = await self._changes([(o, g, p) for (o, g), p in zip(planned, plans, strict=True)])
+        return [
+            [ForeseenDecision(**way.model_dump(), changes=changes.get((o.id, way.component), ())) for way in each]
+            for (o, _), each in zip(planned, plans, strict=True)
+        ]
+
+    async def _changes(self, planned: Sequence[tuple[Operation, Ground, Plan]]) -> dict[tuple[str, str], Sequence[str]]:
+        """By operation and component: what the drivers foresee. A value that is secret is hidden in it."""
+        asked = [
+            (o, plan.order_for(o, g, "foresee", way, o.to_version)) for o, g, p in planned for way in plan.touched(p)
+        ]
+        opened = await self._secrets.open([order for _, order in asked]) if asked else []
+        sound = [(o.id, each) for (o, _), each in zip(asked, opened, strict=True) if isinstance(each, Opened)]
+        lines = await self._registry.foresee([each.order for _, each in sound])
+        return {
+            (operation, each.order.component.name): fit_to_tell(hide(each.looks, line) for line in some)
+            for (operation, each), some in zip(sound, lines, strict=True)
+        }
 
     async def _affirmed(self, planned: Sequence[tuple[Operation, Ground, str | None]]) -> list[list[Recorded]]:
         """For each: those of the plan's questions that the drivers answer with yes."""

@@ -1,15 +1,30 @@
 """Operations from their command to their end, on real Kafka and PostgreSQL; the devices' journal is the witness."""
 
+from collections.abc import Sequence
+
 import asyncpg
 import pytest
 
+from services.deployer.drivers import Order
+from services.deployer.drivers.simulated.driver import SimulatedDriver
 from shared.core.transaction import Transaction
 from shared.messages.deployer import OperationFailed, OperationProgressed, OperationSucceeded
 from tests.service.deployer.fleet import ready
+from tests.service.deployer.test_secrets import put
 from tests.support.components import simulated
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
+
+
+class Prophetic(SimulatedDriver):
+    """Devices that say what an order would change, and print the password that they were given."""
+
+    def before(self, _: SimulatedDriver) -> "Prophetic":
+        return self
+
+    async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
+        return [[f"keys: {order.connection['password'].get_secret_value()}", "bulb: off -> on"] for order in orders]
 
 
 async def test_a_release_is_applied_and_updated_and_rolled_back_and_removed(world: World) -> None:
@@ -133,7 +148,18 @@ async def test_a_preview_shows_the_plan_and_does_nothing(world: World) -> None:
         assert (way["component"], way["action"], way["reason"]) == ("web", "apply", "release 2.0 was not here before")
         assert await fleet.service.pool.fetchval("select count(*) from operation where finished_at is null") == 0
         updated = await fleet.do("oslo", "update", "2.0")
+        assert way.pop("changes") == []
         assert [w.model_dump() for w in updated.plan] == [way]
+
+
+async def test_a_preview_tells_what_a_driver_foresees_without_the_values_of_secrets(world: World) -> None:
+    devices = Prophetic(world.home / "devices")
+    async with ready(world, [], ["1.0"], drive=devices.before) as fleet:
+        await fleet.sites("oslo", params={"password": {"secret": "oslo"}})
+        await fleet.known(fleet.service)
+        await put(world, "oslo", "a secret value")
+        answer = await fleet.answer("oslo", "apply", "1.0", preview=True)
+        assert [way["changes"] for way in answer.result["plan"]] == [["keys: ***", "bulb: off -> on"]]
 
 
 async def test_an_operation_that_lasts_tells_how_far_it_has_come(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running, Tended
+from services.deployer.drivers import Broken, Done, Driver, Foreseeing, Order, Progress, Running, Tended
 from services.deployer.drivers.durable import store
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.session import Session
@@ -76,6 +76,10 @@ class DurableDriver(Driver):
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
         """Whether the revision that each order names still exists on its site."""
         return await self._tool.has_revision(orders)
+
+    async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
+        """What each order would change, where the tool can say so beforehand."""
+        return await self._tool.foresee(orders) if isinstance(self._tool, Foreseeing) else [()] * len(orders)
 
     async def wait(self, seconds: float) -> None:
         """Return as soon as an order of this driver has ended, at the latest after `seconds`."""
