@@ -22,7 +22,6 @@ import psutil
 import pytest
 
 from tests.support.patience import until
-from tests.support.process_sites import free_port
 
 PACKAGES = (
     "podman", "runc", "netavark", "aardvark-dns", "iptables", "catatonit", "docker-registry", "busybox-static",
@@ -220,6 +219,8 @@ def _environment(root: Path) -> dict[str, str]:
 @contextmanager
 def lab() -> Iterator[Lab]:
     """An engine and a registry, until the block is left."""
+    from tests.support.process_sites import free_port  # messages must not be imported before any test is
+
     sweep()
     root = Path(tempfile.mkdtemp(prefix=PREFIX))
     (root / "owner").write_text(str(os.getpid()))
