@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.support.reaping",
     "tests.support.runtime",
     "tests.support.deployer_database",
+    "tests.support.kubernetes.lab",
     "tests.support.spreading",
     "tests.support.world",
 ]

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 
@@ -17,6 +16,7 @@ from services.deployer.drivers.process.keeper.mark import Mark
 from services.deployer.drivers.process.port import listens, stranger
 from services.deployer.drivers.process.release import Failed, RevisionSpec
 from services.deployer.evidence import hide
+from shared.json_pointer import value_at
 
 LOOK_SECONDS = 0.1
 ANSWER_SECONDS = 3.0
@@ -123,20 +123,12 @@ async def _get(http: aiohttp.ClientSession, port: int, path: str) -> tuple[bytes
 def _compare(body: bytes, path: str, spec: RevisionSpec) -> Ill | None:
     pointer = spec.component.health.version_pointer
     try:
-        found = _at(json.loads(body), pointer)
+        found = value_at(json.loads(body), pointer)
     except (ValueError, LookupError, TypeError):
         return Ill("unhealthy", f"GET {path} answered no JSON with a version at {pointer}: {body[:100]!r}")
     if str(found) == spec.expected_version:
         return None
     return Ill("wrong_version", f"version {spec.expected_version} was expected, but GET {path} says {found}")
-
-
-def _at(document: Any, pointer: str) -> Any:
-    """The value at a JSON pointer (RFC 6901)."""
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        document = document[int(name)] if isinstance(document, list) else document[name]
-    return document
 
 
 def last_lines(folder: Folder, launch: Launch) -> tuple[str, ...]:

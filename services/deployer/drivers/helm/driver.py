@@ -1,0 +1,14 @@
+"""The helm driver of a service."""
+
+from services.deployer.drivers.durable.driver import DurableDriver
+from services.deployer.drivers.helm.charts import from_store
+from services.deployer.drivers.helm.settings import HelmSettings
+from services.deployer.drivers.helm.tool import HelmTool
+from shared.blobs import Blobs
+from shared.process.settings import Settings
+
+
+def from_settings(settings: Settings) -> DurableDriver:
+    """Orders in the service's database, bundles from its blob store, charts under its home."""
+    unpack = from_store(Blobs.open(settings))
+    return DurableDriver(settings.postgres, HelmTool(HelmSettings(), settings.home.resolve() / "helm", unpack))

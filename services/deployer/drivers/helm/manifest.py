@@ -1,0 +1,85 @@
+"""What a rendered chart brings: its objects, which of them are workloads, and its hooks. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+KINDS = {
+    "Deployment": ("apps", "deployments"),
+    "StatefulSet": ("apps", "statefulsets"),
+    "DaemonSet": ("apps", "daemonsets"),
+    "Job": ("batch", "jobs"),
+}
+"""The workloads whose readiness is waited for: group and plural, as the API names them."""
+
+
+LATE = frozenset({"post-install", "post-upgrade", "post-rollback"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Workload:
+    """A workload in a cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Where the API has it."""
+        group, plural = KINDS[self.kind]
+        return f"/apis/{group}/v1/namespaces/{self.namespace}/{plural}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.kind.lower()}/{self.name}"
+
+
+def objects(manifest: str) -> list[dict[str, Any]]:
+    """The objects of a manifest as Helm writes it; lists are taken apart. Raises yaml.YAMLError."""
+    found: list[dict[str, Any]] = []
+    for document in yaml.load_all(manifest, Loader=_Loader):
+        found += _flat(document)
+    return found
+
+
+def workloads(manifest: str, namespace: str) -> tuple[Workload, ...]:
+    """The workloads of a manifest; those that name no namespace are in that of the release."""
+    return tuple(sorted({_workload(each, namespace) for each in objects(manifest) if each.get("kind") in KINDS}))
+
+
+def missing(wanted: Iterable[str], there: Sequence[Workload]) -> list[str]:
+    """Those names (`deployment/web`) that are not among the workloads."""
+    known = {str(each) for each in there}
+    return [name for name in wanted if name not in known]
+
+
+def _workload(each: dict[str, Any], namespace: str) -> Workload:
+    metadata = each.get("metadata") or {}
+    return Workload(each["kind"], metadata.get("namespace") or namespace, str(metadata.get("name")))
+
+
+def _flat(document: Any) -> list[dict[str, Any]]:
+    if not isinstance(document, dict):
+        return []
+    if document.get("kind") == "List" and isinstance(document.get("items"), list):
+        return [one for item in document["items"] for one in _flat(item)]
+    return [document]
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: `=` and dates are text there, and a fault or another type here."""
+
+
+_TEXT = ("tag:yaml.org,2002:value", "tag:yaml.org,2002:timestamp")
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _TEXT]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def late_hooks(hooks: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether some of a release's hooks are to run after its rollout."""
+    return any(event in LATE for hook in hooks for event in hook.get("events") or ())

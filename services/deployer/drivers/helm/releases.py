@@ -1,0 +1,78 @@
+"""The records that Helm keeps of a release in its namespace: looked at, and put right where a killed helm left one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.helm import history, manifest
+from services.deployer.drivers.helm.cluster import Cluster
+from services.deployer.drivers.helm.history import Revision
+from services.deployer.drivers.helm.manifest import Workload
+from services.deployer.drivers.helm.place import ORDER_LABEL, Place
+
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+class Releases:
+    """The records of one release."""
+
+    def __init__(self, cluster: Cluster, place: Place) -> None:
+        self._cluster = cluster
+        self._place = place
+        self._secrets = f"/api/v1/namespaces/{place.namespace}/secrets"
+
+    async def all(self) -> list[Revision]:
+        """Every revision there is, the oldest first."""
+        chosen = f"owner=helm,name={self._place.release}"
+        found = await self._cluster.list(self._secrets, metadata_only=True, labelSelector=chosen)
+        each = (history.revision_of(one.get("metadata") or {}, self._cluster.now) for one in found)
+        return sorted((one for one in each if one), key=lambda one: one.number)
+
+    async def marked(self, base: int | None, target: str | None, mark: str) -> list[Revision]:
+        """The same, where a rollback's own revision has the mark of its order, which Helm does not give it."""
+        revisions = await self.all()
+        if base is None or target is None:
+            return revisions
+        return [
+            history.with_mark_of_rollback(each, await self.record(each), target, mark)
+            if each.number == base + 1 and each.mark != mark
+            else each
+            for each in revisions
+        ]
+
+    async def record(self, revision: Revision) -> dict[str, Any]:
+        """What Helm wrote down of a revision; empty when it is gone. Raises Failed when it cannot be read."""
+        secret = await self._cluster.get(f"{self._secrets}/{revision.secret}")
+        if secret is None:
+            return {}
+        try:
+            return history.decode((secret.get("data") or {}).get("release") or "")
+        except ValueError as error:
+            raise Failed("bad_record", f"revision {revision.number} of {self._place.release} {error}") from None
+
+    async def workloads(self, revision: Revision) -> tuple[Workload, ...]:
+        """The workloads that a revision consists of."""
+        text = str((await self.record(revision)).get("manifest") or "")
+        return manifest.workloads(text, self._place.namespace)
+
+    async def discard(self, revision: Revision) -> None:
+        """Forget a revision that an order has left half-done and is about to make again, under the same number."""
+        only = {"preconditions": {"resourceVersion": revision.version}}
+        await self._cluster.ask("DELETE", f"{self._secrets}/{revision.secret}", body=only)
+
+    async def give_up(self, revision: Revision, why: str) -> None:
+        """Call a pending revision failed, as its helm would have: no later helm is then kept from its work."""
+        record = history.failed(await self.record(revision), why)
+        patch = {
+            "metadata": {"resourceVersion": revision.version, "labels": {"status": "failed"}},
+            "data": {"release": history.encode(record)},
+        }
+        await self._cluster.ask("PATCH", f"{self._secrets}/{revision.secret}", headers=MERGE, body=patch)
+
+    async def sign(self, revision: Revision, mark: str) -> Revision:
+        """Put the mark of an order on the revision that it made."""
+        patch = {"metadata": {"labels": {ORDER_LABEL: mark}}}
+        await self._cluster.ask("PATCH", f"{self._secrets}/{revision.secret}", headers=MERGE, body=patch)
+        return replace(revision, mark=mark)

@@ -1,0 +1,99 @@
+"""The hands of the helm driver: orders carried out, looked after, asked about, on clusters by their connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
+from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.durable.tool import Failed, Tool
+from services.deployer.drivers.helm import history
+from services.deployer.drivers.helm.binary import Helm
+from services.deployer.drivers.helm.charts import Charts, Unpack
+from services.deployer.drivers.helm.cluster import Cluster
+from services.deployer.drivers.helm.connection import access_of
+from services.deployer.drivers.helm.place import place_of
+from services.deployer.drivers.helm.procedure import Procedure, until_or
+from services.deployer.drivers.helm.releases import Releases
+from services.deployer.drivers.helm.settings import HelmSettings
+from services.deployer.drivers.helm.watch import Watch
+
+LOOK_PATIENCE = 5.0
+"""Seconds that a cluster is waited for when it is only asked how things stand."""
+
+ASKED_AT_ONCE = 50
+
+
+class HelmTool(Tool):
+    """Releases of Helm."""
+
+    name: ClassVar[str] = "helm"
+    capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch"}
+
+    def __init__(self, settings: HelmSettings, folder: Path, unpack: Unpack) -> None:
+        """`folder`: for charts and what Helm itself keeps."""
+        self.at_once = settings.at_once
+        self._settings = settings
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._helm = Helm(settings.binary, folder / "tool", settings.processes)
+        self._charts = Charts(folder / "charts", unpack, self._helm, settings.charts)
+        self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def carry_out(self, runs: Sequence[Run]) -> None:
+        """Bring an order to its end."""
+        for run in runs:
+            await run.end(await self._result(run))
+
+    async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        """Whether what was deployed still runs; None also where a cluster cannot be asked just now."""
+        return await asyncio.gather(*(self._fallen(order) for order in orders))
+
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
+        """Whether Helm still has the revisions, as ones that were deployed; a cluster that is away has none."""
+        return await asyncio.gather(*(self._has(order) for order in orders))
+
+    async def _result(self, run: Run) -> Done | Broken:
+        try:
+            return await self._reach(run)
+        except Failed as failed:
+            return failed.broken
+
+    async def _reach(self, run: Run) -> Done:
+        order = run.order
+        access = access_of(order.connection)
+        if order.action == "fetch":
+            chart = await until_or(self._charts.of(order, access.connection.registry), run.until_cancelled)
+            return Done(order.revision or "", f"the chart is here: {chart.path.name}")
+        place = place_of(order, access.connection)
+        async with Cluster.at(access, self._settings.unreachable_seconds, run.report) as cluster:
+            procedure = Procedure(run, access, place, cluster, self._helm, self._charts, self._settings)
+            verbs = {"apply": procedure.apply, "rollback": procedure.rollback, "remove": procedure.remove}
+            return await verbs[order.action]()
+
+    async def _fallen(self, order: Order) -> Broken | None:
+        try:
+            async with self._asked(order) as (cluster, releases):
+                runs = history.deployed(await releases.all())
+                if runs is None:
+                    return Broken("fallen", "its release is gone, or failed since")
+                return await Watch(cluster, await releases.workloads(runs)).fallen()
+        except Failed as failed:
+            return None if failed.broken.code == "unreachable" else failed.broken
+
+    async def _has(self, order: Order) -> bool:
+        try:
+            async with self._asked(order) as (_, releases):
+                return any(each.sound and str(each.number) == order.revision for each in await releases.all())
+        except Failed:
+            return False
+
+    @asynccontextmanager
+    async def _asked(self, order: Order) -> AsyncIterator[tuple[Cluster, Releases]]:
+        tell: Callable[[str], None] = lambda _: None  # noqa: E731
+        access = access_of(order.connection)
+        async with self._asking, Cluster.at(access, LOOK_PATIENCE, tell) as cluster:
+            yield cluster, Releases(cluster, place_of(order, access.connection))

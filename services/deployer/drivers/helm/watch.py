@@ -1,0 +1,97 @@
+"""Watching workloads until they are up, or gone, or never will be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.deployer.drivers import Broken
+from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.helm import rollout, trouble
+from services.deployer.drivers.helm.cluster import Cluster
+from services.deployer.drivers.helm.manifest import Workload
+from services.deployer.drivers.helm.rollout import Standing
+
+QUICKEST, SLOWEST = 0.25, 2.0
+"""Seconds between two looks: often at first, for most roll-outs are short; thousands last."""
+
+Look = list[tuple[Workload, Any, Standing]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The workloads of a release in a cluster."""
+
+    cluster: Cluster
+    workloads: Sequence[Workload]
+
+    async def until_up(self, run: Run, seconds: float, stable: float, since: float) -> None:
+        """Return when all have been ready for `stable` seconds. Raises Failed; `since`: when the roll-out began."""
+        pause, ready_since = QUICKEST, None
+        while True:
+            found = await self._look()
+            standings = [each for _, _, each in found]
+            run.report(rollout.sentence((w, s) for w, _, s in found), 30 + rollout.per_cent(standings) * 65 // 100)
+            if stuck := next(((w, s) for w, _, s in found if s.stuck), None):
+                raise await self._failure(found, stuck[1].code, f"{stuck[0]}: {stuck[1].stuck}")
+            ready_since = (ready_since or time.monotonic()) if all(s.done for s in standings) else None
+            if ready_since and time.monotonic() - ready_since >= stable:
+                return
+            if time.time() - since > seconds:
+                raise await self._failure(found, "not_ready", f"not ready within {seconds:g} s")
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, SLOWEST)
+
+    async def until_gone(self, run: Run, seconds: float) -> None:
+        """Return when none is there any more. Raises Failed."""
+        begun = time.monotonic()
+        while left := [w for w, one, _ in await self._look() if one is not None]:
+            run.report(f"{left[0]} has yet to go", 70)
+            if time.monotonic() - begun > seconds:
+                raise Failed("not_removed", f"after {seconds:g} s there are still: {', '.join(map(str, left[:10]))}")
+            await asyncio.sleep(SLOWEST / 4)
+
+    async def fallen(self) -> Broken | None:
+        """Why what was up is so no more; None = it is still."""
+        found = await self._look()
+        if all(standing.done for _, _, standing in found):
+            return None
+        failed = await self._failure(found, "fallen", "it was up, and is no more")
+        return Broken("fallen", failed.broken.message, failed.broken.last_lines)
+
+    async def _look(self) -> Look:
+        found = await asyncio.gather(*(self.cluster.get(each.path) for each in self.workloads))
+        return [
+            (w, one, rollout.standing(one and {"kind": w.kind, **one}))
+            for w, one in zip(self.workloads, found, strict=True)
+        ]
+
+    async def _failure(self, found: Look, code: str, message: str) -> Failed:
+        """With what pods and events say of it: they know better than the workload why it is not ready."""
+        bad = [(w, one) for w, one, standing in found if not standing.done and one is not None]
+        pods = [pod for w, one in bad for pod in await self._pods(w, one)]
+        events = [event for w, _ in bad for event in await self._events(w)]
+        reasons = trouble.troubles([one for _, one in bad], pods, events)
+        sentence = rollout.sentence((w, s) for w, _, s in found)
+        words = f"{message}; {sentence}" if code in ("not_ready", "fallen") and sentence not in message else message
+        if code == "not_ready" and reasons:
+            code, words = reasons[0].code, f"{words}; {reasons[0].sentence}"
+        return Failed(code, words, trouble.evidence(pods, events))
+
+    async def _pods(self, workload: Workload, one: Any) -> list[dict[str, Any]]:
+        labels = ((one.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+        if not labels:
+            return []
+        chosen = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+        return await self.cluster.list(f"/api/v1/namespaces/{workload.namespace}/pods", labelSelector=chosen)
+
+    async def _events(self, workload: Workload) -> list[dict[str, Any]]:
+        """Of the workload, and of what it has made: replica sets and pods begin with its name."""
+        events = await self.cluster.list(
+            f"/api/v1/namespaces/{workload.namespace}/events", fieldSelector="type=Warning"
+        )
+        return [e for e in events if str((e.get("involvedObject") or {}).get("name", "")).startswith(workload.name)]

@@ -1,0 +1,86 @@
+"""A control plane for a test run: started once, with an administrator's kubeconfig and an authority of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import yaml
+
+from tests.support.kubernetes import build
+from tests.support.patience import until
+from tests.support.process_sites import free_port
+
+PREFIX = "belay-kubernetes-"
+
+
+@dataclass
+class Lab:
+    """A control plane, and the helm to use with it."""
+
+    root: Path
+    helm: Path
+    authority: trustme.CA
+    port: int = field(default_factory=free_port)
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; where it ran before it goes on from there."""
+        authority = self.root / "clients.crt"
+        self.authority.cert_pem.write_to_path(authority)
+        output = self.root / "output"
+        output.unlink(missing_ok=True)
+        command = [build.kubelab(), "-dir", self.root / "state", "-port", str(self.port), "-client-ca", authority]
+        with output.open("ab") as out, (self.root / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=out, stderr=log, env={**os.environ, "GOGC": "40"})
+        process = self._process
+        until(lambda: process.poll() is not None or b"ready" in output.read_bytes())
+        assert process.poll() is None, (self.root / "log").read_text()[-2000:]
+
+    def stop(self) -> None:
+        """At once, as when its machine loses power."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def kubeconfig(self) -> str:
+        """The administrator's."""
+        return (self.root / "state/kubeconfig").read_text()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The same, to be changed."""
+        config: dict[str, Any] = yaml.safe_load(self.kubeconfig)
+        return config
+
+    def namespace(self) -> str:
+        """A name that no other test has. Deleting one takes seconds, so they stay until the lab goes."""
+        return f"t-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture(scope="session")
+def kubernetes() -> Iterator[Lab]:
+    """The run's control plane; skipped with the reason where it cannot be built, which is a failure under CI."""
+    try:
+        build.kubelab()
+        helm = build.helm()
+    except build.Missing as missing:
+        pytest.fail(str(missing)) if os.environ.get("CI") else pytest.skip(str(missing))
+    root = Path(tempfile.mkdtemp(prefix=PREFIX))
+    lab = Lab(root, helm, trustme.CA())
+    try:
+        lab.start()
+        yield lab
+    finally:
+        lab.stop()
+        shutil.rmtree(root, ignore_errors=True)
