@@ -104,10 +104,8 @@ def _program() -> str:
 
 def _newer(program: str) -> str:
     """The toolchain as a module. An old go unpacks it, but does not know that its programs are to be run."""
-    system = subprocess.run(
-        [program, "env", "GOOS", "GOARCH"], capture_output=True, text=True, check=True
-    ).stdout.split()
-    module = f"golang.org/toolchain@v0.0.1-go{GO}.{'-'.join(system)}"
+    system = subprocess.run([program, "env", "GOOS", "GOARCH"], capture_output=True, text=True, check=True).stdout
+    module = f"golang.org/toolchain@v0.0.1-go{GO}.{'-'.join(system.split())}"
     done = subprocess.run(
         [program, "mod", "download", "-json", module], cwd="/", capture_output=True, text=True, check=False
     )
