@@ -81,10 +81,14 @@ class Ground:
 
     def definition(self, component: str) -> Component:
         """How a component that is to go was last defined. Raises KeyError when no release here has it."""
+        return self.last_with(component).components[component]
+
+    def last_with(self, component: str) -> Content:
+        """The release that last defined a component which is to go. Raises KeyError when none here has it."""
         for version in (self.deployment.version, *self.deployment.leftovers, *self.contents):
             content = self.contents.get(version or "")
             if content and component in content.components:
-                return content.components[component]
+                return content
         raise KeyError(component)
 
 
@@ -208,14 +212,15 @@ def touched(plan: Plan) -> list[ComponentDecision]:
 def order_for(operation: Operation, ground: Ground, leg: str, way: ComponentDecision, version: str | None) -> Order:
     """What the driver is told. The key is the same whenever and by whomever the order is made."""
     content = None if way.action == "remove" else ground.contents.get(version or "")
+    brings = content or ground.last_with(way.component)
     return Order(
         key=f"{operation.id}/{leg}/{way.component}",
         site=ground.site.name,
         connection=ground.site.connections.get(way.driver, {}),
         app=operation.app,
         action="remove" if content is None else "rollback" if way.action == "rollback" else "apply",
-        component=content.components[way.component] if content else ground.definition(way.component),
+        component=brings.components[way.component],
         version=content.version if content else None,
-        bundle_sha256=content.bundle_sha256 if content else None,
+        bundle_sha256=brings.bundle_sha256,
         revision=way.revision,
     )

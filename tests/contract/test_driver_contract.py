@@ -14,6 +14,7 @@ from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Run
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.simulated.driver import SimulatedDriver
 from tests.support import process_sites
+from tests.support.ansible_sites import AnsibleWorkshop
 from tests.support.components import for_driver, simulated
 from tests.support.container_sites import ContainerWorkshop
 from tests.support.kubernetes.sites import HelmWorkshop
@@ -59,6 +60,7 @@ class ProcessWorkshop(Workshop):
 WORKSHOPS = [
     SimulatedWorkshop,
     ProcessWorkshop,
+    AnsibleWorkshop,
     pytest.param(ContainerWorkshop, marks=pytest.mark.containers),
     pytest.param(HelmWorkshop, marks=pytest.mark.kubernetes),
     *foreign_workshops(),
@@ -111,7 +113,7 @@ async def test_answers_come_in_the_sequence_of_the_orders_and_a_bad_one_spoils_n
 ) -> None:
     good, bad, other = workshop.good("o1"), workshop.failing("o2", site="s2"), workshop.good("o3", site="s3")
     found = await reach(driver, good, bad, other)
-    assert [type(one) for one in found] == [Done, Broken, Done]
+    assert [type(one) for one in found] == [Done, Broken, Done], found
     assert [type(one) for one in await driver.poll([bad, good])] == [Broken, Done]
 
 
@@ -163,7 +165,7 @@ async def test_a_removed_component_has_no_revisions_and_can_be_deployed_again(
     first = workshop.good("o1")
     [done] = await reach(driver, first)
     assert isinstance(done, Done)
-    gone = replace(first, key="o2", action="remove", version=None, bundle_sha256=None)
+    gone = replace(first, key="o2", action="remove", version=None)
     assert isinstance((await reach(driver, gone))[0], Done)
     assert await driver.has_revision([replace(first, revision=done.revision)]) == [False]
     assert isinstance((await reach(driver, workshop.good("o3")))[0], Done)

@@ -43,6 +43,7 @@ class Order:
     version: str | None
     """The release to reach; None when the component is removed."""
     bundle_sha256: str | None
+    """What brings the component; when it is removed, what brought it: its removal may lie in there."""
     revision: str | None = None
     """The recorded revision a rollback returns to."""
 

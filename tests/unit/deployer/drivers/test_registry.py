@@ -14,7 +14,7 @@ from shared.process.settings import Settings
 
 def test_our_own_drivers_are_found_as_anybodys_each_with_the_model_of_its_specs(tmp_path: Path) -> None:
     registry = DriverRegistry.installed(Settings(home=tmp_path))
-    assert {"container", "helm", "process", "simulated"} <= {name for name in specs() if name in registry}
+    assert {"ansible", "container", "helm", "process", "simulated"} <= {name for name in specs() if name in registry}
     assert ProcessDriver in {type(driver) for driver in registry.tended}
 
 

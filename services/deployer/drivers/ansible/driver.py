@@ -1,0 +1,28 @@
+"""The ansible driver: components that playbooks bring onto the hosts of a site."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from services.deployer.drivers.ansible.bundles import Bundles
+from services.deployer.drivers.ansible.records import Records
+from services.deployer.drivers.ansible.runs import Runs
+from services.deployer.drivers.ansible.settings import AnsibleSettings
+from services.deployer.drivers.ansible.tool import AnsibleTool
+from services.deployer.drivers.durable.driver import DurableDriver
+from shared.blobs import Blobs
+from shared.process.settings import Settings
+
+
+class AnsibleDriver(DurableDriver):
+    """Orders kept in the database, carried out by ansible-runner."""
+
+    def __init__(self, settings: Settings, ansible: AnsibleSettings) -> None:
+        bundles = Bundles(settings.home, Blobs.open(settings), ansible.bundles)
+        tool = AnsibleTool(Runs(settings.home), bundles, Records(self._connection), ansible)
+        super().__init__(settings.postgres, tool)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The driver of a service: bundles from its blob store, runs under its home."""
+        return cls(settings, AnsibleSettings())

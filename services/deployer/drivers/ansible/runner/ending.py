@@ -1,0 +1,29 @@
+"""Ending what a run has left on this machine: workers, ssh connections, its agent, whoever their parents are now."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+import psutil
+
+from services.deployer.drivers.ansible.runner.ways import MARK
+
+
+def processes_of(run: str) -> list[psutil.Process]:
+    """Every process of a run: those that have its mark among their variables, but for the one that asks."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(MARK) == run:
+                found.append(process)
+    return found
+
+
+def end_processes(run: str) -> None:
+    """Kill them until none is left."""
+    while found := processes_of(run):
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=5)

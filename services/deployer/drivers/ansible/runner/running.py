@@ -1,0 +1,151 @@
+"""Playbooks of a job one after the other, by ansible-runner, each over the sites that are sound so far."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import orjson
+
+from services.deployer.drivers.ansible.outcome import Story
+from services.deployer.drivers.ansible.runner import ending, ways
+from services.deployer.drivers.ansible.runner.folder import RunFolder
+from services.deployer.drivers.ansible.runner.job import Act, Given
+from services.deployer.drivers.ansible.runner.telling import Line, line_of
+from services.deployer.secrets.values import hide, looks_of
+
+LOOK_SECONDS = 0.25
+CALLBACKS = Path(__file__).parent / "callback"
+
+
+def run(folder: RunFolder, given: Given) -> None:
+    """Bring the run to its end, and leave nothing but what it told."""
+    with _elsewhere(folder) as short:
+        run = Running(folder, given, short)
+        try:
+            run.all_acts()
+        finally:
+            ending.end_processes(folder.id)
+
+
+@contextmanager
+def _elsewhere(folder: RunFolder) -> Iterator[Path]:
+    """A folder for sockets, whose names may have no more than 107 characters, and for Ansible's own files."""
+    base = tempfile.gettempdir()
+    short = Path(tempfile.mkdtemp(prefix="belay-", dir=base if len(base) < 30 else "/tmp"))  # noqa: S108 - mode 0700
+    folder.elsewhere.write_text(str(short))
+    try:
+        yield short
+    finally:
+        shutil.rmtree(short, ignore_errors=True)
+
+
+class Running:
+    """One run under way."""
+
+    def __init__(self, folder: RunFolder, given: Given, short: Path) -> None:
+        self._folder = folder
+        self._job, self._secrets = given.job, given.secrets
+        self._looks = looks_of(given.secrets.values)
+        self._short = short
+        self._file = os.open(folder.told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._story = Story(given.job)
+        self._act = 0
+        self._said: deque[str] = deque(maxlen=30)
+        self._until = time.monotonic() + given.job.seconds
+        self._stop_at: float | None = None
+        self.why = "done"
+
+    def all_acts(self) -> None:
+        """Each act over the sites that are sound; none when it was stopped."""
+        for number, act in enumerate(self._job.acts):
+            self._act = number
+            hosts = [host for site in self._story.sound() for host in self._job.sites[site]]
+            if not hosts or self._stopping():
+                break
+            self._run(act, hosts)
+        self._tell({"told": "end", "why": self.why})
+
+    def _run(self, act: Act, hosts: list[str]) -> None:
+        self._said.clear()
+        pipe = self._pipe(ways.inventory(self._secrets, hosts))
+        bin_folder = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+        env = ways.environment(
+            self._job, mark=self._folder.id, own=os.environ, path=bin_folder,
+            short=str(self._short), folder=str(self._folder.root), callbacks=str(CALLBACKS),
+        )  # fmt: skip
+        os.environ.clear()
+        os.environ.update(env)
+        done = ansible_runner.run(
+            private_data_dir=str(self._folder.root), ident=str(self._act), project_dir=str(self._job.project),
+            playbook=act.playbook, inventory=str(pipe), cmdline=self._extra_vars(act),
+            tags=",".join(act.tags) or None, skip_tags=",".join(act.skip_tags) or None, forks=self._job.forks,
+            fact_cache_type="memory", quiet=True, suppress_env_files=True,
+            settings={"suppress_output_file": True, "pexpect_timeout": LOOK_SECONDS},
+            event_handler=self._event, cancel_callback=self._must_be_killed,
+        )  # fmt: skip
+        pipe.unlink(missing_ok=True)
+        shutil.rmtree(self._folder.root / "artifacts", ignore_errors=True)
+        said = [] if done.rc == 0 else list(self._said)
+        self._tell({"told": "ended", "status": done.status, "rc": done.rc, "lines": said})
+
+    def _pipe(self, inventory: str) -> Path:
+        """A pipe that holds the inventory for one reader, so that it never lies on a disk."""
+        pipe = self._short / f"inventory-{self._act}.yml"
+        os.mkfifo(pipe, 0o600)
+        threading.Thread(target=lambda: pipe.write_text(inventory), daemon=True).start()
+        return pipe
+
+    def _extra_vars(self, act: Act) -> str | None:
+        file = self._folder.root / f"vars-{self._act}.json"
+        file.write_bytes(orjson.dumps(act.vars))
+        return f"-e @'{file}'"
+
+    def _event(self, event: Mapping[str, Any]) -> bool:
+        """Keep what is worth it; False: Ansible's own file of the event is not kept."""
+        if line := line_of(event, self._job.facts):
+            self._tell(line)
+        elif event.get("event") in ("verbose", "error") and (words := str(event.get("stdout") or "").strip()):
+            self._said.append(words[:500])
+        return False
+
+    def _tell(self, line: Line) -> None:
+        whole = {"act": self._act, **line}
+        hidden = {name: self._hidden(value) for name, value in whole.items()}
+        os.write(self._file, orjson.dumps(hidden, option=orjson.OPT_APPEND_NEWLINE, default=str))
+        self._story.take(hidden)
+
+    def _hidden(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return hide(self._looks, value)
+        return [self._hidden(one) for one in value] if isinstance(value, list) else value
+
+    def _stopping(self) -> bool:
+        """Whether the run is to end at the next safe point; notes since when, and why."""
+        if self._stop_at is None:
+            why = self._reason()
+            if why:
+                self.why, self._stop_at = why, time.monotonic()
+                self._folder.stop.touch()
+        return self._stop_at is not None
+
+    def _reason(self) -> str | None:
+        if self._folder.stop.exists():
+            return "stopped"
+        if time.monotonic() > self._until:
+            return "timeout"
+        age = time.time() - self._folder.attended.stat().st_mtime
+        return "unattended" if age > self._job.unattended_seconds else None
+
+    def _must_be_killed(self) -> bool:
+        return self._stopping() and time.monotonic() > (self._stop_at or 0) + self._job.grace_seconds

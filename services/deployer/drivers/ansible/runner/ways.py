@@ -1,0 +1,110 @@
+"""How Ansible is set for a run: environment, known hosts, inventory. Pure.
+
+All that a user's or a bundle's ansible.cfg might say otherwise is said here, where nothing overrides it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from services.deployer.drivers.ansible.runner.job import Job, Secrets
+
+MARK = "BELAY_ANSIBLE_RUN"
+"""A variable that every process of a run on this machine inherits: by it they are found when they must be ended."""
+
+PASSED_ON = ("HOME", "LANG", "TZ")
+"""All that a run sees of our environment, which holds passwords."""
+
+ALIVE_SECONDS, ALIVE_TIMES = 10, 3
+"""A connection that says nothing for 30 s is cut: its host counts as unreachable."""
+
+PERSIST_SECONDS = 60
+"""A connection is kept for the next task for so long; all are ended with their run."""
+
+
+def environment(
+    job: Job, *, mark: str, own: Mapping[str, str], path: str, short: str, folder: str, callbacks: str
+) -> dict[str, str]:
+    """The variables of ansible-playbook. `short` is a folder whose path leaves room for the names of sockets."""
+    inside = [f"{job.project}/{name}" for name in job.roles]
+    collections = [f"{job.project}/{name}" for name in job.collections]
+    return {
+        **{name: own[name] for name in PASSED_ON if name in own},
+        "PATH": path,
+        "LC_ALL": "C.UTF-8",
+        MARK: mark,
+        "BELAY_ANSIBLE_STOP": f"{folder}/stop",
+        "ANSIBLE_CONFIG": f"{folder}/ansible.cfg",
+        "ANSIBLE_HOME": f"{short}/home",
+        "ANSIBLE_LOCAL_TEMP": f"{short}/local",
+        "ANSIBLE_CALLBACK_PLUGINS": callbacks,
+        "ANSIBLE_ROLES_PATH": ":".join(inside) or f"{short}/none",
+        "ANSIBLE_COLLECTIONS_PATH": ":".join(collections) or f"{short}/none",
+        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "False",
+        "ANSIBLE_INVENTORY_ENABLED": "yaml",
+        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
+        "ANSIBLE_CACHE_PLUGIN": "memory",
+        "ANSIBLE_NOCOLOR": "True",
+        "ANSIBLE_DEPRECATION_WARNINGS": "False",
+        "ANSIBLE_DEVEL_WARNING": "False",
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_TASK_TIMEOUT": str(job.task_seconds),
+        **(_of_ssh(job, short, folder) if job.over_ssh else {}),
+    }
+
+
+def _of_ssh(job: Job, short: str, folder: str) -> dict[str, str]:
+    """Host keys are always checked, against what the connection says and nothing else. No pipelining, so that a
+    terminal ties what runs on a host to its connection: who cuts one ends the other."""
+    known = shlex.quote(f'UserKnownHostsFile="{folder}/known_hosts"')
+    options = (
+        "ControlMaster=auto",
+        f"ControlPersist={PERSIST_SECONDS}s",
+        f"ServerAliveInterval={ALIVE_SECONDS}",
+        f"ServerAliveCountMax={ALIVE_TIMES}",
+        "StrictHostKeyChecking=yes",
+        "GlobalKnownHostsFile=/dev/null",
+        "UpdateHostKeys=no",
+        "ForwardAgent=no",
+    )
+    return {
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_SSH_AGENT": "auto",
+        "ANSIBLE_SSH_ARGS": " ".join([f"-o {option}" for option in options] + [f"-o {known}"]),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{short}/cp",
+        "ANSIBLE_PIPELINING": "False",
+        "ANSIBLE_TIMEOUT": str(job.connect_seconds),
+    }
+
+
+class _Plain(str):
+    """Text that Ansible must not take for a template."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes plain text so that it stays plain."""
+
+
+_Dumper.add_representer(_Plain, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+
+
+def inventory(secrets: Secrets, hosts: Iterable[str]) -> str:
+    """The inventory of these hosts. Whatever a connection says is data: `{{` in a password is no template."""
+    here = set(hosts)
+    of_groups = {
+        name: {"hosts": dict.fromkeys(h for h in members if h in here)} for name, members in secrets.groups.items()
+    }
+    of_hosts = {name: _plain(secrets.hosts[name]) for name in sorted(here)}
+    return yaml.dump({"all": {"hosts": of_hosts, "children": of_groups}}, Dumper=_Dumper, allow_unicode=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return _Plain(value)
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

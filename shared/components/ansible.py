@@ -1,0 +1,74 @@
+"""The spec of a component of the driver `ansible`."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from shared.components import Spec
+from shared.components.fields import BundleFile, BundleFolder
+from shared.messages.base import Model
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+"""The name of a variable, as Ansible takes it."""
+
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
+"""A tag or a step."""
+
+
+class Playbooks(Model):
+    """The playbook of each verb, a file of the bundle."""
+
+    apply: BundleFile = Field(description="brings the component to this release, from whatever is there")
+    remove: BundleFile = Field(description="takes the component away; its data it should keep")
+    fetch: BundleFile | None = Field(
+        default=None, description="brings to the hosts what apply would otherwise load; changes nothing that runs"
+    )
+    verify: BundleFile | None = Field(
+        default=None, description="fails where the component is not healthy, or of another version; changes nothing"
+    )
+    rollback: BundleFile | None = Field(
+        default=None, description="brings the component back to this release; without it apply does"
+    )
+    tasks: dict[Word, BundleFile] = Field(default_factory=dict, description="step -> playbook, run in this sequence")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every playbook once, in the order they are written in."""
+        named = (self.fetch, self.apply, self.verify, self.rollback, self.remove, *self.tasks.values())
+        return tuple(dict.fromkeys(file for file in named if file))
+
+
+class AnsibleSpec(Spec):
+    """Playbooks that the bundle brings, with their roles and collections, run on the hosts of a site."""
+
+    playbooks: Playbooks
+    roles: tuple[BundleFolder, ...] = Field(default=(), description="folders of the bundle that hold roles")
+    collections: tuple[BundleFolder, ...] = Field(
+        default=(), description="folders of the bundle that hold `ansible_collections`"
+    )
+    vars: dict[Name, Any] = Field(default_factory=dict, description="extra vars, stronger than all others")
+    tags: tuple[Word, ...] = Field(default=(), description="of apply, rollback and fetch: these tasks alone")
+    skip_tags: tuple[Word, ...] = Field(default=(), description="of apply, rollback and fetch: not these tasks")
+    check_idempotent: bool = Field(
+        default=False, description="run apply (rollback) a second time, which must change nothing"
+    )
+    revision_facts: tuple[Name, ...] = Field(
+        default=(), max_length=20, description="facts that playbooks set, kept in the revision that a rollback gets"
+    )
+    together: bool = Field(
+        default=False,
+        description="sites that begin together share a run: its playbooks must treat each host by itself",
+    )
+    timeout_seconds: int = Field(default=1800, ge=1, le=7 * 86400, description="a run is ended after so long")
+    task_timeout_seconds: int = Field(
+        default=0, ge=0, le=7 * 86400, description="a task that lasts longer on a host fails there; 0 = no limit"
+    )
+
+    @model_validator(mode="after")
+    def _nothing_of_ours(self) -> Self:
+        if taken := sorted(name for name in self.vars if name.startswith(("belay_", "ansible_"))):
+            raise ValueError(
+                f"vars: {', '.join(taken)}: names that begin with belay_ are set by the driver, "
+                "and how a host is reached (ansible_…) is said by the connection of its site"
+            )
+        return self

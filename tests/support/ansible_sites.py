@@ -1,0 +1,202 @@
+"""Sites for the ansible driver: a real playbook in a real bundle, and folders of this machine that stand for hosts.
+
+By the variables of a site the playbook fails, hangs or changes something each time; each run leaves a line in the log
+of the site, written by the host's own shell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from services.deployer.drivers import Component, Driver, Order, Progress, Running
+from services.deployer.drivers.ansible.driver import AnsibleDriver
+from services.deployer.drivers.ansible.runner.ways import MARK
+from services.deployer.drivers.ansible.settings import AnsibleSettings
+from shared.blobs import Blobs
+from shared.bundle import build
+from shared.components.ansible import AnsibleSpec
+from shared.process.settings import Settings
+from tests.support.patience import patience
+from tests.support.workshop import Workshop
+
+APPLY = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Note the run
+      shell: echo "{{ belay_action }} {{ belay_version }} {{ belay_order }}" >> "{{ root }}/log"
+      changed_when: false
+    - name: Fail where it is told to
+      shell: echo "no room for {{ says | default('nobody') }}" >&2; exit 4
+      when: fails | default(false)
+    - name: Hang where it is told to
+      command: sleep {{ hangs }}
+      when: hangs is defined
+    - name: Put the release
+      copy: {dest: "{{ root }}/release", content: "{{ belay_version }}"}
+    - name: Change something each time
+      shell: date +%N > "{{ root }}/restless"
+      when: restless | default(false)
+    - name: Know the schema
+      set_fact: {schema: "{{ belay_version }}"}
+"""
+
+VERIFY = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: It is the release
+      command: grep -qx "{{ belay_version }}" "{{ root }}/release"
+      changed_when: false
+"""
+
+REMOVE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Note the run
+      shell: echo "{{ belay_action }} - {{ belay_order }}" >> "{{ root }}/log"
+    - name: Take the release away
+      file: {path: "{{ root }}/release", state: absent}
+"""
+
+FILES = {"apply.yml": APPLY, "verify.yml": VERIFY, "remove.yml": REMOVE}
+PLAYBOOKS = {"apply": "apply.yml", "verify": "verify.yml", "remove": "remove.yml"}
+
+
+@dataclass
+class Lab:
+    """Deployers of one home and one database, and the sites they work on."""
+
+    folder: Path
+    dsn: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    drivers: list[AnsibleDriver] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def driver(self, **more: Any) -> AnsibleDriver:
+        """Another deployer's driver."""
+        chosen = AnsibleSettings.model_validate({"grace_seconds": 1, "unattended_seconds": 30, **self.settings, **more})
+        self.drivers.append(AnsibleDriver(Settings(postgres=self.dsn, home=self.home), chosen))
+        return self.drivers[-1]
+
+    async def bundle(self, files: Mapping[str, str] = FILES, **spec: Any) -> tuple[str, AnsibleSpec]:
+        """A published bundle with these playbooks; its digest, and the spec of its component."""
+        whole = {"playbooks": PLAYBOOKS, **spec}
+        component = {"driver": "ansible", "name": "web", "spec": whole}
+        manifest = {"app": "shop", "version": "1.0.0", "upgrades_from": None, "components": [component]}
+        source = self.folder / "source" / os.urandom(4).hex()
+        for name, text in {**files, "bundle.yaml": yaml.safe_dump(manifest)}.items():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_text(text)
+        built = await asyncio.to_thread(build, source, source.with_suffix(".tar.gz"), self.home)
+        blob = await Blobs.open(Settings(home=self.home)).put(_once(built.path.read_bytes()), built.size)
+        return blob.sha256, AnsibleSpec.model_validate(whole)
+
+    def local(self, site: str, **variables: Any) -> dict[str, Any]:
+        """A connection to this machine; the site is a folder."""
+        root = self.folder / "sites" / site
+        root.mkdir(parents=True, exist_ok=True)
+        return {"local": True, "vars": {"root": str(root), **variables}}
+
+    def log(self, site: str) -> list[str]:
+        """What was done on a site, as it says itself."""
+        file = self.folder / "sites" / site / "log"
+        return file.read_text().splitlines() if file.exists() else []
+
+    async def close(self) -> None:
+        await asyncio.gather(*(driver.close() for driver in self.drivers))
+
+
+def published(lab: Lab, files: Mapping[str, str] = FILES, **spec: Any) -> tuple[str, AnsibleSpec]:
+    """Like `Lab.bundle`, for those who may not wait in their event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, lab.bundle(files, **spec)).result()
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def order(key: str, made: tuple[str, AnsibleSpec], connection: Mapping[str, Any], **more: Any) -> Order:
+    """An order to apply the component `web`."""
+    facts = {"site": "s1", "version": "1.0", "action": "apply", **more}
+    component = Component("web", "ansible", made[1])
+    return Order(
+        key=key, connection=connection, app="shop", component=component, bundle_sha256=made[0], **facts
+    )  # fmt: skip
+
+
+def rollback(key: str, to: Order, revision: str) -> Order:
+    return replace(to, key=key, action="rollback", revision=revision)
+
+
+def remove(key: str, of: Order) -> Order:
+    return replace(of, key=key, action="remove", version=None)
+
+
+async def ends(driver: AnsibleDriver, *orders: Order, seconds: float = 60) -> Sequence[Progress]:
+    async with patience(seconds):
+        while True:
+            found = await driver.poll(orders)
+            if not any(isinstance(one, Running) for one in found):
+                return found
+            await driver.wait(0.2)
+
+
+async def reach(driver: AnsibleDriver, *orders: Order, seconds: float = 60) -> Sequence[Progress]:
+    """Start orders and wait for their ends."""
+    await driver.start(orders)
+    return await ends(driver, *orders, seconds=seconds)
+
+
+class AnsibleWorkshop(Workshop):
+    """For the contract: sites of this machine."""
+
+    asks = ("deployer_database",)
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.lab = Lab(folder)
+        self.made = published(self.lab)
+
+    def driver(self) -> Driver:
+        self.lab.dsn = self.given["deployer_database"]
+        return self.lab.driver()
+
+    def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
+        return order(key, self.made, self.lab.local(site), site=site, version=version)
+
+    def failing(self, key: str, site: str = "s1") -> Order:
+        return replace(self.good(key, site=site), connection=self.lab.local(site, fails=True))
+
+    def endless(self, key: str, site: str = "s1") -> Order:
+        return replace(self.good(key, site=site), connection=self.lab.local(site, hangs=600))
+
+    async def close(self) -> None:
+        await self.lab.close()
+
+
+def processes(home: Path) -> list[psutil.Process]:
+    """What runs of a home have left, or have under way: by the mark that they inherit."""
+    runs = {path.name for path in (home / "ansible" / "runs").glob("*")}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if (mark := process.environ().get(MARK)) and (mark in runs or not runs):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
