@@ -13,10 +13,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -249,3 +250,16 @@ def container_lab() -> Iterator[Lab]:
     refuse_missing()
     with lab() as made:
         yield made
+
+
+@pytest.fixture
+async def containers(container_lab: Lab, deployer_database: str) -> AsyncIterator[Any]:
+    """A driver on the lab's engine, which has no container afterwards."""
+    from services.deployer.drivers.container.settings import ContainerSettings
+    from services.deployer.drivers.container.tool import ContainerTool
+    from services.deployer.drivers.durable.driver import DurableDriver
+
+    made = DurableDriver(deployer_database, ContainerTool(ContainerSettings(unreachable_seconds=20)))
+    yield made
+    await made.close()
+    container_lab.clear()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from services.deployer.drivers import Component, Driver, Order
+from services.deployer.drivers import Broken, Component, Done, Driver, Order, Progress, Running
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.tool import ContainerTool
 from services.deployer.drivers.durable.driver import DurableDriver
 from shared.components.container import ContainerSpec
 from tests.support.container_lab import BUSYBOX, Lab
+from tests.support.patience import patience
 from tests.support.workshop import Workshop
 
 PROGRAM = """#!/bin/sh
@@ -19,8 +20,8 @@ echo "begins $SAYS"
 trap 'exit 0' TERM
 [ -d /data ] && echo "$SAYS" >> /data/starts
 sleep "${SLOW:-0}" & wait $!
-mkdir -p /tmp/www && echo "$SAYS" > /tmp/www/version && touch /tmp/well
-httpd -p 8080 -h /tmp/www
+mkdir -p /tmp/www && echo "$SAYS" > /tmp/www/version
+httpd -p 8080 -h /tmp/www && touch /tmp/well
 while :; do sleep 1 & wait $!; done
 """
 DOCKERFILE = """FROM scratch
@@ -92,3 +93,38 @@ class ContainerWorkshop(Workshop):
         for driver in self.drivers:
             await driver.close()
         self.given["container_lab"].clear()
+
+
+async def ends(driver: Driver, *orders: Order) -> list[Progress]:
+    """How they end; a limit on the lack of it."""
+    async with patience(90):
+        while True:
+            found = await driver.poll(orders)
+            if not any(isinstance(one, Running) for one in found):
+                return list(found)
+            await driver.wait(0.5)
+
+
+async def reach(driver: Driver, *orders: Order) -> list[Progress]:
+    """Start them, and how they end."""
+    await driver.start(orders)
+    return await ends(driver, *orders)
+
+
+async def done(driver: Driver, order: Order) -> Done:
+    """Start it; it must succeed."""
+    (found,) = await reach(driver, order)
+    assert isinstance(found, Done), found
+    return found
+
+
+async def broken(driver: Driver, order: Order) -> Broken:
+    """Start it; it must fail."""
+    (found,) = await reach(driver, order)
+    assert isinstance(found, Broken), found
+    return found
+
+
+def ids(lab: Lab, site: str = "s1") -> dict[str, str]:
+    """The containers of a site: state by id."""
+    return {str(each["Id"]): str(each["State"]) for each in lab.containers(f"label=belay.site={site}")}

@@ -30,7 +30,7 @@ def verdict(shown: Mapping[str, Any] | None, checked: str | None = None) -> Verd
     if status in OVER:
         return Verdict(well=False, why=_end(state), over=True)
     if restarts := int(shown.get("RestartCount") or 0):
-        return Verdict(well=False, why=f"it ended and was started again {restarts} times ({_end(state)})", over=True)
+        return Verdict(well=False, why=f"it ended by itself, {restarts + 1} times in a row", over=True)
     if status != "running" or state.get("Restarting"):
         return Verdict(well=False, why=f"it is {status or 'in no known state'}")
     return _by_health(shown, checked)

@@ -1,0 +1,90 @@
+"""Traffic while a container is replaced: by an alias nobody notices, and a port is not left for what may fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from services.deployer.drivers.durable.driver import DurableDriver
+from tests.support.container_lab import Lab
+from tests.support.container_sites import broken, done, ids, order
+from tests.support.patience import until_so
+from tests.support.process_sites import free_port
+
+pytestmark = [pytest.mark.service, pytest.mark.containers]
+
+ASKS = r"""while :; do
+  for address in $(nslookup web 2>/dev/null | sed -n '/^Name/,$s/.*Address.*: //p'); do
+    said=$(printf 'GET /version HTTP/1.0\r\n\r\n' | nc -w 2 $address 8080 2>/dev/null | tail -n 1)
+    [ -n "$said" ] && break
+  done
+  echo "${said:-nothing}"; said=; sleep 0.05
+done"""
+"""A client as most are: it looks the name up for each request, and tries each address that it gets."""
+
+
+async def test_nobody_who_asks_by_an_alias_notices_an_update(containers: DurableDriver, container_lab: Lab) -> None:
+    networks = [{"name": "front", "aliases": ["web"]}]
+    await done(containers, order(container_lab, "o1", networks=networks))
+    async with asking(container_lab) as said:
+        await until_so(lambda: _has(said, "1.0"))
+        await done(containers, order(container_lab, "o2", "2.0", networks=networks))
+        await until_so(lambda: _has(said, "2.0"))
+        await done(containers, order(container_lab, "o3", "3.0", networks=networks))
+        await until_so(lambda: _has(said, "3.0"))
+        assert set(said()) == {"1.0", "2.0", "3.0"}
+
+
+async def _has(said: Callable[[], list[str]], word: str) -> bool:
+    return word in said()
+
+
+@asynccontextmanager
+async def asking(lab: Lab) -> AsyncIterator[Callable[[], list[str]]]:
+    """A client in the network of the app; what it got for each request."""
+    (network,) = [name for name in lab.podman("network", "ls", "--format", "{{.Name}}").split() if "front" in name]
+    image = next(iter(lab.digests.values()))
+    client = lab.podman("run", "-d", "--network", network, image, "/bin/sh", "-c", ASKS)
+    try:
+        yield lambda: lab.podman("logs", client).split()
+    finally:
+        lab.podman("rm", "--force", "--time=0", client)
+
+
+async def test_a_port_of_the_host_is_served_by_the_old_container_until_the_new_one_takes_it(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    port = free_port()
+    ports = [{"container": 8080, "host": port, "address": "127.0.0.1"}]
+    await done(containers, order(container_lab, "o1", ports=ports))
+    assert await version_at(port) == "1.0"
+    await done(containers, order(container_lab, "o2", "2.0", ports=ports))
+    assert await version_at(port) == "2.0"
+    missing = order(container_lab, "o3", ports=ports, image=f"{container_lab.registry}/app@sha256:{'0' * 64}")
+    failed = asyncio.create_task(broken(containers, missing))
+    while not failed.done():  # what cannot be had costs the old one nothing
+        assert await version_at(port) == "2.0"
+    await broken(containers, order(container_lab, "o4", "3.0", ports=ports, environment={"EXIT": "1"}))
+    assert await version_at(port) == "2.0"
+
+
+async def test_what_writes_to_one_volume_never_runs_twice(containers: DurableDriver, container_lab: Lab) -> None:
+    volumes = [{"name": "data", "target": "/data"}]
+    await done(containers, order(container_lab, "o1", volumes=volumes))
+    slow = order(container_lab, "o2", "2.0", volumes=volumes, environment={"SLOW": "1"})
+    update = asyncio.create_task(done(containers, slow))
+    most = 0
+    while not update.done():
+        most = max(most, list(ids(container_lab).values()).count("running"))
+        await asyncio.sleep(0.1)
+    assert most == 1
+
+
+async def version_at(port: int) -> str:
+    """What answers at a port of the host."""
+    async with httpx.AsyncClient(timeout=10) as client:
+        return (await client.get(f"http://127.0.0.1:{port}/version")).text.strip()

@@ -1,0 +1,193 @@
+"""The driver `container` on a real engine: what replaces what, what stays, and what a preview says of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from services.deployer.drivers import Broken
+from services.deployer.drivers.durable.driver import DurableDriver
+from tests.support.container_lab import Lab
+from tests.support.container_sites import broken, done, ids, order, reach, removal, rollback
+from tests.support.process_sites import free_port
+
+pytestmark = [pytest.mark.service, pytest.mark.containers]
+
+TEMPORARY, VERSION_FILE = "/tmp", "/tmp/www/version"  # noqa: S108 - in containers
+VALUE = "a-value-that-nobody-sees"
+
+
+@pytest.fixture
+def lab(container_lab: Lab) -> Lab:
+    return container_lab
+
+
+@pytest.fixture
+def driver(containers: DurableDriver) -> DurableDriver:
+    return containers
+
+
+def port(inner: int = 8080) -> dict[str, Any]:
+    return {"container": inner, "host": free_port(), "address": "127.0.0.1"}
+
+
+async def test_what_is_wanted_already_stays_the_very_container(driver: DurableDriver, lab: Lab) -> None:
+    first = order(lab, "o1", networks=[{"name": "front"}], ports=[port()])
+    await done(driver, first)
+    before = ids(lab)
+    assert list(before.values()) == ["running"]
+    await done(driver, replace(first, key="o2"))
+    assert ids(lab) == before
+
+
+async def test_a_container_that_somebody_stopped_is_started_and_one_that_was_removed_is_made_anew(
+    driver: DurableDriver, lab: Lab
+) -> None:
+    first = order(lab, "o1")
+    await done(driver, first)
+    (before,) = ids(lab)
+    lab.podman("stop", "--time=0", before)
+    (fallen,) = await driver.poll([first])
+    assert isinstance(fallen, Broken)
+    assert fallen.code == "fallen"
+    await done(driver, replace(first, key="o2"))
+    assert ids(lab) == {before: "running"}
+    lab.podman("rm", "--force", "--time=0", before)
+    await done(driver, replace(first, key="o3"))
+    assert list(ids(lab).values()) == ["running"]
+    assert before not in ids(lab)
+
+
+async def test_an_update_leaves_one_container_of_the_new_image_and_every_difference_is_foreseen(
+    driver: DurableDriver, lab: Lab
+) -> None:
+    await done(driver, order(lab, "o1", environment={"COLOUR": "red"}, limits={"memory": "64m"}))
+    (before,) = ids(lab)
+    second = order(lab, "o2", "2.0", environment={"COLOUR": "blue"}, volumes=[{"name": "data", "target": "/data"}])
+    (foreseen,) = await driver.foresee([second])
+    told = dict(line.split(": ", 1) for line in foreseen)
+    assert set(told) == {"environment.COLOUR", "environment.SAYS", "image", "limits.memory", "volumes./data"}
+    assert told["environment.COLOUR"] == "red -> blue"
+    assert told["limits.memory"] == "64m -> nothing"
+    await done(driver, second)
+    assert list(ids(lab).values()) == ["running"]
+    assert before not in ids(lab)
+    assert await driver.foresee([replace(second, key="o3")]) == [[]]
+
+
+async def test_a_release_that_does_not_get_well_leaves_the_old_container_as_it_was_and_nothing_else(
+    driver: DurableDriver, lab: Lab
+) -> None:
+    held = port()
+    await done(driver, order(lab, "o1", ports=[held]))
+    before = ids(lab)
+    codes = {}
+    for name, spec in {
+        "exits": {"environment": {"EXIT": "3"}},
+        "slow": {"environment": {"SLOW": "600"}, "health": {"start_seconds": 1}},
+        "wrong": {"health": {"version_command": ("cat", VERSION_FILE), "version": "9.9"}},
+    }.items():
+        codes[name] = (await broken(driver, order(lab, name, "2.0", ports=[held], **spec))).code
+        assert ids(lab) == before
+    assert codes == {"exits": "exited", "slow": "unhealthy", "wrong": "wrong_version"}
+    await done(driver, order(lab, "o5", "1.0", ports=[held]))
+    assert ids(lab) == before
+
+
+async def test_a_container_that_fails_says_its_last_words(driver: DurableDriver, lab: Lab) -> None:
+    failed = await broken(driver, order(lab, "o1", environment={"EXIT": "3"}, restart={"policy": "no"}))
+    assert failed.message == "it exited with status 3"
+    assert "cannot read its configuration" in failed.last_lines
+    assert ids(lab) == {}
+
+
+async def test_data_in_named_volumes_outlives_updates_rollbacks_and_removals(driver: DurableDriver, lab: Lab) -> None:
+    volumes = [{"name": "data", "target": "/data"}]
+    first = order(lab, "o1", volumes=volumes)
+    revision = (await done(driver, first)).revision
+    await done(driver, order(lab, "o2", "2.0", volumes=volumes))
+    await done(driver, rollback(first, "o3", revision))
+    gone = await done(driver, removal(first, "o4"))
+    (name,) = lab.podman("volume", "ls", "--quiet").split()
+    assert name in gone.detail
+    await done(driver, order(lab, "o5", "3.0", volumes=volumes))
+    (current,) = ids(lab)
+    assert lab.podman("exec", current, "cat", "/data/starts").split() == ["1.0", "2.0", "1.0", "3.0"]
+    await done(driver, removal(order(lab, "o5", "3.0", volumes=volumes, remove_volumes=True), "o6"))
+    assert lab.podman("volume", "ls", "--quiet") == ""
+
+
+async def test_a_rollback_needs_no_registry_and_goes_back_as_far_as_images_are_kept(
+    driver: DurableDriver, lab: Lab
+) -> None:
+    orders = [order(lab, f"o{n}", f"{n}.0") for n in range(1, 6)]
+    revisions = [(await done(driver, each)).revision for each in orders]
+    asked = [rollback(each, f"r{each.key}", revision) for each, revision in zip(orders, revisions, strict=True)]
+    assert await driver.has_revision(asked) == [False, False, True, True, True]
+    lab.stop_registry()
+    try:
+        await done(driver, asked[2])
+    finally:
+        lab.start_registry()
+    assert list(ids(lab).values()) == ["running"]
+
+
+async def test_what_was_fetched_ahead_of_time_is_applied_without_a_registry(driver: DurableDriver, lab: Lab) -> None:
+    wanted = order(lab, "o1", "6.0")
+    await done(driver, replace(wanted, key="ahead", action="fetch"))
+    assert ids(lab) == {}
+    lab.stop_registry()
+    try:
+        await done(driver, wanted)
+    finally:
+        lab.start_registry()
+
+
+async def test_a_secret_of_the_connection_reaches_the_container_and_nothing_that_is_told(
+    driver: DurableDriver, lab: Lab
+) -> None:
+    spec: dict[str, Any] = {"site_environment": {"PASSWORD": "db"}}
+    first = order(lab, "o1", connection={"values": {"db": SecretStr(VALUE)}}, **spec)
+    await done(driver, first)
+    (before,) = ids(lab)
+    assert lab.podman("exec", before, "sh", "-c", "echo $PASSWORD") == VALUE
+    assert VALUE not in str(lab.containers())
+    changed = order(lab, "o2", connection={"values": {"db": SecretStr("another-value")}}, **spec)
+    assert await driver.foresee([changed]) == [["environment.PASSWORD: the site says another value (not shown)"]]
+    await done(driver, changed)
+    assert before not in ids(lab)
+
+
+async def test_what_the_spec_says_of_a_container_is_so(driver: DurableDriver, lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("of the host\n")
+    tmp_path.chmod(0o755)  # noqa: ASYNC240
+    await done(
+        driver,
+        order(
+            lab, "o1", user="1000:1000", read_only=True, temporary=[TEMPORARY], hostname="shop", init=True,
+            working_folder="/bin", drop_capabilities=["ALL"], new_privileges=False, stop_signal="SIGINT",
+            limits={"memory": "48m", "cpus": 0.5, "pids": 64}, restart={"policy": "on-failure", "most": 3},
+            volumes=[{"folder": str(tmp_path), "target": "/host", "read_only": True}],
+        ),
+    )  # fmt: skip
+    (current,) = ids(lab)
+    said = lab.podman("exec", current, "sh", "-c", "id -u; hostname; cat /host/file; touch /x /host/x 2>&1; pwd")
+    assert said.splitlines()[:3] == ["1000", "shop", "of the host"]
+    assert said.count("Read-only file system") == 2
+    assert said.endswith("/bin")
+    host = lab.inspect(current)["HostConfig"]
+    assert (host["Memory"], host["PidsLimit"], host["RestartPolicy"]["Name"]) == (48 * 1024**2, 64, "on-failure")
+
+
+async def test_sites_that_share_an_engine_share_nothing_else(driver: DurableDriver, lab: Lab) -> None:
+    spec: dict[str, Any] = {"volumes": [{"name": "data", "target": "/data"}], "networks": [{"name": "front"}]}
+    await reach(driver, *[order(lab, f"o-{site}", site=site, **spec) for site in ("s1", "s2", "00:1A")])
+    assert [list(ids(lab, site).values()) for site in ("s1", "s2", "00:1A")] == [["running"]] * 3
+    assert len(lab.podman("volume", "ls", "--quiet").split()) == 3
+    await done(driver, removal(order(lab, "o-s1", **spec), "gone"))
+    assert [len(ids(lab, site)) for site in ("s1", "s2", "00:1A")] == [0, 1, 1]
+    assert len(lab.podman("network", "ls", "--quiet").split()) == 3  # two, and podman's own
