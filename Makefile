@@ -42,7 +42,7 @@ clean: ## Stop what runs here, and remove the environment, all data and everythi
 
 .PHONY: test
 test: setup ## Run the tests of all parts, on real Kafka and PostgreSQL
-	@$(RUN)/pytest -m "not e2e and not containers and not kubernetes" -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
+	@$(RUN)/pytest -m "not e2e and not containers and not kubernetes and not ssh" -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
 
 .PHONY: test-system
 test-system: setup ## Run those of the whole system: demo, page in a browser, README, API, faults, rolling updates
@@ -55,6 +55,11 @@ CONTAINERS := podman runc netavark aardvark-dns iptables catatonit docker-regist
 test-containers: setup ## Run those on a real container engine, with a registry of their own (needs root and podman)
 	@.ci/packages $(CONTAINERS) || echo "without root and $(CONTAINERS) these tests are left out"
 	@$(RUN)/pytest -m containers --durations=12 --durations-min=10 $(ARGS)
+
+.PHONY: test-ssh
+test-ssh: setup ## Run those on hosts reached by SSH: real servers on loopback (needs root, openssh-server and sudo)
+	@.ci/packages openssh-server sudo || echo "without root, openssh-server and sudo these tests are left out"
+	@$(RUN)/pytest -m ssh --durations=12 --durations-min=10 $(ARGS)
 
 .PHONY: test-kubernetes
 test-kubernetes: setup ## Run those on a real Kubernetes API server, with Helm (built once, by Go, in five minutes)

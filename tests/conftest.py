@@ -7,5 +7,6 @@ pytest_plugins = [
     "tests.support.deployer_database",
     "tests.support.kubernetes.lab",
     "tests.support.spreading",
+    "tests.support.sshd_lab",
     "tests.support.world",
 ]

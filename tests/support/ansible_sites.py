@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -189,14 +191,49 @@ class AnsibleWorkshop(Workshop):
         await self.lab.close()
 
 
-def processes(home: Path) -> list[psutil.Process]:
-    """What runs of a home have left, or have under way: by the mark that they inherit."""
-    runs = {path.name for path in (home / "ansible" / "runs").glob("*")}
+def marked() -> list[psutil.Process]:
+    """What runs have under way on this machine, or have left: by the variable that all of it inherits."""
     found = []
     for process in psutil.process_iter():
-        try:
-            if (mark := process.environ().get(MARK)) and (mark in runs or not runs):
+        with suppress(psutil.Error, OSError):
+            if MARK in process.environ():
                 found.append(process)
-        except (psutil.Error, OSError):
-            continue
     return found
+
+
+def of_runs(lab: Lab) -> list[psutil.Process]:
+    """Those of the runs of this lab."""
+    runs = {path.name for path in (lab.home / "ansible" / "runs").glob("*")}
+    found = []
+    for process in marked():
+        with suppress(psutil.Error, OSError):
+            if process.environ()[MARK] in runs:
+                found.append(process)
+    return found
+
+
+def running_folders() -> list[Path]:
+    """Where runs have their sockets and Ansible's own files."""
+    return list(Path(tempfile.gettempdir()).glob("belay-ansible-*"))
+
+
+async def nothing_left(lab: Lab) -> bool:
+    """No folder of a run, no process; all runs have ended."""
+    return not list((lab.home / "ansible" / "runs").iterdir()) and not marked() and not running_folders()
+
+
+def seen_in_processes(values: Sequence[str]) -> list[str]:
+    """Processes whose command or variables, which others can read, hold one of them."""
+    seen = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            words = [*process.cmdline(), *process.environ().values()]
+            if process.pid != os.getpid() and any(value in word for word in words for value in values):
+                seen.append(f"{process.pid} {process.name()}")
+    return seen
+
+
+def seen_in_files(values: Sequence[str], *folders: Path) -> list[str]:
+    """Files that hold one of them, as it is."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return [str(path) for path in files if any(value.encode() in path.read_bytes() for value in values)]

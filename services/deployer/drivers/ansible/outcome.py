@@ -18,6 +18,7 @@ _CAUSES = (
 )
 """OpenSSH's own words, which no locale changes; it has no other way to tell why it did not connect."""
 
+_PREFIX = "Task failed: Failed to connect to the host via ssh: "
 _BECOME = ("Incorrect sudo password", "Missing sudo password", "Incorrect su password", "Incorrect password")
 
 STOPS = {
@@ -41,6 +42,10 @@ class Story:
     """The first failure of each site."""
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By host."""
+    reached: set[str] = field(default_factory=set)
+    """Hosts that did something."""
+    lost: set[str] = field(default_factory=set)
+    """Hosts whose connection was lost or never came about, or that did not take the become password."""
     _hurt: dict[str, Broken] = field(default_factory=dict)
     _changed: dict[str, list[str]] = field(default_factory=dict)
     _ended: bool = False
@@ -62,7 +67,7 @@ class Story:
             case "ok":
                 self._take_ok(line)
             case "failed" | "unreachable":
-                self._hurt[line["host"]] = _broken(line)
+                self._take_hurt(line)
             case "stats":
                 self._take_stats(line)
             case "ended":
@@ -98,7 +103,16 @@ class Story:
                 known.setdefault(name, {})[host] = value
         return {name: _one(values) for name, values in sorted(known.items())}
 
+    def _take_hurt(self, line: Mapping[str, Any]) -> None:
+        host, broken = line["host"], _broken(line)
+        self._hurt[host] = broken
+        if broken.code != "failed":
+            self.lost.add(host)
+        if line["told"] == "failed":
+            self.reached.add(host)
+
     def _take_ok(self, line: Mapping[str, Any]) -> None:
+        self.reached.add(line["host"])
         if line["changed"]:
             self._changed.setdefault(line["host"], []).append(line["task"])
         if facts := line.get("facts"):
@@ -146,13 +160,12 @@ def _one(values: Mapping[str, Any]) -> Any:
 
 
 def _broken(line: Mapping[str, Any]) -> Broken:
-    where = f"host {line['host']}, task '{line['task']}'"
-    lines = tuple(line["lines"])
+    lines = tuple(line["lines"]) or (line["message"],)
     if line["told"] == "unreachable":
-        code = next((code for words, code in _CAUSES if words in line["message"]), "unreachable")
-        return Broken(code, f"host {line['host']}: {line['message']}", lines or (line["message"],))
+        code = next((code for words, code in _CAUSES if any(words in each for each in lines)), "unreachable")
+        return Broken(code, f"host {line['host']}: {lines[-1].removeprefix(_PREFIX)}", lines)
     code = "become_denied" if any(words in line["message"] for words in _BECOME) else "failed"
-    return Broken(code, f"{where}: {line['message']}", lines or (line["message"],))
+    return Broken(code, f"host {line['host']}, task '{line['task']}': {line['message']}", lines)
 
 
 def _not_idempotent(host: str, tasks: Iterable[str]) -> Broken:

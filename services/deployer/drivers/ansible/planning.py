@@ -131,11 +131,17 @@ def _secrets(orders: Sequence[Order], hosts: Mapping[str, Mapping[str, Host]]) -
     groups: dict[str, list[str]] = {}
     for order in orders:
         for name, host in hosts[order.site].items():
-            variables[name] = {**_variables(name, host), **_told(order)}
+            variables[name] = {**_variables(name, host, folder_of(order)), **_told(order)}
             for group in host.groups:
                 groups.setdefault(group, []).append(name)
     values = {value for order in orders for value in secrets_in(order.connection)}
     return Secrets(hosts=variables, groups=_tuples(groups), values=tuple(sorted(values)))
+
+
+def folder_of(order: Order) -> str:
+    """Where Ansible puts its temporary files on a host: one component's alone, so that it can be cleared blindly."""
+    place = f"{order.site}/{order.app}/{order.component.name}"
+    return f"belay-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 def _tuples(groups: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
@@ -148,7 +154,7 @@ def _told(order: Order) -> dict[str, Any]:
     return {"belay_site": order.site, "belay_order": order.key, **facts}
 
 
-def _variables(name: str, host: Host) -> dict[str, Any]:
+def _variables(name: str, host: Host, place: str) -> dict[str, Any]:
     own = opened(host.vars)
     if host.local:
         given: dict[str, Any] = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -161,6 +167,7 @@ def _variables(name: str, host: Host) -> dict[str, Any]:
             "ansible_private_key_passphrase": opened(host.key_passphrase),
             "ansible_password": opened(host.password),
             "ansible_ssh_common_args": f"-o HostKeyAlias={name}",
+            "ansible_remote_tmp": f"~/.ansible/tmp/{place}",
         }
     said = {"ansible_become_password": opened(host.become_password), "ansible_python_interpreter": host.python}
     return {**own, **{key: value for key, value in [*given.items(), *said.items()] if value is not None}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,12 @@ CALLBACKS = Path(__file__).parent / "callback"
 def run(folder: RunFolder, given: Given) -> None:
     """Bring the run to its end, and leave nothing but what it told."""
     with _elsewhere(folder) as short:
+        env = ways.environment(
+            given.job, mark=folder.id, own=os.environ, path=_path(),
+            short=str(short), folder=str(folder.root), callbacks=str(CALLBACKS),
+        )  # fmt: skip
+        os.environ.clear()
+        os.environ.update(env)
         run = Running(folder, given, short)
         try:
             run.all_acts()
@@ -38,11 +45,16 @@ def run(folder: RunFolder, given: Given) -> None:
             ending.end_processes(folder.id)
 
 
+def _path() -> str:
+    """Where ansible-playbook is found first: beside our own Python."""
+    return f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+
+
 @contextmanager
 def _elsewhere(folder: RunFolder) -> Iterator[Path]:
     """A folder for sockets, whose names may have no more than 107 characters, and for Ansible's own files."""
     base = tempfile.gettempdir()
-    short = Path(tempfile.mkdtemp(prefix="belay-", dir=base if len(base) < 30 else "/tmp"))  # noqa: S108 - mode 0700
+    short = Path(tempfile.mkdtemp(prefix="belay-ansible-", dir=base if len(base) < 30 else "/tmp"))  # noqa: S108 - mode 0700
     folder.elsewhere.write_text(str(short))
     try:
         yield short
@@ -64,6 +76,7 @@ class Running:
         self._said: deque[str] = deque(maxlen=30)
         self._until = time.monotonic() + given.job.seconds
         self._stop_at: float | None = None
+        self._cut_short = False
         self.why = "done"
 
     def all_acts(self) -> None:
@@ -74,30 +87,44 @@ class Running:
             if not hosts or self._stopping():
                 break
             self._run(act, hosts)
+        ending.end_processes(self._folder.id)
+        self.clear_hosts()
         self._tell({"told": "end", "why": self.why})
 
     def _run(self, act: Act, hosts: list[str]) -> None:
         self._said.clear()
-        pipe = self._pipe(ways.inventory(self._secrets, hosts))
-        bin_folder = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
-        env = ways.environment(
-            self._job, mark=self._folder.id, own=os.environ, path=bin_folder,
-            short=str(self._short), folder=str(self._folder.root), callbacks=str(CALLBACKS),
-        )  # fmt: skip
-        os.environ.clear()
-        os.environ.update(env)
-        done = ansible_runner.run(
-            private_data_dir=str(self._folder.root), ident=str(self._act), project_dir=str(self._job.project),
-            playbook=act.playbook, inventory=str(pipe), cmdline=self._extra_vars(act),
+        file = self._folder.root / f"vars-{self._act}.json"
+        file.write_bytes(orjson.dumps(act.vars))
+        done = self._ansible(
+            hosts, playbook=act.playbook, cmdline=f"-e @{shlex.quote(str(file))}",
             tags=",".join(act.tags) or None, skip_tags=",".join(act.skip_tags) or None, forks=self._job.forks,
-            fact_cache_type="memory", quiet=True, suppress_env_files=True,
-            settings={"suppress_output_file": True, "pexpect_timeout": LOOK_SECONDS},
             event_handler=self._event, cancel_callback=self._must_be_killed,
         )  # fmt: skip
-        pipe.unlink(missing_ok=True)
-        shutil.rmtree(self._folder.root / "artifacts", ignore_errors=True)
         said = [] if done.rc == 0 else list(self._said)
         self._tell({"told": "ended", "status": done.status, "rc": done.rc, "lines": said})
+        self._cut_short = self._cut_short or done.status == "canceled"
+
+    def _ansible(self, hosts: list[str], **more: Any) -> ansible_runner.Runner:
+        pipe = self._pipe(ways.inventory(self._secrets, hosts, str(self._short)))
+        try:
+            return ansible_runner.run(
+                private_data_dir=str(self._folder.root), project_dir=self._job.project, inventory=str(pipe),
+                envvars=dict(os.environ), fact_cache_type="memory", quiet=True, suppress_env_files=True,
+                settings={"suppress_output_file": True, "pexpect_timeout": LOOK_SECONDS}, **more,
+            )  # fmt: skip
+        finally:
+            pipe.unlink(missing_ok=True)
+            shutil.rmtree(self._folder.root / "artifacts", ignore_errors=True)
+
+    def clear_hosts(self) -> None:
+        """Where Ansible was cut off it left its files, which hold what a task was given: remove them, if possible."""
+        over_ssh = {host for host in self._story.reached if not ways.is_local(self._secrets.hosts[host])}
+        if hosts := sorted(over_ssh if self._cut_short else over_ssh & self._story.lost):
+            until = time.monotonic() + self._job.connect_seconds + self._job.grace_seconds
+            self._ansible(
+                hosts, module="raw", module_args='rm -rf "{{ ansible_remote_tmp | replace(\'~\', \'$HOME\', 1) }}"',
+                host_pattern="all", event_handler=lambda _: False, cancel_callback=lambda: time.monotonic() > until,
+            )  # fmt: skip
 
     def _pipe(self, inventory: str) -> Path:
         """A pipe that holds the inventory for one reader, so that it never lies on a disk."""
@@ -105,11 +132,6 @@ class Running:
         os.mkfifo(pipe, 0o600)
         threading.Thread(target=lambda: pipe.write_text(inventory), daemon=True).start()
         return pipe
-
-    def _extra_vars(self, act: Act) -> str | None:
-        file = self._folder.root / f"vars-{self._act}.json"
-        file.write_bytes(orjson.dumps(act.vars))
-        return f"-e @'{file}'"
 
     def _event(self, event: Mapping[str, Any]) -> bool:
         """Keep what is worth it; False: Ansible's own file of the event is not kept."""

@@ -81,30 +81,36 @@ def _of_ssh(job: Job, short: str, folder: str) -> dict[str, str]:
     }
 
 
-class _Plain(str):
-    """Text that Ansible must not take for a template."""
+class _Data(dict[str, Any]):
+    """Variables that Ansible must not take for templates.
+
+    Ansible marks what is tagged so, and all in it. A text tagged by itself would be read as if it had no quotes, and
+    the password 0123 become a number.
+    """
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes plain text so that it stays plain."""
+    """Writes data so that it stays data."""
 
 
-_Dumper.add_representer(_Plain, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+_Dumper.add_representer(_Data, lambda dumper, data: dumper.represent_mapping("!unsafe", data))
 
 
-def inventory(secrets: Secrets, hosts: Iterable[str]) -> str:
+def inventory(secrets: Secrets, hosts: Iterable[str], short: str) -> str:
     """The inventory of these hosts. Whatever a connection says is data: `{{` in a password is no template."""
     here = set(hosts)
     of_groups = {
-        name: {"hosts": dict.fromkeys(h for h in members if h in here)} for name, members in secrets.groups.items()
+        name: {"hosts": {host: None for host in members if host in here}} for name, members in secrets.groups.items()
     }
-    of_hosts = {name: _plain(secrets.hosts[name]) for name in sorted(here)}
+    of_hosts = {name: _Data(_placed(secrets.hosts[name], short)) for name in sorted(here)}
     return yaml.dump({"all": {"hosts": of_hosts, "children": of_groups}}, Dumper=_Dumper, allow_unicode=True)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return _Plain(value)
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+def _placed(variables: Mapping[str, Any], short: str) -> Mapping[str, Any]:
+    """On this machine Ansible's temporary files lie in the run's own folder, and go with it."""
+    return {**variables, "ansible_remote_tmp": f"{short}/host"} if is_local(variables) else variables
+
+
+def is_local(variables: Mapping[str, Any]) -> bool:
+    """Whether a host is this machine."""
+    return variables.get("ansible_connection") == "local"
