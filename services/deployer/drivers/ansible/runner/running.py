@@ -26,6 +26,7 @@ from services.deployer.drivers.ansible.runner.telling import Line, line_of
 from services.deployer.secrets.values import hide, looks_of
 
 LOOK_SECONDS = 0.25
+CLEAR_SECONDS = 60.0
 CALLBACKS = Path(__file__).parent / "callback"
 
 
@@ -118,11 +119,11 @@ class Running:
 
     def clear_hosts(self) -> None:
         """Where Ansible was cut off it left its files, which hold what a task was given: remove them, if possible."""
-        over_ssh = {host for host in self._story.reached if not ways.is_local(self._secrets.hosts[host])}
-        if hosts := sorted(over_ssh if self._cut_short else over_ssh & self._story.lost):
-            until = time.monotonic() + self._job.connect_seconds + self._job.grace_seconds
+        hosts = self._secrets.hosts if self._cut_short else self._story.reached & self._story.lost
+        if over_ssh := sorted(host for host in hosts if not ways.is_local(self._secrets.hosts[host])):
+            until = time.monotonic() + self._job.connect_seconds + CLEAR_SECONDS
             self._ansible(
-                hosts, module="raw", module_args='rm -rf "{{ ansible_remote_tmp | replace(\'~\', \'$HOME\', 1) }}"',
+                over_ssh, module="raw", module_args='rm -rf "{{ ansible_remote_tmp | replace(\'~\', \'$HOME\', 1) }}"',
                 host_pattern="all", event_handler=lambda _: False, cancel_callback=lambda: time.monotonic() > until,
             )  # fmt: skip
 
