@@ -47,6 +47,12 @@ def requirement_files(manifest: Manifest) -> set[str]:
     return {file for c in manifest.components for file in components.read(c.driver, c.spec).requirement_files}
 
 
+def content_readers(manifest: Manifest) -> dict[int, Spec]:
+    """The specs whose drivers look into files, by the positions of their components; read by `manifest_of` before."""
+    whole = {position: components.read(c.driver, c.spec) for position, c in enumerate(manifest.components)}
+    return {position: spec for position, spec in whole.items() if spec.reads_content}
+
+
 def claimed(content: bytes | None) -> tuple[str | None, str | None]:
     """App and version that a faulty manifest seems to name, for people who look for their bundle."""
     try:
@@ -92,7 +98,7 @@ def _specs(parts: Mapping[int, Raw], files: set[str] | None) -> tuple[dict[int, 
         try:
             specs[position] = components.read(driver, spec, files)
         except UnknownDriver as unknown:
-            where = _written(("components", position, "driver"))
+            where = written(("components", position, "driver"))
             faults.append(fault("unknown_driver", where, str(unknown), printable(driver)))
         except ValidationError as error:
             at: Where = ("components", position, "spec") if "spec" in part else ("components", position)
@@ -106,11 +112,11 @@ def _faults_of_order(parts: Mapping[int, Raw]) -> Iterator[Fault]:
     for position, part in parts.items():
         for place, name in enumerate(_names(part.get("after"))):
             if name not in named:
-                where = _written(("components", position, "after", place))
+                where = written(("components", position, "after", place))
                 yield fault("unknown_component", where, "the release has no component of this name", printable(name))
     if cycle := cycle_in(named):
         message = f"these components wait for each other: {' after '.join(cycle)}"
-        yield fault("components_in_a_cycle", _written(("components",)), message)
+        yield fault("components_in_a_cycle", written(("components",)), message)
 
 
 def _names(after: Any) -> Sequence[str]:
@@ -125,10 +131,10 @@ def _fault_in(detail: Any, where: Where) -> Fault:
     if kind == "string_type" and not isinstance(found.value, dict | list | None):
         message += "; put the value in quotes, or YAML takes it for a number, a date or a truth value"
     value = printable(found.value) if isinstance(found.value, str) else found.value
-    return fault(code, _written(where), message, value)
+    return fault(code, written(where), message, value)
 
 
-def _written(where: Where) -> str:
+def written(where: Where) -> str:
     """bundle.yaml:components[2].spec.health.path"""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
     return f"{MANIFEST}:{''.join(steps).removeprefix('.')}"

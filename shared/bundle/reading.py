@@ -2,10 +2,12 @@
 
 import re
 import shutil
+import tempfile
 import uuid
 from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from shared.messages.base import Fault
 from shared.messages.manifest import Manifest
@@ -14,7 +16,7 @@ from .archive import Contents, read
 from .completeness import faults_of_unlocked, faults_of_wheels
 from .faults import BundleRefused, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
-from .manifests import MANIFEST, claimed, manifest_of, requirement_files
+from .manifests import MANIFEST, claimed, content_readers, manifest_of, requirement_files, written
 from .requirements import Pin, pins_of
 from .stream import MIB, Limits
 from .wheels import WheelReader
@@ -45,6 +47,8 @@ def verify(path: Path, hosts: Sequence[Host] = (), limit: int | None = None) -> 
         faults += wheels.faults
     if manifest:
         faults += _requirement_faults(path, manifest, contents, wheels, hosts)
+    if manifest and not faults:
+        faults += _content_faults(path, manifest)
     return _taken(contents, manifest, faults)
 
 
@@ -66,6 +70,23 @@ def unpack(path: Path, target: Path) -> Manifest:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return manifest
+
+
+def _content_faults(path: Path, manifest: Manifest) -> list[Fault]:
+    """What drivers find wrong inside of files, of a bundle that is sound as far as all others see."""
+    if not (specs := content_readers(manifest)):
+        return []
+    with tempfile.TemporaryDirectory(prefix="belay-verify-") as folder:
+        read(path, keep={}, target=Path(folder), look=(WHEELS, _pass_by))
+        return [
+            fault(found.code, written(("components", position, "spec", *found.where)), found.message, found.value)
+            for position, spec in specs.items()
+            for found in spec.faults_in(Path(folder))
+        ]
+
+
+def _pass_by(_name: str, _content: IO[bytes], _digest: str) -> None:
+    """Nobody but the installer looks into wheels."""
 
 
 def _examine(

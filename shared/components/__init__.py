@@ -4,9 +4,10 @@ A driver's model is found by the entry point group `belay.components`, under the
 catalog validates by it what is published, the deployer hands it to the driver.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from shared.core.errors import BelayError
 from shared.entry_points import registered
@@ -15,12 +16,34 @@ from shared.messages.base import Model
 GROUP = "belay.components"
 
 
+class ContentFault(NamedTuple):
+    """Something wrong with the content of a file that a spec names."""
+
+    where: tuple[str | int, ...]
+    """The field of the spec that names it."""
+    code: str
+    message: str
+    value: Any = None
+
+
 class Spec(Model):
     """What a driver must know of a component; its model subclasses this one. All of it must have a form in JSON."""
 
     @property
     def requirement_files(self) -> tuple[str, ...]:
         """Files of the bundle by which wheels are installed: the bundle must hold every wheel that they lock."""
+        return ()
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether `faults_in` looks into files: only then is a bundle unpacked to be verified."""
+        return False
+
+    def faults_in(self, folder: Path) -> Iterable[ContentFault]:  # noqa: ARG002 - of those that look
+        """What is wrong with the content of the bundle's files, which lie unpacked in a folder (without its wheels).
+
+        For what would fail on every site alike. In bounded time; the folder is gone afterwards.
+        """
         return ()
 
 

@@ -1,10 +1,12 @@
 """The spec of a component of the driver `ansible`."""
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from shared.components import Spec
+from shared.components import ContentFault, Spec, ansible_check
 from shared.components.fields import BundleFile, BundleFolder
 from shared.messages.base import Model
 
@@ -31,11 +33,16 @@ class Playbooks(Model):
     )
     tasks: dict[Word, BundleFile] = Field(default_factory=dict, description="step -> playbook, run in this sequence")
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Every playbook once, in the order they are written in."""
-        named = (self.fetch, self.apply, self.verify, self.rollback, self.remove, *self.tasks.values())
-        return tuple(dict.fromkeys(file for file in named if file))
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """Every playbook once, with the fields of the spec that name it."""
+        verbs = ("fetch", "apply", "verify", "rollback", "remove")
+        fields: dict[tuple[str, ...], str | None] = {(name,): getattr(self, name) for name in verbs}
+        fields |= {("tasks", step): file for step, file in self.tasks.items()}
+        found: dict[str, tuple[str, ...]] = {}
+        for field, file in fields.items():
+            if file:
+                found.setdefault(file, ("playbooks", *field))
+        return found
 
 
 class AnsibleSpec(Spec):
@@ -63,6 +70,13 @@ class AnsibleSpec(Spec):
     task_timeout_seconds: int = Field(
         default=0, ge=0, le=7 * 86400, description="a task that lasts longer on a host fails there; 0 = no limit"
     )
+
+    @property
+    def reads_content(self) -> bool:
+        return True
+
+    def faults_in(self, folder: Path) -> Iterable[ContentFault]:
+        return ansible_check.faults_of(self, folder)
 
     @model_validator(mode="after")
     def _nothing_of_ours(self) -> Self:

@@ -9,9 +9,11 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from services.deployer.secrets.values import hide, looks_of
 
 LOOK_SECONDS = 0.25
 CLEAR_SECONDS = 60.0
+CLEAR = """rm -rf "{{ ansible_remote_tmp | replace('~', '$HOME', 1) }}\""""
 CALLBACKS = Path(__file__).parent / "callback"
 
 
@@ -63,6 +66,35 @@ def _elsewhere(folder: RunFolder) -> Iterator[Path]:
         shutil.rmtree(short, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Ansible:
+    """Ansible by ansible-runner, with the hosts and the secrets of a job."""
+
+    folder: RunFolder
+    given: Given
+    short: Path
+
+    def run(self, hosts: Iterable[str], variables: Mapping[str, str], **more: Any) -> ansible_runner.Runner:
+        """Run it over these hosts, and wait for its end. It leaves nothing but what the event handler was told."""
+        pipe = self._pipe(ways.inventory(self.given.secrets, hosts, str(self.short)))
+        try:
+            return ansible_runner.run(
+                private_data_dir=str(self.folder.root), project_dir=self.given.job.project, inventory=str(pipe),
+                envvars={**os.environ, **variables}, fact_cache_type="memory", quiet=True, suppress_env_files=True,
+                settings={"suppress_output_file": True, "pexpect_timeout": LOOK_SECONDS}, **more,
+            )  # fmt: skip
+        finally:
+            pipe.unlink(missing_ok=True)
+            shutil.rmtree(self.folder.root / "artifacts", ignore_errors=True)
+
+    def _pipe(self, inventory: str) -> Path:
+        """A pipe that holds the inventory for one reader, so that it never lies on a disk."""
+        pipe = self.short / f"inventory-{uuid.uuid4().hex}.yml"
+        os.mkfifo(pipe, 0o600)
+        threading.Thread(target=lambda: pipe.write_text(inventory), daemon=True).start()
+        return pipe
+
+
 class Running:
     """One run under way."""
 
@@ -70,7 +102,7 @@ class Running:
         self._folder = folder
         self._job, self._secrets = given.job, given.secrets
         self._looks = looks_of(given.secrets.values)
-        self._short = short
+        self._ansible = Ansible(folder, given, short)
         self._file = os.open(folder.told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._story = Story(given.job)
         self._act = 0
@@ -96,8 +128,8 @@ class Running:
         self._said.clear()
         file = self._folder.root / f"vars-{self._act}.json"
         file.write_bytes(orjson.dumps(act.vars))
-        done = self._ansible(
-            hosts, playbook=act.playbook, cmdline=f"-e @{shlex.quote(str(file))}",
+        done = self._ansible.run(
+            hosts, {}, playbook=act.playbook, cmdline=f"-e @{shlex.quote(str(file))}",
             tags=",".join(act.tags) or None, skip_tags=",".join(act.skip_tags) or None, forks=self._job.forks,
             event_handler=self._event, cancel_callback=self._must_be_killed,
         )  # fmt: skip
@@ -105,34 +137,15 @@ class Running:
         self._tell({"told": "ended", "status": done.status, "rc": done.rc, "lines": said})
         self._cut_short = self._cut_short or done.status == "canceled"
 
-    def _ansible(self, hosts: list[str], **more: Any) -> ansible_runner.Runner:
-        pipe = self._pipe(ways.inventory(self._secrets, hosts, str(self._short)))
-        try:
-            return ansible_runner.run(
-                private_data_dir=str(self._folder.root), project_dir=self._job.project, inventory=str(pipe),
-                envvars=dict(os.environ), fact_cache_type="memory", quiet=True, suppress_env_files=True,
-                settings={"suppress_output_file": True, "pexpect_timeout": LOOK_SECONDS}, **more,
-            )  # fmt: skip
-        finally:
-            pipe.unlink(missing_ok=True)
-            shutil.rmtree(self._folder.root / "artifacts", ignore_errors=True)
-
     def clear_hosts(self) -> None:
         """Where Ansible was cut off it left its files, which hold what a task was given: remove them, if possible."""
         hosts = self._secrets.hosts if self._cut_short else self._story.reached & self._story.lost
         if over_ssh := sorted(host for host in hosts if not ways.is_local(self._secrets.hosts[host])):
             until = time.monotonic() + self._job.connect_seconds + CLEAR_SECONDS
-            self._ansible(
-                over_ssh, module="raw", module_args='rm -rf "{{ ansible_remote_tmp | replace(\'~\', \'$HOME\', 1) }}"',
-                host_pattern="all", event_handler=lambda _: False, cancel_callback=lambda: time.monotonic() > until,
+            self._ansible.run(
+                over_ssh, {ways.STOP: f"{self._ansible.short}/none"}, cancel_callback=lambda: time.monotonic() > until,
+                module="raw", module_args=CLEAR, host_pattern="all", event_handler=lambda _: False,
             )  # fmt: skip
-
-    def _pipe(self, inventory: str) -> Path:
-        """A pipe that holds the inventory for one reader, so that it never lies on a disk."""
-        pipe = self._short / f"inventory-{self._act}.yml"
-        os.mkfifo(pipe, 0o600)
-        threading.Thread(target=lambda: pipe.write_text(inventory), daemon=True).start()
-        return pipe
 
     def _event(self, event: Mapping[str, Any]) -> bool:
         """Keep what is worth it; False: Ansible's own file of the event is not kept."""

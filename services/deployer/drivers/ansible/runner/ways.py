@@ -16,6 +16,9 @@ from services.deployer.drivers.ansible.runner.job import Job, Secrets
 MARK = "BELAY_ANSIBLE_RUN"
 """A variable that every process of a run on this machine inherits: by it they are found when they must be ended."""
 
+STOP = "BELAY_ANSIBLE_STOP"
+"""Names the file at whose sight our callback ends Ansible before the next task."""
+
 PASSED_ON = ("HOME", "LANG", "TZ")
 """All that a run sees of our environment, which holds passwords."""
 
@@ -37,7 +40,7 @@ def environment(
         "PATH": path,
         "LC_ALL": "C.UTF-8",
         MARK: mark,
-        "BELAY_ANSIBLE_STOP": f"{folder}/stop",
+        STOP: f"{folder}/stop",
         "ANSIBLE_CONFIG": f"{folder}/ansible.cfg",
         "ANSIBLE_HOME": f"{short}/home",
         "ANSIBLE_LOCAL_TEMP": f"{short}/local",

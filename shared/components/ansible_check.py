@@ -1,0 +1,105 @@
+"""Playbooks of a bundle checked before anybody waits for them: by Ansible itself, offline, and in bounded time.
+
+Ansible loads what lies beside a playbook (plugins, modules): checking runs code of the bundle, as each deployer will.
+It gets none of our environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.components import ContentFault
+
+if TYPE_CHECKING:
+    from shared.components.ansible import AnsibleSpec
+
+SECONDS = 120
+PROGRAM = Path(sys.executable).with_name("ansible-playbook")
+_ORIGIN = re.compile(r"^Origin: (.+)$", re.MULTILINE)
+
+_ACROSS = re.compile(
+    r"^\s*(?:-\s+)?(run_once|any_errors_fatal|max_fail_percentage|serial)\s*:"
+    r"|\b(hostvars|ansible_play_hosts(?:_all)?|ansible_play_batch|play_hosts)\b"
+    r"|\b(groups)\s*[\[.|]"
+    r"|\bmeta\s*:\s*(end_play|end_batch|clear_host_errors)\b"
+)
+"""By these a play looks at, or stops, hosts other than the one at hand."""
+
+
+def faults_of(spec: AnsibleSpec, folder: Path) -> list[ContentFault]:
+    """What Ansible finds wrong with each playbook, and what in them forbids that sites share a run."""
+    faults = []
+    for playbook, where in spec.playbooks.named().items():
+        if message := syntax_fault(playbook, spec, folder):
+            faults.append(ContentFault(where, "bad_playbook", message, playbook))
+    return faults + (list(faults_of_sharing(spec, folder)) if spec.together else [])
+
+
+def syntax_fault(playbook: str, spec: AnsibleSpec, folder: Path) -> str | None:
+    """Why Ansible does not take a playbook: its syntax, a role, module or imported file that is not there."""
+    if not PROGRAM.exists():
+        return "cannot be checked: ansible-core is not installed beside this Python"
+    with tempfile.TemporaryDirectory(prefix="belay-verify-") as own:
+        command = [str(PROGRAM), "--inventory", "localhost,", "--syntax-check", playbook]
+        environment = _environment(spec, folder, own)
+        try:
+            done = subprocess.run(  # noqa: S603 - no shell
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS,
+                check=False, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return f"checking it took more than {SECONDS} s"
+    told = _told(done.stderr, folder).replace(own, "(none)")
+    return None if done.returncode == 0 else told or f"ansible-playbook ended with status {done.returncode}"
+
+
+def _environment(spec: AnsibleSpec, folder: Path, own: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": own,
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_HOME": own,
+        "ANSIBLE_CONFIG": f"{own}/ansible.cfg",
+        "ANSIBLE_LOCAL_TEMP": own,
+        "ANSIBLE_NOCOLOR": "True",
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_DEPRECATION_WARNINGS": "False",
+        "ANSIBLE_DISPLAY_FAILED_STDERR": "True",
+        "ANSIBLE_ROLES_PATH": ":".join(str(folder / name) for name in spec.roles) or own,
+        "ANSIBLE_COLLECTIONS_PATH": ":".join(str(folder / name) for name in spec.collections) or own,
+        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "False",
+    }
+
+
+def _told(said: str, folder: Path) -> str:
+    """Ansible's first sentence and where it points to, with paths as they are in the bundle."""
+    error = said[said.find("[ERROR]: ") :].removeprefix("[ERROR]: ")
+    sentence = error.partition("\nOrigin: ")[0].partition("\n\n")[0]
+    origin = _ORIGIN.search(error)
+    whole = " ".join(sentence.split()) + (f" ({origin[1]})" if origin else "")
+    return whole.replace(f"{folder}/", "").replace(str(folder), ".")[:1_000]
+
+
+def faults_of_sharing(spec: AnsibleSpec, folder: Path) -> Iterator[ContentFault]:
+    """Lines that look at other hosts than the one at hand: with sites that share a run, at those of other sites."""
+    names = [*spec.playbooks.named(), *(_files_under(spec.roles, folder))]
+    for name in names:
+        for number, line in enumerate((folder / name).read_text(errors="replace").splitlines(), start=1):
+            if found := _ACROSS.search(line.split(" #")[0]):
+                word = next(group for group in found.groups() if group)
+                message = f"{name}:{number} says {word}, which reaches across hosts: sites must not share its run"
+                yield ContentFault(("together",), "not_together", message, line.strip())
+
+
+def _files_under(roles: tuple[str, ...], folder: Path) -> Iterator[str]:
+    for role in roles:
+        for path in sorted((folder / role).rglob("*")):
+            if path.is_file() and path.suffix in (".yml", ".yaml", ".j2"):
+                yield path.relative_to(folder).as_posix()

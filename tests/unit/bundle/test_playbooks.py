@@ -1,0 +1,77 @@
+"""Playbooks of a bundle are looked into before it is published: what Ansible does not take fails here, on no site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.bundle import BundleRefused, build
+from shared.messages.base import Fault
+
+GOOD = "- hosts: all\n  tasks:\n    - command: 'true'\n"
+
+
+def refused(folder: Path, files: dict[str, str], **spec: Any) -> list[Fault]:
+    with pytest.raises(BundleRefused) as caught:
+        built(folder, files, **spec)
+    return list(caught.value.faults)
+
+
+def built(folder: Path, files: dict[str, str], **spec: Any) -> None:
+    component = {
+        "driver": "ansible",
+        "name": "web",
+        "spec": {"playbooks": {"apply": "a.yml", "remove": "r.yml"}, **spec},
+    }
+    manifest = {"app": "shop", "version": "1.0.0", "upgrades_from": None, "components": [component]}
+    for name, text in {"r.yml": GOOD, "a.yml": GOOD, **files, "bundle.yaml": yaml.safe_dump(manifest)}.items():
+        (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "in" / name).write_text(text)
+    build(folder / "in", folder / "out.tar.gz", folder)
+
+
+def test_each_playbook_that_ansible_does_not_take_is_named_with_the_reason_and_the_place(tmp_path: Path) -> None:
+    files = {
+        "a.yml": "- hosts: all\n  tasks:\n   - copy: {dest: x\n",
+        "r.yml": "- hosts: all\n  roles: [nobody]\n",
+        "f.yml": "- hosts: all\n  tasks:\n    - comand: 'true'\n",
+        "v.yml": "- hosts: all\n  tasks:\n    - import_tasks: gone.yml\n",
+    }
+    books = {"apply": "a.yml", "remove": "r.yml", "fetch": "f.yml", "verify": "v.yml"}
+    faults = refused(tmp_path, files, playbooks=books)
+    said = {fault.field.rpartition(".")[2]: (fault.code, fault.message) for fault in faults}
+    assert {code for code, _ in said.values()} == {"bad_playbook"}
+    for name, words in {"apply": "YAML", "remove": "'nobody'", "fetch": "comand", "verify": "gone.yml"}.items():
+        assert words in said[name][1], said
+    assert "(f.yml:3:7)" in said["fetch"][1]
+    assert not any(str(tmp_path) in message or "belay-verify" in message for _, message in said.values())
+
+
+def test_roles_of_the_bundle_are_found_and_no_others(tmp_path: Path) -> None:
+    role = {"parts/web/tasks/main.yml": "- command: 'true'\n", "a.yml": "- hosts: all\n  roles: [web]\n"}
+    built(tmp_path, role, roles=["parts"])
+    [fault] = refused(tmp_path, role, roles=[])
+    assert (fault.field, fault.code) == ("bundle.yaml:components[0].spec.playbooks.apply", "bad_playbook")
+
+
+def test_what_reaches_across_hosts_forbids_that_sites_share_a_run(tmp_path: Path) -> None:
+    files = {
+        "a.yml": "- hosts: all\n  serial: 1\n  roles: [web]\n",
+        "roles/web/tasks/main.yml": "- command: 'true'\n  run_once: true\n",
+        "roles/web/templates/a.j2": "{{ hostvars['db'].port }} {{ groups['db'] }} # serial: 1\n",
+    }
+    faults = refused(tmp_path, files, roles=["roles"], together=True)
+    assert {fault.code for fault in faults} == {"not_together"}
+    assert [fault.message.split(" says ")[0] for fault in faults] == [
+        "a.yml:2", "roles/web/tasks/main.yml:2", "roles/web/templates/a.j2:1",
+    ]  # fmt: skip
+    built(tmp_path, files, roles=["roles"])
+
+
+@pytest.mark.parametrize("name", ["ansible_host", "belay_site", "no-name"])
+def test_variables_that_the_driver_sets_are_not_taken_from_a_bundle(tmp_path: Path, name: str) -> None:
+    [fault] = refused(tmp_path, {}, vars={name: 1})
+    assert fault.field.startswith("bundle.yaml:components[0].spec")
