@@ -137,17 +137,19 @@ class Lab:
         self._registry.kill()
         self._registry.wait()
 
-    def push(self, name: str, dockerfile: str, files: Mapping[str, Path | str] = {}) -> str:
+    def push(
+        self, name: str, dockerfile: str, files: Mapping[str, Path | str] = {}, platform: str = "linux/amd64"
+    ) -> str:
         """Build an image, push it to the registry, and forget it here; its name with digest."""
         folder = Path(tempfile.mkdtemp(dir=self.root))
         (folder / "Dockerfile").write_text(dockerfile)
         for target, source in files.items():
             (folder / target).write_text(source) if isinstance(source, str) else shutil.copy(source, folder / target)
         local, remote = f"localhost/{name}", f"{self.registry}/{name}"
-        self.podman("build", "-q", "-t", local, str(folder))
+        self.podman("build", "-q", "--platform", platform, "-t", local, str(folder))
         digest = folder / "digest"
         self.podman("push", "-q", "--digestfile", str(digest), local, remote)
-        self.podman("untag", remote, check=False)
+        self.podman("rmi", "--force", local, remote, check=False)
         return f"{remote}@{digest.read_text().strip()}"
 
     def containers(self, *filters: str) -> list[dict[str, object]]:
@@ -218,15 +220,15 @@ def _environment(root: Path) -> dict[str, str]:
 
 
 @contextmanager
-def lab() -> Iterator[Lab]:
-    """An engine and a registry, until the block is left."""
+def lab(store_mib: int | None = None, registry: str | None = None) -> Iterator[Lab]:
+    """An engine, and a registry unless another's is given, until the block is left. The store may be a small one."""
     from tests.support.process_sites import free_port  # messages must not be imported before any test is
 
     sweep()
     root = Path(tempfile.mkdtemp(prefix=PREFIX))
     (root / "owner").write_text(str(os.getpid()))
-    registry = f"127.0.0.1:{free_port()}"
-    words = {"root": root, "registry": registry, "subnet": SUBNETS[os.getpid() % len(SUBNETS)]}
+    at = registry or f"127.0.0.1:{free_port()}"
+    words = {"root": root, "registry": at, "subnet": SUBNETS[os.getpid() % len(SUBNETS)]}
     (root / "networks").mkdir()
     for file, text in (
         ("settings.conf", SETTINGS),
@@ -235,9 +237,15 @@ def lab() -> Iterator[Lab]:
         ("registry.yml", REGISTRY),
     ):
         (root / file).write_text(text.format(**words))
-    made = Lab(root, registry, _environment(root))
+    made = Lab(root, at, _environment(root))
     try:
-        made.start_registry()
+        if store_mib:
+            (root / "store").mkdir()
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={store_mib}m", "belay", str(root / "store")], check=True
+            )
+        if registry is None:
+            made.start_registry()
         made.start_service()
         yield made
     finally:

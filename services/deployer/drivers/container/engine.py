@@ -104,7 +104,13 @@ class Engine:
         """Run its health check now, where the engine does not do so by itself (Podman without systemd): the status."""
         path = f"v4.0.0/libpod/containers/{container}/healthcheck"
         async with translated("the health check could not be run"):
-            found = await self.docker._query_json(path, versioned_api=False)  # noqa: SLF001 - not of Docker's API
+            try:
+                # Not of Docker's API, so aiodocker has no method for it.
+                found = await self.docker._query_json(path, versioned_api=False)  # noqa: SLF001
+            except DockerError as error:
+                if error.status == NOT_REACHED:
+                    raise
+                return f"that it could not be run: {error.message}"  # it may have ended, or be gone, just now
         return str(found.get("Status", ""))
 
     async def run(self, container: str, command: Sequence[str]) -> tuple[int, str]:
