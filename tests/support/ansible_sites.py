@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,12 @@ class Lab:
     def home(self) -> Path:
         return self.folder / "home"
 
-    def driver(self, **more: Any) -> AnsibleDriver:
-        """Another deployer's driver."""
+    def driver(self, home: Path | None = None, **more: Any) -> AnsibleDriver:
+        """Another deployer's driver; of this home or another, with the same bundles."""
         chosen = AnsibleSettings.model_validate({"grace_seconds": 1, "unattended_seconds": 30, **self.settings, **more})
-        self.drivers.append(AnsibleDriver(Settings(postgres=self.dsn, home=self.home), chosen))
+        blobs = f"file://{self.home / 'blobs'}"
+        settings = Settings(postgres=self.dsn, home=home or self.home, blobs=blobs)
+        self.drivers.append(AnsibleDriver(settings, chosen))
         return self.drivers[-1]
 
     async def bundle(self, files: Mapping[str, str] = FILES, **spec: Any) -> tuple[str, AnsibleSpec]:
@@ -99,12 +102,9 @@ class Lab:
         whole = {"playbooks": PLAYBOOKS, **spec}
         component = {"driver": "ansible", "name": "web", "spec": whole}
         manifest = {"app": "shop", "version": "1.0.0", "upgrades_from": None, "components": [component]}
-        source = self.folder / "source" / os.urandom(4).hex()
-        for name, text in {**files, "bundle.yaml": yaml.safe_dump(manifest)}.items():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_text(text)
-        built = await asyncio.to_thread(build, source, source.with_suffix(".tar.gz"), self.home)
-        blob = await Blobs.open(Settings(home=self.home)).put(_once(built.path.read_bytes()), built.size)
+        whole_files = {**files, "bundle.yaml": yaml.safe_dump(manifest)}
+        packed = await asyncio.to_thread(_packed, tuple(whole_files.items()))
+        blob = await Blobs.open(Settings(home=self.home)).put(_once(packed), len(packed))
         return blob.sha256, AnsibleSpec.model_validate(whole)
 
     def local(self, site: str, **variables: Any) -> dict[str, Any]:
@@ -126,6 +126,16 @@ def published(lab: Lab, files: Mapping[str, str] = FILES, **spec: Any) -> tuple[
     """Like `Lab.bundle`, for those who may not wait in their event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, lab.bundle(files, **spec)).result()
+
+
+@cache
+def _packed(files: tuple[tuple[str, str], ...]) -> bytes:
+    """Built, and so verified, once for all tests of a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files:
+            (Path(folder) / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(folder) / "in" / name).write_text(text)
+        return build(Path(folder) / "in", Path(folder) / "out.tar.gz", Path(folder)).path.read_bytes()
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -24,7 +24,6 @@ from services.deployer.drivers.ansible.runner.ways import MARK
 from services.deployer.drivers.process.keeper.lock import lock_within
 
 LOOK_SECONDS = 0.2
-TOUCH_SECONDS = 5.0
 PASSED_ON = ("PATH", "PYTHONPATH", "HOME", "LANG", "TZ", "TMPDIR")
 """All that a runner sees of our environment, which holds passwords."""
 
@@ -114,9 +113,9 @@ def _spawn(folder: RunFolder, lock: int, given: Given) -> None:
 async def attend(folder: RunFolder, heard: Callable[[Story], None]) -> Story:
     """Look after a run until it has ended; `heard` is told how far it is. Raises RunnerDied."""
     story, tail = Story(Job.model_validate_json(folder.job.read_bytes())), Tail(folder.told)
-    touched = 0.0
+    touched, often = 0.0, story.job.unattended_seconds / 8
     while story.why is None:
-        if time.monotonic() - touched > TOUCH_SECONDS:
+        if time.monotonic() - touched > often:
             folder.attended.touch()
             touched = time.monotonic()
         lived = folder.lives()

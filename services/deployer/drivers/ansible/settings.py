@@ -17,6 +17,6 @@ class AnsibleSettings(BaseSettings):
         default=20, gt=0, description="a run that is to stop is killed when its task lasts so much longer"
     )
     unattended_seconds: float = Field(
-        default=60, ge=10, description="a run that no deployer looks after stops by itself after so long"
+        default=60, ge=2, description="a run that no deployer looks after stops by itself after so long"
     )
     bundles: int = Field(default=20, ge=1, description="unpacked bundles that are kept for the next run")
