@@ -6,21 +6,25 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from services.deployer.drivers import Component, Driver, Order, Progress, Running
+from services.deployer.drivers import Broken, Component, Done, Driver, Order, Progress, Running
 from services.deployer.drivers.durable.driver import DurableDriver
+from services.deployer.drivers.helm.charts import Unpack
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.tool import HelmTool
 from shared.components.helm import HelmSpec
 from tests.support.kubernetes.lab import Lab
 from tests.support.patience import patience
 from tests.support.workshop import Workshop
+
+Make = Callable[..., DurableDriver]
+"""Makes a driver with other settings or bundles than usual."""
 
 CHART = Path(__file__).parent / "chart"
 BUNDLE = "c" * 64
@@ -56,7 +60,11 @@ def remove(key: str, of: Order) -> Order:
     return replace(of, key=key, action="remove", version=None, bundle_sha256=None)
 
 
-def driver(lab: Lab, dsn: str, folder: Path, **settings: Any) -> DurableDriver:
+def fetch(key: str, of: Order) -> Order:
+    return replace(of, key=key, action="fetch")
+
+
+def driver(lab: Lab, dsn: str, folder: Path, unpack: Unpack = unpack, **settings: Any) -> DurableDriver:
     """A deployer's driver; several may share database and folder."""
     return DurableDriver(dsn, HelmTool(HelmSettings(**{"binary": str(lab.helm), **settings}), folder, unpack))
 
@@ -75,6 +83,20 @@ async def finish(driver: Driver, *orders: Order, begin: bool = True) -> Sequence
 
 async def reach(driver: Driver, one: Order) -> Progress:
     return (await finish(driver, one))[0]
+
+
+async def done(driver: Driver, one: Order) -> Done:
+    """The order must succeed."""
+    result = await reach(driver, one)
+    assert isinstance(result, Done), result
+    return result
+
+
+async def broken(driver: Driver, one: Order) -> Broken:
+    """The order must fail."""
+    result = await reach(driver, one)
+    assert isinstance(result, Broken), result
+    return result
 
 
 def helm(lab: Lab, *words: str) -> Any:

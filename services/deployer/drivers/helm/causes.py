@@ -11,7 +11,12 @@ _CODES: Mapping[str, tuple[str, ...]] = {
     "namespace_terminating": (r"is being terminated", r"namespace .* is terminating"),
     "quota_exceeded": (r"exceeded quota",),
     "immutable_field": (r"field is immutable", r"updates to .* for fields other than", r"may not be changed"),
-    "hook_failed": (r"(?:pre|post)-(?:install|upgrade|rollback|delete)\S* hooks? failed", r"failed (?:pre|post)-\w+"),
+    "hook_failed": (
+        r"(?:pre|post)-(?:install|upgrade|rollback|delete)\S* hooks? failed",
+        r"hook (?:pre|post)-\S+ .*failed",
+        r"resource (?:Job|Pod)/\S+ not ready\. status: Failed",  # nothing else that it waits for can fail
+        r"failed (?:pre|post)-\w+",
+    ),
     "owned_by_another": (r"invalid ownership metadata", r"cannot be imported into the current release"),
     "conflict": (r"conflicts? with \"", r"Apply failed with \d+ conflict"),
     "bad_chart": (

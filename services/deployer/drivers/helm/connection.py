@@ -5,7 +5,7 @@ whoever may set a secret.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -52,7 +52,7 @@ class Access:
     """A connection that can be tried: its kubeconfig read, with the one context that counts."""
 
     connection: Connection
-    kubeconfig: Mapping[str, Any]
+    kubeconfig: Mapping[str, Any] = field(repr=False)
     context: str
 
     @property

@@ -29,10 +29,26 @@ from shared.components.helm import HelmSpec
 T = TypeVar("T")
 Arguer = Callable[[Paths], Arguments]
 
+OUTAGE_SECONDS = 0.5
+"""Before a helm that found no API server is run again."""
+
 OCCUPIED_SECONDS = 2.0
 """Between two looks at a revision that somebody else's helm may be at work on."""
 
 CANCELLED = Failed("cancelled", "the order was cancelled")
+
+
+class Outages:
+    """How long helm has been finding no API server: it may fail to where we do not."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._first: float | None = None
+
+    def too_long(self, now: float) -> bool:
+        """Note one more; whether that is enough."""
+        self._first = self._first or now
+        return now - self._first > self._patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,7 @@ class Procedure:
     helm: Helm
     charts: Charts
     settings: HelmSettings
+    outages: Outages
 
     @property
     def spec(self) -> HelmSpec:
@@ -64,18 +81,18 @@ class Procedure:
         """Deploy the chart. Raises Failed."""
         await self._give_up_if_cancelled()
         chart = await self._safely(self.charts.of(self.run.order, self.access.connection.registry))
-        await self._refuse_ending_namespace()
+        await self._refuse_unfit_namespace()
         own = await self._found()
         if own is None:
             upgrade = self._upgrade(chart)
-            wait = await self._refuse_unfit(upgrade)
+            wait = await self._refuse_unfit_chart(upgrade)
             own = await self._change(lambda paths: upgrade.sent(paths, wait=wait))
         return await self._proven(own)
 
     async def rollback(self) -> Done:
         """Return to a recorded revision, as a new one. Raises Failed."""
         await self._give_up_if_cancelled()
-        await self._refuse_ending_namespace()
+        await self._refuse_unfit_namespace()
         own = await self._found()
         if own is None:
             target = self.run.order.revision or ""
@@ -103,7 +120,7 @@ class Procedure:
 
     # -- what lies there ------------------------------------------------------------------------------------------
 
-    async def _refuse_ending_namespace(self) -> None:
+    async def _refuse_unfit_namespace(self) -> None:
         """Helm would fail half-way, with whatever it could still create."""
         try:
             namespace = await self._safely(self.cluster.get(f"/api/v1/namespaces/{self.place.namespace}"))
@@ -111,6 +128,8 @@ class Procedure:
             if failed.broken.code == "forbidden":
                 return  # who may work in one namespace need not be allowed to look at it
             raise
+        if namespace is None and not (self.spec.create_namespace and self.run.order.action == "apply"):
+            raise Failed("no_namespace", f"there is no namespace {self.place.namespace}, and none is to be made")
         if namespace and (namespace.get("status") or {}).get("phase") == "Terminating":
             raise Failed("namespace_terminating", f"the namespace {self.place.namespace} is being deleted")
 
@@ -163,7 +182,7 @@ class Procedure:
         files = [str(file) for file in chart.values_files]
         return command.upgrade(self.place, self.spec, str(chart.path), files, order.key, about)
 
-    async def _refuse_unfit(self, upgrade: command.Upgrade) -> bool:
+    async def _refuse_unfit_chart(self, upgrade: command.Upgrade) -> bool:
         """Render it first: a chart that is none, or renders nothing, leaves the release alone. Whether hooks wait."""
         self.run.report("renders the chart", 10)
         ran = await self._helm(upgrade.rendered)
@@ -201,7 +220,7 @@ class Procedure:
 
     async def _clear_up(self, ran: Ran) -> None:
         """After a helm that failed nothing is left pending, and what can be tried again can be tried. Raises Failed."""
-        outage = self._was_outage(ran)
+        outage = causes.is_outage(ran.words)
         found = await self._look()  # waits until the API server is back
         if isinstance(found, Halfway | Ended) and outage and not self.run.cancelled:
             await self.releases.discard(found.revision)
@@ -209,16 +228,16 @@ class Procedure:
             await self.releases.give_up(found.revision, f"Belay: {causes.cause_in(ran.words)}"[:1000])
         await self._outage_or_failure(ran)
 
-    def _was_outage(self, ran: Ran) -> bool:
-        return causes.is_outage(ran.words)
-
     async def _outage_or_failure(self, ran: Ran) -> None:
         """Return when the API server is there again, where its being away was all; otherwise raise Failed."""
         self._give_way()
-        if not self._was_outage(ran):
-            words = causes.cause_in(ran.words)
+        words = causes.cause_in(ran.words)
+        if not causes.is_outage(ran.words):
             raise Failed(causes.code_of(ran.words), words, ran.last_lines)
-        await self._safely(self.cluster.get("/readyz"))
+        if self.outages.too_long(time.monotonic()):
+            raise Failed("unreachable", f"helm does not reach the API server: {words}", ran.last_lines)
+        await self._safely(self.cluster.get("/version"))
+        await self._safely(asyncio.sleep(OUTAGE_SECONDS))
 
     async def _helm(self, arguments: Arguer) -> Ran:
         config = dict(self.access.kubeconfig)

@@ -17,7 +17,7 @@ from services.deployer.drivers.helm.charts import Charts, Unpack
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.connection import access_of
 from services.deployer.drivers.helm.place import place_of
-from services.deployer.drivers.helm.procedure import Procedure, until_or
+from services.deployer.drivers.helm.procedure import Outages, Procedure, until_or
 from services.deployer.drivers.helm.releases import Releases
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.watch import Watch
@@ -69,8 +69,11 @@ class HelmTool(Tool):
             chart = await until_or(self._charts.of(order, access.connection.registry), run.until_cancelled)
             return Done(order.revision or "", f"the chart is here: {chart.path.name}")
         place = place_of(order, access.connection)
-        async with Cluster.at(access, self._settings.unreachable_seconds, run.report) as cluster:
-            procedure = Procedure(run, access, place, cluster, self._helm, self._charts, self._settings)
+        patience = self._settings.unreachable_seconds
+        async with Cluster.at(access, patience, run.report) as cluster:
+            procedure = Procedure(
+                run, access, place, cluster, self._helm, self._charts, self._settings, Outages(patience)
+            )
             verbs = {"apply": procedure.apply, "rollback": procedure.rollback, "remove": procedure.remove}
             return await verbs[order.action]()
 
