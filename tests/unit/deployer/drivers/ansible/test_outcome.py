@@ -1,0 +1,131 @@
+"""What a run told, taken together: how each site has fared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.deployer.drivers import Broken
+from services.deployer.drivers.ansible.outcome import Story
+from services.deployer.drivers.ansible.runner.job import Act, Job
+from services.deployer.drivers.ansible.runner.telling import line_of, words_of
+
+SITES = {"oslo": ("oslo.web", "oslo.db"), "bergen": ("bergen",)}
+HOSTS = [host for hosts in SITES.values() for host in hosts]
+
+
+def job(*acts: Act) -> Job:
+    return Job(
+        project="/bundle", acts=acts or (Act(name="apply", playbook="a.yml"),), sites=SITES, over_ssh=True, forks=1,
+        seconds=60, grace_seconds=1, task_seconds=0, connect_seconds=1, unattended_seconds=60,
+    )  # fmt: skip
+
+
+def told(*lines: dict[str, Any], acts: tuple[Act, ...] = ()) -> Story:
+    story = Story(job(*acts))
+    for line in lines:
+        story.take({"act": 0, **line})
+    return story
+
+
+def stats(
+    failed: tuple[str, ...] = (), unreachable: tuple[str, ...] = (), processed: list[str] = HOSTS
+) -> dict[str, Any]:
+    lists = {"failed": list(failed), "unreachable": list(unreachable), "processed": processed}
+    return {"told": "stats", "changed": {}, **lists}
+
+
+def hurt(kind: str, host: str, message: str) -> dict[str, Any]:
+    return {"told": kind, "host": host, "task": "copy", "message": message, "lines": [message]}
+
+
+END = {"told": "end", "why": "done"}
+
+
+def code(story: Story, site: str) -> str | None:
+    found = story.result(site)
+    return found.code if found else None
+
+
+def test_a_site_is_broken_by_any_of_its_hosts_and_by_no_other() -> None:
+    story = told(hurt("failed", "oslo.db", "no room"), stats(failed=("oslo.db",)), END)
+    assert story.result("oslo") == Broken("failed", "host oslo.db, task 'copy': no room", ("no room",))
+    assert story.result("bergen") is None
+
+
+def test_a_failure_that_the_playbook_made_good_itself_is_none() -> None:
+    assert code(told(hurt("failed", "bergen", "expected"), stats(), END), "bergen") is None
+
+
+def test_a_site_none_of_whose_hosts_a_playbook_is_for_was_not_changed_and_says_so() -> None:
+    story = told(stats(processed=["oslo.web"]), END)
+    assert (code(story, "oslo"), code(story, "bergen")) == (None, "no_hosts")
+
+
+def test_a_second_run_must_change_nothing() -> None:
+    acts = (Act(name="apply", playbook="a.yml"), Act(name="again", playbook="a.yml", may_change=False))
+    changed = {"told": "ok", "host": "bergen", "task": "date", "changed": True}
+    story = told(changed, stats(), {**changed, "act": 1}, {**stats(), "act": 1}, END, acts=acts)
+    assert (code(story, "oslo"), code(story, "bergen")) == (None, "not_idempotent")
+
+
+def test_a_run_that_told_nothing_of_its_hosts_has_broken_each_site_with_its_last_words() -> None:
+    story = told({"told": "ended", "status": "failed", "rc": 4, "lines": ["no such role", "at a.yml"]}, END)
+    assert story.result("oslo") == Broken("playbook_error", "a.yml: no such role", ("no such role", "at a.yml"))
+
+
+def test_who_stops_a_run_is_the_reason_of_sites_that_were_not_through() -> None:
+    stopped = {"told": "ended", "status": "failed", "rc": 75, "lines": []}
+    for why, expected in {"stopped": "cancelled", "timeout": "timeout", "unattended": "unattended"}.items():
+        assert code(told(stopped, {"told": "end", "why": why}), "oslo") == expected
+
+
+def test_facts_are_of_the_site_where_its_hosts_agree_and_by_host_where_not() -> None:
+    ok = {"told": "ok", "task": "t", "changed": False}
+    web = {**ok, "host": "oslo.web", "facts": {"schema": 4, "port": 80}}
+    db = {**ok, "host": "oslo.db", "facts": {"schema": 4, "port": 5432}}
+    assert told(web, db).facts_of("oslo") == {"port": {"oslo.web": 80, "oslo.db": 5432}, "schema": 4}
+
+
+LINES = st.one_of(
+    st.builds(lambda t: {"told": "task", "task": t}, st.text()),
+    st.builds(hurt, st.sampled_from(["failed", "unreachable"]), st.sampled_from(HOSTS), st.text()),
+    st.builds(lambda h, c: {"told": "ok", "host": h, "task": "t", "changed": c}, st.sampled_from(HOSTS), st.booleans()),
+    st.builds(stats, st.lists(st.sampled_from(HOSTS)).map(tuple), st.lists(st.sampled_from(HOSTS)).map(tuple)),
+    st.builds(lambda rc: {"told": "ended", "status": "failed", "rc": rc, "lines": []}, st.integers(0, 250)),
+)
+
+
+@given(st.lists(LINES, max_size=30), st.integers(0, 30))
+def test_a_site_that_was_found_broken_stays_so_whatever_is_told_afterwards(
+    lines: list[dict[str, Any]], cut: int
+) -> None:
+    before, after = told(*lines[:cut]), told(*lines)
+    for site, broken in before.broken.items():
+        assert after.broken[site] == broken
+    assert set(after.sound()) <= set(before.sound())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+RESULTS = st.dictionaries(st.sampled_from(["msg", "rc", "stderr", "stdout", "results", "module_stderr"]), JSON)
+
+
+@given(RESULTS)
+def test_whatever_a_module_answers_its_failure_has_a_sentence_and_bounded_lines(result: dict[str, Any]) -> None:
+    words = words_of(result)
+    assert words["message"]
+    assert len(words["message"]) <= 1_000
+    assert len(words["lines"]) <= 50
+    assert all(len(line) <= 500 for line in words["lines"])
+
+
+@given(st.sampled_from(["runner_on_ok", "runner_on_failed", "playbook_on_stats", "verbose", "new_one"]), RESULTS)
+def test_no_event_is_kept_whole(kind: str, result: dict[str, Any]) -> None:
+    line = line_of({"event": kind, "event_data": {"host": "h", "task": "t", "res": result}}, ("schema",))
+    assert line is None or "res" not in line
