@@ -29,8 +29,8 @@ up: setup ## Run Kafka, PostgreSQL and every service until Ctrl-C
 	@$(RUN)/belay up
 
 .PHONY: demo
-demo: setup ## Roll three releases of a real application out over twelve sites (ONCE=1: end when it is done)
-	@$(RUN)/belay demo
+demo: setup ## Roll real releases out over twelve sites (ONCE=1: end then; DRIVERS=ansible,helm,container: over sites of these)
+	@$(if $(DRIVERS),$(RUN)/python -m tests.hands.demo --drivers $(DRIVERS),$(RUN)/belay demo)
 
 .PHONY: clean
 clean: ## Stop what runs here, and remove the environment, all data and everything built
@@ -104,8 +104,8 @@ bench-chart: setup ## Draw the picture of what make bench measured last
 	@$(RUN)/python -m tests.bench.chart
 
 .PHONY: faults
-faults: setup ## Break everything while work goes on, then check it all (SEED=7: one round; ARGS="--minutes 25 --faults 1000")
-	@$(RUN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(ARGS)
+faults: setup ## Break everything while work goes on, then check it all (SEED=7: one round; DRIVERS=ansible,helm,container: those)
+	@$(RUN)/python -m $(if $(DRIVERS),tests.hands.kills --drivers $(DRIVERS),tests.faults) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 COMPILE := $(RUN)/uv pip compile --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet \
 	--universal --python-version 3.11 $(ARGS)

@@ -1,5 +1,6 @@
 """Taking a bundle apart: everything it must be is checked here, and every fault is named."""
 
+import errno
 import re
 import shutil
 import tempfile
@@ -65,7 +66,7 @@ def unpack(path: Path, target: Path) -> Manifest:
     draft.mkdir(parents=True)
     try:
         manifest = _taken(*_examine(path, draft, None))
-        draft.rename(target)
+        _rename(draft, target)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -87,6 +88,15 @@ def _content_faults(path: Path, manifest: Manifest) -> list[Fault]:
 
 def _pass_by(_name: str, _content: IO[bytes], _digest: str) -> None:
     """Nobody but the installer looks into wheels."""
+
+
+def _rename(draft: Path, target: Path) -> None:
+    try:
+        draft.rename(target)
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:  # somebody has unpacked it meanwhile
+            raise FileExistsError(f"{target} is there already") from None
+        raise
 
 
 def _examine(

@@ -39,6 +39,13 @@ class System:
 
     home: Home
     replicas: int = 1
+    deployers: int | None = None
+    """Where there are more or less of them than of the others."""
+
+    @property
+    def expected(self) -> int:
+        """So many processes of services."""
+        return len(SERVICES) * self.replicas + (0 if self.deployers is None else self.deployers - self.replicas)
 
     @property
     def url(self) -> str:
@@ -74,7 +81,7 @@ class System:
             if (self.home.root / "admin.token").exists():
                 with self.client() as client:
                     replicas = client.get("/v1/system")["items"]
-                if len(replicas) == len(SERVICES) * self.replicas and all(replica["ready"] for replica in replicas):
+                if len(replicas) == self.expected and all(replica["ready"] for replica in replicas):
                     return
             time.sleep(0.1)
         raise AssertionError(
@@ -103,16 +110,20 @@ class System:
 
 
 @contextmanager
-def running(folder: Path, replicas: int = 1) -> Iterator[System]:
-    """Start Belay in a folder, so many replicas of each service, and leave no process and no database behind."""
+def running(folder: Path, replicas: int = 1, deployers: int | None = None, **settings: str) -> Iterator[System]:
+    """Start Belay in a folder, so many replicas of each service, and leave no process and no database behind.
+
+    `settings`: environment variables of its own.
+    """
     home = Home.open(folder, os.environ.get("BELAY_JARS") or JARS)
     try:
-        environment = {**os.environ, "BELAY_HOME": str(home.root), "BELAY_JARS": str(home.jars)}
-        wished = [word for name in SERVICES for word in ("--replicas", f"{name}={replicas}")]
+        environment = {**os.environ, "BELAY_HOME": str(home.root), "BELAY_JARS": str(home.jars), **settings}
+        counts = dict.fromkeys(SERVICES, replicas) | ({} if deployers is None else {"deployer": deployers})
+        wished = [word for name, count in counts.items() for word in ("--replicas", f"{name}={count}")]
         command = [sys.executable, "-m", "shared.embedded", "up", "--detach", *wished]
         started = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert started.returncode == 0, started.stdout + started.stderr
-        system = System(home, replicas)
+        system = System(home, replicas, deployers)
         system.until_ready()
         yield system
     finally:

@@ -7,6 +7,7 @@ import os
 import struct
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,22 @@ def test_a_full_disk_is_not_the_bundles_fault(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_who_unpacks_what_another_is_unpacking_finds_it_there(tmp_path: Path) -> None:
+    path, target = written(tmp_path, GOOD), tmp_path / "target"
+
+    def one(_: int) -> str:
+        try:
+            unpack(path, target)
+        except FileExistsError:
+            return "there"
+        return "unpacked"
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(one, range(8)))
+    assert sorted(found) == ["there"] * 7 + ["unpacked"]
+    assert sorted(tmp_path.iterdir()) == [path, target]
 
 
 def test_nothing_is_unpacked_over_what_is_there(tmp_path: Path) -> None:

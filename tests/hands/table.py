@@ -1,0 +1,37 @@
+"""The drivers that can be shown and attacked here, by name."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.hands.ansible import AnsibleHand
+from tests.hands.container import ContainerHand
+from tests.hands.hand import Hand
+from tests.hands.helm import HelmHand
+
+HANDS: dict[str, type[Hand]] = {kind.driver: kind for kind in (AnsibleHand, HelmHand, ContainerHand)}
+
+
+def chosen(names: str) -> list[type[Hand]]:
+    """The kinds of a comma-separated list. Ends the program, with all that is wrong, where one cannot be had."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in wanted if name not in HANDS]:
+        raise SystemExit(f"DRIVERS: {', '.join(unknown)}: there are {', '.join(HANDS)}")
+    if lacking := list(_lacking(wanted)):
+        raise SystemExit("\n".join(lacking))
+    return [HANDS[name] for name in wanted or HANDS]
+
+
+def _lacking(wanted: Sequence[str]) -> Iterator[str]:
+    for name in wanted or HANDS:
+        if why := HANDS[name].missing():
+            yield f"{name}: {why}"
+
+
+def opened(kinds: Sequence[type[Hand]], folder: Path, closing: ExitStack) -> list[Hand]:
+    """Their labs, each in a folder of its own."""
+    made = []
+    for kind in kinds:
+        (own := folder / kind.driver).mkdir(parents=True)
+        made.append(kind(own, closing))
+    return made
