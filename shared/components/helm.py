@@ -1,13 +1,14 @@
 """The spec of a component of the driver `helm`."""
 
 import re
-from pathlib import PurePosixPath
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.components import Spec
+from shared.components import ContentFault, Spec, helm_check
 from shared.components.fields import BundleFile
 from shared.messages.base import Model
 
@@ -105,6 +106,14 @@ class HelmSpec(Spec):
     helm_seconds: Seconds = Field(default=300, description="time for Helm itself: what it sends, and each hook")
     rollout: Rollout = Rollout()
     version: VersionCheck | None = None
+
+    @property
+    def reads_content(self) -> bool:
+        return not self.in_registry or bool(self.values_files)
+
+    def faults_in(self, folder: Path) -> Iterable[ContentFault]:
+        """What is wrong with the chart and the values files."""
+        return helm_check.faults_of(self, folder)
 
     @property
     def in_registry(self) -> bool:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,24 @@ class Lab:
         return f"t-{uuid.uuid4().hex[:10]}"
 
 
-@pytest.fixture(scope="session")
-def kubernetes() -> Iterator[Lab]:
-    """The run's control plane; skipped with the reason where it cannot be built, which is a failure under CI."""
+def _built(build_it: Callable[[], Path]) -> Path:
+    """Skipped with the reason where it cannot be built, which is a failure under CI."""
     try:
-        build.kubelab()
-        helm = build.helm()
+        return build_it()
     except build.Missing as missing:
         pytest.fail(str(missing)) if os.environ.get("CI") else pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """The helm of this machine, or one of our own."""
+    return _built(build.helm)
+
+
+@pytest.fixture(scope="session")
+def kubernetes(helm: Path) -> Iterator[Lab]:
+    """The run's control plane."""
+    _built(build.kubelab)
     root = Path(tempfile.mkdtemp(prefix=PREFIX))
     lab = Lab(root, helm, trustme.CA())
     try:
