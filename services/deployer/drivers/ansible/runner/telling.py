@@ -41,7 +41,9 @@ def _stats(data: Mapping[str, Any]) -> Line:
 
 def words_of(result: Mapping[str, Any]) -> Line:
     """The reason of a failure in a sentence, and its last lines."""
-    items = [one for one in result.get("results") or () if isinstance(one, dict) and one.get("failed")]
+    results = result.get("results")
+    listed = results if isinstance(results, list) else []
+    items = [one for one in listed if isinstance(one, dict) and one.get("failed")]
     worst = items[0] if items else result
     message = _text(worst.get("msg")) or _text(result.get("msg")) or "it failed and gave no reason"
     if (status := worst.get("rc")) is not None:
