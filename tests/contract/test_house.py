@@ -28,6 +28,12 @@ PURE_FILES = (
     "group_limits.py",
     "message_parts.py",
     "values.py",
+    "causes.py",
+    "command.py",
+    "history.py",
+    "manifest.py",
+    "rollout.py",
+    "trouble.py",
 )
 IMPURE = {
     "aiohttp", "aiokafka", "aiosql", "asyncio", "asyncpg", "faust", "httpx", "io", "logging", "obstore", "os",
