@@ -29,7 +29,7 @@ PURE_FILES = (
     "message_parts.py",
     "values.py",
     "causes.py",
-    "command.py",
+    "calls.py",
     "history.py",
     "manifest.py",
     "rollout.py",

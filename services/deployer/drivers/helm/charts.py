@@ -16,7 +16,7 @@ from pathlib import Path
 
 from services.deployer.drivers import Order
 from services.deployer.drivers.durable.tool import Failed
-from services.deployer.drivers.helm import command
+from services.deployer.drivers.helm import calls
 from services.deployer.drivers.helm.binary import Helm, in_memory, path_of
 from services.deployer.drivers.helm.connection import Registry
 from shared import bundle
@@ -101,7 +101,7 @@ class Charts:
 
     async def _pull(self, reference: str, draft: Path, registry: Registry) -> None:
         with in_memory(login(reference, registry)) as config:
-            arguments = command.pull(reference, str(draft), path_of(config), plain_http=registry.plain_http)
+            arguments = calls.pull(reference, str(draft), path_of(config), plain_http=registry.plain_http)
             ran = await self._helm.run(arguments, [config], _never)
         if not ran.well:
             why = ran.words.strip().splitlines()[-1:] or ["helm brought no chart"]

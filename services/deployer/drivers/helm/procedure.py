@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from services.deployer.drivers import Done
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Failed
-from services.deployer.drivers.helm import causes, command, history, manifest, version
+from services.deployer.drivers.helm import calls, causes, history, manifest, version
 from services.deployer.drivers.helm.binary import Helm, Ran, in_memory, path_of
+from services.deployer.drivers.helm.calls import Arguments, Paths
 from services.deployer.drivers.helm.charts import Chart, Charts
 from services.deployer.drivers.helm.cluster import Cluster
-from services.deployer.drivers.helm.command import Arguments, Paths
 from services.deployer.drivers.helm.connection import Access
 from services.deployer.drivers.helm.history import Abandoned, Ended, Halfway, Occupied, Reached, Revision, Uninstalling
 from services.deployer.drivers.helm.place import Place, mark_of
@@ -98,7 +98,7 @@ class Procedure:
             target = self.run.order.revision or ""
             wait = await self._has_late_hooks(target)
             own = await self._change(
-                lambda paths: command.rollback(self.place, self.spec, target, paths, wait=wait),
+                lambda paths: calls.rollback(self.place, self.spec, target, paths, wait=wait),
             )
         await self.releases.sign(own, mark_of(self.run.order.key))
         return await self._proven(own)
@@ -112,7 +112,7 @@ class Procedure:
                 await self.run.write_down(workloads=[[w.kind, w.namespace, w.name] for w in workloads])
             self._give_way()
             self.run.report("helm uninstalls it", 20)
-            ran = await self._helm(lambda paths: command.uninstall(self.place, self.spec, paths))
+            ran = await self._helm(lambda paths: calls.uninstall(self.place, self.spec, paths))
             if not ran.well:
                 await self._outage_or_failure(ran)
         await self._safely(Watch(self.cluster, workloads).until_gone(self.run, self.spec.rollout.seconds))
@@ -149,7 +149,7 @@ class Procedure:
                     self.run.report(f"waits for another helm, at revision {revision.number}", 5)
                     await self._safely(asyncio.sleep(OCCUPIED_SECONDS))
                 case Uninstalling():
-                    await self._helm(lambda paths: command.uninstall(self.place, self.spec, paths))
+                    await self._helm(lambda paths: calls.uninstall(self.place, self.spec, paths))
                 case _:
                     return None
 
@@ -176,13 +176,13 @@ class Procedure:
 
     # -- changing it ----------------------------------------------------------------------------------------------
 
-    def _upgrade(self, chart: Chart) -> command.Upgrade:
+    def _upgrade(self, chart: Chart) -> calls.Upgrade:
         order = self.run.order
         about = f"Belay: {order.app} {order.version} on site {order.site}"
         files = [str(file) for file in chart.values_files]
-        return command.upgrade(self.place, self.spec, str(chart.path), files, order.key, about)
+        return calls.upgrade(self.place, self.spec, str(chart.path), files, order.key, about)
 
-    async def _refuse_unfit_chart(self, upgrade: command.Upgrade) -> bool:
+    async def _refuse_unfit_chart(self, upgrade: calls.Upgrade) -> bool:
         """Render it first: a chart that is none, or renders nothing, leaves the release alone. Whether hooks wait."""
         self.run.report("renders the chart", 10)
         ran = await self._helm(upgrade.rendered)

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 import services.deployer.drivers.helm as package
 from services.deployer.drivers import Component, Order
 from services.deployer.drivers.durable.tool import Failed
-from services.deployer.drivers.helm import causes, command, manifest, trouble
-from services.deployer.drivers.helm.command import Paths
+from services.deployer.drivers.helm import calls, causes, manifest, trouble
+from services.deployer.drivers.helm.calls import Paths
 from services.deployer.drivers.helm.connection import Connection, access_of
 from services.deployer.drivers.helm.manifest import Workload
 from services.deployer.drivers.helm.place import LONGEST_RELEASE, Place, mark_of, place_of
@@ -63,7 +63,7 @@ def test_a_mark_is_a_label(key: str) -> None:
 
 
 def test_nothing_of_a_spec_that_may_be_secret_is_an_argument() -> None:
-    upgrade = command.upgrade(Place("shop", "web"), SPEC, "/c", ["/v"], "o1", "about")
+    upgrade = calls.upgrade(Place("shop", "web"), SPEC, "/c", ["/v"], "o1", "about")
     for arguments in (upgrade.rendered(PATHS), upgrade.sent(PATHS, wait=True)):
         assert not [word for word in arguments if "of-the-spec" in word]
         assert arguments[arguments.index("--values") : arguments.index("--reset-values")] == (
@@ -72,7 +72,7 @@ def test_nothing_of_a_spec_that_may_be_secret_is_an_argument() -> None:
 
 
 def test_helm_never_undoes_by_itself_what_belay_recovers() -> None:
-    arguments = " ".join(command.upgrade(Place("n", "r"), SPEC, "c", [], "k", "a").sent(PATHS, wait=False))
+    arguments = " ".join(calls.upgrade(Place("n", "r"), SPEC, "c", [], "k", "a").sent(PATHS, wait=False))
     assert "atomic" not in arguments
     assert "rollback-on-failure" not in arguments
     assert "--wait" not in arguments
@@ -80,7 +80,7 @@ def test_helm_never_undoes_by_itself_what_belay_recovers() -> None:
 
 def test_hooks_and_definitions_are_left_out_where_the_spec_says_so() -> None:
     spec = SPEC.model_copy(update={"hooks": False, "crds": False})
-    arguments = command.upgrade(Place("n", "r"), spec, "c", [], "k", "a").sent(PATHS, wait=False)
+    arguments = calls.upgrade(Place("n", "r"), spec, "c", [], "k", "a").sent(PATHS, wait=False)
     assert {"--no-hooks", "--skip-crds"} <= set(arguments)
 
 
