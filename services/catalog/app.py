@@ -14,19 +14,19 @@ from shared.process.service import Service
 
 async def wire(service: Service) -> None:
     """Give the service its handlers, its topics, and the workers that validate bundles and free their content."""
-    settings, knobs = service.settings, CatalogSettings()
+    settings, own = service.settings, CatalogSettings()
     specs()  # what cannot be used is told now, and not with the first bundle
     blobs = Blobs.open(settings)
-    validator = Validator(service.ledger, blobs, knobs, ValidationMetrics(service.metrics.registry))
+    validator = Validator(service.ledger, blobs, own, ValidationMetrics(service.metrics.registry))
     worker = Worker(
         service.ledger,
         VALIDATIONS,
         validator.perform,
         owner=settings.instance,
-        at_once=knobs.validations,
+        at_once=own.validations,
         lease_seconds=settings.lease_seconds,
     )
-    storage = Storage(service.ledger, blobs, knobs, settings.max_bundle_bytes)
+    storage = Storage(service.ledger, blobs, own, settings.max_bundle_bytes)
     freer = Worker(service.ledger, FREEING, storage.free, owner=settings.instance, lease_seconds=settings.lease_seconds)
     intake = Intake(blobs, settings.max_bundle_bytes)
     service.handlers = {kind: partial(handler, intake) for kind, handler in HANDLERS.items()}

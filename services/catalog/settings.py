@@ -1,4 +1,4 @@
-"""Knobs of the catalog beyond those of every service (shared/process/settings.py)."""
+"""Settings of the catalog beyond those of every service (shared/process/settings.py)."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The deployer's own knobs, beside those that every service has."""
+"""The deployer's own settings, beside those that every service has."""
 
 from datetime import timedelta
 

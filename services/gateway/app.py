@@ -35,31 +35,31 @@ LINGER = Linger(16_384, ms=25)
 """Steps that end one after another are learned together; a page, and the answer to a command, come so much later."""
 
 
-async def wire(service: Service, knobs: GatewaySettings | None = None) -> None:
+async def wire(service: Service, own: GatewaySettings | None = None) -> None:
     """Fill in the handlers, the HTTP application and the parts that run beside the consumer."""
-    knobs = knobs or GatewaySettings()
-    service.settings = service.settings.model_copy(update={"http_port": knobs.port})
+    own = own or GatewaySettings()
+    service.settings = service.settings.model_copy(update={"http_port": own.port})
     pending, log_written = PendingAnswers(service.pool), Wakeup()
     sending = Ledger(service.pool, service.ledger.source)
     sending.outbox_filled = service.ledger.outbox_filled  # one relay sends for both
     service.ledger.begin = learning(pending, log_written)
-    hub, types = Hub(service.pool, log_written, knobs), stream_types(LEARNING)
-    tokens = LocalTokens(service.pool, knobs.token_cache_seconds)
+    hub, types = Hub(service.pool, log_written, own), stream_types(LEARNING)
+    tokens = LocalTokens(service.pool, own.token_cache_seconds)
     blobs = Blobs.open(service.settings)
-    commands = Commands(sending, service.pool, pending, ACTIONS, knobs.answer_seconds)
+    commands = Commands(sending, service.pool, pending, ACTIONS, own.answer_seconds)
     sealing = Sealing(service.pool, KeyPair.of(service.settings.home, "gateway"))
     parts = (service.pool, sending, pending, commands, sealing, hub, types, tokens, tokens, blobs)
-    gateway = Gateway(service.settings, knobs, *parts)
+    gateway = Gateway(service.settings, own, *parts)
     await make_first_token(service.pool, tokens, service.settings.home)
     service.handlers, service.topics, service.skips = HANDLERS, TOPICS, not_ours
     service.linger = LINGER
     requests = Requests(service.metrics.registry, hub)
-    load_shedding = LoadShedding(knobs.requests, service.metrics.registry)
+    load_shedding = LoadShedding(own.requests, service.metrics.registry)
     service.http, service.runner = application(gateway, requests, load_shedding), Runner
     service.http.on_shutdown.append(lambda _: let_go(gateway))
-    service.drains = [lambda: asyncio.sleep(knobs.drain_seconds)]
+    service.drains = [lambda: asyncio.sleep(own.drain_seconds)]
     service.parts += [hub.follow, hub.prune, pending.follow]
-    service.prunings = prunings(knobs)
+    service.prunings = prunings(own)
 
 
 def application(gateway: Gateway, requests: Requests, load_shedding: LoadShedding) -> web.Application:

@@ -20,7 +20,7 @@ class Gateway:
     """The parts of one replica."""
 
     settings: Settings
-    knobs: GatewaySettings
+    own: GatewaySettings
     pool: Pool
     ledger: Ledger
     pending: PendingAnswers

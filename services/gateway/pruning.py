@@ -20,16 +20,16 @@ NOTIFICATION_DAYS = 90
 """As the notifier keeps them, unless it is told otherwise: what it forgot nobody could mark as read any more."""
 
 
-def prunings(knobs: GatewaySettings) -> list[Pruning]:
+def prunings(own: GatewaySettings) -> list[Pruning]:
     """All that is pruned here."""
-    days = knobs.history_days
+    days = own.history_days
     return [
         Pruning("command", old(commands.prune, days)),
         Pruning("operation", old(operations.prune, days)),
         Pruning("delivery", old(subscriptions.prune, days)),
         Pruning("strategy", deleted_strategies(days)),
         Pruning("notification", old(notifications.prune, NOTIFICATION_DAYS)),
-        Pruning("audit", old(audit.prune, knobs.audit_days)),
+        Pruning("audit", old(audit.prune, own.audit_days)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The gateway's own knobs, read from the environment once (`BELAY_GATEWAY_<FIELD>`)."""
+"""The gateway's own settings, read from the environment once (`BELAY_GATEWAY_<FIELD>`)."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict

@@ -28,9 +28,9 @@ CALM_SECONDS = 60.0
 class Monitor:
     """One replica."""
 
-    def __init__(self, settings: Settings, knobs: MonitorSettings) -> None:
+    def __init__(self, settings: Settings, own: MonitorSettings) -> None:
         self._settings = settings
-        self._knobs = knobs
+        self._own = own
         self._metrics = telemetry.Metrics("monitor")
         self._anew = Counter(
             "belay_monitor_started_anew", "How often faust broke in this process", registry=self._metrics.registry
@@ -41,7 +41,7 @@ class Monitor:
         self.life = self._begin()
 
     def _begin(self) -> Life:
-        return Life(self._settings, self._knobs, self.health, self._troubles)
+        return Life(self._settings, self._own, self.health, self._troubles)
 
     async def run(self) -> None:
         """Run until cancelled. Raises Incurable: what only the end of the process cures."""

@@ -27,13 +27,13 @@ busy machine it takes its time; a process that is told to end is not waited for 
 class Life:
     """The application, its stream, its sweep, its watchdog, its watchman."""
 
-    def __init__(self, settings: Settings, knobs: MonitorSettings, health: MonitorHealth, troubles: Troubles) -> None:
+    def __init__(self, settings: Settings, own: MonitorSettings, health: MonitorHealth, troubles: Troubles) -> None:
         self._health = health
         self._settings = settings
-        self._knobs = knobs
+        self._own = own
         self.store = open_store(settings, careful=bool(health.broke))  # it may have been a record that none can read
-        self._stream = Stream(self.store, settings, knobs.limits, health.lost.append)
-        self.sweep = Sweep(self.store, self._stream, settings, knobs)
+        self._stream = Stream(self.store, settings, own.limits, health.lost.append)
+        self.sweep = Sweep(self.store, self._stream, settings, own)
         self._watchman = Watchman(settings, self.store, troubles, lambda: 0 in self.sweep.partitions)
         self.store.app.agent(self.store.source, name="strategies", concurrency=1)(self._stream.read)
 
@@ -62,13 +62,13 @@ class Life:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(self._knobs.sweep_seconds)
+            await asyncio.sleep(self._own.sweep_seconds)
             if self.store.app.started:
                 await self.sweep.once()
 
     async def _watch_over(self) -> None:
-        knobs = self._knobs
-        watchdog = Watchdog(knobs.stall_seconds, knobs.restore_seconds, knobs.memory_mib)
+        own = self._own
+        watchdog = Watchdog(own.stall_seconds, own.restore_seconds, own.memory_mib)
         while True:
             await asyncio.sleep(1)
             watchdog.look(self._vitals(), time.monotonic())

@@ -22,12 +22,12 @@ log = structlog.get_logger()
 
 def main() -> None:
     """Until SIGTERM or SIGINT, exit status 0; anything that broke: status 1."""
-    settings, knobs = Settings(), MonitorSettings()
+    settings, own = Settings(), MonitorSettings()
     logs.configure(settings, "monitor")
     status = 0
     try:
         with Runs(settings.home, "monitor", settings.instance) as runs:
-            asyncio.run(until_signal(Monitor(settings, knobs).run(), runs.end))
+            asyncio.run(until_signal(Monitor(settings, own).run(), runs.end))
     except Exception:
         log.exception("the monitor broke", action="broke")
         status = 1

@@ -1,4 +1,4 @@
-"""The monitor's own knobs, read from the environment once."""
+"""The monitor's own settings, read from the environment once."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,5 +30,5 @@ class MonitorSettings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """The knobs that the rules need."""
+        """Those that the rules need."""
         return Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})

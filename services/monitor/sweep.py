@@ -28,13 +28,13 @@ _NOTICES = uuid.UUID("2f0f7f52-3b0e-5c58-9d8c-6a1f3f6f2f11")
 class Sweep:
     """Judges the watches of the partitions that are ours."""
 
-    def __init__(self, store: Tables, stream: Stream, settings: Settings, knobs: MonitorSettings) -> None:
+    def __init__(self, store: Tables, stream: Stream, settings: Settings, own: MonitorSettings) -> None:
         self._store = store
         self._stream = stream
         self._prefix = settings.topic_prefix
         self._source = f"/belay/monitor/{settings.instance}"
-        self._limits = knobs.limits
-        self._keep_seconds = knobs.keep_days * 24 * 3600
+        self._limits = own.limits
+        self._keep_seconds = own.keep_days * 24 * 3600
         self.said = 0
 
     @property

@@ -8,7 +8,7 @@ from shared.sealing import KeyPair
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The knobs, and the keys that open sealed secrets."""
+    """The settings, and the keys that open sealed secrets."""
 
     settings: NotifierSettings
     keys: KeyPair

@@ -1,4 +1,4 @@
-"""The notifier's own knobs, read from the environment once."""
+"""The notifier's own settings, read from the environment once."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Settings that every service has, read from the environment once. A service's own knobs are in its settings.py."""
+"""Settings that every service has, read from the environment once. Those of one service are in its settings.py."""
 
 from pathlib import Path
 from typing import Literal

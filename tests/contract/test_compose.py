@@ -29,7 +29,7 @@ def variables(model: type[BaseSettings]) -> set[str]:
     return {f"{prefix}{name}".upper() for name in model.model_fields}
 
 
-def knobs(service: str) -> Iterator[type[BaseSettings]]:
+def own(service: str) -> Iterator[type[BaseSettings]]:
     """Every settings model that a service declares beside the common one."""
     if importlib.util.find_spec(f"services.{service}.settings"):
         found = vars(importlib.import_module(f"services.{service}.settings")).values()
@@ -55,7 +55,7 @@ def test_it_names_every_service_and_nothing_else() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_setting_can_be_given_to_a_service(service: str) -> None:
     known = set(COMPOSE["services"][service]["environment"])
-    wanted = variables(Settings).union(*(variables(model) for model in knobs(service)))
+    wanted = variables(Settings).union(*(variables(model) for model in own(service)))
     assert wanted - known == set(), f"add these to the environment of {service}"
 
 

@@ -54,8 +54,8 @@ async def version(world: World, instance: str, code: Path | None = None) -> Asyn
     async with AsyncExitStack() as stack:
         names = {"catalog": {}, "gateway": {"gateway_port": 0, "gateway_drain_seconds": 0}}
         started = [
-            await stack.enter_async_context(replica(world, name, instance, code=code, **knobs))
-            for name, knobs in names.items()
+            await stack.enter_async_context(replica(world, name, instance, code=code, **own))
+            for name, own in names.items()
         ]
         for name in names:
             await until_ready(world.home, name, instance)

@@ -112,10 +112,10 @@ def item_of(row: asyncpg.Record) -> Item:
 class Hub:
     """Follows the log and hands each event to the clients of this replica."""
 
-    def __init__(self, pool: Pool, log_written: Wakeup, knobs: GatewaySettings) -> None:
+    def __init__(self, pool: Pool, log_written: Wakeup, own: GatewaySettings) -> None:
         self._pool = pool
         self._news_written = log_written
-        self._knobs = knobs
+        self._own = own
         self._mailboxes: set[Mailbox] = set()
         self.position = 0
         self.closed = False
@@ -128,12 +128,12 @@ class Hub:
     @property
     def full(self) -> bool:
         """Whether no further client is taken."""
-        return self.closed or self.clients >= self._knobs.stream_clients
+        return self.closed or self.clients >= self._own.stream_clients
 
     @contextmanager
     def subscribe(self, interest: Interest) -> Iterator[Mailbox]:
         """A mailbox that gets everything after `self.position` as it is now."""
-        mailbox = Mailbox(interest, self._knobs.stream_client_bytes)
+        mailbox = Mailbox(interest, self._own.stream_client_bytes)
         self._mailboxes.add(mailbox)
         try:
             yield mailbox
@@ -200,10 +200,10 @@ class Hub:
     async def prune(self) -> None:
         """Keep the log short, until cancelled. Every replica does; the second finds nothing left."""
         while True:
-            before = datetime.now(UTC) - timedelta(minutes=self._knobs.stream_minutes)
+            before = datetime.now(UTC) - timedelta(minutes=self._own.stream_minutes)
             try:
                 async with self._pool.acquire() as conn:
-                    await events.prune(conn, self._knobs.stream_events, before)
+                    await events.prune(conn, self._own.stream_events, before)
             except Exception as error:
                 if not is_transient(error):
                     raise

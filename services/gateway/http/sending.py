@@ -94,7 +94,7 @@ def command_id_of(request: web.Request) -> str:
 
 def patience_of(call: Call) -> float:
     """Seconds to wait for the answer: the setting, or what the client prefers (RFC 7240), never longer."""
-    most = call.gateway.knobs.answer_seconds
+    most = call.gateway.own.answer_seconds
     preferred = ",".join(call.request.headers.getall("Prefer", ()))
     if "respond-async" in preferred:
         return 0

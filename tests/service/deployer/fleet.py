@@ -262,14 +262,14 @@ def deployer(
     drive: Callable[[SimulatedDriver], Driver] = lambda driver: driver,
     runs: Callable[..., Leases] | None = Leases,
     also: Mapping[str, Driver] = MappingProxyType({}),
-    **knobs: Any,
+    **chosen: Any,
 ) -> Wire:
-    """The wiring of a replica, with quick knobs. `drive` may put a gate before the devices; without `runs` it only
+    """The wiring of a replica, with quick settings. `drive` may put a gate before the devices; without `runs` it only
     answers commands; `also` are further drivers."""
 
     async def wire(service: Service) -> None:
         registry = DriverRegistry({"simulated": drive(SimulatedDriver(service.settings.home / "devices")), **also})
-        own = DeployerSettings(**{"cancel_check_seconds": 0.02, "stop_seconds": 0.5, "recovery_seconds": 1.5, **knobs})
+        own = DeployerSettings(**{"cancel_check_seconds": 0.02, "stop_seconds": 0.5, "recovery_seconds": 1.5, **chosen})
         leases = (runs or Leases)(service.ledger, service.settings.instance, service.settings.lease_seconds)
         keys = KeyPair.of(service.settings.home, "deployer")
         secrets = SecretOpener(service.pool, keys)
@@ -284,14 +284,14 @@ def deployer(
 
 @asynccontextmanager
 async def ready(
-    world: World, sites: Sequence[str], versions: Sequence[str], prune_seconds: float = 600, **knobs: Any
+    world: World, sites: Sequence[str], versions: Sequence[str], prune_seconds: float = 600, **own: Any
 ) -> AsyncIterator[Fleet]:
     """A running deployer that knows plain sites and releases."""
     fleet = Fleet(world)
     await fleet.sites(*sites)
     for version in versions:
         await fleet.release(version)
-    async with world.run("deployer", deployer(**knobs), prune_seconds=prune_seconds) as service:
+    async with world.run("deployer", deployer(**own), prune_seconds=prune_seconds) as service:
         await fleet.known(service)
         fleet.service = service
         yield fleet

@@ -117,12 +117,12 @@ class Api:
 
 @asynccontextmanager
 async def gateway(
-    world: World, instance: str = "1", settings: Mapping[str, Any] = MappingProxyType({}), **knobs: Any
+    world: World, instance: str = "1", settings: Mapping[str, Any] = MappingProxyType({}), **own: Any
 ) -> AsyncIterator[Api]:
     """A running replica, ready to take requests; `settings` are those of every service, the others the gateway's."""
-    own = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **knobs})
+    own = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **own})
     note_of(world.home, "gateway", instance).unlink(missing_ok=True)  # that of a run before
-    replica = world.run("gateway", partial(wire, knobs=own), instance, **settings)
+    replica = world.run("gateway", partial(wire, own=own), instance, **settings)
     async with replica as service, aiohttp.ClientSession() as http:
         url = await _ready(world, instance, http)
         yield Api(world, service, url, http, (world.home / "admin.token").read_text().strip())

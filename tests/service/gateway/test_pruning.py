@@ -25,8 +25,8 @@ OPERATIONS = """
 """
 
 
-async def prune_all(api: Api, **knobs: float) -> None:
-    for one in prunings(GatewaySettings(**knobs)):
+async def prune_all(api: Api, **own: float) -> None:
+    for one in prunings(GatewaySettings(**own)):
         await prune(api.service.ledger, one)
 
 

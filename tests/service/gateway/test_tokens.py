@@ -20,7 +20,7 @@ pytestmark = pytest.mark.service
 async def test_replicas_that_start_together_make_one_first_token_that_only_its_owner_can_read(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wired = partial(wire, knobs=GatewaySettings(port=0, drain_seconds=0))
+    wired = partial(wire, own=GatewaySettings(port=0, drain_seconds=0))
     services = await asyncio.gather(*(build("gateway", wired, world.settings("gateway", i)) for i in "123"))
     file = world.home / "admin.token"
     token = file.read_text().strip()

@@ -28,9 +28,9 @@ OF_ALL = {"look_seconds", "trouble_seconds", *KafkaSettings.model_fields}
 
 
 @asynccontextmanager
-async def monitor(world: World, instance: str = "1", **knobs: object) -> AsyncIterator[Replica]:
+async def monitor(world: World, instance: str = "1", **own: object) -> AsyncIterator[Replica]:
     """A running replica that looks at its stages often."""
-    wanted = {"sweep_seconds": 0.2, **knobs}
+    wanted = {"sweep_seconds": 0.2, **own}
     named = {name if name in OF_ALL else f"monitor_{name}": value for name, value in wanted.items()}
     async with replica(world, "monitor", instance, **named) as running:
         yield running
@@ -90,8 +90,8 @@ async def test_killed_and_started_again_it_still_knows_what_it_knew(world: World
 
 
 async def test_failures_and_silence_are_told_once_each(world: World) -> None:
-    knobs = {"silence_seconds": 1, "silence_pace": 1, "silence_first_seconds": 1000}
-    async with monitor(world, **knobs):
+    own = {"silence_seconds": 1, "silence_pace": 1, "silence_first_seconds": 1000}
+    async with monitor(world, **own):
         await world.send(progress(0))
         await forecast(world, 0)
         await world.send(progress(3, failed=3))

@@ -64,8 +64,8 @@ async def test_what_breaks_again_and_again_inside_of_the_monitor_is_said_by_itse
 
 
 async def test_a_stranger_in_its_group_is_told_and_the_monitor_goes_on_once_it_is_gone(world: World) -> None:
-    knobs = {"look_seconds": 0.2, "trouble_seconds": 1, "restore_seconds": 10}  # faust is kept out, and begun anew
-    async with stranger(world, "monitor", "strategy.events") as guest, monitor(world, **knobs) as running:
+    own = {"look_seconds": 0.2, "trouble_seconds": 1, "restore_seconds": 10}  # faust is kept out, and begun anew
+    async with stranger(world, "monitor", "strategy.events") as guest, monitor(world, **own) as running:
         found: list[str] = []
         async with patience(PATIENCE):
             while not found:

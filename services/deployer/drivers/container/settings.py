@@ -1,4 +1,4 @@
-"""The knobs of the driver `container`."""
+"""The settings of the driver `container`."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict

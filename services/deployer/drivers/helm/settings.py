@@ -1,4 +1,4 @@
-"""The helm driver's own knobs."""
+"""The helm driver's own settings."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
