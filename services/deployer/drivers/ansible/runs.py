@@ -76,12 +76,11 @@ class Runs:
         return folder
 
     def clear(self, folder: RunFolder) -> None:
-        """End whatever is left of a run, and remove its folders. Its runner, if it lives, is killed with the rest."""
-        end_processes(folder.id)
+        """End what is left of a run, and remove its folders. One that has not ended is killed with all it began."""
+        end_processes(folder.id, all_of_them=not folder.ended())
         lock = lock_within(folder.root / "alive.lock", seconds=10) if folder.root.is_dir() else None
         try:
-            if folder.elsewhere.is_file():
-                shutil.rmtree(folder.elsewhere.read_text(), ignore_errors=True)
+            shutil.rmtree(folder.short, ignore_errors=True)
             shutil.rmtree(folder.root, ignore_errors=True)
         finally:
             if lock is not None:

@@ -21,10 +21,13 @@ from services.deployer.drivers.ansible.runs import RunnerDied, Runs, attend
 from services.deployer.drivers.ansible.settings import AnsibleSettings
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Failed, Tool
+from shared.core.retrying import for_ever
 
 MOST_TRIES = 3
 """A runner that dies so often (no memory, say) would die for ever."""
-SWEEP_SECONDS = 600.0
+TIDY_SECONDS = 60.0
+YOUNG_SECONDS = 10.0
+"""A run is in its order's note before it has a folder; so long a folder is left alone that was made after we asked."""
 MARGIN_SECONDS = 15.0
 
 
@@ -67,11 +70,13 @@ class AnsibleTool(Tool):
 
     async def tend(self) -> None:
         """Until cancelled, clear away what killed processes left."""
-        while True:
-            wanted = await self._records.wanted()
-            await asyncio.to_thread(self._runs.sweep, wanted, self._settings.unattended_seconds)
-            await asyncio.to_thread(self._bundles.prune, time.time())
-            await asyncio.sleep(SWEEP_SECONDS)
+        await for_ever(self._tidy, "runs that are over are not cleared away", "ansible_tidy_retry")
+
+    async def _tidy(self) -> None:
+        wanted = await self._records.wanted()
+        await asyncio.to_thread(self._runs.sweep, wanted, YOUNG_SECONDS)
+        await asyncio.to_thread(self._bundles.prune, time.time())
+        await asyncio.sleep(TIDY_SECONDS)
 
     # -- a run found again ----------------------------------------------------------------------------------------
 

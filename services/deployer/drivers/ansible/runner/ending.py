@@ -20,10 +20,21 @@ def processes_of(run: str) -> list[psutil.Process]:
     return found
 
 
-def end_processes(run: str) -> None:
-    """Kill them until none is left."""
-    while found := processes_of(run):
+def end_processes(run: str, *, all_of_them: bool = True) -> None:
+    """Kill them until none is left; else only Ansible's helpers, for what a task began on this machine may be meant to
+    last.
+    """
+    while found := [each for each in processes_of(run) if all_of_them or _is_helper(each)]:
         for process in found:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(found, timeout=5)
+
+
+HELPERS = ("ssh", "ssh-agent", "sftp")
+
+
+def _is_helper(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.name() in HELPERS
+    return False

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.deployer.drivers.process.keeper.lock import try_lock
+
+SHORT = 20
+"""Characters of a path that leave room for the socket of Ansible's agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,10 @@ class RunFolder:
         return self.root / "known_hosts"
 
     @property
-    def elsewhere(self) -> Path:
-        """Names the run's other folder, whose path must be short."""
-        return self.root / "elsewhere"
+    def short(self) -> Path:
+        """The run's other folder, for sockets: their names may have no more than 107 characters."""
+        base = tempfile.gettempdir()
+        return Path(base if len(base) <= SHORT else "/tmp", f"belay-ansible-{self.id[:12]}")  # noqa: S108 - mode 0700
 
     def hold(self) -> int | None:
         """The lock that a runner inherits and holds for life; None while one does."""

@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -46,7 +45,7 @@ def run(folder: RunFolder, given: Given) -> None:
         try:
             run.all_acts()
         finally:
-            ending.end_processes(folder.id)
+            ending.end_processes(folder.id, all_of_them=run.cut_short)
 
 
 def _path() -> str:
@@ -56,14 +55,12 @@ def _path() -> str:
 
 @contextmanager
 def _elsewhere(folder: RunFolder) -> Iterator[Path]:
-    """A folder for sockets, whose names may have no more than 107 characters, and for Ansible's own files."""
-    base = tempfile.gettempdir()
-    short = Path(tempfile.mkdtemp(prefix="belay-ansible-", dir=base if len(base) < 30 else "/tmp"))  # noqa: S108 - mode 0700
-    folder.elsewhere.write_text(str(short))
+    """The run's other folder, with Ansible's own files, too."""
+    folder.short.mkdir(mode=0o700)
     try:
-        yield short
+        yield folder.short
     finally:
-        shutil.rmtree(short, ignore_errors=True)
+        shutil.rmtree(folder.short, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ class Running:
         self._said: deque[str] = deque(maxlen=30)
         self._until = time.monotonic() + given.job.seconds
         self._stop_at: float | None = None
-        self._cut_short = False
+        self.cut_short = False
         self.why = "done"
 
     def all_acts(self) -> None:
@@ -120,7 +117,7 @@ class Running:
             if not hosts or self._stopping():
                 break
             self._run(act, hosts)
-        ending.end_processes(self._folder.id)
+        ending.end_processes(self._folder.id, all_of_them=self.cut_short)
         self.clear_hosts()
         self._tell({"told": "end", "why": self.why})
 
@@ -135,11 +132,11 @@ class Running:
         )  # fmt: skip
         said = [] if done.rc == 0 else list(self._said)
         self._tell({"told": "ended", "status": done.status, "rc": done.rc, "lines": said})
-        self._cut_short = self._cut_short or done.status == "canceled"
+        self.cut_short = self.cut_short or done.status == "canceled"
 
     def clear_hosts(self) -> None:
         """Where Ansible was cut off it left its files, which hold what a task was given: remove them, if possible."""
-        hosts = self._secrets.hosts if self._cut_short else self._story.reached & self._story.lost
+        hosts = self._secrets.hosts if self.cut_short else self._story.reached & self._story.lost
         if over_ssh := sorted(host for host in hosts if not ways.is_local(self._secrets.hosts[host])):
             until = time.monotonic() + self._job.connect_seconds + CLEAR_SECONDS
             self._ansible.run(
