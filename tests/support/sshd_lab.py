@@ -25,7 +25,8 @@ from pydantic import SecretStr
 from tests.support.patience import until
 from tests.support.process_sites import free_port
 
-USER = "belay-lab"
+USER = f"belay-lab-{os.getpid()}"
+"""Of this run alone: another may be at work on the same machine."""
 PASSWORD = "lab-sudo-4711-secret"
 NEEDED = ("sshd", "ssh", "ssh-keygen", "ssh-agent", "sftp", "sudo", "useradd", "runuser")
 CONFIG = """\
@@ -173,21 +174,32 @@ def missing() -> str | None:
 
 @contextlib.contextmanager
 def user() -> Iterator[Path]:
-    """The user of the hosts, who is gone afterwards; its home."""
-    rule = Path("/etc/sudoers.d/belay-lab")
-    with contextlib.suppress(KeyError):
-        pwd.getpwnam(USER)
-        run("userdel", "--force", "--remove", USER)  # left by a run that was killed
-    run("useradd", "--create-home", "--shell", "/bin/bash", "--groups", "tty", USER)  # it gives terminals to tty
+    """The user of the hosts, who is gone afterwards; its home. So is whoever runs that were killed have left."""
+    for entry in pwd.getpwall():
+        name, _, number = entry.pw_name.rpartition("-")
+        if name == "belay-lab" and not psutil.pid_exists(int(number)):
+            remove(entry.pw_name)
+    # Who is of the group tty may give a terminal to it, which an sshd of an unprivileged user does.
+    run("useradd", "--create-home", "--shell", "/bin/bash", "--groups", "tty", USER)
     run("chpasswd", given=f"{USER}:{PASSWORD}")
+    rule = rule_of(USER)
     rule.write_text(f"{USER} ALL=(ALL) ALL\nDefaults:{USER} !lecture, timestamp_timeout=0\n")
     rule.chmod(0o440)
     Path("/run/sshd").mkdir(exist_ok=True)
     try:
         yield Path(pwd.getpwnam(USER).pw_dir)
     finally:
-        rule.unlink()
-        run("userdel", "--force", "--remove", USER)
+        remove(USER)
+
+
+def rule_of(name: str) -> Path:
+    return Path("/etc/sudoers.d", name)
+
+
+def remove(name: str) -> None:
+    """With its home, and what sudo was told of it. It says so when there was no mail."""
+    rule_of(name).unlink(missing_ok=True)
+    subprocess.run(["userdel", "--force", "--remove", name], check=True, stderr=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="session")
