@@ -47,14 +47,15 @@ test: setup ## Run the tests of all parts, on real Kafka and PostgreSQL
 .PHONY: test-system
 test-system: setup ## Run those of the whole system: demo, page in a browser, README, API, faults, rolling updates
 	@.ci/packages chromium chromium-driver || echo "without Chromium and chromedriver the tests of the page fail; all others run"
-	@$(RUN)/pytest -m e2e --durations=0 --durations-min=10 $(ARGS)
+	@$(RUN)/pytest -m "e2e and not containers" --durations=0 --durations-min=10 $(ARGS)
 
-CONTAINERS := podman runc netavark aardvark-dns iptables catatonit docker-registry busybox-static
+CONTAINERS := podman runc netavark aardvark-dns iptables catatonit docker-registry busybox-static mmdebstrap \
+	openssh-server sudo
 
 .PHONY: test-containers
 test-containers: setup ## Run those on a real container engine, with a registry of their own (needs root and podman)
 	@.ci/packages $(CONTAINERS) || echo "without root and $(CONTAINERS) these tests are left out"
-	@$(RUN)/pytest -m containers --durations=12 --durations-min=10 $(ARGS)
+	@$(RUN)/pytest -m containers -n 2 --durations=12 --durations-min=10 $(ARGS)
 
 .PHONY: test-ssh
 test-ssh: setup ## Run those on hosts reached by SSH: real servers on loopback (needs root, openssh-server and sudo)

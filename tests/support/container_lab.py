@@ -26,18 +26,21 @@ from tests.support.patience import until
 
 PACKAGES = (
     "podman", "runc", "netavark", "aardvark-dns", "iptables", "catatonit", "docker-registry", "busybox-static",
+    "mmdebstrap", "openssh-server", "sudo",
 )  # fmt: skip
 TOOLS = ("podman", "runc", "docker-registry", "iptables")
 BUSYBOX = Path("/bin/busybox")
 PREFIX = "belay-containers-"
-SUBNETS = tuple(f"10.{second}.0.0/16" for second in range(96, 128))
+NETS = range(64, 128)
+"""The second number of the addresses of a lab: labs beside each other must not give the same ones."""
 
 SETTINGS = """
 [containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [network]
 network_config_dir = "{root}/networks"
-default_subnet = "{subnet}"
+default_subnet = "10.{net}.255.0/24"
+default_subnet_pools = [{{"base" = "10.{net}.0.0/17", "size" = 24}}]
 [engine]
 runtime = "runc"
 lock_type = "file"
@@ -228,7 +231,7 @@ def lab(store_mib: int | None = None, registry: str | None = None) -> Iterator[L
     root = Path(tempfile.mkdtemp(prefix=PREFIX))
     (root / "owner").write_text(str(os.getpid()))
     at = registry or f"127.0.0.1:{free_port()}"
-    words = {"root": root, "registry": at, "subnet": SUBNETS[os.getpid() % len(SUBNETS)]}
+    words = {"root": root, "registry": at, "net": NETS[os.getpid() % len(NETS)]}
     (root / "networks").mkdir()
     for file, text in (
         ("settings.conf", SETTINGS),

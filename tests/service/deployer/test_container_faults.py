@@ -125,7 +125,7 @@ async def test_a_connection_is_refused_with_every_fault_and_no_value_of_it(
     )
     refused = await broken(containers, wrong)
     assert refused.code == "bad_connection"
-    for word in ("url", "ports.80", "ssh.known_hosts"):
+    for word in ("url", "ports.80", "ssh.host_keys"):
         assert word in refused.message
     assert "hidden" not in refused.message
 

@@ -39,7 +39,7 @@ class Ssh(_Part):
     """How the host of the engine is reached: the key of the user, and the keys that the host may have."""
 
     key: SecretStr
-    known_hosts: SecretStr = Field(description="lines of a known_hosts file")
+    host_keys: tuple[str, ...] = Field(min_length=1, description="as ssh-keyscan says them, without the host's name")
 
 
 class Login(_Part):
@@ -80,7 +80,7 @@ class Connection(BaseModel):
         if self.scheme == "tcp" and self.tls is None:
             raise ValueError("tls: an engine that is reached over the network must be reached with TLS")
         if self.scheme == "ssh" and self.ssh is None:
-            raise ValueError("ssh: the key and known_hosts are missing")
+            raise ValueError("ssh: the key and host_keys are missing")
         return self
 
     @property

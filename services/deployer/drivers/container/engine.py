@@ -32,6 +32,8 @@ async def translated(what: str) -> AsyncIterator[None]:
     try:
         yield
     except DockerError as error:
+        if isinstance(error.__context__, aiohttp.ClientConnectorCertificateError):
+            raise Failed("certificate_refused", f"{what}: {error.message}") from error
         if error.status == NOT_REACHED:
             raise Unreachable(error.message) from error
         raise Failed(code_of_engine(error.message), f"{what}: {error.message}") from error

@@ -10,14 +10,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
+import asyncssh
 from aiodocker import Docker
 
-from services.deployer.drivers.container.connection import Connection, Tls
-from services.deployer.drivers.container.engine import Engine, translated
+from services.deployer.drivers.container.connection import DEFAULT_SOCKET, Connection, Ssh, Tls
+from services.deployer.drivers.container.engine import Engine, Unreachable, translated
 from services.deployer.drivers.durable.tool import Failed
 
 WITHIN = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """Seconds; calls that may last (pull, stop) have no limit of their own: the operation's counts."""
+
+SSH_SECONDS = 10
+SSH_ALIVE_SECONDS = 15
+"""A host that is silent for three times as long is given up, so that an order does not wait on it for ever."""
 
 
 @asynccontextmanager
@@ -38,6 +43,9 @@ async def _reached(connection: Connection) -> AsyncIterator[tuple[str, ssl.SSLCo
     parts = urlsplit(connection.url)
     if connection.scheme == "tcp" and connection.tls:
         yield f"https://{parts.hostname}:{parts.port or 2376}", _context(connection.tls)
+    elif connection.scheme == "ssh" and connection.ssh:
+        async with _forwarded(connection.url, connection.ssh) as socket:
+            yield f"unix://{socket}", None
     else:
         yield connection.url, None
 
@@ -59,3 +67,51 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
         file.touch(mode=0o600)
         file.write_text(f"{certificate}\n{key}\n")
         context.load_cert_chain(file)
+
+
+@asynccontextmanager
+async def _forwarded(url: str, ssh: Ssh) -> AsyncIterator[Path]:
+    """A socket here that leads to the engine's on its host. Keys stay in memory; nothing outlives this process."""
+    parts = urlsplit(url)
+    with tempfile.TemporaryDirectory(prefix="belay-ssh-") as folder:
+        here = Path(folder) / "engine.sock"
+        async with _logged_in(url, ssh) as session:
+            await session.forward_local_path(str(here), parts.path or DEFAULT_SOCKET)
+            yield here
+
+
+@asynccontextmanager
+async def _logged_in(url: str, ssh: Ssh) -> AsyncIterator[asyncssh.SSHClientConnection]:
+    parts = urlsplit(url)
+    try:
+        key = asyncssh.import_private_key(ssh.key.get_secret_value())
+        known = [asyncssh.import_public_key(line) for line in ssh.host_keys]
+    except (asyncssh.KeyImportError, ValueError) as error:
+        raise Failed("bad_connection", f"ssh: the key or host_keys cannot be read ({error})") from None
+    async with _said_of(parts.hostname or ""):
+        session = await asyncssh.connect(
+            parts.hostname or "",
+            parts.port or 22,
+            username=parts.username or (),
+            client_keys=[key],
+            known_hosts=(known, [], []),
+            config=None,
+            agent_path=None,
+            connect_timeout=SSH_SECONDS,
+            login_timeout=SSH_SECONDS,
+            keepalive_interval=SSH_ALIVE_SECONDS,
+        )
+    async with session:
+        yield session
+
+
+@asynccontextmanager
+async def _said_of(host: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise Failed("host_key_changed", f"{host} shows none of the keys that it may have: {error}") from None
+    except asyncssh.PermissionDenied as error:
+        raise Failed("login_refused", f"{host} does not let the user in: {error}") from None
+    except (asyncssh.Error, OSError, TimeoutError) as error:
+        raise Unreachable(f"{host} cannot be reached by SSH: {error}") from error
