@@ -18,15 +18,19 @@ class AnsibleHand(Hand):
     def missing(cls) -> str | None:
         return None
 
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        return {"ansible-token": "token-that-no-log-may-hold-1"}
+
     def connection(self, site: str) -> dict[str, Any]:
         root = self._root(site)
         root.mkdir(parents=True, exist_ok=True)
-        return {"local": True, "vars": {"root": str(root)}}
+        return {"local": True, "vars": {"root": str(root), "token": {"secret": "ansible-token"}}}
 
     def spec(self, version: str, folder: Path) -> dict[str, Any]:
         for name, text in FILES.items():
             (folder / name).write_text(text)
-        variables = {"fails": True, "says": "the broken release"} if version == BROKEN else {}
+        variables = {"fails": True, "says": "{{ token }}"} if version == BROKEN else {}
         return {"playbooks": PLAYBOOKS, "vars": variables}
 
     def runs(self, site: str) -> str | None:

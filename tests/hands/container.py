@@ -26,8 +26,12 @@ class ContainerHand(Hand):
     def missing(cls) -> str | None:
         return container_lab.missing()
 
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        return {"container-token": "token-that-no-log-may-hold-2"}
+
     def connection(self, site: str) -> dict[str, Any]:
-        return {"url": self.lab.url}
+        return {"url": self.lab.url, "values": {"token": {"secret": "container-token"}}}
 
     def spec(self, version: str, folder: Path) -> dict[str, Any]:
         health = {
@@ -37,7 +41,7 @@ class ContainerHand(Hand):
         environment = {"SAYS": version} | ({"EXIT": "7"} if version == BROKEN else {})
         volumes = [{"name": "data", "target": "/data", "shared": True}]
         whole = {"image": push(self.lab, version), "environment": environment, "health": health, "volumes": volumes}
-        return {**whole, "beside": True, "stop_seconds": 5}
+        return {**whole, "site_environment": {"TOKEN": "token"}, "beside": True, "stop_seconds": 5}
 
     def runs(self, site: str) -> str | None:
         found = [one for one in self._all() if one["Labels"].get(SITE) == site and one["State"] == "running"]

@@ -3,7 +3,7 @@
 Two deployers carry out roll-outs to and fro between two releases, on sites of each driver, all the time. So many times
 one of them is killed in the middle of it (SIGKILL). Afterwards each roll-out must have succeeded, every site must run
 what its last one brought, and the things themselves must remember nothing that was done twice for one operation, and
-hold nothing that nobody took away.
+hold nothing that nobody took away; and nothing that is kept, told or run may show the value of a secret.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from shared.embedded import postgres, process
 from shared.process.provision import DATABASE
 from tests.hands.fleet import Fleet
 from tests.hands.hand import GOOD, Hand
+from tests.hands.secrecy import in_processes, told, words_of
 from tests.hands.table import HANDS, chosen, opened
 from tests.support.patience import stretched
 from tests.support.reaping import reaped
@@ -53,6 +54,8 @@ class Report:
     """Of them while a tool had orders in its hands."""
     rounds: int = 0
     operations: list[dict[str, Any]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    """Values of secrets that processes showed."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -64,6 +67,8 @@ class Killer:
     dice: random.Random
     kills: int
     longest: float
+    words: Sequence[str]
+    """Of secrets, which no process may show."""
     report: Report
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -71,6 +76,7 @@ class Killer:
         """Until so many were killed, or `over` is set."""
         while self.report.kills < self.kills and not self.over.wait(self.dice.uniform(0.02, self.longest)):
             busy = asyncio.run(self._orders())
+            self.report.seen |= set(in_processes(self.words))
             if self._kill(self.dice.choice(DEPLOYERS)):
                 self.report.kills += 1
                 self.report.in_the_middle += bool(busy)
@@ -123,7 +129,8 @@ def campaign(hands: Sequence[Hand], home: Path, asked: argparse.Namespace) -> Re
             for version in GOOD:
                 fleet.publish(hand, version)
         _round(fleet, "apply", GOOD[0], report)
-        killer = Killer(system, random.Random(asked.seed), asked.kills, asked.longest, report)  # noqa: S311
+        words = words_of(value for hand in hands for value in hand.secrets.values())
+        killer = Killer(system, random.Random(asked.seed), asked.kills, asked.longest, words, report)  # noqa: S311
         thread = threading.Thread(target=killer.run, daemon=True)
         thread.start()
         try:
@@ -132,6 +139,7 @@ def campaign(hands: Sequence[Hand], home: Path, asked: argparse.Namespace) -> Re
             killer.over.set()
             thread.join()
         report.wrong += _looked_at(fleet, version, report)
+        report.wrong += [*sorted(report.seen), *told(system.home, words)]
         if asked.logs:
             shutil.copytree(system.home.logs, asked.logs, dirs_exist_ok=True)
     return report

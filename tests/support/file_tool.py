@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
 from services.deployer.drivers.durable.run import Run
-from services.deployer.drivers.durable.tool import Failed, Tool
+from services.deployer.drivers.durable.tool import Tool
+from services.deployer.drivers.failed import Failed
 from tests.support.components import for_driver, simulated
 
 

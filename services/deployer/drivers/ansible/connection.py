@@ -9,7 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from pydantic import Field, SecretStr, ValidationError
 
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from shared.components.ansible import Name, Word
 from shared.messages.base import Model, details_of, fault_in
 

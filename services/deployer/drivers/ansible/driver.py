@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
-from services.deployer.drivers.ansible.bundles import Bundles
 from services.deployer.drivers.ansible.records import Records
 from services.deployer.drivers.ansible.runs import Runs
 from services.deployer.drivers.ansible.settings import AnsibleSettings
 from services.deployer.drivers.ansible.tool import AnsibleTool
+from services.deployer.drivers.bundles import UnpackedBundles, from_store
 from services.deployer.drivers.durable.driver import DurableDriver
 from shared.blobs import Blobs
 from shared.process.settings import Settings
@@ -18,8 +18,9 @@ class AnsibleDriver(DurableDriver):
     """Orders kept in the database, carried out by ansible-runner."""
 
     def __init__(self, settings: Settings, ansible: AnsibleSettings) -> None:
-        bundles = Bundles(settings.home, Blobs.open(settings), ansible.bundles)
-        tool = AnsibleTool(Runs(settings.home), bundles, Records(self._connection), ansible)
+        blobs = Blobs.open(settings)
+        bundles = UnpackedBundles(settings.home.resolve() / "ansible" / "bundles", from_store(blobs), ansible.bundles)
+        tool = AnsibleTool(Runs(settings.home), bundles, blobs, Records(self._connection), ansible)
         super().__init__(settings.postgres, tool)
 
     @classmethod

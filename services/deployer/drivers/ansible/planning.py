@@ -12,7 +12,7 @@ from services.deployer.drivers import Order
 from services.deployer.drivers.ansible.connection import Host, opened, secrets_in
 from services.deployer.drivers.ansible.runner.job import Act, Given, Job, Secrets
 from services.deployer.drivers.ansible.settings import AnsibleSettings
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from shared.components.ansible import AnsibleSpec
 
 

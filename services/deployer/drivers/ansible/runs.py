@@ -21,7 +21,7 @@ from services.deployer.drivers.ansible.runner.ending import end_processes
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runner.job import Given, Job
 from services.deployer.drivers.ansible.runner.ways import MARK
-from services.deployer.drivers.process.keeper.lock import lock_within
+from services.deployer.drivers.locks import lock_within
 
 LOOK_SECONDS = 0.2
 PASSED_ON = ("PATH", "PYTHONPATH", "HOME", "LANG", "TZ", "TMPDIR")

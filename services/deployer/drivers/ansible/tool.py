@@ -12,15 +12,17 @@ from typing import ClassVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
 from services.deployer.drivers.ansible import planning
-from services.deployer.drivers.ansible.bundles import Bundles
 from services.deployer.drivers.ansible.connection import Host, hosts_of
 from services.deployer.drivers.ansible.outcome import Story
 from services.deployer.drivers.ansible.records import Records
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runs import RunnerDied, Runs, attend
 from services.deployer.drivers.ansible.settings import AnsibleSettings
+from services.deployer.drivers.bundles import UnpackedBundles
 from services.deployer.drivers.durable.run import Run
-from services.deployer.drivers.durable.tool import Failed, Tool
+from services.deployer.drivers.durable.tool import Tool
+from services.deployer.drivers.failed import Failed
+from shared.blobs import Blobs
 from shared.core.retrying import for_ever
 
 MOST_TRIES = 3
@@ -37,11 +39,14 @@ class AnsibleTool(Tool):
     name: ClassVar[str] = "ansible"
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch", "tasks"}
 
-    def __init__(self, runs: Runs, bundles: Bundles, records: Records, settings: AnsibleSettings) -> None:
+    def __init__(
+        self, runs: Runs, bundles: UnpackedBundles, blobs: Blobs, records: Records, settings: AnsibleSettings
+    ) -> None:
         self.at_once = settings.at_once
         self._settings = settings
         self._runs = runs
         self._bundles = bundles
+        self._blobs = blobs
         self._records = records
         self._tasks: dict[tuple[str, ...], int] = {}
         """How many tasks a job had the last time, by what it runs: from it follows how far the next one is."""
@@ -66,7 +71,10 @@ class AnsibleTool(Tool):
         """Whether what made a revision is still there, its bundle that is, and its site was not cleared of it."""
         removed = await self._records.removed(orders)
         made = [planning.is_revision_of(o) and not gone for o, gone in zip(orders, removed, strict=True)]
-        return [one and await self._bundles.exists(o.bundle_sha256) for o, one in zip(orders, made, strict=True)]
+        return [one and await self._has_bundle(order) for order, one in zip(orders, made, strict=True)]
+
+    async def _has_bundle(self, order: Order) -> bool:
+        return order.bundle_sha256 is not None and await self._blobs.exists(order.bundle_sha256)
 
     async def tend(self) -> None:
         """Until cancelled, clear away what killed processes left."""
@@ -111,7 +119,7 @@ class AnsibleTool(Tool):
         if not ours:
             return
         first = ours[0].order
-        project = await self._bundles.unpacked(str(first.bundle_sha256))
+        project = await self._bundles.of(str(first.bundle_sha256))
         if not planning.acts_of(first):
             for run in ours:
                 await run.end(Done("", "its bundle is at hand; it has no playbook for this"))

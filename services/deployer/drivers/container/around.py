@@ -10,7 +10,7 @@ from aiodocker import DockerError
 from services.deployer.drivers.container.definition import Definition, volume_name
 from services.deployer.drivers.container.engine import Engine, translated
 from services.deployer.drivers.container.names import APP, COMPONENT, SITE, Place
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 
 
 async def prepare(engine: Engine, wanted: Definition) -> None:

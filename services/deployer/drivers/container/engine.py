@@ -13,7 +13,7 @@ from aiodocker.containers import DockerContainer
 
 from services.deployer.drivers.container.faults import code_of_engine
 from services.deployer.drivers.container.names import Place, Seen
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 
 NOT_REACHED = 900
 """What aiodocker says in place of a status when there was no answer."""

@@ -12,7 +12,7 @@ from services.deployer.drivers.container.connection import Connection
 from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import CONFLICT, GONE, NOT_REACHED, Engine, Unreachable, translated
 from services.deployer.drivers.container.faults import code_of_pull
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from shared.components.images import Image
 
 

@@ -15,7 +15,7 @@ from aiodocker import Docker
 
 from services.deployer.drivers.container.connection import DEFAULT_SOCKET, Connection, Ssh, Tls
 from services.deployer.drivers.container.engine import Engine, Unreachable, translated
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 
 WITHIN = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """Seconds; calls that may last (pull, stop) have no limit of their own: the operation's counts."""

@@ -22,7 +22,7 @@ from services.deployer.drivers.container.names import Place, Seen, Standing, sta
 from services.deployer.drivers.container.proof import look, prove
 from services.deployer.drivers.container.verdict import environment_of
 from services.deployer.drivers.durable.run import Run
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import Engine
 from services.deployer.drivers.container.verdict import Verdict, has_check, verdict
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from shared.components.container import filled
 
 

@@ -20,7 +20,8 @@ from services.deployer.drivers.container.proof import look
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.verdict import environment_of
 from services.deployer.drivers.durable.run import Run
-from services.deployer.drivers.durable.tool import Failed, Tool
+from services.deployer.drivers.durable.tool import Tool
+from services.deployer.drivers.failed import Failed
 
 T = TypeVar("T")
 

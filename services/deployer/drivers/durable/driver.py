@@ -12,7 +12,8 @@ from services.deployer.drivers.durable import store
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.session import Session
 from services.deployer.drivers.durable.store import place_of
-from services.deployer.drivers.durable.tool import Failed, Tool
+from services.deployer.drivers.durable.tool import Tool
+from services.deployer.drivers.failed import Failed
 from shared.core.errors import is_transient
 from shared.core.retrying import for_ever, until_done
 from shared.core.wakeup import Wakeup

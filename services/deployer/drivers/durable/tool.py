@@ -7,14 +7,6 @@ from services.deployer.drivers import OBLIGATORY, Broken, Order, Verb
 from services.deployer.drivers.durable.run import Run
 
 
-class Failed(Exception):
-    """The order that is carried out has failed for good."""
-
-    def __init__(self, code: str, message: str, last_lines: Sequence[str] = ()) -> None:
-        super().__init__(f"{code}: {message}")
-        self.broken = Broken(code, message, tuple(last_lines))
-
-
 class Tool(Protocol):
     """The hands of a driver. Its methods are called by one `DurableDriver`, in one event loop."""
 

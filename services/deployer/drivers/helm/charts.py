@@ -7,27 +7,17 @@ import base64
 import json
 import os
 import shutil
-import time
 import uuid
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.deployer.drivers import Order
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.bundles import Unpack, UnpackedBundles, prune
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import calls
 from services.deployer.drivers.helm.binary import Helm, in_memory, path_of
 from services.deployer.drivers.helm.connection import Registry
-from shared import bundle
-from shared.blobs import Blobs, UnknownBlob
 from shared.components.helm import HelmSpec
-
-Unpack = Callable[[str, Path], Awaitable[None]]
-"""Put the files of a bundle, by its digest, into a folder that appears whole or not at all. Raises Failed."""
-
-DRAFT_SECONDS = 3600
-"""What was begun so long ago and never got its name was left by a deployer that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +28,12 @@ class Chart:
     values_files: tuple[Path, ...] = ()
 
 
-def from_store(blobs: Blobs) -> Unpack:
-    """How the driver gets at bundles."""
-
-    async def unpack(sha256: str, target: Path) -> None:
-        try:
-            async with blobs.as_file(sha256) as file:
-                await asyncio.to_thread(bundle.unpack, file, target)
-        except UnknownBlob:
-            raise Failed("bundle_missing", f"the blob store has no bundle {sha256}") from None
-        except bundle.BundleRefused as refused:
-            raise Failed("bundle_refused", f"the bundle {sha256} cannot be unpacked: {refused}") from refused
-
-    return unpack
-
-
 class Charts:
     """The charts under a folder, which any number of deployers may share."""
 
     def __init__(self, folder: Path, unpack: Unpack, helm: Helm, keep: int) -> None:
-        self._folder = folder
-        self._unpack = unpack
+        self._bundles = UnpackedBundles(folder / "bundles", unpack, keep)
+        self._pulled_charts = folder / "pulled"
         self._helm = helm
         self._keep = keep
 
@@ -77,25 +52,23 @@ class Charts:
     async def _bundle(self, order: Order) -> Path:
         if not order.bundle_sha256:
             raise Failed("bad_order", "the order names no bundle, but its chart lies in one")
-        target = self._folder / order.bundle_sha256
-        if not target.exists():
-            with suppress(FileExistsError):  # another order has unpacked it meanwhile
-                await self._unpack(order.bundle_sha256, target)
-            await asyncio.to_thread(self._tidy)
-        os.utime(target)
-        return target
+        return await self._bundles.of(order.bundle_sha256)
+
+    def prune(self, now: float) -> None:
+        """Clear away what has not been used for long, and what killed processes left."""
+        self._bundles.prune(now)
+        prune(self._pulled_charts, self._keep, now)
 
     async def _pulled(self, reference: str, registry: Registry) -> Path:
-        target = self._folder / f"{reference.rpartition(':')[2]}.tgz"
+        target = self._pulled_charts / f"{reference.rpartition(':')[2]}.tgz"
         if not target.exists():
-            draft = self._folder / f".{uuid.uuid4().hex}"
+            draft = self._pulled_charts / f".{uuid.uuid4().hex}"
             draft.mkdir(parents=True)
             try:
                 await self._pull(reference, draft, registry)
                 await asyncio.to_thread(_take, draft, target)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
-            await asyncio.to_thread(self._tidy)
         os.utime(target)
         return target
 
@@ -106,14 +79,6 @@ class Charts:
         if not ran.well:
             why = ran.words.strip().splitlines()[-1:] or ["helm brought no chart"]
             raise Failed("chart_not_pulled", f"{reference}: {why[0].removeprefix('Error: ')}", ran.last_lines)
-
-    def _tidy(self) -> None:
-        """Keep the last used; and what was begun and never ended goes."""
-        entries = [(one.stat().st_mtime, one) for one in self._folder.iterdir()]
-        old = [one for moment, one in entries if one.name.startswith(".") and moment < time.time() - DRAFT_SECONDS]
-        whole = sorted((entry for entry in entries if not entry[1].name.startswith(".")), reverse=True)
-        for one in [*old, *(one for _, one in whole[self._keep :])]:
-            shutil.rmtree(one) if one.is_dir() else one.unlink(missing_ok=True)
 
 
 def _take(draft: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from lightkube.config.client_adapter import AsyncClient, ConnectionParams
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ConfigError
 
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm.connection import Access
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

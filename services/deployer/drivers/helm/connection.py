@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from shared import safe_yaml
 
 _OF_THE_HOST = {

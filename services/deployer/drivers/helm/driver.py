@@ -1,7 +1,7 @@
 """The helm driver of a service."""
 
+from services.deployer.drivers.bundles import from_store
 from services.deployer.drivers.durable.driver import DurableDriver
-from services.deployer.drivers.helm.charts import from_store
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.tool import HelmTool
 from shared.blobs import Blobs

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from services.deployer.drivers import Order
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm.connection import Connection
 from shared.components.helm import HelmSpec
 

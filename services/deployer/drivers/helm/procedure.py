@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from services.deployer.drivers import Done
 from services.deployer.drivers.durable.run import Run
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import calls, causes, history, manifest, version
 from services.deployer.drivers.helm.binary import Helm, Ran, in_memory, path_of
 from services.deployer.drivers.helm.calls import Arguments, Paths

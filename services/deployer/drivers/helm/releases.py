@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import history, manifest
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.history import Revision

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
+from services.deployer.drivers.bundles import Unpack
 from services.deployer.drivers.durable.run import Run
-from services.deployer.drivers.durable.tool import Failed, Tool
+from services.deployer.drivers.durable.tool import Tool
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import history
 from services.deployer.drivers.helm.binary import Helm
-from services.deployer.drivers.helm.charts import Charts, Unpack
+from services.deployer.drivers.helm.charts import Charts
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.connection import access_of
 from services.deployer.drivers.helm.place import place_of
@@ -26,6 +29,8 @@ LOOK_PATIENCE = 5.0
 """Seconds that a cluster is waited for when it is only asked how things stand."""
 
 ASKED_AT_ONCE = 50
+
+SWEEP_SECONDS = 600.0
 
 
 class HelmTool(Tool):
@@ -47,6 +52,12 @@ class HelmTool(Tool):
         """Bring an order to its end."""
         for run in runs:
             await run.end(await self._result(run))
+
+    async def tend(self) -> None:
+        """Until cancelled, clear away charts that nobody has used for long."""
+        while True:
+            await asyncio.to_thread(self._charts.prune, time.time())
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
         """Whether what was deployed still runs; None also where a cluster cannot be asked just now."""

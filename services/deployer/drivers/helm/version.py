@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm.cluster import Cluster, Unreachable
 from services.deployer.drivers.helm.manifest import KINDS, Workload
 from shared.components.helm import ByHttp, ByLabel, VersionCheck

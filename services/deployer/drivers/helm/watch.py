@@ -10,7 +10,7 @@ from typing import Any
 
 from services.deployer.drivers import Broken
 from services.deployer.drivers.durable.run import Run
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import rollout, trouble
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.manifest import Workload

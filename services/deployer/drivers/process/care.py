@@ -13,14 +13,14 @@ from pathlib import Path
 import aiohttp
 import structlog
 
+from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.locks import locked, try_lock
 from services.deployer.drivers.process import release, run
 from services.deployer.drivers.process.health import ask, session
-from services.deployer.drivers.process.host import lock_file, locked
+from services.deployer.drivers.process.host import lock_file
 from services.deployer.drivers.process.keeper.folder import Folder, read_json
-from services.deployer.drivers.process.keeper.lock import try_lock
 from services.deployer.drivers.process.order_file import forget_old
 from services.deployer.drivers.process.place import Place, places
-from services.deployer.drivers.process.release import Failed
 
 log = structlog.get_logger()
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import structlog
 
 from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
+from services.deployer.drivers.bundles import Unpack, from_store
+from services.deployer.drivers.locks import locked
 from services.deployer.drivers.process import care, release
-from services.deployer.drivers.process.bundles import from_store
 from services.deployer.drivers.process.health import last_lines
-from services.deployer.drivers.process.host import Unpack, locked
 from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import BadConnection, Place, place_of
 from services.deployer.drivers.process.procedure import Procedure

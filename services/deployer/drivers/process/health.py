@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.process.keeper.folder import Folder, Launch
 from services.deployer.drivers.process.keeper.mark import Mark
 from services.deployer.drivers.process.port import listens, stranger
-from services.deployer.drivers.process.release import Failed, RevisionSpec
+from services.deployer.drivers.process.release import RevisionSpec
 from services.deployer.evidence import hide
 from shared.json_pointer import value_at
 

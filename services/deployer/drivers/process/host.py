@@ -11,18 +11,16 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import uv
 
-from services.deployer.drivers.process.keeper.lock import try_lock
-from services.deployer.drivers.process.release import Failed, RevisionSpec
-
-Unpack = Callable[[str, Path], Awaitable[None]]
-"""Unpack the bundle of that sha256 into a folder; raises Failed."""
+from services.deployer.drivers.bundles import Unpack
+from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.locks import locked
+from services.deployer.drivers.process.release import RevisionSpec
 
 OFFLINE = ("--offline", "--no-config", "--no-progress", "--color=never")
 ERROR_LINES = 30
@@ -34,18 +32,6 @@ class Installed:
 
     bundle: Path
     env: Path
-
-
-@asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[None]:
-    """Hold a file lock, after waiting for it without blocking the loop or a thread."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while (lock := try_lock(path)) is None:  # noqa: ASYNC110  held by other processes too, which no event reaches
-        await asyncio.sleep(0.05)
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def lock_file(host: Path, sha256: str) -> Path:

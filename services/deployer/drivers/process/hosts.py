@@ -8,8 +8,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.process.care import start_all, stop_all
-from services.deployer.drivers.process.release import Failed
 
 
 async def _stop(home: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers.locks import lock_within
 from services.deployer.drivers.process.keeper.folder import read_json, write_json
-from services.deployer.drivers.process.keeper.lock import lock_within
 from services.deployer.drivers.process.place import Place
 
 STEPS = {

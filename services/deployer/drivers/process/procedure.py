@@ -10,14 +10,16 @@ from pathlib import Path
 import structlog
 
 from services.deployer.drivers import Broken, Done, Order
+from services.deployer.drivers.bundles import Unpack
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.process import release, run
 from services.deployer.drivers.process.health import living, prove
-from services.deployer.drivers.process.host import Installed, Unpack, install
+from services.deployer.drivers.process.host import Installed, install
 from services.deployer.drivers.process.keeper.folder import Launch
 from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import Place
 from services.deployer.drivers.process.port import stranger
-from services.deployer.drivers.process.release import Failed, RevisionSpec
+from services.deployer.drivers.process.release import RevisionSpec
 
 log = structlog.get_logger()
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError, field_validator
 
-from services.deployer.drivers import Broken, Order
+from services.deployer.drivers import Order
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.process.keeper.folder import Launch, write_json
 from services.deployer.drivers.process.place import Place
 from shared.components.process import ProcessSpec
@@ -19,14 +20,6 @@ from shared.messages.base import Model
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """All that a component sees of our environment, which holds passwords."""
-
-
-class Failed(Exception):
-    """A step cannot be done; carries the end of the order."""
-
-    def __init__(self, code: str, message: str, last_lines: tuple[str, ...] = ()) -> None:
-        self.broken = Broken(code, message, last_lines)
-        super().__init__(message)
 
 
 class RevisionSpec(Model):

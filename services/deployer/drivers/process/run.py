@@ -10,10 +10,10 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
+from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.locks import try_lock
 from services.deployer.drivers.process.keeper.folder import Folder, Launch
-from services.deployer.drivers.process.keeper.lock import try_lock
 from services.deployer.drivers.process.keeper.mark import Mark
-from services.deployer.drivers.process.release import Failed
 
 LOOK_SECONDS = 0.05
 KILL_SECONDS = 10.0

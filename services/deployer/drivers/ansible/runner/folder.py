@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.deployer.drivers.process.keeper.lock import try_lock
+from services.deployer.drivers.locks import try_lock
 
 SHORT = 20
 """Characters of a path that leave room for the socket of Ansible's agent."""

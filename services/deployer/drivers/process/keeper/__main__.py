@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from services.deployer.drivers.locks import lock_within
 from services.deployer.drivers.process.keeper.folder import Folder
 from services.deployer.drivers.process.keeper.keeping import keep
-from services.deployer.drivers.process.keeper.lock import lock_within
 from services.deployer.drivers.process.keeper.mark import Mark
 
 LEAVING_SECONDS = 2.0

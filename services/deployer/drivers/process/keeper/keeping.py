@@ -9,8 +9,8 @@ import subprocess
 import time
 from dataclasses import replace
 
+from services.deployer.drivers.locks import try_lock
 from services.deployer.drivers.process.keeper.folder import LOG_BYTES, Folder, Launch, Life
-from services.deployer.drivers.process.keeper.lock import try_lock
 from services.deployer.drivers.process.keeper.mark import Mark
 
 LOOK_SECONDS = 0.2

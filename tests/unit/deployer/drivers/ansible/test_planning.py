@@ -22,7 +22,7 @@ from services.deployer.drivers.ansible.connection import hosts_of
 from services.deployer.drivers.ansible.runner import ways
 from services.deployer.drivers.ansible.runner.job import Job, Secrets
 from services.deployer.drivers.ansible.settings import AnsibleSettings
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from shared.components.ansible import AnsibleSpec
 
 BOOKS = {"apply": "a.yml", "remove": "r.yml"}

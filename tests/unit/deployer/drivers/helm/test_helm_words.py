@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 import services.deployer.drivers.helm as package
 from services.deployer.drivers import Component, Order
-from services.deployer.drivers.durable.tool import Failed
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import calls, causes, manifest, trouble
 from services.deployer.drivers.helm.calls import Paths
 from services.deployer.drivers.helm.connection import Connection, access_of
@@ -176,7 +176,8 @@ def test_every_code_is_in_the_readmes_table_and_every_code_there_is_used() -> No
     rows = [row for row in README.splitlines() if row.startswith("| `") and row.count("|") == 4]
     told = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
     folder = Path(package.__file__).parent
-    sources = "".join(path.read_text() for each in (folder, folder.with_name("durable")) for path in each.glob("*.py"))
+    files = [*folder.glob("*.py"), *folder.with_name("durable").glob("*.py"), folder.with_name("bundles.py")]
+    sources = "".join(path.read_text() for path in files)
     said = {*re.findall(r'(?:Failed|Broken)\("(\w+)"', sources), *causes.CODES, *trouble.REASONS.values()}
     assert said - told == {"not_started", "superseded"}  # every driver's
     assert [code for code in told if f'"{code}"' not in sources] == []

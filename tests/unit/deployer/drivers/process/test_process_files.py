@@ -11,12 +11,13 @@ import psutil
 import pytest
 
 from services.deployer.drivers import Broken, Done, Order, Running
+from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.locks import try_lock
 from services.deployer.drivers.process import release
-from services.deployer.drivers.process.keeper.lock import try_lock
 from services.deployer.drivers.process.keeper.mark import Mark
 from services.deployer.drivers.process.order_file import FORGET_EVERY_SECONDS, OrderFile, forget_old
 from services.deployer.drivers.process.place import BadConnection, Place, place_of
-from services.deployer.drivers.process.release import Failed, RevisionSpec
+from services.deployer.drivers.process.release import RevisionSpec
 from tests.support.process_sites import component, order
 
 

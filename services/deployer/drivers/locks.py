@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 
@@ -28,3 +31,15 @@ def lock_within(path: Path, seconds: float) -> int | None:
     while (descriptor := try_lock(path)) is None and time.monotonic() < until:
         time.sleep(0.02)
     return descriptor
+
+
+@asynccontextmanager
+async def locked(path: Path) -> AsyncIterator[None]:
+    """Hold a file lock, after waiting for it without blocking the loop or a thread."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while (lock := try_lock(path)) is None:  # noqa: ASYNC110  held by other processes too, which no event reaches
+        await asyncio.sleep(0.05)
+    try:
+        yield
+    finally:
+        os.close(lock)
