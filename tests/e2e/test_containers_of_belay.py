@@ -73,8 +73,9 @@ async def test_it_comes_up_rolls_out_survives_kills_and_keeps_its_data(compose: 
             belay("bundle", "build", str(ROOT / f"examples/simulated/{version}"), "--output", str(tmp_path))
         )
         belay("release", "publish", built["path"])
-    for number in range(SITES):
-        belay("site", "register", f"s{number}", "--driver", "simulated")
+    sites = "".join(f"s{number},simulated\n" for number in range(SITES))
+    (tmp_path / "sites.csv").write_text(f"name,driver\n{sites}")
+    belay("site", "import", str(tmp_path / "sites.csv"))
     await asyncio.to_thread(belay.roll, "install", "1.0.0", "apply")
     assert belay.versions() == {"1.0.0"}
 

@@ -32,13 +32,16 @@ TOOLS = ("podman", "runc", "docker-registry", "iptables")
 BUSYBOX = Path("/bin/busybox")
 PREFIX = "belay-containers-"
 NETS = range(64, 128)
-"""The second number of the addresses of a lab: labs beside each other must not give the same ones."""
+"""The second number of the addresses of a lab. Labs beside each other must not give the same ones, nor have a default
+network of one name: the rules of the host's firewall are called after it, and fall with the network of either. Names
+are served to all labs by one process, too, so each lab has an app of its own."""
 
 SETTINGS = """
 [containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [network]
 network_config_dir = "{root}/networks"
+default_network = "lab{net}"
 default_subnet = "10.{net}.255.0/24"
 default_subnet_pools = [{{"base" = "10.{net}.0.0/17", "size" = 24}}]
 [engine]
@@ -87,6 +90,7 @@ class Lab:
 
     root: Path
     registry: str
+    net: int
     environment: Mapping[str, str]
     _service: subprocess.Popen[bytes] | None = None
     _registry: subprocess.Popen[bytes] | None = None
@@ -231,7 +235,8 @@ def lab(store_mib: int | None = None, registry: str | None = None) -> Iterator[L
     root = Path(tempfile.mkdtemp(prefix=PREFIX))
     (root / "owner").write_text(str(os.getpid()))
     at = registry or f"127.0.0.1:{free_port()}"
-    words = {"root": root, "registry": at, "net": NETS[os.getpid() % len(NETS)]}
+    net = NETS[os.getpid() % len(NETS)]
+    words = {"root": root, "registry": at, "net": net}
     (root / "networks").mkdir()
     for file, text in (
         ("settings.conf", SETTINGS),
@@ -240,7 +245,7 @@ def lab(store_mib: int | None = None, registry: str | None = None) -> Iterator[L
         ("registry.yml", REGISTRY),
     ):
         (root / file).write_text(text.format(**words))
-    made = Lab(root, at, _environment(root))
+    made = Lab(root, at, net, _environment(root))
     try:
         if store_mib:
             (root / "store").mkdir()

@@ -56,7 +56,7 @@ def order(lab: Lab, key: str, version: str = "1.0", site: str = "s1", **spec: An
     }
     whole = {"image": push(lab, version), "environment": environment, "health": health, "stop_seconds": 5, **spec}
     component = Component("web", "container", ContainerSpec.model_validate(whole))
-    return Order(key, site, connection, "shop", "apply", component, version, "a" * 64)
+    return Order(key, site, connection, f"shop-{lab.net}", "apply", component, version, "a" * 64)
 
 
 def rollback(to: Order, key: str, revision: str) -> Order:

@@ -153,4 +153,4 @@ async def test_a_removal(stage: Stage) -> None:
         return len(requests)
 
     await at_every_request(one)
-    assert stage.lab.podman("network", "ls", "--format", "{{.Name}}") == "podman"
+    assert len(stage.lab.podman("network", "ls", "--quiet").split()) == 1  # podman's own
