@@ -22,6 +22,8 @@ GO = "1.26.8"
 """A Go that is older has the Go module proxy bring this one."""
 HELM = "v4.3.1"
 HELM_MODULE = f"helm.sh/helm/{HELM.partition('.')[0]}/cmd/helm@{HELM}"
+REGISTRY = "v0.20.6"
+REGISTRY_MODULE = f"github.com/google/go-containerregistry/cmd/registry@{REGISTRY}"
 PACKAGE = "golang-go"
 
 
@@ -36,7 +38,7 @@ def cache() -> Path:
 
 def kubelab() -> Path:
     """The control plane as one program; built if need be. Raises Missing."""
-    digest = hashlib.sha256(GO.encode())
+    digest = hashlib.sha256(f"{GO} {_stamp()}".encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.name.encode() + source.read_bytes())
     return _built(f"kubelab-{digest.hexdigest()[:16]}", _build_kubelab)
@@ -46,6 +48,23 @@ def helm() -> Path:
     """The helm on the PATH, or else one of our own; built if need be. Raises Missing."""
     found = shutil.which("helm")
     return Path(found) if found else _built(f"helm-{HELM}-{GO}", _build_helm)
+
+
+def registry() -> Path:
+    """A registry for charts and images that keeps all in memory; built if need be, in seconds. Raises Missing."""
+    return _built(f"registry-{REGISTRY}-{GO}", lambda target: _install(REGISTRY_MODULE, "registry", target))
+
+
+def module(name: str) -> Path:
+    """The folder of a Go module, whatever it holds, such as `example.org/charts@v1.0.0`. Raises Missing."""
+    return _downloaded(_program(), name)
+
+
+def _downloaded(program: str, module: str) -> Path:
+    done = subprocess.run([program, "mod", "download", "-json", module], cwd="/", capture_output=True, check=False)
+    if done.returncode:
+        raise Missing(f"the module {module} could not be had: {done.stdout.decode()} {done.stderr.decode()}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _built(name: str, build: Callable[[Path], None]) -> Path:
@@ -72,14 +91,26 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _build_kubelab(target: Path) -> None:
-    _go(["build", "-trimpath", "-ldflags=-s -w", "-o", str(target), "."], SOURCES, {})
+    _go(["build", "-trimpath", f"-ldflags=-s -w {_stamp()}", "-o", str(target), "."], SOURCES, {})
+
+
+def _stamp() -> str:
+    """The version that the API server says it is: charts ask for it."""
+    required = re.search(r"k8s.io/kubernetes (v(\d+)\.(\d+)\S*)", (SOURCES / "go.mod").read_text())
+    assert required
+    named = zip(("gitVersion", "gitMajor", "gitMinor"), required.groups(), strict=True)
+    return " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in named)
 
 
 def _build_helm(target: Path) -> None:
+    _install(HELM_MODULE, "helm", target)
+
+
+def _install(module: str, program: str, target: Path) -> None:
     folder = target.with_suffix(".bin")
     try:
-        _go(["install", "-trimpath", "-ldflags=-s -w", HELM_MODULE], Path.home(), {"GOBIN": str(folder)})
-        (folder / "helm").rename(target)
+        _go(["install", "-trimpath", "-ldflags=-s -w", module], Path.home(), {"GOBIN": str(folder)})
+        (folder / program).rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -106,12 +137,7 @@ def _newer(program: str) -> str:
     """The toolchain as a module. An old go unpacks it, but does not know that its programs are to be run."""
     system = subprocess.run([program, "env", "GOOS", "GOARCH"], capture_output=True, text=True, check=True).stdout
     module = f"golang.org/toolchain@v0.0.1-go{GO}.{'-'.join(system.split())}"
-    done = subprocess.run(
-        [program, "mod", "download", "-json", module], cwd="/", capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise Missing(f"Go {GO} is needed, and could not be had: {done.stdout.strip()} {done.stderr.strip()}")
-    folder = Path(json.loads(done.stdout)["Dir"])
+    folder = _downloaded(program, module)
     for each in [*(folder / "bin").iterdir(), *(folder / "pkg/tool").rglob("*")]:
         if each.is_file():
             each.chmod(0o555)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import uuid
@@ -94,3 +95,29 @@ def kubernetes(helm: Path) -> Iterator[Lab]:
     finally:
         lab.stop()
         shutil.rmtree(root, ignore_errors=True)
+
+
+@dataclass
+class Registry:
+    """An OCI registry without TLS; what is pushed to it goes with it."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    port = free_port()
+    with subprocess.Popen([_built(build.registry), "-port", str(port)], stderr=subprocess.DEVNULL) as process:
+        until(lambda: _answers(port))
+        yield Registry(f"127.0.0.1:{port}", process)
+        process.kill()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

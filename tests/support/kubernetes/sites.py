@@ -35,8 +35,8 @@ async def unpack(_: str, target: Path) -> None:
     shutil.copytree(CHART, target / "chart")
 
 
-def component(values: dict[str, Any] | None = None, **spec: Any) -> Component:
-    spec = {"chart": "chart", "namespace": "shop", "rollout": {"seconds": 60}, **spec}
+def component(values: dict[str, Any] | None = None, version_check: Any = None, **spec: Any) -> Component:
+    spec = {"chart": "chart", "namespace": "shop", "rollout": {"seconds": 60}, "version": version_check, **spec}
     return Component("web", "helm", HelmSpec(**spec, values=values or {}))
 
 
@@ -101,10 +101,16 @@ async def broken(driver: Driver, one: Order) -> Broken:
 
 def helm(lab: Lab, *words: str) -> Any:
     """What Helm itself says, read as JSON where it says that."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(lab.root), "KUBECONFIG": str(lab.root / "state/kubeconfig")}
-    done = subprocess.run([lab.helm, *words], env=environment, capture_output=True, text=True, check=False)
+    said = helm_alone(lab.helm, lab.root, *words, KUBECONFIG=str(lab.root / "state/kubeconfig"))
+    return json.loads(said) if said.startswith(("[", "{")) else said
+
+
+def helm_alone(helm: Path, home: Path, *words: str, **environment: str) -> str:
+    """The same without a cluster."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), **environment}
+    done = subprocess.run([helm, *words], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout) if done.stdout.startswith(("[", "{")) else done.stdout
+    return done.stdout + ("" if done.stdout.startswith(("[", "{")) else done.stderr)
 
 
 def history(lab: Lab, namespace: str, release: str = "shop-web") -> list[tuple[int, str]]:

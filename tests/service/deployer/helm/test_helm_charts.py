@@ -1,0 +1,84 @@
+"""Charts of a registry, and charts that nobody here wrote."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.deployer.drivers.durable.driver import DurableDriver
+from tests.support.kubernetes import build, sites
+from tests.support.kubernetes.cluster import Cluster
+from tests.support.kubernetes.lab import Registry
+from tests.support.kubernetes.sites import Make, broken, done
+
+pytestmark = pytest.mark.kubernetes
+
+PODINFO = "github.com/stefanprodan/podinfo@v1.8.1-0.20250910200901-e86405a8674e"
+METRICS_SERVER = "sigs.k8s.io/metrics-server@v0.9.0"
+
+
+def push(helm: Path, registry: str, folder: Path) -> str:
+    """The test's chart in a registry; its name there, by digest."""
+    sites.helm_alone(helm, folder, "package", str(sites.CHART), "--destination", str(folder))
+    packed, target = str(folder / "web-0.1.0.tgz"), f"oci://{registry}/charts"
+    said = sites.helm_alone(helm, folder, "push", packed, target, "--plain-http")
+    [digest] = re.findall(r"sha256:[0-9a-f]{64}", said)
+    return f"oci://{registry}/charts/web@{digest}"
+
+
+async def test_a_chart_of_a_registry_is_pulled_once_by_its_digest(
+    driver: DurableDriver, cluster: Cluster, registry: Registry, helm: Path, tmp_path: Path
+) -> None:
+    chart = push(helm, registry.address, tmp_path)
+    order = cluster.order("o1", chart=chart)
+    order = replace(order, bundle_sha256=None, connection={**order.connection, "registry": {"plain_http": True}})
+    await done(driver, sites.fetch("o0", order))
+    registry.stop()
+    assert (await done(driver, order)).revision == "1"
+
+
+async def test_a_chart_that_the_registry_does_not_have_is_told(
+    driver: DurableDriver, cluster: Cluster, registry: Registry
+) -> None:
+    order = cluster.order("o1", chart=f"oci://{registry.address}/charts/web@sha256:{'0' * 64}")
+    order = replace(order, connection={**order.connection, "registry": {"plain_http": True}})
+    assert (await broken(driver, order)).code == "chart_not_pulled"
+
+
+async def test_podinfo_is_deployed_changed_and_returned_to(another: Make, cluster: Cluster) -> None:
+    folder = build.module(PODINFO) / "charts/podinfo"
+
+    async def unpack(_: str, target: Path) -> None:
+        shutil.copytree(folder, target / "chart")
+
+    driver = another(unpack=unpack)
+    values = {"redis": {"enabled": True}, "hpa": {"enabled": True}}
+    name = "shop-web-podinfo"
+    check = {"label": {"workload": f"deployment/{name}", "label": "app.kubernetes.io/name"}, "expected": name}
+    first = cluster.order("o1", "6.9.2", values, version_check=check)
+    labelled = {**values, "podAnnotations": {"colour": "green"}, "replicaCount": 2}
+    revision = (await done(driver, first)).revision
+    await done(driver, cluster.order("o2", "6.9.3", labelled))
+    await done(driver, sites.rollback("o3", first, revision))
+    assert cluster.history() == [(1, "superseded"), (2, "superseded"), (3, "deployed")]
+    await done(driver, sites.remove("o4", first))
+    assert cluster.names("deployment") == []
+
+
+async def test_the_metrics_server_with_its_roles_and_api_is_deployed_and_removed(
+    another: Make, cluster: Cluster
+) -> None:
+    folder = build.module(METRICS_SERVER) / "charts/metrics-server"
+
+    async def unpack(_: str, target: Path) -> None:
+        shutil.copytree(folder, target / "chart")
+
+    driver = another(unpack=unpack)
+    order = cluster.order("o1", "0.9.0", release="metrics-server")
+    await done(driver, order)
+    await done(driver, sites.remove("o2", order))
+    assert cluster.names("deployment") == []
