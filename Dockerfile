@@ -17,6 +17,10 @@ FROM python:3.13-slim-bookworm
 LABEL org.opencontainers.image.title="Belay" \
       org.opencontainers.image.description="Fleet upgrades with a rope on" \
       org.opencontainers.image.licenses="Apache-2.0"
+# OpenSSH's client is what the driver `ansible` reaches hosts with.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends openssh-client \
+    && rm -rf /var/lib/apt/lists/*
 # A named volume takes over owner and mode of the folder that it is first mounted on.
 RUN groupadd --gid 10001 belay \
     && useradd --uid 10001 --gid belay --no-create-home --home-dir /var/lib/belay --shell /usr/sbin/nologin belay \
