@@ -30,6 +30,7 @@ PURE_FILES = (
     "values.py",
     "causes.py",
     "calls.py",
+    "differences.py",
     "history.py",
     "manifest.py",
     "rollout.py",

@@ -48,7 +48,7 @@ class Helm:
         self._folder = folder
         self._free = asyncio.Semaphore(processes)
 
-    async def run(self, arguments: Sequence[str], files: Sequence[int], stop: Callable[[], Awaitable[None]]) -> Ran:
+    async def run(self, arguments: Sequence[str], files: Sequence[int], stop: Callable[[], Awaitable[object]]) -> Ran:
         """Run it to its end; `files` are descriptors that it inherits. When `stop` returns first, it is told to end.
 
         Raises Failed `tool_missing`.
@@ -57,7 +57,7 @@ class Helm:
         async with self._free:
             return await self._run([*program, *arguments], files, stop)
 
-    async def _run(self, command: Sequence[str], files: Sequence[int], stop: Callable[[], Awaitable[None]]) -> Ran:
+    async def _run(self, command: Sequence[str], files: Sequence[int], stop: Callable[[], Awaitable[object]]) -> Ran:
         process = await asyncio.create_subprocess_exec(
             *command, pass_fds=files, env=self._environment(), cwd="/", stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -86,7 +86,7 @@ class Helm:
         return {**passed, **own, "HOME": folder, "HELM_PLUGINS": f"{folder}/plugins", "HELM_DRIVER": "secret"}
 
 
-async def _stop_when(stop: Callable[[], Awaitable[None]], process: asyncio.subprocess.Process) -> None:
+async def _stop_when(stop: Callable[[], Awaitable[object]], process: asyncio.subprocess.Process) -> None:
     await stop()
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)

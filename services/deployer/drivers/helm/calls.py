@@ -74,6 +74,11 @@ def uninstall(place: Place, spec: HelmSpec, paths: Paths) -> Arguments:
     )  # fmt: skip
 
 
+def definitions(chart: str) -> Arguments:
+    """The custom resource definitions of a chart and of those that it depends on, as YAML."""
+    return ("show", "crds", chart)
+
+
 def pull(chart: str, folder: str, registry_config: str, *, plain_http: bool) -> Arguments:
     """A chart from an OCI registry into a folder."""
     plain = ("--plain-http",) if plain_http else ()

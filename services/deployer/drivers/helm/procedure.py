@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,20 +13,19 @@ from services.deployer.drivers import Done
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import calls, causes, history, manifest, version
-from services.deployer.drivers.helm.binary import Helm, Ran, in_memory, path_of
-from services.deployer.drivers.helm.calls import Arguments, Paths
+from services.deployer.drivers.helm.binary import Helm, Ran
 from services.deployer.drivers.helm.charts import Chart, Charts
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.connection import Access
 from services.deployer.drivers.helm.history import Abandoned, Ended, Halfway, Occupied, Reached, Revision, Uninstalling
 from services.deployer.drivers.helm.place import Place, mark_of
 from services.deployer.drivers.helm.releases import Releases
+from services.deployer.drivers.helm.running import Arguer, run_helm
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.watch import Watch
 from shared.components.helm import HelmSpec
 
 T = TypeVar("T")
-Arguer = Callable[[Paths], Arguments]
 
 OUTAGE_SECONDS = 0.5
 """Before a helm that found no API server is run again."""
@@ -240,12 +238,7 @@ class Procedure:
         await self._safely(asyncio.sleep(OUTAGE_SECONDS))
 
     async def _helm(self, arguments: Arguer) -> Ran:
-        config = dict(self.access.kubeconfig)
-        with ExitStack() as stack:
-            kubeconfig = stack.enter_context(in_memory(json.dumps(config).encode()))
-            values = stack.enter_context(in_memory(json.dumps(self.spec.values).encode()))
-            paths = Paths(path_of(kubeconfig), self.access.context, path_of(values))
-            return await self.helm.run(arguments(paths), (kubeconfig, values), self.run.until_cancelled)
+        return await run_helm(self.helm, self.access, self.spec, arguments, self.run.until_cancelled)
 
     # -- proving it -----------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from services.deployer.drivers.helm.binary import Helm
 from services.deployer.drivers.helm.charts import Charts
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.connection import access_of
+from services.deployer.drivers.helm.foresight import Foresight
 from services.deployer.drivers.helm.place import place_of
 from services.deployer.drivers.helm.procedure import Outages, Procedure, until_or
 from services.deployer.drivers.helm.releases import Releases
@@ -67,6 +68,10 @@ class HelmTool(Tool):
         """Whether Helm still has the revisions, as ones that were deployed; a cluster that is away has none."""
         return await asyncio.gather(*(self._has(order) for order in orders))
 
+    async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
+        """What would change of each release; why that cannot be said, where it cannot."""
+        return await asyncio.gather(*(self._foreseen(order) for order in orders))
+
     async def _result(self, run: Run) -> Done | Broken:
         try:
             return await self._reach(run)
@@ -97,6 +102,15 @@ class HelmTool(Tool):
                 return await Watch(cluster, await releases.workloads(runs)).fallen()
         except Failed as failed:
             return None if failed.broken.code == "unreachable" else failed.broken
+
+    async def _foreseen(self, order: Order) -> Sequence[str]:
+        try:
+            async with self._asked(order) as (cluster, _):
+                access = access_of(order.connection)
+                place = place_of(order, access.connection)
+                return await Foresight(order, access, place, cluster, self._helm, self._charts).lines()
+        except Failed as failed:
+            return [f"it cannot be said what would change: {failed.broken.message}"]
 
     async def _has(self, order: Order) -> bool:
         try:
