@@ -9,6 +9,7 @@ from .building import Built, build, digest_of
 from .faults import BundleRefused, fault_of_size
 from .hosts import Host, this_host
 from .manifests import manifest_of
+from .pinning import pin
 from .reading import unpack, verify
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "digest_of",
     "fault_of_size",
     "manifest_of",
+    "pin",
     "this_host",
     "unpack",
     "verify",

@@ -18,6 +18,9 @@ MANIFEST = "bundle.yaml"
 PUBLISHED_BYTES = 500_000
 """As JSON the components travel in one message, whose limit is twice this."""
 
+OWN_CODES = frozenset({"missing_file", "unpinned_image"})
+"""Faults of specs that are told by their own code, and not as `invalid_field`."""
+
 Raw = Mapping[str, Any]
 Where = tuple[str | int, ...]
 """The way to a field: names, and positions in lists."""
@@ -28,8 +31,8 @@ def manifest_of(content: bytes, files: set[str] | None = None) -> Manifest:
 
     Specs come back as their drivers take them: whole, with every default. Raises BundleRefused with every fault.
     """
-    raw = _fields_of(content)
-    parts = _parts(raw)
+    raw = fields_of(content)
+    parts = parts_of(raw)
     manifest, faults = _manifest(raw)
     specs, more = _specs(parts, files)
     faults += more + list(_faults_of_order(parts))
@@ -64,7 +67,8 @@ def claimed(content: bytes | None) -> tuple[str | None, str | None]:
     return app, version
 
 
-def _fields_of(content: bytes) -> Raw:
+def fields_of(content: bytes) -> Raw:
+    """The fields of a `bundle.yaml` as they are written. Raises BundleRefused."""
     try:
         raw = load(content)
     except BadYaml as error:
@@ -74,7 +78,7 @@ def _fields_of(content: bytes) -> Raw:
     return raw
 
 
-def _parts(raw: Raw) -> dict[int, Raw]:
+def parts_of(raw: Raw) -> dict[int, Raw]:
     """The components by their positions, as far as they are maps at all; as they are written."""
     listed = raw.get("components")
     return {n: part for n, part in enumerate(listed if isinstance(listed, list) else ()) if isinstance(part, dict)}
@@ -126,7 +130,7 @@ def _names(after: Any) -> Sequence[str]:
 def _fault_in(detail: Any, where: Where) -> Fault:
     """Where it stands in bundle.yaml, and what YAML's guesses about unquoted values need to hear."""
     found, kind = fault_in(detail), detail["type"]
-    code = "missing_file" if kind == "missing_file" else found.code
+    code = kind if kind in OWN_CODES else found.code
     message = found.message
     if kind == "string_type" and not isinstance(found.value, dict | list | None):
         message += "; put the value in quotes, or YAML takes it for a number, a date or a truth value"

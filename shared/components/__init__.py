@@ -7,7 +7,7 @@ catalog validates by it what is published, the deployer hands it to the driver.
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from shared.core.errors import BelayError
 from shared.entry_points import registered
@@ -28,6 +28,9 @@ class ContentFault(NamedTuple):
 
 class Spec(Model):
     """What a driver must know of a component; its model subclasses this one. All of it must have a form in JSON."""
+
+    image_fields: ClassVar[tuple[str, ...]] = ()
+    """Fields that name images of containers: `belay bundle pin` gives them their digests."""
 
     @property
     def requirement_files(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -105,6 +105,8 @@ class Restart(Model):
 
 class ContainerSpec(Spec):
     """A container of one image, replaced as a whole when anything of it changes."""
+
+    image_fields: ClassVar[tuple[str, ...]] = ("image",)
 
     image: PinnedImage
     platform: str | None = Field(default=None, pattern=r"^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$", description="linux/arm64")

@@ -39,6 +39,24 @@ def build(
     session.screen.card(_facts(built.path, built.manifest, built.sha256), COLUMNS)
 
 
+@app.verb()
+def pin(session: Session, folder: Folder) -> None:
+    """Write into bundle.yaml the digests of what the tags of its images mean now: every site gets the same ones."""
+    from shared.bundle import BundleRefused
+    from shared.bundle import pin as pin_images
+    from shared.downloads.registry import digest_of
+
+    _drivers_can_be_used()
+    try:
+        pinned = pin_images(folder, digest_of)
+    except BundleRefused as refused:
+        raise _faulty(folder, refused) from refused
+    except OSError as error:
+        raise usage(f"{folder}: {error.strerror or error}") from error
+    rows = [{"image": name, "digest": whole.rpartition("@")[2]} for name, whole in pinned.items()]
+    session.screen.table(rows, ("image", "digest"), "every image has its digest")
+
+
 def _drivers_can_be_used() -> None:
     """Raises CliError with every installed driver that cannot be: no bundle can be judged without them."""
     from shared.components import specs

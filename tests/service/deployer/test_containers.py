@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from pydantic import SecretStr
 
 from services.deployer.drivers import Broken
 from services.deployer.drivers.durable.driver import DurableDriver
+from shared.components.images import image_of
+from shared.downloads.registry import digest_of
 from tests.support.container_lab import Lab
 from tests.support.container_sites import broken, done, ids, order, reach, removal, rollback
 from tests.support.process_sites import free_port
@@ -191,3 +194,13 @@ async def test_sites_that_share_an_engine_share_nothing_else(driver: DurableDriv
     await done(driver, removal(order(lab, "o-s1", **spec), "gone"))
     assert [len(ids(lab, site)) for site in ("s1", "s2", "00:1A")] == [0, 1, 1]
     assert len(lab.podman("network", "ls", "--quiet").split()) == 3  # two, and podman's own
+
+
+async def test_the_digest_of_a_tag_is_what_its_registry_says(lab: Lab) -> None:
+    name = order(lab, "o1").component.spec.image
+    tag = name.replace("@", ":1.0@").partition("@")[0]
+    assert await asyncio.to_thread(digest_of, image_of(tag)) == image_of(name).digest
+    with pytest.raises(LookupError, match="does not say what it is"):
+        await asyncio.to_thread(digest_of, image_of(f"{lab.registry}/app:none"))
+    with pytest.raises(LookupError, match="names no registry"):
+        digest_of(image_of("app:1.0"))
