@@ -37,13 +37,18 @@ class Load:
     """What would be free without them: their proportional share (PSS)."""
 
     def look(self) -> None:
-        found = marked()
+        found = [*marked(), *connections()]
         shares = 0
         for process in found:
             with suppress(psutil.Error):
                 shares += process.memory_full_info().pss
         self.processes = max(self.processes, len(found))
         self.megabytes = max(self.megabytes, shares / 2**20)
+
+
+def connections() -> list[psutil.Process]:
+    """What ssh keeps for the next task."""
+    return [each for each in psutil.process_iter(["cmdline"]) if "[mux]" in " ".join(each.info["cmdline"] or ())]
 
 
 @contextmanager

@@ -92,6 +92,7 @@ class Lab:
     def driver(self, home: Path | None = None, **more: Any) -> AnsibleDriver:
         """Another deployer's driver; of this home or another, with the same bundles."""
         chosen = AnsibleSettings.model_validate({"grace_seconds": 1, "unattended_seconds": 30, **self.settings, **more})
+        (self.home / "blobs").mkdir(parents=True, exist_ok=True)
         blobs = f"file://{self.home / 'blobs'}"
         settings = Settings(postgres=self.dsn, home=home or self.home, blobs=blobs)
         self.drivers.append(AnsibleDriver(settings, chosen))
@@ -212,24 +213,38 @@ def marked() -> list[psutil.Process]:
 
 
 def of_runs(lab: Lab) -> list[psutil.Process]:
-    """Those of the runs of this lab."""
-    runs = {path.name for path in (lab.home / "ansible" / "runs").glob("*")}
+    """Those of the runs of this lab: their variables, or their command, name its home."""
     found = []
     for process in marked():
         with suppress(psutil.Error, OSError):
-            if process.environ()[MARK] in runs:
+            if any(str(lab.home) in word for word in [*process.environ().values(), *process.cmdline()]):
                 found.append(process)
     return found
 
 
-def running_folders() -> list[Path]:
-    """Where runs have their sockets and Ansible's own files."""
-    return list(Path(tempfile.gettempdir()).glob("belay-ansible-*"))
+def running_folders(lab: Lab) -> list[Path]:
+    """Where its runs have their sockets and Ansible's own files."""
+    found = []
+    for file in Path(tempfile.gettempdir()).glob("belay-ansible-*/run"):
+        with suppress(FileNotFoundError):
+            if file.read_text().startswith(str(lab.home)):
+                found.append(file.parent)
+    return found
+
+
+def kept_connections() -> list[psutil.Process]:
+    """Those of anybody's runs that are over: each keeps a socket in its run's folder, which is gone."""
+    titles = {process: " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])}
+    kept = {
+        process: title for process, title in titles.items() if title.startswith("ssh:") and "belay-ansible-" in title
+    }
+    return [process for process, title in kept.items() if not Path(title.split()[1]).parents[1].exists()]
 
 
 async def nothing_left(lab: Lab) -> bool:
-    """No folder of a run, no process; all runs have ended."""
-    return not list((lab.home / "ansible" / "runs").iterdir()) and not marked() and not running_folders()
+    """No folder of a run, no process, no connection; all runs have ended."""
+    folders = list((lab.home / "ansible" / "runs").iterdir())
+    return not folders and not of_runs(lab) and not running_folders(lab) and not kept_connections()
 
 
 def seen_in_processes(values: Sequence[str]) -> list[str]:

@@ -14,10 +14,10 @@ from typing import Any
 from services.deployer.drivers import Order
 from services.deployer.drivers.ansible import runs
 from services.deployer.drivers.ansible.driver import AnsibleDriver
+from services.deployer.drivers.ansible.procedure import Procedure
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runs import Runs
 from services.deployer.drivers.ansible.settings import AnsibleSettings
-from services.deployer.drivers.ansible.tool import AnsibleTool
 from services.deployer.drivers.durable.run import Run
 from shared.process.settings import Settings
 from tests.support.ansible_sites import reach
@@ -27,7 +27,7 @@ POINTS: dict[str, tuple[Any, str]] = {
     "write down": (Run, "write_down"),
     "hold": (RunFolder, "hold"),
     "spawn": (runs, "_spawn"),
-    "hear": (AnsibleTool, "_hear"),
+    "hear": (Procedure, "_hear"),
     "end": (Run, "end"),
     "clear": (Runs, "clear"),
 }

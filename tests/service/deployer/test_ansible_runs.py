@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pydantic import SecretStr
 
 from services.deployer.drivers import Broken, Done, Order, Progress
 from services.deployer.drivers.ansible.driver import AnsibleDriver
@@ -32,6 +33,7 @@ from tests.support.patience import patience, until_so
 
 pytestmark = pytest.mark.service
 
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2ct"
 CUTS = [
     ("write down", "after"), ("spawn", "before"), ("spawn", "after"),
     ("hear", "after"), ("end", "before"), ("end", "after"),
@@ -44,6 +46,11 @@ QUICK = """
     - name: Note the run
       shell: echo "{{ belay_action }} {{ belay_version }} {{ belay_step | default('') }}" >> "{{ root }}/log"
       changed_when: false
+"""
+WAITS = """
+    - shell: touch waits; until [ -e go ]; do sleep 0.1; done
+      args: {chdir: "{{ root }}"}
+    - shell: echo then >> "{{ root }}/log"
 """
 LATE = """
 - hosts: "{{ nowhere if belay_app is defined else 'all' }}"
@@ -199,27 +206,52 @@ async def test_what_cannot_be_run_at_all_says_why(lab: Lab) -> None:
         assert word in broken(found[3]).message
 
 
+async def test_a_machine_that_lacks_a_program_says_which_package_brings_it(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await lab.bundle()
+    by_ssh = {"address": "h", "user": "u", "password": SecretStr("word-of-u"), "host_keys": [HOST_KEY]}
+    driver = lab.driver()
+    monkeypatch.setenv("PATH", str(lab.folder))
+    found = broken((await reach(driver, order("o1", made, by_ssh)))[0])
+    assert found.code == "tool_missing"
+    assert "ssh (Debian: openssh-client)" in found.message
+
+
+async def test_a_home_that_cannot_be_written_to_is_told_as_it_is(lab: Lab) -> None:
+    one = order("o1", await lab.bundle(), lab.local("s1"))
+    (lab.home / "ansible").mkdir(parents=True)
+    (lab.home / "ansible" / "bundles").write_text("in the way")
+    found = broken((await reach(lab.driver(), one))[0])
+    assert found.code == "host_error", found
+    assert "bundles" in found.message
+
+
 async def test_a_run_of_another_machine_has_stopped_between_two_tasks_before_it_is_begun_anew(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.deployer.drivers.ansible.tool.MARGIN_SECONDS", 2)
-    files = {**FILES, "apply.yml": QUICK + "    - command: sleep 7\n    - shell: echo then >> '{{ root }}/log'\n"}
-    made = await lab.bundle(files, playbooks={"apply": "apply.yml", "remove": "remove.yml"})
-    one = order("o1", made, lab.local("s1"))
-    elsewhere = lab.driver(home=lab.folder / "elsewhere", unattended_seconds=3, grace_seconds=10)
+    monkeypatch.setattr("services.deployer.drivers.ansible.procedure.MARGIN_SECONDS", 2)
+    made = await lab.bundle(
+        {**FILES, "apply.yml": QUICK + WAITS}, playbooks={"apply": "apply.yml", "remove": "remove.yml"}
+    )
+    one, site = order("o1", made, lab.local("s1")), lab.folder / "sites/s1"
+    elsewhere = lab.driver(home=lab.folder / "elsewhere", unattended_seconds=3, grace_seconds=30)
     await elsewhere.start([one])
-    await until_so(lambda: sleeps(elsewhere, one))
+    await until_so(lambda: told_of(elsewhere, one, site / "waits"))
     await elsewhere.close()
-    driver = lab.driver(unattended_seconds=3, grace_seconds=10)
+    driver = lab.driver(unattended_seconds=3)
     await driver.start([one])
     assert "another machine" in await said(driver, one)
+    await until_so(lambda: told_of(driver, one, *(lab.folder / "elsewhere/ansible/runs").glob("*/stop")))
+    (site / "go").touch()
     assert isinstance((await ends(driver, one))[0], Done)
     assert [line.strip() for line in lab.log("s1")] == ["apply 1.0", "apply 1.0", "then"]
 
 
-async def sleeps(driver: AnsibleDriver, one: Order) -> bool:
+async def told_of(driver: AnsibleDriver, one: Order, *files: Path) -> bool:
+    """Whether there are such files; the driver works meanwhile."""
     await driver.poll([one])
-    return any(process.info["cmdline"] == ["sleep", "7"] for process in psutil.process_iter(["cmdline"]))
+    return bool(files) and all(file.exists() for file in files)
 
 
 async def said(driver: AnsibleDriver, one: Order) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from services.deployer.drivers import Broken, Done, Order, Progress
+from services.deployer.drivers import Broken, Done, Order, Progress, Running
 from services.deployer.drivers.ansible.driver import AnsibleDriver
 from tests.support.ansible_sites import (
     FILES,
@@ -121,6 +124,9 @@ async def test_a_connection_that_is_cut_ends_the_order_and_what_it_ran_on_the_ho
     driver = lab.driver()
     await driver.start([hanging])
     await until_so(lambda: polled(driver, hanging, lambda: sleeping(7411)))
+    [running] = await driver.poll([hanging])
+    assert isinstance(running, Running)
+    assert running.detail == "apply: Hang where it is told to"
     host.cut()
     [found] = await ends(driver, hanging)
     assert broken(found).code == "unreachable", found
@@ -175,6 +181,31 @@ async def test_a_site_of_several_hosts_is_broken_when_one_of_them_is(lab: Lab, s
     assert "s2.db" in broken(found).message
 
 
+async def test_a_disk_that_is_full_ends_the_order_and_leaves_the_host_as_it_was(
+    lab: Lab, sshd_lab: SshdLab, tmp_path: Path
+) -> None:
+    made, host = await lab.bundle(), sshd_lab.host()
+    with small_disk(tmp_path / "small") as home:
+        driver = lab.driver(home=home)
+        (home / "filler").write_bytes(bytes(shutil.disk_usage(home).free))
+        [found] = await reach(driver, order("o1", made, sshd_lab.connection(host)))
+        await driver.close()
+    assert broken(found).code == "host_error", found
+    assert "No space left" in broken(found).message
+    assert not list(host.root.iterdir())
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=False).returncode:
+        pytest.skip("no disk may be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
 async def test_no_secret_is_seen_by_anybody_while_a_run_lasts_or_afterwards(lab: Lab, sshd_lab: SshdLab) -> None:
     host = sshd_lab.host()
     secret = {"word": SecretStr("correct-horse-battery"), "hangs": 7414}
@@ -186,7 +217,7 @@ async def test_no_secret_is_seen_by_anybody_while_a_run_lasts_or_afterwards(lab:
     await until_so(lambda: polled(driver, told, lambda: sleeping(7414)))
     values = [sshd_lab.key.splitlines()[2], PASSWORD, "correct-horse-battery"]
     assert seen_in_processes(values) == []
-    assert seen_in_files(values, lab.home, *running_folders()) == []
+    assert seen_in_files(values, lab.home, *running_folders(lab)) == []
     await driver.cancel([told])
     await ends(driver, told)
     [printed] = await reach(driver, order("o2", made, given | {"vars": {**given["vars"], "hangs": 0}}))

@@ -28,6 +28,17 @@ PASSED_ON = ("PATH", "PYTHONPATH", "HOME", "LANG", "TZ", "TMPDIR")
 """All that a runner sees of our environment, which holds passwords."""
 
 
+OURS = ("ansible-playbook (ansible-core)",)
+OF_SSH = ("ssh (Debian: openssh-client)", "sftp (Debian: openssh-client)", "ssh-agent (Debian: openssh-client)")
+
+
+def missing_programs(*, over_ssh: bool) -> list[str]:
+    """What a run would need and this machine has not, with the package that brings it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    wanted = OURS + OF_SSH if over_ssh else OURS
+    return [words for words in wanted if not shutil.which(words.partition(" ")[0], path=path)]
+
+
 class RunnerDied(Exception):
     """A runner ended without saying how its run did; `lines` are its last words."""
 

@@ -7,17 +7,25 @@ from contextlib import suppress
 
 import psutil
 
+from services.deployer.drivers.ansible.runner.folder import short_name
 from services.deployer.drivers.ansible.runner.ways import MARK
 
 
 def processes_of(run: str) -> list[psutil.Process]:
-    """Every process of a run: those that have its mark among their variables, but for the one that asks."""
+    """Every process of a run, but for the one that asks: those that have its mark among their variables.
+
+    An ssh that keeps a connection writes its title over its variables; it names the run's folder instead.
+    """
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == run:
+            if process.pid != os.getpid() and (process.environ().get(MARK) == run or _keeps_connection(process, run)):
                 found.append(process)
     return found
+
+
+def _keeps_connection(process: psutil.Process, run: str) -> bool:
+    return process.name() == "ssh" and any(short_name(run) in word for word in process.cmdline())
 
 
 def end_processes(run: str, *, all_of_them: bool = True) -> None:

@@ -13,6 +13,11 @@ SHORT = 20
 """Characters of a path that leave room for the socket of Ansible's agent."""
 
 
+def short_name(run: str) -> str:
+    """The name of a run's other folder."""
+    return f"belay-ansible-{run[:12]}"
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """The folder of one run, mode 0700. What is in it holds no secret."""
@@ -53,7 +58,7 @@ class RunFolder:
     def short(self) -> Path:
         """The run's other folder, for sockets: their names may have no more than 107 characters."""
         base = tempfile.gettempdir()
-        return Path(base if len(base) <= SHORT else "/tmp", f"belay-ansible-{self.id[:12]}")  # noqa: S108 - mode 0700
+        return Path(base if len(base) <= SHORT else "/tmp", short_name(self.id))  # noqa: S108 - mode 0700
 
     def hold(self) -> int | None:
         """The lock that a runner inherits and holds for life; None while one does."""

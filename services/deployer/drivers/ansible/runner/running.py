@@ -57,6 +57,7 @@ def _path() -> str:
 def _elsewhere(folder: RunFolder) -> Iterator[Path]:
     """The run's other folder, with Ansible's own files, too."""
     folder.short.mkdir(mode=0o700)
+    (folder.short / "run").write_text(f"{folder.root}\n")  # for people who wonder whose it is
     try:
         yield folder.short
     finally:
