@@ -7,6 +7,7 @@ and Kafka of the embedded runtime. The client is Debian's, of the next release, 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import os
 import shutil
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -181,16 +182,22 @@ def _folder(lab: Lab) -> Iterator[Path]:
 
 def _base(lab: Lab) -> None:
     """Debian's Python and little else, made once."""
-    tar = CACHE / f"base-{RELEASE}-1.tar"
+    lab.podman("import", "-q", str(debian("base", BASE, USERS)), "localhost/belay-base")
+
+
+def debian(name: str, packages: Sequence[str], after: str) -> Path:
+    """The files of Debian packages and what they need, as they are; `after` is a script, run once they are unpacked."""
+    digest = hashlib.sha256("".join([RELEASE, *packages, FOLDERS, after]).encode()).hexdigest()[:12]
+    tar = CACHE / f"{name}-{digest}.tar"
     if not tar.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         draft = tar.with_suffix(f".{os.getpid()}.tar")
         without = [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "locale", "doc")]
-        hooks = [f"--setup-hook={FOLDERS}", f"--extract-hook={USERS}"]
-        words = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(BASE)}"]
+        hooks = [f"--setup-hook={FOLDERS}", f"--extract-hook={after}"]
+        words = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(packages)}"]
         _run([*words, *without, *hooks, RELEASE, str(draft), str(SOURCES)])
         draft.rename(tar)
-    lab.podman("import", "-q", str(tar), "localhost/belay-base")
+    return tar
 
 
 def _package(name: str) -> Path:
