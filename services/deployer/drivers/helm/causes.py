@@ -14,6 +14,7 @@ _CODES: Mapping[str, tuple[str, ...]] = {
     "hook_failed": (
         r"(?:pre|post)-(?:install|upgrade|rollback|delete)\S* hooks? failed",
         r"hook (?:pre|post)-\S+ .*failed",
+        r"\* (?:job|pod) \S+ failed",
         r"resource (?:Job|Pod)/\S+ not ready\. status: Failed",  # nothing else that it waits for can fail
         r"failed (?:pre|post)-\w+",
     ),
@@ -85,5 +86,7 @@ def code_of(words: str) -> str:
 def cause_in(words: str) -> str:
     """The one line that says why: the last that helm calls an error."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    named = [line for line in lines if line.startswith(("Error:", "Error "))]
-    return (named or lines or ["helm ended without a word"])[-1].removeprefix("Error:").strip()
+    named = [number for number, line in enumerate(lines) if line.startswith(("Error:", "Error "))]
+    if named and lines[named[-1]].endswith("occurred:"):  # what occurred stands below, a line each
+        return " ".join(lines[named[-1] + 1 :]).removeprefix("* ")[:2_000]
+    return (lines[named[-1]] if named else (lines or ["helm ended without a word"])[-1]).removeprefix("Error:").strip()

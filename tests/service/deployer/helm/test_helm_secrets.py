@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from services.deployer.drivers.durable.driver import DurableDriver
-from tests.support.kubernetes import victim
+from tests.support.kubernetes import sites, victim
 from tests.support.kubernetes.cluster import Cluster
+from tests.support.kubernetes.lab import Lab
 from tests.support.kubernetes.sites import Make, finish
 from tests.support.patience import until_so
 
@@ -58,6 +59,26 @@ async def test_no_secret_lies_in_files_arguments_or_variables_while_helm_runs(
     assert list(temporary.iterdir()) == []
     await driver.cancel([order])
     await finish(driver, order, begin=False)
+
+
+async def test_many_orders_share_a_few_helms(another: Make, kubernetes: Lab) -> None:
+    driver: DurableDriver = another(processes=2)
+    hooks = {"hooks": {"pre-install": "registry.example/unready"}}
+    orders = [
+        sites.order(kubernetes, f"o{n}", "1.0", f"{kubernetes.namespace()}-", hooks, site=f"s{n}") for n in range(8)
+    ]
+    await driver.start(orders)
+    await until_so(lambda: helms_of(kubernetes, 2))
+    for _ in range(20):
+        assert len(victim.helms(kubernetes)) <= 2
+        await driver.wait(0.1)
+    await driver.cancel(orders)
+    await finish(driver, *orders, begin=False)
+    assert victim.helms(kubernetes) == []
+
+
+async def helms_of(lab: Lab, number: int) -> bool:
+    return len(victim.helms(lab)) == number
 
 
 async def test_a_charts_templates_see_nothing_of_the_deployers_surroundings(

@@ -144,6 +144,12 @@ def test_an_api_server_that_is_away_is_told_from_one_that_refuses(words: str) ->
     assert causes.is_outage(words)
 
 
+def test_errors_that_are_listed_below_are_the_cause() -> None:
+    words = "Error: 1 error occurred:\n\t* job hook-pre-rollback failed: BackoffLimitExceeded\n"
+    assert causes.cause_in(words) == "job hook-pre-rollback failed: BackoffLimitExceeded"
+    assert causes.code_of(words) == "hook_failed"
+
+
 def test_a_certificate_that_is_wrong_does_not_come_right_by_waiting() -> None:
     assert not causes.is_outage(
         "Error: Kubernetes cluster unreachable: tls: failed to verify certificate: x509: expired"
@@ -173,7 +179,8 @@ def test_an_access_shows_no_secret() -> None:
 
 
 def test_every_code_is_in_the_readmes_table_and_every_code_there_is_used() -> None:
-    rows = [row for row in README.splitlines() if row.startswith("| `") and row.count("|") == 4]
+    table = README[README.index("| code |") :].partition("\n\n")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| `")]
     told = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
     folder = Path(package.__file__).parent
     files = [*folder.glob("*.py"), *folder.with_name("durable").glob("*.py"), folder.with_name("bundles.py")]
