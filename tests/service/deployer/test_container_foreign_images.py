@@ -28,7 +28,8 @@ echo "root:x:0:0::/root:/bin/sh" > etc/passwd; echo "root:x:0:" > etc/group
 echo "www-data:x:33:33::/var/www:/bin/false" >> etc/passwd; echo "www-data:x:33:" >> etc/group
 mkdir -p var/www/html; echo "as Debian has it" > var/www/html/index.html
 ln -sf /etc/nginx/sites-available/default etc/nginx/sites-enabled/default"""
-ANSWERS = "exec 3<>/dev/tcp/127.0.0.1/80 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && read -r line <&3 && [[ $line == *200* ]]"
+ASK = "exec 3<>/dev/tcp/127.0.0.1/80 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3"
+ANSWERS = f"{ASK} && read -r line <&3 && [[ $line == *200* ]]"
 
 
 @pytest.fixture
