@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ from shared.components import ContentFault
 if TYPE_CHECKING:
     from shared.components.ansible import AnsibleSpec
 
-SECONDS = 120
+SECONDS = 300
+"""For all playbooks of a component; one takes less than a second."""
 PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 _ORIGIN = re.compile(r"^Origin: (.+)$", re.MULTILINE)
 
@@ -35,27 +37,30 @@ _ACROSS = re.compile(
 
 def faults_of(spec: AnsibleSpec, folder: Path) -> list[ContentFault]:
     """What Ansible finds wrong with each playbook, and what in them forbids that sites share a run."""
-    faults = []
+    faults, until = [], time.monotonic() + SECONDS
     for playbook, where in spec.playbooks.named().items():
-        if message := syntax_fault(playbook, spec, folder):
+        if message := syntax_fault(playbook, spec, folder, until - time.monotonic()):
             faults.append(ContentFault(where, "bad_playbook", message, playbook))
     return faults + (list(faults_of_sharing(spec, folder)) if spec.together else [])
 
 
-def syntax_fault(playbook: str, spec: AnsibleSpec, folder: Path) -> str | None:
-    """Why Ansible does not take a playbook: its syntax, a role, module or imported file that is not there."""
+def syntax_fault(playbook: str, spec: AnsibleSpec, folder: Path, seconds: float) -> str | None:
+    """Why Ansible does not take a playbook: its syntax, a role, module or imported file that is not there.
+
+    `seconds`: for how long it may be looked at.
+    """
     if not PROGRAM.exists():
         return "cannot be checked: ansible-core is not installed beside this Python"
     with tempfile.TemporaryDirectory(prefix="belay-verify-") as own:
-        command = [str(PROGRAM), "--inventory", "localhost,", "--syntax-check", playbook]
+        command = [str(PROGRAM), "--inventory", "localhost,", "--syntax-check", f"./{playbook}"]
         environment = _environment(spec, folder, own)
         try:
             done = subprocess.run(  # noqa: S603 - no shell
-                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS,
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=max(seconds, 1),
                 check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return f"checking it took more than {SECONDS} s"
+            return f"checking the playbooks took more than {SECONDS} s in all"
     told = _told(done.stderr, folder).replace(own, "(none)")
     return None if done.returncode == 0 else told or f"ansible-playbook ended with status {done.returncode}"
 

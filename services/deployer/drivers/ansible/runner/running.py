@@ -127,7 +127,7 @@ class Running:
         file = self._folder.root / f"vars-{self._act}.json"
         file.write_bytes(orjson.dumps(act.vars))
         done = self._ansible.run(
-            hosts, {}, playbook=act.playbook, cmdline=f"-e @{shlex.quote(str(file))}",
+            hosts, {}, playbook=f"./{act.playbook}", cmdline=f"-e @{shlex.quote(str(file))}",
             tags=",".join(act.tags) or None, skip_tags=",".join(act.skip_tags) or None, forks=self._job.forks,
             event_handler=self._event, cancel_callback=self._must_be_killed,
         )  # fmt: skip
