@@ -14,7 +14,7 @@ from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Run
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.simulated.driver import SimulatedDriver
 from tests.support import process_sites
-from tests.support.ansible_sites import AnsibleWorkshop
+from tests.support.ansible_sites import AnsibleSshWorkshop, AnsibleWorkshop
 from tests.support.components import for_driver, simulated
 from tests.support.container_sites import ContainerWorkshop
 from tests.support.kubernetes.sites import HelmWorkshop
@@ -61,6 +61,7 @@ WORKSHOPS = [
     SimulatedWorkshop,
     ProcessWorkshop,
     AnsibleWorkshop,
+    pytest.param(AnsibleSshWorkshop, marks=pytest.mark.ssh),
     pytest.param(ContainerWorkshop, marks=pytest.mark.containers),
     pytest.param(HelmWorkshop, marks=pytest.mark.kubernetes),
     *foreign_workshops(),

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import yaml
@@ -29,6 +29,7 @@ from shared.bundle import build
 from shared.components.ansible import AnsibleSpec
 from shared.process.settings import Settings
 from tests.support.patience import patience
+from tests.support.sshd_lab import Host, SshdLab
 from tests.support.workshop import Workshop
 
 APPLY = """
@@ -178,28 +179,46 @@ async def reach(driver: AnsibleDriver, *orders: Order, seconds: float = 60) -> S
 class AnsibleWorkshop(Workshop):
     """For the contract: sites of this machine."""
 
-    asks = ("deployer_database",)
+    asks: ClassVar = ("deployer_database",)
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.lab = Lab(folder)
-        self.made = published(self.lab)
+        self.made = published(self.lab, playbooks={"apply": "apply.yml", "remove": "remove.yml"})
 
     def driver(self) -> Driver:
         self.lab.dsn = self.given["deployer_database"]
         return self.lab.driver()
 
+    def connection(self, site: str, **variables: Any) -> dict[str, Any]:
+        return self.lab.local(site, **variables)
+
     def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
-        return order(key, self.made, self.lab.local(site), site=site, version=version)
+        return order(key, self.made, self.connection(site), site=site, version=version)
 
     def failing(self, key: str, site: str = "s1") -> Order:
-        return replace(self.good(key, site=site), connection=self.lab.local(site, fails=True))
+        return replace(self.good(key, site=site), connection=self.connection(site, fails=True))
 
     def endless(self, key: str, site: str = "s1") -> Order:
-        return replace(self.good(key, site=site), connection=self.lab.local(site, hangs=600))
+        return replace(self.good(key, site=site), connection=self.connection(site, hangs=600))
 
     async def close(self) -> None:
         await self.lab.close()
+
+
+class AnsibleSshWorkshop(AnsibleWorkshop):
+    """The same over SSH, with a server for each site."""
+
+    asks: ClassVar = ("deployer_database", "sshd_lab")
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.hosts: dict[str, Host] = {}
+
+    def connection(self, site: str, **variables: Any) -> dict[str, Any]:
+        servers: SshdLab = self.given["sshd_lab"]
+        host = self.hosts[site] if site in self.hosts else self.hosts.setdefault(site, servers.host())
+        return servers.connection(host, vars=variables)
 
 
 def marked() -> list[psutil.Process]:

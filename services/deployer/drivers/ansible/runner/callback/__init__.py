@@ -1,0 +1,1 @@
+"""Callbacks that Ansible loads from here by itself; a package only so that it is installed."""
