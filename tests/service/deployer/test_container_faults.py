@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import select
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -211,3 +213,17 @@ async def test_a_disk_that_is_full_ends_the_order_with_the_old_container_running
         failed = await broken(containers, order(container_lab, "o2", image=image, connection=there))
         assert (failed.code, ids(cramped)) == ("disk_full", before)
         await done(containers, removal(order(container_lab, "o1", connection=there), "o3"))
+
+
+async def test_an_order_that_waits_for_a_silent_registry_can_be_cancelled(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"127.0.0.1:{silent.getsockname()[1]}/app@{DIGEST}"
+        waiting = order(container_lab, "o1", image=image)
+        await containers.start([waiting])
+        await asyncio.to_thread(select.select, [silent], [], [], 60)  # the engine asks
+        await containers.cancel([waiting])
+        (found,) = await ends(containers, waiting)
+    assert isinstance(found, Broken)
+    assert (found.code, ids(container_lab)) == ("cancelled", {})

@@ -6,9 +6,10 @@ then the old one is the proven one, and whoever fails, is cancelled or was kille
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -25,6 +26,8 @@ from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 RESUME = "resume"
 """In what is written down of an order: the container that was stopped for it, and is started again if it fails."""
@@ -59,7 +62,8 @@ class Procedure:
 
     async def _keep_or_replace(self, there: Standing) -> Done | None:
         self._safe_point()
-        image_id = await images.have(self.engine, self.wanted, self.connection, self._report_pull)
+        having = images.have(self.engine, self.wanted, self.connection, self._report_pull)
+        image_id = await _unless_cancelled(self.run, having)
         await self._retire(there.strays)
         if there.own is None and there.current and await self._same(there.current, image_id):
             return await self._keep(there.current)
@@ -178,16 +182,29 @@ class Procedure:
             raise Failed("cancelled", "the order was cancelled")
 
     def _report_pull(self, told: str) -> None:
-        self._safe_point()
         self.run.report(told, 10)
 
     def _done(self) -> Done:
         return Done(self.wanted.revision, f"runs {self.wanted.image.by_digest}")
 
 
+async def _unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives, unless the order is cancelled first: a registry may be silent for as long as it likes."""
+    working, cancelled = asyncio.ensure_future(work), asyncio.ensure_future(run.until_cancelled())
+    try:
+        await asyncio.wait({working, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return await working
+        raise Failed("cancelled", "the order was cancelled")
+    finally:
+        for task in (working, cancelled):
+            task.cancel()
+        await asyncio.gather(working, cancelled, return_exceptions=True)
+
+
 async def fetch(run: Run, engine: Engine, connection: Connection, wanted: Definition) -> Done:
     """Have the image on the engine, so that a later apply fetches nothing."""
-    await images.have(engine, wanted, connection, lambda told: run.report(told, 50))
+    await _unless_cancelled(run, images.have(engine, wanted, connection, lambda told: run.report(told, 50)))
     return Done(wanted.revision, f"has {wanted.image.by_digest}")
 
 

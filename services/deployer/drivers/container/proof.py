@@ -53,7 +53,11 @@ async def _refuse_other_version(engine: Engine, container: str, wanted: Definiti
     command = wanted.spec.health.version_command
     if command is None:
         return
-    status, said = await engine.run(container, [filled(word, wanted.words) for word in command])
+    try:
+        async with asyncio.timeout(wanted.spec.health.timeout_seconds):
+            status, said = await engine.run(container, [filled(word, wanted.words) for word in command])
+    except TimeoutError:
+        status, said = 1, f"nothing within {wanted.spec.health.timeout_seconds:g} s"
     expected = filled(wanted.spec.health.version, wanted.words)
     if status or said.strip() != expected:
         message = f"version {expected} was expected, but {' '.join(command)} says {said.strip()[:200]!r}"
