@@ -38,6 +38,18 @@ def test_a_failed_operation_is_shown_with_plan_phases_and_last_lines_as_they_are
     assert as_json["last_lines"] == OPERATION["last_lines"]
 
 
+def test_a_preview_tells_what_would_differ_of_each_component_as_it_is_said(gateway: Stub, belay: Belay) -> None:
+    ways = [{**OPERATION["plan"][0], "changes": ["image: a -> b", "label: [bold]x[/bold]"]}, OPERATION["plan"][0]]  # type: ignore[index]
+    gateway.accept("POST /v1/operations", plan=ways)
+    shown = belay("operation", "preview", "oslo", "web", "update", "--version", "2.0")
+    assert shown.stdout.count("2.0 was not here before") == 2
+    told = shown.stdout + shown.stderr
+    for said in ("web would change:", "  image: a -> b", "  label: [bold]x[/bold]"):
+        assert told.count(said) == 1
+    as_json = json.loads(belay("operation", "preview", "oslo", "web", "update", "--version", "2.0", "--json").stdout)
+    assert as_json[0]["changes"] == ways[0]["changes"]
+
+
 def test_each_phase_tells_when_it_began_and_how_long_it_took(gateway: Stub, belay: Belay) -> None:
     gateway.answers["GET /v1/operations/s-1.0.7"] = 200, OPERATION
     lines = belay("operation", "show", "s-1.0.7").stdout.splitlines()

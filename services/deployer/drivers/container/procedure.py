@@ -11,8 +11,6 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import structlog
-
 from services.deployer.drivers import Done
 from services.deployer.drivers.container import around, images
 from services.deployer.drivers.container.connection import Connection
@@ -24,8 +22,6 @@ from services.deployer.drivers.container.proof import look, prove
 from services.deployer.drivers.container.verdict import environment_of
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
-
-log = structlog.get_logger()
 
 T = TypeVar("T")
 
