@@ -154,12 +154,18 @@ async def one_run(lab: Lab, driver: AnsibleDriver, orders: list[Order]) -> bool:
     return len(folders) == 1 and all(f'"{one.site}"' in folders[0].read_text() for one in orders)
 
 
-async def test_a_second_run_that_changes_something_is_told_by_its_tasks(lab: Lab) -> None:
+async def test_a_second_run_that_changes_something_and_a_task_that_lasts_too_long_are_told_by_their_names(
+    lab: Lab,
+) -> None:
     made = await lab.bundle(check_idempotent=True)
     calm = order("o1", made, lab.local("s1"))
     restless = order("o2", made, lab.local("s2", restless=True), site="s2")
-    done, found = await reach(lab.driver(), calm, restless)
+    hanging = order("o3", await lab.bundle(task_timeout_seconds=2), lab.local("s3", hangs=600), site="s3")
+    done, found, late = await reach(lab.driver(), calm, restless, hanging)
     assert isinstance(done, Done), done
+    assert broken(late).code == "failed"
+    assert "Hang where it is told to" in broken(late).message
+    assert "timed out" in str(late).lower()
     assert broken(found).code == "not_idempotent"
     assert broken(found).last_lines == ("Change something each time",)
 

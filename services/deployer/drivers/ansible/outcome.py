@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +48,8 @@ class Story:
     lost: set[str] = field(default_factory=set)
     """Hosts whose connection was lost or never came about, or that did not take the become password."""
     _hurt: dict[str, Broken] = field(default_factory=dict)
+    _told: dict[str, str] = field(default_factory=dict)
+    """Of each host that was hurt in the act at hand, how: failed or unreachable."""
     _changed: dict[str, list[str]] = field(default_factory=dict)
     _ended: bool = False
     """Whether the act at hand told how each of its hosts fared."""
@@ -59,7 +62,7 @@ class Story:
         """The next line that was told."""
         if line["act"] != self.act:
             self.act, self._ended = line["act"], False
-            self._hurt, self._changed = {}, {}
+            self._hurt, self._told, self._changed = {}, {}, {}
         match line["told"]:
             case "task":
                 self.task = line["task"]
@@ -90,9 +93,9 @@ class Story:
 
     def progress(self, tasks: int | None) -> tuple[str, int]:
         """What it does, and how far it is in per cent, reckoned by the number of tasks that such a run has."""
-        act = self.job.acts[self.act]
-        failed = len(self.broken) or len(self._hurt)
-        about = f"{act.name}: {self.task or 'begins'}" + (f" ({failed} failed)" if failed else "")
+        counts = {"changed": len(self._changed), **Counter(self._told.values())}
+        said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        about = f"{self.job.acts[self.act].name}: {self.task or 'begins'}" + (f" ({said})" if said else "")
         return about, min(99, 100 * self.tasks // tasks) if tasks else 0
 
     def facts_of(self, site: str) -> dict[str, Any]:
@@ -105,7 +108,7 @@ class Story:
 
     def _take_hurt(self, line: Mapping[str, Any]) -> None:
         host, broken = line["host"], _broken(line)
-        self._hurt[host] = broken
+        self._hurt[host], self._told[host] = broken, line["told"]
         if broken.code != "failed":
             self.lost.add(host)
         if line["told"] == "failed":

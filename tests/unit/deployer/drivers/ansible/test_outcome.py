@@ -82,6 +82,18 @@ def test_who_stops_a_run_is_the_reason_of_sites_that_were_not_through() -> None:
         assert code(told(stopped, {"told": "end", "why": why}), "oslo") == expected
 
 
+def test_what_is_told_meanwhile_is_the_task_and_how_many_hosts_changed_failed_or_were_not_reached() -> None:
+    changed = {"told": "ok", "host": "oslo.web", "task": "copy", "changed": True}
+    lines = [
+        {"told": "task", "task": "copy"},
+        changed,
+        hurt("failed", "oslo.db", "no"),
+        hurt("unreachable", "bergen", "-"),
+    ]
+    assert told(*lines).progress(4) == ("apply: copy (1 changed, 1 failed, 1 unreachable)", 25)
+    assert told().progress(None) == ("apply: begins", 0)
+
+
 def test_facts_are_of_the_site_where_its_hosts_agree_and_by_host_where_not() -> None:
     ok = {"told": "ok", "task": "t", "changed": False}
     web = {**ok, "host": "oslo.web", "facts": {"schema": 4, "port": 80}}
