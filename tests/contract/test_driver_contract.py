@@ -115,7 +115,7 @@ async def test_answers_come_in_the_sequence_of_the_orders_and_a_bad_one_spoils_n
     good, bad, other = workshop.good("o1"), workshop.failing("o2", site="s2"), workshop.good("o3", site="s3")
     found = await reach(driver, good, bad, other)
     assert [type(one) for one in found] == [Done, Broken, Done], found
-    assert [type(one) for one in await driver.poll([bad, good])] == [Broken, Done]
+    assert [type(one) for one in await ends(driver, bad, good)] == [Broken, Done]
 
 
 async def test_start_returns_at_once_and_the_order_runs_until_it_ends(driver: Driver, workshop: Workshop) -> None:
@@ -145,7 +145,7 @@ async def test_another_driver_on_the_same_sites_knows_what_became_of_an_order(
     driver: Driver, workshop: Workshop
 ) -> None:
     good, bad = workshop.good("o1"), workshop.failing("o2", site="s2")
-    assert await reach(driver, good, bad) == await workshop.driver().poll([good, bad])
+    assert await reach(driver, good, bad) == await ends(workshop.driver(), good, bad)
 
 
 async def test_a_recorded_revision_can_be_returned_to_and_another_cannot(driver: Driver, workshop: Workshop) -> None:

@@ -200,7 +200,7 @@ def show(report: Report) -> None:
     for each in report.wrong:
         console.print(f"WRONG  {each}")
     console.print(
-        "nothing was done twice, nothing was left behind" if not report.wrong else f"{len(report.wrong)} faults"
+        f"{len(report.wrong)} faults" if report.wrong else "nothing was done twice, left behind, or told that is secret"
     )
 
 

@@ -88,6 +88,9 @@ class Driver(Protocol):
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY
     """The verbs it can carry out. What it does not declare is never ordered of it."""
 
+    asks_sites: ClassVar[bool] = False
+    """Whether `has_revision` asks the sites, which may be slow: what waits for it is planned beside the rest."""
+
     async def start(self, orders: Sequence[Order]) -> None:
         """Begin each order that was not begun before; returns at once, the work goes on outside."""
         ...

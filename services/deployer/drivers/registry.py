@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 GROUP = "belay.drivers"
 
-FORESEE_SECONDS = 5.0
+FORESEE_SECONDS = 3.0
 """Whoever asks for a preview waits for it, and other commands wait behind."""
 
 
@@ -89,6 +89,10 @@ class DriverRegistry:
                 answers = [False] * len(mine)
             known.update(zip((order.key for order in mine), answers, strict=True))
         return [known[order.key] for order in orders]
+
+    def asks_sites(self, driver: str) -> bool:
+        """Whether a driver's answers about revisions may take as long as its slowest site."""
+        return driver in self._drivers and self._drivers[driver].asks_sites
 
     async def foresee(self, orders: Sequence[Order]) -> list[Sequence[str]]:
         """What each would change, as far as its driver can say so beforehand, and does within some seconds."""

@@ -45,6 +45,10 @@ class Planner:
             self._contents.update((pair, content_of(release)) for pair, release in found.items())
         return self._contents
 
+    def asks_sites(self, operation: Operation, ground: Ground, version: str | None) -> bool:
+        """Whether a plan towards `version` waits for answers of sites."""
+        return any(self._registry.asks_sites(each.driver) for each in plan.questions(operation, ground, version))
+
     async def forward(self, planned: Sequence[tuple[Operation, Ground]]) -> list[Plan]:
         """The plans to what was asked for."""
         affirmed = await self._affirmed([(o, g, o.to_version) for o, g in planned])

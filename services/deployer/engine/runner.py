@@ -7,7 +7,7 @@ before anything is done about it: that an operation is being stopped or turned b
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from services.deployer import course as courses
 from services.deployer.course import Course, Move, Next
 from services.deployer.drivers.registry import DriverRegistry, first_of
+from services.deployer.engine.aside import Aside
 from services.deployer.engine.execution import Execution, begin, wish_of
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
@@ -62,6 +63,7 @@ class Runner:
         self._leases = leases
         self._secrets = secrets
         self._executions: dict[str, Execution] = {}
+        self._aside = Aside(ledger.job_queued.pass_on)
         self._looked_at = 0.0
         self._rings, self._claim_at = 0, 0.0
 
@@ -72,6 +74,7 @@ class Runner:
                 group.create_task(self._leases.keep_for_ever())
                 group.create_task(self._run_for_ever())
         finally:
+            await self._aside.close()
             await asyncio.shield(self._leases.give_back())
 
     async def _run_for_ever(self) -> None:
@@ -112,15 +115,19 @@ class Runner:
         self._executions = {
             key: execution for key, execution in self._executions.items() if self._leases.holds(execution.claim)
         }
-        new = [claim for claim in self._leases.claims if claim.id not in self._executions]
+        new = [c for c in self._leases.claims if c.id not in self._executions and c.id not in self._aside]
         await self._take_up(new[: self._settings.claim])
         await self._look_for_wishes()
-        moving = list(self._executions.values())
+        moving = self._free(self._executions.values())
         while moving and self._leases.sure:
-            moving = await self._step([each for each in moving if self._leases.holds(each.claim)])
+            moving = self._free(await self._step(moving))
         await self._finish([each for each in self._executions.values() if each.todo is Next.END])
         await self._tell()
         return len(new) > self._settings.claim
+
+    def _free(self, executions: Iterable[Execution]) -> list[Execution]:
+        """Those that are ours, and wait for no plan."""
+        return [e for e in executions if self._leases.holds(e.claim) and e.claim.id not in self._aside]
 
     async def _step(self, executions: Sequence[Execution]) -> list[Execution]:
         """One move of each; returns those that can go on at once."""
@@ -139,7 +146,7 @@ class Runner:
             elif not (execution.missed and move[1] is Next.WAIT):  # then the same start again in the next pass
                 execution.go(move)
         if grave:
-            await self._turn_back(grave, now)
+            await self._turn_all_back(grave, now)
         return [e for e in asked if e.todo in AT_ONCE and not e.missed]
 
     async def _open(self, executions: Sequence[Execution]) -> None:
@@ -149,6 +156,19 @@ class Runner:
         opened = iter(await self._secrets.open([order for each in executions for order in each.orders]))
         for execution in executions:
             execution.take([next(opened) for _ in execution.orders])
+
+    async def _turn_all_back(self, grave: Sequence[tuple[Execution, Move]], now: datetime) -> None:
+        """At once, but for those whose way back depends on what their sites say."""
+        slow = [
+            (e, move)
+            for e, move in grave
+            if move[1] is Next.RECOVER and self._planner.asks_sites(e.operation, e.ground, e.operation.from_version)
+        ]
+        beside = {e.claim.id for e, _ in slow}
+        if slow:
+            self._aside.begin(beside, self._turn_back(slow, now))
+        if at_once := [(e, move) for e, move in grave if e.claim.id not in beside]:
+            await self._turn_back(at_once, now)
 
     async def _turn_back(self, grave: Sequence[tuple[Execution, Move]], now: datetime) -> None:
         """Plan the way back of those that failed, and save what was decided before anything is done about it."""
@@ -189,13 +209,26 @@ class Runner:
             grounds = await self._planner.grounds(store, [each.operation for each in loaded], there)
         by_id = {claim.id: claim for claim in claims}
         found = [(by_id[each.operation.id], each, ground) for each, ground in zip(loaded, grounds, strict=True)]
+        slow = [
+            (claim, each, ground)
+            for claim, each, ground in found
+            if not each.course and self._planner.asks_sites(each.operation, ground, each.operation.to_version)
+        ]
+        beside = {claim.id for claim, _, _ in slow}
+        if slow:
+            self._aside.begin(beside, self._take_in(slow))
+        await self._take_in([each for each in found if each[0].id not in beside])
+        known = {claim.id for claim, _, _ in found}
+        self._leases.forget(claim for claim in claims if claim.id not in known)
+
+    async def _take_in(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> None:
+        """They are under way from here on, those that are still ours."""
         new = [
             Execution(claim, each.operation, ground, *move, told_at=self._clock(), wish=wish_of(each.cancel_reason))
             for (claim, each, ground), move in zip(found, await self._first_moves(found), strict=True)
         ]
         await self._open_first(new)
-        self._executions |= {execution.claim.id: execution for execution in new}
-        self._leases.forget(claim for claim in claims if claim.id not in self._executions)
+        self._executions |= {each.claim.id: each for each in new if self._leases.holds(each.claim)}
 
     async def _first_moves(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[Move]:
         """Where each begins: refused, on its plan, or where another runner left it."""

@@ -25,6 +25,9 @@ from services.deployer.drivers.failed import Failed
 
 T = TypeVar("T")
 
+ASK_SECONDS = 3.0
+"""For an engine that is only asked how things stand."""
+
 AGAIN_SECONDS = 0.5
 """Between two tries to reach an engine."""
 
@@ -83,9 +86,9 @@ class ContainerTool(Tool):
 
         async def one(order: Order) -> T:
             try:
-                async with limit, opened(connection_of(order.connection)) as engine:
+                async with limit, asyncio.timeout(ASK_SECONDS), opened(connection_of(order.connection)) as engine:
                     return await ask(engine, order)
-            except (Unreachable, Failed, BadConnection):
+            except (Unreachable, Failed, BadConnection, TimeoutError):
                 return otherwise
 
         return await asyncio.gather(*map(one, orders))

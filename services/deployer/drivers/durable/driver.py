@@ -9,6 +9,7 @@ import structlog
 
 from services.deployer.drivers import Broken, Done, Driver, Foreseeing, Order, Progress, Running, Tended
 from services.deployer.drivers.durable import store
+from services.deployer.drivers.durable.looks import Looks
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.session import Session
 from services.deployer.drivers.durable.store import place_of
@@ -32,6 +33,8 @@ UNTOLD = 20_000
 class DurableDriver(Driver):
     """Any number of these may share a database, in one deployer or in several."""
 
+    asks_sites = True
+
     def __init__(self, dsn: str, tool: Tool) -> None:
         """`dsn`: the deployer's own database (settings.postgres). Connects when it gets its first order."""
         self.capabilities = tool.capabilities  # type: ignore[misc]  # of its tool, not of its class
@@ -47,6 +50,7 @@ class DurableDriver(Driver):
         self._running: dict[str, Run] = {}
         self._ended: dict[str, Done | Broken] = {}
         """What ended here, until it was told once: until then nobody need ask whether it is still well."""
+        self._looks = Looks(tool.look, self._moved.ring)
         self._batches: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[Any] | None = None
 
@@ -100,6 +104,7 @@ class DurableDriver(Driver):
         if self._dispatcher:
             self._dispatcher.cancel()
         self._drop_all()
+        await self._looks.close()
         await asyncio.gather(*self._batches, *filter(None, [self._dispatcher]), return_exceptions=True)
         await self._session.close()
         if self._pool:
@@ -121,10 +126,8 @@ class DurableDriver(Driver):
         async with self._connection() as conn:
             kept = await store.find_orders(conn, [order.key for order in orders])
         done = [o for o in orders if (k := kept.get(o.key)) and isinstance(k.result, Done) and k.last]
-        changed = [order for order in done if order.action in ("apply", "rollback")]
-        fallen = await self._tool.look(changed) if changed else []
-        broken = {order.key: each for order, each in zip(changed, fallen, strict=True) if each}
-        return {order.key: broken.get(order.key) or self._stands(order, kept.get(order.key)) for order in orders}
+        seen = self._looks.at([order for order in done if order.action in ("apply", "rollback")])
+        return {order.key: seen.get(order.key) or self._stands(order, kept.get(order.key)) for order in orders}
 
     def _stands(self, order: Order, kept: store.Kept | None) -> Progress:
         if kept is None:
@@ -246,6 +249,7 @@ class DurableDriver(Driver):
 
         await until_done(write, "the result of an order is not kept", "order_result_retry")
         self._ended[key] = result
+        self._looks.saw(key, None)
         if len(self._ended) > UNTOLD:
             del self._ended[next(iter(self._ended))]
         if run := self._running.get(key):

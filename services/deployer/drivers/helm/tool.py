@@ -26,7 +26,7 @@ from services.deployer.drivers.helm.releases import Releases
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.watch import Watch
 
-LOOK_PATIENCE = 5.0
+LOOK_PATIENCE = 3.0
 """Seconds that a cluster is waited for when it is only asked how things stand."""
 
 ASKED_AT_ONCE = 50
