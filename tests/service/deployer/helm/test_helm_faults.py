@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import shutil
 import ssl
@@ -178,6 +179,23 @@ async def test_an_api_server_that_goes_away_in_mid_upgrade_is_waited_for(
         cluster.patch("deployment", "web", {"spec": {"template": {"spec": well}}})
         assert isinstance((await finish(driver, order, begin=False))[0], Done)
         assert cluster.history() == [(1, "superseded"), (2, "deployed")]
+
+
+async def test_a_control_plane_that_dies_and_comes_back_in_mid_upgrade_is_waited_for(
+    driver: DurableDriver, cluster: Cluster, kubernetes: Lab
+) -> None:
+    await done(driver, cluster.order("o1"))
+    order = cluster.order("o2", "2.0", {"image": "registry.example/unready"})
+    await driver.start([order])
+    await told(driver, order, "deployment/web")
+    kubernetes.stop()
+    await told(driver, order, "waits for the API server")
+    await asyncio.to_thread(kubernetes.start)
+    await told(driver, order, "deployment/web")
+    well = {"containers": [{"name": "app", "image": "well"}]}
+    cluster.patch("deployment", "web", {"spec": {"template": {"spec": well}}})
+    assert isinstance((await finish(driver, order, begin=False))[0], Done)
+    assert cluster.history() == [(1, "superseded"), (2, "deployed")]
 
 
 async def told(driver: DurableDriver, order: Any, begins: str) -> None:
