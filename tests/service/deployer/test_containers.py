@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -114,8 +115,13 @@ async def test_data_in_named_volumes_outlives_updates_rollbacks_and_removals(dri
     revision = (await done(driver, first)).revision
     await done(driver, order(lab, "o2", "2.0", volumes=volumes))
     await done(driver, rollback(first, "o3", revision))
-    gone = await done(driver, removal(first, "o4"))
     (name,) = lab.podman("volume", "ls", "--quiet").split()
+    (*_, stops) = (await driver.foresee([order(lab, "next", "3.0", volumes=volumes)]))[0]
+    assert stops == f"the old container is stopped before the new one starts: both write to {name}"
+    (goes, stays) = (await driver.foresee([removal(first, "o4")]))[0]
+    assert goes.endswith("is removed")
+    assert stays == f"its volume {name} stays"
+    gone = await done(driver, removal(first, "o4"))
     assert name in gone.detail
     await done(driver, order(lab, "o5", "3.0", volumes=volumes))
     (current,) = ids(lab)
@@ -163,6 +169,22 @@ async def test_a_secret_of_the_connection_reaches_the_container_and_nothing_that
     assert await driver.foresee([changed]) == [["environment.PASSWORD: the site says another value (not shown)"]]
     await done(driver, changed)
     assert before not in ids(lab)
+
+
+async def test_a_secret_that_a_container_prints_before_it_ends_is_hidden_in_its_last_words_and_kept_nowhere(
+    driver: DurableDriver, lab: Lab
+) -> None:
+    prints = {"command": ["sh", "-c", "echo the password is $PASSWORD; exit 1"], "restart": {"policy": "no"}}
+    connection = {"values": {"db": SecretStr(VALUE)}}
+    failed = await broken(
+        driver, order(lab, "o1", site_environment={"PASSWORD": "db"}, connection=connection, **prints)
+    )
+    assert failed.last_lines == ("the password is ***",)
+    conn = await asyncpg.connect(driver._dsn)
+    kept = await conn.fetchval("select string_agg(each::text, ' ') from driver_order each")
+    await conn.close()
+    assert "o1" in kept
+    assert VALUE not in kept
 
 
 async def test_what_the_spec_says_of_a_container_is_so(driver: DurableDriver, lab: Lab, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class Procedure:
         return self._done()
 
     async def _replace(self, there: Standing) -> None:
-        reasons = self._conflicts(there.current)
+        reasons = why_not_beside(there.current, self.wanted)
         own = there.own.id if there.own else await self._make(there.current, found=bool(reasons) or not there.current)
         if there.current and there.current.running and reasons:
             self._safe_point()
@@ -99,14 +99,6 @@ class Procedure:
         self.run.report("waits until it is healthy", 60)
         await prove(self.engine, own, self.wanted, self._safe_point)
         await self._move(there.current, own)
-
-    def _conflicts(self, current: Seen | None) -> list[str]:
-        """Why the old container must be stopped before the new one starts; empty = they may run side by side."""
-        if current is None or self.wanted.spec.beside:
-            return []
-        if self.wanted.spec.beside is False:
-            return ["the spec says that the two must not run side by side"]
-        return conflicts(recorded_of(current), self.wanted.fields)
 
     async def _make(self, current: Seen | None, *, found: bool) -> str:
         """Make the new container beside the old one; `found` = by its aliases from the start."""
@@ -182,6 +174,15 @@ class Procedure:
 
     def _done(self) -> Done:
         return Done(self.wanted.revision, f"runs {self.wanted.image.by_digest}")
+
+
+def why_not_beside(current: Seen | None, wanted: Definition) -> list[str]:
+    """Why the old container must be stopped before the new one starts; empty = they may run side by side. Pure."""
+    if current is None or wanted.spec.beside:
+        return []
+    if wanted.spec.beside is False:
+        return ["the spec says that the two must not run side by side"]
+    return conflicts(recorded_of(current), wanted.fields)
 
 
 async def _unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:

@@ -9,13 +9,14 @@ from typing import ClassVar, TypeVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
 from services.deployer.drivers.container import images
+from services.deployer.drivers.container.around import named_volumes
 from services.deployer.drivers.container.connection import BadConnection, connection_of
-from services.deployer.drivers.container.definition import definition_of, revisions_of
+from services.deployer.drivers.container.definition import Definition, definition_of, revisions_of
 from services.deployer.drivers.container.differences import differences
 from services.deployer.drivers.container.engine import Engine, Unreachable
 from services.deployer.drivers.container.names import Place, standing
 from services.deployer.drivers.container.opening import opened
-from services.deployer.drivers.container.procedure import Procedure, fetch, remove
+from services.deployer.drivers.container.procedure import Procedure, fetch, remove, why_not_beside
 from services.deployer.drivers.container.proof import look
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.verdict import environment_of
@@ -119,8 +120,18 @@ async def _has_revision(engine: Engine, order: Order) -> bool:
 
 async def _foreseen(engine: Engine, order: Order) -> Sequence[str]:
     wanted = definition_of(order, connection_of(order.connection))
-    current = standing(wanted.place, order.key, await engine.at(wanted.place)).current
-    if current is None:
+    there = standing(wanted.place, order.key, await engine.at(wanted.place))
+    if order.action == "remove":
+        goes = [f"the container {there.current.name} is removed"] if there.current else []
+        return goes if wanted.spec.remove_volumes else [*goes, *_volumes_that_stay(wanted)]
+    if there.current is None:
         return [f"a new container of {wanted.image.by_digest}"]
-    shown = await engine.show(current.id) or {}
-    return differences(current.labels, environment_of(shown), wanted.fields, wanted.site_environment)
+    shown = await engine.show(there.current.id) or {}
+    labels, environment = there.current.labels, environment_of(shown)
+    changes = differences(labels, environment, wanted.fields, wanted.site_environment)
+    stops = why_not_beside(there.current, wanted) if changes else []
+    return changes + [f"the old container is stopped before the new one starts: {reason}" for reason in stops]
+
+
+def _volumes_that_stay(wanted: Definition) -> list[str]:
+    return [f"its volume {name} stays" for name in named_volumes(wanted)]
