@@ -6,24 +6,23 @@ then the old one is the proven one, and whoever fails, is cancelled or was kille
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from services.deployer.drivers import Done
 from services.deployer.drivers.container import around, images
 from services.deployer.drivers.container.connection import Connection
-from services.deployer.drivers.container.definition import Definition, before_of, body_of, images_before, recorded_of
+from services.deployer.drivers.container.definition import Definition, before_of, images_before, recorded_of
 from services.deployer.drivers.container.differences import conflicts, differences
 from services.deployer.drivers.container.engine import Engine
+from services.deployer.drivers.container.errands import unless_cancelled
 from services.deployer.drivers.container.names import Place, Seen, Standing, standing
 from services.deployer.drivers.container.proof import look, prove
+from services.deployer.drivers.container.request import body_of
 from services.deployer.drivers.container.verdict import environment_of
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
-
-T = TypeVar("T")
 
 RESUME = "resume"
 """In what is written down of an order: the container that was stopped for it, and is started again if it fails."""
@@ -59,7 +58,7 @@ class Procedure:
     async def _keep_or_replace(self, there: Standing) -> Done | None:
         self._safe_point()
         having = images.have(self.engine, self.wanted, self.connection, self._report_pull)
-        image_id = await _unless_cancelled(self.run, having)
+        image_id = await unless_cancelled(self.run, having)
         await self._retire(there.strays)
         if there.own is None and there.current and await self._same(there.current, image_id):
             return await self._keep(there.current)
@@ -183,37 +182,3 @@ def why_not_beside(current: Seen | None, wanted: Definition) -> list[str]:
     if wanted.spec.beside is False:
         return ["the spec says that the two must not run side by side"]
     return conflicts(recorded_of(current), wanted.fields)
-
-
-async def _unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives, unless the order is cancelled first: a registry may be silent for as long as it likes."""
-    working, cancelled = asyncio.ensure_future(work), asyncio.ensure_future(run.until_cancelled())
-    try:
-        await asyncio.wait({working, cancelled}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return await working
-        raise Failed("cancelled", "the order was cancelled")
-    finally:
-        for task in (working, cancelled):
-            task.cancel()
-        await asyncio.gather(working, cancelled, return_exceptions=True)
-
-
-async def fetch(run: Run, engine: Engine, connection: Connection, wanted: Definition) -> Done:
-    """Have the image on the engine, so that a later apply fetches nothing."""
-    await _unless_cancelled(run, images.have(engine, wanted, connection, lambda told: run.report(told, 50)))
-    return Done(wanted.revision, f"has {wanted.image.by_digest}")
-
-
-async def remove(run: Run, engine: Engine, wanted: Definition) -> Done:
-    """Take the component's containers away, whoever made them; its named volumes stay unless the spec gives them up."""
-    for seen in await engine.at(wanted.place):
-        run.report(f"removes {seen.name}", 50)
-        await engine.stop(seen.id)
-        await engine.delete(seen.id)
-    await around.clear_networks(engine, wanted.place)
-    if wanted.spec.remove_volumes:
-        removed = await around.remove_volumes(engine, wanted)
-        return Done("", f"removed, with its volumes {', '.join(removed)}" if removed else "removed")
-    kept = around.named_volumes(wanted)
-    return Done("", f"removed; its volumes stay: {', '.join(kept)}" if kept else "removed")

@@ -14,9 +14,10 @@ from services.deployer.drivers.container.connection import BadConnection, connec
 from services.deployer.drivers.container.definition import Definition, definition_of, revisions_of
 from services.deployer.drivers.container.differences import differences
 from services.deployer.drivers.container.engine import Engine, Unreachable
+from services.deployer.drivers.container.errands import fetch, remove
 from services.deployer.drivers.container.names import Place, standing
 from services.deployer.drivers.container.opening import opened
-from services.deployer.drivers.container.procedure import Procedure, fetch, remove, why_not_beside
+from services.deployer.drivers.container.procedure import Procedure, why_not_beside
 from services.deployer.drivers.container.proof import look
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.verdict import environment_of

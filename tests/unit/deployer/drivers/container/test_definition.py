@@ -8,8 +8,9 @@ from pydantic import SecretStr, ValidationError
 
 from services.deployer.drivers import Component, Order
 from services.deployer.drivers.container.connection import connection_of
-from services.deployer.drivers.container.definition import Definition, body_of, definition_of, images_before, size_of
+from services.deployer.drivers.container.definition import Definition, definition_of, images_before
 from services.deployer.drivers.container.names import BEFORE, DEFINITION, Seen
+from services.deployer.drivers.container.request import body_of, size_of
 from shared.components.container import ContainerSpec
 from shared.components.images import image_of
 

@@ -1,0 +1,51 @@
+"""Orders of one errand: to have an image ahead of time, to take a component away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from services.deployer.drivers import Done
+from services.deployer.drivers.container import around, images
+from services.deployer.drivers.container.connection import Connection
+from services.deployer.drivers.container.definition import Definition
+from services.deployer.drivers.container.engine import Engine
+from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.failed import Failed
+
+T = TypeVar("T")
+
+
+async def unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives, unless the order is cancelled first: a registry may be silent for as long as it likes."""
+    working, cancelled = asyncio.ensure_future(work), asyncio.ensure_future(run.until_cancelled())
+    try:
+        await asyncio.wait({working, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return await working
+        raise Failed("cancelled", "the order was cancelled")
+    finally:
+        for task in (working, cancelled):
+            task.cancel()
+        await asyncio.gather(working, cancelled, return_exceptions=True)
+
+
+async def fetch(run: Run, engine: Engine, connection: Connection, wanted: Definition) -> Done:
+    """Have the image on the engine, so that a later apply fetches nothing."""
+    await unless_cancelled(run, images.have(engine, wanted, connection, lambda told: run.report(told, 50)))
+    return Done(wanted.revision, f"has {wanted.image.by_digest}")
+
+
+async def remove(run: Run, engine: Engine, wanted: Definition) -> Done:
+    """Take the component's containers away, whoever made them; its named volumes stay unless the spec gives them up."""
+    for seen in await engine.at(wanted.place):
+        run.report(f"removes {seen.name}", 50)
+        await engine.stop(seen.id)
+        await engine.delete(seen.id)
+    await around.clear_networks(engine, wanted.place)
+    if wanted.spec.remove_volumes:
+        removed = await around.remove_volumes(engine, wanted)
+        return Done("", f"removed, with its volumes {', '.join(removed)}" if removed else "removed")
+    kept = around.named_volumes(wanted)
+    return Done("", f"removed; its volumes stay: {', '.join(kept)}" if kept else "removed")
