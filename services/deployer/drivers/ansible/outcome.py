@@ -125,14 +125,14 @@ class Story:
         """Ansible's own count: a task that a rescue has made good is no failure."""
         self._ended = True
         for host in [*line["unreachable"], *line["failed"]]:
-            self._break(self._site[host], self._hurt.get(host) or Broken("failed", f"host {host}: it failed"))
+            self._break(host, self._hurt.get(host) or Broken("failed", f"host {host}: it failed"))
         if not self.job.acts[self.act].may_change:
             for host, tasks in self._changed.items():
-                self._break(self._site[host], _not_idempotent(host, tasks))
+                self._break(host, _not_idempotent(host, tasks))
         processed = set(line["processed"])
         for site in self.sound():
             if not processed & set(self.job.sites[site]):
-                self._break(site, self._no_hosts())
+                self.broken[site] = self._no_hosts()
 
     def _take_end(self, line: Mapping[str, Any]) -> None:
         """An act that told nothing of its hosts could not be run, or was stopped: then the run's end says why."""
@@ -141,10 +141,12 @@ class Story:
         lines = tuple(line["lines"])
         message = lines[0] if lines else f"ansible-playbook ended with status {line['rc']} and told nothing"
         for site in self.sound():
-            self._break(site, Broken("playbook_error", f"{self._playbook()}: {message}", lines))
+            self.broken[site] = Broken("playbook_error", f"{self._playbook()}: {message}", lines)
 
-    def _break(self, site: str, broken: Broken) -> None:
-        self.broken.setdefault(site, broken)
+    def _break(self, host: str, broken: Broken) -> None:
+        """A host that a playbook brought in itself (`localhost`, `add_host`) is of every site."""
+        for site in [self._site[host]] if host in self._site else self.sound():
+            self.broken.setdefault(site, broken)
 
     def _no_hosts(self) -> Broken:
         return Broken("no_hosts", f"{self._playbook()} is for none of the site's hosts; see its `hosts:`")

@@ -143,7 +143,8 @@ class Procedure:
         detail, percent = story.progress(self.tasks.get(_kind(story)))
         for run in runs:
             run.report(detail, percent)
-        if {run.order.site for run in runs if run.cancelled} >= set(story.sound()) and not folder.stop.exists():
+        cancelled = {run.order.site for run in runs if run.cancelled}
+        if cancelled and cancelled >= set(story.sound()) and not folder.stop.exists():
             folder.stop.touch()
 
     async def _end(self, run: Run, story: Story) -> bool:

@@ -137,8 +137,9 @@ class Running:
 
     def clear_hosts(self) -> None:
         """Where Ansible was cut off it left its files, which hold what a task was given: remove them, if possible."""
-        hosts = self._secrets.hosts if self.cut_short else self._story.reached & self._story.lost
-        if over_ssh := sorted(host for host in hosts if not ways.is_local(self._secrets.hosts[host])):
+        wanted = self._secrets.hosts if self.cut_short else self._story.reached & self._story.lost
+        known = {host: variables for host, variables in self._secrets.hosts.items() if host in wanted}
+        if over_ssh := sorted(host for host, variables in known.items() if not ways.is_local(variables)):
             until = time.monotonic() + self._job.connect_seconds + CLEAR_SECONDS
             self._ansible.run(
                 over_ssh, {ways.STOP: f"{self._ansible.short}/none"}, cancel_callback=lambda: time.monotonic() > until,

@@ -14,6 +14,7 @@ from services.deployer.drivers.ansible.runner.telling import line_of, words_of
 
 SITES = {"oslo": ("oslo.web", "oslo.db"), "bergen": ("bergen",)}
 HOSTS = [host for hosts in SITES.values() for host in hosts]
+ANY_HOST = [*HOSTS, "localhost"]
 
 
 def job(*acts: Act) -> Job:
@@ -53,6 +54,11 @@ def test_a_site_is_broken_by_any_of_its_hosts_and_by_no_other() -> None:
     story = told(hurt("failed", "oslo.db", "no room"), stats(failed=("oslo.db",)), END)
     assert story.result("oslo") == Broken("failed", "host oslo.db, task 'copy': no room", ("no room",))
     assert story.result("bergen") is None
+
+
+def test_a_host_that_a_playbook_brought_in_itself_is_of_every_site() -> None:
+    story = told(hurt("failed", "localhost", "no room"), stats(failed=("localhost",)), END)
+    assert (code(story, "oslo"), code(story, "bergen")) == ("failed", "failed")
 
 
 def test_a_failure_that_the_playbook_made_good_itself_is_none() -> None:
@@ -103,9 +109,11 @@ def test_facts_are_of_the_site_where_its_hosts_agree_and_by_host_where_not() -> 
 
 LINES = st.one_of(
     st.builds(lambda t: {"told": "task", "task": t}, st.text()),
-    st.builds(hurt, st.sampled_from(["failed", "unreachable"]), st.sampled_from(HOSTS), st.text()),
-    st.builds(lambda h, c: {"told": "ok", "host": h, "task": "t", "changed": c}, st.sampled_from(HOSTS), st.booleans()),
-    st.builds(stats, st.lists(st.sampled_from(HOSTS)).map(tuple), st.lists(st.sampled_from(HOSTS)).map(tuple)),
+    st.builds(hurt, st.sampled_from(["failed", "unreachable"]), st.sampled_from(ANY_HOST), st.text()),
+    st.builds(
+        lambda h, c: {"told": "ok", "host": h, "task": "t", "changed": c}, st.sampled_from(ANY_HOST), st.booleans()
+    ),
+    st.builds(stats, st.lists(st.sampled_from(ANY_HOST)).map(tuple), st.lists(st.sampled_from(ANY_HOST)).map(tuple)),
     st.builds(lambda rc: {"told": "ended", "status": "failed", "rc": rc, "lines": []}, st.integers(0, 250)),
 )
 
