@@ -154,7 +154,7 @@ async def one_run(lab: Lab, driver: AnsibleDriver, orders: list[Order]) -> bool:
     return len(folders) == 1 and all(f'"{one.site}"' in folders[0].read_text() for one in orders)
 
 
-async def test_a_second_run_that_changes_something_and_a_task_that_lasts_too_long_are_told_by_their_names(
+async def test_a_second_run_that_changes_something_and_a_task_that_lasts_too_long_fail(
     lab: Lab,
 ) -> None:
     made = await lab.bundle(check_idempotent=True)
@@ -164,7 +164,6 @@ async def test_a_second_run_that_changes_something_and_a_task_that_lasts_too_lon
     done, found, late = await reach(lab.driver(), calm, restless, hanging)
     assert isinstance(done, Done), done
     assert broken(late).code == "failed"
-    assert "Hang where it is told to" in broken(late).message
     assert "timed out" in str(late).lower()
     assert broken(found).code == "not_idempotent"
     assert broken(found).last_lines == ("Change something each time",)
