@@ -160,7 +160,7 @@ async def test_a_second_run_that_changes_something_and_a_task_that_lasts_too_lon
     made = await lab.bundle(check_idempotent=True)
     calm = order("o1", made, lab.local("s1"))
     restless = order("o2", made, lab.local("s2", restless=True), site="s2")
-    hanging = order("o3", await lab.bundle(task_timeout_seconds=2), lab.local("s3", hangs=600), site="s3")
+    hanging = order("o3", await lab.bundle(task_timeout_seconds=10), lab.local("s3", hangs=600), site="s3")
     done, found, late = await reach(lab.driver(), calm, restless, hanging)
     assert isinstance(done, Done), done
     assert broken(late).code == "failed"

@@ -62,7 +62,10 @@ async def cut(dsn: str) -> None:
     """End the sessions that hold places, as PostgreSQL does when their process is gone."""
     conn = await asyncpg.connect(dsn)
     try:
-        await conn.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+        await conn.execute(
+            "select pg_terminate_backend(l.pid) from pg_locks l join pg_database d on d.oid = l.database"
+            " where l.locktype = 'advisory' and d.datname = current_database()"
+        )
     finally:
         await conn.close()
 
