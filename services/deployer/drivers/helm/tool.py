@@ -15,13 +15,14 @@ from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import history
+from services.deployer.drivers.helm.attempt import Outages, until_or
 from services.deployer.drivers.helm.binary import Helm
 from services.deployer.drivers.helm.charts import Charts
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.connection import access_of
 from services.deployer.drivers.helm.foresight import Foresight
 from services.deployer.drivers.helm.place import place_of
-from services.deployer.drivers.helm.procedure import Outages, Procedure, until_or
+from services.deployer.drivers.helm.procedure import Procedure
 from services.deployer.drivers.helm.releases import Releases
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.watch import Watch
@@ -88,7 +89,7 @@ class HelmTool(Tool):
         patience = self._settings.unreachable_seconds
         async with Cluster.at(access, patience, run.report) as cluster:
             procedure = Procedure(
-                run, access, place, cluster, self._helm, self._charts, self._settings, Outages(patience)
+                run, access, place, cluster, self._helm, self._settings, Outages(patience), self._charts
             )
             verbs = {"apply": procedure.apply, "rollback": procedure.rollback, "remove": procedure.remove}
             return await verbs[order.action]()

@@ -160,12 +160,12 @@ async def test_two_sites_of_one_cluster_are_kept_apart_by_their_prefixes(
     assert cluster.image().endswith(":1.0")
 
 
-async def test_what_ran_and_is_scaled_to_nothing_or_gone_has_fallen(driver: DurableDriver, cluster: Cluster) -> None:
+async def test_what_ran_and_is_gone_has_fallen(another: Make, cluster: Cluster) -> None:
     order = cluster.order("o1")
-    await done(driver, order)
-    assert isinstance((await driver.poll([order]))[0], Done)
+    await done(another(), order)
+    assert isinstance((await finish(another(), order, begin=False))[0], Done)
     cluster.delete("deployment", "web")
-    fallen = (await driver.poll([order]))[0]
+    [fallen] = await finish(another(), order, begin=False)
     assert isinstance(fallen, Broken)
     assert fallen.code == "fallen"
 
