@@ -14,7 +14,7 @@ import pytest
 from services.deployer.drivers import Component, Order
 from services.deployer.drivers.durable.driver import DurableDriver
 from shared.components.container import ContainerSpec
-from tests.support import compose_lab
+from tests.support import compose_images
 from tests.support.container_lab import Lab
 from tests.support.container_sites import broken, done, ids
 from tests.support.process_sites import free_port
@@ -34,10 +34,10 @@ ANSWERS = f"{ASK} && read -r line <&3 && [[ $line == *200* ]]"
 
 @pytest.fixture
 async def image(container_lab: Lab) -> str:
-    if reason := compose_lab.missing():
+    if reason := compose_images.missing():
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     if "foreign" not in container_lab.digests:
-        tar = await asyncio.to_thread(compose_lab.debian, "redis-nginx", PACKAGES, USERS)
+        tar = await asyncio.to_thread(compose_images.debian, "redis-nginx", PACKAGES, USERS)
         container_lab.podman("import", "-q", str(tar), "localhost/foreign")
         container_lab.digests["foreign"] = container_lab.push("debian:1", "FROM localhost/foreign\n")
     return container_lab.digests["foreign"]
