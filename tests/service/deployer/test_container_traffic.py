@@ -34,11 +34,11 @@ async def test_nobody_who_asks_by_an_alias_notices_an_update(containers: Durable
     networks = [{"name": "front", "aliases": ["web"]}]
     await done(containers, order(container_lab, "o1", networks=networks))
     async with asking(container_lab) as said:
-        await until_so(lambda: _has(said, "1.0"))
+        await until_so(lambda: _has(said, "1.0"), seconds=60)
         await done(containers, order(container_lab, "o2", "2.0", networks=networks))
-        await until_so(lambda: _has(said, "2.0"))
+        await until_so(lambda: _has(said, "2.0"), seconds=60)
         await done(containers, order(container_lab, "o3", "3.0", networks=networks))
-        await until_so(lambda: _has(said, "3.0"))
+        await until_so(lambda: _has(said, "3.0"), seconds=60)
         answers = said()
     once_it_was_found = answers[answers.index("1.0") :]
     told = [(answer, len(list(run))) for answer, run in itertools.groupby(once_it_was_found)]
