@@ -30,9 +30,10 @@ def variables(model: type[BaseSettings]) -> set[str]:
 
 
 def own(service: str) -> Iterator[type[BaseSettings]]:
-    """Every settings model that a service declares beside the common one."""
-    if importlib.util.find_spec(f"services.{service}.settings"):
-        found = vars(importlib.import_module(f"services.{service}.settings")).values()
+    """Every settings model that a service declares beside the common one, those of its drivers included."""
+    for file in sorted((ROOT / "services" / service).rglob("settings.py")):
+        module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        found = vars(importlib.import_module(module)).values()
         yield from (one for one in found if isinstance(one, type) and issubclass(one, BaseSettings))
 
 
