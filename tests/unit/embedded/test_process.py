@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from shared.embedded import process, supervisor
 from shared.embedded.home import Home
 from shared.embedded.postgres import drop_stale_lock
+from tests.support.patience import until
 
 Sleeper = subprocess.Popen[bytes]
 
@@ -70,6 +72,7 @@ def test_a_lock_of_postgres_that_belongs_to_nobody_of_ours_is_dropped(tmp_path: 
 def test_the_lock_of_a_running_postgres_stays(tmp_path: Path) -> None:
     program = [sys.executable, "-c", "import time; time.sleep(60)", "-D", str(tmp_path)]
     with subprocess.Popen(program) as postmaster:
+        until(lambda: str(tmp_path) in psutil.Process(postmaster.pid).cmdline())  # it shows what it is a moment later
         (tmp_path / "postmaster.pid").write_text(f"{postmaster.pid}\n")
         drop_stale_lock(tmp_path)
         postmaster.kill()
