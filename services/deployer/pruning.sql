@@ -24,5 +24,10 @@ delete from component_revision r using idle i
 where r.site = i.site and r.app = i.app and r.version is distinct from i.version and r.version <> all(i.others);
 
 -- name: prune_orders
--- Ended so long ago that their operations are gone too. Of a part of the table, as with operations.
-delete from driver_order where ctid >= :first::tid and ctid < :behind::tid and ended_at < :before;
+-- Ended so long ago that their operations are gone too. Of a part of the table, as with operations. What changed a place
+-- last stays, and what came after it: drivers find there what their site can go back to.
+delete from driver_order o where ctid >= :first::tid and ctid < :behind::tid and ended_at < :before and exists (
+    select from driver_order l
+    where l.site = o.site and l.app = o.app and l.component = o.component and l.nth > o.nth
+        and l.result ->> 'as' = 'Done' and coalesce(l.note ->> 'changes', 'true') = 'true'
+);

@@ -52,6 +52,27 @@ async def test_operations_that_ended_long_ago_go_and_what_they_left_stays(world:
         assert (await fleet.do("oslo", "update", "2.0")).from_version == "1.0"
 
 
+ORDERS = """
+    insert into driver_order (key, driver, site, app, component, result, note, ended_at)
+    select key, 'ansible', site, 'shop', 'web', jsonb_build_object('as', result), note, now() - days * interval '1 day'
+    from (values
+        ('first', 'oslo', 'Done', '{"changes": true}'::jsonb, 90),
+        ('last change', 'oslo', 'Done', '{"changes": true}', 80),
+        ('failed since', 'oslo', 'Broken', '{"changes": true}', 70),
+        ('fetched', 'oslo', 'Done', '{"changes": false}', 60),
+        ('old', 'rome', 'Done', '{}', 50), ('young', 'rome', 'Done', '{}', 5)
+    ) as o (key, site, result, note, days)
+"""
+
+
+async def test_of_old_orders_of_drivers_what_changed_a_place_last_stays_and_what_came_after_it(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.service.pool.execute(ORDERS)
+        await prune_all(fleet)
+        left = await fleet.service.pool.fetch("select key from driver_order")
+        assert {row["key"] for row in left} == {"last change", "failed since", "fetched", "young"}
+
+
 async def test_an_operation_that_runs_stays_however_old_it_is(world: World) -> None:
     async with ready(world, ["oslo"], ["1.0"]) as fleet:
         await fleet.release("2.0", simulated(hang=1))
