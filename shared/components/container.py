@@ -1,34 +1,26 @@
 """The spec of a component of the driver `container`."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.components import Spec
+from shared.components.fields import PLACEHOLDER, only_placeholders
 from shared.components.images import PinnedImage
 from shared.messages.base import Model
 
 T = TypeVar("T")
 
 PLACEHOLDERS = ("site", "app", "component", "version")
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-
-
-def _known_placeholders(text: str) -> str:
-    if unknown := [name for name in _PLACEHOLDER.findall(text) if name not in PLACEHOLDERS]:
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise ValueError(f"{{{unknown[0]}}} is never filled in; known: {known}")
-    return text
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
     """The text with the placeholders that `values` names filled in; anything else in braces stays."""
-    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+    return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 
 
-Filled = Annotated[str, Field(max_length=8_000), AfterValidator(_known_placeholders)]
+Filled = Annotated[str, Field(max_length=8_000), AfterValidator(only_placeholders(PLACEHOLDERS))]
 """Text in which {site}, {app}, {component} and {version} are filled in."""
 
 Words = Annotated[tuple[Filled, ...], Field(min_length=1, max_length=100)]

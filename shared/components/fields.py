@@ -1,5 +1,7 @@
 """Kinds of fields that specs are made of: paths that stay inside, and files of the bundle."""
 
+import re
+from collections.abc import Callable, Collection
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -35,3 +37,18 @@ BundleFile = Annotated[RelativePath, AfterValidator(_present)]
 
 BundleFolder = Annotated[RelativePath, AfterValidator(_folder_present)]
 """A folder of the bundle, with at least one file."""
+
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+"""What stands in a text for something that only the site or the release knows."""
+
+
+def only_placeholders(known: Collection[str]) -> Callable[[str], str]:
+    """A validator of texts that hold no placeholder but these."""
+
+    def check(text: str) -> str:
+        if unknown := [name for name in PLACEHOLDER.findall(text) if name not in known]:
+            allowed = ", ".join(f"{{{name}}}" for name in known)
+            raise ValueError(f"{{{unknown[0]}}} is never filled in; known: {allowed}")
+        return text
+
+    return check

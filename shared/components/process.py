@@ -1,26 +1,17 @@
 """The spec of a component of the driver `process`."""
 
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from shared.components import Spec
-from shared.components.fields import BundleFile, RelativePath
+from shared.components.fields import BundleFile, RelativePath, only_placeholders
 from shared.messages.base import Model
 
 PLACEHOLDERS = ("port", "data", "release", "site")
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
-def _known_placeholders(text: str) -> str:
-    if unknown := [name for name in _PLACEHOLDER.findall(text) if name not in PLACEHOLDERS]:
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        raise ValueError(f"{{{unknown[0]}}} is never filled in; known: {known}")
-    return text
-
-
-Filled = Annotated[str, Field(max_length=2_000), AfterValidator(_known_placeholders)]
+Filled = Annotated[str, Field(max_length=2_000), AfterValidator(only_placeholders(PLACEHOLDERS))]
 """Text in which {port}, {data}, {release} and {site} are filled in."""
 
 
