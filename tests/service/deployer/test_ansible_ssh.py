@@ -26,6 +26,7 @@ from tests.support.ansible_sites import (
     seen_in_files,
     seen_in_processes,
 )
+from tests.support.lacking import left_out
 from tests.support.patience import until_so
 from tests.support.sshd_lab import PASSWORD, Host, SshdLab, keygen
 
@@ -199,7 +200,7 @@ async def test_a_disk_that_is_full_ends_the_order_and_leaves_the_host_as_it_was(
 def small_disk(folder: Path) -> Iterator[Path]:
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=False).returncode:
-        pytest.skip("no disk may be mounted here")
+        left_out("no disk may be mounted here")
     try:
         yield folder
     finally:

@@ -15,6 +15,7 @@ import pytest
 from services.deployer.drivers.durable.driver import DurableDriver
 from tests.support.kubernetes.cluster import Cluster
 from tests.support.kubernetes.sites import broken, done
+from tests.support.lacking import left_out
 
 pytestmark = pytest.mark.kubernetes
 
@@ -56,7 +57,7 @@ def program() -> Iterator[dict[str, Any]]:
     ours = [a.address for each in psutil.net_if_addrs().values() for a in each if a.family == socket.AF_INET]
     outward = [address for address in ours if not address.startswith("127.")]
     if not outward:
-        pytest.skip("this machine has only loopback addresses, and no pod may have one of these")
+        left_out("this machine has only loopback addresses, and no pod may have one of these")
     server = ThreadingHTTPServer((outward[0], 0), Program)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
