@@ -6,9 +6,12 @@ written in JSON, in a URL and in base64; of one of several lines (a private key,
 
 import base64
 import json
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote, quote_plus
+
+from pydantic import SecretStr
 
 from services.deployer.drivers import Broken, Progress
 
@@ -26,6 +29,18 @@ def fault_of(value: str) -> str | None:
     if len(value.strip()) < SHORTEST:
         return f"must have {SHORTEST} characters or more: a shorter one could not be hidden in what components print"
     return "must not contain the character U+0000" if "\x00" in value else None
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """Every secret's value in what a connection says."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from secrets_in(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from secrets_in(one)
 
 
 def looks_of(values: Iterable[str]) -> tuple[str, ...]:

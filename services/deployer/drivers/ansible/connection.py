@@ -112,18 +112,6 @@ def fault_of_key(key: SecretStr, passphrase: SecretStr | None) -> str | None:
     return None
 
 
-def secrets_in(value: Any) -> Iterator[str]:
-    """Every secret's value in what a connection says."""
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from secrets_in(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from secrets_in(one)
-
-
 def opened(value: Any) -> Any:
     """The same with the secrets' values in their places: for the runner's memory alone."""
     if isinstance(value, SecretStr):

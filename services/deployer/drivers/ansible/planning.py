@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from services.deployer.drivers import Order
-from services.deployer.drivers.ansible.connection import Host, opened, secrets_in
+from services.deployer.drivers.ansible.connection import Host, opened
 from services.deployer.drivers.ansible.runner.job import Act, Given, Job, Secrets
 from services.deployer.drivers.ansible.settings import AnsibleSettings
 from services.deployer.drivers.failed import Failed
+from services.deployer.secrets.values import secrets_in
 from shared.components.ansible import AnsibleSpec
 
 

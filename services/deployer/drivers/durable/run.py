@@ -1,13 +1,11 @@
 """One order in the hands of a tool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from pydantic import SecretStr
-
 from services.deployer.drivers import Broken, Done, Order, Running
-from services.deployer.secrets.values import hide_in, looks_of
+from services.deployer.secrets.values import hide_in, looks_of, secrets_in
 
 WriteDown = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Keep more of the note of an order."""
@@ -56,18 +54,7 @@ class Run:
     async def end(self, result: Done | Broken) -> None:
         """The order has ended; the first result counts. Values of its secrets are hidden before it is kept."""
         if self.result is None:
-            looks = looks_of(secret.get_secret_value() for secret in _secrets(self.order.connection))
+            looks = looks_of(secrets_in(self.order.connection))
             hidden = cast("Done | Broken", hide_in(looks, result))
             await self._end(self.order.key, hidden)
             self.result = hidden
-
-
-def _secrets(value: Any) -> Iterator[SecretStr]:
-    if isinstance(value, SecretStr):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _secrets(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _secrets(each)
