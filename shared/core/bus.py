@@ -16,11 +16,11 @@ from uuid import UUID
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
+from aiokafka.errors import CorruptRecordException, IllegalStateError, InvalidSessionTimeoutError, KafkaError
 
 from shared.core import suspects
 from shared.core.dispatching import Dispatcher, Handlers, Prepare
-from shared.core.errors import HandleAgain, fault_of, is_transient
+from shared.core.errors import HandleAgain, SessionTimeoutRefused, fault_of, is_transient
 from shared.core.in_flight import WorkMark
 from shared.core.retrying import back_offs, pause, until_done
 from shared.core.stretches import Stretch, halves
@@ -142,8 +142,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
             self._busy = False
 
     async def _start(self) -> None:
+        """Raises SessionTimeoutRefused: a consumer that got as far as its group cannot be started a second time."""
         self._kafka.subscribe(self._topics, listener=self)
-        await until_done(partial(start_whole, self._kafka), "waiting for Kafka", "kafka_unreachable", _is_of_kafka)
+        try:
+            await until_done(partial(start_whole, self._kafka), "waiting for Kafka", "kafka_unreachable", _passes)
+        except InvalidSessionTimeoutError as error:
+            raise SessionTimeoutRefused(self._settings.session_timeout_ms) from error
 
     async def _poll(self) -> list[Stretch]:
         if time.monotonic() - self._looked_at > (SUSPICIOUS_SECONDS if self._suspicious else LOOK_SECONDS):
@@ -406,5 +410,5 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]
         return self._joined
 
 
-def _is_of_kafka(error: BaseException) -> bool:
-    return isinstance(error, KafkaError)
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, KafkaError) and not isinstance(error, InvalidSessionTimeoutError)

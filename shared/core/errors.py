@@ -39,6 +39,16 @@ class Fenced(BelayError):
     """Somebody else owns these partitions or jobs by now; the transaction must not commit."""
 
 
+class SessionTimeoutRefused(BelayError):
+    """Kafka's brokers take another range of session timeouts."""
+
+    def __init__(self, milliseconds: int) -> None:
+        super().__init__(
+            f"Kafka refuses BELAY_SESSION_TIMEOUT_MS={milliseconds}: its brokers take what lies between their"
+            " group.min.session.timeout.ms and group.max.session.timeout.ms"
+        )
+
+
 class HandleAgain(BelayError):
     """What broke is known to the service by now: the same messages or timers, handled again, do not break over it."""
 
