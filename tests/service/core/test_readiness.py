@@ -21,9 +21,10 @@ async def test_of_two_replicas_that_share_one_partition_both_are_ready(world: Wo
 async def test_a_session_timeout_that_kafka_refuses_ends_the_service_with_a_sentence(world: World) -> None:
     service = await build(NAME, wire, world.settings(NAME, session_timeout_ms=10_000_000))
     try:
-        with pytest.raises(
-            SessionTimeoutRefused, match=r"BELAY_SESSION_TIMEOUT_MS=10000000.*max\.session\.timeout\.ms"
-        ):
+        with pytest.raises(ExceptionGroup) as broken:
             await service.run()
     finally:
         service.pool.terminate()
+    (why,) = broken.value.exceptions
+    assert isinstance(why, SessionTimeoutRefused)
+    assert "BELAY_SESSION_TIMEOUT_MS=10000000" in str(why)
