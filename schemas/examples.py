@@ -64,6 +64,7 @@ def _rejected(kind: type[base.CommandRejected], command_type: str, about: str) -
 EXAMPLES: tuple[Message, ...] = (
     catalog.PublishRelease(bundle_sha256=DIGEST, bundle_bytes=48_213, file_name="shop-2.0.0.tar.gz"),
     catalog.WithdrawRelease(app="shop", version="2.0.0", reason="leaks memory"),
+    catalog.PrepareRelease(app="shop", version="2.0.0", on_behalf=f"{STRATEGY}/1"),
     _accepted(catalog.CommandAccepted, catalog.PublishRelease.TYPE, DIGEST),
     _rejected(catalog.CommandRejected, catalog.WithdrawRelease.TYPE, "shop"),
     catalog.ReleaseAvailable(
@@ -88,6 +89,33 @@ EXAMPLES: tuple[Message, ...] = (
         measured_at=AT,
     ),
     catalog.ReleaseWithdrawn(release_id="shop-2.0.0", app="shop", version="2.0.0", reason="leaks memory"),
+    catalog.ReleasePrepared(
+        app="shop",
+        version="2.0.0",
+        bundle_sha256=DIGEST,
+        content=(
+            catalog.ContentItem(component="web", kind="package", name="requirements.lock", sha256=DIGEST, bytes=412),
+            catalog.ContentItem(
+                component="cache",
+                kind="image",
+                name=f"registry.example:5000/cache@sha256:{DIGEST}",
+                sha256=DIGEST,
+                bytes=31_457_280,
+                platform="linux/amd64",
+            ),
+        ),
+        bytes=31_457_692,
+        notes=(catalog.ContentNote(component="chart", text="its images are pulled by the nodes"),),
+        prepared_at=AT,
+    ),
+    catalog.PreparationFailed(
+        app="shop",
+        version="2.0.0",
+        bundle_sha256=DIGEST,
+        cause=base.Cause(code="registry_unreachable", message="registry.example:5000 does not answer"),
+        on_behalf=(f"{STRATEGY}/1",),
+        failed_at=AT,
+    ),
     deployer.RequestOperation(
         site="oslo-1", app="shop", kind=words.OperationKind.UPDATE, version="2.0.0", strategy_id=STRATEGY
     ),

@@ -11,7 +11,7 @@ from shared.blobs import Blobs, Stored
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import Fault, Message
-from shared.messages.catalog import PublishRelease, ReleaseWithdrawn, WithdrawRelease
+from shared.messages.catalog import PrepareRelease, PublishRelease, ReleaseWithdrawn, WithdrawRelease
 from shared.messages.deployer import HostReported, ReleaseUnneeded
 from shared.wire.codec import Envelope
 
@@ -110,6 +110,12 @@ def _tell_withdrawn(tx: Transaction, release: Release, envelope: Envelope[Withdr
     tx.emit(event, sequence=release.sequence, cause=envelope)
 
 
+async def prepare(_: Intake, __: Transaction, envelopes: Sequence[Envelope[PrepareRelease]]) -> Sequence[Reply]:
+    """Prepare releases."""
+    fault = Fault(code="unavailable", field="", message="releases are not prepared yet")
+    return [Rejected((fault,)) for _ in envelopes]
+
+
 async def learn_hosts(_: Intake, tx: Transaction, events: Sequence[Envelope[HostReported]]) -> None:
     """Bundles must be installable on these from now on; what is said last of a host counts."""
     last = {event.data.host: (event.data, event.time) for event in events}
@@ -127,6 +133,7 @@ CatalogHandler = Callable[[Intake, Transaction, Sequence[Envelope[Any]]], Awaita
 HANDLERS: dict[type[Message], CatalogHandler] = {
     PublishRelease: publish,
     WithdrawRelease: withdraw,
+    PrepareRelease: prepare,
     HostReported: learn_hosts,
     ReleaseUnneeded: note_unneeded,
 }

@@ -4,11 +4,12 @@ A driver's model is found by the entry point group `belay.components`, under the
 catalog validates by it what is published, the deployer hands it to the driver.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+from shared.components.content import Content
 from shared.core.errors import BelayError
 from shared.entry_points import registered
 from shared.messages.base import Model
@@ -46,6 +47,13 @@ class Spec(Model):
         """What is wrong with the content of the bundle's files, which lie unpacked in a folder (without its wheels).
 
         For what would fail on every site alike. In bounded time; the folder is gone afterwards.
+        """
+        return ()
+
+    def content(self, folder: Path) -> Sequence[Content]:  # noqa: ARG002 - of those that bring something
+        """What is to lie on sites before the component is changed, and what it does not bring by itself.
+
+        The bundle's files lie unpacked in `folder`, all of them. In bounded time; the folder is gone afterwards.
         """
         return ()
 

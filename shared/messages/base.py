@@ -89,6 +89,13 @@ class Event(Message):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Cause(Model):
+    """Why something failed: a code for machines, a line for people."""
+
+    code: str
+    message: str
+
+
 class Fault(Model):
     """One thing that is wrong with a request: where, what was found, and what would be right."""
 

@@ -1,11 +1,11 @@
-"""Catalog: releases are published from bundles, found good or bad, and withdrawn."""
+"""Catalog: releases are published from bundles, found good or bad, prepared once for all sites, and withdrawn."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.messages.base import Command, Event, Fault, Model
+from shared.messages.base import Cause, Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.manifest import Component
@@ -36,6 +36,22 @@ class WithdrawRelease(Command):
     app: Name
     version: Version
     reason: Text = ""
+
+
+class PrepareRelease(Command):
+    """Have what a release brings to sites ready in the blob store, once for all of them.
+
+    Asked again while it is under way, or when it is done, nothing is done twice. A preparation that failed is tried
+    again only for somebody new: not for each site of a strategy.
+    """
+
+    SUBJECT = "app"
+
+    app: Name
+    version: Version
+    on_behalf: Identifier | None = Field(
+        default=None, description="who asks: a strategy and its round, an operation; null = a person, who may always"
+    )
 
 
 class CommandAccepted(_Accepted):
@@ -112,6 +128,7 @@ class StorageMeasured(Event):
     store: Identifier = "bundles"
     used_bytes: int = Field(description="all that lies in the blob store")
     bundles: int = Field(description="how many lie there")
+    prepared_bytes: int = Field(default=0, description="what was prepared of releases, beside their bundles")
     withdrawn_bytes: int = Field(description="withdrawn releases that sites could go back to, or that are not due yet")
     reclaimable_bytes: int = Field(description="nobody needs them: they are freed without anybody asking")
     free_bytes: int | None = Field(description="left on the disk; null where the store is elsewhere and does not say")
@@ -128,3 +145,57 @@ class ReleaseWithdrawn(Event):
     app: Name
     version: Version
     reason: Text = ""
+
+
+class ContentItem(Model):
+    """Something of a release that is to lie on a site before its components are changed, by its digest.
+
+    A package is a file of the bundle, or one that lies in a registry; an image is told by its manifest for one
+    platform, and its bytes are those of all its blobs. Both lie in the blob store, but for what a driver only pretends.
+    """
+
+    component: Name
+    kind: Open[Literal["package", "image"]]
+    name: str = Field(description="its path in the bundle; of an image its reference, as the spec says it")
+    sha256: Sha256
+    bytes: int = Field(ge=0)
+    platform: str | None = Field(default=None, description="of an image, such as linux/amd64; null = it does not say")
+    index: Sha256 | None = Field(
+        default=None, description="the list of manifests that the image was chosen from: a blob, too"
+    )
+
+
+class ContentNote(Model):
+    """What a component does not bring by itself, and why, for people."""
+
+    component: Name
+    text: Text
+
+
+class ReleasePrepared(Event):
+    """All that a release brings to sites lies in the blob store, verified. Told once for each content."""
+
+    SUBJECT, KEY = "bundle_sha256", "app"
+
+    app: Name
+    version: Version
+    bundle_sha256: Sha256
+    content: tuple[ContentItem, ...] = ()
+    bytes: int = Field(description="of all that lies in the blob store for it; what two components share counts once")
+    notes: tuple[ContentNote, ...] = ()
+    prepared_at: datetime
+
+
+class PreparationFailed(Event):
+    """What a release brings to sites could not be had, for all who asked; told anew when one of them asks again."""
+
+    SUBJECT, KEY = "bundle_sha256", "app"
+
+    app: Name
+    version: Version
+    bundle_sha256: Sha256
+    cause: Cause
+    on_behalf: tuple[Identifier, ...] = Field(
+        default=(), description="who had asked, without people; for others it is tried again"
+    )
+    failed_at: datetime

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from shared.messages.base import Cause as Cause  # noqa: PLC0414 - found here, too
 from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
@@ -111,13 +112,6 @@ class OperationsTaken(Model):
     """The result of an accepted `RequestOperations`; all that are not refused have begun."""
 
     refused: tuple[OperationRefused, ...] = ()
-
-
-class Cause(Model):
-    """Why something failed: a code for machines, a line for people."""
-
-    code: str
-    message: str
 
 
 class PhaseResult(Model):

@@ -32,6 +32,8 @@ BOUNDED_BY = {
     "command_accepted": f"the handler's result; {BOUNDARY}",
     "command_rejected": ANSWER,
     "catalog.release_available": "bundle.yaml, read up to shared/bundle's limit; " + BOUNDARY,
+    "catalog.release_prepared": "a release of more content fails as `too_large`; " + BOUNDARY,
+    "catalog.preparation_failed": "services/catalog/domain.py: causes are cut, at most 500 who had asked",
     "catalog.release_rejected": "shared/bundle/faults.py: 100 faults, each cut",
     "deployer.host_reported": "the tags of one Python; " + BOUNDARY,
     "deployer.secret_changed": "`by` is the name of a token",

@@ -57,4 +57,10 @@ def _bundle(event: Envelope[Any]) -> BundleRow | None:
     return None
 
 
-KINDS = (catalog.ReleaseAvailable, catalog.ReleaseRejected, catalog.ReleaseWithdrawn)
+KINDS = (
+    catalog.ReleaseAvailable,
+    catalog.ReleaseRejected,
+    catalog.ReleaseWithdrawn,
+    catalog.ReleasePrepared,
+    catalog.PreparationFailed,
+)
