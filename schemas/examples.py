@@ -200,6 +200,7 @@ EXAMPLES: tuple[Message, ...] = (
     strategy.AbortStrategy(strategy="shop-2", reason="wrong release"),
     strategy.CancelRunning(strategy=STRATEGY, sites=("oslo-1",), reason="it hangs"),
     strategy.RetryFailed(strategy="shop-2"),
+    strategy.SkipSteps(strategy="shop-2", sites=("oslo-1",), reason="in the post"),
     strategy.RecountStrategy(strategy="shop-2", reason="seen"),
     strategy.UndoStrategy(strategy="shop-2", reason="it loses orders"),
     strategy.DeleteStrategy(strategy="shop-2"),

@@ -27,9 +27,9 @@ TRANSITIONS: dict[StrategyState, frozenset[StrategyState]] = {
 """What may follow each state. `failed` and `aborted` go on only by a retry."""
 
 ACTIONS: dict[StrategyState, tuple[StrategyAction, ...]] = {
-    S.READY: (A.APPLY, A.ABORT, A.DELETE),
-    S.APPLYING: (A.PAUSE, A.ABORT, A.CANCEL_RUNNING),
-    S.PAUSED: (A.RESUME, A.ABORT, A.CANCEL_RUNNING, A.UNDO),
+    S.READY: (A.APPLY, A.SKIP, A.ABORT, A.DELETE),
+    S.APPLYING: (A.PAUSE, A.SKIP, A.ABORT, A.CANCEL_RUNNING),
+    S.PAUSED: (A.RESUME, A.SKIP, A.ABORT, A.CANCEL_RUNNING, A.UNDO),
     S.ABORTING: (A.CANCEL_RUNNING,),
     S.NEEDS_INSPECTION: (A.RECOUNT, A.CANCEL_RUNNING),
     S.COMPLETE: (A.UNDO, A.DELETE),
@@ -105,7 +105,9 @@ class Strategy:
     left_out: int = 0
     """Selected sites that the plan left out."""
     skipped: int = 0
-    """Aborted sites that were removed: there is nothing to do there, so they do not make it fail."""
+    """Aborted sites that were removed, or that a person skipped: they do not make it fail."""
+    no_way_back: str = ""
+    """Why a strategy of its type cannot be undone; empty = it can."""
 
     @property
     def counts(self) -> Counts:
@@ -134,7 +136,9 @@ def actions_of(strategy: Strategy) -> tuple[StrategyAction, ...]:
     """What people may do with it now: by its state, and by what runs or was changed."""
     counts = strategy.counts
     pointless = set() if counts.running else {A.CANCEL_RUNNING}
-    if counts.running or not counts.complete + counts.failed:
+    if not counts.waiting:
+        pointless.add(A.SKIP)
+    if strategy.no_way_back or counts.running or not counts.complete + counts.failed:
         pointless.add(A.UNDO)  # sites still running would be missed by the way back
     return tuple(action for action in ACTIONS[strategy.state] if action not in pointless)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from services.strategy_orchestrator.domain import slots
 from services.strategy_orchestrator.rollout.assignment import assign_stages, shares
 from services.strategy_orchestrator.strategies import Type, type_of
-from services.strategy_orchestrator.strategies.site import ALREADY_THERE, Candidate, Target, unmanaged, unreachable
+from services.strategy_orchestrator.strategies.remove import ALREADY_REMOVED
+from services.strategy_orchestrator.strategies.site import ALREADY_THERE, Candidate, Target, unreachable
 from shared.messages.base import Fault, some_of
 from shared.messages.strategy import Excluded, Selection, StagePlan, StageSpec, StrategySpec, TargetCount, Why
 from shared.messages.words import MAX_PARALLEL
@@ -69,7 +70,7 @@ stays below Kafka's limit for a record, and the count is exact."""
 TARGETS_SHOWN = 100
 """An event lists so many different releases; the steps say it all."""
 
-AT_REST = frozenset({ALREADY_THERE, "no_previous_release"})
+AT_REST = frozenset({ALREADY_THERE, ALREADY_REMOVED, "no_previous_release"})
 """Reasons that a named site may have: it is where it should be, and must not stop what is urgent elsewhere."""
 
 
@@ -122,7 +123,8 @@ def _judge(spec: StrategySpec, candidates: Sequence[Candidate], target: Target, 
 
 
 def _why_left_out(kind: Type, site: Candidate, target: Target, version: str | None) -> Why | None:
-    return unmanaged(site) or kind.judge(site, target) or unreachable(site, target, version)
+    standing = (why for heed in kind.heeds if (why := heed(site, target)))
+    return next(standing, None) or kind.judge(site, target) or unreachable(site, target, version)
 
 
 def _gone(candidates: Iterable[Candidate], target: Target) -> list[str]:

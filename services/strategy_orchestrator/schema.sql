@@ -19,7 +19,7 @@ create table site_group (
 create table strategy (
     id text primary key, -- the id of the command that created it
     name text not null,
-    type text not null check (type in ('apply', 'update', 'rollback')),
+    type text not null check (type in ('prestage', 'apply', 'update', 'rollback', 'remove')),
     app text not null,
     version text,
     spec jsonb not null,

@@ -256,9 +256,11 @@ class ResumeStrategy(_StrategyCommand):
 
 
 class AbortStrategy(_StrategyCommand):
-    """Running sites finish, waiting ones are aborted at once."""
+    """Running sites finish, waiting ones are aborted at once. With `now` running ones are cancelled as well."""
 
     SUBJECT = "strategy"
+
+    now: bool = Field(default=False, description="also stop running sites at their next safe point, and recover them")
 
 
 class CancelRunning(_StrategyCommand):
@@ -273,9 +275,22 @@ class CancelRunning(_StrategyCommand):
 
 
 class RetryFailed(_StrategyCommand):
-    """Try the failed and aborted sites of an ended strategy again, with the same plan."""
+    """Try failed and aborted sites of an ended strategy again, with the same plan.
+
+    Without `sites` all of them but those that a person skipped.
+    """
 
     SUBJECT = "strategy"
+
+    sites: tuple[SiteName, ...] = Field(default=(), max_length=5_000)
+
+
+class SkipSteps(_StrategyCommand):
+    """Leave these waiting sites out: they are aborted with the reason `skipped`, and do not make the strategy fail."""
+
+    SUBJECT = "strategy"
+
+    sites: tuple[SiteName, ...] = Field(min_length=1, max_length=5_000)
 
 
 class RecountStrategy(_StrategyCommand):

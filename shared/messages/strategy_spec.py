@@ -15,6 +15,13 @@ from shared.messages.base import Model
 from shared.messages.opening import ClosedInCommands, in_an_event
 from shared.messages.words import Identifier, Label, Limit, Name, Seconds, SiteName, StrategyType, Text, Version
 
+LONGEST = 30 * 24 * 3600
+"""Seconds that a strategy may take."""
+
+TAKES_SITES_TO_A_RELEASE = frozenset(
+    {StrategyType.PRESTAGE, StrategyType.APPLY, StrategyType.UPDATE, StrategyType.UPGRADE, StrategyType.REHEARSE}
+)
+
 
 class Exclusion(Model):
     """Which sites are not meant: those named, those of the groups, and those that carry any of the labels."""
@@ -103,7 +110,7 @@ class StrategySpec(Model):
     name: Name
     type: ClosedInCommands[StrategyType]
     app: Name
-    version: Version | None = Field(default=None, description="target release; rollback may leave it out")
+    version: Version | None = Field(default=None, description="target release; rollback may do without, remove does")
     undo: Identifier | None = Field(
         default=None,
         description="rollback: exactly the sites that this strategy (id or name) changed, each to what it had before; "
@@ -118,10 +125,19 @@ class StrategySpec(Model):
     apply_type: ClosedInCommands[Literal["parallel", "serial"]] = "parallel"
     on_failure: FailurePolicy = FailurePolicy()
     step_timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
+    timeout_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=LONGEST,
+        description="it aborts when it has not ended so long after its start; null = never",
+    )
+    catch_up_seconds: Seconds = Field(
+        default=0, description="sites that were offline are tried again, once they are back, so long after its end"
+    )
     spread: Label | None = Field(
         default=None, description="stages take sites by the share of each value of this label; null = of each group"
     )
-    force: bool = Field(default=False, description="re-deploy sites that run the release already")
+    force: bool = Field(default=False, description="re-deploy sites that run the release already, and pass by alarms")
     description: Text = ""
 
     @field_validator("stages")
@@ -136,8 +152,10 @@ class StrategySpec(Model):
     def _version_where_needed(self, info: ValidationInfo) -> Self:
         if in_an_event(info):
             return self
-        if self.type is not StrategyType.ROLLBACK and self.version is None:
+        if self.type in TAKES_SITES_TO_A_RELEASE and self.version is None:
             raise ValueError(f"version: a strategy of type {self.type} needs the release to reach")
+        if self.type is StrategyType.REMOVE and self.version is not None:
+            raise ValueError("version: a strategy of type remove takes none; it takes the app off, whatever it runs")
         if self.undo is not None and (self.type is not StrategyType.ROLLBACK or self.version is not None):
             raise ValueError("undo: goes with type rollback and without version; each site returns to what it had")
         return self

@@ -59,14 +59,19 @@ class OperationKind(StrEnum):
     ROLLBACK = "rollback"
     RECOVER = "recover"
     REMOVE = "remove"
+    PRESTAGE = "prestage"
 
 
 class StrategyType(StrEnum):
     """What a strategy does to every site of its selection."""
 
+    PRESTAGE = "prestage"
     APPLY = "apply"
     UPDATE = "update"
     ROLLBACK = "rollback"
+    REMOVE = "remove"
+    UPGRADE = "upgrade"
+    REHEARSE = "rehearse"
 
 
 class StrategyState(StrEnum):
@@ -91,6 +96,7 @@ class StrategyAction(StrEnum):
     ABORT = "abort"
     CANCEL_RUNNING = "cancel_running"
     RETRY = "retry"
+    SKIP = "skip"
     RECOUNT = "recount"
     UNDO = "undo"
     DELETE = "delete"

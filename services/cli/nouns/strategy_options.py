@@ -15,7 +15,7 @@ Name = Annotated[str | None, Argument(help="Its name; default: that in the file.
 File = Annotated[Path | None, Option("--file", "-f", help="A YAML file with the spec; options win over it.")]
 App = Annotated[str | None, Option(help="What to roll out.")]
 Version = Annotated[str | None, Option(help="The release to reach.")]
-Type = Annotated[str | None, Option("--type", help="apply, update or rollback.")]
+Type = Annotated[str | None, Option("--type", help="prestage, apply, update, rollback or remove.")]
 Sites = Annotated[
     Many,
     Option("--site", metavar="SITE", help="Only this site; repeated: any of these. With --group or --select: both."),
@@ -64,14 +64,18 @@ NewName = Annotated[str | None, Option("--name", help="Of the new strategy; defa
 ApplyNow = Annotated[bool, Option("--apply", help="Start it at once.")]
 
 
+VERSIONLESS = ("rollback", "remove")
+"""Types that need no release to reach."""
+
+
 def refuse_gaps(spec: Mapping[str, Any]) -> None:
     """Raises a usage error that names every option without which there is no strategy, all at once."""
     selected = any((spec.get("selection") or {}).get(part) for part in ("sites", "groups", "labels", "all"))
     needed = {
         "NAME": (spec.get("name"), "name the strategy, as the first argument"),
         "--app": (spec.get("app"), "say what to roll out"),
-        "--type": (spec.get("type"), "say what is done to each site: apply, update or rollback"),
-        "--version": (spec.get("version") or spec.get("type") == "rollback", "say which release to reach"),
+        "--type": (spec.get("type"), "say what is done to each site: prestage, apply, update, rollback or remove"),
+        "--version": (spec.get("version") or spec.get("type") in VERSIONLESS, "say which release to reach"),
         "--site, --group, --select or --all": (selected or spec.get("undo"), "say which sites take part"),
     }
     faults = [fault("missing_field", option, message) for option, (value, message) in needed.items() if not value]

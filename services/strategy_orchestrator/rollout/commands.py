@@ -7,9 +7,10 @@ from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.rollout import creation
 from services.strategy_orchestrator.rollout.holding import hold
+from services.strategy_orchestrator.rollout.skipping import skip
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
-from services.strategy_orchestrator.rollout.watching import cancel_running
+from services.strategy_orchestrator.rollout.watching import cancel, cancel_running
 from shared.core.dispatching import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.messages.base import Fault
@@ -23,10 +24,11 @@ from shared.messages.strategy import (
     RecountStrategy,
     ResumeStrategy,
     RetryFailed,
+    SkipSteps,
     StrategyDeleted,
     UndoStrategy,
 )
-from shared.messages.words import StrategyAction
+from shared.messages.words import StrategyAction, StrategyState
 from shared.wire.codec import Envelope
 
 Change = Callable[[UnitOfWork, TrackedStrategy, Envelope[Any]], Awaitable[None]]
@@ -77,8 +79,12 @@ async def _resume(_: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[An
     tracked.now = domain.resume(tracked.now, envelope.actor, envelope.data.reason)
 
 
-async def _abort(_: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
-    tracked.now = domain.abort(tracked.now, envelope.actor, envelope.data.reason)
+async def _abort(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
+    now = envelope.data.now
+    if not (now and tracked.now.state is StrategyState.ABORTING):  # who is told that it waits may be in a hurry then
+        tracked.now = domain.abort(tracked.now, envelope.actor, envelope.data.reason)
+    if now and tracked.now.counts.running:
+        await cancel(work, tracked, envelope)
 
 
 async def _retry(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
@@ -111,7 +117,6 @@ async def _delete(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope
 apply, pause, resume = moving(_apply), moving(_pause), moving(_resume)
 abort, retry, delete = moving(_abort), moving(_retry), moving(_delete)
 recount = moving(_recount)
-cancel = moving(cancel_running)
 
 HANDLERS: Handlers = {
     CreateStrategy: creation.create,
@@ -119,8 +124,9 @@ HANDLERS: Handlers = {
     PauseStrategy: pause,
     ResumeStrategy: resume,
     AbortStrategy: abort,
-    CancelRunning: cancel,
+    CancelRunning: moving(cancel_running),
     RetryFailed: retry,
+    SkipSteps: moving(skip),
     RecountStrategy: recount,
     UndoStrategy: creation.undo,
     DeleteStrategy: delete,

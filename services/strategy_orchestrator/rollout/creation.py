@@ -14,7 +14,7 @@ from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.undoing import Undoing
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.store.strategies import Named, NewStrategy
-from services.strategy_orchestrator.strategies import Candidate, Target, operation_of
+from services.strategy_orchestrator.strategies import UNAVAILABLE, Candidate, Target, operation_of
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.strategy import (
@@ -42,6 +42,9 @@ async def create(work: UnitOfWork, batch: Sequence[Envelope[CreateStrategy]]) ->
 
 async def _create(work: UnitOfWork, envelope: Envelope[CreateStrategy]) -> Reply:
     spec = envelope.data.spec
+    if why := UNAVAILABLE.get(spec.type):
+        message = f"a strategy of type {spec.type} cannot be created: {why}"
+        return Rejected((_fault("type_unavailable", "spec.type", message, spec.type),))
     if spec.undo is None:
         return await _plan(work, envelope, spec, None)
     undone = await undoing.load(work, spec.undo)

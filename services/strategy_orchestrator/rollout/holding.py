@@ -47,7 +47,7 @@ async def _skip_withdrawn(work: UnitOfWork, tracked: TrackedStrategy) -> None:
         if tracked.stored.version is not None:
             raise Refused(_not_reachable(tracked, version))
         aborted = await store.steps.abort_steps_towards(work.conn, tracked.now.id, version, withdrawn(version))
-        tracked.aborted([step for step, _ in aborted])
+        tracked.aborted([ended.step for ended in aborted])
 
 
 async def _skip_removed(work: UnitOfWork, tracked: TrackedStrategy) -> None:

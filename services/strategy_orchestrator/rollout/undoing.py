@@ -61,6 +61,9 @@ def faults_of(undoing: Undoing | None, reference: str, field: str, app: str | No
     if app is not None and app != undoing.tracked.stored.app:
         message = f"strategy {strategy.name} is about {undoing.tracked.stored.app}, not about {app}"
         return (Fault(code="invalid_field", field=field, message=message, value=reference),)
+    if strategy.no_way_back:
+        message = f"cannot undo strategy {strategy.name}: {strategy.no_way_back}"
+        return (Fault(code="not_undoable", field=field, message=message, value=reference),)
     if StrategyAction.UNDO in domain.ACTIONS[strategy.state] and not strategy.counts.running:
         return ()
     running = f"with {strategy.counts.running} sites running; abort it, and wait until it has ended"

@@ -16,7 +16,7 @@ from shared.core.transaction import Timer
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import CancelOperation, CommandRejected
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
-from shared.messages.strategy import CancelRunning, Why
+from shared.messages.strategy import Why
 from shared.wire.codec import Envelope
 
 FAILING = "failure_rate_high"
@@ -92,13 +92,18 @@ def _silent(event: StrategySilent) -> str:
 
 async def cancel_running(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
     """Ask the deployer to stop these running sites, or all. Raises Refused when none of them runs."""
-    command: CancelRunning = envelope.data
-    steps = await store.steps.running_steps(work.conn, tracked.now.id, command.sites)
-    if not steps:
-        message = f"no such site runs in strategy {tracked.now.name}" if command.sites else "no site runs in it now"
-        raise Refused(Fault(code="nothing_runs", field="sites" if command.sites else "strategy", message=message))
+    sites = envelope.data.sites
+    if not await cancel(work, tracked, envelope, sites):
+        message = f"no such site runs in strategy {tracked.now.name}" if sites else "no site runs in it now"
+        raise Refused(Fault(code="nothing_runs", field="sites" if sites else "strategy", message=message))
+
+
+async def cancel(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any], sites: Sequence[str] = ()) -> int:
+    """Ask the deployer to stop these running sites, or all; how many run."""
+    steps = await store.steps.running_steps(work.conn, tracked.now.id, sites)
     for step in steps:
-        _cancel(work, step, because=command.reason, cause=envelope)
+        _cancel(work, step, because=envelope.data.reason, cause=envelope)
+    return len(steps)
 
 
 def _cancel(

@@ -1,13 +1,12 @@
 """Handlers for releases that come and go."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.rollout.holding import withdrawn
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
-from services.strategy_orchestrator.store.steps import Step
+from services.strategy_orchestrator.rollout.waiting_steps import end_waiting
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.wire.codec import Envelope
 
@@ -31,14 +30,6 @@ async def _withdraw(work: UnitOfWork, tracked: TrackedStrategy, versions: Sequen
     if (goal := tracked.stored.version) is None:
         for version in versions:
             steps = await store.steps.abort_steps_towards(work.conn, tracked.now.id, version, withdrawn(version))
-            await _abort(work, tracked, steps)
+            await end_waiting(work, tracked, steps)
     elif goal in versions:
         tracked.now = domain.stop(tracked.now, withdrawn(goal))
-
-
-async def _abort(work: UnitOfWork, tracked: TrackedStrategy, steps: Sequence[tuple[Step, bool]]) -> None:
-    tracked.aborted([step for step, _ in steps])
-    for stage, count in Counter(step.stage for step, was_blocked in steps if was_blocked).items():
-        tracked.recount(stage, blocked=-count)
-    if tracked.groups:  # those that were busy did not stand in line
-        await work.slots.drop(step for step, was_blocked in steps if not was_blocked)

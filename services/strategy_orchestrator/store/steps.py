@@ -146,11 +146,27 @@ async def abort_steps(conn: Connection, strategy_id: str, why: Why) -> list[Step
     return await _steps(conn, "abort_steps", strategy_id=strategy_id, code=why.code, message=why.message)
 
 
-async def abort_steps_towards(conn: Connection, strategy_id: str, version: str, why: Why) -> list[tuple[Step, bool]]:
-    """Waiting steps with this release of their own to reach become aborted; each with whether it was blocked."""
-    values = {"version": version, "code": why.code, "message": why.message}
-    rows = await SQL.fetch(conn, "abort_steps_towards", strategy_id=strategy_id, **values)
-    return [(Step._make(step), was_blocked) for *step, was_blocked in rows]
+class Ended(NamedTuple):
+    """A step that waited and was aborted, and whether its site was busy."""
+
+    step: Step
+    was_blocked: bool
+
+
+async def abort_steps_towards(conn: Connection, strategy_id: str, version: str, why: Why) -> list[Ended]:
+    """Waiting steps with this release of their own to reach become aborted."""
+    return await _ended(conn, "abort_steps_towards", why, strategy_id=strategy_id, version=version)
+
+
+async def skip_steps(conn: Connection, strategy_id: str, sites: Sequence[str], why: Why) -> list[Ended]:
+    """Waiting steps of these sites become aborted."""
+    return await _ended(conn, "skip_steps", why, strategy_id=strategy_id, sites=list(sites))
+
+
+async def states_of(conn: Connection, strategy_id: str, sites: Sequence[str]) -> dict[str, str]:
+    """The state of the step of each of these sites that has one in the strategy."""
+    rows = await SQL.fetch(conn, "states_of", strategy_id=strategy_id, sites=list(sites))
+    return {row["site"]: row["state"] for row in rows}
 
 
 async def skip_removed(conn: Connection, strategy_id: str, why: Why) -> list[Step]:
@@ -185,6 +201,11 @@ def _count(row: asyncpg.Record) -> StageCount:
 async def reopen_steps(conn: Connection, strategy_id: str) -> list[Step]:
     """Failed and aborted steps wait again, for a new attempt."""
     return await _steps(conn, "reopen_steps", strategy_id=strategy_id)
+
+
+async def _ended(conn: Connection, query: str, why: Why, **values: Any) -> list[Ended]:
+    rows = await SQL.fetch(conn, query, **values, code=why.code, message=why.message)
+    return [Ended(Step._make(step), was_blocked) for *step, was_blocked in rows]
 
 
 async def _steps(conn: Connection, query: str, **values: Any) -> list[Step]:

@@ -96,6 +96,19 @@ from towards t where s.strategy_id = :strategy_id and s.position = t.position
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target,
     t.blocked as was_blocked;
 
+-- name: skip_steps
+with named as materialized (
+    select position, blocked from step
+    where strategy_id = :strategy_id and state = 'waiting' and site in (select unnest(:sites::text[]))
+)
+update step s set state = 'aborted', blocked = false, why_code = :code, why_message = :message
+from named n where s.strategy_id = :strategy_id and s.position = n.position
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target,
+    n.blocked as was_blocked;
+
+-- name: states_of
+select site, state from step where strategy_id = :strategy_id and site in (select unnest(:sites::text[]));
+
 -- name: skip_removed
 -- Waiting steps whose site is gone. Each is looked up by its key, and the steps by position: see sites_not_held.
 update step set state = 'aborted', blocked = false, why_code = :code, why_message = :message

@@ -11,7 +11,7 @@ import asyncpg
 from services.strategy_orchestrator.domain import Stage, Strategy
 from services.strategy_orchestrator.planning import Plan
 from services.strategy_orchestrator.store.steps import insert_steps
-from services.strategy_orchestrator.strategies import operation_of
+from services.strategy_orchestrator.strategies import TYPES, operation_of
 from shared.messages.strategy import Counts, FailurePolicy, StrategySpec, Why
 from shared.messages.words import OperationKind, StageState, StrategyState, StrategyType
 from shared.process.db import Connection, Queries, columns
@@ -114,6 +114,7 @@ def _strategy(row: asyncpg.Record, stages: Sequence[asyncpg.Record]) -> Strategy
         ends_as=StrategyState(row["ends_as"]) if row["ends_as"] else None,
         left_out=row["left_out"],
         skipped=row["skipped"],
+        no_way_back=TYPES[StrategyType(row["type"])].no_way_back,
     )
 
 

@@ -1,45 +1,38 @@
-"""Strategy types: what each does to a site, and which sites it leaves out. One pure function of one signature each.
+"""Strategy types: what each does to a site, and which sites it leaves out. One short pure file each.
 
-To add a type: add it to `words.StrategyType`, write its module here, and enter it in `TYPES`.
+To add a type: add it to `words.StrategyType`, write its module here with a `TYPE`, and enter it in `TYPES`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from services.strategy_orchestrator.strategies import apply, rollback, undo, update
+from services.strategy_orchestrator.strategies import (
+    apply,
+    prestage,
+    rehearse,
+    remove,
+    rollback,
+    undo,
+    update,
+    upgrade,
+)
 from services.strategy_orchestrator.strategies.site import Candidate, Changed, Release, Target, Undone
-from shared.messages.strategy import StrategySpec, Why
+from services.strategy_orchestrator.strategies.strategy_type import Type
+from shared.messages.strategy import StrategySpec
 from shared.messages.words import OperationKind, StrategyType
 
-Judge = Callable[[Candidate, Target], Why | None]
-"""Why this site is left out; None when it takes part."""
-
-Goal = Callable[[Candidate, Target], str | None]
-"""The release that this site is to reach."""
-
-
-def _same_for_all(_: Candidate, target: Target) -> str | None:
-    return target.version
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """What a strategy type is made of."""
-
-    operation: OperationKind
-    judge: Judge
-    forced: OperationKind | None = None
-    """The operation with `force`: a release is not updated to itself, but may be applied again."""
-    goal: Goal = _same_for_all
-
-
 TYPES: dict[StrategyType, Type] = {
-    StrategyType.APPLY: Type(OperationKind.APPLY, apply.judge),
-    StrategyType.UPDATE: Type(OperationKind.UPDATE, update.judge, forced=OperationKind.APPLY),
-    StrategyType.ROLLBACK: Type(OperationKind.ROLLBACK, rollback.judge, goal=rollback.goal),
+    StrategyType.PRESTAGE: prestage.TYPE,
+    StrategyType.APPLY: apply.TYPE,
+    StrategyType.UPDATE: update.TYPE,
+    StrategyType.ROLLBACK: rollback.TYPE,
+    StrategyType.REMOVE: remove.TYPE,
 }
 
-UNDO = Type(OperationKind.ROLLBACK, undo.judge, goal=undo.goal)
+UNAVAILABLE: dict[StrategyType, str] = {
+    StrategyType.UPGRADE: upgrade.REASON,
+    StrategyType.REHEARSE: rehearse.REASON,
+}
+"""Types that are known and cannot be done, and why."""
+
+UNDO = undo.TYPE
 """A rollback that undoes a strategy."""
 
 
@@ -56,4 +49,6 @@ def operation_of(strategy_type: StrategyType, force: bool, undone: OperationKind
     return (kind.forced if force else None) or kind.operation
 
 
-__all__ = ["TYPES", "Candidate", "Changed", "Release", "Target", "Type", "Undone", "operation_of", "type_of"]
+__all__ = [
+    "TYPES", "UNAVAILABLE", "Candidate", "Changed", "Release", "Target", "Type", "Undone", "operation_of", "type_of",
+]  # fmt: skip

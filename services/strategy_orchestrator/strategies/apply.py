@@ -1,7 +1,9 @@
 """Apply: put an app on sites that do not have it, or where it broke."""
 
 from services.strategy_orchestrator.strategies.site import Candidate, Target, already_there, not_upgradable
+from services.strategy_orchestrator.strategies.strategy_type import Type
 from shared.messages.strategy import Why
+from shared.messages.words import OperationKind
 
 
 def judge(site: Candidate, target: Target) -> Why | None:
@@ -14,3 +16,6 @@ def judge(site: Candidate, target: Target) -> Why | None:
         return None
     message = f"site {site.name} has {target.app} {site.version}; use a strategy of type update, or force"
     return Why(code="deployed_already", message=message)
+
+
+TYPE = Type(OperationKind.APPLY, judge)

@@ -7,7 +7,9 @@ from services.strategy_orchestrator.strategies.site import (
     never_deployed,
     not_deployed,
 )
+from services.strategy_orchestrator.strategies.strategy_type import Type
 from shared.messages.strategy import Why
+from shared.messages.words import OperationKind
 
 
 def goal(site: Candidate, target: Target) -> str | None:
@@ -26,3 +28,6 @@ def judge(site: Candidate, target: Target) -> Why | None:
     if version is None:
         return Why(code="no_previous_release", message=f"site {site.name} had no release before {site.version}")
     return already_there(site, target.app, version) or never_deployed(site, target, version)
+
+
+TYPE = Type(OperationKind.ROLLBACK, judge, goal=goal)

@@ -41,6 +41,14 @@ class Candidate:
     """The releases that it can return to, by the deployer's word: last the one of a rollback without version."""
     drivers: frozenset[str] = frozenset()
     """Those that reach it; none = nobody has said."""
+    availability: str = "unknown"
+    """`online`, `offline` or `unknown`, as the deployer last said it."""
+    maintenance: bool = False
+    """People work on it."""
+    alarms: tuple[str, ...] = ()
+    """Its active alarms that affect its management."""
+    unknown_secrets: tuple[str, ...] = ()
+    """Secrets that its connections name and that are not there."""
 
     @property
     def broken(self) -> bool:
@@ -95,11 +103,6 @@ class Target:
     releases: Mapping[str, Release] = field(default_factory=dict)
     """Every release of the app that is known, by version."""
     undo: Undone | None = None
-
-
-def unmanaged(site: Candidate) -> Why | None:
-    """A site that strategies leave alone."""
-    return None if site.managed else Why(code="unmanaged", message=f"site {site.name} is unmanaged")
 
 
 def already_there(site: Candidate, app: str, version: str | None) -> Why | None:

@@ -12,6 +12,7 @@ from services.strategy_orchestrator.strategies.site import (
     never_deployed,
     not_upgradable,
 )
+from services.strategy_orchestrator.strategies.strategy_type import Type
 from shared.messages.strategy import Why
 from shared.messages.words import OperationKind
 
@@ -44,6 +45,9 @@ def judge(site: Candidate, target: Target) -> Why | None:
     if operation(undone.operation) is OperationKind.UPDATE:
         return not_upgradable(site, target, changed.before)
     return never_deployed(site, target, changed.before)
+
+
+TYPE = Type(OperationKind.ROLLBACK, judge, goal=goal)
 
 
 def _changed(site: Candidate, target: Target) -> Changed | None:

@@ -169,7 +169,7 @@ async def test_a_paused_strategy_starts_nothing_until_it_is_resumed(world: World
         assert paused.why.code == "paused"
         assert "lunch" in paused.why.message
         idle = await world.until(StrategyStateChanged, lambda e: "undo" in e.actions)
-        assert (idle.renewed, idle.actions) == (True, ("resume", "abort", "undo")), "nothing runs any more"
+        assert (idle.renewed, idle.actions) == (True, ("resume", "skip", "abort", "undo")), "nothing runs any more"
         devices.outcome = lambda _: "succeed"
         await world.ask(ResumeStrategy(strategy=strategy_id))
         assert (await state(world, strategy_id, StrategyState.COMPLETE)).counts == Counts(complete=4)

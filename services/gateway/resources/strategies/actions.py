@@ -15,6 +15,7 @@ from shared.messages.strategy import (
     RecountStrategy,
     ResumeStrategy,
     RetryFailed,
+    SkipSteps,
     UndoStrategy,
 )
 from shared.messages.words import StrategyAction as S
@@ -37,8 +38,9 @@ RESUME = Action(S.RESUME, ResumeStrategy, when=_said(S.RESUME))
 ABORT = Action(S.ABORT, AbortStrategy, when=_said(S.ABORT))
 CANCEL_RUNNING = Action(S.CANCEL_RUNNING, CancelRunning, when=_said(S.CANCEL_RUNNING))
 RETRY = Action(S.RETRY, RetryFailed, when=_said(S.RETRY))
+SKIP = Action(S.SKIP, SkipSteps, when=_said(S.SKIP))
 RECOUNT = Action(S.RECOUNT, RecountStrategy, when=_said(S.RECOUNT))
 UNDO = Action(S.UNDO, UndoStrategy, when=_said(S.UNDO), readable=_planned)
 DELETE = Action(S.DELETE, DeleteStrategy, when=_said(S.DELETE))
 
-ACTIONS = (CREATE, APPLY, PAUSE, RESUME, ABORT, CANCEL_RUNNING, RETRY, RECOUNT, UNDO, DELETE)
+ACTIONS = (CREATE, APPLY, PAUSE, RESUME, ABORT, CANCEL_RUNNING, RETRY, SKIP, RECOUNT, UNDO, DELETE)

@@ -101,12 +101,13 @@ ROUTES = (
     command_route("POST", f"{ONE}/apply", actions.APPLY, "Start it"),
     command_route("POST", f"{ONE}/pause", actions.PAUSE, "Start no further site"),
     command_route("POST", f"{ONE}/resume", actions.RESUME, "Go on"),
-    command_route("POST", f"{ONE}/abort", actions.ABORT, "Let running sites finish, start no other"),
+    command_route("POST", f"{ONE}/abort", actions.ABORT, "Start no other site; running ones finish, or are cancelled"),
     command_route(
         "POST", f"{ONE}/cancel-running", actions.CANCEL_RUNNING, "Stop running sites and recover them: all, or some"
     ),
     command_route("POST", f"{ONE}/recount", actions.RECOUNT, "Count its sites anew, once its counts did not fit"),
-    command_route("POST", f"{ONE}/retry", actions.RETRY, "Try failed and aborted sites again"),
+    command_route("POST", f"{ONE}/retry", actions.RETRY, "Try failed and aborted sites again: all, or some"),
+    command_route("POST", f"{ONE}/skip", actions.SKIP, "Leave waiting sites out"),
     command_route(
         "POST", f"{ONE}/undo", actions.UNDO, "Plan the way back for exactly the sites it changed"
     ),

@@ -90,7 +90,7 @@ class StrategySummary(BaseModel):
     deleted: bool
     excluded_count: int = Field(description="so many selected sites take no part")
     actions: list[str] = Field(
-        description="what you may do with it now: apply, pause, resume, abort, cancel_running, retry, undo or delete"
+        description="what you may do with it now: apply, pause, resume, abort, cancel_running, retry, skip, undo …"
     )
 
 
