@@ -129,6 +129,14 @@ class Blobs:
             async for chunk in answer.stream(CHUNK):
                 yield bytes(chunk)
 
+    async def read(self, sha256: str, start: int, count: int) -> bytes:
+        """A part of the content: `count` bytes from `start` on, which the blob must have. Raises UnknownBlob."""
+        with _failures():
+            try:
+                return bytes(await obstore.get_range_async(self._store, _path(sha256), start=start, length=count))
+            except FileNotFoundError as error:
+                raise UnknownBlob(f"there is no blob {sha256}") from error
+
     @asynccontextmanager
     async def as_file(self, sha256: str) -> AsyncIterator[Path]:
         """A file with the content, to be read only: the stored one itself, or a download that is gone afterwards.

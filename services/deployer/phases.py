@@ -22,6 +22,10 @@ class Phase(StrEnum):
     DEPLOY = "deploy"
     VERIFY = "verify"
     REMOVE = "remove"
+    PREPARE = "prepare"
+    PACKAGES = "packages"
+    IMAGES = "images"
+    CLEAN = "clean"
 
 
 class Order(StrEnum):
@@ -59,6 +63,8 @@ class Row:
     """It is left out for fewer components."""
     begins: bool = True
     """Whether it begins orders; else it asks how those begun before stand."""
+    changes: bool = True
+    """Whether what is deployed may be another after it; where not, there is nothing to turn back."""
 
 
 def _leg(order: Order, bound: Bound, *, way_back: bool) -> tuple[Row, ...]:
@@ -70,8 +76,14 @@ def _leg(order: Order, bound: Bound, *, way_back: bool) -> tuple[Row, ...]:
     )
 
 
-_PRECHECK = Row(Phase.PRECHECK, "-", way_back=False)
+_PRECHECK = Row(Phase.PRECHECK, "-", way_back=False, changes=False)
 """Nothing was touched yet: there is no way to go back."""
+
+
+def _beside(phase: Phase, verb: str, *actions: str) -> Row:
+    """What was sent to a site for later stays there when the operation fails: the next one goes on with it."""
+    return Row(phase, verb, frozenset(actions), way_back=False, changes=False)
+
 
 _THERE_AND_BACK: Mapping[Leg, tuple[Row, ...]] = {
     Leg.FORWARD: (_PRECHECK, *_leg(Order.AFTER, Bound.TIMEOUT, way_back=True)),
@@ -91,7 +103,20 @@ PHASES: Mapping[Kind, Mapping[Leg, tuple[Row, ...]]] = {
         Leg.FORWARD: (_PRECHECK, Row(Phase.REMOVE, "remove", GONE, Order.REVERSE)),
         Leg.RECOVER: _THERE_AND_BACK[Leg.RECOVER],
     },
+    Kind.PRESTAGE: {
+        Leg.FORWARD: (
+            _PRECHECK,
+            _beside(Phase.PREPARE, "-"),
+            _beside(Phase.PACKAGES, "fetch", "fetch_packages"),
+            _beside(Phase.IMAGES, "fetch", "fetch_images"),
+            _beside(Phase.CLEAN, "discard", "discard"),
+        ),
+        Leg.RECOVER: (),
+    },
 }
+
+LEAVING = frozenset(k for k, legs in PHASES.items() if not any(row.changes for rows in legs.values() for row in rows))
+"""The kinds of operations that leave what is deployed as it is, however they end."""
 
 
 def row_of(kind: Kind, leg: Leg, phase: Phase) -> Row | None:
@@ -101,5 +126,5 @@ def row_of(kind: Kind, leg: Leg, phase: Phase) -> Row | None:
 
 def point_of_no_return(kind: Kind) -> Phase | None:
     """The phase from which on the operation is not turned back, once it has touched the site; None = there is none."""
-    rows = (row for row in PHASES[kind][Leg.FORWARD] if row.phase is not Phase.PRECHECK)
+    rows = (row for row in PHASES[kind][Leg.FORWARD] if row.changes)
     return next((row.phase for row in rows if not row.way_back), None)

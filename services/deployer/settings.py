@@ -30,6 +30,15 @@ class DeployerSettings(BaseSettings):
         default=30, gt=0, description="ended operations are kept so long, and as long as answers to commands are"
     )
 
+    prestaged_keep: int = Field(
+        default=2, ge=1, le=20, description="releases of an app that stay prestaged on a site, beside those in use"
+    )
+    fetch_site_bytes: int = Field(default=0, ge=0, description="most bytes a second sent to one site; 0 = no limit")
+    fetch_fleet_bytes: int = Field(
+        default=0, ge=0, description="most bytes a second sent to all sites, by all deployers together; 0 = no limit"
+    )
+    fetch_at_once: int = Field(default=64, ge=1, description="most chunks (1 MiB) of content that one replica sends")
+
     simulated_mib: int = Field(
         default=128, ge=1, description="a journal of simulated devices larger than this is made anew, in short"
     )

@@ -12,6 +12,8 @@ from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.opening import Open
 from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Sealed, Sha256, SiteName, Version
 
+MOST = 2**63 - 1
+
 
 class RequestOperation(Command):
     """Do one job on one site. The id of this command becomes the id of the operation.
@@ -28,6 +30,7 @@ class RequestOperation(Command):
     version: Version | None = None
     timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="the operation ends by then")
     strategy_id: Identifier | None = Field(default=None, description="the strategy on whose behalf; holds are its")
+    force: bool = Field(default=False, description="prestage: also while alarms that affect management are active")
     preview: bool = Field(default=False, description="only plan: the answer's `result.plan` shows it, nothing is done")
 
 
@@ -59,6 +62,13 @@ class RequestOperations(Command):
     version: Version | None = None
     timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="each operation ends by then")
     again: bool = Field(default=False, description="apply: deploy it afresh also where it runs soundly already")
+    force: bool = Field(default=False, description="prestage: also while alarms that affect management are active")
+    round: int = Field(
+        default=1,
+        ge=1,
+        le=MOST,
+        description="of the strategy's tries: each tries a failed preparation anew",
+    )
     operations: tuple[Requested, ...] = Field(min_length=1, max_length=OPERATIONS_AT_ONCE)
 
 
@@ -130,7 +140,7 @@ class ComponentDecision(Model):
 
     component: str
     driver: str
-    action: Open[Literal["apply", "rollback", "keep", "remove"]]
+    action: Open[Literal["apply", "rollback", "keep", "remove", "fetch_packages", "fetch_images", "discard"]]
     reason: str
     revision: str | None = Field(default=None, description="the recorded revision that a rollback returns to")
 
@@ -168,10 +178,25 @@ class OperationProgressed(Event):
     strategy_id: Identifier | None = None
 
 
-MOST = 2**63 - 1
-
 _NTH = "so many operations had ended on this app of this site with this one; 0 = not said"
+_FETCHED = "sent to the site for this operation; 0 = what it needed lay there"
+_PRESTAGED = "of a prestage: all that lies prestaged of this app on the site now; null = not said"
 _HISTORY = "the releases that a rollback may lead to, last the one meant where none is named; null = not said"
+
+
+class Prestaged(Model):
+    """A release whose content was sent to a site before it is needed there."""
+
+    version: Version
+    bundle_sha256: Sha256
+    bytes: int = Field(ge=0, description="of all its content")
+    items: int = Field(ge=0, description="packages and images of it")
+    complete: bool = Field(description="false: a prestage of it was interrupted, and a later one goes on there")
+    at: datetime = Field(description="when the prestage of it ended")
+
+
+MOST_PRESTAGED = 50
+"""Releases of an app that lie prestaged on one site; the policy keeps fewer."""
 
 
 class _Ended(Event):
@@ -188,6 +213,8 @@ class _Ended(Event):
     seconds: float = Field(description="from claim to end")
     nth: int = Field(default=0, ge=0, le=MOST, description=_NTH)
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
+    fetched_bytes: int = Field(default=0, ge=0, le=MOST, description=_FETCHED)
+    prestaged: tuple[Prestaged, ...] | None = Field(default=None, max_length=MOST_PRESTAGED, description=_PRESTAGED)
 
 
 class OperationSucceeded(_Ended):
@@ -203,6 +230,8 @@ class Succeeded(Model):
     site: SiteName
     seconds: float
     nth: int = Field(default=0, ge=0, le=MOST, description=_NTH)
+    fetched_bytes: int = Field(default=0, ge=0, le=MOST, description=_FETCHED)
+    prestaged: tuple[Prestaged, ...] | None = Field(default=None, max_length=MOST_PRESTAGED, description=_PRESTAGED)
 
 
 class OperationsSucceeded(Event):

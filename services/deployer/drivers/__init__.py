@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
-Verb = Literal["apply", "rollback", "remove", "fetch", "snapshot", "restore", "migrate", "tasks"]
+Verb = Literal["apply", "rollback", "remove", "fetch", "discard", "snapshot", "restore", "migrate", "tasks"]
 """What a driver may be told to do with a component. The first three every driver can."""
 
 OBLIGATORY: frozenset[Verb] = frozenset({"apply", "rollback", "remove"})
@@ -26,6 +26,20 @@ class Component:
     spec: Any
     """An instance of the driver's own model (`belay.components`)."""
     after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file or image that a component brings to its sites, by its content. Its bytes lie in the blob store."""
+
+    component: str
+    kind: Literal["package", "image"]
+    name: str
+    """Of a package its path in the bundle, of an image its reference."""
+    sha256: str
+    """Of a package its content; of an image its manifest for one platform, which names its blobs."""
+    bytes: int
+    """Of an image all its blobs together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,9 @@ class Order:
     """What brings the component; when it is removed, what brought it: its removal may lie in there."""
     revision: str | None = None
     """The recorded revision a rollback returns to."""
+    items: tuple[Item, ...] = ()
+    """fetch: what is to be on the site afterwards. apply, rollback: what lies there already of the component, as far
+    as is known: none of it need be sent. discard: what may go, if nothing that runs there needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +78,10 @@ class Done:
     """The order reached its end and was verified: the component is healthy and of the expected version."""
 
     revision: str
-    """What the driver needs to return here later."""
+    """What the driver needs to return here later; empty for orders that deploy nothing."""
     detail: str = ""
+    fetched_bytes: int = 0
+    """Content that was sent to the site for this order, over all its tries."""
 
 
 @dataclass(frozen=True, slots=True)
