@@ -80,9 +80,7 @@ class _Sending:
         async with self._freed:
             await self._freed.wait_for(lambda: self._free >= count)
             self._free -= count
-        try:
-            yield
-        finally:
+        yield  # a chunk that did not arrive keeps its room: none is to follow it while the others are given up
+        async with self._freed:
             self._free += count
-            async with self._freed:
-                self._freed.notify_all()
+            self._freed.notify_all()
