@@ -40,6 +40,11 @@ class Item:
     """Of a package its content; of an image its manifest for one platform, which names its blobs."""
     bytes: int
     """Of an image all its blobs together."""
+    platform: str | None = None
+    """Of an image, such as linux/amd64; None = it does not say. Only those for the platform of a site are ordered,
+    where the site says which it has."""
+    index: str | None = None
+    """The list of manifests that the image was chosen from, where its reference names that: a blob, too."""
 
 
 @dataclass(frozen=True, slots=True)
