@@ -1,13 +1,18 @@
 """Wiring of the gateway: what it is made of."""
 
 import asyncio
+from collections.abc import Sequence
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from services.gateway.auth.tokens import LocalTokens, make_first_token
 from services.gateway.commands.ask import Commands
 from services.gateway.commands.pending import PendingAnswers
 from services.gateway.commands.sealing import Sealing
+from services.gateway.doors.door import Door
+from services.gateway.doors.serving import DOORS, Doors
+from services.gateway.doors.table import doors_that_are_on
 from services.gateway.events.hub import Hub
 from services.gateway.events.learning import learning, stream_types
 from services.gateway.gateway import Gateway
@@ -35,8 +40,11 @@ LINGER = Linger(16_384, ms=25)
 """Steps that end one after another are learned together; a page, and the answer to a command, come so much later."""
 
 
-async def wire(service: Service, own: GatewaySettings | None = None) -> None:
-    """Fill in the handlers, the HTTP application and the parts that run beside the consumer."""
+async def wire(service: Service, own: GatewaySettings | None = None, open_doors: Sequence[Door] | None = None) -> None:
+    """Fill in the handlers, the HTTP application and the parts that run beside the consumer.
+
+    `open_doors`: None = those that the environment turns on.
+    """
     own = own or GatewaySettings()
     service.settings = service.settings.model_copy(update={"http_port": own.port})
     pending, log_written = PendingAnswers(service.pool), Wakeup()
@@ -54,17 +62,20 @@ async def wire(service: Service, own: GatewaySettings | None = None) -> None:
     service.handlers, service.topics, service.skips = HANDLERS, TOPICS, not_ours
     service.linger = LINGER
     requests = Requests(service.metrics.registry, hub)
-    load_shedding = LoadShedding(own.requests, service.metrics.registry)
-    service.http, service.runner = application(gateway, requests, load_shedding), Runner
+    limits = (requests.measure, LoadShedding(own.requests, service.metrics.registry).admit)
+    service.http, service.runner = application(gateway, *limits), Runner
     service.http.on_shutdown.append(lambda _: let_go(gateway))
+    doors = Doors(doors_that_are_on() if open_doors is None else open_doors, gateway, *limits)
+    doors.beside(service.http)
+    service.http[DOORS] = doors
     service.drains = [lambda: asyncio.sleep(own.drain_seconds)]
     service.parts += [hub.follow, hub.prune, pending.follow]
     service.prunings = prunings(own)
 
 
-def application(gateway: Gateway, requests: Requests, load_shedding: LoadShedding) -> web.Application:
+def application(gateway: Gateway, measure: Middleware, admit: Middleware) -> web.Application:
     """The HTTP application: problems inside of the measuring, so that these too are counted."""
-    middlewares = [requests.measure, problems.problems, load_shedding.admit]
+    middlewares = [measure, problems.problems, admit]
     app = web.Application(middlewares=middlewares, client_max_size=problems.MAX_SPEC_BYTES)
     app[GATEWAY] = gateway
     routing.add(app, ROUTES)

@@ -1,4 +1,4 @@
--- What the gateway owns (tokens, commands, audit) and what it learned from events (everything below "Read models",
+-- What the gateway owns (tokens, commands, audit, numbers of doors) and what it learned from events (everything below "Read models",
 -- which can be rebuilt by reading the topics again).
 --
 -- Rows learned from events carry a stamp (seq, at): the sequence of their aggregate, then the time. A row changes
@@ -49,6 +49,17 @@ create table audit (
 create index audit_by_command on audit (command_id) where result = 'sent';
 create index audit_by_actor on audit (actor, id);
 create index audit_by_time on audit (at);
+
+create table door_number (
+    -- Integers that clients of a door want for ids: what each stands for. Given out once and for ever.
+    door text not null,
+    kind text not null,
+    key text not null,
+    number bigint not null check (number > 0),
+    given_at timestamptz not null,
+    primary key (door, kind, key),
+    unique (door, kind, number)
+);
 
 -- Events for people ---------------------------------------------------------------------------------------------
 

@@ -38,6 +38,12 @@ PURE_FILES = (
     "manifest.py",
     "rollout.py",
     "trouble.py",
+    "fields.py",
+    "words.py",
+    "shapes.py",
+    "strategy_request.py",
+    "subcloud_request.py",
+    "meant_release.py",
 )
 IMPURE = {
     "aiohttp", "aiokafka", "aiosql", "asyncio", "asyncpg", "faust", "httpx", "io", "logging", "obstore", "os",

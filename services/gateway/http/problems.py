@@ -130,16 +130,23 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     request_id = request[REQUEST_ID] = new_id()
     try:
         return await handler(request)
-    except Problem as problem:
-        return problem.response()
-    except (RoleNeeded, KeyReused, CommandTooLarge) as refused:
-        return _of_ask(refused).response()
-    except web.HTTPException as error:
-        return _of_aiohttp(error, request).response()
-    except (HttpProcessingError, web.RequestPayloadError) as error:
-        return unreadable(f"the body cannot be read as its headers say: {_reason(error)}").response()
     except Exception as error:  # noqa: BLE001 - the last resort: nobody gets a traceback, the log has it
-        return _of_defect(error, request_id).response(f"urn:uuid:{request_id}")
+        if (refusal := refusal_of(error, request)) is not None:
+            return refusal.response()
+        return problem_of_defect(error, request_id).response(f"urn:uuid:{request_id}")
+
+
+def refusal_of(error: Exception, request: web.Request) -> Problem | None:
+    """What a request is told that cannot be done as it was asked; None for what is no fault of who asked."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RoleNeeded | KeyReused | CommandTooLarge):
+        return _of_ask(error)
+    if isinstance(error, web.HTTPException):
+        return _of_aiohttp(error, request)
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        return unreadable(f"the body cannot be read as its headers say: {_reason(error)}")
+    return None
 
 
 def _of_ask(refused: RoleNeeded | KeyReused | CommandTooLarge) -> Problem:
@@ -168,7 +175,8 @@ def _reason(error: Exception) -> str:
     return str(error).strip().splitlines()[-1].strip()[:200]
 
 
-def _of_defect(error: Exception, request_id: str) -> Problem:
+def problem_of_defect(error: Exception, request_id: str) -> Problem:
+    """What is told of anything else: what passes is 503, a defect of ours 500; the log has it under this id."""
     if is_transient(error):
         log.warning("a request failed for now", action="request_failed", request=request_id, error=repr(error)[:200])
         away = str(error) if isinstance(error, NoKeyYet) else "the database or the blob store is away"

@@ -4,7 +4,7 @@ these would, in the same words."""
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 
 from services.gateway.app import wire
+from services.gateway.doors.door import Door
 from services.gateway.settings import GatewaySettings
 from shared.messages import REGISTRY
 from shared.messages.base import Command, Fault
@@ -117,12 +118,16 @@ class Api:
 
 @asynccontextmanager
 async def gateway(
-    world: World, instance: str = "1", settings: Mapping[str, Any] = MappingProxyType({}), **own: Any
+    world: World,
+    instance: str = "1",
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    doors: Sequence[Door] = (),
+    **own: Any,
 ) -> AsyncIterator[Api]:
     """A running replica, ready to take requests; `settings` are those of every service, the others the gateway's."""
     own = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **own})
     note_of(world.home, "gateway", instance).unlink(missing_ok=True)  # that of a run before
-    replica = world.run("gateway", partial(wire, own=own), instance, **settings)
+    replica = world.run("gateway", partial(wire, own=own, open_doors=doors), instance, **settings)
     async with replica as service, aiohttp.ClientSession() as http:
         url = await _ready(world, instance, http)
         yield Api(world, service, url, http, (world.home / "admin.token").read_text().strip())

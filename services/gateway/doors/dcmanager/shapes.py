@@ -1,0 +1,150 @@
+"""What the door shows, in dcmanager's fields. Pure."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from services.gateway.doors.dcmanager import words
+from services.gateway.doors.dcmanager.meant_release import Known, all_in_sync, in_sync
+from services.gateway.doors.numbers import Number
+from shared.messages.words import resolve
+
+Row = Any
+"""Of the database, by name of column."""
+
+DEFAULT_GROUP, DEFAULT_ID = "Default", 1
+"""The group of those sites that belong to none."""
+
+DEFAULT_PARALLEL = 2
+
+STEPS = 1_000_000_000
+"""The number of a step is that of its strategy times this, plus that of its subcloud: no row is kept of it."""
+
+LONGEST = 1_000
+"""Characters of details."""
+
+
+def moment(at: datetime | None) -> str | None:
+    """`2026-03-04 14:24:47.700836`, in UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if at else None
+
+
+def strategy(row: Row, number: Number, state: str | None = None) -> dict[str, Any]:
+    """A strategy; `state`: what the answer to an action tells."""
+    spec = row["spec"]
+    kind = words.type_of(spec["type"])
+    return {
+        "id": number.number,
+        "type": kind,
+        "subcloud-apply-type": spec["apply_type"],
+        "max-parallel-subclouds": resolve(spec["max_parallel"], row["sites"]),
+        "stop-on-failure": spec["on_failure"]["stop_on_failure"],
+        "state": state or words.STATES.get(row["state"], row["state"]),
+        "created-at": moment(row["created_at"]),
+        "updated-at": moment(row["finished_at"] or row["started_at"]),
+        "extra-args": _extra_args(kind, spec),
+    }
+
+
+def _extra_args(kind: str, spec: Row) -> dict[str, Any]:
+    """A password is never among them: it is sealed, and nobody is shown it."""
+    if kind == words.PRESTAGE:
+        force = bool(spec.get("force"))
+        version = spec["version"]
+        return {
+            "sysadmin_password": None, "force": force, "prestage-software-version": version, "for_sw_deploy": True,
+        }  # fmt: skip
+    return {
+        "release_id": spec["version"],
+        "rollback": spec["type"] == "rollback",
+        "snapshot": False,
+        "delete": False,
+        "cleanup": False,
+        "with_prestage": False,
+        "kube_upgrade": None,
+        "sysadmin_password": None,
+    }
+
+
+def step(row: Row, kind: str, of_strategy: Number, subcloud: Number, created_at: datetime) -> dict[str, Any]:
+    """A subcloud's part of a strategy."""
+    waits = row["state"] == "waiting"
+    begun = row["requested_at"] or (row["at"] if row["state"] == "running" else None)
+    ended = None if waits or row["state"] == "running" else row["finished_at"] or row["at"]
+    return {
+        "id": of_strategy.number * STEPS + subcloud.number,
+        "cloud": row["site"],
+        "stage": words.STEP_STAGES.get(row["state"], "Complete"),
+        "state": words.step_state(kind, row["state"], row["phase"]),
+        "details": _details(row),
+        "started-at": moment(begun),
+        "finished-at": moment(ended),
+        "created-at": moment(created_at),
+        "updated-at": None if waits else moment(row["at"]),
+    }
+
+
+def _details(row: Row) -> str:
+    if row["state"] == "complete":
+        return row["why"]["message"][:LONGEST] if row["why"] else ""
+    cause = row["cause"] if row["state"] == "failed" else None
+    why = cause or row["why"]
+    return str(why["message"])[:LONGEST] if why else ""
+
+
+def subcloud(row: Row, number: Number, group: int, known: Known) -> dict[str, Any]:
+    """A site. What belongs to the installation of a subcloud is empty here."""
+    software = in_sync(known, row["version"])
+    endpoints = [{"endpoint_type": kind, "sync_status": software} for kind in ("platform", "software")]
+    nothing = dict.fromkeys(
+        ("management-subnet", "management-start-ip", "management-end-ip", "management-gateway-ip",
+         "systemcontroller-gateway-ip", "backup-status", "backup-datetime", "data_install", "data_upgrade",
+         "peer_group_id", "rehome_data")
+    )  # fmt: skip
+    return {
+        "id": number.number,
+        "name": row["name"],
+        "description": row["labels"].get("description", ""),
+        "location": row["labels"].get("location", ""),
+        "software-version": row["version"] or "",
+        "management-state": "managed" if row["managed"] else "unmanaged",
+        "availability-status": "online",
+        "deploy-status": words.DEPLOY_STATUSES.get(row["status"], row["status"]),
+        "error-description": "No errors present",
+        "region-name": row["name"],
+        "openstack-installed": False,
+        "prestage-status": words.PRESTAGE_STATUSES.get(row["prestage_state"], row["prestage_state"]),
+        "prestage-versions": row["prestaged"] if row["prestage_state"] == "succeeded" else None,
+        **nothing,
+        "created-at": moment(number.given_at),
+        "updated-at": moment(row["at"]),
+        "group_id": group,
+        "sync_status": all_in_sync(endpoints),
+        "endpoint_sync_status": endpoints,
+    }
+
+
+def group(row: Row, number: Number) -> dict[str, Any]:
+    """A group of sites."""
+    limit: str = row["max_parallel"]
+    return {
+        "id": number.number,
+        "name": row["name"],
+        "description": row["description"],
+        "update_apply_type": row["apply_type"],
+        "max_parallel_subclouds": resolve(int(limit) if limit.isdigit() else limit, row["sites"]),
+        "created-at": moment(number.given_at),
+        "updated-at": moment(row["at"]),
+    }
+
+
+def default_group() -> dict[str, Any]:
+    """The sites that belong to no group."""
+    return {
+        "id": DEFAULT_ID,
+        "name": DEFAULT_GROUP,
+        "description": "Default Subcloud Group",
+        "update_apply_type": "parallel",
+        "max_parallel_subclouds": DEFAULT_PARALLEL,
+        "created-at": None,
+        "updated-at": None,
+    }

@@ -1,0 +1,254 @@
+"""`/sw-update-strategy`: one strategy at a time of each type, made, shown, applied, aborted, deleted."""
+
+import asyncio
+import itertools
+import time
+from typing import Any
+
+import asyncpg
+from aiohttp import web
+from pydantic import ValidationError
+
+from services.gateway.domain import Role
+from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, strategy_request, words
+from services.gateway.doors.dcmanager.call import Call, Route, as_json
+from services.gateway.doors.dcmanager.errors import Refused, refuse
+from services.gateway.doors.dcmanager.strategy_request import DEFAULT_PARALLEL, Asked
+from services.gateway.doors.dcmanager.vault import keep_password
+from shared.messages.base import Fault, faults_of
+from shared.messages.strategy import (
+    AbortStrategy,
+    ApplyStrategy,
+    CreateStrategy,
+    DeleteStrategy,
+    Exclusion,
+    FailurePolicy,
+    Selection,
+)
+from shared.process.db import Connection, snapshot
+
+STEP_SECONDS = 3 * 3600
+"""What theirs gives to packages and images of one subcloud together."""
+
+IGNORED = "X-Belay-Ignored"
+"""Fields of a request that nothing was made of."""
+
+SEEN_SECONDS = 2.0
+POLLS = (0.005, 0.01, 0.02, 0.05)
+
+ACTIONS = {"apply": ApplyStrategy, "abort": AbortStrategy, "delete": DeleteStrategy}
+
+
+async def show(call: Call) -> dict[str, Any]:
+    """GET /v1.0/sw-update-strategy."""
+    async with call.gateway.pool.acquire() as conn:
+        row = await _newest(call, conn)
+        if row is None:
+            raise Refused(404, f"Strategy of type '{call.type}' not found" if call.type else "Strategy not found")
+        return await _shown(call, conn, row)
+
+
+async def steps(call: Call) -> dict[str, Any]:
+    """GET /v1.0/sw-update-strategy/steps."""
+    return {"strategy-steps": await _steps(call)}
+
+
+async def step(call: Call) -> dict[str, Any]:
+    """GET /v1.0/sw-update-strategy/steps/{cloud}."""
+    found = await _steps(call, call.path["cloud"])
+    if not found:
+        raise Refused(404, "Strategy step not found")
+    return found[0]
+
+
+async def create(call: Call) -> web.Response:
+    """POST /v1.0/sw-update-strategy: all that is wrong at once, and then nothing is made."""
+    asked, faults, ignored = strategy_request.read(await call.body())
+    async with call.gateway.pool.acquire() as conn:
+        spec = await _spec(call, conn, asked, faults)
+        refuse(400, faults)
+        if await store.newest_strategy(conn, spec["app"], words.TYPES[asked.type]):
+            raise _exists(asked.type)
+    command = _formed(spec)
+    # A refused request must not change what others log in with, but what was never set may be asked for at creation.
+    kept = asked.password is not None and await keep_password(call, asked.password, only_if_new=True)
+    made = await call.ask(command)
+    if made.state == "rejected":
+        raise _not_created(asked.type, made.faults)
+    if asked.password is not None and not kept:
+        await keep_password(call, asked.password)
+    async with call.gateway.pool.acquire() as conn:
+        row = await store.newest_strategy(conn, spec["app"], words.TYPES[asked.type])
+        if row is None:
+            raise Refused(503, f"Unable to create strategy of type '{asked.type}': no answer yet, look for it")
+        return as_json(await _shown(call, conn, row), headers=_ignored(ignored))
+
+
+async def act(call: Call) -> Any:
+    """POST /v1.0/sw-update-strategy/actions."""
+    body = await call.body()
+    action = body.get("action")
+    if not action or not isinstance(action, str):
+        raise Refused(400, "action required")
+    if action not in ("apply", "abort"):
+        return as_json(None, headers=_ignored(["action"]))  # as there
+    return await _do(call, action)
+
+
+async def delete(call: Call) -> dict[str, Any]:
+    """DELETE /v1.0/sw-update-strategy."""
+    return await _do(call, "delete")
+
+
+async def _do(call: Call, action: str) -> dict[str, Any]:
+    async with call.gateway.pool.acquire() as conn:
+        row = await _newest(call, conn)
+    cannot = f"Unable to {action} strategy of type '{call.type}'"
+    if row is None:
+        raise Refused(422, f"{cannot}: Strategy with type {call.type} doesn't exist.")
+    state = words.STATES.get(row["state"], row["state"])
+    wrong = f"{cannot}: Bad strategy request: Strategy in state {state} cannot be {words.DONE[action]}"
+    if state not in words.MAY[action]:
+        raise Refused(422, wrong)
+    answer = await call.ask(ACTIONS[action](strategy=row["strategy_id"]))
+    if answer.state == "rejected":
+        raise Refused(422, wrong, *(fault.message for fault in answer.faults))
+    if answer.state == "accepted":
+        await _seen(call, row)
+    async with call.gateway.pool.acquire() as conn:
+        return await _shown(call, conn, row, words.ANSWERED[action])
+
+
+async def _seen(call: Call, before: asyncpg.Record) -> None:
+    """Who asks at once what came of it is not to see what was before; events are some milliseconds behind answers."""
+    until = time.monotonic() + SEEN_SECONDS
+    for seconds in itertools.chain(POLLS, itertools.repeat(POLLS[-1])):
+        async with call.gateway.pool.acquire() as conn:
+            if await store.moved(conn, before["strategy_id"], before["state"]) or time.monotonic() > until:
+                return
+        await asyncio.sleep(seconds)
+
+
+async def _newest(call: Call, conn: Connection) -> asyncpg.Record | None:
+    """The newest of the type that is asked for; without one, of all types."""
+    kinds = words.TYPES.get(call.type, ()) if call.type else tuple(itertools.chain(*words.TYPES.values()))
+    known = await naming.releases(call, conn)
+    return await store.newest_strategy(conn, known.app, kinds) if kinds else None
+
+
+async def _shown(call: Call, conn: Connection, row: asyncpg.Record, state: str | None = None) -> dict[str, Any]:
+    key = row["strategy_id"]
+    numbers = await call.parts.numbers.of(conn, naming.STRATEGY, [key])
+    return shapes.strategy(row, numbers[key], state)
+
+
+async def _steps(call: Call, cloud: str | None = None) -> list[dict[str, Any]]:
+    """Of the newest strategy, by their number."""
+    async with snapshot(call.gateway.pool) as conn:
+        row = await _newest(call, conn)
+        rows = await store.steps(conn, row["strategy_id"], cloud) if row else []
+    if row is None:
+        return []
+    async with call.gateway.pool.acquire() as conn:
+        subclouds = await naming.subclouds_numbered(call, conn, [step["site"] for step in rows])
+        strategy = (await call.parts.numbers.of(conn, naming.STRATEGY, [row["strategy_id"]]))[row["strategy_id"]]
+    kind = words.type_of(row["spec"]["type"])
+    found = [shapes.step(each, kind, strategy, subclouds[each["site"]], row["created_at"]) for each in rows]
+    return sorted(found, key=lambda shown: int(shown["id"]))
+
+
+async def _spec(call: Call, conn: Connection, asked: Asked, faults: list[str]) -> dict[str, Any]:
+    """The spec of Belay's strategy. Adds to the faults what only the database can tell."""
+    known = await naming.releases(call, conn)
+    limits, selection = await _limits(call, conn, asked, faults)
+    return {
+        "name": f"dcmanager-{asked.type}",
+        "type": "rollback" if asked.rollback else "update" if asked.type == words.SW_DEPLOY else asked.type,
+        "app": known.app,
+        "version": None if asked.rollback else _version(known, asked, faults),
+        "mixed": asked.rollback,
+        "selection": selection,
+        **limits,
+        "on_failure": FailurePolicy(stop_on_failure=asked.stop_on_failure),
+        "step_timeout_seconds": STEP_SECONDS,
+        "force": asked.force and asked.type == words.PRESTAGE,
+        "description": f"asked for at the dcmanager door by {call.who.name}",
+    }
+
+
+def _version(known: meant_release.Known, asked: Asked, faults: list[str]) -> str | None:
+    """The release to reach; for a prestage the newest where none is named."""
+    if asked.release is None:
+        if asked.type == words.PRESTAGE and known.newest is None:
+            faults.append("there is no release to prestage")
+        return known.newest
+    version = meant_release.meant(known, asked.release)
+    if version is None:
+        faults.append(meant_release.unknown(known, asked.release))
+    return version
+
+
+async def _limits(
+    call: Call, conn: Connection, asked: Asked, faults: list[str]
+) -> tuple[dict[str, Any], Selection | dict[str, Any]]:
+    """How many at once, and which. A group says both; named sites are checked by the command."""
+    apply_type, limit = asked.apply_type or "parallel", asked.max_parallel or DEFAULT_PARALLEL
+    chosen: Selection | dict[str, Any] = {"sites": [asked.cloud]} if asked.cloud else Selection(all=True)
+    if asked.group is not None:
+        group = await naming.group(call, conn, asked.group)
+        if group is None:
+            faults.append("Invalid group_id")
+        elif group == "":
+            others = tuple(row["name"] for row in await store.groups(conn))
+            chosen = Selection(all=True, exclude=Exclusion(groups=others))
+        else:
+            apply_type, limit = group["apply_type"], group["max_parallel"]
+            chosen = Selection(groups=(group["name"],))
+    return {"apply_type": apply_type, "max_parallel": 1 if apply_type == "serial" else limit}, chosen
+
+
+def _formed(spec: dict[str, Any]) -> CreateStrategy:
+    """Raises Refused 422 for a name that no subcloud can have, and a type that this Belay does not know."""
+    try:
+        return CreateStrategy.model_validate({"spec": spec})
+    except ValidationError as error:
+        kind = words.type_of(spec["type"])
+        raise _not_created(kind, faults_of(error)) from None
+
+
+def _exists(kind: str) -> Refused:
+    return Refused(422, f"{_cannot_create(kind)}Strategy of type: '{kind}' already exists")
+
+
+def _not_created(kind: str, faults: list[Fault] | tuple[Fault, ...]) -> Refused:
+    """As their words, where they have some."""
+    if any(fault.code == "strategy_exists" for fault in faults):
+        return _exists(kind)
+    return Refused(422, *(f"{_cannot_create(kind) if n == 0 else ''}{_told(f)}" for n, f in enumerate(faults)))
+
+
+def _told(fault: Fault) -> str:
+    if fault.code == "unknown_site" or fault.field.startswith("spec.selection.sites"):
+        return f"Subcloud {fault.value} does not exist"
+    return f"Strategy has no steps to apply: {fault.message}" if fault.code == "nothing_to_do" else fault.message
+
+
+def _cannot_create(kind: str) -> str:
+    return f"Unable to create strategy of type '{kind}': Bad strategy request: "
+
+
+def _ignored(names: list[str]) -> dict[str, str]:
+    """Names of fields are anybody's text, and a header is ASCII."""
+    told = ", ".join(name for name in names if name.isascii() and name.isprintable())
+    return {IGNORED: told[:500]} if told else {}
+
+
+_PATH = "/v1.0/sw-update-strategy"
+ROUTES = (
+    Route("GET", _PATH, show),
+    Route("POST", _PATH, create, Role.OPERATOR),
+    Route("DELETE", _PATH, delete, Role.OPERATOR),
+    Route("POST", f"{_PATH}/actions", act, Role.OPERATOR),
+    Route("GET", f"{_PATH}/steps", steps),
+    Route("GET", f"{_PATH}/steps/{{cloud}}", step),
+)
