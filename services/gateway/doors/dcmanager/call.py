@@ -1,6 +1,9 @@
 """A request at the door: who asks, by which token, and what they send."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +20,13 @@ from services.gateway.http.bodies import parsed
 from services.gateway.http.problems import Problem, is_text
 from services.gateway.http.routing import GATEWAY
 from shared.messages.base import Command
+from shared.process.db import Connection
+
+IGNORED = "X-Belay-Ignored"
+"""A header: fields of a request that nothing was made of."""
+
+READABLE_SECONDS = 2.0
+POLLS = (0.005, 0.01, 0.02, 0.05)
 
 TOKEN_HEADERS = ("X-Auth-Token", "OIDC-Token")
 
@@ -59,6 +69,21 @@ class Call:
             raise Refused(400, f"Request body is malformed: {problem.detail}") from None
         if not found:
             raise Refused(400, "Body required")
+        return found
+
+    async def form(self) -> dict[str, Any]:
+        """The same, where it may also be a form: text fields only. Raises Refused 400."""
+        if not self.request.content_type.startswith(("multipart/", "application/x-www-form-urlencoded")):
+            return await self.body()
+        try:
+            sent = await self.request.post()
+        except (ValueError, RuntimeError, AssertionError, LookupError) as error:  # aiohttp, of what is no such form
+            raise Refused(400, f"Request body is malformed: it is not the form of its headers: {error}") from None
+        if not sent:
+            raise Refused(400, "Body required")
+        found = {name: value if isinstance(value, str) else "(a file)" for name, value in sent.items()}
+        if any("\x00" in text or not is_text(text) for pair in found.items() for text in pair):
+            raise Refused(400, "Request body is malformed: a field of it is no text")
         return found
 
     async def ask(self, command: Command, fingerprint: bytes = b"") -> Answer:
@@ -114,3 +139,22 @@ async def admitted(request: web.Request) -> Call:
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer; dates as theirs are written."""
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json", headers=headers)
+
+
+def ignored_in(names: Iterable[str]) -> dict[str, str]:
+    """The header that tells of them. Names of fields are anybody's text, and a header is ASCII."""
+    told = ", ".join(name for name in names if name.isascii() and name.isprintable())
+    return {IGNORED: told[:500]} if told else {}
+
+
+async def readable(
+    call: Call, there: Callable[[Connection], Awaitable[bool]], seconds: float = READABLE_SECONDS
+) -> None:
+    """Return once it can be read, or when that takes too long: events are some milliseconds behind answers, and who
+    asks at once what came of a request is not to see what was before."""
+    until = time.monotonic() + seconds
+    for pause in itertools.chain(POLLS, itertools.repeat(POLLS[-1])):
+        async with call.gateway.pool.acquire() as conn:
+            if await there(conn) or time.monotonic() > until:
+                return
+        await asyncio.sleep(pause)

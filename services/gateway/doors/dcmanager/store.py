@@ -27,7 +27,7 @@ NO_OPERATION = {"phase": None, "requested_at": None, "finished_at": None, "cause
 async def steps(conn: Connection, strategy_id: str, site: str | None = None) -> list[dict[str, Any]]:
     """The steps of a strategy in the order of its stages, each with its operation, as far as one is known."""
     rows = await SQL.fetch(conn, "list_steps", strategy_id=strategy_id, site=site)
-    # Not one query: to one that joins them, the table that fills and empties again looks empty, and is read for each step.
+    # Not one query: the table of operations fills and empties, looks empty then, and would be read for each step.
     ids = [row["operation_id"] for row in rows if row["operation_id"]]
     known = {row["operation_id"]: dict(row) for row in await SQL.fetch(conn, "operations", ids=ids)} if ids else {}
     return [{**row, **known.get(row["operation_id"], NO_OPERATION)} for row in rows]

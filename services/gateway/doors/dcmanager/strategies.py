@@ -1,8 +1,6 @@
 """`/sw-update-strategy`: one strategy at a time of each type, made, shown, applied, aborted, deleted."""
 
-import asyncio
 import itertools
-import time
 from typing import Any
 
 import asyncpg
@@ -11,7 +9,7 @@ from pydantic import ValidationError
 
 from services.gateway.domain import Role
 from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, strategy_request, words
-from services.gateway.doors.dcmanager.call import Call, Route, as_json
+from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, readable
 from services.gateway.doors.dcmanager.errors import Refused, refuse
 from services.gateway.doors.dcmanager.strategy_request import DEFAULT_PARALLEL, Asked
 from services.gateway.doors.dcmanager.vault import keep_password
@@ -29,12 +27,6 @@ from shared.process.db import Connection, snapshot
 
 STEP_SECONDS = 3 * 3600
 """What theirs gives to packages and images of one subcloud together."""
-
-IGNORED = "X-Belay-Ignored"
-"""Fields of a request that nothing was made of."""
-
-SEEN_SECONDS = 2.0
-POLLS = (0.005, 0.01, 0.02, 0.05)
 
 ACTIONS = {"apply": ApplyStrategy, "abort": AbortStrategy, "delete": DeleteStrategy}
 
@@ -81,7 +73,7 @@ async def create(call: Call) -> web.Response:
         row = await store.newest_strategy(conn, spec["app"], words.TYPES[asked.type])
         if row is None:
             raise Refused(503, f"Unable to create strategy of type '{asked.type}': no answer yet, look for it")
-        return as_json(await _shown(call, conn, row), headers=_ignored(ignored))
+        return as_json(await _shown(call, conn, row), headers=ignored_in(ignored))
 
 
 async def act(call: Call) -> Any:
@@ -91,7 +83,7 @@ async def act(call: Call) -> Any:
     if not action or not isinstance(action, str):
         raise Refused(400, "action required")
     if action not in ("apply", "abort"):
-        return as_json(None, headers=_ignored(["action"]))  # as there
+        return as_json(None, headers=ignored_in(["action"]))  # as there
     return await _do(call, action)
 
 
@@ -120,13 +112,10 @@ async def _do(call: Call, action: str) -> dict[str, Any]:
 
 
 async def _seen(call: Call, before: asyncpg.Record) -> None:
-    """Who asks at once what came of it is not to see what was before; events are some milliseconds behind answers."""
-    until = time.monotonic() + SEEN_SECONDS
-    for seconds in itertools.chain(POLLS, itertools.repeat(POLLS[-1])):
-        async with call.gateway.pool.acquire() as conn:
-            if await store.moved(conn, before["strategy_id"], before["state"]) or time.monotonic() > until:
-                return
-        await asyncio.sleep(seconds)
+    async def moved(conn: Connection) -> bool:
+        return await store.moved(conn, before["strategy_id"], before["state"])
+
+    await readable(call, moved)
 
 
 async def _newest(call: Call, conn: Connection) -> asyncpg.Record | None:
@@ -235,12 +224,6 @@ def _told(fault: Fault) -> str:
 
 def _cannot_create(kind: str) -> str:
     return f"Unable to create strategy of type '{kind}': Bad strategy request: "
-
-
-def _ignored(names: list[str]) -> dict[str, str]:
-    """Names of fields are anybody's text, and a header is ASCII."""
-    told = ", ".join(name for name in names if name.isascii() and name.isprintable())
-    return {IGNORED: told[:500]} if told else {}
 
 
 _PATH = "/v1.0/sw-update-strategy"
