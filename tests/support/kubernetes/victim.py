@@ -51,10 +51,19 @@ def kill(victim: subprocess.Popen[bytes]) -> None:
 
 
 def helms(lab: Lab) -> list[psutil.Process]:
-    """Each helm of the lab that runs."""
-    running = psutil.process_iter(["cmdline", "status"])
-    known = (each for each in running if each.info["status"] != psutil.STATUS_ZOMBIE)
-    return [each for each in known if str(lab.helm) in (each.info["cmdline"] or ())]
+    """Each helm of the lab that runs.
+
+    While the processes are walked through, one may end and the next begin: what had ended by the end is not counted.
+    """
+    seen = [each for each in psutil.process_iter(["cmdline"]) if str(lab.helm) in (each.info["cmdline"] or ())]
+    return [each for each in seen if _runs(each)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def main(task: Task) -> None:
