@@ -270,13 +270,11 @@ def container_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-async def containers(container_lab: Lab, deployer_database: str) -> AsyncIterator[Any]:
+async def containers(container_lab: Lab, deployer_database: str, tmp_path: Path) -> AsyncIterator[Any]:
     """A driver on the lab's engine, which has no container afterwards."""
-    from services.deployer.drivers.container.settings import ContainerSettings
-    from services.deployer.drivers.container.tool import ContainerTool
-    from services.deployer.drivers.durable.driver import DurableDriver
+    from tests.support.container_sites import driver_of
 
-    made = DurableDriver(deployer_database, ContainerTool(ContainerSettings(unreachable_seconds=20)))
+    made = driver_of(deployer_database, tmp_path, unreachable_seconds=20)
     yield made
     await made.close()
     container_lab.clear()

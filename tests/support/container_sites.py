@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 from services.deployer.drivers import Broken, Component, Done, Driver, Order, Progress, Running
+from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.tool import ContainerTool
+from services.deployer.drivers.content import Pace
 from services.deployer.drivers.durable.driver import DurableDriver
+from shared.blobs import Blobs
 from shared.components.container import ContainerSpec
+from shared.process.settings import Settings
 from tests.support.container_lab import BUSYBOX, Lab
 from tests.support.patience import patience
 from tests.support.workshop import Workshop
@@ -54,7 +59,8 @@ def order(lab: Lab, key: str, version: str = "1.0", site: str = "s1", **spec: An
         "start_seconds": 30,
         **spec.pop("health", {}),
     }
-    whole = {"image": push(lab, version), "environment": environment, "health": health, "stop_seconds": 5, **spec}
+    image = spec.pop("image", None) or push(lab, version)
+    whole = {"image": image, "environment": environment, "health": health, "stop_seconds": 5, **spec}
     component = Component("web", "container", ContainerSpec.model_validate(whole))
     return Order(key, site, connection, f"shop-{lab.net}", "apply", component, version, "a" * 64)
 
@@ -69,13 +75,19 @@ def removal(of: Order, key: str) -> Order:
     return replace(of, key=key, action="remove", version=None, bundle_sha256=None)
 
 
+def driver_of(dsn: str, home: Path, site_bytes: int = 0, **settings: Any) -> DurableDriver:
+    """A deployer's driver. What was prepared lies under its home; `site_bytes` is the pace of each site."""
+    store = Store(Blobs.open(Settings(home=home)), Pace(site_bytes))
+    return DurableDriver(dsn, ContainerTool(ContainerSettings(**settings), store))
+
+
 class ContainerWorkshop(Workshop):
     """Orders for the driver contract, on the lab's engine."""
 
     asks: ClassVar = ("container_lab", "deployer_database")
 
     def driver(self) -> Driver:
-        driver = DurableDriver(self.given["deployer_database"], ContainerTool(ContainerSettings()))
+        driver = driver_of(self.given["deployer_database"], self.folder)
         self.drivers.append(driver)
         return driver
 

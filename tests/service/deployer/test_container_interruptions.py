@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver, resource_tracker
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,12 +36,13 @@ class Stage:
     lab: Lab
     driver: DurableDriver
     dsn: str
+    home: Path
 
     async def killed_at(self, number: int, it: Order) -> list[str]:
         """Carry an order out by a deployer that is killed in the midst of its request of this number; its requests."""
         path = self.lab.root / f"{it.key}.sock"
         through = replace(it, connection={**it.connection, "url": f"unix://{path}"})
-        victim = VICTIMS.Process(target=carry_out, args=(self.dsn, told(through)))
+        victim = VICTIMS.Process(target=carry_out, args=(self.dsn, told(through), str(self.home)))
         async with counting(path, self.lab.socket, number, victim.kill) as proxy:
             victim.start()
             await asyncio.to_thread(victim.join)
@@ -60,8 +62,8 @@ def _no_victim_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def stage(containers: DurableDriver, container_lab: Lab, deployer_database: str) -> Stage:
-    return Stage(container_lab, containers, deployer_database)
+def stage(containers: DurableDriver, container_lab: Lab, deployer_database: str, tmp_path: Path) -> Stage:
+    return Stage(container_lab, containers, deployer_database, tmp_path)
 
 
 async def at_every_request(one: Any) -> None:

@@ -51,7 +51,7 @@ class Engine:
 
     async def at(self, place: Place) -> list[Seen]:
         """The containers of a place, whatever their state."""
-        return [_seen(found) for found in await self.listed({"label": [f"{k}={v}" for k, v in place.labels.items()]})]
+        return [seen_in(found) for found in await self.listed({"label": [f"{k}={v}" for k, v in place.labels.items()]})]
 
     async def listed(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Mapping[str, Any]]:
         """Containers as the engine lists them, those that do not run as well."""
@@ -138,7 +138,8 @@ async def _unless_gone(call: Any) -> None:
             raise
 
 
-def _seen(found: Mapping[str, Any]) -> Seen:
+def seen_in(found: Mapping[str, Any]) -> Seen:
+    """A container as the engine lists it."""
     names = found.get("Names") or [found.get("Name", "")]
     return Seen(
         id=found["Id"],

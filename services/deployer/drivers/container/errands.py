@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from services.deployer.drivers import Done
 from services.deployer.drivers.container import around, images
-from services.deployer.drivers.container.connection import Connection
 from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import Engine
+from services.deployer.drivers.container.images import Source
+from services.deployer.drivers.container.sending import forget_parts
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
 
@@ -31,10 +32,17 @@ async def unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(working, cancelled, return_exceptions=True)
 
 
-async def fetch(run: Run, engine: Engine, connection: Connection, wanted: Definition) -> Done:
+async def fetch(run: Run, engine: Engine, source: Source, wanted: Definition) -> Done:
     """Have the image on the engine, so that a later apply fetches nothing."""
-    await unless_cancelled(run, images.have(engine, wanted, connection, lambda told: run.report(told, 50)))
+    await unless_cancelled(run, images.have(engine, wanted, source))
+    await forget_parts(engine, {item.sha256 for item in run.order.items})  # of one that died right before
     return Done(wanted.revision, f"has {wanted.image.by_digest}")
+
+
+async def discard(run: Run, engine: Engine) -> Done:
+    """Remove the images that may go, where nothing on the engine needs them."""
+    gone = await images.discard(engine, run.order.items)
+    return Done("", f"removed {', '.join(gone)}" if gone else "nothing was there that may go")
 
 
 async def remove(run: Run, engine: Engine, wanted: Definition) -> Done:

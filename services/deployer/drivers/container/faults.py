@@ -6,6 +6,7 @@ a status of their own, the sentences are looked at for words that both engines, 
 
 CODES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("disk_full", ("no space left on device", "disk quota exceeded")),
+    ("content_damaged", ("did not match", "does not match", "invalid checksum", "invalid diffid", "corrupt")),
     ("port_taken", ("address already in use", "port is already allocated", "port is already in use")),
     ("wrong_platform", ("no matching manifest", "no image found in manifest list", "no image found in image index")),
     ("no_such_image", ("manifest unknown", "name unknown", "not found: manifest", "repository name not known")),
@@ -20,6 +21,10 @@ CODES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 OF_PULL = frozenset({"disk_full", "wrong_platform", "no_such_image", "registry_refused", "registry_unreachable"})
 OF_ENGINE = frozenset({"disk_full", "port_taken"})
+OF_LOAD = frozenset({"disk_full", "content_damaged"})
+
+AS_IT_IS = "* oci-archive:"
+"""Podman takes an archive for each kind that it knows, one after the other, and tells why it is none of them."""
 
 
 def code_of_pull(sentence: str) -> str:
@@ -30,6 +35,17 @@ def code_of_pull(sentence: str) -> str:
 def code_of_engine(sentence: str) -> str:
     """Why the engine did not do what it was told."""
     return _code(sentence, OF_ENGINE) or "engine_refused"
+
+
+def code_of_load(sentence: str) -> str:
+    """Why an engine did not take an image that it was sent."""
+    return _code(sentence_of_load(sentence), OF_LOAD) or "load_failed"
+
+
+def sentence_of_load(sentence: str) -> str:
+    """What it says of the archive as what it is."""
+    lines = [line.strip() for line in sentence.splitlines() if line.strip()]
+    return next((line.removeprefix(AS_IT_IS).strip() for line in lines if line.startswith(AS_IT_IS)), sentence)
 
 
 def _code(sentence: str, among: frozenset[str]) -> str | None:

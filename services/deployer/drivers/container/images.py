@@ -3,52 +3,126 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from aiodocker import DockerError
 from aiodocker.utils import compose_auth_header
 from aiohttp import ClientTimeout
 
+from services.deployer.drivers import Item
+from services.deployer.drivers.container.archive import Whole, tag_of
 from services.deployer.drivers.container.connection import Connection, Login
-from services.deployer.drivers.container.definition import Definition
-from services.deployer.drivers.container.engine import CONFLICT, GONE, NOT_REACHED, Engine, Unreachable, translated
+from services.deployer.drivers.container.definition import Definition, revisions_of
+from services.deployer.drivers.container.engine import GONE, NOT_REACHED, Engine, Unreachable, seen_in, translated
 from services.deployer.drivers.container.faults import code_of_pull
+from services.deployer.drivers.container.sending import Sending, Store, forget, forget_parts
 from services.deployer.drivers.failed import Failed
-from shared.components.images import Image
+from shared.components.images import Image, image_of
 
 
-async def have(engine: Engine, wanted: Definition, connection: Connection, report: Callable[[str], None]) -> str:
-    """Make sure that the image is on the engine; its id. Raises Failed with the reason why it cannot be had."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an order's image comes from when its engine lacks it: what was prepared of it, or else a registry."""
+
+    connection: Connection
+    store: Store
+    site: str
+    items: Sequence[Item]
+    report: Callable[[str, int], None]
+    """Told how far it is, and in per cent."""
+    sent: Callable[[int], None]
+    """Told of each piece that was sent to the engine; what it pulls by itself is not."""
+    arrived: Callable[[], Awaitable[None]]
+    """Told when some layers have arrived, and need not be sent again."""
+
+    async def prepared(self, engine: Engine, wanted: Definition) -> Whole | None:
+        """The image as it was prepared for the engine's platform; None = it was not. Raises Failed."""
+        platform = "/".join((wanted.spec.platform or engine.platform).split("/")[:2])
+        others = []
+        for item in self.items:
+            if item.kind == "image" and image_of(item.name).by_digest == wanted.image.by_digest:
+                whole = await self.store.whole(item)
+                if whole is None or whole.platform == platform:
+                    return whole
+                others.append(whole.platform)
+        if others:
+            told = f"{wanted.image.by_digest} was prepared for {', '.join(others)}, the engine runs {platform}"
+            raise Failed("wrong_platform", told)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Had:
+    """An image that is on its engine."""
+
+    id: str
+    name: str
+    """By which the engine finds it."""
+
+
+async def have(engine: Engine, wanted: Definition, source: Source) -> Had:
+    """Make sure that the image is on the engine. Raises Failed with the reason why it cannot be had."""
     image, pull = wanted.image, wanted.spec.pull
-    found = None if pull == "always" else await found_on(engine, image)
-    if found is None and pull == "never":
-        raise Failed("no_such_image", f"the engine does not have {image.by_digest}, and the spec says `pull: never`")
-    if found is None:
-        await _pull(engine, image, connection, wanted.spec.platform, report)
+    found = await found_on(engine, image)
+    if found is None or pull == "always":
+        if whole := await source.prepared(engine, wanted):
+            if found is None:
+                await _send(engine, image, whole, source)
+        elif found is None and pull == "never":
+            told = f"the engine does not have {image.by_digest}, and the spec says `pull: never`"
+            raise Failed("no_such_image", told)
+        elif pull != "never":
+            await _pull(engine, image, source, wanted.spec.platform)
         found = await found_on(engine, image)
     if found is None:  # the stream ends without a word when the engine does
         raise Unreachable(f"the engine ended while it fetched {image.by_digest}")
-    _refuse_other_platform(engine, wanted, found)
-    return str(found["Id"])
+    _refuse_other_platform(engine, wanted, found.shown)
+    return Had(str(found.shown["Id"]), found.name)
 
 
-async def found_on(engine: Engine, image: Image) -> Mapping[str, Any] | None:
-    """What the engine knows of an image; None when it does not have it."""
-    async with translated("the image could not be looked for"):
-        try:
-            return await engine.docker.images.inspect(image.by_digest)
-        except DockerError as error:
-            if error.status == GONE:
-                return None
-            raise
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an engine knows of an image."""
+
+    name: str
+    shown: Mapping[str, Any]
 
 
-async def _pull(
-    engine: Engine, image: Image, connection: Connection, platform: str | None, report: Callable[[str], None]
-) -> None:
-    login = connection.registries.get(image.registry or "")
+async def found_on(engine: Engine, image: Image) -> Found | None:
+    """The image by its digest, or by the name that it got when it was sent; None when the engine does not have it."""
+    for name in names_of(image):
+        async with translated("the image could not be looked for"):
+            try:
+                return Found(name, await engine.docker.images.inspect(name))
+            except DockerError as error:
+                if error.status != GONE:
+                    raise
+    return None
+
+
+def names_of(image: Image) -> tuple[str, str]:
+    """What an engine may know an image by."""
+    return image.by_digest, tag_of(image)
+
+
+async def _send(engine: Engine, image: Image, whole: Whole, source: Source) -> None:
+    gone = 0
+
+    def sent(count: int) -> None:
+        nonlocal gone
+        gone += count
+        source.sent(count)
+        told = f"sends {image.name}, {gone / 1e6:.0f} of at most {whole.size / 1e6:.0f} MB"
+        source.report(told, min(99, 100 * gone // whole.size))
+
+    await Sending(engine, source.store, source.site, image, whole, sent, source.arrived).send()
+
+
+async def _pull(engine: Engine, image: Image, source: Source, platform: str | None) -> None:
+    login = source.connection.registries.get(image.registry or "")
     async with _pulling(image):
         done: dict[str, tuple[int, int]] = {}
         async with aclosing(_events(engine, image, login, platform)) as events:
@@ -56,7 +130,7 @@ async def _pull(
                 detail = event.get("progressDetail") or {}
                 if detail.get("total"):
                     done[str(event.get("id", ""))] = int(detail.get("current", 0)), int(detail["total"])
-                report(_told(image, done))
+                source.report(_told(image, done), 50)
 
 
 async def _events(
@@ -104,12 +178,27 @@ def _refuse_other_platform(engine: Engine, wanted: Definition, found: Mapping[st
 
 
 async def let_go(engine: Engine, images: Sequence[str]) -> None:
-    """Remove images that no rollback needs any more; one that another container needs stays."""
-    for image in images:
-        async with translated("an image could not be removed"):
-            try:
-                await engine.docker.images.delete(image)
-            except DockerError as error:
-                # Podman says 500 for an image in use, too. It is only about room on the disk.
-                if error.status not in (GONE, CONFLICT, 500):
-                    raise
+    """Remove images, by their names with digest, that no rollback needs; one that a container needs stays."""
+    for name in images:
+        for known in names_of(image_of(name)):
+            await forget(engine, known)
+
+
+async def discard(engine: Engine, items: Sequence[Item]) -> list[str]:
+    """Remove images that were sent or pulled ahead, and no container needs for itself or for a rollback; those gone."""
+    wanted = {image_of(item.name).by_digest for item in items if item.kind == "image"}
+    await forget_parts(engine, {item.sha256 for item in items})
+    containers = [seen_in(each) for each in await engine.listed()]
+    kept = {name for seen in containers for name in revisions_of(seen)}
+    running = {_plain(seen.image_id) for seen in containers}
+    gone = []
+    for name in sorted(wanted - kept):
+        found = await found_on(engine, image_of(name))
+        if found and _plain(found.shown["Id"]) not in running:
+            await let_go(engine, [name])
+            gone.append(name)
+    return gone
+
+
+def _plain(image_id: object) -> str:
+    return str(image_id).removeprefix("sha256:")

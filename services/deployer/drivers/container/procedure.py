@@ -12,11 +12,11 @@ from typing import Any
 
 from services.deployer.drivers import Done
 from services.deployer.drivers.container import around, images
-from services.deployer.drivers.container.connection import Connection
 from services.deployer.drivers.container.definition import Definition, before_of, images_before, recorded_of
 from services.deployer.drivers.container.differences import conflicts, differences
 from services.deployer.drivers.container.engine import Engine
 from services.deployer.drivers.container.errands import unless_cancelled
+from services.deployer.drivers.container.images import Source
 from services.deployer.drivers.container.names import Place, Seen, Standing, standing
 from services.deployer.drivers.container.proof import look, prove
 from services.deployer.drivers.container.request import body_of
@@ -34,7 +34,7 @@ class Procedure:
 
     run: Run
     engine: Engine
-    connection: Connection
+    source: Source
     wanted: Definition
     keep: int
     """Images that stay on the engine for rollbacks, beside the one that runs."""
@@ -57,13 +57,12 @@ class Procedure:
 
     async def _keep_or_replace(self, there: Standing) -> Done | None:
         self._safe_point()
-        having = images.have(self.engine, self.wanted, self.connection, self._report_pull)
-        image_id = await unless_cancelled(self.run, having)
+        image = await unless_cancelled(self.run, images.have(self.engine, self.wanted, self.source))
         await self._retire(there.strays)
-        if there.own is None and there.current and await self._same(there.current, image_id):
+        if there.own is None and there.current and await self._same(there.current, image.id):
             return await self._keep(there.current)
         await around.refuse_strangers(self.engine, self.wanted)
-        await self._replace(there)
+        await self._replace(there, image.name)
         return None
 
     async def _standing(self) -> Standing:
@@ -85,9 +84,10 @@ class Procedure:
         await prove(self.engine, current.id, self.wanted, self._safe_point)
         return self._done()
 
-    async def _replace(self, there: Standing) -> None:
+    async def _replace(self, there: Standing, image: str) -> None:
         reasons = why_not_beside(there.current, self.wanted)
-        own = there.own.id if there.own else await self._make(there.current, found=bool(reasons) or not there.current)
+        found = bool(reasons) or not there.current
+        own = there.own.id if there.own else await self._make(there.current, image, found=found)
         if there.current and there.current.running and reasons:
             self._safe_point()
             self.run.report(f"stops the old container: {reasons[0]}", 40)
@@ -99,12 +99,12 @@ class Procedure:
         await prove(self.engine, own, self.wanted, self._safe_point)
         await self._move(there.current, own)
 
-    async def _make(self, current: Seen | None, *, found: bool) -> str:
-        """Make the new container beside the old one; `found` = by its aliases from the start."""
+    async def _make(self, current: Seen | None, image: str, *, found: bool) -> str:
+        """Make the new container of that image beside the old one; `found` = by its aliases from the start."""
         self.run.report("makes the new container", 30)
         await around.prepare(self.engine, self.wanted)
         before = images_before(current, self.wanted, self.keep)
-        body = body_of(self.wanted, self.run.order.key, before, found=found, podman=self.engine.podman)
+        body = body_of(self.wanted, self.run.order.key, before, image, found=found, podman=self.engine.podman)
         own = await self._created(body)
         networks = self.wanted.fields["networks"]
         await around.join(self.engine, own, {name: a if found else [] for name, a in networks.items()})
@@ -167,9 +167,6 @@ class Procedure:
     def _safe_point(self) -> None:
         if self.run.cancelled:
             raise Failed("cancelled", "the order was cancelled")
-
-    def _report_pull(self, told: str) -> None:
-        self.run.report(told, 10)
 
     def _done(self) -> Done:
         return Done(self.wanted.revision, f"runs {self.wanted.image.by_digest}")

@@ -23,18 +23,21 @@ def size_of(text: str) -> int:
     return int(text.removesuffix(unit)) * UNITS[unit]
 
 
-def body_of(wanted: Definition, order: str, before: Sequence[str], *, found: bool, podman: bool) -> dict[str, Any]:
+def body_of(
+    wanted: Definition, order: str, before: Sequence[str], image: str, *, found: bool, podman: bool
+) -> dict[str, Any]:
     """The request by which the engine makes the container.
 
-    `order` is the key of the order that makes it, `before` are the images that a rollback may return to, `found` is
-    whether it shall be found by its aliases from the start: not while another serves under them.
+    `order` is the key of the order that makes it, `before` are the images that a rollback may return to, `image` is
+    what the engine calls the image, `found` is whether it shall be found by its aliases from the start: not while
+    another serves under them.
     """
     fields, spec = wanted.fields, wanted.spec
     environment = {**fields["environment"], **wanted.site_environment}
     first = next(iter(fields["networks"]), None)
     ends = {name: {"Aliases": aliases if found else []} for name, aliases in fields["networks"].items()}
     body: dict[str, Any] = {
-        "Image": fields["image"],
+        "Image": image,
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "Labels": {**wanted.place.labels, **_own_labels(wanted, order, before)},
         "ExposedPorts": {inner: {} for inner in fields["ports"]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
@@ -14,11 +15,13 @@ from services.deployer.drivers.container.connection import BadConnection, connec
 from services.deployer.drivers.container.definition import Definition, definition_of, revisions_of
 from services.deployer.drivers.container.differences import differences
 from services.deployer.drivers.container.engine import Engine, Unreachable
-from services.deployer.drivers.container.errands import fetch, remove
+from services.deployer.drivers.container.errands import discard, fetch, remove
+from services.deployer.drivers.container.images import Source
 from services.deployer.drivers.container.names import Place, standing
 from services.deployer.drivers.container.opening import opened
 from services.deployer.drivers.container.procedure import Procedure, why_not_beside
 from services.deployer.drivers.container.proof import look
+from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.verdict import environment_of
 from services.deployer.drivers.durable.run import Run
@@ -38,35 +41,27 @@ class ContainerTool(Tool):
     """Works on the engines of Docker and Podman."""
 
     name: ClassVar[str] = "container"
-    capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch"}
+    capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch", "discard"}
 
-    def __init__(self, settings: ContainerSettings) -> None:
+    def __init__(self, settings: ContainerSettings, store: Store) -> None:
         self._settings = settings
+        self._store = store
         self.at_once = settings.at_once
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring the one order of a batch to its end, also over an engine that is away for a while."""
         (run,) = runs
-        last_answer = time.monotonic()
+        work = Work(run, self._store, self._settings.keep)
         while True:
             try:
-                return await run.end(await self._attempt(run))
+                done = await work.attempt()
+                return await run.end(replace(done, fetched_bytes=work.sent_bytes))
             except Unreachable as error:
-                away = time.monotonic() - last_answer
+                away = time.monotonic() - work.last_answer
                 if run.cancelled or away >= self._settings.unreachable_seconds:
                     raise Failed("unreachable", f"the engine has not answered for {away:.0f} s: {error}") from error
                 run.report(f"the engine does not answer: {error}"[:300])
             await asyncio.sleep(AGAIN_SECONDS)
-
-    async def _attempt(self, run: Run) -> Done:
-        connection = _or_failed(lambda: connection_of(run.order.connection))
-        wanted = _or_failed(lambda: definition_of(run.order, connection))
-        async with opened(connection) as engine:
-            if run.order.action == "remove":
-                return await remove(run, engine, wanted)
-            if run.order.action == "fetch":
-                return await fetch(run, engine, connection, wanted)
-            return await Procedure(run, engine, connection, wanted, self._settings.keep).reach()
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
         """Whether the proven container of each still runs and is well."""
@@ -94,6 +89,44 @@ class ContainerTool(Tool):
                 return otherwise
 
         return await asyncio.gather(*map(one, orders))
+
+
+SENT = "sent"
+"""In what is written down of an order: the bytes that were sent for it. Of who is killed, the last step is missing."""
+
+
+class Work:
+    """One order in this process, over all its tries."""
+
+    def __init__(self, run: Run, store: Store, keep: int) -> None:
+        self._run = run
+        self._store = store
+        self._keep = keep
+        self.last_answer = time.monotonic()
+        self.sent_bytes = int(run.note.get(SENT, 0))
+
+    async def attempt(self) -> Done:
+        """Raises Failed, and Unreachable when the engine does not answer (any more)."""
+        order = self._run.order
+        connection = _or_failed(lambda: connection_of(order.connection))
+        if order.action == "discard":
+            async with opened(connection) as engine:
+                return await discard(self._run, engine)
+        wanted = _or_failed(lambda: definition_of(order, connection))
+        source = Source(connection, self._store, order.site, order.items, self._run.report, self._sent, self._arrived)
+        async with opened(connection) as engine:
+            if order.action == "remove":
+                return await remove(self._run, engine, wanted)
+            if order.action == "fetch":
+                return await fetch(self._run, engine, source, wanted)
+            return await Procedure(self._run, engine, source, wanted, self._keep).reach()
+
+    async def _arrived(self) -> None:
+        await self._run.write_down(**{SENT: self.sent_bytes})
+
+    def _sent(self, count: int) -> None:
+        self.sent_bytes += count
+        self.last_answer = time.monotonic()
 
 
 def _or_failed(make: Callable[[], T]) -> T:

@@ -97,12 +97,14 @@ def _dump(result: Done | Broken) -> dict[str, Any]:
 
 
 def _without_nul(value: Any) -> Any:
-    return [_without_nul(each) for each in value] if isinstance(value, tuple) else value.replace("\x00", "\ufffd")
+    if isinstance(value, tuple):
+        return [_without_nul(each) for each in value]
+    return value.replace("\x00", "\ufffd") if isinstance(value, str) else value
 
 
 def _result(kept: Mapping[str, Any] | None) -> Done | Broken | None:
     if kept is None:
         return None
     if kept["as"] == Done.__name__:
-        return Done(kept["revision"], kept["detail"])
+        return Done(kept["revision"], kept["detail"], kept.get("fetched_bytes", 0))
     return Broken(kept["code"], kept["message"], tuple(kept["last_lines"]))

@@ -25,7 +25,7 @@ def wanted(connection: dict[str, Any] | None = None, **spec: Any) -> Definition:
 
 
 def body(made: Definition, *, found: bool = True, podman: bool = False) -> dict[str, Any]:
-    return body_of(made, "o1", ["old@1"], found=found, podman=podman)
+    return body_of(made, "o1", ["old@1"], made.image.by_digest, found=found, podman=podman)
 
 
 def test_the_site_the_app_and_the_version_are_filled_in_and_other_braces_stay() -> None:

@@ -1,0 +1,96 @@
+"""A link to a server, by which bytes are counted, slowed, damaged and cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PIECE = 65_536
+Dial = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+@dataclass
+class Link:
+    """All connections by one way; what is set of it counts from the next piece on."""
+
+    dial: Dial
+    sent: int = 0
+    """Bytes that went to the server, over all connections."""
+    bytes_a_second: float = 0
+    at: int = -1
+    """Once so many bytes have gone there, `then` is called, once."""
+    then: Callable[[], object] = lambda: None
+    damage_at: int = -1
+    """The byte of this number becomes another."""
+    silent: bool = False
+    """Nothing is passed on any more, and nobody is told."""
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """End all connections in the middle."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what is said, and what is answered, until either ends."""
+        with suppress(ConnectionError, OSError):
+            there, back = await self.dial()
+            self._writers |= {writer, back}
+            answers = asyncio.create_task(self._answers(there, writer))
+            try:
+                while piece := await reader.read(PIECE):
+                    await self._pass_on(piece, back)
+            finally:
+                await asyncio.wait([answers], timeout=1 if reader.at_eof() else 0)
+                answers.cancel()
+                self._writers -= {writer, back}
+                back.close()
+                writer.close()
+
+    async def _pass_on(self, piece: bytes, back: asyncio.StreamWriter) -> None:
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.sent <= self.damage_at < self.sent + len(piece):
+            where = self.damage_at - self.sent
+            piece = piece[:where] + bytes([piece[where] ^ 0x55]) + piece[where + 1 :]
+        back.write(piece)
+        await back.drain()
+        before, self.sent = self.sent, self.sent + len(piece)
+        if before < self.at <= self.sent:
+            self.then()
+        if self.bytes_a_second:
+            await asyncio.sleep(len(piece) / self.bytes_a_second)
+
+    async def _answers(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, OSError):
+            while piece := await there.read(PIECE):
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def socket_link(path: Path, server: Path) -> AsyncIterator[Link]:
+    """A socket at `path` that leads to the one of a server."""
+    link = Link(lambda: asyncio.open_unix_connection(server))
+    listening = await asyncio.start_unix_server(link.relay, path)
+    try:
+        yield link
+    finally:
+        listening.close()
+        link.cut()
+
+
+@asynccontextmanager
+async def port_link(server: int) -> AsyncIterator[tuple[Link, int]]:
+    """A port of this machine that leads to another."""
+    link = Link(lambda: asyncio.open_connection("127.0.0.1", server))
+    listening = await asyncio.start_server(link.relay, "127.0.0.1", 0)
+    try:
+        yield link, listening.sockets[0].getsockname()[1]
+    finally:
+        listening.close()
+        link.cut()
