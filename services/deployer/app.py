@@ -8,6 +8,7 @@ from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
+from services.deployer.prestage.waiting import look_after
 from services.deployer.pruning import prunings
 from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
@@ -35,5 +36,6 @@ async def wire(service: Service) -> None:
         *(driver.tend for driver in registry.tended),
         partial(report_host, service.ledger, settings.instance),
         partial(report_key, service.ledger, keys),
+        partial(look_after, service.ledger),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),
     ]

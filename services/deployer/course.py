@@ -15,9 +15,9 @@ from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Progress, Running
 from services.deployer.evidence import clean, last_words
 from services.deployer.ordering import FREE, Ordering
-from services.deployer.phases import PHASES, Leg, Order, Phase, Row, row_of
+from services.deployer.phases import LEAVING, PHASES, Leg, Order, Phase, Row, row_of
 from services.deployer.plan import Plan
-from shared.messages.deployer import Cause, ComponentProgress, PhaseResult
+from shared.messages.deployer import Cause, ComponentDecision, ComponentProgress, PhaseResult
 from shared.messages.words import OperationKind as Kind
 
 
@@ -73,6 +73,13 @@ class Course:
     """The plan forward, once the operation is on its way back."""
     fell_back: bool = False
     """The way back failed too."""
+    fetched_bytes: int = 0
+    """Content that was sent to the site until now."""
+    platform: str = ""
+    """Of the site, such as linux/amd64, as it said when content was chosen for it; empty = nobody asked, or it says
+    nothing."""
+    without: Mapping[str, str] = field(default_factory=dict)
+    """By phase that has nothing to do and is told all the same: why."""
 
 
 Move = tuple[Course, Next]
@@ -82,19 +89,32 @@ _NONE: frozenset[str] = frozenset()
 
 def set_out(kind: Kind, plan: Plan, ordering: Ordering, now: datetime, timeout: timedelta) -> Move:
     """Begin the way forward; the precheck was passed."""
-    passed = PhaseResult(name=Phase.PRECHECK, outcome="done", started_at=now, finished_at=now)
     found = _next(kind, Leg.FORWARD, plan, ordering, Phase.PRECHECK)
     row, names = found or (None, [])
     phase, begun = row.phase if row else Phase.PRECHECK, dict.fromkeys(names, now)
-    course = Course(plan, now, now + timeout, now, kind, begun, phase=phase, ordering=ordering, phases=(passed,))
+    passed = (_passed(Phase.PRECHECK, "", now),)
+    course = Course(plan, now, now + timeout, now, kind, begun, phase=phase, ordering=ordering, phases=passed)
     return course, _begin(row) if row else Next.END
 
 
-def refuse(kind: Kind, cause: Cause, now: datetime) -> Move:
+def set_out_with(
+    kind: Kind, plan: Plan, now: datetime, timeout: timedelta, prepared: str, without: Mapping[str, str], platform: str
+) -> Move:
+    """Begin an operation that brings content: `prepared` says what, `without` why phases have nothing to do."""
+    passed = (_passed(Phase.PRECHECK, "", now), _passed(Phase.PREPARE, prepared, now))
+    course = Course(plan, now, now + timeout, now, kind, {}, phase=Phase.PREPARE, phases=passed)
+    return _enter_next(replace(course, without=without, platform=platform), now)
+
+
+def _passed(phase: Phase, detail: str, now: datetime) -> PhaseResult:
+    return PhaseResult(name=phase, outcome="done", detail=detail[:1_000], started_at=now, finished_at=now)
+
+
+def refuse(kind: Kind, cause: Cause, now: datetime, phase: Phase = Phase.PRECHECK) -> Move:
     """End before anything was changed."""
     detail = cause.message[:1_000]
-    failed = PhaseResult(name=Phase.PRECHECK, outcome="failed", detail=detail, started_at=now, finished_at=now)
-    return Course((), now, now, now, kind, {}, phases=(failed,), cause=cause), Next.END
+    failed = PhaseResult(name=phase, outcome="failed", detail=detail, started_at=now, finished_at=now)
+    return Course((), now, now, now, kind, {}, phase=phase, phases=(failed,), cause=cause), Next.END
 
 
 def resume(course: Course) -> Next:
@@ -138,6 +158,9 @@ def stay(course: Course, why: str) -> Move:
 
 def awaited(course: Course) -> Plan:
     """The decisions whose orders are under way."""
+    if course.kind in LEAVING:  # a component may take part in several of its phases
+        row = row_of(course.kind, course.leg, course.phase)
+        return tuple(w for w in course.plan if row and w.action in row.actions and w.component in course.under_way)
     return tuple(way for way in course.plan if way.component in course.under_way)
 
 
@@ -168,12 +191,26 @@ def _ready(
 
 def _enter_next(course: Course, now: datetime) -> Move:
     found = _next(course.kind, course.leg, course.plan, course.ordering, course.phase)
+    if course.without:
+        course = _without(course, found[0].phase if found else None, now)
     if found is None:
         return course, Next.END
     row, names = found
     begun = dict.fromkeys(names, now)
     entered = replace(course, phase=row.phase, phase_began=now, ended=_NONE, under_way=begun)
     return entered, _begin(row)
+
+
+def _without(course: Course, until: Phase | None, now: datetime) -> Course:
+    """Tell of the phases between the present one and `until` that have nothing to do."""
+    names = [row.phase for row in PHASES[course.kind][course.leg]]
+    between = names[names.index(course.phase) + 1 : names.index(until) if until else None]
+    told = [
+        PhaseResult(name=name, outcome="skipped", detail=course.without[name], started_at=now, finished_at=now)
+        for name in between
+        if name in course.without
+    ]
+    return replace(course, phases=(*course.phases, *told))
 
 
 def _begin(row: Row) -> Next:
@@ -224,6 +261,8 @@ def _trouble(course: Course, progress: Sequence[Progress], now: datetime, wish: 
 
 
 def _fail(course: Course, cause: Cause | None) -> Move:
+    if course.kind in LEAVING:  # what is deployed is as it was
+        return replace(course, cause=cause), Next.END
     if course.leg is Leg.FORWARD:
         return replace(course, cause=cause), Next.RECOVER
     return replace(course, cause=cause, fell_back=True), Next.END
@@ -255,9 +294,15 @@ def _noted(course: Course, progress: Sequence[Progress], now: datetime, *, runni
         phases=course.phases + tuple(_result(course, way.component, p, now) for way, p in over),
         revisions={**course.revisions, **{w.component: p.revision for w, p in over if isinstance(p, Done)}},
         last_lines=last_words((*course.last_lines, *lines)),
+        fetched_bytes=course.fetched_bytes + _fetched(course, over),
         ended=course.ended | names,
         under_way={name: began for name, began in course.under_way.items() if name not in names},
     )
+
+
+def _fetched(course: Course, over: Sequence[tuple[ComponentDecision, Progress]]) -> int:
+    """Verify asks for orders of which this was counted when they ended."""
+    return 0 if course.phase is Phase.VERIFY else sum(p.fetched_bytes for _, p in over if isinstance(p, Done))
 
 
 def _result(course: Course, component: str, p: Progress, now: datetime) -> PhaseResult:
@@ -303,5 +348,7 @@ def percent(course: Course, progress: Sequence[Progress]) -> int:
     """How much of its leg is done."""
     total = sum(way.action != "keep" for way in course.plan)
     running = sum(p.percent for p in progress if isinstance(p, Running))
-    ended = len(course.revisions) * 100 + sum(100 for p in progress if isinstance(p, Done))
+    before = sum(r.outcome == "done" and bool(r.component) for r in course.phases) if course.kind in LEAVING else None
+    ended = (len(course.revisions) if before is None else before) * 100
+    ended += sum(100 for p in progress if isinstance(p, Done))
     return min(99, (ended + running) // total) if total else 99

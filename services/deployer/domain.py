@@ -6,8 +6,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from services.deployer.phases import LEAVING
 from shared.messages.base import ErrorCode, Fault
-from shared.messages.deployer import RequestOperation
+from shared.messages.deployer import Cause, Prestaged, RequestOperation
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 from shared.secret_references import references
@@ -70,6 +71,10 @@ class Site:
     connections: Mapping[str, Mapping[str, Any]]
     """By driver that reaches it, what that driver must know."""
     simplex: bool = False
+    managed: bool = True
+    maintenance: bool = False
+    alarms: tuple[str, ...] = ()
+    """Those that are active and affect management."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,8 @@ class Deployment:
     """Releases that operations left half-done: their components may still lie there."""
     history: tuple[str, ...] = ()
     """The releases before the current one, latest last."""
+    prestaged: tuple[Prestaged, ...] = ()
+    """What was sent to the site before it is needed there, by release, and lies there."""
 
     @property
     def exists(self) -> bool:
@@ -115,6 +122,8 @@ class Operation:
     strategy_id: str | None = None
     correlation_id: str = ""
     actor: str = ""
+    force: bool = False
+    """A prestage goes on in spite of alarms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +197,7 @@ def _site_free(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
 
 
 def _version_fits_kind(request: RequestOperation, _: Facts) -> Iterator[Fault]:
-    if request.kind in (Kind.APPLY, Kind.UPDATE) and request.version is None:
+    if request.kind in (Kind.APPLY, Kind.UPDATE, Kind.PRESTAGE) and request.version is None:
         yield _fault(ErrorCode.MISSING_FIELD, "version", f"{request.kind} needs the release to reach")
     if request.kind in (Kind.RECOVER, Kind.REMOVE) and request.version is not None:
         message = f"{request.kind} takes no version: leave it out"
@@ -208,7 +217,7 @@ def _release_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
 
 
 def _deployed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
-    if facts.site and request.kind not in TRANSITIONS[facts.deployment.status]:
+    if facts.site and request.kind not in LEAVING and request.kind not in TRANSITIONS[facts.deployment.status]:
         message = f"'{request.app}' is not deployed on '{request.site}', so there is nothing to {request.kind}"
         yield _fault("nothing_deployed", "app", f"{message}; apply it first", request.app)
 
@@ -260,6 +269,24 @@ def _secrets_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
                 yield _fault("unknown_secret", "site", message, request.site)
 
 
+def _ready_for_content(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    if request.kind is Kind.PRESTAGE and facts.site:
+        for cause in hindrances(facts.site, force=request.force):
+            yield _fault(cause.code, "site", cause.message, request.site)
+
+
+def hindrances(site: Site, *, force: bool) -> Iterator[Cause]:
+    """Why nothing is sent to a site that may be reached: what is known of it without asking it."""
+    if not site.managed:
+        yield Cause(code="unmanaged", message=f"'{site.name}' is not managed; manage it first")
+    if site.maintenance:
+        yield Cause(code="in_maintenance", message=f"'{site.name}' is in maintenance; wait for the end of it")
+    if site.alarms and not force:
+        named = ", ".join(site.alarms[:10])
+        message = f"'{site.name}' has alarms that affect management: {named}; mend what they say, or use force"
+        yield Cause(code="alarms_active", message=message)
+
+
 _CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (
     _site_known,
     _site_free,
@@ -271,6 +298,7 @@ _CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (
     _was_there_before,
     _drivers_match,
     _secrets_known,
+    _ready_for_content,
 )
 
 _may_upgrade = lru_cache(maxsize=4096)(may_upgrade)  # a fleet asks the same few questions thousands of times
@@ -282,12 +310,14 @@ def _fault(code: str, where: str, message: str, value: Any = None) -> Fault:
 
 def status_during(deployment: Deployment, kind: Kind) -> Status:
     """What the deployment is doing while the operation runs."""
+    if kind in LEAVING:
+        return deployment.status
     return TRANSITIONS[deployment.status][kind]
 
 
 def after(deployment: Deployment, operation: Operation, outcome: Outcome, history_kept: int) -> Deployment:
     """The deployment that an operation leaves behind."""
-    if outcome is Outcome.UNTOUCHED:
+    if outcome is Outcome.UNTOUCHED or operation.kind in LEAVING:
         return deployment
     if outcome is Outcome.SUCCEEDED and operation.to_version is None and operation.kind is Kind.RECOVER:
         outcome = Outcome.UNDONE  # recovered to what was there before: nothing
@@ -299,8 +329,8 @@ def after(deployment: Deployment, operation: Operation, outcome: Outcome, histor
             return replace(deployment, status=status, leftovers=())
         case Outcome.SUCCEEDED if operation.to_version:
             history = history_after(deployment, operation.to_version)
-            return Deployment(operation.to_version, status, (), history[-history_kept:])
-    return Deployment(None, status)
+            return Deployment(operation.to_version, status, (), history[-history_kept:], deployment.prestaged)
+    return Deployment(None, status, prestaged=deployment.prestaged)
 
 
 def _leftovers(deployment: Deployment, version: str | None) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
+from services.deployer.phases import LEAVING
+from services.deployer.prestage.preparation import HANDLERS as PREPARATION
+from services.deployer.prestage.preparation import have_prepared, ready
 from services.deployer.secrets.commands import change_secrets
 from services.deployer.store import Known, Loaded, Store
 from shared.core.dispatching import Handlers
@@ -46,6 +49,7 @@ class Request(NamedTuple):
     root: str
     actor: str
     again: bool = True
+    round: int = 1
 
 
 async def request_operation(
@@ -87,9 +91,10 @@ def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
         version=one.version or batch.version,
         timeout_seconds=batch.timeout_seconds,
         strategy_id=batch.strategy_id,
+        force=batch.force,
         preview=False,
     )
-    return Request(one.operation_id, data, command.root, command.actor, batch.again)
+    return Request(one.operation_id, data, command.root, command.actor, batch.again, batch.round)
 
 
 def _taken(batch: RequestOperations, outcomes: Sequence[Taken], known: Mapping[str, Known]) -> dict[str, Any]:
@@ -118,7 +123,7 @@ async def _take(leases: Leases, tx: Transaction, requests: Sequence[Request]) ->
         taken.append(faults_of(request.data, facts) or operation)
         if taken[-1] is operation and facts.site and not request.data.preview:
             begun[operation.site] = Loaded(operation, facts.site, facts.deployment, None, None)
-    late = await _store(leases, tx, store, list(begun.values()))
+    late = await _store(leases, tx, list(begun.values()), {r.operation_id: r.round for r in requests})
     return [t if isinstance(t, tuple) else late.get(t.id, t) for t in taken]
 
 
@@ -130,18 +135,44 @@ def _with_those_begun(facts: Facts, request: Request, begun: Mapping[str, Loaded
     return facts
 
 
-async def _store(leases: Leases, tx: Transaction, store: Store, begun: Sequence[Loaded]) -> dict[str, Taken]:
-    """Store the operations, ours at once if there is room. By id those that could not be, with the reason."""
+async def _store(
+    leases: Leases, tx: Transaction, begun: Sequence[Loaded], rounds: Mapping[str, int]
+) -> dict[str, Taken]:
+    """Store the operations. By id those that could not be, with the reason."""
+    later = await _unprepared(tx, begun)
+    stored = await _store_ready(leases, tx, [each for each in begun if each.operation.id not in later])
+    if later:
+        waiting = [each.operation for each in begun if each.operation.id in later]
+        kept = await Store(tx.conn).insert_operations(waiting, None, tx.now)
+        stored |= kept
+        if kept:
+            await have_prepared(tx, [operation for operation in waiting if operation.id in kept], rounds)
+    return await _not_kept(Store(tx.conn), [each.operation for each in begun if each.operation.id not in stored])
+
+
+async def _unprepared(tx: Transaction, begun: Sequence[Loaded]) -> set[str]:
+    """Ids of those that need what nobody has prepared yet, as far as is known, or that are to be marked."""
+    prestages = [each.operation for each in begun if each.operation.kind in LEAVING]
+    if not prestages:
+        return set()
+    prepared = await ready(tx, prestages)
+    return {operation.id for operation in prestages if operation.force or operation.id not in prepared}
+
+
+async def _store_ready(leases: Leases, tx: Transaction, begun: Sequence[Loaded]) -> set[str]:
+    """Ours at once if there is room. Returns the ids of those that were stored."""
     if not begun:
-        return {}
+        return set()
     mine = leases.runner if leases.room >= len(begun) else None
-    stored = await store.insert_operations([each.operation for each in begun], mine, tx.now)
-    fresh = [each for each in begun if each.operation.id in stored]
+    stored = await Store(tx.conn).insert_operations([each.operation for each in begun], mine, tx.now)
     if mine:
-        leases.adopt(tx, fresh)
+        leases.adopt(tx, [each for each in begun if each.operation.id in stored])
     else:
         tx.queued = True
-    late = [each.operation for each in begun if each.operation.id not in stored]
+    return stored
+
+
+async def _not_kept(store: Store, late: Sequence[Operation]) -> dict[str, Taken]:
     known = await store.operations([operation.id for operation in late]) if late else {}
     return {o.id: _not_stored(o, known.get(o.id)) for o in late if not _same(known.get(o.id), o.site, o.strategy_id)}
 
@@ -201,6 +232,7 @@ def _operation(request: Request, facts: Facts) -> Operation:
         strategy_id=data.strategy_id,
         correlation_id=request.root,
         actor=request.actor,
+        force=data.force,
     )
 
 
@@ -225,6 +257,7 @@ async def cancel_operations(tx: Transaction, requests: Sequence[Envelope[CancelO
         if isinstance(v, Accepted)
     ]
     await store.wish_cancels(wishes)
+    tx.queued |= bool(wishes)  # one that waited for a preparation is to be ended
     return replies
 
 
@@ -301,6 +334,7 @@ def handlers(planner: Planner, leases: Leases, keys: KeyPair) -> Handlers:
 HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     ReleaseAvailable: take_releases,
     ReleaseWithdrawn: withdraw_releases,
+    **PREPARATION,
     SitesChanged: change_sites,
     SitesRemoved: remove_sites,
     SitesHeld: hold_sites,

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 
 from services.deployer.domain import Deployment, Operation, Site
-from services.deployer.drivers import Component, Order
-from services.deployer.phases import Leg, Phase, row_of
-from shared.messages.deployer import Cause, ComponentDecision
+from services.deployer.drivers import Component, Item, Order, Verb
+from services.deployer.phases import LEAVING, Leg, Phase, row_of
+from shared.messages.deployer import Cause, ComponentDecision, Prestaged
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 
@@ -62,6 +63,28 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a release brings to sites, as it lies in the blob store."""
+
+    bundle_sha256: str
+    items: tuple[Item, ...]
+    bytes: int
+    at: datetime
+    notes: tuple[str, ...] = ()
+    """What components do not bring by themselves, and why."""
+
+    def items_of(self, component: str, kind: str | None = None, platform: str | None = None) -> tuple[Item, ...]:
+        """What one component brings; of images only those for a platform, where it is known."""
+        return tuple(
+            item
+            for item in self.items
+            if item.component == component
+            and (kind is None or item.kind == kind)
+            and (not platform or item.platform in (None, platform))
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """What a plan stands on: the site and what lies there."""
 
@@ -71,6 +94,18 @@ class Ground:
     """By version: the target, the current release and the leftovers, as far as they are known."""
     recorded: Sequence[Recorded] = ()
     """Of the same releases."""
+    prepared: Mapping[str, Prepared] = field(default_factory=dict)
+    """By version: of a prestage what it stands on, else what lies prestaged on the site."""
+    leaving: tuple[str, ...] = ()
+    """Releases whose content a prestage takes away afterwards."""
+    needed: frozenset[str] = frozenset()
+    """Digests of content that other apps of the site need."""
+
+    def lying(self, component: str, version: str | None) -> tuple[Item, ...]:
+        """What lies prestaged on the site of a component of a release."""
+        found = prestaged(self.deployment, version)
+        prepared = self.prepared.get(found.version) if found else None
+        return prepared.items_of(component, platform=found.platform) if found and prepared else ()
 
     def revision(self, component: str, version: str | None) -> Recorded | None:
         """What was recorded for a component of a release, if anything was."""
@@ -92,15 +127,21 @@ class Ground:
         raise KeyError(component)
 
 
+def prestaged(deployment: Deployment, version: str | None) -> Prestaged | None:
+    """What lies prestaged of a release, if all of it does."""
+    return next((p for p in deployment.prestaged if p.complete and p.version == version), None)
+
+
 def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> Cause | None:
     """What makes it senseless to begin at all; None = nothing."""
     content = ground.contents.get(operation.to_version or "")
     if operation.to_version and content is None:
         return Cause(code="unknown_release", message=f"release {operation.to_version} is not known any more")
-    components = [component for known in ground.contents.values() for component in known.components.values()]
+    contents = [content] if content and operation.kind in LEAVING else list(ground.contents.values())
+    components = [component for known in contents for component in known.components.values()]
     if missing := sorted({component.driver for component in components if component.driver not in drivers}):
         return Cause(code="driver_unavailable", message=f"this deployer has no driver {', '.join(missing)}")
-    if unreadable := [f"{name}: {why}" for known in ground.contents.values() for name, why in known.unreadable]:
+    if unreadable := [f"{name}: {why}" for known in contents for name, why in known.unreadable]:
         return Cause(code="bad_spec", message="; ".join(unreadable)[:2_000])
     return None
 
@@ -141,7 +182,8 @@ def _forward(
 ) -> ComponentDecision:
     driver = content.components[name].driver
     if operation.kind is Kind.APPLY:
-        return decision(component=name, driver=driver, action="apply", reason="apply deploys every component afresh")
+        reason = _told("apply deploys every component afresh", ground, content.version)
+        return decision(component=name, driver=driver, action="apply", reason=reason)
     if kept := _unchanged(operation, ground, existing, content, name):
         reason = f"unchanged since release {kept.version}"
         return decision(component=name, driver=driver, action="keep", reason=reason, revision=kept.revision)
@@ -163,15 +205,23 @@ def _way_to(ground: Ground, existing: Sequence[Recorded], content: Content, name
     driver, version = content.components[name].driver, content.version
     record = ground.revision(name, version)
     if ground.site.simplex:
-        return decision(component=name, driver=driver, action="apply", reason="a simplex site always applies")
+        reason = _told("a simplex site always applies", ground, version)
+        return decision(component=name, driver=driver, action="apply", reason=reason)
     if record is None:
         reason = f"release {version} was not here before"
     elif record not in existing:
         reason = f"release {version} was here before, but its revision {record.revision} is gone"
     else:
         reason = f"release {version} was here before, as revision {record.revision}"
+        reason = _told(reason, ground, version)
         return decision(component=name, driver=driver, action="rollback", reason=reason, revision=record.revision)
-    return decision(component=name, driver=driver, action="apply", reason=reason)
+    return decision(component=name, driver=driver, action="apply", reason=_told(reason, ground, version))
+
+
+def _told(reason: str, ground: Ground, version: str) -> str:
+    """With when its content was sent to the site, if that was done before."""
+    found = prestaged(ground.deployment, version) if ground.deployment.prestaged else None
+    return f"{reason}; prestaged {found.at:%Y-%m-%d %H:%M} UTC" if found else reason
 
 
 def recovery(operation: Operation, ground: Ground, existing: Sequence[Recorded], failed: Plan) -> Plan:
@@ -209,8 +259,12 @@ def touched(plan: Plan) -> list[ComponentDecision]:
     return [way for way in plan if way.action != "keep"]
 
 
-def order_for(operation: Operation, ground: Ground, leg: str, way: ComponentDecision, version: str | None) -> Order:
+def order_for(
+    operation: Operation, ground: Ground, leg: str, way: ComponentDecision, version: str | None, platform: str = ""
+) -> Order:
     """What the driver is told. The key is the same whenever and by whomever the order is made."""
+    if way.action in ("fetch_packages", "fetch_images", "discard"):
+        return _content_order(operation, ground, way, platform)
     content = None if way.action == "remove" else ground.contents.get(version or "")
     brings = content or ground.last_with(way.component)
     return Order(
@@ -223,4 +277,47 @@ def order_for(operation: Operation, ground: Ground, leg: str, way: ComponentDeci
         version=content.version if content else None,
         bundle_sha256=brings.bundle_sha256,
         revision=way.revision,
+        items=ground.lying(way.component, version) if ground.deployment.prestaged and content else (),
     )
+
+
+KIND_OF = {"fetch_packages": "package", "fetch_images": "image"}
+"""The items that an action of a plan brings."""
+
+
+def _content_order(operation: Operation, ground: Ground, way: ComponentDecision, platform: str) -> Order:
+    """A component has an order for each phase, so the phase is in the key, where others have the leg."""
+    verb: Verb = "discard" if way.action == "discard" else "fetch"
+    brings = _last_leaving(ground, way.component) if verb == "discard" else ground.contents[operation.to_version or ""]
+    return Order(
+        key=f"{operation.id}/{way.action}/{way.component}",
+        site=ground.site.name,
+        connection=ground.site.connections.get(way.driver, {}),
+        app=operation.app,
+        action=verb,
+        component=brings.components[way.component],
+        version=brings.version,
+        bundle_sha256=brings.bundle_sha256,
+        items=content_items(operation, ground, way.action, way.component, platform),
+    )
+
+
+def _last_leaving(ground: Ground, component: str) -> Content:
+    contents = [ground.contents[v] for v in ground.leaving if v in ground.contents]
+    return next(content for content in reversed(contents) if component in content.components)
+
+
+def content_items(operation: Operation, ground: Ground, action: str, component: str, platform: str) -> tuple[Item, ...]:
+    """What is sent to the site for a component, or may go from there."""
+    if action != "discard":
+        prepared = ground.prepared.get(operation.to_version or "")
+        return prepared.items_of(component, KIND_OF[action], platform) if prepared else ()
+    stay = {i.sha256 for v, known in ground.prepared.items() if v not in ground.leaving for i in known.items}
+    going = {
+        item.sha256: item
+        for version in ground.leaving
+        if (known := ground.prepared.get(version))
+        for item in known.items_of(component)
+        if item.sha256 not in stay and item.sha256 not in ground.needed
+    }
+    return tuple(going.values())

@@ -7,15 +7,21 @@ on conflict (aggregate) do update set sequence = excluded.sequence;
 
 -- name: put_sites
 -- Names of secrets hold no spaces, so lists of them travel as words.
-insert into site (name, connections, simplex, secrets)
-select name, connections, simplex, string_to_array(secrets, ' ')
-from unnest(:names::text[], :connections::jsonb[], :simplex::boolean[], :secrets::text[])
-    as n (name, connections, simplex, secrets)
+insert into site (name, connections, simplex, secrets, managed, maintenance)
+select name, connections, simplex, string_to_array(secrets, ' '), managed, maintenance
+from unnest(
+    :names::text[], :connections::jsonb[], :simplex::boolean[], :secrets::text[], :managed::boolean[],
+    :maintenance::boolean[]
+) as n (name, connections, simplex, secrets, managed, maintenance)
 on conflict (name) do update set connections = excluded.connections, simplex = excluded.simplex,
-    secrets = excluded.secrets, gone = false;
+    secrets = excluded.secrets, managed = excluded.managed, maintenance = excluded.maintenance, gone = false;
 
 -- name: remove_sites
-update site set gone = true where name = any(:names::text[]);
+-- A site of the same name that comes later may be another: nothing is known of what lies there.
+with emptied as (
+    update deployment set prestaged = null where site = any(:names::text[]) and prestaged is not null
+)
+update site set gone = true, alarms = '{}' where name = any(:names::text[]);
 
 -- name: hold_sites
 insert into hold (site, strategy_id, strategy)
@@ -61,8 +67,8 @@ returning r.app, r.version, r.bundle_sha256;
 -- What requests are judged by, one row each, in their order. Holds and operations that run come by the thousands and go
 -- again: counted when there were none, PostgreSQL would compare each request with every one. The limit makes it look
 -- each up by its key.
-select s.name is not null as site_known, s.connections, s.simplex, h.strategy_id, h.strategy, o.id as busy_with,
-    d.version, d.status, d.leftovers, d.history
+select s.name is not null as site_known, s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
+    h.strategy_id, h.strategy, o.id as busy_with, d.version, d.status, d.leftovers, d.history, d.prestaged
 from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
 left join site s on s.name = r.site and not s.gone
 left join lateral (select strategy_id, strategy from hold where site = r.site limit 1) h on true
@@ -86,7 +92,8 @@ from release r join unnest(:apps::text[], :versions::text[]) as p (app, version)
 
 -- name: find_grounds
 -- Where plans would stand, without any operation; one row for each request, in their order.
-select s.name as site, s.connections, s.simplex, d.version, d.status, d.leftovers, d.history
+select s.name as site, s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
+    d.version, d.status, d.leftovers, d.history, d.prestaged
 from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
 join site s on s.name = r.site
 left join deployment d on d.site = r.site and d.app = r.app
@@ -115,7 +122,8 @@ returning id;
 select id, site, strategy_id, finished_at is not null as finished from operation where id = any(:ids::text[]);
 
 -- name: wish_cancels
-update operation o set cancel_reason = w.reason
+-- Who waits for a preparation waits no longer: a runner ends it.
+update operation o set cancel_reason = w.reason, awaits = null
 from unnest(:ids::text[], :reasons::text[]) as w (id, reason)
 where o.id = w.id and o.finished_at is null and o.cancel_reason is null;
 
@@ -124,8 +132,9 @@ select id, cancel_reason from operation where id = any(:ids::text[]) and cancel_
 
 -- name: load_operations
 select o.id, o.site, o.app, o.kind, o.from_version, o.to_version, o.strategy_id, o.timeout_seconds, o.correlation_id,
-    o.actor, o.cancel_reason, o.course, s.connections, s.simplex,
-    d.version, d.status, d.leftovers, d.history
+    o.actor, o.cancel_reason, o.course, o.force, o.refused,
+    s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
+    d.version, d.status, d.leftovers, d.history, d.prestaged
 from operation o
 join site s on s.name = o.site
 left join deployment d on d.site = o.site and d.app = o.app
@@ -169,7 +178,7 @@ select id, claims from operation where finished_at is null and runner = :runner;
 -- name: claim_operations
 -- What waits, the oldest first; only for a runner whose lease has not ended.
 with waiting as materialized (
-    select id from operation where finished_at is null and runner is null
+    select id from operation where finished_at is null and runner is null and awaits is null
         and exists (select from runner where id = :runner and lease_until > clock_timestamp())
     order by requested_at limit :limit for update skip locked
 )

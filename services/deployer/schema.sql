@@ -6,6 +6,9 @@ create table site (
     connections jsonb not null, -- by driver, what it must know to reach the site
     simplex boolean not null,
     secrets text[] not null default '{}', -- that its connections name
+    managed boolean not null default true,
+    maintenance boolean not null default false,
+    alarms text[] not null default '{}', -- active ones that affect management
     gone boolean not null default false -- forgotten sites stay while operations on them come to their end
 );
 
@@ -52,6 +55,28 @@ create table release (
     check (withdrawn or not unneeded)
 );
 
+create table preparation (
+    -- Projection of catalog.events: what releases bring to sites, as it lies in the blob store. Its row is locked by who
+    -- asks for a preparation and by who learns of its end, so that no operation waits for an end that is over.
+    app text not null,
+    version text not null,
+    state text not null check (state in
+        ('asked',
+         'prepared', -- asked, failed ->
+         'failed')), -- asked ->; asked for once more by somebody new, it is `asked` again
+    bundle_sha256 text,
+    content jsonb, -- component, kind, name, sha256, bytes, platform, index of each item
+    bytes bigint,
+    notes text[] not null default '{}', -- what components do not bring by themselves, and why
+    cause jsonb, -- of the failure told last
+    failed_for text[] not null default '{}', -- on whose behalf; for these it is not tried again
+    at timestamptz, -- of its end
+    primary key (app, version),
+    check ((state = 'prepared') = (content is not null)),
+    check (state <> 'prepared' or (bundle_sha256 is not null and bytes is not null and at is not null)),
+    check (state <> 'failed' or cause is not null)
+);
+
 create table deployment (
     -- An app on a site, as its last operation left it.
     site text not null,
@@ -61,6 +86,7 @@ create table deployment (
     status text not null check (status in
         ('new', 'operational', 'apply_error', 'update_error', 'rollback_error', 'remove_error', 'removed')),
     history text[] not null default '{}', -- the releases before the current one, latest last
+    prestaged jsonb, -- what lies there before it is needed: version, bundle_sha256, bytes, items, complete, at, platform
     operation_id text not null,
     nth bigint not null default 1, -- so many operations have ended here; each event of an end says it
     primary key (site, app),
@@ -91,7 +117,7 @@ create table operation (
     id text primary key, -- that of the command
     site text not null,
     app text not null,
-    kind text not null check (kind in ('apply', 'update', 'rollback', 'recover', 'remove')),
+    kind text not null check (kind in ('apply', 'update', 'rollback', 'recover', 'remove', 'prestage')),
     from_version text,
     to_version text,
     strategy_id text,
@@ -99,7 +125,11 @@ create table operation (
     correlation_id text not null,
     actor text not null,
     requested_at timestamptz not null,
+    force boolean not null default false,
     cancel_reason text, -- somebody wants it stopped
+    on_behalf text, -- who asked for the preparation that it waits for
+    awaits text, -- the command that asked; nobody takes it up until the preparation has ended
+    refused jsonb, -- the cause for which it ends as soon as it is taken up
     runner text, -- who works on it; null = waits. Its result counts only from this one
     claims integer not null default 0, -- how often it was taken up
     sequence bigint not null default 0, -- of its events
@@ -112,12 +142,15 @@ create table operation (
     course jsonb, -- how far it has come; written before anything that a restart could not find out again
     plan jsonb,
     finished_at timestamptz,
-    check ((finished_at is not null) = (state in ('succeeded', 'failed')))
+    check ((finished_at is not null) = (state in ('succeeded', 'failed'))),
+    check (awaits is null or (runner is null and finished_at is null and on_behalf is not null))
 ) with (fillfactor = 70);
 
 -- One operation at a time on a site: whoever comes second is rejected with site_busy.
 create unique index operation_active on operation (site) where finished_at is null;
-create index operation_waiting on operation (requested_at) where finished_at is null and runner is null;
+create index operation_waiting on operation (requested_at)
+    where finished_at is null and runner is null and awaits is null;
+create index operation_awaiting on operation (app, to_version) where awaits is not null;
 
 create table driver_order (
     -- An order of a driver whose tool keeps no account of orders itself (drivers/durable).

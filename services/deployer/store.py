@@ -14,9 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from services.deployer.course import Course
 from services.deployer.domain import Deployment, Facts, Operation, Release, Site
 from services.deployer.plan import Plan, Recorded
+from services.deployer.prestage.store import PrestageStore, prestaged_of
 from services.deployer.secrets import store as secrets
 from shared.messages import catalog, strategy
-from shared.messages.deployer import ReleaseUnneeded
+from shared.messages.deployer import Cause, ReleaseUnneeded
 from shared.messages.manifest import Component
 from shared.messages.words import DeploymentStatus, OperationKind
 from shared.process.db import Connection, Queries, columns
@@ -69,6 +70,8 @@ class Loaded:
     deployment: Deployment
     course: Course | None
     cancel_reason: str | None
+    refused: Cause | None = None
+    """Why it ends as soon as it is taken up: what it waited for could not be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Store:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
+    @property
+    def prestages(self) -> PrestageStore:
+        """The queries about prestages on the same connection."""
+        return PrestageStore(self._conn)
+
     # -- projections ----------------------------------------------------------------------------------------------
 
     async def feed(self, aggregate: str) -> int:
@@ -106,8 +114,12 @@ class Store:
         await SQL.run(self._conn, "save_feed", aggregate=aggregate, sequence=sequence)
 
     async def put_sites(self, sites: Iterable[strategy.Site]) -> None:
-        rows = [(s.name, s.connections, s.simplex, " ".join(sorted(names_in(s.connections)))) for s in sites]
-        facts = dict(zip(("names", "connections", "simplex", "secrets"), columns(rows, 4), strict=True))
+        rows = [
+            (s.name, s.connections, s.simplex, " ".join(sorted(names_in(s.connections))), s.managed, _in_maintenance(s))
+            for s in sites
+        ]
+        names = ("names", "connections", "simplex", "secrets", "managed", "maintenance")
+        facts = dict(zip(names, columns(rows, 6), strict=True))
         await SQL.run(self._conn, "put_sites", **facts)
 
     async def remove_sites(self, names: Sequence[str]) -> None:
@@ -298,6 +310,10 @@ class Store:
         await SQL.run(self._conn, "drop_revisions", sites=sites, apps=apps)
 
 
+def _in_maintenance(site: strategy.Site) -> bool:
+    return bool(getattr(site, "maintenance", False))
+
+
 def _release_row(release: catalog.ReleaseAvailable) -> dict[str, Any]:
     row = release.model_dump(
         mode="json",
@@ -339,11 +355,12 @@ def _deployment(row: asyncpg.Record) -> Deployment:
     if row["status"] is None:
         return _NOTHING
     status = DeploymentStatus(row["status"])
-    return Deployment(row["version"], status, tuple(row["leftovers"]), tuple(row["history"]))
+    prestaged = prestaged_of(row["prestaged"]) if row["prestaged"] else ()
+    return Deployment(row["version"], status, tuple(row["leftovers"]), tuple(row["history"]), prestaged)
 
 
 def _site(name: str, row: asyncpg.Record) -> Site:
-    return Site(name, row["connections"], row["simplex"])
+    return Site(name, row["connections"], row["simplex"], row["managed"], row["maintenance"], tuple(row["alarms"]))
 
 
 def _loaded(row: asyncpg.Record) -> Loaded:
@@ -358,9 +375,10 @@ def _loaded(row: asyncpg.Record) -> Loaded:
         strategy_id=row["strategy_id"],
         correlation_id=row["correlation_id"],
         actor=row["actor"],
+        force=row["force"],
     )
-    site = _site(row["site"], row)
-    return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"])
+    site, refused = _site(row["site"], row), row["refused"] and Cause.model_validate(row["refused"])
+    return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"], refused)
 
 
 def _course(row: asyncpg.Record) -> Course | None:

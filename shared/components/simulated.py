@@ -1,10 +1,13 @@
 """The spec of a component of the driver `simulated`."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from shared.components import Spec
+from shared.components.content import Content, Pretended
 from shared.messages.words import SiteName
 
 Duration = Annotated[float, Field(ge=0, le=24 * 3600)]
@@ -18,6 +21,11 @@ class SimulatedSpec(Spec):
     hang: float = Field(default=0, ge=0, le=1, description="chance that the effect never ends")
     crash: float = Field(default=0, ge=0, le=1, description="chance that the device dies half-way")
     seed: int = Field(default=0, description="same seed, site and operation: same fate")
+    packages_bytes: int = Field(default=0, ge=0, le=2**50, description="packages that it pretends to bring to a site")
+    images_bytes: int = Field(default=0, ge=0, le=2**50, description="images that it pretends to bring to a site")
+    bytes_a_second: int | None = Field(
+        default=None, ge=1, description="how fast they come; null = at once; a connection may say it as well"
+    )
     sites: dict[SiteName, Literal["succeed", "fail", "hang", "crash"]] = Field(
         default_factory=dict, description="fate by rule, before chance"
     )
@@ -27,3 +35,14 @@ class SimulatedSpec(Spec):
         if self.seconds[0] > self.seconds[1]:
             raise ValueError("seconds: the shortest time comes first, then the longest")
         return self
+
+    @property
+    def content_bytes(self) -> int:
+        """All that it pretends to bring."""
+        return self.packages_bytes + self.images_bytes
+
+    def content(self, folder: Path) -> Sequence[Content]:  # noqa: ARG002 - none of it lies in a file
+        """What is sent to sites in pretence: another for each seed and size."""
+        packages = Pretended("package", f"packages-{self.seed}-{self.packages_bytes}", self.packages_bytes)
+        images = Pretended("image", f"images-{self.seed}-{self.images_bytes}", self.images_bytes)
+        return [each for each in (packages, images) if each.bytes]

@@ -10,7 +10,17 @@ from shared.messages.base import Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.opening import Open
-from shared.messages.words import DeploymentStatus, Identifier, Name, OperationKind, Sealed, Sha256, SiteName, Version
+from shared.messages.words import (
+    DeploymentStatus,
+    Identifier,
+    Label,
+    Name,
+    OperationKind,
+    Sealed,
+    Sha256,
+    SiteName,
+    Version,
+)
 
 MOST = 2**63 - 1
 
@@ -193,6 +203,7 @@ class Prestaged(Model):
     items: int = Field(ge=0, description="packages and images of it")
     complete: bool = Field(description="false: a prestage of it was interrupted, and a later one goes on there")
     at: datetime = Field(description="when the prestage of it ended")
+    platform: Label | None = Field(default=None, description="for which its images are; null = it has none")
 
 
 MOST_PRESTAGED = 50

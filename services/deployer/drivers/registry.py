@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 import structlog
 
-from services.deployer.drivers import OBLIGATORY, VERBS, Driver, Foreseeing, Order, Progress, Running, Tended
+from services.deployer.drivers import OBLIGATORY, VERBS, Driver, Foreseeing, Order, Progress, Running, Tended, Verb
 from shared.core.errors import BelayError
 from shared.entry_points import registered
 from shared.process.settings import Settings
@@ -46,6 +46,10 @@ class DriverRegistry:
     def tended(self) -> list[Tended]:
         """The drivers with work of their own."""
         return [driver for driver in self._drivers.values() if isinstance(driver, Tended)]
+
+    def can(self, driver: str, verb: Verb) -> bool:
+        """Whether a driver is here, and declares the verb."""
+        return driver in self._drivers and verb in self._drivers[driver].capabilities
 
     async def start(self, orders: Sequence[Order]) -> set[str]:
         """Start them; returns the keys of those whose driver could not be reached, to be started again later."""

@@ -82,7 +82,8 @@ class Execution:
     def _orders(self) -> tuple[Order, ...]:
         course, operation = self.course, self.operation
         version = operation.to_version if course.leg is Leg.FORWARD else operation.from_version
-        return tuple(order_for(operation, self.ground, course.leg, way, version) for way in courses.awaited(course))
+        ground, leg, platform = self.ground, course.leg, course.platform
+        return tuple(order_for(operation, ground, leg, way, version, platform) for way in courses.awaited(course))
 
 
 def begin(plan: Plan, ordering: Ordering, loaded: Loaded, attempt: int, now: datetime, limits: Limits) -> Move:

@@ -8,7 +8,10 @@ from services.deployer.drivers import Order
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.contents import content_of
 from services.deployer.evidence import fit_to_tell
+from services.deployer.phases import LEAVING
 from services.deployer.plan import Content, Ground, Plan, Recorded
+from services.deployer.prestage.grounds import PrestageGrounds
+from services.deployer.prestage.planning import plan_of
 from services.deployer.secrets.opening import Opened, SecretOpener
 from services.deployer.secrets.values import hide
 from services.deployer.store import Pair, Store
@@ -22,9 +25,10 @@ CONTENTS_KEPT = 1_000
 class Planner:
     """Makes the plans of a batch of operations: one query a kind, one question a driver."""
 
-    def __init__(self, registry: DriverRegistry, secrets: SecretOpener) -> None:
+    def __init__(self, registry: DriverRegistry, secrets: SecretOpener, prestaged_keep: int = 2) -> None:
         self._registry = registry
         self._secrets = secrets
+        self._prestages = PrestageGrounds(prestaged_keep)
         self._contents: dict[Pair, Content] = {}
         """What was looked up before: a release never changes."""
 
@@ -34,7 +38,8 @@ class Planner:
         contents = await self._contents_of(store, {(o.app, v) for o, (_, d) in pairs for v in _versions(o, d)})
         deployed = [(o.site, o.app, _versions(o, d)) for o, (_, d) in pairs if d.exists]
         recorded = await store.revisions(deployed) if deployed else {}
-        return [_ground(o, site, deployment, contents, recorded) for o, (site, deployment) in pairs]
+        grounds = [_ground(o, site, deployment, contents, recorded) for o, (site, deployment) in pairs]
+        return await self._prestages.added(store.prestages, operations, grounds)
 
     async def _contents_of(self, store: Store, releases: set[Pair]) -> Mapping[Pair, Content]:
         if unknown := releases - self._contents.keys():
@@ -52,7 +57,12 @@ class Planner:
     async def forward(self, planned: Sequence[tuple[Operation, Ground]]) -> list[Plan]:
         """The plans to what was asked for."""
         affirmed = await self._affirmed([(o, g, o.to_version) for o, g in planned])
-        return [plan.forward(o, g, known) for (o, g), known in zip(planned, affirmed, strict=True)]
+        return [self._forward(o, g, known) for (o, g), known in zip(planned, affirmed, strict=True)]
+
+    def _forward(self, operation: Operation, ground: Ground, known: Sequence[Recorded]) -> Plan:
+        if operation.kind in LEAVING:  # of what is not prepared nobody knows yet what it brings
+            return plan_of(operation, ground, self._registry.can, "").plan if _prepared(operation, ground) else ()
+        return plan.forward(operation, ground, known)
 
     async def back(self, planned: Sequence[tuple[Operation, Ground, Plan]]) -> list[Plan]:
         """The plans back to what was there before the failed plans."""
@@ -99,8 +109,15 @@ class Planner:
         return [isinstance(each, Opened) and next(answers) for each in opened]
 
 
+def _prepared(operation: Operation, ground: Ground) -> bool:
+    return operation.to_version in ground.prepared and operation.to_version in ground.contents
+
+
 def _versions(operation: Operation, deployment: Deployment) -> set[str]:
-    named = (operation.to_version, operation.from_version, deployment.version, *deployment.leftovers)
+    named: tuple[str | None, ...] = (operation.to_version, operation.from_version, deployment.version)
+    named = (*named, *deployment.leftovers)
+    if operation.kind in LEAVING:  # some of what lies there may go
+        named = (*named, *(each.version for each in deployment.prestaged))
     return {version for version in named if version}
 
 

@@ -10,8 +10,9 @@ from services.deployer.course import Course
 from services.deployer.domain import Deployment, Outcome, after, returns_to, status_during
 from services.deployer.engine.execution import Execution
 from services.deployer.evidence import told_phases
-from services.deployer.phases import Leg
+from services.deployer.phases import LEAVING, Leg
 from services.deployer.plan import Plan, Recorded
+from services.deployer.prestage.policy import left_by
 from services.deployer.store import FinishedRow, SavedRow, Store
 from shared.core.transaction import Transaction
 from shared.messages.base import Message
@@ -22,9 +23,13 @@ from shared.messages.deployer import (
     OperationProgressed,
     OperationsSucceeded,
     OperationSucceeded,
+    Prestaged,
     Succeeded,
 )
 from shared.messages.words import DeploymentStatus
+
+PRESTAGES_AT_ONCE = 50
+"""Told together: each says what lies on its site, up to MOST_PRESTAGED releases, and a record must fit its topic."""
 
 # -- while it lasts -----------------------------------------------------------------------------------------------
 
@@ -81,12 +86,16 @@ class Ended:
     execution: Execution
     outcome: Outcome
     deployment: Deployment
+    prestaged: tuple[Prestaged, ...] | None = None
+    """Of a prestage: what lies on its site now."""
 
     @staticmethod
-    def of(execution: Execution, history_kept: int) -> "Ended":
+    def of(execution: Execution, history_kept: int, now: datetime) -> "Ended":
         """How the execution's course leaves its site."""
-        outcome = courses.outcome(execution.course, execution.operation)
-        return Ended(execution, outcome, after(execution.ground.deployment, execution.operation, outcome, history_kept))
+        operation, ground, course = execution.operation, execution.ground, execution.course
+        outcome = courses.outcome(course, operation)
+        lies = left_by(operation, ground, course, now) if operation.kind in LEAVING else None
+        return Ended(execution, outcome, after(ground.deployment, operation, outcome, history_kept), lies)
 
     @property
     def succeeded(self) -> bool:
@@ -108,7 +117,8 @@ class Ended:
         """Site, app and record of each component of the release that runs now, where the driver recorded one."""
         version, ground, course = self.deployment.version, self.execution.ground, self.execution.course
         content = ground.contents.get(version or "")
-        if content is None or self.outcome in (Outcome.LOST, Outcome.UNTOUCHED):
+        kind = self.execution.operation.kind
+        if content is None or kind in LEAVING or self.outcome in (Outcome.LOST, Outcome.UNTOUCHED):
             return []
         site, app = self.execution.operation.site, self.execution.operation.app
         return [
@@ -121,7 +131,7 @@ class Ended:
 
 async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], history_kept: int) -> None:
     """Write the results of all that has ended, and say so, in one transaction; of those still ours only."""
-    ended = [Ended.of(execution, history_kept) for execution in executions]
+    ended = [Ended.of(execution, history_kept, tx.now) for execution in executions]
     store = Store(tx.conn)
     numbers = await store.finish_operations(runner, [_finished_row(end) for end in ended], tx.now)
     ended = [end for end in ended if end.execution.claim.id in numbers]
@@ -143,6 +153,8 @@ async def _write(store: Store, ended: Sequence[Ended]) -> dict[str, int]:
         await store.put_revisions(recorded)
     if gone := [(o.site, o.app) for o, deployment in left if not deployment.exists]:
         await store.drop_revisions(gone)
+    if lies := [(end.execution.operation, end.prestaged) for end in ended if end.prestaged is not None]:
+        await store.prestages.put_prestaged([(o.site, o.app, each) for o, each in lies])
     return counts
 
 
@@ -159,8 +171,9 @@ def _say_together(tx: Transaction, ended: Sequence[Ended], counts: dict[str, int
         alike.setdefault((*origin, *_facts(end).values()), []).append(end)
     for (strategy_id, correlation_id, actor, *_), ends in alike.items():
         facts, told = _facts(ends[0]), [_one_of_them(end, counts, tx.now) for end in ends]
-        for start in range(0, len(told), OPERATIONS_AT_ONCE):
-            chunk = tuple(told[start : start + OPERATIONS_AT_ONCE])
+        at_once = PRESTAGES_AT_ONCE if ends[0].prestaged is not None else OPERATIONS_AT_ONCE
+        for start in range(0, len(told), at_once):
+            chunk = tuple(told[start : start + at_once])
             event = OperationsSucceeded(strategy_id=strategy_id, **facts, operations=chunk)
             tx.emit(event, correlation_id=correlation_id, actor=actor)
 
@@ -168,13 +181,17 @@ def _say_together(tx: Transaction, ended: Sequence[Ended], counts: dict[str, int
 def _one_of_them(end: Ended, counts: dict[str, int], now: datetime) -> Succeeded:
     operation = end.execution.operation
     seconds = _seconds(end, now)
-    return Succeeded(operation_id=operation.id, site=operation.site, seconds=seconds, nth=counts[operation.id])
+    about = {"operation_id": operation.id, "site": operation.site, "seconds": seconds, "nth": counts[operation.id]}
+    if operation.kind not in LEAVING and not end.execution.course.fetched_bytes:  # nearly all
+        return Succeeded(**about)
+    return Succeeded(**about, fetched_bytes=end.execution.course.fetched_bytes, prestaged=end.prestaged)
 
 
 def _told_alone(end: Ended, nth: int, now: datetime) -> OperationSucceeded | OperationFailed:
     operation, course = end.execution.operation, end.execution.course
     about = {"operation_id": operation.id, "site": operation.site, "strategy_id": operation.strategy_id}
     facts: dict[str, Any] = {**about, **_facts(end), "seconds": _seconds(end, now), "nth": nth}
+    facts |= {"fetched_bytes": course.fetched_bytes, "prestaged": end.prestaged}
     if end.succeeded:
         return OperationSucceeded(**facts)
     return OperationFailed(

@@ -14,6 +14,7 @@ import structlog
 
 from services.deployer import course as courses
 from services.deployer.course import Course, Move, Next
+from services.deployer.domain import Operation
 from services.deployer.drivers.registry import DriverRegistry, first_of
 from services.deployer.engine.aside import Aside
 from services.deployer.engine.execution import Execution, begin, wish_of
@@ -21,8 +22,9 @@ from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.results import finish, save, tell
 from services.deployer.ordering import ordering_of
-from services.deployer.phases import Leg
+from services.deployer.phases import LEAVING, Leg
 from services.deployer.plan import Ground, Plan, no_way_back, obstacle
+from services.deployer.prestage.precheck import Precheck
 from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
 from services.deployer.store import Claim, Loaded, Store
@@ -57,9 +59,10 @@ class Runner:
     ) -> None:
         self._ledger = ledger
         self._registry = registry
-        self._planner = Planner(registry, secrets)
+        self._planner = Planner(registry, secrets, settings.prestaged_keep)
         self._settings = settings
         self._limits = settings.limits
+        self._precheck = Precheck(registry, settings.limits)
         self._leases = leases
         self._secrets = secrets
         self._executions: dict[str, Execution] = {}
@@ -212,14 +215,19 @@ class Runner:
         slow = [
             (claim, each, ground)
             for claim, each, ground in found
-            if not each.course and self._planner.asks_sites(each.operation, ground, each.operation.to_version)
+            if not each.course and self._asks(each.operation, ground)
         ]
         beside = {claim.id for claim, _, _ in slow}
         if slow:
-            self._aside.begin(beside, self._take_in(slow))
+            for some in _by_their_questions(slow):
+                self._aside.begin({claim.id for claim, _, _ in some}, self._take_in(some))
         await self._take_in([each for each in found if each[0].id not in beside])
         known = {claim.id for claim, _, _ in found}
         self._leases.forget(claim for claim in claims if claim.id not in known)
+
+    def _asks(self, operation: Operation, ground: Ground) -> bool:
+        """Whether its site is asked something before it begins."""
+        return operation.kind in LEAVING or self._planner.asks_sites(operation, ground, operation.to_version)
 
     async def _take_in(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> None:
         """They are under way from here on, those that are still ours."""
@@ -232,6 +240,8 @@ class Runner:
 
     async def _first_moves(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[Move]:
         """Where each begins: refused, on its plan, or where another runner left it."""
+        if all(each.operation.kind in LEAVING and not each.course for _, each, _ in found):
+            return await self._precheck.first_moves(found)
         now = datetime.now(UTC)
         causes = [
             None if each.course else obstacle(each.operation, ground, self._registry) for _, each, ground in found
@@ -309,3 +319,10 @@ class Runner:
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _by_their_questions(found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[list[tuple[Claim, Loaded, Ground]]]:
+    """Those that ask whether content may come, and those that ask where they could go back to."""
+    prestages = [each for each in found if each[1].operation.kind in LEAVING]
+    others = [each for each in found if each[1].operation.kind not in LEAVING]
+    return [some for some in (prestages, others) if some]

@@ -101,7 +101,7 @@ def runs(evidence: Evidence) -> dict[tuple[str, str, str], str | None]:
     """What works on each component in the end: whatever did not end well leaves nothing."""
     found: dict[tuple[str, str, str], str | None] = {}
     for line in evidence.journal:
-        if line["effect"] != "started" and line["action"] is not None:
+        if line["effect"] != "started" and line["action"] not in (None, "fetch", "discard"):
             good = line["effect"] == "ended" and line["action"] != "remove"
             found[line["site"], line["app"], line["component"]] = line["version"] if good else None
     return found

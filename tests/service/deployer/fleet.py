@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
+from services.deployer.prestage.waiting import look_after
 from services.deployer.pruning import prunings
 from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
@@ -278,6 +280,7 @@ def deployer(
         service.prunings = prunings(service.settings, own)
         if runs:
             service.parts.append(Runner(service.ledger, registry, own, leases, secrets).run)
+            service.parts.append(partial(look_after, service.ledger))
 
     return wire
 

@@ -44,12 +44,13 @@ class FolderSink:
         return self._folder / f".{item.sha256}.part"
 
     def _offset(self, item: Item) -> int:
-        if self.path(item.sha256).is_file():
+        whole = self.path(item.sha256)
+        if whole.is_file():
             return WHOLE
         try:
             return min(self._part(item).stat().st_size, item.bytes)
         except FileNotFoundError:
-            return 0
+            return WHOLE if whole.is_file() else 0  # one that was given up may have finished it between the two looks
 
     def _append(self, item: Item, offset: int, chunk: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,11 @@ class FolderSink:
         if digest != item.sha256:
             part.unlink(missing_ok=True)
             raise Damaged(f"{item.name} arrived with another content: {digest} instead of {item.sha256}")
-        part.rename(whole)
+        try:
+            part.rename(whole)
+        except FileNotFoundError:  # whoever was given up, or fenced off, was still at it
+            if not whole.is_file():
+                raise
         _sync(self._folder)
 
     def _discard(self, item: Item) -> bool:

@@ -18,7 +18,8 @@ from sys import intern
 
 import orjson
 
-from services.deployer.drivers.simulated.shortened import STANDS, operation_of, shortened
+from services.deployer.drivers.simulated.content import Holds, taken
+from services.deployer.drivers.simulated.shortened import HOLDS, STANDS, operation_of, shortened
 from services.deployer.drivers.simulated.values import Begun, Device, Effect, Line, Over, Place
 
 MOST_BYTES = 128 * 2**20
@@ -26,6 +27,9 @@ MOST_BYTES = 128 * 2**20
 
 ORDERS_KEPT = 8
 """Of each site, beside those of its newest operation: no process sleeps through more and then begins an old one."""
+
+BESIDE = ("fetch", "discard")
+"""Actions after which a device runs what it ran before, however they end."""
 
 REVISIONS_KEPT = 100
 """Of each device; more than any deployment remembers."""
@@ -46,6 +50,7 @@ class DeviceJournal:
         self._read_to = 0
         self._ending: list[tuple[float, str]] = []
         self._devices: dict[Place, Device] = {}
+        self._content: dict[str, Holds] = {}
         self.orders: dict[str, Begun | Over] = {}
         self._of_site: dict[str, list[str]] = {}
 
@@ -58,6 +63,10 @@ class DeviceJournal:
     def device(self, place: Place) -> Device:
         """How a component stands, as far as the journal was read."""
         return self._devices.get(place, _EMPTY)
+
+    def holds(self, site: str) -> Holds:
+        """What content lies on a site, by digest in bytes, as far as the journal was read."""
+        return self._content.get(site, {})
 
     def running(self, site: str) -> dict[str, str]:
         """What runs on a site now: component -> version."""
@@ -124,7 +133,7 @@ class DeviceJournal:
         draft = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
         fcntl.flock(draft, fcntl.LOCK_EX)
         with os.fdopen(draft, "wb", closefd=False) as file:
-            file.writelines(shortened(self._devices, self.orders, self._of_site))
+            file.writelines(shortened(self._devices, self._content, self.orders, self._of_site))
         path.replace(self.path)
         os.close(self._file)
         self._file, self._read_to = draft, os.fstat(draft).st_size
@@ -158,6 +167,8 @@ class DeviceJournal:
                 self._begin(line)
             elif line["effect"] == STANDS:
                 self._devices[_place(line)] = Device(line["runs"], tuple(line["kept"]))
+            elif line["effect"] == HOLDS:
+                taken(self._content, line)
             else:
                 self._end(line)
 
@@ -173,8 +184,11 @@ class DeviceJournal:
         version = intern(line["version"]) if line["version"] else None
         effect: Effect = line["effect"]
         self._remember(line["site"], line["order"])
-        self.orders[line["order"]] = _over(effect, version, line.get("code", ""), line.get("message", ""))
-        if line["action"] is not None:
+        said = line.get("code", ""), line.get("message", ""), line.get("fetched_bytes", 0)
+        self.orders[line["order"]] = _over(effect, version, *said)
+        if "holds" in line or "dropped" in line:
+            taken(self._content, line)
+        if line["action"] is not None and line["action"] not in BESIDE:
             place = _place(line)
             self._devices[place] = _changed(self._devices.get(place, _EMPTY), effect, line["action"], version)
 
@@ -194,14 +208,14 @@ def _place(line: Line) -> Place:
 
 
 _EMPTY = Device()
-_OVERS: dict[tuple[Effect, str | None], Over] = {}
+_OVERS: dict[tuple[Effect, str | None, int], Over] = {}
 
 
-def _over(effect: Effect, version: str | None, code: str, message: str) -> Over:
+def _over(effect: Effect, version: str | None, code: str, message: str, fetched_bytes: int) -> Over:
     """Thousands of orders end in the same way; they share one value."""
     if effect == "ended":
-        return _OVERS.setdefault((effect, version), Over(effect, version))
-    return Over(effect, version, code, message)
+        return _OVERS.setdefault((effect, version, fetched_bytes), Over(effect, version, fetched_bytes=fetched_bytes))
+    return Over(effect, version, code, message, fetched_bytes)
 
 
 def _changed(device: Device, effect: Effect, action: str, version: str | None) -> Device:

@@ -13,12 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
+from services.deployer.drivers import OBLIGATORY, Broken, Done, Driver, Order, Progress, Running
+from services.deployer.drivers.simulated.content import Holds, Missing, arrived, bytes_of, missing_for
 from services.deployer.drivers.simulated.device_journal import MOST_BYTES, DeviceJournal
 from services.deployer.drivers.simulated.values import Begun, Line, Over
 from services.deployer.settings import DeployerSettings
 from shared.components.simulated import SimulatedSpec
 from shared.process.settings import Settings
+
+HALF_WAY = 0.5
+"""Of its time a device that crashes dies, and of the content for one that fails so much has arrived."""
 
 FATES = ("succeed", "fail", "hang", "crash")
 _NOT_STARTED = Broken("not_started", "the device knows nothing of this order")
@@ -35,6 +39,8 @@ class SimulatedDriver(Driver):
     A journal of more than `most_bytes` is made anew without what nobody asks for any more.
     """
 
+    capabilities = OBLIGATORY | {"fetch", "discard"}
+
     def __init__(self, home: Path, most_bytes: int = MOST_BYTES) -> None:
         self.journal = DeviceJournal(home / "journal.jsonl", most_bytes)
         self._moved = asyncio.Event()
@@ -50,7 +56,7 @@ class SimulatedDriver(Driver):
         with self.journal.writing() as lines:
             fresh = {order.key: order for order in orders if order.key not in self.journal.orders}
             for order in fresh.values():
-                lines.extend(_begin(order, now, at))
+                lines.extend(_begin(order, self.journal.holds(order.site), now, at))
         self._wake()
 
     async def poll(self, orders: Sequence[Order]) -> Sequence[Progress]:
@@ -71,7 +77,8 @@ class SimulatedDriver(Driver):
                 if not isinstance(known, Over):
                     said = {"code": "cancelled", "message": "cancelled while it ran" if known else "never begun"}
                     facts = _facts(order) if known else {**_facts(order), "action": None}
-                    lines.append({"at": at, "effect": "cancelled", **facts, **said})
+                    came = arrived(known.line, _part(known, time.time())) if known else {}
+                    lines.append({"at": at, "effect": "cancelled", **facts, **said, **came})
         self._wake()
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
@@ -106,31 +113,46 @@ def _progress(known: Begun | Over | None, now: float) -> Progress:
     if known is None:
         return _NOT_STARTED
     if isinstance(known, Over):
-        return Done(known.version or "") if known.effect == "ended" else _broken(known)
+        return _done(known) if known.effect == "ended" else _broken(known)
     if known.ends_at is None:
         return Running("it does not answer")
-    return Running(percent=max(0, min(99, int(100 * (now - known.began_at) / (known.ends_at - known.began_at)))))
+    return Running(percent=max(0, min(99, int(100 * _part(known, now)))))
+
+
+def _done(over: Over) -> Done:
+    return Done(over.version or "", fetched_bytes=over.fetched_bytes)
+
+
+def _part(begun: Begun, now: float) -> float:
+    """How much of its time is over."""
+    return 0 if begun.ends_at is None else (now - begun.began_at) / (begun.ends_at - begun.began_at)
 
 
 def _broken(over: Over) -> Broken:
     return Broken(over.code, over.message, (over.message,))
 
 
-def _begin(order: Order, now: float, at: str) -> list[Line]:
+def _begin(order: Order, holds: Holds, now: float, at: str) -> list[Line]:
     fate = _fate(order)
-    seconds = _seconds(order)
+    missing = missing_for(order, holds, _simulated(order).content_bytes)
+    seconds = _seconds(order) + _transfer_seconds(order, missing)
     if fate == "crash":
-        seconds /= 2  # half-way
+        seconds *= HALF_WAY
     ends_at = None if fate == "hang" else now + seconds
     timing = {"fate": fate, "began_at": now, "ends_at": ends_at}
-    started: Line = {"at": at, "effect": "started", **_facts(order), **timing}
+    content: dict[str, Any] = {"missing": missing} if missing else {}
+    if order.action == "discard":
+        content = {"dropped": [item.sha256 for item in order.items]}
+    started: Line = {"at": at, "effect": "started", **_facts(order), **timing, **content}
     return [started, _end(started, fate, at)] if seconds == 0 and fate != "hang" else [started]
 
 
 def _end(started: Line, fate: str, at: str) -> Line:
     facts = {name: started[name] for name in ("site", "app", "component", "order", "version", "action")}
     if fate == "succeed":
-        return {"at": at, "effect": "ended", **facts}
+        dropped = {"dropped": started["dropped"]} if "dropped" in started else {}
+        return {"at": at, "effect": "ended", **facts, **arrived(started, 1), **dropped}
+    facts |= arrived(started, HALF_WAY)
     effect, code, message = _SAYING[fate]
     doing = f"{message} during {started['action']} of {started['component']} {started['version'] or ''}".rstrip()
     return {"at": at, "effect": effect, **facts, "code": code, "message": doing}
@@ -149,12 +171,13 @@ def _facts(order: Order) -> dict[str, Any]:
 
 def _fate(order: Order) -> str:
     spec = _simulated(order)
-    if order.action != "remove" and order.site in spec.sites:
+    goes = order.action in ("remove", "discard")
+    if not goes and order.site in spec.sites:
         return spec.sites[order.site]
     if wished := order.connection.get("simulated"):
         return wished if wished in FATES else "invalid"
     chances = spec.fail + spec.hang + spec.crash
-    if order.action == "remove" or not chances:
+    if goes or not chances:
         return "succeed"
     return _by_chance(spec, _drawn(spec, order, "fate"))
 
@@ -171,6 +194,11 @@ def _seconds(order: Order) -> float:
     spec = _simulated(order)
     shortest, longest = spec.seconds
     return shortest + (longest - shortest) * _drawn(spec, order, "seconds") if longest else 0.0
+
+
+def _transfer_seconds(order: Order, missing: Missing) -> float:
+    rate = order.connection.get("bytes_a_second") or _simulated(order).bytes_a_second
+    return bytes_of(missing) / float(rate) if rate and missing else 0.0
 
 
 def _drawn(spec: SimulatedSpec, order: Order, what: str) -> float:

@@ -11,7 +11,8 @@ Place = tuple[str, str, str]
 
 Line = Mapping[str, Any]
 """at, site, app, component, order, effect, version, action (null when the device was not touched); of a start also
-`fate`, `began_at` and `ends_at` (epoch seconds, null = never); of what did not end well also `code` and `message`."""
+`fate`, `began_at` and `ends_at` (epoch seconds, null = never); of what did not end well also `code` and `message`;
+where content is sent also `missing`, `holds`, `dropped` (content.py) and `fetched_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Over:
     version: str | None
     code: str = ""
     message: str = ""
+    fetched_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,60 @@
+"""Where a prestage begins on its site: refused, or set out with what is missing there."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from services.deployer import course as courses
+from services.deployer.course import Limits, Move
+from services.deployer.domain import Operation
+from services.deployer.drivers.registry import DriverRegistry
+from services.deployer.engine.execution import wish_of
+from services.deployer.phases import Phase
+from services.deployer.plan import Ground, obstacle
+from services.deployer.prestage.judgement import cause_against
+from services.deployer.prestage.planning import plan_of, prepared_words
+from services.deployer.store import Claim, Loaded
+from shared.messages.deployer import Cause
+
+Found = tuple[Claim, Loaded, Ground]
+
+
+class Precheck:
+    """Judges prestages that begin, a batch at a time: each driver is asked once for all of its sites."""
+
+    def __init__(self, registry: DriverRegistry, limits: Limits) -> None:
+        self._registry = registry
+        self._limits = limits
+
+    async def first_moves(self, found: Sequence[Found]) -> list[Move]:
+        """The first move of each, in order."""
+        now = datetime.now(UTC)
+        return [self._refused(each, now) or self._set_out(each, "", now) for each in found]
+
+    def _refused(self, found: Found, now: datetime) -> Move | None:
+        claim, loaded, ground = found
+        kind = loaded.operation.kind
+        if loaded.refused:
+            return courses.refuse(kind, loaded.refused, now, Phase.PREPARE)
+        if (wish := wish_of(loaded.cancel_reason)) and claim.attempt == 1:
+            return courses.refuse(kind, wish, now)
+        if cause := obstacle(loaded.operation, ground, self._registry) or _unprepared(loaded.operation, ground):
+            return courses.refuse(kind, cause, now)
+        cause = cause_against(loaded.operation, ground)
+        return courses.refuse(kind, cause, now) if cause else None
+
+    def _set_out(self, found: Found, platform: str, now: datetime) -> Move:
+        """One that somebody wants stopped may have been begun by another runner: then its orders are cancelled."""
+        _, loaded, ground = found
+        operation = loaded.operation
+        way = plan_of(operation, ground, self._registry.can, platform)
+        words = prepared_words(ground.prepared[operation.to_version or ""])
+        timeout = timedelta(seconds=operation.timeout_seconds)
+        move = courses.set_out_with(operation.kind, way.plan, now, timeout, words, way.without, platform)
+        wish = wish_of(loaded.cancel_reason)
+        return courses.stop(move[0], wish, now, self._limits) if wish else move
+
+
+def _unprepared(operation: Operation, ground: Ground) -> Cause | None:
+    if operation.to_version in ground.prepared:
+        return None
+    return Cause(code="preparation_failed", message=f"what was prepared of release {operation.to_version} is gone")
