@@ -41,7 +41,8 @@ class Doors:
             runner = Runner(self._application(door), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
             self._runners.append(runner)
             await runner.setup()
-            await web.TCPSite(runner, self._gateway.settings.http_host, door.port).start()
+            # Replicas on one machine share the port, for clients know only the one.
+            await web.TCPSite(runner, self._gateway.settings.http_host, door.port, reuse_port=True).start()
             self.ports[door.name] = runner.addresses[0][1]
             log.info("a door is open", action="door_opened", door=door.name, port=self.ports[door.name])
 

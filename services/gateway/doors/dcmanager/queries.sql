@@ -6,6 +6,12 @@ from strategy s
 where not s.deleted and s.spec ->> 'app' = :app and s.spec ->> 'type' = any(:types::text[])
 order by s.created_at desc, s.strategy_id desc limit 1;
 
+-- name: find_strategy
+select s.strategy_id, s.name, s.spec, s.state, s.why, s.created_at, s.started_at, s.finished_at,
+       (select coalesce(sum(waiting + running + complete + failed + aborted), 0) from stage
+        where strategy_id = s.strategy_id) as sites
+from strategy s where s.strategy_id = :strategy_id;
+
 -- name: moved
 -- Whether a strategy is no more in the state that somebody saw.
 select not exists (select from strategy where strategy_id = :strategy_id and state = :state and not deleted);

@@ -115,7 +115,7 @@ def subcloud(row: Row, number: Number, group: int, known: Known) -> dict[str, An
         "prestage-status": words.PRESTAGE_STATUSES.get(row["prestage_state"], row["prestage_state"]),
         "prestage-versions": row["prestaged"] if row["prestage_state"] == "succeeded" else None,
         **nothing,
-        "created-at": moment(number.given_at),
+        "created-at": moment(min(number.given_at, row["at"])),
         "updated-at": moment(row["at"]),
         "group_id": group,
         "sync_status": all_in_sync(endpoints),
@@ -132,7 +132,7 @@ def group(row: Row, number: Number) -> dict[str, Any]:
         "description": row["description"],
         "update_apply_type": row["apply_type"],
         "max_parallel_subclouds": resolve(int(limit) if limit.isdigit() else limit, row["sites"]),
-        "created-at": moment(number.given_at),
+        "created-at": moment(min(number.given_at, row["at"])),
         "updated-at": moment(row["at"]),
     }
 

@@ -16,6 +16,11 @@ async def newest_strategy(conn: Connection, app: str, types: Sequence[str]) -> a
     return await SQL.row(conn, "newest_strategy", app=app, types=list(types))
 
 
+async def strategy(conn: Connection, strategy_id: str) -> asyncpg.Record | None:
+    """A strategy as it is now, with its number of sites."""
+    return await SQL.row(conn, "find_strategy", strategy_id=strategy_id)
+
+
 async def moved(conn: Connection, strategy_id: str, state: str) -> bool:
     """Whether a strategy is not in this state any more."""
     return bool(await SQL.value(conn, "moved", strategy_id=strategy_id, state=state))

@@ -13,7 +13,7 @@ from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_
 from services.gateway.doors.dcmanager.errors import Refused, refuse
 from services.gateway.doors.dcmanager.strategy_request import DEFAULT_PARALLEL, Asked
 from services.gateway.doors.dcmanager.vault import keep_password
-from shared.messages.base import Fault, faults_of
+from shared.messages.base import ErrorCode, Fault, faults_of
 from shared.messages.strategy import (
     AbortStrategy,
     ApplyStrategy,
@@ -108,6 +108,7 @@ async def _do(call: Call, action: str) -> dict[str, Any]:
     if answer.state == "accepted":
         await _seen(call, row)
     async with call.gateway.pool.acquire() as conn:
+        row = await store.strategy(conn, row["strategy_id"]) or row
         return await _shown(call, conn, row, words.ANSWERED[action])
 
 
@@ -191,7 +192,8 @@ async def _limits(
             others = tuple(row["name"] for row in await store.groups(conn))
             chosen = Selection(all=True, exclude=Exclusion(groups=others))
         else:
-            apply_type, limit = group["apply_type"], group["max_parallel"]
+            apply_type = asked.apply_type or group["apply_type"]
+            limit = asked.max_parallel or group["max_parallel"]
             chosen = Selection(groups=(group["name"],))
     return {"apply_type": apply_type, "max_parallel": 1 if apply_type == "serial" else limit}, chosen
 
@@ -213,12 +215,15 @@ def _not_created(kind: str, faults: list[Fault] | tuple[Fault, ...]) -> Refused:
     """As their words, where they have some."""
     if any(fault.code == "strategy_exists" for fault in faults):
         return _exists(kind)
-    return Refused(422, *(f"{_cannot_create(kind) if n == 0 else ''}{_told(f)}" for n, f in enumerate(faults)))
+    return Refused(422, *(f"{'' if n else _cannot_create(kind)}{_told(kind, f)}" for n, f in enumerate(faults)))
 
 
-def _told(fault: Fault) -> str:
-    if fault.code == "unknown_site" or fault.field.startswith("spec.selection.sites"):
+def _told(kind: str, fault: Fault) -> str:
+    named = fault.field.startswith("spec.selection.sites")
+    if fault.code == "unknown_site" or (named and fault.code == ErrorCode.INVALID_FIELD):
         return f"Subcloud {fault.value} does not exist"
+    if named and kind == words.PRESTAGE:
+        return f"Prestage skipped '{fault.value}': {fault.message}"
     return f"Strategy has no steps to apply: {fault.message}" if fault.code == "nothing_to_do" else fault.message
 
 

@@ -57,8 +57,8 @@ def _common(f: Fields) -> dict[str, Any]:
         "max_parallel": f.number("max-parallel-subclouds", 1, MAX_PARALLEL),
         "stop_on_failure": bool(f.truth("stop-on-failure", loose=False)),
     }
-    if group is not None:
-        _alone(f)
+    if group is not None and f.get("cloud_name") is not None:
+        f.fault("cloud_name and subcloud_group are mutually exclusive")
     return found
 
 
@@ -67,18 +67,14 @@ def _apply_type(value: str) -> str:
 
 
 def _group(f: Fields) -> str | None:
-    """`group` is what their own example sends, and what nothing there reads."""
+    """`group` is what their own example sends, beside a limit, and what nothing there reads: here it means the group,
+    and a limit beside it goes before that of the group."""
     named, alias = f.text("subcloud_group"), f.text("group")
     if named and alias and named != alias:
         f.fault("subcloud_group and group are two names of one field; give one of them")
-    return named or alias
-
-
-def _alone(f: Fields) -> None:
-    if f.get("cloud_name") is not None:
-        f.fault("cloud_name and subcloud_group are mutually exclusive")
-    if f.get("subcloud-apply-type") is not None or f.get("max-parallel-subclouds") is not None:
+    if named and (f.get("subcloud-apply-type") is not None or f.get("max-parallel-subclouds") is not None):
         f.fault("subcloud-apply-type and max-parallel-subclouds are not allowed when subcloud_group is provided")
+    return named or alias
 
 
 def _prestage(f: Fields) -> dict[str, Any]:

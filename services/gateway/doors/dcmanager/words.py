@@ -68,8 +68,8 @@ PHASES: Mapping[str, Mapping[str, str]] = {
 }
 """The state of a step whose operation runs, by the phase of that."""
 
-BEGINNING: Mapping[str, str] = {PRESTAGE: "prestage-precheck", SW_DEPLOY: "sw-deploy pre-check"}
-"""The state of a step that runs and has not said its phase."""
+UNTOLD: Mapping[str, str] = {PRESTAGE: "prestaging-packages", SW_DEPLOY: "apply VIM sw-deploy strategy"}
+"""The state of a step that runs and has not said its phase: a fast one never does. What takes most of its time."""
 
 DEPLOY_STATUSES: Mapping[str | None, str] = {
     None: "not-deployed",
@@ -100,7 +100,7 @@ PRESTAGE_STATUSES: Mapping[str | None, str | None] = {
 def step_state(kind: str, state: str, phase: str | None) -> str:
     """Of a step of one of their types."""
     if state == StepState.RUNNING:
-        return PHASES[kind].get(phase or "", BEGINNING[kind])
+        return PHASES[kind].get(phase or "", UNTOLD[kind])
     return STEP_STATES.get(state, state)
 
 

@@ -1,0 +1,108 @@
+"""The calls of the commit that brought prestage orchestration to dcmanager, as it writes them, and their wrong ones."""
+
+from typing import Any
+
+import pytest
+
+from tests.service.gateway.doors.dcmanager_door import PASSWORD, STEPS, STRATEGY, DoorClient, everything
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+PRESTAGE = f"{STRATEGY}?type=prestage"
+ACTIONS = f"{STRATEGY}/actions?type=prestage"
+SENT = {"Content_Type": "application/json"}
+CREATE = b"""{"type": "prestage", \\
+         "sysadmin_password": "TGk2OW51eCo=", \\
+         "force": "true", \\
+         "max-parallel-subclouds": "50", \\
+         "group": "Default"}"""
+WRONG: list[tuple[bytes, str]] = [
+    (b"abc", "Request body is malformed"),
+    (b'{"type": "prestage"}', "subcloud sysadmin_password required"),
+    (b'{"type": "prestage", "sysadmin_password": "abc"}', "Failed to decode subcloud sysadmin_password"),
+    (CREATE.replace(b'"true"', b'"abc"'), "Invalid value 'abc' for force"),
+]
+
+
+async def fleet(door: DoorClient, *names: str) -> None:
+    await door.release("1.0.0")
+    await door.release("2.0.0")
+    await door.sites(*names)
+
+
+async def test_wrong_calls_are_refused_with_what_is_wrong_and_nothing_is_created(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a")
+        for body, words in WRONG:
+            refused = await door.ask("POST", STRATEGY, body, **SENT)
+            assert (refused.status, words in refused.body) == (400, True), refused.body
+        every = {"type": "prestage", "force": 2, "group": "nowhere", "release": "9.9", "max-parallel-subclouds": [1]}
+        refused = await door.ask("POST", STRATEGY, every, Accept="application/json")
+        assert refused.status == 400
+        for words in (
+            "for force",
+            "Invalid group_id",
+            "not found; available: 1.0.0, 2.0.0",
+            "max-parallel",
+            "required",
+        ):
+            assert words in refused.body["description"]
+        assert (await door.ask("GET", STRATEGY)).status == 404
+        assert (await door.api.get("/v1/secrets"))["items"] == []
+
+
+async def test_a_cloud_that_is_not_there_or_cannot_be_taken_is_refused_at_creation(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a", "b")
+        await door.made("PATCH", "/v1.0/subclouds/b", {"management-state": "unmanaged"})
+        asked = {"type": "prestage", "sysadmin_password": "TGk2OW51eCo="}
+        for cloud, words in (("zzz", "Subcloud zzz does not exist"), ("no name!", "does not exist"), ("b", "managed")):
+            refused = await door.ask("POST", STRATEGY, {**asked, "cloud_name": cloud})
+            assert (refused.status, words in refused.body) == (422, True), refused.body
+            assert "Unable to create strategy of type 'prestage': Bad strategy request" in refused.body
+        assert (await door.ask("GET", STRATEGY)).status == 404
+
+
+async def test_the_password_is_kept_as_a_secret_and_shown_nowhere(world: World, capsys: Any) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a")
+        made = await door.ask("POST", STRATEGY, {"type": "prestage", "sysadmin_password": "U3Q4cmxpbmdYKg=="})
+        assert made.status == 200, made.body
+        refused = await door.ask("POST", STRATEGY, {"type": "prestage", "sysadmin_password": "U3Q4cmxpbmdYKg=="})
+        assert (refused.status, "Strategy of type: 'prestage' already exists" in refused.body) == (422, True)
+        secret = await door.api.get("/v1/secrets/sysadmin-password")
+        assert secret["version"] == 1, "the one that was refused changed nothing"
+        told = str([made, refused, await door.get(PRESTAGE), [e.data for e in world.seen]])
+        told += str(await door.api.service.pool.fetchval("select string_agg(c::text, '') from command c"))
+        assert PASSWORD not in told + capsys.readouterr().out
+        assert "U3Q4cmxpbmdYKg" not in told
+
+
+async def test_an_abort_ends_what_waits_and_lets_what_runs_end(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, *(f"s{n}" for n in range(4)))
+        await door.release("3.0.0", seconds=2)
+        asked = {"type": "sw-deploy", "release_id": "3.0.0", "subcloud-apply-type": "serial"}
+        made = await door.made("POST", STRATEGY, asked)
+        assert (made["subcloud-apply-type"], made["max-parallel-subclouds"]) == ("serial", 1)
+        early = await door.ask("POST", f"{STRATEGY}/actions", {"action": "abort"})
+        assert (early.status, "Strategy in state initial cannot be aborted" in early.body) == (422, True)
+        await door.made("POST", f"{STRATEGY}/actions", {"action": "apply"})
+        await door.shows(STEPS, lambda found: any(step["stage"] == "Apply" for step in found["strategy-steps"]))
+        aborted = await door.made("POST", f"{STRATEGY}/actions?type=sw-deploy", {"action": "abort"})
+        assert aborted["state"] == "abort requested"
+        await door.shows(STRATEGY, lambda strategy: strategy["state"] == "aborted")
+        states = [step["state"] for step in (await door.get(STEPS))["strategy-steps"]]
+        assert (states.count("complete"), states.count("aborted")) == (1, 3)
+
+
+async def test_actions_that_are_none(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a")
+        for body in (b"abc", b"[]", b"5", {}, {"action": ""}, {"action": ["apply"]}, {"other": 1}):
+            assert (await door.ask("POST", ACTIONS, body)).status == 400, body
+        nothing = await door.ask("POST", ACTIONS, {"action": "apply"})
+        assert (nothing.status, "Strategy with type prestage doesn't exist." in nothing.body) == (422, True)
+        assert (await door.ask("DELETE", f"{STRATEGY}?type=nonsense")).status == 422
+        odd = await door.ask("POST", ACTIONS, {"action": "pause"})
+        assert (odd.status, odd.body, odd.headers["X-Belay-Ignored"]) == (200, None, "action")
