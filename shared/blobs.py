@@ -1,7 +1,8 @@
 """The blob store: bundles by the sha256 of their content, in a local folder or in an object store by URL.
 
 What has a digest for a name is whole: an upload is hashed while it goes to a name of its own and gets its digest as
-name only at the end. A failed upload leaves nothing, a killed one leaves what `sweep` clears away.
+name only at the end. A failed upload leaves nothing, a killed one leaves what `sweep` clears away. What comes from far
+away comes in parts, so that whoever goes on after a kill, on whichever machine, fetches no more than one of them again.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,10 @@ class UnknownBlob(BelayError):
 
 class BlobTooLarge(BelayError):
     """More bytes came than the caller allowed."""
+
+
+class WrongContent(BelayError):
+    """What came is not what the digest stands for."""
 
 
 class BlobStoreFailed(BelayError, OSError):
@@ -78,19 +83,25 @@ class Blobs:
         store = from_url(settings.blobs)
         return cls(store, Path(store.prefix or "/") if isinstance(store, LocalStore) else None)
 
-    async def put(self, chunks: AsyncIterator[bytes], limit: int) -> Blob:
-        """Store a stream. Raises BlobTooLarge beyond `limit` bytes, and what `chunks` raises; then nothing is kept."""
+    async def put(self, chunks: AsyncIterator[bytes], limit: int, expected: str | None = None) -> Blob:
+        """Store a stream.
+
+        Raises BlobTooLarge beyond `limit` bytes, WrongContent when it is not what is expected, and what `chunks`
+        raises; then nothing is kept.
+        """
         draft = f"{INCOMING}/{uuid.uuid4().hex}"
         meter = _Meter(limit)
         with _failures():
             await obstore.put_async(self._store, draft, meter.over(chunks), max_concurrency=4)
             try:
-                return await self._name(draft, meter.blob)
+                return await self._name(draft, meter.blob, expected)
             except BaseException:
                 await asyncio.shield(self._drop(draft))
                 raise
 
-    async def _name(self, draft: str, blob: Blob) -> Blob:
+    async def _name(self, draft: str, blob: Blob, expected: str | None) -> Blob:
+        if expected not in (None, blob.sha256):
+            raise WrongContent(f"{blob.size} bytes came that are not {expected}")
         name = _path(blob.sha256)
         if self._folder:
             await asyncio.to_thread(_sync, self._folder / draft)
@@ -98,6 +109,50 @@ class Blobs:
         if self._folder:
             await asyncio.to_thread(_sync, (self._folder / name).parent)
         return blob
+
+    async def coming(self, sha256: str) -> int:
+        """How many bytes of a blob lie here in parts, from its first one on."""
+        parts = await self._parts(sha256)
+        return sum(parts[-1][:2]) if parts else 0
+
+    async def put_part(self, sha256: str, offset: int, content: bytes) -> None:
+        """Keep a part of a blob that is not whole yet. Put again, it stays the same."""
+        with _failures():
+            await obstore.put_async(self._store, f"{INCOMING}/{sha256}.{offset:016d}", content)
+
+    async def join(self, sha256: str, size: int) -> None:
+        """Make a blob of its parts. Raises WrongContent when they are not that content; then none of them is kept."""
+        parts = await self._parts(sha256)
+        paths = [path for *_, path in parts]
+        try:
+            await self.put(self._over(paths), size, expected=sha256)
+        except BlobTooLarge as error:
+            raise WrongContent(str(error)) from error
+        finally:
+            with _failures():
+                await asyncio.gather(*map(self._drop, paths))
+
+    async def _parts(self, sha256: str) -> list[tuple[int, int, str]]:
+        """Offset, size and path of those that follow each other without a gap."""
+        with _failures():
+            listed = [entry async for page in obstore.list(self._store, INCOMING) for entry in page]
+        named = sorted(
+            (int(entry["path"].rpartition(".")[2]), entry["size"], entry["path"])
+            for entry in listed
+            if entry["path"].startswith(f"{INCOMING}/{sha256}.")
+        )
+        end, found = 0, []
+        for offset, size, path in named:
+            if offset == end:
+                found.append((offset, size, path))
+                end += size
+        return found
+
+    async def _over(self, paths: Sequence[str]) -> AsyncIterator[bytes]:
+        for path in paths:
+            answer = await obstore.get_async(self._store, path)
+            async for chunk in answer.stream(CHUNK):
+                yield bytes(chunk)
 
     async def find(self, sha256: str) -> Stored | None:
         """The blob of this digest; None when there is none."""

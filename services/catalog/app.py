@@ -3,6 +3,9 @@
 from functools import partial
 
 from services.catalog.handlers import FREEING, HANDLERS, VALIDATIONS, Intake
+from services.catalog.preparation.handlers import PREPARATIONS
+from services.catalog.preparation.pulling import Puller
+from services.catalog.preparation.worker import PreparationMetrics, Preparer
 from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage
 from services.catalog.validation import ValidationMetrics, Validator
@@ -13,7 +16,7 @@ from shared.process.service import Service
 
 
 async def wire(service: Service) -> None:
-    """Give the service its handlers, its topics, and the workers that validate bundles and free their content."""
+    """Give the service its handlers, its topics, and its workers: they validate, prepare and free."""
     settings, own = service.settings, CatalogSettings()
     specs()  # what cannot be used is told now, and not with the first bundle
     blobs = Blobs.open(settings)
@@ -26,9 +29,19 @@ async def wire(service: Service) -> None:
         at_once=own.validations,
         lease_seconds=settings.lease_seconds,
     )
+    puller = Puller(blobs, own.access, own.image_platforms)
+    preparer = Preparer(service.ledger, blobs, puller, own, PreparationMetrics(service.metrics.registry))
+    preparing = Worker(
+        service.ledger,
+        PREPARATIONS,
+        preparer.perform,
+        owner=settings.instance,
+        at_once=own.preparations,
+        lease_seconds=settings.lease_seconds,
+    )
     storage = Storage(service.ledger, blobs, own, settings.max_bundle_bytes)
     freer = Worker(service.ledger, FREEING, storage.free, owner=settings.instance, lease_seconds=settings.lease_seconds)
     intake = Intake(blobs, settings.max_bundle_bytes)
     service.handlers = {kind: partial(handler, intake) for kind, handler in HANDLERS.items()}
     service.topics = ["catalog.commands", "deployer.facts"]
-    service.parts = [worker.run, freer.run, storage.watch, blobs.sweep_for_ever]
+    service.parts = [worker.run, preparing.run, freer.run, storage.watch, blobs.sweep_for_ever]

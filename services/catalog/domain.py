@@ -57,13 +57,14 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release as far as withdrawing needs it."""
+    """A release as far as withdrawing and preparing need it."""
 
     id: str
     app: str
     version: str
     state: State
     sequence: int
+    bundle_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ class Content:
     """When the very upload came that was judged, by the store's clock."""
     unneeded_at: datetime | None = None
     """Since when no site could go back to it; None = some could, or nobody has said anything."""
+    held: bool = False
+    """A release brings it to sites, or is being prepared."""
+    let_go_at: datetime | None = None
+    """When the last bundle of which it was prepared went; None = it was prepared of none, or one is there."""
+    prepared: bool = False
+    """It was prepared of some release, and is no bundle as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +110,13 @@ def freed_if_stored_by(content: Content, keeping: Keeping, now: datetime) -> dat
     """Content may be freed when it was stored by this time; None = it may not.
 
     A later upload of the same content is about to be published. What is available or being read is never freed, nor a
-    withdrawn release of which nobody has said that no site needs it.
+    withdrawn release of which nobody has said that no site needs it, nor what either brings to sites.
     """
     abandoned = now - keeping.unpublished
+    if content.held:
+        return None
     if content.state is None:
-        return abandoned
+        return max(content.let_go_at or abandoned, abandoned)
     if content.state is State.REJECTED:
         return max(content.stored_since or abandoned, abandoned)
     due = content.settled_at is not None and content.settled_at + keeping.withdrawn <= now

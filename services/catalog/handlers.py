@@ -7,6 +7,7 @@ from typing import Any
 
 from services.catalog import domain, store
 from services.catalog.domain import Bundle, Release, State
+from services.catalog.preparation.handlers import end_withdrawn, prepare
 from shared.blobs import Blobs, Stored
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
@@ -87,6 +88,7 @@ async def withdraw(_: Intake, tx: Transaction, envelopes: Sequence[Envelope[With
     releases = await store.lock_releases(tx.conn, sorted(set(names.values())))
     replies: list[Reply] = []
     reasons: dict[str, str] = {}
+    withdrawn: dict[str, tuple[Release, Envelope[WithdrawRelease]]] = {}
     for envelope in envelopes:
         command = envelope.data
         name = names[command.app, command.version]
@@ -94,12 +96,14 @@ async def withdraw(_: Intake, tx: Transaction, envelopes: Sequence[Envelope[With
         if isinstance(after, Release):
             releases[name] = after
             reasons[after.id] = command.reason
+            withdrawn[after.bundle_sha256] = after, envelope
             _tell_withdrawn(tx, after, envelope)
             replies.append(Accepted({"release_id": after.id}))
         else:
             replies.append(Rejected((after,)))
     if reasons:
         await store.withdraw_releases(tx.conn, reasons, tx.now)
+        await end_withdrawn(tx, withdrawn)
     return replies
 
 
@@ -108,12 +112,6 @@ def _tell_withdrawn(tx: Transaction, release: Release, envelope: Envelope[Withdr
         release_id=release.id, app=release.app, version=release.version, reason=envelope.data.reason
     )
     tx.emit(event, sequence=release.sequence, cause=envelope)
-
-
-async def prepare(_: Intake, __: Transaction, envelopes: Sequence[Envelope[PrepareRelease]]) -> Sequence[Reply]:
-    """Prepare releases."""
-    fault = Fault(code="unavailable", field="", message="releases are not prepared yet")
-    return [Rejected((fault,)) for _ in envelopes]
 
 
 async def learn_hosts(_: Intake, tx: Transaction, events: Sequence[Envelope[HostReported]]) -> None:

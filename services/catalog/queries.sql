@@ -62,10 +62,14 @@ from unnest(:ranges::text[]) with ordinality as e (from_range, position);
 select r.app, a.scheme, r.version from release r join app a on a.name = r.app where r.app = any(:apps::text[]);
 
 -- name: lock_releases
-select r.id, r.app, r.version, b.state, b.sequence
+select r.id, r.app, r.version, b.state, b.sequence, b.sha256
 from release r join bundle b on b.sha256 = r.bundle_sha256
 join unnest(:apps::text[], :versions::text[]) as w (app, version) on w.app = r.app and w.version = r.version
 order by b.sha256 for update of b;
+
+-- name: lock_release_of
+select r.id, r.app, r.version, b.state, b.sequence, b.sha256
+from release r join bundle b on b.sha256 = r.bundle_sha256 where b.sha256 = :sha256 for update of b;
 
 -- name: withdraw_bundles
 update bundle b set state = 'withdrawn', settled_at = :now::timestamptz, sequence = b.sequence + 1
@@ -77,14 +81,28 @@ update bundle set unneeded_at = :now::timestamptz
 where sha256 = any(:digests::text[]) and state = 'withdrawn' and unneeded_at is null;
 
 -- name: contents_of
--- What is known of these digests as far as their content is concerned.
-select sha256, state, settled_at, stored_since, unneeded_at from bundle where sha256 = any(:digests::text[]);
+-- What is known of these digests as far as their content is concerned: as bundles, and as what was prepared of some.
+select d.sha256, b.state, b.settled_at, b.stored_since, b.unneeded_at, coalesce(h.held, false) as held, h.let_go_at,
+    h.held is not null as prepared
+from unnest(:digests::text[]) as d (sha256)
+left join bundle b on b.sha256 = d.sha256
+left join lateral (
+    select bool_or(held) as held, max(let_go_at) as let_go_at from blob_holder where sha256 = d.sha256
+) h on true;
 
--- name: lock_content
-select sha256, state, settled_at, stored_since, unneeded_at from bundle where sha256 = :sha256 for update;
+-- name: lock_bundle
+select from bundle where sha256 = :sha256 for update;
 
 -- name: mark_freed
 update bundle set freed_at = :now::timestamptz where sha256 = :sha256 and state in ('rejected', 'withdrawn');
+
+-- name: forget_blob
+-- It is gone; what a release still holds cannot be forgotten, which would let it be freed.
+delete from prepared_blob p using blob_holder h
+where p.sha256 = :sha256 and h.bundle_sha256 = p.bundle_sha256 and h.sha256 = p.sha256 and not h.held;
+
+-- name: blobs_prepared_of
+select sha256 from prepared_blob where bundle_sha256 = :bundle_sha256 and sha256 <> :bundle_sha256;
 
 -- name: put_hosts
 insert into host as h (name, facts, heard_at)

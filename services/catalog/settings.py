@@ -1,11 +1,34 @@
 """Settings of the catalog beyond those of every service (shared/process/settings.py)."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.catalog.domain import Keeping
+from shared.downloads.registry import Access
+
+
+def _words(text: Any) -> Any:
+    return [word.strip() for word in text.split(",") if word.strip()] if isinstance(text, str) else text
+
+
+def _pairs(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    pairs = [word.partition("=") for word in _words(text)]
+    if wrong := [name for name, equals, value in pairs if not (name and equals and value)]:
+        raise ValueError(f"must be HOST=HOST, with commas between, but not: {', '.join(wrong)}")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+"""With commas between, in a variable."""
+
+Pairs = Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)]
+"""NAME=VALUE, with commas between."""
 
 
 class CatalogSettings(BaseSettings):
@@ -23,9 +46,30 @@ class CatalogSettings(BaseSettings):
         default=24, gt=0, description="an upload whose command did not come is kept so long"
     )
     measure_seconds: float = Field(default=60, gt=0, description="how often the blob store is looked through")
+    preparations: int = Field(default=2, ge=1, description="releases that one replica prepares at the same time")
+    prepare_patience_seconds: float = Field(
+        default=600, gt=0, description="a preparation that trouble keeps from going on fails after so long"
+    )
+    image_platforms: Words = Field(
+        default=("linux/amd64",), description="platforms, with commas between, whose images are prepared"
+    )
+    registry_mirrors: Pairs = Field(
+        default={}, description="registries asked in place of others: HOST[:PORT]=HOST[:PORT][/PATH], with commas"
+    )
+    plain_registries: Words = Field(
+        default=(), description="registries (HOST[:PORT]) asked over HTTP; one on this machine is anyway"
+    )
+    registry_logins: Path | None = Field(
+        default=None, description="file with logins of registries, as `docker login` writes it"
+    )
     give_up_after: int = Field(
         default=5, ge=1, description="attempts after which a bundle that breaks the validation itself is rejected"
     )
+
+    @property
+    def access(self) -> Access:
+        """How registries of images are reached."""
+        return Access(self.registry_mirrors, frozenset(self.plain_registries), self.registry_logins)
 
     @property
     def keeping(self) -> Keeping:

@@ -53,11 +53,11 @@ class Storage:
             content = await store.lock_content(tx.conn, job.id)
             by = domain.freed_if_stored_by(content, self._settings.keeping, tx.now)
             gone = by is not None and await self._blobs.delete(job.id, since=by)
-            if gone:
-                await store.mark_freed(tx.conn, job.id, tx.now)
+            if gone and (with_it := await store.mark_freed(tx.conn, job.id, tx.now)):
+                await tx.put_jobs(FREEING, [(digest, {}) for digest in with_it])
             await tx.finish_jobs(FREEING, [job])
         if gone:
-            log.info("freed the content of a bundle", action="blob_freed", bundle=job.id, state=content.state)
+            log.info("freed content", action="blob_freed", blob=job.id, state=content.state)
 
     async def watch(self) -> None:
         """Look through the store now and from time to time, until cancelled."""
@@ -79,6 +79,7 @@ class Storage:
         told = {
             "used_bytes": measured.used.total(),
             "bundles": measured.bundles,
+            "prepared_bytes": measured.used["prepared"],
             "withdrawn_bytes": measured.used["withdrawn"],
             "reclaimable_bytes": measured.used["needless"],
             "free_bytes": None if free is None else free // FREE_STEP * FREE_STEP,
@@ -100,8 +101,13 @@ class Storage:
         for one in stored:
             content = contents.get(one.sha256, Content(one.sha256))
             by = domain.freed_if_stored_by(content, self._settings.keeping, now)
-            withdrawn = "withdrawn" if content.state is State.WITHDRAWN else "kept"
-            measured.used["needless" if by is not None else withdrawn] += one.size
-            measured.bundles += 1
+            measured.used["needless" if by is not None else _kept_as(content)] += one.size
+            measured.bundles += content.state is not None or not content.prepared
             if by is not None and one.since <= by:
                 measured.needless.append(one.sha256)
+
+
+def _kept_as(content: Content) -> str:
+    if content.prepared and content.state is None:
+        return "prepared"
+    return "withdrawn" if content.state is State.WITHDRAWN else "kept"

@@ -118,12 +118,15 @@ async def lock_releases(conn: Connection, names: Iterable[tuple[str, str]]) -> d
     """The known ones of these releases by (app, version), locked until the transaction ends."""
     apps, wanted = columns(list(names), 2)
     rows = await SQL.fetch(conn, "lock_releases", apps=apps, versions=wanted)
-    return {
-        (row["app"], row["version"]): Release(
-            row["id"], row["app"], row["version"], State(row["state"]), row["sequence"]
-        )
-        for row in rows
-    }
+    return {(row["app"], row["version"]): _release(row) for row in rows}
+
+
+async def lock_release_of(conn: Connection, bundle_sha256: str) -> Release:
+    """The release that a bundle became, locked until the transaction ends. Raises LookupError."""
+    row = await SQL.row(conn, "lock_release_of", sha256=bundle_sha256)
+    if row is None:
+        raise LookupError(f"{bundle_sha256} is no release")
+    return _release(row)
 
 
 async def withdraw_releases(conn: Connection, reasons: dict[str, str], now: datetime) -> None:
@@ -139,20 +142,22 @@ async def note_unneeded(conn: Connection, digests: Sequence[str], now: datetime)
 
 
 async def contents_of(conn: Connection, digests: Sequence[str]) -> dict[str, Content]:
-    """The known ones of these digests, as far as their content is concerned."""
+    """These digests, as far as their content is concerned."""
     rows = await SQL.fetch(conn, "contents_of", digests=list(digests))
     return {row["sha256"]: _content(row) for row in rows}
 
 
 async def lock_content(conn: Connection, sha256: str) -> Content:
     """The same of one, locked until the transaction ends."""
-    row = await SQL.row(conn, "lock_content", sha256=sha256)
-    return _content(row) if row else Content(sha256)
+    await SQL.row(conn, "lock_bundle", sha256=sha256)
+    return (await contents_of(conn, [sha256]))[sha256]
 
 
-async def mark_freed(conn: Connection, sha256: str, now: datetime) -> None:
-    """Its content is gone from the blob store."""
+async def mark_freed(conn: Connection, sha256: str, now: datetime) -> list[str]:
+    """Its content is gone from the blob store; the digests of what was prepared of it, which may go now, too."""
     await SQL.run(conn, "mark_freed", sha256=sha256, now=now)
+    await SQL.run(conn, "forget_blob", sha256=sha256)
+    return [row["sha256"] for row in await SQL.fetch(conn, "blobs_prepared_of", bundle_sha256=sha256)]
 
 
 async def put_hosts(conn: Connection, reports: Sequence[tuple[HostReported, datetime]]) -> None:
@@ -174,8 +179,21 @@ async def tell_storage(conn: Connection, told: Mapping[str, int | None]) -> int 
     return sequence
 
 
+def _release(row: asyncpg.Record) -> Release:
+    return Release(row["id"], row["app"], row["version"], State(row["state"]), row["sequence"], row["sha256"])
+
+
 def _content(row: asyncpg.Record) -> Content:
-    return Content(row["sha256"], State(row["state"]), row["settled_at"], row["stored_since"], row["unneeded_at"])
+    return Content(
+        row["sha256"],
+        State(row["state"]) if row["state"] else None,
+        row["settled_at"],
+        row["stored_since"],
+        row["unneeded_at"],
+        row["held"],
+        row["let_go_at"],
+        row["prepared"],
+    )
 
 
 def _host(name: str, facts: Mapping[str, Any]) -> Host:

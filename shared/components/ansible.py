@@ -1,17 +1,20 @@
 """The spec of a component of the driver `ansible`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from shared.components import ContentFault, Spec, ansible_check
-from shared.components.fields import BundleFile, BundleFolder
+from shared.components.content import Content, Note, Package, files_under
+from shared.components.fields import BundleFile, BundleFolder, BundlePath
 from shared.messages.base import Model
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 """The name of a variable, as Ansible takes it."""
+
+NO_FILES = Note("names no `files`: what its playbooks fetch by themselves is not known")
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
 """A tag or a step."""
@@ -53,6 +56,11 @@ class AnsibleSpec(Spec):
     collections: tuple[BundleFolder, ...] = Field(
         default=(), description="folders of the bundle that hold `ansible_collections`"
     )
+    files: tuple[BundlePath, ...] = Field(
+        default=(),
+        max_length=1_000,
+        description="files and folders of the bundle that are to lie on the hosts before apply: these are prestaged",
+    )
     vars: dict[Name, Any] = Field(default_factory=dict, description="extra vars, stronger than all others")
     tags: tuple[Word, ...] = Field(default=(), description="of apply, rollback and fetch: these tasks alone")
     skip_tags: tuple[Word, ...] = Field(default=(), description="of apply, rollback and fetch: not these tasks")
@@ -77,6 +85,10 @@ class AnsibleSpec(Spec):
 
     def faults_in(self, folder: Path) -> Iterable[ContentFault]:
         return ansible_check.faults_of(self, folder)
+
+    def content(self, folder: Path) -> Sequence[Content]:
+        """What is to lie on the hosts. Playbooks, roles and collections are read where Ansible runs."""
+        return [Package(name) for name in files_under(folder, self.files)] or [NO_FILES]
 
     @model_validator(mode="after")
     def _nothing_of_ours(self) -> Self:

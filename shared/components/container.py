@@ -1,11 +1,13 @@
 """The spec of a component of the driver `container`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.components import Spec
+from shared.components.content import Content, ImageRef
 from shared.components.fields import PLACEHOLDER, only_placeholders
 from shared.components.images import PinnedImage
 from shared.messages.base import Model
@@ -132,6 +134,10 @@ class ContainerSpec(Spec):
         " no volume that both write to",
     )
     remove_volumes: bool = Field(default=False, description="removing the component removes its named volumes, too")
+
+    def content(self, folder: Path) -> Sequence[Content]:  # noqa: ARG002 - the bundle holds nothing of it
+        """Its image."""
+        return [ImageRef(self.image, self.platform)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,6 +1,8 @@
-"""What a component brings to sites, as its spec says it. Pure: the catalog takes it from there into the blob store."""
+"""What a component brings to sites, as its spec says it: the catalog takes it from there into the blob store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -46,3 +48,13 @@ class Note:
 
 
 Content = Package | RegistryFile | ImageRef | Pretended | Note
+
+
+def files_under(folder: Path, names: Iterable[str]) -> list[str]:
+    """Paths in the bundle, each once, of these files and of all files in these folders, in their order."""
+    found: dict[str, None] = {}
+    for name in names:
+        place = folder / name
+        inner = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
+        found |= dict.fromkeys(file.relative_to(folder).as_posix() for file in inner)
+    return list(found)

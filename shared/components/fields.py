@@ -29,6 +29,13 @@ def _folder_present(path: str, info: ValidationInfo) -> str:
     return path
 
 
+def _path_present(path: str, info: ValidationInfo) -> str:
+    files = (info.context or {}).get("files", (path,))
+    if path not in files and not any(name.startswith(f"{path}/") for name in files):
+        raise PydanticCustomError("missing_file", "the bundle holds neither a file nor a folder of this name")
+    return path
+
+
 RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_inside)]
 """A path that stays inside: never absolute, never upwards."""
 
@@ -37,6 +44,9 @@ BundleFile = Annotated[RelativePath, AfterValidator(_present)]
 
 BundleFolder = Annotated[RelativePath, AfterValidator(_folder_present)]
 """A folder of the bundle, with at least one file."""
+
+BundlePath = Annotated[RelativePath, AfterValidator(_path_present)]
+"""A file of the bundle, or a folder with at least one."""
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 """What stands in a text for something that only the site or the release knows."""

@@ -1,7 +1,7 @@
 """The spec of a component of the driver `helm`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -9,11 +9,17 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints, Valida
 from pydantic_core import PydanticCustomError
 
 from shared.components import ContentFault, Spec, helm_check
+from shared.components.content import Content, Note, Package, RegistryFile, files_under
 from shared.components.fields import BundleFile
 from shared.messages.base import Model
 
 _REFERENCE = re.compile(r"oci://[a-z0-9][a-z0-9.-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)+@sha256:[0-9a-f]{64}")
 """Only by digest: what a tag stands for may be another chart on every site."""
+
+CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+"""What the one layer of a chart in a registry is."""
+
+NO_IMAGES = Note("a chart names its images when it is rendered: the nodes of each site pull them")
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
@@ -114,6 +120,12 @@ class HelmSpec(Spec):
     def faults_in(self, folder: Path) -> Iterable[ContentFault]:
         """What is wrong with the chart and the values files."""
         return helm_check.faults_of(self, folder)
+
+    def content(self, folder: Path) -> Sequence[Content]:
+        """The chart and its values files. Images are no part of a chart."""
+        names = self.values_files if self.in_registry else (self.chart, *self.values_files)
+        chart = [RegistryFile(self.chart, CHART)] if self.in_registry else []
+        return [*chart, *map(Package, files_under(folder, names)), NO_IMAGES]
 
     @property
     def in_registry(self) -> bool:

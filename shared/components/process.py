@@ -1,12 +1,19 @@
 """The spec of a component of the driver `process`."""
 
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from shared.components import Spec
+from shared.components.content import Content, Package
 from shared.components.fields import BundleFile, RelativePath, only_placeholders
 from shared.messages.base import Model
+
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 PLACEHOLDERS = ("port", "data", "release", "site")
 
@@ -47,3 +54,17 @@ class ProcessSpec(Spec):
     @property
     def requirement_files(self) -> tuple[str, ...]:
         return (self.requirements,)
+
+    def content(self, folder: Path) -> Sequence[Content]:
+        """The wheels that it is installed from, their lock, and what its data begins with."""
+        wheels = (f"wheels/{wheel}" for wheel in wheels_locked_by(folder / self.requirements, folder / "wheels"))
+        return [*map(Package, (self.requirements, *sorted(wheels), *sorted(set(self.seed.values()))))]
+
+
+def wheels_locked_by(requirements: Path, wheels: Path) -> Iterator[str]:
+    """Names of the wheels in a folder that have a hash of a requirements file."""
+    locked = set(_HASH.findall(requirements.read_text("utf-8-sig")))
+    for wheel in wheels.glob("*.whl"):
+        with wheel.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() in locked:
+                yield wheel.name

@@ -1,35 +1,148 @@
-"""What a registry of images says that a tag means now."""
+"""Images out of their registries: what a tag means, manifests, and blobs from wherever an earlier try had come to.
+
+All of it blocks: call it in a thread. Proxies and certificate authorities are those of this machine.
+"""
 
 import base64
+import hashlib
 import json
 import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
 import requests
 import truststore
+import urllib3
 from dxf import DXF
-from dxf.exceptions import DXFError
+from dxf.exceptions import DXFError, DXFUnauthorizedError
 
 from shared.components.images import Image
+from shared.core.errors import BelayError
 
 SECONDS = 30
+"""A registry that says nothing for so long is away."""
+
+PART = 4 << 20
+"""Bytes that a stream comes in at a time."""
+
+PIECE = 1 << 16
+BUSY = (408, 425, 429)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How registries are reached, beside what this machine says of proxies and authorities."""
+
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    """`HOST[:PORT]` -> the one that is asked in its place, with a path before its repositories if it has one."""
+    plain: frozenset[str] = frozenset()
+    """Those that are asked over HTTP; one of this machine is anyway."""
+    logins: Path | None = None
+    """A file as `docker login` writes it; None = where it does."""
+
+
+class RegistryRefused(BelayError, LookupError):
+    """The registry answered, and asking it again would bring the same."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class RegistryAway(BelayError, OSError):
+    """It cannot be reached, is ill or busy, or its answer broke off; it may be well in a while."""
 
 
 def digest_of(image: Image) -> str:
     """The digest of an image's tag, by its registry. Raises LookupError with the reason why it cannot be had."""
-    if image.registry is None:
-        raise LookupError("names no registry: engines may have different ones in mind, so say which is meant")
-    truststore.inject_into_ssl()
-    repository = image.name.partition("/")[2]
-    registry = DXF(image.registry, repository, _log_in(image.registry), _is_here(image.registry), timeout=SECONDS)
     try:
-        digest, _ = registry.head_manifest_and_response(image.tag or "latest")
-    except (requests.RequestException, DXFError, OSError) as error:
-        raise LookupError(f"the registry {image.registry} does not say what it is: {error}") from error
+        with _told(image), opened(image, Access()) as repository:
+            digest, _ = repository.head_manifest_and_response(image.tag or "latest")
+    except RegistryAway as error:
+        raise LookupError(str(error)) from error
     if not digest:
         raise LookupError(f"the registry {image.registry} does not say the digest of the tag")
     return str(digest)
+
+
+def manifest_of(image: Image, sha256: str, access: Access) -> bytes:
+    """The manifest (or list of them) that has this digest. Raises RegistryRefused and RegistryAway."""
+    with _told(image), opened(image, access) as repository:
+        _, answer = repository.get_manifest_and_response(f"sha256:{sha256}")
+        content = bytes(answer.content)
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise RegistryRefused("wrong_content", f"{image.registry} answered {found} when asked for {sha256}")
+    return content
+
+
+def blob_of(image: Image, sha256: str, offset: int, access: Access) -> Generator[bytes]:
+    """What follows after `offset` bytes of a blob, PART by PART; what came before a break is given first.
+
+    A registry that knows no ranges is read from the beginning again. Raises RegistryRefused and RegistryAway.
+    """
+    ranged = {"Range": f"bytes={offset}-"} if offset else {}
+    with _told(image), opened(image, access) as repository:
+        # dxf itself gives whole blobs only; logins, tokens and redirections are its business all the same.
+        ask: Callable[..., requests.Response] = repository._request  # noqa: SLF001
+        answer = ask("get", f"blobs/sha256:{sha256}", stream=True, headers=ranged)
+        with answer:
+            yield from _parts(answer, skip=offset if answer.status_code != requests.codes.partial_content else 0)
+
+
+def _parts(answer: requests.Response, skip: int) -> Iterator[bytes]:
+    gathered = bytearray()
+    try:
+        while piece := answer.raw.read(PIECE):
+            gathered += piece[skip:]
+            skip = max(skip - len(piece), 0)
+            if len(gathered) >= PART:
+                yield bytes(gathered)
+                gathered.clear()
+    except urllib3.exceptions.HTTPError as error:
+        yield bytes(gathered)
+        raise RegistryAway(f"the answer broke off: {error}") from error
+    if gathered:
+        yield bytes(gathered)
+
+
+def opened(image: Image, access: Access) -> DXF:
+    """The repository of an image, to be entered and left. Raises RegistryRefused where no registry is named."""
+    registry = image.registry
+    if registry is None:
+        message = "names no registry: engines may have different ones in mind, so say which is meant"
+        raise RegistryRefused("image_unavailable", message)
+    truststore.inject_into_ssl()
+    host, _, before = access.mirrors.get(registry, registry).partition("/")
+    path = "/".join(filter(None, (before, image.name.partition("/")[2])))
+    plain = host in access.plain or _is_here(host)
+    return DXF(host, path, _log_in(host, access.logins), plain, timeout=SECONDS)
+
+
+@contextmanager
+def _told(image: Image) -> Iterator[None]:
+    where = f"the registry {image.registry}"
+    try:
+        yield
+    except DXFUnauthorizedError as error:
+        raise RegistryRefused("registry_refused", f"{where} does not let us have {image.name} (401)") from error
+    except requests.HTTPError as error:
+        raise _of_status(image, where, error) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise RegistryAway(f"{where} does not say what it is: {error}") from error
+    except DXFError as error:
+        raise RegistryRefused("registry_refused", f"{where}: {error or type(error).__name__}") from error
+
+
+def _of_status(image: Image, where: str, error: requests.HTTPError) -> RegistryRefused | RegistryAway:
+    status = error.response.status_code if error.response is not None else 0
+    if status in BUSY or status >= 500:
+        return RegistryAway(f"{where} is not well just now ({status})")
+    if status == requests.codes.forbidden:
+        return RegistryRefused("registry_refused", f"{where} does not let us have {image.name} ({status})")
+    return RegistryRefused("image_unavailable", f"{where} does not say what it is: it has no {image.name} ({status})")
 
 
 def _is_here(registry: str) -> bool:
@@ -41,9 +154,9 @@ def _is_here(registry: str) -> bool:
         return False
 
 
-def _log_in(registry: str):  # type: ignore[no-untyped-def]  # dxf has no types for it
+def _log_in(registry: str, file: Path | None):  # type: ignore[no-untyped-def]  # dxf has no types for it
     """As `docker login` keeps it; without a login a registry may give a token to anybody."""
-    user, _, password = _login_of(registry).partition(":")
+    user, _, password = _login_of(registry, file).partition(":")
 
     def log_in(dxf, response) -> None:  # type: ignore[no-untyped-def]
         dxf.authenticate(user or None, password or None, actions=["pull"], response=response)
@@ -51,11 +164,11 @@ def _log_in(registry: str):  # type: ignore[no-untyped-def]  # dxf has no types 
     return log_in
 
 
-def _login_of(registry: str) -> str:
+def _login_of(registry: str, file: Path | None) -> str:
     """user:password; empty where none is kept."""
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
-        known = json.loads((folder / "config.json").read_text())["auths"][registry]["auth"]
+        known = json.loads((file or folder / "config.json").read_text())["auths"][registry]["auth"]
         return base64.b64decode(known).decode()
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -12,6 +12,7 @@ from services.catalog.app import wire
 from services.catalog.handlers import FREEING, VALIDATIONS
 from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage
+from services.catalog.store import mark_freed
 from shared.blobs import Blobs
 from shared.core.transaction import Job
 from shared.messages.catalog import (
@@ -26,6 +27,7 @@ from shared.messages.catalog import (
 )
 from shared.messages.deployer import ReleaseUnneeded
 from shared.process.service import Service
+from tests.service.catalog.preparing import available, blob, lies, prepare, prepared, with_wheels
 from tests.service.catalog.shelf import publication, put
 from tests.service.catalog.test_interruptions import process
 from tests.support.bundles import bundle, manifest
@@ -279,3 +281,47 @@ async def test_a_bundle_larger_than_the_limit_is_refused_with_the_limit(world: W
         assert isinstance(answer, CommandRejected)
         assert (answer.code, answer.faults[0].field) == ("too_large", "bundle_bytes")
         assert str(len(GOOD) - 1) in answer.faults[0].message
+
+
+# -- what was prepared ------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_prepared_is_freed_with_the_last_bundle_that_has_it(world: World) -> None:
+    async with world.run("catalog", wire) as service:
+        first = await available(world, with_wheels())
+        second = await available(world, with_wheels("2.0.0"), "2.0.0")
+        for version in ("1.0.0", "2.0.0"):
+            await prepare(world, version)
+        content = [item.sha256 for item in (await prepared(world, "2.0.0")).content]
+        size = sum(blob(world, one).stat().st_size for one in content)
+        said = await world.until(StorageMeasured, lambda measured: measured.prepared_bytes == size)
+        assert said.bundles == 2
+        await withdraw_and_free(world, first)
+        assert all(lies(world, one) for one in content)
+        await withdraw_and_free(world, second)
+        for one in content:
+            await gone(blob(world, one))
+        await done(service, FREEING)
+        assert await service.pool.fetchval("select count(*) from blob_holder where held") == 0
+
+
+async def withdraw_and_free(world: World, release: ReleaseAvailable) -> None:
+    await world.ask(WithdrawRelease(app=release.app, version=release.version))
+    await world.send(ReleaseUnneeded(app=release.app, version=release.version, bundle_sha256=release.bundle_sha256))
+    await gone(blob(world, release.bundle_sha256))
+
+
+async def test_what_a_release_holds_is_neither_freed_nor_forgotten_however_old_it_is(world: World) -> None:
+    async with world.run("catalog", wire) as service:
+        await available(world, with_wheels())
+        await prepare(world)
+        item = (await prepared(world)).content[0]
+        yesterday = (datetime.now(UTC) - timedelta(hours=25)).timestamp()
+        os.utime(blob(world, item.sha256), (yesterday, yesterday))
+        async with service.ledger.transaction() as tx:  # as if something had gone wrong
+            await tx.put_jobs(FREEING, [(item.sha256, {})])
+        await looked_through(service)
+        assert lies(world, item.sha256)
+        async with service.pool.acquire() as conn:
+            await mark_freed(conn, item.sha256, datetime.now(UTC))
+        assert await service.pool.fetchval("select exists (select from blob_holder where sha256 = $1)", item.sha256)

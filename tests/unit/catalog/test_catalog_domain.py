@@ -38,7 +38,7 @@ def test_publishing_does_what_the_table_says(state: State | None) -> None:
 
 @pytest.mark.parametrize("state", list(State))
 def test_withdrawing_does_what_the_table_says(state: State) -> None:
-    after = withdraw(WITHDRAW, Release("r", "lamp", "1.0.0", state, 1))
+    after = withdraw(WITHDRAW, Release("r", "lamp", "1.0.0", state, 1, "a" * 64))
     expected = TRANSITIONS.get((state, Happening.WITHDRAW))
     assert (after.state if isinstance(after, Release) else after.code) == (expected or "wrong_state")
 
