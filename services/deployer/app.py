@@ -2,6 +2,9 @@
 
 from functools import partial
 
+from services.deployer.alive.asking import Asking
+from services.deployer.alive.checks import Checks
+from services.deployer.alive.keeping import no_checks
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.facts import report_host, report_key, tell_unneeded
 from services.deployer.engine.leases import Leases
@@ -28,7 +31,8 @@ async def wire(service: Service) -> None:
     keys = KeyPair.of(settings.home, "deployer")
     secrets = SecretOpener(service.pool, keys)
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
-    service.handlers = handlers(Planner(registry, secrets), leases, keys)
+    checks = _checks(service, own, Asking(registry, secrets))
+    service.handlers = handlers(Planner(registry, secrets), leases, keys, checks.wanted if checks else None)
     service.topics = TOPICS
     service.prunings = prunings(settings, own)
     service.parts += [
@@ -38,4 +42,13 @@ async def wire(service: Service) -> None:
         partial(report_key, service.ledger, keys),
         partial(look_after, service.ledger),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),
+        checks.run if checks else partial(no_checks, service.ledger),
     ]
+
+
+def _checks(service: Service, own: DeployerSettings, asking: Asking) -> Checks | None:
+    """What asks sites whether they answer; None where nothing does."""
+    if not own.check_seconds:
+        return None
+    of_all = service.settings
+    return Checks(service.ledger, asking, of_all.instance, own.check_seconds, own.check_at_once, of_all.lease_seconds)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from services.deployer.alive import store as alive
+from services.deployer.alive.commands import check_sites
 from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
@@ -16,10 +18,12 @@ from services.deployer.store import Known, Loaded, Store
 from shared.core.dispatching import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
+from shared.core.wakeup import Wakeup
 from shared.messages.base import Event, Fault, Message, listed
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
     CancelOperation,
+    CheckSite,
     OperationRefused,
     OperationsTaken,
     RemoveSecret,
@@ -28,7 +32,15 @@ from shared.messages.deployer import (
     RequestOperations,
     SetSecret,
 )
-from shared.messages.strategy import FLEET, SitesChanged, SitesHeld, SitesReleased, SitesRemoved
+from shared.messages.strategy import (
+    FLEET,
+    AlarmCleared,
+    AlarmRaised,
+    SitesChanged,
+    SitesHeld,
+    SitesReleased,
+    SitesRemoved,
+)
 from shared.sealing import KeyPair
 from shared.secret_references import names_in
 from shared.wire.codec import Envelope
@@ -289,13 +301,22 @@ async def change_sites(tx: Transaction, events: Sequence[Envelope[SitesChanged]]
     """Learn of sites; what is said last counts."""
     store = Store(tx.conn)
     last = {site.name: site for event in await _fresh(store, events) for site in event.sites}
+    await alive.ask_changed(tx.conn, {site.name: site.connections for site in last.values()}, tx.now)
     await store.put_sites(last.values())
 
 
 async def remove_sites(tx: Transaction, events: Sequence[Envelope[SitesRemoved]]) -> None:
     """Forget sites; operations on them come to their end."""
     store = Store(tx.conn)
-    await store.remove_sites([name for event in await _fresh(store, events) for name in event.names])
+    names = [name for event in await _fresh(store, events) for name in event.names]
+    await store.remove_sites(names)
+    await alive.forget_sites(tx.conn, names, tx.now)
+
+
+async def note_alarms(tx: Transaction, events: Sequence[Envelope[AlarmRaised | AlarmCleared]]) -> None:
+    """Learn which alarms affect the management of sites; what is said last counts."""
+    store = Store(tx.conn)
+    await store.put_alarms({event.site: event.affecting for event in await _fresh(store, events)})
 
 
 async def hold_sites(tx: Transaction, events: Sequence[Envelope[SitesHeld]]) -> None:
@@ -321,12 +342,13 @@ async def _fresh(store: Store, events: Sequence[Envelope[E]]) -> list[E]:
     return [event.data for event in fresh]
 
 
-def handlers(planner: Planner, leases: Leases, keys: KeyPair) -> Handlers:
-    """HANDLERS, with the planner that previews need, the leases of the runner that begins what they accept, and the
-    keys that open what is set as a secret."""
+def handlers(planner: Planner, leases: Leases, keys: KeyPair, wanted: Wakeup | None = None) -> Handlers:
+    """HANDLERS, with the planner that previews need, the leases of the runner that begins what they accept, the keys
+    that open what is set as a secret, and what wakes those who check sites (None = nobody does)."""
     single, many = partial(request_operation, planner, leases), partial(request_operations, leases)
     secrets = partial(change_secrets, keys)  # one for both kinds, so that their order is kept
     own: Handlers = {RequestOperation: single, RequestOperations: many, SetSecret: secrets, RemoveSecret: secrets}
+    own = {**own, CheckSite: partial(check_sites, wanted)}
     return {**HANDLERS, **own}
 
 
@@ -337,6 +359,8 @@ HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     **PREPARATION,
     SitesChanged: change_sites,
     SitesRemoved: remove_sites,
+    AlarmRaised: note_alarms,
+    AlarmCleared: note_alarms,
     SitesHeld: hold_sites,
     SitesReleased: release_sites,
     SetSecret: change_secrets,
@@ -344,4 +368,5 @@ HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     RequestOperation: request_operation,
     RequestOperations: request_operations,
     CancelOperation: cancel_operations,
+    CheckSite: check_sites,
 }

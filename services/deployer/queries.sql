@@ -23,6 +23,11 @@ with emptied as (
 )
 update site set gone = true, alarms = '{}' where name = any(:names::text[]);
 
+-- name: put_alarms
+-- Names of alarms hold no spaces, so lists of them travel as words.
+update site s set alarms = string_to_array(n.alarms, ' ') from unnest(:sites::text[], :alarms::text[]) as n (site, alarms)
+where s.name = n.site and not s.gone;
+
 -- name: hold_sites
 insert into hold (site, strategy_id, strategy)
 select * from unnest(:sites::text[], :strategy_ids::text[], :strategies::text[])

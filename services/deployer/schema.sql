@@ -14,6 +14,41 @@ create table site (
 
 create index site_by_secret on site using gin (secrets) where secrets <> '{}';
 
+create table availability (
+    -- Whether a site answers, as its drivers found. Written when that changes, not whenever a site is asked.
+    site text primary key,
+    availability text not null default 'unknown' check (availability in ('online', 'offline', 'unknown')),
+    since timestamptz not null,
+    seen_at timestamptz, -- of one that is online and did not fail, its bucket may have been checked since
+    failed smallint not null default 0 check (failed between 0 and 2), -- checks in a row, as far as they count
+    cause jsonb, -- why the last check failed: code and message
+    free_bytes bigint check (free_bytes >= 0),
+    facts jsonb not null default '{}',
+    nth bigint not null default 0, -- so many changes were told; who changes it has seen the one before
+    bucket smallint not null, -- by its name
+    ask_at timestamptz, -- out of turn, since it is new, was changed, or somebody wants to know; null = with its bucket
+    wanted boolean not null default false, -- somebody wants to know: told even if nothing has changed
+    constraint what_failed_has_a_cause check ((failed > 0) = (cause is not null)),
+    constraint offline_after_two check (availability <> 'offline' or failed = 2),
+    constraint what_answers_was_seen check (availability <> 'online' or seen_at is not null)
+) with (fillfactor = 80);
+create index availability_soon on availability (ask_at) where ask_at is not null;
+create index availability_by_bucket on availability (bucket, (availability = 'offline'), site);
+
+create table check_bucket (
+    -- Sites are asked by buckets of their names. Those that are offline are asked apart: they hold up nobody else.
+    offline boolean not null,
+    bucket smallint not null,
+    due_at timestamptz not null,
+    owner text, -- the replica that asks them now
+    owned_until timestamptz, -- then others may
+    checked_at timestamptz, -- none of them was asked before, the last time
+    primary key (offline, bucket),
+    check ((owner is null) = (owned_until is null))
+);
+insert into check_bucket (offline, bucket, due_at)
+select offline, bucket, now() from unnest('{false,true}'::boolean[]) as offline, generate_series(0, 15) as bucket;
+
 create table secret (
     -- What connections name. Only sealed values: who reads this table, or a copy of it, reads no secret.
     name text primary key,

@@ -24,6 +24,12 @@ class DeployerSettings(BaseSettings):
     unneeded_seconds: float = Field(
         default=600, gt=0, description="withdrawn releases that no site needs are looked for so often, and told so late"
     )
+    check_seconds: float = Field(
+        default=60, ge=0, description="sites are asked so often whether they answer; 0 = never"
+    )
+    check_at_once: int = Field(
+        default=400, ge=1, description="most sites that one replica asks at the same time, in hundreds"
+    )
     history: int = Field(default=20, ge=1, description="releases remembered for each deployment")
 
     operation_days: float = Field(

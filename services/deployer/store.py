@@ -1,6 +1,6 @@
 """The deployer's rows: one typed method a query, each for a whole batch."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -115,12 +115,16 @@ class Store:
 
     async def put_sites(self, sites: Iterable[strategy.Site]) -> None:
         rows = [
-            (s.name, s.connections, s.simplex, " ".join(sorted(names_in(s.connections))), s.managed, _in_maintenance(s))
+            (s.name, s.connections, s.simplex, " ".join(sorted(names_in(s.connections))), s.managed, s.maintenance)
             for s in sites
         ]
         names = ("names", "connections", "simplex", "secrets", "managed", "maintenance")
         facts = dict(zip(names, columns(rows, 6), strict=True))
         await SQL.run(self._conn, "put_sites", **facts)
+
+    async def put_alarms(self, alarms: Mapping[str, Sequence[str]]) -> None:
+        """The alarms of each site that affect its management."""
+        await SQL.run(self._conn, "put_alarms", sites=list(alarms), alarms=[" ".join(a) for a in alarms.values()])
 
     async def remove_sites(self, names: Sequence[str]) -> None:
         await SQL.run(self._conn, "remove_sites", names=list(names))
@@ -308,10 +312,6 @@ class Store:
         """Forget what was recorded for deployments that were removed."""
         sites, apps = columns(list(pairs), 2)
         await SQL.run(self._conn, "drop_revisions", sites=sites, apps=apps)
-
-
-def _in_maintenance(site: strategy.Site) -> bool:
-    return bool(getattr(site, "maintenance", False))
 
 
 def _release_row(release: catalog.ReleaseAvailable) -> dict[str, Any]:

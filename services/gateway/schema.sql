@@ -135,6 +135,7 @@ create table site (
     labels jsonb not null,
     connections jsonb not null, -- by driver, what it must know to reach the site
     managed boolean not null,
+    maintenance boolean not null default false,
     simplex boolean not null,
     secrets text[] not null default '{}', -- that its connections name
     removed boolean not null default false, -- kept, so that an older event cannot bring it back
@@ -162,6 +163,42 @@ create table sealing_key (
     public_key text not null,
     at timestamptz not null
 );
+
+create table site_availability (
+    -- Whether a site answers, as the deployer said last. It may come before the site itself.
+    site text primary key,
+    availability text not null,
+    since timestamptz not null,
+    seen_at timestamptz, -- of one that is online without a cause, its bucket may have been checked since
+    checked_at timestamptz, -- when this was found
+    cause jsonb,
+    free_bytes bigint,
+    facts jsonb not null,
+    bucket integer not null,
+    nth bigint not null -- rises with each change: an older one changes nothing
+);
+create index site_not_online on site_availability (site) where availability <> 'online';
+
+create table check_bucket (
+    -- Sites are checked by buckets: when all of one had answered that are online without a cause.
+    bucket integer primary key,
+    checked_at timestamptz not null
+);
+
+create table alarm (
+    -- What is wrong with sites.
+    site text not null,
+    alarm text not null,
+    severity text not null,
+    management_affecting boolean not null,
+    text text not null,
+    raised_at timestamptz not null,
+    raised_by text not null,
+    cleared boolean not null default false, -- kept, so that an older event cannot bring it back
+    seq bigint not null,
+    primary key (site, alarm)
+);
+create index alarm_raised on alarm (site) where not cleared;
 
 create table hold (
     -- The strategy that took a site last. It may come before the site itself.

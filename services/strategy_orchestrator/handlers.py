@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.strategy_orchestrator.fleet import groups, site_changes, sites
+from services.strategy_orchestrator.fleet import alarms, availability, groups, site_changes, sites
 from services.strategy_orchestrator.fleet.group_slots import GROUP_SLOT
 from services.strategy_orchestrator.rollout import commands, operations, watching, withdrawals
 from services.strategy_orchestrator.rollout.unit_of_work import LOOK_AGAIN, STILL, UnitOfWork
@@ -11,6 +11,7 @@ from shared.core.scheduler import TimerHandler
 from shared.core.transaction import Timer
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
+    AvailabilityChanged,
     CommandAccepted,
     CommandRejected,
     OperationFailed,
@@ -18,7 +19,16 @@ from shared.messages.deployer import (
     OperationSucceeded,
 )
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
-from shared.messages.strategy import ChangeSites, CreateGroup, DeleteGroup, RegisterSites, RemoveSites, UpdateGroup
+from shared.messages.strategy import (
+    ChangeSites,
+    ClearAlarm,
+    CreateGroup,
+    DeleteGroup,
+    RaiseAlarm,
+    RegisterSites,
+    RemoveSites,
+    UpdateGroup,
+)
 
 
 async def look_again(work: UnitOfWork, timers: Sequence[Timer]) -> None:
@@ -30,10 +40,13 @@ HANDLERS: Handlers = {
     RegisterSites: sites.register_sites,
     ChangeSites: site_changes.change_sites,
     RemoveSites: sites.remove_sites,
+    RaiseAlarm: alarms.change_alarms,
+    ClearAlarm: alarms.change_alarms,
     CreateGroup: groups.create_group,
     UpdateGroup: groups.update_group,
     DeleteGroup: groups.delete_group,
     **commands.HANDLERS,
+    AvailabilityChanged: availability.availability_changed,
     ReleaseAvailable: withdrawals.releases_available,
     ReleaseWithdrawn: withdrawals.releases_withdrawn,
     CommandAccepted: operations.operations_began,

@@ -129,11 +129,32 @@ create table site (
     connections jsonb not null, -- by driver, what it must know to reach the site
     managed boolean not null default true,
     simplex boolean not null default false,
-    operation_id text -- a single operation that runs there
+    maintenance boolean not null default false, -- somebody works on it
+    operation_id text, -- a single operation that runs there
+    alarms integer not null default 0 check (alarms >= 0), -- that affect its management
+    -- What the deployer last said of whether it answers:
+    availability text not null default 'unknown' check (availability in ('online', 'offline', 'unknown')),
+    since timestamptz, -- so long it has been what it is; null = nobody has said
+    seen_at timestamptz, -- a sign of life; of one that is online there may be later ones
+    cause text, -- why it is offline, in words
+    nth bigint not null default 0, -- by the deployer's count of its changes: what is lower is older
+    constraint what_is_offline_has_a_cause check (availability <> 'offline' or cause is not null)
 ) with (fillfactor = 70);
 create unique index site_apart_by_case on site (lower(name)); -- two that differ only in case would be taken for each other
 create index site_by_group on site (group_name);
 create index site_by_label on site using gin (labels jsonb_path_ops);
+
+create table alarm (
+    -- What is wrong with a site, as people and programs said; an alarm that was cleared is gone.
+    site text not null references site (name) on delete cascade,
+    alarm text not null,
+    severity text not null check (severity in ('critical', 'major', 'minor', 'warning')),
+    management_affecting boolean not null,
+    text text not null,
+    raised_at timestamptz not null,
+    raised_by text not null,
+    primary key (site, alarm)
+);
 
 create table hold (
     -- A site takes part in one strategy at a time. A table of its own: an index on labels makes a site dear to change.

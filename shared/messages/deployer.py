@@ -1,7 +1,7 @@
 """Deployer: one operation on one app on one site, from request to its verified end."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.opening import Open
 from shared.messages.words import (
+    Availability,
     DeploymentStatus,
     Identifier,
     Label,
@@ -107,6 +108,14 @@ class RemoveSecret(Command):
     SUBJECT = "name"
 
     name: Name
+
+
+class CheckSite(Command):
+    """Ask a site now whether it answers. What came of it is told by an `AvailabilityChanged`, changed or not."""
+
+    SUBJECT = "site"
+
+    site: SiteName
 
 
 class CommandAccepted(_Accepted):
@@ -318,6 +327,55 @@ class SecretRemoved(_Secret):
     """A secret was forgotten."""
 
     SUBJECT, TOPIC = "secret", "deployer.facts"
+
+
+class SiteAvailability(Model):
+    """Whether a site answers, and what it said of itself."""
+
+    site: SiteName
+    availability: Open[Availability]
+    was: Open[Availability] = Field(default=Availability.UNKNOWN, description="what it was before this was found")
+    since: datetime = Field(description="so long it has been what it is")
+    seen_at: datetime | None = Field(
+        default=None,
+        description="its last sign of life; of one that is online without a cause, `SitesChecked` tells later ones",
+    )
+    checked_at: datetime | None = Field(default=None, description="when this was found")
+    cause: Cause | None = Field(
+        default=None, description="why it is offline, or did not answer the last time though it is not offline yet"
+    )
+    free_bytes: int | None = Field(
+        default=None, ge=0, le=MOST, description="room for what is prestaged; null = not known"
+    )
+    facts: dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=200)]] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="of the site, as its drivers found: `platform` (linux/amd64), `os`, versions of engines …",
+    )
+    nth: int = Field(ge=1, le=MOST, description="rises with each change of a site: a lower one is older news")
+
+
+SITES_AT_ONCE = 500
+"""The most sites that one `AvailabilityChanged` lists."""
+
+
+class AvailabilityChanged(Event):
+    """Sites came online or went offline, or what they say of themselves changed. Sites as before are not in it."""
+
+    SUBJECT = "bucket"
+
+    bucket: int = Field(ge=0, description="sites are checked by buckets; these are all of one")
+    sites: tuple[SiteAvailability, ...] = Field(max_length=SITES_AT_ONCE)
+    at: datetime
+
+
+class SitesChecked(Event):
+    """All sites of a bucket were asked; those that were last told to be online without a cause have answered."""
+
+    SUBJECT = "bucket"
+
+    bucket: int = Field(ge=0)
+    at: datetime = Field(description="none of them was asked before")
 
 
 class OperationFailed(_Ended):

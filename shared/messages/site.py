@@ -38,6 +38,7 @@ class Site(Model):
         json_schema_extra={"additionalProperties": False},
     )
     managed: bool = Field(default=True, description="an unmanaged site is left alone by strategies")
+    maintenance: bool = Field(default=False, description="somebody works on it: nothing is begun there meanwhile")
     simplex: bool = Field(default=False, description="always apply here, never roll back to a revision")
 
     @model_validator(mode="before")

@@ -17,6 +17,7 @@ from shared.messages.words import (
     Label,
     Limit,
     Name,
+    Severity,
     SiteName,
     StageState,
     StrategyAction,
@@ -82,6 +83,7 @@ class ChangeSites(_FleetCommand):
     params: dict[str, Any] = Field(default_factory=dict, description="of `driver`, or else of all that reach them")
     unset_params: tuple[str, ...] = ()
     managed: bool | None = None
+    maintenance: bool | None = None
     simplex: bool | None = None
 
     @model_validator(mode="after")
@@ -97,6 +99,29 @@ class RemoveSites(_FleetCommand):
     SUBJECT = "fleet"
 
     names: tuple[SiteName, ...] = Field(min_length=1, max_length=BATCH)
+
+
+class RaiseAlarm(_FleetCommand):
+    """Something is wrong with a site, as a person or a program found. Raised again, it is as it was said last."""
+
+    SUBJECT = "fleet"
+
+    site: SiteName
+    alarm: Name = Field(description="what is wrong, by a name that is the same each time it is raised and cleared")
+    severity: Severity
+    management_affecting: bool = Field(
+        default=False, description="while it lasts the site is not prestaged, unless by force"
+    )
+    text: Text = ""
+
+
+class ClearAlarm(_FleetCommand):
+    """What was wrong with a site is so no longer."""
+
+    SUBJECT = "fleet"
+
+    site: SiteName
+    alarm: Name
 
 
 class CreateGroup(_FleetCommand):
@@ -174,6 +199,35 @@ class SitesReleased(Event):
 
     fleet: str = FLEET
     strategy_id: Identifier
+
+
+class AlarmRaised(Event):
+    """An alarm of a site was raised, or is another one than before."""
+
+    SUBJECT = "fleet"
+
+    fleet: str = FLEET
+    site: SiteName
+    alarm: Name
+    severity: Open[Severity]
+    management_affecting: bool
+    text: Text = ""
+    affecting: tuple[Name, ...] = Field(max_length=100, description="alarms of the site that affect its management now")
+    raised_at: datetime
+    by: str = Field(default="", description="who said so; empty = nobody said")
+
+
+class AlarmCleared(Event):
+    """An alarm of a site is over."""
+
+    SUBJECT = "fleet"
+
+    fleet: str = FLEET
+    site: SiteName
+    alarm: Name
+    affecting: tuple[Name, ...] = Field(max_length=100, description="alarms of the site that affect its management now")
+    at: datetime
+    by: str = Field(default="", description="who said so; empty = nobody said")
 
 
 class GroupChanged(Event):

@@ -140,6 +140,24 @@ class DeploymentStatus(StrEnum):
     REMOVED = "removed"
 
 
+class Availability(StrEnum):
+    """Whether a site answers when its drivers ask it."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+    """Not asked yet, or no driver that reaches it can ask: it counts as online."""
+
+
+class Severity(StrEnum):
+    """How bad an alarm is (X.733)."""
+
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
+    WARNING = "warning"
+
+
 class NotificationTopic(StrEnum):
     """What a notification is about (Nailgun's topics)."""
 

@@ -7,7 +7,7 @@ cannot work; what is wrong with one order is that order's `Broken`, so that it s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 Verb = Literal["apply", "rollback", "remove", "fetch", "discard", "snapshot", "restore", "migrate", "tasks"]
@@ -161,5 +161,41 @@ class Foreseeing(Protocol):
         """For each order, a line for each thing that would differ from what is there; nothing differs = no line.
 
         Asked for previews alone: nothing is changed, and what takes long is not waited for.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """A site that a driver is to ask whether it answers."""
+
+    site: str
+    connection: Mapping[str, Any]
+    """What the site says this driver must know to reach it, with the values of secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The site answered."""
+
+    free_bytes: int | None = None
+    """Room for what may be sent there; None = not known."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What it said of itself: `platform` (linux/amd64), `os`, `python`, versions of its engine or API server."""
+
+
+REACH_SECONDS = 10.0
+"""A site that has not answered for so long does not answer."""
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """A driver that can ask sites whether they answer, without changing anything there."""
+
+    async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
+        """For each site, in their order, what it said, or why it does not answer (also: why it cannot be asked).
+
+        All at the same time, each for about REACH_SECONDS at most: one that hangs holds up no other. `Broken` holds no
+        secret. Raises only when the driver as a whole cannot work.
         """
         ...

@@ -5,7 +5,22 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 
 import structlog
 
-from services.deployer.drivers import OBLIGATORY, VERBS, Driver, Foreseeing, Order, Progress, Running, Tended, Verb
+from services.deployer.drivers import (
+    OBLIGATORY,
+    REACH_SECONDS,
+    VERBS,
+    Broken,
+    Driver,
+    Foreseeing,
+    Order,
+    Progress,
+    Reachable,
+    Reached,
+    Reaching,
+    Running,
+    Tended,
+    Verb,
+)
 from shared.core.errors import BelayError
 from shared.entry_points import registered
 from shared.process.settings import Settings
@@ -16,6 +31,10 @@ GROUP = "belay.drivers"
 
 FORESEE_SECONDS = 3.0
 """Whoever asks for a preview waits for it, and other commands wait behind."""
+
+
+REACH_GRACE_SECONDS = 3.0
+"""A driver that bounds each site itself is a moment late when many are slow."""
 
 
 class BadDriver(BelayError):
@@ -109,6 +128,24 @@ class DriverRegistry:
         }
         return [known[order.key] for order in orders]
 
+    def can_reach(self, driver: str) -> bool:
+        """Whether a driver is installed here and can ask sites whether they answer."""
+        return isinstance(self._drivers.get(driver), Reaching)
+
+    async def reach(self, driver: str, sites: Sequence[Reachable]) -> list[Reached | Broken | None]:
+        """What each site said, or why it does not answer; None where the driver as a whole cannot ask.
+
+        A driver that bounds a site badly is asked for each alone: the others of its batch must not pay for it.
+        """
+        asking = self._drivers.get(driver)
+        if not isinstance(asking, Reaching):
+            return [None] * len(sites)
+        try:
+            return await _reached(driver, asking, sites)
+        except TimeoutError:
+            alone = (_reached_alone(driver, asking, site) for site in sites)
+            return list(await asyncio.gather(*alone))
+
     async def wait(self, seconds: float) -> None:
         """Until any driver may have moved, at the latest after `seconds`."""
         await first_of([_patient(name, driver, seconds) for name, driver in self._drivers.items()])
@@ -136,6 +173,29 @@ async def _foreseen(name: str, driver: Driver, orders: Sequence[Order]) -> Seque
     except Exception:
         log.exception("a driver could not foresee", action="driver_failed", driver=name, orders=len(orders))
         return [("what would change could not be found out",)] * len(orders)
+
+
+async def _reached(name: str, driver: Reaching, sites: Sequence[Reachable]) -> list[Reached | Broken | None]:
+    """Raises TimeoutError when the driver did not keep to its time."""
+    try:
+        async with asyncio.timeout(REACH_SECONDS + REACH_GRACE_SECONDS) as bound:
+            answers = list(await driver.reach(sites))
+    except Exception as error:
+        if isinstance(error, TimeoutError) and bound.expired():
+            raise
+        log.exception("a driver could not ask sites", action="driver_failed", driver=name, sites=len(sites))
+        return [None] * len(sites)
+    if len(answers) != len(sites):
+        log.error("a driver left sites out", action="driver_failed", driver=name, sites=len(sites), said=len(answers))
+        return [None] * len(sites)
+    return list(answers)
+
+
+async def _reached_alone(name: str, driver: Reaching, site: Reachable) -> Reached | Broken | None:
+    try:
+        return (await _reached(name, driver, [site]))[0]
+    except TimeoutError:
+        return Broken("timeout", f"the driver {name} had no answer within {REACH_SECONDS:g} s")
 
 
 async def _patient(name: str, driver: Driver, seconds: float) -> None:

@@ -7,6 +7,7 @@ then, and the next get the new one.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -26,6 +27,18 @@ class Opened:
     looks: tuple[str, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedConnection:
+    """A connection with the values in it, and what these look like where one is printed."""
+
+    connection: Mapping[str, Any]
+    looks: tuple[str, ...] = field(default=(), repr=False)
+
+
+Named = tuple[str, Mapping[str, Any]]
+"""A driver, and what it must know."""
+
+
 class SecretOpener:
     """Opens what is sealed for the deployer. Keeps nothing."""
 
@@ -35,12 +48,23 @@ class SecretOpener:
 
     async def open(self, orders: Sequence[Order]) -> list[Opened | Broken]:
         """Each order as its driver gets it, or why a secret cannot be had; one query for all, none if none is named."""
-        found = [references(order.connection) for order in orders]
+        opened = await self.open_connections([(order.component.driver, order.connection) for order in orders])
+        return [
+            one if isinstance(one, Broken) else Opened(_reached_by(order, one.connection), one.looks)
+            for order, one in zip(orders, opened, strict=True)
+        ]
+
+    async def open_connections(self, connections: Sequence[Named]) -> list[OpenedConnection | Broken]:
+        """The same for connections alone, each with the name of its driver."""
+        found = [references(connection) for _, connection in connections]
         if not any(found):
-            return [Opened(order) for order in orders]
+            return [OpenedConnection(connection) for _, connection in connections]
         values = await self._values({each.name for named in found for each in named if each.sound})
         put = partial(_put, values)
-        return [put(order, named) if named else Opened(order) for order, named in zip(orders, found, strict=True)]
+        return [
+            put(driver, connection, named) if named else OpenedConnection(connection)
+            for (driver, connection), named in zip(connections, found, strict=True)
+        ]
 
     async def _values(self, names: Collection[str]) -> dict[str, SecretStr | None]:
         """By name, what could be opened; None where it could not."""
@@ -55,9 +79,15 @@ class SecretOpener:
             return None
 
 
-def _put(values: Mapping[str, SecretStr | None], order: Order, named: Sequence[Reference]) -> Opened | Broken:
+def _reached_by(order: Order, connection: Mapping[str, Any]) -> Order:
+    return order if connection is order.connection else replace(order, connection=connection)
+
+
+def _put(
+    values: Mapping[str, SecretStr | None], driver: str, connection: Mapping[str, Any], named: Sequence[Reference]
+) -> OpenedConnection | Broken:
     for reference in named:
-        where = f"its connection `{order.component.driver}` names the secret '{reference.name}' in `{reference.path}`"
+        where = f"its connection `{driver}` names the secret '{reference.name}' in `{reference.path}`"
         if not reference.sound or reference.name not in values:
             return Broken("unknown_secret", f"{where}, and there is none; set it, or change the site")
         if values[reference.name] is None:
@@ -65,4 +95,4 @@ def _put(values: Mapping[str, SecretStr | None], order: Order, named: Sequence[R
             return Broken("unreadable_secret", message)
     own = {each.name: value for each in named if (value := values[each.name])}
     looks = looks_of(value.get_secret_value() for value in own.values())
-    return Opened(replace(order, connection=filled(order.connection, own)), looks)
+    return OpenedConnection(filled(connection, own), looks)

@@ -1,8 +1,10 @@
 """Every resource of the API. A new one is a folder, and a line here."""
 
 from services.gateway.events import stream
+from services.gateway.resources.alarms import routes as alarms
 from services.gateway.resources.apps import routes as apps
 from services.gateway.resources.audit import routes as audit
+from services.gateway.resources.availability import routes as availability
 from services.gateway.resources.bundles import routes as bundles
 from services.gateway.resources.commands import routes as commands
 from services.gateway.resources.dead_letters import routes as dead_letters
@@ -28,6 +30,8 @@ RESOURCES: tuple[Resource, ...] = (
     storage.RESOURCE,
     hosts.RESOURCE,
     sites.RESOURCE,
+    availability.RESOURCE,
+    alarms.RESOURCE,
     secrets.RESOURCE,
     groups.RESOURCE,
     deployments.RESOURCE,

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.fleet.changes import emit_fleet, resize
 from services.strategy_orchestrator.message_parts import parts_of_sites
+from services.strategy_orchestrator.rollout.site_conditions import sites_changed
+from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.strategies.site import Candidate
 from shared.core.inbox import Accepted, Rejected, Reply
-from shared.core.transaction import Transaction
 from shared.messages.base import Fault, some_of
-from shared.messages.strategy import ChangeSites, SitesChanged
+from shared.messages.strategy import ChangeSites, Site, SitesChanged
 from shared.secret_references import faults_in, faults_of_references
 from shared.wire.codec import Envelope
 
@@ -17,12 +18,12 @@ MOST_LABELS = 64
 """As a site may have when it is registered."""
 
 
-async def change_sites(tx: Transaction, batch: Sequence[Envelope[ChangeSites]]) -> list[Reply]:
+async def change_sites(tx: UnitOfWork, batch: Sequence[Envelope[ChangeSites]]) -> list[Reply]:
     """Change sites, all of a command's selection or none."""
     return [await _change(tx, envelope) for envelope in batch]
 
 
-async def _change(tx: Transaction, envelope: Envelope[ChangeSites]) -> Reply:
+async def _change(tx: UnitOfWork, envelope: Envelope[ChangeSites]) -> Reply:
     change = envelope.data
     if change.selection.empty:
         message = "names no sites, groups or labels; set `all` to mean the whole fleet"
@@ -34,10 +35,18 @@ async def _change(tx: Transaction, envelope: Envelope[ChangeSites]) -> Reply:
     await resize(tx, [site.group for site in sites], [site.group for site in changed])
     events = [SitesChanged.model_construct(sites=sites) for sites in parts_of_sites(changed)]
     await emit_fleet(tx, [(event, envelope.root) for event in events])
+    if turned := _turned(sites, changed):
+        await sites_changed(tx, turned)
     return Accepted({"sites": len(changed)})
 
 
-async def _faults(tx: Transaction, change: ChangeSites, sites: Sequence[Candidate]) -> list[Fault]:
+def _turned(before: Sequence[Candidate], after: Sequence[Site]) -> list[str]:
+    """Those that strategies may treat in another way now."""
+    was = {site.name: (site.managed, site.maintenance) for site in before}
+    return [site.name for site in after if was[site.name] != (site.managed, site.maintenance)]
+
+
+async def _faults(tx: UnitOfWork, change: ChangeSites, sites: Sequence[Candidate]) -> list[Fault]:
     groups = await store.groups.groups(tx.conn)
     named = [("group", change.group)] if change.group else []
     named += [(f"selection.groups.{i}", name) for i, name in enumerate(change.selection.groups)]

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.fleet.changes import emit_fleet, resize
 from services.strategy_orchestrator.message_parts import parts_of_sites
+from services.strategy_orchestrator.rollout.site_conditions import sites_changed
+from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.store.sites import KnownSite
 from shared.core.inbox import Accepted, Rejected, Reply
-from shared.core.transaction import Transaction
 from shared.messages.base import Fault
 from shared.messages.strategy import (
     RegisterSites,
@@ -23,7 +24,7 @@ SITES_AT_ONCE = 5_000
 """In one statement, so that a large import fills no memory."""
 
 
-async def register_sites(tx: Transaction, batch: Sequence[Envelope[RegisterSites]]) -> list[Reply]:
+async def register_sites(tx: UnitOfWork, batch: Sequence[Envelope[RegisterSites]]) -> list[Reply]:
     """Add sites or replace what is known of them, all of a command or none. Of a site the last word counts."""
     groups = set(await store.groups.groups(tx.conn))
     known = await store.sites.known_sites(tx.conn, list({site.name for e in batch for site in e.data.sites}))
@@ -36,6 +37,8 @@ async def register_sites(tx: Transaction, batch: Sequence[Envelope[RegisterSites
     await resize(tx, [known[s.name].group for s in sites if s.name in known], [s.group for s in sites])
     events = [(SitesChanged(sites=part), e.root) for e in good for part in parts_of_sites(e.data.sites)]
     await emit_fleet(tx, events)
+    if turned := [site.name for site in sites if site.name in known and known[site.name].turns(site)]:
+        await sites_changed(tx, turned)
     return [
         Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
         for envelope, wrong in zip(batch, faults, strict=True)
@@ -89,7 +92,7 @@ def _group_fault(field: str, site: Site, known: KnownSite | None) -> Fault | Non
     return Fault(code="site_held", field=field, message=message, value=site.group)
 
 
-async def remove_sites(tx: Transaction, batch: Sequence[Envelope[RemoveSites]]) -> list[Reply]:
+async def remove_sites(tx: UnitOfWork, batch: Sequence[Envelope[RemoveSites]]) -> list[Reply]:
     """Forget sites that no strategy holds and where no operation runs, all of a command or none."""
     replies: list[Reply] = []
     for envelope in batch:
@@ -101,6 +104,7 @@ async def remove_sites(tx: Transaction, batch: Sequence[Envelope[RemoveSites]]) 
         await store.sites.delete_sites(tx.conn, names)
         await resize(tx, [site.group for site in known.values()], [])
         await emit_fleet(tx, [(SitesRemoved(names=names), envelope.root)])
+        await sites_changed(tx, names)
         replies.append(Accepted({"sites": len(names)}))
     return replies
 

@@ -13,7 +13,7 @@ from services.strategy_orchestrator.rollout.operation_ids import batch_of
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.catalog import ReleaseWithdrawn
-from shared.messages.deployer import OperationFailed, OperationSucceeded
+from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded
 from shared.messages.strategy import CreateStrategy
 from shared.wire.codec import Envelope
 
@@ -42,7 +42,8 @@ async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) ->
 
 
 def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:
-    """Ids or names of strategies, and sites whose strategies may go on because a single operation ended there."""
+    """Ids or names of strategies, and sites whose strategies are concerned: a single operation ended there, or they
+    answer no longer, or again."""
     references: set[str] = set()
     sites: set[str] = set()
     for message in messages:
@@ -50,6 +51,8 @@ def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:
             references.add(reference)
         elif isinstance(message, OperationSucceeded | OperationFailed):
             sites.add(message.site)
+        elif isinstance(message, AvailabilityChanged):
+            sites.update(told.site for told in message.sites if told.availability != told.was)
     return references, sites
 
 

@@ -1,6 +1,6 @@
 """Sites, and the one sequence of all messages about the fleet. One typed method a query of sites.sql."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -8,13 +8,19 @@ from typing import NamedTuple, cast
 import asyncpg
 
 from services.strategy_orchestrator.strategies import Candidate
+from shared.messages.deployer import SiteAvailability
 from shared.messages.strategy import ChangeSites, Selection, Site
+from shared.messages.words import Availability
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("sites.sql"))
 
+MOST_CAUSE = 300
+"""Characters of a cause that is kept: reasons of plans name it."""
 
-HISTORY, DRIVERS = ([field.name for field in fields(Candidate)].index(name) for name in ("history", "drivers"))
+HISTORY, DRIVERS, ALARMS = (
+    [field.name for field in fields(Candidate)].index(name) for name in ("history", "drivers", "alarms")
+)
 """Their places in the rows of `candidates`, whose columns are in the order of the fields."""
 
 
@@ -25,6 +31,20 @@ class KnownSite(NamedTuple):
     group: str | None
     held_by: str | None
     operation_id: str | None
+    managed: bool
+    maintenance: bool
+
+    def turns(self, site: Site) -> bool:
+        """Whether strategies may treat it in another way when it is as this says."""
+        return (self.managed, self.maintenance) != (site.managed, site.maintenance)
+
+
+class Moved(NamedTuple):
+    """A site of which the deployer said something new: its availability before and now."""
+
+    name: str
+    was: str
+    now: str
 
 
 async def next_fleet_sequence(conn: Connection, count: int) -> int:
@@ -35,8 +55,8 @@ async def next_fleet_sequence(conn: Connection, count: int) -> int:
 
 async def upsert_sites(conn: Connection, sites: Sequence[Site]) -> None:
     """Add sites or replace what is known of them."""
-    rows = [(s.name, s.group, s.labels, s.connections, s.managed, s.simplex) for s in sites]
-    names, group_names, labels, connections, managed, simplex = columns(rows, 6)
+    rows = [(s.name, s.group, s.labels, s.connections, s.managed, s.maintenance, s.simplex) for s in sites]
+    names, group_names, labels, connections, managed, maintenance, simplex = columns(rows, 7)
     await SQL.run(
         conn,
         "upsert_sites",
@@ -45,6 +65,7 @@ async def upsert_sites(conn: Connection, sites: Sequence[Site]) -> None:
         labels=labels,
         connections=connections,
         managed=managed,
+        maintenance=maintenance,
         simplex=simplex,
     )
 
@@ -65,6 +86,7 @@ async def change_sites(conn: Connection, names: Sequence[str], change: ChangeSit
         params=change.params,
         unset_params=list(change.unset_params),
         managed=change.managed,
+        maintenance=change.maintenance,
         simplex=change.simplex,
     )
     return [Site.model_construct(**row) for row in rows]
@@ -107,5 +129,19 @@ async def candidates(conn: Connection, app: str, selection: Selection) -> list[C
 def _candidate(row: asyncpg.Record) -> Candidate:
     facts = list(row.values())
     facts[DRIVERS] = frozenset(facts[DRIVERS])
-    facts[HISTORY] = tuple(facts[HISTORY])
+    facts[HISTORY], facts[ALARMS] = tuple(facts[HISTORY]), tuple(facts[ALARMS])
     return Candidate(*facts)
+
+
+async def note_availability(conn: Connection, told: Iterable[SiteAvailability]) -> list[Moved]:
+    """Keep what the deployer said (of each site once); of which sites it was news."""
+    rows = [(t.site, t.availability, t.since, t.seen_at, _cause(t), t.nth) for t in told]
+    names, availabilities, sinces, seen, causes, nths = columns(rows, 6)
+    about = {"names": names, "availabilities": availabilities, "sinces": sinces, "seen": seen, "causes": causes}
+    return [Moved(*row) for row in await SQL.fetch(conn, "note_availability", **about, nths=nths)]
+
+
+def _cause(told: SiteAvailability) -> str | None:
+    if told.availability != Availability.OFFLINE:
+        return None
+    return told.cause.message[:MOST_CAUSE] if told.cause else "the deployer did not say why"

@@ -3,11 +3,12 @@
 update fleet set sequence = sequence + :count::int returning sequence;
 
 -- name: upsert_sites
-insert into site (name, group_name, labels, connections, managed, simplex)
+insert into site (name, group_name, labels, connections, managed, maintenance, simplex)
 select * from unnest(:names::text[], :groups::text[], :labels::jsonb[], :connections::jsonb[], :managed::boolean[],
-    :simplex::boolean[])
+    :maintenance::boolean[], :simplex::boolean[])
 on conflict (name) do update set group_name = excluded.group_name, labels = excluded.labels,
-    connections = excluded.connections, managed = excluded.managed, simplex = excluded.simplex;
+    connections = excluded.connections, managed = excluded.managed, maintenance = excluded.maintenance,
+    simplex = excluded.simplex;
 
 -- name: change_sites
 -- A driver that is to be the only one keeps what it was told, or else takes over what all others were told.
@@ -25,12 +26,13 @@ update site s set
             union select jsonb_object_keys(:connections::jsonb) union select :driver::text
         ) as reached where driver is not null and driver <> all(:disconnect::text[])
     ), '{}'),
-    managed = coalesce(:managed::boolean, s.managed), simplex = coalesce(:simplex::boolean, s.simplex)
+    managed = coalesce(:managed::boolean, s.managed), maintenance = coalesce(:maintenance::boolean, s.maintenance),
+    simplex = coalesce(:simplex::boolean, s.simplex)
 where s.name in (select unnest(:names::text[]))
-returning s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.simplex;
+returning s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.maintenance, s.simplex;
 
 -- name: known_sites
-select s.name, s.group_name, holder.name as held_by, s.operation_id
+select s.name, s.group_name, holder.name as held_by, s.operation_id, s.managed, s.maintenance
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id
@@ -50,7 +52,10 @@ delete from site where name = any(:names::text[])
 -- Holds come and go by the thousands: counted when there were none, PostgreSQL would compare each site with every one.
 -- The limit, here and below, makes it look each up by its key.
 select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.status,
-    coalesce(d.history, '{}') as history, array(select jsonb_object_keys(s.connections)) as drivers
+    coalesce(d.history, '{}') as history, array(select jsonb_object_keys(s.connections)) as drivers,
+    s.availability, s.maintenance,
+    array(select a.alarm from alarm a where s.alarms > 0 and a.site = s.name and a.management_affecting order by alarm)
+        as alarms, s.cause
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id
@@ -62,3 +67,16 @@ where (cardinality(:sites::text[]) = 0 or s.name in (select unnest(:sites::text[
     and (s.group_name is null or s.group_name not in (select unnest(:not_groups::text[])))
     and not exists (select from jsonb_each_text(:not_labels::jsonb) as n where s.labels ->> n.key = n.value)
 order by s.name;
+
+-- name: note_availability
+-- What the deployer said of sites, unless something newer is known. The state before is read under the lock of the row.
+with told as materialized (
+    select * from unnest(:names::text[], :availabilities::text[], :sinces::timestamptz[], :seen::timestamptz[],
+        :causes::text[], :nths::bigint[]) as n (name, availability, since, seen_at, cause, nth)
+), before as materialized (
+    select s.name, s.availability from site s where s.name in (select name from told) order by s.name for update
+)
+update site s set availability = t.availability, since = t.since, seen_at = t.seen_at, cause = t.cause, nth = t.nth
+from told t join before b using (name)
+where s.name = t.name and s.nth < t.nth
+returning s.name, b.availability as was, s.availability as now;

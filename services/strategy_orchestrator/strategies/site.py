@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.messages.strategy import Why
-from shared.messages.words import DeploymentStatus, OperationKind
+from shared.messages.words import Availability, DeploymentStatus, OperationKind
 from shared.versions import Scheme, may_upgrade
 
 ALREADY_THERE = "already_there"
@@ -41,12 +41,14 @@ class Candidate:
     """The releases that it can return to, by the deployer's word: last the one of a rollback without version."""
     drivers: frozenset[str] = frozenset()
     """Those that reach it; none = nobody has said."""
-    availability: str = "unknown"
+    availability: str = Availability.UNKNOWN
     """`online`, `offline` or `unknown`, as the deployer last said it."""
     maintenance: bool = False
     """People work on it."""
     alarms: tuple[str, ...] = ()
     """Its active alarms that affect its management."""
+    cause: str | None = None
+    """Why it is offline."""
     unknown_secrets: tuple[str, ...] = ()
     """Secrets that its connections name and that are not there."""
 

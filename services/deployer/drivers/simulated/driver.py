@@ -7,13 +7,23 @@ A device succeeds, fails, hangs or crashes, and takes its time: by the rule of i
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from services.deployer.drivers import OBLIGATORY, Broken, Done, Driver, Order, Progress, Running
+from services.deployer.drivers import (
+    OBLIGATORY,
+    Broken,
+    Done,
+    Driver,
+    Order,
+    Progress,
+    Reachable,
+    Reached,
+    Running,
+)
 from services.deployer.drivers.simulated.content import Holds, Missing, arrived, bytes_of, missing_for
 from services.deployer.drivers.simulated.device_journal import MOST_BYTES, DeviceJournal
 from services.deployer.drivers.simulated.values import Begun, Line, Over
@@ -87,6 +97,10 @@ class SimulatedDriver(Driver):
         devices = (self.journal.device((order.site, order.app, order.component.name)) for order in orders)
         return [order.revision in device.kept for order, device in zip(orders, devices, strict=True)]
 
+    async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
+        """As their connections say: `online`, `free_bytes`, `facts`. A device that says nothing answers."""
+        return [_reached(site.connection) for site in sites]
+
     async def wait(self, seconds: float) -> None:
         """Until the next effect ends, at the latest after `seconds`."""
         end = self.journal.next_end()
@@ -107,6 +121,19 @@ class SimulatedDriver(Driver):
         """Let those go on that wait now; nobody else has missed anything."""
         self._moved.set()
         self._moved.clear()
+
+
+_ANSWERS = Reached()
+
+
+def _reached(connection: Mapping[str, Any]) -> Reached | Broken:
+    if not connection:
+        return _ANSWERS  # of a hundred thousand devices most say nothing
+    if connection.get("online", True) is not True:
+        return Broken("unreachable", "the device does not answer")
+    free, facts = connection.get("free_bytes"), connection.get("facts")
+    room = free if isinstance(free, int) and free >= 0 else None
+    return Reached(room, {str(k): str(v) for k, v in facts.items()} if isinstance(facts, Mapping) else {})
 
 
 def _progress(known: Begun | Over | None, now: float) -> Progress:

@@ -1,9 +1,11 @@
-"""Sites, and who holds them."""
+"""Sites, who holds them, and their alarms: all in one order."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.gateway.events.learning import LearningTransaction
+from services.gateway.resources.alarms.projection import KINDS as ALARMS
+from services.gateway.resources.alarms.projection import learn_alarms
 from services.gateway.resources.gone import Gone, newest
 from services.gateway.resources.sites import store
 from services.gateway.resources.sites.store import SiteRow
@@ -14,7 +16,7 @@ from shared.wire.codec import Envelope
 
 
 async def learn_sites(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
-    """Sites that changed or were removed, taken or let go."""
+    """Sites that changed or were removed, taken or let go, and what is wrong with them."""
     rows = newest(_rows(events))
     if there := [row for row in rows if isinstance(row, SiteRow)]:
         await store.put_sites(tx.conn, there)
@@ -25,6 +27,7 @@ async def learn_sites(tx: LearningTransaction, events: Sequence[Envelope[Any]]) 
             await store.hold_sites(tx.conn, list(dict.fromkeys(h.names)), h.strategy_id, h.strategy, event.sequence)
     if released := list(_released(events).items()):
         await store.release_sites(tx.conn, released)
+    await learn_alarms(tx.conn, events)
 
 
 def _rows(events: Sequence[Envelope[Any]]) -> Iterable[SiteRow | Gone]:
@@ -37,8 +40,8 @@ def _rows(events: Sequence[Envelope[Any]]) -> Iterable[SiteRow | Gone]:
 
 def _row(site: Site, event: Envelope[Any]) -> SiteRow:
     secrets = " ".join(sorted(names_in(site.connections)))
-    facts = (site.name, site.group, site.labels, site.connections, site.managed, site.simplex, secrets)
-    return SiteRow(*facts, event.sequence, event.time)
+    facts = (site.name, site.group, site.labels, site.connections, site.managed, site.maintenance, site.simplex)
+    return SiteRow(*facts, secrets, event.sequence, event.time)
 
 
 def _released(events: Sequence[Envelope[Any]]) -> dict[str, int]:
@@ -50,4 +53,4 @@ def _released(events: Sequence[Envelope[Any]]) -> dict[str, int]:
     return released
 
 
-KINDS = (strategy.SitesChanged, strategy.SitesRemoved, strategy.SitesHeld, strategy.SitesReleased)
+KINDS = (strategy.SitesChanged, strategy.SitesRemoved, strategy.SitesHeld, strategy.SitesReleased, *ALARMS)

@@ -1,14 +1,14 @@
 -- name: put_sites
 -- Names of secrets hold no spaces, so lists of them travel as words.
-insert into site as s (name, group_name, labels, connections, managed, simplex, secrets, removed, seq, at)
-select n.name, n.group_name, n.labels, n.connections, n.managed, n.simplex, string_to_array(n.secrets, ' '),
-       false, n.seq, n.at
+insert into site as s (name, group_name, labels, connections, managed, maintenance, simplex, secrets, removed, seq, at)
+select n.name, n.group_name, n.labels, n.connections, n.managed, n.maintenance, n.simplex,
+       string_to_array(n.secrets, ' '), false, n.seq, n.at
 from unnest(:names::text[], :groups::text[], :labels::jsonb[], :connections::jsonb[], :managed::bool[],
-            :simplex::bool[], :secrets::text[], :seqs::bigint[], :ats::timestamptz[])
-    as n (name, group_name, labels, connections, managed, simplex, secrets, seq, at)
+            :maintenance::bool[], :simplex::bool[], :secrets::text[], :seqs::bigint[], :ats::timestamptz[])
+    as n (name, group_name, labels, connections, managed, maintenance, simplex, secrets, seq, at)
 on conflict (name) do update set
     group_name = excluded.group_name, labels = excluded.labels, connections = excluded.connections,
-    managed = excluded.managed, simplex = excluded.simplex, secrets = excluded.secrets,
+    managed = excluded.managed, maintenance = excluded.maintenance, simplex = excluded.simplex, secrets = excluded.secrets,
     removed = false, seq = excluded.seq, at = excluded.at
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
@@ -30,12 +30,25 @@ select * from unnest(:strategy_ids::text[], :seqs::bigint[])
 on conflict (strategy_id) do update set seq = greatest(e.seq, excluded.seq);
 
 -- name: list_sites
-select s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.simplex,
+select s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.maintenance, s.simplex,
+       coalesce(a.availability, 'unknown') as availability, a.since,
+       case when a.availability = 'online' and a.cause is null then greatest(a.seen_at, b.checked_at)
+            else a.seen_at end as seen_at,
+       greatest(a.checked_at, b.checked_at) as checked_at, a.cause, a.free_bytes, coalesce(a.facts, '{}') as facts,
+       coalesce(w.alarms, '[]') as alarms,
        case when h.site is not null
             then jsonb_build_object('strategy_id', h.strategy_id, 'strategy', h.strategy) end as held_by,
        coalesce(d.deployments, '[]') as deployments
 from site s
 left join holder h on h.site = s.name
+left join site_availability a on a.site = s.name
+left join check_bucket b on b.bucket = a.bucket
+left join lateral (
+    select jsonb_agg(jsonb_build_object(
+        'alarm', alarm, 'severity', severity, 'management_affecting', management_affecting, 'text', text,
+        'raised_at', raised_at, 'raised_by', raised_by) order by alarm) as alarms
+    from alarm where site = s.name and not cleared
+) w on true
 left join lateral (
     select jsonb_agg(jsonb_build_object('app', app, 'version', version, 'status', status,
                                         'operation_id', operation_id) order by app) as deployments
@@ -47,6 +60,10 @@ where not s.removed and s.name > :after
   and (:labels::jsonb is null or s.labels @> :labels)
   and (:q::text is null or position(:q in s.name) > 0)
   and (:held::bool is null or (h.site is not null) = :held)
+  and (:availability::text is null or coalesce(a.availability, 'unknown') = :availability)
+  and (:maintenance::bool is null or s.maintenance = :maintenance)
+  and (:managed::bool is null or s.managed = :managed)
+  and (:alarms::bool is null or (w.alarms is not null) = :alarms)
 order by s.name limit :limit;
 
 -- name: known_sites

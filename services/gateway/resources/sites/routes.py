@@ -26,7 +26,7 @@ async def list_sites(call: Call) -> Page[SiteView]:
     """GET /v1/sites."""
     q = call.query
     (after,) = start(q, "")
-    where = {"group": q.group, "labels": labels_of(q.label), "q": q.q, "held": q.held}
+    where = q.model_dump(include=set(store.FILTERS)) | {"labels": labels_of(q.label)}
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_sites(conn, after=after, limit=q.limit + 1, **where)
         await refuse_unknown(conn, rows, q)

@@ -12,6 +12,8 @@ from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
+FILTERS = ("name", "group", "labels", "q", "held", "availability", "maintenance", "managed", "alarms")
+
 
 class SiteRow(NamedTuple):
     """A site as its last event said."""
@@ -21,6 +23,7 @@ class SiteRow(NamedTuple):
     labels: dict[str, str]
     connections: dict[str, dict[str, Any]]
     managed: bool
+    maintenance: bool
     simplex: bool
     secrets: str  # names, as words
     seq: int
@@ -29,10 +32,10 @@ class SiteRow(NamedTuple):
 
 async def put_sites(conn: Connection, rows: Sequence[SiteRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    names, groups, labels, connections, managed, simplex, secrets, seqs, ats = columns(rows, 9)
+    names, groups, labels, connections, managed, maintenance, simplex, secrets, seqs, ats = columns(rows, 10)
     named = {"names": names, "groups": groups, "labels": labels, "connections": connections}
-    more = {"managed": managed, "simplex": simplex, "secrets": secrets, "seqs": seqs, "ats": ats}
-    await SQL.run(conn, "put_sites", **named, **more)
+    more = {"managed": managed, "maintenance": maintenance, "simplex": simplex, "secrets": secrets}
+    await SQL.run(conn, "put_sites", **named, **more, seqs=seqs, ats=ats)
 
 
 async def remove_sites(conn: Connection, rows: Sequence[Gone]) -> None:
@@ -55,8 +58,7 @@ async def release_sites(conn: Connection, released: Sequence[tuple[str, int]]) -
 
 async def list_sites(conn: Connection, **where: Any) -> list[asyncpg.Record]:
     """Sites by name after `after`, with holder and deployments. Filters that are None do not count."""
-    filters = {"name": None, "group": None, "labels": None, "q": None, "held": None}
-    return await SQL.fetch(conn, "list_sites", **filters | where)
+    return await SQL.fetch(conn, "list_sites", **dict.fromkeys(FILTERS) | where)
 
 
 async def known_sites(conn: Connection, names: Sequence[str]) -> set[str]:
