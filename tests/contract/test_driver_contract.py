@@ -9,10 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from obstore.store import LocalStore
 
-from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
+from services.deployer.drivers import Broken, Done, Driver, Item, Order, Progress, Running
+from services.deployer.drivers.content import Pace, Source
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.simulated.driver import SimulatedDriver
+from shared.blobs import Blobs
 from tests.support import process_sites
 from tests.support.ansible_sites import AnsibleSshWorkshop, AnsibleWorkshop
 from tests.support.components import for_driver, simulated
@@ -35,6 +38,9 @@ class SimulatedWorkshop(Workshop):
     def endless(self, key: str, site: str = "s1") -> Order:
         return replace(self.good(key, site=site), connection={"simulated": "hang"})
 
+    async def content(self) -> tuple[Item, ...]:
+        return (Item("bulb", "package", "wheels", "1" * 64, 5 << 20), Item("bulb", "image", "lamp", "2" * 64, 7))
+
 
 class ProcessWorkshop(Workshop):
     def __init__(self, folder: Path) -> None:
@@ -42,9 +48,13 @@ class ProcessWorkshop(Workshop):
         self.bundles = process_sites.Bundles.at(folder / "bundles")
         self.bundle = self.bundles.make("one")
         self.ports: dict[str, int] = {}
+        self.blobs = Blobs(LocalStore(folder / "blobs", mkdir=True), folder / "blobs")
 
     def driver(self) -> Driver:
-        return ProcessDriver(self.folder / "home", self.bundles.unpack)
+        return ProcessDriver(self.folder / "home", self.bundles.unpack, source=Source(self.blobs, Pace()))
+
+    async def content(self) -> tuple[Item, ...]:
+        return await process_sites.content_of(self.bundles.root / self.bundle, self.blobs)
 
     def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
         port = self.ports.setdefault(site, process_sites.free_port())
@@ -197,6 +207,85 @@ async def test_a_cancelled_order_leaves_the_way_free_for_the_next(driver: Driver
     await driver.start([endless])
     await driver.cancel([endless])
     assert isinstance((await reach(driver, workshop.good("o2")))[0], Done)
+
+
+# -- content, of the drivers that can be sent some ----------------------------------------------------------------
+
+
+@pytest.fixture
+async def content(driver: Driver, workshop: Workshop) -> tuple[Item, ...]:
+    items = await workshop.content() if "fetch" in driver.capabilities else ()
+    if not items:
+        pytest.skip("it is sent no content before it is needed")
+    return items
+
+
+def fetch(workshop: Workshop, key: str, items: tuple[Item, ...]) -> Order:
+    return replace(workshop.good(key), action="fetch", items=items)
+
+
+def sent(progress: Progress) -> int:
+    assert isinstance(progress, Done), progress
+    return progress.fetched_bytes
+
+
+async def test_content_is_sent_once_whoever_orders_it_again(
+    driver: Driver, workshop: Workshop, content: tuple[Item, ...]
+) -> None:
+    first = fetch(workshop, "o1", content)
+    [done] = await reach(driver, first)
+    assert sent(done) >= sum(item.bytes for item in content) > 0
+    assert await reach(driver, first) == [done]
+    assert [sent(one) for one in await reach(workshop.driver(), fetch(workshop, "o2", content))] == [0]
+
+
+async def test_a_component_is_deployed_from_what_was_fetched_and_nothing_is_sent(
+    driver: Driver, workshop: Workshop, content: tuple[Item, ...]
+) -> None:
+    await reach(driver, fetch(workshop, "o1", content))
+    [done] = await reach(driver, replace(workshop.good("o2"), items=content))
+    assert sent(done) == 0
+
+
+async def test_without_what_was_fetched_it_is_sent_with_the_change(
+    driver: Driver, workshop: Workshop, content: tuple[Item, ...]
+) -> None:
+    assert content
+    [done] = await reach(driver, workshop.good("o1"))
+    assert isinstance(done, Done)
+
+
+async def test_a_fetch_leaves_what_runs_and_a_discard_never_takes_it(
+    driver: Driver, workshop: Workshop, content: tuple[Item, ...]
+) -> None:
+    applied = workshop.good("o1")
+    [before] = await reach(driver, applied)
+    await reach(driver, fetch(workshop, "o2", content))
+    [gone] = await reach(driver, replace(applied, key="o3", action="discard", items=content))
+    assert isinstance(gone, Done), gone
+    assert isinstance(before, Done)
+    back = replace(applied, key="o4", action="rollback", revision=before.revision)
+    assert await driver.has_revision([back]) == [True]
+    assert isinstance((await ends(driver, applied))[0], Done)
+
+
+async def test_what_was_discarded_is_sent_again_and_a_second_discard_changes_nothing(
+    driver: Driver, workshop: Workshop, content: tuple[Item, ...]
+) -> None:
+    await reach(driver, fetch(workshop, "o1", content))
+    discard = replace(fetch(workshop, "o2", content), action="discard")
+    assert await reach(driver, discard) == await reach(driver, discard)
+    assert isinstance((await reach(driver, replace(discard, key="o3")))[0], Done)
+    assert sent((await reach(driver, fetch(workshop, "o4", content)))[0]) > 0
+
+
+async def test_a_fetch_cancelled_before_it_began_never_begins_and_another_goes_on(
+    driver: Driver, workshop: Workshop, content: tuple[Item, ...]
+) -> None:
+    one = fetch(workshop, "o1", content)
+    await driver.cancel([one])
+    assert code((await reach(workshop.driver(), one))[0]) == "cancelled"
+    assert isinstance((await reach(driver, fetch(workshop, "o2", content)))[0], Done)
 
 
 async def test_waiting_ends_when_its_time_is_over(driver: Driver) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import shutil
 import socket
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from typing import Any
 import httpx
 import psutil
 
-from services.deployer.drivers import Component, Order, Progress, Running
+from services.deployer.drivers import Component, Item, Order, Progress, Running
 from services.deployer.drivers.process.care import stop_all
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.process.keeper.folder import Folder
+from shared.blobs import Blobs
 from shared.components.process import Health, ProcessSpec
 from tests.support.patience import patience
 
@@ -86,6 +87,24 @@ class Bundles:
     async def unpack(self, sha256: str, target: Path) -> None:
         self.unpacked.append(sha256)
         await asyncio.to_thread(shutil.copytree, self.root / sha256, target)
+
+
+async def content_of(folder: Path, blobs: Blobs, component: str = "web") -> tuple[Item, ...]:
+    """Every file of an unpacked bundle, laid into a blob store as the catalog prepares it."""
+    files = await asyncio.to_thread(_files, folder)
+    return tuple([await _stored(name, content, blobs, component) for name, content in files.items()])
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+async def _stored(name: str, content: bytes, blobs: Blobs, component: str) -> Item:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield content
+
+    blob = await blobs.put(chunks(), 1 << 30)
+    return Item(component, "package", name, blob.sha256, blob.size)
 
 
 def write_wheel(folder: Path) -> Path:

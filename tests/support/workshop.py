@@ -11,7 +11,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, ClassVar
 
-from services.deployer.drivers import Driver, Order
+from services.deployer.drivers import Driver, Item, Order
 from tests.support import process_sites
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -44,6 +44,11 @@ class Workshop(ABC):
     @abstractmethod
     def endless(self, key: str, site: str = "s1") -> Order:
         """An order that does not end by itself."""
+
+    async def content(self) -> tuple[Item, ...]:
+        """What the component of `good` (version 1.0) brings to its site, lying where its driver gets content from; of a
+        driver that can `fetch`. Without any, the rules for content are not asked."""
+        return ()
 
     async def close(self) -> None:
         """End what the drivers left running, if it is of this world."""

@@ -8,5 +8,6 @@ from services.deployer.drivers.content.folder import FolderSink
 from services.deployer.drivers.content.pace import Pace, SitePace
 from services.deployer.drivers.content.sending import send
 from services.deployer.drivers.content.sink import WHOLE, Damaged, Sink
+from services.deployer.drivers.content.source import Source, failed
 
-__all__ = ["WHOLE", "Damaged", "FolderSink", "Pace", "Sink", "SitePace", "send"]
+__all__ = ["WHOLE", "Damaged", "FolderSink", "Pace", "Sink", "SitePace", "Source", "failed", "send"]

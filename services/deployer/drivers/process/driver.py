@@ -8,10 +8,12 @@ from pathlib import Path
 
 import structlog
 
-from services.deployer.drivers import Broken, Done, Driver, Order, Progress, Running
+from services.deployer.drivers import OBLIGATORY, Broken, Done, Driver, Order, Progress, Running
 from services.deployer.drivers.bundles import Unpack, from_store
+from services.deployer.drivers.content import Pace, Source
 from services.deployer.drivers.locks import locked
 from services.deployer.drivers.process import care, release
+from services.deployer.drivers.process.content import BESIDE
 from services.deployer.drivers.process.health import last_lines
 from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import BadConnection, Place, place_of
@@ -30,17 +32,22 @@ class ProcessDriver(Driver):
     driver takes up an order whose worker has died. `keep` revisions of each component stay on a site.
     """
 
-    def __init__(self, home: Path, unpack: Unpack, keep: int = 3) -> None:
+    capabilities = OBLIGATORY | {"fetch", "discard"}
+
+    def __init__(self, home: Path, unpack: Unpack, keep: int = 3, source: Source | None = None) -> None:
+        """`source`: where prepared content comes from; without it none can be fetched."""
         self._home = home.resolve()
         self._unpack = unpack
         self._keep = keep
+        self._source = source
         self._bell = Wakeup()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
     def from_settings(cls, settings: Settings, keep: int = 3) -> ProcessDriver:
         """The driver of a service: bundles from its blob store, hosts under its home."""
-        return cls(settings.home, from_store(Blobs.open(settings)), keep)
+        blobs = Blobs.open(settings)
+        return cls(settings.home, from_store(blobs), keep, Source(blobs, Pace.of_process()))
 
     async def start(self, orders: Sequence[Order]) -> None:
         """Begin each order that was not begun before."""
@@ -119,9 +126,11 @@ class ProcessDriver(Driver):
         file = OrderFile(place, order)
         async with locked(place.folder.work_lock):
             if isinstance(file.progress(), Running):  # else another deployer has done it while we waited
-                file.finish(await _result(Procedure(order, place, port, file, self._unpack)))
+                file.finish(await _result(Procedure(order, place, port, file, self._unpack, self._source)))
         self._bell.ring()
-        if isinstance(file.progress(), Done):  # after a failure the way back is still needed
+        if (
+            isinstance(file.progress(), Done) and order.action not in BESIDE
+        ):  # after a failure the way back is still needed
             await care.prune(place, self._keep)
 
 
@@ -139,6 +148,6 @@ async def _result(procedure: Procedure) -> Done | Broken:
 
 def _fallen(place: Place, order: Order) -> Broken | None:
     life, launch = place.folder.life(), place.folder.launch()
-    if order.action == "remove" or launch is None or (life and life.mark and life.mark.alive()):
+    if order.action in ("remove", *BESIDE) or launch is None or (life and life.mark and life.mark.alive()):
         return None
     return Broken("fallen", "its process ended after it was healthy", last_lines(place.folder, launch))

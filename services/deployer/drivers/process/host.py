@@ -1,6 +1,6 @@
 """Releases installed on a host: once each, shared by its sites, never half.
 
-What is named `bundle` or `env-…` was finished: it is built under another name and renamed at the end.
+What is named `bundle`, `bundle-…` or `env-…` was finished: it is built under another name and renamed at the end.
 """
 
 from __future__ import annotations
@@ -20,10 +20,18 @@ import uv
 from services.deployer.drivers.bundles import Unpack
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.locks import locked
+from services.deployer.drivers.process.content import PreparedBundle
 from services.deployer.drivers.process.release import RevisionSpec
 
 OFFLINE = ("--offline", "--no-config", "--no-progress", "--color=never")
 ERROR_LINES = 30
+
+
+Told = Callable[[str], Awaitable[None]]
+
+
+async def _nobody(_: str) -> None:
+    """Nobody wants to know that a bundle is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +47,35 @@ def lock_file(host: Path, sha256: str) -> Path:
     return host / "installed" / f".{sha256}.lock"
 
 
-async def install(host: Path, spec: RevisionSpec, unpack: Unpack) -> Installed:
-    """Install a revision's release unless it is there. Whoever comes second waits. Raises Failed."""
+async def install(
+    host: Path, spec: RevisionSpec, unpack: Unpack, prepared: PreparedBundle | None = None, fetching: Told = _nobody
+) -> Installed:
+    """Install a revision's release unless it is there. Whoever comes second waits. Raises Failed.
+
+    `prepared`: the files of the bundle that the component needs, where they lie on the site already. `fetching` is
+    called before a bundle is sent.
+    """
     base = host / "installed" / spec.bundle_sha256
     async with locked(lock_file(host, spec.bundle_sha256)):
         base.mkdir(exist_ok=True)
         await asyncio.to_thread(_sweep, base)
-        bundle = await _built(base / "bundle", lambda draft: unpack(spec.bundle_sha256, draft))
+        bundle = await _bundle(base, spec.bundle_sha256, unpack, prepared, fetching)
         requirements = _requirements(bundle, spec)
         env = base / f"env-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}"
         return Installed(bundle, await _built(env, lambda draft: _environment(draft, bundle, requirements)))
+
+
+async def _bundle(base: Path, sha256: str, unpack: Unpack, prepared: PreparedBundle | None, fetching: Told) -> Path:
+    """The whole bundle where it lies already or nothing was prepared; else what was, under a name of its own."""
+    whole = base / "bundle"
+    if prepared and not await asyncio.to_thread(whole.exists):
+        return await _built(base / f"bundle-{prepared.digest}", prepared.build)
+
+    async def fetch(draft: Path) -> None:
+        await fetching(sha256)
+        await unpack(sha256, draft)
+
+    return await _built(whole, fetch)
 
 
 def _sweep(base: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ STEPS = {
     "launch": (60, "starts the new release"),
     "prove": (70, "waits until it is healthy"),
     "remove": (50, "removes the component"),
+    "fetch": (10, "fetches what is missing on the site"),
+    "discard": (50, "takes content away that is kept no longer"),
 }
 """Each step of an order: per cent done when it begins, and what it does, for people."""
 
@@ -79,8 +81,20 @@ class OrderFile:
         """Note that a step begins."""
         self._write(name, None)
 
+    @property
+    def fetched_bytes(self) -> int:
+        """What was noted as sent, by this worker and those before."""
+        return int(read_json(self._file).get("fetched_bytes") or 0)
+
+    def note_fetched(self, count: int) -> None:
+        """Note that so many bytes more are sent."""
+        found = read_json(self._file)
+        write_json(self._file, {**found, "fetched_bytes": int(found.get("fetched_bytes") or 0) + count})
+
     def finish(self, result: Done | Broken) -> None:
         """Note the end. It never changes afterwards."""
+        if isinstance(result, Done):
+            result = replace(result, fetched_bytes=self.fetched_bytes)
         self._write("finished", {"kind": type(result).__name__, **asdict(result)})
 
     def progress(self) -> Progress:
@@ -106,12 +120,13 @@ class OrderFile:
         order = self._order
         about = {"key": self.key, "site": order.site, "app": order.app, "component": order.component.name}
         wanted = {"action": order.action, "version": order.version, "revision": order.revision}
-        write_json(self._file, {**about, **wanted, "step": step, "result": result})
+        fetched = {"fetched_bytes": count} if (count := self.fetched_bytes) else {}
+        write_json(self._file, {**about, **wanted, **fetched, "step": step, "result": result})
 
 
 def _result(found: dict[str, Any]) -> Done | Broken:
     if found["kind"] == "Done":
-        return Done(found["revision"], found["detail"])
+        return Done(found["revision"], found["detail"], found.get("fetched_bytes", 0))
     return Broken(found["code"], found["message"], tuple(found["last_lines"]))
 
 

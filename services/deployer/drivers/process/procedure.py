@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import structlog
 
 from services.deployer.drivers import Broken, Done, Order
 from services.deployer.drivers.bundles import Unpack
+from services.deployer.drivers.content import Source
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.process import release, run
+from services.deployer.drivers.process.content import Content, prepared_bundle
 from services.deployer.drivers.process.health import living, prove
 from services.deployer.drivers.process.host import Installed, install
 from services.deployer.drivers.process.keeper.folder import Launch
@@ -40,12 +43,13 @@ class Procedure:
     port: int
     file: OrderFile
     unpack: Unpack
+    source: Source | None = None
 
     async def run(self) -> Done | Broken:
         """Bring the order to its end, from wherever an earlier run was interrupted."""
         try:
             self._give_way()
-            return await (self._remove() if self.order.action == "remove" else self._reach())
+            return await self._steps[self.order.action]()
         except Superseded as failed:
             return failed.broken
         except Failed as failed:
@@ -56,11 +60,18 @@ class Procedure:
             await self._stop_own()
             return Broken("host_error", f"the host failed: {error}")
 
+    @property
+    def _steps(self) -> Mapping[str, Callable[[], Awaitable[Done]]]:
+        content = Content(self.order, self.place, self.file, self.source, self._give_way)
+        beside = {"fetch": content.fetch, "discard": content.discard}
+        return {"apply": self._reach, "rollback": self._reach, "remove": self._remove, **beside}
+
     async def _reach(self) -> Done:
         spec = release.wanted(self.place, self.order)
         self.file.step("install")
         release.record(self.place, spec)
-        installed = await install(self.place.host, spec, self.unpack)
+        prepared = await prepared_bundle(self.place, spec.component, self.order.items)
+        installed = await install(self.place.host, spec, self.unpack, prepared, self._fetching)
         self._give_way()
         launch = await self._launch(spec, installed)
         await self._prove(launch, spec)
@@ -80,6 +91,11 @@ class Procedure:
         await asyncio.to_thread(release.switch, self.place, spec, installed.bundle)
         self.file.step("launch")
         return await run.launch(folder, launch)
+
+    async def _fetching(self, sha256: str) -> None:
+        """The bundle is about to be sent: noted before, for who is killed in the middle will do it once more."""
+        if self.source and (count := await self.source.blobs.size(sha256)):
+            self.file.note_fetched(count)
 
     def _own_launch(self) -> Launch | None:
         launch = self.place.folder.launch()
