@@ -1,18 +1,20 @@
 """`/sw-update-strategy`: one strategy at a time of each type, made, shown, applied, aborted, deleted."""
 
+import asyncio
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 from aiohttp import web
 from pydantic import ValidationError
 
+from services.gateway.commands.ask import Answer
 from services.gateway.domain import Role
-from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, strategy_request, words
+from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, strategy_request, vault, words
 from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, readable
 from services.gateway.doors.dcmanager.errors import Refused, refuse
 from services.gateway.doors.dcmanager.strategy_request import DEFAULT_PARALLEL, Asked
-from services.gateway.doors.dcmanager.vault import keep_password
 from shared.messages.base import ErrorCode, Fault, faults_of
 from shared.messages.strategy import (
     AbortStrategy,
@@ -27,6 +29,9 @@ from shared.process.db import Connection, snapshot
 
 STEP_SECONDS = 3 * 3600
 """What theirs gives to packages and images of one subcloud together."""
+
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds between tries."""
 
 ACTIONS = {"apply": ApplyStrategy, "abort": AbortStrategy, "delete": DeleteStrategy}
 
@@ -61,19 +66,52 @@ async def create(call: Call) -> web.Response:
         refuse(400, faults)
         if await store.newest_strategy(conn, spec["app"], words.TYPES[asked.type]):
             raise _exists(asked.type)
-    command = _formed(spec)
-    # A refused request must not change what others log in with, but what was never set may be asked for at creation.
-    kept = asked.password is not None and await keep_password(call, asked.password, only_if_new=True)
-    made = await call.ask(command)
-    if made.state == "rejected":
-        raise _not_created(asked.type, made.faults)
-    if asked.password is not None and not kept:
-        await keep_password(call, asked.password)
+    await _make(call, _formed(spec), asked)
     async with call.gateway.pool.acquire() as conn:
         row = await store.newest_strategy(conn, spec["app"], words.TYPES[asked.type])
         if row is None:
             raise Refused(503, f"Unable to create strategy of type '{asked.type}': no answer yet, look for it")
         return as_json(await _shown(call, conn, row), headers=ignored_in(ignored))
+
+
+async def _make(call: Call, command: CreateStrategy, asked: Asked) -> None:
+    """A strategy with its password, or neither: nothing begins before it is applied, so the password may come last.
+
+    Raises Refused 422.
+    """
+    password = await vault.seal(call, asked.password) if asked.password is not None else None
+    made = await call.ask(command)
+    if password is not None and _lacks_only(made.faults, password.command.name):
+        # The connections name it, and nobody has ever set it.
+        await vault.keep(call, password)
+        made = await _made_with_secret(call, command, password.command.name)
+    elif password is not None and made.state != "rejected":
+        await _keep_or_undo(call, password, made.command_id)
+    if made.state == "rejected":
+        raise _not_created(asked.type, made.faults)
+
+
+async def _made_with_secret(call: Call, command: CreateStrategy, name: str) -> Answer:
+    """The orchestrator hears of a new secret some milliseconds after the one who keeps it."""
+    for pause in PAUSES:
+        made = await call.ask(command)
+        if not _lacks_only(made.faults, name):
+            return made
+        await asyncio.sleep(pause)
+    return made
+
+
+async def _keep_or_undo(call: Call, password: vault.SealedPassword, strategy_id: str) -> None:
+    try:
+        await vault.keep(call, password)
+    except Refused:
+        await call.ask(DeleteStrategy(strategy=strategy_id))
+        raise
+
+
+def _lacks_only(faults: Sequence[Fault], name: str) -> bool:
+    """Whether nothing is wrong but that there is no secret of this name."""
+    return bool(faults) and all(fault.code == "unknown_secret" and fault.value == name for fault in faults)
 
 
 async def act(call: Call) -> Any:
@@ -211,7 +249,7 @@ def _exists(kind: str) -> Refused:
     return Refused(422, f"{_cannot_create(kind)}Strategy of type: '{kind}' already exists")
 
 
-def _not_created(kind: str, faults: list[Fault] | tuple[Fault, ...]) -> Refused:
+def _not_created(kind: str, faults: Sequence[Fault]) -> Refused:
     """As their words, where they have some."""
     if any(fault.code == "strategy_exists" for fault in faults):
         return _exists(kind)

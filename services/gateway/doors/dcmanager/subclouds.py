@@ -6,11 +6,10 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.gateway.domain import Role
-from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, subcloud_request
+from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, subcloud_request, vault
 from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, readable
 from services.gateway.doors.dcmanager.errors import Refused, refuse
 from services.gateway.doors.dcmanager.subcloud_request import Update
-from services.gateway.doors.dcmanager.vault import keep_password
 from shared.messages.base import faults_of
 from shared.messages.deployer import RequestOperation
 from shared.messages.strategy import ChangeSites, RemoveSites, Selection
@@ -85,16 +84,20 @@ async def prestage(call: Call) -> web.Response:
     if version is None:
         faults.append(meant_release.unknown(known, asked.release or "the newest"))
     refuse(400, faults)
-    name = row["name"]
-    command = _operation(name, known.app, version, force=asked.force)
-    kept = await keep_password(call, str(asked.password), only_if_new=True)
-    answer = await call.ask(command)
-    if answer.state == "rejected":
-        raise Refused(400, *(f"Prestage failed '{name}': {fault.message}" for fault in answer.faults))
-    if not kept:
-        await keep_password(call, str(asked.password))
+    await _begin(call, _operation(row["name"], known.app, version, force=asked.force), str(asked.password))
     shown = {**await _one(call), "prestage-status": "prestaging", "prestage-software-version": version}
     return as_json(shown, headers=ignored_in(ignored))
+
+
+async def _begin(call: Call, command: RequestOperation, password: str) -> None:
+    """It begins at once, so the password is set before; but not for what would be refused. Raises Refused 400."""
+    sealed = await vault.seal(call, password)
+    for asked in (command.model_copy(update={"preview": True}), command):
+        answer = await call.ask(asked)
+        if answer.state == "rejected":
+            raise Refused(400, *(f"Prestage failed '{command.site}': {fault.message}" for fault in answer.faults))
+        if asked is not command:
+            await vault.keep(call, sealed)
 
 
 async def not_installed_here(_: Call) -> None:

@@ -30,6 +30,28 @@ async def fleet(door: DoorClient, *names: str) -> None:
     await door.sites(*names)
 
 
+async def test_a_prestage_is_created_shown_applied_watched_and_deleted(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a", "b", "c")
+        made = await door.ask("POST", STRATEGY, CREATE, **SENT)
+        assert made.status == 200, made.body
+        assert made.body.items() >= {"type": "prestage", "max-parallel-subclouds": 50, "state": "initial"}.items()
+        extra = {"sysadmin_password": None, "force": True, "prestage-software-version": "2.0.0", "for_sw_deploy": True}
+        assert made.body["extra-args"] == extra
+        shown = await door.get(PRESTAGE)
+        assert shown == made.body
+        applied = await door.ask("POST", ACTIONS, {"action": "apply"}, **SENT)
+        assert (applied.status, applied.body["state"]) == (200, "applying")
+        await door.shows(PRESTAGE, lambda strategy: strategy["state"] == "complete")
+        steps = (await door.get(STEPS))["strategy-steps"]
+        assert [(step["cloud"], step["state"]) for step in steps] == [(name, "complete") for name in "abc"]
+        clouds = (await door.get("/v1.0/subclouds"))["subclouds"]
+        assert {(one["prestage-status"], one["software-version"]) for one in clouds} == {("complete", "1.0.0")}
+        deleted = await door.ask("DELETE", PRESTAGE, **SENT)
+        assert (deleted.status, deleted.body["state"]) == (200, "deleting")
+        assert (await door.ask("GET", PRESTAGE)).status == 404
+
+
 async def test_wrong_calls_are_refused_with_what_is_wrong_and_nothing_is_created(world: World) -> None:
     async with everything(world) as door:
         await fleet(door, "a")
