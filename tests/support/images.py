@@ -89,6 +89,8 @@ class BreakingRegistry:
     blobs: dict[str, bytes] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
     """Bytes by digest, as often as they were sent."""
+    began: dict[str, list[int]] = field(default_factory=dict)
+    """Where each answer of a blob began."""
     asked: list[str] = field(default_factory=list)
     cut_after: list[int] = field(default_factory=list)
     """The next blobs break off after so many bytes."""
@@ -125,6 +127,7 @@ class BreakingRegistry:
     async def _blob(self, request: web.Request, sha256: str) -> web.StreamResponse:
         start = (request.http_range.start or 0) if self.ranges else 0
         content = self.blobs[sha256]
+        self.began.setdefault(sha256, []).append(start)
         answer = web.StreamResponse(status=206 if start else 200)
         answer.content_length = len(content) - start
         await answer.prepare(request)
