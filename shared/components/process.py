@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from shared.components import Spec
-from shared.components.content import Content, Package
+from shared.components.content import Content, Package, files_under
 from shared.components.fields import BundleFile, RelativePath, only_placeholders
 from shared.messages.base import Model
 
@@ -56,9 +56,19 @@ class ProcessSpec(Spec):
         return (self.requirements,)
 
     def content(self, folder: Path) -> Sequence[Content]:
-        """The wheels that it is installed from, their lock, and what its data begins with."""
+        """The wheels that it is installed from, their lock, and what its data begins with; where it may read any file
+        of the bundle, all of them."""
         wheels = (f"wheels/{wheel}" for wheel in wheels_locked_by(folder / self.requirements, folder / "wheels"))
-        return [*map(Package, (self.requirements, *sorted(wheels), *sorted(set(self.seed.values()))))]
+        names = [self.requirements, *sorted(wheels), *sorted(set(self.seed.values()))]
+        if self.reads_bundle:
+            names += sorted(path.name for path in folder.iterdir() if path.name != "wheels")
+        return [Package(name) for name in files_under(folder, names)]
+
+    @property
+    def reads_bundle(self) -> bool:
+        """Whether it is started from the bundle, or told where that lies."""
+        words = (*self.command, *self.environment.values())
+        return "/" in self.command[0] or any("{release}" in word for word in words)
 
 
 def wheels_locked_by(requirements: Path, wheels: Path) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Sites are asked by all their drivers at once, with the values of the secrets that their connections name."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from services.deployer.alive.judgement import Answer, combined
 from services.deployer.alive.store import Checked
@@ -29,11 +29,13 @@ class Asking:
 
     async def ask(self, sites: Sequence[Checked]) -> list[Answer]:
         """What each site says; as long as the slowest takes, which the drivers bound."""
-        named = [
-            (each.site, d, c) for each in sites for d, c in each.connections.items() if self._registry.can_reach(d)
-        ]
+        return await self.ask_by([(each.site, each.connections) for each in sites])
+
+    async def ask_by(self, sites: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> list[Answer]:
+        """The same by these connections alone: of each site its name, and what its drivers must know."""
+        named = [(site, d, c) for site, connections in sites for d, c in connections.items() if self._can(d)]
         opened = await self._secrets.open_connections([(driver, connection) for _, driver, connection in named])
-        answers: dict[str, dict[str, Answer]] = {each.site: {} for each in sites}
+        answers: dict[str, dict[str, Answer]] = {site: {} for site, _ in sites}
         questions: dict[str, list[Question]] = {}
         for (site, driver, _), one in zip(named, opened, strict=True):
             if isinstance(one, Broken):
@@ -43,7 +45,10 @@ class Asking:
         for asked in await asyncio.gather(*map(self._ask, questions.values())):
             for question, answer in asked:
                 answers[question.site][question.driver] = answer
-        return [combined(answers[each.site]) for each in sites]
+        return [combined(answers[site]) for site, _ in sites]
+
+    def _can(self, driver: str) -> bool:
+        return self._registry.can_reach(driver)
 
     async def _ask(self, questions: Sequence[Question]) -> list[tuple[Question, Answer]]:
         """Of one driver. What a tool printed may hold what it was given."""

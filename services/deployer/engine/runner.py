@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import structlog
 
 from services.deployer import course as courses
+from services.deployer.alive.asking import Asking
 from services.deployer.course import Course, Move, Next
 from services.deployer.domain import Operation
 from services.deployer.drivers.registry import DriverRegistry, first_of
@@ -62,7 +63,7 @@ class Runner:
         self._planner = Planner(registry, secrets, settings.prestaged_keep)
         self._settings = settings
         self._limits = settings.limits
-        self._precheck = Precheck(registry, settings.limits)
+        self._precheck = Precheck(registry, Asking(registry, secrets), settings.limits)
         self._leases = leases
         self._secrets = secrets
         self._executions: dict[str, Execution] = {}

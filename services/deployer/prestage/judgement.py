@@ -1,11 +1,11 @@
 """Whether a site may be sent content now, with what it says itself. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from services.deployer.domain import Operation, hindrances
-from services.deployer.drivers import Broken, Item
+from services.deployer.drivers import Broken, Item, Reached
 from services.deployer.plan import Ground
-from services.deployer.prestage.planning import lying, missing_bytes, size
+from services.deployer.prestage.planning import Can, lying, missing_bytes, size
 from shared.messages.deployer import Cause
 
 
@@ -14,15 +14,31 @@ def cause_against(operation: Operation, ground: Ground) -> Cause | None:
     return next(iter(hindrances(ground.site, force=operation.force)), None)
 
 
-def wanted_of(ground: Ground, version: str, driver: str, platform: str) -> Sequence[Item]:
-    """What a driver is to send to the site."""
-    content, prepared = ground.contents[version], ground.prepared[version]
-    names = [name for name, component in content.components.items() if component.driver == driver]
-    return [item for name in names for item in prepared.items_of(name, platform=platform)]
+KEPT_CODES = ("unknown_secret", "unreadable_secret", "bad_connection")
+"""Why a site could not even be asked; no word on whether it is online."""
 
 
-def offline(site: str, broken: Broken) -> Cause:
-    """A site that could not be asked."""
+def judged(operation: Operation, ground: Ground, can: Can, answer: Reached | Broken | None) -> tuple[Cause | None, str]:
+    """What the site's answer forbids, and its platform. A site that nobody can ask counts as online."""
+    if isinstance(answer, Broken):
+        return _unreached(ground.site.name, answer), ""
+    platform = (answer.facts if answer else {}).get("platform", "")
+    items = wanted(operation, ground, can)
+    mismatch = wrong_platform(ground.site.name, items, platform)
+    fitting = [item for item in items if not platform or item.platform in (None, platform)]
+    return mismatch or too_full(ground, fitting, answer.free_bytes if answer else None), platform
+
+
+def wanted(operation: Operation, ground: Ground, can: Can) -> list[Item]:
+    """What is to lie on the site, for every platform."""
+    version = operation.to_version or ""
+    drivers = {name: component.driver for name, component in ground.contents[version].components.items()}
+    return [i for i in ground.prepared[version].items if i.component in drivers and can(drivers[i.component], "fetch")]
+
+
+def _unreached(site: str, broken: Broken) -> Cause:
+    if broken.code in KEPT_CODES:
+        return Cause(code=broken.code, message=broken.message[:2_000])
     return Cause(code="site_offline", message=f"'{site}' cannot be reached ({broken.code}): {broken.message}"[:2_000])
 
 
@@ -46,8 +62,3 @@ def wrong_platform(site: str, items: Sequence[Item], platform: str) -> Cause | N
         return None
     told = "; ".join(f"{name} for {', '.join(found)}" for name, found in sorted(lacking.items()))
     return Cause(code="platform_mismatch", message=f"'{site}' is {platform}, and there is {told}"[:2_000])
-
-
-def platform_of(facts: Mapping[str, str]) -> str:
-    """As images name it, such as linux/amd64; empty where a site does not say."""
-    return facts.get("platform", "")

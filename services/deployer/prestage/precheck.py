@@ -1,16 +1,20 @@
 """Where a prestage begins on its site: refused, or set out with what is missing there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from services.deployer import course as courses
+from services.deployer.alive.asking import Asking
+from services.deployer.alive.judgement import Answer
 from services.deployer.course import Limits, Move
 from services.deployer.domain import Operation
+from services.deployer.drivers import Broken
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.execution import wish_of
 from services.deployer.phases import Phase
 from services.deployer.plan import Ground, obstacle
-from services.deployer.prestage.judgement import cause_against
+from services.deployer.prestage.judgement import cause_against, judged
 from services.deployer.prestage.planning import plan_of, prepared_words
 from services.deployer.store import Claim, Loaded
 from shared.messages.deployer import Cause
@@ -21,14 +25,34 @@ Found = tuple[Claim, Loaded, Ground]
 class Precheck:
     """Judges prestages that begin, a batch at a time: each driver is asked once for all of its sites."""
 
-    def __init__(self, registry: DriverRegistry, limits: Limits) -> None:
+    def __init__(self, registry: DriverRegistry, asking: Asking, limits: Limits) -> None:
         self._registry = registry
+        self._asking = asking
         self._limits = limits
 
     async def first_moves(self, found: Sequence[Found]) -> list[Move]:
         """The first move of each, in order."""
         now = datetime.now(UTC)
-        return [self._refused(each, now) or self._set_out(each, "", now) for each in found]
+        moves = [self._refused(each, now) for each in found]
+        asked = [each for each, move in zip(found, moves, strict=True) if move is None]
+        answers = iter(await self._ask([ground for _, _, ground in asked]))
+        now = datetime.now(UTC)
+        return [move or self._judged(each, next(answers), now) for each, move in zip(found, moves, strict=True)]
+
+    async def _ask(self, grounds: Sequence[Ground]) -> list[Answer]:
+        """Each site, and once more what did not answer: one lost packet fails no prestage."""
+        answers = await self._asking.ask_by([_asked(ground) for ground in grounds]) if grounds else []
+        again = [n for n, answer in enumerate(answers) if isinstance(answer, Broken)]
+        if again:
+            said = await self._asking.ask_by([_asked(grounds[n]) for n in again])
+            for n, answer in zip(again, said, strict=True):
+                answers[n] = answer
+        return answers
+
+    def _judged(self, found: Found, answer: Answer, now: datetime) -> Move:
+        operation, ground = found[1].operation, found[2]
+        cause, platform = judged(operation, ground, self._registry.can, answer)
+        return courses.refuse(operation.kind, cause, now) if cause else self._set_out(found, platform, now)
 
     def _refused(self, found: Found, now: datetime) -> Move | None:
         claim, loaded, ground = found
@@ -52,6 +76,12 @@ class Precheck:
         move = courses.set_out_with(operation.kind, way.plan, now, timeout, words, way.without, platform)
         wish = wish_of(loaded.cancel_reason)
         return courses.stop(move[0], wish, now, self._limits) if wish else move
+
+
+def _asked(ground: Ground) -> tuple[str, Mapping[str, Mapping[str, Any]]]:
+    """By those of its drivers alone that bring something: another may be away."""
+    drivers = {component.driver for content in ground.contents.values() for component in content.components.values()}
+    return ground.site.name, {name: told for name, told in ground.site.connections.items() if name in drivers}
 
 
 def _unprepared(operation: Operation, ground: Ground) -> Cause | None:
