@@ -69,6 +69,10 @@ class Fleet:
         facts = {"driver": "simulated", **facts}
         await self.tell(SitesChanged(sites=tuple(Site(name=name, **facts) for name in names)))
 
+    async def tell_site(self, name: str, connections: dict[str, dict[str, Any]]) -> None:
+        """Register a site that several drivers reach."""
+        await self.tell(SitesChanged(sites=(Site(name=name, connections=connections),)))
+
     async def forget(self, *names: str) -> None:
         """Remove sites."""
         await self.tell(SitesRemoved(names=names))

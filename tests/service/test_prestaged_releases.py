@@ -1,0 +1,100 @@
+"""A release's way to a site before it is needed: published, prepared by the catalog, sent by the deployer, deployed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from services.catalog.app import wire as catalog
+from services.deployer.app import wire as deployer
+from shared.messages.catalog import PrepareRelease, ReleaseAvailable, ReleasePrepared
+from shared.messages.deployer import OperationSucceeded
+from tests.service.catalog.shelf import publication
+from tests.service.deployer.fleet import APP, Fleet
+from tests.support import process_sites
+from tests.support.bundles import bundle
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+MIB = 1 << 20
+
+
+def release(folder: Path, version: str) -> bytes:
+    """A process from a wheel that reads its bundle, and a device that pretends to bring packages and an image."""
+    wheel = process_sites.write_wheel(folder)
+    pin = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    command = ["answering", "port={port}", "data={data}", f"says={version}", "reads={release}/motd.txt"]
+    health = {"version_path": "/version.json", "version_pointer": "/app/version", "stable_seconds": 0.1}
+    process = {"requirements": "requirements.txt", "command": command, "health": health}
+    device = {"packages_bytes": 5 * MIB, "images_bytes": 3 * MIB, "seed": int(version[0])}
+    parts = [
+        {"driver": "process", "name": "web", "spec": process},
+        {"driver": "simulated", "name": "lamp", "spec": device},
+    ]
+    files = {
+        "bundle.yaml": json.dumps({"app": APP, "version": version, "components": parts}).encode(),
+        "requirements.txt": f"answering==1.0 --hash=sha256:{pin}\n".encode(),
+        f"wheels/{wheel.name}": wheel.read_bytes(),
+        "motd.txt": f"this is {version}".encode(),
+    }
+    return bundle(files)
+
+
+@asynccontextmanager
+async def company(world: World, *versions: str) -> AsyncIterator[Fleet]:
+    """Catalog and deployer as they are, a site of two drivers, and these releases."""
+    fleet = Fleet(world)
+    connections = {"process": {"host": "host-a", "port": process_sites.free_port()}, "simulated": {}}
+    await fleet.tell_site("oslo", connections)
+    async with world.run("catalog", catalog), world.run("deployer", deployer) as service:
+        fleet.service = service
+        for version in versions:
+            await world.send(await publication(world, release(world.home / "wheels", version)))
+            await world.until(ReleaseAvailable, lambda r, v=version: r.version == v)  # type: ignore[misc]
+            fleet.released += 1
+        await fleet.known(service)
+        try:
+            yield fleet
+        finally:
+            await process_sites.end_all(world.home)
+
+
+async def test_a_prestaged_site_is_updated_when_nothing_can_be_fetched_any_more(world: World) -> None:
+    async with company(world, "1.0", "2.0") as fleet:
+        cold = await fleet.do("oslo", "apply", "1.0")
+        assert isinstance(cold, OperationSucceeded), cold
+        assert cold.fetched_bytes > 8 * MIB
+        staged = await fleet.do("oslo", "prestage", "2.0")
+        assert isinstance(staged, OperationSucceeded), staged
+        assert (staged.version, staged.status) == ("1.0", "operational")
+        assert [(way.action, way.component) for way in staged.plan] == [
+            ("fetch_packages", "web"),
+            ("fetch_packages", "lamp"),
+            ("fetch_images", "lamp"),
+        ]
+        prepared = await world.until(ReleasePrepared)
+        assert staged.fetched_bytes == sum({i.sha256: i.bytes for i in prepared.content}.values())
+        assert {item.name for item in prepared.content if item.component == "web"} >= {"motd.txt", "requirements.txt"}
+        shutil.rmtree(world.home / "blobs")
+        warm = await fleet.do("oslo", "update", "2.0")
+        assert isinstance(warm, OperationSucceeded), warm
+        assert (warm.version, warm.fetched_bytes) == ("2.0", 0)
+        assert all("prestaged 20" in way.reason for way in warm.plan)
+
+
+async def test_a_release_is_prepared_once_for_all_who_ask(world: World) -> None:
+    async with company(world, "1.0") as fleet:
+        for site in ("rome", "bonn", "kyiv"):
+            await fleet.tell_site(site, {"process": {"port": 8000}, "simulated": {}})
+        await fleet.known(fleet.service)
+        sites = ["oslo", "rome", "bonn", "kyiv"]
+        for operation in await fleet.request_all(sites, "prestage", "1.0"):
+            assert isinstance(await fleet.end(operation), OperationSucceeded)
+        assert len(world.events(ReleasePrepared)) == 1
+        assert 1 <= len(world.events(PrepareRelease)) <= 4
