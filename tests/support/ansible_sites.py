@@ -24,6 +24,7 @@ from services.deployer.drivers import Component, Driver, Order, Progress, Runnin
 from services.deployer.drivers.ansible.driver import AnsibleDriver
 from services.deployer.drivers.ansible.runner.ways import MARK
 from services.deployer.drivers.ansible.settings import AnsibleSettings
+from services.deployer.drivers.content import Pace
 from shared.blobs import Blobs
 from shared.bundle import build
 from shared.components.ansible import AnsibleSpec
@@ -90,16 +91,16 @@ class Lab:
     def home(self) -> Path:
         return self.folder / "home"
 
-    def driver(self, home: Path | None = None, **more: Any) -> AnsibleDriver:
-        """Another deployer's driver; of this home or another, with the same bundles."""
+    def driver(self, home: Path | None = None, site_bytes: int = 0, **more: Any) -> AnsibleDriver:
+        """Another deployer's driver; of this home or another, with the same bundles. `site_bytes`: a site's pace."""
         chosen = AnsibleSettings.model_validate({"grace_seconds": 1, "unattended_seconds": 30, **self.settings, **more})
         (self.home / "blobs").mkdir(parents=True, exist_ok=True)
         blobs = f"file://{self.home / 'blobs'}"
         settings = Settings(postgres=self.dsn, home=home or self.home, blobs=blobs)
-        self.drivers.append(AnsibleDriver(settings, chosen))
+        self.drivers.append(AnsibleDriver(settings, chosen, Pace(site_bytes)))
         return self.drivers[-1]
 
-    async def bundle(self, files: Mapping[str, str] = FILES, **spec: Any) -> tuple[str, AnsibleSpec]:
+    async def bundle(self, files: Mapping[str, str | bytes] = FILES, /, **spec: Any) -> tuple[str, AnsibleSpec]:
         """A published bundle with these playbooks; its digest, and the spec of its component."""
         whole = {"playbooks": PLAYBOOKS, **spec}
         component = {"driver": "ansible", "name": "web", "spec": whole}
@@ -124,19 +125,19 @@ class Lab:
         await asyncio.gather(*(driver.close() for driver in self.drivers))
 
 
-def published(lab: Lab, files: Mapping[str, str] = FILES, **spec: Any) -> tuple[str, AnsibleSpec]:
+def published(lab: Lab, files: Mapping[str, str | bytes] = FILES, /, **spec: Any) -> tuple[str, AnsibleSpec]:
     """Like `Lab.bundle`, for those who may not wait in their event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, lab.bundle(files, **spec)).result()
 
 
 @cache
-def _packed(files: tuple[tuple[str, str], ...]) -> bytes:
+def _packed(files: tuple[tuple[str, str | bytes], ...]) -> bytes:
     """Built, and so verified, once for all tests of a process."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in files:
+        for name, content in files:
             (Path(folder) / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(folder) / "in" / name).write_text(text)
+            (Path(folder) / "in" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         return build(Path(folder) / "in", Path(folder) / "out.tar.gz", Path(folder)).path.read_bytes()
 
 

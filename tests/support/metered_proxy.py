@@ -28,27 +28,45 @@ class Link:
     silent: bool = False
     """Nothing is passed on any more, and nobody is told."""
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _relays: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut(self) -> None:
         """End all connections in the middle."""
         for writer in list(self._writers):
             writer.transport.abort()
 
-    async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def close(self) -> None:
+        for relay in self._relays:
+            relay.cancel()
+        await asyncio.gather(*self._relays, return_exceptions=True)
+
+    def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A connection."""
+        relay = asyncio.create_task(self._relay(reader, writer))
+        self._relays.add(relay)
+        relay.add_done_callback(self._relays.discard)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on what is said, and what is answered, until either ends."""
-        with suppress(ConnectionError, OSError):
+        ours = {writer}
+        try:
             there, back = await self.dial()
-            self._writers |= {writer, back}
-            answers = asyncio.create_task(self._answers(there, writer))
-            try:
+            ours.add(back)
+            self._writers |= ours
+            async with asyncio.TaskGroup() as group:
+                answers = group.create_task(_copy(there, writer))
                 while piece := await reader.read(PIECE):
                     await self._pass_on(piece, back)
-            finally:
-                await asyncio.wait([answers], timeout=1 if reader.at_eof() else 0)
-                answers.cancel()
-                self._writers -= {writer, back}
-                back.close()
-                writer.close()
+                back.write_eof()
+                await answers
+        except (ExceptionGroup, OSError):
+            pass  # cut by either
+        finally:
+            self._writers -= ours
+            for each in ours:
+                each.transport.abort()
+                with suppress(OSError):
+                    await each.wait_closed()
 
     async def _pass_on(self, piece: bytes, back: asyncio.StreamWriter) -> None:
         if self.silent:
@@ -64,33 +82,33 @@ class Link:
         if self.bytes_a_second:
             await asyncio.sleep(len(piece) / self.bytes_a_second)
 
-    async def _answers(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, OSError):
-            while piece := await there.read(PIECE):
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(PIECE):
+        writer.write(piece)
+        await writer.drain()
+    writer.close()  # who said all that it wanted may not be heard out
 
 
 @asynccontextmanager
 async def socket_link(path: Path, server: Path) -> AsyncIterator[Link]:
     """A socket at `path` that leads to the one of a server."""
     link = Link(lambda: asyncio.open_unix_connection(server))
-    listening = await asyncio.start_unix_server(link.relay, path)
+    listening = await asyncio.start_unix_server(link.take, path)
     try:
         yield link
     finally:
         listening.close()
-        link.cut()
+        await link.close()
 
 
 @asynccontextmanager
 async def port_link(server: int) -> AsyncIterator[tuple[Link, int]]:
     """A port of this machine that leads to another."""
     link = Link(lambda: asyncio.open_connection("127.0.0.1", server))
-    listening = await asyncio.start_server(link.relay, "127.0.0.1", 0)
+    listening = await asyncio.start_server(link.take, "127.0.0.1", 0)
     try:
         yield link, listening.sockets[0].getsockname()[1]
     finally:
         listening.close()
-        link.cut()
+        await link.close()

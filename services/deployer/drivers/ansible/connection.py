@@ -36,6 +36,9 @@ class Reach(Model):
         default=None, min_length=1, description="public keys of the host, as in its /etc/ssh/ssh_host_*_key.pub"
     )
     python: str | None = Field(default=None, pattern="^/[ -~]*$", description="path of its Python; else looked for")
+    content_folder: str | None = Field(
+        default=None, pattern="^/[ -~]*[^/]$", max_length=500, description="where content lies on the host"
+    )
     vars: dict[Name, Any] = Field(default_factory=dict, description="variables for playbooks; may name secrets")
 
 

@@ -28,14 +28,29 @@ def sharing(orders: Sequence[Order], most: int) -> list[list[int]]:
     """Which orders may share a run, by their positions: the same playbooks of one bundle, to the same end."""
     groups: dict[Any, list[list[int]]] = {}
     for position, order in enumerate(orders):
-        spec = order.component.spec
-        alone = not (isinstance(spec, AnsibleSpec) and spec.together and order.bundle_sha256)
-        same = order.key if alone else (order.action, order.app, order.version, order.component.name, digest_of(order))
-        chunks = groups.setdefault(same, [[]])
+        chunks = groups.setdefault(_together(order), [[]])
         if len(chunks[-1]) >= most:
             chunks.append([])
         chunks[-1].append(position)
     return [chunk for chunks in groups.values() for chunk in chunks]
+
+
+def _together(order: Order) -> Any:
+    """The same for orders that may share a run."""
+    spec = order.component.spec
+    if is_content_alone(order):
+        return order.action
+    if isinstance(spec, AnsibleSpec) and spec.together and order.bundle_sha256:
+        return order.action, order.app, order.version, order.component.name, digest_of(order)
+    return order.key
+
+
+def is_content_alone(order: Order) -> bool:
+    """Whether no playbook is run for an order: content is sent or let go, so any number of them go side by side."""
+    spec = order.component.spec
+    return order.action == "discard" or (
+        order.action == "fetch" and isinstance(spec, AnsibleSpec) and spec.playbooks.fetch is None
+    )
 
 
 def digest_of(order: Order) -> str:
@@ -104,9 +119,13 @@ def _act(order: Order, name: str, playbook: str, *, chosen: bool = True, **more:
 
 
 def given_for(
-    orders: Sequence[Order], hosts: Mapping[str, Mapping[str, Host]], project: str, settings: AnsibleSettings
+    orders: Sequence[Order],
+    hosts: Mapping[str, Mapping[str, Host]],
+    project: str,
+    settings: AnsibleSettings,
+    content: Mapping[str, Mapping[str, str]] = {},
 ) -> Given:
-    """The job of orders that share a run. `hosts`: those of each site, by site."""
+    """The job of orders that share a run. `hosts`: those of each site, by site; `content`: by host, where files lie."""
     first = orders[0]
     spec, everything = spec_of(first), [host for known in hosts.values() for host in known.values()]
     job = Job(
@@ -124,15 +143,18 @@ def given_for(
         connect_seconds=settings.connect_seconds,
         unattended_seconds=settings.unattended_seconds,
     )
-    return Given(job=job, secrets=_secrets(orders, hosts))
+    return Given(job=job, secrets=_secrets(orders, hosts, content))
 
 
-def _secrets(orders: Sequence[Order], hosts: Mapping[str, Mapping[str, Host]]) -> Secrets:
+def _secrets(
+    orders: Sequence[Order], hosts: Mapping[str, Mapping[str, Host]], content: Mapping[str, Mapping[str, str]]
+) -> Secrets:
     variables: dict[str, dict[str, Any]] = {}
     groups: dict[str, list[str]] = {}
     for order in orders:
         for name, host in hosts[order.site].items():
-            variables[name] = {**_variables(name, host, folder_of(order)), **_told(order)}
+            known = {"belay_content": dict(content.get(name, {}))}
+            variables[name] = {**_variables(name, host, folder_of(order)), **_told(order), **known}
             for group in host.groups:
                 groups.setdefault(group, []).append(name)
     values = {value for order in orders for value in secrets_in(order.connection)}

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.deployer.drivers import OBLIGATORY, Broken, Done, Order
+from services.deployer.drivers import OBLIGATORY, Broken, Done
 from services.deployer.drivers.ansible import planning
 from services.deployer.drivers.ansible.connection import Host, hosts_of
+from services.deployer.drivers.ansible.delivery import Paths, sent_for
 from services.deployer.drivers.ansible.outcome import Story
 from services.deployer.drivers.ansible.records import Records
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runs import RunnerDied, Runs, attend, missing_programs
 from services.deployer.drivers.ansible.settings import AnsibleSettings
+from services.deployer.drivers.ansible.supply import Supply, told_as_host_error
 from services.deployer.drivers.bundles import UnpackedBundles
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
@@ -34,6 +36,7 @@ class Procedure:
     bundles: UnpackedBundles
     records: Records
     settings: AnsibleSettings
+    supply: Supply
     tasks: dict[tuple[str, ...], int] = field(default_factory=dict)
     """How many tasks a job had the last time, by what it runs: from it follows how far the next one is."""
 
@@ -65,21 +68,34 @@ class Procedure:
     async def _anew(self, runs: Sequence[Run]) -> None:
         if not runs:
             return
+        if planning.is_content_alone(runs[0].order):
+            await asyncio.gather(*map(self._content_alone, runs))
+            return
         await self._end_abandoned(runs)
         hosts = await self._hosts(runs)
         ours = [run for run in runs if run.order.site in hosts]
         if not ours:
             return
-        first = ours[0].order
-        project = await self._unpacked(str(first.bundle_sha256))
-        if not planning.acts_of(first):
+        project = await self._unpacked(str(ours[0].order.bundle_sha256))
+        if not planning.acts_of(ours[0].order):
             for run in ours:
                 await run.end(Done("", "its bundle is at hand; it has no playbook for this"))
+            return
+        ours, content = await self.supply.bring(ours, hosts, project)
+        if not ours:
             return
         name = uuid.uuid4().hex
         for run in ours:
             await self._write_down(run, name)
-        await self._see_through(await self._begin(name, ours, hosts, project), ours)
+        here = {run.order.site: hosts[run.order.site] for run in ours}
+        await self._see_through(await self._begin(name, ours, here, project, content), ours)
+
+    async def _content_alone(self, run: Run) -> None:
+        """One order that runs no playbook."""
+        try:
+            await run.end(await self.supply.carry_out(run, _hosts_of(run, set())))
+        except Failed as failed:
+            await run.end(failed.broken)
 
     async def _hosts(self, runs: Sequence[Run]) -> dict[str, Mapping[str, Host]]:
         """The hosts of each site, by site; those that need no run have ended with this."""
@@ -99,17 +115,22 @@ class Procedure:
         await run.write_down(run=name, home=self.runs.home_id, changes=changes)
 
     async def _begin(
-        self, name: str, runs: Sequence[Run], hosts: Mapping[str, Mapping[str, Host]], project: Path
+        self,
+        name: str,
+        runs: Sequence[Run],
+        hosts: Mapping[str, Mapping[str, Host]],
+        project: Path,
+        content: Paths,
     ) -> RunFolder:
-        given = planning.given_for([run.order for run in runs], hosts, str(project), self.settings)
+        given = planning.given_for([run.order for run in runs], hosts, str(project), self.settings, content)
         known = planning.known_hosts(pair for each in hosts.values() for pair in each.items())
         if lacking := missing_programs(over_ssh=given.job.over_ssh):
             raise Failed("tool_missing", f"not installed on the deployer's machine: {', '.join(lacking)}")
-        with _told_as_host_error():
+        with told_as_host_error():
             return await asyncio.to_thread(self.runs.begin, name, given, known)
 
     async def _unpacked(self, sha256: str) -> Path:
-        with _told_as_host_error():
+        with told_as_host_error():
             return await self.bundles.of(sha256)
 
     async def _end_abandoned(self, runs: Sequence[Run]) -> None:
@@ -153,7 +174,7 @@ class Procedure:
         broken = story.result(site)
         if broken and broken.code == "unattended":
             return False
-        await run.end(broken or _done(run.order, story))
+        await run.end(broken or _done(run, story))
         return True
 
     async def _end_dead(self, run: Run, died: RunnerDied) -> bool:
@@ -181,23 +202,15 @@ def _hosts_of(run: Run, taken: set[str]) -> Mapping[str, Host]:
     return hosts
 
 
-@contextmanager
-def _told_as_host_error() -> Iterator[None]:
-    """A disk that is full, say, is no defect of ours."""
-    try:
-        yield
-    except OSError as error:
-        raise Failed("host_error", f"a run cannot be begun on the deployer's machine: {error}") from error
-
-
 def _kind(story: Story) -> tuple[str, ...]:
     return (str(story.job.project), *(act.playbook for act in story.job.acts))
 
 
-def _done(order: Order, story: Story) -> Done:
+def _done(run: Run, story: Story) -> Done:
+    order = run.order
     hosts = len(story.job.sites[order.site])
     said = f"{hosts} host{'s' if hosts > 1 else ''}"
     if order.action not in ("apply", "rollback"):
-        return Done("", said)
+        return Done("", said, sent_for(run))
     facts = {**planning.facts_in(order.revision), **story.facts_of(order.site)}
-    return Done(planning.revision_of(order, facts), said)
+    return Done(planning.revision_of(order, facts), said, sent_for(run))

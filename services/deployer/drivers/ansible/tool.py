@@ -13,6 +13,7 @@ from services.deployer.drivers.ansible.procedure import Procedure
 from services.deployer.drivers.ansible.records import Records
 from services.deployer.drivers.ansible.runs import Runs
 from services.deployer.drivers.ansible.settings import AnsibleSettings
+from services.deployer.drivers.ansible.supply import Supply
 from services.deployer.drivers.bundles import UnpackedBundles
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
@@ -28,10 +29,16 @@ class AnsibleTool(Tool):
     """Ansible on this machine, with its runs under `home`."""
 
     name: ClassVar[str] = "ansible"
-    capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch", "tasks"}
+    capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch", "discard", "tasks"}
 
     def __init__(
-        self, runs: Runs, bundles: UnpackedBundles, blobs: Blobs, records: Records, settings: AnsibleSettings
+        self,
+        runs: Runs,
+        bundles: UnpackedBundles,
+        blobs: Blobs,
+        records: Records,
+        supply: Supply,
+        settings: AnsibleSettings,
     ) -> None:
         self.at_once = settings.at_once
         self._settings = settings
@@ -39,7 +46,7 @@ class AnsibleTool(Tool):
         self._bundles = bundles
         self._blobs = blobs
         self._records = records
-        self._procedure = Procedure(runs, bundles, records, settings)
+        self._procedure = Procedure(runs, bundles, records, settings, supply)
 
     def batches(self, runs: Sequence[Run]) -> Sequence[Sequence[Run]]:
         """Orders that may share a run, as their component allows."""

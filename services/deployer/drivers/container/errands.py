@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
 from services.deployer.drivers import Done
 from services.deployer.drivers.container import around, images
 from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import Engine
 from services.deployer.drivers.container.images import Source
 from services.deployer.drivers.container.sending import forget_parts
-from services.deployer.drivers.durable.run import Run
-from services.deployer.drivers.failed import Failed
-
-T = TypeVar("T")
-
-
-async def unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:
-    """What the work gives, unless the order is cancelled first: a registry may be silent for as long as it likes."""
-    working, cancelled = asyncio.ensure_future(work), asyncio.ensure_future(run.until_cancelled())
-    try:
-        await asyncio.wait({working, cancelled}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return await working
-        raise Failed("cancelled", "the order was cancelled")
-    finally:
-        for task in (working, cancelled):
-            task.cancel()
-        await asyncio.gather(working, cancelled, return_exceptions=True)
+from services.deployer.drivers.durable.run import Run, unless_cancelled
 
 
 async def fetch(run: Run, engine: Engine, source: Source, wanted: Definition) -> Done:

@@ -15,13 +15,12 @@ from services.deployer.drivers.container import around, images
 from services.deployer.drivers.container.definition import Definition, before_of, images_before, recorded_of
 from services.deployer.drivers.container.differences import conflicts, differences
 from services.deployer.drivers.container.engine import Engine
-from services.deployer.drivers.container.errands import unless_cancelled
 from services.deployer.drivers.container.images import Source
 from services.deployer.drivers.container.names import Place, Seen, Standing, standing
 from services.deployer.drivers.container.proof import look, prove
 from services.deployer.drivers.container.request import body_of
 from services.deployer.drivers.container.verdict import environment_of
-from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.durable.run import Run, unless_cancelled
 from services.deployer.drivers.failed import Failed
 
 RESUME = "resume"

@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from services.deployer.drivers import Item
 from services.deployer.drivers.content.pace import SitePace
 from services.deployer.drivers.content.sink import WHOLE, Damaged, Sink
-from shared.blobs import CHUNK, Blobs
+from shared.blobs import CHUNK
 
 LANES = 4
 """Items of one site that are sent side by side: small ones would else wait for a round trip each."""
@@ -21,11 +22,19 @@ LANES = 4
 Told = Callable[[int], None]
 
 
+class Readable(Protocol):
+    """Where content is read from: the blob store, or something like it."""
+
+    async def read(self, sha256: str, start: int, count: int) -> bytes:
+        """A part of the content of that digest."""
+        ...
+
+
 def _nobody(_: int) -> None:
     """Nobody wants to hear of every chunk."""
 
 
-async def send(items: Sequence[Item], sink: Sink, blobs: Blobs, pace: SitePace, told: Told = _nobody) -> int:
+async def send(items: Sequence[Item], sink: Sink, blobs: Readable, pace: SitePace, told: Told = _nobody) -> int:
     """Bring to a site what is missing there; returns the bytes that were sent. `told` hears of each chunk that arrived.
 
     Raises UnknownBlob and BlobStoreFailed, Damaged when an item came out wrong twice, and whatever the sink raises;
@@ -49,7 +58,7 @@ class _Sending:
     """One call of `send`."""
 
     sink: Sink
-    blobs: Blobs
+    blobs: Readable
     pace: SitePace
     told: Told
     sent: int = 0

@@ -1,11 +1,14 @@
 """One order in the hands of a tool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar, cast
 
 from services.deployer.drivers import Broken, Done, Order, Running
+from services.deployer.drivers.failed import Failed
 from services.deployer.secrets.values import hide_in, looks_of, secrets_in
+
+T = TypeVar("T")
 
 WriteDown = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Keep more of the note of an order."""
@@ -58,3 +61,17 @@ class Run:
             hidden = cast("Done | Broken", hide_in(looks, result))
             await self._end(self.order.key, hidden)
             self.result = hidden
+
+
+async def unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives, unless the order is cancelled first: what it waits for may take as long as it likes."""
+    working, cancelled = asyncio.ensure_future(work), asyncio.ensure_future(run.until_cancelled())
+    try:
+        await asyncio.wait({working, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return await working
+        raise Failed("cancelled", "the order was cancelled")
+    finally:
+        for task in (working, cancelled):
+            task.cancel()
+        await asyncio.gather(working, cancelled, return_exceptions=True)

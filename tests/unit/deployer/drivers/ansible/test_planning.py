@@ -175,6 +175,21 @@ def environment(job: Job) -> dict[str, str]:
     )  # fmt: skip
 
 
+def test_orders_that_only_send_or_let_go_share_no_run_and_go_side_by_side() -> None:
+    apart = [replace(order(str(n), f"s{n}"), action="fetch", bundle_sha256=f"{n:064x}") for n in range(5)]
+    gone = replace(order("gone"), action="discard")
+    books = replace(order("books", playbooks={**BOOKS, "fetch": "f.yml"}), action="fetch")
+    assert planning.sharing([*apart, gone, books], 3) == [[0, 1, 2], [3, 4], [5], [6]]
+
+
+def test_playbooks_know_where_content_lies_on_each_host() -> None:
+    one = order()
+    hosts = {"s1": hosts_of({"local": True}, "s1")}
+    given = planning.given_for([one], hosts, "/project", AnsibleSettings(), {"s1": {"a.deb": "/c/a.deb"}})
+    assert given.secrets.hosts["s1"]["belay_content"] == {"a.deb": "/c/a.deb"}
+    assert planning.given_for([one], hosts, "/project", AnsibleSettings()).secrets.hosts["s1"]["belay_content"] == {}
+
+
 def test_the_readme_names_every_code_setting_and_field() -> None:
     folder = Path(connections.__file__).parent
     readme = (folder / "README.md").read_text()
