@@ -1,13 +1,25 @@
 """A driver for a tool: keeps orders, takes up what nobody works on, and lets the tool carry it out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 
-from services.deployer.drivers import Broken, Done, Driver, Foreseeing, Order, Progress, Running, Tended
+from services.deployer.drivers import (
+    Broken,
+    Done,
+    Driver,
+    Foreseeing,
+    Order,
+    Progress,
+    Reachable,
+    Reached,
+    Reaching,
+    Running,
+    Tended,
+)
 from services.deployer.drivers.durable import store
 from services.deployer.drivers.durable.looks import Looks
 from services.deployer.drivers.durable.run import Run
@@ -35,9 +47,14 @@ class DurableDriver(Driver):
 
     asks_sites = True
 
+    reach: Callable[[Sequence[Reachable]], Awaitable[Sequence[Reached | Broken]]]
+    """There only where the tool can ask sites whether they answer (`Reaching`)."""
+
     def __init__(self, dsn: str, tool: Tool) -> None:
         """`dsn`: the deployer's own database (settings.postgres). Connects when it gets its first order."""
         self.capabilities = tool.capabilities  # type: ignore[misc]  # of its tool, not of its class
+        if isinstance(tool, Reaching):
+            self.reach = tool.reach
         self._dsn = dsn
         self._tool = tool
         self._pool: Pool | None = None

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
+from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Reachable, Reached, Verb
 from services.deployer.drivers.bundles import Unpack
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
@@ -23,6 +23,7 @@ from services.deployer.drivers.helm.connection import access_of
 from services.deployer.drivers.helm.foresight import Foresight
 from services.deployer.drivers.helm.place import place_of
 from services.deployer.drivers.helm.procedure import Procedure
+from services.deployer.drivers.helm.reaching import reached
 from services.deployer.drivers.helm.releases import Releases
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.watch import Watch
@@ -68,6 +69,10 @@ class HelmTool(Tool):
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
         """Whether Helm still has the revisions, as ones that were deployed; a cluster that is away has none."""
         return await asyncio.gather(*(self._has(order) for order in orders))
+
+    async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
+        """Whether the API servers answer."""
+        return await asyncio.gather(*map(reached, sites))
 
     async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
         """What would change of each release; why that cannot be said, where it cannot."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
 
-from services.deployer.drivers import OBLIGATORY, Broken, Done, Driver, Order, Progress, Running
+from services.deployer.drivers import OBLIGATORY, Broken, Done, Driver, Order, Progress, Reachable, Reached, Running
 from services.deployer.drivers.bundles import Unpack, from_store
 from services.deployer.drivers.content import Pace, Source
 from services.deployer.drivers.locks import locked
@@ -18,11 +19,15 @@ from services.deployer.drivers.process.health import last_lines
 from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import BadConnection, Place, place_of
 from services.deployer.drivers.process.procedure import Procedure
+from services.deployer.drivers.process.reaching import reached
 from shared.blobs import Blobs
 from shared.core.wakeup import Wakeup
 from shared.process.settings import Settings
 
 log = structlog.get_logger()
+
+ASKERS = 4
+"""Threads that ask sites whether they answer."""
 
 
 class ProcessDriver(Driver):
@@ -42,6 +47,7 @@ class ProcessDriver(Driver):
         self._source = source
         self._bell = Wakeup()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._askers = ThreadPoolExecutor(ASKERS, "reach")  # a disk that hangs must hold up nobody but who asks it
 
     @classmethod
     def from_settings(cls, settings: Settings, keep: int = 3) -> ProcessDriver:
@@ -73,6 +79,11 @@ class ProcessDriver(Driver):
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
         """Whether the revision that each order names can be returned to."""
         return await asyncio.to_thread(lambda: [self._has_revision(order) for order in orders])
+
+    async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
+        """Whether the folders of the sites are there and can be written, and how much room their disks have."""
+        ask = asyncio.get_running_loop().run_in_executor
+        return await asyncio.gather(*(ask(self._askers, reached, self._home, site) for site in sites))
 
     async def wait(self, seconds: float) -> None:
         """Return as soon as an order of this driver moved on, at the latest after `seconds`."""
