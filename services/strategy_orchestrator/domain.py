@@ -108,6 +108,12 @@ class Strategy:
     """Aborted sites that were removed, or that a person skipped: they do not make it fail."""
     no_way_back: str = ""
     """Why a strategy of its type cannot be undone; empty = it can."""
+    round: int = 1
+    """How often its sites were tried: one more with each retry."""
+    catch_up_until: datetime | None = None
+    """Once it has ended: sites that were offline are tried again until then."""
+    catch_up_sites: int = 0
+    """So many of them."""
 
     @property
     def counts(self) -> Counts:
@@ -180,13 +186,34 @@ def abort(strategy: Strategy, by: str, reason: str) -> Strategy:
     return replace(to_state(strategy, S.ABORTING, why), ends_as=S.ABORTED)
 
 
-def retry(strategy: Strategy, by: str, reason: str) -> Strategy:
-    """Try failed and aborted sites again: they wait, and the stages that have such sites open anew."""
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """Steps of a stage that wait again: how many had failed, and were aborted, and of these skipped."""
+
+    failed: int = 0
+    aborted: int = 0
+    skipped: int = 0
+
+
+def retry(strategy: Strategy, reopened: Mapping[int, Reopened], by: str, reason: str) -> Strategy:
+    """Try failed and aborted sites again, by stage: they wait, and the stages that have such sites open anew."""
     check(strategy, A.RETRY)
-    stages = tuple(_reopened(stage) for stage in strategy.stages)
     message = _by(f"failed and aborted sites are tried again by {by or 'an operator'}", reason)
-    why = Why(code="applying", message=message)
-    return to_state(replace(strategy, stages=stages, skipped=0), S.APPLYING, why)
+    return _again(strategy, reopened, Why(code="applying", message=message))
+
+
+def catch_up(strategy: Strategy, reopened: Mapping[int, Reopened]) -> Strategy:
+    """Try sites that were offline and are back, by stage. The time for it goes on."""
+    count = sum(stage.failed + stage.aborted for stage in reopened.values())
+    message = f"tries again what was offline and is back: {count} site{'' if count == 1 else 's'}"
+    return _again(strategy, reopened, Why(code="catching_up", message=message))
+
+
+def _again(strategy: Strategy, reopened: Mapping[int, Reopened], why: Why) -> Strategy:
+    stages = tuple(_reopened(stage, reopened.get(stage.position, Reopened())) for stage in strategy.stages)
+    skipped = strategy.skipped - sum(stage.skipped for stage in reopened.values())
+    again = replace(strategy, stages=stages, skipped=skipped, round=strategy.round + 1, catch_up_sites=0)
+    return to_state(again, S.APPLYING, why)
 
 
 def stop(strategy: Strategy, why: Why) -> Strategy:
@@ -275,14 +302,20 @@ def stage_to(stage: Stage, state: StageState) -> Stage:
     return replace(stage, state=state)
 
 
-def _reopened(stage: Stage) -> Stage:
-    """A stage that was cut short goes on where it was, be it that none of its sites is tried again."""
-    again = stage.counts.failed + stage.counts.aborted
-    if not again:
-        return stage if stage.state is G.COMPLETE else stage_to(stage, G.WAITING)
-    counts = moved(stage.counts, waiting=again, failed=-stage.counts.failed, aborted=-stage.counts.aborted)
+def _reopened(stage: Stage, again: Reopened) -> Stage:
+    """A stage that was cut short goes on where it was, be it that none of its sites is tried again.
+
+    Failures that stay are accepted: who asks for some sites means to leave the others as they are.
+    """
+    if not again.failed + again.aborted:
+        opened = stage if stage.state is G.COMPLETE else stage_to(stage, G.WAITING)
+        if stage.soak_until is None:  # nothing was done here that would have to be watched
+            opened = stage_to(opened, G.COMPLETE)
+        return replace(opened, accepted_failures=stage.counts.failed)
+    count = again.failed + again.aborted
+    counts = moved(stage.counts, waiting=count, failed=-again.failed, aborted=-again.aborted)
     opened = stage_to(stage, G.WAITING)
-    return replace(opened, counts=counts, soak_until=None, accepted_failures=0, blocked=0)
+    return replace(opened, counts=counts, soak_until=None, accepted_failures=counts.failed, blocked=0)
 
 
 def _wrong_state(strategy: Strategy, action: StrategyAction) -> Fault:

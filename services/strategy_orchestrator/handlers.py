@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from services.strategy_orchestrator.fleet import alarms, availability, groups, site_changes, sites
 from services.strategy_orchestrator.fleet.group_slots import GROUP_SLOT
-from services.strategy_orchestrator.rollout import commands, operations, watching, withdrawals
-from services.strategy_orchestrator.rollout.unit_of_work import LOOK_AGAIN, STILL, UnitOfWork
+from services.strategy_orchestrator.rollout import catching_up, commands, operations, watching, withdrawals
+from services.strategy_orchestrator.rollout.offline_steps import CATCH_UP
+from services.strategy_orchestrator.rollout.unit_of_work import LOOK_AGAIN, STILL, TIMEOUT, UnitOfWork
 from shared.core.dispatching import Handlers
 from shared.core.scheduler import TimerHandler
 from shared.core.transaction import Timer
@@ -64,6 +65,8 @@ TIMERS: Mapping[str, TimerHandler] = {
     GROUP_SLOT: look_again,
     operations.UNBLOCK: operations.unblock,
     STILL: watching.look_for_still_stages,
+    TIMEOUT: watching.out_of_time,
+    CATCH_UP: catching_up.catch_up,
     watching.CANCEL: watching.cancel_again,
 }
 

@@ -19,6 +19,7 @@ delete from step where strategy_id = :strategy_id and position = any(array(
 
 -- name: forget_strategy
 -- What has no steps any more.
-with queues as (delete from group_queue where strategy_id = :strategy_id),
+with catch_ups as (delete from catch_up where strategy_id = :strategy_id),
+queues as (delete from group_queue where strategy_id = :strategy_id),
 stages as (delete from stage where strategy_id = :strategy_id)
 delete from strategy where id = :strategy_id;

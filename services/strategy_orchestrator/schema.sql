@@ -46,6 +46,9 @@ create table strategy (
     finished_at timestamptz,
     deleted_at timestamptz,
     groups text[] not null default '{}', -- of the sites it holds: its transactions lock their places
+    round integer not null default 1, -- how often its sites were tried: one more with each retry
+    catch_up_until timestamptz, -- ended: sites that were offline are tried again until then
+    catch_up_sites integer not null default 0, -- so many
     constraint only_what_aborts_ends_so check (
         state = 'needs_inspection' or (state = 'aborting') = (ends_as is not null)),
     constraint what_lives_is_not_deleted check (
@@ -93,7 +96,7 @@ create table step (
         'running',  -- waiting -> running
         'complete', -- running -> complete
         'failed',   -- running -> failed
-        'aborted'   -- waiting -> aborted
+        'aborted'   -- waiting -> aborted; running -> aborted (found in no state to be prestaged)
     )),
     attempt integer not null default 1,
     blocked boolean not null default false, -- waits for its site to become free, not for a slot
@@ -161,6 +164,22 @@ create table hold (
     site text primary key,
     strategy_id text not null,
     position integer not null -- its step there
+);
+
+create table catch_up (
+    -- Steps of ended strategies whose site was offline: they are tried again once it is back.
+    strategy_id text not null references strategy (id),
+    position integer not null,
+    site text not null,
+    tries integer not null default 0,
+    due_at timestamptz not null, -- not before
+    primary key (strategy_id, position)
+);
+create index catch_up_of_site on catch_up (site);
+
+create table secret (
+    -- That there is one of this name; its value nobody but the deployer knows.
+    name text primary key
 );
 
 create table deployment (

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from services.strategy_orchestrator.domain import ENDED, Stage, Strategy, stage_to, to_state
 from services.strategy_orchestrator.gates import Closed, Open, Surroundings, ask
 from services.strategy_orchestrator.rollout.policy import FAILURE_THRESHOLD, failures_told, trips
-from services.strategy_orchestrator.rollout.reasons import why_finishing, why_still
+from services.strategy_orchestrator.rollout.reasons import SITES_FAILED, why_finishing, why_still
 from shared.messages.strategy import Why
 from shared.messages.words import StageState, StrategyState
 
@@ -140,7 +140,7 @@ def _stage_moved_on(stage: Stage, now: datetime) -> Stage:
         return stage
     if stage.counts.waiting or stage.counts.running:
         return stage_to(stage, G.RUNNING)
-    if stage.soak_seconds and stage.soak_until is None:
+    if stage.soak_seconds and stage.soak_until is None and stage.counts.finished:
         return replace(stage_to(stage, G.SOAKING), soak_until=now + timedelta(seconds=stage.soak_seconds))
     if stage.soak_until and now < stage.soak_until:
         return stage_to(stage, G.SOAKING)
@@ -154,7 +154,7 @@ def _end(strategy: Strategy) -> Strategy:
     rest = f"; {out} left out" if out else ""
     if counts.failed or aborted:
         message = f"{counts.failed} of {counts.total} sites failed, {aborted} were aborted{rest}"
-        return to_state(strategy, S.FAILED, Why(code="sites_failed", message=message))
+        return to_state(strategy, S.FAILED, Why(code=SITES_FAILED, message=message))
     selected = counts.total + strategy.left_out
     message = f"{counts.complete} of {selected} sites are done{rest}" if out else f"all {selected} sites are done"
     return to_state(strategy, S.COMPLETE, Why(code="complete", message=message))

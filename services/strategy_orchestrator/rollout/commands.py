@@ -5,8 +5,9 @@ from typing import Any
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Refused
-from services.strategy_orchestrator.rollout import creation
+from services.strategy_orchestrator.rollout import creation, retrying
 from services.strategy_orchestrator.rollout.holding import hold
+from services.strategy_orchestrator.rollout.offline_steps import end_catching_up
 from services.strategy_orchestrator.rollout.skipping import skip
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
@@ -88,12 +89,13 @@ async def _abort(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[
 
 
 async def _retry(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
-    tracked.now = domain.retry(tracked.now, envelope.actor, envelope.data.reason)
-    steps = await store.steps.reopen_steps(work.conn, tracked.now.id)
-    tracked.note(steps)
-    await hold(work, tracked)
-    for step in steps:
-        tracked.reopen(step)
+    domain.check(tracked.now, StrategyAction.RETRY)
+    command: RetryFailed = envelope.data
+    await retrying.refuse_strangers(work, tracked, command.sites)
+    steps = await store.steps.reopen_steps(work.conn, tracked.now.id, command.sites)
+    await end_catching_up(work, tracked)
+    tracked.now = domain.retry(tracked.now, retrying.by_stage(steps), envelope.actor, command.reason)
+    await retrying.reopen(work, tracked, steps)
 
 
 async def _recount(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
@@ -108,6 +110,7 @@ async def _recount(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelop
 
 async def _delete(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
     domain.check(tracked.now, StrategyAction.DELETE)
+    await end_catching_up(work, tracked)
     strategy, tracked.deleted_at = tracked.now, work.now
     await store.strategies.delete_strategy(work.conn, strategy.id, work.now)
     about = {"strategy_id": strategy.id, "name": strategy.name, "by": envelope.actor, "reason": envelope.data.reason}

@@ -9,11 +9,15 @@ from services.strategy_orchestrator.rollout.operation_ids import operation_id
 from services.strategy_orchestrator.rollout.reasons import why_now
 from services.strategy_orchestrator.store.steps import Step
 from services.strategy_orchestrator.store.strategies import StoredStrategy
+from services.strategy_orchestrator.strategies.remove import ALREADY_REMOVED
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE
 from shared.messages.base import Event
 from shared.messages.deployer import Requested, RequestOperations
 from shared.messages.strategy import StageProgressed, StepChange, StrategyStateChanged, Why
-from shared.messages.words import StepState, StrategyAction, StrategyState
+from shared.messages.words import OperationKind, StepState, StrategyAction, StrategyState
+
+WITHOUT_OPERATION = frozenset({ALREADY_THERE, ALREADY_REMOVED})
+"""Reasons of complete steps that needed no operation."""
 
 
 def what_moved(was: Strategy, now: Strategy, at: datetime) -> list[Event]:
@@ -65,7 +69,7 @@ def state_event(strategy: Strategy, at: datetime, *, renewed: bool = False) -> S
 def change_of(step: Step) -> StepChange:
     """A step as it stands."""
     why = Why(code=step.why_code, message=step.why_message or "") if step.why_code else None
-    begun = step.state not in {StepState.WAITING, StepState.ABORTED} and step.why_code != ALREADY_THERE
+    begun = step.state not in {StepState.WAITING, StepState.ABORTED} and step.why_code not in WITHOUT_OPERATION
     return StepChange(
         site=step.site,
         stage=step.stage,
@@ -77,8 +81,13 @@ def change_of(step: Step) -> StepChange:
     )
 
 
-def request_of(stored: StoredStrategy, batch: str, steps: Sequence[Step]) -> RequestOperations:
-    """The command that begins the operations of these steps. Where all go to the same release, it says so once."""
+def request_of(stored: StoredStrategy, number: int, batch: str, steps: Sequence[Step]) -> RequestOperations:
+    """The command that begins the operations of these steps. Where all go to the same release, it says so once.
+
+    `number` is the round of the strategy. It and `force` are said of a prestage alone, which asks for them: a deployer
+    of an older version refuses what it does not know.
+    """
+    prestage = stored.operation is OperationKind.PRESTAGE
     targets = {step.target or stored.version for step in steps}
     alike = len(targets) == 1
     strategy_id = stored.strategy.id
@@ -89,7 +98,9 @@ def request_of(stored: StoredStrategy, batch: str, steps: Sequence[Step]) -> Req
         kind=stored.operation,
         version=targets.pop() if alike else stored.version,
         timeout_seconds=stored.spec["step_timeout_seconds"],
-        again=stored.spec["force"],
+        again=stored.spec["force"] and not prestage,
+        force=stored.spec["force"] and prestage,
+        round=number if prestage else 1,
         operations=tuple(_requested(step, alike) for step in steps),
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.strategy_orchestrator import store
+from services.strategy_orchestrator.rollout.offline_steps import CATCH_UP
 from services.strategy_orchestrator.rollout.operation_ids import batch_of
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
@@ -37,7 +38,10 @@ async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) ->
 
     Before the timers are taken: whoever holds one of these strategies or groups may set such a timer anew.
     """
-    if groups := await store.strategies.lock_in_order(tx.conn, sorted({timer.key for timer in timers}), []):
+    groups = await store.strategies.lock_in_order(tx.conn, sorted({timer.key for timer in timers}), [])
+    if any(timer.kind == CATCH_UP for timer in timers):
+        await store.groups.lock_all_groups(tx.conn)  # sites are held anew, and their groups may be others now
+    elif groups:
         await store.groups.lock_groups(tx.conn, sorted(groups))
 
 

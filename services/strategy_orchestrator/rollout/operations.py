@@ -34,6 +34,10 @@ NTH = attrgetter("nth")
 UNBLOCK = "unblock"
 """The timer that lets steps try again which the deployer was not ready for; its key is the strategy's id."""
 
+KEPT_OUT = {"unmanaged": "unmanaged", "in_maintenance": "in_maintenance", "site_offline": "offline"}
+"""What the precheck of a prestage finds of a site, and the reason of its step: aborted, as it would be if we had known
+first. Nothing of it is a failure of the release."""
+
 Attempt = tuple[str, int, int]
 """Strategy id, position and attempt of a step."""
 
@@ -72,7 +76,8 @@ async def operations_finished(work: UnitOfWork, batch: Sequence[Envelope[EndEven
     steps = {o: step for o, end in ends.items() if end.strategy_id and (step := step_of(o))}
     moved = await _end_steps(work, ends, steps)
     freed = await _end_singles(work, [end for o, end in ends.items() if o not in steps])
-    await _note_deployments(work, [ends[operation] for operation in (*moved, *freed)])
+    here = (ends[operation] for operation in (*moved, *freed))
+    await _note_deployments(work, [end for end in here if not end.prestaged])
 
 
 async def _end_steps(work: UnitOfWork, ends: dict[str, OperationEnd], steps: dict[str, Attempt]) -> list[str]:
@@ -88,6 +93,8 @@ async def _end_steps(work: UnitOfWork, ends: dict[str, OperationEnd], steps: dic
 
 
 def _step_end(step: Attempt, end: OperationEnd) -> StepEnd:
+    if end.failed and end.prestaged and (code := KEPT_OUT.get(end.failed.cause.code)):
+        return StepEnd(*step, StepState.ABORTED, code, end.failed.cause.message[:1_000])
     return StepEnd(*step, *_how(end.failed), end.before, end.changed)
 
 
@@ -139,9 +146,10 @@ async def _refuse(work: UnitOfWork, refusals: Sequence[tuple[Attempt, Sequence[F
     """A step whose site cannot change now waits without a slot, one whose site is there already is complete."""
     if not refusals:
         return
-    await work.load(step[0] for step, _ in refusals)
+    asked = {tracked.now.id: tracked.stored.operation for tracked in await work.load(step[0] for step, _ in refusals)}
     most = work.settings.lag_attempts
-    after = [(step, step_after(faults, step[2], most)) for step, faults in refusals]
+    known = [(step, faults, asked[step[0]]) for step, faults in refusals if step[0] in asked]
+    after = [(step, step_after(faults, step[2], most, operation)) for step, faults, operation in known]
     await _block(work, [(*step, a.code, a.message) for step, a in after if a.effect is RefusalEffect.LATER])
     await _end(work, [(step, a) for step, a in after if a.effect is not RefusalEffect.LATER])
 

@@ -12,10 +12,19 @@ from services.strategy_orchestrator.rollout.policy import FAILURE_RATE, FAILURE_
 from shared.messages.strategy import Why
 from shared.messages.words import StageState, StrategyState
 
+SITES_FAILED = "sites_failed"
+"""The reason of a strategy that came to its end with sites that failed or were aborted."""
+
 
 def why_now(strategy: Strategy) -> Why:
     """Why a strategy is where it is."""
     why = _counted(strategy)
+    if strategy.catch_up_sites and strategy.catch_up_until:
+        until = f"{strategy.catch_up_until:%Y-%m-%d %H:%M:%S} UTC"
+        message = f"{why.message}; {sites(strategy.catch_up_sites)} that was offline is tried again once it is back"
+        if strategy.catch_up_sites != 1:
+            message = f"{why.message}; {sites(strategy.catch_up_sites)} that were offline are tried again once back"
+        return Why(code=why.code, message=f"{message}, until {until}")
     if strategy.state is not StrategyState.ABORTING or not (running := strategy.counts.running):
         return why
     oldest = next((f" ({stage.oldest})" for stage in strategy.stages if stage.oldest), "")

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.strategy_orchestrator.strategies.remove import ALREADY_REMOVED
 from services.strategy_orchestrator.strategies.site import ALREADY_THERE
 from shared.messages.base import Fault
+from shared.messages.words import OperationKind
 
 SITE_BUSY = "site_busy"
 LAGGING = frozenset({"unknown_site", "unknown_app", "unknown_release", "site_held", "operation_exists"})
@@ -37,7 +39,13 @@ class StepAfterRefusal:
     message: str
 
 
-def step_after(faults: Sequence[Fault], attempt: int, most: int) -> StepAfterRefusal:
+NOTHING_DEPLOYED = "nothing_deployed"
+"""The app is not on the site: who asks for it to be removed has what they want."""
+
+
+def step_after(
+    faults: Sequence[Fault], attempt: int, most: int, operation: OperationKind = OperationKind.APPLY
+) -> StepAfterRefusal:
     """Busy sites become free; what we know and the deployer does not yet, it will have read in a moment.
 
     A site on which something runs, or whose hold is not known yet, is not settled: it is asked again, and not taken for
@@ -49,6 +57,8 @@ def step_after(faults: Sequence[Fault], attempt: int, most: int) -> StepAfterRef
         return StepAfterRefusal(RefusalEffect.LATER, SITE_BUSY, message)
     if ALREADY_CURRENT in codes and not LAGGING.intersection(codes):
         return StepAfterRefusal(RefusalEffect.COMPLETE, ALREADY_THERE, _there(faults[codes.index(ALREADY_CURRENT)]))
+    if operation is OperationKind.REMOVE and NOTHING_DEPLOYED in codes and not LAGGING.intersection(codes):
+        return StepAfterRefusal(RefusalEffect.COMPLETE, ALREADY_REMOVED, "the app was not there; nothing was done")
     lagging = next((code for code in codes if code in LAGGING), None)
     if lagging and attempt < most:
         return StepAfterRefusal(RefusalEffect.LATER, lagging, message)

@@ -31,9 +31,13 @@ async def skip(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[An
 
 
 def _fault(strategy: str, index: int, site: str, state: str | None) -> Fault:
-    field = f"sites.{index}"
     if state is None:
-        message = f"site '{site}' takes no part in strategy {strategy}"
-        return Fault(code="unknown_step", field=field, message=message, value=site)
+        return unknown_step(strategy, index, site)
     message = f"the step of site '{site}' is {state}; only what waits can be skipped"
-    return Fault(code="wrong_state", field=field, message=message, value=site)
+    return Fault(code="wrong_state", field=f"sites.{index}", message=message, value=site)
+
+
+def unknown_step(strategy: str, index: int, site: str) -> Fault:
+    """A command names a site that the strategy has no step for."""
+    message = f"site '{site}' takes no part in strategy {strategy}"
+    return Fault(code="unknown_step", field=f"sites.{index}", message=message, value=site)

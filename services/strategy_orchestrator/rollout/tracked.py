@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.strategy_orchestrator import domain
@@ -62,6 +62,17 @@ class TrackedStrategy:
     def stands_still(self) -> bool:
         """Whether its counts are those of its row, whatever its steps do, until they are recounted."""
         return self.now.state is StrategyState.NEEDS_INSPECTION
+
+    @property
+    def catch_up_seconds(self) -> timedelta:
+        """So long after its end sites that were offline are tried again."""
+        return timedelta(seconds=self.stored.spec.get("catch_up_seconds", 0))
+
+    @property
+    def timeout(self) -> timedelta | None:
+        """It aborts when it has not ended so long after its start; None = it may take any time."""
+        seconds = self.stored.spec.get("timeout_seconds")
+        return None if seconds is None else timedelta(seconds=seconds)
 
     def misfits(self) -> list[str]:
         """What cannot be in the counts as they are now, in words."""
@@ -140,4 +151,7 @@ class TrackedStrategy:
             started_at=started or (now if live else None),
             finished_at=((finished if had_ended else None) or now) if ended else None,
             skipped=self.now.skipped,
+            round=self.now.round,
+            catch_up_until=self.now.catch_up_until,
+            catch_up_sites=self.now.catch_up_sites,
         )

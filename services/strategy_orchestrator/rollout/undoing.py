@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.message_parts import NAMES_KEPT, names_in
+from services.strategy_orchestrator.rollout.offline_steps import end_catching_up
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.strategies import Undone
@@ -73,7 +74,8 @@ def faults_of(undoing: Undoing | None, reference: str, field: str, app: str | No
 
 
 async def end(work: UnitOfWork, undoing: Undoing, by: str, actor: str) -> None:
-    """A paused strategy gives its sites up to the one that undoes it."""
+    """A paused strategy gives its sites up to the one that undoes it; what was offline is not tried again."""
+    await end_catching_up(work, undoing.tracked)
     if undoing.tracked.now.state is StrategyState.PAUSED:
         undoing.tracked.now = domain.abort(undoing.tracked.now, actor, f"undone by strategy {by}")
         await work.settle(undoing.tracked)

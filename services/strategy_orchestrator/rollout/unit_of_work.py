@@ -20,6 +20,7 @@ from services.strategy_orchestrator.message_parts import parts_of_steps
 from services.strategy_orchestrator.rollout.advance import Decision, advance, explained
 from services.strategy_orchestrator.rollout.events import request_of, what_moved
 from services.strategy_orchestrator.rollout.inspection import Inspections
+from services.strategy_orchestrator.rollout.offline_steps import note_offline
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.settings import OrchestratorSettings
 from services.strategy_orchestrator.store.steps import Step
@@ -33,6 +34,9 @@ LOOK_AGAIN = "look_again"
 
 STILL = "still"
 """The timer that looks from time to time whether a live strategy stands still; its key is the strategy's id."""
+
+TIMEOUT = "timeout"
+"""The timer at which a strategy that has not ended aborts; its key is the strategy's id."""
 
 STILL_AFTER = timedelta(seconds=15)
 """When nothing has ended in a stage for so long, its reason names the sites that run longest."""
@@ -98,6 +102,8 @@ class UnitOfWork(Transaction):
             self._inspect(tracked)
             if tracked.now.state in domain.LIVE and tracked.was.state not in domain.LIVE:
                 self.set_timer(STILL, tracked.now.id, self.now + STILL_AFTER)
+                if tracked.timeout:
+                    self.set_timer(TIMEOUT, tracked.now.id, self.now + tracked.timeout)
         changed = [tracked for tracked in self._strategies.values() if tracked.changed]
         for tracked in changed:
             self._announce(tracked)
@@ -158,6 +164,8 @@ class UnitOfWork(Transaction):
             await self.slots.forget(tracked.now.id)
         if await store.holds.release_sites(self.conn, tracked.now.id):
             await emit_fleet(self, [(SitesReleased(strategy_id=tracked.now.id), tracked.now.id)])
+        if tracked.was.state not in domain.ENDED or tracked.now.round != tracked.was.round:
+            await note_offline(self, tracked)
 
     async def _note_waiting(self, tracked: TrackedStrategy, decision: Decision) -> None:
         """A stage that only its groups keep closed is woken by whoever frees a slot of theirs; no other is."""
@@ -178,7 +186,7 @@ class UnitOfWork(Transaction):
         tracked.recount(stage, waiting=-len(steps), running=len(started), aborted=len(steps) - len(started))
         tracked.note(steps)
         if started:
-            command = request_of(tracked.stored, batch, started)
+            command = request_of(tracked.stored, tracked.now.round, batch, started)
             self.emit(command, message_id=command.batch, correlation_id=tracked.now.id)
 
     async def _startable(self, tracked: TrackedStrategy, stage: int, count: int, batch: str) -> list[Step]:

@@ -48,6 +48,14 @@ async def look_for_still_stages(work: UnitOfWork, timers: Sequence[Timer]) -> No
                 tracked.note_of(stage.position, oldest=text)
 
 
+async def out_of_time(work: UnitOfWork, timers: Sequence[Timer]) -> None:
+    """Strategies that have not ended within their time go no further: what runs finishes, what waits is aborted."""
+    for tracked in await work.load(timer.key for timer in timers):
+        took = f"{tracked.timeout.total_seconds():.0f} s" if tracked.timeout else "its time"
+        why = Why(code="timeout", message=f"it had not ended {took} after its start")
+        tracked.now = domain.stop(tracked.now, why)
+
+
 async def forecasts_made(work: UnitOfWork, batch: Sequence[Envelope[StageForecast]]) -> None:
     """A warning that no longer holds is taken back. The forecast itself is kept by the gateway, which shows it."""
     well = [(e.data.strategy_id, e.data.stage) for e in batch if not e.data.failing]

@@ -198,9 +198,24 @@ def _count(row: asyncpg.Record) -> StageCount:
     return StageCount(Counts(**{name: row[name] for name in Counts.model_fields}), row["blocked"], row["first"])
 
 
-async def reopen_steps(conn: Connection, strategy_id: str) -> list[Step]:
-    """Failed and aborted steps wait again, for a new attempt."""
-    return await _steps(conn, "reopen_steps", strategy_id=strategy_id)
+class ReopenedStep(NamedTuple):
+    """A step that waits again, and what it was before."""
+
+    step: Step
+    was_state: str
+    was_code: str | None
+
+    @staticmethod
+    def of(row: asyncpg.Record) -> "ReopenedStep":
+        """From a row with the columns of a step first."""
+        *step, was_state, was_code = row
+        return ReopenedStep(Step._make(step), was_state, was_code)
+
+
+async def reopen_steps(conn: Connection, strategy_id: str, sites: Sequence[str]) -> list[ReopenedStep]:
+    """Failed and aborted steps of these sites wait again, for a new attempt; without sites all that nobody skipped."""
+    rows = await SQL.fetch(conn, "reopen_steps", strategy_id=strategy_id, sites=list(sites))
+    return [ReopenedStep.of(row) for row in rows]
 
 
 async def _ended(conn: Connection, query: str, why: Why, **values: Any) -> list[Ended]:

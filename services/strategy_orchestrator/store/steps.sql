@@ -138,6 +138,14 @@ select stage, count(*) filter (where state = 'waiting') as waiting, count(*) fil
 from step where strategy_id = :strategy_id group by stage;
 
 -- name: reopen_steps
-update step set state = 'waiting', attempt = attempt + 1, blocked = false, why_code = null, why_message = null
-where strategy_id = :strategy_id and state in ('failed', 'aborted')
-returning strategy_id, position, stage, site, state, attempt, why_code, why_message, group_name, target;
+-- What a person skipped is tried again only by name.
+with again as materialized (
+    select position, state, why_code from step
+    where strategy_id = :strategy_id and state in ('failed', 'aborted') and case
+        when cardinality(:sites::text[]) = 0 then why_code is distinct from 'skipped'
+        else site in (select unnest(:sites::text[])) end
+)
+update step s set state = 'waiting', attempt = s.attempt + 1, blocked = false, why_code = null, why_message = null
+from again a where s.strategy_id = :strategy_id and s.position = a.position
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target,
+    a.state as was_state, a.why_code as was_code;

@@ -114,6 +114,9 @@ def _strategy(row: asyncpg.Record, stages: Sequence[asyncpg.Record]) -> Strategy
         ends_as=StrategyState(row["ends_as"]) if row["ends_as"] else None,
         left_out=row["left_out"],
         skipped=row["skipped"],
+        round=row["round"],
+        catch_up_until=row["catch_up_until"],
+        catch_up_sites=row["catch_up_sites"],
         no_way_back=TYPES[StrategyType(row["type"])].no_way_back,
     )
 
@@ -207,24 +210,16 @@ class SavedStrategy(NamedTuple):
     started_at: datetime | None
     finished_at: datetime | None
     skipped: int
+    round: int
+    catch_up_until: datetime | None
+    catch_up_sites: int
 
 
 async def save_strategies(conn: Connection, saved: Sequence[SavedStrategy]) -> None:
     """Keep them as they are now."""
-    ids, states, ends_as, why_codes, why_messages, sequences, started_at, finished_at, skipped = columns(saved, 9)
-    await SQL.run(
-        conn,
-        "save_strategies",
-        ids=ids,
-        states=states,
-        ends_as=ends_as,
-        why_codes=why_codes,
-        why_messages=why_messages,
-        sequences=sequences,
-        started_at=started_at,
-        finished_at=finished_at,
-        skipped=skipped,
-    )
+    state = ("ids", "states", "ends_as", "why_codes", "why_messages", "sequences")
+    rest = ("started_at", "finished_at", "skipped", "rounds", "catch_ups", "catch_up_sites")
+    await SQL.run(conn, "save_strategies", **dict(zip(state + rest, columns(saved, 12), strict=True)))
 
 
 async def save_stages(conn: Connection, stages: Sequence[tuple[str, Stage, int]]) -> None:

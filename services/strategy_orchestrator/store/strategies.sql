@@ -23,7 +23,7 @@ select groups from strategy where id = any(array(
 
 -- name: lock_strategies
 select id, name, type, app, version, spec, operation, left_out, skipped, state, ends_as, why_code, why_message, sequence,
-    started_at, finished_at, deleted_at, groups
+    started_at, finished_at, deleted_at, groups, round, catch_up_until, catch_up_sites
 from strategy where id = any(:ids::text[]) order by id for update;
 
 -- name: stages_of
@@ -48,10 +48,13 @@ from unnest(:positions::int[], :names::text[], :sites::int[], :max_parallels::in
 
 -- name: save_strategies
 update strategy s set state = n.state, ends_as = n.ends_as, why_code = n.why_code, why_message = n.why_message,
-    sequence = n.sequence, started_at = n.started_at, finished_at = n.finished_at, skipped = n.skipped
+    sequence = n.sequence, started_at = n.started_at, finished_at = n.finished_at, skipped = n.skipped, round = n.round,
+    catch_up_until = n.catch_up_until, catch_up_sites = n.catch_up_sites
 from unnest(:ids::text[], :states::text[], :ends_as::text[], :why_codes::text[], :why_messages::text[],
-    :sequences::bigint[], :started_at::timestamptz[], :finished_at::timestamptz[], :skipped::int[])
-    as n (id, state, ends_as, why_code, why_message, sequence, started_at, finished_at, skipped)
+    :sequences::bigint[], :started_at::timestamptz[], :finished_at::timestamptz[], :skipped::int[], :rounds::int[],
+    :catch_ups::timestamptz[], :catch_up_sites::int[])
+    as n (id, state, ends_as, why_code, why_message, sequence, started_at, finished_at, skipped, round, catch_up_until,
+        catch_up_sites)
 where s.id = n.id;
 
 -- name: save_stages

@@ -72,7 +72,7 @@ class Devices:
     async def _take_batch(self, batch: str, command: RequestOperations) -> None:
         """`reject-all:` refuses the command as a whole, `reject:` names the operations that may not begin."""
         self.batches.add(batch)
-        facts = command.model_dump(exclude={"operations", "batch", "again", "version"})
+        facts = command.model_dump(exclude={"operations", "batch", "again", "round", "version"})
         singles = {
             o.operation_id: RequestOperation(site=o.site, version=o.version or command.version, **facts)
             for o in command.operations

@@ -1,5 +1,6 @@
 """A strategy moves rightly from every state it can be in, whatever happens between two looks at it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.strategy_orchestrator import domain
-from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Refused, Stage, Strategy
+from services.strategy_orchestrator.domain import ENDED, TRANSITIONS, Refused, Reopened, Stage, Strategy
 from services.strategy_orchestrator.gates import Surroundings
 from services.strategy_orchestrator.rollout import advance as advancing
 from services.strategy_orchestrator.rollout.advance import Decision
@@ -170,9 +171,63 @@ def test_an_abort_before_the_start_ends_at_once() -> None:
 def test_a_retry_runs_only_what_failed_or_was_aborted() -> None:
     ended = strategy(stage(0, sites=2, complete=2), stage(1, sites=4, complete=1, failed=1, aborted=2), state=S.FAILED)
     ended = replace(ended, stages=(replace(ended.stages[0], state=StageState.COMPLETE), ended.stages[1]))
-    decision = advance(domain.retry(ended, "ann", ""), NOW)
+    decision = advance(domain.retry(ended, {1: Reopened(failed=1, aborted=2)}, "ann", ""), NOW)
     assert (decision.stage, decision.start) == (1, 2)
     assert decision.strategy.counts == Counts(waiting=3, complete=3)
+    assert decision.strategy.round == 2
+
+
+def test_a_retry_of_one_site_accepts_the_others_as_they_are() -> None:
+    """Else the failures that nobody asked for would stop the one that somebody asked for, before it has begun."""
+    first, second = stage(0, sites=3, failed=3), stage(1, sites=2, soak=60, aborted=2)
+    stages = (replace(first, state=StageState.FAILED), replace(second, state=StageState.ABORTED))
+    ended = replace(strategy(*stages, state=S.FAILED), skipped=1)
+    decision = advance(domain.retry(ended, {1: Reopened(aborted=1, skipped=1)}, "ann", ""), NOW)
+    assert (decision.stage, decision.start, decision.strategy.skipped) == (1, 1, 0)
+    assert [here.state for here in decision.strategy.stages] == ["complete", "running"]
+    done = advance(finished(started(decision), 1, complete=1), NOW)
+    assert done.strategy.stages[1].state is StageState.SOAKING
+    ended = advance(done.strategy, NOW + timedelta(seconds=60)).strategy
+    assert (ended.state, ended.why.message) == (S.FAILED, "3 of 5 sites failed, 1 were aborted")
+
+
+def test_what_fails_again_after_a_retry_of_some_stops_the_strategy_again() -> None:
+    ended = replace(stage(sites=4, failed=3, complete=1), state=StageState.COMPLETE)
+    decision = advance(domain.retry(strategy(ended, state=S.FAILED), {0: Reopened(failed=1)}, "ann", ""), NOW)
+    assert decision.start == 1
+    again = advance(finished(started(decision), 0, failed=1), NOW).strategy
+    assert (again.state, again.why.code) == (S.FAILED, "failure_threshold")
+
+
+def test_a_stage_of_which_every_site_was_skipped_is_not_watched() -> None:
+    decision = advance(strategy(stage(0, sites=2, soak=60, aborted=2), stage(1)), NOW)
+    assert (decision.stage, decision.start) == (1, 2)
+
+
+@pytest.mark.parametrize(("sites", "told"), [(1, "1 site that was offline is"), (2, "2 sites that were offline are")])
+def test_an_ended_strategy_says_what_it_waits_for_and_until_when(sites: int, told: str) -> None:
+    ended = strategy(stage(sites=2, complete=2), state=S.FAILED)
+    why = why_now(replace(ended, catch_up_sites=sites, catch_up_until=NOW))
+    assert told in why.message
+    assert "until 2026-01-01 00:00:00 UTC" in why.message
+
+
+def test_what_catches_up_goes_on_like_a_retry_and_its_time_goes_on_too() -> None:
+    ended = replace(strategy(stage(sites=4, complete=2, aborted=2), state=S.FAILED), catch_up_until=NOW)
+    back = domain.catch_up(ended, {0: Reopened(aborted=2)})
+    assert (back.why.code, back.catch_up_until, back.round) == ("catching_up", NOW, 2)
+    assert advance(back, NOW).start == 2
+
+
+def test_a_strategy_of_a_type_without_a_way_back_does_not_offer_one() -> None:
+    done = strategy(stage(complete=4), state=S.COMPLETE)
+    assert domain.actions_of(done) == (A.UNDO, A.DELETE)
+    assert domain.actions_of(replace(done, no_way_back="it changed nothing")) == (A.DELETE,)
+
+
+def test_waiting_sites_can_be_skipped_only_where_some_wait() -> None:
+    assert A.SKIP in domain.actions_of(strategy(stage()))
+    assert A.SKIP not in domain.actions_of(strategy(stage(sites=2, limit=2, running=2)))
 
 
 REQUESTS = {
@@ -180,7 +235,7 @@ REQUESTS = {
     "pause": (lambda s: domain.pause(s, "", ""), {S.APPLYING}),
     "resume": (lambda s: domain.resume(s, "", ""), {S.PAUSED}),
     "abort": (lambda s: domain.abort(s, "", ""), {S.READY, S.APPLYING, S.PAUSED}),
-    "retry": (lambda s: domain.retry(s, "", ""), {S.FAILED, S.ABORTED}),
+    "retry": (lambda s: domain.retry(s, {}, "", ""), {S.FAILED, S.ABORTED}),
     "delete": (lambda s: domain.check(s, A.DELETE), {S.READY, S.COMPLETE, S.FAILED, S.ABORTED}),
 }
 
@@ -227,7 +282,10 @@ policies = st.builds(
     then=st.sampled_from(["fail", "pause"]),
 )
 shapes = st.lists(st.tuples(st.integers(1, 8), st.integers(1, 5), st.sampled_from([0, 30])), min_size=1, max_size=4)
-happenings = st.lists(st.sampled_from(["complete", "failed", "pause", "resume", "abort", "time", "look"]), max_size=120)
+OF_SITES = ["complete", "failed", "kept_out", "skip", "offline"]
+OF_PEOPLE = ["pause", "resume", "abort", "retry", "retry_one"]
+BY_ITSELF = ["time", "look", "timeout", "catch_up"]
+happenings = st.lists(st.sampled_from([*OF_SITES, *OF_PEOPLE, *BY_ITSELF]), max_size=120)
 
 
 @settings(max_examples=300, deadline=None)
@@ -249,15 +307,54 @@ def test_whatever_happens_limits_hold_counts_are_exact_and_it_ends(
 
 
 def happen(s: Strategy, happening: str) -> Strategy:
-    running = next((i for i, here in enumerate(s.stages) if here.counts.running), None)
     try:
-        if happening in {"complete", "failed"} and running is not None:
-            return finished(s, running, **{happening: 1})
-        if happening in {"pause", "resume", "abort"}:
-            return {"pause": domain.pause, "resume": domain.resume, "abort": domain.abort}[happening](s, "", "")
+        return HAPPENS.get(happening, lambda s: s)(s)
     except Refused:
         return s
-    return s
+
+
+def one_ends(s: Strategy, **deltas: int) -> Strategy:
+    running = next((i for i, here in enumerate(s.stages) if here.counts.running), None)
+    return s if running is None else finished(s, running, **deltas)
+
+
+def ended_before_its_turn(s: Strategy, *, skipped: bool) -> Strategy:
+    """One site that waits is skipped by a person, or goes offline."""
+    waiting = next((i for i, here in enumerate(s.stages) if here.counts.waiting), None)
+    if waiting is None or s.state not in {S.APPLYING, S.PAUSED}:
+        return s
+    stages = list(s.stages)
+    counts = domain.moved(stages[waiting].counts, waiting=-1, aborted=1)
+    stages[waiting] = replace(stages[waiting], counts=counts)
+    return replace(s, stages=tuple(stages), skipped=s.skipped + skipped)
+
+
+def tried_again(s: Strategy, how: str) -> Strategy:
+    """All that failed or was aborted, or one of it by a person, or what was offline by itself."""
+    ended = {n: Reopened(here.counts.failed, here.counts.aborted) for n, here in enumerate(s.stages)}
+    again = {n: one for n, one in ended.items() if one.failed + one.aborted}
+    if how == "retry":
+        return domain.retry(s, {n: replace(one, skipped=0) for n, one in again.items()}, "", "")
+    some = {n: Reopened(failed=min(one.failed, 1), aborted=0 if one.failed else 1) for n, one in again.items()}
+    if how == "retry_one":
+        return domain.retry(s, dict(list(some.items())[:1]), "", "")
+    return domain.catch_up(s, some) if s.state is S.FAILED else s
+
+
+HAPPENS: dict[str, Callable[[Strategy], Strategy]] = {
+    "complete": lambda s: one_ends(s, complete=1),
+    "failed": lambda s: one_ends(s, failed=1),
+    "kept_out": lambda s: one_ends(s, aborted=1),  # found in no state to be prestaged
+    "skip": lambda s: ended_before_its_turn(s, skipped=True),
+    "offline": lambda s: ended_before_its_turn(s, skipped=False),
+    "timeout": lambda s: domain.stop(s, Why(code="timeout", message="it took too long")),
+    "pause": lambda s: domain.pause(s, "", ""),
+    "resume": lambda s: domain.resume(s, "", ""),
+    "abort": lambda s: domain.abort(s, "", ""),
+    "retry": lambda s: tried_again(s, "retry"),
+    "retry_one": lambda s: tried_again(s, "retry_one"),
+    "catch_up": lambda s: tried_again(s, "catch_up"),
+}
 
 
 def check(s: Strategy, totals: list[int]) -> None:
