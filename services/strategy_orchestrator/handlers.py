@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.strategy_orchestrator.fleet import alarms, availability, groups, site_changes, sites
+from services.strategy_orchestrator.fleet import alarms, availability, groups, secrets, site_changes, sites
 from services.strategy_orchestrator.fleet.group_slots import GROUP_SLOT
 from services.strategy_orchestrator.rollout import catching_up, commands, operations, watching, withdrawals
 from services.strategy_orchestrator.rollout.offline_steps import CATCH_UP
@@ -18,6 +18,8 @@ from shared.messages.deployer import (
     OperationFailed,
     OperationsSucceeded,
     OperationSucceeded,
+    SecretChanged,
+    SecretRemoved,
 )
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import (
@@ -48,6 +50,8 @@ HANDLERS: Handlers = {
     DeleteGroup: groups.delete_group,
     **commands.HANDLERS,
     AvailabilityChanged: availability.availability_changed,
+    SecretChanged: secrets.secrets_changed,
+    SecretRemoved: secrets.secrets_changed,
     ReleaseAvailable: withdrawals.releases_available,
     ReleaseWithdrawn: withdrawals.releases_withdrawn,
     CommandAccepted: operations.operations_began,
@@ -70,4 +74,4 @@ TIMERS: Mapping[str, TimerHandler] = {
     watching.CANCEL: watching.cancel_again,
 }
 
-TOPICS = ("strategy.commands", "deployer.events", "catalog.events", "monitor.events")
+TOPICS = ("strategy.commands", "deployer.events", "deployer.facts", "catalog.events", "monitor.events")

@@ -15,7 +15,7 @@ from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.catalog import ReleaseWithdrawn
 from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded
-from shared.messages.strategy import CreateStrategy
+from shared.messages.strategy import ChangeSites, CreateStrategy, RegisterSites
 from shared.wire.codec import Envelope
 
 
@@ -24,6 +24,8 @@ async def lock_strategies_of(tx: Transaction, batch: Sequence[Envelope[Any]]) ->
     references, sites = spoken_of(envelope.data for envelope in batch)
     if apps := {envelope.data.app for envelope in batch if isinstance(envelope.data, ReleaseWithdrawn)}:
         references.update(await store.strategies.strategies_towards(tx.conn, sorted(apps)))
+    if any(_turns_sites(envelope.data) for envelope in batch):
+        references.update(await store.strategies.live(tx.conn))  # of whichever sites the selection means
     groups: set[str] = set()
     if references or sites:
         groups = await store.strategies.lock_in_order(tx.conn, sorted(references), sorted(sites))
@@ -57,7 +59,14 @@ def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:
             sites.add(message.site)
         elif isinstance(message, AvailabilityChanged):
             sites.update(told.site for told in message.sites if told.availability != told.was)
+        elif isinstance(message, RegisterSites):
+            sites.update(site.name for site in message.sites if site.maintenance or not site.managed)
     return references, sites
+
+
+def _turns_sites(message: Message) -> bool:
+    """Whether steps of any site may end by it."""
+    return isinstance(message, ChangeSites) and (message.maintenance is True or message.managed is False)
 
 
 def _reference(message: Message) -> str | None:

@@ -7,9 +7,12 @@ from services.strategy_orchestrator.store import (
     groups,
     holds,
     releases,
+    secrets,
     sites,
     steps,
     strategies,
 )
 
-__all__ = ["alarms", "catching_up", "deployments", "groups", "holds", "releases", "sites", "steps", "strategies"]
+__all__ = [
+    "alarms", "catching_up", "deployments", "groups", "holds", "releases", "secrets", "sites", "steps", "strategies",
+]  # fmt: skip

@@ -24,14 +24,14 @@ with back as materialized (
     select c.position, st.state, st.why_code
     from catch_up c
     cross join lateral (
-        select from site where name = c.site and managed limit 1
+        select from site where name = c.site and managed and not maintenance and availability <> 'offline' limit 1
     ) s
     cross join lateral (
         select state, why_code from step
         where strategy_id = c.strategy_id and position = c.position and state in ('failed', 'aborted') limit 1
     ) st
-    where c.strategy_id = :strategy_id and c.tries < :most and c.due_at <= :now
-        and not exists (select from hold where site = c.site)
+    left join lateral (select true as held from hold where site = c.site limit 1) h on true
+    where c.strategy_id = :strategy_id and c.tries < :most and c.due_at <= :now and h.held is null
 ), tried as (
     update catch_up c set tries = c.tries + 1 from back b where c.strategy_id = :strategy_id and c.position = b.position
 )
@@ -44,7 +44,7 @@ returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_
 -- When to look again at those whose site is back already.
 select min(c.due_at) from catch_up c
 cross join lateral (
-    select from site where name = c.site and managed limit 1
+    select from site where name = c.site and managed and not maintenance and availability <> 'offline' limit 1
 ) s
 where c.strategy_id = :strategy_id and c.tries < :most and c.due_at > :now;
 
@@ -52,7 +52,7 @@ where c.strategy_id = :strategy_id and c.tries < :most and c.due_at > :now;
 -- The strategies that wait for one of these sites to be back.
 select distinct c.strategy_id from catch_up c
 cross join lateral (
-    select from site where name = c.site and managed limit 1
+    select from site where name = c.site and managed and not maintenance and availability <> 'offline' limit 1
 ) s
 where c.site in (select unnest(:sites::text[])) and c.tries < :most;
 

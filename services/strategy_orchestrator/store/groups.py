@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 from services.strategy_orchestrator.fleet.group_limits import GroupQueue, GroupUsage
 from services.strategy_orchestrator.planning import Group
 from services.strategy_orchestrator.store.steps import Step
+from services.strategy_orchestrator.strategies.site_state import TURNED
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("groups.sql"))
@@ -136,5 +137,5 @@ async def start_steps(
     """Give so many waiting steps of each group a slot, all asked for in one batch; as they are now."""
     values = {"groups": list(counts), "counts": list(counts.values()), "batch": batch, "now": now}
     cursors = [queues[group].cursor for group in counts]
-    about = {"strategy_id": strategy_id, "stage": stage, "cursors": cursors}
+    about = {"strategy_id": strategy_id, "stage": stage, "cursors": cursors, "messages": TURNED}
     return [Step._make(row) for row in await SQL.fetch(conn, "start_steps_of_groups", **about, **values)]

@@ -83,7 +83,8 @@ select distinct strategy_id from group_queue where waits_for_group and group_nam
 -- name: start_steps_of_groups
 -- As start_steps, but so many of each group. The index finds those of a group without looking at the others.
 with next as materialized (
-    select w.position, coalesce(s.managed, false) as managed
+    select w.position, case when s.name is null then 'site_removed' when not s.managed then 'unmanaged'
+        when s.maintenance then 'in_maintenance' when s.availability = 'offline' then 'offline' end as turned
     from unnest(:groups::text[], :cursors::int[], :counts::int[]) as q (group_name, cursor, wanted)
     cross join lateral (
         select position, site from step
@@ -92,10 +93,12 @@ with next as materialized (
         order by position limit q.wanted
     ) w
     left join site s on s.name = w.site
-), unfit as (select array(select position from next where not managed) as positions)
+), unfit as (
+    select array_agg(position) as positions, array_agg(turned) as reasons from next where turned is not null
+)
 update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
     batch = :batch, started_at = :now,
-    why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
-    why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
+    why_code = unfit.reasons[array_position(unfit.positions, st.position)],
+    why_message = :messages::jsonb ->> unfit.reasons[array_position(unfit.positions, st.position)]
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
 returning st.strategy_id, st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.group_name, st.target;

@@ -18,9 +18,8 @@ SQL = Queries(Path(__file__).with_name("sites.sql"))
 MOST_CAUSE = 300
 """Characters of a cause that is kept: reasons of plans name it."""
 
-HISTORY, DRIVERS, ALARMS = (
-    [field.name for field in fields(Candidate)].index(name) for name in ("history", "drivers", "alarms")
-)
+PLACES = {field.name: place for place, field in enumerate(fields(Candidate))}
+DRIVERS, LISTED = PLACES["drivers"], [PLACES[name] for name in ("history", "alarms", "unknown_secrets")]
 """Their places in the rows of `candidates`, whose columns are in the order of the fields."""
 
 
@@ -129,7 +128,8 @@ async def candidates(conn: Connection, app: str, selection: Selection) -> list[C
 def _candidate(row: asyncpg.Record) -> Candidate:
     facts = list(row.values())
     facts[DRIVERS] = frozenset(facts[DRIVERS])
-    facts[HISTORY], facts[ALARMS] = tuple(facts[HISTORY]), tuple(facts[ALARMS])
+    for place in LISTED:
+        facts[place] = tuple(facts[place])
     return Candidate(*facts)
 
 

@@ -55,7 +55,11 @@ select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.oper
     coalesce(d.history, '{}') as history, array(select jsonb_object_keys(s.connections)) as drivers,
     s.availability, s.maintenance,
     array(select a.alarm from alarm a where s.alarms > 0 and a.site = s.name and a.management_affecting order by alarm)
-        as alarms, s.cause
+        as alarms, s.cause,
+    array(
+        select distinct named #>> '{}' from jsonb_path_query(s.connections, '$.*.*.**.secret') as named
+        where jsonb_typeof(named) = 'string' and not exists (select from secret where name = named #>> '{}')
+    ) as unknown_secrets
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id

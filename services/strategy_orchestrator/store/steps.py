@@ -9,6 +9,7 @@ import asyncpg
 
 from services.strategy_orchestrator.domain import StageCount
 from services.strategy_orchestrator.strategies import Changed
+from services.strategy_orchestrator.strategies.site_state import TURNED
 from shared.messages.strategy import Counts, Why
 from shared.process.db import Connection, Queries, columns
 
@@ -72,7 +73,7 @@ async def start_steps(
 ) -> list[Step]:
     """Give the next `count` waiting steps from `cursor` on a slot, all asked for in one batch; as they are now."""
     values = {"strategy_id": strategy_id, "stage": stage, "cursor": cursor, "count": count, "batch": batch}
-    return await _steps(conn, "start_steps", **values, now=now)
+    return await _steps(conn, "start_steps", **values, now=now, messages=TURNED)
 
 
 async def oldest_running(conn: Connection, strategy_id: str, stage: int, limit: int) -> list[LongRunning]:
@@ -156,6 +157,12 @@ class Ended(NamedTuple):
 async def abort_steps_towards(conn: Connection, strategy_id: str, version: str, why: Why) -> list[Ended]:
     """Waiting steps with this release of their own to reach become aborted."""
     return await _ended(conn, "abort_steps_towards", why, strategy_id=strategy_id, version=version)
+
+
+async def abort_turned(conn: Connection, sites: Sequence[str]) -> list[Ended]:
+    """Waiting steps of those of these sites that may not be changed now become aborted, in whichever strategies."""
+    rows = await SQL.fetch(conn, "abort_turned", sites=list(sites), messages=TURNED)
+    return [Ended(Step._make(step), was_blocked) for *step, was_blocked in rows]
 
 
 async def skip_steps(conn: Connection, strategy_id: str, sites: Sequence[str], why: Why) -> list[Ended]:

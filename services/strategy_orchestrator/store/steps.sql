@@ -5,20 +5,23 @@ from unnest(:positions::int[], :stages::int[], :sites::text[], :targets::text[],
     as s (position, stage, site, target, group_name);
 
 -- name: start_steps
--- The next waiting steps of a stage get a slot; those whose site became unmanaged are aborted instead.
+-- The next waiting steps of a stage get a slot; those whose site may not be changed now are aborted instead.
 -- Joined by arrays: right after a plan was inserted PostgreSQL takes the table for empty, and a join would compare
 -- every chosen step with every step of the strategy.
 with next as materialized (
-    select st.position, coalesce(s.managed, false) as managed
+    select st.position, case when s.name is null then 'site_removed' when not s.managed then 'unmanaged'
+        when s.maintenance then 'in_maintenance' when s.availability = 'offline' then 'offline' end as turned
     from step st left join site s on s.name = st.site
     where st.strategy_id = :strategy_id and st.stage = :stage and st.position >= :cursor
         and st.state = 'waiting' and not st.blocked
     order by st.position limit :count
-), unfit as (select array(select position from next where not managed) as positions)
+), unfit as (
+    select array_agg(position) as positions, array_agg(turned) as reasons from next where turned is not null
+)
 update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
     batch = :batch, started_at = :now,
-    why_code = case when st.position = any(unfit.positions) then 'unmanaged' end,
-    why_message = case when st.position = any(unfit.positions) then 'the site became unmanaged' end
+    why_code = unfit.reasons[array_position(unfit.positions, st.position)],
+    why_message = :messages::jsonb ->> unfit.reasons[array_position(unfit.positions, st.position)]
 from unfit where st.strategy_id = :strategy_id and st.position = any(array(select position from next))
 returning st.strategy_id, st.position, st.stage, st.site, st.state, st.attempt, st.why_code, st.why_message, st.group_name, st.target;
 
@@ -86,6 +89,26 @@ returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_
 update step set state = 'aborted', blocked = false, why_code = :code, why_message = :message
 where strategy_id = :strategy_id and state = 'waiting'
 returning strategy_id, position, stage, site, state, attempt, why_code, why_message, group_name, target;
+
+-- name: abort_turned
+-- Waiting steps of these sites that may not be changed now. Each is looked up by its key: holds come and go.
+with turned as materialized (
+    select h.strategy_id, h.position, w.blocked, case when s.managed is null then 'site_removed'
+        when not s.managed then 'unmanaged' when s.maintenance then 'in_maintenance' else 'offline' end as reason
+    from unnest(:sites::text[]) as n (site)
+    cross join lateral (select strategy_id, position from hold where site = n.site limit 1) h
+    cross join lateral (
+        select blocked from step where strategy_id = h.strategy_id and position = h.position and state = 'waiting' limit 1
+    ) w
+    left join lateral (
+        select managed, maintenance, availability from site where name = n.site limit 1
+    ) s on true
+    where s.managed is not true or s.maintenance or s.availability = 'offline'
+)
+update step s set state = 'aborted', blocked = false, why_code = t.reason, why_message = :messages::jsonb ->> t.reason
+from turned t where s.strategy_id = t.strategy_id and s.position = t.position
+returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target,
+    t.blocked as was_blocked;
 
 -- name: abort_steps_towards
 with towards as materialized (

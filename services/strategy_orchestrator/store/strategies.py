@@ -53,6 +53,11 @@ async def strategies_towards(conn: Connection, apps: Sequence[str]) -> list[str]
     return [row["id"] for row in await SQL.fetch(conn, "strategies_towards", apps=list(apps))]
 
 
+async def live(conn: Connection) -> list[str]:
+    """The ids of those that hold their sites."""
+    return [row["id"] for row in await SQL.fetch(conn, "live")]
+
+
 async def find_strategy(conn: Connection, reference: str) -> str | None:
     """The id of the strategy with this id, or of the one of this name that is not deleted."""
     return cast("str | None", await SQL.value(conn, "find_strategy", reference=reference))

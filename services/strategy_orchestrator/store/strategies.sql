@@ -2,6 +2,9 @@
 -- Those that go on by themselves or by a word of somebody, of these apps.
 select id from strategy where app = any(:apps::text[]) and state in ('applying', 'paused', 'needs_inspection') order by id;
 
+-- name: live
+select id from strategy where state in ('applying', 'paused', 'aborting', 'needs_inspection') order by id;
+
 -- name: find_strategy
 -- A name wins over the id of something deleted; ids and names of what lives never meet (clashes).
 select id from strategy where id = :reference or (name = :reference and deleted_at is null)

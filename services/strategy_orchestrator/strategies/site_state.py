@@ -8,6 +8,14 @@ from shared.messages.strategy import Why
 OFFLINE = "offline"
 """Of a site's availability, and the reason of what is not done because of it."""
 
+TURNED = {
+    "unmanaged": "the site became unmanaged",
+    "in_maintenance": "the site went into maintenance",
+    "offline": "the site went offline",
+    "site_removed": "the site was removed; there is nothing left to do",
+}
+"""What is told of a step that ended because its site is not as it was when it was planned, by the reason."""
+
 Heed = Callable[[Candidate, Target], Why | None]
 """Why a site is left alone now; None when nothing stands against it."""
 
@@ -24,7 +32,8 @@ def offline(site: Candidate, _: Target) -> Why | None:
     """A site that no driver reaches. One of which nobody knows yet counts as online."""
     if site.availability != OFFLINE:
         return None
-    return Why(code="offline", message=f"site {site.name} is offline")
+    cause = f": {site.cause}" if site.cause else ""
+    return Why(code="offline", message=f"site {site.name} is offline{cause}")
 
 
 def in_maintenance(site: Candidate, _: Target) -> Why | None:
