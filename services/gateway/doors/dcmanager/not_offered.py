@@ -10,7 +10,6 @@ WHY = {
     "subcloud-peer-groups": "there is one fleet here, with as many replicas of each service as are wanted",
     "peer-group-associations": "there is one fleet here, with as many replicas of each service as are wanted",
     "system-peers": "there is one fleet here, with as many replicas of each service as are wanted",
-    "alarms": "alarms are not summed up here: look at each site",
     "notifications": "subclouds notify nobody here",
 }
 

@@ -16,6 +16,12 @@ from strategy s where s.strategy_id = :strategy_id;
 -- Whether a strategy is no more in the state that somebody saw.
 select not exists (select from strategy where strategy_id = :strategy_id and state = :state and not deleted);
 
+-- name: leaves_out
+-- Whether a strategy leaves out a site for this reason.
+select exists (
+    select from strategy s, jsonb_array_elements(s.excluded) e where s.strategy_id = :strategy_id and e ->> 'code' = :code
+);
+
 -- name: list_steps
 select p.site, p.state, p.at, p.operation_id, coalesce(p.why, case when p.state = 'waiting' then s.why end) as why
 from step p
@@ -33,10 +39,11 @@ select distinct app from release order by app;
 select version, scheme from release where app = :app and state = 'available' order by published_at, version;
 
 -- name: list_subclouds
-select s.name, s.group_name, s.labels, s.managed, s.at, d.version, d.status,
-       p.state as prestage_state, p.to_version as prestaged
+select s.name, s.group_name, s.labels, s.managed, s.at, d.version, d.status, d.operation_id,
+       coalesce(a.availability, 'unknown') as availability, p.state as prestage_state, p.to_version as prestaged
 from site s
 left join deployment d on d.site = s.name and d.app = :app
+left join site_availability a on a.site = s.name
 left join lateral (
     select o.state, o.to_version from operation o
     where o.site = s.name and o.app = :app and o.kind = 'prestage'
@@ -55,3 +62,12 @@ order by g.name;
 
 -- name: count_ungrouped
 select count(*) from site where group_name is null and not removed;
+
+-- name: sum_alarms
+select s.name, count(a.alarm) filter (where a.severity = 'critical') as critical,
+       count(a.alarm) filter (where a.severity = 'major') as major,
+       count(a.alarm) filter (where a.severity = 'minor') as minor,
+       count(a.alarm) filter (where a.severity = 'warning') as warnings
+from site s left join alarm a on a.site = s.name and not a.cleared
+where not s.removed
+group by s.name order by s.name;

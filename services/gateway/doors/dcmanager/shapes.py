@@ -19,6 +19,8 @@ DEFAULT_PARALLEL = 2
 STEPS = 1_000_000_000
 """The number of a step is that of its strategy times this, plus that of its subcloud: no row is kept of it."""
 
+NO_ERRORS = "No errors present"
+
 LONGEST = 1_000
 """Characters of details."""
 
@@ -107,9 +109,9 @@ def subcloud(row: Row, number: Number, group: int, known: Known) -> dict[str, An
         "location": row["labels"].get("location", ""),
         "software-version": row["version"] or "",
         "management-state": "managed" if row["managed"] else "unmanaged",
-        "availability-status": "online",
+        "availability-status": words.AVAILABILITY.get(row["availability"], row["availability"]),
         "deploy-status": words.DEPLOY_STATUSES.get(row["status"], row["status"]),
-        "error-description": "No errors present",
+        "error-description": NO_ERRORS,
         "region-name": row["name"],
         "openstack-installed": False,
         "prestage-status": words.PRESTAGE_STATUSES.get(row["prestage_state"], row["prestage_state"]),
@@ -147,4 +149,18 @@ def default_group() -> dict[str, Any]:
         "max_parallel_subclouds": DEFAULT_PARALLEL,
         "created-at": None,
         "updated-at": None,
+    }
+
+
+def alarm_summary(row: Row, number: int) -> dict[str, Any]:
+    """Alarms of a subcloud by their severity."""
+    status = "critical" if row["critical"] else "degraded" if row["major"] or row["minor"] else "OK"
+    return {
+        "uuid": str(number),
+        "region_name": row["name"],
+        "critical_alarms": row["critical"],
+        "major_alarms": row["major"],
+        "minor_alarms": row["minor"],
+        "warnings": row["warnings"],
+        "cloud_status": status,
     }

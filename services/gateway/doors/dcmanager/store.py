@@ -21,6 +21,11 @@ async def strategy(conn: Connection, strategy_id: str) -> asyncpg.Record | None:
     return await SQL.row(conn, "find_strategy", strategy_id=strategy_id)
 
 
+async def leaves_out(conn: Connection, strategy_id: str, code: str) -> bool:
+    """Whether a strategy leaves out a site for this reason."""
+    return bool(await SQL.value(conn, "leaves_out", strategy_id=strategy_id, code=code))
+
+
 async def moved(conn: Connection, strategy_id: str, state: str) -> bool:
     """Whether a strategy is not in this state any more."""
     return bool(await SQL.value(conn, "moved", strategy_id=strategy_id, state=state))
@@ -66,3 +71,14 @@ async def groups(conn: Connection, name: str | None = None) -> list[asyncpg.Reco
 async def ungrouped(conn: Connection) -> int:
     """How many sites belong to no group."""
     return int(await SQL.value(conn, "count_ungrouped"))
+
+
+async def sum_alarms(conn: Connection) -> list[asyncpg.Record]:
+    """Each site by name, with its alarms counted by severity."""
+    return await SQL.fetch(conn, "sum_alarms")
+
+
+async def cause(conn: Connection, operation_id: str) -> str | None:
+    """Why an operation failed."""
+    rows = await SQL.fetch(conn, "operations", ids=[operation_id])
+    return rows[0]["cause"]["message"] if rows and rows[0]["cause"] else None

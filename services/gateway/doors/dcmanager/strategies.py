@@ -30,6 +30,9 @@ from shared.process.db import Connection, snapshot
 STEP_SECONDS = 3 * 3600
 """What theirs gives to packages and images of one subcloud together."""
 
+LACKING = ("unknown_secret", "nothing_to_do")
+"""Reasons that pass when a secret is known that was set just now."""
+
 PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds between tries."""
 
@@ -75,30 +78,35 @@ async def create(call: Call) -> web.Response:
 
 
 async def _make(call: Call, command: CreateStrategy, asked: Asked) -> None:
-    """A strategy with its password, or neither: nothing begins before it is applied, so the password may come last.
-
-    Raises Refused 422.
+    """A strategy with its password, or neither: nothing begins before it is applied, so the password may come last,
+    unless there is none yet that the connections of sites name. Raises Refused 422.
     """
     password = await vault.seal(call, asked.password) if asked.password is not None else None
-    made = await call.ask(command)
-    if password is not None and _lacks_only(made.faults, password.command.name):
-        # The connections name it, and nobody has ever set it.
+    first = password is not None and not await vault.is_kept(call)
+    if password is not None and first:
         await vault.keep(call, password)
-        made = await _made_with_secret(call, command, password.command.name)
-    elif password is not None and made.state != "rejected":
-        await _keep_or_undo(call, password, made.command_id)
+    made = await (_made_once_known(call, command) if first else call.ask(command))
     if made.state == "rejected":
+        if first:
+            await vault.forget(call)
         raise _not_created(asked.type, made.faults)
+    if password is not None and not first:
+        await _keep_or_undo(call, password, made.command_id)
 
 
-async def _made_with_secret(call: Call, command: CreateStrategy, name: str) -> Answer:
-    """The orchestrator hears of a new secret some milliseconds after the one who keeps it."""
+async def _made_once_known(call: Call, command: CreateStrategy) -> Answer:
+    """The orchestrator hears of a new secret some milliseconds after who keeps it; till then it leaves sites out."""
     for pause in PAUSES:
         made = await call.ask(command)
-        if not _lacks_only(made.faults, name):
+        if made.state == "rejected" and not any(fault.code in LACKING for fault in made.faults):
             return made
+        async with call.gateway.pool.acquire() as conn:
+            if made.state != "rejected" and not await store.leaves_out(conn, made.command_id, LACKING[0]):
+                return made
+        if made.state != "rejected":
+            await call.ask(DeleteStrategy(strategy=made.command_id))
         await asyncio.sleep(pause)
-    return made
+    return await call.ask(command)
 
 
 async def _keep_or_undo(call: Call, password: vault.SealedPassword, strategy_id: str) -> None:
@@ -107,11 +115,6 @@ async def _keep_or_undo(call: Call, password: vault.SealedPassword, strategy_id:
     except Refused:
         await call.ask(DeleteStrategy(strategy=strategy_id))
         raise
-
-
-def _lacks_only(faults: Sequence[Fault], name: str) -> bool:
-    """Whether nothing is wrong but that there is no secret of this name."""
-    return bool(faults) and all(fault.code == "unknown_secret" and fault.value == name for fault in faults)
 
 
 async def act(call: Call) -> Any:
@@ -262,7 +265,8 @@ def _told(kind: str, fault: Fault) -> str:
         return f"Subcloud {fault.value} does not exist"
     if named and kind == words.PRESTAGE:
         return f"Prestage skipped '{fault.value}': {fault.message}"
-    return f"Strategy has no steps to apply: {fault.message}" if fault.code == "nothing_to_do" else fault.message
+    none = fault.code in ("nothing_to_do", "empty_selection")
+    return f"Strategy has no steps to apply: {fault.message}" if none else fault.message
 
 
 def _cannot_create(kind: str) -> str:

@@ -94,10 +94,19 @@ async def _begin(call: Call, command: RequestOperation, password: str) -> None:
     sealed = await vault.seal(call, password)
     for asked in (command.model_copy(update={"preview": True}), command):
         answer = await call.ask(asked)
-        if answer.state == "rejected":
+        lacks_it = asked is not command and vault.lacks_only(answer.faults, sealed.command.name)
+        if answer.state == "rejected" and not lacks_it:
             raise Refused(400, *(f"Prestage failed '{command.site}': {fault.message}" for fault in answer.faults))
         if asked is not command:
             await vault.keep(call, sealed)
+
+
+async def alarms(call: Call) -> dict[str, Any]:
+    """GET /v1.0/alarms."""
+    async with call.gateway.pool.acquire() as conn:
+        rows = await store.sum_alarms(conn)
+        numbers = await naming.subclouds_numbered(call, conn, [row["name"] for row in rows])
+    return {"alarm_summary": [shapes.alarm_summary(row, numbers[row["name"]].number) for row in rows]}
 
 
 async def not_installed_here(_: Call) -> None:
@@ -123,6 +132,8 @@ async def _one(call: Call) -> dict[str, Any]:
         known = await naming.releases(call, conn)
         row = await naming.subcloud(call, conn, known.app, call.path["ref"])
         (found,) = await shown_all(call, conn, known, [row])
+        if found["deploy-status"].endswith("failed") and row["operation_id"]:
+            found["error-description"] = await store.cause(conn, row["operation_id"]) or shapes.NO_ERRORS
     return {name: value for name, value in found.items() if name != "sync_status"}
 
 
@@ -169,6 +180,7 @@ _PATH, _ONE = "/v1.0/subclouds", "/v1.0/subclouds/{ref}"
 ROUTES = (
     Route("GET", _PATH, listed),
     Route("POST", _PATH, not_installed_here, Role.OPERATOR),
+    Route("GET", "/v1.0/alarms", alarms),
     Route("GET", _ONE, show),
     Route("GET", f"{_ONE}/detail", detail),
     Route("PATCH", _ONE, change, Role.OPERATOR),

@@ -1,10 +1,13 @@
 """A password that a client sends is sealed at once, and kept as a secret that connections of sites may name."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.gateway.doors.dcmanager.call import Call
 from services.gateway.doors.dcmanager.errors import Refused
-from shared.messages.deployer import SetSecret
+from services.gateway.resources.secrets import store as secrets
+from shared.messages.base import Fault
+from shared.messages.deployer import RemoveSecret, SetSecret
 
 
 class SealedPassword(NamedTuple):
@@ -22,8 +25,24 @@ async def seal(call: Call, password: str) -> SealedPassword:
     return SealedPassword(SetSecret(name=name, sealed=sealed), fingerprint)
 
 
+async def is_kept(call: Call) -> bool:
+    """Whether there is one, whatever it is."""
+    async with call.gateway.pool.acquire() as conn:
+        return bool(await secrets.known_secrets(conn, [call.parts.own.secret]))
+
+
+async def forget(call: Call) -> None:
+    """Take away what was set for nothing; one that connections name stays."""
+    await call.ask(RemoveSecret(name=call.parts.own.secret))
+
+
 async def keep(call: Call, password: SealedPassword) -> None:
     """Set it, in place of what was there. Raises Refused 422."""
     answer = await call.ask(password.command, password.fingerprint)
     if answer.state == "rejected":
         raise Refused(422, f"the password cannot be kept: {'; '.join(fault.message for fault in answer.faults)}")
+
+
+def lacks_only(faults: Sequence[Fault], name: str) -> bool:
+    """Whether nothing is wrong but that there is no secret of this name."""
+    return bool(faults) and all(fault.code == "unknown_secret" and f"'{name}'" in fault.message for fault in faults)

@@ -71,6 +71,9 @@ PHASES: Mapping[str, Mapping[str, str]] = {
 UNTOLD: Mapping[str, str] = {PRESTAGE: "prestaging-packages", SW_DEPLOY: "apply VIM sw-deploy strategy"}
 """The state of a step that runs and has not said its phase: a fast one never does. What takes most of its time."""
 
+AVAILABILITY: Mapping[str, str] = {"online": "online", "offline": "offline", "unknown": "online"}
+"""A site that no driver can be asked for counts as one that is there."""
+
 DEPLOY_STATUSES: Mapping[str | None, str] = {
     None: "not-deployed",
     DeploymentStatus.NEW: "not-deployed",

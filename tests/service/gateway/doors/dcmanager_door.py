@@ -105,12 +105,12 @@ class DoorClient:
 
 
 @asynccontextmanager
-async def only_the_door(world: World, **settings: Any) -> AsyncIterator[DoorClient]:
+async def only_the_door(world: World, instance: str = "1", **settings: Any) -> AsyncIterator[DoorClient]:
     """The gateway alone, for what needs no other service."""
     own = DcmanagerSettings(**{"port": 0, "app": APP, **settings})
     opened = door(own)
     assert opened is not None
-    async with gateway(world, doors=[opened]) as api:
+    async with gateway(world, instance, doors=[opened]) as api:
         assert api.service.http is not None
         yield DoorClient(api, f"http://127.0.0.1:{api.service.http[DOORS].ports['dcmanager']}")
 

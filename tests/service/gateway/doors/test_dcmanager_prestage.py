@@ -128,3 +128,83 @@ async def test_actions_that_are_none(world: World) -> None:
         assert (await door.ask("DELETE", f"{STRATEGY}?type=nonsense")).status == 422
         odd = await door.ask("POST", ACTIONS, {"action": "pause"})
         assert (odd.status, odd.body, odd.headers["X-Belay-Ignored"]) == (200, None, "action")
+
+
+async def test_one_subcloud_is_prestaged_by_itself_and_not_while_a_strategy_holds_it(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a", "b")
+        path = "/v1.0/subclouds/a/prestage"
+        for body in ({}, b"abc", {"sysadmin_password": "abc"}, {"sysadmin_password": "TGk2OW51eCo=", "force": "maybe"}):
+            assert (await door.ask("PATCH", path, body)).status == 400, body
+        asked = {"sysadmin_password": "TGk2OW51eCo=", "force": True, "for_install": "true", "release": "2.0"}
+        begun = await door.made("PATCH", path, asked)
+        assert (begun["prestage-status"], begun["prestage-software-version"]) == ("prestaging", "2.0.0")
+        await door.shows("/v1.0/subclouds/a", lambda cloud: cloud["prestage-status"] == "complete")
+        assert (await door.ask("PATCH", "/v1.0/subclouds/zzz/prestage", asked)).status == 404
+        await door.made("PATCH", "/v1.0/subclouds/b", {"management-state": "unmanaged"})
+        unmanaged = await door.ask("PATCH", "/v1.0/subclouds/b/prestage", asked)
+        assert (unmanaged.status, "not managed" in unmanaged.body) == (400, True), unmanaged.body
+        await door.release("3.0.0", seconds=3)
+        await door.made("POST", STRATEGY, {"type": "sw-deploy", "release_id": "3.0.0", "cloud_name": "a"})
+        await door.made("POST", f"{STRATEGY}/actions", {"action": "apply"})
+        await door.shows(STEPS, lambda found: found["strategy-steps"][0]["stage"] == "Apply")
+        held = await door.ask("PATCH", path, asked)
+        assert held.status == 400
+        assert "dcmanager-sw-deploy" in held.body, held.body
+        await door.shows(STRATEGY, lambda strategy: strategy["state"] == "complete")
+
+
+async def test_a_failure_stops_the_rest_when_that_is_asked_for_and_its_step_says_why(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a", "b", "c")
+        await door.release("3.0.0", fates=dict.fromkeys("abc", "fail"))
+        asked = {"type": "sw-deploy", "release_id": "3.0.0", "max-parallel-subclouds": 1, "stop-on-failure": "true"}
+        assert (await door.made("POST", STRATEGY, asked))["stop-on-failure"] is True
+        await door.made("POST", f"{STRATEGY}/actions", {"action": "apply"})
+        await door.shows(STRATEGY, lambda strategy: strategy["state"] == "failed")
+        steps = (await door.get(STEPS))["strategy-steps"]
+        assert sorted(step["state"] for step in steps) == ["aborted", "aborted", "failed"]
+        failed = next(step for step in steps if step["state"] == "failed")
+        assert "fail" in failed["details"]
+        assert failed["finished-at"] > failed["started-at"]
+
+
+async def test_a_strategy_that_was_made_elsewhere_is_shown_and_is_in_the_way_of_another(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a")
+        spec = {"name": "night", "type": "update", "app": "platform", "version": "2.0.0", "selection": {"all": True}}
+        assert (await door.api.ask("POST", "/v1/strategies", {**spec, "max_parallel": "50%"})).status == 202
+        shown = await door.get(f"{STRATEGY}?type=sw-deploy")
+        assert (shown["max-parallel-subclouds"], shown["extra-args"]["release_id"]) == (1, "2.0.0")
+        second = await door.ask("POST", STRATEGY, {"type": "sw-deploy", "release_id": "2.0.0"})
+        assert (second.status, "already exists" in second.body) == (422, True)
+        other = await door.made("POST", STRATEGY, {"type": "prestage", "sysadmin_password": "TGk2OW51eCo="})
+        assert (other["type"], other["id"]) == ("prestage", 2)
+
+
+async def test_a_group_gives_its_limits_and_the_default_one_has_the_sites_of_none(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a", "b", "c")
+        north = {"name": "north", "description": "x", "update_apply_type": "serial", "max_parallel_subclouds": 2}
+        await door.made("POST", "/v1.0/subcloud-groups", north)
+        await door.made("PATCH", "/v1.0/subclouds/a", {"group_id": "2"})
+        asked = {"type": "sw-deploy", "release_id": "2.0.0"}
+        made = await door.made("POST", STRATEGY, {**asked, "subcloud_group": "2"})
+        assert (made["subcloud-apply-type"], made["max-parallel-subclouds"]) == ("serial", 1)
+        assert [step["cloud"] for step in (await door.get(STEPS))["strategy-steps"]] == ["a"]
+        await door.made("DELETE", STRATEGY)
+        made = await door.made("POST", STRATEGY, {**asked, "subcloud_group": "Default"})
+        assert (made["subcloud-apply-type"], made["max-parallel-subclouds"]) == ("parallel", 2)
+        assert [step["cloud"] for step in (await door.get(STEPS))["strategy-steps"]] == ["b", "c"]
+
+
+async def test_a_password_that_connections_name_is_set_by_the_first_request_that_brings_it(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a")
+        named = {"connections": {"simulated": {"password": {"secret": "sysadmin-password"}}}}
+        changed = await door.api.ask("PATCH", "/v1/sites/a", named)
+        assert changed.status == 202, changed.body
+        await door.made("POST", STRATEGY, {"type": "prestage", "sysadmin_password": "TGk2OW51eCo="})
+        assert (await door.api.get("/v1/secrets/sysadmin-password"))["sites"] == 1
+        await door.made("POST", ACTIONS, {"action": "apply"})
+        await door.shows(PRESTAGE, lambda strategy: strategy["state"] == "complete")
