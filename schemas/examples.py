@@ -89,6 +89,7 @@ EXAMPLES: tuple[Message, ...] = (
         measured_at=AT,
     ),
     catalog.ReleaseWithdrawn(release_id="shop-2.0.0", app="shop", version="2.0.0", reason="leaks memory"),
+    catalog.PreparationBegun(app="shop", version="2.0.0", bundle_sha256=DIGEST, begun_at=AT),
     catalog.ReleasePrepared(
         app="shop",
         version="2.0.0",

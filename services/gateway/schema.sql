@@ -100,6 +100,20 @@ create table release (
     primary key (app, version)
 );
 
+create table preparation (
+    -- What became of the preparation of each release, and how much was prepared.
+    app text not null,
+    version text not null,
+    state text not null, -- preparing, prepared or failed
+    bytes bigint, -- of all that was prepared
+    content jsonb not null default '[]', -- component, kind, name, sha256 and bytes of each item
+    notes jsonb not null default '[]', -- what components do not bring, and why
+    cause jsonb, -- why it failed
+    changed_at timestamptz not null,
+    seq bigint not null,
+    primary key (app, version)
+);
+
 create table bundle (
     bundle_sha256 text primary key,
     file_name text not null,
@@ -125,6 +139,7 @@ create table storage (
     withdrawn_bytes bigint not null,
     reclaimable_bytes bigint not null,
     free_bytes bigint,
+    prepared_bytes bigint not null default 0, -- what was prepared of releases
     measured_at timestamptz not null,
     seq bigint not null
 );

@@ -9,7 +9,14 @@ import { bytes, full, number, plural } from "./model/format.js";
 import { card, empty, faults, heading, resource, section, table } from "./page.js";
 import { uploader } from "./upload.js";
 
-const NEWS = ["release_available", "release_withdrawn", "release_rejected"];
+const NEWS = [
+  "release_available",
+  "release_withdrawn",
+  "release_rejected",
+  "preparation_begun",
+  "release_prepared",
+  "preparation_failed",
+];
 const pathOf = ({ app, version }) => `${encodeURIComponent(app)}/${encodeURIComponent(version)}`;
 
 export function releasesView(page) {
@@ -108,6 +115,7 @@ export function releaseView(page) {
 
 function detail(release) {
   const actions = [
+    release.actions.includes("prepare") && roleButton("Prepare", "operator", (button) => prepare(button, release)),
     release.actions.includes("withdraw") &&
       roleButton("Withdraw", "operator", (button) => withdraw(button, release), "danger"),
     release.state === "available" && h("a", { class: "button primary", href: rollOut(release) }, "Roll out"),
@@ -137,10 +145,35 @@ function detail(release) {
       ["Published", full(release.published_at)],
       ["Bundle", h("code", { class: "digest" }, release.bundle_sha256)],
       ["Size", bytes(release.bundle_bytes)],
+      ["Prepared for sites", prepared(release)],
     ]),
     release.components.map(component),
   ];
 }
+
+/** What was had ready of it, once for all sites; of what failed, why. */
+function prepared({ preparation }) {
+  if (!preparation) return "not yet";
+  const { state, items, cause, notes } = preparation;
+  const lines = [
+    state === "prepared" && `${bytes(preparation.bytes)} in ${plural(items, "item")}`,
+    cause?.message,
+    ...notes.map(({ component, text }) => `${component}: ${text}`),
+  ].filter(Boolean);
+  return h(
+    "div",
+    {},
+    badge(state),
+    h(
+      "ul",
+      { class: "plain" },
+      lines.map((line) => h("li", {}, line)),
+    ),
+  );
+}
+
+const prepare = (button, release) =>
+  act(button, `Preparing ${release.app} ${release.version}`, "POST", `/v1/releases/${pathOf(release)}/prepare`, {});
 
 const isEmpty = (value) => value === null || (typeof value === "object" && Object.keys(value).length === 0);
 

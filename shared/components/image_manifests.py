@@ -52,6 +52,8 @@ def read(content: bytes) -> ImageManifest | tuple[Descriptor, ...]:
         if "manifests" in raw:
             return tuple(map(_descriptor, raw["manifests"]))
         return ImageManifest(_descriptor(raw["config"]), tuple(map(_descriptor, raw["layers"])))
+    except BadManifest:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadManifest(f"neither a manifest of an image nor a list of them ({type(error).__name__})") from error
 

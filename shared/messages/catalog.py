@@ -172,6 +172,17 @@ class ContentNote(Model):
     text: Text
 
 
+class PreparationBegun(Event):
+    """What a release brings to sites is being had ready."""
+
+    SUBJECT, KEY = "bundle_sha256", "app"
+
+    app: Name
+    version: Version
+    bundle_sha256: Sha256
+    begun_at: datetime
+
+
 class ReleasePrepared(Event):
     """All that a release brings to sites lies in the blob store, verified. Told once for each content."""
 

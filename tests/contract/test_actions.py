@@ -3,6 +3,7 @@
 import pytest
 
 from services.catalog import domain as catalog
+from services.catalog.preparation import domain as preparation
 from services.gateway.commands.action import allowed
 from services.gateway.domain import Role
 from services.gateway.resources.operations import actions as operations
@@ -30,7 +31,16 @@ def test_what_a_strategy_says_is_what_is_offered(state: StrategyState) -> None:
 @pytest.mark.parametrize("state", [catalog.State.AVAILABLE, catalog.State.WITHDRAWN])
 def test_a_release_is_withdrawn_where_the_catalog_lets_it(state: catalog.State) -> None:
     lets = (state, catalog.Happening.WITHDRAW) in catalog.TRANSITIONS
-    assert (allowed(releases.ACTIONS, {"state": state.value}, Role.OPERATOR) == ["withdraw"]) == lets
+    row = {"state": state.value, "preparation": {"state": "prepared"}}
+    assert (allowed(releases.ACTIONS, row, Role.OPERATOR) == ["withdraw"]) == lets
+
+
+@pytest.mark.parametrize("state", [None, *preparation.State])
+def test_a_release_is_prepared_where_that_would_begin_something(state: preparation.State | None) -> None:
+    begins = state is None or preparation.TRANSITIONS[state, preparation.Happening.ASK] is not state
+    row = {"state": "available", "preparation": state and {"state": state.value}}
+    assert ("prepare" in allowed(releases.ACTIONS, row, Role.OPERATOR)) == begins
+    assert "prepare" not in allowed(releases.ACTIONS, {**row, "state": "withdrawn"}, Role.OPERATOR)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from services.catalog.preparation.domain import Preparation, State
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import Cause, Fault
-from shared.messages.catalog import PreparationFailed, PrepareRelease
+from shared.messages.catalog import PreparationBegun, PreparationFailed, PrepareRelease
 from shared.wire.codec import Envelope
 
 PREPARATIONS = "preparation"
@@ -23,33 +23,33 @@ async def prepare(_: object, tx: Transaction, envelopes: Sequence[Envelope[Prepa
     names = await releases.as_published(tx.conn, {(e.data.app, e.data.version) for e in envelopes})
     known = await releases.lock_releases(tx.conn, sorted(set(names.values())))
     before = await store.lock_preparations(tx.conn, sorted(release.bundle_sha256 for release in known.values()))
-    after, begun = dict(before), dict[str, Envelope[PrepareRelease]]()
+    after, asked = dict(before), dict[str, tuple[Release, Envelope[PrepareRelease]]]()
     replies: list[Reply] = []
     for envelope in envelopes:
         release = known.get(names[envelope.data.app, envelope.data.version])
         digest = release.bundle_sha256 if release else ""
         found = domain.ask(envelope.data, release, after.get(digest, Preparation()))
         replies.append(_reply(found, release))
-        if isinstance(found, Preparation):
+        if release and isinstance(found, Preparation):
             after[digest] = found
-            begun.setdefault(digest, envelope)
-        elif release and (on_behalf := envelope.data.on_behalf):
+            asked.setdefault(digest, (release, envelope))
+        elif release and isinstance(found, Fault) and (on_behalf := envelope.data.on_behalf):
             await _tell_again(tx, release, domain.cause_again(found, after.get(digest)), envelope, on_behalf)
-    await _write(tx, before, after, begun)
-    return replies
-
-
-async def _write(
-    tx: Transaction,
-    before: Mapping[str, Preparation],
-    after: Mapping[str, Preparation],
-    begun: Mapping[str, Envelope[PrepareRelease]],
-) -> None:
     if changed := {digest: one for digest, one in after.items() if one != before.get(digest)}:
         await store.ask_for_preparations(tx.conn, changed, tx.now)
     new = [d for d, one in changed.items() if one.state is State.PREPARING and _was(before, d) is not State.PREPARING]
-    if new:
-        await tx.put_jobs(PREPARATIONS, [(digest, _payload(begun[digest])) for digest in new])
+    await _begin(tx, {digest: asked[digest] for digest in new})
+    return replies
+
+
+async def _begin(tx: Transaction, new: Mapping[str, tuple[Release, Envelope[PrepareRelease]]]) -> None:
+    if not new:
+        return
+    await tx.put_jobs(PREPARATIONS, [(digest, _payload(envelope)) for digest, (_, envelope) in new.items()])
+    sequences = await store.count_tellings(tx.conn, sorted(new))
+    for digest, (release, envelope) in new.items():
+        event = PreparationBegun(app=release.app, version=release.version, bundle_sha256=digest, begun_at=tx.now)
+        tx.emit(event, sequence=sequences[digest], cause=envelope)
 
 
 def _was(before: Mapping[str, Preparation], digest: str) -> State | None:

@@ -144,7 +144,7 @@ class Preparer:
         async with self._ledger.transaction() as tx:
             since = await store.note_trouble(tx.conn, job.id, tx.now)
             if domain.gives_up(since, patience, tx.now):
-                return domain.cause_of(_passing(error), f"{error} (tried for {patience.total_seconds():g} s)")
+                return domain.cause_of(failing_code(error), f"{error} (tried for {patience.total_seconds():g} s)")
             await tx.return_jobs(PREPARATIONS, [(job, tx.now + timedelta(seconds=wait))])
         log.warning("a release is prepared later", action="preparation_retry", bundle=job.id, error=repr(error)[:200])
         return None
@@ -175,7 +175,8 @@ def _may_pass(error: Exception) -> bool:
     return is_transient(error) or isinstance(error, WrongContent)
 
 
-def _passing(error: Exception) -> str:
+def failing_code(error: Exception) -> str:
+    """By which code trouble is told that may pass, and did not."""
     full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
     return "disk_full" if full else _code_of(error, PASSING) or "disk_failed"
 

@@ -18,6 +18,15 @@ COLUMNS: tuple[Column, ...] = (
     ("size", lambda item: size(item.get("bundle_bytes"))), ("published", "published_at"), "description",
 )  # fmt: skip
 
+PREPARATION: tuple[Column, ...] = (
+    ("prepared", "preparation.state"),
+    ("content", lambda item: _content(item.get("preparation"))),
+    ("why", lambda item: _why(item.get("preparation"))),
+)
+ITEMS: tuple[Column, ...] = (
+    "component", "kind", "name", ("size", lambda item: size(item["bytes"])), "platform", "sha256",
+)  # fmt: skip
+
 Bundles = Annotated[list[Path], typer.Argument(help="Bundle files (.tar.gz).", exists=True, dir_okay=False)]
 App = Annotated[str, typer.Argument(help="The app.")]
 Version = Annotated[str, typer.Argument(help="The version of its release.")]
@@ -53,10 +62,59 @@ def list_releases(session: Session, app: Annotated[str | None, typer.Option(help
 
 @app.verb()
 def show(session: Session, app: App, version: Version) -> None:
-    """One release with its components."""
+    """One release with its components, and what was prepared of it."""
     needs: tuple[Column, ...] = (("python", "requires.python"), ("platforms", "requires.platforms"))
-    shown = (*COLUMNS, *needs, ("sha256", "bundle_sha256"), ("components", _components))
+    shown = (*COLUMNS, *needs, *PREPARATION, ("sha256", "bundle_sha256"), ("components", _components))
     session.screen.card(session.get(at("/v1/releases/{}/{}", app, version)), shown)
+
+
+@app.verb()
+def prepare(
+    session: Session,
+    app: App,
+    version: Version,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
+) -> None:
+    """Have what a release brings to sites ready, once for all of them. One that failed is tried again."""
+    answer = session.command("POST", at("/v1/releases/{}/{}/prepare", app, version), {})
+    if not watch:
+        return session.screen.done(f"{app} {version} is {answer['result']['state']}", answer)
+    with session.screen.busy(f"{app} {version}: fetching what it brings to sites"):
+        *_, release = views(session, at("/v1/releases/{}/{}", app, version), _is_settled, types=PREPARATION_NEWS)
+    session.screen.card(release, ("app", "version", *PREPARATION))
+    if release["preparation"]["state"] == "failed":
+        cause = release["preparation"]["cause"]
+        raise CliError(Status.FAILED, f"{app} {version}: {cause['message']}", code=cause["code"])
+    return None
+
+
+PREPARATION_NEWS = "preparation_begun,release_prepared,preparation_failed"
+
+
+def _is_settled(release: dict[str, Any]) -> bool:
+    return bool(release["preparation"]) and release["preparation"]["state"] != "preparing"
+
+
+@app.verb()
+def content(session: Session, app: App, version: Version) -> None:
+    """What a release brings to sites, as it was prepared: packages and images with their sizes and digests."""
+    found = session.get(at("/v1/releases/{}/{}/content", app, version))
+    for note in found["notes"]:
+        session.screen.note(f"{note['component']}: {note['text']}")
+    session.screen.table(found["items"], ITEMS, f"nothing was prepared: `belay release prepare {app} {version}`")
+
+
+def _content(preparation: Any) -> str:
+    if not preparation or preparation["state"] != "prepared":
+        return ""
+    return f"{size(preparation['bytes'])} in {preparation['items']} items"
+
+
+def _why(preparation: Any) -> list[str]:
+    if not preparation:
+        return []
+    cause = [preparation["cause"]["message"]] if preparation["cause"] else []
+    return [*cause, *(f"{note['component']}: {note['text']}" for note in preparation["notes"])]
 
 
 def _components(item: Any) -> list[str]:

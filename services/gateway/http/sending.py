@@ -20,7 +20,7 @@ from services.gateway.resources.commands.views import CommandAnswer
 from shared.messages.base import Command, ErrorCode
 from shared.wire.codec import new_id
 
-OURS = frozenset({"fleet", "inbox", "strategy_id"})
+OURS = frozenset({"fleet", "inbox", "strategy_id", "on_behalf"})
 """Fields of commands that people do not set: constants, and on whose behalf an operation is done."""
 
 _KEY: TypeAdapter[str] = TypeAdapter(Key)

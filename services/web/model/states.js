@@ -21,6 +21,8 @@ const SHAPES = {
   queued: "waiting",
   new: "waiting",
   validating: "running",
+  preparing: "running",
+  prepared: "complete",
   updating: "running",
   rolling_back: "running",
   recovering: "running",

@@ -70,6 +70,10 @@ LONG_AGO, YESTERDAY = NOW - timedelta(days=30), NOW - timedelta(days=1)
     ("content", "stored_by"),
     [
         (Content("a"), YESTERDAY),
+        (Content("a", held=True), None),
+        (Content("a", State.REJECTED, NOW, NOW, held=True), None),
+        (Content("a", let_go_at=NOW, prepared=True), NOW),
+        (Content("a", let_go_at=LONG_AGO, prepared=True), YESTERDAY),
         (Content("a", State.VALIDATING, None, LONG_AGO), None),
         (Content("a", State.AVAILABLE, LONG_AGO, LONG_AGO), None),
         (Content("a", State.AVAILABLE, LONG_AGO, LONG_AGO, LONG_AGO), None),

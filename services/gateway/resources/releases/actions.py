@@ -4,17 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.gateway.commands.action import Action
-from shared.messages.catalog import WithdrawRelease
+from shared.messages.catalog import PrepareRelease, WithdrawRelease
 
 
 def _available(release: Mapping[str, Any]) -> bool:
     return bool(release["state"] == "available")
 
 
-def _about(command: WithdrawRelease) -> str:
+def _about(command: WithdrawRelease | PrepareRelease) -> str:
     return f"{command.app} {command.version}"
+
+
+def _unprepared(release: Mapping[str, Any]) -> bool:
+    preparation = release["preparation"]
+    return _available(release) and (preparation is None or preparation["state"] == "failed")
 
 
 WITHDRAW = Action("withdraw", WithdrawRelease, when=_available, about=_about)
 
-ACTIONS = (WITHDRAW,)
+PREPARE = Action("prepare", PrepareRelease, when=_unprepared, about=_about)
+
+ACTIONS = (PREPARE, WITHDRAW)

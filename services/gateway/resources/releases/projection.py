@@ -1,6 +1,7 @@
 """Releases and what became of their bundles."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from services.gateway.events.learning import LearningTransaction
@@ -8,19 +9,21 @@ from services.gateway.resources.as_json import text
 from services.gateway.resources.bundles import store as bundles
 from services.gateway.resources.bundles.store import BundleRow
 from services.gateway.resources.releases import store as releases
-from services.gateway.resources.releases.store import ReleaseRow, WithdrawnRow
+from services.gateway.resources.releases.store import PreparationRow, ReleaseRow, WithdrawnRow
 from shared.messages import catalog
 from shared.wire.codec import Envelope
 
 
 async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
-    """Available and withdrawn releases, and what became of the bundles."""
+    """Available and withdrawn releases, and what became of the bundles and of what is prepared."""
     available = {(r.app, r.version): r for r in map(_release, events) if r}
     withdrawn = {(r.app, r.version): r for r in map(_withdrawn, events) if r}
     looked_at = {b.bundle_sha256: b for b in map(_bundle, events) if b}
     await releases.put_releases(tx.conn, list(available.values()))
     await releases.withdraw_releases(tx.conn, list(withdrawn.values()))
     await bundles.put_bundles(tx.conn, list(looked_at.values()))
+    prepared = {(p.app, p.version): p for p in sorted(filter(None, map(_preparation, events)), key=attrgetter("seq"))}
+    await releases.put_preparations(tx.conn, list(prepared.values()))
 
 
 def _release(event: Envelope[Any]) -> ReleaseRow | None:
@@ -57,10 +60,26 @@ def _bundle(event: Envelope[Any]) -> BundleRow | None:
     return None
 
 
+def _preparation(event: Envelope[Any]) -> PreparationRow | None:
+    p = event.data
+    if isinstance(p, catalog.PreparationBegun):
+        return PreparationRow(p.app, p.version, "preparing", None, "[]", "[]", None, p.begun_at, event.sequence)
+    if isinstance(p, catalog.PreparationFailed):
+        cause = p.cause.model_dump_json()
+        return PreparationRow(p.app, p.version, "failed", None, "[]", "[]", cause, p.failed_at, event.sequence)
+    if isinstance(p, catalog.ReleasePrepared):
+        content, notes = (text([one.model_dump(mode="json") for one in listed]) for listed in (p.content, p.notes))
+        return PreparationRow(
+            p.app, p.version, "prepared", p.bytes, content, notes, None, p.prepared_at, event.sequence
+        )
+    return None
+
+
 KINDS = (
     catalog.ReleaseAvailable,
     catalog.ReleaseRejected,
     catalog.ReleaseWithdrawn,
+    catalog.PreparationBegun,
     catalog.ReleasePrepared,
     catalog.PreparationFailed,
 )

@@ -9,7 +9,7 @@ from services.gateway.http.sending import command_route
 from services.gateway.resources.filters import refuse_unknown
 from services.gateway.resources.releases import actions, store
 from services.gateway.resources.releases.projection import KINDS, learn_releases
-from services.gateway.resources.releases.views import ReleaseQuery, ReleaseView
+from services.gateway.resources.releases.views import ContentView, ReleaseQuery, ReleaseView
 from services.gateway.resources.resource import Resource
 from shared.messages.words import Name, Version
 
@@ -36,12 +36,32 @@ async def show_release(call: Call) -> ReleaseView:
     return ReleaseView.model_validate(with_actions(rows[0], actions.ACTIONS, call.who.role))
 
 
+async def show_content(call: Call) -> ContentView:
+    """GET /v1/releases/{app}/{version}/content: empty until it was prepared."""
+    app, version = call.path["app"], call.path["version"]
+    async with call.gateway.pool.acquire() as conn:
+        published = await store.as_published(conn, app, version)
+        if not await store.list_releases(conn, (END_OF_TIME, "", ""), 1, app=app, version=published):
+            raise unknown("release", f"{app} {version}")
+        found = await store.find_content(conn, app, published)
+    return ContentView(items=found["content"] if found else [], notes=found["notes"] if found else [])
+
+
 WITHDRAWAL = "/v1/releases/{app}/{version}/withdraw"
+PREPARATION = "/v1/releases/{app}/{version}/prepare"
 
 
 ROUTES = (
     Route("GET", "/v1/releases", list_releases, "Releases, newest first", query=ReleaseQuery, answer=Page[ReleaseView]),
     Route("GET", "/v1/releases/{app}/{version}", show_release, "One release", answer=ReleaseView),
+    Route(
+        "GET",
+        "/v1/releases/{app}/{version}/content",
+        show_content,
+        "What a release brings to sites, as it was prepared",
+        answer=ContentView,
+    ),
+    command_route("POST", PREPARATION, actions.PREPARE, "Have what a release brings to sites ready, once for all"),
     command_route("POST", WITHDRAWAL, actions.WITHDRAW, "Let no new operation choose a release"),
 )
 

@@ -32,6 +32,20 @@ class ReleaseRow(NamedTuple):
     at: datetime
 
 
+class PreparationRow(NamedTuple):
+    """What is known of the preparation of a release."""
+
+    app: str
+    version: str
+    state: str
+    bytes: int | None
+    content: str  # JSON
+    notes: str  # JSON
+    cause: str | None  # JSON
+    changed_at: datetime
+    seq: int
+
+
 class WithdrawnRow(NamedTuple):
     """A release that was withdrawn."""
 
@@ -53,6 +67,17 @@ async def withdraw_releases(conn: Connection, rows: Sequence[WithdrawnRow]) -> N
     """Mark as withdrawn, unless what is there is newer."""
     apps, versions, seqs, ats = columns(rows, 4)
     await SQL.run(conn, "withdraw_releases", apps=apps, versions=versions, seqs=seqs, ats=ats)
+
+
+async def put_preparations(conn: Connection, rows: Sequence[PreparationRow]) -> None:
+    """Add or replace, unless what is there is newer. Each may be named once."""
+    names = ("apps", "versions", "states", "sizes", "contents", "notes", "causes", "changed", "seqs")
+    await SQL.run(conn, "put_preparations", **dict(zip(names, columns(rows, 9), strict=True)))
+
+
+async def find_content(conn: Connection, app: str, version: str) -> asyncpg.Record | None:
+    """What was prepared of a release; None = nobody has asked for that."""
+    return await SQL.row(conn, "find_content", app=app, version=version)
 
 
 async def list_releases(

@@ -6,7 +6,26 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
-from shared.messages.catalog import Required
+from shared.messages.base import Cause
+from shared.messages.catalog import ContentItem, ContentNote, Required
+
+
+class PreparationView(BaseModel):
+    """What is had ready of a release, once for all sites."""
+
+    state: str = Field(description="preparing, prepared or failed", examples=["prepared"])
+    bytes: int | None = Field(description="of all that was prepared; null before that")
+    items: int = Field(description="how many there are: see /content")
+    notes: list[ContentNote] = Field(description="what components do not bring by themselves, and why")
+    cause: Cause | None = Field(description="why it failed")
+    changed_at: datetime
+
+
+class ContentView(BaseModel):
+    """What a release brings to sites, as it lies in the blob store."""
+
+    items: list[ContentItem]
+    notes: list[ContentNote]
 
 
 class ReleaseView(BaseModel):
@@ -24,7 +43,8 @@ class ReleaseView(BaseModel):
     max_parallel_components: int | None = Field(description="of one site, at once; null = all that `after` allows")
     requires: Required
     published_at: datetime
-    actions: list[str] = Field(description="what you may do with it now: withdraw")
+    preparation: PreparationView | None = Field(description="null = nobody has asked for it yet")
+    actions: list[str] = Field(description="what you may do with it now: prepare, withdraw")
 
 
 class ReleaseQuery(Paging):

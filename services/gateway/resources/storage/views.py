@@ -10,6 +10,7 @@ class StorageView(BaseModel):
 
     used_bytes: int | None
     bundles: int | None
+    prepared_bytes: int | None = Field(description="what was prepared of releases, beside their bundles")
     withdrawn_bytes: int | None = Field(description="withdrawn releases that sites may go back to, or not due yet")
     reclaimable_bytes: int | None = Field(description="needed by nobody: freed without anybody asking")
     free_bytes: int | None = Field(description="left on the disk; null also where the store does not say")
