@@ -1,9 +1,12 @@
 """Which release somebody means who writes `26.03`. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.versions import latest, spelt_as
+
+_WHOLE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
 
 
 class Known(NamedTuple):
@@ -22,12 +25,21 @@ class Known(NamedTuple):
 def meant(known: Known, asked: str) -> str | None:
     """The release that is written so, with or without the app before it, or else the newest that begins so.
 
-    `26.03` is release 26.03 if there is one, else the newest of 26.03.1, 26.03.2 ...
+    `26.03` is release 26.03 if there is one, else the newest of 26.03.0, 26.03.1 ...
     """
     asked = asked.strip().removeprefix(f"{known.app}-")
-    if exact := spelt_as(known.scheme, asked, known.versions):
-        return exact
-    return _highest(known.scheme, [version for version in known.versions if version.startswith(f"{asked}.")])
+    if asked in known.versions:
+        return asked
+    beginning = _numbers(asked)
+    same = [version for version in known.versions if beginning and _numbers(version)[: len(beginning)] == beginning]
+    written_so = _WHOLE.fullmatch(asked) is not None  # 2.0rc1 does not mean what begins with 2.0
+    return (_highest(known.scheme, same) if written_so else None) or spelt_as(known.scheme, asked, known.versions)
+
+
+def _numbers(version: str) -> list[int]:
+    """`26.03.1rc2` -> [26, 3, 1]."""
+    found = _WHOLE.match(version)
+    return [int(part) for part in found[0].split(".")] if found else []
 
 
 def unknown(known: Known, asked: str) -> str:

@@ -115,7 +115,7 @@ def subcloud(row: Row, number: Number, group: int, known: Known) -> dict[str, An
         "region-name": row["name"],
         "openstack-installed": False,
         "prestage-status": words.PRESTAGE_STATUSES.get(row["prestage_state"], row["prestage_state"]),
-        "prestage-versions": row["prestaged"] if row["prestage_state"] == "succeeded" else None,
+        "prestage-versions": _versions(row["prestaged"]) if row["prestage_state"] == "succeeded" else None,
         **nothing,
         "created-at": moment(min(number.given_at, row["at"])),
         "updated-at": moment(row["at"]),
@@ -123,6 +123,11 @@ def subcloud(row: Row, number: Number, group: int, known: Known) -> dict[str, An
         "sync_status": all_in_sync(endpoints),
         "endpoint_sync_status": endpoints,
     }
+
+
+def _versions(version: str) -> str:
+    """What lies on a site serves a deployment; there it is told beside what would serve an installation."""
+    return f"for-install: None - for-sw-deploy: {version}"
 
 
 def group(row: Row, number: Number) -> dict[str, Any]:
