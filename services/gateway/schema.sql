@@ -256,6 +256,16 @@ create table deployment (
     primary key (site, app)
 ) with (fillfactor = 50);
 
+create table prestaged (
+    -- What lies on sites before it is needed there, by app, as the last end that spoke of it said.
+    site text not null,
+    app text not null,
+    nth bigint not null, -- so many operations had ended there
+    releases jsonb not null, -- version, bundle_sha256, bytes, items, complete, at, platform of each
+    at timestamptz not null,
+    primary key (site, app)
+);
+
 create table operation (
     position bigint generated always as identity, -- newest last, for pages
     operation_id text primary key,
@@ -283,6 +293,7 @@ create table operation (
     requested_at timestamptz not null,
     finished_at timestamptz,
     seconds double precision,
+    fetched_bytes bigint, -- sent to the site for it
     at timestamptz not null
 ) with (fillfactor = 80);
 create unique index operation_newest on operation (position);

@@ -17,6 +17,7 @@ from shared.messages.catalog import PrepareRelease, ReleaseAvailable, ReleasePre
 from shared.messages.deployer import OperationSucceeded
 from tests.service.catalog.shelf import publication
 from tests.service.deployer.fleet import APP, Fleet
+from tests.service.gateway.api import gateway
 from tests.support import process_sites
 from tests.support.bundles import bundle
 from tests.support.world import World
@@ -98,3 +99,24 @@ async def test_a_release_is_prepared_once_for_all_who_ask(world: World) -> None:
             assert isinstance(await fleet.end(operation), OperationSucceeded)
         assert len(world.events(ReleasePrepared)) == 1
         assert 1 <= len(world.events(PrepareRelease)) <= 4
+
+
+async def test_what_lies_prestaged_on_a_site_is_shown_with_its_size_and_age_and_goes_with_the_site(
+    world: World,
+) -> None:
+    async with company(world, "1.0") as fleet, gateway(world) as api:
+        await api.shows("/v1/sites/oslo", bool)
+        end = await fleet.do("oslo", "prestage", "1.0")
+        lies = (await api.shows("/v1/sites/oslo/prestaged", lambda found: bool(found["items"])))["items"]
+        assert [(e["app"], e["version"], e["bytes"], e["complete"]) for e in lies] == [
+            (APP, "1.0", end.fetched_bytes, True)
+        ]
+        shown = await api.shows(f"/v1/operations/{end.operation_id}", lambda o: o["state"] == "succeeded")
+        assert (shown["kind"], shown["fetched_bytes"]) == ("prestage", end.fetched_bytes)
+        deployments = await api.ask("GET", "/v1/deployments?site=oslo")
+        assert deployments.body["items"] == []
+        assert (await api.ask("GET", "/v1/sites/nowhere/prestaged")).status == 404
+        await fleet.forget("oslo")
+        await api.until_written("select count(*) = 0 from prestaged")
+        await fleet.known(fleet.service)
+        assert await fleet.service.pool.fetchval("select count(*) from deployment where prestaged is not null") == 0

@@ -11,7 +11,7 @@ from rich.text import Text
 from services.cli import spec
 from services.cli.noun import Noun
 from services.cli.possible import actions
-from services.cli.screen import Column
+from services.cli.screen import Column, size
 from services.cli.session import Session, at
 from services.cli.watch import watch_operation
 
@@ -28,8 +28,8 @@ LIST: tuple[Column, ...] = (
     ("now", "version"), ("seconds", "seconds"), ("cause", "cause.message"),
 )  # fmt: skip
 SHOW: tuple[Column, ...] = (
-    *LIST, "percent", "recovered", ("strategy", "strategy_id"), ("requested", "requested_at"),
-    ("finished", "finished_at"), ("you may", actions),
+    *LIST, "percent", "recovered", ("sent", lambda item: size(item.get("fetched_bytes"))), ("strategy", "strategy_id"),
+    ("requested", "requested_at"), ("finished", "finished_at"), ("you may", actions),
 )  # fmt: skip
 PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")
 DOING: tuple[Column, ...] = ("component", ("per cent", "percent"), ("now", "detail"))
@@ -40,7 +40,7 @@ PHASES: tuple[Column, ...] = (
 Id = Annotated[str, typer.Argument(metavar="OPERATION", help="Its id.")]
 Site = Annotated[str, typer.Argument(help="Where.")]
 App = Annotated[str, typer.Argument(help="What.")]
-Kind = Annotated[str, typer.Argument(help="apply, update, rollback, recover or remove.")]
+Kind = Annotated[str, typer.Argument(help="apply, update, rollback, recover, remove or prestage.")]
 Version = Annotated[str | None, typer.Option(help="The release to reach.")]
 Filter = str | None
 
@@ -53,10 +53,12 @@ def run(
     kind: Kind,
     version: Version = None,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="It ends by then: 90s, 5m, 2h.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="prestage: in spite of alarms.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
 ) -> None:
     """Do one job on one site."""
     body = _order(site, app, kind, version) | _given("timeout_seconds", spec.seconds(timeout, "--timeout"))
+    body |= _given("force", force or None)
     answer = session.command("POST", "/v1/operations", body)
     if watch:
         watch_operation(session, answer["command_id"])

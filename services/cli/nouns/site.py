@@ -9,7 +9,7 @@ import typer
 from services.cli import spec
 from services.cli.errors import CliError, usage
 from services.cli.noun import Noun
-from services.cli.screen import NOTHING, Column
+from services.cli.screen import NOTHING, Column, size
 from services.cli.session import Session, at
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ Connections = Annotated[
 ]
 
 
+PRESTAGED: tuple[Column, ...] = (
+    "app", "version", ("size", lambda item: size(item["bytes"])), "items", "complete", "platform", ("sent", "at"),
+)  # fmt: skip
+
+
 @app.verb("list")
 def list_sites(
     session: Session,
@@ -79,6 +84,15 @@ def list_sites(
 def show(session: Session, name: Name) -> None:
     """One site."""
     session.screen.card(session.get(at("/v1/sites/{}", name)), (*COLUMNS, ("connections", _connections), "simplex"))
+
+
+@app.verb()
+def prestaged(
+    session: Session, name: Name, app: Annotated[str | None, typer.Option(help="Only of this app.")] = None
+) -> None:
+    """What was sent to a site before it is needed there: by app and release, with its size and when it came."""
+    found = session.pages(at("/v1/sites/{}/prestaged", name), app=app)
+    session.screen.table(found, PRESTAGED, "nothing lies prestaged there")
 
 
 @app.verb()

@@ -13,6 +13,7 @@ from services.gateway.resources.groups import routes as groups
 from services.gateway.resources.hosts import routes as hosts
 from services.gateway.resources.notifications import routes as notifications
 from services.gateway.resources.operations import routes as operations
+from services.gateway.resources.prestaged import routes as prestaged
 from services.gateway.resources.releases import routes as releases
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.secrets import routes as secrets
@@ -32,6 +33,7 @@ RESOURCES: tuple[Resource, ...] = (
     sites.RESOURCE,
     availability.RESOURCE,
     alarms.RESOURCE,
+    prestaged.RESOURCE,
     secrets.RESOURCE,
     groups.RESOURCE,
     deployments.RESOURCE,

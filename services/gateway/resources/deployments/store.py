@@ -20,7 +20,7 @@ async def list_deployments(conn: Connection, after: tuple[str, str], **where: An
 
 async def put_deployments(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
     """What these operations left on their sites, each app of a site once; returns the operations that it now shows."""
-    ids, sites, _, counts, _, _ = columns(rows, 6)
+    ids, sites, _, counts, *_ = columns(rows, 8)
     ends = [(row.status, row.ending) for row in rows]
     left, numbers = numbered((end.app, end.version, status, end.strategy_id, end.at) for status, end in ends)
     named = dict(zip(("apps", "versions", "statuses", "strategy_ids", "ats"), columns(left, 5), strict=True))

@@ -12,10 +12,14 @@ from services.gateway.resources.as_json import text
 from services.gateway.resources.deployments import store as deployments
 from services.gateway.resources.operations import store as operations
 from services.gateway.resources.operations.store import Ending, FinishedRow, ProgressRow, QueuedRow
+from services.gateway.resources.prestaged import store as prestaged
+from services.gateway.resources.prestaged.store import PrestagedRow
 from shared.messages import deployer
+from shared.messages.words import OperationKind
 from shared.wire.codec import Envelope
 
 NTH = attrgetter("nth")
+One = deployer.OperationSucceeded | deployer.OperationFailed | deployer.Succeeded
 Finished = deployer.OperationSucceeded | deployer.OperationsSucceeded | deployer.OperationFailed
 
 
@@ -38,7 +42,10 @@ async def learn_operations(tx: LearningTransaction, events: Sequence[Envelope[An
 async def _end(tx: LearningTransaction, rows: Sequence[FinishedRow]) -> None:
     """An end counts once: told again after later ones, it must not set back what runs on its site."""
     new = await operations.finish(tx.conn, rows)
-    left = list(last_on_each_site(row for row in rows if row.operation_id in new))
+    fresh = [row for row in rows if row.operation_id in new]
+    if lies := [_lies(row) for row in last_on_each_site(row for row in fresh if row.prestaged is not None)]:
+        await prestaged.put_prestaged(tx.conn, lies)
+    left = list(last_on_each_site(row for row in fresh if row.ending.kind != OperationKind.PRESTAGE))
     if left:
         shown = await deployments.put_deployments(tx.conn, left)
         changed = [_shown(row) for row in left if row.operation_id in shown]
@@ -48,6 +55,10 @@ async def _end(tx: LearningTransaction, rows: Sequence[FinishedRow]) -> None:
 def last_on_each_site(rows: Iterable[FinishedRow]) -> Iterable[FinishedRow]:
     """Of each app on each site the last end, by the deployer's count: those of two strategies come in any order."""
     return {(row.site, row.ending.app): row for row in sorted(rows, key=NTH)}.values()
+
+
+def _lies(row: FinishedRow) -> PrestagedRow:
+    return PrestagedRow(row.site, row.ending.app, row.nth, row.prestaged or "[]", row.ending.at)
 
 
 def _shown(row: FinishedRow) -> dict[str, Any]:
@@ -66,8 +77,13 @@ def finished_rows(event: Envelope[Finished]) -> list[FinishedRow]:
     """The whole operations, as their last event tells them."""
     ending, ends = _ending(event), event.data
     if isinstance(ends, deployer.OperationsSucceeded):
-        return [FinishedRow(o.operation_id, o.site, o.seconds, o.nth, ends.status, ending) for o in ends.operations]
-    return [FinishedRow(ends.operation_id, ends.site, ends.seconds, ends.nth, ends.status, ending)]
+        return [_finished(o, ends.status, ending) for o in ends.operations]
+    return [_finished(ends, ends.status, ending)]
+
+
+def _finished(one: One, status: str, ending: Ending) -> FinishedRow:
+    lies = None if one.prestaged is None else _list(one.prestaged)
+    return FinishedRow(one.operation_id, one.site, one.seconds, one.nth, status, ending, one.fetched_bytes, lies)
 
 
 def _ending(event: Envelope[Finished]) -> Ending:

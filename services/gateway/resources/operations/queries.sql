@@ -35,12 +35,12 @@ with ending as materialized (
 )
 insert into operation as o (operation_id, site, app, kind, state, phase, percent, from_version, to_version, version,
                             recovered, cause, plan, phases, last_lines, strategy_id, requested_at, finished_at, seconds,
-                            at)
+                            fetched_bytes, at)
 select n.operation_id, n.site, e.app, e.kind, e.state, 'done', 100, e.from_version, e.to_version, e.version,
        e.recovered, e.cause, e.plan, e.phases, e.last_lines, e.strategy_id,
-       e.at - make_interval(secs => n.seconds), e.at, n.seconds, e.at
-from unnest(:ids::text[], :sites::text[], :seconds::float8[], :endings::int[]) with ordinality
-    as n (operation_id, site, seconds, ending, place)
+       e.at - make_interval(secs => n.seconds), e.at, n.seconds, n.fetched_bytes, e.at
+from unnest(:ids::text[], :sites::text[], :seconds::float8[], :endings::int[], :fetched::bigint[]) with ordinality
+    as n (operation_id, site, seconds, ending, fetched_bytes, place)
 join ending e on e.number = n.ending
 order by n.place
 on conflict (operation_id) do update set
@@ -51,18 +51,18 @@ on conflict (operation_id) do update set
     last_lines = excluded.last_lines, strategy_id = excluded.strategy_id, finished_at = excluded.finished_at,
     -- Clocks differ, and an event may be here before the answer: it began no later than its end minus what it took.
     requested_at = least(o.requested_at, excluded.requested_at),
-    seconds = excluded.seconds, at = excluded.at
+    seconds = excluded.seconds, fetched_bytes = excluded.fetched_bytes, at = excluded.at
 where o.state in ('queued', 'running')
 returning o.operation_id;
 
 -- name: find_operation
 select operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, doing, phases, last_lines, strategy_id, requested_at, finished_at, seconds
+       cause, plan, doing, phases, last_lines, strategy_id, requested_at, finished_at, seconds, fetched_bytes
 from operation where operation_id = :operation_id;
 
 -- name: list_operations
 select position, operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, doing, phases, strategy_id, requested_at, finished_at, seconds
+       cause, plan, doing, phases, strategy_id, requested_at, finished_at, seconds, fetched_bytes
 from operation
 where position < :before
   and (:site::text is null or site = :site)

@@ -66,6 +66,8 @@ class FinishedRow(NamedTuple):
     nth: int  # so many operations had ended on its site
     status: str  # in which it left the deployment
     ending: Ending
+    fetched_bytes: int = 0
+    prestaged: str | None = None  # JSON
 
 
 async def queue(conn: Connection, rows: Sequence[QueuedRow]) -> None:
@@ -83,12 +85,14 @@ async def progress(conn: Connection, rows: Sequence[ProgressRow]) -> None:
 
 async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
     """End them, each once; returns the ids of those that had not ended before."""
-    ids, sites, seconds, _, _, endings = columns(rows, 6)
+    ids, sites, seconds, _, _, endings, fetched, _ = columns(rows, 8)
     told, numbers = numbered(endings)
     first = ("apps", "kinds", "states", "from_versions", "to_versions", "versions", "recovered")
     rest = ("causes", "plans", "phases", "last_lines", "strategy_ids", "ats")
     named = dict(zip(first + rest, columns(told, 13), strict=True))
-    ended = await SQL.fetch(conn, "finish_operations", ids=ids, sites=sites, seconds=seconds, endings=numbers, **named)
+    ended = await SQL.fetch(
+        conn, "finish_operations", ids=ids, sites=sites, seconds=seconds, endings=numbers, fetched=fetched, **named
+    )
     return {row["operation_id"] for row in ended}
 
 

@@ -36,6 +36,7 @@ class OperationView(BaseModel):
     requested_at: datetime
     finished_at: datetime | None
     seconds: float | None
+    fetched_bytes: int | None = Field(description="sent to the site for it; null while it has not ended")
     actions: list[str] = Field(description="what you may do with it now: cancel")
 
 

@@ -7,6 +7,7 @@ from services.gateway.events.learning import LearningTransaction
 from services.gateway.resources.alarms.projection import KINDS as ALARMS
 from services.gateway.resources.alarms.projection import learn_alarms
 from services.gateway.resources.gone import Gone, newest
+from services.gateway.resources.prestaged import store as prestaged
 from services.gateway.resources.sites import store
 from services.gateway.resources.sites.store import SiteRow
 from shared.messages import strategy
@@ -22,6 +23,7 @@ async def learn_sites(tx: LearningTransaction, events: Sequence[Envelope[Any]]) 
         await store.put_sites(tx.conn, there)
     if gone := [row for row in rows if isinstance(row, Gone)]:
         await store.remove_sites(tx.conn, gone)
+        await prestaged.forget_prestaged(tx.conn, [row.name for row in gone])
     for event in events:
         if isinstance(h := event.data, strategy.SitesHeld):
             await store.hold_sites(tx.conn, list(dict.fromkeys(h.names)), h.strategy_id, h.strategy, event.sequence)
