@@ -37,7 +37,10 @@ class Access:
     """How registries are reached, beside what this machine says of proxies and authorities."""
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
-    """`HOST[:PORT]` -> the one that is asked in its place, with a path before its repositories if it has one."""
+    """`HOST[:PORT]` -> the one that is asked in its place, with a path before its repositories if it has one.
+
+    `https://` before it asks one of this machine over TLS, too.
+    """
     plain: frozenset[str] = frozenset()
     """Those that are asked over HTTP; one of this machine is anyway."""
     logins: Path | None = None
@@ -115,9 +118,10 @@ def opened(image: Image, access: Access) -> DXF:
         message = "names no registry: engines may have different ones in mind, so say which is meant"
         raise RegistryRefused("image_unavailable", message)
     truststore.inject_into_ssl()
-    host, _, before = access.mirrors.get(registry, registry).partition("/")
+    scheme, _, place = access.mirrors.get(registry, registry).rpartition("://")
+    host, _, before = place.partition("/")
     path = "/".join(filter(None, (before, image.name.partition("/")[2])))
-    plain = host in access.plain or _is_here(host)
+    plain = scheme != "https" and (scheme == "http" or host in access.plain or _is_here(host))
     return DXF(host, path, _log_in(host, access.logins), plain, timeout=SECONDS)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from pydantic import ValidationError
 
 from services.catalog import domain as catalog
 from services.catalog import store as releases
@@ -39,6 +40,7 @@ FOR_GOOD: Mapping[type[Exception], str] = {
     BundleRefused: "bundle_refused",
     BadContent: "bundle_refused",
     UnknownDriver: "unknown_driver",
+    ValidationError: "bundle_refused",
     BadManifest: "image_unusable",
 }
 """What trying again would not mend, by the code that it is told with; RegistryRefused has one of its own."""
