@@ -112,3 +112,16 @@ async def port_link(server: int) -> AsyncIterator[tuple[Link, int]]:
     finally:
         listening.close()
         await link.close()
+
+
+@asynccontextmanager
+async def silent_port() -> AsyncIterator[int]:
+    """A port that takes connections and says nothing, as behind a firewall that drops what it is sent."""
+    async with port_link(1) as (link, port):
+        link.dial = _never
+        yield port
+
+
+async def _never() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    await asyncio.Event().wait()
+    raise AssertionError

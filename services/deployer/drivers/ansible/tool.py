@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
-from services.deployer.drivers import OBLIGATORY, Broken, Order, Verb
+from services.deployer.drivers import OBLIGATORY, Broken, Order, Reachable, Reached, Verb
 from services.deployer.drivers.ansible import planning
 from services.deployer.drivers.ansible.procedure import Procedure
+from services.deployer.drivers.ansible.reaching import reached
 from services.deployer.drivers.ansible.records import Records
 from services.deployer.drivers.ansible.runs import Runs
 from services.deployer.drivers.ansible.settings import AnsibleSettings
@@ -46,6 +47,7 @@ class AnsibleTool(Tool):
         self._bundles = bundles
         self._blobs = blobs
         self._records = records
+        self._here = supply.delivery.here
         self._procedure = Procedure(runs, bundles, records, settings, supply)
 
     def batches(self, runs: Sequence[Run]) -> Sequence[Sequence[Run]]:
@@ -63,6 +65,10 @@ class AnsibleTool(Tool):
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
         """A host is not asked again: its verify playbook has just said that it is well."""
         return [None] * len(orders)
+
+    async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
+        """Whether all hosts of each site answer."""
+        return await asyncio.gather(*(reached(site, self._here) for site in sites))
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
         """Whether what made a revision is still there, its bundle that is, and its site was not cleared of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,10 @@ NOT_REACHED = 900
 
 GONE, CONFLICT = 404, 409
 LAST_LINES = 50
+
+
+FreeIn = Callable[[str], Awaitable[int | None]]
+"""Bytes that are left where a folder of the engine's host lies."""
 
 
 class Unreachable(Exception):
@@ -44,10 +48,22 @@ async def translated(what: str) -> AsyncIterator[None]:
 class Engine:
     """A connection to an engine that has answered. Made by `opening.opened`."""
 
-    def __init__(self, docker: Docker, version: Mapping[str, Any]) -> None:
+    def __init__(self, docker: Docker, version: Mapping[str, Any], free_in: FreeIn) -> None:
         self.docker = docker
         self.podman = any("podman" in part.get("Name", "").lower() for part in version.get("Components") or ())
         self.platform = f"{version.get('Os', 'linux')}/{version.get('Arch', '')}"
+        self.version = str(version.get("Version", ""))
+        self._free_in = free_in
+
+    async def free_bytes(self) -> int | None:
+        """What is left for images; None where neither the engine nor the way to it can say. Podman says it itself."""
+        async with translated("the engine does not tell of its storage"):
+            if not self.podman:
+                return await self._free_in((await self.docker.system.info())["DockerRootDir"])
+            store = (await self.docker._query_json("v4.0.0/libpod/info", versioned_api=False)).get("store") or {}  # noqa: SLF001
+        if "graphRootAllocated" not in store:
+            return await self._free_in(str(store.get("graphRoot", "/")))
+        return int(store["graphRootAllocated"]) - int(store.get("graphRootUsed", 0))
 
     async def at(self, place: Place) -> list[Seen]:
         """The containers of a place, whatever their state."""

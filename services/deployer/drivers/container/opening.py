@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
+import shutil
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -25,29 +30,52 @@ SSH_ALIVE_SECONDS = 15
 """A host that is silent for three times as long is given up, so that an order does not wait on it for ever."""
 
 
+class Way(NamedTuple):
+    """How an engine is reached."""
+
+    url: str
+    context: ssl.SSLContext | None = None
+    host: asyncssh.SSHClientConnection | None = None
+    """Its host, where there is a login to it."""
+    is_here: bool = False
+    """Whether its host is this machine."""
+
+
 @asynccontextmanager
 async def opened(connection: Connection) -> AsyncIterator[Engine]:
     """The engine of a site, which has answered once. Raises Unreachable, and Failed where no second try helps."""
-    async with _reached(connection) as (url, context):
-        docker = Docker(url, timeout=WITHIN, ssl_context=context)
+    async with _reached(connection) as way:
+        docker = Docker(way.url, timeout=WITHIN, ssl_context=way.context)
         try:
             async with translated("the engine does not answer"):
                 version = await docker.version()
-            yield Engine(docker, version)
+            yield Engine(docker, version, partial(_free_bytes, way))
         finally:
             await docker.close()
 
 
 @asynccontextmanager
-async def _reached(connection: Connection) -> AsyncIterator[tuple[str, ssl.SSLContext | None]]:
+async def _reached(connection: Connection) -> AsyncIterator[Way]:
     parts = urlsplit(connection.url)
     if connection.scheme == "tcp" and connection.tls:
-        yield f"https://{parts.hostname}:{parts.port or 2376}", _context(connection.tls)
+        yield Way(f"https://{parts.hostname}:{parts.port or 2376}", _context(connection.tls))
     elif connection.scheme == "ssh" and connection.ssh:
-        async with _forwarded(connection.url, connection.ssh) as socket:
-            yield f"unix://{socket}", None
+        async with _forwarded(connection.url, connection.ssh) as (socket, host):
+            yield Way(f"unix://{socket}", host=host)
     else:
-        yield connection.url, None
+        yield Way(connection.url, is_here=True)
+
+
+async def _free_bytes(way: Way, folder: str) -> int | None:
+    """What is left where a folder of the engine's host lies; None = nobody here can see that."""
+    if way.is_here:
+        with suppress(OSError):  # the engine's host need not be ours, where we run in a container ourselves
+            return (await asyncio.to_thread(shutil.disk_usage, folder)).free
+    elif way.host:
+        with suppress(asyncssh.Error, ValueError, IndexError):
+            said = await way.host.run(f"df -Pk -- {shlex.quote(folder)}", check=True)
+            return int(str(said.stdout).splitlines()[-1].split()[3]) * 1024
+    return None
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
@@ -70,14 +98,14 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 
 @asynccontextmanager
-async def _forwarded(url: str, ssh: Ssh) -> AsyncIterator[Path]:
+async def _forwarded(url: str, ssh: Ssh) -> AsyncIterator[tuple[Path, asyncssh.SSHClientConnection]]:
     """A socket here that leads to the engine's on its host. Keys stay in memory; nothing outlives this process."""
     parts = urlsplit(url)
     with tempfile.TemporaryDirectory(prefix="belay-ssh-") as folder:
         here = Path(folder) / "engine.sock"
         async with _logged_in(url, ssh) as session:
             await session.forward_local_path(str(here), parts.path or DEFAULT_SOCKET)
-            yield here
+            yield here, session
 
 
 @asynccontextmanager

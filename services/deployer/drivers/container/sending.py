@@ -76,12 +76,20 @@ class Sending:
     async def send(self) -> None:
         """Have the image on the engine under `tag_of` its name. Raises Failed and Unreachable."""
         there = await self._there()
+        await self._refuse_full_disk(self.whole.layers[there:])
         for count in archive.steps(self.whole.layers, there, CHUNK) if there < len(self.whole.layers) else ():
             await self._load(count, self.whole.layers[there:count])
             there = count
             await self.arrived()
         await self._prove()
         await forget_parts(self.engine, [self.whole.sha256])
+
+    async def _refuse_full_disk(self, layers: Sequence[Layer]) -> None:
+        """Before anything is sent; an engine that finds out in the middle may end the connection without a word."""
+        needed, free = sum(layer.size for layer in layers), await self.engine.free_bytes()
+        if free is not None and free < needed:
+            told = f"{self.image.by_digest} needs {needed} bytes more, and {free} are left on the engine's disk"
+            raise Failed("disk_full", told)
 
     async def _there(self) -> int:
         """How many of the first layers the engine has: it is asked to load the image without any."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar, TypeVar
 
-from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Verb
+from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Reachable, Reached, Verb
 from services.deployer.drivers.container import images
 from services.deployer.drivers.container.around import named_volumes
 from services.deployer.drivers.container.connection import BadConnection, connection_of
@@ -21,6 +21,7 @@ from services.deployer.drivers.container.names import Place, standing
 from services.deployer.drivers.container.opening import opened
 from services.deployer.drivers.container.procedure import Procedure, why_not_beside
 from services.deployer.drivers.container.proof import look
+from services.deployer.drivers.container.reaching import reached
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.verdict import environment_of
@@ -66,6 +67,10 @@ class ContainerTool(Tool):
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
         """Whether the proven container of each still runs and is well."""
         return await self._each(orders, _fallen, None)
+
+    async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
+        """Whether the engines answer."""
+        return await asyncio.gather(*map(reached, sites))
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
         """Whether the component is there, and its engine has the image of the revision, from an earlier order."""
