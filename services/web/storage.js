@@ -15,7 +15,7 @@ export function storage(page) {
 
 const facts = (store) =>
   card([
-    ["Stored", `${bytes(store.used_bytes)} in ${plural(store.bundles, "bundle")}`],
+    ["Stored", `${bytes(store.used_bytes - store.prepared_bytes)} in ${plural(store.bundles, "bundle")}`],
     ["Prepared for sites", bytes(store.prepared_bytes)],
     ["Withdrawn, still kept", bytes(store.withdrawn_bytes)],
     ["Needed by nobody, will be freed", bytes(store.reclaimable_bytes)],

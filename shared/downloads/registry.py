@@ -64,8 +64,8 @@ def digest_of(image: Image) -> str:
     try:
         with _told(image), opened(image, Access()) as repository:
             digest, _ = repository.head_manifest_and_response(image.tag or "latest")
-    except RegistryAway as error:
-        raise LookupError(str(error)) from error
+    except (RegistryAway, RegistryRefused) as error:
+        raise LookupError(f"its registry does not say what it is: {error}") from error
     if not digest:
         raise LookupError(f"the registry {image.registry} does not say the digest of the tag")
     return str(digest)
@@ -135,7 +135,7 @@ def _told(image: Image) -> Iterator[None]:
     except requests.HTTPError as error:
         raise _of_status(image, where, error) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise RegistryAway(f"{where} does not say what it is: {error}") from error
+        raise RegistryAway(f"{where} does not answer: {error}") from error
     except DXFError as error:
         raise RegistryRefused("registry_refused", f"{where}: {error or type(error).__name__}") from error
 
@@ -146,7 +146,7 @@ def _of_status(image: Image, where: str, error: requests.HTTPError) -> RegistryR
         return RegistryAway(f"{where} is not well just now ({status})")
     if status == requests.codes.forbidden:
         return RegistryRefused("registry_refused", f"{where} does not let us have {image.name} ({status})")
-    return RegistryRefused("image_unavailable", f"{where} does not say what it is: it has no {image.name} ({status})")
+    return RegistryRefused("image_unavailable", f"{where} does not have {image.by_digest} ({status})")
 
 
 def _is_here(registry: str) -> bool:

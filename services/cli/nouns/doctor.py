@@ -100,7 +100,8 @@ def _storage(session: Session) -> Iterator[Finding]:
         return
     free = store["free_bytes"]
     detail = (
-        f"{size(store['used_bytes'])} in {store['bundles']}; {size(store['reclaimable_bytes'])} needed by nobody, "
+        f"{size(store['used_bytes'] - store['prepared_bytes'])} in {store['bundles']}, "
+        f"{size(store['prepared_bytes'])} prepared for sites; {size(store['reclaimable_bytes'])} needed by nobody, "
         f"{size(store['withdrawn_bytes'])} of withdrawn releases; {'unknown' if free is None else size(free)} free"
     )
     advice = f"make room: a bundle may have {size(store['limit_bytes'])}; withdraw releases that no site needs"

@@ -107,7 +107,8 @@ def content(session: Session, app: App, version: Version) -> None:
 def _content(preparation: Any) -> str:
     if not preparation or preparation["state"] != "prepared":
         return ""
-    return f"{size(preparation['bytes'])} in {preparation['items']} items"
+    items = preparation["items"]
+    return f"{size(preparation['bytes'])} in {items} item{'' if items == 1 else 's'}"
 
 
 def _why(preparation: Any) -> list[str]:

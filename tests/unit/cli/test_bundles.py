@@ -16,7 +16,8 @@ from tests.unit.cli.conftest import Belay
 from tests.unit.cli.stub import Stub
 
 STORE: dict[str, Any] = {
-    "used_bytes": 5 << 20, "bundles": 3, "withdrawn_bytes": 1 << 20, "reclaimable_bytes": 2 << 20,
+    "used_bytes": 9 << 20, "prepared_bytes": 4 << 20, "bundles": 3,
+    "withdrawn_bytes": 1 << 20, "reclaimable_bytes": 2 << 20,
     "free_bytes": 90 << 30, "limit_bytes": 1 << 30, "measured_at": "2026-11-21T09:30:00Z",
 }  # fmt: skip
 
@@ -92,6 +93,49 @@ def test_doctor_shows_the_space_that_bundles_take(gateway: Stub, belay: Belay, f
     rows = json.loads(belay("doctor", "--json").stdout)
     (row,) = [row for row in rows if row["check"] == "bundles"]
     assert row["finding"] == finding
-    for figure in ("5 MiB in 3", "2 MiB needed by nobody", "1 MiB of withdrawn releases"):
+    for figure in ("5 MiB in 3", "4 MiB prepared", "2 MiB needed by nobody", "1 MiB of withdrawn releases"):
         assert figure in row["detail"]
     assert ("1.0 GiB" in row["advice"]) == (finding == "wrong")
+
+
+BULB: dict[str, Any] = {
+    "app": "lamp", "version": "1.0", "state": "available", "bundle_bytes": 375, "components": [], "preparation": None,
+    "published_at": "2026-11-21T09:30:00Z",
+}  # fmt: skip
+MADE: dict[str, Any] = {
+    "state": "prepared", "bytes": 3 << 20, "items": 1, "cause": None, "changed_at": "2026-11-21T09:30:00Z",
+    "notes": [{"component": "chart", "text": "nodes pull its images"}],
+}  # fmt: skip
+AWAY: dict[str, Any] = MADE | {
+    "state": "failed", "bytes": None, "items": 0, "notes": [], "cause": {"code": "disk_full", "message": "no room"},
+}  # fmt: skip
+
+
+def test_a_preparation_is_watched_to_its_end(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("POST /v1/releases/lamp/1.0/prepare", state="preparing")
+    stands = iter([MADE | {"state": "preparing"}, MADE])
+    gateway.answers["GET /v1/releases/lamp/1.0"] = lambda _: (200, BULB | {"preparation": next(stands)})
+    gateway.events = ["release_prepared"]
+    result = belay("release", "prepare", "lamp", "1.0", "--watch")
+    assert result.exit_code == 0
+    assert "3 MiB in 1 item" in result.stdout
+    assert "chart: nodes pull its images" in result.stdout
+
+
+def test_a_preparation_that_failed_says_why_and_ends_badly(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("POST /v1/releases/lamp/1.0/prepare", state="preparing")
+    gateway.answers["GET /v1/releases/lamp/1.0"] = 200, BULB | {"preparation": AWAY}
+    result = belay("release", "prepare", "lamp", "1.0", "--watch", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stderr)["code"] == "disk_full"
+    gateway.refuse("POST /v1/releases/lamp/1.0/prepare", 422, "release_withdrawn")
+    assert belay("release", "prepare", "lamp", "1.0").exit_code == 3
+
+
+def test_what_was_prepared_is_listed_with_sizes_and_digests(gateway: Stub, belay: Belay) -> None:
+    item = {"component": "bulb", "kind": "image", "name": "r:5000/app", "sha256": "a" * 64, "bytes": 3 << 20}
+    content = {"items": [item | {"platform": "linux/amd64"}], "notes": MADE["notes"]}
+    gateway.answers["GET /v1/releases/lamp/1.0/content"] = 200, content
+    shown = belay("release", "content", "lamp", "1.0").stdout
+    for text in ("r:5000/app", "3 MiB", "linux/amd64", "a" * 64, "chart: nodes pull its images"):
+        assert text in shown
