@@ -5,12 +5,14 @@ from functools import partial
 from services.deployer.alive.asking import Asking
 from services.deployer.alive.checks import Checks
 from services.deployer.alive.keeping import no_checks
+from services.deployer.drivers.content import Pace
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.facts import report_host, report_key, tell_unneeded
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
+from services.deployer.prestage.sharing import share_pace
 from services.deployer.prestage.waiting import look_after
 from services.deployer.pruning import prunings
 from services.deployer.secrets.opening import SecretOpener
@@ -41,6 +43,7 @@ async def wire(service: Service) -> None:
         partial(report_host, service.ledger, settings.instance),
         partial(report_key, service.ledger, keys),
         partial(look_after, service.ledger),
+        partial(share_pace, service.ledger, Pace.of_process(), settings.lease_seconds),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),
         checks.run if checks else partial(no_checks, service.ledger),
     ]

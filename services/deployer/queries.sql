@@ -173,6 +173,9 @@ held as materialized (
 )
 update operation set runner = null where id = any(array(select id from held));
 
+-- name: count_runners
+select count(*) from runner where lease_until > clock_timestamp();
+
 -- name: remove_runner
 with gone as (delete from runner where id = :id)
 update operation set runner = null where finished_at is null and runner = :id;

@@ -273,6 +273,10 @@ class Store:
         """Let go of what runners held that fell silent; how many operations wait again."""
         return await SQL.run(self._conn, "release_lapsed")
 
+    async def runners(self) -> int:
+        """How many have a lease: deployers that live."""
+        return int(await SQL.value(self._conn, "count_runners") or 0)
+
     async def remove_runner(self, runner: str) -> None:
         """End a runner and let go of what it held."""
         await SQL.run(self._conn, "remove_runner", id=runner)

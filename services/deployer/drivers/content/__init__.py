@@ -5,9 +5,10 @@ was interrupted, and keeps to the `Pace`. `FolderSink` is the sink of sites that
 """
 
 from services.deployer.drivers.content.folder import FolderSink
+from services.deployer.drivers.content.laid import Laid
 from services.deployer.drivers.content.pace import Pace, SitePace
 from services.deployer.drivers.content.sending import send
 from services.deployer.drivers.content.sink import WHOLE, Damaged, Sink
 from services.deployer.drivers.content.source import Source, failed
 
-__all__ = ["WHOLE", "Damaged", "FolderSink", "Pace", "Sink", "SitePace", "Source", "failed", "send"]
+__all__ = ["WHOLE", "Damaged", "FolderSink", "Laid", "Pace", "Sink", "SitePace", "Source", "failed", "send"]

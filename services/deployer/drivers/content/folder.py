@@ -18,11 +18,11 @@ class FolderSink:
     """The content that lies in a folder. Any number of these may share it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def path(self, sha256: str) -> Path:
         """Where a finished item lies."""
-        return self._folder / sha256
+        return self.folder / sha256
 
     async def offsets(self, items: Sequence[Item]) -> Sequence[int]:
         """As Sink.offsets."""
@@ -41,7 +41,7 @@ class FolderSink:
         return await asyncio.to_thread(lambda: sum([self._discard(item) for item in items]))
 
     def _part(self, item: Item) -> Path:
-        return self._folder / f".{item.sha256}.part"
+        return self.folder / f".{item.sha256}.part"
 
     def _offset(self, item: Item) -> int:
         whole = self.path(item.sha256)
@@ -53,7 +53,7 @@ class FolderSink:
             return WHOLE if whole.is_file() else 0  # one that was given up may have finished it between the two looks
 
     def _append(self, item: Item, offset: int, chunk: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         file = os.open(self._part(item), os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             written = 0
@@ -83,7 +83,7 @@ class FolderSink:
         except FileNotFoundError:  # whoever was given up, or fenced off, was still at it
             if not whole.is_file():
                 raise
-        _sync(self._folder)
+        _sync(self.folder)
 
     def _discard(self, item: Item) -> bool:
         found = [path for path in (self.path(item.sha256), self._part(item)) if path.exists()]

@@ -32,6 +32,11 @@ class Pace:
         """The one of this process, as its settings say."""
         return _of_process()
 
+    @property
+    def limits_fleet(self) -> bool:
+        """Whether deployers have a limit to share."""
+        return bool(self._fleet_bytes)
+
     def divide(self, deployers: int) -> None:
         """So many deployers share the fleet's limit from now on."""
         if max(deployers, 1) != self._deployers:

@@ -8,16 +8,24 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.deployer.drivers import Order
+from services.deployer.drivers import Item, Order
 from services.deployer.drivers.bundles import Unpack, UnpackedBundles, prune
+from services.deployer.drivers.content import WHOLE, FolderSink, Laid, Source, failed, send
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import calls
 from services.deployer.drivers.helm.binary import Helm, in_memory, path_of
 from services.deployer.drivers.helm.connection import Registry
+from services.deployer.drivers.locks import locked
 from shared.components.helm import HelmSpec
+
+FROM_REGISTRY = "chart.tgz"
+"""The name of a chart that no bundle gave a name."""
+
+FILES_OF_A_CHART = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +39,56 @@ class Chart:
 class Charts:
     """The charts under a folder, which any number of deployers may share."""
 
-    def __init__(self, folder: Path, unpack: Unpack, helm: Helm, keep: int) -> None:
+    def __init__(self, folder: Path, unpack: Unpack, helm: Helm, keep: int, source: Source | None = None) -> None:
+        """`source`: where prepared content comes from; without it charts come from their bundles and registries."""
         self._bundles = UnpackedBundles(folder / "bundles", unpack, keep)
         self._pulled_charts = folder / "pulled"
+        self._laid = folder / "laid"
+        self._content = FolderSink(folder / "content")
+        self._source = source
         self._helm = helm
         self._keep = keep
+
+    async def bring(self, order: Order, registry: Registry, told: Callable[[int], None]) -> Chart:
+        """The same, with what was prepared of it; `told` hears of each chunk. Raises Failed."""
+        if self._source and order.items:
+            try:
+                await send(order.items, self._content, self._source.blobs, self._source.pace.at(order.site), told)
+            except Exception as error:
+                raise failed(error) or error from error
+        return await self.of(order, registry)
 
     async def of(self, order: Order, registry: Registry) -> Chart:
         """The chart of an order; fetched if it is not there. Raises Failed."""
         spec: HelmSpec = order.component.spec
+        if prepared := await self._prepared(order):
+            return self._chart(prepared, spec)
         if not spec.in_registry:
             return self._chart(await self._bundle(order), spec)
         pulled = await self._pulled(spec.chart, registry)
         return Chart(pulled, self._chart(await self._bundle(order), spec).values_files if spec.values_files else ())
 
+    async def _prepared(self, order: Order) -> Path | None:
+        """The chart and its values files from what lies here under their digests, if all of it does."""
+        names = {item.name for item in order.items}
+        if not order.items or any(offset != WHOLE for offset in await self._content.offsets(order.items)):
+            return None
+        if not set(order.component.spec.values_files) <= names:
+            return None
+        laid = Laid({_file_of(item): self._content.path(item.sha256) for item in order.items})
+        target = self._laid / laid.digest
+        async with locked(self._laid / f".{laid.digest}.lock"):
+            if not await asyncio.to_thread(target.is_dir):
+                draft = self._laid / f".{uuid.uuid4().hex}"
+                await laid.build(draft)
+                draft.rename(target)
+            await asyncio.to_thread(os.utime, target)
+        return target
+
     @staticmethod
     def _chart(folder: Path, spec: HelmSpec) -> Chart:
-        return Chart(folder / spec.chart, tuple(folder / name for name in spec.values_files))
+        chart = FROM_REGISTRY if spec.in_registry else spec.chart
+        return Chart(folder / chart, tuple(folder / name for name in spec.values_files))
 
     async def _bundle(self, order: Order) -> Path:
         if not order.bundle_sha256:
@@ -58,6 +99,8 @@ class Charts:
         """Clear away what has not been used for long, and what killed processes left."""
         self._bundles.prune(now)
         prune(self._pulled_charts, self._keep, now)
+        prune(self._laid, self._keep, now)
+        prune(self._content.folder, self._keep * FILES_OF_A_CHART, now)
 
     async def _pulled(self, reference: str, registry: Registry) -> Path:
         target = self._pulled_charts / f"{reference.rpartition(':')[2]}.tgz"
@@ -79,6 +122,10 @@ class Charts:
         if not ran.well:
             why = ran.words.strip().splitlines()[-1:] or ["helm brought no chart"]
             raise Failed("chart_not_pulled", f"{reference}: {why[0].removeprefix('Error: ')}", ran.last_lines)
+
+
+def _file_of(item: Item) -> str:
+    return FROM_REGISTRY if item.name.startswith("oci://") else item.name
 
 
 def _take(draft: Path, target: Path) -> None:

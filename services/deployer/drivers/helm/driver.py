@@ -1,6 +1,7 @@
 """The helm driver of a service."""
 
 from services.deployer.drivers.bundles import from_store
+from services.deployer.drivers.content import Pace, Source
 from services.deployer.drivers.durable.driver import DurableDriver
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.tool import HelmTool
@@ -10,5 +11,6 @@ from shared.process.settings import Settings
 
 def from_settings(settings: Settings) -> DurableDriver:
     """Orders in the service's database, bundles from its blob store, charts under its home."""
-    unpack = from_store(Blobs.open(settings))
-    return DurableDriver(settings.postgres, HelmTool(HelmSettings(), settings.home.resolve() / "helm", unpack))
+    blobs = Blobs.open(settings)
+    source, folder = Source(blobs, Pace.of_process()), settings.home.resolve() / "helm"
+    return DurableDriver(settings.postgres, HelmTool(HelmSettings(), folder, from_store(blobs), source))

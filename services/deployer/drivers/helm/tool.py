@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Reachable, Reached, Verb
 from services.deployer.drivers.bundles import Unpack
+from services.deployer.drivers.content import Source
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
 from services.deployer.drivers.failed import Failed
@@ -19,7 +20,7 @@ from services.deployer.drivers.helm.attempt import Outages, until_or
 from services.deployer.drivers.helm.binary import Helm
 from services.deployer.drivers.helm.charts import Charts
 from services.deployer.drivers.helm.cluster import Cluster
-from services.deployer.drivers.helm.connection import access_of
+from services.deployer.drivers.helm.connection import Registry, access_of
 from services.deployer.drivers.helm.foresight import Foresight
 from services.deployer.drivers.helm.place import place_of
 from services.deployer.drivers.helm.procedure import Procedure
@@ -42,13 +43,13 @@ class HelmTool(Tool):
     name: ClassVar[str] = "helm"
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch"}
 
-    def __init__(self, settings: HelmSettings, folder: Path, unpack: Unpack) -> None:
-        """`folder`: for charts and what Helm itself keeps."""
+    def __init__(self, settings: HelmSettings, folder: Path, unpack: Unpack, source: Source | None = None) -> None:
+        """`folder`: for charts and what Helm itself keeps; `source`: where prepared content comes from."""
         self.at_once = settings.at_once
         self._settings = settings
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._helm = Helm(settings.binary, folder / "tool", settings.processes)
-        self._charts = Charts(folder / "charts", unpack, self._helm, settings.charts)
+        self._charts = Charts(folder / "charts", unpack, self._helm, settings.charts, source)
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
@@ -88,8 +89,7 @@ class HelmTool(Tool):
         order = run.order
         access = access_of(order.connection)
         if order.action == "fetch":
-            chart = await until_or(self._charts.of(order, access.connection.registry), run.until_cancelled)
-            return Done(order.revision or "", f"the chart is here: {chart.path.name}")
+            return await self._fetch(run, access.connection.registry)
         place = place_of(order, access.connection)
         patience = self._settings.unreachable_seconds
         async with Cluster.at(access, patience, run.report) as cluster:
@@ -98,6 +98,11 @@ class HelmTool(Tool):
             )
             verbs = {"apply": procedure.apply, "rollback": procedure.rollback, "remove": procedure.remove}
             return await verbs[order.action]()
+
+    async def _fetch(self, run: Run, registry: Registry) -> Done:
+        sent: list[int] = []
+        chart = await until_or(self._charts.bring(run.order, registry, sent.append), run.until_cancelled)
+        return Done(run.order.revision or "", f"the chart is here: {chart.path.name}", sum(sent))
 
     async def _fallen(self, order: Order) -> Broken | None:
         try:

@@ -6,18 +6,14 @@ hosts/<host>/content/<site>/<sha256>
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
-import shutil
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from services.deployer.drivers import Done, Item, Order
-from services.deployer.drivers.content import WHOLE, FolderSink, Source, failed, send
+from services.deployer.drivers.content import WHOLE, FolderSink, Laid, Source, failed, send
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import Place
@@ -78,36 +74,7 @@ class Content:
         return task.result()
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedBundle:
-    """The files of a bundle that a component needs, as they lie on its site: path in the bundle -> file."""
-
-    files: Mapping[str, Path]
-
-    @property
-    def digest(self) -> str:
-        """Of which files there are, with which content."""
-        told = "\n".join(f"{name} {path.name}" for name, path in sorted(self.files.items()))
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-    async def build(self, target: Path) -> None:
-        """Lay the files out as the bundle does. Nothing says which of them are programs, so all may be run."""
-        await asyncio.to_thread(self._build, target)
-
-    def _build(self, target: Path) -> None:
-        for name, source in self.files.items():
-            file = target / name
-            if not file.resolve().is_relative_to(target.resolve()):
-                raise Failed("bad_order", f"the file {name} would lie outside of its bundle")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(source, file)  # content is never written to, so one copy serves both
-            except OSError:
-                shutil.copyfile(source, file)
-            file.chmod(0o755)
-
-
-async def prepared_bundle(place: Place, spec: ProcessSpec, items: Sequence[Item]) -> PreparedBundle | None:
+async def prepared_bundle(place: Place, spec: ProcessSpec, items: Sequence[Item]) -> Laid | None:
     """What lies on the site of a component, if all that it needs does."""
     named = {item.name for item in items}
     needed = {spec.requirements, *spec.seed.values(), *(word for word in spec.command[:1] if "/" in word)}
@@ -116,4 +83,4 @@ async def prepared_bundle(place: Place, spec: ProcessSpec, items: Sequence[Item]
     sink = sink_of(place)
     if any(offset != WHOLE for offset in await sink.offsets(items)):
         return None
-    return PreparedBundle({item.name: sink.path(item.sha256) for item in items})
+    return Laid({item.name: sink.path(item.sha256) for item in items})

@@ -18,9 +18,9 @@ from pathlib import Path
 import uv
 
 from services.deployer.drivers.bundles import Unpack
+from services.deployer.drivers.content import Laid
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.locks import locked
-from services.deployer.drivers.process.content import PreparedBundle
 from services.deployer.drivers.process.release import RevisionSpec
 
 OFFLINE = ("--offline", "--no-config", "--no-progress", "--color=never")
@@ -48,7 +48,7 @@ def lock_file(host: Path, sha256: str) -> Path:
 
 
 async def install(
-    host: Path, spec: RevisionSpec, unpack: Unpack, prepared: PreparedBundle | None = None, fetching: Told = _nobody
+    host: Path, spec: RevisionSpec, unpack: Unpack, prepared: Laid | None = None, fetching: Told = _nobody
 ) -> Installed:
     """Install a revision's release unless it is there. Whoever comes second waits. Raises Failed.
 
@@ -65,7 +65,7 @@ async def install(
         return Installed(bundle, await _built(env, lambda draft: _environment(draft, bundle, requirements)))
 
 
-async def _bundle(base: Path, sha256: str, unpack: Unpack, prepared: PreparedBundle | None, fetching: Told) -> Path:
+async def _bundle(base: Path, sha256: str, unpack: Unpack, prepared: Laid | None, fetching: Told) -> Path:
     """The whole bundle where it lies already or nothing was prepared; else what was, under a name of its own."""
     whole = base / "bundle"
     if prepared and not await asyncio.to_thread(whole.exists):
