@@ -190,10 +190,10 @@ def _plain(value: Any) -> str:
         return " ".join(f"{key}={_plain(inner)}" for key, inner in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_plain(inner) for inner in value)
-    return _moment(value) if isinstance(value, str) else str(value)
+    return moment(value) if isinstance(value, str) else str(value)
 
 
-def _moment(text: str) -> str:
+def moment(text: str) -> str:
     """An ISO time in this machine's zone, to the second; any other text as it is."""
     if len(text) < 19 or text[10] != "T":
         return text

@@ -13,7 +13,7 @@ from services.cli.errors import usage
 from shared.messages.base import Fault, faults_of
 from shared.messages.strategy import Site
 
-PLAIN = ("name", "group", "driver", "managed", "simplex")
+PLAIN = ("name", "group", "driver", "managed", "maintenance", "simplex")
 """CSV columns that are fields of a site; besides them come those of OPEN."""
 
 OPEN = ("label.", "param.", "connection.")

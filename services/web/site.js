@@ -11,6 +11,7 @@ import { concernsSite } from "./model/concerns.js";
 import { labelLines, names, pairs } from "./model/entered.js";
 import { operationTable } from "./operations.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
+import { alarmSection, checkButton, STANDING_NEWS, standing } from "./site_standing.js";
 import { holder, labelChips } from "./sites.js";
 
 /** What a driver must know to reach the site. */
@@ -33,6 +34,7 @@ const NEWS = [
   "operation_progressed",
   "operation_succeeded",
   "operation_failed",
+  ...STANDING_NEWS,
 ];
 
 export function siteView(page) {
@@ -65,9 +67,10 @@ function detail(site, operations, form) {
   const href = `#/new-operation?${new URLSearchParams({ site: site.name })}`;
   const act = h("a", { class: "button primary", href }, icon("plus"), "Operation");
   return [
-    heading(site.name, { back: { href: "#/sites", text: "Sites" }, actions: [act] }),
+    heading(site.name, { back: { href: "#/sites", text: "Sites" }, actions: [checkButton(site), act] }),
     card(
       [
+        ...standing(site),
         ["Group", site.group],
         ["Labels", Object.keys(site.labels).length > 0 && labelChips(site.labels)],
         ["Held by", holder(site) ?? "nobody"],
@@ -77,6 +80,7 @@ function detail(site, operations, form) {
       ].filter(([, value]) => value),
     ),
     form,
+    alarmSection(site),
     section(
       "Deployments",
       site.deployments.length ? deployments(site.deployments) : h("p", { class: "muted" }, "Nothing runs here yet."),
@@ -98,6 +102,9 @@ function changes(site, reload) {
   const managed = roleButton(site.managed ? "Leave it alone" : "Manage it again", "operator", (button) =>
     send(button, { managed: !site.managed }, site.managed ? "Is left alone" : "Is managed"),
   );
+  const maintained = roleButton(site.maintenance ? "Out of maintenance" : "Into maintenance", "operator", (button) =>
+    send(button, { maintenance: !site.maintenance }, site.maintenance ? "Is back" : "Is in maintenance"),
+  );
   const group = input("group", { value: site.group ?? "" });
   const text = textarea("labels", { value: pairs(site.labels).join("\n") });
   const save = roleButton("Save", "operator", (button) => send(button, edited(site, group, text), "Changed"));
@@ -111,7 +118,7 @@ function changes(site, reload) {
       field("group", "Group", group, "empty = none"),
       field("labels", "Labels", text, "key=value, one a line"),
     ),
-    h("div", { class: "actions end" }, managed, save),
+    h("div", { class: "actions end" }, managed, maintained, save),
   );
   return form;
 }

@@ -10,13 +10,32 @@ import { on } from "./live.js";
 import { pairs } from "./model/entered.js";
 import { plural } from "./model/format.js";
 import { empty, heading, resource, section, table } from "./page.js";
+import { availability, flags, STANDING_NEWS } from "./site_standing.js";
 
-const NEWS = ["sites_changed", "sites_removed", "sites_held", "sites_released", "deployments_changed"];
+const NEWS = [
+  "sites_changed",
+  "sites_removed",
+  "sites_held",
+  "sites_released",
+  "deployments_changed",
+  ...STANDING_NEWS,
+];
 const RELOAD_MS = 1000; // a busy strategy changes sites many times a second; nobody reads a table that fast
 const HELD = [
   ["", "Held or free"],
   ["true", "Held by a strategy"],
   ["false", "Free"],
+];
+const AVAILABLE = [["", "Online or not"], "online", "offline", "unknown"];
+const MAINTENANCE = [
+  ["", "In maintenance or not"],
+  ["true", "In maintenance"],
+  ["false", "Not in maintenance"],
+];
+const ALARMS = [
+  ["", "With alarms or without"],
+  ["true", "With alarms"],
+  ["false", "Without alarms"],
 ];
 
 export function sitesView(page) {
@@ -26,6 +45,9 @@ export function sitesView(page) {
     labelled(group, "Group"),
     input("label", { placeholder: "label=value", "aria-label": "Label" }),
     labelled(select("held", HELD), "Held"),
+    labelled(select("availability", AVAILABLE), "Availability"),
+    labelled(select("maintenance", MAINTENANCE), "Maintenance"),
+    labelled(select("alarms", ALARMS), "Alarms"),
   ];
   const sites = filtered(page, "/v1/sites", controls, (items) => (items.length ? siteTable(items) : nothing(page)));
   const groups = h("div");
@@ -75,11 +97,11 @@ function siteTable(items) {
   return table(
     [
       ["Site", (site) => h("a", { href: `#/sites/${encodeURIComponent(site.name)}` }, site.name)],
+      ["State", (site) => [availability(site), " ", flags(site)]],
       ["Group", (site) => site.group ?? ""],
       ["Labels", (site) => labelChips(site.labels)],
       ["Runs", (site) => site.deployments.map(deployment)],
       ["Held by", holder],
-      ["", flags, "end"],
     ],
     items,
     "Sites",
@@ -105,13 +127,6 @@ export function deployment({ app, version, status }) {
 
 export function holder({ held_by: held }) {
   return held && h("a", { href: `#/strategies/${encodeURIComponent(held.strategy_id)}` }, held.strategy);
-}
-
-export function flags({ managed, simplex }) {
-  return [
-    !managed && h("span", { class: "flag", title: "Strategies leave it alone" }, "unmanaged"),
-    simplex && h("span", { class: "flag", title: "Always applied anew, never rolled back to a revision" }, "simplex"),
-  ];
 }
 
 function showGroups(root, filter, items, page) {

@@ -9,6 +9,7 @@ import typer
 from services.cli import spec
 from services.cli.errors import CliError, usage
 from services.cli.noun import Noun
+from services.cli.nouns import alarm, site_standing
 from services.cli.screen import NOTHING, Column, size
 from services.cli.session import Session, at
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from shared.messages.strategy import Site
 
 app = Noun("Sites: register, import, look at and remove what is upgraded as one.")
+app.add_typer(alarm.app, name="alarm")
 
 
 def _runs(item: Any) -> list[str]:
@@ -47,7 +49,14 @@ def _value(value: Any) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    "name", "group", ("runs", _runs), ("drivers", _drivers), "labels", ("held by", "held_by.strategy"), "managed",
+    "name", "group", ("runs", _runs), ("is", site_standing.standing), ("drivers", _drivers), "labels",
+    ("held by", "held_by.strategy"),
+)  # fmt: skip
+
+WHOLE: tuple[Column, ...] = (
+    *COLUMNS, ("cause", site_standing.cause), ("since", "since"), ("last sign of life", "seen_at"),
+    ("checked", "checked_at"), ("free disk", site_standing.room), "facts",
+    ("alarms", site_standing.alarms), "managed", "maintenance", ("connections", _connections), "simplex",
 )  # fmt: skip
 
 Name = Annotated[str, typer.Argument(help="The site.")]
@@ -67,23 +76,38 @@ PRESTAGED: tuple[Column, ...] = (
 @app.verb("list")
 def list_sites(
     session: Session,
+    *,
     group: Annotated[str | None, typer.Option(help="Only of this group.")] = None,
     label: Labels = [],  # noqa: B006  Typer copies it
     search: Annotated[str | None, typer.Option("--search", "-q", help="Part of the name.")] = None,
     held: Annotated[bool | None, typer.Option("--held/--free", help="Only sites (not) held by a strategy.")] = None,
+    availability: Annotated[str | None, typer.Option(help="Only those that are online, offline or unknown.")] = None,
+    managed: Annotated[bool | None, typer.Option(help="Only sites that strategies (do not) leave alone.")] = None,
+    maintenance: Annotated[bool | None, typer.Option(help="Only sites (not) in maintenance.")] = None,
+    alarms: Annotated[bool | None, typer.Option(help="Only sites with alarms, or without any.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
 ) -> None:
-    """Sites, and what runs on them."""
+    """Sites, whether they answer, and what runs on them."""
     spec.pairs(label, "--label")
-    wanted = None if held is None else str(held).lower()
-    found = session.pages("/v1/sites", group=group, label=label or None, q=search, held=wanted)
+    flags = {"held": held, "managed": managed, "maintenance": maintenance, "alarms": alarms}
+    wanted = {name: str(flag).lower() for name, flag in flags.items() if flag is not None}
+    found = session.pages("/v1/sites", group=group, label=label or None, q=search, availability=availability, **wanted)
     session.screen.table(islice(found, limit), COLUMNS, "no such site; `belay site import` adds many at once")
 
 
 @app.verb()
 def show(session: Session, name: Name) -> None:
-    """One site."""
-    session.screen.card(session.get(at("/v1/sites/{}", name)), (*COLUMNS, ("connections", _connections), "simplex"))
+    """One site: whether it answers, what is wrong with it, what runs there, how it is reached."""
+    session.screen.card(session.get(at("/v1/sites/{}", name)), WHOLE)
+
+
+@app.verb()
+def check(session: Session, name: Name) -> None:
+    """Ask a site now whether it answers. One that was online is offline when two checks in a row fail."""
+    session.screen.card(site_standing.checked(session, name), WHOLE)
+
+
+site_standing.add_to(app)
 
 
 @app.verb()
@@ -108,6 +132,7 @@ def register(
     ] = [],  # noqa: B006
     connection: Connections = [],  # noqa: B006
     managed: Annotated[bool, typer.Option(help="Unmanaged sites are left alone by strategies.")] = True,
+    maintenance: Annotated[bool, typer.Option(help="Nothing is begun there for now.")] = False,
     simplex: Annotated[bool, typer.Option(help="Always apply here, never roll back to a revision.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Register anew what is there already.")] = False,
 ) -> None:
@@ -125,7 +150,7 @@ def register(
         "labels": spec.pairs(label, "--label"),
         "connections": connections,
     }
-    site |= {"managed": managed, "simplex": simplex}
+    site |= {"managed": managed, "maintenance": maintenance, "simplex": simplex}
     if not replace:
         _must_lose_nothing(session, site)
     answer = session.command("POST", "/v1/sites", {"sites": [site]})
@@ -147,7 +172,7 @@ def _connections_of(texts: list[str]) -> dict[str, dict[str, Any]]:
 def _must_lose_nothing(session: Session, site: dict[str, Any]) -> None:
     """Raises a usage error where the site is there already with facts that this registration leaves out or changes."""
     found = next((one for one in session.pages("/v1/sites", q=site["name"]) if one["name"] == site["name"]), None)
-    lost = [key for key, value in site.items() if found and found[key] not in (value, None, {})]
+    lost = [key for key, value in site.items() if found and found.get(key) not in (value, None, {})]
     if lost:
         message = f"site {site['name']} is registered already; this would replace its {', '.join(lost)}"
         raise usage(message, f"`belay site set {site['name']}` changes single facts, --replace registers it anew")
@@ -173,6 +198,7 @@ def change(
     disconnect: Annotated[list[str], typer.Option(metavar="DRIVER", help="It reaches them no longer.")] = [],  # noqa: B006
     unset_param: Annotated[list[str], typer.Option(metavar="NAME", help="Take a param away.")] = [],  # noqa: B006
     managed: Annotated[bool | None, typer.Option(help="Unmanaged sites are left alone by strategies.")] = None,
+    maintenance: Annotated[bool | None, typer.Option(help="Nothing is begun there meanwhile.")] = None,
     simplex: Annotated[bool | None, typer.Option(help="Always apply here, never roll back to a revision.")] = None,
 ) -> None:
     """Change single facts of sites; what is left out stays as it is."""
@@ -188,7 +214,8 @@ def change(
     facts = {
         "selection": selection, "group": group, "ungroup": ungroup, "labels": spec.pairs(label, "--label"),
         "unlabel": unlabel, "driver": driver, "params": params, "unset_params": unset_param, "managed": managed,
-        "simplex": simplex, "connections": _connections_of(connection), "disconnect": disconnect,
+        "maintenance": maintenance, "simplex": simplex, "connections": _connections_of(connection),
+        "disconnect": disconnect,
     }  # fmt: skip
     body = spec.merged({}, {key: value for key, value in facts.items() if value not in (None, False) or key in _FLAGS})
     if not body.keys() - {"selection"}:
@@ -197,7 +224,7 @@ def change(
     session.screen.done(f"changed: {answer['result']['sites']} sites", answer)
 
 
-_FLAGS = frozenset({"managed", "simplex"})
+_FLAGS = frozenset({"managed", "maintenance", "simplex"})
 
 
 @app.verb("import")
@@ -207,8 +234,8 @@ def import_sites(
     check: Annotated[bool, typer.Option("--check", help="Only read the file; send nothing.")] = False,
     create_groups: Annotated[bool, typer.Option(help="Create groups that do not exist yet.")] = False,
 ) -> None:
-    """Register all sites of a file: CSV with the columns name, group, driver, managed, simplex, label.KEY and
-    param.KEY, or a YAML list with the same fields as the API. A faulty file is refused whole, with every fault."""
+    """Register all sites of a file: CSV with the columns name, group, driver, managed, maintenance, simplex, label.KEY
+    and param.KEY, or a YAML list with the same fields as the API. A faulty file is refused whole, with every fault."""
     from services.cli.site_file import read_sites  # YAML, and the models of a site
 
     rows = read_sites(file)

@@ -24,6 +24,12 @@ export function secretOf({ name, value }) {
   throw faulty("name", "this field is required", "The secret has no name");
 }
 
+/** An alarm of a site. Raises a fault in the gateway's words for one without a name: it has no address. */
+export function alarmOf({ alarm, severity, affects, text }) {
+  if (!given(alarm)) throw faulty("alarm", "this field is required", "The alarm has no name");
+  return { name: given(alarm), severity, management_affecting: affects, text: given(text) ?? "" };
+}
+
 /** What is no JSON is refused here: it could not even be sent. */
 function templateOf(text) {
   try {

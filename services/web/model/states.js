@@ -37,6 +37,12 @@ const SHAPES = {
   update_error: "failed",
   rollback_error: "failed",
   remove_error: "failed",
+  online: "complete",
+  offline: "failed",
+  unknown: "waiting",
+  critical: "failed",
+  major: "failed",
+  minor: "warning",
 };
 
 /** The shape of a state: one of the icons; a word that is not known here is its own. */

@@ -42,6 +42,21 @@ REFUSED: list[tuple[str, str, Any, int, set[tuple[str, str]]]] = [
     ("POST", "/v1/groups", {"name": "a", "description": "x\x00y"}, 422, {("description", "invalid_field")}),
     ("PATCH", "/v1/groups/UPPER", {}, 422, {("name", "invalid_field")}),
     ("POST", "/v1/sites", {"sites": []}, 422, {("sites", "invalid_field")}),
+    (
+        "PUT",
+        "/v1/sites/oslo/alarms/Fan!",
+        {"severity": "awful", "management_affecting": "often", "colour": "red"},
+        422,
+        {
+            ("alarm", "invalid_field"),
+            ("severity", "invalid_field"),
+            ("management_affecting", "invalid_field"),
+            ("colour", "unknown_field"),
+        },
+    ),
+    ("PUT", "/v1/sites/oslo/alarms/fan", {}, 422, {("severity", "missing_field")}),
+    ("DELETE", "/v1/sites/no%20name/alarms/fan", None, 422, {("site", "invalid_field")}),
+    ("POST", "/v1/sites/no%20name/check", {"soon": True}, 422, {("site", "invalid_field"), ("soon", "unknown_field")}),
     ("DELETE", "/v1/sites/no%20name", None, 422, {("names.0", "invalid_field")}),
     (
         "POST",

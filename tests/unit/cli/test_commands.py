@@ -354,3 +354,60 @@ def test_a_strategy_that_there_is_not_is_refused_after_a_moment_of_grace(
 
 def test_a_stream_of_logs_is_not_promised_as_json(belay: Belay) -> None:
     assert belay("up", "--json").exit_code == 2
+
+
+STANDING = {
+    "availability": "offline", "since": "2026-11-21T09:30:00Z", "seen_at": "2026-11-21T09:28:00Z", "managed": False,
+    "maintenance": True, "cause": {"code": "refused", "message": "connection refused"}, "free_bytes": 2**31,
+    "facts": {"platform": "linux/arm64"},
+    "alarms": [
+        {
+            "alarm": "disk-full", "severity": "major", "management_affecting": True, "text": "97 % used",
+            "raised_at": "2026-11-21T09:00:00Z", "raised_by": "ann",
+        }
+    ],
+}  # fmt: skip
+
+
+def test_a_site_says_whether_it_answers_and_what_is_wrong_with_it(gateway: Stub, belay: Belay) -> None:
+    gateway.answers["GET /v1/sites/oslo"] = 200, SITE | STANDING
+    shown = belay("site", "show", "oslo").stdout
+    for words in ("offline since 2026-11-21", "unmanaged, in maintenance, 1 alarm", "connection refused [refused]"):
+        assert words in shown
+    for words in ("2.0 GiB", "platform=linux/arm64", "disk-full (major, affects management) since", ": 97 % used"):
+        assert words in shown
+
+
+def test_sites_are_listed_by_how_they_are(gateway: Stub, belay: Belay) -> None:
+    gateway.items("/v1/sites", SITE)
+    assert belay("site", "list", "--availability", "offline", "--maintenance", "--no-alarms").exit_code == 0
+    query = gateway.asked[0].query
+    assert (query["availability"], query["maintenance"], query["alarms"]) == (["offline"], ["true"], ["false"])
+    assert "managed" not in query
+
+
+def test_sites_are_taken_into_maintenance_and_left_alone(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("PATCH /v1/sites", sites=2)
+    for verb in ("maintain", "unmaintain", "manage", "unmanage"):
+        assert belay("site", verb, "oslo", "bergen").exit_code == 0
+    told = [{key: value for key, value in asked.body.items() if key != "selection"} for asked in gateway.asked]
+    assert told == [{"maintenance": True}, {"maintenance": False}, {"managed": True}, {"managed": False}]
+
+
+def test_alarms_are_raised_listed_and_cleared(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("PUT /v1/sites/oslo/alarms/disk-full")
+    gateway.accept("DELETE /v1/sites/oslo/alarms/disk-full")
+    gateway.items("/v1/alarms", {"site": "oslo", **STANDING["alarms"][0]})  # type: ignore[index]
+    raised = belay("site", "alarm", "raise", "oslo", "disk-full", "--severity", "critical", "--management-affecting")
+    assert raised.exit_code == 0
+    assert gateway.asked[0].body == {"severity": "critical", "management_affecting": True, "text": ""}
+    assert "97 % used" in belay("site", "alarm", "list", "oslo", "--management-affecting").stdout
+    assert belay("site", "alarm", "clear", "oslo", "disk-full").exit_code == 0
+
+
+def test_a_site_is_asked_now_and_shown_once_it_was(gateway: Stub, belay: Belay) -> None:
+    moments = iter(["2026-11-21T09:30:00Z", "2026-11-21T09:30:00Z", "2026-11-21T09:31:00Z"])
+    gateway.answers["GET /v1/sites/oslo"] = lambda _: (200, SITE | STANDING | {"checked_at": next(moments)})
+    gateway.accept("POST /v1/sites/oslo/check", site="oslo")
+    assert "connection refused" in belay("site", "check", "oslo").stdout
+    assert [asked.method for asked in gateway.asked] == ["GET", "POST", "GET", "GET"]

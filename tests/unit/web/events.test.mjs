@@ -87,6 +87,7 @@ describe("whom an event is about", () => {
       { site: "oslo" },
       { names: ["rome", "oslo"] },
       { sites: [{ name: "oslo" }] },
+      { sites: [{ site: "oslo", availability: "offline" }] },
       { deployments: [{ site: "oslo" }] },
     ]) {
       assert.equal(concernsSite({ data }, "oslo"), true);

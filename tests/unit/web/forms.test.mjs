@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { given, labelLines, labels, limit, names, pairs } from "../../../services/web/model/entered.js";
-import { operationOf, secretOf, subscriptionOf } from "../../../services/web/model/orders.js";
+import { alarmOf, operationOf, secretOf, subscriptionOf } from "../../../services/web/model/orders.js";
 import { specOf, stageOf } from "../../../services/web/model/strategy_spec.js";
 
 /** As JSON it goes out: what is undefined is left out. */
@@ -163,6 +163,13 @@ describe("the smaller forms", () => {
     });
     const own = subscriptionOf({ ...form, format: "custom", template: '{"text": "{{ message }}"}' });
     assert.deepEqual(own.template, { text: "{{ message }}" });
+  });
+
+  test("an alarm goes with what was chosen, and not without a name", () => {
+    const entered = { alarm: " disk-full ", severity: "major", affects: true, text: "" };
+    const said = { severity: "major", management_affecting: true, text: "" };
+    assert.deepEqual(alarmOf(entered), { name: "disk-full", ...said });
+    assert.throws(() => alarmOf({ ...entered, alarm: " " }), { title: "The alarm has no name" });
   });
 
   test("a secret goes as it was typed, and not without a name", () => {

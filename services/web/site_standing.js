@@ -1,0 +1,118 @@
+// Whether a site answers, and what is wrong with it: as badges in lists, and whole on its own page.
+
+import { command } from "./api.js";
+import { badge } from "./badge.js";
+import { h } from "./dom.js";
+import { act, done, formEnd, roleButton } from "./feedback.js";
+import { checkbox, field, input, select, submit, summary } from "./fields.js";
+import { ago, bytes, full, plural } from "./model/format.js";
+import { alarmOf } from "./model/orders.js";
+import { section, table } from "./page.js";
+
+export const STANDING_NEWS = ["availability_changed", "alarm_raised", "alarm_cleared"];
+const SEVERITIES = ["critical", "major", "minor", "warning"];
+
+/** The badge of a site's availability, with why and since when on the pointer. */
+export function availability({ availability: state, since, cause }) {
+  const why = [cause?.message, since && `since ${full(since)}`].filter(Boolean).join("; ");
+  return h("span", { title: why }, badge(state), cause && state === "online" && doubt());
+}
+
+const doubt = () => h("small", { class: "muted" }, " did not answer last");
+
+/** What else stands in the way of changing a site. */
+export function flags({ managed, maintenance, simplex, alarms }) {
+  return [
+    !managed && h("span", { class: "flag", title: "Strategies leave it alone" }, "unmanaged"),
+    maintenance && h("span", { class: "flag", title: "Nothing is begun there meanwhile" }, "maintenance"),
+    alarms.length > 0 &&
+      h("span", { class: "flag", title: alarms.map(({ alarm }) => alarm).join(", ") }, plural(alarms.length, "alarm")),
+    simplex && h("span", { class: "flag", title: "Always applied anew, never rolled back to a revision" }, "simplex"),
+  ];
+}
+
+/** Name and value pairs of a site's card. */
+export const standing = (site) => [
+  ["Availability", availability(site)],
+  ["Cause", site.cause?.message],
+  ["Since", site.since && time(site.since)],
+  ["Last sign of life", site.seen_at && time(site.seen_at)],
+  ["Free disk", site.free_bytes !== null && bytes(site.free_bytes)],
+  ["Found there", facts(site.facts)],
+  ["Maintenance", site.maintenance ? "yes: nothing is begun there" : ""],
+];
+
+const time = (at) => h("time", { title: full(at) }, ago(at));
+
+const facts = (found) =>
+  Object.keys(found).length > 0 &&
+  h(
+    "span",
+    { class: "chips" },
+    Object.entries(found).map(([name, value]) => h("code", {}, `${name}=${value}`)),
+  );
+
+/** Ask it now. What comes of it is an event. */
+export const checkButton = (site) =>
+  roleButton("Check now", "operator", (button) =>
+    act(button, `Asked ${site.name}`, "POST", `${pathOf(site)}/check`, {}),
+  );
+
+const pathOf = ({ name }) => `/v1/sites/${encodeURIComponent(name)}`;
+const pathOfAlarm = (site, alarm) => `${pathOf(site)}/alarms/${encodeURIComponent(alarm)}`;
+
+/** The alarms of a site, and how one is raised. */
+export function alarmSection(site) {
+  const list = site.alarms.length ? alarmTable(site) : h("p", { class: "muted" }, "Nothing is wrong with it.");
+  return section("Alarms", list, raiseForm(site));
+}
+
+const alarmTable = (site) =>
+  table(
+    [
+      ["Alarm", ({ alarm }) => h("code", {}, alarm)],
+      ["Severity", ({ severity }) => badge(severity)],
+      ["Affects management", ({ management_affecting: affects }) => (affects ? "yes" : "no")],
+      ["Text", ({ text }) => text, "wide"],
+      ["Raised", ({ raised_at: at }) => time(at)],
+      ["By", ({ raised_by: by }) => by],
+      ["", ({ alarm }) => clearButton(site, alarm), "end"],
+    ],
+    site.alarms,
+    "Alarms",
+  );
+
+const clearButton = (site, alarm) =>
+  roleButton("Clear", "operator", (button) => act(button, `Cleared ${alarm}`, "DELETE", pathOfAlarm(site, alarm)));
+
+function raiseForm(site) {
+  const form = h(
+    "form",
+    { class: "form", novalidate: true },
+    summary(),
+    h(
+      "div",
+      { class: "row" },
+      field("alarm", "Alarm", input("alarm"), "such as disk-full"),
+      field("severity", "Severity", select("severity", SEVERITIES, "major")),
+      field("text", "Text", input("text")),
+    ),
+    checkbox("management_affecting", "It affects the management: the site is not prestaged meanwhile"),
+    formEnd("operator", (off) => h("button", { type: "submit", disabled: off }, "Raise it")),
+  );
+  form.addEventListener("submit", (event) => submit(event, form, () => raise(site, form)));
+  return h("details", { class: "card" }, h("summary", {}, "Raise an alarm"), form);
+}
+
+async function raise(site, form) {
+  const { alarm, severity, management_affecting: affects, text } = form.elements;
+  const { name, ...said } = alarmOf({
+    alarm: alarm.value,
+    severity: severity.value,
+    affects: affects.checked,
+    text: text.value,
+  });
+  await command("PUT", pathOfAlarm(site, name), said, `Alarm ${name}`);
+  form.closest("details").open = false;
+  done(`${site.name} has the alarm ${name}`);
+}
