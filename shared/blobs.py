@@ -121,16 +121,21 @@ class Blobs:
             await obstore.put_async(self._store, f"{INCOMING}/{sha256}.{offset:016d}", content)
 
     async def join(self, sha256: str, size: int) -> None:
-        """Make a blob of its parts. Raises WrongContent when they are not that content; then none of them is kept."""
-        parts = await self._parts(sha256)
-        paths = [path for *_, path in parts]
+        """Make a blob of its parts, which are gone then.
+
+        Raises WrongContent when they are not that content; then they are gone, too. They stay where there is no room.
+        """
+        paths = [path for *_, path in await self._parts(sha256)]
         try:
             await self.put(self._over(paths), size, expected=sha256)
-        except BlobTooLarge as error:
+        except (BlobTooLarge, WrongContent) as error:
+            await self._drop_all(paths)
             raise WrongContent(str(error)) from error
-        finally:
-            with _failures():
-                await asyncio.gather(*map(self._drop, paths))
+        await self._drop_all(paths)
+
+    async def _drop_all(self, paths: Sequence[str]) -> None:
+        with _failures():
+            await asyncio.gather(*map(self._drop, paths))
 
     async def _parts(self, sha256: str) -> list[tuple[int, int, str]]:
         """Offset, size and path of those that follow each other without a gap."""

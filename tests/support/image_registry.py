@@ -68,6 +68,11 @@ class ImageRegistry:
             self._push(repository, made)
         return f"{self.host}/{name}@sha256:{made.sha256}"
 
+    def forget(self, sha256: str) -> None:
+        """Lose a blob: who asks for it is answered with 404."""
+        blobs = self.root / "images/docker/registry/v2/blobs/sha256"
+        (blobs / sha256[:2] / sha256 / "data").unlink()
+
     def _push(self, repository: DXF, made: MadeImage) -> None:
         for one in made.others:
             self._push(repository, one)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
-from shared.blobs import Blobs, BlobTooLarge, UnknownBlob
+from shared.blobs import Blobs, BlobTooLarge, UnknownBlob, WrongContent
 from shared.process.settings import Settings
 
 CONTENT = b"rope " * 2_000_000
@@ -168,3 +168,52 @@ async def test_the_inventory_names_what_has_a_digest_and_nothing_else(blobs: Blo
     await blobs._store.put_async("incoming/draft", b"never named")
     found = [stored async for page in blobs.inventory() for stored in page]
     assert [(stored.sha256, stored.size) for stored in found] == [(DIGEST, len(CONTENT))]
+
+
+# -- blobs that come in parts -----------------------------------------------------------------------------------------
+
+
+async def put_parts(blobs: Blobs, content: bytes, size: int = 3_000_000) -> None:
+    for offset in range(0, len(content), size):
+        await blobs.put_part(DIGEST, offset, content[offset : offset + size])
+
+
+async def test_parts_become_a_blob_and_are_gone(blobs: Blobs) -> None:
+    await put_parts(blobs, CONTENT)
+    assert await blobs.coming(DIGEST) == len(CONTENT)
+    assert not await blobs.exists(DIGEST)
+    await blobs.join(DIGEST, len(CONTENT))
+    assert b"".join([chunk async for chunk in blobs.stream(DIGEST)]) == CONTENT
+    assert await blobs.coming(DIGEST) == 0
+
+
+async def test_what_has_come_counts_up_to_the_first_gap(blobs: Blobs) -> None:
+    assert await blobs.coming(DIGEST) == 0
+    await blobs.put_part(DIGEST, 0, CONTENT[:10])
+    await blobs.put_part(DIGEST, 10, CONTENT[10:15])
+    await blobs.put_part(DIGEST, 10, CONTENT[10:15])  # again
+    await blobs.put_part(DIGEST, 20, CONTENT[20:30])
+    assert await blobs.coming(DIGEST) == 15
+    assert [page async for page in blobs.inventory() if page] == []
+
+
+@pytest.mark.parametrize("wrong", [bytes(len(CONTENT)), CONTENT + b"more", CONTENT[:-1], b""])
+async def test_parts_of_other_content_become_nothing_and_are_gone(blobs: Blobs, wrong: bytes) -> None:
+    await put_parts(blobs, wrong)
+    with pytest.raises(WrongContent):
+        await blobs.join(DIGEST, len(CONTENT))
+    assert await blobs.coming(DIGEST) == 0
+    assert not await blobs.exists(DIGEST)
+
+
+async def test_a_blob_of_nothing_needs_no_part(blobs: Blobs) -> None:
+    nothing = hashlib.sha256(b"").hexdigest()
+    await blobs.join(nothing, 0)
+    assert await blobs.size(nothing) == 0
+
+
+async def test_what_is_not_what_was_expected_leaves_no_trace(tmp_path: Path) -> None:
+    blobs = Blobs.open(Settings(home=tmp_path))
+    with pytest.raises(WrongContent, match="that are not 0000"):
+        await blobs.put(chunked(CONTENT), limit=len(CONTENT), expected=ABSENT)
+    assert files_under(tmp_path) == []

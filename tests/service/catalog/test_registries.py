@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from shared.downloads.registry import PART, Access, RegistryAway, RegistryRefuse
 from tests.service.catalog.preparing import available, failed, lies, prepare, prepared, with_image
 from tests.support.image_registry import ImageRegistry, image_registry
 from tests.support.images import image, listed, noise, sha
+from tests.support.lacking import left_out
 from tests.support.world import World
 
 pytestmark = pytest.mark.containers
@@ -136,3 +139,40 @@ async def test_a_release_is_prepared_from_a_real_registry(world: World, plain: I
         assert (await failed(world, "2.0.0")).cause.code == "image_unavailable"
     assert told.bytes == SMALL.bytes
     assert all(lies(world, digest) for digest in (SMALL.sha256, *SMALL.blobs))
+
+
+@pytest.fixture
+def small_store(world: World) -> Iterator[Path]:
+    """A blob store on a disk of its own, which is soon full."""
+    if os.geteuid() != 0:
+        left_out("a disk of its own needs root")
+    folder = world.home / "blobs"
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "belay", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def give_room(store: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=40m", str(store)], check=True)
+
+
+@pytest.mark.service
+async def test_a_disk_that_is_full_is_told_and_what_had_come_is_kept_for_when_it_has_room(
+    world: World, plain: ImageRegistry, small_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A layer needs room twice for a moment: its parts, and the whole."""
+    monkeypatch.setenv("BELAY_CATALOG_PREPARE_PATIENCE_SECONDS", "1")
+    monkeypatch.setenv("BELAY_CATALOG_RETRY_SECONDS", "0.1")
+    layer = noise(2 * PART - 1000, 12)
+    async with world.run("catalog", wire):
+        await available(world, with_image(plain.push("full", image(layer))))
+        await prepare(world, on_behalf="s1/1")
+        assert (await failed(world)).cause.code == "disk_full"
+        parts = list((small_store / "incoming").glob(f"{sha(layer)}.*"))
+        assert sum(part.stat().st_size for part in parts) == len(layer)
+        give_room(small_store)
+        plain.forget(sha(layer))
+        await prepare(world, on_behalf="s2/1")
+        await prepared(world)
+    assert lies(world, sha(layer))
