@@ -29,13 +29,16 @@ CMD ["/program"]
 """
 
 
-def layered(lab: Lab, name: str, *sizes: int, base: str | None = None) -> str:
-    """An image in the lab's registry, with a layer of each size on top of a base or of the program; name and digest."""
+def layered(lab: Lab, name: str, *sizes: int, base: str | None = None, folded: bool = False) -> str:
+    """An image in the lab's registry, with a layer of each size on top of a base or of the program; name and digest.
+
+    `folded` layers are compressed to nearly nothing, the others not at all.
+    """
     if name not in lab.digests:
         files: dict[str, Path | str] = {"busybox": BUSYBOX, "program": PROGRAM}
         for number, size in enumerate(sizes):
             file = lab.root / f"layer-{number}"
-            file.write_bytes(os.urandom(size))
+            file.write_bytes(bytes(size) if folded else os.urandom(size))
             files[f"layer{number}"] = file
         begin = f"FROM {base}\n" if base else PROGRAM_ALONE
         lines = [f"COPY layer{number} /{name.partition(':')[0]}-{number}" for number in range(len(sizes))]

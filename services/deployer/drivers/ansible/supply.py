@@ -59,12 +59,15 @@ class Supply:
             return None
 
     async def _files(self, order: Order, project: Path | None = None) -> Files:
-        """What the order's component brings: as it was prepared, or as its bundle has it."""
+        """What the order's component brings: as it was prepared, or as its bundle has it.
+
+        A fetch unpacks the bundle, too, so that the playbooks are at hand when the store is not.
+        """
         packages = tuple(item for item in order.items if item.kind == "package")
-        if order.action == "fetch" and packages:
-            return Files(packages, self.blobs)
         with told_as_host_error():
             folder = project or await self.bundles.of(str(order.bundle_sha256))
+            if order.action == "fetch" and packages:
+                return Files(packages, self.blobs)
             return Files(await self.brought.of(planning.digest_of(order), order, folder), self.blobs, folder)
 
 

@@ -81,6 +81,7 @@ class Sending:
             await self._load(count, self.whole.layers[there:count])
             there = count
             await self.arrived()
+        self.sent(len(self.whole.manifest) + len(self.whole.config))
         await self._prove()
         await forget_parts(self.engine, [self.whole.sha256])
 
