@@ -4,9 +4,9 @@ import asyncio
 import itertools
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from aiohttp import web
@@ -31,6 +31,10 @@ POLLS = (0.005, 0.01, 0.02, 0.05)
 
 _LINE_GOES_ON = re.compile(rb"\\\r?\n")
 """A backslash at the end of a line is JSON nowhere; their own examples, pasted into a shell, send it all the same."""
+
+TURN = 500
+
+Row = TypeVar("Row")
 
 TOKEN_HEADERS = ("X-Auth-Token", "OIDC-Token")
 
@@ -91,10 +95,15 @@ class Call:
         return found
 
     async def ask(self, command: Command, fingerprint: bytes = b"") -> Answer:
-        """What the owner of a command answers; every reason of a refusal is in its faults."""
-        return await self.gateway.commands.ask(
-            command, self.who, target=f"dcmanager:{self.request.path}", fingerprint=fingerprint
-        )
+        """What the owner of a command answers; every reason of a refusal is in its faults.
+
+        Raises Refused 503 where it does not answer in time: nobody here could tell whether it was done.
+        """
+        where = f"dcmanager:{self.request.path}"
+        answer = await self.gateway.commands.ask(command, self.who, target=where, fingerprint=fingerprint)
+        if answer.state == "sent":
+            raise Refused(503, "there is no answer yet whether this can be done: look, before it is asked for again")
+        return answer
 
 
 Handle = Callable[[Call], Awaitable[Any]]
@@ -162,3 +171,12 @@ async def readable(
             if await there(conn) or time.monotonic() > until:
                 return
         await asyncio.sleep(pause)
+
+
+async def in_turns(rows: Sequence[Row], shape: Callable[[Row], dict[str, Any]]) -> list[dict[str, Any]]:
+    """All rows in shape. Lists have no pages here: others get their turn while one of 100,000 is made."""
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(rows), TURN):
+        found += map(shape, rows[start : start + TURN])
+        await asyncio.sleep(0)
+    return found

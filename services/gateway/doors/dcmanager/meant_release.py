@@ -15,11 +15,13 @@ class Known(NamedTuple):
     app: str
     scheme: str
     versions: Sequence[str]
+    newest: str | None
+    """The highest version: asked for once for each site of a fleet."""
 
-    @property
-    def newest(self) -> str | None:
-        """The highest version."""
-        return _highest(self.scheme, self.versions)
+
+def known_of(app: str, scheme: str, versions: Sequence[str]) -> Known:
+    """The releases of an app."""
+    return Known(app, scheme, versions, _highest(scheme, versions))
 
 
 def meant(known: Known, asked: str) -> str | None:

@@ -8,7 +8,7 @@ import asyncpg
 from services.gateway.doors.dcmanager import store
 from services.gateway.doors.dcmanager.call import Call
 from services.gateway.doors.dcmanager.errors import Refused
-from services.gateway.doors.dcmanager.meant_release import Known
+from services.gateway.doors.dcmanager.meant_release import Known, known_of
 from services.gateway.doors.dcmanager.shapes import DEFAULT_GROUP, DEFAULT_ID
 from services.gateway.doors.numbers import Number
 from shared.process.db import Connection
@@ -22,7 +22,7 @@ async def releases(call: Call, conn: Connection) -> Known:
     """The app of this door and its releases. Raises Refused 422 while nobody has said which of several it is."""
     app = call.parts.own.app or _only(await store.apps(conn))
     rows = await store.versions(conn, app)
-    return Known(app, rows[0]["scheme"] if rows else "pep440", [row["version"] for row in rows])
+    return known_of(app, rows[0]["scheme"] if rows else "pep440", [row["version"] for row in rows])
 
 
 def _only(apps: list[str]) -> str:

@@ -22,6 +22,9 @@ select exists (
     select from strategy s, jsonb_array_elements(s.excluded) e where s.strategy_id = :strategy_id and e ->> 'code' = :code
 );
 
+-- name: is_prepared
+select exists (select from preparation where app = :app and version = :version and state = 'prepared');
+
 -- name: list_steps
 select p.site, p.state, p.at, p.operation_id, coalesce(p.why, case when p.state = 'waiting' then s.why end) as why
 from step p

@@ -1,7 +1,7 @@
 """What the door shows, in dcmanager's fields. Pure."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.gateway.doors.dcmanager import words
 from services.gateway.doors.dcmanager.meant_release import Known, all_in_sync, in_sync
@@ -67,20 +67,29 @@ def _extra_args(kind: str, spec: Row) -> dict[str, Any]:
     }
 
 
-def step(row: Row, kind: str, of_strategy: Number, subcloud: Number, created_at: datetime) -> dict[str, Any]:
+class OfStrategy(NamedTuple):
+    """What all steps of a strategy have of it."""
+
+    kind: str
+    number: int
+    created_at: datetime
+    prepared: bool
+
+
+def step(row: Row, of: OfStrategy, subcloud: Number) -> dict[str, Any]:
     """A subcloud's part of a strategy."""
     waits = row["state"] == "waiting"
     begun = row["requested_at"] or (row["at"] if row["state"] == "running" else None)
     ended = None if waits or row["state"] == "running" else row["finished_at"] or row["at"]
     return {
-        "id": of_strategy.number * STEPS + subcloud.number,
+        "id": of.number * STEPS + subcloud.number,
         "cloud": row["site"],
         "stage": words.STEP_STAGES.get(row["state"], "Complete"),
-        "state": words.step_state(kind, row["state"], row["phase"]),
+        "state": words.step_state(of.kind, row["state"], row["phase"], prepared=of.prepared),
         "details": _details(row),
         "started-at": moment(begun),
         "finished-at": moment(ended),
-        "created-at": moment(created_at),
+        "created-at": moment(of.created_at),
         "updated-at": None if waits else moment(row["at"]),
     }
 

@@ -43,6 +43,11 @@ async def steps(conn: Connection, strategy_id: str, site: str | None = None) -> 
     return [{**row, **known.get(row["operation_id"], NO_OPERATION)} for row in rows]
 
 
+async def is_prepared(conn: Connection, app: str, version: str) -> bool:
+    """Whether what a release brings to sites lies ready."""
+    return bool(await SQL.value(conn, "is_prepared", app=app, version=version))
+
+
 async def apps(conn: Connection) -> list[str]:
     """Names of all apps."""
     return [row["app"] for row in await SQL.fetch(conn, "apps")]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.gateway.commands.ask import Answer
 from services.gateway.domain import Role
 from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, strategy_request, vault, words
-from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, readable
+from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, in_turns, readable
 from services.gateway.doors.dcmanager.errors import Refused, refuse
 from services.gateway.doors.dcmanager.strategy_request import DEFAULT_PARALLEL, Asked
 from shared.messages.base import ErrorCode, Fault, faults_of
@@ -140,14 +140,13 @@ async def _do(call: Call, action: str) -> dict[str, Any]:
     if row is None:
         raise Refused(422, f"{cannot}: Strategy with type {call.type} doesn't exist.")
     state = words.STATES.get(row["state"], row["state"])
-    wrong = f"{cannot}: Bad strategy request: Strategy in state {state} cannot be {words.DONE[action]}"
+    bad = f"{cannot}: Bad strategy request: "
     if state not in words.MAY[action]:
-        raise Refused(422, wrong)
+        raise Refused(422, f"{bad}Strategy in state {state} cannot be {words.DONE[action]}")
     answer = await call.ask(ACTIONS[action](strategy=row["strategy_id"]))
     if answer.state == "rejected":
-        raise Refused(422, wrong, *(fault.message for fault in answer.faults))
-    if answer.state == "accepted":
-        await _seen(call, row)
+        raise Refused(422, bad + "; ".join(fault.message for fault in answer.faults))
+    await _seen(call, row)
     async with call.gateway.pool.acquire() as conn:
         row = await store.strategy(conn, row["strategy_id"]) or row
         return await _shown(call, conn, row, words.ANSWERED[action])
@@ -177,14 +176,16 @@ async def _steps(call: Call, cloud: str | None = None) -> list[dict[str, Any]]:
     """Of the newest strategy, by their number."""
     async with snapshot(call.gateway.pool) as conn:
         row = await _newest(call, conn)
-        rows = await store.steps(conn, row["strategy_id"], cloud) if row else []
-    if row is None:
-        return []
+        if row is None:
+            return []
+        rows = await store.steps(conn, row["strategy_id"], cloud)
+        prepared = await store.is_prepared(conn, row["spec"]["app"], row["spec"]["version"] or "")
     async with call.gateway.pool.acquire() as conn:
         subclouds = await naming.subclouds_numbered(call, conn, [step["site"] for step in rows])
-        strategy = (await call.parts.numbers.of(conn, naming.STRATEGY, [row["strategy_id"]]))[row["strategy_id"]]
-    kind = words.type_of(row["spec"]["type"])
-    found = [shapes.step(each, kind, strategy, subclouds[each["site"]], row["created_at"]) for each in rows]
+        numbers = await call.parts.numbers.of(conn, naming.STRATEGY, [row["strategy_id"]])
+    kind, number = words.type_of(row["spec"]["type"]), numbers[row["strategy_id"]].number
+    of = shapes.OfStrategy(kind, number, row["created_at"], prepared)
+    found = await in_turns(rows, lambda each: shapes.step(each, of, subclouds[each["site"]]))
     return sorted(found, key=lambda shown: int(shown["id"]))
 
 

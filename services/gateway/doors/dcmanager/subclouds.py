@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from services.gateway.domain import Role
 from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, subcloud_request, vault
-from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, readable
+from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, in_turns, readable
 from services.gateway.doors.dcmanager.errors import Refused, refuse
 from services.gateway.doors.dcmanager.subcloud_request import Update
 from shared.messages.base import faults_of
@@ -124,7 +124,11 @@ async def shown_all(call: Call, conn: Connection, known: meant_release.Known, ro
     numbers = await naming.subclouds_numbered(call, conn, [row["name"] for row in rows])
     groups = await naming.groups_numbered(call, conn, {row["group_name"] for row in rows if row["group_name"]})
     of_group = {None: shapes.DEFAULT_ID} | {name: number.number for name, number in groups.items()}
-    return [shapes.subcloud(row, numbers[row["name"]], of_group[row["group_name"]], known) for row in rows]
+
+    def shape(row: Any) -> dict[str, Any]:
+        return shapes.subcloud(row, numbers[row["name"]], of_group[row["group_name"]], known)
+
+    return await in_turns(rows, shape)
 
 
 async def _one(call: Call) -> dict[str, Any]:

@@ -71,6 +71,9 @@ PHASES: Mapping[str, Mapping[str, str]] = {
 UNTOLD: Mapping[str, str] = {PRESTAGE: "prestaging-packages", SW_DEPLOY: "apply VIM sw-deploy strategy"}
 """The state of a step that runs and has not said its phase: a fast one never does. What takes most of its time."""
 
+PREPARING = "prestage-prepare"
+"""That of all prestages that have not said it while the release is being prepared."""
+
 AVAILABILITY: Mapping[str, str] = {"online": "online", "offline": "offline", "unknown": "online"}
 """A site that no driver can be asked for counts as one that is there."""
 
@@ -100,10 +103,11 @@ PRESTAGE_STATUSES: Mapping[str | None, str | None] = {
 """Of a subcloud, by the state of the last prestage there."""
 
 
-def step_state(kind: str, state: str, phase: str | None) -> str:
-    """Of a step of one of their types."""
+def step_state(kind: str, state: str, phase: str | None, *, prepared: bool = True) -> str:
+    """Of a step of one of their types; `prepared`: whether the release of a prestage is."""
     if state == StepState.RUNNING:
-        return PHASES[kind].get(phase or "", UNTOLD[kind])
+        untold = UNTOLD[kind] if prepared or kind != PRESTAGE else PREPARING
+        return PHASES[kind].get(phase or "", untold)
     return STEP_STATES.get(state, state)
 
 

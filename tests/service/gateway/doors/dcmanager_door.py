@@ -105,24 +105,23 @@ class DoorClient:
 
 
 @asynccontextmanager
-async def only_the_door(world: World, instance: str = "1", **settings: Any) -> AsyncIterator[DoorClient]:
-    """The gateway alone, for what needs no other service."""
-    own = DcmanagerSettings(**{"port": 0, "app": APP, **settings})
-    opened = door(own)
+async def only_the_door(world: World, instance: str = "1", port: int = 0, **own: Any) -> AsyncIterator[DoorClient]:
+    """The gateway alone, for what needs no other service; `own` are its settings."""
+    opened = door(DcmanagerSettings(port=port, app=APP))
     assert opened is not None
-    async with gateway(world, instance, doors=[opened]) as api:
+    async with gateway(world, instance, doors=[opened], **own) as api:
         assert api.service.http is not None
         yield DoorClient(api, f"http://127.0.0.1:{api.service.http[DOORS].ports['dcmanager']}")
 
 
 @asynccontextmanager
-async def everything(world: World, **settings: Any) -> AsyncIterator[DoorClient]:
+async def everything(world: World) -> AsyncIterator[DoorClient]:
     """All services, ready for passwords."""
     async with (
         world.run("catalog", catalog),
         world.run("strategy_orchestrator", orchestrator),
         world.run("deployer", deployer),
-        only_the_door(world, **settings) as client,
+        only_the_door(world) as client,
     ):
         await client.api.until_written("select count(*) = 1 from sealing_key")
         yield client

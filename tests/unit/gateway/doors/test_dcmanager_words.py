@@ -7,14 +7,14 @@ import pytest
 from services.gateway.domain import Role
 from services.gateway.doors.dcmanager import words
 from services.gateway.doors.dcmanager.keystone import ROLES
-from services.gateway.doors.dcmanager.meant_release import Known, in_sync, meant
+from services.gateway.doors.dcmanager.meant_release import in_sync, known_of, meant
 from services.gateway.doors.dcmanager.settings import DcmanagerSettings
 from services.gateway.doors.dcmanager.shapes import STEPS
 from shared.messages.words import DeploymentStatus, StepState, StrategyState
 from tests.contract.test_house import ROOT
 
 README = (ROOT / "services/gateway/doors/dcmanager/README.md").read_text()
-KNOWN = Known("platform", "pep440", ["1.0.0", "2.0.0", "2.0.10", "2.0.9", "2.1.0rc1", "20.0.0"])
+KNOWN = known_of("platform", "pep440", ["1.0.0", "2.0.0", "2.0.10", "2.0.9", "2.1.0rc1", "20.0.0"])
 
 
 def test_every_word_of_belay_has_one_of_theirs() -> None:
