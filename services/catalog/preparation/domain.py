@@ -15,6 +15,9 @@ MOST_ASKING = 500
 
 LONGEST_CAUSE = 1_000
 
+TOLD_LONG_AGO = timedelta(days=1)
+"""Who has not read by then what was told asks because it is lost there, and not because it is on its way."""
+
 
 class State(StrEnum):
     """The life of a preparation; there is one for each content."""
@@ -51,6 +54,7 @@ class Preparation:
     on_behalf: tuple[str, ...] = ()
     """Who has asked, in their order; people are not named."""
     cause: Cause | None = None
+    settled_at: datetime | None = None
 
 
 def ask(command: PrepareRelease, release: Release | None, preparation: Preparation) -> Preparation | Fault:
@@ -73,7 +77,7 @@ def _asked(before: Preparation, on_behalf: str | None) -> Preparation:
         return before
     known = before.on_behalf
     asking = known if on_behalf is None or on_behalf in known else (*known, on_behalf)
-    return replace(before, state=state, on_behalf=asking[-MOST_ASKING:], cause=None)
+    return replace(before, state=state, on_behalf=asking[-MOST_ASKING:], cause=None, settled_at=None)
 
 
 def cause_again(refused: Fault, preparation: Preparation | None) -> Cause:
@@ -81,6 +85,12 @@ def cause_again(refused: Fault, preparation: Preparation | None) -> Cause:
     if refused.code == "preparation_failed" and preparation and preparation.cause:
         return preparation.cause
     return cause_of(refused.code, refused.message)
+
+
+def tells_again(preparation: Preparation, on_behalf: str | None, now: datetime) -> bool:
+    """Whether who asks for what was prepared long ago has lost the event that told it, and would wait for ever."""
+    told_at = preparation.settled_at if preparation.state is State.PREPARED else None
+    return told_at is not None and on_behalf is not None and now - told_at > TOLD_LONG_AGO
 
 
 WITHDRAWN = Cause(code="release_withdrawn", message="the release was withdrawn")

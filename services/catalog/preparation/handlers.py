@@ -32,6 +32,8 @@ async def prepare(_: object, tx: Transaction, envelopes: Sequence[Envelope[Prepa
         replies.append(_reply(found, release))
         if release and isinstance(found, Preparation):
             after[digest] = found
+            if domain.tells_again(found, envelope.data.on_behalf, tx.now):
+                await _tell_prepared(tx, release, envelope)
             asked.setdefault(digest, (release, envelope))
         elif release and isinstance(found, Fault) and (on_behalf := envelope.data.on_behalf):
             await _tell_again(tx, release, domain.cause_again(found, after.get(digest)), envelope, on_behalf)
@@ -87,6 +89,12 @@ async def _tell_again(
     """Who asks and waits for an event, and for whom nothing will be prepared, hears why."""
     sequences = await store.count_tellings(tx.conn, [release.bundle_sha256])
     event = failure(release, cause, (on_behalf,), tx.now)
+    tx.emit(event, sequence=sequences[release.bundle_sha256], cause=envelope)
+
+
+async def _tell_prepared(tx: Transaction, release: Release, envelope: Envelope[PrepareRelease]) -> None:
+    event = await store.read_prepared(tx.conn, release)
+    sequences = await store.count_tellings(tx.conn, [release.bundle_sha256])
     tx.emit(event, sequence=sequences[release.bundle_sha256], cause=envelope)
 
 

@@ -1,6 +1,6 @@
 -- name: lock_preparations
 -- Their bundles are locked by then, in the order of their keys.
-select bundle_sha256, state, on_behalf, cause from preparation
+select bundle_sha256, state, on_behalf, cause, settled_at from preparation
 where bundle_sha256 = any(:digests::text[]) order by bundle_sha256 for update;
 
 -- name: ask_for_preparations
@@ -51,6 +51,13 @@ select :bundle_sha256::text, position, component, kind, name, sha256, bytes, pla
 from unnest(:components::text[], :kinds::text[], :names::text[], :digests::text[], :sizes::bigint[],
             :platforms::text[], :indexes::text[])
     with ordinality as i (component, kind, name, sha256, bytes, platform, index_sha256, position);
+
+-- name: read_prepared
+select bytes, notes, settled_at as prepared_at from preparation where bundle_sha256 = :bundle_sha256;
+
+-- name: read_items
+select component, kind, name, sha256, bytes, platform, index_sha256 as index from prepared_item
+where bundle_sha256 = :bundle_sha256 order by position;
 
 -- name: settle_failed
 -- Of those that are under way; who asked is told with it.

@@ -5,9 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from services.catalog.domain import Release
 from services.catalog.preparation.domain import Preparation, State
 from shared.messages.base import Cause
-from shared.messages.catalog import ContentItem, ContentNote
+from shared.messages.catalog import ContentItem, ContentNote, ReleasePrepared
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
@@ -18,7 +19,10 @@ async def lock_preparations(conn: Connection, digests: Iterable[str]) -> dict[st
     rows = await SQL.fetch(conn, "lock_preparations", digests=list(digests))
     return {
         row["bundle_sha256"]: Preparation(
-            State(row["state"]), tuple(row["on_behalf"]), Cause(**row["cause"]) if row["cause"] else None
+            State(row["state"]),
+            tuple(row["on_behalf"]),
+            Cause(**row["cause"]) if row["cause"] else None,
+            row["settled_at"],
         )
         for row in rows
     }
@@ -53,6 +57,14 @@ async def note_trouble(conn: Connection, bundle_sha256: str, now: datetime) -> d
     """Since when trouble keeps it from going on; None = nobody wants it any more."""
     since: datetime | None = await SQL.value(conn, "note_trouble", bundle_sha256=bundle_sha256, now=now)
     return since
+
+
+async def read_prepared(conn: Connection, release: Release) -> ReleasePrepared:
+    """What was told of a release that is prepared, once more."""
+    row = await SQL.row(conn, "read_prepared", bundle_sha256=release.bundle_sha256)
+    items = await SQL.fetch(conn, "read_items", bundle_sha256=release.bundle_sha256)
+    about = {"app": release.app, "version": release.version, "bundle_sha256": release.bundle_sha256}
+    return ReleasePrepared.model_validate({**about, **dict(row or {}), "content": [dict(item) for item in items]})
 
 
 async def settle_prepared(

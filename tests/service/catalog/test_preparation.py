@@ -79,6 +79,19 @@ async def test_asked_for_again_it_is_there_and_nothing_is_fetched_or_told_again(
     assert len(world.events(ReleasePrepared)) == 1
 
 
+async def test_who_has_lost_what_was_told_long_ago_is_told_once_more(world: World, registry: BreakingRegistry) -> None:
+    async with world.run("catalog", wire) as service:
+        await available(world, with_image(registry.add("app", image(noise(1000)))))
+        await prepare(world)
+        first = await prepared(world)
+        await service.pool.execute("update preparation set settled_at = settled_at - interval '25 hours'")
+        await prepare(world)  # a person reads the answer
+        await prepare(world, on_behalf="s9/1")
+        await world.until(ReleasePrepared, lambda _: len(world.events(ReleasePrepared)) == 2)
+    again = world.events(ReleasePrepared)[1]
+    assert again == first.model_copy(update={"prepared_at": again.prepared_at})
+
+
 async def test_asked_for_by_two_at_the_same_moment_it_runs_once(world: World, registry: BreakingRegistry) -> None:
     made, registry.stalls_after = image(noise(2_000_000)), 100_000
     async with world.run("catalog", wire) as service, world.run("catalog", wire, instance="2"):
