@@ -1,9 +1,11 @@
 // What is known of the site that was chosen on the board or in the list.
 
+import { attemptsOf } from "./attempts.js";
 import { badge } from "./badge.js";
 import { fill, h } from "./dom.js";
 import { evidenceOf } from "./evidence.js";
 import { ago, full } from "./model/format.js";
+import { stepButton } from "./step_actions.js";
 
 export class Inspector {
   #step = null;
@@ -42,7 +44,9 @@ export class Inspector {
     const step = this.#step;
     if (!step) return;
     const why = this.roll.why(step);
-    const state = JSON.stringify([step.site, step.state, step.attempt, step.operation_id, step.at, why]);
+    const { actions, deleted } = this.roll.facts;
+    const drawn = [step.site, step.state, step.attempt, step.operation_id, step.at, why, actions, deleted];
+    const state = JSON.stringify(drawn);
     if (state === this.#shown) return;
     this.#shown = state;
     fill(
@@ -51,7 +55,9 @@ export class Inspector {
       badge(step.state),
       why && reason(step, why),
       this.#facts(step),
+      stepButton(this.roll, step),
       step.state === "failed" && step.operation_id && evidenceOf(step.operation_id),
+      step.attempt > 1 && attemptsOf(this.roll.facts.strategy_id, step.site),
     );
   }
 

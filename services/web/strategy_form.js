@@ -7,6 +7,8 @@ const TYPES = [
   ["update", "Update"],
   ["apply", "Apply"],
   ["rollback", "Roll back"],
+  ["prestage", "Prestage"],
+  ["remove", "Remove"],
 ];
 const FAILURES = [
   ["first", "At the first failed site"],
@@ -43,7 +45,7 @@ export const what = ({ app, version }) =>
         "version",
         "Release to reach",
         version,
-        "A roll back may leave it out: then each site returns to what it had before.",
+        "A roll back may leave it out: then each site returns to what it had before. To remove an app none is chosen.",
       ),
     ),
     h(
@@ -119,6 +121,18 @@ export const limits = () =>
         "Sites at the same instant, 1 to 5000 or a per cent such as 20%, in each stage",
       ),
       field("step_timeout_seconds", "Time for one site, in seconds", input("step_timeout_seconds", { value: "3600" })),
+      field(
+        "timeout_seconds",
+        "Time for all of it, in seconds",
+        input("timeout_seconds"),
+        "Then it aborts; empty = it may take any time",
+      ),
+      field(
+        "catch_up_seconds",
+        "Catch up, in seconds",
+        input("catch_up_seconds"),
+        "Sites that were offline are tried again once they are back, so long after its end",
+      ),
       field(
         "apply_type",
         "Order",

@@ -1,8 +1,10 @@
 """`belay strategy`: roll-outs over many sites in stages."""
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -54,6 +56,10 @@ STEPS: tuple[Column, ...] = (
     ("updated", "updated_at"),
     ("operation", "operation_id"),
 )  # fmt: skip
+ATTEMPTS: tuple[Column, ...] = (
+    "attempt", "state", "phase", ("began", "started_at"), ("ended", "finished_at"), "seconds",
+    ("cause", "cause.message"), ("operation", "operation_id"),
+)  # fmt: skip
 FAILED: tuple[Column, ...] = ("site", ("stage", "stage_name"), ("operation", "operation_id"), ("why", "why.message"))
 FAILED_SHOWN = 10
 PLANNED: tuple[Column, ...] = (
@@ -93,6 +99,8 @@ def create(
     min_sample: options.MinSample = None,
     pause_on_failure: options.PauseOnFailure = False,
     step_timeout: options.StepTimeout = None,
+    timeout: options.Timeout = None,
+    catch_up: options.CatchUp = None,
     force: options.Force = False,
     description: options.Description = None,
     undo: options.Undo = None,
@@ -108,6 +116,8 @@ def create(
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
         "on_failure": options.on_failure(threshold, never_stop, min_sample, pause_on_failure),
         "step_timeout_seconds": specs.seconds(step_timeout, "--step-timeout"),
+        "timeout_seconds": specs.seconds(timeout, "--timeout"),
+        "catch_up_seconds": specs.seconds(catch_up, "--catch-up"),
     }  # fmt: skip
     spec = options.unstopped(specs.merged(specs.read_spec(file) if file else {}, given), never_stop)
     options.refuse_gaps(spec)
@@ -224,9 +234,15 @@ def resume(session: Session, name: Name, reason: Reason = "", watch: Watch = Fal
 
 
 @app.verb()
-def abort(session: Session, name: Name, reason: Reason = "", watch: Watch = False) -> None:
-    """Running sites finish, waiting ones are aborted at once."""
-    _tell(session, name, "abort", reason, "is being aborted", watch)
+def abort(
+    session: Session,
+    name: Name,
+    now: Annotated[bool, typer.Option("--now", help="Also cancel the running sites.")] = False,
+    reason: Reason = "",
+    watch: Watch = False,
+) -> None:
+    """Running sites finish (or are cancelled, with --now), waiting ones are aborted at once."""
+    _tell(session, name, "abort", reason, "is being aborted", watch, {"now": True} if now else {})
 
 
 @app.verb("cancel-running")
@@ -242,9 +258,28 @@ def cancel_running(
 
 
 @app.verb()
-def retry(session: Session, name: Name, reason: Reason = "", watch: Watch = False) -> None:
-    """Try the failed and aborted sites of an ended strategy again."""
-    _tell(session, name, "retry", reason, "tries its failed sites again", watch)
+def retry(
+    session: Session,
+    name: Name,
+    site: Annotated[
+        list[str], typer.Option(help="Only this one; may be repeated. Default: all that were not skipped.")
+    ] = [],  # noqa: B006
+    reason: Reason = "",
+    watch: Watch = False,
+) -> None:
+    """Try failed and aborted sites of an ended strategy again: all, or some."""
+    _tell(session, name, "retry", reason, "tries its failed sites again", watch, {"sites": site} if site else {})
+
+
+@app.verb()
+def skip(
+    session: Session,
+    name: Name,
+    sites: Annotated[list[str], typer.Argument(metavar="SITE...", help="Which ones.")],
+    reason: Reason = "",
+) -> None:
+    """Leave waiting sites out; they do not make it fail."""
+    _tell(session, name, "skip", reason, f"leaves out {', '.join(sites)}", more={"sites": sites})
 
 
 @app.verb()
@@ -253,8 +288,16 @@ def recount(session: Session, name: Name, reason: Reason = "") -> None:
     _tell(session, name, "recount", reason, "is recounted")
 
 
-def _tell(session: Session, name: str, verb: str, reason: str, sentence: str, watch: bool = False) -> None:
-    answer = _do(session, name, verb, {"reason": reason})
+def _tell(
+    session: Session,
+    name: str,
+    verb: str,
+    reason: str,
+    sentence: str,
+    watch: bool = False,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    answer = _do(session, name, verb, {"reason": reason, **more})
     if watch:
         must_be_complete(watch_strategy(session, name))
     else:
@@ -322,6 +365,21 @@ def steps(
     position = next((position for position, known in names.items() if stage in (known, str(position))), stage)
     found = session.pages(at("/v1/strategies/{}/steps", name), stage=position, state=state)
     session.screen.table((_with_name(step, names) for step in found), STEPS, "no such step")
+
+
+@app.verb()
+def step(session: Session, name: Name, site: Annotated[str, typer.Argument(help="Whose.")]) -> None:
+    """One site's part: why it is where it is, and each attempt with its times, cause and last lines."""
+    found = session.get(at("/v1/strategies/{}/steps/{}", name, site))
+    session.screen.card(_with_name(found, _stage_names(session, name)), STEPS)
+    if session.screen.as_json:
+        return
+    session.screen.note("")
+    session.screen.table(found["attempts"], ATTEMPTS, "no operation was begun for it")
+    for attempt in found["attempts"]:
+        if lines := attempt["last_lines"]:
+            session.screen.note(Text(f"\nlast lines of attempt {attempt['attempt']}:"))
+            session.screen.note(Text("\n".join(lines)))
 
 
 def _stage_names(session: Session, strategy: str) -> dict[int, str]:

@@ -51,7 +51,17 @@ NeverStop = Annotated[
 MinSample = Annotated[int | None, Option(help="Finished sites before a per cent stops a stage that still runs.")]
 PauseOnFailure = Annotated[bool, Option("--pause-on-failure", help="Then wait for a person instead of ending.")]
 StepTimeout = Annotated[str | None, Option(metavar="TIME", help="The longest one site may take: 90s, 5m, 2h.")]
-Force = Annotated[bool, Option("--force", help="Also sites that run the release already.")]
+Timeout = Annotated[
+    str | None, Option(metavar="TIME", help="The longest it may take as a whole; then it aborts: 8h, 2d.")
+]
+CatchUp = Annotated[
+    str | None,
+    Option(metavar="TIME", help="Sites that were offline are tried again, once back, so long after its end: 7d."),
+]
+Force = Annotated[
+    bool,
+    Option("--force", help="Also sites that run the release already, or have alarms."),
+]
 Description = Annotated[str | None, Option(help="For people.")]
 Undo = Annotated[
     str | None,

@@ -14,6 +14,11 @@ export function runOf(actions) {
   return verb && [verb, ...RUN[verb]];
 }
 
+const STEP = { waiting: "skip", failed: "retry", aborted: "retry" };
+
+/** What may be done with a single step in this state, by the strategy's actions; undefined where that is nothing. */
+export const stepVerb = (actions, state) => (actions.includes(STEP[state]) ? STEP[state] : undefined);
+
 /** Which of the buttons and of the field for a reason are of no use; those that are not named here always stand. */
 export const needless = (actions) => ({
   undo: !actions.includes("undo"),

@@ -51,6 +51,23 @@ async def tell(world: World, story: Sequence[tuple[int, Message]]) -> None:
         await world.send(event, message_id=f"{event.TYPE}-{sequence}", sequence=sequence)
 
 
+async def test_a_step_is_shown_with_each_of_its_attempts(world: World) -> None:
+    async with gateway(world) as api:
+        lines = ("Traceback", "no space left")
+        first = failed("s-1.1.1", "b", strategy_id="s-1", last_lines=lines)
+        third = running("s-1.1.3", "b", 40, strategy_id="s-1")  # the second was refused: the site was busy
+        other = succeeded("s-2.0.1", "b", strategy_id="s-2")
+        await tell(world, list(enumerate([*STORY, first, other, third], 1)))
+        step = await api.shows("/v1/strategies/north-2/steps/b", lambda s: len(s["attempts"]) == 2)
+        assert (step["site"], step["stage"], step["state"]) == ("b", 1, "failed")
+        attempts = [(a["attempt"], a["state"], a["operation_id"]) for a in step["attempts"]]
+        assert attempts == [(1, "failed", "s-1.1.1"), (3, "running", "s-1.1.3")]
+        told = step["attempts"][0]
+        assert (told["cause"]["code"], told["last_lines"], told["seconds"]) == ("unhealthy", list(lines), 3)
+        waiting = await api.get("/v1/strategies/north-2/steps/c")
+        assert (waiting["why"]["code"], waiting["attempts"]) == ("max_parallel", [])
+
+
 async def test_a_strategy_is_shown_with_stages_steps_reasons_and_its_story(world: World) -> None:
     async with gateway(world) as api:
         await tell(world, list(enumerate(STORY, 1)))

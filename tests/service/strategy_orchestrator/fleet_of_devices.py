@@ -21,7 +21,7 @@ from shared.messages.deployer import (
     Succeeded,
 )
 from shared.messages.strategy import RegisterSites, Site, StrategySpec
-from shared.messages.words import DeploymentStatus
+from shared.messages.words import DeploymentStatus, OperationKind
 from shared.process.service import Service
 from tests.support.patience import patience
 from tests.support.world import World
@@ -30,8 +30,8 @@ APP = "shop"
 
 
 class Devices:
-    """Answers what asks for operations; `outcome(command)` says how each ends: succeed, fail, lose (it fails, and stays
-    half-way), or hold (not yet)."""
+    """Answers what asks for operations; `outcome(command)` says how each ends: succeed, fail, fail:<code>, lose (it
+    fails, and stays half-way), or hold (not yet)."""
 
     def __init__(self, world: World, outcome: Callable[[RequestOperation], str] = lambda _: "succeed") -> None:
         self.world = world
@@ -118,7 +118,7 @@ class Devices:
         elif fate == "succeed":
             event = OperationSucceeded(**facts, **one)
         else:
-            cause = Cause(code="wrong_version", message="it answers wrongly")
+            cause = Cause(code=fate.partition(":")[2] or "wrong_version", message="it answers wrongly")
             event = OperationFailed(**facts, **one, recovered=fate != "lose", cause=cause)
         for _ in range(self.repeat):
             await self.world.send(event, message_id=f"end-{operation_id}")
@@ -126,7 +126,7 @@ class Devices:
     def _facts(self, command: RequestOperation, fate: str) -> dict[str, Any]:
         """What runs on the site now, and what did before."""
         before = self.releases.get(command.site, ())
-        if fate == "succeed":
+        if fate == "succeed" and command.kind is not OperationKind.PRESTAGE:
             self.releases[command.site] = after(before, command.version)
         *history, version = self.releases.get(command.site) or (None,)
         history += [version] if fate == "lose" and version else []  # a rollback leads to what is still recorded

@@ -113,3 +113,35 @@ def test_a_strategy_without_failures_asks_for_no_steps(gateway: Stub, belay: Bel
     gateway.answers["GET /v1/strategies/spring"] = 200, STRATEGY | {"counts": {"complete": 1, "failed": 0}}
     assert "failed:" not in belay("strategy", "show", "spring").stdout
     assert [asked.path for asked in gateway.asked] == ["/v1/strategies/spring"]
+
+
+def test_a_step_tells_each_attempt_and_what_was_said_last(gateway: Stub, belay: Belay) -> None:
+    attempt = {
+        "attempt": 1, "operation_id": "s-1.0.1", "state": "failed", "phase": "deploy", "percent": 40, "seconds": 3.0,
+        "cause": {"code": "disk_full", "message": "no space left"}, "last_lines": ["cannot write", "gave up"],
+        "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:03Z",
+    }  # fmt: skip
+    second = attempt | {"attempt": 2, "operation_id": "s-1.0.2", "state": "running", "cause": None, "last_lines": []}
+    gateway.answers["GET /v1/strategies/spring"] = 200, STRATEGY
+    gateway.answers["GET /v1/strategies/spring/steps/site-0"] = 200, STEP | {"attempts": [attempt, second]}
+    shown = belay("strategy", "step", "spring", "site-0").stdout
+    assert "no space left" in shown
+    assert "last lines of attempt 1:\ncannot write\ngave up" in shown
+    assert "last lines of attempt 2" not in shown
+
+
+def test_single_sites_are_skipped_tried_again_and_cancelled_with_an_abort(gateway: Stub, belay: Belay) -> None:
+    for verb in ("skip", "retry", "abort"):
+        gateway.answers[f"POST /v1/strategies/spring/{verb}"] = 200, {"command_id": "c-1", "state": "accepted"}
+    belay("strategy", "skip", "spring", "oslo-1", "oslo-2", "--reason", "in the post")
+    belay("strategy", "retry", "spring", "--site", "oslo-3")
+    belay("strategy", "retry", "spring")
+    belay("strategy", "abort", "spring", "--now")
+    belay("strategy", "abort", "spring")
+    assert [asked.body for asked in gateway.asked] == [
+        {"reason": "in the post", "sites": ["oslo-1", "oslo-2"]},
+        {"reason": "", "sites": ["oslo-3"]},
+        {"reason": ""},
+        {"reason": "", "now": True},
+        {"reason": ""},
+    ]

@@ -62,6 +62,8 @@ const FORM = {
   max_parallel: "20%",
   apply_type: "parallel",
   step_timeout_seconds: "3600",
+  timeout_seconds: "",
+  catch_up_seconds: "",
   spread: "",
   force: false,
   stop: "first",
@@ -76,6 +78,12 @@ describe("a strategy from its form", () => {
     const spec = sent(specOf({ ...FORM, version: " ", max_parallel: "" }));
     for (const name of ["description", "version", "spread", "max_parallel"]) assert.equal(name in spec, false, name);
     assert.deepEqual([spec.name, spec.step_timeout_seconds, spec.force], ["spring", 3600, false]);
+  });
+
+  test("an app is taken off whatever release the hidden list shows; its times go as they are", () => {
+    const spec = sent(specOf({ ...FORM, type: "remove", timeout_seconds: "60", catch_up_seconds: "1w" }));
+    assert.equal("version" in spec, false);
+    assert.deepEqual([spec.timeout_seconds, spec.catch_up_seconds], [60, "1w"]);
   });
 
   test("sites are those that were chosen, without those that were taken out", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { needless, reasonsOff, runOf } from "../../../services/web/model/actions.js";
+import { needless, reasonsOff, runOf, stepVerb } from "../../../services/web/model/actions.js";
 import { foreseen } from "../../../services/web/model/forecast.js";
 import { aim, extent, limits, policy, selected } from "../../../services/web/model/plan_words.js";
 import { MOVES, partsOf } from "../../../services/web/model/strategy_list.js";
@@ -67,6 +67,13 @@ describe("what can be done", () => {
     assert.deepEqual(shown("cancel_running"), ["cancel"]);
     assert.deepEqual(shown("retry"), ["retry", "reason"]);
     assert.deepEqual(shown("pause", "abort", "cancel_running"), ["run", "cancel", "reason"]);
+  });
+
+  test("a single site is skipped while it waits, and tried again once it has failed or was aborted", () => {
+    const states = ["waiting", "running", "complete", "failed", "aborted"];
+    const verbs = states.map((state) => stepVerb(["skip", "retry"], state));
+    assert.deepEqual(verbs, ["skip", undefined, undefined, "retry", "retry"]);
+    assert.equal(stepVerb(["pause"], "waiting"), undefined);
   });
 
   test("abort and delete always stand, and say why they are off", () => {

@@ -120,6 +120,17 @@ where p.strategy_id = :strategy_id
   and (:state::text is null or p.state = :state)
 order by p.stage, p.site limit :limit;
 
+-- name: find_step
+select p.site, p.stage, p.state, p.attempt, p.operation_id, p.target, p.at as updated_at,
+       coalesce(p.why, case when p.state = 'waiting' then s.why end) as why
+from stage s join step p on p.strategy_id = s.strategy_id and p.stage = s.position
+where s.strategy_id = :strategy_id and p.site = :site;
+
+-- name: attempts_of
+-- The operations of a step, as the index has them: by site. An attempt that was refused had none.
+select operation_id, state, phase, percent, cause, last_lines, requested_at as started_at, finished_at, seconds
+from operation where site = :site and strategy_id = :strategy_id order by position limit :limit;
+
 -- name: list_timeline
 select position, at, kind, code, message, stage from timeline
 where strategy_id = :strategy_id and position > :after order by position limit :limit;

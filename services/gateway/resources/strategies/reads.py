@@ -46,6 +46,16 @@ async def steps(
     return await SQL.fetch(conn, "list_steps", **named, stage=stage, state=state)
 
 
+async def step(conn: Connection, strategy_id: str, site: str) -> asyncpg.Record | None:
+    """A site's part of a strategy."""
+    return await SQL.row(conn, "find_step", strategy_id=strategy_id, site=site)
+
+
+async def attempts_of(conn: Connection, strategy_id: str, site: str, limit: int) -> list[asyncpg.Record]:
+    """The first operations of a step, as they became known."""
+    return await SQL.fetch(conn, "attempts_of", strategy_id=strategy_id, site=site, limit=limit)
+
+
 async def timeline(conn: Connection, strategy_id: str, after: int, limit: int) -> list[asyncpg.Record]:
     """What happened, oldest first, after the position `after`."""
     return await SQL.fetch(conn, "list_timeline", strategy_id=strategy_id, after=after, limit=limit)

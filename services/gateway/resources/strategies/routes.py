@@ -1,6 +1,7 @@
 """Strategies, their stages, steps and timeline."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -18,6 +19,7 @@ from services.gateway.resources.strategies import reads as store
 from services.gateway.resources.strategies.advice import learn_advice
 from services.gateway.resources.strategies.projection import KINDS, learn_strategies
 from services.gateway.resources.strategies.views import (
+    StepDetail,
     StepQuery,
     StepView,
     StrategyQuery,
@@ -25,10 +27,13 @@ from services.gateway.resources.strategies.views import (
     StrategyView,
     TimelineView,
 )
-from shared.messages.words import Identifier, StepState
+from shared.messages.words import Identifier, SiteName, StepState
 from shared.process.db import Connection, snapshot
 
 COUNTED = tuple(StepState)
+
+MOST_ATTEMPTS = 100
+"""Of a step, shown together."""
 
 
 async def list_strategies(call: Call) -> Page[StrategySummary]:
@@ -75,6 +80,24 @@ async def list_steps(call: Call) -> Page[StepView]:
     return page(Page[StepView], rows, q, lambda row: [row["stage"], row["site"]])
 
 
+async def show_step(call: Call) -> StepDetail:
+    """GET /v1/strategies/{strategy}/steps/{site}."""
+    site = call.path["site"]
+    async with snapshot(call.gateway.pool) as conn:
+        strategy_id = (await found(conn, call.path["strategy"]))["strategy_id"]
+        step = await store.step(conn, strategy_id, site)
+        attempts = await store.attempts_of(conn, strategy_id, site, MOST_ATTEMPTS) if step else []
+    if step is None:
+        raise unknown("step", site)
+    numbered = [{**attempt, "attempt": _number(attempt["operation_id"])} for attempt in attempts]
+    return StepDetail.model_validate({**step, "attempts": sorted(numbered, key=itemgetter("attempt"))})
+
+
+def _number(operation_id: str) -> int:
+    """The last part of the id of a step's operation: `<strategy>.<position>.<attempt>`."""
+    return int(operation_id.rpartition(".")[2])
+
+
 async def list_timeline(call: Call) -> Page[TimelineView]:
     """GET /v1/strategies/{strategy}/timeline."""
     (after,) = start(call.query, 0)
@@ -97,6 +120,10 @@ ROUTES = (
     ),
     Route("GET", ONE, show, "One strategy, by id or name", answer=StrategyView),
     Route("GET", f"{ONE}/steps", list_steps, "Its steps by stage and site", query=StepQuery, answer=Page[StepView]),
+    Route(
+        "GET", f"{ONE}/steps/{{site}}", show_step, "One of them, with its attempts: times, cause, last lines",
+        answer=StepDetail,
+    ),
     Route("GET", f"{ONE}/timeline", list_timeline, "What happened", query=Paging, answer=Page[TimelineView]),
     command_route("POST", f"{ONE}/apply", actions.APPLY, "Start it"),
     command_route("POST", f"{ONE}/pause", actions.PAUSE, "Start no further site"),
@@ -118,7 +145,7 @@ ROUTES = (
 RESOURCE = Resource(
     {"strategies": "Roll-outs over many sites"},
     ROUTES,
-    {"strategies/{strategy}": Identifier},
+    {"strategies/{strategy}": Identifier, "steps/{site}": SiteName},
     (Learning(learn_strategies, KINDS), Learning(learn_advice, advice.KINDS)),
     actions=actions.ACTIONS,
 )

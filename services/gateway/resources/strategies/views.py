@@ -1,11 +1,12 @@
 """Strategies, stages, steps and timeline as the API shows them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
+from shared.messages.deployer import Cause
 from shared.messages.opening import Open
 from shared.messages.words import StageState, StepState, StrategyState
 
@@ -114,6 +115,27 @@ class StepView(BaseModel):
     target: str | None = Field(description="the release it is to reach; null = that of the spec")
     why: WhyView | None
     updated_at: datetime
+
+
+class AttemptView(BaseModel):
+    """One operation of a step. `attempt` is its number: those that were refused had no operation and are not listed."""
+
+    attempt: int
+    operation_id: str
+    state: Literal["queued", "running", "succeeded", "failed"]
+    phase: str | None = Field(description="where it is, or where it failed")
+    percent: int | None
+    cause: Cause | None
+    last_lines: list[str] = Field(description="what the failed components said last; at most 50 lines, 16 kB")
+    started_at: datetime
+    finished_at: datetime | None
+    seconds: float | None
+
+
+class StepDetail(StepView):
+    """A step with its attempts, the first one first (at most 100)."""
+
+    attempts: list[AttemptView]
 
 
 class TimelineView(BaseModel):
