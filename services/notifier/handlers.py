@@ -11,13 +11,21 @@ from services.notifier.context import Context
 from services.notifier.domain import Reason
 from services.notifier.raising import SourcedNote
 from services.notifier.redelivery import redeliver, send_test
-from services.notifier.rules import FAILURES_TOLD, Note, failure_of, note_of, notes_of_sites, with_failures
+from services.notifier.rules import (
+    FAILURES_TOLD,
+    Note,
+    failure_of,
+    note_of,
+    notes_of_availability,
+    notes_of_sites,
+    with_failures,
+)
 from services.notifier.subscriptions import add_subscription, enable_subscription, remove_subscription
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import ErrorCode, Event, Fault, Message
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
-from shared.messages.deployer import OperationFailed, OperationSucceeded
+from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import (
     INBOX,
@@ -30,7 +38,7 @@ from shared.messages.notifier import (
     RemoveSubscription,
     SendTestNotification,
 )
-from shared.messages.strategy import SitesChanged, StrategyStateChanged
+from shared.messages.strategy import AlarmRaised, SitesChanged, StrategyStateChanged
 from shared.messages.words import StrategyState
 from shared.wire.codec import Attributes, Envelope
 
@@ -89,6 +97,17 @@ async def tell_of_sites(context: Context, tx: Transaction, envelopes: Sequence[E
     fresh = await store.hear(tx.conn, [envelope.id for envelope in envelopes], tx.now)
     changes = [envelope for envelope in envelopes if envelope.id in fresh]
     await raise_or_batch(context, tx, [(e, note) for e in changes for note in notes_of_sites(e.data)])
+
+
+async def tell_of_availability(
+    context: Context, tx: Transaction, envelopes: Sequence[Envelope[AvailabilityChanged]]
+) -> None:
+    """One notification for all sites that go offline about the same time, and one for those that come back."""
+    told = [(envelope, notes) for envelope in envelopes if (notes := notes_of_availability(envelope.data))]
+    fresh = await store.hear(tx.conn, [envelope.id for envelope, _ in told], tx.now) if told else ()
+    news = [(envelope, note) for envelope, notes in told if envelope.id in fresh for note in notes]
+    if news:
+        await raise_or_batch(context, tx, news)
 
 
 async def _raise_fresh(context: Context, tx: Transaction, told: Sequence[tuple[Envelope[Any], Note]]) -> None:
@@ -203,6 +222,8 @@ HANDLERS: dict[
     RedeliverNotifications: redeliver,
     MarkNotificationsRead: mark_read,
     SitesChanged: tell_of_sites,
+    AvailabilityChanged: tell_of_availability,
+    AlarmRaised: tell,
     ReleaseAvailable: tell,
     ReleaseRejected: tell,
     ReleaseWithdrawn: tell,

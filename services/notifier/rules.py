@@ -6,12 +6,12 @@ from typing import Any
 
 from shared.messages.base import Event, count_of
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
-from shared.messages.deployer import OperationFailed, OperationSucceeded
+from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded, SiteAvailability
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import FailedOperation
-from shared.messages.strategy import SitesChanged, StrategyStateChanged
+from shared.messages.strategy import AlarmRaised, SitesChanged, StrategyStateChanged
+from shared.messages.words import Availability, Severity, StrategyState
 from shared.messages.words import NotificationTopic as Topic
-from shared.messages.words import StrategyState
 
 Names = Mapping[str, str]
 """Names of strategies by their ids, as far as they are known."""
@@ -71,6 +71,16 @@ FAMILIES: dict[str, Family] = {
         Topic.DONE, "/v1/operations?state=succeeded", "more operations succeeded", alone=5, quiet=10, most=300
     ),
     "failed": Family(Topic.ERROR, "/v1/operations?state=failed", "more operations failed", alone=5, quiet=5, most=60),
+    # The sites of a lost network are found one after another, within a minute: all of it is awaited.
+    "offline": Family(
+        Topic.WARNING, "/v1/sites?availability=offline", "sites went offline", alone=0, quiet=10, most=180
+    ),
+    "online": Family(
+        Topic.DONE, "/v1/sites?availability=online", "sites are online again", alone=0, quiet=10, most=180
+    ),
+    "alarms": Family(
+        Topic.ERROR, "/v1/alarms?severity=critical", "more critical alarms were raised", alone=3, quiet=5, most=60
+    ),
     "complete": Family(
         Topic.DONE, "/v1/strategies?state=complete", "more strategies are complete", alone=10, quiet=10, most=300
     ),
@@ -100,6 +110,23 @@ def notes_of_sites(change: SitesChanged) -> list[Note]:
         Note(Topic.DISCOVER, f"Site {name} registered or changed", name, f"/v1/sites/{name}", family="sites", item=name)
         for name in dict.fromkeys(site.name for site in change.sites)
     ]
+
+
+def notes_of_availability(change: AvailabilityChanged) -> list[Note]:
+    """One for each site that went offline or came back, to be batched; a first answer is no news."""
+    return [note for site in change.sites if (note := _answering(site))]
+
+
+def _answering(site: SiteAvailability) -> Note | None:
+    link = f"/v1/sites/{site.site}"
+    if site.availability == Availability.OFFLINE and site.was != Availability.OFFLINE:
+        why = f": {site.cause.message}" if site.cause else ""
+        return Note(
+            Topic.WARNING, f"Site {site.site} is offline{why}", site.site, link, family="offline", item=site.site
+        )
+    if site.availability == Availability.ONLINE and site.was == Availability.OFFLINE:
+        return Note(Topic.DONE, f"Site {site.site} is online again", site.site, link, family="online", item=site.site)
+    return None
 
 
 def note_of_dead(subscription: str, reason: str) -> Note:
@@ -171,6 +198,22 @@ def _left(event: OperationFailed) -> str:
     if not event.recovered:
         return "the site was NOT recovered"
     return f"the site is back on {event.version}" if event.version else "nothing of it is left on the site"
+
+
+def _alarmed(event: AlarmRaised, _: Names) -> Note | None:
+    """Only critical ones: others are looked at, or lead somewhere by themselves."""
+    if event.severity != Severity.CRITICAL:
+        return None
+    text = f": {event.text}" if event.text else ""
+    return Note(
+        Topic.ERROR,
+        f"Site {event.site} has the critical alarm {event.alarm}{text}",
+        event.site,
+        f"/v1/sites/{event.site}",
+        f"{event.TYPE}/{event.site}/{event.alarm}",
+        family="alarms",
+        item=f"{event.alarm} on {event.site}",
+    )
 
 
 STRATEGY_TOPICS: dict[str, Topic] = {
@@ -254,10 +297,11 @@ RULES: dict[type[Event], Callable[[Any, Names], Note | None]] = {
     ReleaseWithdrawn: _withdrawn,
     OperationSucceeded: _succeeded,
     OperationFailed: _failed,
+    AlarmRaised: _alarmed,
     StrategyStateChanged: _moved,
     FailureRateHigh: _failing,
     StrategySilent: _silent,
     TroubleFound: _trouble,
     TroubleOver: _over,
 }
-"""Which events are news, and what they say. `SitesChanged` is apart: see `notes_of_sites`."""
+"""Which events are news, and what they say; for those that list sites, `notes_of_sites` and `notes_of_availability`."""

@@ -1,6 +1,7 @@
 """Many of a kind are told as one that counts, exactly once, whatever is restarted meanwhile."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from services.notifier.app import wire
 from shared.messages.base import Message
 from shared.messages.catalog import ReleaseAvailable
+from shared.messages.deployer import AvailabilityChanged, SiteAvailability
 from shared.messages.notifier import NotificationRaised
 from shared.messages.strategy import Site, SitesChanged
 from tests.service.notifier.receiver import receiving
@@ -17,6 +19,8 @@ from tests.service.notifier.test_webhooks import _nearby_and_impatient, ended, s
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
+
+NOW = datetime(2026, 10, 1, tzinfo=UTC)
 
 
 def import_of(count: int, size: int = 500) -> list[SitesChanged]:
@@ -61,6 +65,24 @@ async def test_what_two_people_import_at_a_time_is_told_apart_and_a_site_changed
         found = await raised(world, 1_001)
         assert sorted(one.count for one in found) == [1, 1_000]
         assert "Site oslo registered or changed" in {one.message for one in found}
+
+
+async def test_a_thousand_sites_that_go_offline_one_after_another_are_one_notification(world: World) -> None:
+    async with world.run("notifier", wire) as service:
+        for start in range(0, 1_000, 100):
+            await world.send(offline(*(f"site-{n}" for n in range(start, start + 100))), message_id=f"m-{start}")
+        await world.send(offline("site-0"), message_id="m-0")  # it comes again
+        await come_true(service, "select count(*) = 1000 from batched_note")
+        await due(service)
+        (one,) = await raised(world, 1_000)
+        assert (one.count, one.topic, one.link) == (1_000, "warning", "/v1/sites?availability=offline")
+        assert one.message.startswith("1,000 sites went offline: site-")
+
+
+def offline(*names: str) -> AvailabilityChanged:
+    states = {"availability": "offline", "was": "online", "since": NOW, "nth": 7}
+    sites = tuple(SiteAvailability.model_validate({"site": name, **states}) for name in names)
+    return AvailabilityChanged(bucket=1, sites=sites, at=NOW)
 
 
 async def test_of_thousands_of_failures_the_first_are_told_at_once_and_the_others_together(world: World) -> None:

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from services.notifier.rules import RULES, failure_of, note_of, notes_of_sites, summary_of
+from services.notifier.rules import RULES, failure_of, note_of, notes_of_availability, notes_of_sites, summary_of
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseRejected, ReleaseWithdrawn
-from shared.messages.deployer import Cause, OperationFailed, OperationSucceeded
+from shared.messages.deployer import AvailabilityChanged, Cause, OperationFailed, OperationSucceeded, SiteAvailability
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
-from shared.messages.strategy import Counts, Site, SitesChanged, StrategyStateChanged, Why
-from shared.messages.words import NotificationTopic, StrategyState
+from shared.messages.strategy import AlarmRaised, Counts, Site, SitesChanged, StrategyStateChanged, Why
+from shared.messages.words import NotificationTopic, Severity, StrategyState
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 OPERATION: dict[str, Any] = {
@@ -182,3 +182,37 @@ def test_every_rule_is_for_an_event_and_gives_a_link() -> None:
     note = note_of(strategy(StrategyState.COMPLETE, "complete"), {})
     assert note is not None
     assert note.link == "/v1/strategies/s-1"
+
+
+def answering(availability: str, was: str, message: str = "") -> AvailabilityChanged:
+    cause = Cause(code="refused", message=message) if message else None
+    facts = {"site": "oslo", "availability": availability, "was": was, "since": NOW, "cause": cause, "nth": 1}
+    return AvailabilityChanged(bucket=1, sites=(SiteAvailability.model_validate(facts),), at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (answering("offline", "online", "no route"), (NotificationTopic.WARNING, "Site oslo is offline: no route")),
+        (answering("offline", "unknown", "no route"), (NotificationTopic.WARNING, "Site oslo is offline: no route")),
+        (answering("online", "offline"), (NotificationTopic.DONE, "Site oslo is online again")),
+        (answering("online", "unknown"), None),
+        (answering("online", "online", "once"), None),
+        (answering("offline", "offline", "another cause"), None),
+        (answering("asleep", "online"), None),  # a word of a newer version
+    ],
+)
+def test_a_site_that_goes_offline_or_comes_back_is_news_and_nothing_else_of_it(
+    change: AvailabilityChanged, told: tuple[NotificationTopic, str] | None
+) -> None:
+    notes = notes_of_availability(change)
+    assert [(note.topic, note.message) for note in notes] == ([told] if told else [])
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_only_critical_alarms_wake_people(severity: Severity) -> None:
+    facts = {"management_affecting": False, "affecting": (), "raised_at": NOW, "text": "96 degrees"}
+    note = note_of(AlarmRaised.model_validate({"site": "oslo", "alarm": "heat", "severity": severity, **facts}), {})
+    assert (note and note.message) == (
+        "Site oslo has the critical alarm heat: 96 degrees" if severity is Severity.CRITICAL else None
+    )
