@@ -26,7 +26,7 @@ def plan_of(operation: Operation, ground: Ground, can: Can, platform: str) -> Wa
     prepared = ground.prepared[content.version]
     there = lying(ground)
     sent = [
-        decision(component=name, driver=component.driver, action=action, reason=_of(items, there))
+        decision(component=name, driver=component.driver, action=action, reason=_of(items, kind, there))
         for action, kind in KIND_OF.items()
         for name, component in content.components.items()
         if (items := prepared.items_of(name, kind, platform)) and can(component.driver, "fetch")
@@ -52,19 +52,21 @@ def missing_bytes(items: Iterable[Item], there: frozenset[str]) -> int:
     return sum({item.sha256: item.bytes for item in items if item.sha256 not in there}.values())
 
 
-def _of(items: Sequence[Item], there: frozenset[str]) -> str:
-    missing = missing_bytes(items, there)
-    total = missing_bytes(items, frozenset())
+def _of(items: Sequence[Item], kind: str, there: frozenset[str]) -> str:
+    missing, total = missing_bytes(items, there), missing_bytes(items, frozenset())
+    told = f"{len(items)} {kind}{'' if len(items) == 1 else 's'}, {size(total)}"
     rest = "all of it lies there" if not missing else "" if missing == total else f"{size(missing)} are missing"
-    return ", ".join(filter(None, (f"{len(items)} of {size(total)}", rest)))
+    return "; ".join(filter(None, (told, rest)))
 
 
 def _leaving(operation: Operation, ground: Ground, can: Can) -> list[ComponentDecision]:
     contents = [ground.contents[version] for version in ground.leaving if version in ground.contents]
     drivers = {name: c.driver for content in contents for name, c in content.components.items()}
-    named = ", ".join(ground.leaving)
+    kept = f"of {', '.join(ground.leaving)}, kept no longer"
     return [
-        decision(component=name, driver=driver, action="discard", reason=f"{len(items)} of {named}, kept no longer")
+        decision(
+            component=name, driver=driver, action="discard", reason=f"{len(items)} items of {named}, kept no longer"
+        )
         for name, driver in drivers.items()
         if can(driver, "discard")
         and driver in ground.site.connections

@@ -219,10 +219,16 @@ class Stopped(Leases):
 
 
 class Gate(Driver):
-    """Devices behind a gate: the runner that comes to `place` stands still there until `opened`."""
+    """Devices behind a gate: the runner that comes to `place` stands still there until `opened`.
 
-    def __init__(self, place: str) -> None:
+    With `only`, it comes there with orders alone whose keys hold that.
+    """
+
+    capabilities = SimulatedDriver.capabilities
+
+    def __init__(self, place: str, only: str = "") -> None:
         self.place = place
+        self.only = only
         self.reached = asyncio.Event()
         self.opened = asyncio.Event()
 
@@ -237,21 +243,21 @@ class Gate(Driver):
         leases.stopped = self.reached
         return leases
 
-    async def _pass(self, place: str) -> None:
-        if place == self.place:
+    async def _pass(self, place: str, orders: Sequence[Order] = ()) -> None:
+        if place == self.place and (not self.only or any(self.only in order.key for order in orders)):
             self.reached.set()
             await self.opened.wait()
 
     async def start(self, orders: Sequence[Order]) -> None:
-        await self._pass("before the start")
+        await self._pass("before the start", orders)
         if any("/recover/" in order.key for order in orders):
             await self._pass("start of the way back")
         await self._driver.start(orders)
-        await self._pass("after the start")
+        await self._pass("after the start", orders)
 
     async def poll(self, orders: Sequence[Order]) -> Sequence[Progress]:
         answers = await self._driver.poll(orders)
-        await self._pass("with the result")
+        await self._pass("with the result", orders)
         return answers
 
     async def cancel(self, orders: Sequence[Order]) -> None:

@@ -87,7 +87,7 @@ async def test_what_is_kept_no_longer_goes_but_never_what_runs_or_is_the_way_bac
         assert len(versions(await fleet.do("oslo", "prestage", "4.0"))) == 4
         end = await fleet.do("oslo", "prestage", "5.0")
         assert versions(end) == [("1.0", True), ("2.0", True), ("4.0", True), ("5.0", True)]
-        assert [(w.action, w.reason) for w in end.plan][-1] == ("discard", "2 of 3.0, kept no longer")
+        assert [(w.action, w.reason) for w in end.plan][-1] == ("discard", "2 items of 3.0, kept no longer")
         fleet.devices.journal.catch_up()
         assert len(fleet.devices.journal.holds("oslo")) == 8
 

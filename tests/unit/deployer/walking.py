@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.deployer import course as courses
 from services.deployer import plan
@@ -10,8 +10,9 @@ from services.deployer.course import Course, Next
 from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
 from services.deployer.ordering import ordering_of
-from services.deployer.phases import Leg
+from services.deployer.phases import LEAVING, Leg
 from services.deployer.plan import Ground, order_for
+from services.deployer.prestage.planning import plan_of
 from shared.messages.deployer import Cause
 from tests.unit.deployer.values import LIMITS, NOW
 
@@ -58,6 +59,8 @@ class Device:
 
     def _end(self, order: Order, progress: Progress, touched: bool) -> None:
         self.known[order.key] = progress
+        if order.action in ("fetch", "discard"):
+            return
         if touched:
             self.runs.pop(order.component.name, None)
         if isinstance(progress, Done) and order.version:
@@ -115,11 +118,17 @@ class Walk:
         now = NOW + timedelta(seconds=self.now)
         if self.wish and attempt == 1:
             return courses.refuse(self.operation.kind, self.wish, now)
+        move = self._set_out(timedelta(seconds=self.operation.timeout_seconds), now)
+        return courses.stop(move[0], self.wish, now, LIMITS) if self.wish else move
+
+    def _set_out(self, timeout: timedelta, now: datetime) -> courses.Move:
+        kind = self.operation.kind
+        if kind in LEAVING:
+            way = plan_of(self.operation, self.ground, lambda *_: True, "")
+            return courses.set_out_with(kind, way.plan, now, timeout, "", way.without, "")
         planned = plan.forward(self.operation, self.ground, self.ground.recorded)
         ordering = ordering_of(planned, self.ground, self.operation.to_version, Leg.FORWARD)
-        timeout = timedelta(seconds=self.operation.timeout_seconds)
-        move = courses.set_out(self.operation.kind, planned, ordering, now, timeout)
-        return courses.stop(move[0], self.wish, now, LIMITS) if self.wish else move
+        return courses.set_out(kind, planned, ordering, now, timeout)
 
     def _orders(self, course: Course) -> tuple[Order, ...]:
         version = self.operation.to_version if course.leg is Leg.FORWARD else self.operation.from_version
