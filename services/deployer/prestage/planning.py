@@ -64,9 +64,7 @@ def _leaving(operation: Operation, ground: Ground, can: Can) -> list[ComponentDe
     drivers = {name: c.driver for content in contents for name, c in content.components.items()}
     kept = f"of {', '.join(ground.leaving)}, kept no longer"
     return [
-        decision(
-            component=name, driver=driver, action="discard", reason=f"{len(items)} items of {named}, kept no longer"
-        )
+        decision(component=name, driver=driver, action="discard", reason=f"{len(items)} items {kept}")
         for name, driver in drivers.items()
         if can(driver, "discard")
         and driver in ground.site.connections
