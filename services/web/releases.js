@@ -156,7 +156,7 @@ function prepared({ preparation }) {
   if (!preparation) return "not yet";
   const { state, items, cause, notes } = preparation;
   const lines = [
-    state === "prepared" && `${bytes(preparation.bytes)} in ${plural(items, "item")}`,
+    state === "prepared" && `${bytes(preparation.site_bytes)} in ${plural(items, "item")}`,
     cause?.message,
     ...notes.map(({ component, text }) => `${component}: ${text}`),
   ].filter(Boolean);

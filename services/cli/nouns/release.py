@@ -108,7 +108,7 @@ def _content(preparation: Any) -> str:
     if not preparation or preparation["state"] != "prepared":
         return ""
     items = preparation["items"]
-    return f"{size(preparation['bytes'])} in {items} item{'' if items == 1 else 's'}"
+    return f"{size(preparation['site_bytes'])} in {items} item{'' if items == 1 else 's'}"
 
 
 def _why(preparation: Any) -> list[str]:

@@ -52,7 +52,8 @@ async def test_a_release_shows_how_its_preparation_stands(world: World) -> None:
         await world.send(BEGUN, sequence=4)  # read in another order: what is newer stays
         shown = await api.shows("/v1/releases/web/1.0", lambda r: r["preparation"]["state"] == "prepared")
         preparation = shown["preparation"]
-        assert (preparation["bytes"], preparation["items"], preparation["cause"]) == (70, 1, None)
+        assert (preparation["bytes"], preparation["site_bytes"], preparation["items"]) == (70, 70, 1)
+        assert preparation["cause"] is None
         content = await api.get("/v1/releases/web/1.0.0/content")
         assert [item["name"] for item in content["items"]] == ["r:5000/c"]
         assert content["notes"] == [{"component": "chart", "text": "nodes pull its images"}]

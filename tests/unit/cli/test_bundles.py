@@ -103,11 +103,12 @@ BULB: dict[str, Any] = {
     "published_at": "2026-11-21T09:30:00Z",
 }  # fmt: skip
 MADE: dict[str, Any] = {
-    "state": "prepared", "bytes": 3 << 20, "items": 1, "cause": None, "changed_at": "2026-11-21T09:30:00Z",
-    "notes": [{"component": "chart", "text": "nodes pull its images"}],
+    "state": "prepared", "bytes": 0, "site_bytes": 3 << 20, "items": 1, "cause": None,
+    "changed_at": "2026-11-21T09:30:00Z", "notes": [{"component": "chart", "text": "nodes pull its images"}],
 }  # fmt: skip
 AWAY: dict[str, Any] = MADE | {
-    "state": "failed", "bytes": None, "items": 0, "notes": [], "cause": {"code": "disk_full", "message": "no room"},
+    "state": "failed", "bytes": None, "site_bytes": None, "items": 0, "notes": [],
+    "cause": {"code": "disk_full", "message": "no room"},
 }  # fmt: skip
 
 

@@ -63,14 +63,15 @@ def _bundle(event: Envelope[Any]) -> BundleRow | None:
 def _preparation(event: Envelope[Any]) -> PreparationRow | None:
     p = event.data
     if isinstance(p, catalog.PreparationBegun):
-        return PreparationRow(p.app, p.version, "preparing", None, "[]", "[]", None, p.begun_at, event.sequence)
+        return PreparationRow(p.app, p.version, "preparing", None, None, "[]", "[]", None, p.begun_at, event.sequence)
     if isinstance(p, catalog.PreparationFailed):
         cause = p.cause.model_dump_json()
-        return PreparationRow(p.app, p.version, "failed", None, "[]", "[]", cause, p.failed_at, event.sequence)
+        return PreparationRow(p.app, p.version, "failed", None, None, "[]", "[]", cause, p.failed_at, event.sequence)
     if isinstance(p, catalog.ReleasePrepared):
         content, notes = (text([one.model_dump(mode="json") for one in listed]) for listed in (p.content, p.notes))
+        site_bytes = sum({item.sha256: item.bytes for item in p.content}.values())
         return PreparationRow(
-            p.app, p.version, "prepared", p.bytes, content, notes, None, p.prepared_at, event.sequence
+            p.app, p.version, "prepared", p.bytes, site_bytes, content, notes, None, p.prepared_at, event.sequence
         )
     return None
 

@@ -22,13 +22,13 @@ from unnest(:apps::text[], :versions::text[], :seqs::bigint[], :ats::timestamptz
 where r.app = w.app and r.version = w.version and (r.seq, r.at) <= (w.seq, w.at);
 
 -- name: put_preparations
-insert into preparation as p (app, version, state, bytes, content, notes, cause, changed_at, seq)
-select n.app, n.version, n.state, n.bytes, n.content::jsonb, n.notes::jsonb, n.cause::jsonb, n.changed_at, n.seq
-from unnest(:apps::text[], :versions::text[], :states::text[], :sizes::bigint[], :contents::text[], :notes::text[],
-            :causes::text[], :changed::timestamptz[], :seqs::bigint[])
-    as n (app, version, state, bytes, content, notes, cause, changed_at, seq)
+insert into preparation as p (app, version, state, bytes, site_bytes, content, notes, cause, changed_at, seq)
+select n.app, n.version, n.state, n.bytes, n.site_bytes, n.content::jsonb, n.notes::jsonb, n.cause::jsonb, n.changed_at, n.seq
+from unnest(:apps::text[], :versions::text[], :states::text[], :sizes::bigint[], :site_sizes::bigint[],
+            :contents::text[], :notes::text[], :causes::text[], :changed::timestamptz[], :seqs::bigint[])
+    as n (app, version, state, bytes, site_bytes, content, notes, cause, changed_at, seq)
 on conflict (app, version) do update set state = excluded.state, bytes = excluded.bytes, content = excluded.content,
-    notes = excluded.notes, cause = excluded.cause, changed_at = excluded.changed_at, seq = excluded.seq
+    site_bytes = excluded.site_bytes, notes = excluded.notes, cause = excluded.cause, changed_at = excluded.changed_at, seq = excluded.seq
 where p.seq <= excluded.seq;
 
 -- name: find_content
@@ -37,7 +37,7 @@ select state, content, notes from preparation where app = :app and version = :ve
 -- name: list_releases
 select release_id, app, version, state, description, upgrades_from, bundle_sha256, bundle_bytes, components,
        max_parallel_components, requires, published_at,
-       (select jsonb_build_object('state', p.state, 'bytes', p.bytes, 'items', jsonb_array_length(p.content),
+       (select jsonb_build_object('state', p.state, 'bytes', p.bytes, 'site_bytes', p.site_bytes, 'items', jsonb_array_length(p.content),
                                   'notes', p.notes, 'cause', p.cause, 'changed_at', p.changed_at)
         from preparation p where p.app = release.app and p.version = release.version) as preparation
 from release

@@ -39,6 +39,7 @@ class PreparationRow(NamedTuple):
     version: str
     state: str
     bytes: int | None
+    site_bytes: int | None
     content: str  # JSON
     notes: str  # JSON
     cause: str | None  # JSON
@@ -71,8 +72,8 @@ async def withdraw_releases(conn: Connection, rows: Sequence[WithdrawnRow]) -> N
 
 async def put_preparations(conn: Connection, rows: Sequence[PreparationRow]) -> None:
     """Add or replace, unless what is there is newer. Each may be named once."""
-    names = ("apps", "versions", "states", "sizes", "contents", "notes", "causes", "changed", "seqs")
-    await SQL.run(conn, "put_preparations", **dict(zip(names, columns(rows, 9), strict=True)))
+    names = ("apps", "versions", "states", "sizes", "site_sizes", "contents", "notes", "causes", "changed", "seqs")
+    await SQL.run(conn, "put_preparations", **dict(zip(names, columns(rows, 10), strict=True)))
 
 
 async def find_content(conn: Connection, app: str, version: str) -> asyncpg.Record | None:

@@ -14,7 +14,8 @@ class PreparationView(BaseModel):
     """What is had ready of a release, once for all sites."""
 
     state: str = Field(description="preparing, prepared or failed", examples=["prepared"])
-    bytes: int | None = Field(description="of all that was prepared; null before that")
+    bytes: int | None = Field(description="of all that lies in the blob store for it; null before that")
+    site_bytes: int | None = Field(description="what is sent to a site that has none of it, for all platforms")
     items: int = Field(description="how many there are: see /content")
     notes: list[ContentNote] = Field(description="what components do not bring by themselves, and why")
     cause: Cause | None = Field(description="why it failed")
