@@ -47,7 +47,7 @@ create table check_bucket (
     check ((owner is null) = (owned_until is null))
 );
 insert into check_bucket (offline, bucket, due_at)
-select offline, bucket, now() from unnest('{false,true}'::boolean[]) as offline, generate_series(0, 15) as bucket;
+select offline, bucket, now() + bucket * interval '3.75 seconds' from unnest('{false,true}'::boolean[]) as offline, generate_series(0, 15) as bucket;
 
 create table secret (
     -- What connections name. Only sealed values: who reads this table, or a copy of it, reads no secret.

@@ -28,5 +28,5 @@ create table check_bucket (
     check ((owner is null) = (owned_until is null))
 );
 insert into check_bucket (offline, bucket, due_at)
-select offline, bucket, now() from unnest('{false,true}'::boolean[]) as offline, generate_series(0, 15) as bucket;
+select offline, bucket, now() + bucket * interval '3.75 seconds' from unnest('{false,true}'::boolean[]) as offline, generate_series(0, 15) as bucket;
 insert into availability (site, since, bucket) select name, now(), hashtext(name) & 15 from site where not gone;
