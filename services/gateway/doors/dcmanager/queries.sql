@@ -43,12 +43,13 @@ select version, scheme from release where app = :app and state = 'available' ord
 
 -- name: list_subclouds
 select s.name, s.group_name, s.labels, s.managed, s.at, d.version, d.status, d.operation_id,
-       coalesce(a.availability, 'unknown') as availability, p.state as prestage_state, p.to_version as prestaged
+       coalesce(a.availability, 'unknown') as availability, coalesce(r.releases, '[]') as lying, p.state as prestage_state
 from site s
 left join deployment d on d.site = s.name and d.app = :app
 left join site_availability a on a.site = s.name
+left join prestaged r on r.site = s.name and r.app = :app
 left join lateral (
-    select o.state, o.to_version from operation o
+    select o.state from operation o
     where o.site = s.name and o.app = :app and o.kind = 'prestage'
     order by o.position desc limit 1
 ) p on true

@@ -1,5 +1,6 @@
 """What the door shows, in dcmanager's fields. Pure."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -124,7 +125,7 @@ def subcloud(row: Row, number: Number, group: int, known: Known) -> dict[str, An
         "region-name": row["name"],
         "openstack-installed": False,
         "prestage-status": words.PRESTAGE_STATUSES.get(row["prestage_state"], row["prestage_state"]),
-        "prestage-versions": _versions(row["prestaged"]) if row["prestage_state"] == "succeeded" else None,
+        "prestage-versions": _lying([one["version"] for one in row["lying"] if one["complete"]]),
         **nothing,
         "created-at": moment(min(number.given_at, row["at"])),
         "updated-at": moment(row["at"]),
@@ -134,9 +135,9 @@ def subcloud(row: Row, number: Number, group: int, known: Known) -> dict[str, An
     }
 
 
-def _versions(version: str) -> str:
+def _lying(versions: Sequence[str]) -> str | None:
     """What lies on a site serves a deployment; there it is told beside what would serve an installation."""
-    return f"for-install: None - for-sw-deploy: {version}"
+    return f"for-install: None - for-sw-deploy: {','.join(versions)}" if versions else None
 
 
 def group(row: Row, number: Number) -> dict[str, Any]:

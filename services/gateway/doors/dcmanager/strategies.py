@@ -89,7 +89,7 @@ async def _make(call: Call, command: CreateStrategy, asked: Asked) -> None:
     if made.state == "rejected":
         if first:
             await vault.forget(call)
-        raise _not_created(asked.type, made.faults)
+        raise _not_created(asked.type, made.faults, asked.cloud)
     if password is not None and not first:
         await _keep_or_undo(call, password, made.command_id)
 
@@ -253,21 +253,23 @@ def _exists(kind: str) -> Refused:
     return Refused(422, f"{_cannot_create(kind)}Strategy of type: '{kind}' already exists")
 
 
-def _not_created(kind: str, faults: Sequence[Fault]) -> Refused:
+def _not_created(kind: str, faults: Sequence[Fault], cloud: str | None = None) -> Refused:
     """As their words, where they have some."""
     if any(fault.code == "strategy_exists" for fault in faults):
         return _exists(kind)
-    return Refused(422, *(f"{'' if n else _cannot_create(kind)}{_told(kind, f)}" for n, f in enumerate(faults)))
+    return Refused(422, *(f"{'' if n else _cannot_create(kind)}{_told(kind, cloud, f)}" for n, f in enumerate(faults)))
 
 
-def _told(kind: str, fault: Fault) -> str:
+def _told(kind: str, cloud: str | None, fault: Fault) -> str:
     named = fault.field.startswith("spec.selection.sites")
     if fault.code == "unknown_site" or (named and fault.code == ErrorCode.INVALID_FIELD):
         return f"Subcloud {fault.value} does not exist"
     if named and kind == words.PRESTAGE:
         return f"Prestage skipped '{fault.value}': {fault.message}"
-    none = fault.code in ("nothing_to_do", "empty_selection")
-    return f"Strategy has no steps to apply: {fault.message}" if none else fault.message
+    if fault.code not in ("nothing_to_do", "empty_selection"):
+        return fault.message
+    none = f"Subcloud {cloud} does not require {kind} update" if cloud else "Strategy has no steps to apply"
+    return f"{none}: {fault.message}"
 
 
 def _cannot_create(kind: str) -> str:

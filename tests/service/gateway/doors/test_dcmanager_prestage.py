@@ -1,5 +1,6 @@
 """The calls of the commit that brought prestage orchestration to dcmanager, as it writes them, and their wrong ones."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ async def test_a_prestage_is_created_shown_applied_watched_and_deleted(world: Wo
         assert [(step["cloud"], step["state"]) for step in steps] == [(name, "complete") for name in "abc"]
         clouds = (await door.get("/v1.0/subclouds"))["subclouds"]
         assert {(one["prestage-status"], one["software-version"]) for one in clouds} == {("complete", "1.0.0")}
+        assert {one["prestage-versions"] for one in clouds} == {"for-install: None - for-sw-deploy: 2.0.0"}
         deleted = await door.ask("DELETE", PRESTAGE, **SENT)
         assert (deleted.status, deleted.body["state"]) == (200, "deleting")
         assert (await door.ask("GET", PRESTAGE)).status == 404
@@ -208,3 +210,33 @@ async def test_a_password_that_connections_name_is_set_by_the_first_request_that
         assert (await door.api.get("/v1/secrets/sysadmin-password"))["sites"] == 1
         await door.made("POST", ACTIONS, {"action": "apply"})
         await door.shows(PRESTAGE, lambda strategy: strategy["state"] == "complete")
+
+
+async def test_subclouds_that_are_offline_are_shown_so_and_left_out_or_refused_where_one_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_DEPLOYER_CHECK_SECONDS", "1")
+    async with everything(world) as door:
+        await fleet(door, "a", "b")
+        gone = {"connections": {"simulated": {"online": False}}}
+        assert (await door.api.ask("PATCH", "/v1/sites/b", gone)).status == 202
+        await door.shows("/v1.0/subclouds/b", lambda cloud: cloud["availability-status"] == "offline")
+        asked = {"type": "prestage", "sysadmin_password": "TGk2OW51eCo="}
+        refused = await door.ask("POST", STRATEGY, {**asked, "cloud_name": "b"})
+        assert (refused.status, "Prestage skipped" in refused.body) == (422, True), refused.body
+        await door.made("POST", STRATEGY, asked)
+        assert [step["cloud"] for step in (await door.get(STEPS))["strategy-steps"]] == ["a"]
+
+
+async def test_of_apply_and_delete_at_the_same_moment_one_is_done(world: World) -> None:
+    async with everything(world) as door:
+        await fleet(door, "a", "b")
+        for _ in range(3):
+            await door.made("POST", STRATEGY, {"type": "sw-deploy", "release_id": "2.0.0"})
+            apply, delete = (door.ask("POST", f"{STRATEGY}/actions", {"action": "apply"}), door.ask("DELETE", STRATEGY))
+            replies = await asyncio.gather(apply, delete)
+            assert sorted(reply.status for reply in replies) == [200, 422], [reply.body for reply in replies]
+            if replies[0].status == 200:
+                await door.shows(STRATEGY, lambda strategy: strategy["state"] == "complete")
+                break
+            assert (await door.ask("GET", STRATEGY)).status == 404
