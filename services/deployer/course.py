@@ -346,7 +346,7 @@ def doing(course: Course, progress: Sequence[Progress]) -> tuple[ComponentProgre
 
 def percent(course: Course, progress: Sequence[Progress]) -> int:
     """How much of its leg is done."""
-    total = sum(way.action != "keep" for way in course.plan)
+    total = sum(way.action not in ("keep", "skip") for way in course.plan)
     running = sum(p.percent for p in progress if isinstance(p, Running))
     before = sum(r.outcome == "done" and bool(r.component) for r in course.phases) if course.kind in LEAVING else None
     ended = (len(course.revisions) if before is None else before) * 100

@@ -256,7 +256,7 @@ def _removals(ground: Ground, wanted: Mapping[str, Component], reason: str) -> P
 
 def touched(plan: Plan) -> list[ComponentDecision]:
     """What a plan changes; the rest stays as it is."""
-    return [way for way in plan if way.action != "keep"]
+    return [way for way in plan if way.action not in ("keep", "skip")]
 
 
 def order_for(

@@ -15,6 +15,7 @@ const KINDS = [
   ["rollback", "Roll back"],
   ["recover", "Recover"],
   ["remove", "Remove"],
+  ["prestage", "Prestage"],
 ];
 
 export function newOperationView(page) {

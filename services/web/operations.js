@@ -11,7 +11,7 @@ import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { concernsOperation } from "./model/concerns.js";
 import { recovery, tookSeconds } from "./model/evidence.js";
-import { ago, clock, full, seconds, words } from "./model/format.js";
+import { ago, bytes, clock, full, seconds, words } from "./model/format.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 
 const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
@@ -123,6 +123,7 @@ const facts = (o) =>
     ["Requested", full(o.requested_at)],
     ["Finished", full(o.finished_at)],
     ["Took", seconds(o.seconds)],
+    ["Sent to the site", o.fetched_bytes > 0 && bytes(o.fetched_bytes)],
     [
       "Strategy",
       o.strategy_id && h("a", { href: `#/strategies/${encodeURIComponent(o.strategy_id)}` }, "on its behalf"),

@@ -9,6 +9,7 @@ import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { concernsSite } from "./model/concerns.js";
 import { labelLines, names, pairs } from "./model/entered.js";
+import { ago, bytes, full, plural } from "./model/format.js";
 import { operationTable } from "./operations.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 import { alarmSection, checkButton, STANDING_NEWS, standing } from "./site_standing.js";
@@ -45,15 +46,17 @@ export function siteView(page) {
     Promise.all([
       get(`/v1/sites/${encodeURIComponent(name)}`, {}, page.signal),
       get("/v1/operations", { site: name, limit: 20 }, page.signal),
+      get(`/v1/sites/${encodeURIComponent(name)}/prestaged`, {}, page.signal),
     ]);
   const load = throttled(
-    resource(page, body, read, ([site, operations]) => {
+    resource(page, body, read, ([site, operations, prestaged]) => {
       if (body.querySelector("details[open]")) return; // what a person is about to change stays as it is
       fill(
         body,
         detail(
           site,
           operations.items,
+          prestaged.items,
           changes(site, () => load()),
         ),
       );
@@ -63,7 +66,7 @@ export function siteView(page) {
   on(NEWS, (event) => concernsSite(event, name) && load(), page.signal);
 }
 
-function detail(site, operations, form) {
+function detail(site, operations, prestaged, form) {
   const href = `#/new-operation?${new URLSearchParams({ site: site.name })}`;
   const act = h("a", { class: "button primary", href }, icon("plus"), "Operation");
   return [
@@ -85,6 +88,7 @@ function detail(site, operations, form) {
       "Deployments",
       site.deployments.length ? deployments(site.deployments) : h("p", { class: "muted" }, "Nothing runs here yet."),
     ),
+    ...(prestaged.length ? [section("Prestaged", prestagedTable(prestaged))] : []),
     section(
       "Operations",
       operations.length
@@ -146,4 +150,18 @@ const deployments = (items) =>
     ],
     items,
     "Deployments",
+  );
+
+/** What was sent here before it is needed. */
+const prestagedTable = (items) =>
+  table(
+    [
+      ["App", ({ app }) => app],
+      ["Release", ({ version }) => version],
+      ["Size", ({ bytes: count, items }) => `${bytes(count)} in ${plural(items, "item")}`],
+      ["Complete", ({ complete }) => (complete ? "yes" : "no: another prestage goes on there")],
+      ["Sent", ({ at }) => h("time", { datetime: at, title: full(at) }, ago(at))],
+    ],
+    items,
+    "Prestaged",
   );

@@ -159,7 +159,7 @@ class ComponentDecision(Model):
 
     component: str
     driver: str
-    action: Open[Literal["apply", "rollback", "keep", "remove", "fetch_packages", "fetch_images", "discard"]]
+    action: Open[Literal["apply", "rollback", "keep", "remove", "fetch_packages", "fetch_images", "discard", "skip"]]
     reason: str
     revision: str | None = Field(default=None, description="the recorded revision that a rollback returns to")
 

@@ -38,7 +38,12 @@ def plan_of(operation: Operation, ground: Ground, can: Can, platform: str) -> Wa
         for phase, kind in ((Phase.PACKAGES, "package"), (Phase.IMAGES, "image"))
         if kind not in kinds
     }
-    return Way((*sent, *gone), without if gone else without | {Phase.CLEAN: "there is nothing that may go"})
+    skipped = [
+        decision(component=name, driver=component.driver, action="skip", reason=f"{phase}: {why}")
+        for phase, why in without.items()
+        for name, component in content.components.items()
+    ]
+    return Way((*sent, *skipped, *gone), without if gone else without | {Phase.CLEAN: "there is nothing that may go"})
 
 
 def lying(ground: Ground) -> frozenset[str]:

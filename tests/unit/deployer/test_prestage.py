@@ -157,12 +157,16 @@ def test_a_plan_says_what_is_missing_and_why_a_phase_has_nothing_to_do() -> None
     under = prestaging(replace(running("1"), prestaged=(lies("1"),)))
     both = {**under.prepared, "2": prepared("2", item("1", "wheel"), item("2", "new"))}
     way = plan_of(operation(Kind.PRESTAGE, "1", "2"), replace(under, prepared=both), lambda *_: True, "")
-    assert [(w.action, w.reason) for w in way.plan] == [
-        ("fetch_packages", "2 packages, 200 bytes; 100 bytes are missing")
+    assert [(each.action, each.component) for each in way.plan] == [
+        ("fetch_packages", "web"),
+        ("skip", "web"),
+        ("skip", "db"),
     ]
+    assert way.plan[0].reason == "2 packages, 200 bytes; 100 bytes are missing"
+    assert way.plan[1].reason == "images: the release brings no images"
     assert way.without["images"] == "the release brings no images"
     none = plan_of(operation(Kind.PRESTAGE, "1", "2"), under, lambda _, verb: verb != "fetch", "")
-    assert none.plan == ()
+    assert {each.action for each in none.plan} == {"skip"}
     assert none.without["packages"] == "the driver simulated sends none beforehand"
 
 
