@@ -7,7 +7,7 @@ import shlex
 import shutil
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,9 @@ from services.deployer.drivers.failed import Failed
 
 WITHIN = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """Seconds; calls that may last (pull, stop) have no limit of their own: the operation's counts."""
+
+Introduction = Callable[[], Awaitable[Engine]]
+"""What the engine says of itself. Raises Unreachable and Failed."""
 
 SSH_SECONDS = 10
 SSH_ALIVE_SECONDS = 15
@@ -44,12 +47,34 @@ class Way(NamedTuple):
 @asynccontextmanager
 async def opened(connection: Connection) -> AsyncIterator[Engine]:
     """The engine of a site, which has answered once. Raises Unreachable, and Failed where no second try helps."""
+    async with _connected(connection) as (docker, way):
+        yield await _introduced(docker, way)
+
+
+@asynccontextmanager
+async def answering(connection: Connection) -> AsyncIterator[Introduction]:
+    """An engine that has answered, without being asked for more: a busy Podman takes seconds to say its own version.
+
+    Raises as `opened`.
+    """
+    async with _connected(connection) as (docker, way):
+        async with translated("the engine does not answer"), docker._query("_ping", versioned_api=False):  # noqa: SLF001
+            pass
+        yield partial(_introduced, docker, way)
+
+
+async def _introduced(docker: Docker, way: Way) -> Engine:
+    async with translated("the engine does not answer"):
+        version = await docker.version()
+    return Engine(docker, version, partial(_free_bytes, way))
+
+
+@asynccontextmanager
+async def _connected(connection: Connection) -> AsyncIterator[tuple[Docker, Way]]:
     async with _reached(connection) as way:
         docker = Docker(way.url, timeout=WITHIN, ssl_context=way.context)
         try:
-            async with translated("the engine does not answer"):
-                version = await docker.version()
-            yield Engine(docker, version, partial(_free_bytes, way))
+            yield docker, way
         finally:
             await docker.close()
 

@@ -6,18 +6,23 @@ import asyncio
 
 from services.deployer.drivers import REACH_SECONDS, Broken, Reachable, Reached
 from services.deployer.drivers.container.connection import BadConnection, connection_of
-from services.deployer.drivers.container.engine import Engine, Unreachable
-from services.deployer.drivers.container.opening import opened
+from services.deployer.drivers.container.engine import Unreachable
+from services.deployer.drivers.container.opening import Introduction, answering
 from services.deployer.drivers.failed import Failed
 
 SECONDS = REACH_SECONDS - 1
+BUSY_SECONDS = SECONDS - 2
 
 
-async def reached(site: Reachable) -> Reached | Broken:
-    """What the engine of a site says of itself, or why it does not answer."""
+async def reached(site: Reachable, known: dict[str, Reached]) -> Reached | Broken:
+    """What the engine of a site says of itself, or why it does not answer.
+
+    `known`: by site, what was said last; it stands where an engine answers but is too busy to say it again.
+    """
     try:
-        async with asyncio.timeout(SECONDS), opened(connection_of(site.connection)) as engine:
-            return await _asked(engine)
+        async with asyncio.timeout(SECONDS), answering(connection_of(site.connection)) as introduction:
+            known[site.site] = await _said(introduction) or known.get(site.site, Reached())
+            return known[site.site]
     except BadConnection as error:
         return Broken("bad_connection", str(error))
     except Failed as failed:
@@ -28,6 +33,13 @@ async def reached(site: Reachable) -> Reached | Broken:
         return Broken("unreachable", f"the engine has not answered for {SECONDS:g} s")
 
 
-async def _asked(engine: Engine) -> Reached:
-    kind = "Podman" if engine.podman else "Docker"
-    return Reached(await engine.free_bytes(), {"platform": engine.platform, "engine": f"{kind} {engine.version}"})
+async def _said(introduction: Introduction) -> Reached | None:
+    """None where the engine does not say soon: one that is loading an image has locked its storage, and is well."""
+    try:
+        async with asyncio.timeout(BUSY_SECONDS):
+            engine = await introduction()
+            kind = "Podman" if engine.podman else "Docker"
+            facts = {"platform": engine.platform, "engine": f"{kind} {engine.version}"}
+            return Reached(await engine.free_bytes(), facts)
+    except (TimeoutError, Unreachable):
+        return None

@@ -48,6 +48,8 @@ class ContainerTool(Tool):
         self._settings = settings
         self._store = store
         self.at_once = settings.at_once
+        self._known: dict[str, Reached] = {}
+        """By site, what its engine said of itself last."""
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring the one order of a batch to its end, also over an engine that is away for a while."""
@@ -70,7 +72,7 @@ class ContainerTool(Tool):
 
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
         """Whether the engines answer."""
-        return await asyncio.gather(*map(reached, sites))
+        return await asyncio.gather(*(reached(site, self._known) for site in sites))
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
         """Whether the component is there, and its engine has the image of the revision, from an earlier order."""
