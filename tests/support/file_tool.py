@@ -15,14 +15,14 @@ from tests.support.components import for_driver, simulated
 
 
 class FileTool(Tool):
-    """`connection`: `does` (well, unless it says fails, hangs, half, defect or silent), `together` (its batch)."""
+    """`connection`: `does` (well, or fails, hangs, half, defect, silent), `together` (its batch), `beside`."""
 
     name: ClassVar[str] = "files"
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY
 
     def __init__(self, folder: Path, at_once: int = 50) -> None:
         self.folder = folder
-        self.at_once = at_once
+        self.at_once = self.beside_at_once = at_once
         self.most = 0
         self.busy = 0
         self.sizes: list[int] = []
@@ -33,6 +33,9 @@ class FileTool(Tool):
         for run in runs:
             split.setdefault(str(run.order.connection.get("together", run.order.key)), []).append(run)
         return list(split.values())
+
+    def beside(self, order: Order) -> bool:
+        return bool(order.connection.get("beside"))
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
         self.sizes.append(len(runs))

@@ -16,6 +16,7 @@ from shared.process.settings import Settings
 from tests.support.container_lab import BUSYBOX, Lab
 from tests.support.container_sites import PROGRAM
 
+LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
@@ -55,6 +56,19 @@ def fetched(lab: Lab, image: Image, path: str) -> bytes:
     with urllib.request.urlopen(asked) as answer:  # noqa: S310
         content: bytes = answer.read()
     return content
+
+
+def listed(lab: Lab, reference: str) -> str:
+    """The name and digest of a list of manifests, in the registry, of which this image is the one for our platform."""
+    image = image_of(reference)
+    manifest = fetched(lab, image, f"manifests/{image.digest}")
+    here = {"architecture": "amd64", "os": "linux"}
+    entry = {"mediaType": MANIFESTS[0], "digest": image.digest, "size": len(manifest), "platform": here}
+    content = json.dumps({"schemaVersion": 2, "mediaType": LIST, "manifests": [entry]}).encode()
+    url = f"http://{lab.registry}/v2/{image.name.removeprefix(f'{lab.registry}/')}/manifests/all"
+    put = urllib.request.Request(url, content, {"Content-Type": LIST}, method="PUT")
+    urllib.request.urlopen(put).close()  # noqa: S310
+    return f"{image.name}@sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 async def prepared(lab: Lab, reference: str, home: Path) -> Item:

@@ -77,6 +77,16 @@ async def test_an_order_is_carried_out_once_whoever_starts_it_and_how_often(make
     assert tool(one).said(it) == ["took", "did"]
 
 
+async def test_no_order_waits_behind_those_that_go_beside_it(make: Make) -> None:
+    driver = make(at_once=1)
+    slow = [order(f"slow {n}", site=f"s{n}", does="hangs", beside=True) for n in range(3)]
+    await driver.start(slow)
+    assert await reach(driver, order("o1", site="other")) == [Done("r1.0")]
+    await until(lambda: sum("took" in tool(driver).said(each) for each in slow) == 1)
+    await driver.cancel(slow)
+    assert all(isinstance(each, Broken) for each in await ends(driver, *slow))
+
+
 async def test_orders_of_one_place_go_one_after_the_other_in_the_sequence_of_their_beginning(make: Make) -> None:
     one, two = make(), make()
     first, second = order("o1", does="hangs"), order("o2")

@@ -38,15 +38,13 @@ def sharing(orders: Sequence[Order], most: int) -> list[list[int]]:
 def _together(order: Order) -> Any:
     """The same for orders that may share a run."""
     spec = order.component.spec
-    if is_content_alone(order):
-        return order.action
-    if isinstance(spec, AnsibleSpec) and spec.together and order.bundle_sha256:
+    if isinstance(spec, AnsibleSpec) and spec.together and order.bundle_sha256 and not is_content_alone(order):
         return order.action, order.app, order.version, order.component.name, digest_of(order)
     return order.key
 
 
 def is_content_alone(order: Order) -> bool:
-    """Whether no playbook is run for an order: content is sent or let go, so any number of them go side by side."""
+    """Whether no playbook is run for an order: content is sent or let go, so each goes for itself."""
     spec = order.component.spec
     return order.action == "discard" or (
         order.action == "fetch" and isinstance(spec, AnsibleSpec) and spec.playbooks.fetch is None

@@ -69,7 +69,8 @@ class Procedure:
         if not runs:
             return
         if planning.is_content_alone(runs[0].order):
-            await asyncio.gather(*map(self._content_alone, runs))
+            (run,) = runs
+            await self._content_alone(run)
             return
         await self._end_abandoned(runs)
         hosts = await self._hosts(runs)

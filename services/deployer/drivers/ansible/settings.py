@@ -20,7 +20,9 @@ class AnsibleSettings(BaseSettings):
         default=60, ge=2, description="a run that no deployer looks after stops by itself after so long"
     )
     bundles: int = Field(default=20, ge=1, description="unpacked bundles that are kept for the next run")
-    send_at_once: int = Field(default=50, ge=1, description="most hosts that content is sent to side by side")
+    send_at_once: int = Field(
+        default=50, ge=1, description="most hosts that content is sent to side by side, and most orders of that alone"
+    )
     unreachable_seconds: float = Field(
         default=60, gt=0, description="a host that is cut off while content is sent is tried again for so long"
     )

@@ -41,7 +41,7 @@ class AnsibleTool(Tool):
         supply: Supply,
         settings: AnsibleSettings,
     ) -> None:
-        self.at_once = settings.at_once
+        self.at_once, self.beside_at_once = settings.at_once, settings.send_at_once
         self._settings = settings
         self._runs = runs
         self._bundles = bundles
@@ -54,6 +54,10 @@ class AnsibleTool(Tool):
         """Orders that may share a run, as their component allows."""
         groups = planning.sharing([run.order for run in runs], self._settings.sites_a_run)
         return [[runs[position] for position in group] for group in groups]
+
+    def beside(self, order: Order) -> bool:
+        """Content alone needs no run of Ansible."""
+        return planning.is_content_alone(order)
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """See through what an earlier call began, and begin what none did."""

@@ -47,9 +47,13 @@ class ContainerTool(Tool):
     def __init__(self, settings: ContainerSettings, store: Store) -> None:
         self._settings = settings
         self._store = store
-        self.at_once = settings.at_once
+        self.at_once = self.beside_at_once = settings.at_once
         self._known: dict[str, Reached] = {}
         """By site, what its engine said of itself last."""
+
+    def beside(self, order: Order) -> bool:
+        """Images ahead of time: no container waits behind them."""
+        return order.action in ("fetch", "discard")
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring the one order of a batch to its end, also over an engine that is away for a while."""

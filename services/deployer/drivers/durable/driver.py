@@ -68,7 +68,8 @@ class DurableDriver(Driver):
         self._ended: dict[str, Done | Broken] = {}
         """What ended here, until it was told once: until then nobody need ask whether it is still well."""
         self._looks = Looks(tool.look, self._moved.ring)
-        self._batches: set[asyncio.Task[None]] = set()
+        self._batches: dict[asyncio.Task[None], bool] = {}
+        """Those under way, and whether they go beside the others."""
         self._dispatcher: asyncio.Task[Any] | None = None
 
     # -- the verbs ------------------------------------------------------------------------------------------------
@@ -174,9 +175,19 @@ class DurableDriver(Driver):
             for key in await self._session.cancelled(list(self._running)):
                 if run := self._running.get(key):
                     run.cancel()
-        free = self._tool.at_once - len(self._batches)
-        if free > 0 and (runs := self._next_runs()):
-            await self._take([run for batch in self._tool.batches(runs)[:free] for run in batch])
+        if runs := self._with_room(self._next_runs()):
+            await self._take(runs)
+
+    def _with_room(self, runs: Sequence[Run]) -> list[Run]:
+        """Those of the runs that may begin now: as many batches of each kind as there is room for."""
+        beside = sum(self._batches.values())
+        room = {True: self._tool.beside_at_once - beside, False: self._tool.at_once - len(self._batches) + beside}
+        chosen: list[Run] = []
+        for batch in self._tool.batches(runs) if max(room.values()) > 0 else ():
+            kind = self._tool.beside(batch[0].order)
+            chosen += batch if room[kind] > 0 else ()
+            room[kind] -= 1
+        return chosen
 
     def _next_runs(self) -> list[Run]:
         """The first order that waits at each place where none runs."""
@@ -200,7 +211,7 @@ class DurableDriver(Driver):
         await self._forget_ended([run for run in runs if run.order.key not in taken])
         for batch in self._tool.batches(ours):
             task = asyncio.create_task(self._carry_out(batch), name=f"{self._tool.name} batch")
-            self._batches.add(task)
+            self._batches[task] = self._tool.beside(batch[0].order)
             task.add_done_callback(self._batch_over)
 
     async def _forget_ended(self, runs: Sequence[Run]) -> None:
@@ -244,7 +255,7 @@ class DurableDriver(Driver):
                 raise  # else the session is over, and its locks with it
 
     def _batch_over(self, task: asyncio.Task[None]) -> None:
-        self._batches.discard(task)
+        self._batches.pop(task, None)
         if not task.cancelled() and (error := task.exception()):
             log.error("lost hold of orders", action="order_lost", exc_info=error)
         self._wanted.ring()

@@ -15,6 +15,15 @@ class Tool(Protocol):
 
     at_once: int
     """Most batches that are carried out side by side."""
+    beside_at_once: int = 0
+    """Most batches of orders that go `beside` these."""
+
+    def beside(self, order: Order) -> bool:  # noqa: ARG002 - none of most tools
+        """Whether an order only sends content or lets it go. Pure.
+
+        A slow link holds such a one for hours; behind it no order waits that changes what runs.
+        """
+        return False
 
     def batches(self, runs: Sequence[Run]) -> Sequence[Sequence[Run]]:
         """Which orders share one run of the tool. Pure: only their `order` may be looked at yet."""

@@ -175,11 +175,13 @@ def environment(job: Job) -> dict[str, str]:
     )  # fmt: skip
 
 
-def test_orders_that_only_send_or_let_go_share_no_run_and_go_side_by_side() -> None:
-    apart = [replace(order(str(n), f"s{n}"), action="fetch", bundle_sha256=f"{n:064x}") for n in range(5)]
-    gone = replace(order("gone"), action="discard")
-    books = replace(order("books", playbooks={**BOOKS, "fetch": "f.yml"}), action="fetch")
-    assert planning.sharing([*apart, gone, books], 3) == [[0, 1, 2], [3, 4], [5], [6]]
+def test_orders_that_only_send_or_let_go_share_no_run() -> None:
+    one = replace(order("a", "s1", together=True), action="fetch")
+    other = replace(order("b", "s2", together=True), action="fetch")
+    assert planning.sharing([one, other, replace(one, key="c", action="discard")], 3) == [[0], [1], [2]]
+    books = {**BOOKS, "fetch": "f.yml"}
+    with_books = [replace(order(k, k, together=True, playbooks=books), action="fetch") for k in ("d", "e")]
+    assert planning.sharing(with_books, 3) == [[0, 1]]
 
 
 def test_playbooks_know_where_content_lies_on_each_host() -> None:
