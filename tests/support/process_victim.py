@@ -1,6 +1,6 @@
 """`python -m tests.support.process_victim ORDER BUNDLES HOME POINT WHEN`: a deployer that dies in mid-order.
 
-It kills itself, as `kill -9` would, right before or after the function that POINT names.
+It kills itself, as `kill -9` would, right before or after the function that POINT names; `after 3`: the third time.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from obstore.store import LocalStore
+
 from services.deployer.drivers import Order
+from services.deployer.drivers.content import FolderSink, Pace, Source
 from services.deployer.drivers.process import host, procedure, release, run
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.process.keeper.folder import Folder
 from services.deployer.drivers.process.order_file import OrderFile
+from shared.blobs import Blobs
 from tests.support.process_sites import Bundles, reach
 
 POINTS: dict[str, tuple[Any, str]] = {
@@ -36,11 +41,16 @@ POINTS: dict[str, tuple[Any, str]] = {
     "prove": (procedure, "prove"),
     "take away": (procedure, "_take_away"),
     "finish": (OrderFile, "finish"),
+    "chunk": (FolderSink, "_append"),
+    "whole item": (FolderSink, "_finish"),
 }
 
 
 def deadly(function: Callable[..., Any], when: str) -> Callable[..., Any]:
     """The function, with our death before or after it."""
+
+    side, _, nth = when.partition(" ")
+    calls = count(1)
 
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -50,7 +60,9 @@ def deadly(function: Callable[..., Any], when: str) -> Callable[..., Any]:
         die()
 
     def called(*args: Any, **more: Any) -> Any:
-        if when == "before":
+        if next(calls) < int(nth or 1):
+            return function(*args, **more)
+        if side == "before":
             die()
         if inspect.iscoroutinefunction(function):
             return waited(*args, **more)
@@ -68,7 +80,13 @@ def main(order: str, bundles: str, home: str, point: str, when: str) -> None:
 
 
 async def _reach(order: Order, bundles: Bundles, home: Path) -> None:
-    await reach(ProcessDriver(home, bundles.unpack), order)
+    await reach(ProcessDriver(home, bundles.unpack, source=source_beside(home)), order)
+
+
+def source_beside(home: Path) -> Source:
+    """The blob store of the tests: the folder `blobs` beside the home."""
+    folder = home.parent / "blobs"
+    return Source(Blobs(LocalStore(folder, mkdir=True), folder), Pace())
 
 
 if __name__ == "__main__":
