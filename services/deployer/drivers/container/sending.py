@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from aiodocker import DockerError
 from aiohttp import ClientTimeout
@@ -31,6 +32,9 @@ SILENT_SECONDS = 60.0
 UNPACK_SECONDS = 1800.0
 """It has all, and unpacks: a large layer on a slow disk. It says nothing until then."""
 MANIFEST_BYTES = 16 << 20
+
+VANISHED = "image not known"
+"""What Podman says of an image that was there a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +218,21 @@ def _refused(image: Image, sentence: str) -> Failed:
 
 async def forget_parts(engine: Engine, manifests: Collection[str]) -> None:
     """Remove the images that only kept first layers of these, by the digests of their manifests."""
-    async with translated("the images could not be listed"):
-        listed = await engine.docker.images.list(filters={"reference": [archive.OURS]})
+    listed = await _listed(engine)
     names = {name for found in listed for name in found.get("RepoTags") or ()}
     for name in sorted(name for name in names if archive.whose_part(name) in manifests):
         await forget(engine, name)
+
+
+async def _listed(engine: Engine) -> list[dict[str, Any]]:
+    """Raises Unreachable, to be tried again, also where another order removed one meanwhile: Podman looks at each."""
+    async with translated("the images could not be listed"):
+        try:
+            return await engine.docker.images.list(filters={"reference": [archive.OURS]})
+        except DockerError as error:
+            if VANISHED in error.message:
+                raise Unreachable(f"the images could not be listed: {error.message}") from error
+            raise
 
 
 async def forget(engine: Engine, name: str) -> None:
