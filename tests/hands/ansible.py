@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any, ClassVar
 
 from tests.hands.hand import BROKEN, Hand, processes_with
 from tests.support.ansible_sites import FILES, PLAYBOOKS
+
+CONTENT_BYTES = 3_500_000
+"""What each release brings to hosts beside its playbooks: some chunks."""
 
 
 class AnsibleHand(Hand):
@@ -30,8 +34,10 @@ class AnsibleHand(Hand):
     def spec(self, version: str, folder: Path) -> dict[str, Any]:
         for name, text in FILES.items():
             (folder / name).write_text(text)
+        (folder / "content").mkdir()
+        (folder / "content" / "payload").write_bytes(random.Random(version).randbytes(CONTENT_BYTES))  # noqa: S311
         variables = {"fails": True, "says": "{{ token }}"} if version == BROKEN else {}
-        return {"playbooks": PLAYBOOKS, "vars": variables}
+        return {"playbooks": PLAYBOOKS, "vars": variables, "files": ["content/payload"]}
 
     def runs(self, site: str) -> str | None:
         file = self._root(site) / "release"

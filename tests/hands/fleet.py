@@ -36,11 +36,14 @@ class Fleet:
     def publish(self, hand: Hand, version: str) -> None:
         """Build a release's bundle and have it checked by the catalog."""
         folder = hand.release(version)
-        built = build_one(folder, self._bundles(), self.home.root)
-        sha256 = self.client.upload(built.path)["result"]["bundle_sha256"]
+        self.take(build_one(folder, self._bundles(), self.home.root).path)
+
+    def take(self, file: Path) -> None:
+        """Have a bundle checked by the catalog."""
+        sha256 = self.client.upload(file)["result"]["bundle_sha256"]
         for state in self._states(f"/v1/bundles/{sha256}", 300):
             if state["state"] == "rejected":
-                raise AssertionError(f"{hand.app} {version} was rejected: {state}")
+                raise AssertionError(f"{file.name} was rejected: {state}")
             if state["state"] == "available":
                 return
 

@@ -8,8 +8,9 @@ from tests.hands.ansible import AnsibleHand
 from tests.hands.container import ContainerHand
 from tests.hands.hand import Hand
 from tests.hands.helm import HelmHand
+from tests.hands.process import ProcessHand
 
-HANDS: dict[str, type[Hand]] = {kind.driver: kind for kind in (AnsibleHand, HelmHand, ContainerHand)}
+HANDS: dict[str, type[Hand]] = {kind.driver: kind for kind in (AnsibleHand, HelmHand, ContainerHand, ProcessHand)}
 
 
 def chosen(names: str) -> list[type[Hand]]:
