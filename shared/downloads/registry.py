@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import requests
-import truststore
 import urllib3
 from dxf import DXF
 from dxf.exceptions import DXFError, DXFUnauthorizedError
+from requests.adapters import HTTPAdapter
 
 from shared.components.images import Image
 from shared.core.errors import BelayError
+from shared.downloads.http import trust
 
 SECONDS = 30
 """A registry that says nothing for so long is away."""
@@ -111,18 +113,30 @@ def _parts(answer: requests.Response, skip: int) -> Iterator[bytes]:
         yield bytes(gathered)
 
 
-def opened(image: Image, access: Access) -> DXF:
-    """The repository of an image, to be entered and left. Raises RegistryRefused where no registry is named."""
+@contextmanager
+def opened(image: Image, access: Access) -> Iterator[DXF]:
+    """The repository of an image. Raises RegistryRefused where no registry is named."""
     registry = image.registry
     if registry is None:
         message = "names no registry: engines may have different ones in mind, so say which is meant"
         raise RegistryRefused("image_unavailable", message)
-    truststore.inject_into_ssl()
     scheme, _, place = access.mirrors.get(registry, registry).rpartition("://")
     host, _, before = place.partition("/")
     path = "/".join(filter(None, (before, image.name.partition("/")[2])))
     plain = scheme != "https" and (scheme == "http" or host in access.plain or _is_here(host))
-    return DXF(host, path, _log_in(host, access.logins), plain, timeout=SECONDS)
+    with DXF(host, path, _log_in(host, access.logins), plain, timeout=SECONDS) as repository:
+        repository._sessions[0].mount("https://", Trusting())  # noqa: SLF001 - dxf takes no session of ours
+        yield repository
+
+
+class Trusting(HTTPAdapter):
+    """Trusts what this machine trusts, through a proxy, too; and nobody else's connections in this process do."""
+
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        super().init_poolmanager(*args, **more, ssl_context=trust())
+
+    def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
+        return super().proxy_manager_for(proxy, **more, ssl_context=trust())
 
 
 @contextmanager

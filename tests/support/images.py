@@ -102,6 +102,8 @@ class BreakingRegistry:
     stalls_after: int | None = None
     """A blob stands still after so many bytes, until `goes_on`."""
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    pace: float = 0
+    """Seconds between two pieces."""
 
     def add(self, name: str, made: MadeImage) -> str:
         """Serve an image; its name with its digest."""
@@ -140,6 +142,7 @@ class BreakingRegistry:
                 assert request.transport
                 request.transport.abort()
                 return answer
+            await asyncio.sleep(self.pace)
             piece = content[position : position + PIECE]
             await answer.write(piece)
             sent += len(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,13 @@ from services.catalog.settings import CatalogSettings
 from shared.blobs import Blobs
 from shared.core.transaction import Job
 from shared.downloads.registry import PART, Access
-from shared.messages.catalog import PreparationFailed, PrepareRelease, ReleaseAvailable, ReleasePrepared
+from shared.messages.catalog import (
+    PreparationBegun,
+    PreparationFailed,
+    PrepareRelease,
+    ReleaseAvailable,
+    ReleasePrepared,
+)
 from shared.process.service import Service
 from tests.service.catalog.preparing import available, blob, failed, lies, prepare, prepared, with_image, with_wheels
 from tests.service.catalog.shelf import publication, rows
@@ -106,6 +113,35 @@ async def test_killed_in_the_middle_of_an_image_the_next_one_fetches_no_part_of_
     assert registry.began[sha(LAYER)] == ([0, come * PART] if come else [0, 0])
     assert registry.sent[sha(LAYER)] <= len(LAYER) + PART + UNSEEN
     assert len(world.events(ReleasePrepared)) == 1
+    assert parts(world) == []
+
+
+async def test_killed_again_and_again_at_any_moment_it_is_told_once_and_little_is_fetched_twice(
+    world: World, registry: BreakingRegistry
+) -> None:
+    moments, kills = random.Random(13), 3  # noqa: S311
+    made = image(LAYER, *(noise(2_000_000, n) for n in range(3)))
+    registry.pace = 0.005
+    await world.send(await publication(world, with_image(registry.add("app", made))))
+    for _ in range(kills):
+        victim = await process(world)
+        await world.until(ReleaseAvailable)
+        await prepare(world, on_behalf="s1/1")
+        enough = sum(registry.sent.values()) + moments.randrange(made.bytes // (kills + 1))
+        await until_so(lambda enough=enough: is_true(sum(registry.sent.values()) >= enough))
+        victim.kill()
+        await victim.wait()
+    registry.pace = 0
+    last = await process(world)
+    try:
+        told = await prepared(world)
+    finally:
+        last.terminate()
+        await last.wait()
+    assert told.bytes == made.bytes
+    assert all(lies(world, digest) for digest in (made.sha256, *made.blobs))
+    assert sum(registry.sent.values()) <= made.bytes + kills * (PART + UNSEEN)
+    assert (len(world.events(PreparationBegun)), len(world.events(ReleasePrepared))) == (1, 1)
     assert parts(world) == []
 
 
