@@ -54,12 +54,13 @@ delete from site where name = any(:names::text[])
 select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.operation_id, d.version, d.status,
     coalesce(d.history, '{}') as history, array(select jsonb_object_keys(s.connections)) as drivers,
     s.availability, s.maintenance,
-    array(select a.alarm from alarm a where s.alarms > 0 and a.site = s.name and a.management_affecting order by alarm)
-        as alarms, s.cause,
-    array(
+    case when s.alarms > 0 then array(
+        select a.alarm from alarm a where a.site = s.name and a.management_affecting order by alarm
+    ) else '{}' end as alarms, s.cause,
+    case when s.connections @? '$.*.*.**.secret' then array(
         select distinct named #>> '{}' from jsonb_path_query(s.connections, '$.*.*.**.secret') as named
         where jsonb_typeof(named) = 'string' and not exists (select from secret where name = named #>> '{}')
-    ) as unknown_secrets
+    ) else '{}' end as unknown_secrets
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id
