@@ -114,15 +114,19 @@ function changes(site, reload) {
   const save = roleButton("Save", "operator", (button) => send(button, edited(site, group, text), "Changed"));
   const form = h(
     "details",
-    { class: "card form", ontoggle: () => form.open || reload() },
+    { class: "card", ontoggle: () => form.open || reload() },
     h("summary", {}, "Change"),
     h(
       "div",
-      { class: "row" },
-      field("group", "Group", group, "empty = none"),
-      field("labels", "Labels", text, "key=value, one a line"),
+      { class: "form" },
+      h(
+        "div",
+        { class: "row" },
+        field("group", "Group", group, "empty = none"),
+        field("labels", "Labels", text, "key=value, one a line"),
+      ),
+      h("div", { class: "actions end" }, managed, maintained, save),
     ),
-    h("div", { class: "actions end" }, managed, maintained, save),
   );
   return form;
 }
