@@ -27,7 +27,7 @@ async def logged_in(name: str, host: Host, seconds: float) -> AsyncIterator[asyn
     """
     key, passphrase = host.key, host.key_passphrase
     with _told(name):
-        keys = []
+        keys = None  # not an empty list: the deployer's own keys would be shown to the host
         if key:
             secret = passphrase.get_secret_value() if passphrase else None
             keys = [asyncssh.import_private_key(key.get_secret_value(), secret)]

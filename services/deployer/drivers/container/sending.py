@@ -79,12 +79,13 @@ class Sending:
 
     async def send(self) -> None:
         """Have the image on the engine under `tag_of` its name. Raises Failed and Unreachable."""
-        there = await self._there()
-        await self._refuse_full_disk(self.whole.layers[there:])
-        for count in archive.steps(self.whole.layers, there, CHUNK) if there < len(self.whole.layers) else ():
-            await self._load(count, self.whole.layers[there:count])
+        layers, there = self.whole.layers, await self._there()
+        await self._refuse_full_disk(layers[there:])
+        for count in archive.steps(layers, there, CHUNK)[:-1]:
+            await self._load_part(count, layers[there:count])
             there = count
             await self.arrived()
+        await self._load(self.whole, archive.tag_of(self.image), layers[there:])
         self.sent(len(self.whole.manifest) + len(self.whole.config))
         await self._prove()
         await forget_parts(self.engine, [self.whole.sha256])
@@ -108,17 +109,18 @@ class Sending:
         return has
 
     async def _loads(self, count: int) -> bool:
+        """Never tried with the image itself: an engine may keep its name although a layer is missing."""
         try:
-            await self._load(count, ())
+            await self._load_part(count, ())
         except Failed:  # a layer is not there; whatever else it is comes again when the layer is sent
             return False
         return True
 
-    async def _load(self, count: int, layers: Sequence[Layer]) -> None:
-        """Load the image of the first `count` layers, of which the engine lacks `layers`."""
-        last = count == len(self.whole.layers)
-        image = self.whole if last else self.whole.first(count)
-        name = archive.tag_of(self.image) if last else archive.part_name(self.whole, count)
+    async def _load_part(self, count: int, layers: Sequence[Layer]) -> None:
+        await self._load(self.whole.first(count), archive.part_name(self.whole, count), layers)
+
+    async def _load(self, image: Whole, name: str, layers: Sequence[Layer]) -> None:
+        """Load an image of which the engine lacks these, its last layers."""
         load = Load(self, archive.opening(image, name), layers)
         async with translated(f"{self.image.by_digest} could not be sent"):
             try:
