@@ -94,7 +94,7 @@ async def catalog(request: web.Request) -> web.Response:
 
 def add(app: web.Application) -> None:
     """Serve it."""
-    app.router.add_get("/", versions)
+    app.router.add_get("/", versions, allow_head=False)
     for path, handle in ((IDENTITY, version), (f"{IDENTITY}/auth/tokens", show), (f"{IDENTITY}/auth/catalog", catalog)):
         app.router.add_get(path + "{slash:/?}", handle)
     app.router.add_post(f"{IDENTITY}/auth/tokens" + "{slash:/?}", log_in)

@@ -31,16 +31,21 @@ async def is_kept(call: Call) -> bool:
         return bool(await secrets.known_secrets(conn, [call.parts.own.secret]))
 
 
-async def forget(call: Call) -> None:
-    """Take away what was set for nothing; one that connections name stays."""
-    await call.ask(RemoveSecret(name=call.parts.own.secret))
+async def forget(call: Call, version: int) -> None:
+    """Take away what was set for nothing, unless another has been set since; one that connections name stays."""
+    name = call.parts.own.secret
+    async with call.gateway.pool.acquire() as conn:
+        rows = await secrets.list_secrets(conn, after="", limit=1, name=name)
+    if rows and rows[0]["version"] == version:
+        await call.ask(RemoveSecret(name=name))
 
 
-async def keep(call: Call, password: SealedPassword) -> None:
-    """Set it, in place of what was there. Raises Refused 422."""
+async def keep(call: Call, password: SealedPassword) -> int:
+    """Set it, in place of what was there; returns its version. Raises Refused 422."""
     answer = await call.ask(password.command, password.fingerprint)
     if answer.state == "rejected":
         raise Refused(422, f"the password cannot be kept: {'; '.join(fault.message for fault in answer.faults)}")
+    return int(answer.result.get("version", 0))
 
 
 def lacks_only(faults: Sequence[Fault], name: str) -> bool:

@@ -63,7 +63,8 @@ async def test_the_versions_are_told_to_everybody_and_nothing_else_is(world: Wor
         versions = (await door.ask("GET", "/", X_Auth_Token="")).body["versions"]
         assert [version["id"] for version in versions] == ["v1.0", "v3.14"]
         assert (await door.ask("GET", "/v3", X_Auth_Token="")).body["version"]["id"] == "v3.14"
-        assert (await door.ask("POST", "/")).status == 405
+        for method in ("POST", "PUT", "DELETE", "PATCH", "HEAD"):
+            assert (await door.ask(method, "/")).status == 405
         for token in ("", "belay_000000000000_wrong"):
             refused = await door.ask("GET", STRATEGY, X_Auth_Token=token)
             assert refused.status == 401
