@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from obstore.store import LocalStore
 
-from services.deployer.drivers import Broken, Done, Driver, Item, Order, Progress, Running
+from services.deployer.drivers import Broken, Done, Driver, Item, Order, Progress, Reachable, Reached, Reaching, Running
 from services.deployer.drivers.content import Pace, Source
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.simulated.driver import SimulatedDriver
@@ -126,6 +127,21 @@ async def test_answers_come_in_the_sequence_of_the_orders_and_a_bad_one_spoils_n
     found = await reach(driver, good, bad, other)
     assert [type(one) for one in found] == [Done, Broken, Done], found
     assert [type(one) for one in await ends(driver, bad, good)] == [Broken, Done]
+
+
+async def test_sites_that_can_be_asked_say_whether_they_answer_and_no_connection_breaks_that(
+    driver: Driver, workshop: Workshop
+) -> None:
+    if not isinstance(driver, Reaching):
+        return
+    await reach(driver, workshop.good("o1"))
+    right, wrong = workshop.good("o2").connection, {"host": ["no", "host"], "port": "none"}
+    odd: list[Mapping[str, Any]] = [{}, wrong, {"online": {"no": "word"}}]
+    sites = [Reachable(f"s{n}", connection) for n, connection in enumerate([right, *odd, right], 1)]
+    found = await driver.reach(sites)
+    assert [type(one) for one in (found[0], found[-1])] == [Reached, Reached], found
+    assert len(found) == len(sites)
+    assert all(isinstance(one, Reached) or (one.code and one.message) for one in found)
 
 
 async def test_start_returns_at_once_and_the_order_runs_until_it_ends(driver: Driver, workshop: Workshop) -> None:

@@ -20,7 +20,7 @@ from tests.faults.field import Field
 from tests.faults.foreign import Foreign
 from tests.faults.lane import Lane
 from tests.faults.plan import Planned
-from tests.faults.rest import come_to_rest
+from tests.faults.rest import come_to_rest, hold_checks
 from tests.faults.stage import Stage, standing
 from tests.faults.tracks import strike_all
 from tests.faults.watch import Watch
@@ -132,6 +132,7 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
             round_.problems.append(f"a lane broke: {outcome!r}")
     await field_.look_at_points()
     round_.passed = field_.passed
+    await hold_checks(stage, REST_SECONDS)
     left = await come_to_rest(stage, REST_SECONDS)
     if left:
         round_.problems.append(f"not at rest after {REST_SECONDS:g} s: {left}")

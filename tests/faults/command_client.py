@@ -36,6 +36,8 @@ components:
     hang: {hang}
     crash: {crash}
     seed: {seed}
+    packages_bytes: 3000000
+    images_bytes: 2000000
 """
 
 T = TypeVar("T")

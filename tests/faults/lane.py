@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from shared.messages.deployer import RequestOperation
 from shared.messages.strategy import (
     BATCH,
     AbortStrategy,
@@ -23,12 +24,14 @@ from shared.messages.strategy import (
     RetryFailed,
     Selection,
     Site,
+    SkipSteps,
     StageSpec,
     StrategySpec,
 )
-from shared.messages.words import StrategyType
+from shared.messages.words import OperationKind, StrategyType
 from tests.faults.command_client import CommandClient, Refused
 from tests.faults.evidence import Asked
+from tests.faults.unsettling import unsettle
 from tests.faults.watch import Watch
 
 END_SECONDS = 240.0
@@ -72,21 +75,45 @@ class Lane:
     made: int = 0
     current: str = ""
     """The strategy under way."""
+    _names: list[str] = field(default_factory=list)
+    """Of its sites."""
 
     async def run(self) -> None:
         """Register, apply, and go on with updates and roll-backs until stopped. Raises Stuck."""
         await self._register()
+        unsettling = asyncio.create_task(unsettle(self._names, self.random, self.client, self.stop))
+        try:
+            await self._go_on()
+        finally:
+            await asyncio.gather(unsettling, return_exceptions=True)
+
+    async def _go_on(self) -> None:
         await self._roll("apply", await self._release(GOOD))
         while not self.stop.is_set():
-            match self.random.choices(("update", "bad", "rollback", "again"), (4, 3, 2, 2))[0]:
+            match self.random.choices(("update", "ahead", "bad", "rollback", "again", "remove"), (4, 4, 3, 2, 2, 1))[0]:
                 case "update":
                     await self._roll("update", await self._release(GOOD))
+                case "ahead":
+                    await self._ahead(await self._release(GOOD))
+                case "remove":
+                    await self._roll("remove", None)
+                    await self._roll("apply", f"{self.made}.0.0")
                 case "bad":
                     await self._roll("update", await self._release(BAD))
                 case "rollback":
                     await self._roll("rollback", None)
                 case _:
                     await self._roll("apply", f"{self.made}.0.0", force=True)
+
+    async def _ahead(self, version: str) -> None:
+        """Bring a release to all sites ahead of time, and to one of them by hand, before they are updated to it."""
+        site = self.random.choice(self._names)
+        by_hand = RequestOperation(site=site, app=self.name, kind=OperationKind.PRESTAGE, version=version)
+        if self.random.random() < 0.5:
+            await self._command(by_hand, "", None)
+        await self._roll("prestage", version)
+        await self._command(by_hand, "", None)
+        await self._roll("update", version)
 
     async def cut_short(self) -> None:
         """Abort what is under way, as an operator would."""
@@ -98,6 +125,7 @@ class Lane:
                 await self.client.ask(CreateGroup(name=group, max_parallel="10%"), self._id())
         await self.client.keep_secret(self._secret, f"{self.name}-{self._id()}", self._id())
         sites = [self._site(number) for number in range(self.sites)]
+        self._names = [site.name for site in sites]
         for start in range(0, self.sites, BATCH):
             await self.client.ask(RegisterSites(sites=tuple(sites[start : start + BATCH])), self._id())
 
@@ -131,10 +159,10 @@ class Lane:
             return
         self.current = identifier
         await self._verb("apply", identifier)
-        meddle = self.random.choices(("", "pause", "abort"), (6, 2, 1))[0]
+        meddle = self.random.choices(("", "pause", "abort", "abort now", "skip"), (6, 2, 1, 1, 1))[0]
         if meddle:
             await asyncio.sleep(self.random.uniform(0.2, 3))
-            await self._verb(meddle, identifier)
+            await self._meddle(meddle, identifier)
         state = await self._end(identifier)
         if state != "complete" and self.random.random() < 0.6 and not self.stop.is_set():
             before = self.watch.states[identifier][0]
@@ -142,6 +170,16 @@ class Lane:
                 await self._end(identifier, before)
         if self.random.random() < 0.2:
             await self._command(DeleteStrategy(strategy=identifier), "", None)
+
+    async def _meddle(self, how: str, identifier: str) -> None:
+        some = tuple(self.random.sample(self._names, 3))
+        match how:
+            case "abort now":
+                await self._command(AbortStrategy(strategy=identifier, now=True), "", None)
+            case "skip":
+                await self._command(SkipSteps(strategy=identifier, sites=some, reason="not these"), "", None)
+            case verb:
+                await self._verb(verb, identifier)
 
     async def _create(self, kind: str, version: str | None, force: bool) -> str | None:
         """The id of the new strategy, None when there is nothing to do. A release that is news is asked for again."""

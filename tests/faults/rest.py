@@ -24,6 +24,28 @@ STILL_SECONDS = 1.5
 """Nothing new may come for so long."""
 
 
+HOLD = "update deployer.check_bucket set owner = 'nobody', owned_until = 'infinity'"
+"""Sites are asked for ever, and each round of it is told. Buckets that nobody may take are asked no more."""
+
+
+async def hold_checks(stage: Stage, seconds: float) -> None:
+    """Have no site asked any more, but those that somebody wants to know of. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                conn = await asyncpg.connect(stage.dsn, timeout=5)
+                try:
+                    return await _hold(conn)
+                finally:
+                    await conn.close()
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.3)  # the server is down just now
+
+
+async def _hold(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await conn.execute(HOLD)
+
+
 async def come_to_rest(stage: Stage, seconds: float) -> dict[str, Any]:
     """Wait for it; returns what is left, nothing when all is at rest. Kafka and PostgreSQL must be up."""
     until = time.monotonic() + seconds

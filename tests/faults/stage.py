@@ -31,9 +31,10 @@ SHORT = {
     "BELAY_LOG": "json",
     "BELAY_DEPLOYER_STOP_SECONDS": "3",
     "BELAY_DEPLOYER_RECOVERY_SECONDS": "15",
+    "BELAY_DEPLOYER_CHECK_SECONDS": "4",
     "BELAY_GATEWAY_ANSWER_SECONDS": "3",
 }
-"""Sessions and leases of 2 s, so that what takes longer happens within seconds."""
+"""Sessions and leases of 2 s, and checks of sites every 4 s, so that what takes longer happens within seconds."""
 
 
 class Stage:

@@ -135,16 +135,19 @@ class DriverRegistry:
     async def reach(self, driver: str, sites: Sequence[Reachable]) -> list[Reached | Broken | None]:
         """What each site said, or why it does not answer; None where the driver as a whole cannot ask.
 
-        A driver that bounds a site badly is asked for each alone: the others of its batch must not pay for it.
+        A driver that hangs or breaks over a batch is asked for each site alone: what is wrong with one must not be
+        that of the others.
         """
         asking = self._drivers.get(driver)
         if not isinstance(asking, Reaching):
             return [None] * len(sites)
         try:
-            return await _reached(driver, asking, sites)
+            return await _reached(asking, sites)
         except TimeoutError:
-            alone = (_reached_alone(driver, asking, site) for site in sites)
-            return list(await asyncio.gather(*alone))
+            log.warning("a driver did not keep to its time", action="driver_slow", driver=driver, sites=len(sites))
+        except Exception:
+            log.exception("a driver could not ask sites", action="driver_failed", driver=driver, sites=len(sites))
+        return list(await asyncio.gather(*(_reached_alone(driver, asking, site) for site in sites)))
 
     async def wait(self, seconds: float) -> None:
         """Until any driver may have moved, at the latest after `seconds`."""
@@ -175,27 +178,24 @@ async def _foreseen(name: str, driver: Driver, orders: Sequence[Order]) -> Seque
         return [("what would change could not be found out",)] * len(orders)
 
 
-async def _reached(name: str, driver: Reaching, sites: Sequence[Reachable]) -> list[Reached | Broken | None]:
-    """Raises TimeoutError when the driver did not keep to its time."""
-    try:
-        async with asyncio.timeout(REACH_SECONDS + REACH_GRACE_SECONDS) as bound:
-            answers = list(await driver.reach(sites))
-    except Exception as error:
-        if isinstance(error, TimeoutError) and bound.expired():
-            raise
-        log.exception("a driver could not ask sites", action="driver_failed", driver=name, sites=len(sites))
-        return [None] * len(sites)
+async def _reached(driver: Reaching, sites: Sequence[Reachable]) -> list[Reached | Broken | None]:
+    """Raises TimeoutError when the driver did not keep to its time, and whatever else it breaks on."""
+    async with asyncio.timeout(REACH_SECONDS + REACH_GRACE_SECONDS):
+        answers = list(await driver.reach(sites))
     if len(answers) != len(sites):
-        log.error("a driver left sites out", action="driver_failed", driver=name, sites=len(sites), said=len(answers))
-        return [None] * len(sites)
+        raise BadDriver(f"asked for {len(sites)} sites, it answered for {len(answers)}")
     return list(answers)
 
 
 async def _reached_alone(name: str, driver: Reaching, site: Reachable) -> Reached | Broken | None:
     try:
-        return (await _reached(name, driver, [site]))[0]
+        return (await _reached(driver, [site]))[0]
     except TimeoutError:
         return Broken("timeout", f"the driver {name} had no answer within {REACH_SECONDS:g} s")
+    except Exception as error:  # noqa: BLE001 - of one site, and it is told
+        about = {"driver": name, "site": site.site, "error": repr(error)[:200]}
+        log.error("a driver could not ask a site", action="driver_failed", **about)  # noqa: TRY400 - told whole before
+        return None
 
 
 async def _patient(name: str, driver: Driver, seconds: float) -> None:

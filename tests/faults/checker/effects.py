@@ -7,6 +7,9 @@ from tests.faults.checker.reading import Evidence
 from tests.faults.checker.rule_result import RuleResult
 from tests.faults.checker.story import Operation, operations, step_of
 
+BACK = "recover"
+"""The leg of orders that turn an operation back."""
+
 
 def no_effect_twice(evidence: Evidence) -> RuleResult:
     """A device begins and ends each order once, however often it was told to begin.
@@ -79,10 +82,10 @@ def _against(operation: Operation, orders: list[Order]) -> str:
     """What speaks against the end that was told, by the devices."""
     end = operation.ends[0]
     if end["succeeded"]:
-        wrong = [o.key for o in orders if o.effect != "ended" or o.leg != "forward"]
+        wrong = [o.key for o in orders if o.effect != "ended" or o.leg == BACK]
         missing = _changed(end) - {o.component for o in orders}
         return f"it succeeded, but {wrong} did not end well, and {missing} were not touched" if wrong or missing else ""
-    back = [o for o in orders if o.leg != "forward"]
+    back = [o for o in orders if o.leg == BACK]
     lost = [o.key for o in back if o.effect != "ended"]
     if end["recovered"] and lost:
         return f"it says recovered, but {lost} did not end well"

@@ -36,7 +36,7 @@ def columns(*names: str) -> Callable[[Row], Any]:
 COUNTS = columns("state", "waiting", "running", "complete", "failed", "aborted")
 STEP = columns("stage", "state", "attempt")
 GROUP = columns("apply_type", "max_parallel")
-PLACE = columns("connections")
+PLACE = columns("connections", "managed", "maintenance")
 RELEASE = View("catalog.release", ("app", "version"), lambda row: row["withdrawn_reason"] is not None)
 
 MIRRORS: tuple[tuple[View, View], ...] = (
@@ -61,8 +61,8 @@ MIRRORS: tuple[tuple[View, View], ...] = (
         View("gateway.site_group", ("name",), GROUP, gone="removed"),
     ),
     (
-        View("strategy_orchestrator.site", ("name",), columns("managed")),
-        View("gateway.site", ("name",), columns("managed"), gone="removed"),
+        View("strategy_orchestrator.site", ("name",), columns("managed", "maintenance")),
+        View("gateway.site", ("name",), columns("managed", "maintenance"), gone="removed"),
     ),
     (
         View("strategy_orchestrator.site", ("name",), PLACE),
@@ -116,7 +116,7 @@ def people_are_told_once(evidence: Evidence) -> RuleResult:
     """
     result = RuleResult("people_are_told_once")
     wanted = Counter(note for note in _news(evidence) if note)
-    rows = evidence.table("notifier.notification")
+    rows = [row for row in evidence.table("notifier.notification") if not _of_standing(row)]
     told = Counter((row["about"], row["topic"]) for row in rows if row.get("count", 1) == 1)
     advice = Counter(record.body["strategy_id"] for record in evidence.named(*ADVICE))
     webhooks = {row["name"] for row in evidence.table("notifier.subscription")}  # that one died is told too
@@ -140,6 +140,12 @@ def people_are_told_once(evidence: Evidence) -> RuleResult:
     result.expect(many <= changes and (many or not changes), "discover", f"{many} told of {changes} changes of sites")
     _raised(result, evidence)
     return result
+
+
+def _of_standing(row: Row) -> bool:
+    """Whether it tells how a site is, or how many are: these are told together, each site once."""
+    of_a_site = row["topic"] != "discover" and row["link"] == f"/v1/sites/{row['about']}"
+    return of_a_site or row["about"] in ("offline", "online", "alarms")
 
 
 def _raised(result: RuleResult, evidence: Evidence) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from tests.faults.checker import (
     answers,
+    content,
     counts,
     effects,
     ending,
@@ -14,6 +15,7 @@ from tests.faults.checker import (
     places,
     records,
     recovery,
+    standing,
     waits,
     whole,
 )
@@ -55,6 +57,10 @@ _RULES: tuple[Rule, ...] = (
     places.devices_run_what_is_said,
     places.everybody_says_the_same_of_a_site,
     places.sites_end_as_their_steps_say,
+    standing.everybody_knows_who_answers,
+    standing.offline_sites_are_left_alone,
+    content.releases_are_prepared_once,
+    content.nothing_is_sent_twice,
     mirrors.mirrors_show_what_is,
     mirrors.the_stream_has_no_gap,
     mirrors.people_are_told_once,

@@ -28,15 +28,20 @@ def commands_are_answered_in_time(evidence: Evidence) -> RuleResult:
             for record in evidence.topics[topic]:
                 if is_id(record.id) and record.place not in evidence.unreadable:
                     sent.setdefault((topic.split(".")[0], record.id), record.timestamp)
-    disturbed = _joined(_disturbances(evidence))
+    spans = disturbed(evidence)
     for owner, records in evidence.answers.items():
         for record in records:
             asked = sent.pop((owner, record.body["command_id"]), None)
             if asked is not None:
-                waited = record.timestamp - asked - _overlap(disturbed, (asked, record.timestamp))
+                waited = record.timestamp - asked - overlap(spans, (asked, record.timestamp))
                 detail = f"{owner} answered {waited:.1f} s of calm after it was asked"
                 result.expect(waited <= CALM_SECONDS, record.body["command_id"], detail)
     return result
+
+
+def disturbed(evidence: Evidence) -> list[Span]:
+    """From when to when work may have stood still, in epoch seconds and in order."""
+    return _joined(_disturbances(evidence))
 
 
 def _disturbances(evidence: Evidence) -> Iterable[Span]:
@@ -55,5 +60,6 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
     return joined
 
 
-def _overlap(spans: Iterable[Span], of: Span) -> float:
+def overlap(spans: Iterable[Span], of: Span) -> float:
+    """Seconds of a span that lie in any of those."""
     return sum(max(min(end, of[1]) - max(begin, of[0]), 0.0) for begin, end in spans)

@@ -1,7 +1,8 @@
 """Records the small good run that the checker's tests start from: `python -m tests.unit.faults.record`.
 
 Eight sites; releases 1.0.0 and 1.1.0, on which one site falls; a failed site that is mended and tried again; an aborted
-strategy; a command sent twice and one that nobody can read; an operation by hand; a killed deployer.
+strategy; a command sent twice and one that nobody can read; an operation by hand; a killed deployer; a release brought
+to all sites ahead of time; a site that goes offline and comes back, with alarms.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from services.cli.client import Client
@@ -26,7 +28,7 @@ from tests.support.system import System, running
 HERE = Path(__file__).with_name("recorded")
 SITES = [f"site-{number}" for number in range(1, 9)]
 NORTH = ("site-1", "site-2", "site-5")
-FALLS, BROKEN = "site-3", "site-8"
+FALLS, BROKEN, AWAY, AHEAD = "site-3", "site-8", "site-6", "site-4"
 MANIFEST = """\
 app: shop
 version: "{version}"
@@ -34,6 +36,8 @@ components:
   - driver: simulated
     name: web
     seconds: [{seconds}]
+    packages_bytes: 3000000
+    images_bytes: 2000000
     sites: {{{fates}}}
 """
 BODY = re.compile(r'"body":"(?:[^"\\]|\\.)*"')
@@ -44,8 +48,11 @@ ENDED = ("complete", "failed", "aborted")
 
 def main() -> None:
     """Run it and keep it."""
-    os.environ |= {"BELAY_LOG": "json", "BELAY_LEASE_SECONDS": "2"}
-    with tempfile.TemporaryDirectory(prefix="belay-record-") as folder, running(Path(folder) / "home") as system:
+    os.environ |= {"BELAY_LOG": "json", "BELAY_LEASE_SECONDS": "2", "BELAY_DEPLOYER_CHECK_SECONDS": "3600"}
+    with (
+        tempfile.TemporaryDirectory(prefix="belay-record-") as folder,
+        running(Path(folder) / "home", deployers=2) as system,
+    ):
         run, faults = play(system)
         at_rest(system)
         asyncio.run(keep(system, run, faults))
@@ -73,11 +80,34 @@ def play(system: System) -> tuple[Run, list[Fault]]:
         body = {"site": "site-1", "app": "shop", "kind": "apply", "version": "1.1.0"}
         client.command("POST", "/v1/operations", body, key="by-hand")
         wait(lambda: client.get("/v1/operations/by-hand")["state"] == "succeeded")
+        bears = {"stop_on_failure": False}
+        strategy(client, "fourth", type="prestage", version="1.1.0", max_parallel=2, on_failure=bears)
+        body = {"site": AHEAD, "app": "shop", "kind": "update", "version": "1.1.0"}
+        client.command("POST", "/v1/operations", body, key="from-there")
+        wait(lambda: client.get("/v1/operations/from-there")["state"] == "succeeded")
+        trouble(client)
     asked = tuple(Asked(id=f"id-{n}", name=n, max_parallel=p, sites=8) for n, p in ASKED.items())
     return Run(seed=1, started_at=began, ended_at=datetime.now(UTC), quiescent=True, strategies=asked), [fault]
 
 
-ASKED = {"first": 4, "second": 3, "third": 2}
+ASKED = {"first": 4, "second": 3, "third": 2, "fourth": 2}
+
+
+def trouble(client: Client) -> None:
+    """A site that goes offline and comes back; two alarms of it, of which one is cleared."""
+    path = f"/v1/sites/{AWAY}"
+    online = {"selection": {"sites": [AWAY]}, "connections": {"simulated": {"online": True}}}
+    offline = {**online, "connections": {"simulated": {"online": False}}}
+    client.command("PATCH", "/v1/sites", offline, key="away")
+    wait(lambda: client.get(path)["cause"] is not None)
+    client.command("POST", f"{path}/check", {}, key="check-away")
+    wait(lambda: client.get(path)["availability"] == "offline")
+    for alarm in ("fan", "disk"):
+        said = {"severity": "major", "management_affecting": True, "text": "hot"}
+        client.command("PUT", f"{path}/alarms/{alarm}", said, key=f"alarm-{alarm}")
+    client.command("DELETE", f"{path}/alarms/fan", key="clear-fan")
+    client.command("PATCH", "/v1/sites", online, key="back")
+    wait(lambda: client.get(path)["availability"] == "online")
 
 
 def publish(system: System, client: Client, version: str, seconds: str, fates: str) -> None:
@@ -90,7 +120,9 @@ def publish(system: System, client: Client, version: str, seconds: str, fates: s
 def register(client: Client, *, broken: bool) -> None:
     params = {BROKEN: {"simulated": "fail"}} if broken else {}
     groups = dict.fromkeys(NORTH, "north")
-    sites = [{"name": name, "group": groups.get(name), "params": params.get(name, {})} for name in SITES]
+    sites = [
+        {"name": name, "group": groups.get(name), "connections": {"simulated": params.get(name, {})}} for name in SITES
+    ]
     body = {"sites": sites}
     client.command("POST", "/v1/sites", body, key=f"sites-{broken}")
 
@@ -145,8 +177,19 @@ def wait(until: Callable[[], bool]) -> None:
 
 
 def at_rest(system: System) -> None:
-    """Everybody has read everything and said everything; the monitor's last forecast is among it."""
+    """Everybody has read everything and said everything; the monitor's last forecast is among it. All sites were asked:
+    within a minute of the start, and not again for an hour."""
+    dsn = postgres.admin_dsn(system.home).rpartition("/")[0] + "/belay"
+    wait(lambda: asyncio.run(_all_asked(dsn)))
     time.sleep(4)
+
+
+async def _all_asked(dsn: str) -> bool:
+    conn = await asyncpg.connect(dsn)
+    try:
+        return bool(await conn.fetchval("select bool_and(checked_at is not null) from deployer.check_bucket"))
+    finally:
+        await conn.close()
 
 
 async def keep(system: System, run: Run, faults: list[Fault]) -> None:

@@ -10,9 +10,12 @@ import pytest
 from tests.faults import checker
 from tests.faults.checker import RULES, Evidence, check, read, recoveries
 from tests.faults.evidence import Fault, fingerprints
-from tests.unit.faults.breaking import BREAKS, DEPLOYER, STRATEGY, Break, a_slow_recovery
+from tests.unit.faults.breaking import BREAKS as OTHERS
+from tests.unit.faults.breaking import DEPLOYER, STRATEGY, Break, a_slow_recovery
+from tests.unit.faults.breaking_sites import BREAKS_OF_SITES
 
 RECORDED = Path(__file__).with_name("recorded")
+BREAKS = {**OTHERS, **BREAKS_OF_SITES}
 CASES = [(rule, broken) for rule, breaks in BREAKS.items() for broken in breaks]
 
 
@@ -53,6 +56,7 @@ def test_no_record_can_vanish_unnoticed(topic: str) -> None:
         another = next(r for r in evidence.topics[topic] if r is not lost)
         evidence.topics[topic][number] = replace(another, partition=lost.partition, offset=lost.offset)
         told_again = sum(r.id == lost.id for r in evidence.topics[topic]) > 0
+        told_again |= lost.name == "notifier_key_reported"  # at each start, and once a day
         assert told_again or refused_by(evidence) != [], f"{lost.place} {lost.type}"
 
 
