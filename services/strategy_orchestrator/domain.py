@@ -309,8 +309,6 @@ def _reopened(stage: Stage, again: Reopened) -> Stage:
     """
     if not again.failed + again.aborted:
         opened = stage if stage.state is G.COMPLETE else stage_to(stage, G.WAITING)
-        if stage.soak_until is None:  # nothing was done here that would have to be watched
-            opened = stage_to(opened, G.COMPLETE)
         return replace(opened, accepted_failures=stage.counts.failed)
     count = again.failed + again.aborted
     counts = moved(stage.counts, waiting=count, failed=-again.failed, aborted=-again.aborted)

@@ -191,6 +191,14 @@ def test_a_retry_of_one_site_accepts_the_others_as_they_are() -> None:
     assert (ended.state, ended.why.message) == (S.FAILED, "3 of 5 sites failed, 1 were aborted")
 
 
+def test_a_stage_that_was_done_and_not_yet_watched_is_watched_after_a_retry() -> None:
+    """Its strategy was aborted while its last site ran."""
+    done = replace(stage(0, sites=2, soak=60, complete=2), state=StageState.ABORTED)
+    ended = strategy(done, replace(stage(1, sites=1, aborted=1), state=StageState.ABORTED), state=S.ABORTED)
+    decision = advance(domain.retry(ended, {1: Reopened(aborted=1)}, "ann", ""), NOW)
+    assert [here.state for here in decision.strategy.stages] == ["soaking", "waiting"]
+
+
 def test_what_fails_again_after_a_retry_of_some_stops_the_strategy_again() -> None:
     ended = replace(stage(sites=4, failed=3, complete=1), state=StageState.COMPLETE)
     decision = advance(domain.retry(strategy(ended, state=S.FAILED), {0: Reopened(failed=1)}, "ann", ""), NOW)

@@ -37,6 +37,9 @@ def taken(command_id: str) -> deployer.CommandAccepted:
             set(),
         ),
         (strategy.RemoveSites(names=("oslo",)), set(), set()),
+        (strategy.SkipSteps(strategy="by-name", sites=("oslo",)), {"by-name"}, set()),
+        (strategy.RegisterSites(sites=(strategy.Site(name="oslo"),)), set(), set()),
+        (strategy.RegisterSites(sites=(strategy.Site(name="oslo", managed=False),)), set(), {"oslo"}),
     ],
 )
 def test_each_message_names_its_strategy(message: Message, references: set[str], sites: set[str]) -> None:

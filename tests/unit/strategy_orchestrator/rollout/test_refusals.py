@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from services.strategy_orchestrator.rollout.refusals import LAGGING, RefusalEffect, step_after
 from shared.messages.base import Fault
+from shared.messages.words import OperationKind
 
 
 def faults(*codes: str, value: object = None) -> list[Fault]:
@@ -31,6 +32,16 @@ def faults(*codes: str, value: object = None) -> list[Fault]:
 def test_a_refusal_means(codes: list[str], attempt: int, effect: RefusalEffect, code: str) -> None:
     after = step_after(faults(*codes), attempt, 30)
     assert (after.effect, after.code) == (effect, code)
+
+
+def test_what_is_to_be_removed_and_is_not_there_is_done() -> None:
+    """Somebody else took it off between the plan and the step. Of any other operation it is a failure."""
+    after = step_after(faults("nothing_deployed"), 1, 30, OperationKind.REMOVE)
+    assert (after.effect, after.code) == (RefusalEffect.COMPLETE, "already_removed")
+    after = step_after(faults("nothing_deployed"), 1, 30, OperationKind.UPDATE)
+    assert (after.effect, after.code) == (RefusalEffect.FAILED, "nothing_deployed")
+    after = step_after(faults("nothing_deployed", "site_held"), 1, 30, OperationKind.REMOVE)
+    assert (after.effect, after.code) == (RefusalEffect.LATER, "site_held")
 
 
 def test_a_site_that_is_there_says_so_with_its_release() -> None:
