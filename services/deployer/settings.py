@@ -37,7 +37,10 @@ class DeployerSettings(BaseSettings):
     )
 
     prestaged_keep: int = Field(
-        default=2, ge=1, le=20, description="newest releases of an app that stay prestaged on a site, beside those in use"
+        default=2,
+        ge=1,
+        le=20,
+        description="newest releases of an app that stay prestaged on a site, beside what is used",
     )
     fetch_site_bytes: int = Field(default=0, ge=0, description="most bytes a second sent to one site; 0 = no limit")
     fetch_fleet_bytes: int = Field(
