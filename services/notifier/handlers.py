@@ -24,7 +24,7 @@ from services.notifier.subscriptions import add_subscription, enable_subscriptio
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import ErrorCode, Event, Fault, Message
-from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
+from shared.messages.catalog import PreparationFailed, ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import (
@@ -227,6 +227,7 @@ HANDLERS: dict[
     ReleaseAvailable: tell,
     ReleaseRejected: tell,
     ReleaseWithdrawn: tell,
+    PreparationFailed: tell,
     OperationSucceeded: tell,
     OperationFailed: tell_of_failures,
     StrategyStateChanged: tell_of_strategies,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.messages.base import Event, count_of
-from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
+from shared.messages.catalog import PreparationFailed, ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded, SiteAvailability
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import FailedOperation
@@ -67,6 +67,7 @@ FAMILIES: dict[str, Family] = {
     "releases": Family(Topic.RELEASE, "/v1/releases", "more releases are available", alone=3, quiet=5, most=300),
     "withdrawn": Family(Topic.RELEASE, "/v1/releases", "more releases were withdrawn", alone=3, quiet=5, most=300),
     "rejected": Family(Topic.ERROR, "/v1/releases", "more bundles were rejected", alone=3, quiet=5, most=60),
+    "unprepared": Family(Topic.ERROR, "/v1/releases", "more releases could not be prepared", alone=3, quiet=5, most=60),
     "succeeded": Family(
         Topic.DONE, "/v1/operations?state=succeeded", "more operations succeeded", alone=5, quiet=10, most=300
     ),
@@ -161,6 +162,14 @@ def _rejected(event: ReleaseRejected, _: Names) -> Note:
     why = f": {event.faults[0].message}{more}" if event.faults else ""
     message, link = f"Bundle {what} was rejected{why}", f"/v1/bundles/{event.bundle_sha256}"
     return Note(Topic.ERROR, message, event.bundle_sha256, link, family="rejected", item=what)
+
+
+def _unprepared(event: PreparationFailed, _: Names) -> Note | None:
+    if event.cause.code == "release_withdrawn":
+        return None  # whoever withdrew it is told of that
+    what, link = f"{event.app} {event.version}", f"/v1/releases/{event.app}/{event.version}"
+    message = f"Release {event.version} of {event.app} could not be prepared for sites: {event.cause.message}"
+    return Note(Topic.ERROR, message, event.bundle_sha256, link, family="unprepared", item=what)
 
 
 def _withdrawn(event: ReleaseWithdrawn, _: Names) -> Note:
@@ -295,6 +304,7 @@ RULES: dict[type[Event], Callable[[Any, Names], Note | None]] = {
     ReleaseAvailable: _available,
     ReleaseRejected: _rejected,
     ReleaseWithdrawn: _withdrawn,
+    PreparationFailed: _unprepared,
     OperationSucceeded: _succeeded,
     OperationFailed: _failed,
     AlarmRaised: _alarmed,

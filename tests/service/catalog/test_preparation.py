@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from services.catalog.app import wire
@@ -234,3 +235,24 @@ async def test_a_release_withdrawn_in_the_middle_ends_with_that_cause(world: Wor
     sequences = [e.sequence for e in world.seen if isinstance(e.data, ReleaseWithdrawn | PreparationFailed)]
     assert sequences == sorted(sequences) == list(range(sequences[0], sequences[0] + 2))
     assert world.events(ReleasePrepared) == []
+
+
+WRONG = (
+    "update preparation set state = 'prepared'",
+    "update preparation set state = 'preparing'",
+    "update preparation set cause = null",
+    "update preparation set trouble_since = now()",
+    "update preparation set state = 'odd'",
+    "insert into prepared_blob values (repeat('0', 64), repeat('1', 64), 1)",
+    "insert into prepared_item select bundle_sha256, 1, 'a', 'odd', 'n', bundle_sha256, 1 from preparation",
+)
+
+
+async def test_what_must_not_be_is_refused_by_the_tables_too(world: World, registry: BreakingRegistry) -> None:
+    async with world.run("catalog", wire) as service:
+        await available(world, with_image(f"{registry.host}/app@sha256:{'d' * 64}"))
+        await prepare(world)
+        await failed(world)
+        for wrong in WRONG:
+            with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+                await service.pool.execute(wrong)

@@ -7,7 +7,7 @@ import pytest
 
 from services.notifier.rules import RULES, failure_of, note_of, notes_of_availability, notes_of_sites, summary_of
 from shared.messages.base import Fault
-from shared.messages.catalog import ReleaseRejected, ReleaseWithdrawn
+from shared.messages.catalog import PreparationFailed, ReleaseRejected, ReleaseWithdrawn
 from shared.messages.deployer import AvailabilityChanged, Cause, OperationFailed, OperationSucceeded, SiteAvailability
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.strategy import AlarmRaised, Counts, Site, SitesChanged, StrategyStateChanged, Why
@@ -116,6 +116,14 @@ def test_a_rejected_bundle_names_its_first_fault_and_how_many_more() -> None:
     note = note_of(ReleaseRejected(bundle_sha256="0" * 64, file_name="x.tgz", faults=faults), {})
     assert note is not None
     assert note.message == "Bundle x.tgz was rejected: no manifest (and 1 more faults)"
+
+
+def test_a_release_that_could_not_be_prepared_says_why_unless_somebody_withdrew_it() -> None:
+    about = {"app": "web", "version": "1.0", "bundle_sha256": "0" * 64, "failed_at": NOW}
+    note = note_of(PreparationFailed(**about, cause=Cause(code="disk_full", message="no room")), {})
+    assert note is not None
+    assert note.message == "Release 1.0 of web could not be prepared for sites: no room"
+    assert note_of(PreparationFailed(**about, cause=Cause(code="release_withdrawn", message="gone")), {}) is None
 
 
 def test_a_withdrawn_release_says_the_reason() -> None:
