@@ -13,8 +13,18 @@ import pytest
 
 from services.catalog.app import wire as catalog
 from services.deployer.app import wire as deployer
+from services.strategy_orchestrator.app import wire as orchestrator
+from shared.messages.base import CommandAccepted
 from shared.messages.catalog import PrepareRelease, ReleaseAvailable, ReleasePrepared
-from shared.messages.deployer import OperationSucceeded
+from shared.messages.deployer import OperationsSucceeded, OperationSucceeded
+from shared.messages.strategy import (
+    ApplyStrategy,
+    CreateStrategy,
+    RegisterSites,
+    Site,
+    StrategySpec,
+    StrategyStateChanged,
+)
 from tests.service.catalog.shelf import publication
 from tests.service.deployer.fleet import APP, Fleet
 from tests.service.gateway.api import gateway
@@ -120,3 +130,39 @@ async def test_what_lies_prestaged_on_a_site_is_shown_with_its_size_and_age_and_
         await api.until_written("select count(*) = 0 from prestaged")
         await fleet.known(fleet.service)
         assert await fleet.service.pool.fetchval("select count(*) from deployment where prestaged is not null") == 0
+
+
+async def test_a_strategy_prestages_its_sites_and_the_next_one_sends_them_nothing(world: World) -> None:
+    sites = tuple(Site(name=f"s{n}", connections={"simulated": {}}) for n in range(5))
+    device = {"driver": "simulated", "name": "lamp", "spec": {"packages_bytes": 5 * MIB, "images_bytes": 3 * MIB}}
+    async with (
+        world.run("catalog", catalog),
+        world.run("deployer", deployer),
+        world.run("strategy_orchestrator", orchestrator),
+    ):
+        await world.ask(RegisterSites(sites=sites))
+        for version in ("1.0", "2.0"):
+            parts = [{**device, "spec": {**device["spec"], "seed": int(version[0])}}]  # type: ignore[dict-item]
+            manifest = json.dumps({"app": APP, "version": version, "components": parts}).encode()
+            await world.send(await publication(world, bundle({"bundle.yaml": manifest})))
+            await world.until(ReleaseAvailable, lambda r, v=version: r.version == v)  # type: ignore[misc]
+        assert await roll_out(world, "apply", "1.0") == [8 * MIB] * 5
+        assert await roll_out(world, "prestage", "2.0") == [8 * MIB] * 5
+        assert await roll_out(world, "update", "2.0") == [0] * 5
+        assert [(c.version, c.on_behalf is not None) for c in world.events(PrepareRelease)] == [("2.0", True)]
+
+
+async def roll_out(world: World, kind: str, version: str) -> list[int]:
+    """A strategy over all sites, to its end; the bytes that were sent to each."""
+    stages = ({"name": "all"},)
+    about = {"name": f"{kind}-{version}", "type": kind, "app": APP, "version": version, "stages": stages}
+    spec = StrategySpec.model_validate({**about, "selection": {"all": True}})
+    answer = await world.ask(CreateStrategy(spec=spec))
+    assert isinstance(answer, CommandAccepted), answer
+    identifier = answer.result["strategy_id"]
+    await world.ask(ApplyStrategy(strategy=identifier))
+    ended = {"complete", "failed", "aborted"}
+    end = await world.until(StrategyStateChanged, lambda e: e.strategy_id == identifier and e.state in ended)
+    assert end.state == "complete", end
+    told = [one for e in world.events(OperationsSucceeded) if e.strategy_id == identifier for one in e.operations]
+    return [one.fetched_bytes for one in told]
