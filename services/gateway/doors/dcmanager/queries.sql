@@ -33,7 +33,7 @@ where p.strategy_id = :strategy_id and (:site::text is null or p.site = :site)
 order by p.stage, p.site;
 
 -- name: operations
-select operation_id, phase, requested_at, finished_at, cause from operation where operation_id = any(:ids::text[]);
+select operation_id, state, phase, requested_at, finished_at, cause from operation where operation_id = any(:ids::text[]);
 
 -- name: apps
 select distinct app from release order by app;

@@ -31,7 +31,8 @@ async def moved(conn: Connection, strategy_id: str, state: str) -> bool:
     return bool(await SQL.value(conn, "moved", strategy_id=strategy_id, state=state))
 
 
-NO_OPERATION = {"phase": None, "requested_at": None, "finished_at": None, "cause": None}
+OF_OPERATION = ("phase", "requested_at", "finished_at", "cause")
+"""What a step has of its operation."""
 
 
 async def steps(conn: Connection, strategy_id: str, site: str | None = None) -> list[dict[str, Any]]:
@@ -39,8 +40,12 @@ async def steps(conn: Connection, strategy_id: str, site: str | None = None) -> 
     rows = await SQL.fetch(conn, "list_steps", strategy_id=strategy_id, site=site)
     # Not one query: the table of operations fills and empties, looks empty then, and would be read for each step.
     ids = [row["operation_id"] for row in rows if row["operation_id"]]
-    known = {row["operation_id"]: dict(row) for row in await SQL.fetch(conn, "operations", ids=ids)} if ids else {}
-    return [{**row, **known.get(row["operation_id"], NO_OPERATION)} for row in rows]
+    known = {row["operation_id"]: row for row in await SQL.fetch(conn, "operations", ids=ids)} if ids else {}
+    return [{**row, **{key: _of(known.get(row["operation_id"]), key) for key in OF_OPERATION}} for row in rows]
+
+
+def _of(operation: asyncpg.Record | None, key: str) -> Any:
+    return operation[key] if operation else None
 
 
 async def is_prepared(conn: Connection, app: str, version: str) -> bool:
@@ -83,7 +88,7 @@ async def sum_alarms(conn: Connection) -> list[asyncpg.Record]:
     return await SQL.fetch(conn, "sum_alarms")
 
 
-async def cause(conn: Connection, operation_id: str) -> str | None:
-    """Why an operation failed."""
+async def operation(conn: Connection, operation_id: str) -> asyncpg.Record | None:
+    """How an operation stands."""
     rows = await SQL.fetch(conn, "operations", ids=[operation_id])
-    return rows[0]["cause"]["message"] if rows and rows[0]["cause"] else None
+    return rows[0] if rows else None

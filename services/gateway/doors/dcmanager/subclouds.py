@@ -1,5 +1,6 @@
 """`/subclouds`: sites, and one of them prestaged."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -10,12 +11,17 @@ from services.gateway.doors.dcmanager import meant_release, naming, shapes, stor
 from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, in_turns, readable
 from services.gateway.doors.dcmanager.errors import Refused, refuse
 from services.gateway.doors.dcmanager.subcloud_request import Update
-from shared.messages.base import faults_of
+from shared.messages.base import Fault, faults_of
 from shared.messages.deployer import RequestOperation
 from shared.messages.strategy import ChangeSites, RemoveSites, Selection
 from shared.process.db import Connection
 
 STEP_SECONDS = 3 * 3600
+PRECHECK_SECONDS = 3.0
+NOT_PAST = (None, "precheck", "prepare")
+FOUND_BY_PRECHECK = frozenset(
+    {"unmanaged", "in_maintenance", "site_offline", "disk_full", "alarms_active", "platform_mismatch"}
+)
 INSTALLED_ELSEWHERE = "subclouds are not installed here: register the site, with the connections by which it is reached"
 GONE = dict.fromkeys(("restore", "reconfigure", "reinstall"), "this was taken away there as well")
 
@@ -92,13 +98,35 @@ async def prestage(call: Call) -> web.Response:
 async def _begin(call: Call, command: RequestOperation, password: str) -> None:
     """It begins at once, so the password is set before; but not for what would be refused. Raises Refused 400."""
     sealed = await vault.seal(call, password)
-    for asked in (command.model_copy(update={"preview": True}), command):
-        answer = await call.ask(asked)
-        lacks_it = asked is not command and vault.lacks_only(answer.faults, sealed.command.name)
-        if answer.state == "rejected" and not lacks_it:
-            raise Refused(400, *(f"Prestage failed '{command.site}': {fault.message}" for fault in answer.faults))
-        if asked is not command:
-            await vault.keep(call, sealed)
+    previewed = await call.ask(command.model_copy(update={"preview": True}))
+    if previewed.state == "rejected" and not vault.lacks_only(previewed.faults, sealed.command.name):
+        raise _not_prestaged(command.site, previewed.faults)
+    await vault.keep(call, sealed)
+    begun = await call.ask(command)
+    if begun.state == "rejected":
+        raise _not_prestaged(command.site, begun.faults)
+    await _past_its_precheck(call, command.site, begun.command_id)
+
+
+async def _past_its_precheck(call: Call, site: str, operation_id: str) -> None:
+    """There, what the checks find is the answer; here they are the beginning of the operation, and mostly short.
+
+    Raises Refused 400 for a site on which they found something within PRECHECK_SECONDS.
+    """
+    seen: list[Any] = []
+
+    async def told(conn: Connection) -> bool:
+        seen[:] = [await store.operation(conn, operation_id)]
+        found = seen[0]
+        return found is not None and (found["state"] in ("failed", "succeeded") or found["phase"] not in NOT_PAST)
+
+    await readable(call, told, PRECHECK_SECONDS)
+    if seen[0] and seen[0]["state"] == "failed" and seen[0]["cause"]["code"] in FOUND_BY_PRECHECK:
+        raise Refused(400, f"Prestage failed '{site}': {seen[0]['cause']['message']}")
+
+
+def _not_prestaged(site: str, faults: Sequence[Fault]) -> Refused:
+    return Refused(400, *(f"Prestage failed '{site}': {fault.message}" for fault in faults))
 
 
 async def alarms(call: Call) -> dict[str, Any]:
@@ -137,7 +165,8 @@ async def _one(call: Call) -> dict[str, Any]:
         row = await naming.subcloud(call, conn, known.app, call.path["ref"])
         (found,) = await shown_all(call, conn, known, [row])
         if found["deploy-status"].endswith("failed") and row["operation_id"]:
-            found["error-description"] = await store.cause(conn, row["operation_id"]) or shapes.NO_ERRORS
+            failed = await store.operation(conn, row["operation_id"])
+            found["error-description"] = failed["cause"]["message"] if failed and failed["cause"] else shapes.NO_ERRORS
     return {name: value for name, value in found.items() if name != "sync_status"}
 
 

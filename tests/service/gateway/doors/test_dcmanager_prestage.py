@@ -224,6 +224,8 @@ async def test_subclouds_that_are_offline_are_shown_so_and_left_out_or_refused_w
         asked = {"type": "prestage", "sysadmin_password": "TGk2OW51eCo="}
         refused = await door.ask("POST", STRATEGY, {**asked, "cloud_name": "b"})
         assert (refused.status, "Prestage skipped" in refused.body) == (422, True), refused.body
+        alone = await door.ask("PATCH", "/v1.0/subclouds/b/prestage", {"sysadmin_password": "TGk2OW51eCo="})
+        assert (alone.status, "Prestage failed" in alone.body) == (400, True), alone.body
         await door.made("POST", STRATEGY, asked)
         assert [step["cloud"] for step in (await door.get(STEPS))["strategy-steps"]] == ["a"]
 
