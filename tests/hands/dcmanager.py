@@ -54,7 +54,7 @@ class CommandLine:
         """It ends with an error that tells the reason."""
         done = self.run(words, *more)
         check(done.returncode != 0 and reason in done.stderr, f"dcmanager {words}: {done.stdout}{done.stderr}")
-        console.print(f"dcmanager {words}: {done.stderr.strip().splitlines()[-1]}")
+        console.print(f"dcmanager {words}: {reason}")
 
     def until(self, words: str, wanted: Callable[[Any], bool]) -> Any:
         """What it prints, once that is so."""
