@@ -99,7 +99,7 @@ class System:
         """Until a release can be rolled out."""
         until = time.monotonic() + patience
         with self.client() as client:
-            while not any(one["version"] == version for one in client.get("/v1/releases", app=app)["items"]):
+            while not any((one["app"], one["version"]) == (app, version) for one in client.pages("/v1/releases")):
                 assert time.monotonic() < until, f"{app} {version} is not published after {patience:g} s"
                 time.sleep(0.05)
 
