@@ -27,7 +27,8 @@ HOME_FOLDER = ".belay/content"
 """Where content lies when the connection does not say: in the home of who logs in."""
 AGAIN_SECONDS = 1.0
 SENT = "sent"
-"""In what is written down of an order: the bytes that were sent for it."""
+"""In what is written down of an order: the bytes that were sent for it. Of who was killed the last seconds are missing."""
+KEEP_SECONDS = 3.0
 
 Paths = Mapping[str, Mapping[str, str]]
 """By host, where each file of the content lies there, by its name in the bundle."""
@@ -52,7 +53,12 @@ class Delivery:
             return {}
         progress = Progress(run, files.size * len(hosts))
         transfers = [Transfer(self, name, host, files, progress) for name, host in hosts.items()]
-        paths = await unless_cancelled(run, _all_of([transfer.through() for transfer in transfers]))
+        keeping = asyncio.create_task(progress.keep_for_ever())
+        try:
+            paths = await unless_cancelled(run, _all_of([transfer.through() for transfer in transfers]))
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
         await progress.keep()
         return dict(zip(hosts, paths, strict=True))
 
@@ -138,6 +144,11 @@ class Progress:
     bytes: int
     """All of it; some may lie there from before."""
     sent: int = 0
+    before: int = field(init=False)
+    """What was sent by earlier tries."""
+
+    def __post_init__(self) -> None:
+        self.before = sent_for(self.run)
 
     def add(self, count: int) -> None:
         """So much more."""
@@ -146,9 +157,15 @@ class Progress:
         self.run.report(told, min(99, 100 * self.sent // self.bytes))
 
     async def keep(self) -> None:
-        """For whoever goes on with the order."""
-        if self.sent:
-            await self.run.write_down(**{SENT: sent_for(self.run) + self.sent})
+        """How much was sent, for whoever goes on with the order."""
+        if self.before + self.sent > sent_for(self.run):
+            await self.run.write_down(**{SENT: self.before + self.sent})
+
+    async def keep_for_ever(self) -> None:
+        """Now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            await self.keep()
 
 
 def sent_for(run: Run) -> int:
