@@ -27,7 +27,7 @@ HOME_FOLDER = ".belay/content"
 """Where content lies when the connection does not say: in the home of who logs in."""
 AGAIN_SECONDS = 1.0
 SENT = "sent"
-"""In what is written down of an order: the bytes that were sent for it. Of who was killed the last seconds are missing."""
+"""In what is written down of an order: the bytes that were sent for it, but for the last seconds of who was killed."""
 KEEP_SECONDS = 3.0
 
 Paths = Mapping[str, Mapping[str, str]]
