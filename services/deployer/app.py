@@ -34,7 +34,9 @@ async def wire(service: Service) -> None:
     secrets = SecretOpener(service.pool, keys)
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
     checks = _checks(service, own, Asking(registry, secrets))
-    service.handlers = handlers(Planner(registry, secrets), leases, keys, checks.wanted if checks else None)
+    service.handlers = handlers(
+        Planner(registry, secrets, own.prestaged_keep), leases, keys, checks.wanted if checks else None
+    )
     service.topics = TOPICS
     service.prunings = prunings(settings, own)
     service.parts += [

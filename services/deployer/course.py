@@ -47,6 +47,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What an operation has to do with content. One field of a course, since each more is copied with every move."""
+
+    bytes: int = 0
+    """That were sent to the site until now."""
+    platform: str = ""
+    """Of the site, such as linux/amd64, as it said when content was chosen for it; empty = nobody asked, or it says
+    nothing."""
+    without: Mapping[str, str] = field(default_factory=dict)
+    """By phase that has nothing to do and is told all the same: why."""
+
+
+NOTHING_SENT = Sent()
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """How far an operation has come."""
 
@@ -73,13 +89,7 @@ class Course:
     """The plan forward, once the operation is on its way back."""
     fell_back: bool = False
     """The way back failed too."""
-    fetched_bytes: int = 0
-    """Content that was sent to the site until now."""
-    platform: str = ""
-    """Of the site, such as linux/amd64, as it said when content was chosen for it; empty = nobody asked, or it says
-    nothing."""
-    without: Mapping[str, str] = field(default_factory=dict)
-    """By phase that has nothing to do and is told all the same: why."""
+    sent: Sent = NOTHING_SENT
 
 
 Move = tuple[Course, Next]
@@ -103,7 +113,7 @@ def set_out_with(
     """Begin an operation that brings content: `prepared` says what, `without` why phases have nothing to do."""
     passed = (_passed(Phase.PRECHECK, "", now), _passed(Phase.PREPARE, prepared, now))
     course = Course(plan, now, now + timeout, now, kind, {}, phase=Phase.PREPARE, phases=passed)
-    return _enter_next(replace(course, without=without, platform=platform), now)
+    return _enter_next(replace(course, sent=Sent(0, platform, without)), now)
 
 
 def _passed(phase: Phase, detail: str, now: datetime) -> PhaseResult:
@@ -191,7 +201,7 @@ def _ready(
 
 def _enter_next(course: Course, now: datetime) -> Move:
     found = _next(course.kind, course.leg, course.plan, course.ordering, course.phase)
-    if course.without:
+    if course.sent.without:
         course = _without(course, found[0].phase if found else None, now)
     if found is None:
         return course, Next.END
@@ -206,9 +216,9 @@ def _without(course: Course, until: Phase | None, now: datetime) -> Course:
     names = [row.phase for row in PHASES[course.kind][course.leg]]
     between = names[names.index(course.phase) + 1 : names.index(until) if until else None]
     told = [
-        PhaseResult(name=name, outcome="skipped", detail=course.without[name], started_at=now, finished_at=now)
+        PhaseResult(name=name, outcome="skipped", detail=course.sent.without[name], started_at=now, finished_at=now)
         for name in between
-        if name in course.without
+        if name in course.sent.without
     ]
     return replace(course, phases=(*course.phases, *told))
 
@@ -294,15 +304,18 @@ def _noted(course: Course, progress: Sequence[Progress], now: datetime, *, runni
         phases=course.phases + tuple(_result(course, way.component, p, now) for way, p in over),
         revisions={**course.revisions, **{w.component: p.revision for w, p in over if isinstance(p, Done)}},
         last_lines=last_words((*course.last_lines, *lines)),
-        fetched_bytes=course.fetched_bytes + _fetched(course, over),
+        sent=_sent(course, over),
         ended=course.ended | names,
         under_way={name: began for name, began in course.under_way.items() if name not in names},
     )
 
 
-def _fetched(course: Course, over: Sequence[tuple[ComponentDecision, Progress]]) -> int:
+def _sent(course: Course, over: Sequence[tuple[ComponentDecision, Progress]]) -> Sent:
     """Verify asks for orders of which this was counted when they ended."""
-    return 0 if course.phase is Phase.VERIFY else sum(p.fetched_bytes for _, p in over if isinstance(p, Done))
+    if course.phase is Phase.VERIFY:
+        return course.sent
+    count = sum([p.fetched_bytes for _, p in over if isinstance(p, Done)])
+    return replace(course.sent, bytes=course.sent.bytes + count) if count else course.sent
 
 
 def _result(course: Course, component: str, p: Progress, now: datetime) -> PhaseResult:

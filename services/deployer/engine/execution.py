@@ -82,7 +82,7 @@ class Execution:
     def _orders(self) -> tuple[Order, ...]:
         course, operation = self.course, self.operation
         version = operation.to_version if course.leg is Leg.FORWARD else operation.from_version
-        ground, leg, platform = self.ground, course.leg, course.platform
+        ground, leg, platform = self.ground, course.leg, course.sent.platform
         return tuple(order_for(operation, ground, leg, way, version, platform) for way in courses.awaited(course))
 
 

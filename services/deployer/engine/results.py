@@ -180,18 +180,18 @@ def _say_together(tx: Transaction, ended: Sequence[Ended], counts: dict[str, int
 
 def _one_of_them(end: Ended, counts: dict[str, int], now: datetime) -> Succeeded:
     operation = end.execution.operation
-    seconds = _seconds(end, now)
-    about = {"operation_id": operation.id, "site": operation.site, "seconds": seconds, "nth": counts[operation.id]}
-    if operation.kind not in LEAVING and not end.execution.course.fetched_bytes:  # nearly all
-        return Succeeded(**about)
-    return Succeeded(**about, fetched_bytes=end.execution.course.fetched_bytes, prestaged=end.prestaged)
+    seconds, nth, sent = _seconds(end, now), counts[operation.id], end.execution.course.sent.bytes
+    if not sent and end.prestaged is None:  # nearly all
+        return Succeeded(operation_id=operation.id, site=operation.site, seconds=seconds, nth=nth)
+    about = {"operation_id": operation.id, "site": operation.site, "seconds": seconds, "nth": nth}
+    return Succeeded(**about, fetched_bytes=sent, prestaged=end.prestaged)
 
 
 def _told_alone(end: Ended, nth: int, now: datetime) -> OperationSucceeded | OperationFailed:
     operation, course = end.execution.operation, end.execution.course
     about = {"operation_id": operation.id, "site": operation.site, "strategy_id": operation.strategy_id}
     facts: dict[str, Any] = {**about, **_facts(end), "seconds": _seconds(end, now), "nth": nth}
-    facts |= {"fetched_bytes": course.fetched_bytes, "prestaged": end.prestaged}
+    facts |= {"fetched_bytes": course.sent.bytes, "prestaged": end.prestaged}
     if end.succeeded:
         return OperationSucceeded(**facts)
     return OperationFailed(

@@ -42,7 +42,7 @@ def left_by(operation: Operation, ground: Ground, course: Course, now: datetime)
 
 def _brought(version: str, prepared: Prepared, course: Course, now: datetime) -> Prestaged:
     sent = [way for way in course.plan if way.action in KIND_OF]
-    found = [i for way in sent for i in prepared.items_of(way.component, KIND_OF[way.action], course.platform)]
+    found = [i for way in sent for i in prepared.items_of(way.component, KIND_OF[way.action], course.sent.platform)]
     items = {item.sha256: item for item in found}.values()
     done = {(result.name, result.component) for result in course.phases if result.outcome == "done"}
     return Prestaged(
