@@ -92,6 +92,16 @@ async def test_what_is_kept_no_longer_goes_but_never_what_runs_or_is_the_way_bac
         assert len(fleet.devices.journal.holds("oslo")) == 8
 
 
+async def test_a_preview_says_what_would_be_sent_and_sends_nothing(world: World) -> None:
+    async with prestaging(world, ["oslo"], ["1.0"]) as fleet:
+        answer = await fleet.answer("oslo", "prestage", "1.0", preview=True)
+        assert [(way["action"], way["reason"]) for way in answer.result["plan"]] == [
+            ("fetch_packages", "1 package, 5.0 MiB"),
+            ("fetch_images", "1 image, 3.0 MiB"),
+        ]
+        assert fleet.journal() == []
+
+
 # -- the preparation ----------------------------------------------------------------------------------------------
 
 
