@@ -229,6 +229,33 @@ def test_a_secret_is_set_and_set_again_and_removed_and_never_shown(page: Page, b
     assert page.complaints() == []
 
 
+def test_a_site_shows_whether_it_answers_and_what_is_wrong_with_it(page: Page, belay: System) -> None:
+    site = SITES[-1]
+    page.run(f"location.hash = '#/sites/{site}'")
+    page.see(".facts .badge", "online")
+    page.press("summary", "Raise an alarm")
+    page.fill("alarm", "fan")
+    page.press("details button[type=submit]", "Raise it")
+    page.see("td[data-head=Alarm]", "fan")
+    page.see("td[data-head=Severity] .badge", "major")
+    page.press("summary", "Change")
+    page.press("details button", "Into maintenance")
+    page.see(".facts dd", "yes: nothing is begun there")
+    with belay.client() as client:
+        online = {"selection": {"sites": [site]}, "connections": {"simulated": {"online": False}}}
+        client.command("PATCH", "/v1/sites", online)
+    page.see(".facts dd", "the device does not answer")
+    page.press("main button", "Check now")
+    page.see(".facts .badge", "offline")
+    page.run("location.hash = '#/sites?availability=offline&maintenance=true&alarms=true'")
+    page.see("td[data-head=State] .badge", "offline")
+    page.see("td[data-head=State] .flag", "1 alarm")
+    page.run(f"location.hash = '#/sites/{site}'")
+    page.press("td button", "Clear")
+    page.see("p.muted", "Nothing is wrong with it.")
+    assert page.complaints() == []
+
+
 def test_dark_follows_the_system_until_a_person_chooses(page: Page) -> None:
     assert brightness(page) > 200
     page.prefer("dark")

@@ -37,6 +37,9 @@ from tests.faults.watch import Watch
 END_SECONDS = 240.0
 """A strategy that has not ended by then is stuck."""
 
+RETRY_SECONDS = 60.0
+"""By then something is told of a strategy that is tried again, if there is anything to tell."""
+
 STEP_SECONDS = 6
 """A device that says nothing for so long is given up."""
 
@@ -167,7 +170,7 @@ class Lane:
         if state != "complete" and self.random.random() < 0.6 and not self.stop.is_set():
             before = self.watch.states[identifier][0]
             if await self._verb("retry", identifier):
-                await self._end(identifier, before)
+                await self._end_again(identifier, before)
         if self.random.random() < 0.2:
             await self._command(DeleteStrategy(strategy=identifier), "", None)
 
@@ -239,6 +242,13 @@ class Lane:
         except Refused:
             return False
         return True
+
+    async def _end_again(self, identifier: str, after: int) -> None:
+        """The end of a retry. Where nothing can begin, as all sites are offline, it has ended as soon as it was taken,
+        and nothing new is told of the strategy."""
+        with suppress(TimeoutError):
+            await self.watch.wait(partial(self._later, identifier, after), RETRY_SECONDS)
+            await self._end(identifier, after)
 
     async def _end(self, identifier: str, after: int = 0) -> str:
         """Until it has ended with an event later than `after`; what pauses is resumed."""

@@ -111,6 +111,9 @@ def _moved(before: int | None, after: int | None) -> bool:
 
 
 def next_due(due_at: datetime, now: datetime, period: timedelta, draw: float) -> datetime:
-    """When a bucket is due again; `draw` is a number from 0 to 1. What is late is not made up for."""
+    """When a bucket is due again; `draw` is a number from 0 to 1. What is late is not made up for.
+
+    One that was not due yet (a replica with a longer period had put it off) begins a period of its own.
+    """
     spread = period * (SPREAD * (2 * draw - 1))
-    return max(due_at + period, now + period / 2) + spread
+    return max(min(due_at, now) + period, now + period / 2) + spread

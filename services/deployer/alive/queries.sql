@@ -69,7 +69,9 @@ returning a.site, s.connections, a.since, a.availability,
     a.failed, a.cause, a.free_bytes, a.facts, a.nth, a.bucket, a.ask_at, a.wanted;
 
 -- name: save_conditions
--- Only where nobody else has found anything since it was read, and not of a site that was removed meanwhile.
+-- Only where nobody else has found anything since it was read, and not of a site that was removed meanwhile. What
+-- somebody is changing this moment is passed by, and found again at the next check: to wait for it, with others in hand
+-- that they may wait for, would be a circle.
 with found as materialized (
     select * from unnest(:sites::text[], :nths::bigint[], :availabilities::text[], :sinces::timestamptz[],
         :seen::timestamptz[], :failed::smallint[], :causes::jsonb[], :free::bigint[], :facts::jsonb[])
@@ -77,7 +79,7 @@ with found as materialized (
 ), there as materialized (
     select a.site, a.availability from availability a where a.site = any(array(select site from found))
         and exists (select from site s where s.name = a.site and not s.gone)
-    order by a.site for update
+    order by a.site for update skip locked
 )
 update availability a set availability = f.availability, since = f.since, seen_at = f.seen_at, failed = f.failed,
     cause = f.cause, free_bytes = f.free_bytes, facts = f.facts, nth = a.nth + 1
@@ -86,10 +88,13 @@ where a.site = f.site and a.nth = f.nth
 returning a.site, t.availability as was, a.nth;
 
 -- name: clear_asked
--- Somebody may have asked again meanwhile: that is another question.
-update availability a set ask_at = null, wanted = false
-from unnest(:sites::text[], :asked::timestamptz[]) as n (site, ask_at)
-where a.site = n.site and a.ask_at = n.ask_at;
+-- Somebody may have asked again meanwhile, or is about to: that is another question.
+with there as materialized (
+    select a.site from availability a join unnest(:sites::text[], :asked::timestamptz[]) as n (site, ask_at)
+        on a.site = n.site and a.ask_at = n.ask_at
+    order by a.site for update of a skip locked
+)
+update availability set ask_at = null, wanted = false where site = any(array(select site from there));
 
 -- name: forget_all
 -- Where checks are off nobody knows.

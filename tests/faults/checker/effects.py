@@ -116,6 +116,15 @@ def one_effective_operation_a_step(evidence: Evidence) -> RuleResult:
     return result
 
 
+KEPT_OUT = ("unmanaged", "in_maintenance", "site_offline")
+"""What the precheck of a prestage finds of its site: nothing was begun there."""
+
+
+def _kept_out(operation: Operation) -> bool:
+    codes = [end["cause"]["code"] for end in operation.ends if not end["succeeded"] and end["kind"] == "prestage"]
+    return bool(codes) and all(code in KEPT_OUT for code in codes)
+
+
 def _step_fault(state: str, attempt: int, site: str, made: list[tuple[int, Operation]], needed: bool) -> str:
     good = [number for number, o in made if any(end["succeeded"] for end in o.ends)]
     last = next((o for number, o in made if number == attempt), None)
@@ -126,7 +135,7 @@ def _step_fault(state: str, attempt: int, site: str, made: list[tuple[int, Opera
     without = state == "complete" and not needed
     if (state == "failed" or without) and not (last and (last.refused or (last.ends and not without))):
         return f"it is {state}, but its attempt {attempt} neither ended nor was refused"
-    if state == "aborted" and last and last.taken:
+    if state == "aborted" and last and last.taken and not _kept_out(last):
         return f"it was aborted, but its attempt {attempt} ran"
     if late := [number for number, _ in made if number > attempt]:
         return f"it is in attempt {attempt}, but attempts {late} were asked for"

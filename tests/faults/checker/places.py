@@ -91,7 +91,8 @@ def sites_end_as_their_steps_say(evidence: Evidence) -> RuleResult:
 
 def _fault(state: str, wanted: str | None, row: dict[str, Any], end: dict[str, Any] | None) -> str:
     if state == "complete":
-        there = row["status"] == "operational" and row["version"] == wanted
+        status = "operational" if wanted else "removed"
+        there = row["status"] == status and row["version"] == wanted
         return "" if there else f"its step is complete with {wanted}, it is {row['status']} with {row['version']}"
     if state == "failed" and end and end.get("recovered") and row["version"] != end["from_version"]:
         return f"its step failed and was recovered to {end['from_version']}, it is on {row['version']}"
