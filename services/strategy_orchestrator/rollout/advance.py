@@ -16,6 +16,9 @@ from shared.messages.words import StageState, StrategyState
 
 S, G = StrategyState, StageState
 
+STAGE_UNTRIED = "stage_untried"
+"""The reason of a strategy that paused behind a stage of which no site was tried."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -132,7 +135,26 @@ def _run(strategy: Strategy, now: datetime) -> Strategy:
         stages[index] = _stage_moved_on(stage, now)
         if stages[index].state is not G.COMPLETE:
             return replace(strategy, stages=tuple(stages))
+        if stage.state is not G.COMPLETE and _proves_nothing(strategy, index):
+            return to_state(replace(strategy, stages=tuple(stages)), S.PAUSED, _untried(stage))
     return _end(replace(strategy, stages=tuple(stages)))
+
+
+def _proves_nothing(strategy: Strategy, index: int) -> bool:
+    """Whether no site of a stage was tried, for each went away, and others are to follow: a canary that never sang.
+
+    Whatever people skipped or removed is their decision.
+    """
+    counts, left = strategy.stages[index].counts, strategy.counts.aborted - strategy.skipped
+    follow = any(stage.counts.waiting for stage in strategy.stages[index + 1 :])
+    return counts.finished == 0 and min(counts.aborted, left) > 0 and follow
+
+
+def _untried(stage: Stage) -> Why:
+    message = (
+        f"stage {stage.name}: none of its {stage.counts.total} sites was tried, all were aborted; resume accepts it"
+    )
+    return Why(code=STAGE_UNTRIED, message=message)
 
 
 def _stage_moved_on(stage: Stage, now: datetime) -> Stage:

@@ -208,8 +208,22 @@ def test_what_fails_again_after_a_retry_of_some_stops_the_strategy_again() -> No
 
 
 def test_a_stage_of_which_every_site_was_skipped_is_not_watched() -> None:
-    decision = advance(strategy(stage(0, sites=2, soak=60, aborted=2), stage(1)), NOW)
+    decision = advance(replace(strategy(stage(0, sites=2, soak=60, aborted=2), stage(1)), skipped=2), NOW)
     assert (decision.stage, decision.start) == (1, 2)
+
+
+def test_behind_a_stage_of_which_every_site_went_away_people_are_asked_first() -> None:
+    canary = strategy(stage(0, sites=2, soak=60, aborted=2), stage(1))
+    paused = advance(canary, NOW).strategy
+    assert (paused.state, paused.why.code) == (S.PAUSED, "stage_untried")
+    assert advance(paused, NOW).start == 0
+    resumed = advance(domain.resume(paused, "ann", ""), NOW)
+    assert (resumed.strategy.state, resumed.stage, resumed.start) == (S.APPLYING, 1, 2)
+
+
+def test_a_last_stage_of_which_every_site_went_away_ends_its_strategy() -> None:
+    ended = advance(strategy(stage(0, sites=1, complete=1), stage(1, sites=2, aborted=2)), NOW).strategy
+    assert (ended.state, ended.why.code) == (S.FAILED, "sites_failed")
 
 
 @pytest.mark.parametrize(("sites", "told"), [(1, "1 site that was offline is"), (2, "2 sites that were offline are")])
