@@ -88,5 +88,7 @@ def watch_operation(session: Session, operation_id: str) -> dict[str, Any]:
 def cause_of(operation: Mapping[str, Any]) -> str:
     """Why it failed and where the site is now, in one line."""
     cause = operation.get("cause") or {}
+    if operation.get("kind") == "prestage":
+        return f"{cause.get('message', 'no cause given')}; what runs on the site is as it was"
     now = "the site is back on the release it had" if operation.get("recovered") else "the site is not recovered"
     return f"{cause.get('message', 'no cause given')}; {now}"

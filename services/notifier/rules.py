@@ -10,7 +10,7 @@ from shared.messages.deployer import AvailabilityChanged, OperationFailed, Opera
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import FailedOperation
 from shared.messages.strategy import AlarmRaised, SitesChanged, StrategyStateChanged
-from shared.messages.words import Availability, Severity, StrategyState
+from shared.messages.words import Availability, OperationKind, Severity, StrategyState
 from shared.messages.words import NotificationTopic as Topic
 
 Names = Mapping[str, str]
@@ -204,6 +204,8 @@ def _failed(event: OperationFailed, _: Names) -> Note | None:
 
 def _left(event: OperationFailed) -> str:
     """Where the failure left the site."""
+    if event.kind == OperationKind.PRESTAGE:
+        return "what runs on the site is as it was"
     if not event.recovered:
         return "the site was NOT recovered"
     return f"the site is back on {event.version}" if event.version else "nothing of it is left on the site"

@@ -97,7 +97,10 @@ function raiseForm(site) {
       field("severity", "Severity", select("severity", SEVERITIES, "major")),
       field("text", "Text", input("text")),
     ),
-    checkbox("management_affecting", "It affects the management: strategies leave the site out meanwhile, unless forced"),
+    checkbox(
+      "management_affecting",
+      "It affects the management: strategies leave the site out meanwhile, unless forced",
+    ),
     formEnd("operator", (off) => h("button", { type: "submit", disabled: off }, "Raise it")),
   );
   form.addEventListener("submit", (event) => submit(event, form, () => raise(site, form)));

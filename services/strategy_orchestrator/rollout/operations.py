@@ -20,7 +20,6 @@ from shared.messages.deployer import (
     CancelOperation,
     CommandAccepted,
     CommandRejected,
-    OperationFailed,
     OperationsTaken,
     RequestOperation,
     RequestOperations,
@@ -95,13 +94,16 @@ async def _end_steps(work: UnitOfWork, ends: dict[str, OperationEnd], steps: dic
 def _step_end(step: Attempt, end: OperationEnd) -> StepEnd:
     if end.failed and end.prestaged and (code := KEPT_OUT.get(end.failed.cause.code)):
         return StepEnd(*step, StepState.ABORTED, code, end.failed.cause.message[:1_000])
-    return StepEnd(*step, *_how(end.failed), end.before, end.changed)
+    return StepEnd(*step, *_how(end), end.before, end.changed)
 
 
-def _how(failed: OperationFailed | None) -> tuple[str, str | None, str | None]:
-    """State, code and message of the step."""
+def _how(end: OperationEnd) -> tuple[str, str | None, str | None]:
+    """State, code and message of the step. A prestage leaves what runs as it was, so nothing is said of that."""
+    failed = end.failed
     if failed is None:
         return StepState.COMPLETE, None, None
+    if end.prestaged:
+        return StepState.FAILED, failed.cause.code, failed.cause.message[:1_000]
     back = f"; back on {failed.version}" if failed.recovered and failed.version else ""
     lost = "" if failed.recovered else "; the site could not be recovered"
     return StepState.FAILED, failed.cause.code, f"{failed.cause.message}{back}{lost}"[:1_000]

@@ -1,7 +1,8 @@
 // What a failed operation left to learn from.
 
 /** Where a failure left the site. */
-export function recovery({ recovered, version }) {
+export function recovery({ kind, recovered, version }) {
+  if (kind === "prestage") return recovered === null ? "" : "What runs on the site is as it was.";
   if (recovered) return version ? `The site is back on ${version}.` : "Nothing is left of it on the site.";
   return recovered === false ? "The site was not recovered. Apply, update to a fix, or remove." : "";
 }

@@ -122,6 +122,10 @@ describe("the evidence of a failure", () => {
     assert.equal(recovery({ recovered: true, version: null }), "Nothing is left of it on the site.");
     assert.match(recovery({ recovered: false, version: null }), /was not recovered/);
     assert.equal(recovery({ recovered: null }), "");
+    assert.equal(
+      recovery({ kind: "prestage", recovered: true, version: "1.0" }),
+      "What runs on the site is as it was.",
+    );
   });
 
   test("the phases that failed stand out of all, with how long each took", () => {
