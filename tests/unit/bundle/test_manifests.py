@@ -30,7 +30,8 @@ def test_the_first_form_means_the_same_as_todays() -> None:
 
 def test_a_spec_comes_back_with_every_default() -> None:
     [lamp] = manifest_of(content(LAMP)).components
-    assert lamp.spec == {"seconds": [0, 0], "fail": 0, "hang": 0, "crash": 0, "seed": 0, "sites": {}}
+    fate = {"seconds": [0, 0], "fail": 0, "hang": 0, "crash": 0, "seed": 0, "sites": {}}
+    assert lamp.spec == {**fate, "packages_bytes": 0, "images_bytes": 0, "bytes_a_second": None}
 
 
 def test_every_fault_of_every_spec_is_named_at_once_where_it_stands() -> None:
