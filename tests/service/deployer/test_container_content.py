@@ -156,9 +156,10 @@ async def test_a_site_gets_no_more_than_its_pace(stage: Stage) -> None:
     item = await stage.item("paced:1", 3 * MIB)
     driver = driver_of(stage.dsn, stage.home, site_bytes=MIB)
     begun = time.monotonic()
-    await done(driver, stage.order("paced", item))
+    found = await done(driver, stage.order("paced", item))
     await driver.close()
-    assert time.monotonic() - begun >= (item.bytes - MIB) / MIB - 0.5
+    assert found.fetched_bytes >= 3 * MIB  # the engine may have layers that images share
+    assert time.monotonic() - begun >= (found.fetched_bytes - MIB) / MIB - 0.5
 
 
 async def test_a_slow_link_is_waited_for(stage: Stage) -> None:

@@ -11,7 +11,7 @@ import aiohttp
 from aiodocker import Docker, DockerError
 from aiodocker.containers import DockerContainer
 
-from services.deployer.drivers.container.faults import code_of_engine
+from services.deployer.drivers.container.faults import code_of_engine, passes
 from services.deployer.drivers.container.names import Place, Seen
 from services.deployer.drivers.failed import Failed
 
@@ -38,7 +38,7 @@ async def translated(what: str) -> AsyncIterator[None]:
     except DockerError as error:
         if isinstance(error.__context__, aiohttp.ClientConnectorCertificateError):
             raise Failed("certificate_refused", f"{what}: {error.message}") from error
-        if error.status == NOT_REACHED:
+        if error.status == NOT_REACHED or passes(error.message):
             raise Unreachable(error.message) from error
         raise Failed(code_of_engine(error.message), f"{what}: {error.message}") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:

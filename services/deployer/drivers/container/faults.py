@@ -23,8 +23,16 @@ OF_PULL = frozenset({"disk_full", "wrong_platform", "no_such_image", "registry_r
 OF_ENGINE = frozenset({"disk_full", "port_taken"})
 OF_LOAD = frozenset({"disk_full", "content_damaged"})
 
+PASSING = ("no such network interface",)
+"""What an engine says when something else on its host changed while it looked: the same may be asked again."""
+
 AS_IT_IS = "* oci-archive:"
 """Podman takes an archive for each kind that it knows, one after the other, and tells why it is none of them."""
+
+
+def passes(sentence: str) -> bool:
+    """Whether a refusal is of this moment alone."""
+    return any(words in sentence.lower() for words in PASSING)
 
 
 def code_of_pull(sentence: str) -> str:

@@ -50,3 +50,5 @@ def test_words_of_engines_lead_to_codes() -> None:
     assert faults.code_of_engine("listen tcp4 127.0.0.1:80: bind: address already in use") == "port_taken"
     assert faults.code_of_engine("driver failed: Bind for 0.0.0.0:80 failed: port is already allocated") == "port_taken"
     assert faults.code_of_engine("whatever") == "engine_refused"
+    assert faults.passes("the network could not be made: route ip+net: no such network interface")
+    assert not faults.passes("whatever")
