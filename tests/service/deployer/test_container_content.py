@@ -158,7 +158,6 @@ async def test_a_site_gets_no_more_than_its_pace(stage: Stage) -> None:
     begun = time.monotonic()
     found = await done(driver, stage.order("paced", item))
     await driver.close()
-    assert found.fetched_bytes >= 3 * MIB  # the engine may have layers that images share
     assert time.monotonic() - begun >= (found.fetched_bytes - MIB) / MIB - 0.5
 
 

@@ -1,6 +1,7 @@
 """How fast content is sent: so many bytes a second to each site, and so many to the whole fleet; 0 = no limit."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -10,6 +11,9 @@ from aiolimiter import AsyncLimiter
 
 from services.deployer.settings import DeployerSettings
 from shared.blobs import CHUNK
+
+RECENT = 10_000
+"""Limiters of so many items that were sent last are kept."""
 
 LEAST = 16 * 1024
 """Chunks for slow sites are a quarter of what they take in a second, but never smaller."""
@@ -23,6 +27,8 @@ class Pace:
         self._site_bytes = site_bytes
         self._fleet_bytes = fleet_bytes
         self._sites: WeakValueDictionary[str, AsyncLimiter] = WeakValueDictionary()
+        self._recent: deque[AsyncLimiter] = deque(maxlen=RECENT)
+        """Holds them between two items of a site: a new limiter would let as much as a second takes pass each time."""
         self._fleet = _limiter(fleet_bytes)
         self._deployers = 1
         self._room = asyncio.Semaphore(at_once)
@@ -48,6 +54,7 @@ class Pace:
         limiter = self._sites.get(site) or _limiter(self._site_bytes)
         if limiter:
             self._sites[site] = limiter
+            self._recent.append(limiter)
         return SitePace(self, limiter)
 
     @asynccontextmanager

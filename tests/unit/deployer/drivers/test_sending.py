@@ -1,6 +1,7 @@
 """Content is sent to a site once, whole, and goes on where it was interrupted."""
 
 import asyncio
+import gc
 import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -139,6 +140,16 @@ async def test_a_site_gets_no_more_than_its_limit_whoever_sends(blobs: Blobs, tm
     sends = [send([item], FolderSink(tmp_path / str(n)), blobs, pace.at("s")) for n, item in enumerate(items)]
     assert sum(await asyncio.gather(*sends)) == 801 * KIB
     assert time.monotonic() - began > 0.95  # a second's worth at once, and the rest in a second
+
+
+async def test_the_pace_of_a_site_goes_on_from_one_item_to_the_next() -> None:
+    pace = Pace(site_bytes=400 * KIB)
+    async with pace.at("s").admit(400 * KIB):  # what may come at once
+        pass
+    gc.collect()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3), pace.at("s").admit(400 * KIB):
+            pass
 
 
 async def test_the_limit_of_the_fleet_is_divided_among_deployers(blobs: Blobs, tmp_path: Path) -> None:
