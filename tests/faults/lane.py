@@ -91,7 +91,9 @@ class Lane:
             await asyncio.gather(unsettling, return_exceptions=True)
 
     async def _go_on(self) -> None:
-        await self._roll("apply", await self._release(GOOD))
+        version = await self._release(GOOD)
+        await self._roll("prestage", version)  # first of all, so that a short round comes to it, too
+        await self._roll("apply", version)
         while not self.stop.is_set():
             match self.random.choices(("update", "ahead", "bad", "rollback", "again", "remove"), (4, 4, 3, 2, 2, 1))[0]:
                 case "update":

@@ -33,13 +33,14 @@ async def unsettle(names: Sequence[str], random: Random, client: CommandClient, 
     """Trouble some of these sites after the others until stopped; then all of them are well again."""
     draw = Random(random.getrandbits(64))  # noqa: S311 - one of its own: the lane draws beside it
     under_way: set[asyncio.Task[None]] = set()
+    kind = "offline"  # first of all, so that a short round comes to it, too
     while not stop.is_set():
-        kind = draw.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         some = draw.sample(list(names), min(draw.randint(1, SITES_AT_ONCE), len(names)))
         task = asyncio.create_task(_trouble(kind, some, Random(draw.getrandbits(64)), client, stop))  # noqa: S311
         under_way.add(task)
         task.add_done_callback(under_way.discard)
         await _sleep(draw.uniform(*PAUSE), stop)
+        kind = draw.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     await asyncio.gather(*under_way)
 
 
