@@ -230,9 +230,10 @@ async def test_a_cancelled_order_leaves_the_way_free_for_the_next(driver: Driver
 
 @pytest.fixture
 async def content(driver: Driver, workshop: Workshop) -> tuple[Item, ...]:
-    items = await workshop.content() if "fetch" in driver.capabilities else ()
-    if not items:
-        pytest.skip("it is sent no content before it is needed")
+    if lacking := {"fetch", "discard"} - driver.capabilities:
+        pytest.skip(f"it declares no {' and no '.join(sorted(lacking))}")
+    items = await workshop.content()
+    assert items, "a driver that declares fetch and discard is held to what it promises of them"
     return items
 
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import psutil
 import yaml
 
-from services.deployer.drivers import Component, Driver, Order, Progress, Running
+from services.deployer.drivers import Component, Driver, Item, Order, Progress, Running
 from services.deployer.drivers.ansible.driver import AnsibleDriver
 from services.deployer.drivers.ansible.runner.ways import MARK
 from services.deployer.drivers.ansible.settings import AnsibleSettings
@@ -177,6 +177,10 @@ async def reach(driver: AnsibleDriver, *orders: Order, seconds: float = 60) -> S
     return await ends(driver, *orders, seconds=seconds)
 
 
+BRINGS, CONTENT = "files/shop.bin", b"what lies on hosts before it is needed" * 1_000
+"""A file that the component of the workshops brings."""
+
+
 class AnsibleWorkshop(Workshop):
     """For the contract: sites of this machine."""
 
@@ -185,11 +189,17 @@ class AnsibleWorkshop(Workshop):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.lab = Lab(folder)
-        self.made = published(self.lab, playbooks={"apply": "apply.yml", "remove": "remove.yml"})
+        files = {**FILES, BRINGS: CONTENT}
+        books = {"apply": "apply.yml", "remove": "remove.yml"}
+        self.made = published(self.lab, files, playbooks=books, files=[BRINGS])
 
     def driver(self) -> Driver:
         self.lab.dsn = self.given["deployer_database"]
         return self.lab.driver()
+
+    async def content(self) -> tuple[Item, ...]:
+        blob = await Blobs.open(Settings(home=self.lab.home)).put(_once(CONTENT), len(CONTENT))
+        return (Item("web", "package", BRINGS, blob.sha256, len(CONTENT)),)
 
     def connection(self, site: str, **variables: Any) -> dict[str, Any]:
         return self.lab.local(site, **variables)
@@ -219,7 +229,8 @@ class AnsibleSshWorkshop(AnsibleWorkshop):
     def connection(self, site: str, **variables: Any) -> dict[str, Any]:
         servers: SshdLab = self.given["sshd_lab"]
         host = self.hosts[site] if site in self.hosts else self.hosts.setdefault(site, servers.host())
-        return servers.connection(host, vars=variables)
+        # All hosts of the lab have one user, whose home would keep content from one test to the next.
+        return servers.connection(host, vars=variables, content_folder=str(host.folder / "site" / "content"))
 
 
 def marked() -> list[psutil.Process]:

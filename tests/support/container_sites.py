@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from services.deployer.drivers import Broken, Component, Done, Driver, Order, Progress, Running
+from services.deployer.drivers import Broken, Component, Done, Driver, Item, Order, Progress, Running
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.tool import ContainerTool
@@ -90,6 +90,14 @@ class ContainerWorkshop(Workshop):
         driver = driver_of(self.given["deployer_database"], self.folder)
         self.drivers.append(driver)
         return driver
+
+    async def content(self) -> tuple[Item, ...]:
+        from tests.support.prepared_images import prepared
+
+        lab: Lab = self.given["container_lab"]
+        item = await prepared(lab, push(lab), self.folder)
+        lab.podman("rmi", "--all", "--force")
+        return (item,)
 
     def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
         return order(self.given["container_lab"], key, version, site)

@@ -47,7 +47,7 @@ class Workshop(ABC):
 
     async def content(self) -> tuple[Item, ...]:
         """What the component of `good` (version 1.0) brings to its site, lying where its driver gets content from; of a
-        driver that can `fetch`. Without any, the rules for content are not asked."""
+        driver that declares `fetch` and `discard`."""
         return ()
 
     async def close(self) -> None:
