@@ -104,10 +104,10 @@ class Blobs:
             raise WrongContent(f"{blob.size} bytes came that are not {expected}")
         name = _path(blob.sha256)
         if self._folder:
-            await asyncio.to_thread(_sync, self._folder / draft)
+            await asyncio.to_thread(sync, self._folder / draft)
         await obstore.rename_async(self._store, draft, name)
         if self._folder:
-            await asyncio.to_thread(_sync, (self._folder / name).parent)
+            await asyncio.to_thread(sync, (self._folder / name).parent)
         return blob
 
     async def coming(self, sha256: str) -> int:
@@ -313,8 +313,9 @@ def _path(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256}"
 
 
-def _sync(path: Path) -> None:
-    """To disk, first the content and then the name: a digest in a committed transaction must survive a power cut."""
+def sync(path: Path) -> None:
+    """A file or folder to disk, first the content and then the name: what a committed transaction says to be there
+    must survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from services.deployer.drivers import Item
 from services.deployer.drivers.content.sink import WHOLE, Damaged
+from shared.blobs import sync
 
 
 class FolderSink:
@@ -83,19 +84,10 @@ class FolderSink:
         except FileNotFoundError:  # whoever was given up, or fenced off, was still at it
             if not whole.is_file():
                 raise
-        _sync(self.folder)
+        sync(self.folder)  # what the database says to be there must survive a power cut
 
     def _discard(self, item: Item) -> bool:
         found = [path for path in (self.path(item.sha256), self._part(item)) if path.exists()]
         for path in found:
             path.unlink(missing_ok=True)
         return bool(found)
-
-
-def _sync(folder: Path) -> None:
-    """The new name to disk: what the database says to be there must survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
