@@ -112,6 +112,18 @@ create table preparation (
     check (state <> 'failed' or cause is not null)
 );
 
+create table publication (
+    -- Projection of catalog.events: how publications ended that operations may wait for. Forgotten after a while.
+    id text primary key, -- of the command that published
+    state text not null check (state in ('available', 'rejected', 'failed')),
+    app text,
+    version text,
+    faults jsonb not null default '[]',
+    at timestamptz not null,
+    check (state <> 'available' or (app is not null and version is not null))
+);
+create index publication_by_age on publication (at);
+
 create table deployment (
     -- An app on a site, as its last operation left it.
     site text not null,
@@ -162,8 +174,10 @@ create table operation (
     requested_at timestamptz not null,
     force boolean not null default false,
     cancel_reason text, -- somebody wants it stopped
+    recover text check (recover in ('always', 'never')), -- asked for; null = as the release says
+    publication text, -- the command that publishes the release to reach
     on_behalf text, -- who asked for the preparation that it waits for
-    awaits text, -- the command that asked; nobody takes it up until the preparation has ended
+    awaits text, -- the command whose end it waits for; nobody takes it up before that
     refused jsonb, -- the cause for which it ends as soon as it is taken up
     runner text, -- who works on it; null = waits. Its result counts only from this one
     claims integer not null default 0, -- how often it was taken up
@@ -178,7 +192,9 @@ create table operation (
     plan jsonb,
     finished_at timestamptz,
     check ((finished_at is not null) = (state in ('succeeded', 'failed'))),
-    check (awaits is null or (runner is null and finished_at is null and on_behalf is not null))
+    constraint what_waits_has_not_begun check (
+        awaits is null or (runner is null and finished_at is null and coalesce(on_behalf, publication) is not null)
+    )
 ) with (fillfactor = 70);
 
 -- One operation at a time on a site: whoever comes second is rejected with site_busy.

@@ -25,12 +25,18 @@ from shared.messages.words import (
 
 MOST = 2**63 - 1
 
+Recovering = Literal["always", "never"]
+"""Whether an operation that fails is turned back, or left where it is for a look."""
+
+_RECOVER = "what becomes of it when it fails: back to what was there, or left as it is; null = as the release says"
+
 
 class RequestOperation(Command):
     """Do one job on one site. The id of this command becomes the id of the operation.
 
     `version` is the target release; it is left out for `recover` and `remove`, and optional for `rollback`
-    (the release before the current one is then meant).
+    (the release before the current one is then meant). With `publication` in its place the operation is accepted at
+    once, and waits until that command has made a release available.
     """
 
     SUBJECT = "site"
@@ -39,6 +45,10 @@ class RequestOperation(Command):
     app: Name
     kind: OperationKind
     version: Version | None = None
+    publication: Identifier | None = Field(
+        default=None, description="apply, update: the command that publishes the release to reach, in place of version"
+    )
+    recover: Recovering | None = Field(default=None, description=_RECOVER)
     timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="the operation ends by then")
     strategy_id: Identifier | None = Field(default=None, description="the strategy on whose behalf; holds are its")
     force: bool = Field(default=False, description="prestage: also while alarms that affect management are active")
@@ -74,6 +84,7 @@ class RequestOperations(Command):
     timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="each operation ends by then")
     again: bool = Field(default=False, description="apply: deploy it afresh also where it runs soundly already")
     force: bool = Field(default=False, description="prestage: also while alarms that affect management are active")
+    recover: Recovering | None = Field(default=None, description=_RECOVER)
     round: int = Field(
         default=1,
         ge=1,

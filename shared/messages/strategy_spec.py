@@ -134,6 +134,10 @@ class StrategySpec(Model):
     catch_up_seconds: Seconds = Field(
         default=0, description="sites that were offline are tried again, once they are back, so long after its end"
     )
+    recover: ClosedInCommands[Literal["always", "never"]] | None = Field(
+        default=None,
+        description="sites that fail: back to what they had, or left as they are; null = as the release says",
+    )
     spread: Label | None = Field(
         default=None, description="stages take sites by the share of each value of this label; null = of each group"
     )

@@ -100,6 +100,7 @@ def request_of(stored: StoredStrategy, number: int, batch: str, steps: Sequence[
         timeout_seconds=stored.spec["step_timeout_seconds"],
         again=stored.spec["force"] and not prestage,
         force=stored.spec["force"] and prestage,
+        recover=stored.spec.get("recover"),
         round=number if prestage else 1,
         operations=tuple(_requested(step, alike) for step in steps),
     )
