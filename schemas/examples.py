@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from shared.messages import base, catalog, deployer, monitor, notifier, strategy, words
+from shared.messages import base, catalog, deployer, monitor, notifier, rules, strategy, words
 from shared.messages.base import Fault, Message
 from shared.messages.manifest import Component
 from shared.messages.strategy import Selection
@@ -76,6 +76,25 @@ EXAMPLES: tuple[Message, ...] = (
         bundle_bytes=48_213,
         upgrades_from=(">=1.0.0",),
         components=(DATABASE, PROCESS),
+        rules=rules.Rules(
+            importance="storage",
+            recover="never",
+            timeout_seconds=1_800,
+            site=rules.SiteRequirement(facts={"kubernetes": ">=1.24,<1.31"}, patches=("24.09.1",)),
+            depends_on=(
+                rules.Dependency(app="cert-manager", versions=">=1.0", action="apply"),
+                rules.Alternatives(any_of=(rules.Dependency(app="ceph"), rules.Dependency(app="rook"))),
+            ),
+            excludes=(rules.Exclusion(app="shop-trial", action="warn"),),
+            obsolete={"web": ("ingress.hosts",)},
+            behaviour=rules.Behaviour(
+                desired_state="deployed",
+                reapply_on=(rules.Trigger(event="host-unlock", filters={"personality": "worker"}),),
+                forbidden=(words.OperationKind.REMOVE,),
+            ),
+        ),
+        images=("registry.example/shop/web:2.0.0",),
+        notices=("metadata.yaml:3 helm_repo: charts are taken from the bundle itself",),
         published_at=AT,
     ),
     catalog.ReleaseRejected(bundle_sha256=DIGEST, file_name="shop.tar.gz", faults=(FAULT,)),

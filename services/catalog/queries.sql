@@ -42,16 +42,16 @@ select version from release where app = :app and canonical = :canonical;
 
 -- name: add_release
 insert into release (id, app, version, canonical, description, bundle_sha256, upgrades_from_any,
-    max_parallel_components, published_at)
+    max_parallel_components, rules, images, notices, published_at)
 values (:id, :app, :version, :canonical, :description, :sha256, :upgrades_from_any,
-    :max_parallel::integer, :now::timestamptz);
+    :max_parallel::integer, :rules::jsonb, :images::text[], :notices::text[], :now::timestamptz);
 
 -- name: add_components
 -- Names hold no spaces, so lists of them travel as words.
-insert into component (release_id, position, name, driver, after, spec)
-select :release_id::text, position, name, driver, string_to_array(after, ' '), spec
-from unnest(:names::text[], :drivers::text[], :after::text[], :specs::jsonb[])
-    with ordinality as c (name, driver, after, spec, position);
+insert into component (release_id, position, name, driver, after, enabled, timeout_seconds, spec)
+select :release_id::text, position, name, driver, string_to_array(after, ' '), enabled, timeout_seconds, spec
+from unnest(:names::text[], :drivers::text[], :after::text[], :enabled::boolean[], :timeouts::integer[], :specs::jsonb[])
+    with ordinality as c (name, driver, after, enabled, timeout_seconds, spec, position);
 
 -- name: add_edges
 insert into upgrade_edge (release_id, position, from_range)

@@ -50,6 +50,9 @@ create table release (
     bundle_sha256 text not null unique references bundle,
     upgrades_from_any boolean not null, -- true = reachable from every version; false = from its edges alone
     max_parallel_components integer check (max_parallel_components > 0), -- null = all that their order allows
+    rules jsonb not null default '{}', -- what differs from shared.messages.rules.Rules()
+    images text[] not null default '{}', -- that its containers and rendered charts name
+    notices text[] not null default '{}', -- what its bundle says that has no meaning here, each with why
     published_at timestamptz not null,
     withdrawn_reason text,
     unique (app, version),
@@ -62,6 +65,8 @@ create table component (
     name text not null,
     driver text not null,
     after text[] not null default '{}', -- names of those that are deployed before it
+    enabled boolean not null default true, -- false: deployed only where overrides switch it on
+    timeout_seconds integer check (timeout_seconds > 0), -- null = as its driver or its spec says
     spec jsonb not null, -- as its driver takes it, with every default
     primary key (release_id, position),
     unique (release_id, name)

@@ -13,7 +13,7 @@ from shared.bundle import Host
 from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease
 from shared.messages.deployer import HostReported
-from shared.messages.manifest import Manifest
+from shared.messages.manifest import Manifest, Verified
 from shared.process.db import Connection, Queries, columns
 from shared.versions import Scheme, canonical, spelt_as
 
@@ -78,7 +78,7 @@ async def accept_bundle(conn: Connection, sha256: str, now: datetime) -> int | N
     return sequence
 
 
-async def add_release(conn: Connection, release_id: str, sha256: str, manifest: Manifest, now: datetime) -> None:
+async def add_release(conn: Connection, release_id: str, sha256: str, manifest: Verified, now: datetime) -> None:
     """Write a release with its components and upgrade edges."""
     await SQL.run(
         conn,
@@ -91,12 +91,16 @@ async def add_release(conn: Connection, release_id: str, sha256: str, manifest: 
         sha256=sha256,
         upgrades_from_any=manifest.upgrades_from is None,
         max_parallel=manifest.max_parallel_components,
+        rules=manifest.rules.model_dump(mode="json", exclude_defaults=True),
+        images=list(manifest.images),
+        notices=list(manifest.notices),
         now=now,
     )
-    parts: list[tuple[Any, ...]] = [(c.name, c.driver, " ".join(c.after), c.spec) for c in manifest.components]
-    names, drivers, after, specs = columns(parts, 4)
-    named = {"names": names, "drivers": drivers, "after": after, "specs": specs}
-    await SQL.run(conn, "add_components", release_id=release_id, **named)
+    parts: list[tuple[Any, ...]] = [
+        (c.name, c.driver, " ".join(c.after), c.enabled, c.timeout_seconds, c.spec) for c in manifest.components
+    ]
+    names = ("names", "drivers", "after", "enabled", "timeouts", "specs")
+    await SQL.run(conn, "add_components", release_id=release_id, **dict(zip(names, columns(parts, 6), strict=True)))
     await SQL.run(conn, "add_edges", release_id=release_id, ranges=list(manifest.upgrades_from or ()))
 
 

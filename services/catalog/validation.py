@@ -21,7 +21,7 @@ from shared.core.errors import TooLarge, internal_fault, is_transient
 from shared.core.transaction import Job, Ledger, Transaction
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, Required
-from shared.messages.manifest import Manifest
+from shared.messages.manifest import Verified
 from shared.wire.codec import new_id
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ SILENT = timedelta(days=3)
 class Finding:
     """What reading a bundle brought: a manifest, or faults and what the bundle seems to be."""
 
-    manifest: Manifest | None = None
+    manifest: Verified | None = None
     faults: tuple[Fault, ...] = ()
     app: str | None = None
     version: str | None = None
@@ -144,7 +144,7 @@ async def _reject(tx: Transaction, job: Job, finding: Finding) -> domain.State |
     return domain.State.REJECTED
 
 
-async def _accept(tx: Transaction, job: Job, manifest: Manifest) -> domain.State | None:
+async def _accept(tx: Transaction, job: Job, manifest: Verified) -> domain.State | None:
     sequence = await store.accept_bundle(tx.conn, job.id, tx.now)
     if sequence is None:
         return None
@@ -162,6 +162,9 @@ async def _accept(tx: Transaction, job: Job, manifest: Manifest) -> domain.State
         components=manifest.components,
         max_parallel_components=manifest.max_parallel_components,
         requires=Required(**manifest.requires.model_dump()),
+        rules=manifest.rules,
+        images=manifest.images,
+        notices=manifest.notices,
         published_at=tx.now,
     )
     _emit(tx, event, sequence, job)

@@ -9,6 +9,7 @@ from typing import Any
 from services.deployer.phases import LEAVING
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import Cause, Prestaged, RequestOperation
+from shared.messages.rules import PLAIN, Rules
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 from shared.secret_references import references
@@ -106,6 +107,7 @@ class Release:
     upgrades_from: tuple[str, ...] | None = None
     drivers: tuple[str, ...] = ()
     withdrawn: bool = False
+    rules: Rules = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers import Component, Item, Order, Verb
 from services.deployer.phases import LEAVING, Leg, Phase, row_of
 from shared.messages.deployer import Cause, ComponentDecision, Prestaged
+from shared.messages.rules import PLAIN, Rules
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 
@@ -31,6 +32,8 @@ class Content:
     """Components of a site that change at once; None = all that need not wait for others."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Components, each with why its driver does not take its spec: it may be another than at publication."""
+    rules: Rules = PLAIN
+    """What the release says of how it is deployed."""
 
     @staticmethod
     def of(
@@ -39,11 +42,12 @@ class Content:
         components: Iterable[Component],
         max_parallel: int | None = None,
         unreadable: Sequence[tuple[str, str]] = (),
+        rules: Rules = PLAIN,
     ) -> "Content":
         """The content of a release. The bundle stands for the files of all its components."""
         by_name = {component.name: component for component in components}
         digests = {name: _digest(bundle_sha256, component) for name, component in by_name.items()}
-        return Content(version, bundle_sha256, by_name, digests, max_parallel, tuple(unreadable))
+        return Content(version, bundle_sha256, by_name, digests, max_parallel, tuple(unreadable), rules)
 
 
 def _digest(bundle_sha256: str, component: Component) -> str:

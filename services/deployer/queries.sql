@@ -39,12 +39,12 @@ delete from hold where strategy_id = any(:strategy_ids::text[]);
 -- name: put_releases
 -- A release never changes, and one that was withdrawn stays so: a repeated event has no effect.
 insert into release (
-    app, version, scheme, upgrades_from, bundle_sha256, components, max_parallel_components, drivers
+    app, version, scheme, upgrades_from, bundle_sha256, components, max_parallel_components, drivers, rules
 )
-select app, version, scheme, upgrades_from, bundle_sha256, components, max_parallel_components, drivers
+select app, version, scheme, upgrades_from, bundle_sha256, components, max_parallel_components, drivers, rules
 from jsonb_to_recordset(:releases::jsonb) as r (
     app text, version text, scheme text, upgrades_from text[], bundle_sha256 text, components jsonb,
-    max_parallel_components integer, drivers text[]
+    max_parallel_components integer, drivers text[], rules jsonb
 )
 on conflict (app, version) do nothing;
 
@@ -83,7 +83,7 @@ order by r.position;
 
 -- name: find_releases
 -- One row for each release asked for; version is null where it is unknown.
-select p.app, r.version, r.scheme, r.upgrades_from, r.drivers, r.withdrawn,
+select p.app, r.version, r.scheme, r.upgrades_from, r.drivers, r.rules, r.withdrawn,
     exists (select from release any_release where any_release.app = p.app) as app_known
 from unnest(:apps::text[], :versions::text[]) as p (app, version)
 left join release r on r.app = p.app and r.version = p.version;
@@ -92,7 +92,7 @@ left join release r on r.app = p.app and r.version = p.version;
 select app, scheme, version from release where app = any(:apps::text[]);
 
 -- name: find_contents
-select r.app, r.version, r.bundle_sha256, r.components, r.max_parallel_components
+select r.app, r.version, r.bundle_sha256, r.components, r.max_parallel_components, r.rules
 from release r join unnest(:apps::text[], :versions::text[]) as p (app, version) using (app, version);
 
 -- name: find_grounds

@@ -83,6 +83,7 @@ create table release (
     components jsonb not null, -- driver, name, after, spec of each
     max_parallel_components integer, -- of one site; null = all that their order allows
     drivers text[] not null,
+    rules jsonb not null default '{}', -- what differs from shared.messages.rules.Rules()
     withdrawn boolean not null default false,
     withdrawn_at timestamptz,
     unneeded boolean not null default false, -- withdrawn, and told that no site could go back to it

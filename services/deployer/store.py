@@ -19,6 +19,8 @@ from services.deployer.secrets import store as secrets
 from shared.messages import catalog, strategy
 from shared.messages.deployer import Cause, ReleaseUnneeded
 from shared.messages.manifest import Component
+from shared.messages.opening import IN_AN_EVENT
+from shared.messages.rules import PLAIN, Rules
 from shared.messages.words import DeploymentStatus, OperationKind
 from shared.process.db import Connection, Queries, columns
 from shared.secret_references import names_in
@@ -51,6 +53,7 @@ class Published(NamedTuple):
     bundle_sha256: str
     components: tuple[Component, ...]
     max_parallel: int | None
+    rules: Rules
 
 
 class Known(NamedTuple):
@@ -321,9 +324,13 @@ class Store:
 def _release_row(release: catalog.ReleaseAvailable) -> dict[str, Any]:
     row = release.model_dump(
         mode="json",
-        include={"app", "version", "scheme", "upgrades_from", "bundle_sha256", "components", "max_parallel_components"},
+        include={"app", "version", "scheme", "upgrades_from", "bundle_sha256", "max_parallel_components"},
     )
-    return row | {"drivers": sorted({component.driver for component in release.components})}
+    return row | {
+        "components": [component.model_dump(mode="json", exclude_defaults=True) for component in release.components],
+        "drivers": sorted({component.driver for component in release.components}),
+        "rules": release.rules.model_dump(mode="json", exclude_defaults=True),
+    }
 
 
 def _release(row: asyncpg.Record) -> Release:
@@ -335,12 +342,18 @@ def _release(row: asyncpg.Record) -> Release:
         upgrades_from=None if ranges is None else tuple(ranges),
         drivers=tuple(row["drivers"]),
         withdrawn=row["withdrawn"],
+        rules=_rules(row),
     )
 
 
+def _rules(row: asyncpg.Record) -> Rules:
+    """As the catalog told them, also in words that only a newer version knows."""
+    return Rules.model_validate(row["rules"], extra="ignore", context=IN_AN_EVENT) if row["rules"] else PLAIN
+
+
 def _published(row: asyncpg.Record) -> Published:
-    components = _COMPONENTS.validate_python(row["components"])
-    return Published(row["version"], row["bundle_sha256"], components, row["max_parallel_components"])
+    components = _COMPONENTS.validate_python(row["components"], extra="ignore")
+    return Published(row["version"], row["bundle_sha256"], components, row["max_parallel_components"], _rules(row))
 
 
 def _facts(site: str, row: asyncpg.Record) -> Facts:

@@ -94,6 +94,9 @@ create table release (
     components jsonb not null, -- driver, name, after, spec of each
     max_parallel_components integer, -- of one site; null = all that their order allows
     requires jsonb not null default '{}', -- on which hosts its wheels can be installed
+    rules jsonb not null default '{}', -- what it needs of a site, and what is done by itself
+    images jsonb not null default '[]', -- that its containers and rendered charts name
+    notices jsonb not null default '[]', -- what its bundle says that has no meaning here, each with why
     published_at timestamptz not null,
     seq bigint not null,
     at timestamptz not null,

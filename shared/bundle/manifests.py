@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from shared import components
 from shared.components import Spec, UnknownDriver
 from shared.components.order import cycle_in
+from shared.messages import rules
 from shared.messages.base import Fault, details_of, fault_in
 from shared.messages.manifest import Manifest, nested
 from shared.safe_yaml import BadYaml, load
@@ -20,6 +21,9 @@ PUBLISHED_BYTES = 500_000
 
 OWN_CODES = frozenset({"missing_file", "unpinned_image"})
 """Faults of specs that are told by their own code, and not as `invalid_field`."""
+
+_OF_PYDANTIC = frozenset({rules.ONE, rules.EITHER})
+"""Steps of pydantic's paths that do not stand in the file."""
 
 Raw = Mapping[str, Any]
 Where = tuple[str | int, ...]
@@ -140,5 +144,6 @@ def _fault_in(detail: Any, where: Where) -> Fault:
 
 def written(where: Where) -> str:
     """bundle.yaml:components[2].spec.health.path"""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    own = (step for step in where if step not in _OF_PYDANTIC)
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in own)
     return f"{MANIFEST}:{''.join(steps).removeprefix('.')}"

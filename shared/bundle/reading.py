@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from shared.messages.base import Fault
-from shared.messages.manifest import Manifest
+from shared.messages.manifest import Manifest, Verified
 
 from .archive import Contents, read
 from .completeness import faults_of_unlocked, faults_of_wheels
@@ -32,7 +32,7 @@ _CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)*(.+)")
 """A line of sha256sum, as `find . -type f | xargs sha256sum` gives it, too; and of Windows' tools, in upper case."""
 
 
-def verify(path: Path, hosts: Sequence[Host] = (), limit: int | None = None) -> Manifest:
+def verify(path: Path, hosts: Sequence[Host] = (), limit: int | None = None) -> Verified:
     """Check a bundle and return what it says of itself.
 
     Its components must be installable on each of `hosts`, and wherever the release itself says (`requires`). When no
@@ -50,7 +50,7 @@ def verify(path: Path, hosts: Sequence[Host] = (), limit: int | None = None) -> 
         faults += _requirement_faults(path, manifest, contents, wheels, hosts)
     if manifest and not faults:
         faults += _content_faults(path, manifest)
-    return _taken(contents, manifest, faults)
+    return Verified.model_construct(**dict(_taken(contents, manifest, faults)))
 
 
 def unpack(path: Path, target: Path) -> Manifest:

@@ -10,6 +10,7 @@ from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.manifest import Component
 from shared.messages.opening import Open
+from shared.messages.rules import Rules
 from shared.messages.words import Identifier, Name, Sha256, Text, Version
 from shared.versions import Scheme
 
@@ -96,6 +97,14 @@ class ReleaseAvailable(Event):
         default=None, description="components of one site that change at once; null = all that `after` allows"
     )
     requires: Required = Required()
+    rules: Rules = Field(default=Rules(), description="what it needs of a site, and what is done by itself")
+    images: tuple[str, ...] = Field(
+        default=(),
+        description="images that its containers and rendered charts name; those that only sites know are not",
+    )
+    notices: tuple[str, ...] = Field(
+        default=(), description="what its bundle says that has no meaning here, each with why"
+    )
     published_at: datetime
 
 

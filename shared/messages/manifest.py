@@ -8,11 +8,14 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 
 from shared import versions
 from shared.messages.base import Model
+from shared.messages.rules import Rules, Seconds
 from shared.messages.words import Name, Text, Version
 
 Range = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 MOST_COMPONENTS = 100
+MOST_IMAGES = 1_000
+MOST_NOTICES = 100
 
 
 class Component(Model):
@@ -23,6 +26,10 @@ class Component(Model):
     after: tuple[Name, ...] = Field(
         default=(), max_length=MOST_COMPONENTS, description="components that are deployed before this one"
     )
+    enabled: bool = Field(default=True, description="false: it is deployed only where overrides switch it on")
+    timeout_seconds: Seconds | None = Field(
+        default=None, description="time until it is ready; null = as its driver or its spec says"
+    )
     spec: dict[str, Any] = Field(default_factory=dict, description="what the driver must know of it")
 
     @model_validator(mode="before")
@@ -32,12 +39,17 @@ class Component(Model):
 
 
 def nested(component: Any) -> Any:
-    """The same component in today's form: until 0.1 the fields of the spec stood beside driver and name."""
+    """The same component in today's form: until 0.1 the fields of the spec stood beside driver and name.
+
+    So `timeout_seconds` without a `spec` is the driver's.
+    """
     if not isinstance(component, Mapping) or "spec" in component:
         return component
-    own = {name: value for name, value in component.items() if name in ("driver", "name", "after")}
+    own = {name: value for name, value in component.items() if name in _OWN}
     return {**own, "spec": {name: value for name, value in component.items() if name not in own}}
 
+
+_OWN = ("driver", "name", "after", "enabled")
 
 _PLATFORM = re.compile(r"(?:manylinux_2_\d{1,2}|musllinux_1_\d{1,2}|linux)_[a-z0-9_]{2,20}")
 
@@ -70,7 +82,7 @@ class Requires(Model):
         return platforms
 
 
-class Manifest(Model):
+class Manifest(Rules):
     """The metadata of a release."""
 
     app: Name
@@ -88,6 +100,11 @@ class Manifest(Model):
         default=None, ge=1, le=MOST_COMPONENTS, description="components of one site that change at once; null = all"
     )
     annotations: dict[str, Any] = Field(default_factory=dict, description="for people and tools; Belay ignores it")
+
+    @property
+    def rules(self) -> Rules:
+        """What it says beside what is deployed."""
+        return Rules.model_validate({name: getattr(self, name) for name in Rules.model_fields})
 
     @field_validator("version")
     @classmethod
@@ -113,3 +130,12 @@ class Manifest(Model):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"component names must differ, but these stand more than once: {', '.join(twice)}")
         return components
+
+
+class Verified(Manifest):
+    """A manifest whose bundle was looked into."""
+
+    images: tuple[str, ...] = Field(default=(), max_length=MOST_IMAGES, description="that its components name")
+    notices: tuple[str, ...] = Field(
+        default=(), max_length=MOST_NOTICES, description="what the bundle says that has no meaning here, each with why"
+    )

@@ -26,6 +26,10 @@ class Component:
     spec: Any
     """An instance of the driver's own model (`belay.components`)."""
     after: tuple[str, ...] = ()
+    enabled: bool = True
+    """False: the release brings it only where overrides switch it on."""
+    timeout_seconds: int | None = None
+    """Time until it is ready; None = as the driver or the spec says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,12 @@ def content_of(release: Published) -> Content:
         spec, why = _read(component)
         if why:
             unreadable.append((component.name, why))
-        read.append(Component(component.name, component.driver, spec, component.after))
-    return Content.of(release.version, release.bundle_sha256, read, release.max_parallel, unreadable)
+        read.append(
+            Component(
+                component.name, component.driver, spec, component.after, component.enabled, component.timeout_seconds
+            )
+        )
+    return Content.of(release.version, release.bundle_sha256, read, release.max_parallel, unreadable, release.rules)
 
 
 def _read(component: manifest.Component) -> tuple[components.Spec | None, str]:

@@ -27,6 +27,9 @@ class ReleaseRow(NamedTuple):
     components: str  # JSON
     max_parallel: int | None
     requires: str  # JSON
+    rules: str  # JSON
+    images: str  # JSON
+    notices: str  # JSON
     published_at: datetime
     seq: int
     at: datetime
@@ -58,9 +61,10 @@ class WithdrawnRow(NamedTuple):
 
 async def put_releases(conn: Connection, rows: Sequence[ReleaseRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    c = columns(rows, 14)
+    c = columns(rows, 17)
     texts = dict(zip(("apps", "versions", "ids", "schemes", "descriptions", "bundles"), c[:6], strict=True))
-    rest = ("sizes", "upgrades", "components", "parallel", "requires", "published", "seqs", "ats")
+    facts = ("sizes", "upgrades", "components", "parallel", "requires", "rules", "images", "notices")
+    rest = (*facts, "published", "seqs", "ats")
     await SQL.run(conn, "put_releases", **texts, **dict(zip(rest, c[6:], strict=True)))
 
 

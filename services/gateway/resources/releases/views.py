@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from services.gateway.http.pages import Paging
 from shared.messages.base import Cause
 from shared.messages.catalog import ContentItem, ContentNote, Required
+from shared.messages.rules import Rules
 
 
 class PreparationView(BaseModel):
@@ -43,6 +44,9 @@ class ReleaseView(BaseModel):
     components: list[dict[str, Any]] = Field(description="driver, name, after and spec of each")
     max_parallel_components: int | None = Field(description="of one site, at once; null = all that `after` allows")
     requires: Required
+    rules: Rules = Field(description="what it needs of a site, and what is done by itself")
+    images: list[str] = Field(description="that its containers and rendered charts name")
+    notices: list[str] = Field(description="what its bundle says that has no meaning here, each with why")
     published_at: datetime
     preparation: PreparationView | None = Field(description="null = nobody has asked for it yet")
     actions: list[str] = Field(description="what you may do with it now: prepare, withdraw")

@@ -1,0 +1,3 @@
+-- A release says by what rules it is deployed.
+
+alter table release add column rules jsonb not null default '{}';
