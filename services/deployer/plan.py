@@ -104,6 +104,8 @@ class Ground:
     """Releases whose content a prestage takes away afterwards."""
     needed: frozenset[str] = frozenset()
     """Digests of content that other apps of the site need."""
+    silent: frozenset[Recorded] = frozenset()
+    """What was recorded, and nobody says whether it is still there: the site does not answer now."""
 
     def lying(self, component: str, version: str | None) -> tuple[Item, ...]:
         """What lies prestaged on the site of a component of a release."""
@@ -204,6 +206,9 @@ def _unchanged(
     return current if sound and same and current in existing else None
 
 
+UNSAID = "and the site does not say now whether that is still there"
+
+
 def _way_to(ground: Ground, existing: Sequence[Recorded], content: Content, name: str) -> ComponentDecision:
     """Back to the recorded revision where there is one; otherwise apply."""
     driver, version = content.components[name].driver, content.version
@@ -213,11 +218,11 @@ def _way_to(ground: Ground, existing: Sequence[Recorded], content: Content, name
         return decision(component=name, driver=driver, action="apply", reason=reason)
     if record is None:
         reason = f"release {version} was not here before"
-    elif record not in existing:
+    elif record not in existing and record not in ground.silent:
         reason = f"release {version} was here before, but its revision {record.revision} is gone"
-    else:
+    else:  # who does not know is not to make an apply of a rollback: that it is gone would be said by the order itself
         reason = f"release {version} was here before, as revision {record.revision}"
-        reason = _told(reason, ground, version)
+        reason = _told(reason if record in existing else f"{reason}, {UNSAID}", ground, version)
         return decision(component=name, driver=driver, action="rollback", reason=reason, revision=record.revision)
     return decision(component=name, driver=driver, action="apply", reason=_told(reason, ground, version))
 

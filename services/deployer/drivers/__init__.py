@@ -139,8 +139,11 @@ class Driver(Protocol):
         """
         ...
 
-    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
-        """Whether the revision each order names still exists on its site, so that a rollback to it is possible."""
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
+        """Whether the revision each order names still exists on its site, so that a rollback to it is possible.
+
+        None where the site does not say now: it is asked again some seconds, then the rollback is tried.
+        """
         ...
 
     async def wait(self, seconds: float) -> None:

@@ -101,15 +101,15 @@ class DriverRegistry:
             known.update(zip((order.key for order in mine), answers, strict=True))
         return [known[order.key] for order in orders]
 
-    async def has_revision(self, orders: Sequence[Order]) -> list[bool]:
-        """Whether the revisions they name still exist. A driver that cannot say has none: apply always works."""
-        known: dict[str, bool] = {}
+    async def has_revision(self, orders: Sequence[Order]) -> list[bool | None]:
+        """Whether the revisions they name still exist; None = nobody knows, also where a driver cannot be asked."""
+        known: dict[str, bool | None] = {}
         for name, mine in _by_driver(orders).items():
             try:
-                answers: Iterable[bool] = await self._drivers[name].has_revision(mine)
+                answers: Iterable[bool | None] = await self._drivers[name].has_revision(mine)
             except Exception:
                 log.exception("a driver could not be asked", action="driver_failed", driver=name, orders=len(mine))
-                answers = [False] * len(mine)
+                answers = [None] * len(mine)
             known.update(zip((order.key for order in mine), answers, strict=True))
         return [known[order.key] for order in orders]
 

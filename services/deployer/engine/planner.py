@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from services.deployer import plan
 from services.deployer.domain import Deployment, Operation, Site
-from services.deployer.drivers import Order
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.contents import content_of
+from services.deployer.engine.questions import ASKED_AGAIN, Questions
 from services.deployer.evidence import fit_to_tell
 from services.deployer.phases import LEAVING
 from services.deployer.plan import Content, Ground, Plan, Recorded
@@ -28,6 +28,7 @@ class Planner:
     def __init__(self, registry: DriverRegistry, secrets: SecretOpener, prestaged_keep: int = 2) -> None:
         self._registry = registry
         self._secrets = secrets
+        self._questions = Questions(registry, secrets)
         self._prestages = PrestageGrounds(prestaged_keep)
         self._contents: dict[Pair, Content] = {}
         """What was looked up before: a release never changes."""
@@ -56,8 +57,11 @@ class Planner:
 
     async def forward(self, planned: Sequence[tuple[Operation, Ground]]) -> list[Plan]:
         """The plans to what was asked for."""
-        affirmed = await self._affirmed([(o, g, o.to_version) for o, g in planned])
-        return [self._forward(o, g, known) for (o, g), known in zip(planned, affirmed, strict=True)]
+        return await self._plans_forward(planned)
+
+    async def _plans_forward(self, planned: Sequence[tuple[Operation, Ground]], again: int = ASKED_AGAIN) -> list[Plan]:
+        answered = await self._questions.ask([(o, g, o.to_version) for o, g in planned], again)
+        return [self._forward(o, g, known) for (o, _), (g, known) in zip(planned, answered, strict=True)]
 
     def _forward(self, operation: Operation, ground: Ground, known: Sequence[Recorded]) -> Plan:
         if operation.kind in LEAVING:  # of what is not prepared nobody knows yet what it brings
@@ -66,8 +70,10 @@ class Planner:
 
     async def back(self, planned: Sequence[tuple[Operation, Ground, Plan]]) -> list[Plan]:
         """The plans back to what was there before the failed plans."""
-        affirmed = await self._affirmed([(o, g, o.from_version) for o, g, _ in planned])
-        return [plan.recovery(o, g, known, failed) for (o, g, failed), known in zip(planned, affirmed, strict=True)]
+        answered = await self._questions.ask([(o, g, o.from_version) for o, g, _ in planned])
+        return [
+            plan.recovery(o, g, known, failed) for (o, _, failed), (g, known) in zip(planned, answered, strict=True)
+        ]
 
     async def preview(self, store: Store, operations: Sequence[Operation]) -> list[Sequence[ForeseenDecision]]:
         """The plans that operations would have if they were begun now, with what they would change on the sites."""
@@ -75,7 +81,7 @@ class Planner:
             return []
         there = await store.grounds((o.site, o.app) for o in operations)
         planned = list(zip(operations, await self.grounds(store, operations, there), strict=True))
-        plans = await self.forward(planned)
+        plans = await self._plans_forward(planned, again=0)
         changes = await self._changes([(o, g, p) for (o, g), p in zip(planned, plans, strict=True)])
         return [
             [ForeseenDecision(**way.model_dump(), changes=changes.get((o.id, way.component), ())) for way in each]
@@ -94,19 +100,6 @@ class Planner:
             (operation, each.order.component.name): fit_to_tell(hide(each.looks, line) for line in some)
             for (operation, each), some in zip(sound, lines, strict=True)
         }
-
-    async def _affirmed(self, planned: Sequence[tuple[Operation, Ground, str | None]]) -> list[list[Recorded]]:
-        """For each: those of the plan's questions that the drivers answer with yes."""
-        asked = [plan.questions(o, g, version) for o, g, version in planned]
-        orders = [_question(o, g, r) for (o, g, _), records in zip(planned, asked, strict=True) for r in records]
-        answers = iter(await self._has_revision(orders))
-        return [[record for record in records if next(answers)] for records in asked]
-
-    async def _has_revision(self, orders: Sequence[Order]) -> list[bool]:
-        """No site is asked whose secret cannot be had: apply always works, and says what is missing."""
-        opened = await self._secrets.open(orders) if orders else []
-        answers = iter(await self._registry.has_revision([each.order for each in opened if isinstance(each, Opened)]))
-        return [isinstance(each, Opened) and next(answers) for each in opened]
 
 
 def _prepared(operation: Operation, ground: Ground) -> bool:
@@ -130,18 +123,3 @@ def _ground(
 ) -> Ground:
     known = {v: contents[operation.app, v] for v in _versions(operation, deployment) if (operation.app, v) in contents}
     return Ground(site, deployment, known, recorded.get((operation.site, operation.app), ()))
-
-
-def _question(operation: Operation, ground: Ground, record: Recorded) -> Order:
-    """Not an order to be carried out: `has_revision` reads site, component and revision."""
-    return Order(
-        key=f"{operation.id}/question/{record.component}/{record.version}",
-        site=ground.site.name,
-        connection=ground.site.connections.get(record.driver, {}),
-        app=operation.app,
-        action="rollback",
-        component=ground.contents[record.version].components[record.component],
-        version=record.version,
-        bundle_sha256=ground.contents[record.version].bundle_sha256,
-        revision=record.revision,
-    )

@@ -19,7 +19,7 @@ from services.deployer.drivers import Running
 from services.deployer.drivers.durable.driver import DurableDriver
 from tests.support.container_lab import Lab
 from tests.support.container_sites import broken, done, ends, ids, order
-from tests.support.counting_proxy import relay
+from tests.support.counting_proxy import counting, relay
 from tests.support.patience import until_so
 from tests.support.sshd_lab import USER, Host, SshdLab
 
@@ -141,3 +141,13 @@ async def test_a_connection_that_is_cut_in_the_midst_is_made_again(
     (found,) = await ends(containers, slow)
     assert type(found).__name__ == "Done", found
     assert list(ids(container_lab).values()) == ["running"]
+
+
+async def test_an_engine_is_asked_once_for_its_version_however_many_orders_it_gets(
+    containers: DurableDriver, container_lab: Lab, tmp_path: Path
+) -> None:
+    async with counting(tmp_path / "engine.sock", container_lab.socket, -1, lambda: None) as proxy:
+        there = {"url": f"unix://{tmp_path}/engine.sock"}
+        for number in range(3):
+            await done(containers, order(container_lab, f"o{number}", connection=there))
+        assert [asked.rpartition("/")[2] for asked in proxy.requests].count("version") <= 2  # one is the client's own

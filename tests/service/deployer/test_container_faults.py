@@ -138,7 +138,7 @@ async def test_an_engine_that_does_not_answer_is_asked_again_until_the_order_giv
     containers._tool._settings = containers._tool._settings.model_copy(update={"unreachable_seconds": 1})
     gone = order(container_lab, "o1", connection={"url": f"unix://{container_lab.root}/nobody.sock"})
     assert (await broken(containers, gone)).code == "unreachable"
-    assert await containers.has_revision([replace(gone, revision="r")]) == [False]
+    assert await containers.has_revision([replace(gone, revision="r")]) == [None]
     (told,) = await containers.foresee([gone])
     assert told == ("the engine does not answer now",)
 

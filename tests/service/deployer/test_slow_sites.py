@@ -10,6 +10,7 @@ import pytest
 
 from services.deployer.drivers import Driver, Order, Progress
 from services.deployer.drivers.simulated.driver import SimulatedDriver
+from services.deployer.plan import UNSAID
 from shared.messages.deployer import OperationFailed, OperationSucceeded
 from tests.service.deployer.fleet import ready
 from tests.support.components import simulated
@@ -31,7 +32,7 @@ class SlowToAnswer(Driver):
         self._driver = driver
         return self
 
-    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
         if any(order.site == "oslo" for order in orders):
             self.asked.set()
             await self.answering.wait()
@@ -99,3 +100,33 @@ async def test_an_operation_that_waits_for_its_plan_is_planned_anew_by_who_takes
         devices.answering.set()
         assert isinstance(await fleet.end(waiting), OperationSucceeded)
         fleet.assert_each_order_once()
+
+
+class Silent(SlowToAnswer):
+    """Devices that do not say what they have, the first `times` that they are asked."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
+        self.times -= 1
+        return [None] * len(orders) if self.times >= 0 else await self._driver.has_revision(orders)
+
+
+@pytest.mark.parametrize(("times", "said"), [(1, ""), (100, f", {UNSAID}")])
+async def test_a_site_that_does_not_say_what_it_has_is_asked_again_and_then_rolled_back_all_the_same(
+    world: World, times: int, said: str
+) -> None:
+    devices = Silent(0)
+    async with ready(world, ["oslo"], ["1.0", "2.0"], drive=devices.before) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        await fleet.do("oslo", "update", "2.0")
+        devices.times = times
+        ended = await fleet.do("oslo", "rollback", "1.0")
+        assert isinstance(ended, OperationSucceeded)
+        (way,) = ended.plan
+        assert (way.action, way.reason) == (
+            "rollback",
+            f"release 1.0 was here before, as revision {way.revision}{said}",
+        )

@@ -1,5 +1,7 @@
 """The plan per component: which way, and why."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +31,21 @@ def test_a_release_that_was_here_is_rolled_back_to_where_its_revision_still_exis
     assert ways(planned) == {"web": "rollback", "db": "apply", "cache": "remove"}
     assert planned[0].revision == "r1"
     assert "its revision r1 is gone" in planned[1].reason
+
+
+def test_a_rollback_stays_one_where_its_site_does_not_say_whether_it_still_has_the_revision() -> None:
+    here = recorded(ONE)
+    silent = replace(ground(running("2"), ONE, TWO, records=here), silent=frozenset(here))
+    planned = plan.forward(operation(Kind.ROLLBACK, "2", "1"), silent, [])
+    assert ways(planned) == {"web": "rollback", "db": "rollback", "cache": "remove"}
+    assert planned[0].reason == f"release 1 was here before, as revision r1, {plan.UNSAID}"
+
+
+def test_nothing_is_kept_of_which_its_site_does_not_say_whether_it_still_has_it() -> None:
+    same, other = content("1", "web", files="same"), content("2", "web", files="same")
+    here = recorded(same)
+    silent = replace(ground(running("1"), same, other, records=here), silent=frozenset(here))
+    assert ways(plan.forward(operation(Kind.UPDATE, "1", "2"), silent, [])) == {"web": "apply"}
 
 
 def test_a_simplex_site_always_applies() -> None:

@@ -7,11 +7,12 @@ import shlex
 import shutil
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,6 +28,9 @@ WITHIN = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 
 Introduction = Callable[[], Awaitable[Engine]]
 """What the engine says of itself. Raises Unreachable and Failed."""
+
+KNOWN_SECONDS = 300.0
+"""What an engine said of itself stands for so long, unless it was away meanwhile."""
 
 SSH_SECONDS = 10
 SSH_ALIVE_SECONDS = 15
@@ -44,39 +48,60 @@ class Way(NamedTuple):
     """Whether its host is this machine."""
 
 
-@asynccontextmanager
-async def opened(connection: Connection) -> AsyncIterator[Engine]:
-    """The engine of a site, which has answered once. Raises Unreachable, and Failed where no second try helps."""
-    async with _connected(connection) as (docker, way):
-        yield await _introduced(docker, way)
+class Engines:
+    """The engines of all sites, and of each what it said of itself: a busy Podman takes seconds to say its version."""
 
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
-@asynccontextmanager
-async def answering(connection: Connection) -> AsyncIterator[Introduction]:
-    """An engine that has answered, without being asked for more: a busy Podman takes seconds to say its own version.
+    @asynccontextmanager
+    async def opened(self, connection: Connection) -> AsyncIterator[Engine]:
+        """The engine of a site, which has answered once. Raises Unreachable, and Failed where no second try helps."""
+        async with self.answering(connection) as introduction:
+            yield await introduction()
 
-    Raises as `opened`.
-    """
-    async with _connected(connection) as (docker, way):
-        async with translated("the engine does not answer"), docker._query("_ping", versioned_api=False):  # noqa: SLF001
-            pass
-        yield partial(_introduced, docker, way)
+    @asynccontextmanager
+    async def answering(self, connection: Connection) -> AsyncIterator[Introduction]:
+        """An engine that has answered, without being asked for more.
 
-
-async def _introduced(docker: Docker, way: Way) -> Engine:
-    async with translated("the engine does not answer"):
-        version = await docker.version()
-    return Engine(docker, version, partial(_free_bytes, way))
-
-
-@asynccontextmanager
-async def _connected(connection: Connection) -> AsyncIterator[tuple[Docker, Way]]:
-    async with _reached(connection) as way:
-        docker = Docker(way.url, timeout=WITHIN, ssl_context=way.context)
+        Raises as `opened`.
+        """
         try:
-            yield docker, way
-        finally:
-            await docker.close()
+            async with _reached(connection) as way, _docker(way, self._known(connection.url)) as docker:
+                await _ping(docker)
+                yield partial(self._introduced, connection.url, docker, way)
+        except Unreachable:
+            self._said.pop(connection.url, None)  # it may come back as another one
+            raise
+
+    async def _introduced(self, url: str, docker: Docker, way: Way) -> Engine:
+        version = self._known(url)
+        if version is None:
+            async with translated("the engine does not answer"):
+                version = await docker.version()
+            self._said[url] = (self._clock(), version)
+        return Engine(docker, version, partial(_free_bytes, way))
+
+    def _known(self, url: str) -> Mapping[str, Any] | None:
+        at, version = self._said.get(url, (-KNOWN_SECONDS, None))
+        return version if self._clock() - at < KNOWN_SECONDS else None
+
+
+@asynccontextmanager
+async def _docker(way: Way, known: Mapping[str, Any] | None) -> AsyncIterator[Docker]:
+    """Where nothing is known of the engine, the client asks it itself which version of the API it speaks."""
+    spoken = f"v{known['ApiVersion']}" if known else "auto"
+    docker = Docker(way.url, timeout=WITHIN, ssl_context=way.context, api_version=spoken)
+    try:
+        yield docker
+    finally:
+        await docker.close()
+
+
+async def _ping(docker: Docker) -> None:
+    async with translated("the engine does not answer"), docker._query("_ping", versioned_api=False):  # noqa: SLF001
+        pass
 
 
 @asynccontextmanager

@@ -7,20 +7,20 @@ import asyncio
 from services.deployer.drivers import REACH_SECONDS, Broken, Reachable, Reached
 from services.deployer.drivers.container.connection import BadConnection, connection_of
 from services.deployer.drivers.container.engine import Unreachable
-from services.deployer.drivers.container.opening import Introduction, answering
+from services.deployer.drivers.container.opening import Engines, Introduction
 from services.deployer.drivers.failed import Failed
 
 SECONDS = REACH_SECONDS - 1
 BUSY_SECONDS = SECONDS - 2
 
 
-async def reached(site: Reachable, known: dict[str, Reached]) -> Reached | Broken:
+async def reached(site: Reachable, known: dict[str, Reached], engines: Engines) -> Reached | Broken:
     """What the engine of a site says of itself, or why it does not answer.
 
     `known`: by site, what was said last; it stands where an engine answers but is too busy to say it again.
     """
     try:
-        async with asyncio.timeout(SECONDS), answering(connection_of(site.connection)) as introduction:
+        async with asyncio.timeout(SECONDS), engines.answering(connection_of(site.connection)) as introduction:
             known[site.site] = await _said(introduction) or known.get(site.site, Reached())
             return known[site.site]
     except BadConnection as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import ClassVar, TypeVar
 
@@ -18,7 +19,7 @@ from services.deployer.drivers.container.engine import Engine, Unreachable
 from services.deployer.drivers.container.errands import discard, fetch, remove
 from services.deployer.drivers.container.images import Source
 from services.deployer.drivers.container.names import Place, standing
-from services.deployer.drivers.container.opening import opened
+from services.deployer.drivers.container.opening import Engines
 from services.deployer.drivers.container.procedure import Procedure, why_not_beside
 from services.deployer.drivers.container.proof import look
 from services.deployer.drivers.container.reaching import reached
@@ -48,6 +49,7 @@ class ContainerTool(Tool):
         self._settings = settings
         self._store = store
         self.at_once = self.beside_at_once = settings.at_once
+        self._engines = Engines()
         self._known: dict[str, Reached] = {}
         """By site, what its engine said of itself last."""
 
@@ -58,7 +60,7 @@ class ContainerTool(Tool):
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring the one order of a batch to its end, also over an engine that is away for a while."""
         (run,) = runs
-        work = Work(run, self._store, self._settings.keep)
+        work = Work(run, self._store, self._settings.keep, self._engines)
         while True:
             try:
                 done = await work.attempt()
@@ -76,15 +78,18 @@ class ContainerTool(Tool):
 
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
         """Whether the engines answer."""
-        return await asyncio.gather(*(reached(site, self._known) for site in sites))
+        return await asyncio.gather(*(reached(site, self._known, self._engines) for site in sites))
 
-    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
-        """Whether the component is there, and its engine has the image of the revision, from an earlier order."""
-        return await self._each(orders, _has_revision, otherwise=False)
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
+        """Whether the component is there, and its engine has the revision's image; None where it does not answer."""
+        return await self._each(orders, _has_revision, None)
 
     async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
         """What would change of each container, field by field."""
         return await self._each(orders, _foreseen, ("the engine does not answer now",))
+
+    def _opened(self, order: Order) -> AbstractAsyncContextManager[Engine]:
+        return self._engines.opened(connection_of(order.connection))
 
     async def _each(
         self, orders: Sequence[Order], ask: Callable[[Engine, Order], Awaitable[T]], otherwise: T
@@ -94,7 +99,7 @@ class ContainerTool(Tool):
 
         async def one(order: Order) -> T:
             try:
-                async with limit, asyncio.timeout(ASK_SECONDS), opened(connection_of(order.connection)) as engine:
+                async with limit, asyncio.timeout(ASK_SECONDS), self._opened(order) as engine:
                     return await ask(engine, order)
             except (Unreachable, Failed, BadConnection, TimeoutError):
                 return otherwise
@@ -109,8 +114,9 @@ SENT = "sent"
 class Work:
     """One order in this process, over all its tries."""
 
-    def __init__(self, run: Run, store: Store, keep: int) -> None:
+    def __init__(self, run: Run, store: Store, keep: int, engines: Engines) -> None:
         self._run = run
+        self._engines = engines
         self._store = store
         self._keep = keep
         self.last_answer = time.monotonic()
@@ -121,11 +127,11 @@ class Work:
         order = self._run.order
         connection = _or_failed(lambda: connection_of(order.connection))
         if order.action == "discard":
-            async with opened(connection) as engine:
+            async with self._engines.opened(connection) as engine:
                 return await discard(self._run, engine)
         wanted = _or_failed(lambda: definition_of(order, connection))
         source = Source(connection, self._store, order.site, order.items, self._run.report, self._sent, self._arrived)
-        async with opened(connection) as engine:
+        async with self._engines.opened(connection) as engine:
             if order.action == "remove":
                 return await remove(self._run, engine, wanted)
             if order.action == "fetch":
@@ -155,7 +161,7 @@ async def _fallen(engine: Engine, order: Order) -> Broken | None:
     return Broken("fallen", seen.why, await engine.last_lines(current.id)) if seen.over else None
 
 
-async def _has_revision(engine: Engine, order: Order) -> bool:
+async def _has_revision(engine: Engine, order: Order) -> bool | None:
     current = standing(Place.of(order), order.key, await engine.at(Place.of(order))).current
     wanted = definition_of(order, connection_of(order.connection))
     if current is None or order.revision != wanted.revision or wanted.image.by_digest not in revisions_of(current):

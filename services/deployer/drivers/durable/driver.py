@@ -96,7 +96,7 @@ class DurableDriver(Driver):
                 run.cancel()
         await self.poll(orders)
 
-    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
         """Whether the revision that each order names still exists on its site."""
         return await self._tool.has_revision(orders)
 

@@ -48,6 +48,6 @@ class Tool(Protocol):
         """
         ...
 
-    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
-        """Whether the revision that each order names still exists on its site."""
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
+        """Whether the revision that each order names still exists on its site; None where nobody can say that now."""
         ...

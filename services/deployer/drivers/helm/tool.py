@@ -67,8 +67,8 @@ class HelmTool(Tool):
         """Whether what was deployed still runs; None also where a cluster cannot be asked just now."""
         return await asyncio.gather(*(self._fallen(order) for order in orders))
 
-    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
-        """Whether Helm still has the revisions, as ones that were deployed; a cluster that is away has none."""
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
+        """Whether Helm still has the revisions, as ones that were deployed; None where a cluster does not say."""
         return await asyncio.gather(*(self._has(order) for order in orders))
 
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
@@ -123,12 +123,12 @@ class HelmTool(Tool):
         except Failed as failed:
             return [f"it cannot be said what would change: {failed.broken.message}"]
 
-    async def _has(self, order: Order) -> bool:
+    async def _has(self, order: Order) -> bool | None:
         try:
             async with self._asked(order) as (_, releases):
                 return any(each.sound and str(each.number) == order.revision for each in await releases.all())
         except Failed:
-            return False
+            return None
 
     @asynccontextmanager
     async def _asked(self, order: Order) -> AsyncIterator[tuple[Cluster, Releases]]:

@@ -76,8 +76,8 @@ class ProcessDriver(Driver):
         await asyncio.to_thread(self._begin, orders, cancel=True)
         await self.poll(orders)
 
-    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
-        """Whether the revision that each order names can be returned to."""
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
+        """Whether the revision that each order names can be returned to; None where its folder cannot be read."""
         return await asyncio.to_thread(lambda: [self._has_revision(order) for order in orders])
 
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
@@ -117,9 +117,14 @@ class ProcessDriver(Driver):
         fallen = isinstance(progress, Done) and not file.superseded and _fallen(found[0], order)
         return fallen or progress
 
-    def _has_revision(self, order: Order) -> bool:
+    def _has_revision(self, order: Order) -> bool | None:
         found = self._place(order)
-        return not isinstance(found, BadConnection) and release.read(found[0], order.revision or "") is not None
+        if isinstance(found, BadConnection):
+            return None
+        try:
+            return release.read(found[0], order.revision or "") is not None
+        except OSError:
+            return None
 
     def _take_up(self, order: Order) -> None:
         if order.key not in self._tasks:
