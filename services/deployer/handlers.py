@@ -10,6 +10,7 @@ from services.deployer.alive.commands import check_sites
 from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
+from services.deployer.overrides.commands import change_overrides
 from services.deployer.phases import LEAVING
 from services.deployer.prestage.preparation import HANDLERS as PREPARATION
 from services.deployer.prestage.preparation import have_prepared, ready
@@ -24,12 +25,15 @@ from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
 from shared.messages.deployer import (
     CancelOperation,
     CheckSite,
+    ClearOverrides,
     OperationRefused,
     OperationsTaken,
     RemoveSecret,
     Requested,
     RequestOperation,
     RequestOperations,
+    RestoreOverrides,
+    SetOverrides,
     SetSecret,
 )
 from shared.messages.strategy import (
@@ -363,6 +367,9 @@ HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     AlarmCleared: note_alarms,
     SitesHeld: hold_sites,
     SitesReleased: release_sites,
+    SetOverrides: change_overrides,
+    RestoreOverrides: change_overrides,
+    ClearOverrides: change_overrides,
     SetSecret: change_secrets,
     RemoveSecret: change_secrets,
     RequestOperation: request_operation,

@@ -30,6 +30,18 @@ class ContentFault(NamedTuple):
 class Spec(Model):
     """What a driver must know of a component; its model subclasses this one. All of it must have a form in JSON."""
 
+    values_field: ClassVar[str | None] = None
+    """The field that overrides go into, a mapping; None = the driver takes none."""
+
+    namespace_field: ClassVar[str | None] = None
+    """The field that says in which namespace the component lies; None = it knows no namespaces."""
+
+    nulls_travel: ClassVar[bool] = False
+    """Whether a value that overrides take away is handed on as null: the tool has defaults of its own."""
+
+    secret_values: ClassVar[bool] = False
+    """Whether values may be secrets: the driver writes none of its values down where others read them."""
+
     image_fields: ClassVar[tuple[str, ...]] = ()
     """Fields that name images of containers: `belay bundle pin` gives them their digests."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -50,6 +50,8 @@ class Playbooks(Model):
 
 class AnsibleSpec(Spec):
     """Playbooks that the bundle brings, with their roles and collections, run on the hosts of a site."""
+
+    values_field: ClassVar[str | None] = "vars"
 
     playbooks: Playbooks
     roles: tuple[BundleFolder, ...] = Field(default=(), description="folders of the bundle that hold roles")

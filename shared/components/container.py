@@ -100,6 +100,7 @@ class Restart(Model):
 class ContainerSpec(Spec):
     """A container of one image, replaced as a whole when anything of it changes."""
 
+    values_field: ClassVar[str | None] = "environment"
     image_fields: ClassVar[tuple[str, ...]] = ("image",)
 
     image: PinnedImage

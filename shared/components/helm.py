@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
@@ -99,6 +99,11 @@ class VersionCheck(Model):
 
 class HelmSpec(Spec):
     """A release of Helm: a chart with values, in a namespace."""
+
+    values_field: ClassVar[str | None] = "values"
+    namespace_field: ClassVar[str | None] = "namespace"
+    nulls_travel: ClassVar[bool] = True
+    secret_values: ClassVar[bool] = True
 
     chart: Chart = Field(description="folder or .tgz of the bundle, or oci://REGISTRY/REPOSITORY@sha256:DIGEST")
     namespace: Namespace = Field(description="the site's namespace prefix is put before it")

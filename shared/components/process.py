@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -37,6 +37,8 @@ class Health(Model):
 
 class ProcessSpec(Spec):
     """A supervised process, installed from wheels into its own directory, serving HTTP on the site's port."""
+
+    values_field: ClassVar[str | None] = "environment"
 
     requirements: BundleFile = Field(description="requirements file with hashes; its wheels lie under wheels/")
     command: tuple[Filled, ...] = Field(

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from shared.components import Spec
 from shared.components.content import Content, Pretended
@@ -16,6 +16,9 @@ Duration = Annotated[float, Field(ge=0, le=24 * 3600)]
 class SimulatedSpec(Spec):
     """A device that only pretends: for tests, benches and capacity planning."""
 
+    values_field: ClassVar[str | None] = "values"
+    secret_values: ClassVar[bool] = True
+
     seconds: tuple[Duration, Duration] = Field(default=(0, 0), description="shortest and longest time an effect takes")
     fail: float = Field(default=0, ge=0, le=1, description="chance that the effect fails")
     hang: float = Field(default=0, ge=0, le=1, description="chance that the effect never ends")
@@ -26,6 +29,7 @@ class SimulatedSpec(Spec):
     bytes_a_second: int | None = Field(
         default=None, ge=1, description="how fast they come; null = at once; a connection may say it as well"
     )
+    values: dict[str, JsonValue] = Field(default_factory=dict, description="of no effect: what overrides go into")
     sites: dict[SiteName, Literal["succeed", "fail", "hang", "crash"]] = Field(
         default_factory=dict, description="fate by rule, before chance"
     )

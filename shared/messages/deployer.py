@@ -1,20 +1,44 @@
 """Deployer: one operation on one app on one site, from request to its verified end."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from shared.messages.base import Cause as Cause  # noqa: PLC0414 - found here, too
-from shared.messages.base import Command, Event, Fault, Model
+from shared.messages.base import Command, Event
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
+from shared.messages.deployer_values import (
+    FETCHED,
+    MOST,
+    MOST_PRESTAGED,
+    NTH,
+    PRESTAGED,
+    ComponentDecision,
+    ComponentProgress,
+    ForeseenDecision,
+    OperationRefused,
+    OperationsTaken,
+    PhaseResult,
+    Prestaged,
+    Requested,
+    SiteAvailability,
+    Succeeded,
+)
 from shared.messages.opening import Open
+from shared.messages.overrides import (
+    MOST_UNSET,
+    AtALevel,
+    ChangeReason,
+    DottedKey,
+    Level,
+    Namespace,
+    Values,
+)
 from shared.messages.words import (
-    Availability,
     DeploymentStatus,
     Identifier,
-    Label,
     Name,
     OperationKind,
     Sealed,
@@ -23,10 +47,18 @@ from shared.messages.words import (
     Version,
 )
 
-MOST = 2**63 - 1
+__all__ = [
+    "MOST", "MOST_PRESTAGED", "Cause", "ComponentDecision", "ComponentProgress", "ForeseenDecision", "OperationRefused",
+    "OperationsTaken", "PhaseResult", "Prestaged", "Requested", "SiteAvailability", "Succeeded",
+]  # fmt: skip
+"""Of other modules; messages are this one's own."""
 
 Recovering = Literal["always", "never"]
 """Whether an operation that fails is turned back, or left where it is for a look."""
+
+_RESET_OVERRIDES = "values set for the site itself are dropped once it has succeeded; null = as the release says"
+_RESET_ATTRIBUTES = "the same of whether components are on, and of namespaces; null = as the release says"
+_ONLY_CHANGES = "apply: leave what is unchanged; without version the release that runs is meant (reapply)"
 
 _RECOVER = "what becomes of it when it fails: back to what was there, or left as it is; null = as the release says"
 
@@ -52,19 +84,14 @@ class RequestOperation(Command):
     timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="the operation ends by then")
     strategy_id: Identifier | None = Field(default=None, description="the strategy on whose behalf; holds are its")
     force: bool = Field(default=False, description="prestage: also while alarms that affect management are active")
+    reset_overrides: bool | None = Field(default=None, description=_RESET_OVERRIDES)
+    reset_attributes: bool | None = Field(default=None, description=_RESET_ATTRIBUTES)
+    only_changes: bool = Field(default=False, description=_ONLY_CHANGES)
     preview: bool = Field(default=False, description="only plan: the answer's `result.plan` shows it, nothing is done")
 
 
 OPERATIONS_AT_ONCE = 200
 """The most operations that one command asks for."""
-
-
-class Requested(Model):
-    """One operation among those of a `RequestOperations`."""
-
-    operation_id: Identifier
-    site: SiteName
-    version: Version | None = Field(default=None, description="the release to reach here; null = the command's")
 
 
 class RequestOperations(Command):
@@ -85,6 +112,9 @@ class RequestOperations(Command):
     again: bool = Field(default=False, description="apply: deploy it afresh also where it runs soundly already")
     force: bool = Field(default=False, description="prestage: also while alarms that affect management are active")
     recover: Recovering | None = Field(default=None, description=_RECOVER)
+    reset_overrides: bool | None = Field(default=None, description=_RESET_OVERRIDES)
+    reset_attributes: bool | None = Field(default=None, description=_RESET_ATTRIBUTES)
+    only_changes: bool = Field(default=False, description=_ONLY_CHANGES)
     round: int = Field(
         default=1,
         ge=1,
@@ -121,6 +151,52 @@ class RemoveSecret(Command):
     name: Name
 
 
+_EXPECTED_NTH = "refused unless so many changes were made there; null = whatever there is"
+
+
+class SetOverrides(AtALevel):
+    """Set values and attributes of a component over those of its release, for the fleet, a group or a site.
+
+    Values are merged over what is kept at this level, or come in place of it (`replace`). Refused with
+    `overrides_invalid` where the driver of the component takes them with none of the releases that run.
+    """
+
+    SUBJECT = "app"
+
+    values: Values = Field(default_factory=dict)
+    unset: tuple[DottedKey, ...] = Field(default=(), max_length=MOST_UNSET, description="keys not to be set any more")
+    replace: bool = Field(default=False, description="in place of all values that are kept at this level")
+    enabled: bool | None = Field(default=None, description="whether the component is deployed; null = as it is")
+    namespace: Namespace | None = Field(default=None, description="where it is deployed; null = as it is")
+    clear_attributes: bool = Field(default=False, description="forget `enabled` and `namespace` first")
+    expected_nth: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST,
+        description="refused unless so many changes were made there; null = whatever there is",
+    )
+    reason: ChangeReason = ""
+
+
+class RestoreOverrides(AtALevel):
+    """Set again what was set after the `nth` change; is itself a change."""
+
+    SUBJECT = "app"
+
+    nth: int = Field(ge=1, le=MOST, description="of the history of this component at this level")
+    expected_nth: int | None = Field(default=None, ge=0, le=MOST, description=_EXPECTED_NTH)
+    reason: ChangeReason = ""
+
+
+class ClearOverrides(AtALevel):
+    """Set nothing any more at this level: values and attributes of the component. Its history stays."""
+
+    SUBJECT = "app"
+
+    expected_nth: int | None = Field(default=None, ge=0, le=MOST, description=_EXPECTED_NTH)
+    reason: ChangeReason = ""
+
+
 class CheckSite(Command):
     """Ask a site now whether it answers. What came of it is told by an `AvailabilityChanged`, changed or not."""
 
@@ -141,56 +217,6 @@ class CommandRejected(_Rejected):
     SUBJECT, KEY = "command_id", "about"
 
 
-class OperationRefused(Model):
-    """An operation of a `RequestOperations` that may not begin, with every reason."""
-
-    operation_id: Identifier
-    faults: tuple[Fault, ...]
-
-
-class OperationsTaken(Model):
-    """The result of an accepted `RequestOperations`; all that are not refused have begun."""
-
-    refused: tuple[OperationRefused, ...] = ()
-
-
-class PhaseResult(Model):
-    """How one phase of an operation went."""
-
-    name: str
-    component: str = ""
-    outcome: Open[Literal["done", "failed", "skipped"]]
-    detail: str = ""
-    started_at: datetime
-    finished_at: datetime
-
-
-class ComponentDecision(Model):
-    """The way chosen for one component, and why (visible before and after)."""
-
-    component: str
-    driver: str
-    action: Open[Literal["apply", "rollback", "keep", "remove", "fetch_packages", "fetch_images", "discard", "skip"]]
-    reason: str
-    revision: str | None = Field(default=None, description="the recorded revision that a rollback returns to")
-
-
-class ComponentProgress(Model):
-    """What its driver is doing with one component."""
-
-    component: str
-    detail: str = Field(max_length=500)
-    percent: int = Field(default=0, ge=0, le=100)
-
-
-class ForeseenDecision(ComponentDecision):
-    """The same in a preview."""
-
-    changes: tuple[str, ...] = Field(
-        default=(), description="what would differ on the site, where its driver can say so"
-    )
-
-
 class OperationProgressed(Event):
     """A running operation moved on; at most one a second for each operation."""
 
@@ -208,26 +234,7 @@ class OperationProgressed(Event):
     strategy_id: Identifier | None = None
 
 
-_NTH = "so many operations had ended on this app of this site with this one; 0 = not said"
-_FETCHED = "sent to the site for this operation; 0 = what it needed lay there"
-_PRESTAGED = "of a prestage: all that lies prestaged of this app on the site now; null = not said"
 _HISTORY = "the releases that a rollback may lead to, last the one meant where none is named; null = not said"
-
-
-class Prestaged(Model):
-    """A release whose content was sent to a site before it is needed there."""
-
-    version: Version
-    bundle_sha256: Sha256
-    bytes: int = Field(ge=0, description="of all its content")
-    items: int = Field(ge=0, description="packages and images of it")
-    complete: bool = Field(description="false: a prestage of it was interrupted, and a later one goes on there")
-    at: datetime = Field(description="when the prestage of it ended")
-    platform: Label | None = Field(default=None, description="for which its images are; null = it has none")
-
-
-MOST_PRESTAGED = 50
-"""Releases of an app that lie prestaged on one site; the policy keeps fewer."""
 
 
 class _Ended(Event):
@@ -242,27 +249,16 @@ class _Ended(Event):
     strategy_id: Identifier | None = None
     plan: tuple[ComponentDecision, ...] = ()
     seconds: float = Field(description="from claim to end")
-    nth: int = Field(default=0, ge=0, le=MOST, description=_NTH)
+    nth: int = Field(default=0, ge=0, le=MOST, description=NTH)
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
-    fetched_bytes: int = Field(default=0, ge=0, le=MOST, description=_FETCHED)
-    prestaged: tuple[Prestaged, ...] | None = Field(default=None, max_length=MOST_PRESTAGED, description=_PRESTAGED)
+    fetched_bytes: int = Field(default=0, ge=0, le=MOST, description=FETCHED)
+    prestaged: tuple[Prestaged, ...] | None = Field(default=None, max_length=MOST_PRESTAGED, description=PRESTAGED)
 
 
 class OperationSucceeded(_Ended):
     """The site is on the wanted release, healthy and verified."""
 
     SUBJECT, KEY = "operation_id", "site"
-
-
-class Succeeded(Model):
-    """One operation among those of an `OperationsSucceeded`."""
-
-    operation_id: Identifier
-    site: SiteName
-    seconds: float
-    nth: int = Field(default=0, ge=0, le=MOST, description=_NTH)
-    fetched_bytes: int = Field(default=0, ge=0, le=MOST, description=_FETCHED)
-    prestaged: tuple[Prestaged, ...] | None = Field(default=None, max_length=MOST_PRESTAGED, description=_PRESTAGED)
 
 
 class OperationsSucceeded(Event):
@@ -340,30 +336,32 @@ class SecretRemoved(_Secret):
     SUBJECT, TOPIC = "secret", "deployer.facts"
 
 
-class SiteAvailability(Model):
-    """Whether a site answers, and what it said of itself."""
+class OverridesChanged(Event):
+    """What is set for a component at a level is another now, all of it; where nothing is set any more it is empty."""
 
-    site: SiteName
-    availability: Open[Availability]
-    was: Open[Availability] = Field(default=Availability.UNKNOWN, description="what it was before this was found")
-    since: datetime = Field(description="so long it has been what it is")
-    seen_at: datetime | None = Field(
-        default=None,
-        description="its last sign of life; of one that is online without a cause, `SitesChecked` tells later ones",
-    )
-    checked_at: datetime | None = Field(default=None, description="when this was found")
-    cause: Cause | None = Field(
-        default=None, description="why it is offline, or did not answer the last time though it is not offline yet"
-    )
-    free_bytes: int | None = Field(
-        default=None, ge=0, le=MOST, description="room for what is prestaged; null = not known"
-    )
-    facts: dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=200)]] = Field(
-        default_factory=dict,
-        max_length=50,
-        description="of the site, as its drivers found: `platform` (linux/amd64), `os`, versions of engines …",
-    )
-    nth: int = Field(ge=1, le=MOST, description="rises with each change of a site: a lower one is older news")
+    SUBJECT, KEY, TOPIC = "place", "change", "deployer.facts"
+
+    app: Name
+    level: Open[Level]
+    target: SiteName | None = Field(default=None, description="the group or the site; of the fleet none")
+    component: Name
+    values: dict[str, JsonValue] = Field(default_factory=dict, description="secrets by name")
+    enabled: bool | None = None
+    namespace: str | None = None
+    nth: int = Field(ge=1, le=MOST, description="so many changes were made there with this one")
+    at: datetime
+    by: str = Field(default="", description="who asked for it; empty = nobody said")
+    reason: ChangeReason = ""
+
+    @property
+    def place(self) -> str:
+        """Of one history: `overrides/<app>/<level>/<target>/<component>`."""
+        return f"overrides/{self.app}/{self.level}/{self.target or ''}/{self.component}"
+
+    @property
+    def change(self) -> str:
+        """A key of its own for each change: the topic is compacted, and a history must not be."""
+        return f"{self.place}/{self.nth}"
 
 
 SITES_AT_ONCE = 500

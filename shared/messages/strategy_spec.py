@@ -138,6 +138,15 @@ class StrategySpec(Model):
         default=None,
         description="sites that fail: back to what they had, or left as they are; null = as the release says",
     )
+    reset_overrides: bool | None = Field(
+        default=None, description="values set for single sites are dropped there; null = as the release says"
+    )
+    reset_attributes: bool | None = Field(
+        default=None, description="the same of whether components are on, and of namespaces; null = as the release says"
+    )
+    only_changes: bool = Field(
+        default=False, description="apply: also where it runs already, but what is unchanged there is left (reapply)"
+    )
     spread: Label | None = Field(
         default=None, description="stages take sites by the share of each value of this label; null = of each group"
     )

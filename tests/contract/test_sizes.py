@@ -39,6 +39,8 @@ BOUNDED_BY = {
     "deployer.host_reported": "the tags of one Python; " + BOUNDARY,
     "deployer.secret_changed": "`by` is the name of a token",
     "deployer.secret_removed": "`by` is the name of a token",
+    "deployer.set_overrides": "overrides.LONGEST_VALUES",
+    "deployer.overrides_changed": "overrides.LONGEST_VALUES",
     "deployer.operation_failed": "services/deployer/evidence.py and course.py",
     "deployer.operation_progressed": "the plan: at most 100 components, with reasons of ours",
     "deployer.operation_succeeded": "the plan: at most 100 components, with reasons of ours",

@@ -101,6 +101,9 @@ def request_of(stored: StoredStrategy, number: int, batch: str, steps: Sequence[
         again=stored.spec["force"] and not prestage,
         force=stored.spec["force"] and prestage,
         recover=stored.spec.get("recover"),
+        reset_overrides=stored.spec.get("reset_overrides"),
+        reset_attributes=stored.spec.get("reset_attributes"),
+        only_changes=stored.spec.get("only_changes", False),
         round=number if prestage else 1,
         operations=tuple(_requested(step, alike) for step in steps),
     )

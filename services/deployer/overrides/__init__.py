@@ -1,0 +1,1 @@
+"""What people set over the values of releases, for the fleet, groups and sites."""
