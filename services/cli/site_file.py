@@ -16,8 +16,10 @@ from shared.messages.strategy import Site
 PLAIN = ("name", "group", "driver", "managed", "maintenance", "simplex")
 """CSV columns that are fields of a site; besides them come those of OPEN."""
 
-OPEN = ("label.", "param.", "connection.")
-"""`label.KEY`, `connection.DRIVER.KEY`, and `param.KEY` of a single connection."""
+OPEN = ("label.", "param.", "connection.", "fact.")
+"""`label.KEY`, `fact.KEY`, `connection.DRIVER.KEY`, and `param.KEY` of a single connection."""
+
+KEYED = "label.KEY, fact.KEY, param.KEY and connection.DRIVER.KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _header_faults(header: Sequence[str]) -> list[Fault]:
         Fault(
             code="unknown_field",
             field=at_line(1, column),
-            message=f"no such column; there are {', '.join(PLAIN)}, label.KEY, param.KEY and connection.DRIVER.KEY",
+            message=f"no such column; there are {', '.join(PLAIN)}, {KEYED}",
             value=column,
         )
         for column in header
@@ -125,8 +127,8 @@ def _from_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
         value = cell.strip()
         if value and column in PLAIN:
             site[column] = value
-        elif value and group in ("label", "param"):
-            site.setdefault(f"{group}s", {})[key] = value if group == "label" else scalar(value)
+        elif value and group in ("label", "param", "fact"):
+            site.setdefault(f"{group}s", {})[key] = scalar(value) if group == "param" else value
         elif value and group == "connection":
             driver, _, name = key.partition(".")
             site.setdefault("connections", {}).setdefault(driver, {})[name] = scalar(value)

@@ -7,14 +7,15 @@ on conflict (aggregate) do update set sequence = excluded.sequence;
 
 -- name: put_sites
 -- Names of secrets hold no spaces, so lists of them travel as words.
-insert into site (name, connections, simplex, secrets, managed, maintenance)
-select name, connections, simplex, string_to_array(secrets, ' '), managed, maintenance
+insert into site (name, connections, simplex, secrets, managed, maintenance, facts)
+select name, connections, simplex, string_to_array(secrets, ' '), managed, maintenance, facts
 from unnest(
     :names::text[], :connections::jsonb[], :simplex::boolean[], :secrets::text[], :managed::boolean[],
-    :maintenance::boolean[]
-) as n (name, connections, simplex, secrets, managed, maintenance)
+    :maintenance::boolean[], :facts::jsonb[]
+) as n (name, connections, simplex, secrets, managed, maintenance, facts)
 on conflict (name) do update set connections = excluded.connections, simplex = excluded.simplex,
-    secrets = excluded.secrets, managed = excluded.managed, maintenance = excluded.maintenance, gone = false;
+    secrets = excluded.secrets, managed = excluded.managed, maintenance = excluded.maintenance,
+    facts = excluded.facts, gone = false;
 
 -- name: remove_sites
 -- A site of the same name that comes later may be another: nothing is known of what lies there.

@@ -9,6 +9,7 @@ create table site (
     managed boolean not null default true,
     maintenance boolean not null default false,
     alarms text[] not null default '{}', -- active ones that affect management
+    facts jsonb not null default '{}', -- of its platform, as people told them: over what drivers found
     gone boolean not null default false -- forgotten sites stay while operations on them come to their end
 );
 

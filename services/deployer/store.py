@@ -118,11 +118,10 @@ class Store:
 
     async def put_sites(self, sites: Iterable[strategy.Site]) -> None:
         rows = [
-            (s.name, s.connections, s.simplex, " ".join(sorted(names_in(s.connections))), s.managed, s.maintenance)
-            for s in sites
+            (s.name, s.connections, s.simplex, _named(s.connections), s.managed, s.maintenance, s.facts) for s in sites
         ]
-        names = ("names", "connections", "simplex", "secrets", "managed", "maintenance")
-        facts = dict(zip(names, columns(rows, 6), strict=True))
+        names = ("names", "connections", "simplex", "secrets", "managed", "maintenance", "facts")
+        facts = dict(zip(names, columns(rows, 7), strict=True))
         await SQL.run(self._conn, "put_sites", **facts)
 
     async def put_alarms(self, alarms: Mapping[str, Sequence[str]]) -> None:
@@ -319,6 +318,11 @@ class Store:
         """Forget what was recorded for deployments that were removed."""
         sites, apps = columns(list(pairs), 2)
         await SQL.run(self._conn, "drop_revisions", sites=sites, apps=apps)
+
+
+def _named(connections: Mapping[str, Any]) -> str:
+    """The secrets that they name, as words."""
+    return " ".join(sorted(names_in(connections)))
 
 
 def _release_row(release: catalog.ReleaseAvailable) -> dict[str, Any]:

@@ -156,6 +156,7 @@ create table site (
     managed boolean not null,
     maintenance boolean not null default false,
     simplex boolean not null,
+    facts jsonb not null default '{}', -- of its platform, as people told them
     secrets text[] not null default '{}', -- that its connections name
     removed boolean not null default false, -- kept, so that an older event cannot bring it back
     seq bigint not null,

@@ -133,6 +133,7 @@ create table site (
     managed boolean not null default true,
     simplex boolean not null default false,
     maintenance boolean not null default false, -- somebody works on it
+    facts jsonb not null default '{}', -- of its platform, as people told them
     operation_id text, -- a single operation that runs there
     alarms integer not null default 0 check (alarms >= 0), -- that affect its management
     -- What the deployer last said of whether it answers:

@@ -10,6 +10,9 @@ from pydantic_core import CoreSchema
 from shared.messages.base import Model
 from shared.messages.words import Label, Name, SiteName
 
+MOST_FACTS = 64
+"""That people may tell of one site."""
+
 DRIVER = "process"
 """The driver of a site that names none."""
 
@@ -40,6 +43,11 @@ class Site(Model):
     managed: bool = Field(default=True, description="an unmanaged site is left alone by strategies")
     maintenance: bool = Field(default=False, description="somebody works on it: nothing is begun there meanwhile")
     simplex: bool = Field(default=False, description="always apply here, never roll back to a revision")
+    facts: dict[Label, Label] = Field(
+        default_factory=dict,
+        max_length=MOST_FACTS,
+        description="of its platform, as people tell them, over what its drivers found: kubernetes, patches …",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from shared.messages.base import Command, Event
 from shared.messages.base import CommandAccepted as _Accepted
 from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.opening import Open
-from shared.messages.site import Site
+from shared.messages.site import MOST_FACTS, Site
 from shared.messages.strategy_spec import Exclusion, FailurePolicy, Selection, StageSpec, StrategySpec
 from shared.messages.strategy_values import Counts, Excluded, Share, StagePlan, StepChange, TargetCount, Why
 from shared.messages.words import (
@@ -61,8 +61,8 @@ class RegisterSites(_FleetCommand):
 class ChangeSites(_FleetCommand):
     """Change what is known of sites, all of a selection or none; what is left out stays as it is.
 
-    `labels`, `connections` and `params` are added or replaced key by key; `unlabel`, `disconnect` and `unset_params`
-    take some away.
+    `labels`, `connections`, `params` and `facts` are added or replaced key by key; `unlabel`, `disconnect`,
+    `unset_params` and `unset_facts` take some away.
     """
 
     SUBJECT = "fleet"
@@ -85,6 +85,10 @@ class ChangeSites(_FleetCommand):
     managed: bool | None = None
     maintenance: bool | None = None
     simplex: bool | None = None
+    facts: dict[Label, Label] = Field(
+        default_factory=dict, max_length=MOST_FACTS, description="of the platform; added or replaced key by key"
+    )
+    unset_facts: tuple[Label, ...] = Field(default=(), max_length=MOST_FACTS, description="facts that are taken away")
 
     @model_validator(mode="after")
     def _one_group(self) -> Self:

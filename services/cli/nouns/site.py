@@ -62,6 +62,10 @@ WHOLE: tuple[Column, ...] = (
 Name = Annotated[str, typer.Argument(help="The site.")]
 Labels = Annotated[list[str], typer.Option("--label", metavar="LABEL=VALUE", help="A label; may be repeated.")]
 Group = Annotated[str | None, typer.Option(help="The group it belongs to.")]
+Facts = Annotated[
+    list[str],
+    typer.Option("--fact", metavar="NAME=VALUE", help="Of its platform, such as kubernetes=1.29.2; repeatable."),
+]
 Connections = Annotated[
     list[str],
     typer.Option("--connection", metavar="DRIVER[:NAME=VALUE]", help="A driver, and what it must know; repeatable."),
@@ -134,6 +138,7 @@ def register(
     managed: Annotated[bool, typer.Option(help="Unmanaged sites are left alone by strategies.")] = True,
     maintenance: Annotated[bool, typer.Option(help="Nothing is begun there for now.")] = False,
     simplex: Annotated[bool, typer.Option(help="Always apply here, never roll back to a revision.")] = False,
+    fact: Facts = [],  # noqa: B006
     replace: Annotated[bool, typer.Option("--replace", help="Register anew what is there already.")] = False,
 ) -> None:
     """Add a site. Registration is whole: what is left out gets its default, also at a site that is there already;
@@ -151,6 +156,8 @@ def register(
         "connections": connections,
     }
     site |= {"managed": managed, "maintenance": maintenance, "simplex": simplex}
+    if facts := spec.pairs(fact, "--fact"):
+        site["facts"] = facts
     if not replace:
         _must_lose_nothing(session, site)
     answer = session.command("POST", "/v1/sites", {"sites": [site]})
@@ -172,7 +179,8 @@ def _connections_of(texts: list[str]) -> dict[str, dict[str, Any]]:
 def _must_lose_nothing(session: Session, site: dict[str, Any]) -> None:
     """Raises a usage error where the site is there already with facts that this registration leaves out or changes."""
     found = next((one for one in session.pages("/v1/sites", q=site["name"]) if one["name"] == site["name"]), None)
-    lost = [key for key, value in site.items() if found and found.get(key) not in (value, None, {})]
+    told = {key: value for key, value in site.items() if key != "facts"} | {"told_facts": site.get("facts", {})}
+    lost = [key for key, value in told.items() if found and found.get(key) not in (value, None, {})]
     if lost:
         message = f"site {site['name']} is registered already; this would replace its {', '.join(lost)}"
         raise usage(message, f"`belay site set {site['name']}` changes single facts, --replace registers it anew")
@@ -200,6 +208,8 @@ def change(
     managed: Annotated[bool | None, typer.Option(help="Unmanaged sites are left alone by strategies.")] = None,
     maintenance: Annotated[bool | None, typer.Option(help="Nothing is begun there meanwhile.")] = None,
     simplex: Annotated[bool | None, typer.Option(help="Always apply here, never roll back to a revision.")] = None,
+    fact: Facts = [],  # noqa: B006
+    unset_fact: Annotated[list[str], typer.Option(metavar="NAME", help="Take a fact away; repeatable.")] = [],  # noqa: B006
 ) -> None:
     """Change single facts of sites; what is left out stays as it is."""
     from services.cli.site_file import scalar
@@ -215,7 +225,7 @@ def change(
         "selection": selection, "group": group, "ungroup": ungroup, "labels": spec.pairs(label, "--label"),
         "unlabel": unlabel, "driver": driver, "params": params, "unset_params": unset_param, "managed": managed,
         "maintenance": maintenance, "simplex": simplex, "connections": _connections_of(connection),
-        "disconnect": disconnect,
+        "disconnect": disconnect, "facts": spec.pairs(fact, "--fact"), "unset_facts": unset_fact,
     }  # fmt: skip
     body = spec.merged({}, {key: value for key, value in facts.items() if value not in (None, False) or key in _FLAGS})
     if not body.keys() - {"selection"}:

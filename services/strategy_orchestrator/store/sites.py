@@ -54,8 +54,8 @@ async def next_fleet_sequence(conn: Connection, count: int) -> int:
 
 async def upsert_sites(conn: Connection, sites: Sequence[Site]) -> None:
     """Add sites or replace what is known of them."""
-    rows = [(s.name, s.group, s.labels, s.connections, s.managed, s.maintenance, s.simplex) for s in sites]
-    names, group_names, labels, connections, managed, maintenance, simplex = columns(rows, 7)
+    rows = [(s.name, s.group, s.labels, s.connections, s.managed, s.maintenance, s.simplex, s.facts) for s in sites]
+    names, group_names, labels, connections, managed, maintenance, simplex, facts = columns(rows, 8)
     await SQL.run(
         conn,
         "upsert_sites",
@@ -66,6 +66,7 @@ async def upsert_sites(conn: Connection, sites: Sequence[Site]) -> None:
         managed=managed,
         maintenance=maintenance,
         simplex=simplex,
+        facts=facts,
     )
 
 
@@ -87,6 +88,8 @@ async def change_sites(conn: Connection, names: Sequence[str], change: ChangeSit
         managed=change.managed,
         maintenance=change.maintenance,
         simplex=change.simplex,
+        facts=change.facts,
+        unset_facts=list(change.unset_facts),
     )
     return [Site.model_construct(**row) for row in rows]
 

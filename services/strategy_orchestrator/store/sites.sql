@@ -3,12 +3,12 @@
 update fleet set sequence = sequence + :count::int returning sequence;
 
 -- name: upsert_sites
-insert into site (name, group_name, labels, connections, managed, maintenance, simplex)
+insert into site (name, group_name, labels, connections, managed, maintenance, simplex, facts)
 select * from unnest(:names::text[], :groups::text[], :labels::jsonb[], :connections::jsonb[], :managed::boolean[],
-    :maintenance::boolean[], :simplex::boolean[])
+    :maintenance::boolean[], :simplex::boolean[], :facts::jsonb[])
 on conflict (name) do update set group_name = excluded.group_name, labels = excluded.labels,
     connections = excluded.connections, managed = excluded.managed, maintenance = excluded.maintenance,
-    simplex = excluded.simplex;
+    simplex = excluded.simplex, facts = excluded.facts;
 
 -- name: change_sites
 -- A driver that is to be the only one keeps what it was told, or else takes over what all others were told.
@@ -27,9 +27,9 @@ update site s set
         ) as reached where driver is not null and driver <> all(:disconnect::text[])
     ), '{}'),
     managed = coalesce(:managed::boolean, s.managed), maintenance = coalesce(:maintenance::boolean, s.maintenance),
-    simplex = coalesce(:simplex::boolean, s.simplex)
+    simplex = coalesce(:simplex::boolean, s.simplex), facts = (s.facts - :unset_facts::text[]) || :facts::jsonb
 where s.name in (select unnest(:names::text[]))
-returning s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.maintenance, s.simplex;
+returning s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.maintenance, s.simplex, s.facts;
 
 -- name: known_sites
 select s.name, s.group_name, holder.name as held_by, s.operation_id, s.managed, s.maintenance

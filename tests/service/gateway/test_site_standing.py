@@ -109,3 +109,13 @@ async def test_sites_are_filtered_by_how_they_are(world: World) -> None:
             assert names == found, filters
         refused = await api.ask("GET", "/v1/sites?availability=asleep&maintenance=perhaps")
         assert refused.codes == {("availability", "invalid_field"), ("maintenance", "invalid_field")}
+
+
+async def test_what_people_told_of_a_platform_counts_over_what_its_drivers_found(world: World) -> None:
+    async with gateway(world) as api:
+        told = strategy.Site(name="oslo", facts={"kubernetes": "1.30.0"})
+        await world.send(strategy.SitesChanged(sites=(told,)), sequence=1)
+        await world.send(answers("oslo", 1, 10, facts={"kubernetes": "1.29.2", "os": "Linux"}))
+        shown = await api.shows("/v1/sites/oslo", lambda s: s["availability"] == "online")
+        assert shown["facts"] == {"kubernetes": "1.30.0", "os": "Linux"}
+        assert shown["told_facts"] == {"kubernetes": "1.30.0"}

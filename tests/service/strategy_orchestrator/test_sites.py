@@ -46,15 +46,16 @@ async def faults(world: World, command: Any, message_id: str | None = None) -> l
 async def test_a_change_leaves_alone_what_it_does_not_name(world: World) -> None:
     async with world.run(NAME, wire):
         await accepted(world, CreateGroup(name="north"))
-        site = Site(
-            name="oslo", group="north", labels={"tier": "gold", "old": "x"}, connections={"process": {"port": 1}}
-        )
+        labels, facts = {"tier": "gold", "old": "x"}, {"kubernetes": "1.29.2", "patches": "P1"}
+        site = Site(name="oslo", group="north", labels=labels, connections={"process": {"port": 1}}, facts=facts)
         await accepted(world, RegisterSites(sites=(site,)))
+        more = {"facts": {"kubernetes": "1.30.0"}, "unset_facts": ["patches"]}
         await accepted(
-            world, change(selection={"sites": ["oslo"]}, managed=False, labels={"zone": "a"}, unlabel=["old"])
+            world, change(selection={"sites": ["oslo"]}, managed=False, labels={"zone": "a"}, unlabel=["old"], **more)
         )
         told = await world.until(SitesChanged, lambda e: not e.sites[0].managed)
-        assert told.sites == (site.model_copy(update={"managed": False, "labels": {"tier": "gold", "zone": "a"}}),)
+        now = {"managed": False, "labels": {"tier": "gold", "zone": "a"}, "facts": {"kubernetes": "1.30.0"}}
+        assert told.sites == (site.model_copy(update=now),)
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,10 @@ def _rows(events: Sequence[Envelope[Any]]) -> Iterable[SiteRow | Gone]:
 
 def _row(site: Site, event: Envelope[Any]) -> SiteRow:
     secrets = " ".join(sorted(names_in(site.connections)))
-    facts = (site.name, site.group, site.labels, site.connections, site.managed, site.maintenance, site.simplex)
-    return SiteRow(*facts, secrets, event.sequence, event.time)
+    standing = (site.managed, site.maintenance, site.simplex)
+    return SiteRow(
+        site.name, site.group, site.labels, site.connections, *standing, site.facts, secrets, event.sequence, event.time
+    )
 
 
 def _released(events: Sequence[Envelope[Any]]) -> dict[str, int]:

@@ -1,14 +1,15 @@
 -- name: put_sites
 -- Names of secrets hold no spaces, so lists of them travel as words.
-insert into site as s (name, group_name, labels, connections, managed, maintenance, simplex, secrets, removed, seq, at)
-select n.name, n.group_name, n.labels, n.connections, n.managed, n.maintenance, n.simplex,
+insert into site as s (name, group_name, labels, connections, managed, maintenance, simplex, facts, secrets, removed, seq, at)
+select n.name, n.group_name, n.labels, n.connections, n.managed, n.maintenance, n.simplex, n.facts,
        string_to_array(n.secrets, ' '), false, n.seq, n.at
 from unnest(:names::text[], :groups::text[], :labels::jsonb[], :connections::jsonb[], :managed::bool[],
-            :maintenance::bool[], :simplex::bool[], :secrets::text[], :seqs::bigint[], :ats::timestamptz[])
-    as n (name, group_name, labels, connections, managed, maintenance, simplex, secrets, seq, at)
+            :maintenance::bool[], :simplex::bool[], :facts::jsonb[], :secrets::text[], :seqs::bigint[], :ats::timestamptz[])
+    as n (name, group_name, labels, connections, managed, maintenance, simplex, facts, secrets, seq, at)
 on conflict (name) do update set
     group_name = excluded.group_name, labels = excluded.labels, connections = excluded.connections,
-    managed = excluded.managed, maintenance = excluded.maintenance, simplex = excluded.simplex, secrets = excluded.secrets,
+    managed = excluded.managed, maintenance = excluded.maintenance, simplex = excluded.simplex, facts = excluded.facts,
+    secrets = excluded.secrets,
     removed = false, seq = excluded.seq, at = excluded.at
 where (s.seq, s.at) <= (excluded.seq, excluded.at);
 
@@ -34,7 +35,8 @@ select s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.ma
        coalesce(a.availability, 'unknown') as availability, a.since,
        case when a.availability = 'online' and a.cause is null then greatest(a.seen_at, b.checked_at)
             else a.seen_at end as seen_at,
-       greatest(a.checked_at, b.checked_at) as checked_at, a.cause, a.free_bytes, coalesce(a.facts, '{}') as facts,
+       greatest(a.checked_at, b.checked_at) as checked_at, a.cause, a.free_bytes, coalesce(a.facts, '{}') || s.facts as facts,
+       s.facts as told_facts,
        coalesce(w.alarms, '[]') as alarms,
        case when h.site is not null
             then jsonb_build_object('strategy_id', h.strategy_id, 'strategy', h.strategy) end as held_by,

@@ -25,6 +25,7 @@ class SiteRow(NamedTuple):
     managed: bool
     maintenance: bool
     simplex: bool
+    facts: dict[str, str]
     secrets: str  # names, as words
     seq: int
     at: datetime
@@ -32,9 +33,9 @@ class SiteRow(NamedTuple):
 
 async def put_sites(conn: Connection, rows: Sequence[SiteRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    names, groups, labels, connections, managed, maintenance, simplex, secrets, seqs, ats = columns(rows, 10)
+    names, groups, labels, connections, managed, maintenance, simplex, facts, secrets, seqs, ats = columns(rows, 11)
     named = {"names": names, "groups": groups, "labels": labels, "connections": connections}
-    more = {"managed": managed, "maintenance": maintenance, "simplex": simplex, "secrets": secrets}
+    more = {"managed": managed, "maintenance": maintenance, "simplex": simplex, "facts": facts, "secrets": secrets}
     await SQL.run(conn, "put_sites", **named, **more, seqs=seqs, ats=ats)
 
 

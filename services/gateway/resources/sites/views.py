@@ -59,7 +59,8 @@ class SiteView(BaseModel):
     checked_at: datetime | None = Field(description="when it was asked last, as far as that is told")
     cause: Cause | None = Field(description="why it does not answer, be it offline for that yet or not")
     free_bytes: int | None = Field(description="room for what is sent there; null = not known")
-    facts: dict[str, str] = Field(description="what its drivers found out of it: platform, versions …")
+    facts: dict[str, str] = Field(description="of its platform: what people told, over what its drivers found")
+    told_facts: dict[str, str] = Field(description="those that people told")
     alarms: list[SiteAlarm]
     held_by: Holder | None
     deployments: list[SiteDeployment]
