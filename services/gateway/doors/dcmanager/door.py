@@ -2,14 +2,16 @@
 
 from aiohttp import web
 
-from services.gateway.doors.dcmanager import errors, keystone, routes
-from services.gateway.doors.dcmanager.call import PARTS, DcmanagerParts
+from services.gateway.doors import keystone
+from services.gateway.doors.call import NUMBERS
+from services.gateway.doors.dcmanager import errors, routes
+from services.gateway.doors.dcmanager.call import OWN
 from services.gateway.doors.dcmanager.settings import DcmanagerSettings
 from services.gateway.doors.door import Door
 from services.gateway.doors.numbers import Numbers
 from services.gateway.http.problems import MAX_BYTES
 
-NAME = "dcmanager"
+NAME, VERSION = "dcmanager", "/v1.0"
 
 
 def of_environment() -> Door | None:
@@ -23,8 +25,8 @@ def door(own: DcmanagerSettings) -> Door | None:
         return None
 
     def serve(app: web.Application) -> None:
-        app[PARTS] = DcmanagerParts(own, Numbers(NAME))
-        keystone.add(app)
+        app[OWN], app[NUMBERS] = own, Numbers(NAME)
+        keystone.add(app, keystone.Offer(NAME, NAME, VERSION, own.url, own.token_hours))
         routes.add(app)
 
     return Door(NAME, own.port, errors.answer_errors, serve, MAX_BYTES)

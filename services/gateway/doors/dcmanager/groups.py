@@ -5,10 +5,11 @@ from typing import Any
 from aiohttp import web
 
 from services.gateway.domain import Role
+from services.gateway.doors.call import Route, as_json, ignored_in, readable
 from services.gateway.doors.dcmanager import naming, shapes, store, subcloud_request
-from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, readable
-from services.gateway.doors.dcmanager.errors import Refused, refuse
+from services.gateway.doors.dcmanager.call import Call
 from services.gateway.doors.dcmanager.subclouds import shown_all
+from services.gateway.doors.errors import Refused, refuse
 from shared.messages.strategy import CreateGroup, DeleteGroup, UpdateGroup
 from shared.process.db import Connection
 

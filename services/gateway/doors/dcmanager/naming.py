@@ -7,9 +7,9 @@ import asyncpg
 
 from services.gateway.doors.dcmanager import store
 from services.gateway.doors.dcmanager.call import Call
-from services.gateway.doors.dcmanager.errors import Refused
 from services.gateway.doors.dcmanager.meant_release import Known, known_of
 from services.gateway.doors.dcmanager.shapes import DEFAULT_GROUP, DEFAULT_ID
+from services.gateway.doors.errors import Refused
 from services.gateway.doors.numbers import Number
 from shared.process.db import Connection
 
@@ -20,7 +20,7 @@ MOST_DIGITS = 15
 
 async def releases(call: Call, conn: Connection) -> Known:
     """The app of this door and its releases. Raises Refused 422 while nobody has said which of several it is."""
-    app = call.parts.own.app or _only(await store.apps(conn))
+    app = call.own.app or _only(await store.apps(conn))
     rows = await store.versions(conn, app)
     return known_of(app, rows[0]["scheme"] if rows else "pep440", [row["version"] for row in rows])
 
@@ -34,12 +34,12 @@ def _only(apps: list[str]) -> str:
 
 async def subclouds_numbered(call: Call, conn: Connection, names: Iterable[str]) -> dict[str, Number]:
     """The numbers of sites."""
-    return await call.parts.numbers.of(conn, SUBCLOUD, names)
+    return await call.numbers.of(conn, SUBCLOUD, names)
 
 
 async def groups_numbered(call: Call, conn: Connection, names: Iterable[str]) -> dict[str, Number]:
     """The numbers of groups; below them is the group of those sites that have none."""
-    return await call.parts.numbers.of(conn, GROUP, names, first=DEFAULT_ID + 1)
+    return await call.numbers.of(conn, GROUP, names, first=DEFAULT_ID + 1)
 
 
 async def subcloud(call: Call, conn: Connection, app: str, ref: str) -> asyncpg.Record:
@@ -63,4 +63,4 @@ async def group(call: Call, conn: Connection, ref: str) -> Any:
 async def _name(call: Call, conn: Connection, kind: str, ref: str) -> str | None:
     if not (ref.isascii() and ref.isdigit()):
         return ref
-    return await call.parts.numbers.key(conn, kind, int(ref)) if len(ref) <= MOST_DIGITS else None
+    return await call.numbers.key(conn, kind, int(ref)) if len(ref) <= MOST_DIGITS else None

@@ -1,7 +1,8 @@
 """What dcmanager has and Belay has no meaning for: refused, with the reason."""
 
-from services.gateway.doors.dcmanager.call import Call, Route
-from services.gateway.doors.dcmanager.errors import Refused
+from services.gateway.doors.call import Route
+from services.gateway.doors.dcmanager.call import Call
+from services.gateway.doors.errors import Refused
 
 WHY = {
     "subcloud-backup": "backups of a whole subcloud are not taken here",

@@ -4,9 +4,10 @@ options are shown, none can be set."""
 from typing import Any
 
 from services.gateway.domain import Role
+from services.gateway.doors.call import Route
 from services.gateway.doors.dcmanager import naming
-from services.gateway.doors.dcmanager.call import Call, Route
-from services.gateway.doors.dcmanager.errors import Refused
+from services.gateway.doors.dcmanager.call import Call
+from services.gateway.doors.errors import Refused
 
 ALL = ("RegionOne", "SystemController", "all clouds default")
 DEFAULT = {

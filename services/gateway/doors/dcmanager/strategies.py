@@ -7,10 +7,11 @@ import asyncpg
 from aiohttp import web
 
 from services.gateway.domain import Role
+from services.gateway.doors.call import Route, as_json, ignored_in, in_turns, readable
 from services.gateway.doors.dcmanager import naming, shapes, store, strategy_request, words
-from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, in_turns, readable
-from services.gateway.doors.dcmanager.errors import Refused, refuse
+from services.gateway.doors.dcmanager.call import Call
 from services.gateway.doors.dcmanager.strategy_making import exists, formed, make, spec_of
+from services.gateway.doors.errors import Refused, refuse
 from shared.messages.strategy import AbortStrategy, ApplyStrategy, DeleteStrategy
 from shared.process.db import Connection, snapshot
 
@@ -106,7 +107,7 @@ async def _newest(call: Call, conn: Connection) -> asyncpg.Record | None:
 
 async def _shown(call: Call, conn: Connection, row: asyncpg.Record, state: str | None = None) -> dict[str, Any]:
     key = row["strategy_id"]
-    numbers = await call.parts.numbers.of(conn, naming.STRATEGY, [key])
+    numbers = await call.numbers.of(conn, naming.STRATEGY, [key])
     return shapes.strategy(row, numbers[key], state)
 
 
@@ -120,7 +121,7 @@ async def _steps(call: Call, cloud: str | None = None) -> list[dict[str, Any]]:
         prepared = await store.is_prepared(conn, row["spec"]["app"], row["spec"]["version"] or "")
     async with call.gateway.pool.acquire() as conn:
         subclouds = await naming.subclouds_numbered(call, conn, [step["site"] for step in rows])
-        numbers = await call.parts.numbers.of(conn, naming.STRATEGY, [row["strategy_id"]])
+        numbers = await call.numbers.of(conn, naming.STRATEGY, [row["strategy_id"]])
     kind, number = words.type_of(row["spec"]["type"]), numbers[row["strategy_id"]].number
     of = shapes.OfStrategy(kind, number, row["created_at"], prepared)
     found = await in_turns(rows, lambda each: shapes.step(each, of, subclouds[each["site"]]))

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from services.gateway.commands.ask import Answer
 from services.gateway.doors.dcmanager import meant_release, naming, store, vault, words
 from services.gateway.doors.dcmanager.call import Call
-from services.gateway.doors.dcmanager.errors import Refused
 from services.gateway.doors.dcmanager.strategy_request import DEFAULT_PARALLEL, Asked
+from services.gateway.doors.errors import Refused
 from shared.messages.base import ErrorCode, Fault, faults_of
 from shared.messages.strategy import CreateStrategy, DeleteStrategy, Exclusion, FailurePolicy, Selection
 from shared.process.db import Connection

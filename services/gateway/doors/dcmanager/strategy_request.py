@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.doors.dcmanager.fields import Fields
 from services.gateway.doors.dcmanager.words import NOT_OFFERED, PRESTAGE, SW_DEPLOY, TYPES
+from services.gateway.doors.fields import Fields
 from shared.messages.words import MAX_PARALLEL
 
 DEFAULT_PARALLEL = 2

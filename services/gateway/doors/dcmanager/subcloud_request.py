@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.doors.dcmanager.fields import SHORT_WORDS, Fields, shown
+from services.gateway.doors.fields import SHORT_WORDS, Fields, shown
 from shared.messages.words import IN_WORDS, MAX_PARALLEL, NAME_PATTERN
 
 LONGEST_LABEL = 200

@@ -7,10 +7,11 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.gateway.domain import Role
+from services.gateway.doors.call import Route, as_json, ignored_in, in_turns, readable
 from services.gateway.doors.dcmanager import meant_release, naming, shapes, store, subcloud_request, vault
-from services.gateway.doors.dcmanager.call import Call, Route, as_json, ignored_in, in_turns, readable
-from services.gateway.doors.dcmanager.errors import Refused, refuse
+from services.gateway.doors.dcmanager.call import Call
 from services.gateway.doors.dcmanager.subcloud_request import Update
+from services.gateway.doors.errors import Refused, refuse
 from shared.messages.base import Fault, faults_of
 from shared.messages.deployer import RequestOperation
 from shared.messages.strategy import ChangeSites, RemoveSites, Selection

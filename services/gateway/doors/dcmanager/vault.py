@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.gateway.doors.dcmanager.call import Call
-from services.gateway.doors.dcmanager.errors import Refused
+from services.gateway.doors.errors import Refused
 from services.gateway.resources.secrets import store as secrets
 from shared.messages.base import Fault
 from shared.messages.deployer import RemoveSecret, SetSecret
@@ -19,7 +19,7 @@ class SealedPassword(NamedTuple):
 
 async def seal(call: Call, password: str) -> SealedPassword:
     """Seal it under the name that the door's settings say. Raises NoKeyYet."""
-    name, sealing = call.parts.own.secret, call.gateway.sealing
+    name, sealing = call.own.secret, call.gateway.sealing
     sealed = await sealing.seal(SetSecret.OWNER, password)
     fingerprint = sealing.fingerprint("", SetSecret.TYPE, name, password)
     return SealedPassword(SetSecret(name=name, sealed=sealed), fingerprint)
@@ -28,12 +28,12 @@ async def seal(call: Call, password: str) -> SealedPassword:
 async def is_kept(call: Call) -> bool:
     """Whether there is one, whatever it is."""
     async with call.gateway.pool.acquire() as conn:
-        return bool(await secrets.known_secrets(conn, [call.parts.own.secret]))
+        return bool(await secrets.known_secrets(conn, [call.own.secret]))
 
 
 async def forget(call: Call, version: int) -> None:
     """Take away what was set for nothing, unless another has been set since; one that connections name stays."""
-    name = call.parts.own.secret
+    name = call.own.secret
     async with call.gateway.pool.acquire() as conn:
         rows = await secrets.list_secrets(conn, after="", limit=1, name=name)
     if rows and rows[0]["version"] == version:

@@ -6,10 +6,10 @@ import pytest
 
 from services.gateway.domain import Role
 from services.gateway.doors.dcmanager import words
-from services.gateway.doors.dcmanager.keystone import ROLES
 from services.gateway.doors.dcmanager.meant_release import in_sync, known_of, meant
 from services.gateway.doors.dcmanager.settings import DcmanagerSettings
 from services.gateway.doors.dcmanager.shapes import STEPS
+from services.gateway.doors.keystone import ROLES
 from shared.messages.words import DeploymentStatus, StepState, StrategyState
 from tests.contract.test_house import ROOT
 

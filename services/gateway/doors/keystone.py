@@ -6,14 +6,15 @@ Nothing is kept of it: what it gets as `X-Subject-Token` is that token.
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
 
 from services.gateway.domain import Identity, Role
-from services.gateway.doors.dcmanager.call import PARTS, admitted, as_json
-from services.gateway.doors.dcmanager.errors import IDENTITY, Refused
+from services.gateway.doors.call import admitted, as_json
+from services.gateway.doors.errors import IDENTITY, Refused
 from services.gateway.http.bodies import parsed
 from services.gateway.http.problems import Problem
 from services.gateway.http.routing import GATEWAY
@@ -27,7 +28,7 @@ ROLES = {
 """What a token may do, in the words of StarlingX."""
 
 PROJECTS = ("admin", "services")
-"""Those that dcmanager lets in."""
+"""Those that the APIs of StarlingX let in."""
 
 REGIONS = ("RegionOne", "SystemController")
 INTERFACES = ("public", "internal", "admin")
@@ -40,21 +41,40 @@ VERSIONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the catalog says of a door: the service that it is, and where that lies below its own address."""
+
+    name: str
+    type: str
+    path: str
+    url: str
+    """Where clients reach the door; empty = where they did."""
+
+    token_hours: float
+
+
+OFFER: web.AppKey[Offer] = web.AppKey("offer", Offer)
+
+
 def base_of(request: web.Request) -> str:
     """Where clients reach this door."""
-    return request.app[PARTS].own.url.rstrip("/") or str(request.url.origin())
+    return request.app[OFFER].url.rstrip("/") or str(request.url.origin())
 
 
-async def versions(request: web.Request) -> web.Response:
-    """GET /: for everybody."""
-    base = base_of(request)
-    ours = {"id": "v1.0", "status": "CURRENT", "updated": "2017-10-2", "links": _self(f"{base}/v1.0/")}
-    return as_json({"versions": [ours, {**VERSIONS, "links": _self(f"{base}{IDENTITY}/")}]})
+def links_to(href: str) -> list[dict[str, str]]:
+    """As versions tell where they are."""
+    return [{"rel": "self", "href": href}]
+
+
+def as_version(base: str) -> dict[str, Any]:
+    """Keystone's version among those that a door offers."""
+    return {**VERSIONS, "links": links_to(f"{base}{IDENTITY}/")}
 
 
 async def version(request: web.Request) -> web.Response:
     """GET /v3: for everybody."""
-    return as_json({"version": {**VERSIONS, "links": _self(f"{base_of(request)}{IDENTITY}/")}})
+    return as_json({"version": as_version(base_of(request))})
 
 
 async def log_in(request: web.Request) -> web.Response:
@@ -89,19 +109,15 @@ async def show(request: web.Request) -> web.Response:
 async def catalog(request: web.Request) -> web.Response:
     """GET /v3/auth/catalog."""
     await admitted(request)
-    return as_json({"catalog": _catalog(base_of(request)), "links": {"self": str(request.url)}})
+    return as_json({"catalog": _catalog(request), "links": {"self": str(request.url)}})
 
 
-def add(app: web.Application) -> None:
+def add(app: web.Application, offer: Offer) -> None:
     """Serve it."""
-    app.router.add_get("/", versions, allow_head=False)
+    app[OFFER] = offer
     for path, handle in ((IDENTITY, version), (f"{IDENTITY}/auth/tokens", show), (f"{IDENTITY}/auth/catalog", catalog)):
         app.router.add_get(path + "{slash:/?}", handle)
     app.router.add_post(f"{IDENTITY}/auth/tokens" + "{slash:/?}", log_in)
-
-
-def _self(href: str) -> list[dict[str, str]]:
-    return [{"rel": "self", "href": href}]
 
 
 def _inside(outer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -142,14 +158,14 @@ def _id_of(name: str) -> str:
 
 def _token(request: web.Request, who: Identity, method: str, project: str) -> dict[str, Any]:
     now = datetime.now(UTC)
-    ends = now + timedelta(hours=request.app[PARTS].own.token_hours)
+    ends = now + timedelta(hours=request.app[OFFER].token_hours)
     facts: dict[str, Any] = {
         "methods": [method],
         "user": {"id": who.token_id, "name": who.name, "domain": DOMAIN, "password_expires_at": None},
         "project": {"id": _id_of(project), "name": project, "domain": DOMAIN},
         "is_domain": False,
         "roles": [{"id": _id_of(role), "name": role} for role in ROLES[who.role]],
-        "catalog": _catalog(base_of(request)),
+        "catalog": _catalog(request),
         "audit_ids": [who.token_id],
         "issued_at": _moment(now),
         "expires_at": _moment(ends),
@@ -157,8 +173,12 @@ def _token(request: web.Request, who: Identity, method: str, project: str) -> di
     return {"token": facts}
 
 
-def _catalog(base: str) -> list[dict[str, Any]]:
-    return [_service("keystone", "identity", f"{base}{IDENTITY}"), _service("dcmanager", "dcmanager", f"{base}/v1.0")]
+def _catalog(request: web.Request) -> list[dict[str, Any]]:
+    base, offer = base_of(request), request.app[OFFER]
+    return [
+        _service("keystone", "identity", f"{base}{IDENTITY}"),
+        _service(offer.name, offer.type, f"{base}{offer.path}"),
+    ]
 
 
 def _service(name: str, kind: str, url: str) -> dict[str, Any]:
