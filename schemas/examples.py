@@ -63,6 +63,8 @@ def _rejected(kind: type[base.CommandRejected], command_type: str, about: str) -
 
 EXAMPLES: tuple[Message, ...] = (
     catalog.PublishRelease(bundle_sha256=DIGEST, bundle_bytes=48_213, file_name="shop-2.0.0.tar.gz"),
+    catalog.ImportBundle(source="https://files.example/shop-2.0.0.tar.gz", sha256=DIGEST),
+    catalog.DeleteRelease(app="shop", version="2.0.0", reason="never used"),
     catalog.WithdrawRelease(app="shop", version="2.0.0", reason="leaks memory"),
     catalog.PrepareRelease(app="shop", version="2.0.0", on_behalf=f"{STRATEGY}/1"),
     _accepted(catalog.CommandAccepted, catalog.PublishRelease.TYPE, DIGEST),
@@ -98,6 +100,11 @@ EXAMPLES: tuple[Message, ...] = (
         published_at=AT,
     ),
     catalog.ReleaseRejected(bundle_sha256=DIGEST, file_name="shop.tar.gz", faults=(FAULT,)),
+    catalog.BundleProgressed(publication=COMMAND, phase="fetch", done_bytes=16_777_216, total_bytes=52_428_800, at=AT),
+    catalog.PublicationSettled(
+        publication=COMMAND, state="available", bundle_sha256=DIGEST, app="shop", version="2.0.0"
+    ),
+    catalog.ReleaseDeleted(release_id="shop-2.0.0", app="shop", version="2.0.0", bundle_sha256=DIGEST),
     catalog.StorageMeasured(
         used_bytes=52_428_800,
         bundles=9,

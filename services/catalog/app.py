@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from services.catalog.handlers import FREEING, HANDLERS, VALIDATIONS, Intake
+from services.catalog.handlers import FREEING, HANDLERS
 from services.catalog.preparation.handlers import PREPARATIONS
 from services.catalog.preparation.pulling import Puller
 from services.catalog.preparation.worker import PreparationMetrics, Preparer
+from services.catalog.publication.handlers import VALIDATIONS, Intake
 from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage
 from services.catalog.validation import ValidationMetrics, Validator

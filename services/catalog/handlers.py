@@ -1,84 +1,28 @@
-"""Commands to the catalog. Validation is long work: here it is only queued (validation.py does it)."""
+"""Commands about releases that are there, and what others say of them; publications have a room of their own."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from services.catalog import domain, store
-from services.catalog.domain import Bundle, Release, State
+from services.catalog.domain import Release
 from services.catalog.preparation.handlers import end_withdrawn, prepare
-from shared.blobs import Blobs, Stored
+from services.catalog.publication.handlers import Intake, import_bundles, publish
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
-from shared.messages.base import Fault, Message
-from shared.messages.catalog import PrepareRelease, PublishRelease, ReleaseWithdrawn, WithdrawRelease
+from shared.messages.base import Message
+from shared.messages.catalog import (
+    DeleteRelease,
+    ImportBundle,
+    PrepareRelease,
+    PublishRelease,
+    ReleaseWithdrawn,
+    WithdrawRelease,
+)
 from shared.messages.deployer import HostReported, ReleaseUnneeded
 from shared.wire.codec import Envelope
 
-VALIDATIONS = "validation"
-"""The queue of bundles that wait for a worker; the id of a job is the bundle's digest."""
-
-
 FREEING = "freeing"
 """The queue of contents that may be freed; the id of a job is the digest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """What bundles come in by: the store they lie in, and how many bytes one may have."""
-
-    blobs: Blobs
-    limit: int
-
-
-async def publish(intake: Intake, tx: Transaction, envelopes: Sequence[Envelope[PublishRelease]]) -> Sequence[Reply]:
-    """Take bundles in and queue their validation; a bundle known already is answered with what became of it."""
-    digests = sorted({envelope.data.bundle_sha256 for envelope in envelopes})
-    await store.lock_store(tx.conn, shared=True)  # what is found now is not freed before this transaction has ended
-    found = dict(zip(digests, await asyncio.gather(*map(intake.blobs.find, digests)), strict=True))
-    bundles = await store.lock_bundles(tx.conn, digests)
-    replies: list[Reply] = []
-    received: list[Envelope[PublishRelease]] = []
-    for envelope in envelopes:
-        digest = envelope.data.bundle_sha256
-        before = bundles.get(digest, Bundle(digest))
-        stored = found[digest]
-        after = domain.receive(envelope.data, before, stored.size if stored else None, intake.limit)
-        replies.append(_reply(after))
-        if isinstance(after, Bundle):
-            bundles[digest] = after
-            if after.state != before.state:
-                received.append(envelope)
-    await _queue(tx, received, found)
-    return replies
-
-
-async def _queue(
-    tx: Transaction, received: Sequence[Envelope[PublishRelease]], found: Mapping[str, Stored | None]
-) -> None:
-    if received:
-        await store.receive_bundles(tx.conn, [envelope.data for envelope in received], found, tx.now)
-        await tx.put_jobs(VALIDATIONS, [(e.data.bundle_sha256, _payload(e)) for e in received])
-
-
-def _payload(envelope: Envelope[PublishRelease]) -> dict[str, object]:
-    """What the worker must know to speak of the bundle, and on whose behalf."""
-    return {
-        "file_name": envelope.data.file_name,
-        "bytes": envelope.data.bundle_bytes,
-        "correlation_id": envelope.root,
-        "actor": envelope.actor,
-    }
-
-
-def _reply(after: Bundle | Fault) -> Reply:
-    if isinstance(after, Fault):
-        return Rejected((after,))
-    result = {"bundle_sha256": after.sha256, "state": str(after.state)}
-    if after.state is State.AVAILABLE:
-        result |= {"release_id": after.release_id or "", "app": after.app or "", "version": after.version or ""}
-    return Accepted(result)
 
 
 async def withdraw(_: Intake, tx: Transaction, envelopes: Sequence[Envelope[WithdrawRelease]]) -> Sequence[Reply]:
@@ -107,6 +51,13 @@ async def withdraw(_: Intake, tx: Transaction, envelopes: Sequence[Envelope[With
     return replies
 
 
+async def delete(_: Intake, __: Transaction, envelopes: Sequence[Envelope[DeleteRelease]]) -> Sequence[Reply]:
+    """Remove releases for good."""
+    return [
+        Rejected.because("wrong_state", "releases cannot be deleted yet", "version", e.data.version) for e in envelopes
+    ]
+
+
 def _tell_withdrawn(tx: Transaction, release: Release, envelope: Envelope[WithdrawRelease]) -> None:
     event = ReleaseWithdrawn(
         release_id=release.id, app=release.app, version=release.version, reason=envelope.data.reason
@@ -130,7 +81,9 @@ CatalogHandler = Callable[[Intake, Transaction, Sequence[Envelope[Any]]], Awaita
 
 HANDLERS: dict[type[Message], CatalogHandler] = {
     PublishRelease: publish,
+    ImportBundle: import_bundles,
     WithdrawRelease: withdraw,
+    DeleteRelease: delete,
     PrepareRelease: prepare,
     HostReported: learn_hosts,
     ReleaseUnneeded: note_unneeded,

@@ -7,9 +7,13 @@ select pg_advisory_xact_lock(hashtext(current_schema() || '.blobs'));
 
 -- name: lock_bundles
 -- Locked in the order of the key, so that two transactions never wait for each other.
+select from bundle where sha256 = any(:digests::text[]) order by sha256 for update;
+
+-- name: find_bundles
+-- Asked once they are locked: beside a row that was waited for, a join shows what it was joined with before.
 select b.sha256, b.state, r.id as release_id, r.app, r.version, r.withdrawn_reason
 from bundle b left join release r on r.bundle_sha256 = b.sha256
-where b.sha256 = any(:digests::text[]) order by b.sha256 for update of b;
+where b.sha256 = any(:digests::text[]);
 
 -- name: receive_bundles
 -- New ones, and rejected ones that are tried again; any other stays as it is.

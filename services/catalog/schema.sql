@@ -21,6 +21,18 @@ create table bundle (
     )
 );
 
+create table publication (
+    -- A command to publish, until the one event that tells its end; its row goes in the transaction that tells it.
+    id text primary key, -- of the command
+    bundle_sha256 text references bundle,
+    app text, -- what it asked the release to be called; null = as the bundle says
+    version text,
+    correlation_id text not null,
+    actor text not null,
+    asked_at timestamptz not null
+);
+create index publication_of_bundle on publication (bundle_sha256);
+
 create table host (
     -- What can be installed where, as deployers last said it.
     name text primary key,

@@ -27,7 +27,9 @@ async def lock_store(conn: Connection, *, shared: bool = False) -> None:
 
 async def lock_bundles(conn: Connection, digests: Iterable[str]) -> dict[str, Bundle]:
     """The known ones of these bundles by digest, locked until the transaction ends."""
-    rows = await SQL.fetch(conn, "lock_bundles", digests=list(digests))
+    asked = list(digests)
+    await SQL.fetch(conn, "lock_bundles", digests=asked)
+    rows = await SQL.fetch(conn, "find_bundles", digests=asked)
     return {
         row["sha256"]: Bundle(
             sha256=row["sha256"],

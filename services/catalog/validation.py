@@ -13,7 +13,10 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from services.catalog import domain, store
-from services.catalog.handlers import FREEING, VALIDATIONS
+from services.catalog.handlers import FREEING
+from services.catalog.publication import ending
+from services.catalog.publication.domain import Outcome
+from services.catalog.publication.handlers import VALIDATIONS
 from services.catalog.settings import CatalogSettings
 from shared.blobs import Blobs, UnknownBlob
 from shared.bundle import BundleRefused, Host, digest_of, verify
@@ -90,7 +93,10 @@ class Validator:
     async def settle(self, job: Job, finding: Finding) -> None:
         """Write what was found, if the job is still ours."""
         async with self._ledger.transaction() as tx:
-            state = await _settle(tx, job, finding) if await tx.finish_jobs(VALIDATIONS, [job]) else None
+            settled = await _settle(tx, job, finding) if await tx.finish_jobs(VALIDATIONS, [job]) else None
+            if settled:
+                await ending.end(tx, settled)
+        state = settled.state if settled else None
         if state:
             self._metrics.settled.labels(state).inc()
             log.info(f"settled a bundle as {state}", action=f"bundle_{state}", bundle=job.id)
@@ -114,8 +120,8 @@ def _find(path: Path, sha256: str, hosts: Sequence[Host]) -> Finding:
         return Finding(faults=refused.faults, app=refused.app, version=refused.version)
 
 
-async def _settle(tx: Transaction, job: Job, finding: Finding) -> domain.State | None:
-    """The new state of the bundle; None when it was settled before (then nothing is said again)."""
+async def _settle(tx: Transaction, job: Job, finding: Finding) -> Outcome | None:
+    """What became of the bundle; None when it was settled before (then nothing is said again)."""
     manifest = finding.manifest
     if manifest is None:
         return await _reject(tx, job, finding)
@@ -128,7 +134,7 @@ async def _settle(tx: Transaction, job: Job, finding: Finding) -> domain.State |
         return await _reject(tx, job, Finding(None, (error.fault,), manifest.app, manifest.version))
 
 
-async def _reject(tx: Transaction, job: Job, finding: Finding) -> domain.State | None:
+async def _reject(tx: Transaction, job: Job, finding: Finding) -> Outcome | None:
     sequence = await store.reject_bundle(tx.conn, job.id, finding.faults, tx.now)
     if sequence is None:
         return None
@@ -141,10 +147,10 @@ async def _reject(tx: Transaction, job: Job, finding: Finding) -> domain.State |
         faults=finding.faults,
     )
     _emit(tx, event, sequence, job)
-    return domain.State.REJECTED
+    return Outcome(job.id, domain.State.REJECTED, finding.app, finding.version, finding.faults)
 
 
-async def _accept(tx: Transaction, job: Job, manifest: Verified) -> domain.State | None:
+async def _accept(tx: Transaction, job: Job, manifest: Verified) -> Outcome | None:
     sequence = await store.accept_bundle(tx.conn, job.id, tx.now)
     if sequence is None:
         return None
@@ -168,7 +174,7 @@ async def _accept(tx: Transaction, job: Job, manifest: Verified) -> domain.State
         published_at=tx.now,
     )
     _emit(tx, event, sequence, job)
-    return domain.State.AVAILABLE
+    return Outcome(job.id, domain.State.AVAILABLE, manifest.app, manifest.version)
 
 
 def _emit(tx: Transaction, event: ReleaseAvailable | ReleaseRejected, sequence: int, job: Job) -> None:

@@ -10,6 +10,7 @@ from services.gateway.resources.audit import store as audit
 from services.gateway.resources.commands import store as commands
 from services.gateway.resources.notifications import store as notifications
 from services.gateway.resources.operations import store as operations
+from services.gateway.resources.publications import store as publications
 from services.gateway.resources.strategies import store as strategies
 from services.gateway.resources.subscriptions import store as subscriptions
 from services.gateway.settings import GatewaySettings
@@ -25,6 +26,7 @@ def prunings(own: GatewaySettings) -> list[Pruning]:
     days = own.history_days
     return [
         Pruning("command", old(commands.prune, days)),
+        Pruning("publication", old(publications.prune, days)),
         Pruning("operation", old(operations.prune, days)),
         Pruning("delivery", old(subscriptions.prune, days)),
         Pruning("strategy", deleted_strategies(days)),

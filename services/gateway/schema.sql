@@ -81,6 +81,21 @@ create table event_log (
 
 -- Read models ---------------------------------------------------------------------------------------------------
 
+create table publication (
+    -- A command to publish a bundle: how far it is, or what became of it.
+    id text primary key, -- of the command
+    state text not null,
+    phase text,
+    done_bytes bigint,
+    total_bytes bigint,
+    bundle_sha256 text,
+    app text,
+    version text,
+    faults jsonb not null default '[]',
+    at timestamptz not null
+);
+create index publication_by_age on publication (at);
+
 create table release (
     app text not null,
     version text not null,

@@ -9,7 +9,16 @@ from typing import Any
 from shared.core.errors import Unreadable
 from shared.core.transaction import SQL, Transaction
 from shared.messages import REGISTRY
-from shared.messages.base import Command, CommandAccepted, CommandRejected, ErrorCode, Fault, count_of, listed
+from shared.messages.base import (
+    Command,
+    CommandAccepted,
+    CommandRejected,
+    ErrorCode,
+    Fault,
+    Message,
+    count_of,
+    listed,
+)
 from shared.wire.codec import Envelope, Record, decode, header, is_id, readable
 
 Answer = CommandAccepted | CommandRejected
@@ -90,6 +99,9 @@ async def answer(tx: Transaction, commands: Sequence[Asked], replies: Sequence[R
     answers = [_answer(c.envelope, v) for c, v in zip(commands, replies, strict=True)]
     bodies = [_send(tx, reply, c.envelope) for c, reply in zip(commands, answers, strict=True)]
     tx.outbox.extend(caused)
+    for command, reply in zip(commands, answers, strict=True):
+        if isinstance(reply, CommandRejected):
+            _tell_refusal(tx, type(command.envelope.data), reply, command.envelope)
     await SQL.run(
         tx.conn,
         "keep_answers",
@@ -119,8 +131,19 @@ async def answer_unreadable(tx: Transaction, record: Record, faults: tuple[Fault
     )
     tx.emit(reply, sequence=1, message_id=_answer_id(reply), correlation_id=command_id)
     if known is None:
+        _tell_refusal(tx, REGISTRY.get(reply.command_type), reply)
         values = {"types": [reply.TYPE], "answers": [reply.model_dump_json()], "now": tx.now}
         await SQL.run(tx.conn, "keep_answers", ids=[command_id], fingerprints=[fingerprint], **values)
+
+
+def _tell_refusal(
+    tx: Transaction, kind: type[Message] | None, reply: CommandRejected, cause: Envelope[Any] | None = None
+) -> None:
+    """Also of a command that could not be read: whoever waits for its end must hear that there is none to come."""
+    if kind is None or not issubclass(kind, Command):
+        return
+    if event := kind.told_when_refused(reply.command_id, reply.faults):
+        tx.emit(event, sequence=1, cause=cause, correlation_id=reply.command_id)
 
 
 def _fingerprint_of(record: Record) -> bytes:

@@ -82,6 +82,11 @@ class Command(Message):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @classmethod
+    def told_when_refused(cls, command_id: str, faults: "tuple[Fault, ...]") -> "Event | None":  # noqa: ARG003
+        """What its rejection is told with beside the answer, for those who wait for an event; most have nothing."""
+        return None
+
 
 class Event(Message):
     """A fact from one owner, in the past tense. Unknown fields are ignored, so that producers may add some."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from shared.messages.base import Cause, Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
@@ -11,7 +11,7 @@ from shared.messages.base import CommandRejected as _Rejected
 from shared.messages.manifest import Component
 from shared.messages.opening import Open
 from shared.messages.rules import Rules
-from shared.messages.words import Identifier, Name, Sha256, Text, Version
+from shared.messages.words import SOURCE_PATTERN, Identifier, Name, Sha256, Text, Version
 from shared.versions import Scheme
 
 FileName = Annotated[
@@ -19,7 +19,31 @@ FileName = Annotated[
 ]
 
 
-class PublishRelease(Command):
+Source = Annotated[
+    str,
+    StringConstraints(
+        min_length=1,
+        max_length=2_000,
+        pattern=SOURCE_PATTERN,
+    ),
+    Field(description="https://…, oci://REGISTRY/REPOSITORY[:TAG][@sha256:…], or sha256:… in the blob store"),
+]
+"""Where a bundle lies. A user or password in an address would be kept in clear."""
+
+
+class Publication(Command):
+    """A command to publish something: whatever becomes of it, one `PublicationSettled` says so."""
+
+    app: Name | None = Field(default=None, description="name of the app, where the bundle does not say it itself")
+    version: Version | None = Field(default=None, description="its version, where the bundle does not say it itself")
+
+    @classmethod
+    def told_when_refused(cls, command_id: str, faults: tuple[Fault, ...]) -> "PublicationSettled":
+        """What is told beside the rejection, to those who wait for the end of the publication."""
+        return PublicationSettled(publication=command_id, state="rejected", faults=faults)
+
+
+class PublishRelease(Publication):
     """Publish the release inside a bundle that already lies in the blob store."""
 
     SUBJECT = "bundle_sha256"
@@ -27,6 +51,30 @@ class PublishRelease(Command):
     bundle_sha256: Sha256
     bundle_bytes: int = Field(ge=1, description="size of the bundle")
     file_name: FileName = ""
+
+
+class ImportBundle(Publication):
+    """Fetch a bundle from where it lies, and publish the release inside."""
+
+    SUBJECT = "source"
+
+    source: Source
+    sha256: Sha256 | None = Field(default=None, description="what the bundle must be; null = whatever lies there")
+    file_name: FileName = Field(default="", description="empty = as its source calls it")
+
+
+class DeleteRelease(Command):
+    """Remove a release for good: its rows, its content, and its app with its last release.
+
+    Refused while a site runs it or an operation goes there. Afterwards its version may be published again, with other
+    content.
+    """
+
+    SUBJECT = "app"
+
+    app: Name
+    version: Version
+    reason: Text = ""
 
 
 class WithdrawRelease(Command):
@@ -127,6 +175,51 @@ class ReleaseRejected(Event):
     app: str | None = None
     version: str | None = None
     faults: tuple[Fault, ...] = Field(description="at most 100; a last one of code `more_faults` says how many more")
+
+
+class BundleProgressed(Event):
+    """How far a publication has come; at most once a second."""
+
+    SUBJECT = "publication"
+
+    publication: Identifier = Field(description="id of the command that began it")
+    phase: Open[Literal["fetch", "validate"]]
+    done_bytes: int = Field(ge=0)
+    total_bytes: int | None = Field(default=None, description="null where the source does not say")
+    at: datetime
+
+
+class PublicationSettled(Event):
+    """What became of a `PublishRelease` or `ImportBundle`: told exactly once for each of them.
+
+    Of one that is available it follows the `ReleaseAvailable` that it speaks of, whenever that was said.
+    """
+
+    SUBJECT = "publication"
+
+    publication: Identifier = Field(description="id of the command")
+    state: Open[Literal["available", "rejected", "failed"]] = Field(
+        description="rejected: something is wrong with it; failed: it could not be had, and may be another time"
+    )
+    bundle_sha256: Sha256 | None = None
+    app: Name | None = None
+    version: Version | None = None
+    faults: tuple[Fault, ...] = Field(
+        default=(), description="at most 100; a last one of code `more_faults` says how many more"
+    )
+
+
+class ReleaseDeleted(Event):
+    """A release is gone, with its content. The same version may come again, as another release."""
+
+    SUBJECT, KEY = "release_id", "app"
+
+    release_id: Identifier
+    app: Name
+    version: Version
+    bundle_sha256: Sha256
+    app_gone: bool = Field(default=False, description="it was the last one of its app")
+    reason: Text = ""
 
 
 class StorageMeasured(Event):

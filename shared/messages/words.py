@@ -35,7 +35,11 @@ Text = Annotated[str, StringConstraints(max_length=1_000)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Seconds = Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
 
+SOURCE_PATTERN = r"^(https?://[^\s@/]+(/\S*)?|oci://[^\s@/]+/\S+|sha256:[0-9a-f]{64})$"
+
 IN_WORDS = {
+    SOURCE_PATTERN: "must be an address (https://…) without user and password, an artifact of a registry"
+    " (oci://REGISTRY/REPOSITORY@sha256:… or with a tag), or the digest of what lies in the blob store (sha256:…)",
     NAME_PATTERN: "must be 1 to 100 lower-case letters, digits, dots, hyphens and underscores, with a letter or digit"
     " at both ends, such as shop-2",
     SITE_PATTERN: "must be 1 to 100 letters, digits, dots, colons, hyphens and underscores, with a letter or digit at"

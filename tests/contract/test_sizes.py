@@ -34,6 +34,8 @@ BOUNDED_BY = {
     "catalog.release_available": "bundle.yaml, read up to shared/bundle's limit; " + BOUNDARY,
     "catalog.release_prepared": "a release of more content fails as `too_large`; " + BOUNDARY,
     "catalog.preparation_failed": "services/catalog/domain.py: causes are cut, at most 500 who had asked",
+    "catalog.bundle_progressed": "`phase` is one of our words",
+    "catalog.publication_settled": "listed() in shared/messages/base.py: 100 faults, each cut",
     "catalog.release_rejected": "shared/bundle/faults.py: 100 faults, each cut",
     "deployer.availability_changed": "services/deployer/alive/keeping.py: 500 kB of sites together",
     "deployer.host_reported": "the tags of one Python; " + BOUNDARY,

@@ -14,6 +14,7 @@ from services.gateway.resources.hosts import routes as hosts
 from services.gateway.resources.notifications import routes as notifications
 from services.gateway.resources.operations import routes as operations
 from services.gateway.resources.prestaged import routes as prestaged
+from services.gateway.resources.publications import routes as publications
 from services.gateway.resources.releases import routes as releases
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.secrets import routes as secrets
@@ -26,6 +27,7 @@ from services.gateway.resources.tokens import routes as tokens
 
 RESOURCES: tuple[Resource, ...] = (
     bundles.RESOURCE,
+    publications.RESOURCE,
     apps.RESOURCE,
     releases.RESOURCE,
     storage.RESOURCE,

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.catalog.app import wire
-from services.catalog.handlers import VALIDATIONS
+from services.catalog.publication.handlers import VALIDATIONS
 from services.catalog.settings import CatalogSettings
 from services.catalog.validation import ValidationMetrics, Validator
 from shared.blobs import Blobs

@@ -20,5 +20,8 @@ update bundle b set state = 'rejected', faults = r.faults::jsonb, at = :now
 from unnest(:bundles::text[], :faults::text[]) as r (bundle_sha256, faults)
 where b.bundle_sha256 = r.bundle_sha256 and b.state = 'validating';
 
+-- name: delete_bundles
+delete from bundle where bundle_sha256 = any(:bundles::text[]) and state = 'available';
+
 -- name: find_bundle
 select bundle_sha256, file_name, state, app, version, faults from bundle where bundle_sha256 = :bundle;

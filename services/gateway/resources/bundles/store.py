@@ -42,6 +42,11 @@ async def refuse_bundles(conn: Connection, refused: Sequence[tuple[str, str]], n
     await SQL.run(conn, "refuse_bundles", bundles=bundles, faults=faults, now=now)
 
 
+async def delete_bundles(conn: Connection, bundles: Sequence[str]) -> None:
+    """Forget the bundles of releases that are gone."""
+    await SQL.run(conn, "delete_bundles", bundles=list(bundles))
+
+
 async def find_bundle(conn: Connection, bundle: str) -> asyncpg.Record | None:
     """The bundle with this digest."""
     return await SQL.row(conn, "find_bundle", bundle=bundle)

@@ -16,6 +16,8 @@ from shared.wire.codec import Envelope
 
 async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Available and withdrawn releases, and what became of the bundles and of what is prepared."""
+    await _forget_deleted(tx, events)
+    events = _of_the_living(events)
     available = {(r.app, r.version): r for r in map(_release, events) if r}
     withdrawn = {(r.app, r.version): r for r in map(_withdrawn, events) if r}
     looked_at = {b.bundle_sha256: b for b in map(_bundle, events) if b}
@@ -24,6 +26,24 @@ async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]
     await bundles.put_bundles(tx.conn, list(looked_at.values()))
     prepared = {(p.app, p.version): p for p in sorted(filter(None, map(_preparation, events)), key=attrgetter("seq"))}
     await releases.put_preparations(tx.conn, list(prepared.values()))
+
+
+async def _forget_deleted(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
+    """Releases that are gone. What is said of the same version later in these events is of its successor."""
+    gone = [event.data for event in events if isinstance(event.data, catalog.ReleaseDeleted)]
+    if gone:
+        await releases.delete_releases(tx.conn, [(r.app, r.version) for r in gone])
+        await bundles.delete_bundles(tx.conn, [r.bundle_sha256 for r in gone])
+
+
+def _of_the_living(events: Sequence[Envelope[Any]]) -> list[Envelope[Any]]:
+    """Those that are not about a release that is deleted later in the same events."""
+    ends = {_name(e): n for n, e in enumerate(events) if isinstance(e.data, catalog.ReleaseDeleted)}
+    return [e for n, e in enumerate(events) if n > ends.get(_name(e), -1)]
+
+
+def _name(event: Envelope[Any]) -> tuple[str | None, str | None]:
+    return getattr(event.data, "app", None), getattr(event.data, "version", None)
 
 
 def _release(event: Envelope[Any]) -> ReleaseRow | None:
@@ -83,6 +103,7 @@ KINDS = (
     catalog.ReleaseAvailable,
     catalog.ReleaseRejected,
     catalog.ReleaseWithdrawn,
+    catalog.ReleaseDeleted,
     catalog.PreparationBegun,
     catalog.ReleasePrepared,
     catalog.PreparationFailed,

@@ -23,6 +23,14 @@ update release r set state = 'withdrawn', seq = w.seq, at = w.at
 from unnest(:apps::text[], :versions::text[], :seqs::bigint[], :ats::timestamptz[]) as w (app, version, seq, at)
 where r.app = w.app and r.version = w.version and (r.seq, r.at) <= (w.seq, w.at);
 
+-- name: delete_releases
+delete from release r using unnest(:apps::text[], :versions::text[]) as d (app, version)
+where r.app = d.app and r.version = d.version;
+
+-- name: delete_preparations
+delete from preparation p using unnest(:apps::text[], :versions::text[]) as d (app, version)
+where p.app = d.app and p.version = d.version;
+
 -- name: put_preparations
 insert into preparation as p (app, version, state, bytes, site_bytes, content, notes, cause, changed_at, seq)
 select n.app, n.version, n.state, n.bytes, n.site_bytes, n.content::jsonb, n.notes::jsonb, n.cause::jsonb, n.changed_at, n.seq

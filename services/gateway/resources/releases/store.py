@@ -74,6 +74,13 @@ async def withdraw_releases(conn: Connection, rows: Sequence[WithdrawnRow]) -> N
     await SQL.run(conn, "withdraw_releases", apps=apps, versions=versions, seqs=seqs, ats=ats)
 
 
+async def delete_releases(conn: Connection, names: Sequence[tuple[str, str]]) -> None:
+    """Forget releases, by app and version, with what was prepared of them."""
+    apps, versions = columns(names, 2)
+    await SQL.run(conn, "delete_releases", apps=apps, versions=versions)
+    await SQL.run(conn, "delete_preparations", apps=apps, versions=versions)
+
+
 async def put_preparations(conn: Connection, rows: Sequence[PreparationRow]) -> None:
     """Add or replace, unless what is there is newer. Each may be named once."""
     names = ("apps", "versions", "states", "sizes", "site_sizes", "contents", "notes", "causes", "changed", "seqs")

@@ -1,0 +1,10 @@
+create table publication (
+    id text primary key,
+    bundle_sha256 text references bundle,
+    app text,
+    version text,
+    correlation_id text not null,
+    actor text not null,
+    asked_at timestamptz not null
+);
+create index publication_of_bundle on publication (bundle_sha256);

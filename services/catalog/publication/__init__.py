@@ -1,0 +1,1 @@
+"""Publications: from the command to publish a bundle, wherever it lies, to the one event that tells its end."""

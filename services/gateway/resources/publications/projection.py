@@ -1,0 +1,32 @@
+"""How far publications are, and what became of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.gateway.events.learning import LearningTransaction
+from services.gateway.resources.as_json import text
+from services.gateway.resources.publications import store
+from services.gateway.resources.publications.store import EndRow, ProgressRow
+from shared.messages.catalog import BundleProgressed, PublicationSettled
+from shared.wire.codec import Envelope
+
+
+async def learn_publications(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
+    """The last progress of each, and its end."""
+    under_way = {e.data.publication: _progress(e.data) for e in events if isinstance(e.data, BundleProgressed)}
+    ended = {e.data.publication: _end(e) for e in reversed(events) if isinstance(e.data, PublicationSettled)}
+    await store.put_progress(tx.conn, list(under_way.values()))
+    await store.put_ends(tx.conn, list(ended.values()))
+
+
+def _progress(p: BundleProgressed) -> ProgressRow:
+    return ProgressRow(p.publication, p.phase, p.done_bytes, p.total_bytes, p.at)
+
+
+def _end(event: Envelope[PublicationSettled]) -> EndRow:
+    p = event.data
+    faults = text([fault.model_dump(mode="json") for fault in p.faults])
+    return EndRow(p.publication, p.state, p.bundle_sha256, p.app, p.version, faults, event.time)
+
+
+KINDS = (BundleProgressed, PublicationSettled)

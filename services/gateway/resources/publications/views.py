@@ -1,0 +1,22 @@
+"""Publications as the API shows them."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from shared.messages.base import Fault
+
+
+class PublicationView(BaseModel):
+    """What became of a command to publish a bundle, or how far it is."""
+
+    publication: str = Field(description="id of the command")
+    state: str = Field(description="under_way, available, rejected or failed", examples=["under_way"])
+    phase: str | None = Field(description="fetch or validate, while it is under way")
+    done_bytes: int | None
+    total_bytes: int | None = Field(description="null where the source does not say")
+    bundle_sha256: str | None
+    app: str | None
+    version: str | None
+    faults: list[Fault]
+    at: datetime = Field(description="when this was said last")
