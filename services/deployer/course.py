@@ -94,6 +94,9 @@ class Course:
 
 Move = tuple[Course, Next]
 
+CANCELLED = "cancelled"
+"""The cause of what ends because somebody wanted it to."""
+
 _NONE: frozenset[str] = frozenset()
 
 
@@ -260,7 +263,7 @@ def _go_on(course: Course, progress: Sequence[Progress], running: int, now: date
 
 def _trouble(course: Course, progress: Sequence[Progress], now: datetime, wish: Cause | None) -> Cause | None:
     for way, p in zip(awaited(course), progress, strict=True):
-        if isinstance(p, Broken):
+        if isinstance(p, Broken) and not _is_optional(course):
             return Cause(code=p.code, message=f"{way.component}: {clean(p.message)}"[:2_000])
     if wish and course.leg is Leg.FORWARD:
         return wish
@@ -272,10 +275,22 @@ def _trouble(course: Course, progress: Sequence[Progress], now: datetime, wish: 
 
 def _fail(course: Course, cause: Cause | None) -> Move:
     if course.kind in LEAVING:  # what is deployed is as it was
-        return replace(course, cause=cause), Next.END
+        succeeded = _is_optional(course) and cause is not None and cause.code != CANCELLED
+        return replace(course, cause=None if succeeded else cause), Next.END
     if course.leg is Leg.FORWARD:
         return replace(course, cause=cause), Next.RECOVER
     return replace(course, cause=cause, fell_back=True), Next.END
+
+
+def _is_optional(course: Course) -> bool:
+    row = row_of(course.kind, course.leg, course.phase)
+    return row is not None and row.optional
+
+
+def told_of(course: Course) -> tuple[PhaseResult, ...]:
+    """The phases that a success tells: all of them where a part of it failed, none where all went well."""
+    failed = course.kind in LEAVING and any(each.outcome == "failed" for each in course.phases)
+    return course.phases if failed else ()
 
 
 def _worst(course: Course, trouble: Cause) -> Cause:

@@ -65,6 +65,8 @@ class Row:
     """Whether it begins orders; else it asks how those begun before stand."""
     changes: bool = True
     """Whether what is deployed may be another after it; where not, there is nothing to turn back."""
+    optional: bool = False
+    """Whether what fails here, or takes too long, is told and leaves the operation a success."""
 
 
 def _leg(order: Order, bound: Bound, *, way_back: bool) -> tuple[Row, ...]:
@@ -80,9 +82,9 @@ _PRECHECK = Row(Phase.PRECHECK, "-", way_back=False, changes=False)
 """Nothing was touched yet: there is no way to go back."""
 
 
-def _beside(phase: Phase, verb: str, *actions: str) -> Row:
+def _beside(phase: Phase, verb: str, *actions: str, optional: bool = False) -> Row:
     """What was sent to a site for later stays there when the operation fails: the next one goes on with it."""
-    return Row(phase, verb, frozenset(actions), way_back=False, changes=False)
+    return Row(phase, verb, frozenset(actions), way_back=False, changes=False, optional=optional)
 
 
 _THERE_AND_BACK: Mapping[Leg, tuple[Row, ...]] = {
@@ -109,7 +111,7 @@ PHASES: Mapping[Kind, Mapping[Leg, tuple[Row, ...]]] = {
             _beside(Phase.PREPARE, "-"),
             _beside(Phase.PACKAGES, "fetch", "fetch_packages"),
             _beside(Phase.IMAGES, "fetch", "fetch_images"),
-            _beside(Phase.CLEAN, "discard", "discard"),
+            _beside(Phase.CLEAN, "discard", "discard", optional=True),
         ),
         Leg.RECOVER: (),
     },

@@ -260,6 +260,10 @@ class OperationSucceeded(_Ended):
 
     SUBJECT, KEY = "operation_id", "site"
 
+    phases: tuple[PhaseResult, ...] = Field(
+        default=(), description="said where one failed that does not count, as the cleaning of a prestage"
+    )
+
 
 class OperationsSucceeded(Event):
     """Operations of one strategy that succeeded together and alike: each site is on the wanted release, verified.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.deployer import course as courses
-from services.deployer.course import Course, Limits, Move, Next
+from services.deployer.course import CANCELLED, Course, Limits, Move, Next
 from services.deployer.domain import Operation
 from services.deployer.drivers import Broken, Order, Progress, Running
 from services.deployer.ordering import Ordering
@@ -103,4 +103,4 @@ def begin(plan: Plan, ordering: Ordering, loaded: Loaded, attempt: int, now: dat
 
 def wish_of(cancel_reason: str | None) -> Cause | None:
     """The cause of an operation that ends because somebody wanted it to."""
-    return None if cancel_reason is None else Cause(code="cancelled", message=cancel_reason)
+    return None if cancel_reason is None else Cause(code=CANCELLED, message=cancel_reason)

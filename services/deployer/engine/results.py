@@ -105,7 +105,8 @@ class Ended:
     @property
     def alone(self) -> bool:
         """Whether it is told by itself; what strategies succeed in is told together."""
-        return not self.succeeded or self.execution.operation.strategy_id is None
+        operation, course = self.execution.operation, self.execution.course
+        return not self.succeeded or operation.strategy_id is None or bool(courses.told_of(course))
 
     @property
     def plan(self) -> Plan:
@@ -193,7 +194,7 @@ def _told_alone(end: Ended, nth: int, now: datetime) -> OperationSucceeded | Ope
     facts: dict[str, Any] = {**about, **_facts(end), "seconds": _seconds(end, now), "nth": nth}
     facts |= {"fetched_bytes": course.sent.bytes, "prestaged": end.prestaged}
     if end.succeeded:
-        return OperationSucceeded(**facts)
+        return OperationSucceeded(**facts, phases=told_phases(courses.told_of(course)))
     return OperationFailed(
         **facts,
         recovered=end.outcome is not Outcome.LOST,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.deployer.course import Course
 from services.deployer.domain import Deployment, Operation, way_back
-from services.deployer.phases import PHASES, Leg
+from services.deployer.phases import PHASES, Leg, Phase
 from services.deployer.plan import KIND_OF, Ground, Prepared
 from shared.messages.deployer import MOST_PRESTAGED, Prestaged
 from shared.messages.words import OperationKind as Kind
@@ -35,9 +35,16 @@ def left_by(operation: Operation, ground: Ground, course: Course, now: datetime)
     fresh = _brought(operation.to_version or "", prepared, course, now)
     if not fresh.complete and any(e.complete and e.version == fresh.version for e in before):
         return before  # it lies there from before
-    gone = {fresh.version, *(ground.leaving if course.cause is None else ())}
-    stay = [each for each in before if each.version not in gone]
+    cleaned = {each.outcome for each in course.phases if each.name == Phase.CLEAN}
+    gone = {fresh.version, *(ground.leaving if course.cause is None and "failed" not in cleaned else ())}
+    stay = [_left_half(each, ground, cleaned) for each in before if each.version not in gone]
     return tuple(_oldest_first([*stay, fresh])[-MOST_PRESTAGED:])
+
+
+def _left_half(lies: Prestaged, ground: Ground, cleaned: set[str]) -> Prestaged:
+    """Some of what was to go may have gone: nobody counts on it any more, and the next prestage takes it away."""
+    halved = lies.version in ground.leaving and cleaned & {"done", "failed"}
+    return lies.model_copy(update={"complete": False}) if halved else lies
 
 
 def _brought(version: str, prepared: Prepared, course: Course, now: datetime) -> Prestaged:

@@ -1,10 +1,13 @@
 """Prestage: what a release brings lies on its site before it is needed, is not sent again, and goes by policy."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from services.deployer.drivers import Broken, Order, Progress
 from shared.messages.catalog import ContentNote
 from shared.messages.deployer import CancelOperation, OperationFailed, OperationProgressed, OperationSucceeded
-from tests.service.deployer.fleet import Fleet
+from tests.service.deployer.fleet import Fleet, Gate
 from tests.service.deployer.fleet import ready as plain
 from tests.service.deployer.prepared import MIB, asked, fail, item, prepare, prestaging, sent, until_asked
 from tests.support.components import simulated
@@ -90,6 +93,34 @@ async def test_what_is_kept_no_longer_goes_but_never_what_runs_or_is_the_way_bac
         assert [(w.action, w.reason) for w in end.plan][-1] == ("discard", "2 items of 3.0, kept no longer")
         fleet.devices.journal.catch_up()
         assert len(fleet.devices.journal.holds("oslo")) == 8
+
+
+class Uncleaned(Gate):
+    """Devices that let nothing go as long as it `fails`."""
+
+    def __init__(self) -> None:
+        super().__init__("nowhere")
+        self.fails = True
+
+    async def poll(self, orders: Sequence[Order]) -> Sequence[Progress]:
+        found = await super().poll(orders)
+        failed = Broken("discard_failed", "its disk is read-only")
+        return [failed if self.fails and o.action == "discard" else p for o, p in zip(orders, found, strict=True)]
+
+
+async def test_a_cleaning_that_fails_leaves_a_success_that_says_so_and_is_made_up_for_by_the_next(world: World) -> None:
+    devices = Uncleaned()
+    async with prestaging(world, ["oslo"], ["1.0", "2.0", "3.0"], drive=devices.before) as fleet:
+        for version in ("1.0", "2.0"):
+            await fleet.do("oslo", "prestage", version)
+        end = await fleet.do("oslo", "prestage", "3.0")
+        assert isinstance(end, OperationSucceeded)
+        assert [(p.name, p.outcome) for p in end.phases][-1] == ("clean", "failed")
+        assert "its disk is read-only" in end.phases[-1].detail
+        assert versions(end) == [("1.0", False), ("2.0", True), ("3.0", True)]
+        devices.fails = False
+        again = await fleet.do("oslo", "prestage", "3.0")
+        assert (versions(again), again.phases) == ([("2.0", True), ("3.0", True)], ())
 
 
 async def test_a_preview_says_what_would_be_sent_and_sends_nothing(world: World) -> None:

@@ -45,7 +45,7 @@ def test_the_readme_shows_the_phases_of_every_kind() -> None:
 
 
 def back(row: Row) -> str:
-    return "untouched" if not row.changes else "yes" if row.way_back else "no"
+    return "told" if row.optional else "untouched" if not row.changes else "yes" if row.way_back else "no"
 
 
 def test_the_readme_names_the_points_of_no_return() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.deployer.course import told_of
 from services.deployer.domain import Deployment, Outcome, after, faults_of
 from services.deployer.drivers import Item
 from services.deployer.plan import Ground, Prepared, forward, order_for
@@ -95,6 +96,27 @@ def test_however_it_ends_what_is_deployed_is_as_it_was(
     left = left_by(going.operation, under, course, NOW)
     assert [each.version for each in left if each.complete] in ([], ["2"])
     assert outcome is not Outcome.SUCCEEDED or [each.version for each in left] == ["2"]
+
+
+@given(st.sampled_from(["broken", "hang"]), st.frozensets(st.integers(1, 40), max_size=5))
+def test_a_cleaning_that_fails_is_told_and_leaves_a_success_that_the_next_prestage_cleans(
+    fate: str, cuts: frozenset[int]
+) -> None:
+    there = replace(running("1"), prestaged=(lies("3", -1),))
+    under = prestaging(there, ("3",))
+    going = walk(under, cuts, discard__web=fate)
+    course, outcome = going.to_the_end()
+    assert outcome is Outcome.SUCCEEDED
+    told = {(each.name, each.component): each.outcome for each in told_of(course)}
+    assert (told["clean", "web"], told["clean", "db"]) == ("failed", "done")
+    left = left_by(going.operation, under, course, NOW)
+    assert [(each.version, each.complete) for each in left] == [("3", False), ("2", True)]
+    assert leaving(replace(there, prestaged=left), "2", 1) == ("3",)
+
+
+def test_a_cleaning_that_goes_well_is_not_told() -> None:
+    course, _ = walk(prestaging(running("1"), ("3",))).to_the_end()
+    assert told_of(course) == ()
 
 
 @given(FATES, st.frozensets(st.integers(1, 40), max_size=5))

@@ -99,7 +99,7 @@ def _ending(event: Envelope[Finished]) -> Ending:
         recovered=failed.recovered if failed else None,
         cause=failed.cause.model_dump_json() if failed else None,
         plan=_plan(o.plan),
-        phases=_list(failed.phases) if failed else "[]",
+        phases="[]" if isinstance(o, deployer.OperationsSucceeded) else _list(o.phases),
         last_lines=text(failed.last_lines) if failed else "[]",
         strategy_id=o.strategy_id,
         at=event.time,
