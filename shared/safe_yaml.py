@@ -1,67 +1,195 @@
-"""YAML from strangers: one plain document of maps, lists and scalars, or a clear error."""
+"""YAML from strangers: plain documents of maps, lists and scalars, with where each value stands; or a clear error.
 
-from collections.abc import Hashable
+Nothing of it is kept but values and lines, so a text of a megabyte cannot take a hundred. How much a text may hold,
+aliases unfolded, is bounded before it is built.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from shared.core.errors import BelayError
+from shared.yaml_scalars import AsToolsRead, AsWritten, BadYaml, refused
+
+__all__ = ["BadYaml", "Document", "Where", "document", "documents", "load"]
 
 DEEPEST = 20
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST_OF_TOOLS = 60
+MOST_VALUES = 40_000
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Where = tuple[str | int, ...]
+"""The way to a value: names, and positions in lists."""
 
 
-class BadYaml(BelayError):
-    """A text that is no YAML, or uses what is not taken here; the message says where."""
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document: its value, and the lines of what it holds, from 1."""
+
+    value: Any
+    line: int = 1
+    lines: Mapping[Where, int] = field(default_factory=dict)
+    texts: Mapping[Where, str] = field(default_factory=dict)
+    """Scalars without quotes that are no texts, as they are written: `1.10` is the number 1.1."""
+
+    def line_of(self, where: Where) -> int:
+        """Where a value stands; of one that is not there, where its place would be."""
+        for depth in range(len(where), 0, -1):
+            if (line := self.lines.get(where[:depth])) is not None:
+                return line
+        return self.line
 
 
 def load(content: bytes) -> Any:
-    """The value in a YAML document.
+    """The value in a YAML document. Raises BadYaml as `document` does."""
+    return document(content).value
+
+
+def document(content: bytes) -> Document:
+    """The only document of a text that people wrote for Belay.
 
     Raises BadYaml for text that is not UTF-8 or not YAML, several documents, aliases (which unfold to bombs), keys
     that stand twice (of which one would be lost), deep nesting, NUL characters, and tags of Python objects.
     """
+    found = list(_documents(content, _Builder(AsWritten())))
+    if len(found) > 1:
+        raise BadYaml("expected a single document in the stream, but found another document", found[1].line, 1)
+    return found[0] if found else Document(None)
+
+
+def documents(content: bytes, most: int = MOST_VALUES) -> list[Document]:
+    """All documents of a text written for Helm, Flux and their like, with the values that these would read.
+
+    Aliases are taken, as long as no more than `most` values come of them; dates stay texts; `1e3` is a number, `12:30`
+    is none. Raises BadYaml as `document` does, and for values that JSON has no form for.
+    """
+    return list(_documents(content, _Builder(AsToolsRead(), aliases=True, deepest=DEEPEST_OF_TOOLS, most=most)))
+
+
+def _documents(content: bytes, builder: "_Builder") -> Iterator[Document]:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        raise BadYaml(f"byte {error.start} is not UTF-8") from error
+        raise BadYaml(f"byte {error.start} is not UTF-8", content.count(b"\n", 0, error.start) + 1, 1) from error
     try:
-        _check_events(text)
-        return yaml.load(text, Loader=_Strict)  # noqa: S506 - a subclass of the safe loader
+        yield from builder.build(yaml.parse(text, Loader=_Parser))
     except yaml.MarkedYAMLError as error:
-        raise BadYaml(f"{_place(error.problem_mark)}{error.problem or error.context}") from error
+        mark: Any = error.problem_mark
+        where = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        raise BadYaml(str(error.problem or error.context), *where) from error
     except (yaml.YAMLError, ValueError, UnicodeError) as error:
         raise BadYaml(str(error).splitlines()[0]) from error
 
 
-def _check_events(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+class _Builder:
+    """Values of events, one after the other, counted before they are kept."""
+
+    def __init__(
+        self,
+        scalars: AsWritten | AsToolsRead,
+        *,
+        aliases: bool = False,
+        deepest: int = DEEPEST,
+        most: int = MOST_VALUES,
+    ) -> None:
+        self._scalars = scalars
+        self._aliases = aliases
+        self._deepest = deepest
+        self._most = most
+        self._left = most
+
+    def build(self, events: Iterator[Any]) -> Iterator[Document]:
+        """Each document as soon as it is whole."""
+        self._events = events
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._lines: dict[Where, int] = {}
+                self._texts: dict[Where, str] = {}
+                self._anchors: dict[str, tuple[Any, int]] = {}
+                first = next(events)
+                value, _ = self._node(first, (), 1)
+                yield Document(value, first.start_mark.line + 1, self._lines, self._texts)
+
+    def _node(self, event: Any, where: Where, depth: int) -> tuple[Any, int]:
+        """The value that begins with an event, and of how many values it is made, itself with them."""
+        self._lines.setdefault(where, event.start_mark.line + 1)
+        if depth > self._deepest and not isinstance(event, yaml.ScalarEvent):
+            raise refused(event, f"nested deeper than {self._deepest} levels")
         if isinstance(event, yaml.AliasEvent):
-            raise BadYaml(f"{_place(event.start_mark)}aliases (*{event.anchor}) are not taken; write the value out")
-        if isinstance(event, yaml.ScalarEvent) and _unstorable(event.value):
-            raise BadYaml(f"{_place(event.start_mark)}NUL characters and lone surrogates are not taken")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise BadYaml(f"{_place(event.start_mark)}nested deeper than {DEEPEST} levels")
+            return self._alias(event)
+        self._count(event, 1)
+        before = self._left
+        if isinstance(event, yaml.ScalarEvent):
+            value = self._scalar(event, where)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._list(event, where, depth)
+        else:
+            value = self._map(event, where, depth)
+        size = 1 + before - self._left
+        if event.anchor:
+            self._anchors[event.anchor] = value, size
+        return value, size
+
+    def _count(self, event: Any, values: int) -> None:
+        self._left -= values
+        if self._left < 0:
+            raise refused(event, f"it holds more than {self._most} values")
+
+    def _alias(self, event: Any) -> tuple[Any, int]:
+        if not self._aliases:
+            raise refused(event, f"aliases (*{event.anchor}) are not taken; write the value out")
+        if event.anchor not in self._anchors:
+            raise refused(event, f"found undefined alias '{event.anchor}'")
+        self._count(event, self._anchors[event.anchor][1])
+        return self._anchors[event.anchor]
+
+    def _scalar(self, event: Any, where: Where) -> Any:
+        if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in event.value):
+            raise refused(event, "NUL characters and lone surrogates are not taken")
+        value = self._scalars.read(event)
+        if not isinstance(value, str) and value is not None:
+            self._texts[where] = event.value
+        return value
+
+    def _list(self, start: Any, where: Where, depth: int) -> list[Any]:
+        _untagged(start, "seq")
+        values: list[Any] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            values.append(self._node(event, (*where, len(values)), depth + 1)[0])
+        return values
+
+    def _map(self, start: Any, where: Where, depth: int) -> dict[Any, Any]:
+        _untagged(start, "map")
+        own: dict[Any, Any] = {}
+        merged: dict[Any, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._key(event)
+            value, _ = self._node(next(self._events), (*where, key), depth + 1)
+            if key == "<<" and event.implicit[0]:
+                merged = {**_merged(event, value), **merged}
+            elif key in own:
+                raise refused(event, f"the key '{key}' stands twice")
+            else:
+                own[key] = value
+            self._lines[(*where, key)] = event.start_mark.line + 1
+        return {**merged, **own}
+
+    def _key(self, event: Any) -> Any:
+        if not isinstance(event, yaml.ScalarEvent):
+            raise refused(event, "keys must be plain texts")
+        self._count(event, 1)
+        key = self._scalar(event, ())
+        return self._scalars.key(key)
 
 
-def _unstorable(text: str) -> bool:
-    return any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text)
+def _merged(event: Any, value: Any) -> dict[Any, Any]:
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, dict) for part in parts):
+        raise refused(event, "what is merged (<<) must be mappings")
+    return {key: inner for part in reversed(parts) for key, inner in part.items()}
 
 
-def _place(mark: Any) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-
-
-class _Strict(_Loader):  # type: ignore[misc]
-    """The safe loader, but a key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key '{key.value}' stands twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping
+def _untagged(event: Any, kind: str) -> None:
+    if event.tag not in (None, "!", f"tag:yaml.org,2002:{kind}"):
+        raise refused(event, f"could not determine a constructor for the tag '{event.tag}'")

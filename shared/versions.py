@@ -1,4 +1,4 @@
-"""How versions compare, by the scheme of their app: PEP 440 (Python) or semantic versioning.
+"""How versions compare, by the scheme of their app: PEP 440 (Python), semantic versioning, or number by number.
 
 What people may write, and what it means, is told to authors of bundles in services/catalog/BUNDLES.md.
 """
@@ -6,6 +6,7 @@ What people may write, and what it means, is told to authors of bundles in servi
 import operator
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import semver
@@ -13,13 +14,43 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_version
 from packaging.version import Version
 
+from shared import patterns
+
 if TYPE_CHECKING:
     from _typeshed import SupportsRichComparison
 
-Scheme = Literal["pep440", "semver"]
-Parsed = Version | semver.Version
+Scheme = Literal["pep440", "semver", "natural"]
 
-_READ: dict[str, Callable[[str], Parsed]] = {"pep440": Version, "semver": semver.Version.parse}
+
+@dataclass(frozen=True, order=True, slots=True)
+class Natural:
+    """A version of no standard: its numbers compare as numbers, its words as words, from left to right.
+
+    Applications of StarlingX have such (1.0-19-centos-stable-versioned, stx.9.0-3). Each spelling is a version.
+    """
+
+    parts: tuple[tuple[int, int, str], ...]
+    text: str
+
+    @staticmethod
+    def parse(text: str) -> "Natural":
+        """Raises ValueError for an empty text."""
+        found = re.findall(r"(\d+)|([A-Za-z]+)", text)
+        if not found:
+            raise ValueError("a version has at least one number or word")
+        return Natural(tuple((1, int(number), "") if number else (0, 0, word) for number, word in found), text)
+
+
+Parsed = Version | semver.Version | Natural
+
+_READ: dict[str, Callable[[str], Parsed]] = {
+    "pep440": Version,
+    "semver": semver.Version.parse,
+    "natural": Natural.parse,
+}
+
+EXPRESSION = "re:"
+"""Before a range that is a regular expression, which must match a version as it is written, from end to end."""
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -49,7 +80,12 @@ def is_valid_version(scheme: str, text: str) -> bool:
 
 
 def is_valid_range(scheme: str, text: str) -> bool:
-    """Whether `text` is a range: comparisons that must all hold, separated by commas, such as `>=0.63,<0.65`."""
+    """Whether `text` is a range: comparisons that must all hold, separated by commas, such as `>=0.63,<0.65`.
+
+    Or, with `re:` before it, a regular expression that a version matches as it is written.
+    """
+    if text.startswith(EXPRESSION):
+        return _is_expression(text.removeprefix(EXPRESSION))
     try:
         _matcher(scheme, text)
     except ValueError:
@@ -72,7 +108,23 @@ def may_upgrade(scheme: str, upgrades_from: tuple[str, ...] | None, from_version
     if not is_valid_version(scheme, from_version):
         return False
     version = parse(scheme, from_version)
-    return any(is_valid_range(scheme, text) and _matcher(scheme, text)(version) for text in upgrades_from)
+    return any(_takes(scheme, text, version, from_version) for text in upgrades_from)
+
+
+def _takes(scheme: str, text: str, version: Parsed, written: str) -> bool:
+    if not is_valid_range(scheme, text):
+        return False
+    if text.startswith(EXPRESSION):
+        return patterns.compiled(text.removeprefix(EXPRESSION)).fullmatch(written) is not None
+    return _matcher(scheme, text)(version)
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        patterns.compiled(text)
+    except ValueError:
+        return False
+    return True
 
 
 def sort_key(scheme: str, text: str) -> "SupportsRichComparison":
@@ -83,12 +135,16 @@ def sort_key(scheme: str, text: str) -> "SupportsRichComparison":
 def canonical(scheme: str, text: str) -> str:
     """Equal for versions that compare as equal (1.0 and 1.0.0; 1.0.0+a and 1.0.0+b). Raises ValueError as `parse`."""
     version = parse(scheme, text)
+    if isinstance(version, Natural):
+        return version.text
     return canonicalize_version(version) if isinstance(version, Version) else str(version.replace(build=None))
 
 
 def is_prerelease(scheme: str, text: str) -> bool:
     """Whether it comes before a release: 2.0rc1, 2.0.dev1; 2.0.0-rc.1. Raises ValueError as `parse` does."""
     version = parse(scheme, text)
+    if isinstance(version, Natural):
+        return False
     return version.is_prerelease if isinstance(version, Version) else version.prerelease is not None
 
 
@@ -138,6 +194,15 @@ def _semver(text: str) -> Callable[[Any], bool]:
     return lambda version: all(holds(version) for holds in clauses)
 
 
+def _natural(text: str) -> Callable[[Any], bool]:
+    clauses = []
+    for part in text.split(","):
+        if (match := _CLAUSE.fullmatch(part)) is None:
+            raise ValueError(f"'{part}' is no comparison such as >=1.2.0")
+        clauses.append((_COMPARISONS[match[1]], Natural.parse(match[2])))
+    return lambda version: all(compare(version, bound) for compare, bound in clauses)
+
+
 def _clause(text: str) -> Callable[[semver.Version], bool]:
     if (match := _CLAUSE.fullmatch(text)) is None:
         raise ValueError(f"'{text}' is no comparison such as >=1.2.0")
@@ -147,4 +212,4 @@ def _clause(text: str) -> Callable[[semver.Version], bool]:
     return lambda version: compare(version, bound)
 
 
-_RANGES = {"pep440": _pep440, "semver": _semver}
+_RANGES = {"pep440": _pep440, "semver": _semver, "natural": _natural}

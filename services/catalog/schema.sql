@@ -50,7 +50,7 @@ insert into storage default values;
 
 create table app (
     name text primary key,
-    scheme text not null check (scheme in ('pep440', 'semver')) -- fixed by the first release
+    scheme text not null check (scheme in ('pep440', 'semver', 'natural')) -- fixed by the first release
 );
 
 create table release (

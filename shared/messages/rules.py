@@ -6,7 +6,7 @@ its owner said, and no rule here refuses it.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, ValidationInfo
 
@@ -25,20 +25,20 @@ Action = Literal["ignore", "warn", "error", "apply"]
 """What is done about an app that is lacking or in the way; `apply`: it is brought there first."""
 
 _COMPARES = re.compile(r"\s*[=!<>~]")
+_SCHEMES = get_args(versions.Scheme)
 _KEY = r"^[^.\s]+(\.[^.\s]+)*$"
 
 
 def _range(text: str, info: ValidationInfo) -> str:
     if in_an_event(info) or not _COMPARES.match(text):
         return text
-    if not any(versions.is_valid_range(scheme, text) for scheme in ("pep440", "semver")):
+    if not any(versions.is_valid_range(scheme, text) for scheme in _SCHEMES):
         raise ValueError("must be a range such as >=1.24,<1.31, or a plain text that the fact is equal to")
     return text
 
 
 def _versions(text: str, info: ValidationInfo) -> str:
-    schemes = ("pep440", "semver")
-    if in_an_event(info) or any(versions.is_valid_range(scheme, text) for scheme in schemes):
+    if in_an_event(info) or any(versions.is_valid_range(scheme, text) for scheme in _SCHEMES):
         return text
     raise ValueError("must be a range of versions such as >=1.2.0,<2.0.0")
 
@@ -61,6 +61,12 @@ class SiteRequirement(Model):
         description="by name, a range of versions or a plain text that is equal",
     )
     patches: tuple[Label, ...] = Field(default=(), max_length=MOST_RULES, description="all of them must be there")
+    releases: dict[Label, tuple[Label, ...]] = Field(
+        default_factory=dict,
+        max_length=MOST_RULES,
+        description="releases of the platform (the fact platform_release) that will do, and the patches that a site of"
+        " each must have; empty = any",
+    )
 
 
 class Dependency(Model):

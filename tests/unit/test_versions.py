@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import versions
 from shared.versions import (
     Scheme,
     canonical,
@@ -154,3 +155,30 @@ def test_a_short_version_is_no_semver() -> None:
 @given(st.sampled_from(["pep440", "semver"]), st.text(), st.text())
 def test_any_text_is_either_a_range_or_not_and_never_an_error(scheme: Scheme, text: str, version: str) -> None:
     assert may_upgrade(scheme, (text,), version) in {True, False}
+
+
+def test_versions_of_no_standard_compare_number_by_number() -> None:
+    written = ["1.0-9", "stx.9.0-3", "1.0-10", "1.0-19-centos-stable-versioned", "1.0-10-centos"]
+    assert versions.latest("natural", written) == "1.0-19-centos-stable-versioned"
+    assert sorted(written[:1] + written[2:], key=lambda text: versions.sort_key("natural", text)) == [
+        "1.0-9",
+        "1.0-10",
+        "1.0-10-centos",
+        "1.0-19-centos-stable-versioned",
+    ]
+    assert versions.canonical("natural", "1.0") != versions.canonical("natural", "1.0.0")
+    assert versions.may_upgrade("natural", (">=1.0-10,<1.0-19",), "1.0-10")
+
+
+@pytest.mark.parametrize("scheme", ["pep440", "semver", "natural"])
+def test_a_range_may_be_an_expression_that_matches_the_whole_version(scheme: str) -> None:
+    assert versions.may_upgrade(scheme, (r"re:1\.[02]\.\d+",), "1.2.0")
+    assert not versions.may_upgrade(scheme, (r"re:1\.[02]",), "1.2.0")
+    assert versions.may_upgrade(scheme, ("re:9.*|1.2.0",), "1.2.0")
+
+
+@pytest.mark.parametrize(
+    "text", ["(a+)+", "(a|b)*", "a**", "a.*b.*c.*d.*e.*", "(?=a)", r"(a)\1", "[", "a{1000}", "a" * 201, "(?P<x>a)"]
+)
+def test_an_expression_that_might_take_for_ever_is_no_range(text: str) -> None:
+    assert not versions.is_valid_range("pep440", f"re:{text}")

@@ -58,7 +58,7 @@ def test_every_fault_of_the_rules_is_named_at_once_where_it_stands() -> None:
         importance="urgent",
         recover="perhaps",
         timeout_seconds=0,
-        site={"facts": {"kubernetes": ">=one"}},
+        site={"facts": {"kubernetes": ">=1.24,"}},
         depends_on=[{"app": "x", "versions": "newest"}, {"any_of": [{"app": "x"}]}, {"action": "warn"}],
         excludes=[{"app": "x", "action": "explode"}],
         obsolete={"lamp": [".a"]},
