@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from shared.messages import base, catalog, deployer, monitor, notifier, rules, strategy, words
+from shared.messages import automatic, base, catalog, deployer, monitor, notifier, rules, strategy, words
 from shared.messages.base import Fault, Message
 from shared.messages.manifest import Component
+from shared.messages.rules import Trigger
 from shared.messages.strategy import Selection
 from shared.sealing import key_id
 
@@ -38,6 +39,7 @@ DATABASE = Component(driver="process", name="database", spec={"requirements": "d
 DECISION = deployer.ComponentDecision(
     component="web", driver="process", action="apply", reason="this release was never on this site"
 )
+FAILURE = base.Cause(code="fallen", message="its process ended after it was healthy")
 PHASE = deployer.PhaseResult(name="deploy", component="web", outcome="failed", started_at=AT, finished_at=AT)
 FINISHED = {
     "operation_id": OPERATION,
@@ -169,6 +171,83 @@ EXAMPLES: tuple[Message, ...] = (
     ),
     deployer.RestoreOverrides(app="shop", level="site", target="oslo-1", component="web", nth=2),
     deployer.ClearOverrides(app="shop", level="fleet", component="web", expected_nth=4),
+    deployer.SetAppBehaviour(
+        app="shop",
+        switches=automatic.Switches(
+            desired_state="deployed",
+            deployed_on=automatic.DeployedOn(groups=("north",)),
+            reapply_on=(Trigger(event="facts_changed", filters={"fact": "kubernetes"}),),
+            forbidden=(words.OperationKind.REMOVE,),
+        ),
+        as_released=("auto_update",),
+        reason="the edge must have it",
+    ),
+    deployer.ReapplyApp(app="shop", sites=("oslo-1",), reason="certificates were renewed"),
+    deployer.ClearFailedRelease(app="shop", version="2.0.0", sites=("oslo-1",)),
+    deployer.RequestAll(site="oslo-1", kind="update", on_failure="go_on"),
+    deployer.CancelAll(site="oslo-1", run_id=COMMAND, reason="wrong site"),
+    deployer.BehaviourChanged(
+        app="shop", switches=automatic.Switches(auto_update=True, audit=False), nth=3, at=AT, by="ada", reason="trial"
+    ),
+    deployer.FailedReleaseChanged(
+        app="shop",
+        version="2.0.0",
+        failures=1,
+        barred=True,
+        sites=(automatic.FailedOn(site="oslo-1", operation_id=OPERATION, cause=FAILURE, at=AT),),
+        nth=1,
+        at=AT,
+    ),
+    deployer.DriftFound(
+        app="shop",
+        sites=(
+            automatic.Drifted(
+                site="oslo-1",
+                version="1.0.0",
+                components=(automatic.ComponentDrift(component="web", code="not_well", message="its process ended"),),
+                then="put_right",
+            ),
+        ),
+        at=AT,
+    ),
+    deployer.DriftEnded(app="shop", sites=("oslo-1",), at=AT),
+    deployer.AutomaticRequested(
+        operation_id=OPERATION,
+        site="oslo-1",
+        app="shop",
+        kind="apply",
+        version="1.0.0",
+        cause=base.Cause(code="drift_found", message="web: its process ended"),
+        at=AT,
+    ),
+    deployer.SiteRunChanged(
+        run_id=COMMAND,
+        site="oslo-1",
+        kind="update",
+        state="failed",
+        items=(
+            automatic.RunItem(
+                app="shop",
+                kind="update",
+                from_version="1.0.0",
+                to_version="2.0.0",
+                state="failed",
+                operation_id=OPERATION,
+                cause=FAILURE,
+            ),
+            automatic.RunItem(
+                app="till",
+                kind="update",
+                from_version="1.0.0",
+                state="left",
+                cause=base.Cause(code="stopped", message="shop failed before"),
+            ),
+        ),
+        requested_by="ada",
+        started_at=AT,
+        finished_at=AT,
+        nth=4,
+    ),
     deployer.CheckSite(site="oslo-1"),
     deployer.SetSecret(name="oslo-1-password", sealed=SEALED),
     deployer.RemoveSecret(name="oslo-1-password"),

@@ -5,6 +5,7 @@ from functools import partial
 from services.deployer.alive.asking import Asking
 from services.deployer.alive.checks import Checks
 from services.deployer.alive.keeping import no_checks
+from services.deployer.automatic.handlers import handlers_of
 from services.deployer.drivers.content import Pace
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.facts import report_host, report_key, tell_unneeded
@@ -37,6 +38,7 @@ async def wire(service: Service) -> None:
     service.handlers = handlers(
         Planner(registry, secrets, own.prestaged_keep), leases, keys, checks.wanted if checks else None
     )
+    service.handlers = {**service.handlers, **handlers_of(own.failed_at)}
     service.topics = TOPICS
     service.prunings = prunings(settings, own)
     service.parts += [

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from services.deployer.alive import store as alive
 from services.deployer.alive.commands import check_sites
+from services.deployer.automatic.handlers import HANDLERS as AUTOMATIC
 from services.deployer.domain import Facts, Operation, faults_of, wanted
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
@@ -367,6 +368,7 @@ HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     AlarmCleared: note_alarms,
     SitesHeld: hold_sites,
     SitesReleased: release_sites,
+    **AUTOMATIC,
     SetOverrides: change_overrides,
     RestoreOverrides: change_overrides,
     ClearOverrides: change_overrides,

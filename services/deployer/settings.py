@@ -48,6 +48,10 @@ class DeployerSettings(BaseSettings):
     )
     fetch_at_once: int = Field(default=64, ge=1, description="most chunks (1 MiB) of content that one replica sends")
 
+    failed_at: int = Field(
+        default=1, ge=1, description="a release that failed on so many sites is chosen by nothing that goes by itself"
+    )
+
     simulated_mib: int = Field(
         default=128, ge=1, description="a journal of simulated devices larger than this is made anew, in short"
     )

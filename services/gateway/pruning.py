@@ -11,6 +11,7 @@ from services.gateway.resources.commands import store as commands
 from services.gateway.resources.notifications import store as notifications
 from services.gateway.resources.operations import store as operations
 from services.gateway.resources.publications import store as publications
+from services.gateway.resources.site_runs import store as site_runs
 from services.gateway.resources.strategies import store as strategies
 from services.gateway.resources.subscriptions import store as subscriptions
 from services.gateway.settings import GatewaySettings
@@ -28,6 +29,7 @@ def prunings(own: GatewaySettings) -> list[Pruning]:
         Pruning("command", old(commands.prune, days)),
         Pruning("publication", old(publications.prune, days)),
         Pruning("operation", old(operations.prune, days)),
+        Pruning("site_run", old(site_runs.prune, days)),
         Pruning("delivery", old(subscriptions.prune, days)),
         Pruning("strategy", deleted_strategies(days)),
         Pruning("notification", old(notifications.prune, NOTIFICATION_DAYS)),

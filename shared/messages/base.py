@@ -29,6 +29,7 @@ class Model(BaseModel):
 class Message(BaseModel):
     """A versioned message. Subclass `Command` or `Event`, never this class.
 
+    `OWNER` is the module's name, but where a base class says another: then its owner's module names the message, too.
     `SUBJECT` names the field that holds the aggregate the message speaks of, `KEY` the field whose value is the
     Kafka key (messages of one key keep their order); the key is the subject unless said otherwise. A version that is
     read and no longer said names the class that it is read as (`NEWER`), and the name that both share (`NAME`).
@@ -49,7 +50,7 @@ class Message(BaseModel):
         """Derive owner, type and topic from where the class stands, and register it."""
         if "SUBJECT" not in cls.__dict__:
             return  # a base class: it has no aggregate yet
-        cls.OWNER = cls.__module__.rsplit(".", 1)[-1]
+        cls.OWNER = cls.OWNER or cls.__module__.rsplit(".", 1)[-1]
         cls.TYPE = f"belay.{cls.OWNER}.{cls.NAME or _snake(cls.__name__)}.v{cls.VERSION}"
         if "TOPIC" not in cls.__dict__:
             cls.TOPIC = f"{cls.OWNER}.{'commands' if issubclass(cls, Command) else 'events'}"

@@ -5,6 +5,19 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from shared.messages.automatic import (
+    AutomaticRequested,
+    BehaviourChanged,
+    CancelAll,
+    ClearFailedRelease,
+    DriftEnded,
+    DriftFound,
+    FailedReleaseChanged,
+    ReapplyApp,
+    RequestAll,
+    SetAppBehaviour,
+    SiteRunChanged,
+)
 from shared.messages.base import Cause as Cause  # noqa: PLC0414 - found here, too
 from shared.messages.base import Command, Event
 from shared.messages.base import CommandAccepted as _Accepted
@@ -48,10 +61,32 @@ from shared.messages.words import (
 )
 
 __all__ = [
-    "MOST", "MOST_PRESTAGED", "Cause", "ComponentDecision", "ComponentProgress", "ForeseenDecision", "OperationRefused",
-    "OperationsTaken", "PhaseResult", "Prestaged", "Requested", "SiteAvailability", "Succeeded",
+    "MOST",
+    "MOST_PRESTAGED",
+    "AutomaticRequested",
+    "BehaviourChanged",
+    "CancelAll",
+    "Cause",
+    "ClearFailedRelease",
+    "ComponentDecision",
+    "ComponentProgress",
+    "DriftEnded",
+    "DriftFound",
+    "FailedReleaseChanged",
+    "ForeseenDecision",
+    "OperationRefused",
+    "OperationsTaken",
+    "PhaseResult",
+    "Prestaged",
+    "ReapplyApp",
+    "RequestAll",
+    "Requested",
+    "SetAppBehaviour",
+    "SiteAvailability",
+    "SiteRunChanged",
+    "Succeeded",
 ]  # fmt: skip
-"""Of other modules; messages are this one's own."""
+"""Of other modules; other messages are this one's own."""
 
 Recovering = Literal["always", "never"]
 """Whether an operation that fails is turned back, or left where it is for a look."""

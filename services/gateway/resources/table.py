@@ -4,6 +4,7 @@ from services.gateway.events import stream
 from services.gateway.resources.alarms import routes as alarms
 from services.gateway.resources.apps import routes as apps
 from services.gateway.resources.audit import routes as audit
+from services.gateway.resources.automatic import routes as automatic
 from services.gateway.resources.availability import routes as availability
 from services.gateway.resources.bundles import routes as bundles
 from services.gateway.resources.commands import routes as commands
@@ -18,6 +19,7 @@ from services.gateway.resources.publications import routes as publications
 from services.gateway.resources.releases import routes as releases
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.secrets import routes as secrets
+from services.gateway.resources.site_runs import routes as site_runs
 from services.gateway.resources.sites import routes as sites
 from services.gateway.resources.storage import routes as storage
 from services.gateway.resources.strategies import routes as strategies
@@ -39,6 +41,8 @@ RESOURCES: tuple[Resource, ...] = (
     secrets.RESOURCE,
     groups.RESOURCE,
     deployments.RESOURCE,
+    automatic.RESOURCE,
+    site_runs.RESOURCE,
     strategies.RESOURCE,
     operations.RESOURCE,
     notifications.RESOURCE,

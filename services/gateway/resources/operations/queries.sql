@@ -57,12 +57,12 @@ returning o.operation_id;
 
 -- name: find_operation
 select operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, doing, phases, last_lines, strategy_id, requested_at, finished_at, seconds, fetched_bytes
+       cause, plan, doing, phases, last_lines, strategy_id, requested_at, finished_at, seconds, fetched_bytes, because
 from operation where operation_id = :operation_id;
 
 -- name: list_operations
 select position, operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, doing, phases, strategy_id, requested_at, finished_at, seconds, fetched_bytes
+       cause, plan, doing, phases, strategy_id, requested_at, finished_at, seconds, fetched_bytes, because
 from operation
 where position < :before
   and (:site::text is null or site = :site)

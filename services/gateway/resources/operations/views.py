@@ -33,6 +33,7 @@ class OperationView(BaseModel):
     doing: list[ComponentProgress] = Field(description="while it runs: what drivers do with which component")
     phases: list[PhaseResult]
     strategy_id: str | None
+    because: Cause | None = Field(description="why the deployer began it by itself; null = somebody asked for it")
     requested_at: datetime
     finished_at: datetime | None
     seconds: float | None

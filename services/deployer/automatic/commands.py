@@ -1,0 +1,81 @@
+"""People say how apps behave, and clear releases that failed. There are few such commands: each in its turn."""
+
+from collections.abc import Sequence
+
+from services.deployer.automatic import store
+from services.deployer.automatic.behaviour import changed, contradictions
+from services.deployer.automatic.store import Standing
+from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.transaction import Transaction
+from shared.messages.base import Fault
+from shared.messages.deployer import BehaviourChanged, ClearFailedRelease, FailedReleaseChanged, SetAppBehaviour
+from shared.wire.codec import Envelope
+
+
+async def set_behaviours(tx: Transaction, envelopes: Sequence[Envelope[SetAppBehaviour]]) -> list[Reply]:
+    """Switch what is done by itself with apps, in the order of the commands."""
+    return [await _set_behaviour(tx, envelope) for envelope in envelopes]
+
+
+async def _set_behaviour(tx: Transaction, envelope: Envelope[SetAppBehaviour]) -> Reply:
+    command = envelope.data
+    if faults := await _faults(tx, command):
+        return Rejected(tuple(faults))
+    said = await store.said_of(tx.conn, command.app)
+    switches, nth = changed(said.switches, command.switches, command.as_released), said.nth + 1
+    await store.put_behaviour(tx.conn, command.app, switches, nth)
+    told = {"at": tx.now, "by": envelope.actor, "reason": command.reason}
+    event = BehaviourChanged(app=command.app, switches=switches, nth=nth, **told)
+    tx.emit(event, sequence=nth, correlation_id=envelope.root)
+    return Accepted({"app": command.app, "nth": nth})
+
+
+async def _faults(tx: Transaction, command: SetAppBehaviour) -> list[Fault]:
+    faults = [] if await store.app_known(tx.conn, command.app) else [_unknown_app(command.app)]
+    for name in contradictions(command.switches, command.as_released):
+        message = "is set and taken back at once; give one of the two"
+        faults.append(Fault(code="invalid_field", field=f"switches.{name}", message=message))
+    if not command.as_released and not command.switches.model_dump(exclude_none=True):
+        message = "says nothing: set a switch, or take one back with `as_released`"
+        faults.append(Fault(code="missing_field", field="switches", message=message))
+    return faults
+
+
+def _unknown_app(app: str) -> Fault:
+    return Fault(code="unknown_app", field="app", message=f"no release of '{app}' was ever published", value=app)
+
+
+async def clear_failed(
+    threshold: int, tx: Transaction, envelopes: Sequence[Envelope[ClearFailedRelease]]
+) -> list[Reply]:
+    """Let releases be chosen again that failed."""
+    return [await _clear(threshold, tx, envelope) for envelope in envelopes]
+
+
+async def _clear(threshold: int, tx: Transaction, envelope: Envelope[ClearFailedRelease]) -> Reply:
+    command = envelope.data
+    if not await store.release_known(tx.conn, command.app, command.version):
+        message = f"there is no release {command.version} of '{command.app}'"
+        return Rejected.because("unknown_release", message, "version", command.version)
+    standing = await store.clear_failures(tx.conn, command.app, command.version, command.sites)
+    if standing is None:
+        where = f" on {', '.join(command.sites[:10])}" if command.sites else ""
+        message = f"release {command.version} of '{command.app}' is not known to have failed{where}"
+        return Rejected.because("not_failed", message, "version", command.version)
+    tell(tx, standing, threshold, cleared_by=envelope.actor or "somebody", root=envelope.root)
+    return Accepted({"app": command.app, "version": command.version, "failures": standing.failures})
+
+
+def tell(tx: Transaction, standing: Standing, threshold: int, *, cleared_by: str = "", root: str = "") -> None:
+    """Say how a release stands that failed or was cleared."""
+    event = FailedReleaseChanged(
+        app=standing.app,
+        version=standing.version,
+        failures=standing.failures,
+        barred=standing.failures >= threshold,
+        sites=standing.last,
+        nth=standing.nth,
+        at=tx.now,
+        cleared_by=cleared_by,
+    )
+    tx.emit(event, sequence=standing.nth, correlation_id=root)

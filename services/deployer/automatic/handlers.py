@@ -1,0 +1,36 @@
+"""Who does what with commands about what the deployer does by itself. Built with the settings that they need."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from services.deployer.automatic.commands import clear_failed, set_behaviours
+from shared.core.inbox import Rejected, Reply
+from shared.core.transaction import Transaction
+from shared.messages.base import Message
+from shared.messages.deployer import CancelAll, ClearFailedRelease, ReapplyApp, RequestAll, SetAppBehaviour
+from shared.wire.codec import Envelope
+
+
+async def not_yet(
+    tx: Transaction,  # noqa: ARG001 - nothing is changed
+    envelopes: Sequence[Envelope[RequestAll | CancelAll | ReapplyApp]],
+) -> list[Reply]:
+    """Refuse them, as long as nobody carries them out."""
+    return [Rejected.because("unavailable", "cannot be done yet", "") for _ in envelopes]
+
+
+Handling = dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]]
+
+
+def handlers_of(failed_at: int) -> Handling:
+    """`failed_at`: sites where a release failed before nothing that goes by itself chooses it any more."""
+    return {**HANDLERS, ClearFailedRelease: partial(clear_failed, failed_at)}
+
+
+HANDLERS: Handling = {
+    SetAppBehaviour: set_behaviours,
+    ClearFailedRelease: partial(clear_failed, 1),
+    RequestAll: not_yet,
+    CancelAll: not_yet,
+    ReapplyApp: not_yet,
+}
