@@ -18,11 +18,11 @@ from services.gateway.commands.action import Action
 from services.gateway.commands.batcher import Batcher
 from services.gateway.commands.pending import PendingAnswers
 from services.gateway.commands.read_your_writes import Created, ReadYourWrites
-from services.gateway.commands.sender import Also, OutgoingCommand, send_all
+from services.gateway.commands.sender import Also, OutgoingCommand, beside, send_all
 from services.gateway.domain import Identity, Role
 from services.gateway.resources.commands.store import StoredCommand
 from shared.core.errors import BelayError
-from shared.core.transaction import Ledger
+from shared.core.transaction import Ledger, Transaction
 from shared.messages.base import Command, ErrorCode, Fault
 from shared.process.db import Pool
 from shared.wire.codec import new_id
@@ -100,15 +100,36 @@ class Commands:
 
         Raises RoleNeeded, KeyReused, CommandTooLarge; KeyError for a command that no resource offers.
         """
-        action = self._actions[type(command)]
-        allow(who, action.role)
-        fingerprint, about = fingerprint or _fits(command), action.about(command)
-        outgoing = OutgoingCommand(key or new_id(), command, fingerprint, who, target, about, also)
+        outgoing, action = self._outgoing(command, who, key or new_id(), target, fingerprint, also)
         stored = await self._answered(outgoing, self._answer_seconds if patience is None else patience)
         if stored.state == "accepted" and action.readable:
             await self._read_your_writes.until_readable(Created(action.readable, outgoing.command_id, command))
-        faults = tuple(Fault.model_validate(fault) for fault in stored.faults)
-        return Answer(stored.command_id, stored.state, stored.result, faults)
+        return _told(stored)
+
+    async def ask_both(
+        self, first: Command, second: Command, who: Identity, keys: tuple[str, str], *, target: str, also: Also
+    ) -> tuple[Answer, Answer]:
+        """Send two commands, of which the second speaks of the first, in one transaction; `also` is written with them.
+
+        Whoever is killed meanwhile has sent both or neither. Waits for both answers, as `ask` does, and raises what it
+        does; nothing is sent then.
+        """
+        other, _ = self._outgoing(second, who, keys[1], target)
+        with self._pending.answer_to(other.command_id) as answer:
+            one, _ = self._outgoing(first, who, keys[0], target, also=in_turn(beside(other), also))
+            stored = await self._answered(one, self._answer_seconds)
+            await asyncio.wait([answer], timeout=self._answer_seconds)
+            return _told(stored), _told(answer.result()) if _is_there(answer) else Answer(keys[1], "sent", {})
+
+    def _outgoing(
+        self, command: Command, who: Identity, key: str, target: str, fingerprint: bytes = b"", also: Also | None = None
+    ) -> tuple[OutgoingCommand, Action]:
+        action = self._actions[type(command)]
+        allow(who, action.role)
+        outgoing = OutgoingCommand(
+            key, command, fingerprint or _fits(command), who, target, action.about(command), also
+        )
+        return outgoing, action
 
     async def _answered(self, outgoing: OutgoingCommand, patience: float) -> StoredCommand:
         """What is known of it when its answer is there, or when patience ends."""
@@ -116,7 +137,26 @@ class Commands:
             stored = same(await self._sender.submit(outgoing), outgoing.fingerprint)
             if stored.state == "sent" and patience:
                 await asyncio.wait([answer], timeout=patience)
-            return answer.result() if answer.done() and not answer.cancelled() else stored
+            return answer.result() if _is_there(answer) else stored
+
+
+def _is_there(answer: "asyncio.Future[StoredCommand]") -> bool:
+    return answer.done() and not answer.cancelled()
+
+
+def _told(stored: StoredCommand) -> Answer:
+    faults = tuple(Fault.model_validate(fault) for fault in stored.faults)
+    return Answer(stored.command_id, stored.state, stored.result, faults)
+
+
+def in_turn(*writes: Also) -> Also:
+    """All of them, one after the other."""
+
+    async def write(tx: Transaction) -> None:
+        for each in writes:
+            await each(tx)
+
+    return write
 
 
 def allow(who: Identity, role: Role) -> None:

@@ -53,13 +53,27 @@ async def send_all(ledger: Ledger, batch: Sequence[OutgoingCommand]) -> list[Sto
     for each in batch:
         first.setdefault(each.command_id, each)
     async with ledger.transaction() as tx:
-        stored = await claim(tx, [(each.row, each.audit) for each in first.values()])
-        for each in first.values():
-            if stored[each.command_id].fresh:
-                tx.emit(each.command, message_id=each.command_id, actor=each.who.name)
-                if each.also:
-                    await each.also(tx)
+        stored = await _put_out(tx, list(first.values()))
     return [stored[each.command_id] for each in batch]
+
+
+def beside(other: OutgoingCommand) -> Also:
+    """What sends another command in the transaction of the first: both are under way, or neither."""
+
+    async def write(tx: Transaction) -> None:
+        await _put_out(tx, [other])
+
+    return write
+
+
+async def _put_out(tx: Transaction, commands: Sequence[OutgoingCommand]) -> dict[str, StoredCommand]:
+    stored = await claim(tx, [(each.row, each.audit) for each in commands])
+    for each in commands:
+        if stored[each.command_id].fresh:
+            tx.emit(each.command, message_id=each.command_id, actor=each.who.name)
+            if each.also:
+                await each.also(tx)
+    return stored
 
 
 async def claim(tx: Transaction, rows: Sequence[tuple[CommandRow, AuditRow]]) -> dict[str, StoredCommand]:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from services.gateway.doors.dcmanager import door as dcmanager
 from services.gateway.doors.door import Door
+from services.gateway.doors.sysinv import door as sysinv
 
-DOORS: tuple[Callable[[], Door | None], ...] = (dcmanager.of_environment,)
+DOORS: tuple[Callable[[], Door | None], ...] = (dcmanager.of_environment, sysinv.of_environment)
 
 
 def doors_that_are_on() -> tuple[Door, ...]:

@@ -1,0 +1,1 @@
+"""The API of StarlingX's application framework (sysinv): README.md says what its calls do here."""

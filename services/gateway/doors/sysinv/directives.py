@@ -1,0 +1,108 @@
+"""`PATCH /apps/{name}?directive=`: apply, remove, abort; and `DELETE /apps/{name}`."""
+
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from services.gateway.domain import Role
+from services.gateway.doors.call import Route, ignored_in, readable
+from services.gateway.doors.errors import Refused
+from services.gateway.doors.fields import shown
+from services.gateway.doors.sysinv import shapes, store, words
+from services.gateway.doors.sysinv.call import Call
+from services.gateway.doors.sysinv.carrying import carry_out, stop
+from services.gateway.doors.sysinv.publishing import put_away
+from services.gateway.doors.sysinv.refusing import reject_answer, rejected, require
+from services.gateway.doors.sysinv.sending import nothing, sent
+from services.gateway.doors.sysinv.standing import Standing
+from shared.messages.catalog import DeleteRelease
+from shared.process.db import Connection
+
+OPENSTACK, NORMAL = "stx-openstack", "normal"
+MODES = (NORMAL, "restore_db", "restore_storage")
+
+
+async def direct(call: Call) -> web.Response:
+    """PATCH /v1/apps/{name}?directive=."""
+    directive, values = call.query("directive"), await _values(call)
+    act = {"apply": _apply, "remove": _remove, "abort": _abort}.get(directive)
+    if act is None:
+        raise Refused(403, "Operation not permitted.")
+    app = require(directive, await call.app(call.path["name"]))
+    after, ignored = await act(call, app, values)
+    return sent(call.request, shapes.shown(after), ignored_in(ignored))
+
+
+async def _values(call: Call) -> dict[str, Any]:
+    body = await call.body()
+    if unknown := sorted(body.keys() - {"values"}):
+        raise Refused(400, f'Unknown argument: "{", ".join(unknown)[:200]}"')
+    values = body.get("values")
+    if values is None:
+        raise Refused(400, 'Missing argument: "values"')
+    if not isinstance(values, dict):
+        raise Refused(400, f"Invalid input for field/attribute values. Value: {shown(values)}. It must be an object.")
+    return values
+
+
+async def _apply(call: Call, app: Standing, values: dict[str, Any]) -> tuple[Standing, list[str]]:
+    if (fault := _mode_fault(app.name, values)) is not None:
+        raise rejected("apply", fault)
+    await carry_out(call, "apply", "apply", app.name, app.version)
+    passed_by = [name for name in values if values[name] and name != "mode"]
+    return replace(app, status=words.APPLYING, progress=None), passed_by
+
+
+def _mode_fault(app: str, values: dict[str, Any]) -> str | None:
+    """Modes are of one app there, and none here has any but the normal one."""
+    if "mode" not in values:
+        return None
+    mode = values["mode"]
+    if app != OPENSTACK:
+        return f"Mode is not supported for app {app}."
+    if not mode or mode == NORMAL:
+        return None
+    if mode in MODES:
+        return f"Mode {mode} is not offered here: a site is brought back by its own history."
+    return f"Mode {str(mode)[:60]} for app {app} is not valid. Valid modes are {list(MODES)}."
+
+
+async def _remove(call: Call, app: Standing, _: dict[str, Any]) -> tuple[Standing, list[str]]:
+    """Of what failed so that nothing is left, nothing has to be removed: it is uploaded then, as it would be there."""
+    if app.deployed:
+        await carry_out(call, "remove", "remove", app.name, None)
+    elif app.operation_id:
+        await put_away(call, app.operation_id)
+    forced = call.request.query.get("force") in ("True", "true")
+    return replace(app, status=words.REMOVING, progress=None), ["force"] if forced else []
+
+
+async def _abort(call: Call, app: Standing, _: dict[str, Any]) -> tuple[Standing, list[str]]:
+    await stop(call, app)
+    return app, []
+
+
+async def delete(call: Call) -> web.Response:
+    """DELETE /v1/apps/{name}: every release of the app goes, so that it is not seen any more."""
+    app = require("delete", await call.app(call.path["name"]))
+    if app.status == words.UPLOAD_FAILED:
+        await put_away(call, app.operation_id or "")
+        return nothing()
+    async with call.gateway.pool.acquire() as conn:
+        versions = [app.version, *(v for v in await store.versions(conn, app.name) if v != app.version)]
+    for version in versions:
+        reject_answer("delete", await call.ask(DeleteRelease(app=app.name, version=version)))
+
+    async def gone(conn: Connection) -> bool:
+        return not await store.versions(conn, app.name)
+
+    await readable(call, gone)
+    return nothing()
+
+
+_ONE = "/v1/apps/{name}"
+ROUTES = (
+    Route("PATCH", _ONE, direct, Role.OPERATOR),
+    Route("DELETE", _ONE, delete, Role.OPERATOR),
+)

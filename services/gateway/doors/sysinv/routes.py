@@ -1,0 +1,16 @@
+"""Every route of the door."""
+
+from aiohttp import web
+
+from services.gateway.doors.call import add_routes
+from services.gateway.doors.sysinv import apps, directives, root, updates, uploads
+from services.gateway.doors.sysinv.call import Call
+from services.gateway.doors.sysinv.sending import sent
+
+ROUTES = (*apps.ROUTES, *uploads.ROUTES, *updates.ROUTES, *directives.ROUTES, *apps.ONE)
+
+
+def add(app: web.Application) -> None:
+    """Serve them."""
+    root.add(app)
+    add_routes(app, ROUTES, Call, sent)
