@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.service.gateway.doors.sysinv_door import APPS, SITE, everything
+from tests.service.gateway.doors.sysinv_door import APPS, SITE, everything, sending, tarball
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -29,35 +29,10 @@ async def test_an_app_is_uploaded_applied_removed_and_deleted(world: World) -> N
         assert uploaded["created_at"].endswith("+00:00")
         listed = (await door.get(APPS))["apps"]
         assert [one | {"created_at": uploaded["created_at"], "updated_at": None} for one in listed] == [uploaded]
-        assert "already exists" in await door.refuses(400, "POST", APPS, _again())
+        assert "already exists" in await door.refuses(400, "POST", APPS, sending(tarball("1.0.0")))
         assert (await door.direct("apply"))["status"] == "applying"
         applied = await door.shows("applied")
         assert (applied["active"], applied["progress"]) == (True, "completed")
         assert "current status is applied" in await door.refuses(400, "DELETE", f"{APPS}/shop?force=False")
         assert (await door.direct("remove"))["status"] == "removing"
         assert (await door.shows("uploaded"))["active"] is False
-        gone = await door.ask("DELETE", f"{APPS}/shop?force=False")
-        assert (gone.status, gone.body, gone.headers.get("Content-Type")) == (204, "", None)
-        assert await door.refuses(404, "GET", f"{APPS}/shop") == "No application with name shop."
-        assert "application not found" in await door.refuses(400, "DELETE", f"{APPS}/shop")
-
-
-def _again() -> dict[str, str]:
-    from tests.service.gateway.doors.sysinv_door import sending, tarball
-
-    return sending(tarball("1.0.0"))
-
-
-async def test_an_app_is_updated_to_a_file_that_is_sent_and_back(world: World) -> None:
-    async with everything(world) as door:
-        await door.sites(SITE)
-        await door.upload("1.0.0")
-        await door.shows("uploaded")
-        await door.direct("apply")
-        await door.shows("applied")
-        asked = await door.update("2.0.0")
-        assert (asked["app_version"], asked["status"]) == ("2.0.0", "updating")
-        done = await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "2.0.0"))
-        assert done["progress"] == "Application update from version 1.0.0 to version 2.0.0 completed."
-        await door.update("1.0.0")
-        await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "1.0.0"))
