@@ -14,10 +14,10 @@ from services.deployer.engine.planner import Planner
 from services.deployer.engine.runner import Runner
 from services.deployer.handlers import handlers
 from services.deployer.prestage.sharing import share_pace
-from services.deployer.prestage.waiting import look_after
 from services.deployer.pruning import prunings
 from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
+from services.deployer.waiting.looking_after import look_after
 from shared.components import specs
 from shared.process.service import Service
 from shared.sealing import KeyPair

@@ -57,6 +57,8 @@ class Sent:
     nothing."""
     without: Mapping[str, str] = field(default_factory=dict)
     """By phase that has nothing to do and is told all the same: why."""
+    fetching: frozenset[str] = frozenset()
+    """Components that are fetched before anything is touched."""
 
 
 NOTHING_SENT = Sent()
@@ -99,14 +101,26 @@ CANCELLED = "cancelled"
 
 _NONE: frozenset[str] = frozenset()
 
+NO_BOUNDS: Mapping[str, int] = {}
 
-def set_out(kind: Kind, plan: Plan, ordering: Ordering, now: datetime, timeout: timedelta) -> Move:
-    """Begin the way forward; the precheck was passed."""
-    found = _next(kind, Leg.FORWARD, plan, ordering, Phase.PRECHECK)
+
+def set_out(
+    kind: Kind,
+    plan: Plan,
+    ordering: Ordering,
+    now: datetime,
+    timeout: timedelta,
+    fetching: frozenset[str] = frozenset(),
+) -> Move:
+    """Begin the way forward; the precheck was passed. What of the components in `fetching` comes from elsewhere is
+    fetched first."""
+    found = _next(kind, Leg.FORWARD, plan, ordering, Phase.PRECHECK, fetching)
     row, names = found or (None, [])
     phase, begun = row.phase if row else Phase.PRECHECK, dict.fromkeys(names, now)
     passed = (_passed(Phase.PRECHECK, "", now),)
     course = Course(plan, now, now + timeout, now, kind, begun, phase=phase, ordering=ordering, phases=passed)
+    if fetching:
+        course = replace(course, sent=Sent(fetching=fetching))
     return course, _begin(row) if row else Next.END
 
 
@@ -169,6 +183,12 @@ def stay(course: Course, why: str) -> Move:
     return replace(course, fell_back=True, cause=cause), Next.END
 
 
+def untouched(course: Course) -> bool:
+    """Whether nothing that is deployed was changed yet."""
+    row = row_of(course.kind, course.leg, course.phase)
+    return course.leg is Leg.FORWARD and row is not None and not row.changes
+
+
 def awaited(course: Course) -> Plan:
     """The decisions whose orders are under way."""
     if course.kind in LEAVING:  # a component may take part in several of its phases
@@ -180,15 +200,25 @@ def awaited(course: Course) -> Plan:
 def _names(course: Course) -> list[str]:
     """The components of the present phase."""
     row = row_of(course.kind, course.leg, course.phase)
-    return [way.component for way in course.plan if row and way.action in row.actions]
+    return _taken_by(row, course.plan, course.sent.fetching) if row else []
 
 
-def _next(kind: Kind, leg: Leg, plan: Plan, ordering: Ordering, phase: Phase) -> tuple[Row, list[str]] | None:
+def _taken_by(row: Row, plan: Plan, fetching: frozenset[str]) -> list[str]:
+    if row.fetching:
+        return [way.component for way in plan if way.action in row.actions and way.component in fetching]
+    return [way.component for way in plan if way.action in row.actions]
+
+
+def _next(
+    kind: Kind, leg: Leg, plan: Plan, ordering: Ordering, phase: Phase, fetching: frozenset[str] = _NONE
+) -> tuple[Row, list[str]] | None:
     """The next phase in which there is anything to do, with the components that begin it; None = the leg has ended."""
     rows = PHASES[kind][leg]
     passed = next((n for n, row in enumerate(rows, 1) if row.phase is phase), 0)
     for row in rows[passed:]:
-        names = [way.component for way in plan if way.action in row.actions]
+        if row.fetching and not fetching:  # nearly always
+            continue
+        names = _taken_by(row, plan, fetching)
         if names and len(names) >= row.least:
             return row, _ready(row, ordering, names)
     return None
@@ -203,7 +233,7 @@ def _ready(
 
 
 def _enter_next(course: Course, now: datetime) -> Move:
-    found = _next(course.kind, course.leg, course.plan, course.ordering, course.phase)
+    found = _next(course.kind, course.leg, course.plan, course.ordering, course.phase, course.sent.fetching)
     if course.sent.without:
         course = _without(course, found[0].phase if found else None, now)
     if found is None:
@@ -230,12 +260,22 @@ def _begin(row: Row) -> Next:
     return Next.START if row.begins else Next.ASK
 
 
-def advance(course: Course, progress: Sequence[Progress], now: datetime, wish: Cause | None, limits: Limits) -> Move:
+def advance(
+    course: Course,
+    progress: Sequence[Progress],
+    now: datetime,
+    wish: Cause | None,
+    limits: Limits,
+    bounds: Mapping[str, int] = NO_BOUNDS,
+) -> Move:
     """Where the course goes, now that the orders of `awaited` stand at `progress`.
 
-    `wish` is a cancellation somebody asked for; it stops the way forward, never the way back.
+    `wish` is a cancellation somebody asked for; it stops the way forward, never the way back. `bounds`: seconds that
+    components have of their own until they are ready.
     """
     running = sum(isinstance(p, Running) for p in progress)
+    if bounds and running and not course.stopping:
+        wish = _late(course, progress, now, bounds) or wish
     if running and now < course.deadline and (course.stopping or (running == len(progress) and wish is None)):
         return course, Next.WAIT
     if course.stopping:
@@ -270,13 +310,29 @@ def _trouble(course: Course, progress: Sequence[Progress], now: datetime, wish: 
     if now < course.deadline or not any(isinstance(p, Running) for p in progress):
         return None
     seconds = (now - course.phase_began).total_seconds()
-    return Cause(code="timeout", message=f"{name_of(course)} had not ended after {seconds:.0f} s, when its time was up")
+    late = ", ".join(w.component for w, p in zip(awaited(course), progress, strict=True) if isinstance(p, Running))
+    told = f"{name_of(course)} had not ended after {seconds:.0f} s, when its time was up: {late} was still under way"
+    return Cause(code="timeout", message=told[:2_000])
+
+
+def _late(course: Course, progress: Sequence[Progress], now: datetime, bounds: Mapping[str, int]) -> Cause | None:
+    """The first component that is not ready though its own time is up; only what is deployed has one."""
+    if course.phase is not Phase.DEPLOY or course.leg is not Leg.FORWARD:
+        return None
+    for way, p in zip(awaited(course), progress, strict=True):
+        began, seconds = course.under_way[way.component], bounds.get(way.component)
+        if isinstance(p, Running) and began and seconds and now >= began + timedelta(seconds=seconds):
+            told = f"{way.component} was not ready after {seconds} s, when its own time was up"
+            return Cause(code="timeout", message=f"{told}: {clean(p.detail)}" if p.detail else told)
+    return None
 
 
 def _fail(course: Course, cause: Cause | None) -> Move:
     if course.kind in LEAVING:  # what is deployed is as it was
         succeeded = _is_optional(course) and cause is not None and cause.code != CANCELLED
         return replace(course, cause=None if succeeded else cause), Next.END
+    if untouched(course):
+        return replace(course, cause=cause), Next.END
     if course.leg is Leg.FORWARD:
         return replace(course, cause=cause), Next.RECOVER
     return replace(course, cause=cause, fell_back=True), Next.END
@@ -317,12 +373,19 @@ def _noted(course: Course, progress: Sequence[Progress], now: datetime, *, runni
     return replace(
         course,
         phases=course.phases + tuple(_result(course, way.component, p, now) for way, p in over),
-        revisions={**course.revisions, **{w.component: p.revision for w, p in over if isinstance(p, Done)}},
+        revisions=_recorded(course, over),
         last_lines=last_words((*course.last_lines, *lines)),
         sent=_sent(course, over),
         ended=course.ended | names,
         under_way={name: began for name, began in course.under_way.items() if name not in names},
     )
+
+
+def _recorded(course: Course, over: Sequence[tuple[ComponentDecision, Progress]]) -> Mapping[str, str]:
+    """What was fetched is not deployed yet."""
+    if course.phase is Phase.FETCH:
+        return course.revisions
+    return {**course.revisions, **{w.component: p.revision for w, p in over if isinstance(p, Done)}}
 
 
 def _sent(course: Course, over: Sequence[tuple[ComponentDecision, Progress]]) -> Sent:
@@ -379,4 +442,7 @@ def percent(course: Course, progress: Sequence[Progress]) -> int:
     before = sum(r.outcome == "done" and bool(r.component) for r in course.phases) if course.kind in LEAVING else None
     ended = (len(course.revisions) if before is None else before) * 100
     ended += sum(100 for p in progress if isinstance(p, Done))
+    if course.sent.fetching and course.leg is Leg.FORWARD:
+        total += len(course.sent.fetching)
+        ended += 100 * len(course.ended if course.phase is Phase.FETCH else course.sent.fetching)
     return min(99, (ended + running) // total) if total else 99

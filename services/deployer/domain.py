@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from services.deployer.phases import LEAVING
+from services.deployer.phases import LEAVING, may_be_left
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import Cause, Prestaged, RequestOperation
 from shared.messages.rules import PLAIN, Rules
@@ -126,6 +126,10 @@ class Operation:
     actor: str = ""
     force: bool = False
     """A prestage goes on in spite of alarms."""
+    recover: str | None = None
+    """`always` or `never`: whether a failure turns it back; None = as the release says."""
+    publication: str | None = None
+    """The command that publishes the release to reach; until it has, `to_version` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +203,40 @@ def _site_free(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
 
 
 def _version_fits_kind(request: RequestOperation, _: Facts) -> Iterator[Fault]:
-    if request.kind in (Kind.APPLY, Kind.UPDATE, Kind.PRESTAGE) and request.version is None:
+    if request.kind in (Kind.APPLY, Kind.UPDATE, Kind.PRESTAGE) and request.version is None and not _awaits(request):
         yield _fault(ErrorCode.MISSING_FIELD, "version", f"{request.kind} needs the release to reach")
     if request.kind in (Kind.RECOVER, Kind.REMOVE) and request.version is not None:
         message = f"{request.kind} takes no version: leave it out"
         yield _fault(ErrorCode.INVALID_FIELD, "version", message, request.version)
+    if request.recover and not may_be_left(request.kind):
+        message = f"{request.kind} has no way back that could be left out: leave it out"
+        yield _fault(ErrorCode.INVALID_FIELD, "recover", message, request.recover)
+
+
+def _publication_fits(request: RequestOperation, _: Facts) -> Iterator[Fault]:
+    if request.publication is None:
+        return
+    wrong = (
+        "goes in place of a version: leave one of them out"
+        if request.version
+        else "cannot be planned before it has ended: leave out preview"
+        if request.preview
+        else f"says which release apply and update reach; {request.kind} takes none"
+        if request.kind not in (Kind.APPLY, Kind.UPDATE)
+        else ""
+    )
+    if wrong:
+        yield _fault(ErrorCode.INVALID_FIELD, "publication", f"a publication {wrong}", request.publication)
+
+
+def _awaits(request: RequestOperation) -> bool:
+    return request.publication is not None
 
 
 def _release_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
     version = facts.version
+    if version is None and _awaits(request):
+        return
     if not facts.app_known:
         yield _fault("unknown_app", "app", f"no release of '{request.app}' was ever published", request.app)
     elif version and facts.target is None:
@@ -293,6 +322,7 @@ _CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (
     _site_known,
     _site_free,
     _version_fits_kind,
+    _publication_fits,
     _release_known,
     _deployed,
     _not_there_yet,

@@ -1,22 +1,24 @@
 """What the deployer does with each message: load, decide, save, emit; a whole batch at a time."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from services.deployer.alive import store as alive
 from services.deployer.alive.commands import check_sites
 from services.deployer.automatic.handlers import HANDLERS as AUTOMATIC
-from services.deployer.domain import Facts, Operation, faults_of, wanted
+from services.deployer.domain import Facts, Operation, faults_of
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
+from services.deployer.judging import Request, judged_by, operation_of
 from services.deployer.overrides.commands import change_overrides
 from services.deployer.phases import LEAVING
 from services.deployer.prestage.preparation import HANDLERS as PREPARATION
 from services.deployer.prestage.preparation import have_prepared, ready
 from services.deployer.secrets.commands import change_secrets
 from services.deployer.store import Known, Loaded, Store
+from services.deployer.waiting import publications
 from shared.core.dispatching import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
@@ -47,7 +49,6 @@ from shared.messages.strategy import (
     SitesRemoved,
 )
 from shared.sealing import KeyPair
-from shared.secret_references import names_in
 from shared.wire.codec import Envelope
 
 E = TypeVar("E", bound=Event)
@@ -56,17 +57,6 @@ Taken = Operation | tuple[Fault, ...]
 
 
 # -- requests -----------------------------------------------------------------------------------------------------
-
-
-class Request(NamedTuple):
-    """What was asked for: a command of its own, or one of a batch."""
-
-    operation_id: str
-    data: RequestOperation
-    root: str
-    actor: str
-    again: bool = True
-    round: int = 1
 
 
 async def request_operation(
@@ -134,9 +124,9 @@ async def _take(leases: Leases, tx: Transaction, requests: Sequence[Request]) ->
     store = Store(tx.conn)
     taken: list[Taken] = []
     begun: dict[str, Loaded] = {}  # by site: a second request for it in this batch comes too late
-    for request, before in zip(requests, await _judged_by(store, requests), strict=True):
+    for request, before in zip(requests, await judged_by(store, requests), strict=True):
         facts = _with_those_begun(before, request, begun)
-        operation = _operation(request, facts)
+        operation = operation_of(request, facts)
         taken.append(faults_of(request.data, facts) or operation)
         if taken[-1] is operation and facts.site and not request.data.preview:
             begun[operation.site] = Loaded(operation, facts.site, facts.deployment, None, None)
@@ -157,7 +147,11 @@ async def _store(
 ) -> dict[str, Taken]:
     """Store the operations. By id those that could not be, with the reason."""
     later = await _unprepared(tx, begun)
-    stored = await _store_ready(leases, tx, [each for each in begun if each.operation.id not in later])
+    published = [each.operation for each in begun if each.operation.publication]
+    stored = await _store_ready(leases, tx, [each for each in begun if not _waits(each.operation, later)])
+    if published:
+        stored |= await Store(tx.conn).insert_operations(published, None, tx.now)
+        await publications.go_on(tx)  # of some the publication has ended already
     if later:
         waiting = [each.operation for each in begun if each.operation.id in later]
         kept = await Store(tx.conn).insert_operations(waiting, None, tx.now)
@@ -165,6 +159,10 @@ async def _store(
         if kept:
             await have_prepared(tx, [operation for operation in waiting if operation.id in kept], rounds)
     return await _not_kept(Store(tx.conn), [each.operation for each in begun if each.operation.id not in stored])
+
+
+def _waits(operation: Operation, unprepared: Set[str]) -> bool:
+    return operation.publication is not None or operation.id in unprepared
 
 
 async def _unprepared(tx: Transaction, begun: Sequence[Loaded]) -> set[str]:
@@ -201,56 +199,6 @@ def _not_stored(operation: Operation, known: Known | None) -> tuple[Fault, ...]:
         return (Fault(code="site_busy", field="site", message=message, value=operation.site),)
     message = f"there is an operation '{operation.id}' already, on '{known.site}'; take another id"
     return (Fault(code="operation_exists", field="operation_id", message=message, value=operation.id),)
-
-
-async def _judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
-    asked = [request.data for request in requests]
-    known = await store.facts((r.site, r.app) for r in asked)
-    versions = [wanted(request, facts.deployment) for request, facts in zip(asked, known, strict=True)]
-    pairs = [(r.app, v or "") for r, v in zip(asked, versions, strict=True)]
-    releases, apps = await store.releases(pairs)
-    if unknown := {pair for pair in pairs if pair[1] and pair[0] in apps and pair not in releases}:
-        spelt = await store.as_published(unknown)  # 1.0 may be 1.0.0 there
-        versions = [spelt.get(pair, pair[1]) or None for pair in pairs]
-        releases |= (await store.releases((app, version) for (app, _), version in spelt.items()))[0]
-    secrets = await _known_secrets(store, known)
-    return [
-        Facts(
-            f.site,
-            f.deployment,
-            v,
-            releases.get((d.app, v or "")),
-            d.app in apps,
-            f.held_by,
-            f.busy_with,
-            secrets,
-            r.again,
-        )
-        for r, d, f, v in zip(requests, asked, known, versions, strict=True)
-    ]
-
-
-async def _known_secrets(store: Store, known: Sequence[Facts]) -> frozenset[str]:
-    """Those that the sites name and that are there; most fleets name none, and pay nothing for it."""
-    named = {name for facts in known if facts.site for name in names_in(facts.site.connections)}
-    return frozenset(await store.known_secrets(named)) if named else frozenset()
-
-
-def _operation(request: Request, facts: Facts) -> Operation:
-    data = request.data
-    return Operation(
-        id=request.operation_id,
-        site=data.site,
-        app=data.app,
-        kind=data.kind,
-        from_version=facts.deployment.version,
-        to_version=facts.version,
-        timeout_seconds=data.timeout_seconds,
-        strategy_id=data.strategy_id,
-        correlation_id=request.root,
-        actor=request.actor,
-        force=data.force,
-    )
 
 
 def _summary(operation: Operation) -> dict[str, Any]:
@@ -295,6 +243,7 @@ def _may_cancel(request: CancelOperation, known: Known | None) -> Reply:
 async def take_releases(tx: Transaction, events: Sequence[Envelope[ReleaseAvailable]]) -> None:
     """Learn of releases that may be deployed."""
     await Store(tx.conn).put_releases(event.data for event in events)
+    await publications.go_on(tx)
 
 
 async def withdraw_releases(tx: Transaction, events: Sequence[Envelope[ReleaseWithdrawn]]) -> None:
@@ -362,6 +311,7 @@ HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     ReleaseAvailable: take_releases,
     ReleaseWithdrawn: withdraw_releases,
     **PREPARATION,
+    **publications.HANDLERS,
     SitesChanged: change_sites,
     SitesRemoved: remove_sites,
     AlarmRaised: note_alarms,

@@ -18,7 +18,9 @@ class Leg(StrEnum):
 class Phase(StrEnum):
     """The phases there are."""
 
+    UPLOAD = "upload"
     PRECHECK = "precheck"
+    FETCH = "fetch"
     DEPLOY = "deploy"
     VERIFY = "verify"
     REMOVE = "remove"
@@ -67,6 +69,8 @@ class Row:
     """Whether what is deployed may be another after it; where not, there is nothing to turn back."""
     optional: bool = False
     """Whether what fails here, or takes too long, is told and leaves the operation a success."""
+    fetching: bool = False
+    """Whether it takes those components alone whose drivers bring what they deploy from elsewhere."""
 
 
 def _leg(order: Order, bound: Bound, *, way_back: bool) -> tuple[Row, ...]:
@@ -81,6 +85,12 @@ def _leg(order: Order, bound: Bound, *, way_back: bool) -> tuple[Row, ...]:
 _PRECHECK = Row(Phase.PRECHECK, "-", way_back=False, changes=False)
 """Nothing was touched yet: there is no way to go back."""
 
+_UPLOAD = Row(Phase.UPLOAD, "-", way_back=False, changes=False)
+"""Only of operations that wait for a publication, before anything else."""
+
+_FETCH = Row(Phase.FETCH, "fetch", CHANGED, way_back=False, changes=False, fetching=True)
+"""What cannot be had is found out while the old release runs untouched."""
+
 
 def _beside(phase: Phase, verb: str, *actions: str, optional: bool = False) -> Row:
     """What was sent to a site for later stays there when the operation fails: the next one goes on with it."""
@@ -88,8 +98,12 @@ def _beside(phase: Phase, verb: str, *actions: str, optional: bool = False) -> R
 
 
 _THERE_AND_BACK: Mapping[Leg, tuple[Row, ...]] = {
-    Leg.FORWARD: (_PRECHECK, *_leg(Order.AFTER, Bound.TIMEOUT, way_back=True)),
+    Leg.FORWARD: (_PRECHECK, _FETCH, *_leg(Order.AFTER, Bound.TIMEOUT, way_back=True)),
     Leg.RECOVER: _leg(Order.REVERSE, Bound.RECOVERY, way_back=False),
+}
+_ON_PUBLICATION: Mapping[Leg, tuple[Row, ...]] = {
+    Leg.FORWARD: (_UPLOAD, *_THERE_AND_BACK[Leg.FORWARD]),
+    Leg.RECOVER: _THERE_AND_BACK[Leg.RECOVER],
 }
 _ONE_WAY: Mapping[Leg, tuple[Row, ...]] = {
     Leg.FORWARD: (_PRECHECK, *_leg(Order.AFTER, Bound.TIMEOUT, way_back=False)),
@@ -97,8 +111,8 @@ _ONE_WAY: Mapping[Leg, tuple[Row, ...]] = {
 }
 
 PHASES: Mapping[Kind, Mapping[Leg, tuple[Row, ...]]] = {
-    Kind.APPLY: _THERE_AND_BACK,
-    Kind.UPDATE: _THERE_AND_BACK,
+    Kind.APPLY: _ON_PUBLICATION,
+    Kind.UPDATE: _ON_PUBLICATION,
     Kind.ROLLBACK: _THERE_AND_BACK,
     Kind.RECOVER: _ONE_WAY,
     Kind.REMOVE: {
@@ -119,6 +133,11 @@ PHASES: Mapping[Kind, Mapping[Leg, tuple[Row, ...]]] = {
 
 LEAVING = frozenset(k for k, legs in PHASES.items() if not any(row.changes for rows in legs.values() for row in rows))
 """The kinds of operations that leave what is deployed as it is, however they end."""
+
+
+def may_be_left(kind: Kind) -> bool:
+    """Whether an operation of the kind is turned back when it fails, so that somebody may want it left as it is."""
+    return bool(PHASES[kind][Leg.RECOVER])
 
 
 def row_of(kind: Kind, leg: Leg, phase: Phase) -> Row | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -34,6 +34,8 @@ class Content:
     """Components, each with why its driver does not take its spec: it may be another than at publication."""
     rules: Rules = PLAIN
     """What the release says of how it is deployed."""
+    timed: Mapping[str, int] = field(default_factory=dict)
+    """By component that has a time of its own until it is ready: seconds."""
 
     @staticmethod
     def of(
@@ -47,7 +49,8 @@ class Content:
         """The content of a release. The bundle stands for the files of all its components."""
         by_name = {component.name: component for component in components}
         digests = {name: _digest(bundle_sha256, component) for name, component in by_name.items()}
-        return Content(version, bundle_sha256, by_name, digests, max_parallel, tuple(unreadable), rules)
+        timed = {name: component.timeout_seconds for name, component in by_name.items() if component.timeout_seconds}
+        return Content(version, bundle_sha256, by_name, digests, max_parallel, tuple(unreadable), rules, timed)
 
 
 def _digest(bundle_sha256: str, component: Component) -> str:
@@ -141,6 +144,9 @@ def prestaged(deployment: Deployment, version: str | None) -> Prestaged | None:
 def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> Cause | None:
     """What makes it senseless to begin at all; None = nothing."""
     content = ground.contents.get(operation.to_version or "")
+    if operation.publication and operation.to_version is None:
+        message = f"publication {operation.publication} had made no release available"
+        return Cause(code="upload_failed", message=message)
     if operation.to_version and content is None:
         return Cause(code="unknown_release", message=f"release {operation.to_version} is not known any more")
     contents = [content] if content and operation.kind in LEAVING else list(ground.contents.values())
@@ -158,9 +164,16 @@ def no_way_back(operation: Operation, ground: Ground, phase: Phase) -> str | Non
     if row and not row.way_back:
         recovery = operation.kind is Kind.RECOVER
         return "a recovery that failed is not tried again by itself" if recovery else f"nothing leads back from {phase}"
+    if (operation.recover or _rule_of(operation, ground)) == "never":
+        return "it is left as it is, since it was not to be turned back (recover: never)"
     if operation.from_version and operation.from_version not in ground.contents:
         return f"release {operation.from_version}, which was there before, is not known any more"
     return None
+
+
+def _rule_of(operation: Operation, ground: Ground) -> str:
+    content = ground.contents.get(operation.to_version or "")
+    return content.rules.recover if content else "always"
 
 
 def questions(operation: Operation, ground: Ground, version: str | None) -> list[Recorded]:
@@ -288,6 +301,12 @@ def order_for(
         revision=way.revision,
         items=ground.lying(way.component, version) if ground.deployment.prestaged and content else (),
     )
+
+
+def fetch_order(operation: Operation, ground: Ground, way: ComponentDecision, version: str) -> Order:
+    """What the driver is told of a component before anything is touched: to have all that its deployment needs."""
+    order = order_for(operation, ground, "fetch", way, version)
+    return replace(order, action="fetch", revision=None)
 
 
 KIND_OF = {"fetch_packages": "package", "fetch_images": "image"}

@@ -114,12 +114,16 @@ join component_revision r on r.site = p.site and r.app = p.app and r.version = a
 -- name: insert_operations
 -- What does not come back met an operation on its site that began in the meantime.
 insert into operation (
-    id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, requested_at,
-    runner, claims
+    id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, recover,
+    publication, awaits, requested_at, runner, claims
 )
-select *, :now::timestamptz, :runner::text, case when :runner::text is null then 0 else 1 end from unnest(
+select *, publication, :now::timestamptz, :runner::text, case when :runner::text is null then 0 else 1 end from unnest(
     :ids::text[], :sites::text[], :apps::text[], :kinds::text[], :from_versions::text[], :to_versions::text[],
-    :strategy_ids::text[], :timeouts::int[], :correlation_ids::text[], :actors::text[]
+    :strategy_ids::text[], :timeouts::int[], :correlation_ids::text[], :actors::text[], :recovers::text[],
+    :publications::text[]
+) as n (
+    id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, recover,
+    publication
 )
 on conflict do nothing
 returning id;
@@ -138,7 +142,7 @@ select id, cancel_reason from operation where id = any(:ids::text[]) and cancel_
 
 -- name: load_operations
 select o.id, o.site, o.app, o.kind, o.from_version, o.to_version, o.strategy_id, o.timeout_seconds, o.correlation_id,
-    o.actor, o.cancel_reason, o.course, o.force, o.refused,
+    o.actor, o.cancel_reason, o.course, o.force, o.refused, o.recover, o.publication,
     s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
     d.version, d.status, d.leftovers, d.history, d.prestaged
 from operation o

@@ -202,6 +202,8 @@ class Store:
             timeouts=[o.timeout_seconds for o in operations],
             correlation_ids=[o.correlation_id for o in operations],
             actors=[o.actor for o in operations],
+            recovers=[o.recover for o in operations],
+            publications=[o.publication for o in operations],
             runner=runner,
             now=now,
         )
@@ -397,6 +399,8 @@ def _loaded(row: asyncpg.Record) -> Loaded:
         correlation_id=row["correlation_id"],
         actor=row["actor"],
         force=row["force"],
+        recover=row["recover"],
+        publication=row["publication"],
     )
     site, refused = _site(row["site"], row), row["refused"] and Cause.model_validate(row["refused"])
     return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"], refused)

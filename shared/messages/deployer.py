@@ -95,6 +95,7 @@ _RESET_OVERRIDES = "values set for the site itself are dropped once it has succe
 _RESET_ATTRIBUTES = "the same of whether components are on, and of namespaces; null = as the release says"
 _ONLY_CHANGES = "apply: leave what is unchanged; without version the release that runs is meant (reapply)"
 
+_TIMEOUT = "an operation ends by then; null = as the release says, else an hour"
 _RECOVER = "what becomes of it when it fails: back to what was there, or left as it is; null = as the release says"
 
 
@@ -116,7 +117,7 @@ class RequestOperation(Command):
         default=None, description="apply, update: the command that publishes the release to reach, in place of version"
     )
     recover: Recovering | None = Field(default=None, description=_RECOVER)
-    timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="the operation ends by then")
+    timeout_seconds: int | None = Field(default=None, ge=1, le=7 * 24 * 3600, description=_TIMEOUT)
     strategy_id: Identifier | None = Field(default=None, description="the strategy on whose behalf; holds are its")
     force: bool = Field(default=False, description="prestage: also while alarms that affect management are active")
     reset_overrides: bool | None = Field(default=None, description=_RESET_OVERRIDES)
@@ -143,7 +144,7 @@ class RequestOperations(Command):
     app: Name
     kind: OperationKind
     version: Version | None = None
-    timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="each operation ends by then")
+    timeout_seconds: int | None = Field(default=None, ge=1, le=7 * 24 * 3600, description=_TIMEOUT)
     again: bool = Field(default=False, description="apply: deploy it afresh also where it runs soundly already")
     force: bool = Field(default=False, description="prestage: also while alarms that affect management are active")
     recover: Recovering | None = Field(default=None, description=_RECOVER)

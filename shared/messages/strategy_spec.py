@@ -18,6 +18,9 @@ from shared.messages.words import Identifier, Label, Limit, Name, Seconds, SiteN
 LONGEST = 30 * 24 * 3600
 """Seconds that a strategy may take."""
 
+STEP_SECONDS = 3600
+"""That one site may take, where nobody says otherwise: who keeps to it leaves it to the release."""
+
 TAKES_SITES_TO_A_RELEASE = frozenset(
     {StrategyType.PRESTAGE, StrategyType.APPLY, StrategyType.UPDATE, StrategyType.UPGRADE, StrategyType.REHEARSE}
 )
@@ -124,7 +127,9 @@ class StrategySpec(Model):
     max_parallel: Limit = 10
     apply_type: ClosedInCommands[Literal["parallel", "serial"]] = "parallel"
     on_failure: FailurePolicy = FailurePolicy()
-    step_timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
+    step_timeout_seconds: int = Field(
+        default=STEP_SECONDS, ge=1, le=7 * 24 * 3600, description="an hour, unless the release says another time"
+    )
     timeout_seconds: int | None = Field(
         default=None,
         ge=1,

@@ -119,6 +119,10 @@ class Driver(Protocol):
     asks_sites: ClassVar[bool] = False
     """Whether `has_revision` asks the sites, which may be slow: what waits for it is planned beside the rest."""
 
+    brings: ClassVar[bool] = False
+    """Whether what it deploys comes from elsewhere, such as a registry: then an order `fetch` of each component comes
+    before anything on the site is touched. It can `fetch` then; `items` of such an order is what lies there already."""
+
     async def start(self, orders: Sequence[Order]) -> None:
         """Begin each order that was not begun before; returns at once, the work goes on outside."""
         ...

@@ -23,6 +23,7 @@ from services.deployer.drivers import (
 )
 from shared.core.errors import BelayError
 from shared.entry_points import registered
+from shared.messages.deployer import ComponentDecision
 from shared.process.settings import Settings
 
 log = structlog.get_logger()
@@ -35,6 +36,9 @@ FORESEE_SECONDS = 3.0
 
 REACH_GRACE_SECONDS = 3.0
 """A driver that bounds each site itself is a moment late when many are slow."""
+
+
+NOBODY: frozenset[str] = frozenset()
 
 
 class BadDriver(BelayError):
@@ -52,6 +56,7 @@ class DriverRegistry:
                 )
                 raise BadDriver(f"the driver {name} declares wrongly: {', '.join(sorted(wrong))} ({needed})")
         self._drivers = drivers
+        self._bringing = {name for name, driver in drivers.items() if driver.brings and "fetch" in driver.capabilities}
 
     @classmethod
     def installed(cls, settings: Settings) -> "DriverRegistry":
@@ -69,6 +74,12 @@ class DriverRegistry:
     def can(self, driver: str, verb: Verb) -> bool:
         """Whether a driver is here, and declares the verb."""
         return driver in self._drivers and verb in self._drivers[driver].capabilities
+
+    def fetching(self, plan: Iterable[ComponentDecision]) -> frozenset[str]:
+        """The components of a plan that their drivers bring from elsewhere when they deploy them."""
+        if not self._bringing:
+            return NOBODY
+        return frozenset(w.component for w in plan if w.driver in self._bringing and w.action in ("apply", "rollback"))
 
     async def start(self, orders: Sequence[Order]) -> set[str]:
         """Start them; returns the keys of those whose driver could not be reached, to be started again later."""

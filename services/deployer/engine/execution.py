@@ -9,8 +9,8 @@ from services.deployer.course import CANCELLED, Course, Limits, Move, Next
 from services.deployer.domain import Operation
 from services.deployer.drivers import Broken, Order, Progress, Running
 from services.deployer.ordering import Ordering
-from services.deployer.phases import Leg
-from services.deployer.plan import Ground, Plan, order_for
+from services.deployer.phases import Leg, Phase
+from services.deployer.plan import Ground, Plan, fetch_order, order_for
 from services.deployer.secrets.opening import Opened
 from services.deployer.secrets.values import hide_in, longest_first
 from services.deployer.store import Claim, Loaded
@@ -45,7 +45,13 @@ class Execution:
     looks: tuple[str, ...] = field(default=(), repr=False)
     """Of the secrets that any of its orders ever had: what components print is told without them."""
 
+    bounds: Mapping[str, int] = field(default_factory=dict)
+    """Seconds that components of the release have of their own until they are ready."""
+
     def __post_init__(self) -> None:
+        content = self.ground.contents.get(self.operation.to_version or "")
+        if content and content.timed:
+            self.bounds = content.timed
         self._renew()
 
     def go(self, move: Move) -> None:
@@ -83,21 +89,31 @@ class Execution:
         course, operation = self.course, self.operation
         version = operation.to_version if course.leg is Leg.FORWARD else operation.from_version
         ground, leg, platform = self.ground, course.leg, course.sent.platform
+        if course.phase is Phase.FETCH and version:
+            return tuple(fetch_order(operation, ground, way, version) for way in courses.awaited(course))
         return tuple(order_for(operation, ground, leg, way, version, platform) for way in courses.awaited(course))
 
 
-def begin(plan: Plan, ordering: Ordering, loaded: Loaded, attempt: int, now: datetime, limits: Limits) -> Move:
+def begin(
+    plan: Plan,
+    ordering: Ordering,
+    loaded: Loaded,
+    attempt: int,
+    now: datetime,
+    limits: Limits,
+    fetching: frozenset[str] = frozenset(),
+) -> Move:
     """The first move of an operation that has a plan, but no course that was saved.
 
     When somebody wants it stopped and it was claimed before, another runner may have begun it: then its orders are
-    cancelled, which also keeps a late start of theirs without effect.
+    cancelled, which also keeps a late start of theirs without effect. Nothing is fetched for it any more.
     """
     wish = wish_of(loaded.cancel_reason)
     if wish and attempt == 1:
         return courses.refuse(loaded.operation.kind, wish, now)
     operation = loaded.operation
     timeout = timedelta(seconds=operation.timeout_seconds)
-    move = courses.set_out(operation.kind, plan, ordering, now, timeout)
+    move = courses.set_out(operation.kind, plan, ordering, now, timeout, frozenset() if wish else fetching)
     return courses.stop(move[0], wish, now, limits) if wish else move
 
 

@@ -23,7 +23,7 @@ from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.results import finish, save, tell
 from services.deployer.ordering import ordering_of
-from services.deployer.phases import LEAVING, Leg
+from services.deployer.phases import LEAVING, Leg, Phase
 from services.deployer.plan import Ground, Plan, no_way_back, obstacle
 from services.deployer.prestage.precheck import Precheck
 from services.deployer.secrets.opening import SecretOpener
@@ -144,8 +144,9 @@ class Runner:
         grave: list[tuple[Execution, Move]] = []
         for execution in asked:
             execution.hear([next(answers) for _ in execution.orders], missed)
-            move = courses.advance(execution.course, execution.progress, now, execution.wish, self._limits)
-            if move[1] in GRAVE:
+            wish, bounds = execution.wish, execution.bounds
+            move = courses.advance(execution.course, execution.progress, now, wish, self._limits, bounds)
+            if move[1] in GRAVE or _begins_to_change(execution.course, move[0]):
                 grave.append((execution, move))
             elif not (execution.missed and move[1] is Next.WAIT):  # then the same start again in the next pass
                 execution.go(move)
@@ -185,7 +186,7 @@ class Runner:
         plans = await self._planner.back([(e.operation, e.ground, e.course.plan) for e, _ in back])
         decided = [(e, self._back(e, c, p, now)) for (e, (c, _)), p in zip(back, plans, strict=True)]
         decided += [(e, courses.stay(c, reason)) for e, (c, _) in grave if (reason := reasons.get(id(e)))]
-        decided += [(e, move) for e, move in grave if move[1] is Next.STOP]
+        decided += [(e, move) for e, move in grave if move[1] is not Next.RECOVER]
         async with self._ledger.transaction() as tx:
             ours = await save(tx, self._leases.runner, [(execution, course) for execution, (course, _) in decided])
         for execution, move in decided:
@@ -245,14 +246,15 @@ class Runner:
             return await self._precheck.first_moves(found)
         now = datetime.now(UTC)
         causes = [
-            None if each.course else obstacle(each.operation, ground, self._registry) for _, each, ground in found
+            None if each.course else _waited_in_vain(each) or obstacle(each.operation, ground, self._registry)
+            for _, each, ground in found
         ]
         new = [(e.operation, g) for (_, e, g), cause in zip(found, causes, strict=True) if not (e.course or cause)]
         plans = iter(await self._planner.forward(new))
         return [
             (each.course, courses.resume(each.course))
             if each.course
-            else courses.refuse(each.operation.kind, cause, now)
+            else courses.refuse(each.operation.kind, cause, now, _waited_in(each))
             if cause
             else self._begin(next(plans), each, ground, claim.attempt, now)
             for (claim, each, ground), cause in zip(found, causes, strict=True)
@@ -260,7 +262,7 @@ class Runner:
 
     def _begin(self, plan: Plan, loaded: Loaded, ground: Ground, attempt: int, now: datetime) -> Move:
         ordering = ordering_of(plan, ground, loaded.operation.to_version, Leg.FORWARD)
-        return begin(plan, ordering, loaded, attempt, now, self._limits)
+        return begin(plan, ordering, loaded, attempt, now, self._limits, self._registry.fetching(plan))
 
     async def _open_first(self, executions: Sequence[Execution]) -> None:
         """One whose secrets cannot be had is not begun; one that another runner may have begun fails, and goes back."""
@@ -320,6 +322,23 @@ class Runner:
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _begins_to_change(before: Course, after: Course) -> bool:
+    """All was fetched. From here on a failure is turned back, also by a runner that finds nothing else of this one."""
+    return before.phase is Phase.FETCH and after.phase is not Phase.FETCH
+
+
+def _waited_in_vain(loaded: Loaded) -> Cause | None:
+    """Why one that waited for a publication ends as it begins: whatever took it up before began nothing either."""
+    waits = loaded.operation.publication is not None and loaded.operation.to_version is None
+    return loaded.refused or (wish_of(loaded.cancel_reason) if waits else None)
+
+
+def _waited_in(loaded: Loaded) -> Phase:
+    """Where it is refused: it began nothing, or what it waited for was not to be had."""
+    waited = loaded.operation.publication and loaded.operation.to_version is None
+    return Phase.UPLOAD if waited else Phase.PRECHECK
 
 
 def _by_their_questions(found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[list[tuple[Claim, Loaded, Ground]]]:

@@ -59,23 +59,6 @@ update operation o set awaits = null, refused = n.cause
 from unnest(:apps::text[], :commands::text[], :causes::jsonb[]) as n (app, command, cause)
 where o.app = n.app and o.awaits = n.command;
 
--- name: free_overdue
-update operation set awaits = null, refused = jsonb_build_object(
-    'code', 'timeout',
-    'message', format('release %s had not been prepared after %s s, when the time of the operation was up',
-                      to_version, timeout_seconds)
-)
-where awaits is not null and requested_at + make_interval(secs => timeout_seconds) < :now::timestamptz;
-
--- name: tell_waiting
--- Those of which nobody has heard since they were asked for, each once.
-update operation set sequence = sequence + 1
-where id = any(array(
-    select id from operation where awaits is not null and sequence = 0 and requested_at < :before::timestamptz
-    limit :limit for update skip locked
-))
-returning id, site, app, to_version, strategy_id, correlation_id, actor, sequence;
-
 -- name: put_prestaged
 -- An array of arrays would be one of two dimensions, so lists travel as text.
 update deployment d set prestaged = n.prestaged::jsonb

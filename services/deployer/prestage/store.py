@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,19 +39,6 @@ class Mark(NamedTuple):
     awaits: str | None
     refused: Cause | None
     force: bool
-
-
-class Waiting(NamedTuple):
-    """An operation that waits, of which nobody has heard yet."""
-
-    id: str
-    site: str
-    app: str
-    to_version: str
-    strategy_id: str | None
-    correlation_id: str
-    actor: str
-    sequence: int
 
 
 class Other(NamedTuple):
@@ -118,15 +104,6 @@ class PrestageStore:
         """Rows of app, command and cause; returns how many operations wait no longer."""
         apps, commands, causes = columns([(a, c, cause.model_dump()) for a, c, cause in refused], 3)
         return await SQL.run(self._conn, "free_refused", apps=apps, commands=commands, causes=causes)
-
-    async def free_overdue(self, now: datetime) -> int:
-        """End the waiting of those whose time is up; returns how many."""
-        return await SQL.run(self._conn, "free_overdue", now=now)
-
-    async def tell_waiting(self, before: datetime, limit: int) -> list[Waiting]:
-        """Those asked for before, and not told of yet, at most so many; each is returned once."""
-        rows = await SQL.fetch(self._conn, "tell_waiting", before=before, limit=limit)
-        return [Waiting(**row) for row in rows]
 
     # -- sites ----------------------------------------------------------------------------------------------------
 

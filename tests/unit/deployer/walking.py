@@ -10,8 +10,8 @@ from services.deployer.course import Course, Next
 from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
 from services.deployer.ordering import ordering_of
-from services.deployer.phases import LEAVING, Leg
-from services.deployer.plan import Ground, order_for
+from services.deployer.phases import LEAVING, Leg, Phase
+from services.deployer.plan import Ground, fetch_order, order_for
 from services.deployer.prestage.planning import plan_of
 from shared.messages.deployer import Cause
 from tests.unit.deployer.values import LIMITS, NOW
@@ -80,6 +80,8 @@ class Walk:
     device: Device
     cuts: Set[int] = frozenset()
     cancel_at: int | None = None
+    fetching: frozenset[str] = frozenset()
+    """Components that are fetched first."""
     now: int = 0
     step: int = 0
     saved: Course | None = None
@@ -128,10 +130,14 @@ class Walk:
             return courses.set_out_with(kind, way.plan, now, timeout, "", way.without, "")
         planned = plan.forward(self.operation, self.ground, self.ground.recorded)
         ordering = ordering_of(planned, self.ground, self.operation.to_version, Leg.FORWARD)
-        return courses.set_out(kind, planned, ordering, now, timeout)
+        changed = frozenset(w.component for w in planned if w.action in ("apply", "rollback"))
+        fetching = frozenset() if self.wish else self.fetching & changed
+        return courses.set_out(kind, planned, ordering, now, timeout, fetching)
 
     def _orders(self, course: Course) -> tuple[Order, ...]:
         version = self.operation.to_version if course.leg is Leg.FORWARD else self.operation.from_version
+        if course.phase is Phase.FETCH and version:
+            return tuple(fetch_order(self.operation, self.ground, w, version) for w in courses.awaited(course))
         return tuple(order_for(self.operation, self.ground, course.leg, w, version) for w in courses.awaited(course))
 
     def _go(self, course: Course, todo: Next) -> courses.Move:
@@ -146,6 +152,8 @@ class Walk:
         self.now += 1
         now = NOW + timedelta(seconds=self.now)
         move = courses.advance(course, self.device.poll(orders, self.now), now, self.wish, LIMITS)
+        if course.phase is Phase.FETCH and move[0].phase is not Phase.FETCH:
+            self.saved = move[0]
         return self._weigh(course, move)
 
     def _weigh(self, course: Course, move: courses.Move) -> courses.Move:

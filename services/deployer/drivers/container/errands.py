@@ -7,15 +7,23 @@ from services.deployer.drivers.container import around, images
 from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import Engine
 from services.deployer.drivers.container.images import Source
+from services.deployer.drivers.container.pulling import Pulls
 from services.deployer.drivers.container.sending import forget_parts
 from services.deployer.drivers.durable.run import Run, unless_cancelled
 
 
-async def fetch(run: Run, engine: Engine, source: Source, wanted: Definition) -> Done:
+async def fetch(run: Run, engine: Engine, source: Source, wanted: Definition, pulls: Pulls) -> Done:
     """Have the image on the engine, so that a later apply fetches nothing."""
-    await unless_cancelled(run, images.have(engine, wanted, source))
+    await unless_cancelled(run, _have(run, engine, source, wanted, pulls))
     await forget_parts(engine, {item.sha256 for item in run.order.items})  # of one that died right before
     return Done(wanted.revision, f"has {wanted.image.by_digest}")
+
+
+async def _have(run: Run, engine: Engine, source: Source, wanted: Definition, pulls: Pulls) -> None:
+    async with pulls.alone(source.connection.url, wanted.image):
+        if not run.order.items and await images.found_on(engine, wanted.image) is None:
+            await pulls.refuse_full_disk(engine, wanted.image)
+        await pulls.have(lambda: images.have(engine, wanted, source), run.report)
 
 
 async def discard(run: Run, engine: Engine) -> Done:

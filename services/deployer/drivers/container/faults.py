@@ -14,12 +14,17 @@ CODES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "registry_unreachable",
         ("connection refused", "no such host", "i/o timeout", "no route to host", "timeout exceeded", "tls: ", "x509: ",
-         "network is unreachable", "connection reset", "eof"),
+         "network is unreachable", "connection reset", "eof", "toomanyrequests", "too many requests", "bad gateway",
+         "service unavailable", "gateway timeout", "internal server error"),
     ),
 )  # fmt: skip
 """Codes by words in the engine's sentence, most particular first."""
 
-OF_PULL = frozenset({"disk_full", "wrong_platform", "no_such_image", "registry_refused", "registry_unreachable"})
+OF_PULL = frozenset(
+    {"disk_full", "content_damaged", "wrong_platform", "no_such_image", "registry_refused", "registry_unreachable"}
+)
+PASSING_PULLS = frozenset({"registry_unreachable", "content_damaged", "pull_failed"})
+"""Those that may end well when they are tried again: what a registry sent was cut off, damaged, or not sent at all."""
 OF_ENGINE = frozenset({"disk_full", "port_taken"})
 OF_LOAD = frozenset({"disk_full", "content_damaged"})
 

@@ -13,4 +13,10 @@ class ContainerSettings(BaseSettings):
     unreachable_seconds: float = Field(
         default=60, gt=0, description="an engine that does not answer is asked again for so long, then the order ends"
     )
+    pull_tries: int = Field(
+        default=5, ge=1, description="an image is tried to be fetched so often before anything is touched"
+    )
+    free_mib: int = Field(
+        default=256, ge=0, description="room that an engine must have before it pulls an image, in MiB; 0 = any"
+    )
     keep: int = Field(default=2, ge=1, description="images that stay on an engine for rollbacks, for each component")

@@ -22,6 +22,7 @@ from services.deployer.drivers.container.names import Place, standing
 from services.deployer.drivers.container.opening import Engines
 from services.deployer.drivers.container.procedure import Procedure, why_not_beside
 from services.deployer.drivers.container.proof import look
+from services.deployer.drivers.container.pulling import Pulls
 from services.deployer.drivers.container.reaching import reached
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
@@ -44,12 +45,14 @@ class ContainerTool(Tool):
 
     name: ClassVar[str] = "container"
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch", "discard"}
+    brings: ClassVar[bool] = True
 
     def __init__(self, settings: ContainerSettings, store: Store) -> None:
         self._settings = settings
         self._store = store
         self.at_once = self.beside_at_once = settings.at_once
         self._engines = Engines()
+        self._pulls = Pulls(settings.pull_tries, settings.free_mib)
         self._known: dict[str, Reached] = {}
         """By site, what its engine said of itself last."""
 
@@ -60,7 +63,7 @@ class ContainerTool(Tool):
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring the one order of a batch to its end, also over an engine that is away for a while."""
         (run,) = runs
-        work = Work(run, self._store, self._settings.keep, self._engines)
+        work = Work(run, self._store, self._settings.keep, self._engines, self._pulls)
         while True:
             try:
                 done = await work.attempt()
@@ -114,11 +117,12 @@ SENT = "sent"
 class Work:
     """One order in this process, over all its tries."""
 
-    def __init__(self, run: Run, store: Store, keep: int, engines: Engines) -> None:
+    def __init__(self, run: Run, store: Store, keep: int, engines: Engines, pulls: Pulls) -> None:
         self._run = run
         self._engines = engines
         self._store = store
         self._keep = keep
+        self._pulls = pulls
         self.last_answer = time.monotonic()
         self.sent_bytes = int(run.note.get(SENT, 0))
 
@@ -135,7 +139,7 @@ class Work:
             if order.action == "remove":
                 return await remove(self._run, engine, wanted)
             if order.action == "fetch":
-                return await fetch(self._run, engine, source, wanted)
+                return await fetch(self._run, engine, source, wanted, self._pulls)
             return await Procedure(self._run, engine, source, wanted, self._keep).reach()
 
     async def _arrived(self) -> None:

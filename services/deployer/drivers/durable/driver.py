@@ -53,6 +53,7 @@ class DurableDriver(Driver):
     def __init__(self, dsn: str, tool: Tool) -> None:
         """`dsn`: the deployer's own database (settings.postgres). Connects when it gets its first order."""
         self.capabilities = tool.capabilities  # type: ignore[misc]  # of its tool, not of its class
+        self.brings = tool.brings  # type: ignore[misc]
         if isinstance(tool, Reaching):
             self.reach = tool.reach
         self._dsn = dsn

@@ -13,6 +13,9 @@ class Tool(Protocol):
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY
 
+    brings: ClassVar[bool] = False
+    """As of a driver: whether a `fetch` of each component comes before anything on its site is touched."""
+
     at_once: int
     """Most batches that are carried out side by side."""
     beside_at_once: int = 0

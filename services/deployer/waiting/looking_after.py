@@ -1,15 +1,15 @@
-"""What operations that wait for a preparation need from time to time: an end when theirs is due, and to be told of."""
+"""What operations that wait need from time to time: to go on, an end when theirs is due, and to be told of."""
 
 import asyncio
 from datetime import timedelta
 from functools import partial
 
 from services.deployer.phases import Phase
-from services.deployer.prestage.store import PrestageStore, Waiting
+from services.deployer.waiting.publications import go_on
+from services.deployer.waiting.store import Waiting, WaitingStore
 from shared.core.retrying import until_done
 from shared.core.transaction import Ledger, Transaction
 from shared.messages.deployer import OperationProgressed
-from shared.messages.words import OperationKind
 
 LOOK_SECONDS = 1.0
 TOLD_AT_ONCE = 1_000
@@ -23,8 +23,10 @@ async def look_after(ledger: Ledger) -> None:
 
 
 async def _look(ledger: Ledger) -> None:
+    """An end that came while its operation was just being stored was seen by neither: it is found here."""
     async with ledger.transaction() as tx:
-        store = PrestageStore(tx.conn)
+        store = WaitingStore(tx.conn)
+        await go_on(tx)
         tx.queued |= bool(await store.free_overdue(tx.now))
         before = tx.now - timedelta(seconds=LOOK_SECONDS)
         for waiting in await store.tell_waiting(before, TOLD_AT_ONCE):
@@ -36,8 +38,8 @@ def _tell(tx: Transaction, waiting: Waiting) -> None:
         operation_id=waiting.id,
         site=waiting.site,
         app=waiting.app,
-        kind=OperationKind.PRESTAGE,
-        phase=Phase.PREPARE,
+        kind=waiting.kind,
+        phase=Phase.UPLOAD if waiting.publishes else Phase.PREPARE,
         percent=0,
         strategy_id=waiting.strategy_id,
     )

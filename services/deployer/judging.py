@@ -1,0 +1,82 @@
+"""What requests are judged by, gathered for a whole batch, and the operations that they begin."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from services.deployer.domain import Facts, Operation, wanted
+from services.deployer.store import Store
+from shared.messages.deployer import RequestOperation
+from shared.secret_references import names_in
+
+HOUR = 3600
+
+
+class Request(NamedTuple):
+    """What was asked for: a command of its own, or one of a batch."""
+
+    operation_id: str
+    data: RequestOperation
+    root: str
+    actor: str
+    again: bool = True
+    round: int = 1
+
+
+async def judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
+    """What is known of what each request names, in order."""
+    asked = [request.data for request in requests]
+    known = await store.facts((r.site, r.app) for r in asked)
+    versions = [wanted(request, facts.deployment) for request, facts in zip(asked, known, strict=True)]
+    pairs = [(r.app, v or "") for r, v in zip(asked, versions, strict=True)]
+    releases, apps = await store.releases(pairs)
+    if unknown := {pair for pair in pairs if pair[1] and pair[0] in apps and pair not in releases}:
+        spelt = await store.as_published(unknown)  # 1.0 may be 1.0.0 there
+        versions = [spelt.get(pair, pair[1]) or None for pair in pairs]
+        releases |= (await store.releases((app, version) for (app, _), version in spelt.items()))[0]
+    secrets = await _known_secrets(store, known)
+    return [
+        Facts(
+            f.site,
+            f.deployment,
+            v,
+            releases.get((d.app, v or "")),
+            d.app in apps,
+            f.held_by,
+            f.busy_with,
+            secrets,
+            r.again,
+        )
+        for r, d, f, v in zip(requests, asked, known, versions, strict=True)
+    ]
+
+
+async def _known_secrets(store: Store, known: Sequence[Facts]) -> frozenset[str]:
+    """Those that the sites name and that are there; most fleets name none, and pay nothing for it."""
+    named = {name for facts in known if facts.site for name in names_in(facts.site.connections)}
+    return frozenset(await store.known_secrets(named)) if named else frozenset()
+
+
+def operation_of(request: Request, facts: Facts) -> Operation:
+    """The operation that a request begins, if nothing forbids it."""
+    data = request.data
+    return Operation(
+        id=request.operation_id,
+        site=data.site,
+        app=data.app,
+        kind=data.kind,
+        from_version=facts.deployment.version,
+        to_version=facts.version,
+        timeout_seconds=_seconds(data, facts),
+        strategy_id=data.strategy_id,
+        correlation_id=request.root,
+        actor=request.actor,
+        force=data.force,
+        recover=data.recover,
+        publication=data.publication,
+    )
+
+
+def _seconds(data: RequestOperation, facts: Facts) -> int:
+    """Whoever asks knows best, then the release."""
+    of_release = facts.target.rules.timeout_seconds if facts.target else None
+    return data.timeout_seconds or of_release or HOUR

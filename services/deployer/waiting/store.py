@@ -1,0 +1,106 @@
+"""The rows of operations that wait: for whom the time is up, of whom nobody heard, and what they wait for."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from services.deployer.judging import Request
+from shared.messages.base import Fault
+from shared.messages.catalog import PublicationSettled
+from shared.messages.deployer import Cause, RequestOperation
+from shared.messages.words import OperationKind
+from shared.process.db import Connection, Queries, columns
+
+SQL = Queries(Path(__file__).with_name("queries.sql"))
+
+AT_ONCE = 500
+
+
+class Waiting(NamedTuple):
+    """An operation that waits, of which nobody has heard yet."""
+
+    id: str
+    site: str
+    app: str
+    kind: OperationKind
+    to_version: str | None
+    strategy_id: str | None
+    correlation_id: str
+    actor: str
+    sequence: int
+    publishes: bool
+    """It waits for a publication; else for a preparation."""
+
+
+class Settled(NamedTuple):
+    """An operation whose publication has ended."""
+
+    request: Request
+    """What was asked for, with the release that was published in place of its publication, if one was."""
+    state: str
+    published_app: str | None
+    faults: tuple[str, ...]
+    """What was wrong with the publication, each in a sentence."""
+
+
+class Begun(NamedTuple):
+    """What becomes of an operation that waited: it goes to a release, or ends as it begins."""
+
+    id: str
+    from_version: str | None
+    to_version: str | None
+    refused: Cause | None
+
+
+class WaitingStore:
+    """The queries of queries.sql on one connection."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    async def free_overdue(self, now: datetime) -> int:
+        """End the waiting of those whose time is up; returns how many."""
+        return await SQL.run(self._conn, "free_overdue", now=now)
+
+    async def tell_waiting(self, before: datetime, limit: int) -> list[Waiting]:
+        """Those asked for before, and not told of yet, at most so many; each is returned once."""
+        rows = await SQL.fetch(self._conn, "tell_waiting", before=before, limit=limit)
+        return [Waiting(**{**row, "kind": OperationKind(row["kind"])}) for row in rows]
+
+    async def put_publications(self, events: Iterable[PublicationSettled], now: datetime) -> None:
+        """Learn how publications ended."""
+        kept = {"publication", "state", "app", "version", "faults"}
+        settled = [event.model_dump(mode="json", include=kept) for event in events]
+        await SQL.run(self._conn, "put_publications", settled=settled, now=now)
+
+    async def lock_settled(self) -> list[Settled]:
+        """Operations whose publication has ended, at most AT_ONCE; they are ours until this transaction ends."""
+        rows = await SQL.fetch(self._conn, "lock_settled", limit=AT_ONCE)
+        return [
+            Settled(
+                Request(row["id"], _request(row), row["correlation_id"], row["actor"]),
+                row["state"],
+                row["published_app"],
+                tuple(Fault.model_validate(fault).message for fault in row["faults"]),
+            )
+            for row in rows
+        ]
+
+    async def free_settled(self, begun: Sequence[Begun]) -> int:
+        """Let them begin; returns how many."""
+        rows = [(b.id, b.from_version, b.to_version, b.refused and b.refused.model_dump()) for b in begun]
+        names = ("ids", "from_versions", "to_versions", "refused")
+        return await SQL.run(self._conn, "free_settled", **dict(zip(names, columns(rows, 4), strict=True)))
+
+    async def prune_publications(self, before: datetime) -> int:
+        """Forget those that ended before."""
+        return await SQL.run(self._conn, "prune_publications", before=before)
+
+
+def _request(row: asyncpg.Record) -> RequestOperation:
+    """Asked for once more, with the release that has come: the same rules judge it."""
+    names = ("site", "app", "kind", "version", "timeout_seconds", "strategy_id", "recover")
+    return RequestOperation.model_validate({name: row[name] for name in names})
