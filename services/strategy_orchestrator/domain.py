@@ -28,8 +28,8 @@ TRANSITIONS: dict[StrategyState, frozenset[StrategyState]] = {
 
 ACTIONS: dict[StrategyState, tuple[StrategyAction, ...]] = {
     S.READY: (A.APPLY, A.SKIP, A.ABORT, A.DELETE),
-    S.APPLYING: (A.PAUSE, A.SKIP, A.ABORT, A.CANCEL_RUNNING),
-    S.PAUSED: (A.RESUME, A.SKIP, A.ABORT, A.CANCEL_RUNNING, A.UNDO),
+    S.APPLYING: (A.PAUSE, A.SKIP, A.RETRY, A.ABORT, A.CANCEL_RUNNING),
+    S.PAUSED: (A.RESUME, A.SKIP, A.RETRY, A.ABORT, A.CANCEL_RUNNING, A.UNDO),
     S.ABORTING: (A.CANCEL_RUNNING,),
     S.NEEDS_INSPECTION: (A.RECOUNT, A.CANCEL_RUNNING),
     S.COMPLETE: (A.UNDO, A.DELETE),
@@ -144,6 +144,8 @@ def actions_of(strategy: Strategy) -> tuple[StrategyAction, ...]:
     pointless = set() if counts.running else {A.CANCEL_RUNNING}
     if not counts.waiting:
         pointless.add(A.SKIP)
+    if strategy.state in LIVE and not counts.failed + counts.aborted:
+        pointless.add(A.RETRY)
     if strategy.no_way_back or counts.running or not counts.complete + counts.failed:
         pointless.add(A.UNDO)  # sites still running would be missed by the way back
     return tuple(action for action in ACTIONS[strategy.state] if action not in pointless)
@@ -196,10 +198,34 @@ class Reopened:
 
 
 def retry(strategy: Strategy, reopened: Mapping[int, Reopened], by: str, reason: str) -> Strategy:
-    """Try failed and aborted sites again, by stage: they wait, and the stages that have such sites open anew."""
+    """Try failed and aborted sites again, by stage: they wait, and the stages that have such sites open anew.
+
+    One that runs or is paused stays so, with its other stages as they are.
+    """
     check(strategy, A.RETRY)
+    if strategy.state in LIVE:
+        return _meanwhile(strategy, reopened)
     message = _by(f"failed and aborted sites are tried again by {by or 'an operator'}", reason)
     return _again(strategy, reopened, Why(code="applying", message=message))
+
+
+def _meanwhile(strategy: Strategy, reopened: Mapping[int, Reopened]) -> Strategy:
+    if not reopened:
+        message = f"nothing of strategy {strategy.name} failed or was aborted; what a person skipped is tried by name"
+        raise Refused(Fault(code="nothing_to_do", field="strategy", message=message, value=strategy.name))
+    stages = tuple(
+        _waiting_again(stage, again) if (again := reopened.get(stage.position)) else stage for stage in strategy.stages
+    )
+    skipped = strategy.skipped - sum(again.skipped for again in reopened.values())
+    return replace(strategy, stages=stages, skipped=skipped, round=strategy.round + 1)
+
+
+def _waiting_again(stage: Stage, again: Reopened) -> Stage:
+    """Failures that were accepted are so no more once they are tried again: a new one counts."""
+    count, accepted = again.failed + again.aborted, max(stage.accepted_failures - again.failed, 0)
+    counts = moved(stage.counts, waiting=count, failed=-again.failed, aborted=-again.aborted)
+    opened = stage if stage.state is G.RUNNING else stage_to(stage, G.WAITING)
+    return replace(opened, counts=counts, soak_until=None, accepted_failures=accepted)
 
 
 def catch_up(strategy: Strategy, reopened: Mapping[int, Reopened]) -> Strategy:

@@ -333,7 +333,7 @@ class CancelRunning(_StrategyCommand):
 
 
 class RetryFailed(_StrategyCommand):
-    """Try failed and aborted sites of an ended strategy again, with the same plan.
+    """Try failed and aborted sites of a strategy again, with the same plan; it may have ended, be paused or run.
 
     Without `sites` all of them but those that a person skipped.
     """

@@ -267,7 +267,7 @@ def retry(
     reason: Reason = "",
     watch: Watch = False,
 ) -> None:
-    """Try failed and aborted sites of an ended strategy again: all, or some."""
+    """Try failed and aborted sites of a strategy again, all or some; it may have ended, be paused or run."""
     _tell(session, name, "retry", reason, "tries its failed sites again", watch, {"sites": site} if site else {})
 
 

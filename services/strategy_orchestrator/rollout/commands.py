@@ -93,7 +93,8 @@ async def _retry(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[
     command: RetryFailed = envelope.data
     await retrying.refuse_strangers(work, tracked, command.sites)
     steps = await store.steps.reopen_steps(work.conn, tracked.now.id, command.sites)
-    await end_catching_up(work, tracked)
+    if tracked.now.state in domain.ENDED:
+        await end_catching_up(work, tracked)
     tracked.now = domain.retry(tracked.now, retrying.by_stage(steps), envelope.actor, command.reason)
     await retrying.reopen(work, tracked, steps)
 

@@ -28,8 +28,10 @@ def what_moved(was: Strategy, now: Strategy, at: datetime) -> list[Event]:
     """
     both = zip(was.stages, now.stages, strict=True)
     stages = [progress_of(now, stage, at) for before, stage in both if stage != before]
-    moved_on = now.state != was.state
-    strategy = [state_event(now, at, renewed=not moved_on)] if _said_of(now) != _said_of(was) else []
+    # A round may begin and end at once, as all its sites are offline: who asked for it waits for its end.
+    moved_on = now.state != was.state or (now.state in domain.ENDED and now.round != was.round)
+    told = moved_on or _said_of(now) != _said_of(was)
+    strategy = [state_event(now, at, renewed=not moved_on)] if told else []
     begins = now.state in domain.LIVE and was.state not in domain.LIVE
     return [*strategy, *stages] if begins else [*stages, *strategy]
 

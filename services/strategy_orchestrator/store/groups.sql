@@ -56,8 +56,9 @@ select exists (select from step st join site s on s.name = st.site
 delete from group_queue where strategy_id = :strategy_id;
 
 -- name: make_queues
+-- Those whose site is busy stand in line from when it is free: then each is counted.
 insert into group_queue (strategy_id, stage, group_name, waiting, cursor)
-select strategy_id, stage, group_name, count(*), min(position) from step
+select strategy_id, stage, group_name, count(*) filter (where not blocked), min(position) from step
 where strategy_id = :strategy_id and state = 'waiting'
 group by strategy_id, stage, group_name;
 

@@ -257,7 +257,7 @@ REQUESTS = {
     "pause": (lambda s: domain.pause(s, "", ""), {S.APPLYING}),
     "resume": (lambda s: domain.resume(s, "", ""), {S.PAUSED}),
     "abort": (lambda s: domain.abort(s, "", ""), {S.READY, S.APPLYING, S.PAUSED}),
-    "retry": (lambda s: domain.retry(s, {}, "", ""), {S.FAILED, S.ABORTED}),
+    "retry": (lambda s: domain.retry(s, {0: Reopened(failed=1)}, "", ""), {S.APPLYING, S.PAUSED, S.FAILED, S.ABORTED}),
     "delete": (lambda s: domain.check(s, A.DELETE), {S.READY, S.COMPLETE, S.FAILED, S.ABORTED}),
 }
 
@@ -266,7 +266,7 @@ REQUESTS = {
 @pytest.mark.parametrize("verb", list(REQUESTS))
 def test_every_request_is_taken_or_refused_with_the_reason_in_every_state(verb: str, state: StrategyState) -> None:
     ask, allowed = REQUESTS[verb]
-    asked = replace(strategy(stage(), state=state), ends_as=S.ABORTED if state is S.ABORTING else None)
+    asked = replace(strategy(stage(failed=1), state=state), ends_as=S.ABORTED if state is S.ABORTING else None)
     if state in allowed:
         ask(asked)
         return
@@ -280,7 +280,53 @@ def test_every_request_is_taken_or_refused_with_the_reason_in_every_state(verb: 
 @pytest.mark.parametrize("verb", list(REQUESTS))
 def test_what_people_are_told_that_they_may_do_is_what_is_taken_of_them(verb: str, state: StrategyState) -> None:
     _, taken = REQUESTS[verb]
-    assert (verb in domain.actions_of(strategy(stage(), state=state))) == (state in taken)
+    assert (verb in domain.actions_of(strategy(stage(failed=1), state=state))) == (state in taken)
+
+
+def test_while_it_goes_on_a_retry_is_offered_where_something_failed_or_was_aborted() -> None:
+    def may(**counts: int) -> bool:
+        return A.RETRY in domain.actions_of(strategy(stage(**counts)))
+
+    assert not may(complete=1)
+    assert may(failed=1)
+    assert may(aborted=1)
+    with pytest.raises(Refused) as refused:
+        domain.retry(strategy(stage(aborted=1)), {}, "", "")
+    assert refused.value.faults[0].code == "nothing_to_do"
+
+
+def test_what_is_tried_again_while_it_runs_waits_in_its_stage_and_no_other_stage_moves() -> None:
+    running = strategy(stage(0, sites=3, limit=2, complete=1, failed=2), stage(1, sites=4, limit=2, running=2))
+    again = domain.retry(replace(running, stages=(done(running.stages[0]), running.stages[1])), {0: ONE}, "", "")
+    first, second = again.stages
+    assert (first.counts.waiting, first.counts.failed, first.accepted_failures, again.round) == (1, 1, 1, 2)
+    assert second is running.stages[1]
+    decision = advance(again, NOW)
+    assert (decision.start, decision.closed and decision.closed.code) == (0, "later_stage")
+    ended = finished(finished(decision.strategy, 1, complete=1), 1, complete=1)
+    decision = advance(ended, NOW)
+    assert (decision.stage, decision.start) == (0, 1)
+
+
+def test_a_failure_that_was_accepted_counts_again_once_its_site_was_tried_again() -> None:
+    policy = FailurePolicy(threshold=2)
+    paused = replace(strategy(stage(sites=5, limit=5, complete=2, failed=2), state=S.PAUSED), policy=policy)
+    resumed = domain.resume(paused, "", "")
+    again = domain.retry(resumed, {0: Reopened(failed=2)}, "", "")
+    assert advance(again, NOW).strategy.state is S.APPLYING
+    assert advance(fails(fails(again)), NOW).strategy.state is not S.APPLYING
+
+
+ONE = Reopened(failed=1)
+
+
+def done(one: Stage) -> Stage:
+    return replace(one, state=StageState.COMPLETE, accepted_failures=one.counts.failed)
+
+
+def fails(s: Strategy) -> Strategy:
+    (here,) = s.stages
+    return replace(s, stages=(replace(here, counts=domain.moved(here.counts, waiting=-1, failed=1)),))
 
 
 def test_running_sites_are_cancelled_and_what_changed_something_is_undone_once_nothing_runs() -> None:
@@ -388,7 +434,7 @@ def check(s: Strategy, totals: list[int]) -> None:
             assert here.why is not None
     busy = [i for i, here in enumerate(s.stages) if here.counts.running]
     assert len(busy) <= 1
-    if busy and s.state is S.APPLYING:
-        assert all(earlier.state is StageState.COMPLETE for earlier in s.stages[: busy[0]])
+    if busy and s.state is S.APPLYING:  # an earlier one waits again only for what people try again
+        assert all(earlier.state is StageState.COMPLETE or earlier.counts.waiting for earlier in s.stages[: busy[0]])
     if s.state in ENDED:
         assert s.counts.waiting == s.counts.running == 0
