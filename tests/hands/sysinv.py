@@ -1,0 +1,166 @@
+"""`python -m tests.hands.sysinv /path/to/system`: the command line of StarlingX's System Inventory drives a Belay of
+its own through the door, with a simulated site. Each of its answers is looked at.
+
+It is in no registry: build it from the source of StarlingX's cgts-client.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.hands.dcmanager import check
+from tests.support.bundles import bundle
+from tests.support.system import System, running
+
+APP, SITE = "shop", "site-1"
+PATIENCE = 60.0
+MANIFEST = """\
+app: {app}
+version: "{version}"
+components:
+  - {{driver: simulated, name: web, seconds: [{seconds}, {seconds}], sites: {fates}}}
+"""
+console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
+
+
+class CommandLine:
+    """Their command line, logged in at a door."""
+
+    def __init__(self, program: str, url: str, token: str) -> None:
+        self._program = program
+        names = {"USERNAME": "admin", "PASSWORD": token, "PROJECT_NAME": "admin", "AUTH_URL": f"{url}/v3"}
+        domains = {"USER_DOMAIN_NAME": "Default", "PROJECT_DOMAIN_NAME": "Default", "REGION_NAME": "RegionOne"}
+        self._environment = {**os.environ, **{f"OS_{name}": value for name, value in (names | domains).items()}}
+        self._environment |= {"CGTSCLIENT_NO_CACHE": "1"}
+
+    def run(self, words: str, *more: str) -> subprocess.CompletedProcess[str]:
+        """One command, given as words and arguments that hold blanks."""
+        command = [self._program, *words.split(), *more]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=60)
+
+    def says(self, words: str, *more: str) -> str:
+        """What it prints; a command that fails ends the program."""
+        done = self.run(words, *more)
+        check(done.returncode == 0, f"system {words}: {done.stdout}{done.stderr}")
+        console.print(f"system {words}")
+        return done.stdout
+
+    def tells(self, words: str, *more: str) -> Mapping[str, str]:
+        """The table of properties that it prints."""
+        return dict(re.findall(r"^\| (\w+) +\| (.*?) +\|$", self.says(words, *more), re.MULTILINE))
+
+    def refuses(self, words: str, reason: str, *more: str) -> None:
+        """It ends with an error that tells the reason."""
+        done = self.run(words, *more)
+        check(done.returncode != 0 and reason in done.stderr, f"system {words}: {done.stdout}{done.stderr}")
+        console.print(f"system {words}: {reason}")
+
+    def until(self, wanted: Callable[[Mapping[str, str]], bool]) -> Mapping[str, str]:
+        """What it shows of the app, once that is so."""
+        until = time.monotonic() + PATIENCE
+        while not wanted(found := self.tells(f"application-show {APP}")):
+            check(time.monotonic() < until, f"{APP} still says {found}")
+            time.sleep(0.2)
+        return found
+
+
+def status(word: str, version: str | None = None) -> Callable[[Mapping[str, str]], bool]:
+    """Whether the app stands so."""
+    return lambda app: app["status"] == word and version in (None, app["app_version"])
+
+
+def main() -> None:
+    """Exit status 0 only if all is as it must be."""
+    parser = argparse.ArgumentParser(prog="python -m tests.hands.sysinv", description=__doc__)
+    parser.add_argument("program", help="the command line to try")
+    program = parser.parse_args().program
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {"BELAY_DOOR_SYSINV_PORT": str(port), "BELAY_DOOR_SYSINV_SITE": SITE}
+    with tempfile.TemporaryDirectory(prefix="belay-door-") as folder, running(Path(folder), **settings) as system:
+        system.register(SITE)
+        door = CommandLine(program, f"http://127.0.0.1:{port}", system.token)
+        files = _files(Path(folder))
+        _upload(door, files)
+        _apply(door)
+        _update(door, system, files)
+        _take_away(door)
+    console.print("all is as it must be")
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Tarballs by their versions; the third one takes long."""
+    found = {}
+    for version, seconds, fates in (("1.0.0", 0, {}), ("2.0.0", 0, {}), ("3.0.0", 8, {}), ("4.0.0", 0, {SITE: "fail"})):
+        manifest = MANIFEST.format(app=APP, version=version, seconds=seconds, fates=json.dumps(fates))
+        found[version] = folder / f"{APP}-{version}.tgz"
+        found[version].write_bytes(bundle({"bundle.yaml": manifest.encode()}))
+    (folder / "broken.tgz").write_bytes(b"no tarball")
+    return {**found, "broken": folder / "broken.tgz"}
+
+
+def _upload(door: CommandLine, files: Mapping[str, Path]) -> None:
+    check(APP not in door.says("application-list"), "nothing is there yet")
+    door.refuses(f"application-show {APP}", "not found")
+    door.refuses(f"application-upload {files['broken']}", "failed to extract tar file")
+    made = door.tells(f"application-upload {files['1.0.0']}")
+    check((made["name"], made["app_version"], made["status"]) == (APP, "1.0.0", "uploading"), made)
+    door.until(status("uploaded"))
+    door.refuses(f"application-upload {files['1.0.0']}", f"application {APP} already exists")
+
+
+def _apply(door: CommandLine) -> None:
+    door.refuses(f"application-abort {APP}", "current status is uploaded")
+    check(door.tells(f"application-apply {APP}")["status"] == "applying", "applied")
+    door.until(status("applied"))
+    check(f"| {APP} " in door.says("application-list"), "listed")
+    door.refuses(f"application-delete {APP}", "current status is applied")
+    door.refuses("application-apply nothing", "application not found")
+
+
+def _update(door: CommandLine, system: System, files: Mapping[str, Path]) -> None:
+    """Their command line does not send the file with an update: a release that was published by its name is meant."""
+    door.refuses(f"application-update {files['2.0.0']}", "does not exist here")
+    with system.client() as client:
+        for version in ("2.0.0", "3.0.0", "4.0.0"):
+            client.upload(files[version])
+            system.until_published(APP, version)
+    made = door.tells(f"application-update {files['2.0.0']}")
+    check((made["app_version"], made["status"]) == ("2.0.0", "updating"), made)
+    done = door.until(status("applied", "2.0.0"))
+    check("from version 1.0.0 to version 2.0.0 completed." in done["progress"], done)
+    door.refuses(f"application-update {files['2.0.0']}", "the version 2.0.0 is already applied")
+    door.says(f"application-update {files['1.0.0']}")
+    door.until(status("applied", "1.0.0"))
+    door.says(f"application-update {files['3.0.0']}")
+    door.until(status("updating", "3.0.0"))
+    door.says(f"application-abort {APP}")
+    aborted = door.until(status("applied", "1.0.0"))
+    check("aborted. Application recover to version 1.0.0 completed." in aborted["progress"], aborted)
+    door.says(f"application-update {files['4.0.0']}")
+    failed = door.until(status("applied", "1.0.0"))
+    check("from version 1.0.0 to version 4.0.0 aborted." in failed["progress"], failed)
+
+
+def _take_away(door: CommandLine) -> None:
+    check(door.tells(f"application-remove {APP}")["status"] == "removing", "removed")
+    door.until(status("uploaded"))
+    door.says(f"application-delete {APP}")
+    door.refuses(f"application-show {APP}", "not found")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
