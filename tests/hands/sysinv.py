@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 
 from tests.hands.dcmanager import check
@@ -70,7 +71,7 @@ class CommandLine:
     def until(self, wanted: Callable[[Mapping[str, str]], bool]) -> Mapping[str, str]:
         """What it shows of the app, once that is so."""
         until = time.monotonic() + PATIENCE
-        while not wanted(found := self.tells(f"application-show {APP}")):
+        while not wanted(found := yaml.safe_load(self.says(f"application-show {APP} --format yaml"))):
             check(time.monotonic() < until, f"{APP} still says {found}")
             time.sleep(0.2)
         return found

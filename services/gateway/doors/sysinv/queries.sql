@@ -11,13 +11,14 @@ select site, app, version, status, operation_id, at from deployment
 where site = any(:sites::text[]) and (:app::text is null or app = :app);
 
 -- name: running
-select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at from operation
+select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at, false as turned_back from operation
 where site = any(:sites::text[]) and (:app::text is null or app = :app)
   and state in ('queued', 'running') and kind <> 'prestage';
 
 -- name: ended
-select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at from operation
-where operation_id = any(:ids::text[]);
+select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at,
+       exists (select from jsonb_array_elements(phases) p where p ->> 'name' like 'recover%') as turned_back
+from operation where operation_id = any(:ids::text[]);
 
 -- name: uploads
 -- What was uploaded at the door, the last of each app last; what came of it, as far as it is known.
@@ -47,7 +48,7 @@ order by r.published_at desc;
 select state, app, version, faults from publication where id = :id;
 
 -- name: operation
-select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at from operation
+select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at, false as turned_back from operation
 where operation_id = :id;
 
 -- name: versions

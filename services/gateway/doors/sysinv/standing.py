@@ -37,6 +37,8 @@ class Operation(NamedTuple):
     code: str | None = None
     message: str = ""
     at: datetime | None = None
+    turned_back: bool = False
+    """Whether going back to what was there was begun."""
 
 
 class Upload(NamedTuple):
@@ -141,9 +143,7 @@ def _ended(app: str, last: Operation) -> str:
     way = f"from version {last.from_version} to version {last.to_version}"
     if last.state != "failed":
         return f"Application update {way} completed." if an_update else words.COMPLETED
-    if an_update and last.recovered is None:
-        return f"Application update {way} aborted. {_why(last)}".rstrip()
-    if an_update and not last.recovered and last.code == "left_as_it_is":
+    if an_update and not last.recovered and not last.turned_back:
         return f"Application {app} update {way} failed and recovery skipped. {_why(last)}".rstrip()
     if an_update:
         back = f"Application recover to version {last.from_version} {'completed' if last.recovered else 'aborted'}."

@@ -36,3 +36,18 @@ async def test_an_app_is_uploaded_applied_removed_and_deleted(world: World) -> N
         assert "current status is applied" in await door.refuses(400, "DELETE", f"{APPS}/shop?force=False")
         assert (await door.direct("remove"))["status"] == "removing"
         assert (await door.shows("uploaded"))["active"] is False
+
+
+async def test_an_app_is_updated_to_a_file_that_is_sent_and_back(world: World) -> None:
+    async with everything(world) as door:
+        await door.sites(SITE)
+        await door.upload("1.0.0")
+        await door.shows("uploaded")
+        await door.direct("apply")
+        await door.shows("applied")
+        asked = await door.update("2.0.0")
+        assert (asked["app_version"], asked["status"]) == ("2.0.0", "updating")
+        done = await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "2.0.0"))
+        assert done["progress"] == "Application update from version 1.0.0 to version 2.0.0 completed."
+        await door.update("1.0.0")
+        await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "1.0.0"))
