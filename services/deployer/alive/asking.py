@@ -1,7 +1,7 @@
 """Sites are asked by all their drivers at once, with the values of the secrets that their connections name."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from services.deployer.alive.judgement import Answer, combined
@@ -18,6 +18,7 @@ class Question(NamedTuple):
     site: str
     driver: str
     opened: OpenedConnection
+    deployed: bool
 
 
 class Asking:
@@ -29,10 +30,16 @@ class Asking:
 
     async def ask(self, sites: Sequence[Checked]) -> list[Answer]:
         """What each site says; as long as the slowest takes, which the drivers bound."""
-        return await self.ask_by([(each.site, each.connections) for each in sites])
+        deployed = {each.site: each.deployed for each in sites}
+        return await self.ask_by([(each.site, each.connections) for each in sites], deployed)
 
-    async def ask_by(self, sites: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]]) -> list[Answer]:
-        """The same by these connections alone: of each site its name, and what its drivers must know."""
+    async def ask_by(
+        self, sites: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]], deployed: Mapping[str, Set[str]] = {}
+    ) -> list[Answer]:
+        """The same by these connections alone: of each site its name, and what its drivers must know.
+
+        `deployed`: by site, the drivers of what runs there.
+        """
         named = [(site, d, c) for site, connections in sites for d, c in connections.items() if self._can(d)]
         opened = await self._secrets.open_connections([(driver, connection) for _, driver, connection in named])
         answers: dict[str, dict[str, Answer]] = {site: {} for site, _ in sites}
@@ -41,18 +48,24 @@ class Asking:
             if isinstance(one, Broken):
                 answers[site][driver] = one
             else:
-                questions.setdefault(driver, []).append(Question(site, driver, one))
+                there = driver in deployed.get(site, ())
+                questions.setdefault(driver, []).append(Question(site, driver, one, there))
         for asked in await asyncio.gather(*map(self._ask, questions.values())):
             for question, answer in asked:
                 answers[question.site][question.driver] = answer
         return [combined(answers[site]) for site, _ in sites]
+
+    @property
+    def heeding(self) -> list[str]:
+        """Drivers that want to know of a site whether anything of theirs was deployed there."""
+        return self._registry.heeding
 
     def _can(self, driver: str) -> bool:
         return self._registry.can_reach(driver)
 
     async def _ask(self, questions: Sequence[Question]) -> list[tuple[Question, Answer]]:
         """Of one driver. What a tool printed may hold what it was given."""
-        sites = [Reachable(each.site, each.opened.connection) for each in questions]
+        sites = [Reachable(each.site, each.opened.connection, each.deployed) for each in questions]
         answers = await self._registry.reach(questions[0].driver, sites)
         return [(q, _told(q.opened.looks, answer)) for q, answer in zip(questions, answers, strict=True)]
 

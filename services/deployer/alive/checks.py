@@ -75,7 +75,7 @@ class Checks:
 
     async def _look_soon(self, places: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
         async with places, self._ledger.pool.acquire() as conn:
-            sites = await store.claim_soon(conn, PART, SOON_LEASE)
+            sites = await store.claim_soon(conn, PART, SOON_LEASE, self._asking.heeding)
         if sites:
             await self._begin(sites, places, group)
         else:
@@ -113,7 +113,7 @@ class Checks:
     async def _sites(self, bucket: Bucket, after: str, *, offline: bool) -> list[Checked]:
         async def read() -> list[Checked]:
             async with self._ledger.pool.acquire() as conn:
-                return await store.sites_of_bucket(conn, bucket.bucket, offline, after, WINDOW)
+                return await store.sites_of_bucket(conn, bucket.bucket, offline, after, WINDOW, self._asking.heeding)
 
         return await until_done(read, "sites are read again later", "check_retry")
 

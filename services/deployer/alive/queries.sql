@@ -48,7 +48,12 @@ update check_bucket set owner = null, owned_until = null where owner = :owner;
 -- Those after one, by name. What is online and did not fail was seen when its bucket was last checked.
 select a.site, s.connections, a.since, a.availability,
     case when a.availability = 'online' and a.failed = 0 then greatest(a.seen_at, b.checked_at) else a.seen_at end as seen_at,
-    a.failed, a.cause, a.free_bytes, a.facts, a.nth, a.bucket, a.ask_at, a.wanted
+    a.failed, a.cause, a.free_bytes, a.facts, a.nth, a.bucket, a.ask_at, a.wanted, case
+        when jsonb_exists_any(s.connections, :heeding::text[]) then array(
+            select distinct r.driver from deployment d
+            join component_revision r on r.site = d.site and r.app = d.app and r.version = d.version
+            where d.site = a.site
+        ) else '{}' end as deployed
 from availability a
 join check_bucket b on b.bucket = a.bucket and not b.offline
 join site s on s.name = a.site and not s.gone
@@ -66,7 +71,12 @@ where a.site = any(array(select site from soon)) and b.bucket = a.bucket and not
     and s.name = a.site and not s.gone
 returning a.site, s.connections, a.since, a.availability,
     case when a.availability = 'online' and a.failed = 0 then greatest(a.seen_at, b.checked_at) else a.seen_at end as seen_at,
-    a.failed, a.cause, a.free_bytes, a.facts, a.nth, a.bucket, a.ask_at, a.wanted;
+    a.failed, a.cause, a.free_bytes, a.facts, a.nth, a.bucket, a.ask_at, a.wanted, case
+        when jsonb_exists_any(s.connections, :heeding::text[]) then array(
+            select distinct r.driver from deployment d
+            join component_revision r on r.site = d.site and r.app = d.app and r.version = d.version
+            where d.site = a.site
+        ) else '{}' end as deployed;
 
 -- name: save_conditions
 -- Only where nobody else has found anything since it was read, and not of a site that was removed meanwhile. What

@@ -30,6 +30,8 @@ class Checked:
     """It is asked out of turn; who has done so says that it was this time."""
     wanted: bool
     """Somebody wants to know: it is told even if nothing has changed."""
+    deployed: frozenset[str] = frozenset()
+    """Drivers of what runs there, where one of the site's wants to know."""
 
 
 class Bucket(NamedTuple):
@@ -89,22 +91,29 @@ async def leave_buckets(conn: Connection, owner: str) -> None:
     await SQL.run(conn, "leave_buckets", owner=owner)
 
 
-async def sites_of_bucket(conn: Connection, bucket: int, offline: bool, after: str, limit: int) -> list[Checked]:
-    """The sites of a bucket that are offline, or those that are not, by name after one."""
-    named = {"bucket": bucket, "offline": offline, "after": after, "limit": limit}
+async def sites_of_bucket(
+    conn: Connection, bucket: int, offline: bool, after: str, limit: int, heeding: Sequence[str]
+) -> list[Checked]:
+    """The sites of a bucket that are offline, or those that are not, by name after one.
+
+    `heeding`: drivers that want to know whether anything of theirs was deployed.
+    """
+    named = {"bucket": bucket, "offline": offline, "after": after, "limit": limit, "heeding": list(heeding)}
     return [_checked(row) for row in await SQL.fetch(conn, "sites_of_bucket", **named)]
 
 
-async def claim_soon(conn: Connection, limit: int, lease: timedelta) -> list[Checked]:
+async def claim_soon(conn: Connection, limit: int, lease: timedelta, heeding: Sequence[str]) -> list[Checked]:
     """Sites that are asked out of turn."""
-    return [_checked(row) for row in await SQL.fetch(conn, "claim_soon", limit=limit, lease=lease)]
+    rows = await SQL.fetch(conn, "claim_soon", limit=limit, lease=lease, heeding=list(heeding))
+    return [_checked(row) for row in rows]
 
 
 def _checked(row: asyncpg.Record) -> Checked:
-    site, connections, since, availability, seen_at, failed, cause, free_bytes, facts, nth, bucket, ask_at, wanted = row
+    site, connections, since, availability, seen_at, failed, cause, free_bytes, facts, *rest = row
+    nth, bucket, ask_at, wanted, deployed = rest
     because = Cause(**cause) if cause else None
     known = Condition(since, Availability(availability), seen_at, failed, because, free_bytes, facts)
-    return Checked(site, connections, known, nth, bucket, ask_at, wanted)
+    return Checked(site, connections, known, nth, bucket, ask_at, wanted, frozenset(deployed))
 
 
 async def save_conditions(conn: Connection, found: Iterable[tuple[Checked, Condition]]) -> dict[str, Found]:

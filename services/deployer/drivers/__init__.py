@@ -183,6 +183,8 @@ class Reachable:
     site: str
     connection: Mapping[str, Any]
     """What the site says this driver must know to reach it, with the values of secrets."""
+    deployed: bool = False
+    """Whether a component of this driver was deployed there; said to drivers with `heeds_deployed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,11 @@ REACH_SECONDS = 10.0
 
 @runtime_checkable
 class Reaching(Protocol):
-    """A driver that can ask sites whether they answer, without changing anything there."""
+    """A driver that can ask sites whether they answer, without changing anything there.
+
+    One whose `heeds_deployed` is true is told of each whether anything was deployed there: a site that is gone must not
+    be taken for one that was never used.
+    """
 
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
         """For each site, in their order, what it said, or why it does not answer (also: why it cannot be asked).

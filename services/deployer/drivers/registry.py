@@ -139,6 +139,11 @@ class DriverRegistry:
         }
         return [known[order.key] for order in orders]
 
+    @property
+    def heeding(self) -> list[str]:
+        """The drivers that are told of each site that they reach whether anything was deployed there."""
+        return [name for name, driver in self._drivers.items() if getattr(driver, "heeds_deployed", False)]
+
     def can_reach(self, driver: str) -> bool:
         """Whether a driver is installed here and can ask sites whether they answer."""
         return isinstance(self._drivers.get(driver), Reaching)

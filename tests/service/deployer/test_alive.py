@@ -41,15 +41,19 @@ OFTEN = 0.2
 class Line(Driver):
     """Sites at the other end of a line: each answers unless it is said to be down, to hang, or to break its driver."""
 
+    heeds_deployed = True
+
     def __init__(self) -> None:
         self.down: set[str] = set()
         self.hanging: set[str] = set()
         self.breaking = False
         self.asked: Counter[str] = Counter()
+        self.deployed: dict[str, bool] = {}
         self.said: dict[str, str] = {}
 
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
         self.asked.update(site.site for site in sites)
+        self.deployed.update({site.site: site.deployed for site in sites})
         self.said.update({site.site: str(site.connection.get("password", "")) for site in sites})
         if self.breaking:
             raise RuntimeError("the tool is not installed")
@@ -119,6 +123,20 @@ async def test_a_site_is_asked_at_once_and_is_online_with_what_it_says_of_itself
         found = await until_told(world, "oslo", availability="online")
     assert (found.was, found.free_bytes, found.facts) == ("unknown", 5_000, {"platform": "linux/arm64"})
     assert found.seen_at == found.since == found.checked_at
+
+
+async def test_a_driver_that_wants_to_know_is_told_where_something_of_its_own_is_deployed(world: World) -> None:
+    fleet, line = Fleet(world), Line()
+    async with world.run("deployer", checking(line)) as service:
+        for site, driver in (("oslo", "line"), ("bergen", "another")):
+            there = "insert into deployment (site, app, version, status, operation_id)"
+            await service.pool.execute(f"{there} values ($1, 'a', '1', 'operational', 'o')", site)
+            recorded = "insert into component_revision values ($1, 'a', 'web', '1', 'r', $2, 'd')"
+            await service.pool.execute(recorded, site, driver)
+        await fleet.sites("oslo", "bergen", "rome", driver="line")
+        await until_told(world, "oslo", availability="online")
+        await sweeps(world, 32)
+    assert line.deployed == {"oslo": True, "bergen": False, "rome": False}
 
 
 async def test_what_goes_down_is_offline_after_two_checks_and_comes_back_with_the_first(world: World) -> None:

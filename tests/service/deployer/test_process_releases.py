@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import time
 from dataclasses import replace
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from services.deployer.drivers import Broken, Done
+from services.deployer.drivers import Broken, Done, Order, Reachable, Reached
 from services.deployer.drivers.process.driver import ProcessDriver
+from services.deployer.drivers.process.reaching import GONE
 from tests.support import process_sites as sites
 from tests.support.process_sites import Bundles, ask, order, reach
 
@@ -45,6 +47,33 @@ async def test_a_rollback_returns_to_the_recorded_revision(driver: ProcessDriver
     assert await driver.has_revision([back]) == [True]
     assert await reach(driver, back) == done
     assert await ask(port) == {"app": {"version": "1.0"}}
+
+
+async def test_a_site_whose_folder_is_gone_is_not_taken_for_one_that_runs_nor_for_one_that_was_never_used(
+    driver: ProcessDriver, bundles: Bundles, home: Path, port: int
+) -> None:
+    first = order("o1", "1.0", bundles.make("one"), port)
+    done = await reach(driver, first)
+    assert isinstance(done, Done)
+    assert await says_gone(driver, first) == [False, False]
+    for process in (*sites.keepers(home), *sites.components(home)):
+        process.kill()
+        process.wait()
+    shutil.rmtree(sites.folder(home).root.parents[1])
+    assert await says_gone(driver, first) == [True, False]
+    assert await driver.has_revision([sites.rollback("question", first, done.revision)]) == [False]
+    (fallen,) = await driver.poll([first])
+    assert isinstance(fallen, Broken)
+    assert (fallen.code, fallen.message) == ("fallen", "what was deployed is gone from its site")
+    again = order("o2", "1.0", bundles.make("one"), port)
+    assert isinstance(await reach(driver, again), Done)
+    assert await ask(port) == {"app": {"version": "1.0"}}
+
+
+async def says_gone(driver: ProcessDriver, deployed: Order) -> list[bool]:
+    """Whether the site of an order says so, and one where nothing was ever deployed."""
+    asked = [Reachable(deployed.site, deployed.connection, deployed=True), Reachable("never", deployed.connection)]
+    return [isinstance(said, Reached) and said.facts.items() >= GONE.items() for said in await driver.reach(asked)]
 
 
 async def test_a_rollback_to_a_revision_that_is_gone_is_refused_and_touches_nothing(

@@ -38,6 +38,7 @@ class ProcessDriver(Driver):
     """
 
     capabilities = OBLIGATORY | {"fetch", "discard"}
+    heeds_deployed = True
 
     def __init__(self, home: Path, unpack: Unpack, keep: int = 3, source: Source | None = None) -> None:
         """`source`: where prepared content comes from; without it none can be fetched."""
@@ -164,6 +165,8 @@ async def _result(procedure: Procedure) -> Done | Broken:
 
 def _fallen(place: Place, order: Order) -> Broken | None:
     life, launch = place.folder.life(), place.folder.launch()
-    if order.action in ("remove", *BESIDE) or launch is None or (life and life.mark and life.mark.alive()):
+    if order.action in ("remove", *BESIDE) or (launch and life and life.mark and life.mark.alive()):
         return None
+    if launch is None:
+        return Broken("fallen", "what was deployed is gone from its site")
     return Broken("fallen", "its process ended after it was healthy", last_lines(place.folder, launch))

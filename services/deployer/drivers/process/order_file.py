@@ -114,7 +114,8 @@ class OrderFile:
     @property
     def superseded(self) -> bool:
         """Whether a newer order for the same component was begun."""
-        return bool(read_json(self._root / "newest.json").get("key") != self.key)
+        newest = read_json(self._root / "newest.json").get("key")
+        return newest is not None and newest != self.key  # where all is gone, nothing newer was begun
 
     def _write(self, step: str, result: dict[str, Any] | None) -> None:
         order = self._order

@@ -25,10 +25,14 @@ MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 """As images call them."""
 
 
+GONE = {"deployed": "gone: the folder of the site is not there"}
+
+
 def reached(home: Path, site: Reachable) -> Reached | Broken:
     """What one site says. A host that nothing was put on yet has no folder: then it is what it will be made in.
 
-    A host's folder may be a link to a disk of its own; without that disk the link leads nowhere.
+    A host's folder may be a link to a disk of its own; without that disk the link leads nowhere. A site where something
+    was deployed and whose own folder is gone answers, since it can be worked on, and says so as a fact.
     """
     try:
         host = home / "hosts" / _Host.model_validate(dict(site.connection)).host
@@ -36,22 +40,25 @@ def reached(home: Path, site: Reachable) -> Reached | Broken:
         return Broken(
             "bad_connection", "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         )
-    for folder in (host / "sites" / quote(site.site), host / "sites", host, home / "hosts", home):
+    own, *around = (host / "sites" / quote(site.site), host / "sites", host, home / "hosts", home)
+    if own.is_symlink() or own.exists():
+        return _asked(own, facts())
+    for folder in around:
         if folder.is_symlink() or folder.exists():
-            return _asked(folder)
+            return _asked(folder, facts() | GONE if site.deployed else facts())
     return Broken("unreachable", f"there is no folder {home.name}: the deployer's home is gone")
 
 
-def _asked(folder: Path) -> Reached | Broken:
+def _asked(folder: Path, said: Mapping[str, str]) -> Reached | Broken:
     if not folder.is_dir():
         return Broken("unreachable", f"{folder.name} is no folder, or a link to one that is not there")
     if not os.access(folder, os.W_OK | os.X_OK):
         return Broken("unreachable", f"the folder {folder.name} cannot be written")
-    return Reached(shutil.disk_usage(folder).free, facts())
+    return Reached(shutil.disk_usage(folder).free, said)
 
 
 @cache
-def facts() -> Mapping[str, str]:
+def facts() -> dict[str, str]:
     """Of this machine."""
     machine = platform.machine()
     return {
