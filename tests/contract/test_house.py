@@ -44,6 +44,13 @@ PURE_FILES = (
     "strategy_request.py",
     "subcloud_request.py",
     "meant_release.py",
+    "standing.py",
+    "mixture.py",
+    "upload_request.py",
+    "chart_request.py",
+    "binary_data.py",
+    "as_xml.py",
+    "strategy_names.py",
 )
 IMPURE = {
     "aiohttp", "aiokafka", "aiosql", "asyncio", "asyncpg", "faust", "httpx", "io", "logging", "obstore", "os",

@@ -53,3 +53,17 @@ where operation_id = :id;
 
 -- name: versions
 select version from release where app = :app and state = 'available' order by published_at desc, version desc;
+
+-- name: last_runs
+-- Of each site the last run over its apps.
+select distinct on (site) site, kind, state, items from site_run
+where site = any(:sites::text[]) and kind in ('update', 'rollback')
+order by site, position desc;
+
+-- name: triggers
+-- What releases say of an event after which they are applied again.
+select r.app, coalesce(t -> 'filters', '{}') as filters
+from unnest(:apps::text[], :versions::text[]) as a (app, version)
+join release r on r.app = a.app and r.version = a.version
+cross join jsonb_array_elements(coalesce(r.rules #> '{behaviour,reapply_on}', '[]')) t
+where t ->> 'event' = :event;

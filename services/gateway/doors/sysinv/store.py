@@ -127,3 +127,13 @@ async def operation(conn: Connection, id_: str) -> Operation | None:
 async def versions(conn: Connection, app: str) -> list[str]:
     """The releases of an app that are available, the one published last first."""
     return [row["version"] for row in await SQL.fetch(conn, "versions", app=app)]
+
+
+async def last_runs(conn: Connection, sites: Sequence[str]) -> list[asyncpg.Record]:
+    """Of each of these sites the last run over all its apps."""
+    return await SQL.fetch(conn, "last_runs", sites=list(sites))
+
+
+async def triggers(conn: Connection, releases: Mapping[str, str], event: str) -> list[asyncpg.Record]:
+    """App and filters of what these releases, version by app, say of an event."""
+    return await SQL.fetch(conn, "triggers", apps=list(releases), versions=list(releases.values()), event=event)

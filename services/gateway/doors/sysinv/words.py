@@ -33,6 +33,7 @@ AFTER: Mapping[str, str] = {
     DeploymentStatus.REMOVE_ERROR: REMOVE_FAILED,
     DeploymentStatus.NEW: UPLOADED,
     DeploymentStatus.REMOVED: UPLOADED,
+    DeploymentStatus.ROLLING_BACK: UPDATING,
 }
 """The status of an app on a site where nothing is under way, by that of its deployment."""
 
