@@ -125,13 +125,27 @@ class Blobs:
 
         Raises WrongContent when they are not that content; then they are gone, too. They stay where there is no room.
         """
-        paths = [path for *_, path in await self._parts(sha256)]
+        await self.gather(sha256, size, expected=sha256)
+
+    async def gather(self, name: str, limit: int, expected: str | None = None) -> Blob:
+        """Make a blob of the parts that were put under any name like a digest: of what it is not known yet.
+
+        Raises as `join` does.
+        """
+        paths = [path for *_, path in await self._parts(name)]
         try:
-            await self.put(self._over(paths), size, expected=sha256)
+            blob = await self.put(self._over(paths), limit, expected)
         except (BlobTooLarge, WrongContent) as error:
             await self._drop_all(paths)
             raise WrongContent(str(error)) from error
         await self._drop_all(paths)
+        return blob
+
+    async def drop_parts(self, name: str) -> None:
+        """Forget the parts under this name."""
+        with _failures():
+            listed = [entry["path"] async for page in obstore.list(self._store, INCOMING) for entry in page]
+        await self._drop_all([path for path in listed if path.startswith(f"{INCOMING}/{name}.")])
 
     async def _drop_all(self, paths: Sequence[str]) -> None:
         with _failures():

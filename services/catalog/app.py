@@ -6,7 +6,8 @@ from services.catalog.handlers import FREEING, HANDLERS
 from services.catalog.preparation.handlers import PREPARATIONS
 from services.catalog.preparation.pulling import Puller
 from services.catalog.preparation.worker import PreparationMetrics, Preparer
-from services.catalog.publication.handlers import VALIDATIONS, Intake
+from services.catalog.publication.handlers import IMPORTS, VALIDATIONS, Intake
+from services.catalog.publication.importing import Importer
 from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage
 from services.catalog.validation import ValidationMetrics, Validator
@@ -42,7 +43,16 @@ async def wire(service: Service) -> None:
     )
     storage = Storage(service.ledger, blobs, own, settings.max_bundle_bytes)
     freer = Worker(service.ledger, FREEING, storage.free, owner=settings.instance, lease_seconds=settings.lease_seconds)
-    intake = Intake(blobs, settings.max_bundle_bytes)
+    intake = Intake(blobs, settings.max_bundle_bytes, own.plain_sources)
+    importer = Importer(service.ledger, intake, puller, own)
+    importing = Worker(
+        service.ledger,
+        IMPORTS,
+        importer.perform,
+        owner=settings.instance,
+        at_once=own.imports,
+        lease_seconds=settings.lease_seconds,
+    )
     service.handlers = {kind: partial(handler, intake) for kind, handler in HANDLERS.items()}
     service.topics = ["catalog.commands", "deployer.facts"]
-    service.parts = [worker.run, preparing.run, freer.run, storage.watch, blobs.sweep_for_ever]
+    service.parts = [worker.run, importing.run, preparing.run, freer.run, storage.watch, blobs.sweep_for_ever]

@@ -29,7 +29,14 @@ create table publication (
     version text,
     correlation_id text not null,
     actor text not null,
-    asked_at timestamptz not null
+    asked_at timestamptz not null,
+    source text, -- from where it is being fetched; null = its bundle lies in the blob store
+    wanted_sha256 text, -- what it must be
+    file_name text not null default '',
+    resolved text, -- what a tag meant when it was asked first
+    validator text, -- by which the source tells the same file again (ETag)
+    trouble_since timestamptz, -- what may pass has kept it from going on since then
+    check ((source is null) = (bundle_sha256 is not null))
 );
 create index publication_of_bundle on publication (bundle_sha256);
 

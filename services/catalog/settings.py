@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.catalog.domain import Keeping
 from shared.downloads.registry import Access
+from shared.targets import Bounds
 
 
 def _words(text: Any) -> Any:
@@ -50,6 +51,15 @@ class CatalogSettings(BaseSettings):
     prepare_patience_seconds: float = Field(
         default=600, gt=0, description="a preparation that trouble keeps from going on fails after so long"
     )
+    imports: int = Field(default=2, ge=1, description="bundles that one replica fetches at the same time")
+    import_seconds: float = Field(default=3600, gt=0, description="a bundle must have been fetched within this time")
+    import_patience_seconds: float = Field(
+        default=60, ge=0, description="a source that does not answer, or a full disk, is waited for so long"
+    )
+    plain_sources: bool = Field(default=False, description="whether bundles may be fetched over HTTP, without TLS")
+    allow_private_sources: bool = Field(
+        default=False, description="whether bundles may be fetched from loopback, link-local and private addresses"
+    )
     image_platforms: Words = Field(
         default=("linux/amd64",), description="platforms, with commas between, whose images are prepared"
     )
@@ -70,6 +80,11 @@ class CatalogSettings(BaseSettings):
     def access(self) -> Access:
         """How registries of images are reached."""
         return Access(self.registry_mirrors, frozenset(self.plain_registries), self.registry_logins)
+
+    @property
+    def source_bounds(self) -> Bounds:
+        """Where bundles may be fetched from."""
+        return Bounds(self.allow_private_sources, "BELAY_CATALOG_ALLOW_PRIVATE_SOURCES")
 
     @property
     def keeping(self) -> Keeping:

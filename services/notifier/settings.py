@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.notifier.domain import RETRY_WAITS
+from shared.targets import Bounds
 
 
 class NotifierSettings(BaseSettings):
@@ -42,3 +43,8 @@ class NotifierSettings(BaseSettings):
     timeout_seconds: float = Field(default=10, gt=0, description="a webhook must answer within this time")
     per_subscription: int = Field(default=2, ge=1, description="most deliveries of one subscription under way at once")
     at_once: int = Field(default=32, ge=1, description="most deliveries of one replica under way at once")
+
+    @property
+    def bounds(self) -> Bounds:
+        """Where webhooks may go."""
+        return Bounds(self.allow_private_targets, "BELAY_NOTIFIER_ALLOW_PRIVATE_TARGETS")

@@ -11,12 +11,12 @@ from services.notifier.keys import signing_key
 from services.notifier.payloads import samples
 from services.notifier.payloads.template import faults_of_template
 from services.notifier.store import Subscribed
-from services.notifier.targets import TargetRefused, UnknownHost, check_target
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.notifier import AddSubscription, EnableSubscription, RemoveSubscription, WebhookFormat
 from shared.sealing import Unopenable
+from shared.targets import TargetRefused, UnknownHost, check_target
 from shared.wire.codec import Envelope
 
 
@@ -61,7 +61,7 @@ async def _target_faults(context: Context, command: AddSubscription) -> list[Fau
     try:
         # Behind a proxy the names of the world are often in no DNS of ours.
         unknown_is_fault = not context.settings.proxy
-        await check_target(str(command.url), context.settings.allow_private_targets, unknown_is_fault)
+        await check_target(str(command.url), context.settings.bounds, unknown_is_fault)
     except TargetRefused as error:
         return [Fault(code=Reason.TARGET_NOT_ALLOWED, field="url", message=str(error), value=command.url.host)]
     except UnknownHost as error:

@@ -64,12 +64,17 @@ class RegistryAway(BelayError, OSError):
 def digest_of(image: Image) -> str:
     """The digest of an image's tag, by its registry. Raises LookupError with the reason why it cannot be had."""
     try:
-        with _told(image), opened(image, Access()) as repository:
-            digest, _ = repository.head_manifest_and_response(image.tag or "latest")
+        return resolve(image, Access())
     except (RegistryAway, RegistryRefused) as error:
         raise LookupError(f"its registry does not say what it is: {error}") from error
+
+
+def resolve(image: Image, access: Access) -> str:
+    """The digest (`sha256:…`) that a tag means now. Raises RegistryRefused and RegistryAway."""
+    with _told(image), opened(image, access) as repository:
+        digest, _ = repository.head_manifest_and_response(image.tag or "latest")
     if not digest:
-        raise LookupError(f"the registry {image.registry} does not say the digest of the tag")
+        raise RegistryRefused("image_unavailable", f"the registry {image.registry} does not say the digest of the tag")
     return str(digest)
 
 

@@ -20,6 +20,10 @@ WentOn = Callable[[], Awaitable[None]]
 """Hears that something was fetched."""
 
 
+Told = Callable[[int], Awaitable[None]]
+"""Hears how many bytes of a blob lie here, after each part."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pulled:
     """An image for one platform, all of which lies in the blob store."""
@@ -67,7 +71,7 @@ class Puller:
         if len(layers) != 1:
             raise BadManifest(f"{reference} holds {len(layers)} files of {media_type}, and should hold one")
         await hold({layers[0].sha256: layers[0].bytes})
-        await self._blob(image, layers[0], went_on)
+        await self.blob(image, layers[0], went_on)
         return layers[0]
 
     async def _complete(
@@ -84,7 +88,7 @@ class Puller:
         await hold(blobs)
         for one in manifest.blobs:
             await hold({one.sha256: one.bytes})  # … and look whether it is still wanted
-            await self._blob(image, one, went_on)
+            await self.blob(image, one, went_on)
         config = b"".join([chunk async for chunk in self._blobs.stream(manifest.config.sha256)])
         return Pulled(sha256, blobs, platform_in(config), index)
 
@@ -102,7 +106,8 @@ class Puller:
             await self._blobs.put(_once(content), len(content), expected=sha256)
         return read(content), len(content)
 
-    async def _blob(self, image: Image, wanted: Descriptor, went_on: WentOn) -> None:
+    async def blob(self, image: Image, wanted: Descriptor, went_on: WentOn, told: Told | None = None) -> None:
+        """One blob, from where an earlier try had come to. Raises RegistryRefused, RegistryAway and WrongContent."""
         if await self._blobs.size(wanted.sha256) == wanted.bytes:
             return
         offset = await self._blobs.coming(wanted.sha256)
@@ -110,6 +115,8 @@ class Puller:
             async for part in self._parts(image, wanted.sha256, offset):
                 await self._blobs.put_part(wanted.sha256, offset, part)
                 offset += len(part)
+                if told:
+                    await told(offset)
         if offset < wanted.bytes:
             raise RegistryAway(f"{offset} of {wanted.bytes} bytes of {wanted.sha256} came from {image.registry}")
         await self._blobs.join(wanted.sha256, wanted.bytes)

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 from services.catalog import domain, store
 from services.catalog.domain import Bundle, State
+from services.catalog.publication import domain as publishing
 from services.catalog.publication import store as publications
-from services.catalog.publication.domain import Outcome, Publication, published_as, settled
+from services.catalog.publication.domain import Import, Outcome, Publication, published_as, settled
 from shared.blobs import Blobs, Stored
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
@@ -18,6 +21,9 @@ from shared.wire.codec import Envelope
 VALIDATIONS = "validation"
 """The queue of bundles that wait for a worker; the id of a job is the bundle's digest."""
 
+IMPORTS = "import"
+"""The queue of what is to be fetched; the id of a job is that of its command."""
+
 
 @dataclass(frozen=True, slots=True)
 class Intake:
@@ -25,6 +31,8 @@ class Intake:
 
     blobs: Blobs
     limit: int
+    plain: bool = False
+    """Whether they may be fetched without TLS."""
 
 
 async def publish(intake: Intake, tx: Transaction, envelopes: Sequence[Envelope[PublishRelease]]) -> Sequence[Reply]:
@@ -75,10 +83,48 @@ def _publication(envelope: Envelope[PublishRelease]) -> Publication:
     return Publication(envelope.id, command.app, command.version, envelope.root, envelope.actor)
 
 
-async def import_bundles(_: Intake, __: Transaction, envelopes: Sequence[Envelope[ImportBundle]]) -> Sequence[Reply]:
-    """Queue what is to be fetched."""
-    message = "this catalog fetches nothing yet; upload the bundle"
-    return [Rejected.because("unsupported_source", message, "source", envelope.data.source) for envelope in envelopes]
+async def import_bundles(
+    intake: Intake, tx: Transaction, envelopes: Sequence[Envelope[ImportBundle]]
+) -> Sequence[Reply]:
+    """Queue what is to be fetched; what lies in the blob store is published from there at once."""
+    replies: list[Reply] = []
+    new: dict[str, Import] = {}
+    for envelope in envelopes:
+        if found := publishing.receive_import(envelope.data, intake.plain):
+            replies.append(Rejected((found,)))
+        elif envelope.data.source.startswith("sha256:"):
+            replies.append(await _publish_stored(intake, tx, envelope))
+        else:
+            new[envelope.id] = _import(envelope, tx.now)
+            replies.append(Accepted({"publication": envelope.id, "state": "fetching"}))
+    if new:
+        await publications.add_imports(tx.conn, new)
+        await tx.put_jobs(IMPORTS, [(id_, {}) for id_ in new])
+    return replies
+
+
+def _import(envelope: Envelope[ImportBundle], now: datetime) -> Import:
+    c = envelope.data
+    return Import(c.source, now, c.sha256, c.app, c.version, c.file_name, None, None, envelope.root, envelope.actor)
+
+
+async def _publish_stored(intake: Intake, tx: Transaction, envelope: Envelope[ImportBundle]) -> Reply:
+    """By reference to content that lies in the blob store."""
+    command = envelope.data
+    digest = command.source.removeprefix("sha256:")
+    size = await intake.blobs.size(digest)
+    if size is None:
+        message = "the blob store has no such content; upload it first"
+        return Rejected.because("unknown_bundle", message, "source", command.source)
+    named = command.model_dump(include={"file_name", "app", "version"})
+    publication = as_publication(envelope, PublishRelease(bundle_sha256=digest, bundle_bytes=max(size, 1), **named))
+    (reply,) = await publish(intake, tx, [publication])
+    return reply
+
+
+def as_publication(envelope: Envelope[Any], command: PublishRelease) -> Envelope[PublishRelease]:
+    """The command that this one has become, since its bundle lies in the blob store."""
+    return replace(envelope, data=command)
 
 
 async def _queue(

@@ -16,8 +16,8 @@ from services.notifier.keys import signing_key
 from services.notifier.payloads import payload_of
 from services.notifier.payloads.template import TemplateFailed
 from services.notifier.settings import NotifierSettings
-from services.notifier.targets import CheckedResolver, TargetRefused, UnknownHost, check_literal, check_target
 from shared.sealing import KeyPair, Unopenable
+from shared.targets import CheckedResolver, TargetRefused, UnknownHost, check_literal, check_target
 
 ANSWER_BYTES, ANSWER_SHOWN = 2_000, 200
 """Of the target's answer to what it refuses: Slack, Teams and Mattermost say there what is wrong with the message."""
@@ -34,7 +34,7 @@ class WebhookChannel:
         self._keys = keys
         self._settings = settings
         self._proxy = settings.proxy or None
-        resolver = None if self._proxy else CheckedResolver(settings.allow_private_targets)
+        resolver = None if self._proxy else CheckedResolver(settings.bounds)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=0, force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -66,10 +66,10 @@ class WebhookChannel:
             return Attempt(Result.FAILED, f"could not deliver: {cause}"[:300])
 
     async def _post(self, request: DeliveryRequest, body: bytes) -> Attempt:
-        allowed = self._settings.allow_private_targets
-        check_literal(URL(request.url).raw_host or "", allowed)
+        bounds = self._settings.bounds
+        check_literal(URL(request.url).raw_host or "", bounds)
         if self._proxy:
-            await check_target(request.url, allowed, unknown_is_fault=False)
+            await check_target(request.url, bounds, unknown_is_fault=False)
         headers = self._headers(request, body)
         async with self._session.post(
             URL(request.url), data=body, headers=headers, allow_redirects=False, proxy=self._proxy

@@ -1,4 +1,4 @@
-"""Where webhooks may go. Whoever may add a subscription must not reach into the network that Belay stands in.
+"""What Belay may be told to call. Whoever may name an address must not reach into the network that Belay stands in.
 
 The addresses behind a name are checked at the moment of connecting, by the resolver that the connection itself uses:
 a name that is answered differently a second time (DNS rebinding) gains nothing.
@@ -7,6 +7,7 @@ a name that is answered differently a second time (DNS rebinding) gains nothing.
 import asyncio
 import ipaddress
 import socket
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import ThreadedResolver
@@ -18,7 +19,17 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class TargetRefused(OSError):
-    """A target that webhooks may not go to."""
+    """A target that may not be called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far out, or in, targets may lie."""
+
+    private: bool
+    """Whether addresses that are not on the public internet may be called."""
+    setting: str
+    """The variable that allows them, for whoever is refused."""
 
 
 class UnknownHost(Exception):
@@ -52,16 +63,16 @@ RESOLVE_SECONDS = 2.0
 """How long a command may wait for the DNS; the check is made again at each delivery."""
 
 
-async def check_target(url: str, allow_private: bool, unknown_is_fault: bool = True) -> None:
+async def check_target(url: str, bounds: Bounds, unknown_is_fault: bool = True) -> None:
     """Check where a URL leads today. Raises TargetRefused or UnknownHost; a DNS that does not answer is no fault."""
     target = URL(url)
     if target.user or target.password:
-        raise TargetRefused("a user name or password in the url would be stored in clear; use `sealed_secret`")
+        raise TargetRefused("a user name or password in the url would be stored in clear; leave them out")
     host = target.raw_host or ""
-    check_literal(host, allow_private)
+    check_literal(host, bounds)
     try:
         async with asyncio.timeout(RESOLVE_SECONDS):
-            await CheckedResolver(allow_private).resolve(host, target.port or 443, socket.AF_UNSPEC)
+            await CheckedResolver(bounds).resolve(host, target.port or 443, socket.AF_UNSPEC)
     except socket.gaierror as error:
         if unknown_is_fault and error.errno in {socket.EAI_NONAME, socket.EAI_NODATA}:
             raise UnknownHost(f"the host {host!r} is not in the DNS; correct the name") from error
@@ -69,21 +80,21 @@ async def check_target(url: str, allow_private: bool, unknown_is_fault: bool = T
         return
 
 
-def check_address(text: str, allow_private: bool) -> None:
+def check_address(text: str, bounds: Bounds) -> None:
     """Raises TargetRefused for an address that is not on the public internet (unless allowed), or no host at all."""
     address = ipaddress.ip_address(text.partition("%")[0])
     looked_into = [address, *_embedded(address)]
     if any(each in network for each in looked_into for network in NO_HOST if each.version == network.version):
         raise TargetRefused(f"{text} is not the address of a host")
-    if allow_private:
+    if bounds.private:
         return
     for each in looked_into:
         if (reply := SPECIAL.classify(each)).blocked:
             message = f"{text} is not on the public internet ({reply.reason})"
-            raise TargetRefused(f"{message}; BELAY_NOTIFIER_ALLOW_PRIVATE_TARGETS=true allows such targets")
+            raise TargetRefused(f"{message}; {bounds.setting}=true allows such targets")
 
 
-def check_literal(host: str, allow_private: bool) -> None:
+def check_literal(host: str, bounds: Bounds) -> None:
     """The same for a host that is written as an address: such a host is never resolved. Names pass.
 
     A host that ends in a number is an address (WHATWG URL, "ends in a number"); systems read its other spellings,
@@ -97,7 +108,7 @@ def check_literal(host: str, allow_private: bool) -> None:
             message = "is an address in an unusual spelling; write it as four numbers, such as 203.0.113.7"
             raise TargetRefused(f"{host} {message}") from None
         return
-    check_address(plain, allow_private)
+    check_address(plain, bounds)
 
 
 def _ends_in_a_number(host: str) -> bool:
@@ -118,9 +129,9 @@ def _embedded(address: Address) -> list[Address]:
 class CheckedResolver(ThreadedResolver):
     """Resolves names and refuses those of which any address is out of bounds."""
 
-    def __init__(self, allow_private: bool, **arguments: Any) -> None:
+    def __init__(self, bounds: Bounds, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._allow_private = allow_private
+        self._bounds = bounds
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -128,5 +139,5 @@ class CheckedResolver(ThreadedResolver):
         """The checked addresses. Raises TargetRefused, or OSError when the name is not found."""
         found = await super().resolve(host, port, family)
         for result in found:
-            check_address(result["host"], self._allow_private)
+            check_address(result["host"], self._bounds)
         return found
