@@ -44,11 +44,12 @@ create table check_bucket (
     owner text, -- the replica that asks them now
     owned_until timestamptz, -- then others may
     checked_at timestamptz, -- none of them was asked before, the last time
+    retold_at timestamptz not null default now(), -- all of them were told, be it news or not
     primary key (offline, bucket),
     check ((owner is null) = (owned_until is null))
 );
-insert into check_bucket (offline, bucket, due_at)
-select offline, bucket, now() + bucket * interval '3.75 seconds' from unnest('{false,true}'::boolean[]) as offline, generate_series(0, 15) as bucket;
+insert into check_bucket (offline, bucket, due_at, retold_at)
+select offline, bucket, now() + bucket * interval '3.75 seconds', now() - bucket * interval '10 hours' from unnest('{false,true}'::boolean[]) as offline, generate_series(0, 15) as bucket;
 
 create table secret (
     -- What connections name. Only sealed values: who reads this table, or a copy of it, reads no secret.

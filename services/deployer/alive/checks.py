@@ -106,7 +106,7 @@ class Checks:
         async with asyncio.TaskGroup() as group:
             while sites := await self._sites(bucket, after, offline=offline):
                 for start in range(0, len(sites), PART):
-                    await self._begin(sites[start : start + PART], places, group)
+                    await self._begin(sites[start : start + PART], places, group, retell=bucket.retells)
                 after, any_there = sites[-1].site, True
         return any_there
 
@@ -139,20 +139,22 @@ class Checks:
     async def _finish(self, bucket: Bucket, *, offline: bool, began: datetime, tell: bool) -> None:
         async with self._ledger.transaction() as tx:
             due = next_due(bucket.due_at, bucket.now + (tx.now - began), self._period, random.random())  # noqa: S311
-            ours = await store.finish_bucket(tx.conn, self._owner, offline, bucket.bucket, due, began)
+            ours = await store.finish_bucket(tx.conn, self._owner, offline, bucket, due, began)
             if ours and tell:
                 tx.emit(SitesChecked(bucket=bucket.bucket, at=began))
 
     # -- a part ---------------------------------------------------------------------------------------------------
 
-    async def _begin(self, sites: Sequence[Checked], places: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
+    async def _begin(
+        self, sites: Sequence[Checked], places: asyncio.Semaphore, group: asyncio.TaskGroup, *, retell: bool = False
+    ) -> None:
         """Check a part beside others, once there is a place."""
         await places.acquire()
-        check = until_done(partial(self._check, sites), "sites are checked again later", "check_retry")
+        check = until_done(partial(self._check, sites, retell), "sites are checked again later", "check_retry")
         group.create_task(check).add_done_callback(lambda _: places.release())
 
-    async def _check(self, sites: Sequence[Checked]) -> None:
+    async def _check(self, sites: Sequence[Checked], retell: bool) -> None:
         answers = await self._asking.ask(sites)
         at = datetime.now(UTC)
         found = [(site, judged(site.known, answer, at)) for site, answer in zip(sites, answers, strict=True)]
-        await keep_and_tell(self._ledger, found, at)
+        await keep_and_tell(self._ledger, found, at, retell=retell)

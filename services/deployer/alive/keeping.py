@@ -19,9 +19,14 @@ TOLD_BYTES = 500_000
 """Of the sites in one message: what 500 sites say of themselves may be more than a topic takes."""
 
 
-async def keep_and_tell(ledger: Ledger, found: Sequence[tuple[Checked, Condition]], at: datetime) -> None:
-    """Keep and tell what is news; nothing is written where nothing is, and nothing was asked out of turn."""
-    news = [(site, now) for site, now in found if site.wanted or is_news(site.known, now)]
+async def keep_and_tell(
+    ledger: Ledger, found: Sequence[tuple[Checked, Condition]], at: datetime, *, retell: bool = False
+) -> None:
+    """Keep and tell what is news; nothing is written where nothing is, and nothing was asked out of turn.
+
+    `retell`: all of them are told, for those who never heard of them.
+    """
+    news = [(site, now) for site, now in found if retell or site.wanted or is_news(site.known, now)]
     asked = [site for site, _ in found if site.ask_at is not None]
     if not news and not asked:
         return

@@ -29,14 +29,15 @@ where offline = :offline and bucket = (
         and (owner is null or owner = :owner or owned_until < clock_timestamp())
     order by due_at limit 1 for update skip locked
 )
-returning bucket, due_at, clock_timestamp() as now;
+returning bucket, due_at, clock_timestamp() as now, retold_at;
 
 -- name: keep_bucket
 update check_bucket set owned_until = clock_timestamp() + :lease::interval
 where offline = :offline and bucket = :bucket and owner = :owner;
 
 -- name: finish_bucket
-update check_bucket set owner = null, owned_until = null, due_at = :due_at, checked_at = :checked_at
+update check_bucket set owner = null, owned_until = null, due_at = :due_at, checked_at = :checked_at,
+    retold_at = case when :retold then :checked_at else retold_at end
 where offline = :offline and bucket = :bucket and owner = :owner
 returning bucket;
 

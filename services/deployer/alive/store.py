@@ -12,6 +12,10 @@ from services.deployer.alive.judgement import Condition
 from shared.messages.deployer import Cause
 from shared.messages.words import Availability
 from shared.process.db import Connection, Queries, columns
+from shared.wire.topics import LIVE
+
+RETELL = timedelta(days=LIVE["deployer.events"].days) / 2
+"""Each site is told again after so long, changed or not: who reads the topic anew is to know them all."""
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
@@ -35,11 +39,17 @@ class Checked:
 
 
 class Bucket(NamedTuple):
-    """Sites that this replica asks now, and the time in the database."""
+    """Sites that this replica asks now, the time in the database, and when all of them were told."""
 
     bucket: int
     due_at: datetime
     now: datetime
+    retold_at: datetime
+
+    @property
+    def retells(self) -> bool:
+        """Whether all its sites are told this time."""
+        return self.now - self.retold_at >= RETELL
 
 
 class Found(NamedTuple):
@@ -79,11 +89,11 @@ async def keep_bucket(conn: Connection, owner: str, offline: bool, bucket: int, 
 
 
 async def finish_bucket(
-    conn: Connection, owner: str, offline: bool, bucket: int, due_at: datetime, checked_at: datetime
+    conn: Connection, owner: str, offline: bool, bucket: Bucket, due_at: datetime, checked_at: datetime
 ) -> bool:
     """All its sites were asked; False where it was taken from us meanwhile."""
-    named = {"owner": owner, "offline": offline, "bucket": bucket, "due_at": due_at, "checked_at": checked_at}
-    return bool(await SQL.fetch(conn, "finish_bucket", **named))
+    named = {"owner": owner, "offline": offline, "bucket": bucket.bucket, "due_at": due_at, "checked_at": checked_at}
+    return bool(await SQL.fetch(conn, "finish_bucket", **named, retold=bucket.retells))
 
 
 async def leave_buckets(conn: Connection, owner: str) -> None:

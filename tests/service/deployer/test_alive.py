@@ -139,6 +139,23 @@ async def test_a_driver_that_wants_to_know_is_told_where_something_of_its_own_is
     assert line.deployed == {"oslo": True, "bergen": False, "rome": False}
 
 
+async def test_each_site_is_told_again_before_the_topic_forgets_it_and_only_then(world: World) -> None:
+    fleet, line = Fleet(world), Line()
+    async with world.run("deployer", checking(line)) as service:
+        await fleet.sites("oslo", "rome", driver="line")
+        line.down.add("rome")
+        await until_told(world, "oslo", availability="online")
+        await until_told(world, "rome", availability="offline")
+        await sweeps(world, 32)
+        before = {site: told(world, site)[-1].nth for site in ("oslo", "rome")}
+        await service.pool.execute("update check_bucket set retold_at = now() - interval '8 days'")
+        for site, was in before.items():
+            again = await until_told(world, site, nth=was + 1)
+            assert (again.was, again.since) == (again.availability, told(world, site)[-2].since)
+        await sweeps(world, 32)
+        assert {site: told(world, site)[-1].nth for site in before} == {site: was + 1 for site, was in before.items()}
+
+
 async def test_what_goes_down_is_offline_after_two_checks_and_comes_back_with_the_first(world: World) -> None:
     fleet, line = Fleet(world), Line()
     async with world.run("deployer", checking(line)):
