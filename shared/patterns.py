@@ -21,13 +21,13 @@ def compiled(text: str) -> "re.Pattern[str]":
     """The expression. Raises ValueError, with what is not taken, for one that is none or might take for ever."""
     if len(text) > LONGEST:
         raise ValueError(f"an expression may have {LONGEST} characters")
-    place, repeats, before = 0, 0, ""
+    place, repeats, before = 0, 0, "open"
     while place < len(text):
         if (token := _TOKEN.match(text, place)) is None:
             raise ValueError(f"'{text[place : place + 10]}' is not taken in an expression")
         kind = token.lastgroup or ""
         repeats += kind == "repeat"
-        if kind == "repeat" and before in ("repeat", "close") and token[0] != "?":
+        if kind == "repeat" and (before in ("open", "repeat") or (before == "close" and token[0] != "?")):
             raise ValueError(f"what stands in brackets, or repeats already, may not repeat: '{text[: token.end()]}'")
         place, before = token.end(), kind
     if repeats > MOST_REPEATS:
