@@ -80,7 +80,7 @@ class Validator:
         """Read the bundle in a thread. Raises OSError when the disk or the store fails."""
         try:
             async with self._blobs.as_file(job.id) as path:
-                return await asyncio.to_thread(_find, path, job.id, await self._hosts())
+                return await asyncio.to_thread(_find, path, job, await self._hosts())
         except UnknownBlob as error:
             message = f"{error}; it was removed after it was published, upload it again"
             return Finding(faults=(Fault(code="unknown_bundle", field="", message=message, value=job.id),))
@@ -109,13 +109,13 @@ class Validator:
             await tx.return_jobs(VALIDATIONS, [(job, tx.now + timedelta(seconds=wait))])
 
 
-def _find(path: Path, sha256: str, hosts: Sequence[Host]) -> Finding:
+def _find(path: Path, job: Job, hosts: Sequence[Host]) -> Finding:
     """Runs in a thread. The digest is checked again, for the store is not ours alone."""
-    if (found := digest_of(path)) != sha256:
+    if (found := digest_of(path)) != job.id:
         message = "the bundle in the blob store does not have the content its name promises"
         return Finding(faults=(Fault(code="wrong_digest", field="", message=message, value=found),))
     try:
-        return Finding(manifest=verify(path, hosts))
+        return Finding(manifest=verify(path, hosts, app=job.payload.get("app"), version=job.payload.get("version")))
     except BundleRefused as refused:
         return Finding(faults=refused.faults, app=refused.app, version=refused.version)
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from shared.messages.base import Fault
 
@@ -28,6 +28,24 @@ _KINDS: dict[bytes, str] = {
     tarfile.BLKTYPE: "block device",
     tarfile.FIFOTYPE: "named pipe",
 }
+Keep = Callable[[str], int | None]
+"""The most bytes of a file that is to be returned whole, by its name; None for any other."""
+
+KEPT_BYTES = 16 * MIB
+"""Of all that is returned together."""
+
+
+class Kept(NamedTuple):
+    """Which files of an archive are returned whole."""
+
+    wanted: Keep
+    """One that is larger than it says ends the reading."""
+    perhaps: Keep = lambda _: None
+    """One that is larger, or more than there is room for, is not returned."""
+    until: str | None = None
+    """The file that shows that nobody needs those of `perhaps`, nor MD5 sums; without one there are none of these."""
+
+
 Look = Callable[[str, IO[bytes], str], None]
 """Takes the name of a file, its content to read at will, and its sha256."""
 
@@ -44,7 +62,11 @@ class Contents:
 
     digests: dict[str, str] = field(default_factory=dict)
     """sha256 by name, of every file."""
+    sums: dict[str, str] = field(default_factory=dict)
+    """MD5 by name, where they were asked for."""
     kept: dict[str, bytes] = field(default_factory=dict)
+    passed_by: list[str] = field(default_factory=list)
+    """Files that were perhaps to be returned, and are too large."""
     faults: list[Fault] = field(default_factory=list)
     complete: bool = False
     """Whether it was read to its end."""
@@ -53,18 +75,19 @@ class Contents:
 def read(
     path: Path,
     *,
-    keep: Mapping[str, int],
+    keep: Kept | Mapping[str, int],
     target: Path | None = None,
     look: tuple[str, Look] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Contents:
     """Read the archive once, from front to end.
 
-    Files named in `keep` are returned, up to so many bytes each. `look` is shown each file whose name begins as it
-    says, one after the other; without it, and with `target`, an empty folder, the files are written there as long as
-    no fault was found. Faults are in the result; raises OSError when the disk fails or is full.
+    Files that `keep` names are returned; a mapping has the names with the most bytes of each. `look` is shown each file
+    whose name begins as it says, one after the other; without it, and with `target`, an empty folder, the files are
+    written there as long as no fault was found. Faults are in the result; raises OSError when the disk fails.
     """
-    reader = _Reader(keep, target, look, limits)
+    kept = keep if isinstance(keep, Kept) else Kept(keep.get)
+    reader = _Reader(kept, target, look, limits)
     with path.open("rb") as file:
         try:
             reader.walk(file)
@@ -88,14 +111,14 @@ def _corrupt(error: Exception, contents: Contents) -> Fault:
 
 
 class _Reader:
-    def __init__(
-        self, keep: Mapping[str, int], target: Path | None, look: tuple[str, Look] | None, limits: Limits
-    ) -> None:
+    def __init__(self, keep: Kept, target: Path | None, look: tuple[str, Look] | None, limits: Limits) -> None:
         self.contents = Contents()
         self._look = look
         self._keep = keep
         self._target = target
         self._limits = limits
+        self._undecided = keep.until is not None
+        self._kept_bytes = 0
         self._tree = Tree()
 
     def walk(self, file: IO[bytes]) -> None:
@@ -106,6 +129,7 @@ class _Reader:
                     raise Stop(fault("too_many_files", "", f"it has more than {self._limits.files} files and folders"))
                 stream.allow(0 if member.type in _WITHOUT_CONTENT else max(member.size, 0))
                 self._take(archive, member)
+                archive.members.clear()  # or tarfile keeps them all, with whatever their headers hold
             end = archive.offset
         stream.drain()
         if stream.filled > end:
@@ -144,31 +168,52 @@ class _Reader:
         source = archive.extractfile(member)
         if source is None:
             raise Stop(fault("corrupt", name, "the file has no content"))
-        if name in self._keep and member.size > self._keep[name]:
-            raise Stop(fault("file_too_large", name, f"has more than {self._keep[name]} bytes", member.size))
+        keeps = self._keeps(name, member.size)
         if self._look and name.startswith(self._look[0]):
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as draft:
-                self._copy(source, name, draft)
+                self._copy(source, name, draft, keeps)
                 draft.seek(0)
                 self._look[1](name, draft, self.contents.digests[name])
         elif self._target and not self.contents.faults:
             self._check_again(member, self._target)
             with _create(self._target / name, member.mode) as sink:
-                self._copy(source, name, sink)
+                self._copy(source, name, sink, keeps)
         else:
-            self._copy(source, name, None)
+            self._copy(source, name, None, keeps)
 
-    def _copy(self, source: IO[bytes], name: str, sink: IO[bytes] | None) -> None:
+    def _keeps(self, name: str, size: int) -> bool:
+        """Whether a file is returned whole, decided before it is read: it lies in memory then."""
+        if name == self._keep.until:
+            self._undecided = False
+        wanted = self._keep.wanted(name)
+        perhaps = self._keep.perhaps(name) if self._undecided and wanted is None else None
+        most = wanted if wanted is not None else perhaps
+        if most is None:
+            return False
+        if size > most or self._kept_bytes + size > KEPT_BYTES:
+            if wanted is not None:
+                raise Stop(fault("file_too_large", name, f"has more than {most} bytes", size))
+            self.contents.passed_by.append(name)
+            return False
+        self._kept_bytes += size
+        return True
+
+    def _copy(self, source: IO[bytes], name: str, sink: IO[bytes] | None, keeps: bool) -> None:
         digest = hashlib.sha256()
+        md5 = hashlib.md5(usedforsecurity=False) if self._undecided else None
         kept = []
         while chunk := source.read(MIB):
             digest.update(chunk)
+            if md5:
+                md5.update(chunk)
             if sink:
                 sink.write(chunk)
-            if name in self._keep:
+            if keeps:
                 kept.append(chunk)
         self.contents.digests[name] = digest.hexdigest()
-        if name in self._keep:
+        if md5:
+            self.contents.sums[name] = md5.hexdigest()
+        if keeps:
             self.contents.kept[name] = b"".join(kept)
 
     def _check_again(self, member: tarfile.TarInfo, target: Path) -> None:

@@ -5,17 +5,17 @@ reviewed where it is written, and building it again gives the same bundle.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from shared import components
 from shared.components.images import Image, image_of
 from shared.messages.base import Fault
 from shared.messages.manifest import nested
+from shared.safe_yaml import Document
 
 from .faults import BundleRefused, fault
-from .manifests import MANIFEST, fields_of, parts_of, written
+from .manifests import MANIFEST, document_of, parts_of, written
 
 Resolve = Callable[[Image], str]
 """The digest of what an image's tag means now. Raises LookupError with the reason why it cannot be had."""
@@ -29,7 +29,7 @@ def pin(folder: Path, resolve: Resolve) -> dict[str, str]:
     file = folder / MANIFEST
     text = file.read_text()
     pinned, faults = {}, []
-    for where, name in dict.fromkeys(_unpinned(fields_of(text.encode()))):
+    for where, name in dict.fromkeys(_unpinned(document_of(text.encode()))):
         try:
             pinned[name] = f"{name}@{resolve(image_of(name))}"
         except (LookupError, ValueError) as error:
@@ -47,13 +47,13 @@ def with_digests(text: str, pinned: dict[str, str]) -> str:
     return text
 
 
-def _unpinned(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _unpinned(document: Document) -> Iterator[tuple[str, str]]:
     """Where each image without a digest stands, and its name. Whatever else is wrong is told when it is built."""
-    for number, part in parts_of(raw).items():
+    for number, part in parts_of(document.value).items():
         spec, model = nested(part).get("spec"), components.specs().get(str(part.get("driver")))
         for field in model.image_fields if model and isinstance(spec, dict) else ():
             if isinstance(name := spec.get(field), str) and "@" not in name:
-                yield written(("components", number, "spec", field)), name
+                yield written(document, ("components", number, "spec", field)), name
 
 
 def _fault(where: str, name: str, error: Exception) -> Fault:

@@ -3,21 +3,24 @@
 import errno
 import re
 import shutil
-import tempfile
 import uuid
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
+from shared import components
+from shared.components import Spec
 from shared.messages.base import Fault
-from shared.messages.manifest import Manifest, Verified
+from shared.messages.manifest import MOST_NOTICES, Manifest, Verified
 
-from .archive import Contents, read
+from . import starlingx
+from .archive import Contents, Kept, read
 from .completeness import faults_of_unlocked, faults_of_wheels
 from .faults import BundleRefused, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
-from .manifests import MANIFEST, claimed, content_readers, manifest_of, requirement_files, written
+from .inside import Inside, Place, look_inside
+from .manifests import MANIFEST, claimed, read_manifest, requirement_files
 from .requirements import Pin, pins_of
 from .stream import MIB, Limits
 from .wheels import WheelReader
@@ -32,31 +35,60 @@ _CHECKSUM = re.compile(r"([0-9a-fA-F]{64}) [ *](?:\./)*(.+)")
 """A line of sha256sum, as `find . -type f | xargs sha256sum` gives it, too; and of Windows' tools, in upper case."""
 
 
-def verify(path: Path, hosts: Sequence[Host] = (), limit: int | None = None) -> Verified:
+@dataclass(slots=True)
+class Examined:
+    """What one reading of an archive shows, without what is inside of its charts, wheels and the like."""
+
+    contents: Contents
+    faults: list[Fault]
+    manifest: Manifest | None = None
+    specs: Mapping[int, Spec] = field(default_factory=dict)
+    """By the positions of their components, also of a manifest that is refused."""
+    places: Mapping[int, Place] = field(default_factory=dict)
+    """Where a component says what its driver finds wrong."""
+    notices: tuple[str, ...] = ()
+    named: tuple[str | None, str | None] = (None, None)
+    """App and version, as far as they are known."""
+    deployed: frozenset[str] | None = None
+    """Of an application tarball of StarlingX the charts that it deploys."""
+
+
+def verify(
+    path: Path,
+    hosts: Sequence[Host] = (),
+    limit: int | None = None,
+    app: str | None = None,
+    version: str | None = None,
+) -> Verified:
     """Check a bundle and return what it says of itself.
 
     Its components must be installable on each of `hosts`, and wherever the release itself says (`requires`). When no
     host is known it is what the release says, or else the machine at hand. `limit` is the most bytes that the file may
-    have. Raises BundleRefused with every fault,
-    OSError when the file cannot be read, or a wheel of it finds no room in the temporary folder.
+    have. `app` and `version` name what does not say it itself: a tarball of StarlingX. Raises BundleRefused with every
+    fault, OSError when the file cannot be read, or a wheel of it finds no room in the temporary folder.
     """
     if limit is not None and (found := fault_of_size(path.stat().st_size, limit)):
         raise BundleRefused([found])
     wheels = WheelReader(Limits())
-    contents, manifest, faults = _examine(path, None, wheels)
+    examined = _examine(path, None, wheels, app, version)
+    contents, manifest = examined.contents, examined.manifest
     if contents.complete:
-        faults += wheels.faults
-    if manifest:
-        faults += _requirement_faults(path, manifest, contents, wheels, hosts)
-    if manifest and not faults:
-        faults += _content_faults(path, manifest)
-    return Verified.model_construct(**dict(_taken(contents, manifest, faults)))
+        examined.faults += wheels.faults
+    if manifest and examined.deployed is None:
+        examined.faults += _requirement_faults(path, manifest, contents, wheels, hosts)
+    inside = Inside()
+    if contents.complete and not contents.faults:
+        inside = look_inside(path, examined.specs, examined.places, examined.deployed)
+        examined.faults += inside.faults
+    taken = _taken(examined)
+    notices = (*examined.notices, *inside.notices)[:MOST_NOTICES]
+    return Verified.model_construct(**dict(taken), images=inside.images, notices=notices)
 
 
 def unpack(path: Path, target: Path) -> Manifest:
     """Check a bundle and put its files into the folder `target`, which appears complete or not at all.
 
-    Its wheels are not looked into again: they were when it was published, and the installer here does.
+    Its wheels and charts are not looked into again: they were when it was published, and who installs them does.
     Raises BundleRefused with every fault, FileExistsError when the target is there already, other OSErrors when the
     disk fails or is full.
     """
@@ -65,29 +97,12 @@ def unpack(path: Path, target: Path) -> Manifest:
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     draft.mkdir(parents=True)
     try:
-        manifest = _taken(*_examine(path, draft, None))
+        manifest = _taken(_examine(path, draft, None, starlingx.UNNAMED, starlingx.NO_VERSION))
         _rename(draft, target)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return manifest
-
-
-def _content_faults(path: Path, manifest: Manifest) -> list[Fault]:
-    """What drivers find wrong inside of files, of a bundle that is sound as far as all others see."""
-    if not (specs := content_readers(manifest)):
-        return []
-    with tempfile.TemporaryDirectory(prefix="belay-verify-") as folder:
-        read(path, keep={}, target=Path(folder), look=(WHEELS, _pass_by))
-        return [
-            fault(found.code, written(("components", position, "spec", *found.where)), found.message, found.value)
-            for position, spec in specs.items()
-            for found in spec.faults_in(Path(folder))
-        ]
-
-
-def _pass_by(_name: str, _content: IO[bytes], _digest: str) -> None:
-    """Nobody but the installer looks into wheels."""
 
 
 def _rename(draft: Path, target: Path) -> None:
@@ -99,34 +114,61 @@ def _rename(draft: Path, target: Path) -> None:
         raise
 
 
+def _kept(name: str) -> int | None:
+    return {MANIFEST: MANIFEST_BYTES, CHECKSUMS: CHECKSUM_BYTES}.get(name)
+
+
 def _examine(
-    path: Path, target: Path | None, wheels: WheelReader | None
-) -> tuple[Contents, Manifest | None, list[Fault]]:
+    path: Path, target: Path | None, wheels: WheelReader | None, app: str | None, version: str | None
+) -> Examined:
     """All that one reading of the archive shows, without its wheels' faults."""
-    keep = {MANIFEST: MANIFEST_BYTES, CHECKSUMS: CHECKSUM_BYTES}
+    keep = Kept(_kept, starlingx.text_files, until=MANIFEST)
     contents = read(path, keep=keep, target=target, look=(WHEELS, wheels.look) if wheels else None)
-    faults = [*contents.faults]
-    manifest = None
-    if contents.complete:
-        faults += _checksum_faults(contents)
-        manifest, more = _read_manifest(contents)
-        faults += more
-    return contents, manifest, faults
+    examined = Examined(contents, [*contents.faults], named=claimed(contents.kept.get(MANIFEST)))
+    if not contents.complete:
+        return examined
+    if MANIFEST not in contents.digests and starlingx.is_application(contents.digests):
+        _read_application(examined, app, version)
+    else:
+        _read_manifest(examined)
+    return examined
 
 
-def _taken(contents: Contents, manifest: Manifest | None, faults: list[Fault]) -> Manifest:
-    if faults or manifest is None:
-        raise BundleRefused(faults, *claimed(contents.kept.get(MANIFEST)))
-    return manifest
-
-
-def _read_manifest(contents: Contents) -> tuple[Manifest | None, tuple[Fault, ...]]:
+def _read_manifest(examined: Examined) -> None:
+    contents = examined.contents
+    examined.faults += _checksum_faults(contents)
     if MANIFEST not in contents.digests:
-        return None, (fault("missing_manifest", MANIFEST, f"the bundle holds no {MANIFEST} at its top"),)
-    try:
-        return manifest_of(contents.kept[MANIFEST], set(contents.digests)), ()
-    except BundleRefused as refused:
-        return None, refused.faults
+        examined.faults.append(fault("missing_manifest", MANIFEST, f"the bundle holds no {MANIFEST} at its top"))
+        return
+    reading = read_manifest(contents.kept[MANIFEST], set(contents.digests))
+    examined.manifest, examined.specs = reading.manifest, reading.specs
+    examined.places = {position: reading.place_of(position) for position in reading.specs}
+    examined.faults += reading.faults
+
+
+def _read_application(examined: Examined, app: str | None, version: str | None) -> None:
+    contents = examined.contents
+    texts = {name: content for name, content in contents.kept.items() if starlingx.text_files(name) is not None}
+    for name in contents.passed_by:
+        limit = starlingx.text_files(name)
+        examined.faults.append(fault("file_too_large", name, f"what describes the release has {limit} bytes at most"))
+    found = starlingx.read_application(texts, contents.sums, app, version)
+    examined.manifest, examined.notices = found.manifest, found.notices
+    examined.specs = {n: components.read(c.driver, c.spec) for n, c in enumerate(found.components)}
+    examined.places = {n: _file_of(str(c.spec["chart"])) for n, c in enumerate(found.components)}
+    examined.deployed = frozenset(str(c.spec["chart"]) for c in found.components)
+    examined.named = found.app, found.version
+    examined.faults += found.faults
+
+
+def _file_of(chart: str) -> Place:
+    return lambda _: chart
+
+
+def _taken(examined: Examined) -> Manifest:
+    if examined.faults or examined.manifest is None:
+        raise BundleRefused(examined.faults, *examined.named)
+    return examined.manifest
 
 
 def _checksum_faults(contents: Contents) -> list[Fault]:

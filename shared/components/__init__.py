@@ -27,6 +27,16 @@ class ContentFault(NamedTuple):
     value: Any = None
 
 
+class Looked(NamedTuple):
+    """What looking into the files of a component brought."""
+
+    faults: tuple[ContentFault, ...] = ()
+    images: tuple[str, ...] = ()
+    """Images of containers that it names, as it names them."""
+    notices: tuple[str, ...] = ()
+    """What could not be looked into, and why."""
+
+
 class Spec(Model):
     """What a driver must know of a component; its model subclasses this one. All of it must have a form in JSON."""
 
@@ -46,6 +56,12 @@ class Spec(Model):
     """Fields that name images of containers: `belay bundle pin` gives them their digests."""
 
     @property
+    def images(self) -> tuple[str, ...]:
+        """Images of containers that the spec itself names."""
+        named = (getattr(self, name, None) for name in self.image_fields)
+        return tuple(image for image in named if isinstance(image, str))
+
+    @property
     def requirement_files(self) -> tuple[str, ...]:
         """Files of the bundle by which wheels are installed: the bundle must hold every wheel that they lock."""
         return ()
@@ -61,6 +77,10 @@ class Spec(Model):
         For what would fail on every site alike. In bounded time; the folder is gone afterwards.
         """
         return ()
+
+    def looked_into(self, folder: Path) -> Looked:
+        """All that looking into those files brings; `faults_in` is part of it."""
+        return Looked(tuple(self.faults_in(folder)) if self.reads_content else ())
 
     def content(self, folder: Path) -> Sequence[Content]:  # noqa: ARG002 - of those that bring something
         """What is to lie on sites before the component is changed, and what it does not bring by itself.

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.components import ContentFault, Spec, helm_check
+from shared.components import ContentFault, Looked, Spec, helm_check
 from shared.components.content import Content, Note, Package, RegistryFile, files_under
 from shared.components.fields import BundleFile
 from shared.messages.base import Model
@@ -83,6 +83,19 @@ class ByHttp(Model):
     pointer: str = Field(default="/version", pattern="^(/.*)?$", description="JSON pointer to the version")
 
 
+LabelKey = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")
+]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")]
+
+
+class Deletion(Model):
+    """Objects of one kind in the namespace of the release, by their labels, all of which must fit."""
+
+    kind: Literal["job", "pod", "cronjob"]
+    labels: dict[LabelKey, LabelValue] = Field(min_length=1, max_length=20)
+
+
 class VersionCheck(Model):
     """How the deployed thing says which version it is: by a label of its pods, or by HTTP."""
 
@@ -115,6 +128,9 @@ class HelmSpec(Spec):
     crds: bool = Field(default=True, description="false: custom resource definitions of the chart are not installed")
     history: int = Field(default=10, ge=2, le=1000, description="revisions that Helm keeps; older ones are gone")
     helm_seconds: Seconds = Field(default=300, description="time for Helm itself: what it sends, and each hook")
+    before_upgrade: tuple[Deletion, ...] = Field(
+        default=(), max_length=100, description="what is deleted before an upgrade, as jobs that cannot be changed"
+    )
     rollout: Rollout = Rollout()
     version: VersionCheck | None = None
 
@@ -124,7 +140,11 @@ class HelmSpec(Spec):
 
     def faults_in(self, folder: Path) -> Iterable[ContentFault]:
         """What is wrong with the chart and the values files."""
-        return helm_check.faults_of(self, folder)
+        return self.looked_into(folder).faults
+
+    def looked_into(self, folder: Path) -> Looked:
+        """The same, and the images that the chart names when it is rendered."""
+        return helm_check.look(self, folder)
 
     def content(self, folder: Path) -> Sequence[Content]:
         """The chart and its values files. Images are no part of a chart."""

@@ -133,10 +133,10 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         ("bad_checksums", "checksums.sha256:4"),
         ("missing_file", "gone"),
         ("wrong_checksum", "bundle.yaml"),
-        ("invalid_field", "bundle.yaml:app"),
-        ("unknown_field", "bundle.yaml:colour"),
-        ("invalid_field", "bundle.yaml:version"),
-        ("invalid_field", "bundle.yaml:components"),
+        ("invalid_field", "bundle.yaml:1:app"),
+        ("unknown_field", "bundle.yaml:2:colour"),
+        ("invalid_field", "bundle.yaml:3:version"),
+        ("invalid_field", "bundle.yaml:4:components"),
     }
 
 

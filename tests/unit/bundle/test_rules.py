@@ -8,6 +8,7 @@ import pytest
 from shared.bundle import BundleRefused, manifest_of
 from shared.messages.opening import IN_AN_EVENT
 from shared.messages.rules import Alternatives, Dependency, Rules
+from tests.support.bundles import unnumbered
 
 LAMP = {"driver": "simulated", "name": "lamp"}
 
@@ -19,7 +20,7 @@ def content(**more: Any) -> bytes:
 def faults(**more: Any) -> list[tuple[str, str]]:
     with pytest.raises(BundleRefused) as refused:
         manifest_of(content(**more))
-    return [(fault.code, fault.field.removeprefix("bundle.yaml:")) for fault in refused.value.faults]
+    return [(fault.code, unnumbered(fault.field).removeprefix("bundle.yaml:")) for fault in refused.value.faults]
 
 
 def test_a_bundle_that_says_nothing_of_rules_has_those_of_everybody() -> None:

@@ -39,8 +39,8 @@ def test_all_faults_of_all_bundles_are_told_each_with_its_file(belay: Belay, tmp
     assert [row["app"] for row in json.loads(result.stdout)] == ["lamp"]
     faults = json.loads(result.stderr)["faults"]
     assert [fault["field"] for fault in faults] == [
-        f"{bad}: bundle.yaml:colour",
-        f"{bad}: bundle.yaml:size",
+        f"{bad}: bundle.yaml:7:colour",
+        f"{bad}: bundle.yaml:8:size",
         f"{worse}: ",
     ]
 

@@ -11,6 +11,7 @@ from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import calls, manifest, version
 from services.deployer.drivers.helm.attempt import Attempt
 from services.deployer.drivers.helm.charts import Chart, Charts
+from services.deployer.drivers.helm.clearing import clear
 from services.deployer.drivers.helm.history import Revision
 from services.deployer.drivers.helm.place import mark_of
 from services.deployer.drivers.helm.watch import Watch
@@ -33,6 +34,7 @@ class Procedure(Attempt):
         if own is None:
             upgrade = self._upgrade(chart)
             wait = await self._refuse_unfit_chart(upgrade)
+            await self._make_room()
             own = await self._change(lambda paths: upgrade.sent(paths, wait=wait))
         return await self._proven(own)
 
@@ -44,6 +46,7 @@ class Procedure(Attempt):
         if own is None:
             target = self.run.order.revision or ""
             wait = await self._has_late_hooks(target)
+            await self._make_room()
             own = await self._change(
                 lambda paths: calls.rollback(self.place, self.spec, target, paths, wait=wait),
             )
@@ -79,6 +82,12 @@ class Procedure(Attempt):
             raise Failed("no_namespace", f"there is no namespace {self.place.namespace}, and none is to be made")
         if namespace and (namespace.get("status") or {}).get("phase") == "Terminating":
             raise Failed("namespace_terminating", f"the namespace {self.place.namespace} is being deleted")
+
+    async def _make_room(self) -> None:
+        """What the component wants deleted before an upgrade, also one that leads back."""
+        if self.spec.before_upgrade:
+            self.run.report("deletes what is in the way of an upgrade", 15)
+            await self._safely(clear(self.cluster, self.place, self.spec.before_upgrade))
 
     def _upgrade(self, chart: Chart) -> calls.Upgrade:
         order = self.run.order

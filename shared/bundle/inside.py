@@ -1,0 +1,64 @@
+"""Inside of what a bundle brings: drivers look into their charts, playbooks and values, which lie unpacked for them."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from shared.components import ContentFault, Spec
+from shared.messages.base import Fault
+from shared.messages.manifest import MOST_IMAGES
+
+from . import packed_charts
+from .archive import read
+from .faults import fault, printable
+
+WHEELS = "wheels/"
+
+Place = Callable[[tuple[str | int, ...]], str]
+"""Where a fault is told that lies at a path in the spec of a component."""
+
+
+@dataclass(slots=True)
+class Inside:
+    """What drivers found."""
+
+    faults: list[Fault] = field(default_factory=list)
+    images: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def look_inside(
+    path: Path, specs: Mapping[int, Spec], places: Mapping[int, Place], deployed: frozenset[str] | None = None
+) -> Inside:
+    """All that drivers find wrong inside of files, and the images that components name, each once, sorted.
+
+    Of a tarball of StarlingX all charts are looked into: `deployed` are those that its components do not leave out.
+    Raises OSError when the disk fails.
+    """
+    inside = Inside()
+    images: set[str] = {image for spec in specs.values() for image in spec.images}
+    notices: dict[str, None] = {}
+    if deployed is not None or any(spec.reads_content for spec in specs.values()):
+        with tempfile.TemporaryDirectory(prefix="belay-verify-") as name:
+            folder = Path(name)
+            read(path, keep={}, target=folder, look=(WHEELS, _pass_by))
+            if deployed is not None:
+                inside.faults += packed_charts.faults_of_charts(folder, deployed)
+            for position, spec in specs.items():
+                looked = spec.looked_into(folder)
+                inside.faults += [_placed(found, places[position]) for found in looked.faults]
+                images |= set(looked.images)
+                notices |= dict.fromkeys(looked.notices)
+    inside.images = tuple(sorted(printable(image, 500) for image in images)[:MOST_IMAGES])
+    inside.notices = tuple(notices)
+    return inside
+
+
+def _pass_by(_name: str, _content: IO[bytes], _digest: str) -> None:
+    """Nobody but the installer looks into wheels."""
+
+
+def _placed(found: ContentFault, place: Place) -> Fault:
+    return fault(found.code, place(found.where), found.message, found.value)

@@ -1,0 +1,96 @@
+"""Charts of Helm as they come in bundles: packed ones are archives of strangers, too, and read as such."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shared.messages.base import Fault
+from shared.safe_yaml import BadYaml, documents
+
+from .archive import Kept, read
+from .faults import fault
+from .stream import MIB, Limits
+
+FOLDER = "charts/"
+CHART_BYTES = 1 * MIB
+LIMITS = Limits(files=5_000, file_bytes=32 * MIB, total_bytes=256 * MIB)
+"""Of a packed chart. Helm itself takes less: 100 MiB, 5 MiB a file."""
+
+UNREADABLE = frozenset({"not_gzip", "not_tar", "truncated", "corrupt"})
+"""Faults of an archive that say no more than that the chart cannot be read."""
+
+
+class Problem(NamedTuple):
+    """What is wrong with a chart, wherever it is used."""
+
+    code: str
+    message: str
+
+
+class PackedChart(NamedTuple):
+    """What a chart says of itself, and what is wrong with it."""
+
+    metadata: Any
+    """The value of its Chart.yaml; None = it cannot be had."""
+    problems: tuple[Problem, ...]
+
+
+def read_chart(chart: Path) -> PackedChart:
+    """A packed chart, or a folder. Never raises but OSError, when the disk fails."""
+    if chart.is_dir():
+        file = chart / "Chart.yaml"
+        return _said(file.read_bytes()) if file.stat().st_size <= CHART_BYTES else _bad("Chart.yaml is too large")
+    contents = read(chart, keep=Kept(_kept), limits=LIMITS)
+    if contents.faults:
+        return PackedChart(None, tuple(map(_problem, contents.faults)))
+    tops = sorted({name.partition("/")[0] for name in contents.digests})
+    if len(tops) != 1 or f"{tops[0]}/Chart.yaml" not in contents.kept:
+        shown = ", ".join(tops[:3]) or "nothing"
+        return _bad(f"is no chart: it must be one folder with a Chart.yaml, and this is {shown}")
+    return _said(contents.kept[f"{tops[0]}/Chart.yaml"])
+
+
+def _kept(name: str) -> int | None:
+    return CHART_BYTES if name.count("/") == 1 and name.endswith("/Chart.yaml") else None
+
+
+def _problem(found: Fault) -> Problem:
+    where = f" ({found.field})" if found.field else ""
+    if found.code in UNREADABLE:
+        return Problem("bad_chart", f"cannot be read: {found.message}{where}")
+    return Problem(found.code, f"inside of the chart{where}: {found.message}")
+
+
+def _said(content: bytes) -> PackedChart:
+    try:
+        found = documents(content, most=5_000)
+    except BadYaml as error:
+        return _bad(f"Chart.yaml: {error}")
+    if len(found) != 1 or not isinstance(found[0].value, dict):
+        return _bad("is no chart: it has no Chart.yaml that is a mapping")
+    return PackedChart(found[0].value, ())
+
+
+def _bad(message: str) -> PackedChart:
+    return PackedChart(None, (Problem("bad_chart", message),))
+
+
+def faults_of_charts(folder: Path, deployed: Collection[str]) -> list[Fault]:
+    """What is wrong with charts that nothing deploys, and with two of one name and version that differ.
+
+    `deployed` are looked into by whoever deploys them. Paths are relative to the unpacked tarball, `folder`.
+    """
+    faults: list[Fault] = []
+    seen: dict[tuple[str, str], str] = {}
+    for file in sorted((folder / FOLDER).glob("*.tgz")):
+        name = f"{FOLDER}{file.name}"
+        chart = read_chart(file)
+        if name not in deployed:
+            faults += [fault(problem.code, name, problem.message) for problem in chart.problems]
+        if chart.metadata is None:
+            continue
+        said = str(chart.metadata.get("name")), str(chart.metadata.get("version"))
+        if (twin := seen.setdefault(said, name)) != name and file.read_bytes() != (folder / twin).read_bytes():
+            message = f"has other content than {twin}, and both are {said[0]} {said[1]}; give one another version"
+            faults.append(fault("chart_differs", name, message))
+    return faults

@@ -1,0 +1,9 @@
+"""Application tarballs of StarlingX, of both generations, taken as they are.
+
+The older one has charts and one manifest of Armada, that of today has charts and manifests of Flux; both may have
+metadata and lists of MD5 sums. Each chart becomes a component of the driver `helm`. What has no meaning here is told.
+"""
+
+from .application import NO_VERSION, UNNAMED, Application, is_application, read_application, text_files
+
+__all__ = ["NO_VERSION", "UNNAMED", "Application", "is_application", "read_application", "text_files"]
