@@ -13,7 +13,7 @@ from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.judging import Request, judged_by, operation_of
 from services.deployer.overrides.commands import change_overrides
-from services.deployer.phases import LEAVING
+from services.deployer.phases import LEAVING, point_of_no_return
 from services.deployer.prestage.preparation import HANDLERS as PREPARATION
 from services.deployer.prestage.preparation import have_prepared, ready
 from services.deployer.secrets.commands import change_secrets
@@ -73,7 +73,10 @@ async def request_operation(
     ]
     plans = await planner.preview(Store(tx.conn), [operation for _, operation in previews])
     for (position, _), plan in zip(previews, plans, strict=True):
-        replies[position] = Accepted({"plan": [way.model_dump(mode="json") for way in plan]})
+        operation = taken[position]
+        no_return = None if isinstance(operation, tuple) else point_of_no_return(operation.kind, operation.recover)
+        shown = [way.model_dump(mode="json") for way in plan]
+        replies[position] = Accepted({"plan": shown, "point_of_no_return": no_return})
     return replies
 
 

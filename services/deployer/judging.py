@@ -71,9 +71,14 @@ def operation_of(request: Request, facts: Facts) -> Operation:
         correlation_id=request.root,
         actor=request.actor,
         force=data.force,
-        recover=data.recover,
+        recover=data.recover or _rule(facts),
         publication=data.publication,
     )
+
+
+def _rule(facts: Facts) -> str | None:
+    """Kept only where it is not as everywhere else."""
+    return "never" if facts.target and facts.target.rules.recover == "never" else None
 
 
 def _seconds(data: RequestOperation, facts: Facts) -> int:

@@ -145,7 +145,10 @@ def row_of(kind: Kind, leg: Leg, phase: Phase) -> Row | None:
     return next((row for row in PHASES[kind][leg] if row.phase is phase), None)
 
 
-def point_of_no_return(kind: Kind) -> Phase | None:
-    """The phase from which on the operation is not turned back, once it has touched the site; None = there is none."""
+def point_of_no_return(kind: Kind, recover: str | None = None) -> Phase | None:
+    """The phase from which on the operation is not turned back, once it has touched the site; None = there is none.
+
+    `recover`: whether it is to be turned back at all.
+    """
     rows = (row for row in PHASES[kind][Leg.FORWARD] if row.changes)
-    return next((row.phase for row in rows if not row.way_back), None)
+    return next((row.phase for row in rows if not row.way_back or recover == "never"), None)

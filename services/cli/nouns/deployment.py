@@ -1,18 +1,26 @@
 """`belay deployment`: an app on a site."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from itertools import islice
+from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from services.cli.noun import Noun
+from services.cli.nouns.operation import DOING, LIST, PHASES, PLAN, say_last_lines
 from services.cli.screen import Column
-from services.cli.session import Session
+from services.cli.session import Session, at
 
 app = Noun("Deployments: which release runs where, and how it is.")
 
 COLUMNS: tuple[Column, ...] = ("site", "app", "version", "status", ("operation", "operation_id"))
+HEAD: tuple[Column, ...] = ("site", "app", "version", "status", ("since", "updated_at"), ("strategy", "strategy_id"))
+VALUES: tuple[Column, ...] = ("component", "path", "before", "after")
 
 Filter = str | None
+Site = Annotated[str, typer.Argument(help="Where.")]
+App = Annotated[str, typer.Argument(help="What.")]
 
 
 @app.verb("list")
@@ -26,3 +34,70 @@ def list_deployments(
     """Every deployment."""
     found = session.pages("/v1/deployments", site=site, app=app, status=status, version=version)
     session.screen.table(found, COLUMNS, "no such deployment")
+
+
+@app.verb()
+def show(session: Session, site: Site, app: App) -> None:
+    """One deployment: how it is, and the plan, phases and evidence of the operation that left it so."""
+    found = session.get(at("/v1/deployments/{}/{}", site, app))
+    session.screen.card(found, HEAD)
+    if session.screen.as_json:
+        return
+    for title, operation in (("now", found["running"]), ("last operation", found["last"])):
+        if operation:
+            session.screen.note(f"\n{title}:")
+            session.screen.card(operation, LIST)
+            _say_how(session, operation)
+
+
+def _say_how(session: Session, operation: Mapping[str, Any]) -> None:
+    for rows, columns in ((operation["plan"], PLAN), (operation["doing"], DOING), (operation["phases"], PHASES)):
+        if rows:
+            session.screen.note("")
+            session.screen.table(rows, columns, "")
+    if operation["state"] == "failed":
+        say_last_lines(session, operation["last_lines"])
+
+
+@app.verb()
+def history(
+    session: Session,
+    site: Site,
+    app: App,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+) -> None:
+    """All that was done to a deployment, the newest first."""
+    found = session.pages(at("/v1/deployments/{}/{}/history", site, app))
+    session.screen.table(islice(found, limit), LIST, "nothing is known of what was done there")
+
+
+@app.verb()
+def plan(
+    session: Session,
+    site: Site,
+    app: App,
+    version: Annotated[str | None, typer.Option(help="The release to reach.")] = None,
+    kind: Annotated[str, typer.Option(help="apply, update, rollback, recover or remove.")] = "update",
+) -> None:
+    """What would be done to each component, and why; which values would change; from where on nothing leads back."""
+    body = {"site": site, "app": app, "kind": kind, "preview": True} | ({"version": version} if version else {})
+    result = session.command("POST", "/v1/operations", body)["result"]
+    if session.screen.as_json:
+        return session.screen.card(result, PLAN)
+    session.screen.table(result["plan"], PLAN, "nothing would change")
+    values = [{"component": way["component"], **change} for way in result["plan"] for change in way.get("values", ())]
+    if values:
+        session.screen.note("")
+        session.screen.table(values, VALUES, "")
+    return _say_notes(session, result)
+
+
+def _say_notes(session: Session, result: Mapping[str, Any]) -> None:
+    """What drivers foresee and what is to be known beforehand; an older deployer says none of it."""
+    for way in result["plan"]:
+        for title, lines in (("would change", way.get("changes")), ("note", way.get("notices"))):
+            for line in lines or ():
+                session.screen.note(Text(f"{way['component']} {title}: {line}"))
+    phase = result.get("point_of_no_return")
+    back = f"from {phase} on it is not turned back when it fails" if phase else "if it fails, it is turned back"
+    session.screen.note(f"\n{back}")

@@ -52,13 +52,20 @@ def run(
     app: App,
     kind: Kind,
     version: Version = None,
+    *,
+    publication: Annotated[
+        str | None, typer.Option(help="The command that publishes the release to reach: it is waited for.")
+    ] = None,
+    recover: Annotated[
+        str | None, typer.Option(help="What becomes of it when it fails: always turned back, or never.")
+    ] = None,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="It ends by then: 90s, 5m, 2h.")] = None,
     force: Annotated[bool, typer.Option("--force", help="prestage: in spite of alarms.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
 ) -> None:
     """Do one job on one site."""
     body = _order(site, app, kind, version) | _given("timeout_seconds", spec.seconds(timeout, "--timeout"))
-    body |= _given("force", force or None)
+    body |= _given("force", force or None) | _given("publication", publication) | _given("recover", recover)
     answer = session.command("POST", "/v1/operations", body)
     if watch:
         watch_operation(session, answer["command_id"])
@@ -118,10 +125,11 @@ def show(session: Session, operation: Id) -> None:
             session.screen.note("")
             session.screen.table(rows, columns, "")
     if found["state"] == "failed":
-        _say_last_lines(session, found["last_lines"])
+        say_last_lines(session, found["last_lines"])
 
 
-def _say_last_lines(session: Session, lines: list[str]) -> None:
+def say_last_lines(session: Session, lines: list[str]) -> None:
+    """What a failed operation left to learn from."""
     session.screen.note("\nlast lines:" if lines else "\nthe components said nothing")
     for line in lines:
         session.screen.note(Text(f"  {line}"))

@@ -102,6 +102,7 @@ def create(
     timeout: options.Timeout = None,
     catch_up: options.CatchUp = None,
     force: options.Force = False,
+    recover: options.Recover = None,
     description: options.Description = None,
     undo: options.Undo = None,
     yes: options.Yes = False,
@@ -111,7 +112,7 @@ def create(
     """Validate a roll-out and plan it, from a YAML file, options or both. `--apply --watch` also does it."""
     given = {
         "name": name, "app": app, "version": version, "type": kind, "description": description,
-        "force": force or None, "spread": spread, "undo": undo, "mixed": yes or None,
+        "force": force or None, "recover": recover, "spread": spread, "undo": undo, "mixed": yes or None,
         "selection": options.selection(site, group, select, all_sites, exclude, exclude_group),
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
         "on_failure": options.on_failure(threshold, never_stop, min_sample, pause_on_failure),

@@ -58,6 +58,10 @@ CatchUp = Annotated[
     str | None,
     Option(metavar="TIME", help="Sites that were offline are tried again, once back, so long after its end: 7d."),
 ]
+Recover = Annotated[
+    str | None,
+    Option(help="What becomes of a site that fails: always turned back, or never; else as the release says."),
+]
 Force = Annotated[
     bool,
     Option("--force", help="Also sites that run the release already, or have alarms."),

@@ -363,3 +363,17 @@ async def test_an_operation_never_takes_longer_than_from_its_request_to_its_end(
         shown = await api.shows("/v1/operations/op-1", lambda o: o["state"] == "succeeded")
         requested, finished = (datetime.fromisoformat(shown[key]) for key in ("requested_at", "finished_at"))
         assert (finished - requested).total_seconds() == shown["seconds"] == 8.0
+
+
+async def test_a_deployment_is_shown_with_what_left_it_so_and_with_its_history(world: World) -> None:
+    async with gateway(world) as api:
+        first, second = succeeded("op-1", "b", nth=1), failed("op-2", "b", nth=2, last_lines=("no space left",))
+        await tell(world, list(enumerate([first, second, running("op-3", "b", 40)], 1)))
+        shown = await api.shows("/v1/deployments/b/web", lambda d: d["running"] and d["operation_id"] == "op-2")
+        assert (shown["last"]["operation_id"], shown["last"]["last_lines"]) == ("op-2", ["no space left"])
+        assert (shown["running"]["operation_id"], shown["running"]["percent"]) == ("op-3", 40)
+        assert shown["running"]["actions"] == ["cancel"]
+        history = await api.get("/v1/deployments/b/web/history")
+        assert [each["operation_id"] for each in history["items"]] == ["op-3", "op-2", "op-1"]
+        for nobody in ("/v1/deployments/b/cart", "/v1/deployments/nowhere/web", "/v1/deployments/b/cart/history"):
+            assert (await api.ask("GET", nobody)).status == 404

@@ -9,6 +9,14 @@ where (d.site, d.app) > (:after_site, :after_app)
   and not exists (select from site s where s.name = d.site and s.removed)
 order by d.site, d.app limit :limit;
 
+-- name: find_deployment
+-- As it is, with its last operation that ended and the one that is queued or runs.
+select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at,
+    (select o.operation_id from operation o where o.site = :site and o.app = :app and o.state in ('queued', 'running')
+     order by o.position desc limit 1) as running
+from deployment d
+where d.site = :site and d.app = :app and not exists (select from site s where s.name = d.site and s.removed);
+
 -- name: put_deployments
 -- An end that comes after a later one of its site changes nothing.
 insert into deployment as d (site, app, version, status, operation_id, strategy_id, nth, at)

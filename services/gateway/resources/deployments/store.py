@@ -18,6 +18,11 @@ async def list_deployments(conn: Connection, after: tuple[str, str], **where: An
     return await SQL.fetch(conn, "list_deployments", after_site=after[0], after_app=after[1], **where)
 
 
+async def find(conn: Connection, site: str, app: str) -> asyncpg.Record | None:
+    """One deployment, with the ids of the operation that made it so and of the one that runs."""
+    return await SQL.row(conn, "find_deployment", site=site, app=app)
+
+
 async def put_deployments(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
     """What these operations left on their sites, each app of a site once; returns the operations that it now shows."""
     ids, sites, _, counts, *_ = columns(rows, 8)

@@ -2,7 +2,10 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from services.gateway.http.pages import Paging
+from services.gateway.resources.operations.views import OperationDetail
 from services.gateway.resources.sites.views import SiteDeployment
 from shared.messages.words import DeploymentStatus
 
@@ -13,6 +16,13 @@ class DeploymentView(SiteDeployment):
     site: str
     strategy_id: str | None
     updated_at: datetime
+
+
+class DeploymentDetail(DeploymentView):
+    """An app on a site, with the operation that left it so: its plan, phases and evidence."""
+
+    last: OperationDetail | None = Field(description="the operation that ended last; null = not kept any more")
+    running: OperationDetail | None = Field(description="the one that is queued or runs; null = none")
 
 
 class DeploymentQuery(Paging):

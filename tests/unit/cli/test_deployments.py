@@ -1,0 +1,50 @@
+"""One deployment: how it is and why, what was done to it, and what would be done."""
+
+import json
+from typing import Any
+
+from tests.unit.cli.conftest import Belay
+from tests.unit.cli.stub import Stub
+from tests.unit.cli.test_evidence import OPERATION
+
+DEPLOYMENT: dict[str, Any] = {
+    "site": "oslo", "app": "web", "version": "1.0", "status": "update_error", "operation_id": "s-1.0.7",
+    "strategy_id": None, "updated_at": "2026-05-04T10:00:03Z", "running": None, "last": {**OPERATION, "doing": []},
+}  # fmt: skip
+
+
+def test_a_deployment_is_shown_with_plan_phases_and_evidence_of_what_left_it_so(gateway: Stub, belay: Belay) -> None:
+    gateway.answers["GET /v1/deployments/oslo/web"] = 200, DEPLOYMENT
+    shown = belay("deployment", "show", "oslo", "web")
+    told = shown.stdout + shown.stderr
+    for said in ("update_error", "2.0 was not here before", "exited: status 1", "cannot read its configuration"):
+        assert said.replace("cannot read", "[bold]cannot[/bold] read") in told
+    assert json.loads(belay("deployment", "show", "oslo", "web", "--json").stdout)["last"]["recovered"] is True
+
+
+def test_its_history_is_what_was_done_to_it(gateway: Stub, belay: Belay) -> None:
+    gateway.items("/v1/deployments/oslo/web/history", OPERATION)
+    assert "s-1.0.7" in belay("deployment", "history", "oslo", "web").stdout
+
+
+def test_a_plan_tells_each_component_its_values_and_whether_anything_leads_back(gateway: Stub, belay: Belay) -> None:
+    way = {**OPERATION["plan"][0], "values": [{"path": "replicas", "before": 2, "after": 3}], "notices": ["key is old"]}  # type: ignore[index]
+    gateway.accept("POST /v1/operations", plan=[way], point_of_no_return=None)
+    shown = belay("deployment", "plan", "oslo", "web", "--version", "2.0")
+    told = shown.stdout + shown.stderr
+    for said in ("2.0 was not here before", "replicas", "web note: key is old", "if it fails, it is turned back"):
+        assert said in told
+    assert gateway.sent("POST")[0].body == {
+        "site": "oslo", "app": "web", "kind": "update", "version": "2.0", "preview": True,
+    }  # fmt: skip
+    gateway.accept("POST /v1/operations", plan=[way], point_of_no_return="deploy")
+    shown = belay("deployment", "plan", "oslo", "web", "--kind", "recover")
+    assert "from deploy on it is not turned back" in shown.stdout + shown.stderr
+
+
+def test_an_operation_may_wait_for_a_publication_and_stay_where_it_fails(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("POST /v1/operations")
+    belay("operation", "run", "oslo", "web", "update", "--publication", "p-1", "--recover", "never")
+    assert gateway.sent("POST")[0].body == {
+        "site": "oslo", "app": "web", "kind": "update", "publication": "p-1", "recover": "never",
+    }  # fmt: skip
