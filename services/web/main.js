@@ -2,6 +2,7 @@
 
 import { unanswered } from "./api.js";
 import { auditView } from "./audit.js";
+import { deploymentView } from "./deployment.js";
 import { fill } from "./dom.js";
 import { refused } from "./feedback.js";
 import { on, onConnection, stream } from "./live.js";
@@ -34,6 +35,7 @@ const ROUTES = [
   ["/bundles/:sha256", bundleView, "releases"],
   ["/sites", sitesView, "sites"],
   ["/sites/:name", siteView, "sites"],
+  ["/deployments/:site/:app", deploymentView, "sites"],
   ["/secrets", secretsView, "sites"],
   ["/operations", operationsView, "operations"],
   ["/new-operation", newOperationView, "operations"],

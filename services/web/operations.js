@@ -14,7 +14,7 @@ import { recovery, tookSeconds } from "./model/evidence.js";
 import { ago, bytes, clock, full, seconds, words } from "./model/format.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 
-const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
+export const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
 const STATES = [["", "Any state"], "queued", "running", "succeeded", "failed"];
 
 export function operationsView(page) {
@@ -92,6 +92,13 @@ function detail(operation) {
         h("div", {}, h("strong", {}, operation.cause.message), h("p", {}, recovery(operation))),
       ),
     facts(operation),
+    ...partsOfOperation(operation),
+  ];
+}
+
+/** Its plan, what is being done, its phases, and what a failed one said last. */
+export function partsOfOperation(operation) {
+  return [
     section(
       "Plan",
       operation.plan?.length ? planTable(operation.plan) : h("p", { class: "muted" }, "There is no plan yet."),
@@ -113,10 +120,14 @@ function detail(operation) {
   ];
 }
 
+/** Where an app on a site is shown with all that was done to it. */
+export const deploymentHref = ({ site, app }) => `#/deployments/${encodeURIComponent(site)}/${encodeURIComponent(app)}`;
+
 const facts = (o) =>
   card([
     ["State", badge(o.state)],
     ["Site", h("a", { href: `#/sites/${encodeURIComponent(o.site)}` }, o.site)],
+    ["Deployment", h("a", { href: deploymentHref(o) }, `${o.app} on ${o.site}`)],
     ["From", o.from_version],
     ["To", o.to_version],
     ["Runs now", o.version],

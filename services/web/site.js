@@ -10,7 +10,7 @@ import { on } from "./live.js";
 import { concernsSite } from "./model/concerns.js";
 import { labelLines, names, pairs } from "./model/entered.js";
 import { ago, bytes, full, plural } from "./model/format.js";
-import { operationTable } from "./operations.js";
+import { deploymentHref, operationTable } from "./operations.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 import { alarmSection, checkButton, STANDING_NEWS, standing } from "./site_standing.js";
 import { holder, labelChips } from "./sites.js";
@@ -86,7 +86,9 @@ function detail(site, operations, prestaged, form) {
     alarmSection(site),
     section(
       "Deployments",
-      site.deployments.length ? deployments(site.deployments) : h("p", { class: "muted" }, "Nothing runs here yet."),
+      site.deployments.length
+        ? deployments(site.name, site.deployments)
+        : h("p", { class: "muted" }, "Nothing runs here yet."),
     ),
     ...(prestaged.length ? [section("Prestaged", prestagedTable(prestaged))] : []),
     section(
@@ -141,10 +143,10 @@ function edited(site, group, text) {
 const change = (button, site, facts, what) =>
   act(button, `${what}: ${site.name}`, "PATCH", `/v1/sites/${encodeURIComponent(site.name)}`, facts);
 
-const deployments = (items) =>
+const deployments = (site, items) =>
   table(
     [
-      ["App", ({ app }) => app],
+      ["App", ({ app }) => h("a", { href: deploymentHref({ site, app }) }, app)],
       ["Release", ({ version }) => version ?? "none"],
       ["Status", ({ status }) => badge(status)],
       [

@@ -9,6 +9,15 @@ export function concernsSite({ data }, name) {
   return listed?.includes(name) ?? true;
 }
 
+/** Whether an event may speak of this app on this site. */
+export function concernsDeployment(event, site, app) {
+  if (!concernsSite(event, site)) return false;
+  const { data } = event;
+  if (!data) return true;
+  if (data.app) return data.app === app;
+  return data.deployments?.some((each) => each.site === site && each.app === app) ?? true;
+}
+
 /** Whether an event may speak of this operation: it is its own, or tells what the operation brought. */
 export function concernsOperation({ data }, id) {
   if (!data) return true;

@@ -368,7 +368,9 @@ async def test_an_operation_never_takes_longer_than_from_its_request_to_its_end(
 async def test_a_deployment_is_shown_with_what_left_it_so_and_with_its_history(world: World) -> None:
     async with gateway(world) as api:
         first, second = succeeded("op-1", "b", nth=1), failed("op-2", "b", nth=2, last_lines=("no space left",))
-        await tell(world, list(enumerate([first, second, running("op-3", "b", 40)], 1)))
+        await tell(world, [(1, first), (2, second)])
+        await api.shows("/v1/deployments/b/web", lambda d: d["operation_id"] == "op-2")
+        await tell(world, [(3, running("op-3", "b", 40))])
         shown = await api.shows("/v1/deployments/b/web", lambda d: d["running"] and d["operation_id"] == "op-2")
         assert (shown["last"]["operation_id"], shown["last"]["last_lines"]) == ("op-2", ["no space left"])
         assert (shown["running"]["operation_id"], shown["running"]["percent"]) == ("op-3", 40)
