@@ -1,6 +1,7 @@
 """One good example of every message: the golden samples are made of them, and people copy from those."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.messages import automatic, base, catalog, deployer, monitor, notifier, rules, strategy, words
 from shared.messages.base import Fault, Message
@@ -52,6 +53,16 @@ FINISHED = {
     "strategy_id": STRATEGY,
     "plan": (DECISION,),
     "seconds": 4.2,
+}
+
+
+OVERRIDES: dict[str, Any] = {
+    "app": "shop",
+    "level": "group",
+    "target": "north",
+    "component": "web",
+    "values": {"replicas": 3, "database": {"password": {"secret": "shop-password"}}},
+    "reason": "more customers",
 }
 
 
@@ -160,15 +171,7 @@ EXAMPLES: tuple[Message, ...] = (
         ),
     ),
     deployer.CancelOperation(site="oslo-1", operation_id=OPERATION, reason="wrong site"),
-    deployer.SetOverrides(
-        app="shop",
-        level="group",
-        target="north",
-        component="web",
-        values={"replicas": 3, "database": {"password": {"secret": "shop-password"}}},
-        unset=("ingress.host",),
-        reason="more customers",
-    ),
+    deployer.SetOverrides(**OVERRIDES, unset=("ingress.host",)),
     deployer.RestoreOverrides(app="shop", level="site", target="oslo-1", component="web", nth=2),
     deployer.ClearOverrides(app="shop", level="fleet", component="web", expected_nth=4),
     deployer.SetAppBehaviour(
@@ -298,17 +301,7 @@ EXAMPLES: tuple[Message, ...] = (
     deployer.DeployerKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),
     deployer.SecretChanged(name="oslo-1-password", version=2, at=AT, by="ada"),
     deployer.SecretRemoved(name="oslo-1-password", at=AT, by="ada"),
-    deployer.OverridesChanged(
-        app="shop",
-        level="group",
-        target="north",
-        component="web",
-        values={"replicas": 3, "database": {"password": {"secret": "shop-password"}}},
-        nth=4,
-        at=AT,
-        by="ada",
-        reason="more customers",
-    ),
+    deployer.OverridesChanged(**OVERRIDES, nth=4, at=AT, by="ada"),
     deployer.AvailabilityChanged(
         bucket=7,
         sites=(

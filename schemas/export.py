@@ -108,7 +108,7 @@ def asyncapi() -> dict[str, Any]:
         "channels": {topic: _channel(topic) for topic in _topics()},
         "operations": {name: operation for topic in _topics() for name, operation in _operations(topic).items()},
         "components": {
-            "messages": {_name(kind): _message(kind) for kind in said()},
+            "messages": {_name(kind): _message(kind) for kind in sorted(said(), key=lambda kind: kind.TYPE)},
             "schemas": {"cloudevent_headers": HEADERS},
         },
     }

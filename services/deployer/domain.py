@@ -1,11 +1,12 @@
 """What the deployer knows and decides: deployments and their transitions, and whether a request may be taken."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from services.deployer.overrides.terms import PLAIN_TERMS, Terms
 from services.deployer.phases import LEAVING, may_be_left
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import Cause, Prestaged, RequestOperation
@@ -78,6 +79,12 @@ class Site:
     """Those that are active and affect management."""
 
 
+Overrides = Mapping[str, tuple[str, ...]]
+"""By release, what was set when it came to a site (overrides/layers.py)."""
+
+NOTHING_SET: Overrides = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """An app on a site, as its last operation left it."""
@@ -90,6 +97,8 @@ class Deployment:
     """The releases before the current one, latest last."""
     prestaged: tuple[Prestaged, ...] = ()
     """What was sent to the site before it is needed there, by release, and lies there."""
+    overrides: Overrides = field(default_factory=lambda: NOTHING_SET)
+    """Of the releases that lie there; of most nothing."""
 
     @property
     def exists(self) -> bool:
@@ -130,6 +139,7 @@ class Operation:
     """`always` or `never`: whether a failure turns it back; None = as the release says."""
     publication: str | None = None
     """The command that publishes the release to reach; until it has, `to_version` is None."""
+    terms: Terms = PLAIN_TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +161,11 @@ class Facts:
     """Those of the secrets that the site's connections name which are known."""
     again: bool = True
     """Whether `apply` deploys a release afresh where it runs soundly already."""
+    set_now: tuple[str, ...] = ()
+    """What is set for the site now, for the app that is meant (overrides/layers.py)."""
+    terms: Terms = PLAIN_TERMS
+    misfits: tuple[Fault, ...] = ()
+    """Why the release cannot be deployed with what is set."""
 
 
 def wanted(request: RequestOperation, deployment: Deployment) -> str | None:
@@ -161,6 +176,8 @@ def wanted(request: RequestOperation, deployment: Deployment) -> str | None:
         return deployment.version
     if request.kind is Kind.ROLLBACK and request.version is None:
         return way_back(deployment)
+    if request.only_changes and request.version is None:
+        return deployment.version
     return request.version
 
 
@@ -203,8 +220,12 @@ def _site_free(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
 
 
 def _version_fits_kind(request: RequestOperation, _: Facts) -> Iterator[Fault]:
-    if request.kind in (Kind.APPLY, Kind.UPDATE, Kind.PRESTAGE) and request.version is None and not _awaits(request):
+    known = _awaits(request) or (request.kind is Kind.APPLY and request.only_changes)
+    if request.kind in (Kind.APPLY, Kind.UPDATE, Kind.PRESTAGE) and request.version is None and not known:
         yield _fault(ErrorCode.MISSING_FIELD, "version", f"{request.kind} needs the release to reach")
+    if request.only_changes and request.kind is not Kind.APPLY:
+        message = f"{request.kind} does as it must: leave it out, or apply"
+        yield _fault(ErrorCode.INVALID_FIELD, "only_changes", message, value=True)
     if request.kind in (Kind.RECOVER, Kind.REMOVE) and request.version is not None:
         message = f"{request.kind} takes no version: leave it out"
         yield _fault(ErrorCode.INVALID_FIELD, "version", message, request.version)
@@ -248,7 +269,9 @@ def _release_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
 
 
 def _deployed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
-    if facts.site and request.kind not in LEAVING and request.kind not in TRANSITIONS[facts.deployment.status]:
+    possible = request.kind in LEAVING or request.kind in TRANSITIONS[facts.deployment.status]
+    nothing = request.only_changes and facts.version is None  # of what runs there, only changes
+    if facts.site and (nothing or not possible):
         message = f"'{request.app}' is not deployed on '{request.site}', so there is nothing to {request.kind}"
         yield _fault("nothing_deployed", "app", f"{message}; apply it first", request.app)
 
@@ -256,7 +279,8 @@ def _deployed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
 def _not_there_yet(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
     deployment, version = facts.deployment, facts.version
     current = deployment.status is Status.OPERATIONAL and version == deployment.version
-    if current and (request.kind in (Kind.UPDATE, Kind.ROLLBACK) or (request.kind is Kind.APPLY and not facts.again)):
+    afresh = facts.again or request.only_changes
+    if current and (request.kind in (Kind.UPDATE, Kind.ROLLBACK) or (request.kind is Kind.APPLY and not afresh)):
         message = f"'{request.site}' runs release {version} already; `apply` deploys it again"
         yield _fault("already_current", "version", message, version)
 
@@ -300,6 +324,10 @@ def _secrets_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
                 yield _fault("unknown_secret", "site", message, request.site)
 
 
+def _overrides_fit(_: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    yield from facts.misfits
+
+
 def _ready_for_content(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
     if request.kind is Kind.PRESTAGE and facts.site:
         for cause in hindrances(facts.site, force=request.force):
@@ -330,6 +358,7 @@ _CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (
     _was_there_before,
     _drivers_match,
     _secrets_known,
+    _overrides_fit,
     _ready_for_content,
 )
 
@@ -356,13 +385,28 @@ def after(deployment: Deployment, operation: Operation, outcome: Outcome, histor
     status = TRANSITIONS[status_during(deployment, operation.kind)][outcome]
     match outcome:
         case Outcome.LOST:
-            return replace(deployment, status=status, leftovers=_leftovers(deployment, operation.to_version))
+            left = _leftovers(deployment, operation.to_version)
+            return replace(deployment, status=status, leftovers=left, overrides=_set_for_all(deployment, operation))
         case Outcome.RECOVERED:
-            return replace(deployment, status=status, leftovers=())
+            overrides = _set_for(deployment.overrides, deployment.version)
+            return replace(deployment, status=status, leftovers=(), overrides=overrides)
         case Outcome.SUCCEEDED if operation.to_version:
-            history = history_after(deployment, operation.to_version)
-            return Deployment(operation.to_version, status, (), history[-history_kept:], deployment.prestaged)
+            history = history_after(deployment, operation.to_version)[-history_kept:]
+            overrides = _set_for({operation.to_version: operation.terms.used}, operation.to_version)
+            return Deployment(operation.to_version, status, (), history, deployment.prestaged, overrides)
     return Deployment(None, status, prestaged=deployment.prestaged)
+
+
+def _set_for(overrides: Overrides, version: str | None) -> Overrides:
+    """Of one release alone, if anything was set for it."""
+    refs = overrides.get(version or "")
+    return {version: refs} if version and refs else NOTHING_SET
+
+
+def _set_for_all(deployment: Deployment, operation: Operation) -> Overrides:
+    """Of all that may lie there; what was there keeps what it came with."""
+    came = _set_for({operation.to_version or "": operation.terms.used}, operation.to_version)
+    return {**came, **deployment.overrides}
 
 
 def _leftovers(deployment: Deployment, version: str | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from services.deployer.domain import Facts, Operation, faults_of
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
 from services.deployer.judging import Request, judged_by, operation_of
+from services.deployer.overrides import told as overrides
 from services.deployer.overrides.commands import change_overrides
 from services.deployer.phases import LEAVING, point_of_no_return
 from services.deployer.prestage.preparation import HANDLERS as PREPARATION
@@ -43,6 +44,7 @@ from shared.messages.strategy import (
     FLEET,
     AlarmCleared,
     AlarmRaised,
+    GroupDeleted,
     SitesChanged,
     SitesHeld,
     SitesReleased,
@@ -64,7 +66,7 @@ async def request_operation(
 ) -> list[Reply]:
     """Accept and store what may begin; refuse the rest with every reason; plan what is only a preview."""
     requests = [Request(c.id, c.data, c.root, c.actor) for c in commands]
-    taken = await _take(leases, tx, requests)
+    taken = await _take(planner, leases, tx, requests)
     replies: list[Reply] = [Rejected(t) if isinstance(t, tuple) else Accepted(_summary(t)) for t in taken]
     previews = [
         (n, t)
@@ -81,11 +83,11 @@ async def request_operation(
 
 
 async def request_operations(
-    leases: Leases, tx: Transaction, commands: Sequence[Envelope[RequestOperations]]
+    planner: Planner, leases: Leases, tx: Transaction, commands: Sequence[Envelope[RequestOperations]]
 ) -> list[Reply]:
     """The same for batches: each is accepted, and its answer names the operations that may not begin."""
     requests = [_single(command, one) for command in commands for one in command.data.operations]
-    taken = await _take(leases, tx, requests)
+    taken = await _take(planner, leases, tx, requests)
     refused = [r.operation_id for r, t in zip(requests, taken, strict=True) if isinstance(t, tuple)]
     known = await Store(tx.conn).operations(refused) if refused else {}
     outcomes = iter(taken)
@@ -102,6 +104,9 @@ def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
         timeout_seconds=batch.timeout_seconds,
         strategy_id=batch.strategy_id,
         force=batch.force,
+        reset_overrides=batch.reset_overrides,
+        reset_attributes=batch.reset_attributes,
+        only_changes=batch.only_changes,
         preview=False,
     )
     return Request(one.operation_id, data, command.root, command.actor, batch.again, batch.round)
@@ -122,12 +127,12 @@ def _same(known: Known | None, site: str, strategy_id: str | None) -> bool:
     return known is not None and (known.site, known.strategy_id) == (site, strategy_id)
 
 
-async def _take(leases: Leases, tx: Transaction, requests: Sequence[Request]) -> list[Taken]:
+async def _take(planner: Planner, leases: Leases, tx: Transaction, requests: Sequence[Request]) -> list[Taken]:
     """The operation that each request begins, or every reason why it may not; previews begin none."""
     store = Store(tx.conn)
     taken: list[Taken] = []
     begun: dict[str, Loaded] = {}  # by site: a second request for it in this batch comes too late
-    for request, before in zip(requests, await judged_by(store, requests), strict=True):
+    for request, before in zip(requests, await judged_by(planner, store, requests), strict=True):
         facts = _with_those_begun(before, request, begun)
         operation = operation_of(request, facts)
         taken.append(faults_of(request.data, facts) or operation)
@@ -267,7 +272,14 @@ async def remove_sites(tx: Transaction, events: Sequence[Envelope[SitesRemoved]]
     store = Store(tx.conn)
     names = [name for event in await _fresh(store, events) for name in event.names]
     await store.remove_sites(names)
+    await overrides.forget(tx, "site", names)
     await alive.forget_sites(tx.conn, names, tx.now)
+
+
+async def remove_groups(tx: Transaction, events: Sequence[Envelope[GroupDeleted]]) -> None:
+    """Forget what is set for groups that are gone."""
+    gone = await _fresh(Store(tx.conn), events)
+    await overrides.forget(tx, "group", [event.name for event in gone])
 
 
 async def note_alarms(tx: Transaction, events: Sequence[Envelope[AlarmRaised | AlarmCleared]]) -> None:
@@ -302,7 +314,7 @@ async def _fresh(store: Store, events: Sequence[Envelope[E]]) -> list[E]:
 def handlers(planner: Planner, leases: Leases, keys: KeyPair, wanted: Wakeup | None = None) -> Handlers:
     """HANDLERS, with the planner that previews need, the leases of the runner that begins what they accept, the keys
     that open what is set as a secret, and what wakes those who check sites (None = nobody does)."""
-    single, many = partial(request_operation, planner, leases), partial(request_operations, leases)
+    single, many = partial(request_operation, planner, leases), partial(request_operations, planner, leases)
     secrets = partial(change_secrets, keys)  # one for both kinds, so that their order is kept
     own: Handlers = {RequestOperation: single, RequestOperations: many, SetSecret: secrets, RemoveSecret: secrets}
     own = {**own, CheckSite: partial(check_sites, wanted)}
@@ -317,6 +329,7 @@ HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     **publications.HANDLERS,
     SitesChanged: change_sites,
     SitesRemoved: remove_sites,
+    GroupDeleted: remove_groups,
     AlarmRaised: note_alarms,
     AlarmCleared: note_alarms,
     SitesHeld: hold_sites,

@@ -1,9 +1,12 @@
 """What requests are judged by, gathered for a whole batch, and the operations that they begin."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from services.deployer.domain import Facts, Operation, wanted
+from services.deployer.engine.planner import Planner
+from services.deployer.overrides.judging import with_terms
 from services.deployer.store import Store
 from shared.messages.deployer import RequestOperation
 from shared.secret_references import names_in
@@ -22,8 +25,9 @@ class Request(NamedTuple):
     round: int = 1
 
 
-async def judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
-    """What is known of what each request names, in order."""
+async def judged_by(planner: Planner | None, store: Store, requests: Sequence[Request]) -> list[Facts]:
+    """What is known of what each request names, in order. Without a planner it is found out later, when the operation
+    begins, whether its release can be deployed with what is set."""
     asked = [request.data for request in requests]
     known = await store.facts((r.site, r.app) for r in asked)
     versions = [wanted(request, facts.deployment) for request, facts in zip(asked, known, strict=True)]
@@ -34,7 +38,7 @@ async def judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
         versions = [spelt.get(pair, pair[1]) or None for pair in pairs]
         releases |= (await store.releases((app, version) for (app, _), version in spelt.items()))[0]
     secrets = await _known_secrets(store, known)
-    return [
+    facts = [
         Facts(
             f.site,
             f.deployment,
@@ -45,9 +49,25 @@ async def judged_by(store: Store, requests: Sequence[Request]) -> list[Facts]:
             f.busy_with,
             secrets,
             r.again,
+            f.set_now,
         )
         for r, d, f, v in zip(requests, asked, known, versions, strict=True)
     ]
+    return await _with_terms(planner, store, requests, facts)
+
+
+async def _with_terms(
+    planner: Planner | None, store: Store, requests: Sequence[Request], facts: Sequence[Facts]
+) -> list[Facts]:
+    """With what is set for the sites, and whether releases can be deployed so; where nothing is set, as they are."""
+    found = [with_terms(request.data, each) for request, each in zip(requests, facts, strict=True)]
+    some = [n for n, each in enumerate(found) if each.terms.used and each.target and each.site]
+    if some and planner:
+        operations = [operation_of(requests[n], found[n]) for n in some]
+        there = [(site, found[n].deployment) for n in some if (site := found[n].site)]
+        for n, misfits in zip(some, await planner.misfits(store, operations, there), strict=True):
+            found[n] = replace(found[n], misfits=misfits)
+    return found
 
 
 async def _known_secrets(store: Store, known: Sequence[Facts]) -> frozenset[str]:
@@ -73,6 +93,7 @@ def operation_of(request: Request, facts: Facts) -> Operation:
         force=data.force,
         recover=data.recover or _rule(facts),
         publication=data.publication,
+        terms=facts.terms,
     )
 
 

@@ -40,7 +40,7 @@ def ordering_of(plan: Plan, ground: Ground, version: str | None, leg: Leg) -> Or
     where components go in reverse."""
     if len(plan) < 2:  # nearly every plan
         return FREE
-    content = ground.contents.get(version or "")
+    content = ground.toward(version, leg)
     limited = content or ground.contents.get(ground.deployment.version or "")
     at_once = limited.max_parallel if limited else None
     changed = _waits(plan, CHANGED, _after(content) if content else {})
@@ -55,9 +55,9 @@ def _after(content: Content) -> Waits:
 
 def _after_of_any(ground: Ground) -> Waits:
     """As each component was last defined."""
-    if not any(component.after for content in ground.contents.values() for component in content.components.values()):
+    if not any(component.after for content in ground.all_contents for component in content.components.values()):
         return {}
-    names = {name for content in ground.contents.values() for name in content.components}
+    names = {name for content in ground.all_contents for name in content.components}
     return {name: ground.definition(name).after for name in names}
 
 

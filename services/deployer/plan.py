@@ -5,16 +5,21 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers import Component, Item, Order, Verb
+from services.deployer.overrides.moving import moved
 from services.deployer.phases import LEAVING, Leg, Phase, row_of
+from shared.messages.base import Fault
 from shared.messages.deployer import Cause, ComponentDecision, Prestaged
 from shared.messages.rules import PLAIN, Rules
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 
 Plan = tuple[ComponentDecision, ...]
+
+EMPTY: Mapping[str, Any] = {}
 
 decision = lru_cache(maxsize=4096)(ComponentDecision)  # a fleet's plans are made of the same few decisions
 
@@ -36,6 +41,17 @@ class Content:
     """What the release says of how it is deployed."""
     timed: Mapping[str, int] = field(default_factory=dict)
     """By component that has a time of its own until it is ready: seconds."""
+    set_for: Mapping[str, str] = field(default_factory=dict)
+    """By component for which people set anything: the same for the same."""
+    off: Mapping[str, str] = field(default_factory=dict)
+    """Components of the release that are not deployed, with the reason."""
+    drivers: Mapping[str, str] = field(default_factory=dict)
+    """By component that is off, its driver."""
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By component whose driver takes values: all of them together, secrets by name."""
+    notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    misfits: tuple[Fault, ...] = ()
+    """Why what people set cannot be deployed with this release."""
 
     @staticmethod
     def of(
@@ -45,17 +61,46 @@ class Content:
         max_parallel: int | None = None,
         unreadable: Sequence[tuple[str, str]] = (),
         rules: Rules = PLAIN,
+        set_for: Mapping[str, str] = EMPTY,
     ) -> "Content":
         """The content of a release. The bundle stands for the files of all its components."""
         by_name = {component.name: component for component in components}
-        digests = {name: _digest(bundle_sha256, component) for name, component in by_name.items()}
+        digests = {name: _digest(bundle_sha256, c, set_for.get(name)) for name, c in by_name.items()}
         timed = {name: component.timeout_seconds for name, component in by_name.items() if component.timeout_seconds}
-        return Content(version, bundle_sha256, by_name, digests, max_parallel, tuple(unreadable), rules, timed)
+        unread = tuple(unreadable)
+        return Content(version, bundle_sha256, by_name, digests, max_parallel, unread, rules, timed, set_for)
+
+    def with_parts(
+        self,
+        off: Mapping[str, tuple[str, str]],
+        values: Mapping[str, Mapping[str, Any]],
+        notices: Mapping[str, tuple[str, ...]],
+        misfits: tuple[Fault, ...],
+    ) -> "Content":
+        """With what is known beside its components; `off` has driver and reason."""
+        drivers, reasons = {n: driver for n, (driver, _) in off.items()}, {n: why for n, (_, why) in off.items()}
+        return replace(self, off=reasons, drivers=drivers, values=values, notices=notices, misfits=misfits)
+
+    def as_recorded(self, record: "Recorded") -> bool:
+        """Whether a revision was recorded with the values that are wanted now. The spec itself may be read otherwise
+        by another version of its driver: that alone makes no recorded revision worthless."""
+        name = record.component
+        return same_content(record.digest, self.digests[name]) or _set_for(record.digest) == self.set_for.get(name, "")
 
 
-def _digest(bundle_sha256: str, component: Component) -> str:
+def _digest(bundle_sha256: str, component: Component, set_for: str | None) -> str:
     spec = component.spec.model_dump_json() if component.spec is not None else ""
-    return hashlib.sha256(f"{bundle_sha256}{component.driver}{spec}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{bundle_sha256}{component.driver}{spec}".encode()).hexdigest()
+    return f"{digest}+{set_for}" if set_for else digest
+
+
+def _set_for(digest: str) -> str:
+    return digest.partition("+")[2]
+
+
+def same_content(one: str, other: str) -> bool:
+    """Whether two digests are of the same content, whatever of it people set."""
+    return one.partition("+")[0] == other.partition("+")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +143,8 @@ class Ground:
     site: Site
     deployment: Deployment
     contents: Mapping[str, Content]
-    """By version: the target, the current release and the leftovers, as far as they are known."""
+    """By version: the target with what is set for it now, the current release and the leftovers with what was set when
+    they came, as far as they are known."""
     recorded: Sequence[Recorded] = ()
     """Of the same releases."""
     prepared: Mapping[str, Prepared] = field(default_factory=dict)
@@ -109,6 +155,26 @@ class Ground:
     """Digests of content that other apps of the site need."""
     silent: frozenset[Recorded] = frozenset()
     """What was recorded, and nobody says whether it is still there: the site does not answer now."""
+    ran: Mapping[str, Content] = field(default_factory=dict)
+    """By version: the target itself as it lies there already, where something else was set when it came."""
+
+    def before(self, version: str | None) -> Content | None:
+        """A release as it was before the operation: with what was set when it came."""
+        return self.ran.get(version or "") or self.contents.get(version or "")
+
+    def toward(self, version: str | None, leg: str) -> Content | None:
+        """A release as it is to be on a leg."""
+        return self.before(version) if leg == Leg.RECOVER else self.contents.get(version or "")
+
+    @property
+    def all_contents(self) -> list[Content]:
+        """The releases that matter, each in every way that matters."""
+        return [*self.contents.values(), *self.ran.values()]
+
+    def recorded_in(self, record: Recorded) -> Content | None:
+        """The release whose component was recorded; None where it has that component no more."""
+        known = (self.before(record.version), self.contents.get(record.version))
+        return next((content for content in known if content and record.component in content.components), None)
 
     def lying(self, component: str, version: str | None) -> tuple[Item, ...]:
         """What lies prestaged on the site of a component of a release."""
@@ -130,9 +196,11 @@ class Ground:
     def last_with(self, component: str) -> Content:
         """The release that last defined a component which is to go. Raises KeyError when none here has it."""
         for version in (self.deployment.version, *self.deployment.leftovers, *self.contents):
-            content = self.contents.get(version or "")
+            content = self.before(version)
             if content and component in content.components:
                 return content
+        if found := next((c for c in self.all_contents if component in c.components), None):
+            return found
         raise KeyError(component)
 
 
@@ -153,9 +221,20 @@ def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> C
     components = [component for known in contents for component in known.components.values()]
     if missing := sorted({component.driver for component in components if component.driver not in drivers}):
         return Cause(code="driver_unavailable", message=f"this deployer has no driver {', '.join(missing)}")
+    if content and (misfits := (*content.misfits, *moved_by(content, ground))):
+        told = "; ".join(f"{fault.field}: {fault.message}" for fault in misfits)
+        return Cause(code="overrides_invalid", message=told[:2_000])
     if unreadable := [f"{name}: {why}" for known in contents for name, why in known.unreadable]:
         return Cause(code="bad_spec", message="; ".join(unreadable)[:2_000])
     return None
+
+
+def moved_by(content: Content, ground: Ground) -> tuple[Fault, ...]:
+    """What of a release people would move to another namespace."""
+    before = ground.before(ground.deployment.version) if ground.deployment.exists and content.set_for else None
+    if before is None:
+        return ()
+    return tuple(moved(before.components, content.components, before.set_for, content.set_for))
 
 
 def no_way_back(operation: Operation, ground: Ground, phase: Phase) -> str | None:
@@ -179,12 +258,18 @@ def _rule_of(operation: Operation, ground: Ground) -> str:
 def questions(operation: Operation, ground: Ground, version: str | None) -> list[Recorded]:
     """The recorded revisions whose existence decides the plan towards `version`; the driver is asked for them."""
     content = ground.contents.get(version or "")
-    if content is None or not ground.recorded or (operation.kind is Kind.APPLY and version == operation.to_version):
+    if content is None or not ground.recorded or (_afresh(operation) and version == operation.to_version):
         return []
+    there = ground.ran.get(content.version)
     asked = []
-    for name in content.components:
-        asked += [r for v in {version, ground.deployment.version} if (r := ground.revision(name, v))]
+    for name in {**content.components, **there.components} if there else content.components:
+        found = [r for v in {version, ground.deployment.version} if (r := ground.revision(name, v))]
+        asked += [record for record in found if ground.recorded_in(record)] if there or content.set_for else found
     return asked
+
+
+def _afresh(operation: Operation) -> bool:
+    return operation.kind is Kind.APPLY and not operation.terms.only_changes
 
 
 def forward(operation: Operation, ground: Ground, existing: Sequence[Recorded]) -> Plan:
@@ -193,20 +278,47 @@ def forward(operation: Operation, ground: Ground, existing: Sequence[Recorded]) 
     if content is None:
         return _removals(ground, {}, "the app is removed")
     towards = [_forward(operation, ground, existing, content, name) for name in content.components]
-    return (*towards, *_removals(ground, content.components, f"not part of release {content.version}"))
+    gone = _removals(ground, content.components, f"not part of release {content.version}", content.off)
+    return (*towards, *gone, *_off(content, gone)) if content.off else (*towards, *gone)
+
+
+def _off(content: Content, gone: Plan) -> Plan:
+    """Components that stay away, told with the reason."""
+    named = {way.component for way in gone}
+    return tuple(
+        decision(component=name, driver=content.drivers[name], action="skip", reason=why)
+        for name, why in content.off.items()
+        if name not in named
+    )
 
 
 def _forward(
     operation: Operation, ground: Ground, existing: Sequence[Recorded], content: Content, name: str
 ) -> ComponentDecision:
     driver = content.components[name].driver
-    if operation.kind is Kind.APPLY:
-        reason = _told("apply deploys every component afresh", ground, content.version)
-        return decision(component=name, driver=driver, action="apply", reason=reason)
-    if kept := _unchanged(operation, ground, existing, content, name):
+    if not _afresh(operation) and (kept := _unchanged(operation, ground, existing, content, name)):
         reason = f"unchanged since release {kept.version}"
         return decision(component=name, driver=driver, action="keep", reason=reason, revision=kept.revision)
+    if operation.kind is Kind.APPLY:
+        afresh = "apply deploys every component afresh"
+        reason = _told(
+            _changed(ground, content, name) if operation.terms.only_changes else afresh, ground, content.version
+        )
+        return decision(component=name, driver=driver, action="apply", reason=reason)
     return _way_to(ground, existing, content, name)
+
+
+def _changed(ground: Ground, content: Content, name: str) -> str:
+    """Why a component is not left as it is."""
+    current = ground.revision(name, ground.deployment.version)
+    if current is None:
+        return "nothing is recorded of what runs there"
+    if not same_content(current.digest, content.digests[name]):
+        same = ground.deployment.version == content.version
+        return "what is set for it has changed" if same else f"release {content.version} has another content"
+    if ground.deployment.status is not Status.OPERATIONAL:
+        return f"the deployment is in {ground.deployment.status}"
+    return f"revision {current.revision}, which ran there, is gone"
 
 
 def _unchanged(
@@ -215,7 +327,7 @@ def _unchanged(
     """What runs there now, when it is sound and has the very content that is wanted."""
     current = ground.revision(name, ground.deployment.version)
     sound = ground.deployment.status is Status.OPERATIONAL and operation.kind is not Kind.RECOVER
-    same = current is not None and current.digest == content.digests[name]
+    same = current is not None and same_content(current.digest, content.digests[name])
     return current if sound and same and current in existing else None
 
 
@@ -231,6 +343,10 @@ def _way_to(ground: Ground, existing: Sequence[Recorded], content: Content, name
         return decision(component=name, driver=driver, action="apply", reason=reason)
     if record is None:
         reason = f"release {version} was not here before"
+    elif not content.as_recorded(record):
+        reason = (
+            f"release {version} was here before, as revision {record.revision}, but other values were set for it then"
+        )
     elif record not in existing and record not in ground.silent:
         reason = f"release {version} was here before, but its revision {record.revision} is gone"
     else:  # who does not know is not to make an apply of a rollback: that it is gone would be said by the order itself
@@ -248,7 +364,7 @@ def _told(reason: str, ground: Ground, version: str) -> str:
 
 def recovery(operation: Operation, ground: Ground, existing: Sequence[Recorded], failed: Plan) -> Plan:
     """The plan back to the release that was there before `failed` was tried, or to nothing when there was none."""
-    content = ground.contents.get(operation.from_version or "")
+    content = ground.before(operation.from_version)
     if content is None:
         return _removals(ground, {}, "there was no release before")
     kept = {d.component: d for d in failed if d.action == "keep"}
@@ -266,11 +382,11 @@ def _back(
     return decision(component=name, driver=driver, action="keep", reason="was not touched", revision=revision)
 
 
-def _removals(ground: Ground, wanted: Mapping[str, Component], reason: str) -> Plan:
+def _removals(ground: Ground, wanted: Mapping[str, Component], reason: str, off: Mapping[str, str] = EMPTY) -> Plan:
     """Whatever any release that lies there has, and the wanted one has not."""
-    names = dict.fromkeys(name for content in ground.contents.values() for name in content.components)
+    names = dict.fromkeys(name for content in ground.all_contents for name in content.components)
     return tuple(
-        decision(component=name, driver=ground.definition(name).driver, action="remove", reason=reason)
+        decision(component=name, driver=ground.definition(name).driver, action="remove", reason=off.get(name, reason))
         for name in names
         if name not in wanted
     )
@@ -287,7 +403,7 @@ def order_for(
     """What the driver is told. The key is the same whenever and by whomever the order is made."""
     if way.action in ("fetch_packages", "fetch_images", "discard"):
         return _content_order(operation, ground, way, platform)
-    content = None if way.action == "remove" else ground.contents.get(version or "")
+    content = None if way.action == "remove" else ground.toward(version, leg)
     brings = content or ground.last_with(way.component)
     return Order(
         key=f"{operation.id}/{leg}/{way.component}",

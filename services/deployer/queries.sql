@@ -7,15 +7,15 @@ on conflict (aggregate) do update set sequence = excluded.sequence;
 
 -- name: put_sites
 -- Names of secrets hold no spaces, so lists of them travel as words.
-insert into site (name, connections, simplex, secrets, managed, maintenance, facts)
-select name, connections, simplex, string_to_array(secrets, ' '), managed, maintenance, facts
+insert into site (name, connections, simplex, secrets, managed, maintenance, facts, site_group)
+select name, connections, simplex, string_to_array(secrets, ' '), managed, maintenance, facts, site_group
 from unnest(
     :names::text[], :connections::jsonb[], :simplex::boolean[], :secrets::text[], :managed::boolean[],
-    :maintenance::boolean[], :facts::jsonb[]
-) as n (name, connections, simplex, secrets, managed, maintenance, facts)
+    :maintenance::boolean[], :facts::jsonb[], :groups::text[]
+) as n (name, connections, simplex, secrets, managed, maintenance, facts, site_group)
 on conflict (name) do update set connections = excluded.connections, simplex = excluded.simplex,
     secrets = excluded.secrets, managed = excluded.managed, maintenance = excluded.maintenance,
-    facts = excluded.facts, gone = false;
+    facts = excluded.facts, site_group = excluded.site_group, gone = false;
 
 -- name: remove_sites
 -- A site of the same name that comes later may be another: nothing is known of what lies there.
@@ -72,9 +72,21 @@ returning r.app, r.version, r.bundle_sha256;
 -- name: find_facts
 -- What requests are judged by, one row each, in their order. Holds and operations that run come by the thousands and go
 -- again: counted when there were none, PostgreSQL would compare each request with every one. The limit makes it look
--- each up by its key.
+-- each up by its key. What is set is looked for only where anything is set for the app; as `overrides.layers` writes it.
 select s.name is not null as site_known, s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
-    h.strategy_id, h.strategy, o.id as busy_with, d.version, d.status, d.leftovers, d.history, d.prestaged
+    h.strategy_id, h.strategy, o.id as busy_with, d.version, d.status, d.leftovers, d.history, d.prestaged, d.overrides,
+    case when r.app in (select app from override_app) then (
+        select array_agg(v.ref) from (
+            select 'fleet/' || component || '/' || nth as ref from override
+            where app = r.app and level = 'fleet' and target = ''
+            union all
+            select 'group:' || target || '/' || component || '/' || nth from override
+            where app = r.app and level = 'group' and target = s.site_group
+            union all
+            select 'site/' || component || '/' || nth from override
+            where app = r.app and level = 'site' and target = r.site
+        ) v
+    ) end as set_now
 from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
 left join site s on s.name = r.site and not s.gone
 left join lateral (select strategy_id, strategy from hold where site = r.site limit 1) h on true
@@ -99,7 +111,7 @@ from release r join unnest(:apps::text[], :versions::text[]) as p (app, version)
 -- name: find_grounds
 -- Where plans would stand, without any operation; one row for each request, in their order.
 select s.name as site, s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
-    d.version, d.status, d.leftovers, d.history, d.prestaged
+    d.version, d.status, d.leftovers, d.history, d.prestaged, d.overrides
 from unnest(:sites::text[], :apps::text[]) with ordinality as r (site, app, position)
 join site s on s.name = r.site
 left join deployment d on d.site = r.site and d.app = r.app
@@ -115,15 +127,15 @@ join component_revision r on r.site = p.site and r.app = p.app and r.version = a
 -- What does not come back met an operation on its site that began in the meantime.
 insert into operation (
     id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, recover,
-    publication, awaits, requested_at, runner, claims
+    terms, publication, awaits, requested_at, runner, claims
 )
 select *, publication, :now::timestamptz, :runner::text, case when :runner::text is null then 0 else 1 end from unnest(
     :ids::text[], :sites::text[], :apps::text[], :kinds::text[], :from_versions::text[], :to_versions::text[],
     :strategy_ids::text[], :timeouts::int[], :correlation_ids::text[], :actors::text[], :recovers::text[],
-    :publications::text[]
+    :terms::jsonb[], :publications::text[]
 ) as n (
     id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, recover,
-    publication
+    terms, publication
 )
 on conflict do nothing
 returning id;
@@ -142,9 +154,9 @@ select id, cancel_reason from operation where id = any(:ids::text[]) and cancel_
 
 -- name: load_operations
 select o.id, o.site, o.app, o.kind, o.from_version, o.to_version, o.strategy_id, o.timeout_seconds, o.correlation_id,
-    o.actor, o.cancel_reason, o.course, o.force, o.refused, o.recover, o.publication,
+    o.actor, o.cancel_reason, o.course, o.force, o.refused, o.recover, o.publication, o.terms,
     s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
-    d.version, d.status, d.leftovers, d.history, d.prestaged
+    d.version, d.status, d.leftovers, d.history, d.prestaged, d.overrides
 from operation o
 join site s on s.name = o.site
 left join deployment d on d.site = o.site and d.app = o.app
@@ -217,14 +229,15 @@ returning o.id, o.sequence;
 
 -- name: put_deployments
 -- Versions hold no spaces, so lists of them travel as words.
-insert into deployment (site, app, version, status, leftovers, history, operation_id)
-select site, app, version, status, string_to_array(leftovers, ' '), string_to_array(history, ' '), operation_id
+insert into deployment (site, app, version, status, leftovers, history, overrides, operation_id)
+select site, app, version, status, string_to_array(leftovers, ' '), string_to_array(history, ' '), overrides, operation_id
 from unnest(
     :sites::text[], :apps::text[], :versions::text[], :statuses::text[], :leftovers::text[], :histories::text[],
-    :operation_ids::text[]
-) as n (site, app, version, status, leftovers, history, operation_id)
+    :overrides::jsonb[], :operation_ids::text[]
+) as n (site, app, version, status, leftovers, history, overrides, operation_id)
 on conflict (site, app) do update set version = excluded.version, status = excluded.status,
-    leftovers = excluded.leftovers, history = excluded.history, operation_id = excluded.operation_id,
+    leftovers = excluded.leftovers, history = excluded.history, overrides = excluded.overrides,
+    operation_id = excluded.operation_id,
     nth = deployment.nth + 1
 returning operation_id, nth;
 

@@ -5,6 +5,7 @@ create table site (
     name text primary key,
     connections jsonb not null, -- by driver, what it must know to reach the site
     simplex boolean not null,
+    site_group text, -- whose overrides are its own, too
     secrets text[] not null default '{}', -- that its connections name
     managed boolean not null default true,
     maintenance boolean not null default false,
@@ -93,6 +94,47 @@ create table release (
     check (withdrawn or not unneeded)
 );
 
+create table override_app (
+    -- Apps for which anything was ever set: all others pay nothing. Its row is locked by whoever changes something there.
+    app text primary key,
+    changes bigint not null check (changes >= 1)
+);
+
+create table override (
+    -- What people set for a component of an app, over the values of its releases, at one level. A row stays when nothing is
+    -- set any more: its changes go on being counted.
+    app text not null,
+    level text not null check (level in ('fleet', 'group', 'site')),
+    target text not null, -- the group or site; empty = the fleet
+    component text not null,
+    given jsonb not null default '{}', -- values; a secret stands in them by its name
+    enabled boolean, -- whether it is deployed; null = as below
+    namespace text, -- null = as below
+    secrets text[] not null default '{}', -- that its values name
+    nth bigint not null check (nth >= 1), -- so many changes were made here
+    primary key (app, level, target, component),
+    check ((level = 'fleet') = (target = ''))
+);
+create index override_by_secret on override using gin (secrets) where secrets <> '{}';
+create index override_by_target on override (level, target) where level <> 'fleet';
+
+create table override_change (
+    -- What was set after each change: a history to go back in, and what deployments name that were made with it.
+    app text not null,
+    level text not null,
+    target text not null,
+    component text not null,
+    nth bigint not null check (nth >= 1),
+    given jsonb not null,
+    enabled boolean,
+    namespace text,
+    secrets text[] not null default '{}',
+    at timestamptz not null,
+    changed_by text not null,
+    reason text not null,
+    primary key (app, level, target, component, nth)
+);
+
 create table preparation (
     -- Projection of catalog.events: what releases bring to sites, as it lies in the blob store. Its row is locked by who
     -- asks for a preparation and by who learns of its end, so that no operation waits for an end that is over.
@@ -136,6 +178,7 @@ create table deployment (
     status text not null check (status in
         ('new', 'operational', 'apply_error', 'update_error', 'rollback_error', 'remove_error', 'removed')),
     history text[] not null default '{}', -- the releases before the current one, latest last
+    overrides jsonb, -- by release that lies there, what was set when it came: level, component and number of a change; null = nothing
     prestaged jsonb, -- what lies there before it is needed: version, bundle_sha256, bytes, items, complete, at, platform
     operation_id text not null,
     nth bigint not null default 1, -- so many operations have ended here; each event of an end says it
@@ -176,6 +219,7 @@ create table operation (
     actor text not null,
     requested_at timestamptz not null,
     force boolean not null default false,
+    terms jsonb, -- what is set for it, what of that is dropped afterwards, whether only changes are made; null = nothing
     cancel_reason text, -- somebody wants it stopped
     recover text check (recover in ('always', 'never')), -- asked for; null = as the release says
     publication text, -- the command that publishes the release to reach

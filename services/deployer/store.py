@@ -12,7 +12,9 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from services.deployer.course import Course
-from services.deployer.domain import Deployment, Facts, Operation, Release, Site
+from services.deployer.domain import NOTHING_SET, Deployment, Facts, Operation, Release, Site
+from services.deployer.overrides.layers import in_order
+from services.deployer.overrides.terms import PLAIN_TERMS, Terms
 from services.deployer.plan import Plan, Recorded
 from services.deployer.prestage.store import PrestageStore, prestaged_of
 from services.deployer.secrets import store as secrets
@@ -103,6 +105,11 @@ class Store:
         self._conn = conn
 
     @property
+    def conn(self) -> Connection:
+        """That connection, for queries of other rooms."""
+        return self._conn
+
+    @property
     def prestages(self) -> PrestageStore:
         """The queries about prestages on the same connection."""
         return PrestageStore(self._conn)
@@ -118,10 +125,11 @@ class Store:
 
     async def put_sites(self, sites: Iterable[strategy.Site]) -> None:
         rows = [
-            (s.name, s.connections, s.simplex, _named(s.connections), s.managed, s.maintenance, s.facts) for s in sites
+            (s.name, s.connections, s.simplex, _named(s.connections), s.managed, s.maintenance, s.facts, s.group)
+            for s in sites
         ]
-        names = ("names", "connections", "simplex", "secrets", "managed", "maintenance", "facts")
-        facts = dict(zip(names, columns(rows, 7), strict=True))
+        names = ("names", "connections", "simplex", "secrets", "managed", "maintenance", "facts", "groups")
+        facts = dict(zip(names, columns(rows, 8), strict=True))
         await SQL.run(self._conn, "put_sites", **facts)
 
     async def put_alarms(self, alarms: Mapping[str, Sequence[str]]) -> None:
@@ -204,6 +212,7 @@ class Store:
             actors=[o.actor for o in operations],
             recovers=[o.recover for o in operations],
             publications=[o.publication for o in operations],
+            terms=[None if o.terms is PLAIN_TERMS else o.terms.stored() for o in operations],
             runner=runner,
             now=now,
         )
@@ -305,9 +314,12 @@ class Store:
 
     async def put_deployments(self, left: Iterable[tuple[Operation, Deployment]]) -> dict[str, int]:
         """Deployments as these operations left them; by operation, the how many-th it was there."""
-        rows = [(o.site, o.app, d.version, d.status, " ".join(d.leftovers), " ".join(d.history), o.id) for o, d in left]
-        names = ("sites", "apps", "versions", "statuses", "leftovers", "histories", "operation_ids")
-        found = await SQL.fetch(self._conn, "put_deployments", **dict(zip(names, columns(rows, 7), strict=True)))
+        rows = [
+            (o.site, o.app, d.version, d.status, " ".join(d.leftovers), " ".join(d.history), d.overrides or None, o.id)
+            for o, d in left
+        ]
+        names = ("sites", "apps", "versions", "statuses", "leftovers", "histories", "overrides", "operation_ids")
+        found = await SQL.fetch(self._conn, "put_deployments", **dict(zip(names, columns(rows, 8), strict=True)))
         return {row["operation_id"]: row["nth"] for row in found}
 
     async def put_revisions(self, rows: Sequence[tuple[str, str, Recorded]]) -> None:
@@ -368,6 +380,7 @@ def _facts(site: str, row: asyncpg.Record) -> Facts:
         deployment=_deployment(row),
         held_by=(row["strategy_id"], row["strategy"]) if row["strategy_id"] else None,
         busy_with=row["busy_with"],
+        set_now=in_order(row["set_now"]) if row["set_now"] else (),
     )
 
 
@@ -379,7 +392,8 @@ def _deployment(row: asyncpg.Record) -> Deployment:
         return _NOTHING
     status = DeploymentStatus(row["status"])
     prestaged = prestaged_of(row["prestaged"]) if row["prestaged"] else ()
-    return Deployment(row["version"], status, tuple(row["leftovers"]), tuple(row["history"]), prestaged)
+    overrides = {v: tuple(refs) for v, refs in row["overrides"].items()} if row["overrides"] else NOTHING_SET
+    return Deployment(row["version"], status, tuple(row["leftovers"]), tuple(row["history"]), prestaged, overrides)
 
 
 def _site(name: str, row: asyncpg.Record) -> Site:
@@ -401,6 +415,7 @@ def _loaded(row: asyncpg.Record) -> Loaded:
         force=row["force"],
         recover=row["recover"],
         publication=row["publication"],
+        terms=Terms.of(row["terms"]) if row["terms"] else PLAIN_TERMS,
     )
     site, refused = _site(row["site"], row), row["refused"] and Cause.model_validate(row["refused"])
     return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"], refused)

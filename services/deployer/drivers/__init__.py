@@ -30,6 +30,9 @@ class Component:
     """False: the release brings it only where overrides switch it on."""
     timeout_seconds: int | None = None
     """Time until it is ready; None = as the driver or the spec says."""
+    sealed: Mapping[str, Any] | None = None
+    """The spec with secrets by their names, as long as their values are not in `spec`; None = it names none. No driver
+    ever gets it so."""
 
 
 @dataclass(frozen=True, slots=True)

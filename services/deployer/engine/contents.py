@@ -1,34 +1,129 @@
-"""What a release is made of, with the specs of its components as their drivers take them."""
+"""What releases are made of, with the specs of their components as their drivers take them."""
+
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
 from services.deployer.drivers import Component
+from services.deployer.overrides.fitting import Fitted, fitted
+from services.deployer.overrides.layers import NOTHING, Effective, Layer
 from services.deployer.plan import Content
-from services.deployer.store import Published
+from services.deployer.store import Pair, Published, Store
 from shared import components
 from shared.messages import manifest
-from shared.messages.base import faults_of
+from shared.messages.base import Fault, faults_of
+
+KEPT = 1_000
 
 
-def content_of(release: Published) -> Content:
-    """The content of a release. A spec that its driver does not take, or whose driver is not here, is `unreadable`."""
-    read, unreadable = [], []
-    for component in release.components:
-        spec, why = _read(component)
-        if why:
-            unreadable.append((component.name, why))
-        read.append(
-            Component(
-                component.name, component.driver, spec, component.after, component.enabled, component.timeout_seconds
-            )
-        )
-    return Content.of(release.version, release.bundle_sha256, read, release.max_parallel, unreadable, release.rules)
+class Contents:
+    """What was looked up before: a release never changes, and what is set is told apart by its key."""
+
+    def __init__(self) -> None:
+        self._published: dict[Pair, Published] = {}
+        self._plain: dict[Pair, Content] = {}
+        self._overridden: dict[tuple[str, str, str], Content] = {}
+
+    def __contains__(self, release: object) -> bool:
+        return release in self._plain
+
+    async def of(self, store: Store, releases: set[Pair]) -> Mapping[Pair, Content]:
+        """These and perhaps others, as they were published."""
+        if unknown := releases - self._plain.keys():
+            if len(self._plain) > KEPT:
+                self._plain.clear()
+                self._published.clear()
+                unknown = releases
+            self._published.update(await store.contents(unknown))
+            self._plain.update((pair, content_of(self._published[pair])) for pair in unknown & self._published.keys())
+        return self._plain
+
+    def with_overrides(self, release: Pair, effective: Effective) -> Content:
+        """A release that `of` has just found, with what is set. Raises KeyError for another."""
+        if not effective.key:
+            return self._plain[release]
+        key = (*release, effective.key)
+        if key not in self._overridden:
+            if len(self._overridden) > KEPT:
+                self._overridden.clear()
+            self._overridden[key] = content_of(self._published[release], effective)
+        return self._overridden[key]
 
 
-def _read(component: manifest.Component) -> tuple[components.Spec | None, str]:
-    try:
-        return components.read(component.driver, component.spec), ""
-    except components.UnknownDriver as error:
-        return None, str(error)
-    except ValidationError as error:
-        return None, "; ".join(f"{fault.field}: {fault.message}" for fault in faults_of(error))
+def content_of(release: Published, effective: Effective = NOTHING) -> Content:
+    """The content of a release with what is set for it.
+
+    A component whose spec its driver does not take, or whose driver is not here, is `unreadable`; one that cannot be
+    deployed with what is set is as it was published, and a misfit.
+    """
+    parts = [_Part.of(release, component, effective) for component in release.components]
+    on = [part for part in parts if not part.off]
+    after = _through(
+        {part.component.name: part.component.after for part in parts}, {part.component.name for part in on}
+    )
+    content = Content.of(
+        release.version,
+        release.bundle_sha256,
+        [part.read(after[part.component.name]) for part in on],
+        release.max_parallel,
+        [(part.component.name, part.unreadable) for part in on if part.unreadable],
+        release.rules,
+        effective.digests,
+    )
+    return content.with_parts(
+        off={part.component.name: (part.component.driver, part.off) for part in parts if part.off},
+        values={part.component.name: part.fitted.values for part in on if part.fitted},
+        notices={part.component.name: part.fitted.notices for part in on if part.fitted and part.fitted.notices},
+        misfits=tuple(fault for part in on for fault in part.misfits),
+    )
+
+
+class _Part:
+    """A component on its way into a content."""
+
+    def __init__(self, component: manifest.Component, off: str) -> None:
+        self.component, self.off = component, off
+        self.fitted: Fitted | None = None
+        self.unreadable = ""
+        self.misfits: list[Fault] = []
+
+    @staticmethod
+    def of(release: Published, component: manifest.Component, effective: Effective) -> "_Part":
+        layer = effective.layers.get(component.name, Layer())
+        part = _Part(component, _off(component, layer))
+        try:
+            found = fitted(component, layer, release.rules.obsolete.get(component.name, ()))
+            if isinstance(found, list):
+                part.misfits, found = found, fitted(component, Layer())
+            part.fitted = found if isinstance(found, Fitted) else None
+        except components.UnknownDriver as error:
+            part.unreadable = str(error)
+        except ValidationError as error:
+            part.unreadable = "; ".join(f"{fault.field}: {fault.message}" for fault in faults_of(error))
+        return part
+
+    def read(self, after: tuple[str, ...]) -> Component:
+        c, found = self.component, self.fitted
+        spec, sealed = (found.spec, found.sealed) if found else (None, None)
+        return Component(c.name, c.driver, spec, after, c.enabled, c.timeout_seconds, sealed)
+
+
+def _off(component: manifest.Component, layer: Layer) -> str:
+    """Why a component is not deployed; empty = it is."""
+    if component.enabled if layer.enabled is None else layer.enabled:
+        return ""
+    return "it is switched off" if layer.enabled is False else "the release has it off, and nobody has switched it on"
+
+
+def _through(after: Mapping[str, tuple[str, ...]], on: set[str]) -> dict[str, tuple[str, ...]]:
+    """What comes before each: of one that is off, what would have come before that."""
+    if len(on) == len(after):
+        return dict(after)
+
+    def before(name: str, seen: frozenset[str]) -> list[str]:
+        found: list[str] = []
+        for one in after.get(name, ()):
+            found += [one] if one in on else [] if one in seen else before(one, seen | {one})
+        return found
+
+    return {name: tuple(dict.fromkeys(before(name, frozenset({name})))) for name in after}

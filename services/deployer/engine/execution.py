@@ -83,7 +83,7 @@ class Execution:
         """Orders that go on keep the values they were begun with, whatever was set since."""
         self.orders = tuple(self.had.get(order.key, order) for order in self._orders())
         self.unopened = {}
-        self.sealed = any(references(order.connection) for order in self.orders)
+        self.sealed = any(order.component.sealed or references(order.connection) for order in self.orders)
 
     def _orders(self) -> tuple[Order, ...]:
         course, operation = self.course, self.operation

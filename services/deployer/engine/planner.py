@@ -1,13 +1,17 @@
 """Gathers what plans stand on and asks the drivers what plans depend on; the plans themselves are pure (plan.py)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from services.deployer import plan
 from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers.registry import DriverRegistry
-from services.deployer.engine.contents import content_of
+from services.deployer.engine.contents import Contents
 from services.deployer.engine.questions import ASKED_AGAIN, Questions
 from services.deployer.evidence import fit_to_tell
+from services.deployer.overrides.book import Asked, Book, of
+from services.deployer.overrides.layers import Effective
+from services.deployer.overrides.telling import misfits_of, secrets_named, with_values
 from services.deployer.phases import LEAVING
 from services.deployer.plan import Content, Ground, Plan, Recorded
 from services.deployer.prestage.grounds import PrestageGrounds
@@ -15,11 +19,12 @@ from services.deployer.prestage.planning import plan_of
 from services.deployer.secrets.opening import Opened, SecretOpener
 from services.deployer.secrets.values import hide
 from services.deployer.store import Pair, Store
+from shared.messages.base import Fault
 from shared.messages.deployer import ForeseenDecision
 
 Deployed = tuple[Site, Deployment]
 
-CONTENTS_KEPT = 1_000
+Faults = tuple[Fault, ...]
 
 
 class Planner:
@@ -30,26 +35,40 @@ class Planner:
         self._secrets = secrets
         self._questions = Questions(registry, secrets)
         self._prestages = PrestageGrounds(prestaged_keep)
-        self._contents: dict[Pair, Content] = {}
-        """What was looked up before: a release never changes."""
+        self._contents, self._book = Contents(), Book()
 
     async def grounds(self, store: Store, operations: Sequence[Operation], there: Sequence[Deployed]) -> list[Ground]:
         """What the plans of these operations stand on; `there` are their sites and deployments."""
         pairs = list(zip(operations, there, strict=True))
-        contents = await self._contents_of(store, {(o.app, v) for o, (_, d) in pairs for v in _versions(o, d)})
+        await self._contents.of(store, {(o.app, v) for o, (_, d) in pairs for v in _versions(o, d)})
         deployed = [(o.site, o.app, _versions(o, d)) for o, (_, d) in pairs if d.exists]
         recorded = await store.revisions(deployed) if deployed else {}
+        found = await self._book.effective(store.conn, [each for o, (_, d) in pairs for each in _set_for(o, d)])
+        contents = partial(self._content, found)
         grounds = [_ground(o, site, deployment, contents, recorded) for o, (site, deployment) in pairs]
         return await self._prestages.added(store.prestages, operations, grounds)
 
-    async def _contents_of(self, store: Store, releases: set[Pair]) -> Mapping[Pair, Content]:
-        if unknown := releases - self._contents.keys():
-            if len(self._contents) > CONTENTS_KEPT:
-                self._contents.clear()
-                unknown = releases
-            found = await store.contents(unknown)
-            self._contents.update((pair, content_of(release)) for pair, release in found.items())
-        return self._contents
+    def _content(
+        self, found: Mapping[Asked, Effective], operation: Operation, version: str, refs: Sequence[str]
+    ) -> Content | None:
+        """A release with what these changes set; None where it is not known."""
+        pair = (operation.app, version)
+        known = pair in self._contents
+        return self._contents.with_overrides(pair, of(found, operation.app, operation.site, refs)) if known else None
+
+    async def misfits(self, store: Store, operations: Sequence[Operation], there: Sequence[Deployed]) -> list[Faults]:
+        """For each: why its release cannot be deployed with what is set. Nothing is asked where nothing is set."""
+        some = [n for n, o in enumerate(operations) if o.terms.used and o.to_version]
+        faults: list[Faults] = [()] * len(operations)
+        if some:
+            grounds = await self.grounds(store, [operations[n] for n in some], [there[n] for n in some])
+            named = {
+                name for n, g in zip(some, grounds, strict=True) for name in secrets_named(g, operations[n].to_version)
+            }
+            known = await store.known_secrets(named) if named else set()
+            for n, ground in zip(some, grounds, strict=True):
+                faults[n] = misfits_of(operations[n], ground, known)
+        return faults
 
     def asks_sites(self, operation: Operation, ground: Ground, version: str | None) -> bool:
         """Whether a plan towards `version` waits for answers of sites."""
@@ -66,7 +85,7 @@ class Planner:
     def _forward(self, operation: Operation, ground: Ground, known: Sequence[Recorded]) -> Plan:
         if operation.kind in LEAVING:  # of what is not prepared nobody knows yet what it brings
             return plan_of(operation, ground, self._registry.can, "").plan if _prepared(operation, ground) else ()
-        return plan.forward(operation, ground, known)
+        return with_values(plan.forward(operation, ground, known), operation, ground, always=False)
 
     async def back(self, planned: Sequence[tuple[Operation, Ground, Plan]]) -> list[Plan]:
         """The plans back to what was there before the failed plans."""
@@ -82,6 +101,7 @@ class Planner:
         there = await store.grounds((o.site, o.app) for o in operations)
         planned = list(zip(operations, await self.grounds(store, operations, there), strict=True))
         plans = await self._plans_forward(planned, again=0)
+        plans = [with_values(p, o, g, always=True) for p, (o, g) in zip(plans, planned, strict=True)]
         changes = await self._changes([(o, g, p) for (o, g), p in zip(planned, plans, strict=True)])
         return [
             [ForeseenDecision(**way.model_dump(), changes=changes.get((o.id, way.component), ())) for way in each]
@@ -114,12 +134,29 @@ def _versions(operation: Operation, deployment: Deployment) -> set[str]:
     return {version for version in named if version}
 
 
+def _set_for(operation: Operation, deployment: Deployment) -> list[Asked]:
+    """What is set for the target, and what was set for the releases that lie there; of nearly all nothing."""
+    if not operation.terms.used and not deployment.overrides:
+        return []
+    return [(operation.app, operation.site, refs) for refs in (operation.terms.used, *deployment.overrides.values())]
+
+
 def _ground(
     operation: Operation,
     site: Site,
     deployment: Deployment,
-    contents: Mapping[Pair, Content],
+    content: Callable[[Operation, str, Sequence[str]], Content | None],
     recorded: Mapping[Pair, Sequence[Recorded]],
 ) -> Ground:
-    known = {v: contents[operation.app, v] for v in _versions(operation, deployment) if (operation.app, v) in contents}
-    return Ground(site, deployment, known, recorded.get((operation.site, operation.app), ()))
+    contents: dict[str, Content] = {}
+    ran: dict[str, Content] = {}
+    used, set_before = operation.terms.used, deployment.overrides
+    for version in _versions(operation, deployment):
+        before = set_before.get(version, ())
+        refs = used if version == operation.to_version else before
+        if found := content(operation, version, refs):
+            contents[version] = found
+        lies = version == deployment.version or version in deployment.leftovers
+        if lies and refs != before and (as_it_came := content(operation, version, before)):
+            ran[version] = as_it_came
+    return Ground(site, deployment, contents, recorded.get((operation.site, operation.app), ()), ran=ran)

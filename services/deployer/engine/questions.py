@@ -60,14 +60,15 @@ def _knowing(ground: Ground, said: Sequence[tuple[Recorded, bool | None]]) -> Gr
 
 def _question(operation: Operation, ground: Ground, record: Recorded) -> Order:
     """Not an order to be carried out: `has_revision` reads site, component and revision."""
+    content = ground.recorded_in(record) or ground.contents[record.version]
     return Order(
         key=f"{operation.id}/question/{record.component}/{record.version}",
         site=ground.site.name,
         connection=ground.site.connections.get(record.driver, {}),
         app=operation.app,
         action="rollback",
-        component=ground.contents[record.version].components[record.component],
+        component=content.components[record.component],
         version=record.version,
-        bundle_sha256=ground.contents[record.version].bundle_sha256,
+        bundle_sha256=content.bundle_sha256,
         revision=record.revision,
     )

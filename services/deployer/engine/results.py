@@ -10,6 +10,7 @@ from services.deployer.course import Course
 from services.deployer.domain import Deployment, Outcome, after, returns_to, status_during
 from services.deployer.engine.execution import Execution
 from services.deployer.evidence import told_phases
+from services.deployer.overrides.told import drop
 from services.deployer.phases import LEAVING, Leg
 from services.deployer.plan import Plan, Recorded
 from services.deployer.prestage.policy import left_by
@@ -117,7 +118,7 @@ class Ended:
     def recorded(self) -> list[tuple[str, str, Recorded]]:
         """Site, app and record of each component of the release that runs now, where the driver recorded one."""
         version, ground, course = self.deployment.version, self.execution.ground, self.execution.course
-        content = ground.contents.get(version or "")
+        content = ground.before(version) if self.outcome is Outcome.RECOVERED else ground.contents.get(version or "")
         kind = self.execution.operation.kind
         if content is None or kind in LEAVING or self.outcome in (Outcome.LOST, Outcome.UNTOUCHED):
             return []
@@ -137,6 +138,9 @@ async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], 
     numbers = await store.finish_operations(runner, [_finished_row(end) for end in ended], tx.now)
     ended = [end for end in ended if end.execution.claim.id in numbers]
     counts = await _write(store, ended)
+    done = [end.execution.operation for end in ended if end.succeeded]
+    if dropped := [(o.app, o.site, o.terms.dropped, o.id) for o in done if o.terms.dropped and o.kind not in LEAVING]:
+        await drop(tx, dropped)
     for end in ended:
         if end.alone:
             identifier = end.execution.claim.id

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from services.deployer.overrides.layers import Place
+from services.deployer.overrides.store import OverrideStore
 from services.deployer.secrets import store
 from services.deployer.secrets.values import fault_of
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
-from shared.messages.base import MOST_FAULTS, Fault, more_faults
+from shared.messages.base import MOST_FAULTS, Fault, listed, more_faults
 from shared.messages.deployer import RemoveSecret, SecretChanged, SecretRemoved, SetSecret
 from shared.sealing import KeyPair, Unopenable
 from shared.wire.codec import Envelope
@@ -47,8 +49,9 @@ async def _remove(tx: Transaction, envelope: Envelope[Any]) -> Reply:
     """The sites that name it are not locked: one that is changed this very moment finds out when it needs it."""
     name: str = envelope.data.name
     users = await store.sites_using(tx.conn, name, MOST_FAULTS)
-    if users.total:
-        return Rejected(_in_use(name, users))
+    places, total = await OverrideStore(tx.conn).using_secret(name, MOST_FAULTS)
+    if users.total or total:
+        return Rejected(listed((*_in_use(name, users), *_in_overrides(name, places, total))))
     sequence = await store.remove_secret(tx.conn, name, envelope.actor, tx.now)
     if sequence is None:
         return Rejected.because("unknown_secret", f"there is no secret '{name}'", "name", name)
@@ -70,3 +73,22 @@ def _in_use(name: str, users: store.Users) -> tuple[Fault, ...]:
     ]
     more = users.total - len(faults)
     return (*faults, more_faults(more)) if more else tuple(faults)
+
+
+def _in_overrides(name: str, places: Sequence[Place], total: int) -> tuple[Fault, ...]:
+    faults = [
+        Fault(
+            code="secret_in_use",
+            field="name",
+            message=f"what is set for '{place.component}' of '{place.app}' at {_at(place)} names the secret '{name}', "
+            "or what runs was deployed with it; change that first",
+            value=place.target or "fleet",
+        )
+        for place in places
+    ]
+    more = total - len(faults)
+    return (*faults, more_faults(more)) if more else tuple(faults)
+
+
+def _at(place: Place) -> str:
+    return f"{place.level} '{place.target}'" if place.target else "the fleet"

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from services.deployer.drivers import Broken, Order
+from services.deployer.drivers import Broken, Component, Order
+from services.deployer.overrides.fitting import opened as with_secrets
+from services.deployer.overrides.fitting import secrets_of
 from services.deployer.secrets import store
-from services.deployer.secrets.values import looks_of
+from services.deployer.secrets.values import longest_first, looks_of
 from shared.process.db import Pool
 from shared.sealing import KeyPair, Unopenable
 from shared.secret_references import Reference, filled, references
+from shared.values.paths import Path, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,17 @@ class SecretOpener:
     async def open(self, orders: Sequence[Order]) -> list[Opened | Broken]:
         """Each order as its driver gets it, or why a secret cannot be had; one query for all, none if none is named."""
         opened = await self.open_connections([(order.component.driver, order.connection) for order in orders])
-        return [
+        reached = [
             one if isinstance(one, Broken) else Opened(_reached_by(order, one.connection), one.looks)
             for order, one in zip(orders, opened, strict=True)
         ]
+        return await self._with_values(reached) if any(order.component.sealed for order in orders) else reached
+
+    async def _with_values(self, reached: Sequence[Opened | Broken]) -> list[Opened | Broken]:
+        """The same, with the secrets that the values of components name."""
+        sealed = [each for each in reached if isinstance(each, Opened) and each.order.component.sealed]
+        secrets = await self._values({name for each in sealed for _, name in _named_in(each.order.component)})
+        return [each if isinstance(each, Broken) else _with_values(each, secrets) for each in reached]
 
     async def open_connections(self, connections: Sequence[Named]) -> list[OpenedConnection | Broken]:
         """The same for connections alone, each with the name of its driver."""
@@ -96,3 +106,29 @@ def _put(
     own = {each.name: value for each in named if (value := values[each.name])}
     looks = looks_of(value.get_secret_value() for value in own.values())
     return OpenedConnection(filled(connection, own), looks)
+
+
+def _named_in(component: Component) -> list[tuple[Path, str]]:
+    return secrets_of(component.driver, component.sealed) if component.sealed else []
+
+
+def _with_values(opened: Opened, secrets: Mapping[str, SecretStr | None]) -> Opened | Broken:
+    component = opened.order.component
+    if component.sealed is None:
+        return opened
+    own: dict[str, str] = {}
+    for path, name in _named_in(component):
+        value = secrets.get(name)
+        if value is None:
+            known = "which was sealed for another key pair" if name in secrets else "and there is none"
+            where = f"the overrides of `{component.name}` name the secret '{name}' in `{written(path)}`, {known}"
+            code = "unreadable_secret" if name in secrets else "unknown_secret"
+            return Broken(code, f"{where}; set it, or change the overrides")
+        own[name] = value.get_secret_value()
+    try:
+        spec = with_secrets(component.driver, component.sealed, own)
+    except ValidationError as error:  # its texts may hold the value
+        fields = ", ".join(".".join(map(str, each["loc"])) for each in error.errors(include_input=False))
+        return Broken("overrides_invalid", f"`{component.name}` takes no such secret in: {fields[:500]}")
+    order = replace(opened.order, component=replace(component, spec=spec, sealed=None))
+    return Opened(order, longest_first({*opened.looks, *looks_of(own.values())}))

@@ -29,7 +29,7 @@ async def go_on(tx: Transaction) -> None:
     settled = await store.lock_settled()
     if not settled:
         return
-    facts = iter(await judged_by(Store(tx.conn), [each.request for each in settled if each.request.data.version]))
+    facts = iter(await judged_by(None, Store(tx.conn), [each.request for each in settled if each.request.data.version]))
     begun = [_begun(each, next(facts) if each.request.data.version else None) for each in settled]
     tx.queued |= bool(await store.free_settled(begun))
 
@@ -43,7 +43,7 @@ def _begun(settled: Settled, facts: Facts | None) -> Begun:
     facts = replace(facts, busy_with=None)  # by this very operation
     faults = faults_of(request.data, facts)
     cause = Cause(code=faults[0].code, message=_listed([fault.message for fault in faults])) if faults else None
-    return Begun(request.operation_id, facts.deployment.version, facts.version, cause)
+    return Begun(request.operation_id, facts.deployment.version, facts.version, cause, facts.terms)
 
 
 def _failed(settled: Settled) -> Cause:

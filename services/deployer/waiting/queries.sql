@@ -27,7 +27,7 @@ on conflict (id) do nothing;
 -- name: lock_settled
 -- Operations whose publication has ended. One that made a release available counts as soon as the release is known: the
 -- two events come in any order. They wait for each other's commit in no order, so what somebody holds is left to him.
-select o.id, o.site, o.app, o.kind, o.timeout_seconds, o.strategy_id, o.recover, o.publication, o.correlation_id, o.actor,
+select o.id, o.site, o.app, o.kind, o.timeout_seconds, o.strategy_id, o.recover, o.publication, o.correlation_id, o.actor, o.terms,
     p.state, p.app as published_app, p.version, p.faults
 from operation o join publication p on p.id = o.publication
 where o.awaits = o.publication and (
@@ -36,9 +36,10 @@ where o.awaits = o.publication and (
 order by o.requested_at limit :limit for update of o skip locked;
 
 -- name: free_settled
-update operation o set awaits = null, from_version = coalesce(n.from_version, o.from_version), to_version = n.to_version, refused = n.refused
-from unnest(:ids::text[], :from_versions::text[], :to_versions::text[], :refused::jsonb[])
-    as n (id, from_version, to_version, refused)
+update operation o set awaits = null, from_version = coalesce(n.from_version, o.from_version), to_version = n.to_version,
+    refused = n.refused, terms = n.terms
+from unnest(:ids::text[], :from_versions::text[], :to_versions::text[], :refused::jsonb[], :terms::jsonb[])
+    as n (id, from_version, to_version, refused, terms)
 where o.id = n.id and o.awaits is not null;
 
 -- name: prune_publications

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import asyncpg
 
 from services.deployer.judging import Request
+from services.deployer.overrides.terms import PLAIN_TERMS, Terms
 from shared.messages.base import Fault
 from shared.messages.catalog import PublicationSettled
 from shared.messages.deployer import Cause, RequestOperation
@@ -53,6 +54,8 @@ class Begun(NamedTuple):
     from_version: str | None
     to_version: str | None
     refused: Cause | None
+    terms: Terms = PLAIN_TERMS
+    """By the release that has come: what is set now, and what of it goes over."""
 
 
 class WaitingStore:
@@ -91,9 +94,11 @@ class WaitingStore:
 
     async def free_settled(self, begun: Sequence[Begun]) -> int:
         """Let them begin; returns how many."""
-        rows = [(b.id, b.from_version, b.to_version, b.refused and b.refused.model_dump()) for b in begun]
-        names = ("ids", "from_versions", "to_versions", "refused")
-        return await SQL.run(self._conn, "free_settled", **dict(zip(names, columns(rows, 4), strict=True)))
+        rows = [
+            (b.id, b.from_version, b.to_version, b.refused and b.refused.model_dump(), b.terms.stored()) for b in begun
+        ]
+        names = ("ids", "from_versions", "to_versions", "refused", "terms")
+        return await SQL.run(self._conn, "free_settled", **dict(zip(names, columns(rows, 5), strict=True)))
 
     async def prune_publications(self, before: datetime) -> int:
         """Forget those that ended before."""
@@ -103,4 +108,6 @@ class WaitingStore:
 def _request(row: asyncpg.Record) -> RequestOperation:
     """Asked for once more, with the release that has come: the same rules judge it."""
     names = ("site", "app", "kind", "version", "timeout_seconds", "strategy_id", "recover")
-    return RequestOperation.model_validate({name: row[name] for name in names})
+    terms = Terms.of(row["terms"] or {})
+    asked = {"only_changes": terms.only_changes, **terms.asked}
+    return RequestOperation.model_validate({**{name: row[name] for name in names}, **asked})
