@@ -22,6 +22,7 @@ from services.notifier.rules import (
 )
 from services.notifier.subscriptions import add_subscription, enable_subscription, remove_subscription
 from shared.core.inbox import Accepted, Rejected, Reply
+from shared.core.pruning import AT_ONCE, PAUSE_SECONDS
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import ErrorCode, Event, Fault, Message
 from shared.messages.catalog import PreparationFailed, ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
@@ -200,10 +201,11 @@ async def _missing_faults(tx: Transaction, command: MarkNotificationsRead) -> li
 
 
 async def prune(context: Context, tx: Transaction, _: Sequence[Timer]) -> None:
-    """Keep the history within its bounds, and come again."""
+    """Keep the history within its bounds, a batch a transaction, and come again: soon where there is more."""
     settings = context.settings
-    await store.prune(tx.conn, tx.now, tx.now - timedelta(days=settings.keep_days), settings.keep_notifications)
-    tx.set_timer("prune", "history", tx.now + timedelta(seconds=settings.prune_seconds))
+    before = tx.now - timedelta(days=settings.keep_days)
+    more = await store.prune(tx.conn, tx.now, before, settings.keep_notifications, AT_ONCE)
+    tx.set_timer("prune", "history", tx.now + timedelta(seconds=PAUSE_SECONDS if more else settings.prune_seconds))
 
 
 async def report_key(context: Context, tx: Transaction, _: Sequence[Timer]) -> None:

@@ -177,26 +177,39 @@ returning id;
 update reading set sequence = sequence + :events::bigint where inbox = :inbox returning sequence;
 
 -- name: prune_notifications!
-delete from notification where raised_at < :before
-or id <= (select id from notification order by id desc offset :keep::bigint limit 1);
+delete from notification where id = any(array(
+    select id from notification where raised_at < :before
+        or id <= (select id from notification order by id desc offset :keep::bigint limit 1)
+    order by id limit :limit
+));
 
 -- name: prune_heard!
-delete from heard where heard_at < :before;
+delete from heard where event_id = any(array(
+    select event_id from heard where heard_at < :before order by heard_at limit :limit
+));
 
 -- name: prune_quiet!
-delete from quiet where until < :now;
+delete from quiet where key = any(array(select key from quiet where until < :now limit :limit));
 
 -- name: prune_names!
-delete from strategy_name where heard_at < :before;
+delete from strategy_name where strategy_id = any(array(
+    select strategy_id from strategy_name where heard_at < :before limit :limit
+));
 
 -- name: prune_tests!
-delete from delivery where notification_id is null and created_at < :before;
+delete from delivery where id = any(array(
+    select id from delivery where notification_id is null and created_at < :before limit :limit
+));
 
 -- name: prune_batches!
-delete from note_batch where since is null and last_at < :before;
+delete from note_batch where key = any(array(
+    select key from note_batch where since is null and last_at < :before limit :limit
+));
 
 -- name: prune_failures!
-delete from strategy_failure where failed_at < :before;
+delete from strategy_failure where ctid = any(array(
+    select ctid from strategy_failure where failed_at < :before limit :limit
+));
 
 -- name: open_batches
 -- Locked until the commit. After a rest they are told one by one again.

@@ -153,15 +153,16 @@ async def next_reading(conn: Connection, inbox: str, events: int) -> int:
     return sequence
 
 
-async def prune(conn: Connection, now: datetime, before: datetime, keep: int) -> int:
-    """Forget notifications older than `before` or beyond the newest `keep`; how many went."""
-    await SQL.run(conn, "prune_heard", before=before)
-    await SQL.run(conn, "prune_quiet", now=now)
-    await SQL.run(conn, "prune_names", before=before)
-    await SQL.run(conn, "prune_failures", before=before)
-    await SQL.run(conn, "prune_batches", before=before)
-    await SQL.run(conn, "prune_tests", before=before)
-    return await SQL.run(conn, "prune_notifications", before=before, keep=keep)
+async def prune(conn: Connection, now: datetime, before: datetime, keep: int, limit: int) -> bool:
+    """Forget notifications older than `before` or beyond the newest `keep`, and what was noted beside them.
+
+    At most `limit` rows of a kind; whether there may be more.
+    """
+    kinds = ("prune_heard", "prune_names", "prune_failures", "prune_batches", "prune_tests")
+    gone = [await SQL.run(conn, kind, before=before, limit=limit) for kind in kinds]
+    gone.append(await SQL.run(conn, "prune_quiet", now=now, limit=limit))
+    gone.append(await SQL.run(conn, "prune_notifications", before=before, keep=keep, limit=limit))
+    return max(gone) >= limit
 
 
 # -- subscriptions ------------------------------------------------------------------------------------------------

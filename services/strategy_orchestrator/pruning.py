@@ -1,7 +1,8 @@
 """Strategies of long ago: an ended one is deleted after some time, as a person would do it; later its rows go.
 
-Between the two it can still be undone by its id, and what is still on its way about it finds it. Nothing that was not
-ended is ever touched, however old it is: a plan that nobody has started yet, a strategy that is paused.
+Between the two it can still be undone by its id, and what is still on its way about it finds it. A plan that nobody
+has started goes too, after a time of its own. Nothing that was started and has not ended is ever touched, however old
+it is, such as a strategy that is paused.
 """
 
 from datetime import timedelta
@@ -20,20 +21,21 @@ SQL = Queries(Path(__file__).with_name("pruning.sql"))
 def prunings(settings: Settings, own: OrchestratorSettings) -> list[Pruning]:
     """All that is pruned here."""
     return [
-        Pruning("strategy", expire(own.strategy_days)),
+        Pruning("strategy", expire("expire_strategies", own.strategy_days, "it ended")),
+        Pruning("plan", expire("expire_plans", own.plan_days, "it was planned, and never applied,")),
         Pruning("step", forget(settings.inbox_days)),
     ]
 
 
-def expire(days: float) -> Batch:
-    """Delete what ended so many days ago, and say so to those who show it."""
+def expire(query: str, days: float, what: str) -> Batch:
+    """Delete what ended, or was planned and not applied, so many days ago, and say so to those who show it."""
 
     async def batch(tx: Transaction, limit: int) -> bool:
         before = tx.now - timedelta(days=days)
-        rows = await SQL.fetch(tx.conn, "expire_strategies", before=before, limit=limit, now=tx.now)
+        rows = await SQL.fetch(tx.conn, query, before=before, limit=limit, now=tx.now)
         for row in rows:
             event = StrategyDeleted(
-                strategy_id=row["id"], name=row["name"], reason=f"it ended more than {days:g} days ago", at=tx.now
+                strategy_id=row["id"], name=row["name"], reason=f"{what} more than {days:g} days ago", at=tx.now
             )
             tx.emit(event, sequence=row["sequence"])
         return len(rows) >= limit

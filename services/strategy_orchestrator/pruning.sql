@@ -8,6 +8,15 @@ with old as materialized (
 update strategy set deleted_at = :now, sequence = sequence + 1
 where id = any(array(select id from old)) returning id, name, sequence;
 
+-- name: expire_plans
+-- Planned long ago, and never applied. One that somebody is changing is left for the next time.
+with old as materialized (
+    select id from strategy where deleted_at is null and created_at < :before and state = 'ready'
+    order by created_at limit :limit for update skip locked
+)
+update strategy set deleted_at = :now, sequence = sequence + 1
+where id = any(array(select id from old)) returning id, name, sequence;
+
 -- name: next_forgotten
 -- A strategy that was deleted so long ago; locked, so that two replicas take different ones.
 select id from strategy where deleted_at < :before order by deleted_at limit 1 for update skip locked;

@@ -13,4 +13,7 @@ class OrchestratorSettings(BaseSettings):
         default=1.0, gt=0, description="pause before a step is tried again that the deployer was not ready for, in s"
     )
     lag_attempts: int = Field(default=30, ge=1, description="tries of such a step before it counts as failed")
+    plan_days: float = Field(
+        default=90, gt=0, description="strategies never applied are deleted so long after planning"
+    )
     strategy_days: float = Field(default=365, gt=0, description="ended strategies are deleted after so long")

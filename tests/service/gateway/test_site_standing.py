@@ -8,7 +8,7 @@ from shared.messages import strategy
 from shared.messages.deployer import AvailabilityChanged, Cause, SiteAvailability, SitesChecked
 from shared.messages.words import Availability, Severity
 from tests.service.gateway.api import gateway
-from tests.service.gateway.told import at, sites_changed
+from tests.service.gateway.told import at, running, sites_changed, succeeded
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -44,6 +44,17 @@ async def test_a_site_is_shown_as_the_deployer_said_last_in_whatever_order_it_co
         await world.send(answers("oslo", 4, 40, free_bytes=5_000, facts={"platform": "linux/amd64"}))
         back = await api.shows("/v1/sites/oslo", lambda s: s["availability"] == "online")
         assert (back["cause"], back["free_bytes"], back["facts"]) == (None, 5_000, {"platform": "linux/amd64"})
+
+
+async def test_a_site_may_be_removed_only_while_nothing_runs_there(world: World) -> None:
+    async with gateway(world) as api:
+        await world.send(sites_changed("oslo"), sequence=1)
+        assert "remove" in (await api.shows("/v1/sites/oslo", lambda s: s["name"]))["actions"]
+        await world.send(running("o-1", "oslo", 50))
+        busy = await api.shows("/v1/sites/oslo", lambda s: "remove" not in s["actions"])
+        assert "change" in busy["actions"]
+        await world.send(succeeded("o-1", "oslo"))
+        await api.shows("/v1/sites/oslo", lambda s: "remove" in s["actions"])
 
 
 async def test_the_last_sign_of_life_of_who_is_online_is_that_of_its_bucket(world: World) -> None:

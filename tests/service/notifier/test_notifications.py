@@ -153,9 +153,13 @@ async def test_the_history_keeps_to_its_bounds(world: World) -> None:
         await messages(world, 5)
         async with service.pool.acquire() as conn:
             now = datetime.now(UTC)
-            assert await store.prune(conn, now, now - timedelta(days=1), keep=3) == 2
+            assert await store.prune(conn, now, now - timedelta(days=1), keep=3, limit=1)
+            assert [row["id"] for row in await conn.fetch("select id from notification order by id")] == [2, 3, 4, 5]
+            assert not await store.prune(conn, now, now - timedelta(days=1), keep=3, limit=2)
             assert [row["id"] for row in await conn.fetch("select id from notification order by id")] == [3, 4, 5]
-            assert await store.prune(conn, now, now + timedelta(days=1), keep=3) == 3
+            while await store.prune(conn, now, now + timedelta(days=1), keep=3, limit=2):
+                pass
+            assert await conn.fetchval("select count(*) from notification") == 0
 
 
 async def test_the_history_is_pruned_by_a_timer_that_comes_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

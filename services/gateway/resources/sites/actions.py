@@ -17,7 +17,7 @@ async def _registered(conn: Connection, commands: Mapping[str, RegisterSites]) -
 
 
 def _free(site: Mapping[str, Any]) -> bool:
-    return site["held_by"] is None
+    return site["held_by"] is None and not site["busy"]
 
 
 def _added(command: RegisterSites) -> str:

@@ -40,7 +40,10 @@ select s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.ma
        coalesce(w.alarms, '[]') as alarms,
        case when h.site is not null
             then jsonb_build_object('strategy_id', h.strategy_id, 'strategy', h.strategy) end as held_by,
-       coalesce(d.deployments, '[]') as deployments
+       coalesce(d.deployments, '[]') as deployments,
+       -- A site has one operation at a time, so the newest is the only one that may not have ended.
+       coalesce((select o.state in ('queued', 'running') from operation o
+                 where o.site = s.name order by o.position desc limit 1), false) as busy
 from site s
 left join holder h on h.site = s.name
 left join site_availability a on a.site = s.name
