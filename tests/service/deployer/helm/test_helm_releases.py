@@ -185,3 +185,15 @@ async def test_a_release_whose_history_was_kept_by_hand_is_deployed_anew(
     sites.helm(cluster.lab, "uninstall", "shop-web", "--namespace", cluster.namespace, "--keep-history")
     await done(driver, cluster.order("o2", "2.0"))
     assert cluster.history()[-1][1] == "deployed"
+
+
+async def test_a_job_that_keeps_its_name_is_deleted_before_an_upgrade_and_a_rollback(
+    driver: DurableDriver, cluster: Cluster
+) -> None:
+    values, jobs = {"also": ["FixedJob"]}, [{"kind": "job", "labels": {"release_group": "web"}}]
+    await done(driver, cluster.order("o1", "1.0", values, before_upgrade=jobs))
+    assert (await broken(driver, cluster.order("o2", "2.0", values))).code == "immutable_field"
+    await done(driver, cluster.order("o3", "2.0", values, before_upgrade=jobs))
+    await done(driver, sites.rollback("o4", cluster.order("o1", "1.0", values, before_upgrade=jobs), "1"))
+    [container] = cluster.get("job", "load")["spec"]["template"]["spec"]["containers"]
+    assert container["image"].endswith(":1.0")
