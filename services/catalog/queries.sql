@@ -62,6 +62,15 @@ insert into upgrade_edge (release_id, position, from_range)
 select :release_id::text, position, from_range
 from unnest(:ranges::text[]) with ordinality as e (from_range, position);
 
+-- name: lock_dependencies
+-- Two that need each other are settled one after the other, so that the later one sees the earlier.
+select pg_advisory_xact_lock(hashtext(current_schema() || '.dependencies'));
+
+-- name: available_releases
+select r.app, r.version, a.scheme, r.rules -> 'depends_on' as depends_on
+from release r join app a on a.name = r.app join bundle b on b.sha256 = r.bundle_sha256
+where b.state = 'available';
+
 -- name: list_versions
 select r.app, a.scheme, r.version from release r join app a on a.name = r.app where r.app = any(:apps::text[]);
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from pydantic import TypeAdapter
 
+from services.catalog.dependencies import Needing
 from services.catalog.domain import AppFacts, Bundle, Content, Release, State
 from shared.blobs import Stored
 from shared.bundle import Host
@@ -14,6 +16,8 @@ from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease
 from shared.messages.deployer import HostReported
 from shared.messages.manifest import Manifest, Verified
+from shared.messages.opening import IN_AN_EVENT
+from shared.messages.rules import AnyDependency
 from shared.process.db import Connection, Queries, columns
 from shared.versions import Scheme, canonical, spelt_as
 
@@ -65,6 +69,19 @@ async def hold_app(conn: Connection, manifest: Manifest) -> AppFacts:
     same = canonical(scheme, manifest.version)
     twin = await SQL.row(conn, "find_twin", app=manifest.app, canonical=same)
     return AppFacts(scheme, twin["version"] if twin else None)
+
+
+async def others_available(conn: Connection) -> dict[str, list[Needing]]:
+    """All releases that are available, by app; who else asks for them waits until the transaction ends."""
+    await SQL.row(conn, "lock_dependencies")
+    found: dict[str, list[Needing]] = {}
+    for row in await SQL.fetch(conn, "available_releases"):
+        depends_on = _DEPENDENCIES.validate_python(row["depends_on"] or (), extra="ignore", context=IN_AN_EVENT)
+        found.setdefault(row["app"], []).append(Needing(row["app"], row["version"], row["scheme"], depends_on))
+    return found
+
+
+_DEPENDENCIES: TypeAdapter[tuple[AnyDependency, ...]] = TypeAdapter(tuple[AnyDependency, ...])
 
 
 async def reject_bundle(conn: Connection, sha256: str, faults: Sequence[Fault], now: datetime) -> int | None:

@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from services.catalog import domain, store
+from services.catalog.dependencies import fault_of_cycle, needing, orders_anything
 from services.catalog.handlers import FREEING
 from services.catalog.publication import ending
 from services.catalog.publication.domain import Outcome
@@ -125,13 +126,22 @@ async def _settle(tx: Transaction, job: Job, finding: Finding) -> Outcome | None
     manifest = finding.manifest
     if manifest is None:
         return await _reject(tx, job, finding)
-    if faults := domain.faults_of(manifest, await store.hold_app(tx.conn, manifest)):
+    if faults := await _faults_beside_others(tx, manifest):
         return await _reject(tx, job, Finding(None, faults, manifest.app, manifest.version))
     try:
         async with tx.conn.transaction():  # undone alone when what it tells is too large to be told
             return await _accept(tx, job, manifest)
     except TooLarge as error:
         return await _reject(tx, job, Finding(None, (error.fault,), manifest.app, manifest.version))
+
+
+async def _faults_beside_others(tx: Transaction, manifest: Verified) -> tuple[Fault, ...]:
+    """Why it cannot be a release of its app, and beside those of other apps."""
+    faults = domain.faults_of(manifest, await store.hold_app(tx.conn, manifest))
+    release = needing(manifest)
+    if orders_anything(release) and (cycle := fault_of_cycle(release, await store.others_available(tx.conn))):
+        return (*faults, cycle)
+    return faults
 
 
 async def _reject(tx: Transaction, job: Job, finding: Finding) -> Outcome | None:

@@ -12,6 +12,7 @@ SERVICES = ("catalog", "deployer", "strategy_orchestrator", "notifier", "monitor
 WITH_TABLES = tuple(name for name in SERVICES if name != "monitor")
 PURE_FILES = (
     "domain.py",
+    "dependencies.py",
     "planning.py",
     "plan.py",
     "course.py",
