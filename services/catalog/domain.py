@@ -125,11 +125,18 @@ def freed_if_stored_by(content: Content, keeping: Keeping, now: datetime) -> dat
     return None
 
 
+ENDINGS = (".tar.gz", ".tgz")
+"""A file of another name is another file than its sender meant, whatever lies in it."""
+
+
 def receive(command: PublishRelease, bundle: Bundle, stored_bytes: int | None, limit: int) -> Bundle | Fault:
     """What becomes of a bundle that is published; `stored_bytes` is its size in the blob store, None = not there."""
     digest = command.bundle_sha256
     if found := fault_of_size(command.bundle_bytes, limit):
         return found.model_copy(update={"field": "bundle_bytes"})
+    if command.file_name and not command.file_name.lower().endswith(ENDINGS):
+        message = f"a bundle is a file whose name ends with {' or '.join(ENDINGS)}"
+        return Fault(code="wrong_extension", field="file_name", message=message, value=command.file_name)
     if stored_bytes is None:
         message = "the blob store has no such bundle; upload it first"
         return Fault(code="unknown_bundle", field="bundle_sha256", message=message, value=digest)

@@ -96,3 +96,14 @@ def test_all_conflicts_with_the_app_are_told_at_once() -> None:
 
 def test_retries_come_ever_later_up_to_a_limit() -> None:
     assert [wait_before_retry(attempt, 2, 60) for attempt in (1, 2, 3, 6, 1000)] == [2, 4, 8, 60, 60]
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [("", True), ("a.tgz", True), ("A.TAR.GZ", True), ("a.zip", False), ("a.tgz.exe", False), ("tgz", False)],
+)
+def test_a_file_of_another_name_is_refused_whatever_lies_in_it(name: str, *, taken: bool) -> None:
+    command = PUBLISH.model_copy(update={"file_name": name})
+    found = receive(command, Bundle("a" * 64), stored_bytes=10, limit=10)
+    assert isinstance(found, Bundle) is taken
+    assert taken or (isinstance(found, Fault) and found.code == "wrong_extension")
