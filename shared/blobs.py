@@ -127,10 +127,10 @@ class Blobs:
         """
         await self.gather(sha256, size, expected=sha256)
 
-    async def gather(self, name: str, limit: int, expected: str | None = None) -> Blob:
+    async def gather(self, name: str, limit: int, expected: str | None = None, *, keep: bool = False) -> Blob:
         """Make a blob of the parts that were put under any name like a digest: of what it is not known yet.
 
-        Raises as `join` does.
+        `keep`: the parts stay until `drop_parts`. Raises as `join` does.
         """
         paths = [path for *_, path in await self._parts(name)]
         try:
@@ -138,14 +138,16 @@ class Blobs:
         except (BlobTooLarge, WrongContent) as error:
             await self._drop_all(paths)
             raise WrongContent(str(error)) from error
-        await self._drop_all(paths)
+        if not keep:
+            await self._drop_all(paths)
         return blob
 
-    async def drop_parts(self, name: str) -> None:
-        """Forget the parts under this name."""
+    async def drop_parts(self, name: str, since: int = 0) -> None:
+        """Forget the parts under this name, from that byte on."""
         with _failures():
             listed = [entry["path"] async for page in obstore.list(self._store, INCOMING) for entry in page]
-        await self._drop_all([path for path in listed if path.startswith(f"{INCOMING}/{name}.")])
+        parts = [path for path in listed if path.startswith(f"{INCOMING}/{name}.")]
+        await self._drop_all([path for path in parts if int(path.rpartition(".")[2]) >= since])
 
     async def _drop_all(self, paths: Sequence[str]) -> None:
         with _failures():

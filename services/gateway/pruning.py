@@ -14,6 +14,7 @@ from services.gateway.resources.publications import store as publications
 from services.gateway.resources.site_runs import store as site_runs
 from services.gateway.resources.strategies import store as strategies
 from services.gateway.resources.subscriptions import store as subscriptions
+from services.gateway.resources.uploads import store as uploads
 from services.gateway.settings import GatewaySettings
 from shared.core.pruning import Batch, Pruning, old
 from shared.core.transaction import Transaction
@@ -28,6 +29,7 @@ def prunings(own: GatewaySettings) -> list[Pruning]:
     return [
         Pruning("command", old(commands.prune, days)),
         Pruning("publication", old(publications.prune, days)),
+        Pruning("upload", old(uploads.prune, 0)),
         Pruning("operation", old(operations.prune, days)),
         Pruning("site_run", old(site_runs.prune, days)),
         Pruning("delivery", old(subscriptions.prune, days)),

@@ -81,6 +81,24 @@ create table event_log (
 
 -- Read models ---------------------------------------------------------------------------------------------------
 
+create table upload (
+    -- A file that comes in parts. How much of it has come is what lies of it in the blob store.
+    id text primary key, -- also of the command that publishes it
+    owner text not null, -- name of the token that began it; nobody else goes on with it
+    bytes bigint not null check (bytes > 0),
+    file_name text not null,
+    sha256 text, -- what it must be; of a complete one what it is
+    app text,
+    version text,
+    state text not null default 'open' check (state in ('open', 'complete')),
+    writer text, -- the request that sends a part just now
+    writer_until timestamptz, -- silent until then, it has lost it
+    expires_at timestamptz not null,
+    check ((writer is null) = (writer_until is null)),
+    check (state = 'open' or (sha256 is not null and writer is null))
+);
+create index upload_by_expiry on upload (expires_at);
+
 create table publication (
     -- A command to publish a bundle: how far it is, or what became of it.
     id text primary key, -- of the command

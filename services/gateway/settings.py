@@ -26,6 +26,8 @@ class GatewaySettings(BaseSettings):
         description="ended operations, answered commands, deliveries and deleted strategies are kept so long",
     )
     audit_days: float = Field(default=730, gt=0, description="entries of the audit are kept so long")
+    uploads: int = Field(default=50, ge=1, description="most uploads under way that may go on after an interruption")
+    upload_hours: float = Field(default=24, gt=0, le=24, description="what has not come by then is forgotten")
     requests: int = Field(default=1000, ge=1, description="most requests at once at one replica; more get 503")
     drain_seconds: float = Field(
         default=1, ge=0, le=2, description="at a stop it says not ready for so long before it takes no more requests"

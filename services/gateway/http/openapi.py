@@ -127,7 +127,7 @@ def _operation(route: Route, refs: Any) -> Json:
 
 def _body(route: Route, refs: Any) -> Json:
     if route.body is None:
-        form = {"multipart/form-data": {"schema": uploads.FORM}}
+        form = {} if route.media else {"multipart/form-data": {"schema": uploads.FORM}}
         return {"required": True, "content": {media: {"schema": FILE} for media in route.takes} | form}
     required = any(field.is_required() for field in route.body.model_fields.values())
     content = {media: {"schema": refs[route.body, "validation"]} for media in route.takes}
@@ -173,6 +173,8 @@ def _inline(value: Any, definitions: Json) -> Any:
 def _headers(route: Route) -> list[Json]:
     if route.command:
         return [KEY, PREFER]
+    if route.headers:
+        return [dict(header) for header in route.headers]
     return [LAST_EVENT_ID] if route.content == "text/event-stream" else []
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from services.gateway.http.problems import CONTENT_TYPE
@@ -44,6 +45,7 @@ REFUSALS = {
     413: Refusal("TooLarge", "The body is larger than what is taken", lambda route: bool(route.takes)),
     415: Refusal("WrongMedia", "The body is of a kind that is not taken", lambda route: bool(route.takes)),
     422: Refusal("Wrong", "The request is wrong; every fault is named with its field"),
+    460: Refusal("WrongChecksum", "The part was changed on its way (tus)", lambda route: bool(route.media)),
     500: Refusal("Defect", "A defect of Belay; its log has more under the `instance` that is named"),
     503: Refusal("Away", "The same request may succeed in a moment", headers=RETRY_AFTER),
 }
@@ -72,6 +74,8 @@ def _ref(refusal: Refusal) -> Json:
 
 
 def _success(route: Route, answer: Json) -> Json:
+    if route.status == HTTPStatus.NO_CONTENT:
+        return {"description": "Done"}
     done: Json = {"description": "Done", "content": {route.content: {"schema": answer}}}
     if not route.command:
         return done

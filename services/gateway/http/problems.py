@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problems: what went wrong, and every fault with its field. Nothing of our inside."""
 
+import errno
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -35,6 +36,9 @@ CONTENT_TYPE = "application/problem+json"
 KEY = "Idempotency-Key"
 _HALVES = re.compile("[\ud800-\udfff]")
 """Of surrogate pairs: what aiohttp makes of bytes in a header that are not UTF-8. No encoding has bytes for them."""
+
+_TITLES = {460: "Checksum Mismatch"}
+"""Of statuses that are not HTTP's own, but those of protocols over it (tus)."""
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
@@ -88,7 +92,7 @@ class Problem(Exception):
         """The answer to send."""
         facts = {
             "type": f"urn:belay:problem:{self.code}",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": _sendable(self.detail),
             "code": self.code,
@@ -177,6 +181,9 @@ def _reason(error: Exception) -> str:
 
 def problem_of_defect(error: Exception, request_id: str) -> Problem:
     """What is told of anything else: what passes is 503, a defect of ours 500; the log has it under this id."""
+    if is_transient(error) and (getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)):
+        detail = "there is no room left in the blob store; the same request may succeed when there is"
+        return Problem(503, "disk_full", detail, headers={"Retry-After": "60"})
     if is_transient(error):
         log.warning("a request failed for now", action="request_failed", request=request_id, error=repr(error)[:200])
         away = str(error) if isinstance(error, NoKeyYet) else "the database or the blob store is away"

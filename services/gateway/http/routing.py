@@ -60,6 +60,12 @@ class Route:
     upload: bool = False
     """The body is a file, not JSON."""
 
+    media: tuple[str, ...] = ()
+    """Of that file, where it is of no usual kind."""
+
+    headers: tuple[Mapping[str, Any], ...] = ()
+    """Headers that it reads beside the usual ones, as the description shows them."""
+
     expect: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None
     """Asked by a client that waits before it sends its body; None = it may send it."""
 
@@ -69,7 +75,7 @@ class Route:
     @property
     def takes(self) -> tuple[str, ...]:
         """Media types of the body; none where there is no body."""
-        return media.BUNDLE if self.upload else media.JSON if self.body else ()
+        return self.media or media.BUNDLE if self.upload else media.JSON if self.body else ()
 
 
 def add(app: web.Application, routes: tuple[Route, ...]) -> None:

@@ -26,9 +26,11 @@ from services.gateway.resources.strategies import routes as strategies
 from services.gateway.resources.subscriptions import routes as subscriptions
 from services.gateway.resources.system import routes as system
 from services.gateway.resources.tokens import routes as tokens
+from services.gateway.resources.uploads import routes as uploads
 
 RESOURCES: tuple[Resource, ...] = (
     bundles.RESOURCE,
+    uploads.RESOURCE,
     publications.RESOURCE,
     apps.RESOURCE,
     releases.RESOURCE,

@@ -51,6 +51,6 @@ async def find_publication(conn: Connection, id_: str) -> asyncpg.Record | None:
     return await SQL.row(conn, "find_publication", id=id_)
 
 
-async def prune(conn: Connection, before: datetime, limit: int) -> bool:
-    """Forget what was said last before that time, at most so many; whether there may be more."""
-    return len(await SQL.fetch(conn, "prune", before=before, limit=limit)) == limit
+async def prune(conn: Connection, before: datetime, limit: int) -> int:
+    """Forget what was said last before that time, at most so many; how many."""
+    return len(await SQL.fetch(conn, "prune", before=before, limit=limit))

@@ -1,0 +1,136 @@
+"""A part of an upload as it comes in: kept in the blob store as far as it comes, by one client at a time.
+
+Where the upload stands is what lies in the store, and nothing else: after a kill the client asks, and goes on there.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from services.gateway.gateway import Gateway
+from services.gateway.http.problems import Problem
+from services.gateway.http.uploads import GZIP
+from services.gateway.resources.uploads import store
+from services.gateway.resources.uploads.store import Upload
+from shared.blobs import Blob, WrongContent
+from shared.wire.codec import new_id
+
+PART = 4 << 20
+LEASE = timedelta(seconds=30)
+RENEW_SECONDS = 8.0
+
+
+def parts_of(upload: Upload) -> str:
+    """The name that its parts lie under."""
+    return hashlib.sha256(upload.id.encode()).hexdigest()
+
+
+class Writer:
+    """The one that writes an upload, while it does."""
+
+    def __init__(self, gateway: Gateway, upload: Upload) -> None:
+        self._gateway = gateway
+        self._upload = upload
+        self._id = new_id()
+        self._renewed = 0.0
+
+    async def take_up(self) -> None:
+        """Raises Problem 409 while somebody else writes, and when somebody else has taken it over."""
+        if time.monotonic() - self._renewed < RENEW_SECONDS:
+            return
+        async with self._gateway.pool.acquire() as conn:
+            ours = await store.take_up(conn, self._upload.id, self._id, datetime.now(UTC), LEASE)
+        if not ours:
+            seconds = int(LEASE.total_seconds())
+            message = f"another client is sending this upload; it has ended, or is silent, within {seconds} s"
+            raise Problem(409, "upload_busy", message, headers={"Retry-After": "5"})
+        self._renewed = time.monotonic()
+
+    async def lay_down(self) -> None:
+        """Let the next one write."""
+        async with self._gateway.pool.acquire() as conn:
+            await store.lay_down(conn, self._upload.id, self._id)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Stay the one that writes, while something long is done."""
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(RENEW_SECONDS)
+                await self.take_up()
+
+        renewing = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+
+@asynccontextmanager
+async def writing(gateway: Gateway, upload: Upload) -> AsyncIterator[Writer]:
+    """Be the one that writes. Raises Problem 409."""
+    writer = Writer(gateway, upload)
+    await writer.take_up()
+    try:
+        yield writer
+    finally:
+        await asyncio.shield(writer.lay_down())
+
+
+async def receive(
+    gateway: Gateway, upload: Upload, writer: Writer, offset: int, chunks: AsyncIterator[bytes]
+) -> tuple[int, bytes]:
+    """Keep what comes from `offset` on; where it ends, and the sha256 of what came.
+
+    What came before a break is kept. Raises Problem for more bytes than were announced, and for what is no bundle.
+    """
+    gathered, digest = bytearray(), hashlib.sha256()
+    try:
+        async for chunk in chunks:
+            gathered += chunk
+            digest.update(chunk)
+            _check(upload, offset, gathered)
+            await writer.take_up()
+            if len(gathered) >= PART:
+                offset = await _keep(gateway, upload, offset, gathered)
+    except Problem:
+        gathered.clear()
+        raise
+    finally:
+        offset = await asyncio.shield(_keep(gateway, upload, offset, gathered))
+    return offset, digest.digest()
+
+
+def _check(upload: Upload, offset: int, gathered: bytearray) -> None:
+    if offset + len(gathered) > upload.bytes:
+        raise Problem.because("wrong_size", f"more came than the {upload.bytes} bytes that were announced", "")
+    if offset == 0 and len(gathered) >= len(GZIP) and not gathered.startswith(GZIP):
+        raise Problem.because("not_gzip", "the file is not compressed with gzip; a bundle is a .tar.gz")
+
+
+async def _keep(gateway: Gateway, upload: Upload, offset: int, gathered: bytearray) -> int:
+    if not gathered or (offset == 0 and len(gathered) < len(GZIP)):
+        return offset
+    await gateway.blobs.put_part(parts_of(upload), offset, bytes(gathered))
+    end = offset + len(gathered)
+    gathered.clear()
+    return end
+
+
+async def finish(gateway: Gateway, upload: Upload) -> Blob:
+    """Make the blob of all its parts, which stay until it is known to be complete.
+
+    Raises Problem when it is not what was announced; then it is forgotten.
+    """
+    try:
+        return await gateway.blobs.gather(parts_of(upload), upload.bytes, upload.sha256, keep=True)
+    except WrongContent as error:
+        async with gateway.pool.acquire() as conn:
+            await store.delete(conn, upload.id)
+        message = f"what came is not the file that was announced ({error}); it was changed on the way, or meanwhile"
+        raise Problem.because("wrong_digest", f"{message}: begin anew", "sha256", upload.sha256) from error
