@@ -11,13 +11,13 @@ select site, app, version, status, operation_id, at from deployment
 where site = any(:sites::text[]) and (:app::text is null or app = :app);
 
 -- name: running
-select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at, false as turned_back from operation
+select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at, '{}'::text[] as went from operation
 where site = any(:sites::text[]) and (:app::text is null or app = :app)
   and state in ('queued', 'running') and kind <> 'prestage';
 
 -- name: ended
 select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at,
-       exists (select from jsonb_array_elements(phases) p where p ->> 'name' like 'recover%') as turned_back
+       array(select p ->> 'name' from jsonb_array_elements(phases) p) as went
 from operation where operation_id = any(:ids::text[]);
 
 -- name: uploads
@@ -48,8 +48,9 @@ order by r.published_at desc;
 select state, app, version, faults from publication where id = :id;
 
 -- name: operation
-select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at, false as turned_back from operation
-where operation_id = :id;
+select operation_id, site, app, kind, state, phase, from_version, to_version, recovered, cause, at,
+       array(select p ->> 'name' from jsonb_array_elements(phases) p) as went
+from operation where operation_id = :id;
 
 -- name: versions
 select version from release where app = :app and state = 'available' order by published_at desc, version desc;

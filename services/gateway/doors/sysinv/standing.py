@@ -37,8 +37,18 @@ class Operation(NamedTuple):
     code: str | None = None
     message: str = ""
     at: datetime | None = None
-    turned_back: bool = False
-    """Whether going back to what was there was begun."""
+    went: Sequence[str] = ()
+    """Through which phases it went, where it failed."""
+
+    @property
+    def turned_back(self) -> bool:
+        """Whether going back to what was there was begun."""
+        return any(phase.startswith("recover") for phase in self.went)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it failed before it changed anything."""
+        return self.state == "failed" and not set(self.went) - set(words.NOT_BEGUN)
 
 
 class Upload(NamedTuple):

@@ -89,7 +89,7 @@ async def _past_its_checks(call: Call, publication: str, operation_id: str) -> N
 
     await readable(call, told, VERDICT_SECONDS)
     op = seen[0]
-    if op is not None and op.state == "failed" and op.phase in (None, *words.NOT_BEGUN):
+    if op is not None and op.untouched:
         raise rejected(OP, op.message)
 
 

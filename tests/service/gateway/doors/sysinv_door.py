@@ -36,10 +36,12 @@ components:
 """
 
 
-def tarball(version: str, app: str = APP, seconds: float = 0, fates: dict[str, str] | None = None) -> bytes:
-    """A bundle with one simulated component."""
+def tarball(
+    version: str, app: str = APP, seconds: float = 0, fates: dict[str, str] | None = None, more: str = ""
+) -> bytes:
+    """A bundle with one simulated component; `more` is YAML put at the end of its manifest."""
     manifest = MANIFEST.format(app=app, version=version, seconds=seconds, fates=json.dumps(fates or {}))
-    return bundle({"bundle.yaml": manifest.encode()})
+    return bundle({"bundle.yaml": (manifest + more).encode()})
 
 
 def in_base64(file: bytes) -> str:

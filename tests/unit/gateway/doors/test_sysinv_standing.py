@@ -105,7 +105,7 @@ BACK = "Application recover to version 1.0.0"
             {
                 "releases": BOTH,
                 "deployed": there(status="update_error"),
-                "last": ended("update", failed=True, recovered=False, turned_back=True, message="x"),
+                "last": ended("update", failed=True, recovered=False, went=("deploy", "recover_deploy"), message="x"),
             },
             ("apply-failed", "1.0.0", f"{UPDATED} aborted. {BACK} aborted. x"),
         ),
