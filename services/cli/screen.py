@@ -78,6 +78,8 @@ class Screen:
             self.json(item)
         else:
             self.out.print(Text(sentence))
+            for warning in (item.get("result") or {}).get("warnings", ()):
+                self.out.print(Text(f"warning: {warning}", style="yellow"))
 
     def note(self, renderable: RenderableType) -> None:
         """Something that only people want to know."""

@@ -44,7 +44,7 @@ async def wire(service: Service) -> None:
     service.parts += [
         Runner(service.ledger, registry, own, leases, secrets).run,
         *(driver.tend for driver in registry.tended),
-        partial(report_host, service.ledger, settings.instance),
+        partial(report_host, service.ledger, settings.instance, registry.names),
         partial(report_key, service.ledger, keys),
         partial(look_after, service.ledger),
         partial(share_pace, service.ledger, Pace.of_process(), settings.lease_seconds),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.strategy_orchestrator.fleet import alarms, availability, groups, secrets, site_changes, sites
+from services.strategy_orchestrator.fleet import alarms, availability, drivers, groups, secrets, site_changes, sites
 from services.strategy_orchestrator.fleet.group_slots import GROUP_SLOT
 from services.strategy_orchestrator.rollout import catching_up, commands, operations, watching, withdrawals
 from services.strategy_orchestrator.rollout.offline_steps import CATCH_UP
@@ -15,6 +15,7 @@ from shared.messages.deployer import (
     AvailabilityChanged,
     CommandAccepted,
     CommandRejected,
+    HostReported,
     OperationFailed,
     OperationsSucceeded,
     OperationSucceeded,
@@ -50,6 +51,7 @@ HANDLERS: Handlers = {
     DeleteGroup: groups.delete_group,
     **commands.HANDLERS,
     AvailabilityChanged: availability.availability_changed,
+    HostReported: drivers.hosts_reported,
     SecretChanged: secrets.secrets_changed,
     SecretRemoved: secrets.secrets_changed,
     ReleaseAvailable: withdrawals.releases_available,

@@ -183,6 +183,13 @@ create table secret (
     name text primary key
 );
 
+create table deployer_host (
+    -- What the host of a deployer last said: which drivers it has.
+    host text primary key,
+    drivers text[] not null, -- none = it does not say
+    at timestamptz not null
+);
+
 create table deployment (
     -- What the deployer last said of an app on a site.
     site text not null,

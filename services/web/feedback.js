@@ -53,7 +53,8 @@ export async function act(button, what, method, path, body) {
   button.disabled = true;
   try {
     const answer = await command(method, path, body, what);
-    done(answer.state === "sent" ? `${what}: sent, the answer is still to come` : what);
+    const warned = (answer.result?.warnings ?? []).map((warning) => `. Warning: ${warning}`).join("");
+    done(answer.state === "sent" ? `${what}: sent, the answer is still to come` : `${what}${warned}`);
     return answer;
   } catch (error) {
     refused(`Not done: ${what}`, error);

@@ -330,6 +330,7 @@ class HostReported(Event):
     environment: dict[str, str] = Field(description="what markers of Python requirements ask (PEP 508)")
     abis: tuple[str, ...] = Field(description="ABI tags of wheels that its Python takes, the best first")
     platforms: tuple[str, ...] = Field(description="platform tags of wheels that it takes, the best first")
+    drivers: tuple[str, ...] = Field(default=(), description="the drivers that are installed there; empty = not said")
 
 
 class ReleaseUnneeded(Event):

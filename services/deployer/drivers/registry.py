@@ -67,6 +67,11 @@ class DriverRegistry:
         return name in self._drivers
 
     @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return sorted(self._drivers)
+
+    @property
     def tended(self) -> list[Tended]:
         """The drivers with work of their own."""
         return [driver for driver in self._drivers.values() if isinstance(driver, Tended)]

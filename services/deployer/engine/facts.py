@@ -1,7 +1,7 @@
 """What others must know of this deployer and of its sites, beside how operations end: facts of low rate."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from services.deployer.store import Store
@@ -15,10 +15,11 @@ REPORT_SECONDS = 24 * 3600
 """So that who hears nothing for some days knows that this host is gone."""
 
 
-async def report_host(ledger: Ledger, instance: str) -> None:
-    """Say what can be installed here, by the process driver: now, and once a day until cancelled."""
+async def report_host(ledger: Ledger, instance: str, drivers: Sequence[str]) -> None:
+    """Say which drivers are here, and what the process driver can install: now, and once a day until cancelled."""
     found = this_host(instance)
-    event = HostReported(host=instance, environment=dict(found.environment), abis=found.abis, platforms=found.platforms)
+    about = {"environment": dict(found.environment), "abis": found.abis, "platforms": found.platforms}
+    event = HostReported(host=instance, drivers=tuple(drivers), **about)
 
     async def report() -> None:
         async with ledger.transaction() as tx:

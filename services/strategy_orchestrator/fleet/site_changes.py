@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.fleet.changes import emit_fleet, resize
+from services.strategy_orchestrator.fleet.drivers import unknown_drivers
 from services.strategy_orchestrator.message_parts import parts_of_sites
 from services.strategy_orchestrator.rollout.site_conditions import sites_changed
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
@@ -37,7 +38,9 @@ async def _change(tx: UnitOfWork, envelope: Envelope[ChangeSites]) -> Reply:
     await emit_fleet(tx, [(event, envelope.root) for event in events])
     if turned := _turned(sites, changed):
         await sites_changed(tx, turned)
-    return Accepted({"sites": len(changed)})
+    named = [site for site in changed if site.connections.keys() & change.connections.keys()]
+    warnings = await unknown_drivers(tx, named)
+    return Accepted({"sites": len(changed)} | ({"warnings": warnings} if warnings else {}))
 
 
 def _turned(before: Sequence[Candidate], after: Sequence[Site]) -> list[str]:

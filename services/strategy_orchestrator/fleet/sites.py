@@ -1,9 +1,11 @@
 """Handlers for sites and groups."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.fleet.changes import emit_fleet, resize
+from services.strategy_orchestrator.fleet.drivers import unknown_drivers
 from services.strategy_orchestrator.message_parts import parts_of_sites
 from services.strategy_orchestrator.rollout.site_conditions import sites_changed
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
@@ -40,9 +42,14 @@ async def register_sites(tx: UnitOfWork, batch: Sequence[Envelope[RegisterSites]
     if turned := [site.name for site in sites if site.name in known and known[site.name].turns(site)]:
         await sites_changed(tx, turned)
     return [
-        Rejected(tuple(wrong)) if wrong else Accepted({"sites": len(envelope.data.sites)})
+        Rejected(tuple(wrong)) if wrong else Accepted(await _registered(tx, envelope.data.sites))
         for envelope, wrong in zip(batch, faults, strict=True)
     ]
+
+
+async def _registered(tx: UnitOfWork, sites: Sequence[Site]) -> dict[str, Any]:
+    warnings = await unknown_drivers(tx, sites)
+    return {"sites": len(sites), "warnings": warnings} if warnings else {"sites": len(sites)}
 
 
 def _site_faults(

@@ -4,6 +4,7 @@ from services.strategy_orchestrator.store import (
     alarms,
     catching_up,
     deployments,
+    drivers,
     groups,
     holds,
     releases,
@@ -14,5 +15,6 @@ from services.strategy_orchestrator.store import (
 )
 
 __all__ = [
-    "alarms", "catching_up", "deployments", "groups", "holds", "releases", "secrets", "sites", "steps", "strategies",
+    "alarms", "catching_up", "deployments", "drivers", "groups", "holds", "releases", "secrets", "sites",
+    "steps", "strategies",
 ]  # fmt: skip

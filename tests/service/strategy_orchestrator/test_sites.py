@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from services.strategy_orchestrator.app import wire
 from shared.messages.base import CommandRejected, faults_of
+from shared.messages.deployer import HostReported
 from shared.messages.strategy import (
     ApplyStrategy,
     ChangeSites,
@@ -18,7 +19,9 @@ from shared.messages.strategy import (
     Site,
     SitesChanged,
 )
+from shared.process.service import Service
 from tests.service.strategy_orchestrator.fleet_of_devices import Devices, learned, publish, spec
+from tests.support.patience import until_so
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -193,3 +196,43 @@ async def test_what_looks_like_a_reference_to_a_secret_and_is_none_is_refused_wi
             ("invalid_field", "params.token.secret"),
             ("unknown_site", "selection.sites.1"),
         ]
+
+
+async def reported(world: World, host: str, *drivers: str) -> None:
+    """What the host of a deployer has."""
+    event = HostReported(host=host, environment={}, abis=("x",), platforms=("y",), drivers=drivers)
+    await world.send(event)
+
+
+async def test_a_driver_that_no_deployer_has_is_a_warning_and_the_site_is_there_all_the_same(world: World) -> None:
+    async with world.run(NAME, wire) as service:
+
+        async def register(*names: str, driver: str) -> list[str]:
+            sites = tuple(Site(name=name, driver=driver) for name in names)
+            result = (await accepted(world, RegisterSites(sites=sites))).result
+            assert result["sites"] == len(names)
+            return list(result.get("warnings", ()))
+
+        assert await register("oslo", driver="heml") == [], "nobody has said what there is"
+        await reported(world, "one", "ansible", "process")
+        await reported(world, "two", "helm", "process")
+        await until_so(lambda: _hosts(service, 2))
+        assert await register("oslo", driver="helm") == []
+        (warning,) = await register("a", "b", "c", "d", "e", driver="heml")
+        assert warning == (
+            "no deployer has the driver 'heml', which is to reach a, b, c and 2 more; they have ansible, helm, process"
+        )
+        named = change(selection={"sites": ["oslo"]}, connections={"anisble": {"host": "h"}})
+        (warning,) = (await accepted(world, named)).result["warnings"]
+        assert "'anisble', which is to reach oslo" in warning
+        assert "warnings" not in (await accepted(world, change(selection={"sites": ["a"]}, managed=False))).result
+        await service.pool.execute("update deployer_host set at = at - interval '4 days' where host = 'two'")
+        assert len(await register("oslo", driver="helm")) == 1, "the host that had it is gone"
+        await reported(world, "older")
+        await until_so(lambda: _hosts(service, 3))
+        assert await register("rome", driver="heml") == [], "one does not say what it has"
+
+
+async def _hosts(service: Service, count: int) -> bool:
+    known: int = await service.pool.fetchval("select count(*) from deployer_host")
+    return known == count
