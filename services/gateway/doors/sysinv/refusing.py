@@ -1,6 +1,6 @@
 """Refusals in the words that scripts look for: `Application-apply rejected: …`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from services.gateway.commands.ask import Answer
 from services.gateway.doors.errors import Refused
@@ -8,9 +8,20 @@ from services.gateway.doors.sysinv import words
 from services.gateway.doors.sysinv.standing import Standing
 from shared.messages.base import Fault
 
-UNREADABLE = frozenset({"not_gzip", "not_tar", "truncated", "corrupt"})
-CHECKSUMS = frozenset({"wrong_checksum", "unlisted_file", "missing_file", "missing_checksums", "bad_checksums"})
-SAME_VERSION = frozenset({"already_current"})
+_UNREADABLE, _CHECKSUMS = "failed to extract tar file.", "checksum validation failed."
+
+WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("not_gzip", "not_tar", "truncated", "corrupt"), _UNREADABLE),
+    **dict.fromkeys(
+        ("wrong_checksum", "bad_checksums", "unlisted_file", "missing_file", "missing_checksums"), _CHECKSUMS
+    ),
+    "no_charts": "tar file contains no Helm charts.",
+    "missing_manifest": "FluxCD manifest structure is not present.",
+    "two_manifests": "manifest file is corrupted.",
+}
+"""What theirs says of a kind of fault, by the code of Belay."""
+
+METADATA = "metadata validation failed."
 
 
 def rejected(op: str, *reasons: str) -> Refused:
@@ -35,16 +46,14 @@ def told(faults: Iterable[Fault]) -> list[str]:
     """What is wrong; where theirs has words for a kind of fault, they go before the first of that kind."""
     found: list[str] = []
     for fault in faults:
-        before = _before(fault.code)
+        before = _before(fault)
         text = f"{fault.field}: {fault.message}" if fault.field else fault.message
         found.append(f"{before} {text}" if before and not any(one.startswith(before) for one in found) else text)
     return found or ["it was refused without a reason"]
 
 
-def _before(code: str) -> str | None:
-    if code in UNREADABLE:
-        return "failed to extract tar file."
-    return "checksum validation failed." if code in CHECKSUMS else None
+def _before(fault: Fault) -> str | None:
+    return WORDS.get(fault.code) or (METADATA if fault.field.startswith("metadata.yaml") else None)
 
 
 def require(op: str, app: Standing | None) -> Standing:
