@@ -5,5 +5,6 @@ gateway. It has no rule of its own, and no table but a map of the integers that 
 
 A new door is a folder with a README and a `door.py` that makes a `Door` (door.py) of its settings, or None while it is
 off, and a line in table.py. `serving.py` does the rest: the port, beside that of the API, the figures, the limit of
-requests, and the stop in order are the gateway's.
+requests, and the stop in order are the gateway's. What all doors share is here as well: tokens as Keystone gives them
+out (keystone.py), requests and routes (call.py), fields of bodies (fields.py), refusals (errors.py).
 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.gateway.doors.fields import shown
-from services.gateway.doors.sysinv.upload_request import SWITCHES
+from services.gateway.doors.sysinv.upload_request import switched
 from shared.safe_yaml import BadYaml, load
 from shared.values.merging import over
 from shared.values.setting import BadSetting, set_in
@@ -105,9 +105,6 @@ def _enabled(attributes: Mapping[str, Any], faults: list[str]) -> bool | None:
         f"Invalid chart attribute: {name[:60]} must be one of [enabled]" for name in attributes if name != "enabled"
     ]
     value = attributes.get("enabled")
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value in SWITCHES:
-        return SWITCHES[value]
-    faults.append(f"Invalid chart attribute: enabled must be true or false, not {shown(value)}")
-    return None
+    if (found := switched(value)) is None and value is not None:
+        faults.append(f"Invalid chart attribute: enabled must be true or false, not {shown(value)}")
+    return found

@@ -75,14 +75,15 @@ def read(body: Mapping[str, Any], *, updates: bool) -> tuple[Asked, list[str], l
 
 
 def _switch(f: Fields, name: str) -> bool | None:
-    """`true` or `True` as text, as their command line sends it; a JSON boolean, too."""
     value = f.get(name)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value in SWITCHES:
-        return SWITCHES[value]
-    f.fault(f"invalid {name} setting.")
-    return None
+    if (found := switched(value)) is None and value is not None:
+        f.fault(f"invalid {name} setting.")
+    return found
+
+
+def switched(value: Any) -> bool | None:
+    """`true` or `True` as text, as their command line sends it, or a JSON boolean; None = it is neither."""
+    return value if isinstance(value, bool) else SWITCHES.get(value) if isinstance(value, str) else None
 
 
 def _fitting(f: Fields, name: str, pattern: str, most: int) -> str | None:
