@@ -36,6 +36,13 @@ class DeployerSettings(BaseSettings):
         default=30, gt=0, description="ended operations are kept so long, and as long as answers to commands are"
     )
 
+    releases_keep: int = Field(
+        default=3,
+        ge=2,
+        le=50,
+        description="releases whose files stay on a site, the one that runs and the way back among them",
+    )
+
     prestaged_keep: int = Field(
         default=2,
         ge=1,

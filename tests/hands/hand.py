@@ -82,6 +82,10 @@ class Hand(ABC):
     def left_behind(self, home: Path, sites: Sequence[str]) -> list[str]:
         """What no site needs and nobody took away: half-made things, temporary files, processes of the tool."""
 
+    def spoil(self, home: Path, site: str, version: str) -> str | None:
+        """Damage what a release left on a site, so that it does not run there again; None where none knows how."""
+        return None
+
 
 def processes_with(word: str) -> list[str]:
     """Processes whose command line names it."""

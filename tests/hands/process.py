@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ class ProcessHand(Hand):
     def spec(self, version: str, folder: Path) -> dict[str, Any]:
         wheel = write_wheel(self.folder / "wheels")
         pin = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        (folder / "requirements.txt").write_text(f"answering==1.0 --hash=sha256:{pin}\n")
+        (folder / "requirements.txt").write_text(f"# {version}\nanswering==1.0 --hash=sha256:{pin}\n")
         words = [f"says={version}", *(["exit=7"] if version == BROKEN else [])]
         return {
             "requirements": "requirements.txt",
@@ -49,6 +50,17 @@ class ProcessHand(Hand):
         except httpx.TransportError:
             return None
         return str(answer.json()["app"]["version"])
+
+    def spoil(self, home: Path, site: str, version: str) -> str | None:
+        for told in home.glob(f"hosts/{site}/**/releases/{version}-*/spec.json"):
+            spec = json.loads(told.read_bytes())
+            name = spec["component"]["command"][0]
+            for program in home.glob(f"hosts/{site}/installed/{spec['bundle_sha256']}/env-*/bin/{name}"):
+                program.unlink()
+                program.write_text("#!/bin/sh\necho spoilt\nexit 9\n")
+                program.chmod(0o755)
+                return name
+        return None
 
     def doubled(self, operations: Sequence[Mapping[str, Any]]) -> list[str]:
         ended = Counter((o["site"], o["operation_id"]) for o in operations)

@@ -120,7 +120,10 @@ def _abandoned(folder: Folder) -> bool:
 
 
 async def prune(place: Place, keep: int) -> None:
-    """Forget all but the `keep` revisions of a component used last, releases of no site, and old orders."""
+    """Forget all but the `keep` revisions of a component that were healthy last, releases of no site, and old orders.
+
+    What cannot be cleared away is told in the log, and tried again behind the next order of the host.
+    """
     try:
         await asyncio.to_thread(_prune_revisions, place, keep)
         for sha256 in await asyncio.to_thread(_unused, place.host):
@@ -136,10 +139,8 @@ def _prune_revisions(place: Place, keep: int) -> None:
     if lock is None:  # the next order has begun; it will tidy up
         return
     try:
-        newest = sorted(place.releases.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in newest[keep:]:
-            if path.name != release.current(place):
-                shutil.rmtree(path)
+        for path in release.to_go(place, keep):
+            shutil.rmtree(path)
     finally:
         os.close(lock)
 

@@ -20,6 +20,7 @@ from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import BadConnection, Place, place_of
 from services.deployer.drivers.process.procedure import Procedure
 from services.deployer.drivers.process.reaching import reached
+from services.deployer.settings import DeployerSettings
 from shared.blobs import Blobs
 from shared.core.wakeup import Wakeup
 from shared.process.settings import Settings
@@ -51,9 +52,9 @@ class ProcessDriver(Driver):
         self._askers = ThreadPoolExecutor(ASKERS, "reach")  # a disk that hangs must hold up nobody but who asks it
 
     @classmethod
-    def from_settings(cls, settings: Settings, keep: int = 3) -> ProcessDriver:
+    def from_settings(cls, settings: Settings, keep: int | None = None) -> ProcessDriver:
         """The driver of a service: bundles from its blob store, hosts under its home."""
-        blobs = Blobs.open(settings)
+        blobs, keep = Blobs.open(settings), keep or DeployerSettings().releases_keep
         return cls(settings.home, from_store(blobs), keep, Source(blobs, Pace.of_process()))
 
     async def start(self, orders: Sequence[Order]) -> None:

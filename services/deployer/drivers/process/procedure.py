@@ -71,10 +71,15 @@ class Procedure:
         self.file.step("install")
         release.record(self.place, spec)
         prepared = await prepared_bundle(self.place, spec.component, self.order.items)
-        installed = await install(self.place.host, spec, self.unpack, prepared, self._fetching)
-        self._give_way()
-        launch = await self._launch(spec, installed)
-        await self._prove(launch, spec)
+        try:
+            installed = await install(self.place.host, spec, self.unpack, prepared, self._fetching)
+            self._give_way()
+            launch = await self._launch(spec, installed)
+            await self._prove(launch, spec)
+        except Failed:
+            release.give_up(self.place, spec)
+            raise
+        release.prove(self.place, spec)
         return Done(spec.revision, f"healthy on port {self.port}")
 
     async def _launch(self, spec: RevisionSpec, installed: Installed) -> Launch:

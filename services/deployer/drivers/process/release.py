@@ -83,6 +83,32 @@ def record(place: Place, spec: RevisionSpec) -> None:
     os.utime(folder)
 
 
+PROVEN, UNPROVEN = "proven", "unproven"
+"""Files beside a revision's spec: it was healthy here once; its only tries have failed so far."""
+
+
+def prove(place: Place, spec: RevisionSpec) -> None:
+    """It is healthy: from now on it is one that can be returned to."""
+    folder = place.releases / spec.revision
+    (folder / PROVEN).touch()
+    (folder / UNPROVEN).unlink(missing_ok=True)
+
+
+def give_up(place: Place, spec: RevisionSpec) -> None:
+    """It failed. One that never was healthy here must not take the place of one that is needed for the way back."""
+    folder = place.releases / spec.revision
+    if folder.is_dir() and not (folder / PROVEN).exists():
+        (folder / UNPROVEN).touch()
+
+
+def to_go(place: Place, keep: int) -> list[Path]:
+    """Revisions that are not needed: not the current one, and not among the `keep` used last that were ever healthy."""
+    newest = sorted(place.releases.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    sound = [path for path in newest if not (path / UNPROVEN).exists()]
+    staying = {path.name for path in sound[:keep]} | {current(place)}
+    return [path for path in newest if path.name not in staying]
+
+
 def current(place: Place) -> str | None:
     """The revision that was switched to last."""
     return place.current.readlink().name if place.current.is_symlink() else None
