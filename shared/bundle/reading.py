@@ -1,6 +1,7 @@
 """Taking a bundle apart: everything it must be is checked here, and every fault is named."""
 
 import errno
+import io
 import re
 import shutil
 import uuid
@@ -190,7 +191,10 @@ def _listed(content: bytes) -> tuple[dict[str, str], list[Fault]]:
     listed: dict[str, str] = {}
     faults = []
     text = content.removeprefix(BOM_UTF8).decode(errors="surrogateescape")
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+    for number, raw in enumerate(io.StringIO(text.replace("\r\n", "\n")), start=1):
+        line = raw.removesuffix("\n")
+        if not line:
+            continue
         where = f"{CHECKSUMS}:{number}"
         if (match := _CHECKSUM.fullmatch(line)) is None:
             if line.strip():
