@@ -32,6 +32,9 @@ RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 AWAY = frozenset({502, 503, 504})
 """Answers of a gateway that stops or is too busy, or of what stands before it: the same request may do later."""
 
+UPLOAD_SECONDS = 300
+"""For one part: with the last one the whole file is read once more, before it is answered."""
+
 UPLOAD_CHUNK = 256 * 1024
 STREAM_SILENCE_SECONDS = 45
 """Three missed heartbeats: the stream is taken for dead and opened anew."""
@@ -115,6 +118,23 @@ class Client:
                 )
             )
         )
+
+    def begin_upload(self, headers: Mapping[str, str]) -> str:
+        """Announce a file that comes in parts; the path of its upload."""
+        response = self._tried(lambda: self._http.post(self.url + "/v1/uploads", headers=dict(headers)))
+        self._checked(response)
+        return str(response.headers["Location"])
+
+    def send_part(self, path: str, offset: int, content: Iterable[bytes]) -> int:
+        """Send what follows after `offset`, once; where the upload is then. It is for the caller to go on."""
+        headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        try:
+            response = self._http.patch(self.url + path, content=content, headers=headers, timeout=UPLOAD_SECONDS)
+        except httpx.TransportError as error:
+            self._tx()
+            raise Unreachable(self.url, error) from error
+        self._checked(response)
+        return int(response.headers["Upload-Offset"])
 
     def stream(self, *, last_event_id: str | None = None, **params: Any) -> Iterator[StreamEvent]:
         """Events as they happen (`strategy=`, `types=`), for ever; a lost connection resumes where it was.

@@ -104,6 +104,23 @@ class Screen:
             task = bar.add_task(sentence, total=total)
             yield lambda more: bar.advance(task, more)
 
+    @contextmanager
+    def transfer(self, sentence: str) -> Iterator[Callable[[int, int | None], None]]:
+        """Bytes on their way; the yielded function says how many there are by now, of how many."""
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=self.err, transient=True, disable=not self.live) as bar:
+            task = bar.add_task(sentence, total=None)
+            yield lambda here, total: bar.update(task, completed=here, total=total)
+
     def json(self, value: Any) -> None:
         """One JSON document and a newline. A list that grows (`--watch`) is one document a line."""
         self._write(json.dumps(value, ensure_ascii=False, default=str) + "\n")

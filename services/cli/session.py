@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from services.cli.answers import ProblemError, Unreachable, paged
-from services.cli.errors import CliError, Status
+from services.cli.errors import CliError, Status, usage
 from services.cli.screen import Screen
 from shared.core.ids import new_id
 
@@ -83,6 +83,16 @@ class Session:
         """Send a bundle and return the catalog's answer."""
         key = key or new_id()
         return self._answered(self._tried(lambda: self.client.upload(bundle, key=key)))
+
+    def upload_in_parts(self, bundle: Path, told: Callable[[int], None], **names: str) -> dict[str, Any]:
+        """Send a bundle, from where an earlier try had come to; the upload as it is then."""
+        from services.cli.uploading import file_of, upload
+
+        try:
+            file = file_of(bundle)
+        except OSError as error:
+            raise usage(f"{bundle}: {error.strerror or error}") from error
+        return self._tried(lambda: upload(self.client, file, told, names))
 
     def _answered(self, answer: dict[str, Any]) -> dict[str, Any]:
         if answer.get("state") == "sent":

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.errors import CliError, Status, fault
+from services.cli.errors import CliError, Status, fault, usage
 from services.cli.feed import Feed, views
 from services.cli.noun import Noun
 from services.cli.screen import Column, size
@@ -27,31 +27,76 @@ ITEMS: tuple[Column, ...] = (
     "component", "kind", "name", ("size", lambda item: size(item["bytes"])), "platform", "sha256",
 )  # fmt: skip
 
-Bundles = Annotated[list[Path], typer.Argument(help="Bundle files (.tar.gz).", exists=True, dir_okay=False)]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="Bundle files (.tar.gz), or where bundles lie: https://…, oci://REGISTRY/REPOSITORY@sha256:… (or :TAG), "
+        "sha256:… of what is in the blob store."
+    ),
+]
 App = Annotated[str, typer.Argument(help="The app.")]
 Version = Annotated[str, typer.Argument(help="The version of its release.")]
 
+ELSEWHERE = ("https://", "http://", "oci://", "sha256:")
+NEWS = "bundle_progressed,publication_settled"
+
 
 @app.verb()
-def publish(session: Session, bundles: Bundles) -> None:
-    """Publish the releases inside bundles, and wait until the catalog has checked each of them."""
-    feed = Feed(session.url, session.token, types="release_available,release_rejected")
-    found = [publish_one(session, bundle, feed) for bundle in bundles]
+def publish(
+    session: Session,
+    bundles: Sources,
+    name: Annotated[str, typer.Option("--name", "-n", help="Name of the app, where the bundle does not say it.")] = "",
+    version: Annotated[str, typer.Option("--version", "-v", help="Its version, likewise.")] = "",
+    sha256: Annotated[str, typer.Option(help="What a bundle from elsewhere must be.")] = "",
+) -> None:
+    """Publish the releases inside bundles, and wait until the catalog has checked each of them.
+
+    A file goes on where an interrupted command had stopped; what lies elsewhere is fetched by the catalog itself.
+    """
+    feed = Feed(session.url, session.token, types=NEWS)
+    names = {key: value for key, value in (("app", name), ("version", version)) if value}
+    found = [publish_one(session, bundle, feed, sha256=sha256, **names) for bundle in bundles]
     if session.screen.as_json:
         session.screen.json(found)
 
 
-def publish_one(session: Session, bundle: Path, feed: Feed) -> dict[str, Any]:
+def publish_one(session: Session, bundle: Path | str, feed: Feed, *, sha256: str = "", **names: str) -> dict[str, Any]:
     """Publish one bundle and return what became of it. Raises CliError with every fault when it was rejected."""
-    with session.screen.busy(f"{bundle.name}: uploading and checking"):
-        sha256 = session.upload(bundle)["result"]["bundle_sha256"]
-        *_, outcome = views(session, at("/v1/bundles/{}", sha256), lambda view: view["state"] != "validating", feed)
-    if outcome["state"] == "rejected":
+    if str(bundle).startswith(ELSEWHERE):
+        outcome = _fetched(session, str(bundle), feed, names | ({"sha256": sha256} if sha256 else {}))
+    else:
+        outcome = _sent(session, Path(bundle), feed, names)
+    if outcome["state"] != "available":
         faults = tuple(fault(**found) for found in outcome["faults"])
         message, advice = f"{bundle}: the catalog rejected this bundle", "correct them and build the bundle again"
-        raise CliError(Status.FAILED, message, advice=advice, code="release_rejected", faults=faults)
+        if outcome["state"] == "failed":
+            message, advice = f"{bundle}: the catalog could not have it", "the same command tries it anew"
+        raise CliError(Status.FAILED, message, advice=advice, code=f"release_{outcome['state']}", faults=faults)
     session.screen.note(f"{outcome['app']} {outcome['version']} is available")
     return outcome
+
+
+def _sent(session: Session, bundle: Path, feed: Feed, names: dict[str, str]) -> dict[str, Any]:
+    if not bundle.is_file():
+        raise usage(f"{bundle}: there is no such file, and it is no address (https://…, oci://…, sha256:…)")
+    with session.screen.transfer(f"{bundle.name}: uploading") as far:
+        total = bundle.stat().st_size
+        done = session.upload_in_parts(bundle, lambda here: far(here, total), **names)
+    return _settled(session, bundle.name, done["publication"], feed)
+
+
+def _fetched(session: Session, source: str, feed: Feed, facts: dict[str, str]) -> dict[str, Any]:
+    answer = session.command("POST", "/v1/publications", {"source": source, **facts})
+    return _settled(session, source, answer["command_id"], feed)
+
+
+def _settled(session: Session, name: str, publication: str, feed: Feed) -> dict[str, Any]:
+    path = at("/v1/publications/{}", publication)
+    with session.screen.transfer(f"{name}: checking") as far:
+        for view in views(session, path, lambda view: bool(view["state"] != "under_way"), feed):
+            if view["phase"] and view["done_bytes"]:
+                far(view["done_bytes"], view["total_bytes"])
+    return view
 
 
 @app.verb("list")

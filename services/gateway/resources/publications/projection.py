@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from services.gateway.events.learning import LearningTransaction
 from services.gateway.resources.as_json import text
 from services.gateway.resources.publications import store
@@ -17,6 +19,13 @@ async def learn_publications(tx: LearningTransaction, events: Sequence[Envelope[
     ended = {e.data.publication: _end(e) for e in reversed(events) if isinstance(e.data, PublicationSettled)}
     await store.put_progress(tx.conn, list(under_way.values()))
     await store.put_ends(tx.conn, list(ended.values()))
+
+
+async def learn_begun(tx: LearningTransaction, answered: Sequence[asyncpg.Record]) -> None:
+    """Publications that the catalog has taken: they can be read before anything is said of them."""
+    taken = [(r["command_id"], r["body"].get("bundle_sha256"), tx.now) for r in answered if r["state"] == "accepted"]
+    if taken:
+        await store.begin(tx.conn, taken)
 
 
 def _progress(p: BundleProgressed) -> ProgressRow:

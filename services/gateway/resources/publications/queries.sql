@@ -1,3 +1,9 @@
+-- name: begin
+insert into publication (id, state, bundle_sha256, at)
+select n.id, 'under_way', n.bundle_sha256, n.at
+from unnest(:ids::text[], :bundles::text[], :ats::timestamptz[]) as n (id, bundle_sha256, at)
+on conflict (id) do nothing;
+
 -- name: put_progress
 -- What has ended stays so.
 insert into publication as p (id, state, phase, done_bytes, total_bytes, at)

@@ -5,9 +5,10 @@ from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import command_route
 from services.gateway.resources.publications import actions, store
-from services.gateway.resources.publications.projection import KINDS, learn_publications
+from services.gateway.resources.publications.projection import KINDS, learn_begun, learn_publications
 from services.gateway.resources.publications.views import PublicationView
 from services.gateway.resources.resource import Resource
+from shared.messages.catalog import ImportBundle, PublishRelease
 from shared.messages.words import Identifier
 
 
@@ -39,4 +40,5 @@ RESOURCE = Resource(
     {"publications/{id}": Identifier},
     (Learning(learn_publications, KINDS),),
     actions=actions.ACTIONS,
+    after_answers={PublishRelease.TYPE: learn_begun, ImportBundle.TYPE: learn_begun},
 )

@@ -34,6 +34,12 @@ class EndRow(NamedTuple):
     at: datetime
 
 
+async def begin(conn: Connection, rows: Sequence[tuple[str, str | None, datetime]]) -> None:
+    """Commands that were taken, with the digests of their bundles where these are known."""
+    ids, bundles, ats = columns(rows, 3)
+    await SQL.run(conn, "begin", ids=ids, bundles=bundles, ats=ats)
+
+
 async def put_progress(conn: Connection, rows: Sequence[ProgressRow]) -> None:
     """How far publications are, unless they have ended. Each may be named once."""
     names = ("ids", "phases", "done", "totals", "ats")

@@ -1,0 +1,97 @@
+"""The command line's uploads: interrupted and given again they go on where they were, and only then."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from services.cli import uploading
+from services.cli.answers import ProblemError
+from services.cli.client import Client
+from services.cli.uploading import cache_folder, file_of, upload
+from shared.messages.catalog import PublishRelease
+from tests.service.gateway.api import Api, gateway
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+BUNDLE = b"\x1f\x8b" + bytes(range(256)) * 2_000
+LIMIT = {"max_bundle_bytes": len(BUNDLE)}
+
+
+class Interrupted(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+@pytest.fixture(autouse=True)
+def of_this_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(uploading, "PART", 100_000)
+    monkeypatch.setattr(uploading, "WAITS", (0.05,) * 5)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def send(api: Api, path: Path, most: int = 1 << 30) -> list[int]:
+    """Where it was, each time it went on; interrupted once more than `most` bytes lie there."""
+    heard: list[int] = []
+
+    def told(here: int) -> None:
+        heard.append(here)
+        if here > most:
+            raise Interrupted
+
+    with Client(api.url, api.token) as client:
+        shown = upload(client, file_of(path), told, {})
+        heard.append(-1 if shown["state"] != "complete" else shown["offset"])
+    return heard
+
+
+async def test_given_again_it_sends_only_what_is_missing_and_leaves_no_note(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "lamp.tar.gz"
+    file.write_bytes(BUNDLE)
+    async with gateway(world, settings=LIMIT) as api:
+        with pytest.raises(Interrupted):
+            await asyncio.to_thread(send, api, file, 150_000)
+        assert len(list(cache_folder().iterdir())) == 1
+        assert (await asyncio.to_thread(send, api, file))[0] == 200_000
+        assert list(cache_folder().iterdir()) == []
+        upload_id = await api.service.pool.fetchval("select id from upload")
+        assert (await api.command(PublishRelease, upload_id)).data.file_name == "lamp.tar.gz"
+
+
+async def test_a_file_that_was_changed_is_another_upload(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "lamp.tar.gz"
+    file.write_bytes(BUNDLE)
+    async with gateway(world, settings=LIMIT) as api:
+        with pytest.raises(Interrupted):
+            await asyncio.to_thread(send, api, file, 150_000)
+        file.write_bytes(BUNDLE[:-1] + b"x")
+        assert (await asyncio.to_thread(send, api, file))[0] == 100_000
+        assert await api.service.pool.fetchval("select count(*) from upload") == 2
+
+
+async def test_a_file_that_changes_while_it_is_sent_is_refused(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "lamp.tar.gz"
+    file.write_bytes(BUNDLE)
+
+    def change(api: Api) -> None:
+        with Client(api.url, api.token) as client:
+            known = file_of(file)
+            file.write_bytes(BUNDLE[:-1] + b"x")
+            upload(client, known, lambda _: None, {})
+
+    async with gateway(world, settings=LIMIT) as api:
+        with pytest.raises(ProblemError) as refused:
+            await asyncio.to_thread(change, api)
+        assert (refused.value.status, refused.value.code) == (422, "wrong_digest")
+
+
+async def test_an_upload_that_is_forgotten_there_begins_anew(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "lamp.tar.gz"
+    file.write_bytes(BUNDLE)
+    async with gateway(world, settings=LIMIT) as api:
+        with pytest.raises(Interrupted):
+            await asyncio.to_thread(send, api, file, 150_000)
+        await api.service.pool.execute("delete from upload")
+        assert (await asyncio.to_thread(send, api, file))[0] == 100_000
