@@ -26,7 +26,7 @@ def mixed(standings: Sequence[Standing]) -> Standing:
     chosen = _chosen(standings)
     if len(alike) == 1:
         return chosen
-    return replace(chosen, progress=_counted(standings), deployed=any(one.deployed for one in standings))
+    return replace(chosen, progress=_counted(standings), deployed=any(one.deployed for one in standings), alike=False)
 
 
 def _chosen(standings: Sequence[Standing]) -> Standing:

@@ -78,6 +78,9 @@ class Standing:
     deployed: bool = False
     """Whether something of it is there."""
 
+    alike: bool = True
+    """Of a group: whether all its sites stand so."""
+
     manifest_name: str | None = None
     manifest_file: str | None = None
 
@@ -142,7 +145,8 @@ def _there(known: Known) -> Standing | None:
         return None
     status = words.AFTER.get(there.status, there.status)
     version = there.version or (last.to_version if last else None) or _newest(known) or ""
-    progress = _ended(known.name, last) if last else words.COMPLETED
+    seen = last is None or last.operation_id in known.put_away
+    progress = words.COMPLETED if last is None or seen else _ended(known.name, last)
     return Standing(known.name, version, status, progress, active=status == words.APPLIED,
                     operation_id=last.operation_id if last else None, deployed=True)  # fmt: skip
 
@@ -150,7 +154,7 @@ def _there(known: Known) -> Standing | None:
 def _ended(app: str, last: Operation) -> str:
     """What became of the last operation of an app that is there."""
     an_update = words.WHILE.get(last.kind) == words.UPDATING
-    way = f"from version {last.from_version} to version {last.to_version}"
+    way = f"from version {last.from_version} to version {last.to_version or 'unknown'}"
     if last.state != "failed":
         return f"Application update {way} completed." if an_update else words.COMPLETED
     if an_update and not last.recovered and not last.turned_back:

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from services.gateway.domain import Role
 from services.gateway.doors.call import Route, ignored_in, readable
+from services.gateway.doors.errors import Refused
 from services.gateway.doors.sysinv import shapes, store, upload_request, words
 from services.gateway.doors.sysinv.call import Call
 from services.gateway.doors.sysinv.carrying import carry_out, operation
@@ -14,6 +15,7 @@ from services.gateway.doors.sysinv.publishing import (
     no_file,
     numbered,
     publishing,
+    put_away,
     refuse_settled,
     refuse_unasked,
     settled,
@@ -40,7 +42,7 @@ async def update(call: Call) -> web.Response:
     known = sent.blob is None and not asked.is_url
     asked = await (_published_before(call, asked) if known else identified(call, OP, asked, sent))
     app = require(OP, await call.app(asked.name) if asked.name else None)
-    if app.deployed and app.status == words.APPLIED and app.version == asked.version:
+    if app.alike and app.status == words.APPLIED and app.version == asked.version:
         raise rejected(OP, f"the version {asked.version} is already applied.")
     if known:
         await carry_out(call, OP, "update", app.name, asked.version, **_resets(asked))
@@ -79,7 +81,11 @@ async def _of_a_site(call: Call, asked: Asked, sent: Sent) -> None:
 
 async def _past_its_checks(call: Call, publication: str, operation_id: str) -> None:
     """What is found before anything is touched is the answer, where it is found soon enough. Raises Refused 400."""
-    await refuse_settled(call, OP, publication, await settled(call, publication) if publication else None)
+    try:
+        await refuse_settled(call, OP, publication, await settled(call, publication))
+    except Refused:
+        await put_away(call, operation_id)
+        raise
     seen: list[Operation | None] = []
 
     async def told(conn: Connection) -> bool:
@@ -90,6 +96,7 @@ async def _past_its_checks(call: Call, publication: str, operation_id: str) -> N
     await readable(call, told, VERDICT_SECONDS)
     op = seen[0]
     if op is not None and op.untouched:
+        await put_away(call, operation_id)
         raise rejected(OP, op.message)
 
 

@@ -87,7 +87,10 @@ async def test_an_update_that_fails_at_once_is_refused_and_one_that_fails_later_
         await door.shows("applied")
         edge = tarball("3.0.0", more='upgrades_from: [">=2"]')
         assert "3.0.0" in await door.refuses(400, "POST", f"{APPS}/update", sending(edge))
-        assert (await door.shows("applied"))["app_version"] == "1.0.0"
+        wrong = sending(tarball("4.0.0", more="more: 1"))
+        assert "this field does not exist" in await door.refuses(400, "POST", f"{APPS}/update", wrong)
+        left = await door.shows("applied")
+        assert (left["app_version"], left["progress"]) == ("1.0.0", "completed")
         await door.update("2.0.0", fates={SITE: "fail"})
         told = "Application update from version 1.0.0 to version 2.0.0 aborted. Application recover to version 1.0.0"
         failed = await door.shows(lambda app: app["status"] == "applied" and told in (app["progress"] or ""))
