@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,11 +85,11 @@ class Life:
         body = {"site": site or self.site, "app": self.hand.app, "kind": kind, **order}
         return str(self.client.command("POST", "/v1/operations", body)["command_id"])
 
-    def end(self, operation: str, seconds: float = 300) -> dict[str, Any]:
+    def end(self, operation: str, seconds: float = 300, every: float = 0.1) -> dict[str, Any]:
         until = time.monotonic() + stretched(seconds)
         while (found := self._found(operation))["state"] not in ("succeeded", "failed"):
             must(time.monotonic() < until, f"{operation} is {found} after {seconds:g} s")
-            time.sleep(0.1)
+            time.sleep(every)
         return found
 
     def _found(self, operation: str) -> dict[str, Any]:
@@ -172,7 +172,15 @@ def nothing_to_change(life: Life) -> str:
     except ProblemError as error:
         refusal = error.code
     must(refusal == "already_current", refusal or "it was taken")
-    return "refused with already_current"
+    taken = []
+    for _ in range(7):
+        began = time.monotonic()
+        ended = life.end(life.begin("apply", version=MORE, only_changes=True), every=0.01)
+        taken.append(time.monotonic() - began)
+        must(set(actions(ended).values()) == {"keep"}, ended["plan"])
+    taken.sort()
+    must(taken[len(taken) // 2] <= stretched(0.3), taken)
+    return f"{taken[0]:.2f} to {taken[-1]:.2f} s from the command to its end, mostly {taken[len(taken) // 2]:.2f}"
 
 
 def failing_upload(life: Life) -> str:
@@ -257,14 +265,20 @@ class Killer:
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        while not self.over.wait(self.dice.uniform(0.5, 12.0)):
+        joined = self._joined() - 1
+        while not self.over.wait(self.dice.uniform(0.1, 5.0)):
+            if self._joined() == joined:  # it is not back yet: killed while it starts, it would come to nothing
+                continue
             for name, one in process.recorded(self.home).items():
                 if name.startswith("deployer"):
-                    try:
+                    joined = self._joined()
+                    with suppress(psutil.NoSuchProcess):
                         one.kill()
                         self.kills += 1
-                    except psutil.NoSuchProcess:  # it is not back yet
-                        pass
+
+    def _joined(self) -> int:
+        """How often it was ready for work."""
+        return (self.home.logs / "deployer-1.log").read_text().count("runner_joined")
 
 
 def under_fire(life: Life, updates: int, seed: int) -> str:
