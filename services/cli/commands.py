@@ -16,6 +16,9 @@ COMMANDS = {
     "bundle": Lazy("nouns.bundle:app", "Bundles: make the file a release comes in, and check one"),
     "site": Lazy("nouns.site:app", "Sites: register, import, look at and remove what is upgraded as one"),
     "group": Lazy("nouns.group:app", "Groups: named sets of sites with limits of their own"),
+    "overrides": Lazy(
+        "nouns.overrides:app", "Overrides: values and switches over those of releases, for the fleet, groups and sites"
+    ),
     "secret": Lazy("nouns.secret:app", "Secrets: passwords and keys that connections of sites name"),
     "strategy": Lazy("nouns.strategy:app", "Strategies: plan a roll-out in stages, start it, watch it, stop it"),
     "operation": Lazy(

@@ -13,7 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.deployer.course import Course
 from services.deployer.domain import NOTHING_SET, Deployment, Facts, Operation, Release, Site
-from services.deployer.overrides.layers import in_order
 from services.deployer.overrides.terms import PLAIN_TERMS, Terms
 from services.deployer.plan import Plan, Recorded
 from services.deployer.prestage.store import PrestageStore, prestaged_of
@@ -26,6 +25,7 @@ from shared.messages.rules import PLAIN, Rules
 from shared.messages.words import DeploymentStatus, OperationKind
 from shared.process.db import Connection, Queries, columns
 from shared.secret_references import names_in
+from shared.values.layers import in_order
 from shared.versions import Scheme, spelt_as
 
 log = structlog.get_logger()

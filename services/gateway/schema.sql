@@ -291,8 +291,35 @@ create table deployment (
     strategy_id text,
     nth bigint not null default 0, -- so many operations had ended there, by the deployer's count
     at timestamptz not null,
+    overrides text[], -- what was set when the release came that runs now; null = nothing
     primary key (site, app)
 ) with (fillfactor = 50);
+
+create table override (
+    -- What is set for a component of an app at one level, by the number of its last change.
+    app text not null,
+    level text not null,
+    target text not null, -- the group or site; empty = the fleet
+    component text not null,
+    nth bigint not null,
+    primary key (app, level, target, component)
+);
+
+create table override_change (
+    -- What was set after each change: its history, and what deployments were made with.
+    app text not null,
+    level text not null,
+    target text not null,
+    component text not null,
+    nth bigint not null,
+    given jsonb not null, -- values; a secret stands in them by its name
+    enabled boolean,
+    namespace text,
+    at timestamptz not null,
+    changed_by text not null,
+    reason text not null,
+    primary key (app, level, target, component, nth)
+);
 
 create table prestaged (
     -- What lies on sites before it is needed there, by app, as the last end that spoke of it said.

@@ -273,6 +273,14 @@ class OperationProgressed(Event):
 _HISTORY = "the releases that a rollback may lead to, last the one meant where none is named; null = not said"
 
 
+_OVERRIDES = "what was set when the release came that runs: level, component and number of each change; null = nothing"
+
+
+def _unsaid(overrides: tuple[str, ...] | None) -> bool:
+    """Where nothing is set the ends of operations stay as short as they were."""
+    return overrides is None
+
+
 class _Ended(Event):
     operation_id: Identifier
     site: SiteName
@@ -287,6 +295,7 @@ class _Ended(Event):
     seconds: float = Field(description="from claim to end")
     nth: int = Field(default=0, ge=0, le=MOST, description=NTH)
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
+    overrides: tuple[str, ...] | None = Field(default=None, description=_OVERRIDES, exclude_if=_unsaid)
     fetched_bytes: int = Field(default=0, ge=0, le=MOST, description=FETCHED)
     prestaged: tuple[Prestaged, ...] | None = Field(default=None, max_length=MOST_PRESTAGED, description=PRESTAGED)
 
@@ -318,6 +327,7 @@ class OperationsSucceeded(Event):
     status: Open[DeploymentStatus]
     plan: tuple[ComponentDecision, ...] = ()
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
+    overrides: tuple[str, ...] | None = Field(default=None, description=_OVERRIDES, exclude_if=_unsaid)
     operations: tuple[Succeeded, ...] = Field(min_length=1)
 
 

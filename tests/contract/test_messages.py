@@ -24,7 +24,7 @@ SAMPLES = sorted((ROOT / "schemas/samples").glob("*.json"))
 ANSWERS = {"CommandAccepted", "CommandRejected"}
 FOLDED = {"belay.strategy.register_sites.v1"}
 """What its first sample says is read in today's words."""
-FOR_ANYONE = {"SiteState", "OverridesChanged"}
+FOR_ANYONE = {"SiteState"}
 """No service needs it: the compacted topic tells programs of others what runs on each site."""
 
 

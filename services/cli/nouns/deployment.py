@@ -1,6 +1,6 @@
 """`belay deployment`: an app on a site."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from services.cli.noun import Noun
 from services.cli.nouns.operation import DOING, LIST, PHASES, PLAN, say_last_lines
 from services.cli.screen import Column
 from services.cli.session import Session, at
+from services.cli.watch import watch_operation
 
 app = Noun("Deployments: which release runs where, and how it is.")
 
@@ -43,6 +44,7 @@ def show(session: Session, site: Site, app: App) -> None:
     session.screen.card(found, HEAD)
     if session.screen.as_json:
         return
+    _say_changed(session, found.get("changed") or ())
     for title, operation in (("now", found["running"]), ("last operation", found["last"])):
         if operation:
             session.screen.note(f"\n{title}:")
@@ -57,6 +59,31 @@ def _say_how(session: Session, operation: Mapping[str, Any]) -> None:
             session.screen.table(rows, columns, "")
     if operation["state"] == "failed":
         say_last_lines(session, operation["last_lines"])
+
+
+def _say_changed(session: Session, changed: Iterable[Mapping[str, Any]]) -> None:
+    """What is set for it now and was not when it came; an older gateway says nothing of it."""
+    rows = [{"component": one["component"], **change} for one in changed for change in one["values"]]
+    rows += [{"component": one["component"], "path": said} for one in changed for said in one["attributes"]]
+    if rows:
+        session.screen.note("\noverrides changed since; `belay deployment reapply` carries it out:")
+        session.screen.table(rows, VALUES, "")
+
+
+@app.verb()
+def reapply(
+    session: Session,
+    site: Site,
+    app: App,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
+) -> None:
+    """Deploy what has changed of the release that runs, such as its overrides; what is unchanged is left as it is."""
+    body = {"site": site, "app": app, "kind": "apply", "only_changes": True}
+    answer = session.command("POST", "/v1/operations", body)
+    if watch:
+        watch_operation(session, answer["command_id"])
+    else:
+        session.screen.done(f"operation {answer['command_id']} is queued", answer)
 
 
 @app.verb()

@@ -59,6 +59,13 @@ def run(
     recover: Annotated[
         str | None, typer.Option(help="What becomes of it when it fails: always turned back, or never.")
     ] = None,
+    reset_overrides: Annotated[
+        bool | None, typer.Option(help="Drop the values set for the site alone.", show_default="as the release says")
+    ] = None,
+    reset_attributes: Annotated[
+        bool | None, typer.Option(help="Drop what is switched for the site alone.", show_default="as the release says")
+    ] = None,
+    only_changes: Annotated[bool, typer.Option("--only-changes", help="apply: leave what is unchanged.")] = False,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="It ends by then: 90s, 5m, 2h.")] = None,
     force: Annotated[bool, typer.Option("--force", help="prestage: in spite of alarms.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
@@ -66,6 +73,8 @@ def run(
     """Do one job on one site."""
     body = _order(site, app, kind, version) | _given("timeout_seconds", spec.seconds(timeout, "--timeout"))
     body |= _given("force", force or None) | _given("publication", publication) | _given("recover", recover)
+    body |= _given("reset_overrides", reset_overrides) | _given("reset_attributes", reset_attributes)
+    body |= _given("only_changes", only_changes or None)
     answer = session.command("POST", "/v1/operations", body)
     if watch:
         watch_operation(session, answer["command_id"])

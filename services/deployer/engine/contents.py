@@ -6,12 +6,12 @@ from pydantic import ValidationError
 
 from services.deployer.drivers import Component
 from services.deployer.overrides.fitting import Fitted, fitted
-from services.deployer.overrides.layers import NOTHING, Effective, Layer
 from services.deployer.plan import Content
 from services.deployer.store import Pair, Published, Store
 from shared import components
 from shared.messages import manifest
 from shared.messages.base import Fault, faults_of
+from shared.values.layers import NOTHING, Effective, Layer
 
 KEPT = 1_000
 

@@ -10,7 +10,6 @@ from services.deployer.engine.contents import Contents
 from services.deployer.engine.questions import ASKED_AGAIN, Questions
 from services.deployer.evidence import fit_to_tell
 from services.deployer.overrides.book import Asked, Book, of
-from services.deployer.overrides.layers import Effective
 from services.deployer.overrides.telling import misfits_of, secrets_named, with_values
 from services.deployer.phases import LEAVING
 from services.deployer.plan import Content, Ground, Plan, Recorded
@@ -21,6 +20,7 @@ from services.deployer.secrets.values import hide
 from services.deployer.store import Pair, Store
 from shared.messages.base import Fault
 from shared.messages.deployer import ForeseenDecision
+from shared.values.layers import Effective
 
 Deployed = tuple[Site, Deployment]
 

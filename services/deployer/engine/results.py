@@ -220,6 +220,7 @@ def _facts(end: Ended) -> dict[str, Any]:
         "status": end.deployment.status,
         "plan": end.plan,
         "history": returns_to(end.deployment),
+        "overrides": end.deployment.overrides.get(end.deployment.version or ""),
     }
 
 

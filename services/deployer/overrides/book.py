@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from services.deployer.overrides.layers import NOTHING, Effective, Layer, read, together
 from services.deployer.overrides.store import Numbered, OverrideStore
 from shared.process.db import Connection
+from shared.values.layers import NOTHING, Effective, Layer, read, together
 
 Asked = tuple[str, str, tuple[str, ...]]
 """An app, a site, and what is set for it."""

@@ -6,12 +6,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.deployer.overrides.fitting import fitted
-from services.deployer.overrides.layers import Kept, Layer, Place
 from shared.components import UnknownDriver
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import SetOverrides
 from shared.messages.manifest import Component
 from shared.messages.overrides import LONGEST_VALUES
+from shared.values.layers import Kept, Layer, Place
 from shared.values.merging import over, secrets_in
 from shared.values.paths import BadPath, parsed, taken_away, written
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.deployer.overrides.changing import changed_meanwhile, not_taken, unknown, unknown_secrets, with_change
-from services.deployer.overrides.layers import Kept, Layer, Place
 from services.deployer.overrides.store import OverrideStore, Told
 from services.deployer.overrides.told import keep
 from services.deployer.secrets import store as secrets
@@ -14,6 +13,7 @@ from shared.messages.base import Fault, listed
 from shared.messages.deployer import ClearOverrides, RestoreOverrides, SetOverrides
 from shared.messages.manifest import Component
 from shared.messages.opening import IN_AN_EVENT
+from shared.values.layers import Kept, Layer, Place
 from shared.values.merging import secrets_in
 from shared.wire.codec import Envelope
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.deployer.overrides.layers import Layer
 from shared import components
 from shared.messages.base import Fault, faults_of
 from shared.messages.manifest import Component
+from shared.values.layers import Layer
 from shared.values.merging import filled, onto, secrets_in
 from shared.values.paths import BadPath, Path, parsed, taken_away, written
 

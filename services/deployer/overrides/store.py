@@ -5,8 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from services.deployer.overrides.layers import Kept, Layer, Place
 from shared.process.db import Connection, Queries, columns
+from shared.values.layers import Kept, Layer, Place
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 

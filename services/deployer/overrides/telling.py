@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from services.deployer.domain import Operation
 from services.deployer.overrides.fitting import secrets_of
-from services.deployer.overrides.layers import ATTRIBUTES, VALUES, read
 from services.deployer.plan import Content, Ground, Plan, moved_by
 from shared.messages.base import Fault
 from shared.messages.overrides import ValueChange
+from shared.values.layers import ATTRIBUTES, VALUES, read
 from shared.values.merging import Change, changes
 from shared.values.paths import written
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.deployer.overrides.layers import ATTRIBUTES, VALUES, is_of_site, part_of
+from shared.values.layers import ATTRIBUTES, VALUES, is_of_site, part_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from services.deployer.overrides.layers import ATTRIBUTES, VALUES, Layer, Place, read
 from services.deployer.overrides.store import OverrideStore, Told
 from shared.core.transaction import Transaction
 from shared.messages.deployer import OverridesChanged
+from shared.values.layers import ATTRIBUTES, VALUES, Layer, Place, read
 from shared.values.merging import secrets_in
 
 Dropped = tuple[str, str, tuple[str, ...], str]

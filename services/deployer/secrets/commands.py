@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.deployer.overrides.layers import Place
 from services.deployer.overrides.store import OverrideStore
 from services.deployer.secrets import store
 from services.deployer.secrets.values import fault_of
@@ -12,6 +11,7 @@ from shared.core.transaction import Transaction
 from shared.messages.base import MOST_FAULTS, Fault, listed, more_faults
 from shared.messages.deployer import RemoveSecret, SecretChanged, SecretRemoved, SetSecret
 from shared.sealing import KeyPair, Unopenable
+from shared.values.layers import Place
 from shared.wire.codec import Envelope
 
 

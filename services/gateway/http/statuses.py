@@ -19,6 +19,7 @@ STATUS_OF_CODE = {
     "group_not_empty": 409,
     "last_admin": 409,
     "secret_in_use": 409,
+    "overrides_changed": 409,
 }
 
 

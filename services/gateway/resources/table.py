@@ -14,6 +14,7 @@ from services.gateway.resources.groups import routes as groups
 from services.gateway.resources.hosts import routes as hosts
 from services.gateway.resources.notifications import routes as notifications
 from services.gateway.resources.operations import routes as operations
+from services.gateway.resources.overrides import routes as overrides
 from services.gateway.resources.prestaged import routes as prestaged
 from services.gateway.resources.publications import routes as publications
 from services.gateway.resources.releases import routes as releases
@@ -43,6 +44,7 @@ RESOURCES: tuple[Resource, ...] = (
     secrets.RESOURCE,
     groups.RESOURCE,
     deployments.RESOURCE,
+    overrides.RESOURCE,
     automatic.RESOURCE,
     site_runs.RESOURCE,
     strategies.RESOURCE,

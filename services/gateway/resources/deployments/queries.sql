@@ -1,17 +1,45 @@
 -- name: list_deployments
-select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at
-from deployment d
-where (d.site, d.app) > (:after_site, :after_app)
-  and (:site::text is null or d.site = :site)
-  and (:app::text is null or d.app = :app)
-  and (:status::text is null or d.status = :status)
-  and (:version::text is null or d.version = :version)
-  and not exists (select from site s where s.name = d.site and s.removed)
-order by d.site, d.app limit :limit;
+-- `set_now` names what is set for each now, as shared/values/layers.py writes it; nothing is looked for where nothing is.
+select * from (
+    select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides,
+        case when exists (select from override where app = d.app) then (
+            select array_agg(v.ref) from (
+                select 'fleet/' || component || '/' || nth as ref from override
+                where app = d.app and level = 'fleet' and target = ''
+                union all
+                select 'group:' || target || '/' || component || '/' || nth from override
+                where app = d.app and level = 'group' and target = (select group_name from site where name = d.site)
+                union all
+                select 'site/' || component || '/' || nth from override
+                where app = d.app and level = 'site' and target = d.site
+            ) v
+        ) end as set_now
+    from deployment d
+    where (d.site, d.app) > (:after_site, :after_app)
+      and (:site::text is null or d.site = :site)
+      and (:app::text is null or d.app = :app)
+      and (:status::text is null or d.status = :status)
+      and (:version::text is null or d.version = :version)
+      and not exists (select from site s where s.name = d.site and s.removed)
+) d
+where :changed::boolean is not true or coalesce(overrides, '{}') <> coalesce(set_now, '{}')
+order by site, app limit :limit;
 
 -- name: find_deployment
 -- As it is, with its last operation that ended and the one that is queued or runs.
-select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at,
+select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides,
+    case when exists (select from override where app = d.app) then (
+        select array_agg(v.ref) from (
+            select 'fleet/' || component || '/' || nth as ref from override
+            where app = d.app and level = 'fleet' and target = ''
+            union all
+            select 'group:' || target || '/' || component || '/' || nth from override
+            where app = d.app and level = 'group' and target = (select group_name from site where name = d.site)
+            union all
+            select 'site/' || component || '/' || nth from override
+            where app = d.app and level = 'site' and target = d.site
+        ) v
+    ) end as set_now,
     (select o.operation_id from operation o where o.site = :site and o.app = :app and o.state in ('queued', 'running')
      order by o.position desc limit 1) as running
 from deployment d
@@ -19,14 +47,15 @@ where d.site = :site and d.app = :app and not exists (select from site s where s
 
 -- name: put_deployments
 -- An end that comes after a later one of its site changes nothing.
-insert into deployment as d (site, app, version, status, operation_id, strategy_id, nth, at)
-select n.site, e.app, e.version, e.status, n.operation_id, e.strategy_id, n.nth, e.at
+insert into deployment as d (site, app, version, status, operation_id, strategy_id, nth, at, overrides)
+select n.site, e.app, e.version, e.status, n.operation_id, e.strategy_id, n.nth, e.at, string_to_array(e.overrides, ' ')
 from unnest(:sites::text[], :operation_ids::text[], :counts::bigint[], :lefts::int[])
     as n (site, operation_id, nth, what)
-join unnest(:apps::text[], :versions::text[], :statuses::text[], :strategy_ids::text[], :ats::timestamptz[])
-    with ordinality as e (app, version, status, strategy_id, at, number) on e.number = n.what
+join unnest(:apps::text[], :versions::text[], :statuses::text[], :strategy_ids::text[], :ats::timestamptz[],
+    :overrides::text[]) with ordinality as e (app, version, status, strategy_id, at, overrides, number) on e.number = n.what
 on conflict (site, app) do update set
     version = excluded.version, status = excluded.status, operation_id = excluded.operation_id,
-    strategy_id = excluded.strategy_id, nth = excluded.nth, at = excluded.at
+    strategy_id = excluded.strategy_id, nth = excluded.nth, at = excluded.at,
+    overrides = excluded.overrides
 where d.nth <= excluded.nth
 returning d.operation_id;

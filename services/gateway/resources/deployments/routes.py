@@ -1,5 +1,7 @@
 """Deployments: what runs where, and how it came to that."""
 
+from typing import Any
+
 from services.gateway.commands.action import with_actions
 from services.gateway.http.pages import LARGEST, Page, Paging, page, start
 from services.gateway.http.problems import unknown
@@ -10,6 +12,7 @@ from services.gateway.resources.filters import refuse_unknown
 from services.gateway.resources.operations import actions
 from services.gateway.resources.operations import store as operations
 from services.gateway.resources.operations.views import OperationView
+from services.gateway.resources.overrides.drift import drifted
 from services.gateway.resources.releases.store import as_published
 from services.gateway.resources.resource import Resource
 from shared.messages.words import Name, SiteName
@@ -18,13 +21,19 @@ from shared.messages.words import Name, SiteName
 async def list_deployments(call: Call) -> Page[DeploymentView]:
     """GET /v1/deployments."""
     q = call.query
-    where = {"site": q.site, "app": q.app, "status": q.status, "version": q.version}
+    where: dict[str, Any] = {"site": q.site, "app": q.app, "status": q.status, "version": q.version}
     async with call.gateway.pool.acquire() as conn:
         if q.app and q.version:
             where["version"] = await as_published(conn, q.app, q.version)
+        where["changed"] = q.overrides_changed
         rows = await store.list_deployments(conn, start(q, "", ""), limit=q.limit + 1, **where)
         await refuse_unknown(conn, rows, q)
-    return page(Page[DeploymentView], rows, q, lambda row: [row["site"], row["app"]])
+        changed = await drifted(conn, rows)
+    told = [{**row, "overrides_changed": bool(each)} for row, each in zip(rows, changed, strict=True)]
+    found = page(Page[DeploymentView], told, q, lambda row: [row["site"], row["app"]])
+    if q.overrides_changed:  # set otherwise since, and to the same in the end: the query cannot tell
+        found.items = [each for each in found.items if each.overrides_changed]
+    return found
 
 
 async def show(call: Call) -> DeploymentDetail:
@@ -34,9 +43,11 @@ async def show(call: Call) -> DeploymentDetail:
         row = await store.find(conn, site, app)
         if row is None:
             raise unknown("deployment", f"{site}/{app}")
+        (changed,) = await drifted(conn, [row])
         found = {name: await operations.find(conn, row[key]) for name, key in OPERATIONS.items() if row[key]}
     shown = {name: each and with_actions(each, actions.ACTIONS, call.who.role) for name, each in found.items()}
-    return DeploymentDetail.model_validate({**row, "last": None, "running": None, **shown})
+    told = {"overrides_changed": bool(changed), "changed": changed}
+    return DeploymentDetail.model_validate({**row, **told, "last": None, "running": None, **shown})
 
 
 async def history(call: Call) -> Page[OperationView]:

@@ -27,7 +27,8 @@ async def put_deployments(conn: Connection, rows: Sequence[FinishedRow]) -> set[
     """What these operations left on their sites, each app of a site once; returns the operations that it now shows."""
     ids, sites, _, counts, *_ = columns(rows, 8)
     ends = [(row.status, row.ending) for row in rows]
-    left, numbers = numbered((end.app, end.version, status, end.strategy_id, end.at) for status, end in ends)
-    named = dict(zip(("apps", "versions", "statuses", "strategy_ids", "ats"), columns(left, 5), strict=True))
+    left, numbers = numbered((e.app, e.version, status, e.strategy_id, e.at, e.overrides) for status, e in ends)
+    names = ("apps", "versions", "statuses", "strategy_ids", "ats", "overrides")
+    named = dict(zip(names, columns(left, 6), strict=True))
     named |= {"operation_ids": ids, "sites": sites, "counts": counts, "lefts": numbers}
     return {row["operation_id"] for row in await SQL.fetch(conn, "put_deployments", **named)}

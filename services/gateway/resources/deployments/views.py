@@ -6,6 +6,7 @@ from pydantic import Field
 
 from services.gateway.http.pages import Paging
 from services.gateway.resources.operations.views import OperationDetail
+from services.gateway.resources.overrides.views import OverrideDrift
 from services.gateway.resources.sites.views import SiteDeployment
 from shared.messages.words import DeploymentStatus
 
@@ -16,12 +17,14 @@ class DeploymentView(SiteDeployment):
     site: str
     strategy_id: str | None
     updated_at: datetime
+    overrides_changed: bool = Field(description="something else is set for it now than when its release came")
 
 
 class DeploymentDetail(DeploymentView):
     """An app on a site, with the operation that left it so: its plan, phases and evidence."""
 
     last: OperationDetail | None = Field(description="the operation that ended last; null = not kept any more")
+    changed: list[OverrideDrift] = Field(description="what is set for it now, and was not when its release came")
     running: OperationDetail | None = Field(description="the one that is queued or runs; null = none")
 
 
@@ -32,3 +35,4 @@ class DeploymentQuery(Paging):
     app: str | None = None
     status: DeploymentStatus | None = None
     version: str | None = None
+    overrides_changed: bool | None = Field(default=None, description="true: only those that a reapply may change")

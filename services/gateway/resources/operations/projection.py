@@ -103,12 +103,19 @@ def _ending(event: Envelope[Finished]) -> Ending:
         last_lines=text(failed.last_lines) if failed else "[]",
         strategy_id=o.strategy_id,
         at=event.time,
+        overrides=" ".join(o.overrides) if o.overrides else None,
     )
 
 
 def _plan(decisions: Sequence[deployer.ComponentDecision]) -> str:
-    """As JSON, straight from the fields: all of them are text, and every operation has a plan."""
-    return text([vars(decision) for decision in decisions])
+    """As JSON, straight from the fields: nearly all of them are text, and every operation has a plan."""
+    return text([_decision(decision) for decision in decisions])
+
+
+def _decision(decision: deployer.ComponentDecision) -> dict[str, Any]:
+    if decision.values or decision.notices:
+        return decision.model_dump(mode="json")
+    return {name: value for name, value in vars(decision).items() if name not in ("values", "notices")}
 
 
 def _list(models: Sequence[Any]) -> str:

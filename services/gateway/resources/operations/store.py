@@ -55,6 +55,7 @@ class Ending(NamedTuple):
     last_lines: str  # JSON
     strategy_id: str | None
     at: datetime
+    overrides: str | None = None  # what was set when the release came that runs now; names hold no spaces
 
 
 class FinishedRow(NamedTuple):
@@ -89,7 +90,7 @@ async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:
     told, numbers = numbered(endings)
     first = ("apps", "kinds", "states", "from_versions", "to_versions", "versions", "recovered")
     rest = ("causes", "plans", "phases", "last_lines", "strategy_ids", "ats")
-    named = dict(zip(first + rest, columns(told, 13), strict=True))
+    named = dict(zip(first + rest, columns([ending[:13] for ending in told], 13), strict=True))
     ended = await SQL.fetch(
         conn, "finish_operations", ids=ids, sites=sites, seconds=seconds, endings=numbers, fetched=fetched, **named
     )
