@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import checks, endurance, fleet, http, latency, profile, race, replicas, slow, steps
+from tests.bench import checks, endurance, fleet, http, latency, profile, race, replicas, slow, steps, together
 from tests.bench.bench import Bench
 from tests.bench.result import Result
 
@@ -31,6 +31,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("stream", "from an event in Kafka to the open page, at 100,000 sites", fleet.fresh),
     Figure("checks", "what it costs a minute to know of 100,000 sites whether they answer", checks.checks),
     Figure("http", "1,000 commands a second over HTTP beside a running strategy", http.http),
+    Figure("together", "5,000 sites at the same instant, by two deployers, and never more", together.together),
     Figure("replicas", "two replicas of deployer and orchestrator against one", replicas.replicas),
     Figure(
         "endurance",

@@ -7,6 +7,7 @@ import pytest
 from shared.messages.strategy import SitesHeld
 from tests.bench.chart import bars
 from tests.bench.handover import gaps
+from tests.bench.journal import Span
 from tests.bench.kafka_log import Entry
 from tests.bench.page import arrivals, identifier
 from tests.bench.result import Result, as_json, lines_of
@@ -15,6 +16,7 @@ from tests.bench.stacks import functions, modules, parse
 from tests.bench.stream import MUST_COME, view
 from tests.bench.stream import parse as parse_notes
 from tests.bench.summary import Line, medians, percentile
+from tests.bench.together import most_at_once
 
 
 def test_a_goal_is_judged_by_the_median_and_in_its_own_direction() -> None:
@@ -156,3 +158,9 @@ def test_only_goals_are_drawn_and_of_many_alike_the_worst() -> None:
     lines = (Line("a", "MiB", (100,), 250), Line("b", "MiB", (200,), 250), Line("told", "MiB", (900,)))
     drawn = bars({"memory": as_json(Result(lines))})
     assert [(name, line.label) for name, line in drawn] == [("memory", "b")]
+
+
+def test_what_ends_as_another_begins_is_not_there_at_the_same_instant() -> None:
+    assert most_at_once([]) == 0
+    assert most_at_once([Span(0, 2, 2), Span(2, 4, 2), Span(3, 5, 2)]) == 2
+    assert most_at_once([Span(0, 9, 9), Span(1, 2, 1), Span(3, 4, 1), Span(3.5, 5, 1)]) == 3
