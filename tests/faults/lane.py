@@ -37,9 +37,6 @@ from tests.faults.watch import Watch
 END_SECONDS = 240.0
 """A strategy that has not ended by then is stuck."""
 
-RETRY_SECONDS = 60.0
-"""By then something is told of a strategy that is tried again, if there is anything to tell."""
-
 STEP_SECONDS = 6
 """A device that says nothing for so long is given up."""
 
@@ -78,6 +75,7 @@ class Lane:
     made: int = 0
     current: str = ""
     """The strategy under way."""
+    retried: bool = False
     _names: list[str] = field(default_factory=list)
     """Of its sites."""
 
@@ -164,15 +162,18 @@ class Lane:
             return
         self.current = identifier
         await self._verb("apply", identifier)
-        meddle = self.random.choices(("", "pause", "abort", "abort now", "skip"), (6, 2, 1, 1, 1))[0]
+        meddle = self.random.choices(("", "pause", "abort", "abort now", "skip", "retry some"), (5, 2, 1, 1, 1, 2))[0]
         if meddle:
             await asyncio.sleep(self.random.uniform(0.2, 3))
             await self._meddle(meddle, identifier)
         state = await self._end(identifier)
-        if state != "complete" and self.random.random() < 0.6 and not self.stop.is_set():
+        again = self.random.random() < 0.6 or not self.retried  # the first of all, for a short round
+        if state != "complete" and again and not self.stop.is_set():
+            self.retried = True
             before = self.watch.states[identifier][0]
-            if await self._verb("retry", identifier):
-                await self._end_again(identifier, before)
+            by_name = self.random.random() < 0.5
+            if await (self._retry_some(identifier) if by_name else self._verb("retry", identifier)):
+                await self._end(identifier, before)  # told also where it ended at once, as all sites are offline
         if self.random.random() < 0.2:
             await self._command(DeleteStrategy(strategy=identifier), "", None)
 
@@ -183,8 +184,20 @@ class Lane:
                 await self._command(AbortStrategy(strategy=identifier, now=True), "", None)
             case "skip":
                 await self._command(SkipSteps(strategy=identifier, sites=some, reason="not these"), "", None)
+            case "retry some":
+                await self._retry_some(identifier)
             case verb:
                 await self._verb(verb, identifier)
+
+    async def _retry_some(self, identifier: str) -> bool:
+        """Try some of what failed until now once more, by name; soon after a pause as well as while it goes on."""
+        if self.random.random() < 0.3:
+            await self._verb("pause", identifier)
+        failed = sorted(self.watch.failed[identifier])
+        some = tuple(self.random.sample(failed, min(len(failed), self.random.randint(1, 5))))
+        path = self.random.choice(("", f"/v1/strategies/{identifier}/retry"))
+        command = RetryFailed(strategy=identifier, sites=some)
+        return bool(some) and await self._command(command, path, {"sites": list(some)})
 
     async def _create(self, kind: str, version: str | None, force: bool) -> str | None:
         """The id of the new strategy, None when there is nothing to do. A release that is news is asked for again."""
@@ -244,13 +257,6 @@ class Lane:
         except Refused:
             return False
         return True
-
-    async def _end_again(self, identifier: str, after: int) -> None:
-        """The end of a retry. Where nothing can begin, as all sites are offline, it has ended as soon as it was taken,
-        and nothing new is told of the strategy."""
-        with suppress(TimeoutError):
-            await self.watch.wait(partial(self._later, identifier, after), RETRY_SECONDS)
-            await self._end(identifier, after)
 
     async def _end(self, identifier: str, after: int = 0) -> str:
         """Until it has ended with an event later than `after`; what pauses is resumed."""

@@ -35,6 +35,8 @@ class Watch:
         self.releases: set[tuple[str, str]] = set()
         self.wrong_clocks: set[str] = set()
         """Sources whose times are not to be believed."""
+        self.failed: dict[str, set[str]] = defaultdict(set)
+        """By strategy, the sites that failed or were aborted, and do not wait again."""
         self.finished_steps = 0
         self.worked_at = LONG_AGO
         """The latest moment after which a whole step was worked through: ended by the deployer, counted after."""
@@ -108,6 +110,9 @@ class Watch:
             self.ended(headers, one)
 
     def stepped(self, headers: dict[str, bytes], body: dict[str, Any]) -> None:
+        for step in body["steps"]:
+            failed = self.failed[body["strategy_id"]]
+            (failed.add if step["state"] in ("failed", "aborted") else failed.discard)(step["site"])
         over = [step["operation_id"] for step in body["steps"] if step["state"] in OVER]
         self.finished_steps += len(over)
         if over and headers["ce_source"].decode() not in self.wrong_clocks:

@@ -33,10 +33,11 @@ def no_process_ends_by_itself(evidence: Evidence) -> RuleResult:
         if end.at < evidence.run.started_at:
             continue
         result.checked += 1
-        if (fault := next((f for f in deadly[end.process] if _explains(f, end)), None)) is None:
+        found = next((f for f in deadly[end.process] if _explains(f, end)), None)
+        if found is None:
             result.refuse(end.process, f"ended by itself with status {end.status} at {end.at:%H:%M:%S.%f}")
         else:
-            deadly[end.process].remove(fault)
+            deadly[end.process].remove(found)
     return result
 
 

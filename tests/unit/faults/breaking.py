@@ -254,6 +254,11 @@ def a_start_that_never_reached_the_deployer(evidence: Evidence) -> None:
     started(evidence)[0]["operation_id"] = "id-first.99.1"
 
 
+def a_site_that_was_to_be_tried_again_and_was_not(evidence: Evidence) -> None:
+    retry = next(r for r in evidence.topics["strategy.commands"] if r.name == "retry_failed")
+    retry.body["sites"] = [BROKEN, "site-1"]
+
+
 def a_site_in_two_strategies(evidence: Evidence) -> None:
     told(evidence, STRATEGY, "sites_released", strategy_id="id-second").body["strategy_id"] = "id-first"
 
@@ -438,6 +443,7 @@ BREAKS: dict[str, tuple[Break, ...]] = {
     "stopped_means_stopped": (a_start_before_apply,),
     "what_begins_is_asked_for": (a_start_that_never_reached_the_deployer,),
     "one_strategy_a_site": (a_site_in_two_strategies,),
+    "retries_try_what_was_named": (a_site_that_was_to_be_tried_again_and_was_not,),
     "counts_are_exact": (a_count_that_is_off_by_one, a_row_that_counts_otherwise),
     "services_say_what_is_published": (a_record_under_a_wrong_key,),
     "an_id_says_one_thing": (an_id_with_two_contents,),
