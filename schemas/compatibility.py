@@ -32,8 +32,8 @@ def _inner(old: Schema, new: Schema, where: str) -> list[tuple[Schema, Schema, s
     inner = [(old["properties"][n], new["properties"][n], f"{where}.{n}" if where else n) for n in shared]
     if isinstance(old.get("items"), dict) and isinstance(new.get("items"), dict):
         inner.append((old["items"], new["items"], f"{where}[]"))
-    if len(some := [_something(old), _something(new)]) == 2 and all(some):
-        inner.append((*some, where))
+    if (something := _something(old)) and (something_new := _something(new)):
+        inner.append((something, something_new, where))
     return inner
 
 
@@ -53,7 +53,7 @@ def _words(old: Schema, new: Schema, where: str, is_event: bool) -> list[str]:
     """An open list says what is known, so nothing breaks when it changes; nor when a closed one opens."""
     if OPEN in new:
         return []
-    before, after = set(map(str, old.get("enum", old.get(OPEN, [])))), set(map(str, new.get("enum", [])))
+    before, after = set(map(str, old.get("enum") or old.get(OPEN) or [])), set(map(str, new.get("enum", [])))
     reasons = []
     if "enum" in old and "enum" in new and (gone := before - after):
         reasons.append(f"{where}: no longer takes {', '.join(sorted(gone))}")

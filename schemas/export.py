@@ -11,8 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from schemas.catalog_examples import AT
 from schemas.compatibility import breaks
-from schemas.examples import AT, EXAMPLES
+from schemas.examples import EXAMPLES
 from services.gateway.http import openapi
 from shared.messages import REGISTRY
 from shared.messages.base import Command, Message
@@ -77,8 +78,8 @@ def sample_of(example: Message) -> dict[str, Any]:
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )
     key, headers, body = encode(envelope)
-    named = {name: value.decode() for name, value in headers}
-    return {"topic": example.TOPIC, "key": key.decode(), "headers": named, "body": json.loads(body)}
+    named = {name: (value or b"").decode() for name, value in headers}
+    return {"topic": example.TOPIC, "key": (key or b"").decode(), "headers": named, "body": json.loads(body)}
 
 
 def consumers() -> dict[str, list[str]]:

@@ -184,7 +184,7 @@ BRINGS, CONTENT = "files/shop.bin", b"what lies on hosts before it is needed" * 
 class AnsibleWorkshop(Workshop):
     """For the contract: sites of this machine."""
 
-    asks: ClassVar = ("deployer_database",)
+    asks: ClassVar[tuple[str, ...]] = ("deployer_database",)
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -220,7 +220,7 @@ class AnsibleWorkshop(Workshop):
 class AnsibleSshWorkshop(AnsibleWorkshop):
     """The same over SSH, with a server for each site."""
 
-    asks: ClassVar = ("deployer_database", "sshd_lab")
+    asks: ClassVar[tuple[str, ...]] = ("deployer_database", "sshd_lab")
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

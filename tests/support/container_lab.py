@@ -160,12 +160,12 @@ class Lab:
         self.podman("rmi", "--force", local, remote, check=False)
         return f"{remote}@{digest.read_text().strip()}"
 
-    def containers(self, *filters: str) -> list[dict[str, object]]:
+    def containers(self, *filters: str) -> list[dict[str, Any]]:
         """All containers as podman lists them."""
         found = json.loads(self.podman("ps", "-a", "--format", "json", *[f"--filter={each}" for each in filters]))
         return list(found)
 
-    def inspect(self, name: str) -> dict[str, object]:
+    def inspect(self, name: str) -> dict[str, Any]:
         return dict(json.loads(self.podman("inspect", name))[0])
 
     def clear(self) -> None:

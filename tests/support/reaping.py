@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     if reaper := session.config.stash.get(HELD, None):
-        factory: Any = session.config._tmp_path_factory  # type: ignore[attr-defined]  what `tmp_path` is below
+        factory: Any = vars(session.config)["_tmp_path_factory"]  # what `tmp_path` is below
         reaper.also(factory.getbasetemp())
 
 

@@ -13,7 +13,7 @@ from shared.messages.catalog import (
     ReleaseWithdrawn,
     WithdrawRelease,
 )
-from shared.wire.topics import Topic
+from shared.wire.topics import LIVE, Topic
 from tests.service.catalog.shelf import publication, rows
 from tests.support.bundles import bundle, manifest, member
 from tests.support.world import World
@@ -80,7 +80,7 @@ async def test_a_release_that_its_topic_does_not_take_is_rejected_and_leaves_not
 ) -> None:
     monkeypatch.setitem(transaction.BODY_LIMITS, "catalog.events", 0)
     narrow = {"catalog.events": Topic("catalog.events", 1, max_bytes=2_000)}
-    monkeypatch.setattr(transaction, "LIVE", {**transaction.LIVE, **narrow})
+    monkeypatch.setattr(transaction, "LIVE", {**LIVE, **narrow})
     content = bundle({"bundle.yaml": manifest(upgrades_from=str([f"=={n}.0.0" for n in range(100)]))})
     async with world.run("catalog", wire) as service:
         await world.ask(await publication(world, content))

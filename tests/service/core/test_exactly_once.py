@@ -158,7 +158,7 @@ async def test_what_the_predecessor_still_handled_while_we_took_over_is_not_take
         await wire(service)
         assign = service.ledger.assign
 
-        async def late(positions: Sequence[tuple[str, int, int]]) -> list[Any]:
+        async def late(positions: Sequence[Any]) -> list[Any]:
             await world.send(register("bergen"))
             await service.pool.execute("update consumed set next_offset = 2 where topic like '%strategy.commands'")
             taken.set()

@@ -74,7 +74,7 @@ async def test_it_is_sent_again_whole_once_its_topic_takes_it_or_forgotten(world
 
 
 async def test_a_message_too_large_for_its_topic_undoes_its_turn_and_its_cause_is_told(world: World) -> None:
-    sites = tuple(Site(name=f"s-{n}", params={"text": "x" * 10_000}) for n in range(105))
+    sites = tuple(Site(name=f"s-{n}", connections={"process": {"text": "x" * 10_000}}) for n in range(105))
     async with world.run("strategy_orchestrator", wire) as service:
         answer: Any = await world.ask(RegisterSites(sites=sites))
         (fault,) = answer.faults

@@ -49,8 +49,8 @@ async def tell(world: World, kinds: Sequence[type[Message]]) -> dict[tuple[str, 
         topic, key, body, headers = sample_of_tomorrow(kind)
         if kind is NotificationRaised:
             body["notification_id"] = 9_999  # the notifier that runs here raises some of its own, from 1 on
-        body, said = json.dumps(body).encode(), [(n, v if n != "ce_id" else kind.TYPE.encode()) for n, v in headers]
-        sent = await world.producer.send_and_wait(world.prefix + topic, body, key=key, headers=said)
+        text, said = json.dumps(body).encode(), [(n, v if n != "ce_id" else kind.TYPE.encode()) for n, v in headers]
+        sent = await world.producer.send_and_wait(world.prefix + topic, text, key=key, headers=said)
         ends[sent.topic, sent.partition] = max(sent.offset + 1, ends.get((sent.topic, sent.partition), 0))
     return ends
 

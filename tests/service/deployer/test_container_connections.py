@@ -59,7 +59,8 @@ async def test_an_engine_over_tls_takes_who_shows_its_certificate_and_nobody_els
     containers: DurableDriver, container_lab: Lab
 ) -> None:
     authority, stranger = trustme.CA(), trustme.CA()
-    containers._tool._settings = containers._tool._settings.model_copy(update={"unreachable_seconds": 1})
+    tool: Any = containers._tool
+    tool._settings = tool._settings.model_copy(update={"unreachable_seconds": 1})
     async with over_tls(container_lab.socket, authority) as port:
         await done(containers, order(container_lab, "o1", connection=tls(port, authority, authority)))
         codes = {}

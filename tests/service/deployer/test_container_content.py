@@ -35,8 +35,8 @@ FRAMING = 200_000
 @pytest.fixture(scope="module", autouse=True)
 def _no_victim_left() -> Iterator[None]:
     yield
-    forkserver._forkserver._stop()
-    resource_tracker._resource_tracker._stop()
+    for helper in (forkserver._forkserver, resource_tracker._resource_tracker):
+        vars(type(helper))["_stop"](helper)
 
 
 @dataclass

@@ -135,7 +135,8 @@ async def test_a_connection_is_refused_with_every_fault_and_no_value_of_it(
 async def test_an_engine_that_does_not_answer_is_asked_again_until_the_order_gives_up(
     containers: DurableDriver, container_lab: Lab
 ) -> None:
-    containers._tool._settings = containers._tool._settings.model_copy(update={"unreachable_seconds": 1})
+    tool: Any = containers._tool
+    tool._settings = tool._settings.model_copy(update={"unreachable_seconds": 1})
     gone = order(container_lab, "o1", connection={"url": f"unix://{container_lab.root}/nobody.sock"})
     assert (await broken(containers, gone)).code == "unreachable"
     assert await containers.has_revision([replace(gone, revision="r")]) == [None]

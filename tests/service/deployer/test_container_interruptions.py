@@ -57,8 +57,8 @@ class Stage:
 @pytest.fixture(scope="module", autouse=True)
 def _no_victim_left() -> Iterator[None]:
     yield
-    forkserver._forkserver._stop()
-    resource_tracker._resource_tracker._stop()
+    for helper in (forkserver._forkserver, resource_tracker._resource_tracker):
+        vars(type(helper))["_stop"](helper)
 
 
 @pytest.fixture

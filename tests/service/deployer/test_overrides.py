@@ -113,8 +113,7 @@ async def test_a_fleet_for_which_nothing_is_set_has_plans_as_before(world: World
         await fleet.do("oslo", "apply", "1.0")
         done = await fleet.do("oslo", "update", "2.0")
         assert "values" not in done.plan[0].model_dump()
-        row = await fleet.service.pool.fetchrow("select overrides from deployment where site = 'oslo'")
-        assert row["overrides"] is None
+        assert await fleet.service.pool.fetchval("select overrides is null from deployment where site = 'oslo'")
         assert not await fleet.service.pool.fetchval("select count(*) from operation where terms is not null")
 
 

@@ -192,7 +192,7 @@ async def test_a_repeated_event_does_not_undo_a_later_one(world: World) -> None:
         held = fleet.sequence
         await fleet.tell(SitesReleased(strategy_id="s-1"))
         await world.send(SitesHeld(strategy_id="s-1", strategy="night-shift", names=("oslo",)), sequence=held)
-        await world.send(SitesChanged(sites=(Site(name="oslo", driver="process"),)), sequence=1)
+        await world.send(SitesChanged(sites=(Site(name="oslo", connections={"process": {}}),)), sequence=1)
         await fleet.sites("rome")
         await fleet.known(fleet.service)
         await fleet.do("oslo", "apply", "1.0")

@@ -33,8 +33,12 @@ async def test_a_secret_is_kept_sealed_and_its_version_rises_also_over_a_removal
         assert isinstance(await world.ask(RemoveSecret(name="oslo"), actor="bob"), CommandAccepted)
         assert (await put(world, "oslo")).result["version"] == 3
         await world.until(SecretChanged, lambda event: event.version == 3)
-        told = [e for e in world.seen if isinstance(e.data, SecretChanged | SecretRemoved)]
-        assert [(type(e.data).__name__, e.data.by, e.sequence) for e in told] == [
+        told = [
+            (type(e.data).__name__, e.data.by, e.sequence)
+            for e in world.seen
+            if isinstance(e.data, SecretChanged | SecretRemoved)
+        ]
+        assert told == [
             ("SecretChanged", "ada", 1), ("SecretChanged", "ada", 2), ("SecretRemoved", "bob", 3),
             ("SecretChanged", "", 4),
         ]  # fmt: skip

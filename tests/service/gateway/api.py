@@ -125,9 +125,9 @@ async def gateway(
     **own: Any,
 ) -> AsyncIterator[Api]:
     """A running replica, ready to take requests; `settings` are those of every service, the others the gateway's."""
-    own = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **own})
+    chosen = GatewaySettings(**{"port": 0, "answer_seconds": 8, "drain_seconds": 0, **own})
     note_of(world.home, "gateway", instance).unlink(missing_ok=True)  # that of a run before
-    replica = world.run("gateway", partial(wire, own=own, open_doors=doors), instance, **settings)
+    replica = world.run("gateway", partial(wire, own=chosen, open_doors=doors), instance, **settings)
     async with replica as service, aiohttp.ClientSession() as http:
         url = await _ready(world, instance, http)
         yield Api(world, service, url, http, (world.home / "admin.token").read_text().strip())

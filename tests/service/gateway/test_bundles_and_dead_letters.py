@@ -143,7 +143,7 @@ async def test_the_typed_client_reads_pages_sends_commands_and_says_what_was_ref
             with pytest.raises(ProblemError) as refused:
                 await asyncio.to_thread(client.command, "POST", "/v1/groups", {"name": "No"})
             assert (refused.value.status, refused.value.faults[0].field) == (422, "name")
-            stream = client.stream(types="command_rejected")
+            stream: Any = client.stream(types="command_rejected")
             first = asyncio.create_task(asyncio.to_thread(next, stream))
             rejected = CommandRejected(
                 command_id="up-1", command_type=PublishRelease.TYPE, about="x", code="c", faults=()

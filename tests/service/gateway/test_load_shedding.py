@@ -90,8 +90,8 @@ def command(api: Api, key: str) -> dict[str, object]:
 
 
 def many_sites(number: int) -> SitesChanged:
-    params = {"note": "x" * 300, "number": number}
-    return SitesChanged(sites=tuple(Site(name=f"site-{n}", params=params) for n in range(SITES_AT_ONCE)))
+    connections = {"process": {"note": "x" * 300, "number": number}}
+    return SitesChanged(sites=tuple(Site(name=f"site-{n}", connections=connections) for n in range(SITES_AT_ONCE)))
 
 
 @contextmanager

@@ -79,7 +79,7 @@ async def test_a_file_in_three_parts_is_published_once_under_the_id_of_its_uploa
         assert (again.status, again.headers["Upload-Offset"]) == (204, str(len(BUNDLE)))
         blobs = Blobs.open(api.service.settings)
         assert await blobs.size(SHA256) == len(BUNDLE)
-        assert await blobs.coming(receiving.hashlib.sha256(upload.encode()).hexdigest()) == 0
+        assert await blobs.coming(hashlib.sha256(upload.encode()).hexdigest()) == 0
 
 
 async def test_what_came_before_a_connection_broke_is_not_sent_again(world: World) -> None:

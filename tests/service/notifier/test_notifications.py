@@ -132,8 +132,8 @@ async def test_what_is_marked_read_is_told_once_and_in_order(world: World) -> No
         third = await world.ask(MarkNotificationsRead(up_to=3))
         assert all(isinstance(answer, CommandAccepted) for answer in (first, second, third))
         assert [answer.result for answer in (first, second, third)] == [{"read": 1}, {"read": 2}, {"read": 0}]
-        read = [envelope for envelope in world.seen if isinstance(envelope.data, NotificationsRead)]
-        assert [(envelope.data.ids, envelope.sequence) for envelope in read] == [((2,), 1), ((1, 3), 2)]
+        read = [(e.data.ids, e.sequence) for e in world.seen if isinstance(e.data, NotificationsRead)]
+        assert read == [((2,), 1), ((1, 3), 2)]
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", '"one"', "1.5"])

@@ -32,6 +32,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.service
 
 NAME = "strategy_orchestrator"
+SIMULATED: dict[str, dict[str, Any]] = {"simulated": {}}
 
 
 class Grouped(Devices):
@@ -65,7 +66,7 @@ async def join(world: World, group: str, sites: int, **limits: Any) -> list[str]
     assert isinstance(answer, CommandAccepted), answer
     names = [f"{group}-{n:03}" for n in range(sites)]
     assert isinstance(
-        await world.ask(RegisterSites(sites=tuple(Site(driver="simulated", name=n, group=group) for n in names))),
+        await world.ask(RegisterSites(sites=tuple(Site(name=n, connections=SIMULATED, group=group) for n in names))),
         CommandAccepted,
     )
     return names
@@ -107,7 +108,12 @@ async def test_it_holds_without_the_stage_naming_the_group(world: World) -> None
         await join(world, "north", 10, max_parallel="20%")
         await join(world, "south", 4, apply_type="serial", max_parallel=9)
         await world.ask(
-            RegisterSites(sites=(Site(driver="simulated", name="lone-1"), Site(driver="simulated", name="lone-2")))
+            RegisterSites(
+                sites=(
+                    Site(name="lone-1", connections=SIMULATED),
+                    Site(name="lone-2", connections=SIMULATED),
+                )
+            )
         )
         strategy_id = await begin(world, "all")
         await devices.until_held(5)
@@ -207,15 +213,15 @@ async def test_a_site_that_changed_its_group_before_the_start_counts_there_and_k
         await world.ask(CreateGroup(name="south"))
         answer = await world.ask(CreateStrategy(spec=spec(name="all", max_parallel=50)))
         assert isinstance(answer, CommandAccepted)
-        moved = tuple(Site(driver="simulated", name=name, group="south") for name in names[1:])
+        moved = tuple(Site(name=name, connections=SIMULATED, group="south") for name in names[1:])
         await world.ask(RegisterSites(sites=moved))
         await world.ask(ApplyStrategy(strategy="all"))
         await devices.until_held(4)
-        refused = await world.ask(RegisterSites(sites=(Site(driver="simulated", name=names[0], group="south"),)))
+        refused = await world.ask(RegisterSites(sites=(Site(name=names[0], connections=SIMULATED, group="south"),)))
         assert isinstance(refused, CommandRejected)
         assert [(f.code, f.field) for f in refused.faults] == [("site_held", "sites.0.group")]
         same = await world.ask(
-            RegisterSites(sites=(Site(driver="simulated", name=names[0], group="north", managed=False),))
+            RegisterSites(sites=(Site(name=names[0], connections=SIMULATED, group="north", managed=False),))
         )
         assert isinstance(same, CommandAccepted)
         assert await service.pool.fetch("select name, sites, running from site_group order by name") == [

@@ -17,10 +17,10 @@ from shared.messages.strategy import (
     StrategyStateChanged,
 )
 from shared.messages.words import StepState, StrategyState
-from tests.service.strategy_orchestrator.test_catching_up import noted, told
 from tests.service.strategy_orchestrator.test_group_limits import begin, join, nothing_runs, running
 from tests.service.strategy_orchestrator.test_left_out import accepted, codes, held_back, reason
 from tests.service.strategy_orchestrator.test_roll_out import create, orchestrated, state
+from tests.service.strategy_orchestrator.test_site_conditions import noted, told
 from tests.support.world import World
 
 pytestmark = pytest.mark.service

@@ -171,7 +171,7 @@ async def test_a_site_that_was_registered_as_unmanaged_ends_its_step(world: Worl
         strategy_id = await create(world, max_parallel=1, stages=[in_order(2)])
         await accepted(world, ApplyStrategy(strategy=strategy_id))
         await held_back(world, devices, 1)
-        await accepted(world, RegisterSites(sites=(Site(name="s-001", driver="simulated", managed=False),)))
+        await accepted(world, RegisterSites(sites=(Site(name="s-001", connections={"simulated": {}}, managed=False),)))
         await aborted_with(world, strategy_id, "s-001", "unmanaged")
         assert await codes(world, RemoveSites(names=("s-001",))) == ["site_held"]
 

@@ -27,6 +27,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.service
 
 NAME = "strategy_orchestrator"
+SIMULATED: dict[str, dict[str, Any]] = {"simulated": {}}
 FIELD_NAMES = ("SN-00A7", "00:1B:44:11:3A:B7", "core-1.dc2.example.com", "a")
 
 
@@ -88,7 +89,7 @@ async def test_all_sites_of_a_selection_change_together_or_none(world: World) ->
     async with world.run(NAME, wire) as service:
         await accepted(world, CreateGroup(name="north"))
         fleet = [
-            Site(driver="simulated", name=f"s-{n}", group="north" if n % 2 else None, labels={"tier": "gold"})
+            Site(name=f"s-{n}", connections=SIMULATED, group="north" if n % 2 else None, labels={"tier": "gold"})
             for n in range(6)
         ]
         await accepted(world, RegisterSites(sites=tuple(fleet)))
@@ -109,7 +110,9 @@ async def test_sites_go_by_serial_numbers_mac_addresses_and_host_names(world: Wo
     devices = Devices(world)
     async with world.run(NAME, wire) as service:
         await learned(service)
-        await accepted(world, RegisterSites(sites=tuple(Site(driver="simulated", name=name) for name in FIELD_NAMES)))
+        await accepted(
+            world, RegisterSites(sites=tuple(Site(name=name, connections=SIMULATED) for name in FIELD_NAMES))
+        )
         await accepted(world, CreateStrategy(spec=spec(max_parallel=10)))
         await accepted(world, ApplyStrategy(strategy="first"))
         async with world.news:
@@ -120,13 +123,13 @@ async def test_sites_go_by_serial_numbers_mac_addresses_and_host_names(world: Wo
 
 async def test_two_names_that_differ_only_in_case_are_refused_with_the_one_that_is_there(world: World) -> None:
     async with world.run(NAME, wire):
-        await accepted(world, RegisterSites(sites=(Site(driver="simulated", name="Oslo-1"),)))
+        await accepted(world, RegisterSites(sites=(Site(name="Oslo-1", connections=SIMULATED),)))
         answer = await world.ask(
             RegisterSites(
                 sites=(
-                    Site(driver="simulated", name="oslo-1"),
-                    Site(driver="simulated", name="x"),
-                    Site(driver="simulated", name="X"),
+                    Site(name="oslo-1", connections=SIMULATED),
+                    Site(name="x", connections=SIMULATED),
+                    Site(name="X", connections=SIMULATED),
                 )
             )
         )
@@ -136,7 +139,7 @@ async def test_two_names_that_differ_only_in_case_are_refused_with_the_one_that_
             ("site_exists", "sites.2.name"),
         ]
         assert "'Oslo-1'" in answer.faults[0].message
-        await accepted(world, RegisterSites(sites=(Site(driver="simulated", name="Oslo-1", managed=False),)))
+        await accepted(world, RegisterSites(sites=(Site(name="Oslo-1", connections=SIMULATED, managed=False),)))
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "-x", "x:", "", "a b", "ö", "x" * 101])
@@ -153,7 +156,8 @@ async def test_names_and_ids_of_strategies_are_never_taken_for_each_other(world:
     async with world.run(NAME, wire) as service:
         await learned(service)
         await accepted(
-            world, RegisterSites(sites=(Site(driver="simulated", name="a"), Site(driver="simulated", name="b")))
+            world,
+            RegisterSites(sites=(Site(name="a", connections=SIMULATED), Site(name="b", connections=SIMULATED))),
         )
         await world.ask(CreateStrategy(spec=spec(name="nightly")), message_id="nightly")
         other = CreateStrategy(spec=spec(name="weekly"))
@@ -170,7 +174,7 @@ async def test_names_and_ids_of_strategies_are_never_taken_for_each_other(world:
 
 async def test_what_500_sites_say_is_told_in_as_many_parts_as_it_needs(world: World) -> None:
     labels = {f"{n:02}".ljust(200, "x"): "y" * 200 for n in range(20)}
-    sites = tuple(Site(name=f"s-{n}", driver="simulated", labels=labels) for n in range(500))
+    sites = tuple(Site(name=f"s-{n}", connections=SIMULATED, labels=labels) for n in range(500))
     async with world.run(NAME, wire):
         await accepted(world, RegisterSites(sites=sites))
         await world.until(SitesChanged, lambda e: e.sites[-1].name == "s-499")
@@ -208,7 +212,7 @@ async def test_a_driver_that_no_deployer_has_is_a_warning_and_the_site_is_there_
     async with world.run(NAME, wire) as service:
 
         async def register(*names: str, driver: str) -> list[str]:
-            sites = tuple(Site(name=name, driver=driver) for name in names)
+            sites = tuple(Site(name=name, connections={driver: {}}) for name in names)
             result = (await accepted(world, RegisterSites(sites=sites))).result
             assert result["sites"] == len(names)
             return list(result.get("warnings", ()))

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from services.deployer.drivers import Broken, Component, Done, Driver, Order, Progress, Running
+from services.deployer.drivers.bundles import Unpack
 from services.deployer.drivers.durable.driver import DurableDriver
-from services.deployer.drivers.helm.charts import Unpack
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.tool import HelmTool
 from shared.components.helm import HelmSpec

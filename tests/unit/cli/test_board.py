@@ -23,9 +23,9 @@ def strategy(state: str, *stages: dict[str, Any]) -> dict[str, Any]:
 
 
 def drawn(view: dict[str, Any]) -> str:
-    console = Console(width=160, file=StringIO())
-    console.print(board(view, NOW))
-    return console.file.getvalue()
+    text = StringIO()
+    Console(width=160, file=text).print(board(view, NOW))
+    return text.getvalue()
 
 
 def test_the_board_shows_each_stage_with_its_counts_and_why_it_waits() -> None:

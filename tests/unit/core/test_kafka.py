@@ -1,7 +1,6 @@
 """aiokafka's clients: a closed connection has a name that they know, and who does not stop is left behind."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 import uvloop
@@ -14,10 +13,9 @@ from shared.wire.topic_ids import topic_ids
 
 
 @pytest.fixture
-def mended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def mended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AIOKafkaConnection, "send", AIOKafkaConnection.send)  # put back afterwards
     kafka.mend_connections()
-    return
 
 
 async def write_to_what_was_closed() -> None:

@@ -1,5 +1,7 @@
 """A plan assigns every site that takes part into one stage, and says of every other why it is left out."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +73,11 @@ def test_serial_means_one_at_a_time_everywhere() -> None:
 
 
 def test_a_stage_that_takes_no_site_is_a_fault_unless_it_is_optional() -> None:
-    stages = [{"name": "canary", "labels": {"tier": "cannary"}}, {"name": "rest"}, {"name": "late"}]
+    stages: list[dict[str, Any]] = [
+        {"name": "canary", "labels": {"tier": "cannary"}},
+        {"name": "rest"},
+        {"name": "late"},
+    ]
     made = plan(spec(stages=stages), sites(2), {}, TARGET)
     assert [(f.code, f.field) for f in made.faults] == [("empty_stage", "stages.0"), ("empty_stage", "stages.2")]
     assert "none of the 2 sites" in made.faults[0].message

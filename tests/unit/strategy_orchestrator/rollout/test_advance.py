@@ -330,7 +330,7 @@ def fails(s: Strategy) -> Strategy:
 
 
 def test_running_sites_are_cancelled_and_what_changed_something_is_undone_once_nothing_runs() -> None:
-    def may(**counts: int) -> set[str]:
+    def may(**counts: int) -> set[StrategyAction]:
         return {A.CANCEL_RUNNING, A.UNDO} & set(domain.actions_of(strategy(stage(**counts), state=S.PAUSED)))
 
     assert may() == set()
