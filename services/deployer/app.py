@@ -17,6 +17,7 @@ from services.deployer.prestage.sharing import share_pace
 from services.deployer.pruning import prunings
 from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
+from services.deployer.site_runs.running import go_on
 from services.deployer.waiting.looking_after import look_after
 from shared.components import specs
 from shared.process.service import Service
@@ -47,6 +48,7 @@ async def wire(service: Service) -> None:
         partial(report_host, service.ledger, settings.instance, registry.names),
         partial(report_key, service.ledger, keys),
         partial(look_after, service.ledger),
+        partial(go_on, service.ledger, leases),
         partial(share_pace, service.ledger, Pace.of_process(), settings.lease_seconds),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),
         checks.run if checks else partial(no_checks, service.ledger),

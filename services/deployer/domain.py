@@ -58,6 +58,9 @@ TRANSITIONS: dict[Status, Mapping[Step, Status]] = {
 }
 """From a status, by an operation that begins or by how it ends, to a status. `untouched` leads back where it began."""
 
+AUTOMATIC = "automatic"
+"""Who asks for operations that the deployer begins by itself."""
+
 BROKEN_ON_THE_WAY = frozenset({Status.APPLY_ERROR, Status.UPDATE_ERROR, Status.REMOVE_ERROR})
 """The statuses of a site that something else than a rollback left half-way, with the release it had still recorded."""
 
@@ -117,6 +120,15 @@ class Release:
     drivers: tuple[str, ...] = ()
     withdrawn: bool = False
     rules: Rules = PLAIN
+    relied_on: bool = False
+    """Some release, of whatever app, needs or excludes its app."""
+    forbidden: tuple[str, ...] = ()
+    """Kinds of operations on it that people may not ask for."""
+
+    @property
+    def says_something(self) -> bool:
+        """Whether more is to be asked before it comes or goes than most releases say."""
+        return self.relied_on or self.rules is not PLAIN or bool(self.forbidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +147,8 @@ class Operation:
     actor: str = ""
     force: bool = False
     """A prestage goes on in spite of alarms."""
+    run_id: str | None = None
+    """The run over its site that it is part of."""
     recover: str | None = None
     """`always` or `never`: whether a failure turns it back; None = as the release says."""
     publication: str | None = None
@@ -166,6 +180,12 @@ class Facts:
     terms: Terms = PLAIN_TERMS
     misfits: tuple[Fault, ...] = ()
     """Why the release cannot be deployed with what is set."""
+    unmet: tuple[Fault, ...] = ()
+    """What the releases concerned need of the site and of its other apps, and is not so (dependencies/)."""
+    notices: tuple[str, ...] = ()
+    """What is not as they would have it, and forbids nothing."""
+    before: tuple[Release, ...] = ()
+    """Releases of other apps that have to come to the site before."""
 
 
 def wanted(request: RequestOperation, deployment: Deployment) -> str | None:
@@ -334,6 +354,10 @@ def _ready_for_content(request: RequestOperation, facts: Facts) -> Iterator[Faul
             yield _fault(cause.code, "site", cause.message, request.site)
 
 
+def _needs_met(_: RequestOperation, facts: Facts) -> Iterator[Fault]:
+    yield from facts.unmet
+
+
 def hindrances(site: Site, *, force: bool) -> Iterator[Cause]:
     """Why nothing is sent to a site that may be reached: what is known of it without asking it."""
     if not site.managed:
@@ -360,6 +384,7 @@ _CHECKS: Sequence[Callable[[RequestOperation, Facts], Iterator[Fault]]] = (
     _secrets_known,
     _overrides_fit,
     _ready_for_content,
+    _needs_met,
 )
 
 _may_upgrade = lru_cache(maxsize=4096)(may_upgrade)  # a fleet asks the same few questions thousands of times

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from services.deployer.alive import store as alive
 from services.deployer.alive.commands import check_sites
 from services.deployer.automatic.handlers import HANDLERS as AUTOMATIC
+from services.deployer.dependencies.needs import apps_named
+from services.deployer.dependencies.store import rely_on
 from services.deployer.domain import Facts, Operation, faults_of
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
@@ -18,6 +20,8 @@ from services.deployer.phases import LEAVING, point_of_no_return
 from services.deployer.prestage.preparation import HANDLERS as PREPARATION
 from services.deployer.prestage.preparation import have_prepared, ready
 from services.deployer.secrets.commands import change_secrets
+from services.deployer.site_runs import store as site_runs
+from services.deployer.site_runs.chains import Chained, begin_chains, not_there
 from services.deployer.store import Known, Loaded, Store
 from services.deployer.waiting import publications
 from shared.core.dispatching import Handlers
@@ -66,8 +70,9 @@ async def request_operation(
 ) -> list[Reply]:
     """Accept and store what may begin; refuse the rest with every reason; plan what is only a preview."""
     requests = [Request(c.id, c.data, c.root, c.actor) for c in commands]
-    taken = await _take(planner, leases, tx, requests)
-    replies: list[Reply] = [Rejected(t) if isinstance(t, tuple) else Accepted(_summary(t)) for t in taken]
+    judged = await take(planner, leases, tx, requests)
+    taken = [t for _, t in judged]
+    replies: list[Reply] = [Rejected(t) if isinstance(t, tuple) else Accepted(_summary(t, f)) for f, t in judged]
     previews = [
         (n, t)
         for n, (t, r) in enumerate(zip(taken, requests, strict=True))
@@ -75,10 +80,10 @@ async def request_operation(
     ]
     plans = await planner.preview(Store(tx.conn), [operation for _, operation in previews])
     for (position, _), plan in zip(previews, plans, strict=True):
-        operation = taken[position]
+        facts, operation = judged[position]
         no_return = None if isinstance(operation, tuple) else point_of_no_return(operation.kind, operation.recover)
         shown = [way.model_dump(mode="json") for way in plan]
-        replies[position] = Accepted({"plan": shown, "point_of_no_return": no_return})
+        replies[position] = Accepted({"plan": shown, "point_of_no_return": no_return, **_more(facts)})
     return replies
 
 
@@ -87,7 +92,7 @@ async def request_operations(
 ) -> list[Reply]:
     """The same for batches: each is accepted, and its answer names the operations that may not begin."""
     requests = [_single(command, one) for command in commands for one in command.data.operations]
-    taken = await _take(planner, leases, tx, requests)
+    taken = [t for _, t in await take(planner, leases, tx, requests)]
     refused = [r.operation_id for r, t in zip(requests, taken, strict=True) if isinstance(t, tuple)]
     known = await Store(tx.conn).operations(refused) if refused else {}
     outcomes = iter(taken)
@@ -127,19 +132,34 @@ def _same(known: Known | None, site: str, strategy_id: str | None) -> bool:
     return known is not None and (known.site, known.strategy_id) == (site, strategy_id)
 
 
-async def _take(planner: Planner, leases: Leases, tx: Transaction, requests: Sequence[Request]) -> list[Taken]:
-    """The operation that each request begins, or every reason why it may not; previews begin none."""
+async def take(
+    planner: Planner | None, leases: Leases, tx: Transaction, requests: Sequence[Request], *, chained: bool = True
+) -> list[tuple[Facts, Taken]]:
+    """The operation that each request begins, or every reason why it may not; previews begin none.
+
+    What needs other apps before it begins behind them (`chained`), or else not at all.
+    """
     store = Store(tx.conn)
-    taken: list[Taken] = []
+    taken: list[tuple[Facts, Taken]] = []
     begun: dict[str, Loaded] = {}  # by site: a second request for it in this batch comes too late
+    chains: list[Chained] = []
     for request, before in zip(requests, await judged_by(planner, store, requests), strict=True):
         facts = _with_those_begun(before, request, begun)
         operation = operation_of(request, facts)
-        taken.append(faults_of(request.data, facts) or operation)
-        if taken[-1] is operation and facts.site and not request.data.preview:
+        faults = faults_of(request.data, facts) or (() if chained else not_there(facts))
+        taken.append((facts, faults or operation))
+        if not faults and facts.site and not request.data.preview:
             begun[operation.site] = Loaded(operation, facts.site, facts.deployment, None, None)
-    late = await _store(leases, tx, list(begun.values()), {r.operation_id: r.round for r in requests})
-    return [t if isinstance(t, tuple) else late.get(t.id, t) for t in taken]
+            chains += [Chained(request, operation, facts.before)] if facts.before else []
+    late = await _store(leases, tx, _unchained(begun, chains), {r.operation_id: r.round for r in requests})
+    late |= await begin_chains(tx, chains) if chains else {}
+    return [(f, t if isinstance(t, tuple) else late.get(t.id, t)) for f, t in taken]
+
+
+def _unchained(begun: Mapping[str, Loaded], chains: Sequence[Chained]) -> list[Loaded]:
+    """Those that begin now, and not behind others."""
+    later = {chained.operation.id for chained in chains}
+    return [each for each in begun.values() if each.operation.id not in later]
 
 
 def _with_those_begun(facts: Facts, request: Request, begun: Mapping[str, Loaded]) -> Facts:
@@ -209,14 +229,21 @@ def _not_stored(operation: Operation, known: Known | None) -> tuple[Fault, ...]:
     return (Fault(code="operation_exists", field="operation_id", message=message, value=operation.id),)
 
 
-def _summary(operation: Operation) -> dict[str, Any]:
+def _summary(operation: Operation, facts: Facts) -> dict[str, Any]:
     return {
+        **_more(facts),
         "operation_id": operation.id,
         "app": operation.app,
         "kind": operation.kind,
         "from_version": operation.from_version,
         "to_version": operation.to_version,
     }
+
+
+def _more(facts: Facts) -> dict[str, Any]:
+    """What comes before an operation, and what is not as its release would have it; most have nothing of this."""
+    first = [{"app": release.app, "version": release.version} for release in facts.before]
+    return ({"first": first} if first else {}) | ({"notices": list(facts.notices)} if facts.notices else {})
 
 
 async def cancel_operations(tx: Transaction, requests: Sequence[Envelope[CancelOperation]]) -> list[Reply]:
@@ -230,6 +257,8 @@ async def cancel_operations(tx: Transaction, requests: Sequence[Envelope[CancelO
         if isinstance(v, Accepted)
     ]
     await store.wish_cancels(wishes)
+    if wishes:  # some may wait for what has to come before them
+        await site_runs.stop_runs_of(tx.conn, dict(wishes))
     tx.queued |= bool(wishes)  # one that waited for a preparation is to be ended
     return replies
 
@@ -251,6 +280,8 @@ def _may_cancel(request: CancelOperation, known: Known | None) -> Reply:
 async def take_releases(tx: Transaction, events: Sequence[Envelope[ReleaseAvailable]]) -> None:
     """Learn of releases that may be deployed."""
     await Store(tx.conn).put_releases(event.data for event in events)
+    if named := {app for event in events for app in apps_named(event.data.rules)}:
+        await rely_on(tx.conn, named)
     await publications.go_on(tx)
 
 

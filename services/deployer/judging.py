@@ -1,14 +1,17 @@
 """What requests are judged by, gathered for a whole batch, and the operations that they begin."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from services.deployer.domain import Facts, Operation, wanted
+from services.deployer.dependencies.judging import Asked, fault_of, judge
+from services.deployer.domain import AUTOMATIC, Facts, Operation, Release, wanted
 from services.deployer.engine.planner import Planner
 from services.deployer.overrides.judging import with_terms
-from services.deployer.store import Store
+from services.deployer.store import Pair, Store
+from shared.messages.base import Fault
 from shared.messages.deployer import RequestOperation
+from shared.messages.words import OperationKind
 from shared.secret_references import names_in
 
 HOUR = 3600
@@ -23,6 +26,8 @@ class Request(NamedTuple):
     actor: str
     again: bool = True
     round: int = 1
+    run_id: str | None = None
+    """The run over its site that it is part of."""
 
 
 async def judged_by(planner: Planner | None, store: Store, requests: Sequence[Request]) -> list[Facts]:
@@ -32,7 +37,7 @@ async def judged_by(planner: Planner | None, store: Store, requests: Sequence[Re
     known = await store.facts((r.site, r.app) for r in asked)
     versions = [wanted(request, facts.deployment) for request, facts in zip(asked, known, strict=True)]
     pairs = [(r.app, v or "") for r, v in zip(asked, versions, strict=True)]
-    releases, apps = await store.releases(pairs)
+    releases, apps = await store.releases([*pairs, *_going(asked, known)])
     if unknown := {pair for pair in pairs if pair[1] and pair[0] in apps and pair not in releases}:
         spelt = await store.as_published(unknown)  # 1.0 may be 1.0.0 there
         versions = [spelt.get(pair, pair[1]) or None for pair in pairs]
@@ -53,7 +58,8 @@ async def judged_by(planner: Planner | None, store: Store, requests: Sequence[Re
         )
         for r, d, f, v in zip(requests, asked, known, versions, strict=True)
     ]
-    return await _with_terms(planner, store, requests, facts)
+    facts = await _with_terms(planner, store, requests, facts)
+    return await _with_needs(store, requests, facts, releases)
 
 
 async def _with_terms(
@@ -68,6 +74,39 @@ async def _with_terms(
         for n, misfits in zip(some, await planner.misfits(store, operations, there), strict=True):
             found[n] = replace(found[n], misfits=misfits)
     return found
+
+
+def _going(asked: Sequence[RequestOperation], known: Sequence[Facts]) -> list[Pair]:
+    """The releases that are to be removed: others may need them."""
+    pairs = zip(asked, known, strict=True)
+    return [(r.app, f.deployment.version) for r, f in pairs if r.kind is OperationKind.REMOVE and f.deployment.version]
+
+
+async def _with_needs(
+    store: Store, requests: Sequence[Request], facts: Sequence[Facts], releases: Mapping[Pair, Release]
+) -> list[Facts]:
+    """With what their releases need of sites and other apps; where none says anything of it, nothing is looked up."""
+    pairs = list(zip(requests, facts, strict=True))
+    concerned = [f.target or releases.get((r.data.app, f.deployment.version or "")) for r, f in pairs]
+    if not any(each and each.says_something for each in concerned):
+        return list(facts)
+    asked = [
+        Asked(r.data.site, r.data.app, r.data.kind, each, frozenset(f.site.connections if f.site else ()))
+        for (r, f), each in zip(pairs, concerned, strict=True)
+    ]
+    verdicts = await judge(store.conn, asked)
+    return [
+        replace(f, unmet=(*_forbidden(r, a), *v.faults), notices=v.notices, before=v.before)
+        for r, f, a, v in zip(requests, facts, asked, verdicts, strict=True)
+    ]
+
+
+def _forbidden(request: Request, asked: Asked) -> tuple[Fault, ...]:
+    """What goes by itself is not asked for by anybody."""
+    if asked.target is None or asked.kind not in asked.target.forbidden or request.actor == AUTOMATIC:
+        return ()
+    message = f"people may not {asked.kind} this app here; Belay does so by itself, as `belay app behaviour` says"
+    return (fault_of(asked, "operation_forbidden", message),)
 
 
 async def _known_secrets(store: Store, known: Sequence[Facts]) -> frozenset[str]:
@@ -94,6 +133,7 @@ def operation_of(request: Request, facts: Facts) -> Operation:
         recover=data.recover or _rule(facts),
         publication=data.publication,
         terms=facts.terms,
+        run_id=request.run_id,
     )
 
 

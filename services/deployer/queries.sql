@@ -97,7 +97,9 @@ order by r.position;
 -- name: find_releases
 -- One row for each release asked for; version is null where it is unknown.
 select p.app, r.version, r.scheme, r.upgrades_from, r.drivers, r.rules, r.withdrawn,
-    exists (select from release any_release where any_release.app = p.app) as app_known
+    exists (select from release any_release where any_release.app = p.app) as app_known,
+    exists (select from relied_app a where a.app = p.app) as relied_on,
+    (select b.switches -> 'forbidden' from app_behaviour b where b.app = p.app) as forbidden
 from unnest(:apps::text[], :versions::text[]) as p (app, version)
 left join release r on r.app = p.app and r.version = p.version;
 
@@ -141,7 +143,11 @@ on conflict do nothing
 returning id;
 
 -- name: find_operations
-select id, site, strategy_id, finished_at is not null as finished from operation where id = any(:ids::text[]);
+-- Also those that were accepted and wait for what has to come before them.
+select id, site, strategy_id, finished_at is not null as finished from operation where id = any(:ids::text[])
+union all
+select i.operation_id, r.site, r.strategy_id, false from site_run_item i join site_run r on r.id = i.run_id
+where i.operation_id = any(:ids::text[]) and i.request is not null and i.state = 'waiting';
 
 -- name: wish_cancels
 -- Who waits for a preparation waits no longer: a runner ends it.
@@ -154,7 +160,7 @@ select id, cancel_reason from operation where id = any(:ids::text[]) and cancel_
 
 -- name: load_operations
 select o.id, o.site, o.app, o.kind, o.from_version, o.to_version, o.strategy_id, o.timeout_seconds, o.correlation_id,
-    o.actor, o.cancel_reason, o.course, o.force, o.refused, o.recover, o.publication, o.terms,
+    o.actor, o.cancel_reason, o.course, o.force, o.refused, o.recover, o.publication, o.terms, o.run_id,
     s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
     d.version, d.status, d.leftovers, d.history, d.prestaged, d.overrides
 from operation o

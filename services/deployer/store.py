@@ -11,7 +11,9 @@ import asyncpg
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from services.deployer.automatic.behaviour import forbidden
 from services.deployer.course import Course
+from services.deployer.dependencies.store import rules_of
 from services.deployer.domain import NOTHING_SET, Deployment, Facts, Operation, Release, Site
 from services.deployer.overrides.terms import PLAIN_TERMS, Terms
 from services.deployer.plan import Plan, Recorded
@@ -20,8 +22,7 @@ from services.deployer.secrets import store as secrets
 from shared.messages import catalog, strategy
 from shared.messages.deployer import Cause, ReleaseUnneeded
 from shared.messages.manifest import Component
-from shared.messages.opening import IN_AN_EVENT
-from shared.messages.rules import PLAIN, Rules
+from shared.messages.rules import Rules
 from shared.messages.words import DeploymentStatus, OperationKind
 from shared.process.db import Connection, Queries, columns
 from shared.secret_references import names_in
@@ -360,18 +361,16 @@ def _release(row: asyncpg.Record) -> Release:
         upgrades_from=None if ranges is None else tuple(ranges),
         drivers=tuple(row["drivers"]),
         withdrawn=row["withdrawn"],
-        rules=_rules(row),
+        rules=(rules := rules_of(row["rules"])),
+        relied_on=row["relied_on"],
+        forbidden=forbidden(row["forbidden"], rules.behaviour.forbidden),
     )
-
-
-def _rules(row: asyncpg.Record) -> Rules:
-    """As the catalog told them, also in words that only a newer version knows."""
-    return Rules.model_validate(row["rules"], extra="ignore", context=IN_AN_EVENT) if row["rules"] else PLAIN
 
 
 def _published(row: asyncpg.Record) -> Published:
     components = _COMPONENTS.validate_python(row["components"], extra="ignore")
-    return Published(row["version"], row["bundle_sha256"], components, row["max_parallel_components"], _rules(row))
+    rules = rules_of(row["rules"])
+    return Published(row["version"], row["bundle_sha256"], components, row["max_parallel_components"], rules)
 
 
 def _facts(site: str, row: asyncpg.Record) -> Facts:
@@ -413,6 +412,7 @@ def _loaded(row: asyncpg.Record) -> Loaded:
         correlation_id=row["correlation_id"],
         actor=row["actor"],
         force=row["force"],
+        run_id=row["run_id"],
         recover=row["recover"],
         publication=row["publication"],
         terms=Terms.of(row["terms"]) if row["terms"] else PLAIN_TERMS,

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from services.deployer.automatic.commands import clear_failed, set_behaviours
+from services.deployer.site_runs.commands import cancel_all, request_all
 from shared.core.inbox import Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import Message
@@ -13,7 +14,7 @@ from shared.wire.codec import Envelope
 
 async def not_yet(
     tx: Transaction,  # noqa: ARG001 - nothing is changed
-    envelopes: Sequence[Envelope[RequestAll | CancelAll | ReapplyApp]],
+    envelopes: Sequence[Envelope[ReapplyApp]],
 ) -> list[Reply]:
     """Refuse them, as long as nobody carries them out."""
     return [Rejected.because("unavailable", "cannot be done yet", "") for _ in envelopes]
@@ -30,7 +31,7 @@ def handlers_of(failed_at: int) -> Handling:
 HANDLERS: Handling = {
     SetAppBehaviour: set_behaviours,
     ClearFailedRelease: partial(clear_failed, 1),
-    RequestAll: not_yet,
-    CancelAll: not_yet,
+    RequestAll: request_all,
+    CancelAll: cancel_all,
     ReapplyApp: not_yet,
 }

@@ -14,6 +14,7 @@ from services.deployer.overrides.told import drop
 from services.deployer.phases import LEAVING, Leg
 from services.deployer.plan import Plan, Recorded
 from services.deployer.prestage.policy import left_by
+from services.deployer.site_runs.store import note_ends
 from services.deployer.store import FinishedRow, SavedRow, Store
 from shared.core.transaction import Transaction
 from shared.messages.base import Message
@@ -141,11 +142,20 @@ async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], 
     done = [end.execution.operation for end in ended if end.succeeded]
     if dropped := [(o.app, o.site, o.terms.dropped, o.id) for o in done if o.terms.dropped and o.kind not in LEAVING]:
         await drop(tx, dropped)
+    if runs := [end for end in ended if end.execution.operation.run_id]:
+        await note_ends(tx.conn, [_of_run(end) for end in runs])
     for end in ended:
         if end.alone:
             identifier = end.execution.claim.id
             _say(tx, _told_alone(end, counts[identifier], tx.now), end.execution, numbers[identifier])
     _say_together(tx, [end for end in ended if not end.alone], counts)
+
+
+def _of_run(end: Ended) -> tuple[str, str, Cause | None]:
+    """What the run is told that an operation is part of."""
+    if end.succeeded:
+        return end.execution.claim.id, "updated", None
+    return end.execution.claim.id, "failed", end.execution.course.cause
 
 
 async def _write(store: Store, ended: Sequence[Ended]) -> dict[str, int]:

@@ -7,7 +7,7 @@ before anything is done about it: that an operation is being stopped or turned b
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -15,6 +15,8 @@ import structlog
 from services.deployer import course as courses
 from services.deployer.alive.asking import Asking
 from services.deployer.course import Course, Move, Next
+from services.deployer.dependencies.beginning import Beginnings, cause_of, with_notices
+from services.deployer.dependencies.judging import Verdict
 from services.deployer.domain import Operation
 from services.deployer.drivers.registry import DriverRegistry, first_of
 from services.deployer.engine.aside import Aside
@@ -64,6 +66,7 @@ class Runner:
         self._settings = settings
         self._limits = settings.limits
         self._precheck = Precheck(registry, Asking(registry, secrets), settings.limits)
+        self._beginnings = Beginnings(ledger.pool)
         self._leases = leases
         self._secrets = secrets
         self._executions: dict[str, Execution] = {}
@@ -245,12 +248,14 @@ class Runner:
         if all(each.operation.kind in LEAVING and not each.course for _, each, _ in found):
             return await self._precheck.first_moves(found)
         now = datetime.now(UTC)
+        verdicts = await self._beginnings.judged([(e.operation, g) for c, e, g in found if _begins(c, e)])
         causes = [
-            None if each.course else _waited_in_vain(each) or obstacle(each.operation, ground, self._registry)
+            None if each.course else _waited_in_vain(each) or self._obstacle(each, ground, verdicts)
             for _, each, ground in found
         ]
         new = [(e.operation, g) for (_, e, g), cause in zip(found, causes, strict=True) if not (e.course or cause)]
-        plans = iter(await self._planner.forward(new))
+        made = zip(new, await self._planner.forward(new), strict=True)
+        plans = iter([with_notices(plan, verdicts.get(o.id)) for (o, _), plan in made])
         return [
             (each.course, courses.resume(each.course))
             if each.course
@@ -259,6 +264,10 @@ class Runner:
             else self._begin(next(plans), each, ground, claim.attempt, now)
             for (claim, each, ground), cause in zip(found, causes, strict=True)
         ]
+
+    def _obstacle(self, loaded: Loaded, ground: Ground, verdicts: Mapping[str, Verdict]) -> Cause | None:
+        verdict = verdicts.get(loaded.operation.id)
+        return obstacle(loaded.operation, ground, self._registry) or cause_of(verdict)
 
     def _begin(self, plan: Plan, loaded: Loaded, ground: Ground, attempt: int, now: datetime) -> Move:
         ordering = ordering_of(plan, ground, loaded.operation.to_version, Leg.FORWARD)
@@ -339,6 +348,11 @@ def _waited_in(loaded: Loaded) -> Phase:
     """Where it is refused: it began nothing, or what it waited for was not to be had."""
     waited = loaded.operation.publication and loaded.operation.to_version is None
     return Phase.UPLOAD if waited else Phase.PRECHECK
+
+
+def _begins(claim: Claim, loaded: Loaded) -> bool:
+    """Whether it is taken up for the first time: nobody can have changed anything for it before."""
+    return claim.attempt == 1 and loaded.course is None
 
 
 def _by_their_questions(found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[list[tuple[Claim, Loaded, Ground]]]:

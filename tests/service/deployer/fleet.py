@@ -22,6 +22,7 @@ from services.deployer.handlers import handlers
 from services.deployer.pruning import prunings
 from services.deployer.secrets.opening import SecretOpener
 from services.deployer.settings import DeployerSettings
+from services.deployer.site_runs.running import go_on
 from services.deployer.waiting.looking_after import look_after
 from shared.messages.base import CommandAccepted, CommandRejected, Event
 from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
@@ -291,6 +292,7 @@ def deployer(
         if runs:
             service.parts.append(Runner(service.ledger, registry, own, leases, secrets).run)
             service.parts.append(partial(look_after, service.ledger))
+            service.parts.append(partial(go_on, service.ledger, leases))
 
     return wire
 
