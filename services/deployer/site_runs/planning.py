@@ -56,21 +56,25 @@ class Run:
 
 
 def ordered(rules: Mapping[str, Rules], *, back: bool = False) -> list[str]:
-    """The apps by importance and name, each behind those that it needs; the other way round where they go `back`.
+    """The apps by importance and name, each right behind those that it needs; the other way round where they go `back`.
 
     In a circle, which nobody could publish together, the more important one goes first.
     """
-    left = sorted(rules, key=lambda app: (RANKS.get(rules[app].importance, RANKS["optional"]), app))
-    order: list[str] = []
-    while left:
-        free = (app for app in left if not (set(apps_named_before(rules[app])) & (set(left) - {app})))
-        app = next(free, left[0])
-        left.remove(app)
-        order.append(app)
-    return order[::-1] if back else order
+    order: dict[str, None] = {}
+    for app in sorted(rules, key=lambda app: (RANKS.get(rules[app].importance, RANKS["optional"]), app)):
+        _behind_its_needs(app, rules, order, frozenset())
+    return list(order)[::-1] if back else list(order)
 
 
-def apps_named_before(rules: Rules) -> Iterable[str]:
+def _behind_its_needs(app: str, rules: Mapping[str, Rules], order: dict[str, None], path: frozenset[str]) -> None:
+    if app in order or app in path:
+        return
+    for needed in sorted(set(apps_needed(rules[app])) & rules.keys()):
+        _behind_its_needs(needed, rules, order, path | {app})
+    order[app] = None
+
+
+def apps_needed(rules: Rules) -> Iterable[str]:
     """The apps that have to be there before; those that are only excluded say nothing of an order."""
     excluded = {exclusion.app for exclusion in rules.excludes}
     return (app for app in apps_named(rules) if app not in excluded)

@@ -78,8 +78,8 @@ async def test_all_apps_go_to_their_newest_release_by_importance_and_what_others
         ]  # fmt: skip
         back = await ran(world, (await world.ask(RequestAll(site="oslo", kind="rollback"))).command_id)
         assert told(back) == [
-            ("graph", "updated", "1.0", None), ("shop", "updated", "1.0", None),
-            ("disk", "left", None, "no_previous_release"), ("core", "updated", "1.0", None),
+            ("shop", "updated", "1.0", None), ("disk", "left", None, "no_previous_release"),
+            ("core", "updated", "1.0", None), ("graph", "updated", "1.0", None),
         ]  # fmt: skip
 
 
