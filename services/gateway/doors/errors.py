@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from typing import NamedTuple
 
 import orjson
 from aiohttp import hdrs, web
@@ -19,8 +20,18 @@ MOST_TOLD = 20
 
 _QUALITY = re.compile(r";\s*q=([0-9.]+)")
 
-Answer = Callable[[web.Request, int, str, dict[str, str]], web.Response]
-"""Of a request, with this status, for this reason, and with these headers."""
+
+class Refusal(NamedTuple):
+    """What a request is told that is not done."""
+
+    status: int
+    detail: str
+    headers: dict[str, str]
+    framed: bool
+    """Whether that was found before what is asked for was looked at: who asks, by which method and path."""
+
+
+Answer = Callable[[web.Request, Refusal], web.Response]
 
 
 class Refused(Exception):
@@ -52,24 +63,25 @@ def errors_as(answer: Answer) -> Middleware:
         try:
             return await handler(request)
         except Refused as refused:
-            return _answered(answer, request, refused.status, refused.detail)
+            framed = refused.status == HTTPStatus.UNAUTHORIZED
+            return _answered(answer, request, Refusal(refused.status, refused.detail, {}, framed))
         except Exception as error:  # noqa: BLE001 - the last resort: nobody gets a traceback, the log has it
             problem = refusal_of(error, request) or problem_of_defect(error, new_id())
-            return _answered(answer, request, problem.status, problem.detail, problem.headers)
+            return _answered(
+                answer, request, Refusal(problem.status, problem.detail, dict(problem.headers), framed=True)
+            )
 
     return errors
 
 
-def _answered(
-    answer: Answer, request: web.Request, status: int, detail: str, headers: dict[str, str] | None = None
-) -> web.Response:
-    headers = dict(headers or {})
+def _answered(answer: Answer, request: web.Request, refusal: Refusal) -> web.Response:
+    status, headers = refusal.status, refusal.headers
     if status == HTTPStatus.UNAUTHORIZED:
         headers[hdrs.WWW_AUTHENTICATE] = f'Keystone uri="{request.url.origin()}{IDENTITY}"'
     if request.path.rstrip("/").startswith(IDENTITY):
         title = HTTPStatus(status).phrase
-        return json_error({"error": {"code": status, "title": title, "message": detail}}, status, headers)
-    return answer(request, status, detail, headers)
+        return json_error({"error": {"code": status, "title": title, "message": refusal.detail}}, status, headers)
+    return answer(request, refusal)
 
 
 def json_error(body: dict[str, object], status: int, headers: dict[str, str]) -> web.Response:

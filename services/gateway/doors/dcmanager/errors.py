@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from services.gateway.doors.errors import errors_as, json_error, likes_better, sendable
+from services.gateway.doors.errors import Refusal, errors_as, json_error, likes_better, sendable
 
 EXPLANATIONS = {
     400: "The request is malformed or otherwise incorrect.",
@@ -23,8 +23,9 @@ EXPLANATIONS = {
 """Beneath the title of a page, before the detail: clients take the second line for it."""
 
 
-def answer(request: web.Request, status: int, detail: str, headers: dict[str, str]) -> web.Response:
+def answer(request: web.Request, refusal: Refusal) -> web.Response:
     """An error in the form that the client asks for: JSON where it is named and HTML is not liked better."""
+    status, detail, headers, _ = refusal
     title = HTTPStatus(status).phrase
     if likes_better(request.headers.get(hdrs.ACCEPT, ""), "application/json", "text/html"):
         return json_error({"code": status, "title": title, "description": detail}, status, headers)

@@ -6,20 +6,20 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from aiohttp import hdrs, web
 
-from services.gateway.doors.errors import errors_as, json_error, likes_better, sendable
+from services.gateway.doors.errors import Refusal, errors_as, json_error, likes_better, sendable
 from services.gateway.doors.sysinv.as_xml import printable
 
-WITHOUT_CODE = frozenset({401, 403, 404, 405, 413, 415})
-"""Of these theirs says the text alone: its frame finds them before its methods are called."""
 
-
-def answer(request: web.Request, status: int, detail: str, headers: dict[str, str]) -> web.Response:
+def answer(request: web.Request, refusal: Refusal) -> web.Response:
     """An error in the form that the client asks for."""
     # Their client takes a text that holds this word for one more layer of JSON, and breaks at it.
-    text = sendable(detail).replace("error_message", "error message")
+    text = sendable(refusal.detail).replace("error_message", "error message")
+    status, headers = refusal.status, refusal.headers
     if wants_xml(request):
         return web.Response(body=_xml(status, text), status=status, content_type="application/xml", headers=headers)
-    return json_error({"error_message": json.dumps(_facts(status, text))}, status, headers)
+    facts = {"debuginfo": None, "faultcode": _faultcode(status)}
+    inner = {"faultstring": text} if refusal.framed else {**facts, "faultstring": text}
+    return json_error({"error_message": json.dumps(inner)}, status, headers)
 
 
 answer_errors = errors_as(answer)
@@ -32,12 +32,6 @@ def wants_xml(request: web.Request) -> bool:
         likes_better(accept, kind, "application/json") and not likes_better(accept, "application/json", kind)
         for kind in ("application/xml", "text/xml")
     )
-
-
-def _facts(status: int, text: str) -> dict[str, str | None]:
-    if status in WITHOUT_CODE:
-        return {"faultstring": text}
-    return {"debuginfo": None, "faultcode": _faultcode(status), "faultstring": text}
 
 
 def _faultcode(status: int) -> str:

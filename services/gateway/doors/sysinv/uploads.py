@@ -1,5 +1,7 @@
 """`POST /apps`: a tarball becomes a release, and is seen as an app that is uploaded."""
 
+from datetime import UTC, datetime
+
 from aiohttp import web
 
 from services.gateway.domain import Role
@@ -55,6 +57,7 @@ def in_progress(asked: Asked, status: str) -> Standing:
         asked.shown_version,
         status,
         active=status == words.UPDATING,
+        created_at=datetime.now(UTC),
         manifest_name=upload_request.MANIFEST_PLACEHOLDER if far else None,
         manifest_file=upload_request.TARFILE_PLACEHOLDER if far else None,
     )

@@ -13,6 +13,7 @@ async def test_an_app_is_uploaded_applied_removed_and_deleted(world: World) -> N
         await door.sites(SITE)
         assert await door.get(APPS) == {"apps": []}
         made = await door.upload("1.0.0")
+        assert made.pop("created_at").endswith("+00:00")
         assert made == {
             "name": "shop",
             "app_version": "1.0.0",
@@ -21,7 +22,6 @@ async def test_an_app_is_uploaded_applied_removed_and_deleted(world: World) -> N
             "status": "uploading",
             "progress": None,
             "active": False,
-            "created_at": None,
             "updated_at": None,
         }
         uploaded = await door.shows("uploaded")
