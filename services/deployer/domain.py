@@ -283,9 +283,14 @@ def _release_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
     elif version and facts.target is None:
         message = f"there is no release {version} of '{request.app}'; publish it first"
         yield _fault("unknown_release", "version", message, version)
-    elif facts.target and facts.target.withdrawn and request.kind is not Kind.RECOVER:
+    elif facts.target and facts.target.withdrawn and not _stays(request):
         message = f"release {version} of '{request.app}' was withdrawn; choose another"
         yield _fault("release_withdrawn", "version", message, version)
+
+
+def _stays(request: RequestOperation) -> bool:
+    """Whether it stays on the release that is there, which it may have whatever was said of it since."""
+    return request.kind is Kind.RECOVER or (request.only_changes and request.version is None)
 
 
 def _deployed(request: RequestOperation, facts: Facts) -> Iterator[Fault]:

@@ -113,7 +113,9 @@ class StrategySpec(Model):
     name: Name
     type: ClosedInCommands[StrategyType]
     app: Name
-    version: Version | None = Field(default=None, description="target release; rollback may do without, remove does")
+    version: Version | None = Field(
+        default=None, description="target release; rollback and only_changes may do without, remove does"
+    )
     undo: Identifier | None = Field(
         default=None,
         description="rollback: exactly the sites that this strategy (id or name) changed, each to what it had before; "
@@ -170,7 +172,9 @@ class StrategySpec(Model):
     def _version_where_needed(self, info: ValidationInfo) -> Self:
         if in_an_event(info):
             return self
-        if self.type in TAKES_SITES_TO_A_RELEASE and self.version is None:
+        if self.only_changes and self.type is not StrategyType.APPLY:
+            raise ValueError(f"only_changes: goes with type apply, not with {self.type}")
+        if self.type in TAKES_SITES_TO_A_RELEASE and self.version is None and not self.only_changes:
             raise ValueError(f"version: a strategy of type {self.type} needs the release to reach")
         if self.type is StrategyType.REMOVE and self.version is not None:
             raise ValueError("version: a strategy of type remove takes none; it takes the app off, whatever it runs")

@@ -103,6 +103,9 @@ def create(
     catch_up: options.CatchUp = None,
     force: options.Force = False,
     recover: options.Recover = None,
+    only_changes: options.OnlyChanges = False,
+    reset_overrides: options.ResetOverrides = None,
+    reset_attributes: options.ResetAttributes = None,
     description: options.Description = None,
     undo: options.Undo = None,
     yes: options.Yes = False,
@@ -113,6 +116,7 @@ def create(
     given = {
         "name": name, "app": app, "version": version, "type": kind, "description": description,
         "force": force or None, "recover": recover, "spread": spread, "undo": undo, "mixed": yes or None,
+        "only_changes": only_changes or None, "reset_overrides": reset_overrides, "reset_attributes": reset_attributes,
         "selection": options.selection(site, group, select, all_sites, exclude, exclude_group),
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
         "on_failure": options.on_failure(threshold, never_stop, min_sample, pause_on_failure),

@@ -62,6 +62,16 @@ Recover = Annotated[
     str | None,
     Option(help="What becomes of a site that fails: always turned back, or never; else as the release says."),
 ]
+OnlyChanges = Annotated[
+    bool,
+    Option("--only-changes", help="apply: also sites that run it; what is unchanged there is left as it is (reapply)."),
+]
+ResetOverrides = Annotated[
+    bool | None, Option(help="Drop values set for single sites.", show_default="as the release says")
+]
+ResetAttributes = Annotated[
+    bool | None, Option(help="Drop what is switched for single sites.", show_default="as the release says")
+]
 Force = Annotated[
     bool,
     Option("--force", help="Also sites that run the release already, or have alarms."),

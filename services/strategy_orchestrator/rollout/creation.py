@@ -129,7 +129,8 @@ async def _passed_by(work: UnitOfWork, spec: StrategySpec, selected: set[str]) -
 async def _target(work: UnitOfWork, spec: StrategySpec, undone: Undoing | None) -> tuple[Target, list[Fault]]:
     """The release to reach, with its version as the release is written: who asks for 1.0 may mean 1.0.0."""
     releases = await store.releases.releases_of(work.conn, spec.app)
-    target = Target(spec.app, spec.version, spec.force, releases, undone.undone if undone else None)
+    undo = undone.undone if undone else None
+    target = Target(spec.app, spec.version, spec.force, releases, undo, spec.only_changes)
     if not releases:
         message = f"there is no app '{spec.app}'; publish a release of it first"
         return target, [_fault("unknown_app", "spec.app", message, spec.app)]

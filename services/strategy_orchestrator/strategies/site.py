@@ -105,6 +105,8 @@ class Target:
     releases: Mapping[str, Release] = field(default_factory=dict)
     """Every release of the app that is known, by version."""
     undo: Undone | None = None
+    only_changes: bool = False
+    """Sites that run it are meant as well: what is unchanged there is left as it is, which the deployer finds out."""
 
 
 def already_there(site: Candidate, app: str, version: str | None) -> Why | None:

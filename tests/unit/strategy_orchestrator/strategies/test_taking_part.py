@@ -15,7 +15,7 @@ BROKEN = ["apply_error", "update_error", "rollback_error", "remove_error"]
 def planned(kind: str, version: str | None, *sites: Candidate, releases: object = None, **fields: object) -> Plan:
     given_fields = {"name": "s", "type": kind, "app": "shop", "version": version, "selection": {"all": True}, **fields}
     spec = StrategySpec.model_validate(given_fields)
-    target = Target("shop", version, spec.force, releases or {})  # type: ignore[arg-type]
+    target = Target("shop", version, spec.force, releases or {}, only_changes=spec.only_changes)  # type: ignore[arg-type]
     return plan(spec, sites, {}, target)
 
 
@@ -169,3 +169,25 @@ def test_every_site_is_planned_or_named_and_none_is_led_to_where_it_soundly_is(
         sound = site.version == goal and site.status not in BROKEN and at_rest
         assert not (site.name in assignment and sound and not (force and kind != "rollback"))
         assert not (site.name in out and site.managed and site.status in BROKEN and site.version == version is not None)
+
+
+def test_only_changes_are_carried_out_where_the_app_is_and_nowhere_else() -> None:
+    sites = [
+        at("one", "1.0"),
+        at("two", "2.0"),
+        at("none", None, status="new"),
+        at("half", "1.0", status="apply_error"),
+    ]
+    made = planned("apply", None, *sites, only_changes=True)
+    assert not made.faults
+    assert (set(made.sites[0]), made.targets) == ({"one", "two", "half"}, {})
+    assert left_out(made) == {"none": "not_deployed"}
+    made = planned("apply", "1.0", *sites, only_changes=True)
+    assert (set(made.sites[0]), left_out(made)) == ({"one", "none", "half"}, {"two": "deployed_already"})
+
+
+@pytest.mark.parametrize("kind", ["update", "rollback", "remove", "prestage"])
+def test_only_changes_go_with_apply_alone(kind: str) -> None:
+    version = "1.0" if kind in ("update", "prestage") else None
+    with pytest.raises(ValueError, match="only_changes: goes with type apply"):
+        planned(kind, version, at("one", "1.0"), only_changes=True)
