@@ -120,12 +120,14 @@ function detail(release) {
       roleButton("Withdraw", "operator", (button) => withdraw(button, release), "danger"),
     release.state === "available" && h("a", { class: "button primary", href: rollOut(release) }, "Roll out"),
   ].filter(Boolean);
-  const component = ({ name, driver, after, spec }) =>
+  const component = ({ name, driver, after, enabled, timeout_seconds, spec }) =>
     section(
       `Component ${name}`,
       card([
         ["Driver", driver],
         ["After", after.length ? after.join(", ") : null],
+        ["Deployed", enabled === false ? "only where overrides switch it on" : null],
+        ["Time to be ready", timeout_seconds ? `${number(timeout_seconds)} s` : null],
         ...Object.entries(spec)
           .filter(([, value]) => !isEmpty(value))
           .map(([key, value]) => [key.replaceAll("_", " "), shown(value)]),
@@ -146,30 +148,33 @@ function detail(release) {
       ["Bundle", h("code", { class: "digest" }, release.bundle_sha256)],
       ["Size", bytes(release.bundle_bytes)],
       ["Prepared for sites", prepared(release)],
+      ["Images", lines(release.images)],
+      ["To know", lines(release.notices)],
     ]),
     release.components.map(component),
   ];
+}
+
+/** Texts one below the other; nothing where there are none. */
+function lines(texts) {
+  if (!texts?.length) return null;
+  return h(
+    "ul",
+    { class: "plain" },
+    texts.map((text) => h("li", {}, text)),
+  );
 }
 
 /** What was had ready of it, once for all sites; of what failed, why. */
 function prepared({ preparation }) {
   if (!preparation) return "not yet";
   const { state, items, cause, notes } = preparation;
-  const lines = [
+  const told = [
     state === "prepared" && `${bytes(preparation.site_bytes)} in ${plural(items, "item")}`,
     cause?.message,
     ...notes.map(({ component, text }) => `${component}: ${text}`),
   ].filter(Boolean);
-  return h(
-    "div",
-    {},
-    badge(state),
-    h(
-      "ul",
-      { class: "plain" },
-      lines.map((line) => h("li", {}, line)),
-    ),
-  );
+  return h("div", {}, badge(state), lines(told));
 }
 
 const prepare = (button, release) =>
@@ -179,16 +184,18 @@ const isEmpty = (value) => value === null || (typeof value === "object" && Objec
 
 /** Settings of a component: simple ones as text, commands as a line, others as name and value. */
 function shown(value) {
-  if (Array.isArray(value)) return h("code", {}, value.join(" "));
+  if (Array.isArray(value)) return h("code", {}, value.map(plain).join(" "));
   if (typeof value !== "object") return h("code", {}, typeof value === "number" ? number(value) : String(value));
   return h(
     "ul",
     { class: "plain" },
     Object.entries(value)
       .filter(([, one]) => one !== null)
-      .map(([key, one]) => h("li", {}, `${key.replaceAll("_", " ")}: `, h("code", {}, String(one)))),
+      .map(([key, one]) => h("li", {}, `${key.replaceAll("_", " ")}: `, h("code", {}, plain(one)))),
   );
 }
+
+const plain = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
 async function withdraw(button, release) {
   const name = `${release.app} ${release.version}`;

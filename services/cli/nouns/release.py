@@ -1,5 +1,6 @@
 """`belay release`: versions of apps, from bundle to withdrawal."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,7 +110,8 @@ def list_releases(session: Session, app: Annotated[str | None, typer.Option(help
 def show(session: Session, app: App, version: Version) -> None:
     """One release with its components, and what was prepared of it."""
     needs: tuple[Column, ...] = (("python", "requires.python"), ("platforms", "requires.platforms"))
-    shown = (*COLUMNS, *needs, *PREPARATION, ("sha256", "bundle_sha256"), ("components", _components))
+    told: tuple[Column, ...] = (("components", _components), ("images", "images"), ("notices", "notices"))
+    shown = (*COLUMNS, *needs, *PREPARATION, ("sha256", "bundle_sha256"), ("rules", _rules), *told)
     session.screen.card(session.get(at("/v1/releases/{}/{}", app, version)), shown)
 
 
@@ -169,7 +171,21 @@ def _components(item: Any) -> list[str]:
 
 def _component(component: Any) -> str:
     after = f", after {', '.join(component['after'])}" if component["after"] else ""
-    return f"{component['name']} ({component['driver']}{after})"
+    off = "" if component.get("enabled", True) else ", off"
+    return f"{component['name']} ({component['driver']}{after}{off})"
+
+
+def _rules(release: Any) -> list[str]:
+    """What it says beyond what all releases say, a line each."""
+    from shared.messages.rules import PLAIN  # no other command needs the models
+
+    usual = PLAIN.model_dump(mode="json")
+    said = (release.get("rules") or {}).items()
+    return [f"{name}: {_short(value)}" for name, value in said if value != usual.get(name)]
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @app.verb()

@@ -56,6 +56,25 @@ def test_a_release_says_where_it_can_be_installed(gateway: Stub, belay: Belay) -
     assert "linux_aarch64" in shown
 
 
+def test_a_release_says_its_rules_its_images_and_what_there_is_to_know(gateway: Stub, belay: Belay) -> None:
+    gateway.answers["GET /v1/releases/web/1.0"] = (
+        200,
+        {
+            "app": "web",
+            "version": "1.0",
+            "rules": {"importance": "critical", "recover": "always", "site": {"facts": {"kubernetes": ">=1.24"}}},
+            "images": ["quay.io/web:1"],
+            "notices": ["metadata.yaml:3:helm_repo: there is no repository"],
+            "components": [{"name": "db", "driver": "helm", "after": [], "enabled": False}],
+        },
+    )
+    shown = belay("release", "show", "web", "1.0").stdout
+    assert all(
+        part in shown for part in ("importance: critical", ">=1.24", "quay.io/web:1", "helm_repo", "db (helm, off)")
+    )
+    assert "recover" not in shown
+
+
 def test_an_empty_list_says_so_on_stderr_and_is_no_failure(gateway: Stub, belay: Belay) -> None:
     gateway.items("/v1/groups")
     result = belay("group", "list")
