@@ -97,6 +97,7 @@ def main() -> None:
         files = _files(Path(folder))
         _upload(door, files)
         _apply(door)
+        _override(door, Path(folder))
         _update(door, system, files)
         _take_away(door)
     console.print("all is as it must be")
@@ -130,6 +131,22 @@ def _apply(door: CommandLine) -> None:
     check(f"| {APP} " in door.says("application-list"), "listed")
     door.refuses(f"application-delete {APP}", "current status is applied")
     door.refuses("application-apply nothing", "application not found")
+
+
+def _override(door: CommandLine, folder: Path) -> None:
+    check("web" in door.says(f"helm-override-list {APP} --long"), "charts")
+    values = folder / "values.yaml"
+    values.write_text("image: {tag: two}\n")
+    door.refuses(f"helm-override-update {APP} db default", "not found")
+    door.refuses(f"helm-override-update {APP} web default --set a=1,b=2", "multiple values")
+    door.says(f"helm-override-update {APP} web default --values {values} --set replicas=3")
+    door.says(f"helm-override-update {APP} web default --reuse-values --set debug=true --reapply")
+    shown = door.says(f"helm-override-show {APP} web default")
+    check(all(word in shown for word in ("tag: two", "replicas: 3", "debug: true")), shown)
+    door.until(status("applied"))
+    door.says(f"helm-chart-attribute-modify {APP} web default --enabled true")
+    door.says(f"helm-override-delete {APP} web default")
+    check("replicas" not in door.says(f"helm-override-show {APP} web default"), "overrides are gone")
 
 
 def _update(door: CommandLine, system: System, files: Mapping[str, Path]) -> None:

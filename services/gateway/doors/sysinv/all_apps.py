@@ -77,7 +77,7 @@ async def evaluate(call: Call) -> str:
         rows = await store.triggers(conn, applied, event)
     meant = sorted({row["app"] for row in rows if row["filters"].items() <= told_by.items()})
     for app in meant:
-        await reapply(call, app, f"{event}, told at the sysinv door by {call.who.name}")
+        await _reapply(call, app, f"{event}, told at the sysinv door by {call.who.name}")
     return TRIGGERED
 
 
@@ -88,7 +88,7 @@ def _flat(body: dict[str, Any]) -> list[tuple[str, Any]]:
     return [*body.items(), *inner]
 
 
-async def reapply(call: Call, app: str, reason: str) -> None:
+async def _reapply(call: Call, app: str, reason: str) -> None:
     """Have an app applied again where the door speaks for. Raises Refused 400."""
     async with call.gateway.pool.acquire() as conn:
         sites = await call.sites_in(conn)

@@ -2,26 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import reduce
+from typing import Any
 
 import yaml
 
-from shared.components import specs
+from services.gateway.resources.overrides.merged import defaults
+from shared.values.layers import Layer
 from shared.values.merging import onto, over
 
 NO_NAMESPACE = "default"
 """Of a component whose driver knows no namespaces."""
-
-
-class Layer(NamedTuple):
-    """What is set for a component at one level."""
-
-    values: Mapping[str, Any]
-    enabled: bool | None
-    namespace: str | None
-
-
-NOTHING = Layer({}, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +21,7 @@ class Chart:
 
     component: Mapping[str, Any]
     above: Sequence[Layer] = ()
-    own: Layer = NOTHING
+    own: Layer = Layer()  # noqa: RUF009 - frozen
 
     @property
     def name(self) -> str:
@@ -40,38 +31,32 @@ class Chart:
     @property
     def namespace(self) -> str:
         """Where it lies."""
+        _, of_release, _ = defaults(self.component)
         named = [layer.namespace for layer in (*self.above, self.own) if layer.namespace]
-        field = _field(self.component, "namespace_field")
-        return named[-1] if named else str((field and self.component["spec"].get(field)) or NO_NAMESPACE)
+        return named[-1] if named else of_release or NO_NAMESPACE
 
     @property
     def enabled(self) -> bool:
         """Whether it is deployed."""
+        _, _, of_release = defaults(self.component)
         said = [layer.enabled for layer in (*self.above, self.own) if layer.enabled is not None]
-        return said[-1] if said else bool(self.component.get("enabled", True))
+        return said[-1] if said else of_release
 
     @property
     def system(self) -> dict[str, Any]:
         """What holds without what is set at the level of the door."""
-        field = _field(self.component, "values_field")
-        values = dict((field and self.component["spec"].get(field)) or {})
-        for layer in self.above:
-            values = onto(values, layer.values)
-        return values
+        values, _, _ = defaults(self.component)
+        return onto(values, reduce(over, (layer.values for layer in self.above), {}))
 
     @property
     def combined(self) -> dict[str, Any]:
         """All of it."""
-        return onto(self.system, self.own.values)
+        values, _, _ = defaults(self.component)
+        return onto(values, reduce(over, (layer.values for layer in (*self.above, self.own)), {}))
 
     def changed(self, values: Mapping[str, Any], *, reuse: bool) -> dict[str, Any]:
         """What is set at the level of the door once these are."""
         return over(self.own.values, values) if reuse else dict(values)
-
-
-def _field(component: Mapping[str, Any], which: str) -> str | None:
-    """The field of the spec that its driver says; None for a driver that is not installed here."""
-    return getattr(specs().get(component["driver"]), which, None)
 
 
 def shown(chart: Chart) -> dict[str, Any]:

@@ -68,3 +68,21 @@ from unnest(:apps::text[], :versions::text[]) as a (app, version)
 join release r on r.app = a.app and r.version = a.version
 cross join jsonb_array_elements(coalesce(r.rules #> '{behaviour,reapply_on}', '[]')) t
 where t ->> 'event' = :event;
+
+-- name: layers
+-- What is set for the components of an app at each level that counts where the door speaks for, the weakest first.
+select o.component, c.level, c.given, c.enabled, c.namespace
+from override o join override_change c using (app, level, target, component, nth)
+where o.app = :app and (
+    o.level = 'fleet' or (o.level = 'site' and o.target = :site)
+    or (o.level = 'group'
+        and o.target = coalesce(:group::text, (select group_name from site where name = :site and not removed)))
+)
+order by o.component, o.level;
+
+-- name: is_set
+-- Whether so many changes of what is set at one place can be read.
+select exists (
+    select from override
+    where app = :app and level = :level and target = :target and component = :component and nth >= :nth
+);

@@ -3,11 +3,19 @@
 from aiohttp import web
 
 from services.gateway.doors.call import add_routes
-from services.gateway.doors.sysinv import all_apps, apps, directives, root, updates, uploads
+from services.gateway.doors.sysinv import all_apps, apps, charts, directives, root, updates, uploads
 from services.gateway.doors.sysinv.call import Call
 from services.gateway.doors.sysinv.sending import sent
 
-ROUTES = (*apps.ROUTES, *all_apps.ROUTES, *uploads.ROUTES, *updates.ROUTES, *directives.ROUTES, *apps.ONE)
+ROUTES = (
+    *apps.ROUTES,
+    *all_apps.ROUTES,
+    *uploads.ROUTES,
+    *updates.ROUTES,
+    *directives.ROUTES,
+    *charts.ROUTES,
+    *apps.ONE,
+)
 
 
 def add(app: web.Application) -> None:

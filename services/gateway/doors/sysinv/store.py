@@ -11,6 +11,7 @@ import asyncpg
 from services.gateway.doors.sysinv import words
 from services.gateway.doors.sysinv.standing import Deployed, Known, Operation, Release, Upload
 from shared.process.db import Connection, Queries
+from shared.values.layers import Layer
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
@@ -137,3 +138,22 @@ async def last_runs(conn: Connection, sites: Sequence[str]) -> list[asyncpg.Reco
 async def triggers(conn: Connection, releases: Mapping[str, str], event: str) -> list[asyncpg.Record]:
     """App and filters of what these releases, version by app, say of an event."""
     return await SQL.fetch(conn, "triggers", apps=list(releases), versions=list(releases.values()), event=event)
+
+
+async def layers(
+    conn: Connection, app: str, site: str | None, group: str | None
+) -> dict[str, tuple[tuple[Layer, ...], Layer]]:
+    """By component, what is set for it above the level of the door, the weakest first, and at that level."""
+    own = "group" if group else "site"
+    found: dict[str, tuple[tuple[Layer, ...], Layer]] = {}
+    for row in await SQL.fetch(conn, "layers", app=app, site=site, group=group):
+        above, at_it = found.get(row["component"], ((), Layer()))
+        layer = Layer(row["given"], row["enabled"], row["namespace"])
+        found[row["component"]] = (above, layer) if row["level"] == own else ((*above, layer), at_it)
+    return found
+
+
+async def is_set(conn: Connection, app: str, level: str, target: str, component: str, nth: int) -> bool:
+    """Whether the `nth` change of what is set there can be read."""
+    named = {"app": app, "level": level, "target": target, "component": component}
+    return bool(await SQL.value(conn, "is_set", **named, nth=nth))

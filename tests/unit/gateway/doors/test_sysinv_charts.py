@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from services.gateway.doors.sysinv.chart import Chart, Layer, listed, shown
+from services.gateway.doors.sysinv.chart import Chart, listed, shown
+from shared.values.layers import Layer
 
 WEB = {"name": "web", "driver": "simulated", "spec": {"values": {"replicas": 1, "image": {"tag": "1", "name": "web"}}}}
 HELM = {"name": "db", "driver": "helm", "spec": {"namespace": "data", "chart": "db.tgz"}, "enabled": False}
