@@ -9,6 +9,7 @@ from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from shared import components
 from shared.components import Spec
@@ -21,7 +22,7 @@ from .completeness import faults_of_unlocked, faults_of_wheels
 from .faults import BundleRefused, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
 from .inside import Inside, Place, look_inside
-from .manifests import MANIFEST, claimed, read_manifest, requirement_files
+from .manifests import MANIFEST, claimed, faults_of_length, read_manifest, requirement_files
 from .requirements import Pin, pins_of
 from .stream import MIB, Limits
 from .wheels import WheelReader
@@ -160,6 +161,8 @@ def _read_application(examined: Examined, app: str | None, version: str | None) 
     examined.deployed = frozenset(str(c.spec["chart"]) for c in found.components)
     examined.named = found.app, found.version
     examined.faults += found.faults
+    if found.manifest:
+        examined.faults += faults_of_length(found.manifest, "values")
 
 
 def _file_of(chart: str) -> Place:
@@ -179,16 +182,25 @@ def _checksum_faults(contents: Contents) -> list[Fault]:
     listed, faults = _listed(contents.kept[CHECKSUMS])
     actual = {name: digest for name, digest in contents.digests.items() if name != CHECKSUMS}
     for name in sorted(listed.keys() - actual.keys()):
-        faults.append(fault("missing_file", name, f"{CHECKSUMS} names this file, but the bundle does not hold it"))
+        message = f"line {listed[name].number} of {CHECKSUMS} names this file, but the bundle does not hold it"
+        faults.append(fault("missing_file", name, message))
     for name in sorted(actual.keys() - listed.keys()):
         faults.append(fault("unlisted_file", name, f"{CHECKSUMS} does not name this file"))
-    for name in sorted(name for name in listed.keys() & actual.keys() if listed[name] != actual[name]):
-        faults.append(fault("wrong_checksum", name, f"its sha256 is not the one in {CHECKSUMS}", actual[name]))
+    for name in sorted(name for name in listed.keys() & actual.keys() if listed[name].digest != actual[name]):
+        message = f"its sha256 is not the one in line {listed[name].number} of {CHECKSUMS}"
+        faults.append(fault("wrong_checksum", name, message, actual[name]))
     return faults
 
 
-def _listed(content: bytes) -> tuple[dict[str, str], list[Fault]]:
-    listed: dict[str, str] = {}
+class Line(NamedTuple):
+    """What a list says of a file, and where."""
+
+    digest: str
+    number: int
+
+
+def _listed(content: bytes) -> tuple[dict[str, Line], list[Fault]]:
+    listed: dict[str, Line] = {}
     faults = []
     text = content.removeprefix(BOM_UTF8).decode(errors="surrogateescape")
     for number, raw in enumerate(io.StringIO(text.replace("\r\n", "\n")), start=1):
@@ -202,7 +214,7 @@ def _listed(content: bytes) -> tuple[dict[str, str], list[Fault]]:
         elif match[2] in listed:
             faults.append(fault("bad_checksums", where, "names a file a second time", printable(match[2])))
         else:
-            listed[match[2]] = match[1].lower()
+            listed[match[2]] = Line(match[1].lower(), number)
     return listed, faults
 
 

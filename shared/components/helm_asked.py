@@ -125,8 +125,11 @@ def _last(file: Path) -> str:
 
 
 def _told(said: str, own: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if "[ERROR]" in line] or said.strip().splitlines()[-1:]
-    return " ".join(lines).replace("[ERROR] ", "").replace(own, "(values)")[:1_000] or "Helm does not take it"
+    """Why it failed, in its own words: `lint` marks each fault, others begin with the word."""
+    lines = [line.strip() for line in said.splitlines()]
+    faults = [line for line in lines if "[ERROR]" in line] or [line for line in lines if line.startswith("Error: ")]
+    told = " ".join(faults or lines[-1:]).replace("[ERROR] ", "").replace("Error: ", "")
+    return told.replace(own, "(values)")[:1_000] or "Helm does not take it"
 
 
 def _images(rendered: IO[bytes]) -> Iterator[str]:

@@ -89,6 +89,8 @@ def verify(
     session: Session,
     files: Files,
     hosts: Annotated[bool, typer.Option("--hosts", help="Also for the hosts that a running Belay knows.")] = False,
+    name: Annotated[str, typer.Option("--name", "-n", help="Name of the app, where a tarball does not say it.")] = "",
+    version: Annotated[str, typer.Option("--version", "-v", help="Its version, likewise.")] = "",
 ) -> None:
     """Check bundles as the catalog will: checksums, names, sizes, metadata, and that their wheels can be installed.
 
@@ -102,7 +104,7 @@ def verify(
     rows, faulty = [], {}
     for file in files:
         try:
-            rows.append(_verified(file, known))
+            rows.append(_verified(session, file, known, (name or None, version or None)))
         except BundleRefused as refused:
             faulty[file] = refused
     session.screen.table(rows, COLUMNS, "no bundle without faults")
@@ -116,13 +118,17 @@ def _host(said: dict[str, Any]) -> "Host":
     return Host(said["host"], said["environment"], tuple(said["abis"]), tuple(said["platforms"]))
 
 
-def _verified(file: Path, hosts: "Sequence[Host]") -> dict[str, Any]:
+def _verified(
+    session: Session, file: Path, hosts: "Sequence[Host]", named: tuple[str | None, str | None]
+) -> dict[str, Any]:
     from shared.bundle import digest_of
     from shared.bundle import verify as verify_bundle
     from shared.process.settings import Settings
 
     try:
-        manifest = verify_bundle(file, hosts, Settings().max_bundle_bytes)
+        manifest = verify_bundle(file, hosts, Settings().max_bundle_bytes, *named)
+        for notice in manifest.notices:
+            session.screen.note(notice)
         return _facts(file, manifest, digest_of(file))
     except OSError as error:
         raise usage(f"{file}: {error.strerror or error}") from error

@@ -120,9 +120,9 @@ def _name(
 def _manifest(
     metadata: Metadata, components: list[Component], app: str | None, version: str | None, findings: Findings
 ) -> Manifest | None:
-    for value, key, word in ((app, "app_name", "app"), (version, "app_version", "version")):
+    for value, key, option in ((app, "app_name", "--name"), (version, "app_version", "--version")):
         if not value:
-            message = f"neither the tarball nor the request says the {word}; ask for it with --{word}"
+            message = f"neither the tarball says it nor the request; give it with the request ({option})"
             findings.blame("missing_name", f"{FILE}:{key}", message)
     said: dict[str, Any] = {
         "app": app or UNNAMED,
