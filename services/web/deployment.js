@@ -32,7 +32,12 @@ function detail(deployment, history) {
         h("a", { class: "button primary", href: `#/new-operation?${new URLSearchParams({ site, app })}` }, "Operation"),
       ],
     }),
-    h("div", { class: "summary" }, badge(deployment.status), h("p", {}, storyOf(deployment))),
+    h(
+      "div",
+      { class: last?.state === "failed" ? "summary" : "summary good" },
+      badge(deployment.status),
+      h("p", {}, storyOf(deployment)),
+    ),
     card([
       ["Runs now", deployment.version ?? "nothing"],
       ["Status", badge(deployment.status)],

@@ -306,7 +306,8 @@ class OperationSucceeded(_Ended):
     SUBJECT, KEY = "operation_id", "site"
 
     phases: tuple[PhaseResult, ...] = Field(
-        default=(), description="said where one failed that does not count, as the cleaning of a prestage"
+        default=(),
+        description="how it went; of a strategy's only where one failed that does not count, such as cleaning",
     )
 
 

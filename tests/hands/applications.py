@@ -261,31 +261,34 @@ class Killer:
 
     home: Home
     dice: random.Random
+    longest: float
     kills: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        joined = self._joined() - 1
-        while not self.over.wait(self.dice.uniform(0.1, 5.0)):
+        joined = 0
+        while not self.over.wait(0.2):
             if self._joined() == joined:  # it is not back yet: killed while it starts, it would come to nothing
                 continue
-            for name, one in process.recorded(self.home).items():
-                if name.startswith("deployer"):
-                    joined = self._joined()
-                    with suppress(psutil.NoSuchProcess):
-                        one.kill()
-                        self.kills += 1
+            joined = self._joined()
+            if not self.over.wait(self.dice.uniform(0.1, self.longest)):
+                self._kill()
+
+    def _kill(self) -> None:
+        with suppress(KeyError, psutil.NoSuchProcess):
+            process.recorded(self.home)["deployer-1"].kill()
+            self.kills += 1
 
     def _joined(self) -> int:
         """How often it was ready for work."""
         return (self.home.logs / "deployer-1.log").read_text().count("runner_joined")
 
 
-def under_fire(life: Life, updates: int, seed: int) -> str:
+def under_fire(life: Life, updates: int, seed: int, longest: float) -> str:
     """So many updates over all sites, to and fro, while the deployer is killed; each must end as without."""
     for site in life.sites:
         life.do("apply", site=site, version=BASE)
-    killer = Killer(life.home, random.Random(seed))  # noqa: S311 - no secret
+    killer = Killer(life.home, random.Random(seed), longest)  # noqa: S311 - no secret
     thread = threading.Thread(target=killer.run, daemon=True)
     thread.start()
     done, wrong, version = 0, [], BASE
@@ -316,6 +319,7 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=4)
     parser.add_argument("--updates", type=int, default=200, help="under fire; 0 = none")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--longest", type=float, default=10.0, help="most seconds that a deployer works before a kill")
     asked = parser.parse_args()
     kind: type[Hand] = HelmHand if asked.helm else ProcessHand if asked.quick else DatasetteHand
     if why := kind.missing():
@@ -336,7 +340,7 @@ def play(hand: Hand, home: Path, asked: argparse.Namespace) -> int:
         life = Life(client, system.home, hand, hand.names(asked.sites))
         lines = [(line.__name__.replace("_", " "), line) for line in LINES]
         if asked.updates:
-            lines.append(("killed at random", lambda each: under_fire(each, asked.updates, asked.seed)))
+            lines.append(("killed at random", lambda each: under_fire(each, asked.updates, asked.seed, asked.longest)))
         for name, line in lines:
             told.append(_held(name, line, life))
             console.print(f"{'held ' if told[-1][1] else 'WRONG'}  {name}: {told[-1][2]}")

@@ -208,7 +208,9 @@ def _told_alone(end: Ended, nth: int, now: datetime) -> OperationSucceeded | Ope
     facts: dict[str, Any] = {**about, **_facts(end), "seconds": _seconds(end, now), "nth": nth}
     facts |= {"fetched_bytes": course.sent.bytes, "prestaged": end.prestaged}
     if end.succeeded:
-        return OperationSucceeded(**facts, phases=told_phases(courses.told_of(course)))
+        # Whoever asked for it alone looks at how it went; a strategy's success is looked at by nobody.
+        phases = course.phases if operation.strategy_id is None else courses.told_of(course)
+        return OperationSucceeded(**facts, phases=told_phases(phases))
     return OperationFailed(
         **facts,
         recovered=end.outcome is not Outcome.LOST,

@@ -8,7 +8,8 @@ export function storyOf({ version, last, running }) {
   const now = running ? ` Now: ${words(running.kind)}${towards(running)}, ${running.phase ?? "queued"}.` : "";
   if (!last) return `${version ? `Release ${version} runs.` : "Nothing runs."}${now}`;
   const done = `The last operation, ${words(last.kind)}${towards(last)}, ${last.state}.`;
-  const why = last.state === "failed" ? ` ${last.cause?.message ?? ""} ${recovery(last)}`.trimEnd() : "";
+  const cause = (last.cause?.message ?? "").replace(/([^.])$/, "$1.");
+  const why = last.state === "failed" ? ` ${cause} ${recovery(last)}`.trimEnd() : "";
   return `${done}${why}${now}`;
 }
 
