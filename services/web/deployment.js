@@ -8,6 +8,7 @@ import { concernsDeployment } from "./model/concerns.js";
 import { ago, full } from "./model/format.js";
 import { storyOf } from "./model/story.js";
 import { NEWS, operationTable, partsOfOperation } from "./operations.js";
+import { overridesOf } from "./overrides.js";
 import { card, empty, heading, resource, section } from "./page.js";
 
 export function deploymentView(page) {
@@ -21,6 +22,7 @@ export function deploymentView(page) {
     300,
   );
   on(NEWS, (event) => concernsDeployment(event, site, app) && load(), page.signal);
+  on(["overrides_changed"], ({ data }) => data?.app === app && load(), page.signal);
 }
 
 function detail(deployment, history) {
@@ -44,6 +46,7 @@ function detail(deployment, history) {
       ["Since", h("time", { title: full(deployment.updated_at) }, ago(deployment.updated_at))],
       ["Last operation", last && operationLink(last.operation_id)],
     ]),
+    overridesOf(deployment),
     ...(running ? [h("h2", {}, "Now"), ...partsOfOperation(running)] : []),
     ...(last && !running ? partsOfOperation(last) : []),
     section("History", history.length ? operationTable(history) : empty("No operation", "None is kept any more.")),

@@ -12,6 +12,7 @@ import { newStrategyView } from "./new_strategy.js";
 import { newSubscriptionView } from "./new_subscription.js";
 import { followUnread, notificationsView } from "./notifications.js";
 import { operationsView, operationView } from "./operations.js";
+import { overridesView } from "./overrides.js";
 import { failure } from "./page.js";
 import { restUnseen } from "./presence.js";
 import { bundleView, releasesView, releaseView } from "./releases.js";
@@ -36,6 +37,7 @@ const ROUTES = [
   ["/sites", sitesView, "sites"],
   ["/sites/:name", siteView, "sites"],
   ["/deployments/:site/:app", deploymentView, "sites"],
+  ["/overrides/:app/:component", overridesView, "sites"],
   ["/secrets", secretsView, "sites"],
   ["/operations", operationsView, "operations"],
   ["/new-operation", newOperationView, "operations"],

@@ -39,5 +39,5 @@ function templateOf(text) {
   }
 }
 
-const faulty = (field, message, title, code = "missing_field") =>
+export const faulty = (field, message, title, code = "missing_field") =>
   Object.assign(new Error(message), { title, faults: [{ code, field, message }] });

@@ -1,0 +1,50 @@
+// What people set over the values of a release: rows of what comes of it, and the command that a form means.
+
+import { faulty } from "./orders.js";
+import { parsed } from "./problem.js";
+
+const SPECIAL = /([.,=[\]{}\\])/g;
+const isMapping = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isReference = (value) => Object.keys(value).length === 1 && typeof value.secret === "string";
+
+/** Every value of a component: its path, what it is, and which level it came from. */
+export function mergedRows({ values, origins }, path = "") {
+  return Object.entries(values).flatMap(([key, value]) => {
+    const here = `${path}${path && "."}${key.replace(SPECIAL, "\\$1")}`;
+    const inside = isMapping(value) && !isReference(value) && Object.keys(value).length > 0;
+    if (inside) return mergedRows({ values: value, origins }, here);
+    return [{ path: here, value: JSON.stringify(value), from: origins[here] ?? "" }];
+  });
+}
+
+/** What is set for a level, in a line; empty where nothing is. */
+export function saidAt({ values, enabled, namespace }) {
+  const said = [];
+  if (Object.keys(values).length) said.push(JSON.stringify(values));
+  if (enabled !== null) said.push(enabled ? "on" : "off");
+  if (namespace) said.push(`namespace ${namespace}`);
+  return said.join("; ");
+}
+
+/** The command of a form. Raises a fault for values that are no JSON object. */
+export function overrideOf({ level, target, values, unset, enabled, reason, nth }) {
+  const given = values.trim() ? parsed(values) : {};
+  if (!isMapping(given))
+    throw faulty("values", 'must be a JSON object, such as {"replicas": 3}', "The values are no JSON");
+  return {
+    level,
+    ...(level === "fleet" ? {} : { target }),
+    values: given,
+    unset: unset.split(/\s+/).filter(Boolean),
+    ...(enabled === "" ? {} : { enabled: enabled === "on" }),
+    ...(reason.trim() ? { reason: reason.trim() } : {}),
+    expected_nth: nth,
+  };
+}
+
+/** What has changed since a deployment came, a row each. */
+export const changedRows = (changed) =>
+  changed.flatMap(({ component, values, attributes }) => [
+    ...values.map(({ path, before, after }) => ({ component, what: path, before: before ?? "-", after: after ?? "-" })),
+    ...attributes.map((said) => ({ component, what: said, before: "", after: "" })),
+  ]);
