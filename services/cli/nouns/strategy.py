@@ -120,14 +120,21 @@ def create(
         "selection": options.selection(site, group, select, all_sites, exclude, exclude_group),
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
         "on_failure": options.on_failure(threshold, never_stop, min_sample, pause_on_failure),
-        "step_timeout_seconds": specs.seconds(step_timeout, "--step-timeout"),
-        "timeout_seconds": specs.seconds(timeout, "--timeout"),
-        "catch_up_seconds": specs.seconds(catch_up, "--catch-up"),
+        **_times(step_timeout, timeout, catch_up),
     }  # fmt: skip
     spec = options.unstopped(specs.merged(specs.read_spec(file) if file else {}, given), never_stop)
     options.refuse_gaps(spec)
     answer = _created(session, spec)
     return _planned(session, answer, apply_now, watch)
+
+
+def _times(step_timeout: str | None, timeout: str | None, catch_up: str | None) -> dict[str, int | None]:
+    """In seconds, as a spec has them."""
+    return {
+        "step_timeout_seconds": specs.seconds(step_timeout, "--step-timeout"),
+        "timeout_seconds": specs.seconds(timeout, "--timeout"),
+        "catch_up_seconds": specs.seconds(catch_up, "--catch-up"),
+    }
 
 
 def _created(session: Session, spec: dict[str, Any]) -> dict[str, Any]:
