@@ -270,3 +270,21 @@ async def said(driver: AnsibleDriver, one: Order) -> str:
 
     await until_so(begun)
     return found
+
+
+async def test_what_was_done_some_time_ago_is_asked_of_its_hosts_by_the_verify_playbook(lab: Lab) -> None:
+    made = await lab.bundle()
+    orders = [order(f"o{n}", made, lab.local(f"s{n}"), site=f"s{n}") for n in (1, 2)]
+    assert all(isinstance(found, Done) for found in await reach(lab.driver(), *orders))
+    assert all(isinstance(found, Done) for found in await ends(lab.driver(), *orders))
+    (lab.folder / "sites" / "s2" / "release").write_text("what another component put there")
+    well, fallen = await ends(lab.driver(), *orders)
+    assert isinstance(well, Done)
+    assert (broken(fallen).code, "It is the release" in broken(fallen).message) == ("fallen", True)
+    assert [len(lab.log(f"s{n}")) for n in (1, 2)] == [1, 1], "nothing was applied again"
+    await until_so(lambda: nothing_left(lab))
+    without = await lab.bundle(playbooks={name: book for name, book in PLAYBOOKS.items() if name != "verify"})
+    third = order("o3", without, lab.local("s3"), site="s3")
+    await reach(lab.driver(), third)
+    (lab.folder / "sites" / "s3" / "release").unlink()
+    assert isinstance((await ends(lab.driver(), third))[0], Done), "nobody says how to see whether it is well"

@@ -98,6 +98,12 @@ def acts_of(order: Order) -> tuple[Act, ...]:
     return tuple(acts)
 
 
+def acts_of_look(order: Order) -> tuple[Act, ...]:
+    """The playbook that says whether what the order brought is still well, if there is one."""
+    verify = spec_of(order).playbooks.verify
+    return (_act(order, "verify", verify, chosen=False),) if verify else ()
+
+
 AGAIN = "again"
 """The second run, which must change nothing."""
 
@@ -122,13 +128,17 @@ def given_for(
     project: str,
     settings: AnsibleSettings,
     content: Mapping[str, Mapping[str, str]] = {},
+    acts: Sequence[Act] = (),
 ) -> Given:
-    """The job of orders that share a run. `hosts`: those of each site, by site; `content`: by host, where files lie."""
+    """The job of orders that share a run. `hosts`: those of each site, by site; `content`: by host, where files lie.
+
+    `acts`: what is run, if it is not what carries the orders out.
+    """
     first = orders[0]
     spec, everything = spec_of(first), [host for known in hosts.values() for host in known.values()]
     job = Job(
         project=project,
-        acts=acts_of(first),
+        acts=tuple(acts) or acts_of(first),
         sites={site: tuple(known) for site, known in hosts.items()},
         roles=spec.roles,
         collections=spec.collections,

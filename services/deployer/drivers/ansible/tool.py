@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Order, Reachable, Reached, Verb
 from services.deployer.drivers.ansible import planning
+from services.deployer.drivers.ansible.looking import Looking
 from services.deployer.drivers.ansible.procedure import Procedure
 from services.deployer.drivers.ansible.reaching import reached
 from services.deployer.drivers.ansible.records import Records
@@ -48,6 +49,7 @@ class AnsibleTool(Tool):
         self._blobs = blobs
         self._records = records
         self._here = supply.delivery.here
+        self._looking = Looking(runs, bundles, supply, settings, asyncio.Semaphore(settings.at_once))
         self._procedure = Procedure(runs, bundles, records, settings, supply)
 
     def batches(self, runs: Sequence[Run]) -> Sequence[Sequence[Run]]:
@@ -67,8 +69,8 @@ class AnsibleTool(Tool):
         await asyncio.gather(*(self._procedure.carry_out(known, members) for known, members in groups.items()))
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
-        """A host is not asked again: its verify playbook has just said that it is well."""
-        return [None] * len(orders)
+        """What their verify playbooks say, run once more."""
+        return await self._looking.look(orders)
 
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
         """Whether all hosts of each site answer."""
