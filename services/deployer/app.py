@@ -5,7 +5,10 @@ from functools import partial
 from services.deployer.alive.asking import Asking
 from services.deployer.alive.checks import Checks
 from services.deployer.alive.keeping import no_checks
+from services.deployer.automatic.audit import Audit
+from services.deployer.automatic.fulfilling import fulfil
 from services.deployer.automatic.handlers import handlers_of
+from services.deployer.automatic.looking import Look
 from services.deployer.drivers.content import Pace
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.facts import report_host, report_key, tell_unneeded
@@ -36,9 +39,9 @@ async def wire(service: Service) -> None:
     secrets = SecretOpener(service.pool, keys)
     leases = Leases(service.ledger, settings.instance, settings.lease_seconds, own.at_once)
     checks = _checks(service, own, Asking(registry, secrets))
-    service.handlers = handlers(
-        Planner(registry, secrets, own.prestaged_keep), leases, keys, checks.wanted if checks else None
-    )
+    planner = Planner(registry, secrets, own.prestaged_keep)
+    look = Look(service.pool, registry, planner, secrets)
+    service.handlers = handlers(planner, leases, keys, checks.wanted if checks else None)
     service.handlers = {**service.handlers, **handlers_of(own.failed_at)}
     service.topics = TOPICS
     service.prunings = prunings(settings, own)
@@ -49,6 +52,8 @@ async def wire(service: Service) -> None:
         partial(report_key, service.ledger, keys),
         partial(look_after, service.ledger),
         partial(go_on, service.ledger, leases),
+        partial(fulfil, service.ledger, leases, own),
+        Audit(service.ledger, look, own, settings.instance, settings.lease_seconds).run,
         partial(share_pace, service.ledger, Pace.of_process(), settings.lease_seconds),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),
         checks.run if checks else partial(no_checks, service.ledger),

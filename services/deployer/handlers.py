@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from services.deployer.alive import store as alive
 from services.deployer.alive.commands import check_sites
 from services.deployer.automatic.handlers import HANDLERS as AUTOMATIC
+from services.deployer.automatic.noting import note, note_changed
 from services.deployer.dependencies.needs import apps_named
 from services.deployer.dependencies.store import rely_on
 from services.deployer.domain import Facts, Operation, faults_of
@@ -295,6 +296,7 @@ async def change_sites(tx: Transaction, events: Sequence[Envelope[SitesChanged]]
     store = Store(tx.conn)
     last = {site.name: site for event in await _fresh(store, events) for site in event.sites}
     await alive.ask_changed(tx.conn, {site.name: site.connections for site in last.values()}, tx.now)
+    await note_changed(tx, last)
     await store.put_sites(last.values())
 
 
@@ -316,7 +318,9 @@ async def remove_groups(tx: Transaction, events: Sequence[Envelope[GroupDeleted]
 async def note_alarms(tx: Transaction, events: Sequence[Envelope[AlarmRaised | AlarmCleared]]) -> None:
     """Learn which alarms affect the management of sites; what is said last counts."""
     store = Store(tx.conn)
-    await store.put_alarms({event.site: event.affecting for event in await _fresh(store, events)})
+    fresh = await _fresh(store, events)
+    await store.put_alarms({event.site: event.affecting for event in fresh})
+    await note(tx, "alarm_cleared", [event.site for event in fresh if isinstance(event, AlarmCleared)])
 
 
 async def hold_sites(tx: Transaction, events: Sequence[Envelope[SitesHeld]]) -> None:

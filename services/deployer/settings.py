@@ -59,6 +59,20 @@ class DeployerSettings(BaseSettings):
         default=1, ge=1, description="a release that failed on so many sites is chosen by nothing that goes by itself"
     )
 
+    audit_seconds: float = Field(
+        default=300, gt=0, description="apps that are to be looked after are looked at so often, where any asks for it"
+    )
+    automatic_at_once: int = Field(
+        default=10, ge=1, description="most operations that go by themselves over the fleet at once"
+    )
+    automatic_pause_seconds: float = Field(
+        default=60, ge=0, description="after one of them failed, no further one begins for so long"
+    )
+    automatic_tries: int = Field(default=3, ge=1, description="so often one is tried before it is given up and told")
+    automatic_again_seconds: float = Field(
+        default=60, gt=0, description="first time between two tries; it doubles with each, up to a day"
+    )
+
     simulated_mib: int = Field(
         default=128, ge=1, description="a journal of simulated devices larger than this is made anew, in short"
     )

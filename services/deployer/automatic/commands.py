@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 
-from services.deployer.automatic import store
+from services.deployer.automatic import store, survey_store
 from services.deployer.automatic.behaviour import changed, contradictions
 from services.deployer.automatic.store import Standing
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
-from shared.messages.base import Fault
-from shared.messages.deployer import BehaviourChanged, ClearFailedRelease, FailedReleaseChanged, SetAppBehaviour
+from shared.messages.base import Cause, Fault
+from shared.messages.deployer import (
+    BehaviourChanged,
+    ClearFailedRelease,
+    FailedReleaseChanged,
+    ReapplyApp,
+    SetAppBehaviour,
+)
 from shared.wire.codec import Envelope
 
 
@@ -25,6 +31,8 @@ async def _set_behaviour(tx: Transaction, envelope: Envelope[SetAppBehaviour]) -
     switches, nth = changed(said.switches, command.switches, command.as_released), said.nth + 1
     await store.put_behaviour(tx.conn, command.app, switches, nth)
     told = {"at": tx.now, "by": envelope.actor, "reason": command.reason}
+    await survey_store.clear_wishes(tx.conn, command.app)
+    await survey_store.look_soon(tx.conn)
     event = BehaviourChanged(app=command.app, switches=switches, nth=nth, **told)
     tx.emit(event, sequence=nth, correlation_id=envelope.root)
     return Accepted({"app": command.app, "nth": nth})
@@ -62,8 +70,26 @@ async def _clear(threshold: int, tx: Transaction, envelope: Envelope[ClearFailed
         where = f" on {', '.join(command.sites[:10])}" if command.sites else ""
         message = f"release {command.version} of '{command.app}' is not known to have failed{where}"
         return Rejected.because("not_failed", message, "version", command.version)
+    await survey_store.clear_wishes(tx.conn, command.app)
+    await survey_store.look_soon(tx.conn)
     tell(tx, standing, threshold, cleared_by=envelope.actor or "somebody", root=envelope.root)
     return Accepted({"app": command.app, "version": command.version, "failures": standing.failures})
+
+
+async def reapply_apps(tx: Transaction, envelopes: Sequence[Envelope[ReapplyApp]]) -> list[Reply]:
+    """Have apps applied again where they run."""
+    return [await _reapply(tx, envelope.data) for envelope in envelopes]
+
+
+async def _reapply(tx: Transaction, command: ReapplyApp) -> Reply:
+    if not await store.app_known(tx.conn, command.app):
+        return Rejected((_unknown_app(command.app),))
+    cause = Cause(code="on_demand", message=command.reason or "somebody asked for it")
+    sites = await survey_store.wish_where_deployed(tx.conn, command.sites, [command.app], cause, tx.now)
+    if not sites:
+        message = f"'{command.app}' runs on none of these sites"
+        return Rejected.because("nothing_deployed", message, "sites" if command.sites else "app", command.app)
+    return Accepted({"app": command.app, "sites": sites})
 
 
 def tell(tx: Transaction, standing: Standing, threshold: int, *, cleared_by: str = "", root: str = "") -> None:

@@ -1,24 +1,13 @@
 """Who does what with commands about what the deployer does by itself. Built with the settings that they need."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 
-from services.deployer.automatic.commands import clear_failed, set_behaviours
+from services.deployer.automatic.commands import clear_failed, reapply_apps, set_behaviours
 from services.deployer.site_runs.commands import cancel_all, request_all
-from shared.core.inbox import Rejected, Reply
-from shared.core.transaction import Transaction
+from shared.core.inbox import Reply
 from shared.messages.base import Message
 from shared.messages.deployer import CancelAll, ClearFailedRelease, ReapplyApp, RequestAll, SetAppBehaviour
-from shared.wire.codec import Envelope
-
-
-async def not_yet(
-    tx: Transaction,  # noqa: ARG001 - nothing is changed
-    envelopes: Sequence[Envelope[ReapplyApp]],
-) -> list[Reply]:
-    """Refuse them, as long as nobody carries them out."""
-    return [Rejected.because("unavailable", "cannot be done yet", "") for _ in envelopes]
-
 
 Handling = dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]]
 
@@ -33,5 +22,5 @@ HANDLERS: Handling = {
     ClearFailedRelease: partial(clear_failed, 1),
     RequestAll: request_all,
     CancelAll: cancel_all,
-    ReapplyApp: not_yet,
+    ReapplyApp: reapply_apps,
 }

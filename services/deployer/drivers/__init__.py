@@ -219,3 +219,15 @@ class Reaching(Protocol):
         secret. Raises only when the driver as a whole cannot work.
         """
         ...
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """A driver that can say whether what it deployed some time ago is still well, without changing anything."""
+
+    async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        """For each, in their order, why it is well no more; None = it is, or nobody can say that now.
+
+        They are no orders to be carried out: each names site, component and the revision that runs there.
+        """
+        ...

@@ -12,6 +12,7 @@ from services.deployer.drivers import (
     Broken,
     Driver,
     Foreseeing,
+    Looking,
     Order,
     Progress,
     Reachable,
@@ -33,6 +34,9 @@ GROUP = "belay.drivers"
 FORESEE_SECONDS = 3.0
 """Whoever asks for a preview waits for it, and other commands wait behind."""
 
+
+LOOK_SECONDS = 30.0
+"""Whoever looks after what was deployed has so much time for a hundred sites."""
 
 REACH_GRACE_SECONDS = 3.0
 """A driver that bounds each site itself is a moment late when many are slow."""
@@ -149,6 +153,15 @@ class DriverRegistry:
         """The drivers that are told of each site that they reach whether anything was deployed there."""
         return [name for name, driver in self._drivers.items() if getattr(driver, "heeds_deployed", False)]
 
+    async def look(self, orders: Sequence[Order]) -> list[Broken | None]:
+        """Why what each names is well no more; None = it is, or nobody can say that now, within some seconds."""
+        known: dict[str, Broken | None] = {}
+        for name, mine in _by_driver(orders).items():
+            known.update(
+                zip((order.key for order in mine), await _looked(name, self._drivers.get(name), mine), strict=True)
+            )
+        return [known[order.key] for order in orders]
+
     def can_reach(self, driver: str) -> bool:
         """Whether a driver is installed here and can ask sites whether they answer."""
         return isinstance(self._drivers.get(driver), Reaching)
@@ -197,6 +210,19 @@ async def _foreseen(name: str, driver: Driver, orders: Sequence[Order]) -> Seque
     except Exception:
         log.exception("a driver could not foresee", action="driver_failed", driver=name, orders=len(orders))
         return [("what would change could not be found out",)] * len(orders)
+
+
+async def _looked(name: str, driver: Driver | None, orders: Sequence[Order]) -> Sequence[Broken | None]:
+    if not isinstance(driver, Looking):
+        return [None] * len(orders)
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await driver.look(orders)
+    except TimeoutError:
+        log.warning("a driver did not keep to its time", action="driver_slow", driver=name, orders=len(orders))
+    except Exception:
+        log.exception("a driver could not be asked", action="driver_failed", driver=name, orders=len(orders))
+    return [None] * len(orders)
 
 
 async def _reached(driver: Reaching, sites: Sequence[Reachable]) -> list[Reached | Broken | None]:

@@ -29,7 +29,7 @@ class Questions:
     async def ask(self, planned: Sequence[Toward], again: int = ASKED_AGAIN) -> list[tuple[Ground, list[Recorded]]]:
         """For each: the ground, with what nobody says, and those of its questions that are answered with yes."""
         asked = [plan.questions(o, g, version) for o, g, version in planned]
-        orders = [_question(o, g, r) for (o, g, _), records in zip(planned, asked, strict=True) for r in records]
+        orders = [question(o, g, r) for (o, g, _), records in zip(planned, asked, strict=True) for r in records]
         answers = iter(await self._answers(orders, again))
         said = [[(record, next(answers)) for record in records] for records in asked]
         return [
@@ -58,7 +58,7 @@ def _knowing(ground: Ground, said: Sequence[tuple[Recorded, bool | None]]) -> Gr
     return replace(ground, silent=silent) if silent else ground
 
 
-def _question(operation: Operation, ground: Ground, record: Recorded) -> Order:
+def question(operation: Operation, ground: Ground, record: Recorded) -> Order:
     """Not an order to be carried out: `has_revision` reads site, component and revision."""
     content = ground.recorded_in(record) or ground.contents[record.version]
     return Order(

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from services.deployer import course as courses
+from services.deployer.automatic import aftermath
+from services.deployer.automatic.aftermath import OwnEnd
 from services.deployer.course import Course
-from services.deployer.domain import Deployment, Outcome, after, returns_to, status_during
+from services.deployer.domain import AUTOMATIC, Deployment, Outcome, after, returns_to, status_during
 from services.deployer.engine.execution import Execution
 from services.deployer.evidence import told_phases
 from services.deployer.overrides.told import drop
@@ -142,6 +144,8 @@ async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], 
     done = [end.execution.operation for end in ended if end.succeeded]
     if dropped := [(o.app, o.site, o.terms.dropped, o.id) for o in done if o.terms.dropped and o.kind not in LEAVING]:
         await drop(tx, dropped)
+    if own := [end for end in ended if end.execution.operation.actor == AUTOMATIC]:
+        await aftermath.note(tx, [OwnEnd(e.execution.operation, e.outcome, e.execution.course.cause) for e in own])
     if runs := [end for end in ended if end.execution.operation.run_id]:
         await note_ends(tx.conn, [_of_run(end) for end in runs])
     for end in ended:

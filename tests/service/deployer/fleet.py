@@ -11,6 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from services.deployer.app import TOPICS
+from services.deployer.automatic.audit import Audit
+from services.deployer.automatic.fulfilling import fulfil
+from services.deployer.automatic.looking import Look
 from services.deployer.drivers import Driver, Order, Progress
 from services.deployer.drivers.registry import DriverRegistry, first_of
 from services.deployer.drivers.simulated.driver import SimulatedDriver
@@ -286,13 +289,18 @@ def deployer(
         leases = (runs or Leases)(service.ledger, service.settings.instance, service.settings.lease_seconds)
         keys = KeyPair.of(service.settings.home, "deployer")
         secrets = SecretOpener(service.pool, keys)
-        service.handlers = handlers(Planner(registry, secrets), leases, keys)
+        planner = Planner(registry, secrets)
+        service.handlers = handlers(planner, leases, keys)
         service.topics = TOPICS
         service.prunings = prunings(service.settings, own)
         if runs:
             service.parts.append(Runner(service.ledger, registry, own, leases, secrets).run)
             service.parts.append(partial(look_after, service.ledger))
             service.parts.append(partial(go_on, service.ledger, leases))
+            service.parts.append(partial(fulfil, service.ledger, leases, own))
+            look = Look(service.pool, registry, planner, secrets)
+            lease = service.settings.lease_seconds
+            service.parts.append(Audit(service.ledger, look, own, service.settings.instance, lease).run)
 
     return wire
 

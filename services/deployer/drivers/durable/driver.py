@@ -101,6 +101,10 @@ class DurableDriver(Driver):
         """Whether the revision that each order names still exists on its site."""
         return await self._tool.has_revision(orders)
 
+    async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        """Whether what was deployed is still well."""
+        return await self._tool.look(orders)
+
     async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
         """What each order would change, where the tool can say so beforehand."""
         return await self._tool.foresee(orders) if isinstance(self._tool, Foreseeing) else [()] * len(orders)

@@ -82,6 +82,10 @@ class ProcessDriver(Driver):
         """Whether the revision that each order names can be returned to; None where its folder cannot be read."""
         return await asyncio.to_thread(lambda: [self._has_revision(order) for order in orders])
 
+    async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        """Whether the processes that were proven still run."""
+        return await asyncio.to_thread(lambda: [self._looked(order) for order in orders])
+
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
         """Whether the folders of the sites are there and can be written, and how much room their disks have."""
         ask = asyncio.get_running_loop().run_in_executor
@@ -118,6 +122,13 @@ class ProcessDriver(Driver):
         progress = file.progress()
         fallen = isinstance(progress, Done) and not file.superseded and _fallen(found[0], order)
         return fallen or progress
+
+    def _looked(self, order: Order) -> Broken | None:
+        found = self._place(order)
+        try:
+            return None if isinstance(found, BadConnection) else _fallen(found[0], order)
+        except OSError:
+            return None
 
     def _has_revision(self, order: Order) -> bool | None:
         found = self._place(order)

@@ -97,6 +97,12 @@ class SimulatedDriver(Driver):
         devices = (self.journal.device((order.site, order.app, order.component.name)) for order in orders)
         return [order.revision in device.kept for order, device in zip(orders, devices, strict=True)]
 
+    async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        """Whether the device still runs what it was left with."""
+        self.journal.catch_up()
+        devices = (self.journal.device((order.site, order.app, order.component.name)) for order in orders)
+        return [_looked(order, device.runs) for order, device in zip(orders, devices, strict=True)]
+
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
         """As their connections say: `online`, `free_bytes`, `facts`. A device that says nothing answers."""
         return [_reached(site.connection) for site in sites]
@@ -134,6 +140,12 @@ def _reached(connection: Mapping[str, Any]) -> Reached | Broken:
     free, facts = connection.get("free_bytes"), connection.get("facts")
     room = free if isinstance(free, int) and free >= 0 else None
     return Reached(room, {str(k): str(v) for k, v in facts.items()} if isinstance(facts, Mapping) else {})
+
+
+def _looked(order: Order, runs: str | None) -> Broken | None:
+    if runs == order.revision:
+        return None
+    return Broken("fallen", f"the device runs {runs or 'nothing'}, and not {order.revision}")
 
 
 def _progress(known: Begun | Over | None, now: float) -> Progress:

@@ -1,0 +1,100 @@
+"""What the deployer does by itself with an app on a site, as things stand now. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from services.deployer.automatic.behaviour import Effective
+from services.deployer.automatic.triggers import triggered
+from services.deployer.dependencies.choosing import Choice
+from services.deployer.domain import Deployment, way_back
+from shared.messages.base import Cause
+from shared.messages.words import DeploymentStatus as Status
+from shared.messages.words import OperationKind as Kind
+
+REAPPLY = frozenset(
+    {
+        "site_online", "maintenance_ended", "alarm_cleared", "facts_changed", "site_registered", "overrides_changed",
+        "on_demand",
+    }
+)  # fmt: skip
+"""Codes of causes that have an app applied again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known of an app on a site."""
+
+    behaviour: Effective
+    deployment: Deployment
+    chosen: Choice
+    """The newest release that it may go to by itself."""
+    meant_here: bool = False
+    """`deployed_on` names the site or its group."""
+    drifted: str = ""
+    """What is not as it was left, in words; empty = nothing."""
+    withdrawn: bool = False
+    """The release that runs was withdrawn."""
+    wish: Cause | None = None
+    """Why somebody of ours looked here."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Of the site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An operation of the deployer's own, and why."""
+
+    kind: Kind
+    version: str | None
+    cause: Cause
+    only_changes: bool = False
+
+
+def decided(now: Situation) -> Action | None:
+    """What is to be done; None = nothing. What is gravest comes first."""
+    behaviour, deployment = now.behaviour, now.deployment
+    if behaviour.desired_state == "absent":
+        return _because(Kind.REMOVE, None, "desired_absent", "it is to be absent") if deployment.exists else None
+    if not deployment.exists:
+        wanted = behaviour.desired_state == "deployed" and now.meant_here
+        return _newest(now, Kind.APPLY, "desired_deployed", "it is to be deployed here") if wanted else None
+    if behaviour.desired_state == "deployed" and (now.drifted or deployment.status is not Status.OPERATIONAL):
+        why = now.drifted or f"it is left as {deployment.status}"
+        return _because(Kind.RECOVER, None, "drift_found", why) if deployment.version else None
+    return _moved(now) or _reapplied(now)
+
+
+def _moved(now: Situation) -> Action | None:
+    """To another release: up, or down from one that was withdrawn."""
+    if now.deployment.status is not Status.OPERATIONAL:
+        return None
+    if now.behaviour.auto_update and now.chosen.release:
+        return _newest(now, Kind.UPDATE, "newer_release", "there is a newer release")
+    back = way_back(now.deployment)
+    if now.behaviour.auto_downgrade and now.withdrawn and back:
+        return _because(Kind.ROLLBACK, back, "release_withdrawn", f"release {now.deployment.version} was withdrawn")
+    return None
+
+
+def _reapplied(now: Situation) -> Action | None:
+    if now.wish is None or now.wish.code not in REAPPLY or now.deployment.version is None:
+        return None
+    if now.wish.code != "on_demand" and not triggered(now.behaviour.reapply_on, now.wish.code, now.facts):
+        return None
+    return Action(Kind.APPLY, now.deployment.version, now.wish, only_changes=True)
+
+
+def _newest(now: Situation, kind: Kind, code: str, message: str) -> Action | None:
+    if now.chosen.release is None:
+        return None
+    return _because(kind, now.chosen.release.version, code, f"{message}: {now.chosen.release.version}")
+
+
+def _because(kind: Kind, version: str | None, code: str, message: str) -> Action:
+    return Action(kind, version, Cause(code=code, message=message[:1_000]))
+
+
+def backoff(tries: int, first: float) -> timedelta:
+    """So long after so many tries that failed: twice as long each time, at most a day."""
+    return timedelta(seconds=min(first * 2 ** min(max(tries - 1, 0), 20), 86_400))

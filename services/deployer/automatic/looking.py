@@ -1,0 +1,83 @@
+"""Drivers are asked whether what was deployed is there and well, without changing anything."""
+
+from collections.abc import Mapping, Sequence
+
+from services.deployer.automatic.survey import Surveyed
+from services.deployer.automatic.survey_store import Pair
+from services.deployer.domain import Operation
+from services.deployer.drivers import Broken, Order
+from services.deployer.drivers.registry import DriverRegistry
+from services.deployer.engine.planner import Planner
+from services.deployer.engine.questions import question
+from services.deployer.plan import Ground
+from services.deployer.secrets.opening import Opened, SecretOpener
+from services.deployer.secrets.values import hide_in
+from services.deployer.store import Store
+from shared.messages.automatic import ComponentDrift
+from shared.messages.words import OperationKind as Kind
+from shared.process.db import Pool
+
+LONGEST = 1_000
+Found = Mapping[Pair, tuple[ComponentDrift, ...]]
+
+
+class Look:
+    """Asks drivers, one question a driver and batch."""
+
+    def __init__(self, pool: Pool, registry: DriverRegistry, planner: Planner, secrets: SecretOpener) -> None:
+        self._pool = pool
+        self._registry = registry
+        self._planner = planner
+        self._secrets = secrets
+
+    async def at(self, surveyed: Sequence[Surveyed]) -> Found:
+        """What of each is not as it was left; who is asked and has nothing to say is there with nothing."""
+        if not surveyed:
+            return {}
+        async with self._pool.acquire() as conn:
+            store = Store(conn)
+            operations = [_operation(each) for each in surveyed]
+            there = await store.grounds([each.pair for each in surveyed])
+            grounds = await self._planner.grounds(store, operations, there)
+        found: dict[Pair, list[ComponentDrift]] = {each.pair: [] for each in surveyed}
+        planned = zip(surveyed, operations, grounds, strict=True)
+        orders = [(each.pair, order) for each, o, ground in planned for order in _orders(o, ground)]
+        for pair, drift in await self._ask(orders):
+            found[pair].append(drift)
+        return {pair: tuple(some) for pair, some in found.items()}
+
+    async def _ask(self, orders: Sequence[tuple[Pair, Order]]) -> list[tuple[Pair, ComponentDrift]]:
+        """Of a site whose secret cannot be had nobody knows."""
+        opened = await self._secrets.open([order for _, order in orders])
+        sound = [(pair, each) for (pair, _), each in zip(orders, opened, strict=True) if isinstance(each, Opened)]
+        asked = [each.order for _, each in sound]
+        kept, looked = await self._registry.has_revision(asked), await self._registry.look(asked)
+        return [
+            (pair, drift)
+            for (pair, each), there, broken in zip(sound, kept, looked, strict=True)
+            if (drift := _drift(each, there, broken))
+        ]
+
+
+def _operation(surveyed: Surveyed) -> Operation:
+    """Not one that is carried out: the plan of an update to what runs stands on what is asked about."""
+    (site, app), version = surveyed.pair, surveyed.situation.deployment.version
+    return Operation(f"look/{site}/{app}", site, app, Kind.UPDATE, version, version, 60)
+
+
+def _orders(operation: Operation, ground: Ground) -> list[Order]:
+    return [
+        question(operation, ground, record) for record in ground.recorded if record.version == ground.deployment.version
+    ]
+
+
+def _drift(asked: Opened, there: bool | None, broken: Broken | None) -> ComponentDrift | None:
+    order = asked.order
+    if broken is not None:
+        hidden = hide_in(asked.looks, broken) if asked.looks else broken
+        message = hidden.message if isinstance(hidden, Broken) else broken.message
+        return ComponentDrift(component=order.component.name, code="not_well", message=message[:LONGEST])
+    if there is False:
+        message = f"its revision {order.revision} is gone"
+        return ComponentDrift(component=order.component.name, code="revision_gone", message=message[:LONGEST])
+    return None

@@ -1,0 +1,113 @@
+"""What is known of apps on sites where something may be done by itself: gathered for a batch, one query a kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.deployer.automatic import survey_store as store
+from services.deployer.automatic.behaviour import Effective, effective
+from services.deployer.automatic.deciding import Situation
+from services.deployer.automatic.survey_store import Drift, Pair, Wished
+from services.deployer.dependencies import store as dependencies
+from services.deployer.dependencies.choosing import Choice, Wish, newest
+from services.deployer.dependencies.needs import Surroundings
+from services.deployer.domain import Deployment, Facts, Release
+from services.deployer.store import Store
+from shared.messages.automatic import Switches
+from shared.messages.base import Cause
+from shared.messages.rules import Behaviour
+from shared.process.db import Connection
+
+NOTHING_CHOSEN = Choice(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """An app on a site, how it stands, and whether anything may be begun there now."""
+
+    pair: Pair
+    facts: Facts
+    situation: Situation
+    wished: Wished | None
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody holds the site or works there."""
+        site = self.facts.site
+        return bool(site and site.managed and not site.maintenance) and not (self.facts.held_by or self.facts.busy_with)
+
+
+async def survey(
+    conn: Connection, pairs: Sequence[Pair], said: Mapping[str, Switches], failed_at: int
+) -> list[Surveyed]:
+    """How each of these stands now. `failed_at`: sites where a release failed before nothing chooses it by itself."""
+    apps = {app for _, app in pairs}
+    facts = await Store(conn).facts(pairs)
+    around = await dependencies.surroundings(conn, (site for site, _ in pairs))
+    releases = await dependencies.releases_of(conn, apps)
+    barred = await store.barred(conn, apps, failed_at)
+    groups = await store.groups_of(conn, (site for site, _ in pairs))
+    drift, wished = await store.drift_of(conn, pairs), await store.wishes_of(conn, pairs)
+    known = _Known(said, around, releases, barred, groups)
+    return [
+        Surveyed(pair, f, known.situation(pair, f, drift.get(pair), wished.get(pair)), wished.get(pair))
+        for pair, f in zip(pairs, facts, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    said: Mapping[str, Switches]
+    around: Mapping[str, Surroundings]
+    releases: Mapping[str, Sequence[Release]]
+    barred: set[Pair]
+    groups: Mapping[str, str]
+
+    def situation(self, pair: Pair, facts: Facts, drift: Drift | None, wished: Wished | None) -> Situation:
+        site, app = pair
+        around = self.around.get(site, Surroundings())
+        releases, deployment = self.releases.get(app, ()), facts.deployment
+        behaviour = effective(self.said.get(app, Switches()), _of_release(deployment, releases, around, app))
+        return Situation(
+            behaviour=behaviour,
+            deployment=deployment,
+            chosen=self._chosen(pair, facts, behaviour, around),
+            meant_here=site in behaviour.deployed_on.sites or self.groups.get(site, "") in behaviour.deployed_on.groups,
+            drifted=words_of(drift) if drift else "",
+            withdrawn=bool(deployment.version) and deployment.version not in {each.version for each in releases},
+            wish=wished.cause if wished else None,
+            facts=around.facts,
+        )
+
+    def _chosen(self, pair: Pair, facts: Facts, behaviour: Effective, around: Surroundings) -> Choice:
+        """Only where it is asked for: of a hundred thousand deployments most are just looked after."""
+        if facts.site is None or not (behaviour.auto_update or behaviour.desired_state == "deployed"):
+            return NOTHING_CHOSEN
+        site, app = pair
+        wish = Wish(site, frozenset(facts.site.connections), around, behaviour.prereleases, self.barred)
+        return newest(self.releases.get(app, ()), facts.deployment.version, wish)
+
+
+def _of_release(deployment: Deployment, releases: Sequence[Release], around: Surroundings, app: str) -> Behaviour:
+    """What the release says that runs; where none does, the one that was published last and names a behaviour."""
+    if there := around.apps.get(app):
+        return there.rules.behaviour
+    if deployment.version:
+        return Behaviour()
+    return next(
+        (each.rules.behaviour for each in reversed(releases) if "behaviour" in each.rules.model_fields_set), Behaviour()
+    )
+
+
+def words_of(drift: Drift) -> str:
+    """What is not as it was left, in one line."""
+    return "; ".join(f"{each.component}: {each.message}".lstrip(": ") for each in drift.components)[:1_000]
+
+
+def unwanted(surveyed: Surveyed) -> Cause | None:
+    """What is not as it should be, whatever the drivers say; None = nothing."""
+    now = surveyed.situation
+    if now.behaviour.desired_state == "absent" and now.deployment.exists:
+        return Cause(code="unwanted", message="it is to be absent, and is deployed")
+    if now.behaviour.desired_state == "deployed" and now.meant_here and not now.deployment.exists:
+        return Cause(code="missing", message="it is to be deployed here, and is not")
+    return None

@@ -1,0 +1,152 @@
+-- name: apps_looked_at
+-- Apps of which a person or a release says that something is done by itself, and what people said.
+select n.app, coalesce(b.switches, '{}') as switches
+from (select app from app_behaviour union select app from release where rules ? 'behaviour') as n
+left join app_behaviour b on b.app = n.app
+order by n.app;
+
+-- name: sites_of_bucket
+-- Those that may be touched now, by name after one: what is held, unmanaged, in maintenance or offline is left alone.
+select s.name from availability a join site s on s.name = a.site and not s.gone
+where a.bucket = :bucket and a.site > :after and s.managed and not s.maintenance and a.availability <> 'offline'
+    and not exists (select from hold h where h.site = s.name)
+order by a.site limit :limit;
+
+-- name: pairs_of
+-- Where these apps are, or are meant to be.
+select s.name as site, n.app
+from site s cross join jsonb_to_recordset(:apps::jsonb) as n (app text, sites text[], groups text[])
+left join deployment d on d.site = s.name and d.app = n.app
+where s.name = any(:sites::text[])
+    and (d.status is not null and d.status not in ('new', 'removed')
+         or s.name = any(n.sites) or s.site_group = any(n.groups))
+order by s.name, n.app;
+
+-- name: groups_of
+select name, site_group from site where name = any(:sites::text[]) and site_group is not null;
+
+-- name: failures_of
+select app, version, site from release_failure where app = any(:apps::text[]);
+
+-- name: drift_of
+select d.site, d.app, d.version, d.components, d.what_follows
+from drift d join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
+
+-- name: put_drift
+insert into drift (site, app, version, components, what_follows, found_at)
+select site, app, version, components::jsonb, what_follows, :now::timestamptz
+from unnest(:sites::text[], :apps::text[], :versions::text[], :components::text[], :follows::text[])
+    as n (site, app, version, components, what_follows)
+on conflict (site, app) do update set version = excluded.version, components = excluded.components,
+    what_follows = excluded.what_follows, found_at = excluded.found_at
+where (drift.version, drift.components, drift.what_follows)
+    is distinct from (excluded.version, excluded.components, excluded.what_follows)
+returning site, app;
+
+-- name: end_drift
+delete from drift d using unnest(:sites::text[], :apps::text[]) as n (site, app)
+where d.site = n.site and d.app = n.app returning d.site, d.app;
+
+-- name: wish
+-- What is under way, or was given up, stays as it is.
+insert into automatic_wish as w (site, app, cause, noted_at, due_at)
+select site, app, cause, :now::timestamptz, :now
+from unnest(:sites::text[], :apps::text[], :causes::jsonb[]) as n (site, app, cause)
+on conflict (site, app) do update set cause = excluded.cause where w.operation_id is null and not w.given_up;
+
+-- name: wish_where_deployed
+insert into automatic_wish as w (site, app, cause, noted_at, due_at)
+select d.site, d.app, :cause::jsonb, :now::timestamptz, :now
+from deployment d join site s on s.name = d.site and not s.gone
+where d.version is not null and (cardinality(:sites::text[]) = 0 or d.site = any(:sites::text[])) and d.app = any(:apps::text[])
+on conflict (site, app) do update set cause = excluded.cause, due_at = excluded.due_at, given_up = false, tries = 0
+    where w.operation_id is null
+returning site;
+
+-- name: drop_wishes
+delete from automatic_wish w using unnest(:sites::text[], :apps::text[]) as n (site, app)
+where w.site = n.site and w.app = n.app and w.operation_id is null;
+
+-- name: wishes_of
+select w.site, w.app, w.cause, w.given_up
+from automatic_wish w join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
+
+-- name: any_wish_due
+select exists (
+    select from automatic_wish where operation_id is null and not given_up and due_at <= clock_timestamp()
+) and (select until <= clock_timestamp() from automatic_pause);
+
+-- name: lock_wishes
+-- One replica at a time counts what is under way: never more at once than is allowed over the fleet.
+select pg_advisory_xact_lock(hashtext('belay automatic wishes'));
+
+-- name: wishes_under_way
+select count(*) from automatic_wish where operation_id is not null;
+
+-- name: claim_wishes
+select site, app, cause, tries from automatic_wish
+where operation_id is null and not given_up and due_at <= clock_timestamp()
+order by due_at limit :limit for update skip locked;
+
+-- name: begin_wishes
+update automatic_wish w set operation_id = n.operation_id
+from unnest(:sites::text[], :apps::text[], :operation_ids::text[]) as n (site, app, operation_id)
+where w.site = n.site and w.app = n.app;
+
+-- name: put_off_wishes
+update automatic_wish w set due_at = clock_timestamp() + n.pause, tries = w.tries + n.failed,
+    given_up = w.tries + n.failed >= :most::int and n.failed > 0
+from unnest(:sites::text[], :apps::text[], :pauses::interval[], :failed::int[]) as n (site, app, pause, failed)
+where w.site = n.site and w.app = n.app;
+
+-- name: end_wishes
+-- Those whose operations succeeded.
+delete from automatic_wish where operation_id = any(:operation_ids::text[]);
+
+-- name: fail_wishes
+-- Tried again after a while that doubles each time, a day at most, and so often at most.
+update automatic_wish set operation_id = null, tries = tries + 1, given_up = tries + 1 >= :most::int,
+    due_at = clock_timestamp() + least(:first::interval * power(2, least(tries, 16)), interval '1 day')
+where operation_id = any(:operation_ids::text[]);
+
+-- name: lost_wishes
+-- Whose operation is there no more: its end was told while nobody noted it.
+update automatic_wish w set operation_id = null
+where w.operation_id is not null and not exists (
+    select from operation o where o.id = w.operation_id and o.finished_at is null
+);
+
+-- name: pause
+update automatic_pause set until = greatest(until, clock_timestamp() + :seconds::interval);
+
+-- name: clear_wishes
+-- What was given up for an app may be tried again.
+update automatic_wish set given_up = false, tries = 0, due_at = clock_timestamp()
+where app = :app and operation_id is null and (given_up or tries > 0);
+
+-- name: look_soon
+update audit_bucket set due_at = clock_timestamp() where due_at > clock_timestamp();
+
+-- name: claim_bucket
+update audit_bucket set owner = :owner, owned_until = clock_timestamp() + :lease::interval
+where bucket = (
+    select bucket from audit_bucket
+    where due_at <= clock_timestamp() and (owner is null or owner = :owner or owned_until < clock_timestamp())
+    order by due_at limit 1 for update skip locked
+)
+returning bucket;
+
+-- name: keep_bucket
+update audit_bucket set owned_until = clock_timestamp() + :lease::interval where bucket = :bucket and owner = :owner;
+
+-- name: finish_bucket
+update audit_bucket set owner = null, owned_until = null,
+    due_at = clock_timestamp() + :period::interval * (0.9 + 0.2 * random())
+where bucket = :bucket and owner = :owner;
+
+-- name: apps_with_triggers
+select app from app_behaviour where jsonb_array_length(coalesce(switches -> 'reapply_on', '[]')) > 0
+union select app from release where rules -> 'behaviour' ? 'reapply_on';
+
+-- name: sites_before
+select name, site_group, facts, maintenance from site where name = any(:names::text[]) and not gone;
