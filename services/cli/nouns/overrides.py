@@ -12,7 +12,7 @@ from services.cli.errors import usage
 from services.cli.noun import Noun
 from services.cli.screen import Column
 from services.cli.session import Session, at
-from services.cli.values import values_of
+from services.cli.value_files import values_of
 
 app = Noun(
     "Overrides: values and switches over those of releases, for the fleet, groups and sites.",
