@@ -52,10 +52,11 @@ values (:id, :app, :version, :canonical, :description, :sha256, :upgrades_from_a
 
 -- name: add_components
 -- Names hold no spaces, so lists of them travel as words.
-insert into component (release_id, position, name, driver, after, enabled, timeout_seconds, spec)
-select :release_id::text, position, name, driver, string_to_array(after, ' '), enabled, timeout_seconds, spec
-from unnest(:names::text[], :drivers::text[], :after::text[], :enabled::boolean[], :timeouts::integer[], :specs::jsonb[])
-    with ordinality as c (name, driver, after, enabled, timeout_seconds, spec, position);
+insert into component (release_id, position, name, driver, after, enabled, timeout_seconds, files_sha256, spec)
+select :release_id::text, position, name, driver, string_to_array(after, ' '), enabled, timeout_seconds, files_sha256, spec
+from unnest(:names::text[], :drivers::text[], :after::text[], :enabled::boolean[], :timeouts::integer[],
+        :files::text[], :specs::jsonb[])
+    with ordinality as c (name, driver, after, enabled, timeout_seconds, files_sha256, spec, position);
 
 -- name: add_edges
 insert into upgrade_edge (release_id, position, from_range)

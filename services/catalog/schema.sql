@@ -86,6 +86,7 @@ create table component (
     after text[] not null default '{}', -- names of those that are deployed before it
     enabled boolean not null default true, -- false: deployed only where overrides switch it on
     timeout_seconds integer check (timeout_seconds > 0), -- null = as its driver or its spec says
+    files_sha256 text, -- of all files that it is made of; null = it stands and falls with the bundle
     spec jsonb not null, -- as its driver takes it, with every default
     primary key (release_id, position),
     unique (release_id, name)

@@ -116,10 +116,11 @@ async def add_release(conn: Connection, release_id: str, sha256: str, manifest: 
         now=now,
     )
     parts: list[tuple[Any, ...]] = [
-        (c.name, c.driver, " ".join(c.after), c.enabled, c.timeout_seconds, c.spec) for c in manifest.components
+        (c.name, c.driver, " ".join(c.after), c.enabled, c.timeout_seconds, c.files_sha256, c.spec)
+        for c in manifest.components
     ]
-    names = ("names", "drivers", "after", "enabled", "timeouts", "specs")
-    await SQL.run(conn, "add_components", release_id=release_id, **dict(zip(names, columns(parts, 6), strict=True)))
+    names = ("names", "drivers", "after", "enabled", "timeouts", "files", "specs")
+    await SQL.run(conn, "add_components", release_id=release_id, **dict(zip(names, columns(parts, 7), strict=True)))
     await SQL.run(conn, "add_edges", release_id=release_id, ranges=list(manifest.upgrades_from or ()))
 
 

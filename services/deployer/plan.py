@@ -63,7 +63,7 @@ class Content:
         rules: Rules = PLAIN,
         set_for: Mapping[str, str] = EMPTY,
     ) -> "Content":
-        """The content of a release. The bundle stands for the files of all its components."""
+        """The content of a release. The bundle stands for the files of components that do not say which are theirs."""
         by_name = {component.name: component for component in components}
         digests = {name: _digest(bundle_sha256, c, set_for.get(name)) for name, c in by_name.items()}
         timed = {name: component.timeout_seconds for name, component in by_name.items() if component.timeout_seconds}
@@ -90,7 +90,8 @@ class Content:
 
 def _digest(bundle_sha256: str, component: Component, set_for: str | None) -> str:
     spec = component.spec.model_dump_json() if component.spec is not None else ""
-    digest = hashlib.sha256(f"{bundle_sha256}{component.driver}{spec}".encode()).hexdigest()
+    files = component.files_sha256 or bundle_sha256
+    digest = hashlib.sha256(f"{files}{component.driver}{spec}".encode()).hexdigest()
     return f"{digest}+{set_for}" if set_for else digest
 
 

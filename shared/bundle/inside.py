@@ -38,7 +38,7 @@ def look_inside(
     Raises OSError when the disk fails.
     """
     inside = Inside()
-    images: set[str] = {image for spec in specs.values() for image in spec.images}
+    images: set[str] = {image for spec in specs.values() for image in spec.named_images}
     notices: dict[str, None] = {}
     if deployed is not None or any(spec.reads_content for spec in specs.values()):
         with tempfile.TemporaryDirectory(prefix="belay-verify-") as name:

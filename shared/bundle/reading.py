@@ -18,6 +18,7 @@ from shared.messages.manifest import MOST_NOTICES, Manifest, Verified
 
 from . import starlingx
 from .archive import Contents, Kept, read
+from .brought import with_digests_of_files
 from .completeness import faults_of_unlocked, faults_of_wheels
 from .faults import BundleRefused, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
@@ -84,6 +85,7 @@ def verify(
         examined.faults += inside.faults
     taken = _taken(examined)
     notices = (*examined.notices, *inside.notices)[:MOST_NOTICES]
+    taken = with_digests_of_files(taken, contents.digests)
     return Verified.model_construct(**dict(taken), images=inside.images, notices=notices)
 
 

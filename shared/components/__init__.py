@@ -56,10 +56,18 @@ class Spec(Model):
     """Fields that name images of containers: `belay bundle pin` gives them their digests."""
 
     @property
-    def images(self) -> tuple[str, ...]:
+    def named_images(self) -> tuple[str, ...]:
         """Images of containers that the spec itself names."""
         named = (getattr(self, name, None) for name in self.image_fields)
         return tuple(image for image in named if isinstance(image, str))
+
+    @property
+    def made_of(self) -> tuple[str, ...] | None:
+        """All files and folders of the bundle that the component is made of; None = that is not known.
+
+        Where it is known, a release in which neither they nor the spec have changed leaves the component as it is.
+        """
+        return None
 
     @property
     def requirement_files(self) -> tuple[str, ...]:

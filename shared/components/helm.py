@@ -135,6 +135,13 @@ class HelmSpec(Spec):
     version: VersionCheck | None = None
 
     @property
+    def made_of(self) -> tuple[str, ...] | None:
+        """Its chart and its values; not known where the release's own version is to be found in what it deploys."""
+        if self.version is not None and self.version.expected is None:
+            return None
+        return self.values_files if self.in_registry else (self.chart, *self.values_files)
+
+    @property
     def reads_content(self) -> bool:
         return not self.in_registry or bool(self.values_files)
 

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 from shared import versions
 from shared.messages.base import Model
 from shared.messages.rules import Rules, Seconds
-from shared.messages.words import Name, Text, Version
+from shared.messages.words import Name, Sha256, Text, Version
 
 Range = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -29,6 +29,10 @@ class Component(Model):
     enabled: bool = Field(default=True, description="false: it is deployed only where overrides switch it on")
     timeout_seconds: Seconds | None = Field(
         default=None, description="time until it is ready; null = as its driver or its spec says"
+    )
+    files_sha256: Sha256 | None = Field(
+        default=None,
+        description="found at publication: of all files that it is made of; null = it stands and falls with the bundle",
     )
     spec: dict[str, Any] = Field(default_factory=dict, description="what the driver must know of it")
 

@@ -33,6 +33,8 @@ class Component:
     sealed: Mapping[str, Any] | None = None
     """The spec with secrets by their names, as long as their values are not in `spec`; None = it names none. No driver
     ever gets it so."""
+    files_sha256: str | None = None
+    """Of all files of the bundle that it is made of; None = the whole bundle stands for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class _Part:
     def read(self, after: tuple[str, ...]) -> Component:
         c, found = self.component, self.fitted
         spec, sealed = (found.spec, found.sealed) if found else (None, None)
-        return Component(c.name, c.driver, spec, after, c.enabled, c.timeout_seconds, sealed)
+        return Component(c.name, c.driver, spec, after, c.enabled, c.timeout_seconds, sealed, c.files_sha256)
 
 
 def _off(component: manifest.Component, layer: Layer) -> str:

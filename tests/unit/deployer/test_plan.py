@@ -10,6 +10,7 @@ from services.deployer.domain import Deployment
 from services.deployer.plan import Content, Ground, Plan
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
+from tests.support.components import for_driver, simulated
 from tests.unit.deployer.values import content, ground, operation, recorded, running
 
 ONE, TWO = content("1", "web", "db"), content("2", "web", "cache")
@@ -155,3 +156,12 @@ def test_content_knows_when_its_definition_or_its_files_change() -> None:
     digests = {content("1", "web", files=files).digests["web"] for files in ("a", "b")}
     assert len(digests) == 2
     assert isinstance(content("1", "web"), Content)
+
+
+def test_a_component_of_the_same_files_and_spec_is_kept_by_a_release_of_another_bundle() -> None:
+    def made(version: str, files: str | None) -> Content:
+        return Content.of(version, f"bundle-{version}", [replace(for_driver(simulated("web")), files_sha256=files)])
+
+    assert made("1", "f").digests == made("2", "f").digests
+    assert made("1", "f").digests != made("2", "g").digests
+    assert made("1", None).digests != made("2", None).digests

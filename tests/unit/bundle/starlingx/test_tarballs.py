@@ -128,3 +128,12 @@ def test_without_helm_a_notice_says_that_nothing_was_rendered(tmp_path: Path) ->
     release = taken(tmp_path, flux())
     assert release.images == ()
     assert any("neither linted nor rendered" in notice for notice in release.notices)
+
+
+def test_a_chart_that_has_not_changed_is_the_same_component_in_the_next_release(tmp_path: Path) -> None:
+    first, second = flux(version="1.0-1"), flux(version="1.0-2")
+    second["charts/socket-1.0.0.tgz"] = chart("socket", more={"values.yaml": "replicas: 7\nimage: {}\n"})
+    old, new = taken(tmp_path, first).components, taken(tmp_path, second).components
+    assert old[0] == new[0]
+    assert old[0].files_sha256 is not None
+    assert old[1].files_sha256 != new[1].files_sha256
