@@ -132,3 +132,21 @@ async def _reports(door: DoorClient, wanted: Any) -> None:
     async with patience(20):
         while await door.get(f"{APPS}/get_apps_update_status") != wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+async def test_an_event_applies_again_what_names_it(world: World) -> None:
+    rules = "behaviour: {reapply_on: [{event: host-unlock, filters: {personality: controller}}]}"
+    async with everything(world) as door:
+        await door.sites(SITE)
+        await door.upload("1.0.0", more=rules)
+        await door.shows("uploaded")
+        await door.direct("apply")
+        await door.shows("applied")
+        for body in (
+            {"type": "host-lock"},
+            {"type": "host-unlock", "filters": {"personality": "worker"}},
+            {"type": "host-unlock", "filters": {"personality": "controller"}},
+        ):
+            assert await door.made("POST", "/v1/evaluate_apps_reapply/", body) == "Evaluation triggered successfully"
+        path = f"/v1/operations?site={SITE}&app={APP}"
+        await door.api.shows(path, lambda found: len(found["items"]) == 2)

@@ -10,12 +10,15 @@ import signal
 import socket
 import tarfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import psutil
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.service.gateway.doors.sysinv_door import APPS, MANIFEST, SITE, everything, in_base64, sending, tarball
 from tests.support.patience import patience
@@ -117,19 +120,58 @@ async def test_a_gateway_killed_while_it_asks_for_an_update_has_asked_for_all_of
             assert (await door.update("2.0.0"))["status"] == "updating"
 
 
-async def test_an_upload_is_seen_until_it_is_a_release_and_its_failure_until_it_is_deleted(world: World) -> None:
-    async with everything(world) as door:
+@pytest.fixture
+def fetching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalog fetches from this machine, and gives up soon."""
+    for name in ("PLAIN_SOURCES", "ALLOW_PRIVATE_SOURCES"):
+        monkeypatch.setenv(f"BELAY_CATALOG_{name}", "true")
+
+
+@asynccontextmanager
+async def served(*versions: str) -> AsyncIterator[str]:
+    """Where tarballs of these versions lie."""
+    async def serve(request: web.Request) -> web.Response:
+        version = request.match_info["version"]
+        return web.Response(body=tarball(version)) if version in versions else web.Response(status=404)
+
+    app = web.Application()
+    app.router.add_get("/shop-{version}.tgz", serve)
+    async with TestServer(app) as server:
+        yield str(server.make_url(""))
+
+
+@pytest.mark.usefixtures("fetching")
+async def test_a_tarball_that_lies_elsewhere_is_fetched_and_has_placeholders_until_it_is_known(world: World) -> None:
+    async with everything(world) as door, served("1.0.0", "2.0.0") as url:
         await door.sites(SITE)
-        url = "http://127.0.0.1:1/shop-1.0.0.tgz"
-        made = await door.ask("POST", APPS, {"tarfile": url, "name": "shop", "app_version": "1.0.0"})
-        if made.status == 200:
-            assert (made.body["manifest_name"], made.body["manifest_file"]) == (
-                "manifest-placeholder",
-                "tarfile-placeholder",
-            )
-            failed = await door.shows("upload-failed")
-            assert failed["progress"]
-            await door.made("DELETE", f"{APPS}/shop")
+        made = await door.made("POST", APPS, {"tarfile": f"{url}/shop-1.0.0.tgz"})
+        assert made["name"].startswith("app-name-placeholder-")
+        assert made["app_version"].startswith("app-version-placeholder-")
+        assert (made["manifest_name"], made["manifest_file"]) == ("manifest-placeholder", "tarfile-placeholder")
+        await door.shows("uploaded")
+        assert [app["name"] for app in (await door.get(APPS))["apps"]] == ["shop"]
+        await door.direct("apply")
+        await door.shows("applied")
+        newer = {"tarfile": f"{url}/shop-2.0.0.tgz", "name": "shop"}
+        assert (await door.made("POST", f"{APPS}/update", newer))["status"] == "updating"
+        await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "2.0.0"))
+        gone = newer | {"tarfile": f"{url}/shop-3.0.0.tgz"}
+        assert "404" in await door.refuses(400, "POST", f"{APPS}/update", gone)
+        assert (await door.shows("applied"))["app_version"] == "2.0.0"
+
+
+@pytest.mark.usefixtures("fetching")
+async def test_a_failed_upload_is_seen_until_it_is_deleted(world: World) -> None:
+    async with everything(world) as door, served() as url:
+        await door.sites(SITE)
+        made = await door.made("POST", APPS, {"tarfile": f"{url}/none.tgz", "name": "shop", "app_version": "1.0.0"})
+        assert made["status"] == "uploading"
+        failed = await door.shows("upload-failed")
+        assert (failed["app_version"], "404" in failed["progress"]) == ("1.0.0", True)
+        told = await door.refuses(400, "GET", "/v1/helm_charts?app_name=shop")
+        assert "The app is currently in upload-failed state. Try deleting the app" in told
+        assert "upload-failed" in await door.refuses(400, "PATCH", f"{APPS}/shop?directive=apply", {"values": {}})
+        await door.made("DELETE", f"{APPS}/shop")
         assert await door.get(APPS) == {"apps": []}
 
 
