@@ -74,18 +74,18 @@ async def _of_a_site(call: Call, asked: Asked, sent: Sent) -> None:
     wanted = operation(call, OP, app=asked.name, kind="update", publication=keys[0], **_resets(asked))
     also = numbered(call, asked, command, keys[0])
     both = await call.gateway.commands.ask_both(command, wanted, call.who, keys, target=call.asked_at, also=also)
-    await refuse_unasked(call, OP, both[0])
     reject_answer(OP, both[1])
-    await _past_its_checks(call, keys[0], keys[1])
-
-
-async def _past_its_checks(call: Call, publication: str, operation_id: str) -> None:
-    """What is found before anything is touched is the answer, where it is found soon enough. Raises Refused 400."""
     try:
-        await refuse_settled(call, OP, publication, await settled(call, publication))
+        await refuse_unasked(call, OP, both[0])
+        await refuse_settled(call, OP, keys[0], await settled(call, keys[0]))
     except Refused:
-        await put_away(call, operation_id)
+        await put_away(call, keys[1])
         raise
+    await _past_its_checks(call, keys[1])
+
+
+async def _past_its_checks(call: Call, operation_id: str) -> None:
+    """What is found before anything is touched is the answer, where it is found soon enough. Raises Refused 400."""
     seen: list[Operation | None] = []
 
     async def told(conn: Connection) -> bool:

@@ -130,6 +130,7 @@ def fetching(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def served(*versions: str) -> AsyncIterator[str]:
     """Where tarballs of these versions lie."""
+
     async def serve(request: web.Request) -> web.Response:
         version = request.match_info["version"]
         return web.Response(body=tarball(version)) if version in versions else web.Response(status=404)
