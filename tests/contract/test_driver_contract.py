@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from obstore.store import LocalStore
 
@@ -39,6 +40,9 @@ class SimulatedWorkshop(Workshop):
     def endless(self, key: str, site: str = "s1") -> Order:
         return replace(self.good(key, site=site), connection={"simulated": "hang"})
 
+    def answers(self, site: str) -> str | None:
+        return SimulatedDriver(self.folder / "devices").journal.running(site).get("bulb")
+
     async def content(self) -> tuple[Item, ...]:
         return (Item("bulb", "package", "wheels", "1" * 64, 5 << 20), Item("bulb", "image", "lamp", "2" * 64, 7))
 
@@ -53,6 +57,10 @@ class ProcessWorkshop(Workshop):
 
     def driver(self) -> Driver:
         return ProcessDriver(self.folder / "home", self.bundles.unpack, source=Source(self.blobs, Pace()))
+
+    def answers(self, site: str) -> str | None:
+        told = httpx.get(f"http://127.0.0.1:{self.ports[site]}/version.json", trust_env=False)
+        return str(told.json()["app"]["version"])
 
     async def content(self) -> tuple[Item, ...]:
         return await process_sites.content_of(self.bundles.root / self.bundle, self.blobs)
@@ -184,6 +192,22 @@ async def test_a_recorded_revision_can_be_returned_to_and_another_cannot(driver:
     [returned] = await reach(driver, back)
     assert isinstance(returned, Done)  # its revision may be another: Helm gives every change a number of its own
     assert await driver.has_revision([replace(back, revision=returned.revision)]) == [True]
+
+
+async def test_what_is_done_answers_as_its_release_at_that_very_moment_after_a_rollback_too(
+    driver: Driver, workshop: Workshop
+) -> None:
+    first = workshop.good("o1")
+    [done] = await reach(driver, first)
+    assert isinstance(done, Done)
+    if (told := workshop.answers("s1")) is None:
+        pytest.skip("what it deploys cannot be asked")
+    assert told == "1.0"
+    assert isinstance((await reach(driver, workshop.good("o2", "2.0")))[0], Done)
+    assert workshop.answers("s1") == "2.0"
+    back = replace(first, key="o3", action="rollback", revision=done.revision)
+    assert isinstance((await reach(driver, back))[0], Done)
+    assert workshop.answers("s1") == "1.0"
 
 
 async def test_a_removed_component_has_no_revisions_and_can_be_deployed_again(

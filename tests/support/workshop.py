@@ -50,6 +50,10 @@ class Workshop(ABC):
         driver that declares `fetch` and `discard`."""
         return ()
 
+    def answers(self, site: str) -> str | None:  # noqa: ARG002 - most of other people cannot be asked
+        """The release that the thing itself on a site says it is; None = it cannot be asked."""
+        return None
+
     async def close(self) -> None:
         """End what the drivers left running, if it is of this world."""
         await process_sites.end_all(self.folder / "home")

@@ -139,6 +139,11 @@ class HelmWorkshop(Workshop):
         self.drivers.append(made)
         return made
 
+    def answers(self, site: str) -> str | None:
+        namespace = f"{self.prefixes[site]}shop"
+        values = helm(self.lab, "get", "values", "shop-web", "--namespace", namespace, "--output", "json")
+        return str(values["version"])
+
     def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:
         prefix = self.prefixes.setdefault(site, f"{self.lab.namespace()}-")
         return order(self.lab, key, version, prefix, site=site)
