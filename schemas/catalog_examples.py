@@ -71,6 +71,16 @@ CATALOG: tuple[Message, ...] = (
     catalog.PublicationSettled(
         publication=COMMAND, state="available", bundle_sha256=DIGEST, app="shop", version="2.0.0"
     ),
+    catalog.ReleaseDeleting(
+        deletion=COMMAND, release_id="shop-2.0.0", app="shop", version="2.0.0", bundle_sha256=DIGEST
+    ),
+    catalog.ReleaseDeletionRefused(
+        deletion=COMMAND,
+        release_id="shop-2.0.0",
+        app="shop",
+        version="2.0.0",
+        cause=base.Cause(code="release_needed", message="2 sites need it: oslo-1, oslo-2"),
+    ),
     catalog.ReleaseDeleted(release_id="shop-2.0.0", app="shop", version="2.0.0", bundle_sha256=DIGEST),
     catalog.StorageMeasured(
         used_bytes=52_428_800,

@@ -204,6 +204,9 @@ EXAMPLES: tuple[Message, ...] = (
         abis=("cp312",),
         platforms=("manylinux_2_36_x86_64", "manylinux_2_17_x86_64", "linux_x86_64"),
     ),
+    deployer.ReleaseUseReported(
+        deletion=COMMAND, app="shop", version="1.9.0", bundle_sha256=DIGEST, sites=2, examples=("oslo-1", "oslo-2")
+    ),
     deployer.ReleaseUnneeded(app="shop", version="1.9.0", bundle_sha256=DIGEST),
     deployer.DeployerKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),
     deployer.SecretChanged(name="oslo-1-password", version=2, at=AT, by="ada"),

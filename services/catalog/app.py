@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from services.catalog.handlers import FREEING, HANDLERS
+from services.catalog.deletion.handlers import FREEING
+from services.catalog.handlers import HANDLERS
 from services.catalog.preparation.handlers import PREPARATIONS
 from services.catalog.preparation.pulling import Puller
 from services.catalog.preparation.worker import PreparationMetrics, Preparer

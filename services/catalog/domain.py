@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from shared import versions
 from shared.bundle import fault_of_size
-from shared.messages.base import Fault
-from shared.messages.catalog import PublishRelease, WithdrawRelease
+from shared.messages.base import Cause, Fault
+from shared.messages.catalog import DeleteRelease, PublishRelease, WithdrawRelease
+from shared.messages.deployer import ReleaseUseReported
 from shared.messages.manifest import Manifest
 
 
@@ -19,6 +20,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     AVAILABLE = "available"
     WITHDRAWN = "withdrawn"
+    DELETED = "deleted"
 
 
 class Happening(StrEnum):
@@ -28,6 +30,7 @@ class Happening(StrEnum):
     PASS = "pass"  # noqa: S105 - the bundle passed its validation
     FAIL = "fail"
     WITHDRAW = "withdraw"
+    DELETE = "delete"
 
 
 TRANSITIONS: Mapping[tuple[State | None, Happening], State] = {
@@ -38,6 +41,9 @@ TRANSITIONS: Mapping[tuple[State | None, Happening], State] = {
     (State.REJECTED, Happening.PUBLISH): State.VALIDATING,
     (State.AVAILABLE, Happening.PUBLISH): State.AVAILABLE,
     (State.AVAILABLE, Happening.WITHDRAW): State.WITHDRAWN,
+    (State.AVAILABLE, Happening.DELETE): State.DELETED,
+    (State.WITHDRAWN, Happening.DELETE): State.DELETED,
+    (State.DELETED, Happening.PUBLISH): State.VALIDATING,
 }
 """What is not here is refused with `wrong_state`. A withdrawn release stays so, or publishing it again, as pipelines
 do, would silently bring it back; its successor is a new version."""
@@ -117,7 +123,7 @@ def freed_if_stored_by(content: Content, keeping: Keeping, now: datetime) -> dat
         return None
     if content.state is None:
         return max(content.let_go_at or abandoned, abandoned)
-    if content.state is State.REJECTED:
+    if content.state in (State.REJECTED, State.DELETED):
         return max(content.stored_since or abandoned, abandoned)
     due = content.settled_at is not None and content.settled_at + keeping.withdrawn <= now
     if content.state is State.WITHDRAWN and content.unneeded_at is not None and due:
@@ -160,6 +166,22 @@ def withdraw(command: WithdrawRelease, release: Release | None) -> Release | Fau
         message = f"{release.app} {release.version} is {release.state}, not {State.AVAILABLE}"
         return Fault(code="wrong_state", field="version", message=message, value=command.version)
     return replace(release, state=state, sequence=release.sequence + 1)
+
+
+def delete(command: DeleteRelease, release: Release | None) -> Release | Fault:
+    """What becomes of a release that is to be deleted, if nobody needs it."""
+    if release is None:
+        message = f"there is no release {command.version} of {command.app}"
+        return Fault(code="unknown_release", field="version", message=message, value=command.version)
+    return replace(release, state=TRANSITIONS[release.state, Happening.DELETE], sequence=release.sequence + 1)
+
+
+def needed(use: ReleaseUseReported) -> Cause:
+    """Why a release stays that was to be deleted."""
+    named = ", ".join(use.examples) + (" …" if use.sites > len(use.examples) else "")
+    some = f"{use.sites} site{'s need' if use.sites > 1 else ' needs'} it"
+    message = f"{some}, as what runs there, lies there half-done, or an operation leads from or to: {named}"
+    return Cause(code="release_needed", message=message)
 
 
 def faults_of(manifest: Manifest, app: AppFacts) -> tuple[Fault, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from services.catalog import domain, store
+from services.catalog.deletion.handlers import FREEING, decide, delete
 from services.catalog.domain import Release
 from services.catalog.preparation.handlers import end_withdrawn, prepare
 from services.catalog.publication.handlers import Intake, import_bundles, publish
@@ -18,11 +19,8 @@ from shared.messages.catalog import (
     ReleaseWithdrawn,
     WithdrawRelease,
 )
-from shared.messages.deployer import HostReported, ReleaseUnneeded
+from shared.messages.deployer import HostReported, ReleaseUnneeded, ReleaseUseReported
 from shared.wire.codec import Envelope
-
-FREEING = "freeing"
-"""The queue of contents that may be freed; the id of a job is the digest."""
 
 
 async def withdraw(_: Intake, tx: Transaction, envelopes: Sequence[Envelope[WithdrawRelease]]) -> Sequence[Reply]:
@@ -49,13 +47,6 @@ async def withdraw(_: Intake, tx: Transaction, envelopes: Sequence[Envelope[With
         await store.withdraw_releases(tx.conn, reasons, tx.now)
         await end_withdrawn(tx, withdrawn)
     return replies
-
-
-async def delete(_: Intake, __: Transaction, envelopes: Sequence[Envelope[DeleteRelease]]) -> Sequence[Reply]:
-    """Remove releases for good."""
-    return [
-        Rejected.because("wrong_state", "releases cannot be deleted yet", "version", e.data.version) for e in envelopes
-    ]
 
 
 def _tell_withdrawn(tx: Transaction, release: Release, envelope: Envelope[WithdrawRelease]) -> None:
@@ -87,4 +78,5 @@ HANDLERS: dict[type[Message], CatalogHandler] = {
     PrepareRelease: prepare,
     HostReported: learn_hosts,
     ReleaseUnneeded: note_unneeded,
+    ReleaseUseReported: decide,
 }

@@ -23,7 +23,7 @@ from unnest(:digests::text[], :sizes::bigint[], :file_names::text[], :stored::ti
     as n (sha256, bytes, file_name, stored_since)
 on conflict (sha256) do update set state = 'validating', faults = '[]', settled_at = null, freed_at = null,
     file_name = excluded.file_name, received_at = excluded.received_at, stored_since = excluded.stored_since
-where b.state = 'rejected';
+where b.state in ('rejected', 'deleted');
 
 -- name: reject_bundle
 update bundle set state = 'rejected', faults = :faults::jsonb, settled_at = :now::timestamptz, sequence = sequence + 1
@@ -108,7 +108,7 @@ left join lateral (
 select from bundle where sha256 = :sha256 for update;
 
 -- name: mark_freed
-update bundle set freed_at = :now::timestamptz where sha256 = :sha256 and state in ('rejected', 'withdrawn');
+update bundle set freed_at = :now::timestamptz where sha256 = :sha256 and state in ('rejected', 'withdrawn', 'deleted');
 
 -- name: forget_blob
 -- It is gone; what a release still holds cannot be forgotten, which would let it be freed.

@@ -5,7 +5,7 @@ create table bundle (
     sha256 text primary key check (sha256 ~ '^[0-9a-f]{64}$'),
     bytes bigint not null check (bytes > 0),
     file_name text not null,
-    state text not null check (state in ('validating', 'rejected', 'available', 'withdrawn')),
+    state text not null check (state in ('validating', 'rejected', 'available', 'withdrawn', 'deleted')),
     sequence bigint not null default 0, -- of the events about it
     faults jsonb not null default '[]',
     received_at timestamptz not null,
@@ -17,7 +17,7 @@ create table bundle (
     check ((state = 'rejected') = (faults <> '[]')),
     check (unneeded_at is null or state = 'withdrawn'),
     constraint freed_when_nobody_needs_it check (
-        freed_at is null or state = 'rejected' or (state = 'withdrawn' and unneeded_at is not null)
+        freed_at is null or state in ('rejected', 'deleted') or (state = 'withdrawn' and unneeded_at is not null)
     )
 );
 
@@ -39,6 +39,15 @@ create table publication (
     check ((source is null) = (bundle_sha256 is not null))
 );
 create index publication_of_bundle on publication (bundle_sha256);
+
+create table deletion (
+    -- A release that is to be deleted as soon as the deployer has said that no site needs it.
+    bundle_sha256 text primary key references bundle,
+    id text not null unique, -- of the command
+    reason text not null,
+    correlation_id text not null,
+    actor text not null
+);
 
 create table host (
     -- What can be installed where, as deployers last said it.

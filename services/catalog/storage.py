@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 import structlog
 
 from services.catalog import domain, store
+from services.catalog.deletion.handlers import FREEING
 from services.catalog.domain import Content, State
-from services.catalog.handlers import FREEING
 from services.catalog.settings import CatalogSettings
 from shared.blobs import Blobs, Stored
 from shared.core.errors import is_transient

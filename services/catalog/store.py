@@ -145,12 +145,10 @@ async def lock_releases(conn: Connection, names: Iterable[tuple[str, str]]) -> d
     return {(row["app"], row["version"]): _release(row) for row in rows}
 
 
-async def lock_release_of(conn: Connection, bundle_sha256: str) -> Release:
-    """The release that a bundle became, locked until the transaction ends. Raises LookupError."""
+async def find_release_of(conn: Connection, bundle_sha256: str) -> Release | None:
+    """The release that a bundle became, locked until the transaction ends; None when it is none any more."""
     row = await SQL.row(conn, "lock_release_of", sha256=bundle_sha256)
-    if row is None:
-        raise LookupError(f"{bundle_sha256} is no release")
-    return _release(row)
+    return _release(row) if row else None
 
 
 async def withdraw_releases(conn: Connection, reasons: dict[str, str], now: datetime) -> None:

@@ -13,8 +13,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from services.catalog import domain, store
+from services.catalog.deletion.handlers import FREEING
 from services.catalog.dependencies import fault_of_cycle, needing, orders_anything
-from services.catalog.handlers import FREEING
 from services.catalog.publication import ending
 from services.catalog.publication.domain import Outcome
 from services.catalog.publication.handlers import VALIDATIONS

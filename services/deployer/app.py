@@ -9,6 +9,7 @@ from services.deployer.automatic.audit import Audit
 from services.deployer.automatic.fulfilling import fulfil
 from services.deployer.automatic.handlers import handlers_of
 from services.deployer.automatic.looking import Look
+from services.deployer.deletion.handlers import tell_uses
 from services.deployer.drivers.content import Pace
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.facts import report_host, report_key, tell_unneeded
@@ -56,6 +57,7 @@ async def wire(service: Service) -> None:
         Audit(service.ledger, look, own, settings.instance, settings.lease_seconds).run,
         partial(share_pace, service.ledger, Pace.of_process(), settings.lease_seconds),
         partial(tell_unneeded, service.ledger, own.unneeded_seconds),
+        partial(tell_uses, service.ledger, own.deletion_seconds),
         checks.run if checks else partial(no_checks, service.ledger),
     ]
 

@@ -119,6 +119,8 @@ class Release:
     upgrades_from: tuple[str, ...] | None = None
     drivers: tuple[str, ...] = ()
     withdrawn: bool = False
+    deleting: bool = False
+    """It goes, unless somebody needs it."""
     rules: Rules = PLAIN
     relied_on: bool = False
     """Some release, of whatever app, needs or excludes its app."""
@@ -283,6 +285,9 @@ def _release_known(request: RequestOperation, facts: Facts) -> Iterator[Fault]:
     elif version and facts.target is None:
         message = f"there is no release {version} of '{request.app}'; publish it first"
         yield _fault("unknown_release", "version", message, version)
+    elif facts.target and facts.target.deleting:
+        message = f"release {version} of '{request.app}' is being deleted; choose another"
+        yield _fault("release_deleting", "version", message, version)
     elif facts.target and facts.target.withdrawn and not _stays(request):
         message = f"release {version} of '{request.app}' was withdrawn; choose another"
         yield _fault("release_withdrawn", "version", message, version)

@@ -9,6 +9,7 @@ from services.deployer.alive import store as alive
 from services.deployer.alive.commands import check_sites
 from services.deployer.automatic.handlers import HANDLERS as AUTOMATIC
 from services.deployer.automatic.noting import note, note_changed
+from services.deployer.deletion.handlers import HANDLERS as DELETION
 from services.deployer.dependencies.needs import apps_named
 from services.deployer.dependencies.store import rely_on
 from services.deployer.domain import Facts, Operation, faults_of
@@ -360,6 +361,7 @@ def handlers(planner: Planner, leases: Leases, keys: KeyPair, wanted: Wakeup | N
 HANDLERS: dict[type[Message], Callable[..., Awaitable[list[Reply] | None]]] = {
     ReleaseAvailable: take_releases,
     ReleaseWithdrawn: withdraw_releases,
+    **DELETION,
     **PREPARATION,
     **publications.HANDLERS,
     SitesChanged: change_sites,

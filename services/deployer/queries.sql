@@ -96,7 +96,7 @@ order by r.position;
 
 -- name: find_releases
 -- One row for each release asked for; version is null where it is unknown.
-select p.app, r.version, r.scheme, r.upgrades_from, r.drivers, r.rules, r.withdrawn,
+select p.app, r.version, r.scheme, r.upgrades_from, r.drivers, r.rules, r.withdrawn, r.deletion is not null as deleting,
     exists (select from release any_release where any_release.app = p.app) as app_known,
     exists (select from relied_app a where a.app = p.app) as relied_on,
     (select b.switches -> 'forbidden' from app_behaviour b where b.app = p.app) as forbidden

@@ -90,8 +90,11 @@ create table release (
     withdrawn boolean not null default false,
     withdrawn_at timestamptz,
     unneeded boolean not null default false, -- withdrawn, and told that no site could go back to it
+    deletion text, -- the command by which it is to be deleted: nothing goes there any more
+    deletion_at timestamptz,
     primary key (app, version),
-    check (withdrawn or not unneeded)
+    check (withdrawn or not unneeded),
+    constraint release_deletion check ((deletion is null) = (deletion_at is null))
 );
 
 create table override_app (

@@ -24,6 +24,9 @@ class DeployerSettings(BaseSettings):
     unneeded_seconds: float = Field(
         default=600, gt=0, description="withdrawn releases that no site needs are looked for so often, and told so late"
     )
+    deletion_seconds: float = Field(
+        default=5, gt=0, description="so long after it was asked for, a release that nobody needs may be deleted"
+    )
     check_seconds: float = Field(
         default=60, ge=0, description="sites are asked so often whether they answer; 0 = never"
     )

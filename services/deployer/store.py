@@ -361,6 +361,7 @@ def _release(row: asyncpg.Record) -> Release:
         upgrades_from=None if ranges is None else tuple(ranges),
         drivers=tuple(row["drivers"]),
         withdrawn=row["withdrawn"],
+        deleting=row["deleting"],
         rules=(rules := rules_of(row["rules"])),
         relied_on=row["relied_on"],
         forbidden=forbidden(row["forbidden"], rules.behaviour.forbidden),

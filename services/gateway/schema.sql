@@ -131,6 +131,7 @@ create table release (
     images jsonb not null default '[]', -- that its containers and rendered charts name
     notices jsonb not null default '[]', -- what its bundle says that has no meaning here, each with why
     published_at timestamptz not null,
+    deletion jsonb, -- somebody wants it gone: state, cause, at
     seq bigint not null,
     at timestamptz not null,
     primary key (app, version)

@@ -25,7 +25,14 @@ from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.pruning import AT_ONCE, PAUSE_SECONDS
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import ErrorCode, Event, Fault, Message
-from shared.messages.catalog import PreparationFailed, ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
+from shared.messages.catalog import (
+    PreparationFailed,
+    ReleaseAvailable,
+    ReleaseDeleted,
+    ReleaseDeletionRefused,
+    ReleaseRejected,
+    ReleaseWithdrawn,
+)
 from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import (
@@ -229,6 +236,8 @@ HANDLERS: dict[
     ReleaseAvailable: tell,
     ReleaseRejected: tell,
     ReleaseWithdrawn: tell,
+    ReleaseDeleted: tell,
+    ReleaseDeletionRefused: tell,
     PreparationFailed: tell,
     OperationSucceeded: tell,
     OperationFailed: tell_of_failures,

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.messages.base import Event, count_of
-from shared.messages.catalog import PreparationFailed, ReleaseAvailable, ReleaseRejected, ReleaseWithdrawn
+from shared.messages.catalog import (
+    PreparationFailed,
+    ReleaseAvailable,
+    ReleaseDeleted,
+    ReleaseDeletionRefused,
+    ReleaseRejected,
+    ReleaseWithdrawn,
+)
 from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded, SiteAvailability
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import FailedOperation
@@ -178,6 +185,22 @@ def _withdrawn(event: ReleaseWithdrawn, _: Names) -> Note:
     return Note(Topic.RELEASE, message, event.release_id, link, family="withdrawn", item=f"{event.app} {event.version}")
 
 
+def _deleted(event: ReleaseDeleted, _: Names) -> Note:
+    more = " with the last of its releases" if event.app_gone else ""
+    message = f"Release {event.version} of {event.app} was deleted{more}" + (
+        f": {event.reason}" if event.reason else ""
+    )
+    return Note(
+        Topic.RELEASE, message, event.release_id, "/v1/releases", family="deleted", item=f"{event.app} {event.version}"
+    )
+
+
+def _kept(event: ReleaseDeletionRefused, _: Names) -> Note:
+    message = f"Release {event.version} of {event.app} was not deleted: {event.cause.message}"
+    link = f"/v1/releases/{event.app}/{event.version}"
+    return Note(Topic.WARNING, message, event.release_id, link, family="kept", item=f"{event.app} {event.version}")
+
+
 def _succeeded(event: OperationSucceeded, _: Names) -> Note | None:
     if event.strategy_id:
         return None  # the strategy speaks for its sites
@@ -306,6 +329,8 @@ RULES: dict[type[Event], Callable[[Any, Names], Note | None]] = {
     ReleaseAvailable: _available,
     ReleaseRejected: _rejected,
     ReleaseWithdrawn: _withdrawn,
+    ReleaseDeleted: _deleted,
+    ReleaseDeletionRefused: _kept,
     PreparationFailed: _unprepared,
     OperationSucceeded: _succeeded,
     OperationFailed: _failed,

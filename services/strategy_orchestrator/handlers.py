@@ -10,7 +10,7 @@ from services.strategy_orchestrator.rollout.unit_of_work import LOOK_AGAIN, STIL
 from shared.core.dispatching import Handlers
 from shared.core.scheduler import TimerHandler
 from shared.core.transaction import Timer
-from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
+from shared.messages.catalog import ReleaseAvailable, ReleaseDeleted, ReleaseWithdrawn
 from shared.messages.deployer import (
     AvailabilityChanged,
     CommandAccepted,
@@ -56,6 +56,7 @@ HANDLERS: Handlers = {
     SecretRemoved: secrets.secrets_changed,
     ReleaseAvailable: withdrawals.releases_available,
     ReleaseWithdrawn: withdrawals.releases_withdrawn,
+    ReleaseDeleted: withdrawals.releases_deleted,
     CommandAccepted: operations.operations_began,
     OperationSucceeded: operations.operations_finished,
     OperationsSucceeded: operations.operations_finished,

@@ -66,8 +66,8 @@ class ImportBundle(Publication):
 class DeleteRelease(Command):
     """Remove a release for good: its rows, its content, and its app with its last release.
 
-    Refused while a site runs it or an operation goes there. Afterwards its version may be published again, with other
-    content.
+    Refused while a site runs it or an operation goes there: `ReleaseDeleted` or `ReleaseDeletionRefused` tells which.
+    Afterwards its version may be published again, with other content.
     """
 
     SUBJECT = "app"
@@ -207,6 +207,31 @@ class PublicationSettled(Event):
     faults: tuple[Fault, ...] = Field(
         default=(), description="at most 100; a last one of code `more_faults` says how many more"
     )
+
+
+class ReleaseDeleting(Event):
+    """A release is to go: no operation may choose it any more, and the deployer says whether it is needed."""
+
+    SUBJECT, KEY = "release_id", "app"
+
+    deletion: Identifier = Field(description="id of the command")
+    release_id: Identifier
+    app: Name
+    version: Version
+    bundle_sha256: Sha256
+    reason: Text = ""
+
+
+class ReleaseDeletionRefused(Event):
+    """A release that was to go stays as it was, because it is needed."""
+
+    SUBJECT, KEY = "release_id", "app"
+
+    deletion: Identifier
+    release_id: Identifier
+    app: Name
+    version: Version
+    cause: Cause
 
 
 class ReleaseDeleted(Event):

@@ -354,6 +354,19 @@ class ReleaseUnneeded(Event):
     bundle_sha256: Sha256
 
 
+class ReleaseUseReported(Event):
+    """Whether a release that is to be deleted is needed; while it is not, no operation goes there any more."""
+
+    SUBJECT, TOPIC = "deletion", "deployer.facts"
+
+    deletion: Identifier = Field(description="id of the command that asked for it")
+    app: Name
+    version: Version
+    bundle_sha256: Sha256
+    sites: int = Field(ge=0, description="where it lies, or an operation goes from or to it; 0 = it is not needed")
+    examples: tuple[SiteName, ...] = Field(default=(), description="at most ten of them")
+
+
 class DeployerKeyReported(Event):
     """The key that secrets for the deployer are sealed to: said whenever a deployer starts, and once a day."""
 

@@ -32,7 +32,7 @@ def test_what_a_strategy_says_is_what_is_offered(state: StrategyState) -> None:
 def test_a_release_is_withdrawn_where_the_catalog_lets_it(state: catalog.State) -> None:
     lets = (state, catalog.Happening.WITHDRAW) in catalog.TRANSITIONS
     row = {"state": state.value, "preparation": {"state": "prepared"}}
-    assert (allowed(releases.ACTIONS, row, Role.OPERATOR) == ["withdraw"]) == lets
+    assert ("withdraw" in allowed(releases.ACTIONS, row, Role.OPERATOR)) == lets
 
 
 @pytest.mark.parametrize("state", [None, *preparation.State])

@@ -124,7 +124,9 @@ class Preparer:
         async with self._ledger.transaction() as tx:
             if not await tx.finish_jobs(PREPARATIONS, [job]):
                 return
-            release = await releases.lock_release_of(tx.conn, job.id)
+            release = await releases.find_release_of(tx.conn, job.id)
+            if release is None:
+                return  # it was deleted meanwhile, which was told
             state = await _settle(tx, job, release, outcome)
         if state:
             self._metrics.settled.labels(state).inc()

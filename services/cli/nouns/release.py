@@ -195,3 +195,30 @@ def withdraw(
     """Take a release out of use: no new operation may choose it. Sites that run it keep it."""
     answer = session.command("POST", at("/v1/releases/{}/{}/withdraw", app, version), {"reason": reason})
     session.screen.done(f"{app} {version} is withdrawn", answer)
+
+
+@app.verb()
+def delete(
+    session: Session, app: App, version: Version, reason: Annotated[str, typer.Option(help="Why, for others.")] = ""
+) -> None:
+    """Remove a release for good, with its content; refused while a site runs it or an operation goes there."""
+    path = at("/v1/releases/{}/{}", app, version)
+    answer = session.command("DELETE", path, {"reason": reason})
+    with session.screen.busy(f"{app} {version}: asking whether a site needs it"):
+        kept = _kept(session, app, answer["result"]["version"])
+    if kept:
+        message = f"{app} {version} was not deleted: {kept['message']}"
+        raise CliError(Status.REFUSED, message, code=kept["code"])
+    session.screen.done(f"{app} {version} is deleted", answer)
+
+
+def _kept(session: Session, app: str, version: str) -> dict[str, Any] | None:
+    """Why it stays; None once it is gone."""
+    feed = Feed(session.url, session.token, types="release_deleted,release_deletion_refused")
+    while True:
+        found = [one for one in session.pages("/v1/releases", app=app) if one["version"] == version]
+        if not found:
+            return None
+        if found[0]["deletion"] and (cause := found[0]["deletion"]["cause"]):
+            return dict(cause)
+        feed.wait()

@@ -7,7 +7,7 @@ from services.strategy_orchestrator.rollout.holding import withdrawn
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.rollout.waiting_steps import end_waiting
-from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
+from shared.messages.catalog import ReleaseAvailable, ReleaseDeleted, ReleaseWithdrawn
 from shared.wire.codec import Envelope
 
 
@@ -23,6 +23,11 @@ async def releases_withdrawn(work: UnitOfWork, batch: Sequence[Envelope[ReleaseW
     for tracked in await work.load(await store.strategies.strategies_towards(work.conn, [r.app for r in gone])):
         versions = [release.version for release in gone if release.app == tracked.stored.app]
         await _withdraw(work, tracked, versions)
+
+
+async def releases_deleted(work: UnitOfWork, batch: Sequence[Envelope[ReleaseDeleted]]) -> None:
+    """They were withdrawn before; what comes later under the same version is another release."""
+    await store.releases.delete_releases(work.conn, [envelope.data for envelope in batch])
 
 
 async def _withdraw(work: UnitOfWork, tracked: TrackedStrategy, versions: Sequence[str]) -> None:

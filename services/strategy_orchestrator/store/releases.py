@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 
 from services.strategy_orchestrator.strategies import Release
-from shared.messages.catalog import ReleaseAvailable, ReleaseWithdrawn
+from shared.messages.catalog import ReleaseAvailable, ReleaseDeleted, ReleaseWithdrawn
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("releases.sql"))
@@ -31,6 +31,13 @@ async def withdraw_releases(conn: Connection, releases: Sequence[ReleaseWithdraw
     """Note that releases are out of use."""
     apps, versions = columns([(r.app, r.version) for r in releases], 2)
     await SQL.run(conn, "withdraw_releases", apps=apps, versions=versions)
+
+
+async def delete_releases(conn: Connection, releases: Sequence[ReleaseDeleted]) -> None:
+    """Forget releases that are gone."""
+    apps, versions = columns([(r.app, r.version) for r in releases], 2)
+    await SQL.run(conn, "delete_releases", apps=apps, versions=versions)
+    await SQL.run(conn, "forget_history", apps=apps, versions=versions)
 
 
 async def releases_of(conn: Connection, app: str) -> dict[str, Release]:

@@ -11,6 +11,16 @@ on conflict (app, version) do update set scheme = excluded.scheme, upgrades_from
 update release r set withdrawn = true
 from unnest(:apps::text[], :versions::text[]) as w (app, version) where r.app = w.app and r.version = w.version;
 
+-- name: delete_releases
+delete from release r using unnest(:apps::text[], :versions::text[]) as d (app, version)
+where r.app = d.app and r.version = d.version;
+
+-- name: forget_history
+-- No site can return to it.
+update deployment d set history = array_remove(d.history, g.version)
+from unnest(:apps::text[], :versions::text[]) as g (app, version)
+where d.app = g.app and g.version = any(d.history);
+
 -- name: releases_of
 select version, scheme, upgrades_from, drivers, withdrawn from release where app = :app;
 

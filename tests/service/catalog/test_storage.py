@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.catalog.app import wire
-from services.catalog.handlers import FREEING
+from services.catalog.deletion.handlers import FREEING
 from services.catalog.publication.handlers import VALIDATIONS
 from services.catalog.settings import CatalogSettings
 from services.catalog.storage import Storage

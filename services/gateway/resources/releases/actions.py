@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.gateway.commands.action import Action
-from shared.messages.catalog import PrepareRelease, WithdrawRelease
+from services.gateway.commands.action import Action, always
+from shared.messages.catalog import DeleteRelease, PrepareRelease, WithdrawRelease
 
 
 def _available(release: Mapping[str, Any]) -> bool:
     return bool(release["state"] == "available")
 
 
-def _about(command: WithdrawRelease | PrepareRelease) -> str:
+def _about(command: WithdrawRelease | PrepareRelease | DeleteRelease) -> str:
     return f"{command.app} {command.version}"
 
 
@@ -24,4 +24,6 @@ WITHDRAW = Action("withdraw", WithdrawRelease, when=_available, about=_about)
 
 PREPARE = Action("prepare", PrepareRelease, when=_unprepared, about=_about)
 
-ACTIONS = (PREPARE, WITHDRAW)
+DELETE = Action("delete", DeleteRelease, when=always, about=_about)
+
+ACTIONS = (PREPARE, WITHDRAW, DELETE)

@@ -9,7 +9,7 @@ from services.gateway.resources.as_json import text
 from services.gateway.resources.bundles import store as bundles
 from services.gateway.resources.bundles.store import BundleRow
 from services.gateway.resources.releases import store as releases
-from services.gateway.resources.releases.store import PreparationRow, ReleaseRow, WithdrawnRow
+from services.gateway.resources.releases.store import DeletionRow, PreparationRow, ReleaseRow, WithdrawnRow
 from shared.messages import catalog
 from shared.wire.codec import Envelope
 
@@ -20,9 +20,11 @@ async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]
     events = _of_the_living(events)
     available = {(r.app, r.version): r for r in map(_release, events) if r}
     withdrawn = {(r.app, r.version): r for r in map(_withdrawn, events) if r}
+    deletions = {(d.app, d.version): d for d in map(_deletion, events) if d}
     looked_at = {b.bundle_sha256: b for b in map(_bundle, events) if b}
     await releases.put_releases(tx.conn, list(available.values()))
     await releases.withdraw_releases(tx.conn, list(withdrawn.values()))
+    await releases.put_deletions(tx.conn, list(deletions.values()))
     await bundles.put_bundles(tx.conn, list(looked_at.values()))
     prepared = {(p.app, p.version): p for p in sorted(filter(None, map(_preparation, events)), key=attrgetter("seq"))}
     await releases.put_preparations(tx.conn, list(prepared.values()))
@@ -73,6 +75,16 @@ def _withdrawn(event: Envelope[Any]) -> WithdrawnRow | None:
     return WithdrawnRow(r.app, r.version, event.sequence, event.time)
 
 
+def _deletion(event: Envelope[Any]) -> DeletionRow | None:
+    d = event.data
+    if isinstance(d, catalog.ReleaseDeleting):
+        return DeletionRow(d.app, d.version, text({"state": "asked", "cause": None, "at": event.time.isoformat()}))
+    if isinstance(d, catalog.ReleaseDeletionRefused):
+        told = {"state": "refused", "cause": d.cause.model_dump(), "at": event.time.isoformat()}
+        return DeletionRow(d.app, d.version, text(told))
+    return None
+
+
 def _bundle(event: Envelope[Any]) -> BundleRow | None:
     r = event.data
     if isinstance(r, catalog.ReleaseAvailable):
@@ -103,6 +115,8 @@ KINDS = (
     catalog.ReleaseAvailable,
     catalog.ReleaseRejected,
     catalog.ReleaseWithdrawn,
+    catalog.ReleaseDeleting,
+    catalog.ReleaseDeletionRefused,
     catalog.ReleaseDeleted,
     catalog.PreparationBegun,
     catalog.ReleasePrepared,

@@ -31,6 +31,23 @@ where r.app = d.app and r.version = d.version;
 delete from preparation p using unnest(:apps::text[], :versions::text[]) as d (app, version)
 where p.app = d.app and p.version = d.version;
 
+-- name: forget_prestaged
+update prestaged p set releases = (
+    select coalesce(jsonb_agg(one), '[]') from jsonb_array_elements(p.releases) as one
+    where one ->> 'version' <> all (array(
+        select d.version from unnest(:apps::text[], :versions::text[]) as d (app, version) where d.app = p.app
+    ))
+)
+where p.app = any(:apps::text[]);
+
+-- name: put_deletions
+update release r set deletion = d.deletion::jsonb
+from unnest(:apps::text[], :versions::text[], :deletions::text[]) as d (app, version, deletion)
+where r.app = d.app and r.version = d.version;
+
+-- name: sites_with
+select site from deployment where app = :app and version = :version order by site limit 11;
+
 -- name: put_preparations
 insert into preparation as p (app, version, state, bytes, site_bytes, content, notes, cause, changed_at, seq)
 select n.app, n.version, n.state, n.bytes, n.site_bytes, n.content::jsonb, n.notes::jsonb, n.cause::jsonb, n.changed_at, n.seq

@@ -59,6 +59,25 @@ class WithdrawnRow(NamedTuple):
     at: datetime
 
 
+class DeletionRow(NamedTuple):
+    """A release that is to be deleted, or was found to be needed."""
+
+    app: str
+    version: str
+    deletion: str  # JSON
+
+
+async def put_deletions(conn: Connection, rows: Sequence[DeletionRow]) -> None:
+    """What is known of the deletions of these releases."""
+    apps, versions, deletions = columns(rows, 3)
+    await SQL.run(conn, "put_deletions", apps=apps, versions=versions, deletions=deletions)
+
+
+async def sites_with(conn: Connection, app: str, version: str) -> list[str]:
+    """Where it runs, as far as is known here; at most eleven."""
+    return [row["site"] for row in await SQL.fetch(conn, "sites_with", app=app, version=version)]
+
+
 async def put_releases(conn: Connection, rows: Sequence[ReleaseRow]) -> None:
     """Add or replace, unless what is there is newer."""
     c = columns(rows, 17)
@@ -79,6 +98,7 @@ async def delete_releases(conn: Connection, names: Sequence[tuple[str, str]]) ->
     apps, versions = columns(names, 2)
     await SQL.run(conn, "delete_releases", apps=apps, versions=versions)
     await SQL.run(conn, "delete_preparations", apps=apps, versions=versions)
+    await SQL.run(conn, "forget_prestaged", apps=apps, versions=versions)
 
 
 async def put_preparations(conn: Connection, rows: Sequence[PreparationRow]) -> None:

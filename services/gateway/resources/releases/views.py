@@ -30,6 +30,14 @@ class ContentView(BaseModel):
     notes: list[ContentNote]
 
 
+class DeletionView(BaseModel):
+    """Somebody wants it gone."""
+
+    state: str = Field(description="asked, or refused: somebody needs it", examples=["refused"])
+    cause: Cause | None = Field(description="why it stays")
+    at: datetime
+
+
 class ReleaseView(BaseModel):
     """One version of an app."""
 
@@ -49,7 +57,8 @@ class ReleaseView(BaseModel):
     notices: list[str] = Field(description="what its bundle says that has no meaning here, each with why")
     published_at: datetime
     preparation: PreparationView | None = Field(description="null = nobody has asked for it yet")
-    actions: list[str] = Field(description="what you may do with it now: prepare, withdraw")
+    deletion: DeletionView | None = Field(description="null = nobody wanted it gone")
+    actions: list[str] = Field(description="what you may do with it now: prepare, withdraw, delete")
 
 
 class ReleaseQuery(Paging):

@@ -1,0 +1,1 @@
+"""Releases removed for good: asked for, found to be needed by nobody, then gone with their content."""

@@ -1,0 +1,1 @@
+alter table release add column deletion jsonb;

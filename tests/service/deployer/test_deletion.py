@@ -1,0 +1,123 @@
+"""A release that is to be deleted takes no operation; sites that need it are named, and what is gone is forgotten."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+
+from services.deployer.deletion.handlers import tell_uses
+from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting
+from shared.messages.deployer import ReleaseUseReported
+from tests.service.deployer.fleet import APP, Fleet, ready
+from tests.support.patience import until_so
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+
+def digest(version: str) -> str:
+    return f"{sum(version.encode()):064x}"
+
+
+async def deleting(fleet: Fleet, version: str, deletion: str = "d1") -> None:
+    """As the catalog asks; it is known here when this returns."""
+    about = {"app": APP, "version": version, "release_id": f"{APP}-{version}", "bundle_sha256": digest(version)}
+    await fleet.world.send(ReleaseDeleting(deletion=deletion, **about))
+    known = "select exists (select from release where version = $1 and deletion is not null)"
+    await until_so(partial(fleet.service.pool.fetchval, known, version))
+
+
+async def deleted(fleet: Fleet, version: str) -> None:
+    about = {"app": APP, "version": version, "release_id": f"{APP}-{version}", "bundle_sha256": digest(version)}
+    await fleet.world.send(ReleaseDeleted(**about))
+    fleet.released -= 1
+    await fleet.known(fleet.service)
+
+
+@asynccontextmanager
+async def telling(fleet: Fleet, seconds: float = 0.01) -> AsyncIterator[None]:
+    task = asyncio.create_task(tell_uses(fleet.service.ledger, seconds))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def use(world: World, deletion: str = "d1") -> ReleaseUseReported:
+    return await world.until(ReleaseUseReported, lambda e: e.deletion == deletion)
+
+
+async def test_what_no_site_needs_is_told_once_and_stays_closed(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0", "2.0"]) as fleet, telling(fleet), telling(fleet):
+        await deleting(fleet, "2.0")
+        assert (await use(world)).sites == 0
+        assert await fleet.refused("oslo", "apply", "2.0") == ["release_deleting"]
+        assert len(world.events(ReleaseUseReported)) == 1
+
+
+async def test_what_a_site_runs_is_needed_and_may_be_chosen_again(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], ["1.0", "2.0"]) as fleet:
+        for site in ("oslo", "rome"):
+            await fleet.do(site, "apply", "1.0")
+        async with telling(fleet):
+            await deleting(fleet, "1.0")
+            told = await use(world)
+        assert (told.sites, told.examples) == (2, ("oslo", "rome"))
+        await fleet.do("oslo", "update", "2.0")
+        assert (await fleet.do("oslo", "update", "1.0")).version == "1.0"
+
+
+async def test_an_operation_that_was_accepted_first_wins(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.service.pool.execute(
+            "insert into operation (id, site, app, kind, to_version, timeout_seconds, correlation_id, actor,"
+            " requested_at) values ('o', 'oslo', 'shop', 'apply', '1.0', 60, '', '', now())"
+        )
+        await deleting(fleet, "1.0")
+        async with telling(fleet):
+            assert (await use(world)).examples == ("oslo",)
+
+
+async def test_what_was_left_half_done_is_needed(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.service.pool.execute(
+            "insert into deployment (site, app, status, leftovers, operation_id)"
+            " values ('oslo', 'shop', 'apply_error', '{1.0}', 'o')"
+        )
+        await deleting(fleet, "1.0")
+        async with telling(fleet):
+            assert (await use(world)).sites == 1
+
+
+async def test_nothing_is_told_while_a_request_may_still_be_unseen(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0", "2.0"]) as fleet:
+        await deleting(fleet, "1.0")
+        async with telling(fleet, 600):
+            await deleting(fleet, "2.0", "d2")
+            await asyncio.sleep(0)
+        assert world.events(ReleaseUseReported) == []
+        async with telling(fleet):
+            await use(world, "d2")
+
+
+async def test_one_that_is_not_known_here_is_needed_by_nobody(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]):
+        about = {"app": APP, "version": "9.0", "release_id": "x", "bundle_sha256": digest("9.0")}
+        await world.send(ReleaseDeleting(deletion="d1", **about))
+        assert (await use(world)).sites == 0
+
+
+async def test_a_site_that_had_it_applies_the_next_one_of_that_version_and_cannot_go_back(
+    world: World,
+) -> None:
+    async with ready(world, ["oslo"], ["1.0", "2.0"]) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        await fleet.do("oslo", "update", "2.0")
+        await deleted(fleet, "1.0")
+        assert await fleet.refused("oslo", "update", "1.0") == ["unknown_release"]
+        assert await fleet.refused("oslo", "rollback") == ["no_previous_release"]
+        await fleet.release("1.0", bundle_sha256="f" * 64)
+        await fleet.known(fleet.service)
+        end = await fleet.do("oslo", "update", "1.0")
+        assert (end.version, [one.action for one in end.plan]) == ("1.0", ["apply"])
