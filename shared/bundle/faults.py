@@ -1,6 +1,6 @@
 """Faults of bundles: collected to the end, shown safely, raised together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shared.core.errors import BelayError
@@ -31,6 +31,11 @@ def fault_of_size(size: int, limit: int) -> Fault | None:
         return None
     most = f"{limit} bytes ({limit / (1 << 20):.4g} MiB; the setting BELAY_MAX_BUNDLE_BYTES)"
     return fault("too_large", "", f"a bundle may have {most} at most", size)
+
+
+def bounded(notices: Sequence[str], most: int) -> tuple[str, ...]:
+    """As many as are told; a last one says how many more there are."""
+    return (*notices[: most - 1], f"and {len(notices) - most + 1} more") if len(notices) > most else tuple(notices)
 
 
 def printable(text: str, most: int = 200) -> str:

@@ -20,7 +20,7 @@ from . import starlingx
 from .archive import Contents, Kept, read
 from .brought import with_digests_of_files
 from .completeness import faults_of_unlocked, faults_of_wheels
-from .faults import BundleRefused, fault, fault_of_size, printable
+from .faults import BundleRefused, bounded, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
 from .inside import Inside, Place, look_inside
 from .manifests import MANIFEST, claimed, faults_of_length, read_manifest, requirement_files
@@ -84,7 +84,7 @@ def verify(
         inside = look_inside(path, examined.specs, examined.places, examined.deployed)
         examined.faults += inside.faults
     taken = _taken(examined)
-    notices = (*examined.notices, *inside.notices)[:MOST_NOTICES]
+    notices = bounded((*examined.notices, *inside.notices), MOST_NOTICES)
     taken = with_digests_of_files(taken, contents.digests)
     return Verified.model_construct(**dict(taken), images=inside.images, notices=notices)
 

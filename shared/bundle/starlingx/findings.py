@@ -6,9 +6,9 @@ from typing import Any
 from shared.messages.base import Fault
 from shared.safe_yaml import BadYaml, Document, Where
 
-from ..faults import fault, printable
+from ..faults import bounded, fault, printable
 
-MOST_NOTICES = 100
+MOST_NOTICES = 60
 LONGEST_NOTICE = 500
 
 
@@ -33,10 +33,7 @@ class Findings:
 
     def notices(self) -> tuple[str, ...]:
         """As they are told: place, and how many more there are of the same."""
-        told = [_notice(text, places) for (_, text), places in self._notices.items()]
-        if len(told) > MOST_NOTICES:
-            told[MOST_NOTICES - 1 :] = [f"and {len(told) - MOST_NOTICES + 1} more"]
-        return tuple(told)
+        return bounded([_notice(text, places) for (_, text), places in self._notices.items()], MOST_NOTICES)
 
 
 def _notice(text: str, places: list[str]) -> str:
