@@ -95,11 +95,12 @@ VERSIONLESS = ("rollback", "remove")
 def refuse_gaps(spec: Mapping[str, Any]) -> None:
     """Raises a usage error that names every option without which there is no strategy, all at once."""
     selected = any((spec.get("selection") or {}).get(part) for part in ("sites", "groups", "labels", "all"))
+    stays = spec.get("type") in VERSIONLESS or spec.get("only_changes")
     needed = {
         "NAME": (spec.get("name"), "name the strategy, as the first argument"),
         "--app": (spec.get("app"), "say what to roll out"),
         "--type": (spec.get("type"), "say what is done to each site: prestage, apply, update, rollback or remove"),
-        "--version": (spec.get("version") or spec.get("type") in VERSIONLESS, "say which release to reach"),
+        "--version": (spec.get("version") or stays, "say which release to reach"),
         "--site, --group, --select or --all": (selected or spec.get("undo"), "say which sites take part"),
     }
     faults = [fault("missing_field", option, message) for option, (value, message) in needed.items() if not value]

@@ -12,7 +12,7 @@ from services.deployer.course import Course
 from services.deployer.domain import AUTOMATIC, Deployment, Outcome, after, returns_to, status_during
 from services.deployer.engine.execution import Execution
 from services.deployer.evidence import told_phases
-from services.deployer.overrides.told import drop
+from services.deployer.overrides.told import Dropped, drop
 from services.deployer.phases import LEAVING, Leg
 from services.deployer.plan import Plan, Recorded
 from services.deployer.prestage.policy import left_by
@@ -141,8 +141,8 @@ async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], 
     numbers = await store.finish_operations(runner, [_finished_row(end) for end in ended], tx.now)
     ended = [end for end in ended if end.execution.claim.id in numbers]
     counts = await _write(store, ended)
-    done = [end.execution.operation for end in ended if end.succeeded]
-    if dropped := [(o.app, o.site, o.terms.dropped, o.id) for o in done if o.terms.dropped and o.kind not in LEAVING]:
+    done = [end.execution.operation for end in ended if end.succeeded and end.execution.operation.kind not in LEAVING]
+    if dropped := [Dropped(o.app, o.site, o.terms.dropped, o.id, o.actor) for o in done if o.terms.dropped]:
         await drop(tx, dropped)
     if own := [end for end in ended if end.execution.operation.actor == AUTOMATIC]:
         await aftermath.note(tx, [OwnEnd(e.execution.operation, e.outcome, e.execution.course.cause) for e in own])

@@ -1,6 +1,7 @@
 """Changes of overrides are kept and told."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from services.deployer.overrides.store import OverrideStore, Told
 from shared.core.transaction import Transaction
@@ -8,8 +9,16 @@ from shared.messages.deployer import OverridesChanged
 from shared.values.layers import ATTRIBUTES, VALUES, Layer, Place, read
 from shared.values.merging import secrets_in
 
-Dropped = tuple[str, str, tuple[str, ...], str]
-"""An app, a site, what of it is dropped, and by which operation."""
+
+class Dropped(NamedTuple):
+    """What is set for a site alone and is to be dropped."""
+
+    app: str
+    site: str
+    refs: tuple[str, ...]
+    operation: str
+    by: str
+    """Who asked for the operation."""
 
 
 async def keep(tx: Transaction, told: Sequence[Told], correlation_id: str = "") -> None:
@@ -39,19 +48,19 @@ def _event(tx: Transaction, told: Told) -> OverridesChanged:
 
 async def drop(tx: Transaction, dropped: Iterable[Dropped]) -> None:
     """What was set for single sites is dropped, as their operations were asked; what somebody has set since stays."""
-    asked: dict[tuple[Place, int], tuple[str, set[str]]] = {}
-    for app, site, refs, operation in dropped:
-        for change in (read(ref, app, site) for ref in refs):
-            asked.setdefault((change.place, change.nth), (operation, set()))[1].add(change.part)
+    asked: dict[tuple[Place, int], tuple[Dropped, set[str]]] = {}
+    for each in dropped:
+        for change in (read(ref, each.app, each.site) for ref in each.refs):
+            asked.setdefault((change.place, change.nth), (each, set()))[1].add(change.part)
     if not asked:
         return
     found = await OverrideStore(tx.conn).set_at(asked)
     told = []
-    for (place, nth), (operation, parts) in asked.items():
+    for (place, nth), (each, parts) in asked.items():
         kept = found.get(place)
         left = _left(kept.layer, parts) if kept else None
         if kept and left is not None and left.digest != kept.layer.digest:
-            told.append(Told(place, nth + 1, left, "", f"dropped by operation {operation}"))
+            told.append(Told(place, nth + 1, left, each.by, f"dropped by operation {each.operation}"))
     if told:
         await keep(tx, told)
 

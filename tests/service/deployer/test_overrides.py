@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.deployer.drivers import Order
+from services.deployer.drivers import Broken, Order
 from services.deployer.drivers.simulated.driver import SimulatedDriver
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import (
@@ -38,15 +38,19 @@ class Keeping(SimulatedDriver):
     def __init__(self) -> None:
         self.values: dict[str, Mapping[str, Any]] = {}
         self.last: dict[str, Mapping[str, Any]] = {}
+        self.actions: dict[str, str] = {}
 
     async def start(self, orders: Sequence[Order]) -> None:
         for order in orders:
-            self.values[order.key] = order.component.spec.values
+            self.values[order.key], self.actions[order.key] = order.component.spec.values, order.action
             self.last[order.site] = order.component.spec.values
         await self.inner.start(orders)
 
     async def poll(self, orders: Sequence[Order]) -> Any:
-        return await self.inner.poll(orders)
+        """What has the value `breaks` breaks."""
+        found = await self.inner.poll(orders)
+        broken = Broken("broke", "it has the value `breaks`")
+        return [broken if "breaks" in o.component.spec.values else p for o, p in zip(orders, found, strict=True)]
 
     async def cancel(self, orders: Sequence[Order]) -> None:
         await self.inner.cancel(orders)
@@ -174,13 +178,18 @@ async def test_recovery_goes_back_to_the_values_that_ran_before_whatever_was_set
 
 async def test_a_reapply_that_fails_goes_back_to_the_values_of_the_same_release(world: World) -> None:
     async with fleet_of(world, "1.0") as (fleet, devices):
-        await override(world, "fleet", values={"a": 1})
+        await override(world, "site", "oslo", values={"a": 1})
         await fleet.do("oslo", "apply", "1.0")
-        await override(world, "fleet", values={"a": 2, "b": 1})
-        operation = await fleet.request("oslo", "apply", only_changes=True, timeout_seconds=60)
-        await fleet.end(operation)
-        await fleet.do("oslo", "recover")
-        assert devices.last["oslo"] == {"a": 2, "b": 1}
+        await override(world, "site", "oslo", values={"a": 2, "breaks": True})
+        failed = await fleet.do("oslo", "apply", only_changes=True, reset_overrides=False)
+        assert isinstance(failed, OperationFailed)
+        assert (failed.recovered, failed.version, failed.overrides) == (True, "1.0", ("site/web/1",))
+        recover = f"{failed.operation_id}/recover/web"
+        assert devices.values[recover] == {"a": 1}
+        assert devices.actions[recover] == "rollback"  # the revision is of that release with those values
+        await override(world, "site", "oslo", unset=("breaks",))
+        done = await fleet.do("oslo", "apply", only_changes=True)
+        assert (devices.last["oslo"], done.overrides) == ({"a": 2}, ("site/web/3",))
 
 
 async def test_an_operation_goes_on_with_what_was_set_when_it_was_accepted(world: World) -> None:
