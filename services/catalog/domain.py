@@ -184,17 +184,15 @@ def needed(use: ReleaseUseReported) -> Cause:
     return Cause(code="release_needed", message=message)
 
 
-def faults_of(manifest: Manifest, app: AppFacts) -> tuple[Fault, ...]:
-    """Why a bundle without faults of its own still cannot be a release of its app."""
+def faults_of(manifest: Manifest, app: AppFacts, said_in: str = "bundle.yaml") -> tuple[Fault, ...]:
+    """Why a bundle without faults of its own still cannot be a release of its app; `said_in`: the file to mend."""
     faults = []
     if app.scheme != manifest.scheme:
         message = f"versions of {manifest.app} compare by {app.scheme} since its first release"
-        faults.append(Fault(code="scheme_differs", field="bundle.yaml:scheme", message=message, value=manifest.scheme))
+        faults.append(Fault(code="scheme_differs", field=f"{said_in}:scheme", message=message, value=manifest.scheme))
     if app.twin_version is not None:
         message = f"{manifest.app} {app.twin_version} is published with other content; take a new version"
-        faults.append(
-            Fault(code="version_exists", field="bundle.yaml:version", message=message, value=manifest.version)
-        )
+        faults.append(Fault(code="version_exists", field=f"{said_in}:version", message=message, value=manifest.version))
     return tuple(faults)
 
 

@@ -137,7 +137,7 @@ async def _settle(tx: Transaction, job: Job, finding: Finding) -> Outcome | None
 
 async def _faults_beside_others(tx: Transaction, manifest: Verified) -> tuple[Fault, ...]:
     """Why it cannot be a release of its app, and beside those of other apps."""
-    faults = domain.faults_of(manifest, await store.hold_app(tx.conn, manifest))
+    faults = domain.faults_of(manifest, await store.hold_app(tx.conn, manifest), manifest.said_in)
     release = needing(manifest)
     if orders_anything(release) and (cycle := fault_of_cycle(release, await store.others_available(tx.conn))):
         return (*faults, cycle)

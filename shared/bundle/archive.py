@@ -158,7 +158,7 @@ class _Reader:
         if not (member.isreg() or member.isdir()):
             kind = _KINDS.get(member.type, "special file")
             return fault("not_a_file", name, f"only files and folders are taken, this is a {kind}")
-        if member.mode & 0o7000:
+        if member.mode & 0o7000 and not member.isdir():  # of folders no mode is taken, and build hosts set such bits
             return fault("bad_mode", name, "setuid, setgid and sticky bits are not taken", oct(member.mode))
         if member.size > self._limits.file_bytes:
             raise Stop(fault("file_too_large", name, f"has more than {self._limits.file_bytes} bytes", member.size))

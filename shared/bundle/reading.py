@@ -86,7 +86,8 @@ def verify(
     taken = _taken(examined)
     notices = bounded((*examined.notices, *inside.notices), MOST_NOTICES)
     taken = with_digests_of_files(taken, contents.digests)
-    return Verified.model_construct(**dict(taken), images=inside.images, notices=notices)
+    said_in = MANIFEST if examined.deployed is None else starlingx.METADATA
+    return Verified.model_construct(**dict(taken), said_in=said_in, images=inside.images, notices=notices)
 
 
 def unpack(path: Path, target: Path) -> Manifest:

@@ -5,5 +5,6 @@ metadata and lists of MD5 sums. Each chart becomes a component of the driver `he
 """
 
 from .application import NO_VERSION, UNNAMED, Application, is_application, read_application, text_files
+from .metadata import FILE as METADATA
 
-__all__ = ["NO_VERSION", "UNNAMED", "Application", "is_application", "read_application", "text_files"]
+__all__ = ["METADATA", "NO_VERSION", "UNNAMED", "Application", "is_application", "read_application", "text_files"]

@@ -171,12 +171,20 @@ def _chart(top: Section, name: str, prefix: str | None, after: tuple[str, ...]) 
     }
     if seconds:
         spec |= {"rollout": {"seconds": seconds}, "helm_seconds": seconds}
-    for key in data.unread():
-        data.note(key, WITHOUT.get(key, "is no key of Armada that is known here"))
+    _note_rest_of(data)
     if file is None or namespace is None or release is None:
         return None
     places = {"chart": place, **{key: data.place(key) for key in ("namespace", "release", "values")}}
     return Chart(name, data.place(), spec, after, seconds, frozenset(filter(None, (chart, release))), places)
+
+
+def _note_rest_of(data: Section) -> None:
+    test = data.any("test")
+    if test is True or (isinstance(test, dict) and test.get("enabled")):
+        data.note("test", WITHOUT["test"])
+    for key in data.unread():
+        if data.any(key) not in (None, [], {}):
+            data.note(key, WITHOUT.get(key, "is no key of Armada that is known here"))
 
 
 def _file(data: Section) -> tuple[str | None, str]:

@@ -298,3 +298,9 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_modes_of_folders_are_not_taken_so_any_is_harmless(tmp_path: Path) -> None:
+    path = written(tmp_path, bundle(extra=[member("data", kind=tarfile.DIRTYPE, mode=0o2775)]))
+    unpack(path, tmp_path / "target")
+    assert not any(found.stat().st_mode & 0o7000 for found in (tmp_path / "target").rglob("*"))
