@@ -24,7 +24,7 @@ class ProcessHand(Hand):
         super().__init__(folder, closing)
         self.ports: dict[str, int] = {}
         os.environ["PIP_FIND_LINKS"] = str(write_wheel(folder / "wheels").parent)  # no index has this program
-        closing.callback(os.environ.pop, "PIP_FIND_LINKS")
+        closing.callback(os.environ.pop, "PIP_FIND_LINKS", None)
 
     @classmethod
     def missing(cls) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 from shared.messages.base import Fault
 from shared.messages.catalog import PublicationSettled
 from shared.messages.deployer import CancelOperation, OperationFailed, OperationProgressed
-from tests.service.deployer.fleet import APP, Finished, Fleet, ready
+from tests.service.deployer.fleet import APP, Finished, Fleet, deployer, ready
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -134,3 +134,24 @@ async def test_many_that_wait_for_the_same_publication_all_begin(world: World) -
         ends = await asyncio.gather(*(fleet.end(operation) for operation in waiting))
         assert {end.version for end in ends} == {"2.0"}
         fleet.assert_each_order_once()
+
+
+async def test_what_was_told_while_no_deployer_ran_is_heard_by_the_next(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        operation = await fleet.request("oslo", "update", publication="p1")
+    await settle(fleet, "p1")
+    await fleet.release("2.0")
+    async with world.run("deployer", deployer(), instance="2"):
+        assert (await fleet.end(operation)).version == "2.0"
+    fleet.assert_each_order_once()
+
+
+async def test_a_refused_publication_that_was_told_while_no_deployer_ran_ends_its_operation(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        operation = await fleet.request("oslo", "update", publication="p1")
+    await settle(fleet, "p1", None, app=None, state="failed")
+    async with world.run("deployer", deployer(), instance="2"):
+        assert (await failed(fleet, operation)).cause.code == "upload_failed"
+    assert fleet.running("oslo") == {"web": "1.0"}

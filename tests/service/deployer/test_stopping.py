@@ -6,7 +6,7 @@ import pytest
 
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import CancelOperation, OperationFailed
-from tests.service.deployer.fleet import Fleet, deployer, ready
+from tests.service.deployer.fleet import Fleet, Gate, deployer, ready
 from tests.support.components import simulated
 from tests.support.world import World
 
@@ -93,3 +93,22 @@ async def test_cancelling_many_at_once_ends_them_all(world: World) -> None:
         assert {end.cause.code for end in ends if isinstance(end, OperationFailed)} == {"cancelled"}
         assert not any(fleet.running(site) for site in sites)
         fleet.assert_each_order_once()
+
+
+async def test_who_cancels_amid_a_recovery_does_not_stop_it(world: World) -> None:
+    fleet, gate = Fleet(world), Gate("start of the way back")
+    await fleet.sites("oslo")
+    await fleet.release("1.0")
+    await fleet.release("2.0", simulated("web", sites={"oslo": "fail"}))
+    async with world.run("deployer", deployer(gate.before)) as service:
+        await fleet.known(service)
+        await fleet.do("oslo", "apply", "1.0")
+        operation = await fleet.request("oslo", "update", "2.0")
+        await gate.reached.wait()
+        assert isinstance(await cancel(fleet, operation), CommandAccepted)
+        gate.opened.set()
+        ended = await fleet.end(operation)
+    assert isinstance(ended, OperationFailed)
+    assert ended.cause.code != "cancelled"
+    assert (ended.version, ended.status, ended.recovered) == ("1.0", "operational", True)
+    assert fleet.running("oslo") == {"web": "1.0"}
