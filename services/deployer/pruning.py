@@ -29,11 +29,15 @@ def prunings(settings: Settings, own: DeployerSettings) -> list[Pruning]:
     async def orders(conn: Connection, first: Place, behind: Place) -> None:
         await SQL.run(conn, "prune_orders", first=first, behind=behind, before=datetime.now(UTC) - kept)
 
+    async def publications(conn: Connection, first: Place, behind: Place) -> None:
+        await SQL.run(conn, "prune_publications", first=first, behind=behind, before=datetime.now(UTC) - kept)
+
     async def revisions(conn: Connection, first: Place, behind: Place) -> None:
         await SQL.run(conn, "prune_revisions", first=first, behind=behind)
 
     return [
         Pruning("operation", TableWalk("operation", operations)),
         Pruning("driver_order", TableWalk("driver_order", orders)),
+        Pruning("publication", TableWalk("publication", publications)),
         Pruning("component_revision", TableWalk("deployment", revisions)),
     ]

@@ -31,3 +31,7 @@ delete from driver_order o where ctid >= :first::tid and ctid < :behind::tid and
     where l.site = o.site and l.app = o.app and l.component = o.component and l.nth > o.nth
         and l.result ->> 'as' = 'Done' and coalesce(l.note ->> 'changes', 'true') = 'true'
 );
+
+-- name: prune_publications
+-- Ended so long ago that no command which waits for one can still come. Of a part of the table, as with operations.
+delete from publication where ctid >= :first::tid and ctid < :behind::tid and at < :before;

@@ -170,7 +170,6 @@ create table publication (
     at timestamptz not null,
     check (state <> 'available' or (app is not null and version is not null))
 );
-create index publication_by_age on publication (at);
 
 create table deployment (
     -- An app on a site, as its last operation left it.

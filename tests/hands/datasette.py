@@ -31,7 +31,7 @@ class DatasetteHand(ProcessHand):
         source = EXAMPLES / LINES[version]
         told = yaml.safe_load((source / "bundle.yaml").read_text())
         shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("bundle.yaml"))
-        shutil.copytree(EXAMPLES / "data", folder / "data")
+        shutil.copytree(EXAMPLES / "data", folder / "data", dirs_exist_ok=True)
         spec: dict[str, Any] = told["components"][0]["spec"]
         spec["health"]["version"] = told["version"]
         self.own.setdefault(told["version"], version)

@@ -8,7 +8,6 @@ create table publication (
     at timestamptz not null,
     check (state <> 'available' or (app is not null and version is not null))
 );
-create index publication_by_age on publication (at);
 alter table operation add column recover text check (recover in ('always', 'never'));
 alter table operation add column publication text;
 alter table operation drop constraint operation_check1;

@@ -41,6 +41,3 @@ update operation o set awaits = null, from_version = coalesce(n.from_version, o.
 from unnest(:ids::text[], :from_versions::text[], :to_versions::text[], :refused::jsonb[], :terms::jsonb[])
     as n (id, from_version, to_version, refused, terms)
 where o.id = n.id and o.awaits is not null;
-
--- name: prune_publications
-delete from publication where at < :before::timestamptz;

@@ -100,10 +100,6 @@ class WaitingStore:
         names = ("ids", "from_versions", "to_versions", "refused", "terms")
         return await SQL.run(self._conn, "free_settled", **dict(zip(names, columns(rows, 5), strict=True)))
 
-    async def prune_publications(self, before: datetime) -> int:
-        """Forget those that ended before."""
-        return await SQL.run(self._conn, "prune_publications", before=before)
-
 
 def _request(row: asyncpg.Record) -> RequestOperation:
     """Asked for once more, with the release that has come: the same rules judge it."""
