@@ -17,6 +17,7 @@ from services.notifier.rules import (
     failure_of,
     note_of,
     notes_of_availability,
+    notes_of_drift,
     notes_of_sites,
     with_failures,
 )
@@ -33,7 +34,14 @@ from shared.messages.catalog import (
     ReleaseRejected,
     ReleaseWithdrawn,
 )
-from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded
+from shared.messages.deployer import (
+    AvailabilityChanged,
+    DriftFound,
+    FailedReleaseChanged,
+    OperationFailed,
+    OperationSucceeded,
+    SiteRunChanged,
+)
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import (
     INBOX,
@@ -116,6 +124,14 @@ async def tell_of_availability(
     news = [(envelope, note) for envelope, notes in told if envelope.id in fresh for note in notes]
     if news:
         await raise_or_batch(context, tx, news)
+
+
+async def tell_of_drift(context: Context, tx: Transaction, envelopes: Sequence[Envelope[DriftFound]]) -> None:
+    """One notification for all that is found not to be as it was left about the same time."""
+    fresh = await store.hear(tx.conn, [envelope.id for envelope in envelopes], tx.now)
+    found = [envelope for envelope in envelopes if envelope.id in fresh]
+    if found:
+        await raise_or_batch(context, tx, [(e, note) for e in found for note in notes_of_drift(e.data)])
 
 
 async def _raise_fresh(context: Context, tx: Transaction, told: Sequence[tuple[Envelope[Any], Note]]) -> None:
@@ -232,6 +248,9 @@ HANDLERS: dict[
     MarkNotificationsRead: mark_read,
     SitesChanged: tell_of_sites,
     AvailabilityChanged: tell_of_availability,
+    DriftFound: tell_of_drift,
+    FailedReleaseChanged: tell,
+    SiteRunChanged: tell,
     AlarmRaised: tell,
     ReleaseAvailable: tell,
     ReleaseRejected: tell,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from shared.messages.automatic import Drifted, ItemState
 from shared.messages.base import Event, count_of
 from shared.messages.catalog import (
     PreparationFailed,
@@ -13,7 +14,15 @@ from shared.messages.catalog import (
     ReleaseRejected,
     ReleaseWithdrawn,
 )
-from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded, SiteAvailability
+from shared.messages.deployer import (
+    AvailabilityChanged,
+    DriftFound,
+    FailedReleaseChanged,
+    OperationFailed,
+    OperationSucceeded,
+    SiteAvailability,
+    SiteRunChanged,
+)
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.notifier import FailedOperation
 from shared.messages.strategy import AlarmRaised, SitesChanged, StrategyStateChanged
@@ -86,6 +95,8 @@ FAMILIES: dict[str, Family] = {
     "online": Family(
         Topic.DONE, "/v1/sites?availability=online", "sites are online again", alone=0, quiet=10, most=180
     ),
+    # What broke a thousand sites is found within some minutes, bucket by bucket.
+    "drift": Family(Topic.WARNING, "/v1/drift", "sites are not as they were left", alone=0, quiet=20, most=300),
     "alarms": Family(
         Topic.ERROR, "/v1/alarms?severity=critical", "more critical alarms were raised", alone=3, quiet=5, most=60
     ),
@@ -135,6 +146,59 @@ def _answering(site: SiteAvailability) -> Note | None:
     if site.availability == Availability.ONLINE and site.was == Availability.OFFLINE:
         return Note(Topic.DONE, f"Site {site.site} is online again", site.site, link, family="online", item=site.site)
     return None
+
+
+def notes_of_drift(event: DriftFound) -> list[Note]:
+    """One for each site, to be batched."""
+    return [
+        Note(
+            Topic.WARNING,
+            f"{event.app} on {each.site} is not as it was left: {_of_components(each)}{FOLLOWS.get(each.then, '')}",
+            each.site,
+            f"/v1/sites/{each.site}",
+            family="drift",
+            item=f"{event.app} on {each.site}",
+        )
+        for each in event.sites
+    ]
+
+
+FOLLOWS = {"put_right": "; it is put right", "given_up": "; that was tried often enough, and is left to you"}
+
+
+def _of_components(drifted: Drifted) -> str:
+    said = [f"{each.component}: {each.message}".removeprefix(": ") for each in drifted.components]
+    return "; ".join(said[:FAILURES_TOLD])[:500]
+
+
+def _barred(event: FailedReleaseChanged, _: Names) -> Note | None:
+    """Told when it is barred, once; that somebody cleared it is no news."""
+    if not event.barred or event.cleared_by:
+        return None
+    what, first = f"{event.app} {event.version}", next(iter(event.sites), None)
+    why = f" on {first.site}: {first.cause.message}" if first else ""
+    then = "nothing that goes by itself chooses it until it is cleared"
+    message = f"Release {event.version} of {event.app} failed{why}; {then}"
+    link = f"/v1/releases/{event.app}/{event.version}"
+    return Note(Topic.ERROR, message, what, link, quiet_key=f"{event.TYPE}/{event.app}/{event.version}", item=what)
+
+
+RUN_TOPICS: dict[str, Topic] = {"done": Topic.DONE, "failed": Topic.ERROR, "aborted": Topic.WARNING}
+
+
+def _run_over(event: SiteRunChanged, _: Names) -> Note | None:
+    """The report of a run; what an operation needed before it is told by that operation."""
+    topic = RUN_TOPICS.get(event.state)
+    if topic is None or event.kind not in ("update", "rollback") or event.run_id.endswith(".first"):
+        return None
+    counts = f"{_count(event, 'updated')} done, {_count(event, 'failed')} failed, {_count(event, 'left')} left"
+    why = f": {event.cause.message}" if event.cause else ""
+    message = f"The {event.kind} of all apps on {event.site} is {event.state} ({counts}){why}"
+    return Note(topic, message, event.run_id, f"/v1/site-runs/{event.run_id}", item=event.site)
+
+
+def _count(event: SiteRunChanged, state: ItemState) -> int:
+    return sum(item.state == state for item in event.items)
 
 
 def note_of_dead(subscription: str, reason: str) -> Note:
@@ -335,10 +399,13 @@ RULES: dict[type[Event], Callable[[Any, Names], Note | None]] = {
     OperationSucceeded: _succeeded,
     OperationFailed: _failed,
     AlarmRaised: _alarmed,
+    FailedReleaseChanged: _barred,
+    SiteRunChanged: _run_over,
     StrategyStateChanged: _moved,
     FailureRateHigh: _failing,
     StrategySilent: _silent,
     TroubleFound: _trouble,
     TroubleOver: _over,
 }
-"""Which events are news, and what they say; for those that list sites, `notes_of_sites` and `notes_of_availability`."""
+"""Which events are news, and what they say; for those that list sites, `notes_of_sites`,
+`notes_of_availability` and `notes_of_drift`."""

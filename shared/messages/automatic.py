@@ -135,7 +135,7 @@ class FailedOn(Model):
 class FailedReleaseChanged(_ByDeployer):
     """A release failed in an operation of the deployer's own, or what is known of that was cleared."""
 
-    SUBJECT, TOPIC = "failed_release", "deployer.facts"
+    SUBJECT = "failed_release"
 
     app: Name
     version: Version
@@ -148,7 +148,7 @@ class FailedReleaseChanged(_ByDeployer):
 
     @property
     def failed_release(self) -> str:
-        """`failed/<app>/<version>`: in its topic nothing else has such a key."""
+        """`failed/<app>/<version>`: all that is told of it keeps its order."""
         return f"failed/{self.app}/{self.version}"
 
 

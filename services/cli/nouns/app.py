@@ -6,10 +6,13 @@ import typer
 
 from services.cli.errors import CliError, Status
 from services.cli.noun import Noun
+from services.cli.nouns import app_behaviour
 from services.cli.screen import Column
 from services.cli.session import Session
 
 app = Noun("Applications: their releases and where they run.")
+
+app_behaviour.add_to(app)
 
 COLUMNS: tuple[Column, ...] = ("app", "latest", "releases", "deployments")
 

@@ -222,3 +222,27 @@ def _kept(session: Session, app: str, version: str) -> dict[str, Any] | None:
         if found[0]["deletion"] and (cause := found[0]["deletion"]["cause"]):
             return dict(cause)
         feed.wait()
+
+
+FAILED: tuple[Column, ...] = (
+    "app", "version", "failures", "barred",
+    ("on", lambda item: [f"{one['site']}: {one['cause']['message']}" for one in item["sites"]]), "at",
+)  # fmt: skip
+
+
+@app.verb()
+def failed(session: Session, app: Annotated[str | None, typer.Option(help="Only of this app.")] = None) -> None:
+    """Releases that failed by themselves: nothing chooses those again by itself that are barred."""
+    session.screen.table(session.pages("/v1/failed-releases", app=app), FAILED, "no release failed by itself")
+
+
+@app.verb("clear-failed")
+def clear_failed(
+    session: Session,
+    app: App,
+    version: Version,
+    site: Annotated[list[str], typer.Option(help="Only there; repeatable. Everywhere unless said.")] = [],  # noqa: B006
+) -> None:
+    """Let a release be chosen again by itself that failed."""
+    answer = session.command("POST", at("/v1/failed-releases/{}/{}/clear", app, version), {"sites": site})
+    session.screen.done(f"{app} {version} may be chosen again", answer)

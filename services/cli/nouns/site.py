@@ -9,7 +9,7 @@ import typer
 from services.cli import spec
 from services.cli.errors import CliError, usage
 from services.cli.noun import Noun
-from services.cli.nouns import alarm, site_standing
+from services.cli.nouns import alarm, site_all, site_standing
 from services.cli.screen import NOTHING, Column, size
 from services.cli.session import Session, at
 
@@ -112,6 +112,7 @@ def check(session: Session, name: Name) -> None:
 
 
 site_standing.add_to(app)
+site_all.add_to(app)
 
 
 @app.verb()

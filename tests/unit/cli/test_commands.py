@@ -430,3 +430,49 @@ def test_a_site_is_asked_now_and_shown_once_it_was(gateway: Stub, belay: Belay) 
     gateway.accept("POST /v1/sites/oslo/check", site="oslo")
     assert "connection refused" in belay("site", "check", "oslo").stdout
     assert [asked.method for asked in gateway.asked] == ["GET", "POST", "GET", "GET"]
+
+
+def test_all_apps_of_a_site_are_updated_with_one_report(gateway: Stub, belay: Belay) -> None:
+    items = [
+        {"app": "shop", "state": "updated", "from_version": "1.0", "to_version": "2.0", "cause": None,
+         "operation_id": "o"},
+        {"app": "till", "state": "left", "from_version": "1.0", "to_version": None, "operation_id": None,
+         "cause": {"code": "no_newer_release", "message": "there is no newer release"}},
+    ]  # fmt: skip
+    report = {
+        "run_id": "r1", "site": "oslo", "kind": "update", "state": "done", "items": items, "cause": None,
+        "started_at": "2026-11-21T09:30:00Z", "finished_at": "2026-11-21T09:31:00Z", "requested_by": "ada",
+    }  # fmt: skip
+    gateway.accept("POST /v1/sites/oslo/run-all", run_id="r1")
+    gateway.answers["GET /v1/site-runs/r1"] = 200, report
+    done = belay("site", "update-all", "oslo", "--app", "shop", "--go-on")
+    assert done.exit_code == 0
+    assert "there is no newer release" in done.stdout
+    assert gateway.sent("POST")[0].body == {
+        "kind": "update", "apps": ["shop"], "prereleases": False, "on_failure": "go_on",
+    }  # fmt: skip
+    cause = {"code": "failed", "message": "it broke"}
+    gateway.answers["GET /v1/site-runs/r1"] = 200, {**report, "state": "failed", "cause": cause}
+    failed = belay("site", "update-all", "oslo")
+    assert failed.exit_code != 0
+    assert "it broke" in failed.stderr
+    assert belay("site", "rollback-all", "oslo", "--no-wait").exit_code == 0
+
+
+def test_what_is_done_by_itself_with_an_app_is_switched_and_shown(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("PATCH /v1/behaviours/shop", nth=1)
+    assert (
+        belay("app", "behaviour", "shop", "--auto-update", "--no-audit", "--as-released", "desired-state").exit_code
+        == 0
+    )
+    assert gateway.sent("PATCH")[0].body == {
+        "switches": {"auto_update": True, "audit": False}, "as_released": ["desired_state"], "reason": "",
+    }  # fmt: skip
+    gateway.items("/v1/behaviours")
+    assert "as its releases say" in belay("app", "behaviour", "shop").stdout
+    assert belay("app", "behaviour", "shop", "--as-released", "nonsense").exit_code == 2
+    gateway.accept("POST /v1/failed-releases/shop/2.0.0/clear", failures=0)
+    assert belay("release", "clear-failed", "shop", "2.0.0", "--site", "oslo").exit_code == 0
+    assert gateway.sent("POST")[-1].body == {"sites": ["oslo"]}
+    gateway.accept("POST /v1/apps/shop/reapply", sites=3)
+    assert "on 3 sites" in belay("app", "reapply", "shop").stdout

@@ -5,10 +5,27 @@ from typing import Any
 
 import pytest
 
-from services.notifier.rules import RULES, failure_of, note_of, notes_of_availability, notes_of_sites, summary_of
+from services.notifier.rules import (
+    RULES,
+    failure_of,
+    note_of,
+    notes_of_availability,
+    notes_of_drift,
+    notes_of_sites,
+    summary_of,
+)
 from shared.messages.base import Fault
 from shared.messages.catalog import PreparationFailed, ReleaseRejected, ReleaseWithdrawn
-from shared.messages.deployer import AvailabilityChanged, Cause, OperationFailed, OperationSucceeded, SiteAvailability
+from shared.messages.deployer import (
+    AvailabilityChanged,
+    Cause,
+    DriftFound,
+    FailedReleaseChanged,
+    OperationFailed,
+    OperationSucceeded,
+    SiteAvailability,
+    SiteRunChanged,
+)
 from shared.messages.monitor import FailureRateHigh, StrategySilent, TroubleFound, TroubleOver
 from shared.messages.strategy import AlarmRaised, Counts, Site, SitesChanged, StrategyStateChanged, Why
 from shared.messages.words import NotificationTopic, Severity, StrategyState
@@ -224,3 +241,39 @@ def test_only_critical_alarms_wake_people(severity: Severity) -> None:
     assert (note and note.message) == (
         "Site oslo has the critical alarm heat: 96 degrees" if severity is Severity.CRITICAL else None
     )
+
+
+def test_what_is_not_as_it_was_left_is_told_as_one_and_says_what_follows() -> None:
+    component = {"component": "web", "code": "not_well", "message": "its process ended"}
+    sites = [
+        {"site": s, "components": [component], "then": then} for s, then in (("oslo", "put_right"), ("bern", "told"))
+    ]
+    notes = notes_of_drift(DriftFound.model_validate({"app": "shop", "sites": sites, "at": NOW}))
+    assert [note.message for note in notes] == [
+        "shop on oslo is not as it was left: web: its process ended; it is put right",
+        "shop on bern is not as it was left: web: its process ended",
+    ]
+    assert {note.family for note in notes} == {"drift"}
+    assert summary_of("drift", notes, 1_000).message.startswith("1,000 sites are not as they were left: shop on oslo")
+
+
+def test_a_release_that_nothing_chooses_any_more_is_told_once_and_its_clearing_is_no_news() -> None:
+    where = {"site": "oslo", "operation_id": "o", "cause": {"code": "failed", "message": "it broke"}, "at": NOW}
+    about = {"app": "shop", "version": "2.0.0", "failures": 1, "barred": True, "sites": [where], "nth": 1, "at": NOW}
+    note = note_of(FailedReleaseChanged.model_validate(about), {})
+    assert note is not None
+    assert note.message.startswith("Release 2.0.0 of shop failed on oslo: it broke; nothing that goes by itself")
+    assert note_of(FailedReleaseChanged.model_validate({**about, "cleared_by": "ada"}), {}) is None
+
+
+def test_a_run_over_a_site_is_told_with_its_counts_when_it_is_over() -> None:
+    items = [{"app": "a", "kind": "update", "state": state} for state in ("updated", "updated", "failed", "left")]
+    about = {"run_id": "r", "site": "oslo", "kind": "update", "items": items, "started_at": NOW, "nth": 1}
+    over = SiteRunChanged.model_validate(
+        {**about, "state": "failed", "cause": {"code": "failed", "message": "it broke"}}
+    )
+    note = note_of(over, {})
+    assert note is not None
+    assert note.message == "The update of all apps on oslo is failed (2 done, 1 failed, 1 left): it broke"
+    assert note_of(SiteRunChanged.model_validate({**about, "state": "running"}), {}) is None
+    assert note_of(SiteRunChanged.model_validate({**about, "run_id": "o.first", "state": "done"}), {}) is None

@@ -1,0 +1,99 @@
+"""`belay app behaviour`, `reapply` and `drift`: what is done by itself with an app."""
+
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.errors import usage
+from services.cli.noun import Noun
+from services.cli.screen import Column
+from services.cli.session import Session, at
+
+Name = Annotated[str, typer.Argument(help="The app.")]
+Switch = bool | None
+
+DRIFT: tuple[Column, ...] = (
+    "site", "app", "version", ("what", lambda item: [f"{c['component']}: {c['message']}".removeprefix(": ")
+                                                     for c in item["components"]]),
+    "then", ("found", "found_at"),
+)  # fmt: skip
+SWITCHES = (
+    "audit", "desired_state", "deployed_on", "reapply", "reapply_on", "auto_update", "auto_downgrade", "prereleases",
+    "forbidden",
+)  # fmt: skip
+BEHAVIOUR: tuple[Column, ...] = (
+    "app", *((name.replace("_", " "), f"switches.{name}") for name in SWITCHES),
+    ("changed", "changed_at"), ("by", "changed_by"), "reason",
+)  # fmt: skip
+
+
+def add_to(app: Noun) -> None:
+    """Make these commands of `belay app`."""
+    app.verb("behaviour")(behaviour)
+    app.verb("reapply")(reapply)
+    app.verb("drift")(drift)
+
+
+def behaviour(
+    session: Session,
+    name: Name,
+    *,
+    audit: Annotated[Switch, typer.Option(help="Ask drivers whether what was deployed is there and well.")] = None,
+    desired_state: Annotated[str | None, typer.Option(help="deployed or absent: kept so.")] = None,
+    on_site: Annotated[list[str], typer.Option(help="Deployed here though nobody did so; repeatable.")] = [],  # noqa: B006
+    on_group: Annotated[list[str], typer.Option(help="The same for the sites of a group; repeatable.")] = [],  # noqa: B006
+    reapply: Annotated[Switch, typer.Option(help="Apply it again on its events.")] = None,
+    reapply_on: Annotated[list[str], typer.Option(metavar="EVENT", help="These events; repeatable.")] = [],  # noqa: B006
+    auto_update: Annotated[Switch, typer.Option(help="To the newest allowed release, by itself.")] = None,
+    auto_downgrade: Annotated[Switch, typer.Option(help="Back from a release that was withdrawn.")] = None,
+    prereleases: Annotated[Switch, typer.Option(help="Auto-update takes pre-releases, too.")] = None,
+    forbid: Annotated[list[str], typer.Option(metavar="KIND", help="People may not ask for it; repeatable.")] = [],  # noqa: B006
+    as_released: Annotated[list[str], typer.Option(metavar="SWITCH", help="As the release says again.")] = [],  # noqa: B006
+    reason: Annotated[str, typer.Option(help="Why, for others.")] = "",
+) -> None:
+    """Show what people switched of an app, or switch it: a person's word counts over its release's."""
+    switches: dict[str, Any] = {
+        "audit": audit, "desired_state": desired_state, "reapply": reapply, "auto_update": auto_update,
+        "auto_downgrade": auto_downgrade, "prereleases": prereleases, "forbidden": forbid or None,
+        "reapply_on": [{"event": event} for event in reapply_on] or None,
+        "deployed_on": {"sites": on_site, "groups": on_group} if on_site or on_group else None,
+    }  # fmt: skip
+    said = {key: value for key, value in switches.items() if value is not None}
+    if unknown := [word for word in as_released if word.replace("-", "_") not in SWITCHES]:
+        raise usage(f"there is no switch {', '.join(unknown)}", f"there are {', '.join(SWITCHES)}")
+    if said or as_released:
+        back = [word.replace("-", "_") for word in as_released]
+        body = {"switches": said, "as_released": back, "reason": reason}
+        answer = session.command("PATCH", at("/v1/behaviours/{}", name), body)
+        return session.screen.done(f"{name} behaves as you said", answer)
+    found = (item for item in session.pages("/v1/behaviours") if item["app"] == name)
+    nobody: dict[str, Any] = {
+        "app": name,
+        "switches": {},
+        "changed_at": None,
+        "changed_by": "",
+        "reason": "as its releases say",
+    }
+    return session.screen.card(next(found, nobody), BEHAVIOUR)
+
+
+def reapply(
+    session: Session,
+    name: Name,
+    site: Annotated[list[str], typer.Option(help="Only on this site; repeatable. Wherever it runs unless said.")] = [],  # noqa: B006
+    reason: Annotated[str, typer.Option(help="Why, for others.")] = "",
+) -> None:
+    """Have an app applied again where it runs; what did not change stays as it is."""
+    answer = session.command("POST", at("/v1/apps/{}/reapply", name), {"sites": site, "reason": reason})
+    session.screen.done(f"{name} is applied again on {answer['result'].get('sites', 0)} sites", answer)
+
+
+def drift(
+    session: Session,
+    app: Annotated[str | None, typer.Option(help="Only of this app.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only on this site.")] = None,
+) -> None:
+    """What is not as it was left, on which sites."""
+    session.screen.table(
+        session.pages("/v1/drift", app=app, site=site), DRIFT, "all that is looked at is as it was left"
+    )
