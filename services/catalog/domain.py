@@ -1,5 +1,6 @@
 """How a bundle becomes a release: states, transitions and decisions. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -134,13 +135,16 @@ def freed_if_stored_by(content: Content, keeping: Keeping, now: datetime) -> dat
 ENDINGS = (".tar.gz", ".tgz")
 """A file of another name is another file than its sender meant, whatever lies in it."""
 
+_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
+"""What says of which kind a file is; a name without, such as the last part of an address, says nothing."""
+
 
 def receive(command: PublishRelease, bundle: Bundle, stored_bytes: int | None, limit: int) -> Bundle | Fault:
     """What becomes of a bundle that is published; `stored_bytes` is its size in the blob store, None = not there."""
     digest = command.bundle_sha256
     if found := fault_of_size(command.bundle_bytes, limit):
         return found.model_copy(update={"field": "bundle_bytes"})
-    if command.file_name and not command.file_name.lower().endswith(ENDINGS):
+    if _ENDING.search(command.file_name) and not command.file_name.lower().endswith(ENDINGS):
         message = f"a bundle is a file whose name ends with {' or '.join(ENDINGS)}"
         return Fault(code="wrong_extension", field="file_name", message=message, value=command.file_name)
     if stored_bytes is None:
