@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,43 +16,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from tests.hands.command_line import CommandLine, check, console
 from tests.support.system import System, running
 
 APP, CLOUDS = "platform", [f"subcloud{number}" for number in range(1, 5)]
 PASSWORD = "Li69nux*"
 PATIENCE = 60.0
-console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 
 
-class CommandLine:
-    """Their command line, logged in at a door."""
-
-    def __init__(self, program: str, url: str, token: str) -> None:
-        self._program = program
-        names = {"USERNAME": "admin", "PASSWORD": token, "PROJECT_NAME": "admin", "AUTH_URL": f"{url}/v3"}
-        domains = {"USER_DOMAIN_NAME": "Default", "PROJECT_DOMAIN_NAME": "Default", "REGION_NAME": "RegionOne"}
-        self._environment = {**os.environ, **{f"OS_{name}": value for name, value in (names | domains).items()}}
-
-    def run(self, words: str, *more: str) -> subprocess.CompletedProcess[str]:
-        """One command, given as words and arguments that hold blanks."""
-        command = [self._program, *words.split(), *more]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=60)
+class Dcmanager(CommandLine):
+    """Their command line."""
 
     def says(self, words: str, *more: str) -> Any:
         """What it prints, as JSON; a command that fails ends the program."""
-        done = self.run(words, *more, "-f", "json")
-        if done.returncode != 0:
-            raise SystemExit(f"dcmanager {words}: {done.stderr}")
-        console.print(f"dcmanager {words}")
-        return json.loads(done.stdout)
-
-    def refuses(self, words: str, reason: str, *more: str) -> None:
-        """It ends with an error that tells the reason."""
-        done = self.run(words, *more)
-        check(done.returncode != 0 and reason in done.stderr, f"dcmanager {words}: {done.stdout}{done.stderr}")
-        console.print(f"dcmanager {words}: {reason}")
+        return json.loads(self.prints(words, *more, "-f", "json"))
 
     def until(self, words: str, wanted: Callable[[Any], bool]) -> Any:
         """What it prints, once that is so."""
@@ -63,12 +38,6 @@ class CommandLine:
             check(time.monotonic() < until, f"dcmanager {words} still says {found}")
             time.sleep(0.2)
         return found
-
-
-def check(holds: bool, otherwise: Any) -> None:
-    """Ends the program with what is wrong."""
-    if not holds:
-        raise SystemExit(f"it is not as it must be: {otherwise}")
 
 
 def main() -> None:
@@ -82,7 +51,7 @@ def main() -> None:
     settings = {"BELAY_DOOR_DCMANAGER_PORT": str(port), "BELAY_DOOR_DCMANAGER_APP": APP}
     with tempfile.TemporaryDirectory(prefix="belay-door-") as folder, running(Path(folder), **settings) as system:
         _prepare(system)
-        door = CommandLine(program, f"http://127.0.0.1:{port}", system.token)
+        door = Dcmanager("dcmanager", program, f"http://127.0.0.1:{port}", system.token)
         _look(door)
         _prestage(door)
         _deploy(door)
@@ -110,7 +79,7 @@ def _until(holds: Callable[[], bool], otherwise: str) -> None:
         time.sleep(0.1)
 
 
-def _look(door: CommandLine) -> None:
+def _look(door: Dcmanager) -> None:
     listed = door.says("subcloud list")
     check([(one["id"], one["name"]) for one in listed] == list(enumerate(CLOUDS, 1)), listed)
     check({one["sync"] for one in listed} == {"out-of-sync"}, listed)
@@ -121,7 +90,7 @@ def _look(door: CommandLine) -> None:
     door.refuses("prestage-strategy show", "Strategy of type 'prestage' not found")
 
 
-def _prestage(door: CommandLine) -> None:
+def _prestage(door: Dcmanager) -> None:
     create = f"prestage-strategy create --sysadmin-password {PASSWORD} --release 2.0 --max-parallel-subclouds 2 --force"
     made = door.says(create)
     check((made["state"], made["prestage software version"]) == ("initial", "2.0.0"), made)
@@ -137,7 +106,7 @@ def _prestage(door: CommandLine) -> None:
     door.until("subcloud show subcloud4", lambda cloud: cloud["prestage_status"] == "complete")
 
 
-def _deploy(door: CommandLine) -> None:
+def _deploy(door: Dcmanager) -> None:
     door.says(f"sw-deploy-strategy create --release-id {APP}-2.0.0 --subcloud-apply-type serial --stop-on-failure")
     door.refuses("sw-deploy-strategy abort", "Strategy in state initial cannot be aborted")
     door.says("sw-deploy-strategy apply --yes")
@@ -151,7 +120,7 @@ def _deploy(door: CommandLine) -> None:
     door.refuses("sw-deploy-strategy create --release-id 9.9.9", "not found")
 
 
-def _change(door: CommandLine) -> None:
+def _change(door: Dcmanager) -> None:
     made = door.says("subcloud-group add --name north --update_apply_type serial")
     check((made["id"], made["max parallel subclouds"]) == (2, 2), made)
     changed = door.says("subcloud update subcloud1 --location Oslo --group north --description", "first of all")

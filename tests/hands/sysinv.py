@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,9 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import yaml
-from rich.console import Console
 
-from tests.hands.dcmanager import check
+from tests.hands.command_line import CommandLine, check, console
 from tests.support.bundles import bundle
 from tests.support.system import System, running
 
@@ -33,45 +30,19 @@ version: "{version}"
 components:
   - {{driver: simulated, name: web, seconds: [{seconds}, {seconds}], sites: {fates}}}
 """
-console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 
 
-class CommandLine:
-    """Their command line, logged in at a door."""
-
-    def __init__(self, program: str, url: str, token: str) -> None:
-        self._program = program
-        names = {"USERNAME": "admin", "PASSWORD": token, "PROJECT_NAME": "admin", "AUTH_URL": f"{url}/v3"}
-        domains = {"USER_DOMAIN_NAME": "Default", "PROJECT_DOMAIN_NAME": "Default", "REGION_NAME": "RegionOne"}
-        self._environment = {**os.environ, **{f"OS_{name}": value for name, value in (names | domains).items()}}
-        self._environment |= {"CGTSCLIENT_NO_CACHE": "1"}
-
-    def run(self, words: str, *more: str) -> subprocess.CompletedProcess[str]:
-        """One command, given as words and arguments that hold blanks."""
-        command = [self._program, *words.split(), *more]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=60)
-
-    def says(self, words: str, *more: str) -> str:
-        """What it prints; a command that fails ends the program."""
-        done = self.run(words, *more)
-        check(done.returncode == 0, f"system {words}: {done.stdout}{done.stderr}")
-        console.print(f"system {words}")
-        return done.stdout
+class SystemShell(CommandLine):
+    """Their command line."""
 
     def tells(self, words: str, *more: str) -> Mapping[str, str]:
         """The table of properties that it prints."""
-        return dict(re.findall(r"^\| (\w+) +\| (.*?) +\|$", self.says(words, *more), re.MULTILINE))
-
-    def refuses(self, words: str, reason: str, *more: str) -> None:
-        """It ends with an error that tells the reason."""
-        done = self.run(words, *more)
-        check(done.returncode != 0 and reason in done.stderr, f"system {words}: {done.stdout}{done.stderr}")
-        console.print(f"system {words}: {reason}")
+        return dict(re.findall(r"^\| (\w+) +\| (.*?) +\|$", self.prints(words, *more), re.MULTILINE))
 
     def until(self, wanted: Callable[[Mapping[str, str]], bool]) -> Mapping[str, str]:
         """What it shows of the app, once that is so."""
         until = time.monotonic() + PATIENCE
-        while not wanted(found := yaml.safe_load(self.says(f"application-show {APP} --format yaml"))):
+        while not wanted(found := yaml.safe_load(self.prints(f"application-show {APP} --format yaml"))):
             check(time.monotonic() < until, f"{APP} still says {found}")
             time.sleep(0.2)
         return found
@@ -93,7 +64,7 @@ def main() -> None:
     settings = {"BELAY_DOOR_SYSINV_PORT": str(port), "BELAY_DOOR_SYSINV_SITE": SITE}
     with tempfile.TemporaryDirectory(prefix="belay-door-") as folder, running(Path(folder), **settings) as system:
         system.register(SITE)
-        door = CommandLine(program, f"http://127.0.0.1:{port}", system.token)
+        door = SystemShell("system", program, f"http://127.0.0.1:{port}", system.token)
         files = _files(Path(folder))
         _upload(door, files)
         _apply(door)
@@ -114,8 +85,8 @@ def _files(folder: Path) -> dict[str, Path]:
     return {**found, "broken": folder / "broken.tgz"}
 
 
-def _upload(door: CommandLine, files: Mapping[str, Path]) -> None:
-    check(APP not in door.says("application-list"), "nothing is there yet")
+def _upload(door: SystemShell, files: Mapping[str, Path]) -> None:
+    check(APP not in door.prints("application-list"), "nothing is there yet")
     door.refuses(f"application-show {APP}", "not found")
     door.refuses(f"application-upload {files['broken']}", "failed to extract tar file")
     made = door.tells(f"application-upload {files['1.0.0']}")
@@ -124,32 +95,32 @@ def _upload(door: CommandLine, files: Mapping[str, Path]) -> None:
     door.refuses(f"application-upload {files['1.0.0']}", f"application {APP} already exists")
 
 
-def _apply(door: CommandLine) -> None:
+def _apply(door: SystemShell) -> None:
     door.refuses(f"application-abort {APP}", "current status is uploaded")
     check(door.tells(f"application-apply {APP}")["status"] == "applying", "applied")
     door.until(status("applied"))
-    check(f"| {APP} " in door.says("application-list"), "listed")
+    check(f"| {APP} " in door.prints("application-list"), "listed")
     door.refuses(f"application-delete {APP}", "current status is applied")
     door.refuses("application-apply nothing", "application not found")
 
 
-def _override(door: CommandLine, folder: Path) -> None:
-    check("web" in door.says(f"helm-override-list {APP} --long"), "charts")
+def _override(door: SystemShell, folder: Path) -> None:
+    check("web" in door.prints(f"helm-override-list {APP} --long"), "charts")
     values = folder / "values.yaml"
     values.write_text("image: {tag: two}\n")
     door.refuses(f"helm-override-update {APP} db default", "not found")
     door.refuses(f"helm-override-update {APP} web default --set a=1,b=2", "multiple values")
-    door.says(f"helm-override-update {APP} web default --values {values} --set replicas=3")
-    door.says(f"helm-override-update {APP} web default --reuse-values --set debug=true --reapply")
-    shown = door.says(f"helm-override-show {APP} web default")
+    door.prints(f"helm-override-update {APP} web default --values {values} --set replicas=3")
+    door.prints(f"helm-override-update {APP} web default --reuse-values --set debug=true --reapply")
+    shown = door.prints(f"helm-override-show {APP} web default")
     check(all(word in shown for word in ("tag: two", "replicas: 3", "debug: true")), shown)
     door.until(status("applied"))
-    door.says(f"helm-chart-attribute-modify {APP} web default --enabled true")
-    door.says(f"helm-override-delete {APP} web default")
-    check("replicas" not in door.says(f"helm-override-show {APP} web default"), "overrides are gone")
+    door.prints(f"helm-chart-attribute-modify {APP} web default --enabled true")
+    door.prints(f"helm-override-delete {APP} web default")
+    check("replicas" not in door.prints(f"helm-override-show {APP} web default"), "overrides are gone")
 
 
-def _update(door: CommandLine, system: System, files: Mapping[str, Path]) -> None:
+def _update(door: SystemShell, system: System, files: Mapping[str, Path]) -> None:
     """Their command line does not send the file with an update: a release that was published by its name is meant."""
     door.refuses(f"application-update {files['2.0.0']}", "does not exist here")
     with system.client() as client:
@@ -161,22 +132,22 @@ def _update(door: CommandLine, system: System, files: Mapping[str, Path]) -> Non
     done = door.until(status("applied", "2.0.0"))
     check("from version 1.0.0 to version 2.0.0 completed." in done["progress"], done)
     door.refuses(f"application-update {files['2.0.0']}", "the version 2.0.0 is already applied")
-    door.says(f"application-update {files['1.0.0']}")
+    door.prints(f"application-update {files['1.0.0']}")
     door.until(status("applied", "1.0.0"))
-    door.says(f"application-update {files['3.0.0']}")
+    door.prints(f"application-update {files['3.0.0']}")
     door.until(status("updating", "3.0.0"))
-    door.says(f"application-abort {APP}")
+    door.prints(f"application-abort {APP}")
     aborted = door.until(status("applied", "1.0.0"))
     check("aborted. Application recover to version 1.0.0 completed." in aborted["progress"], aborted)
-    door.says(f"application-update {files['4.0.0']}")
+    door.prints(f"application-update {files['4.0.0']}")
     failed = door.until(status("applied", "1.0.0"))
     check("from version 1.0.0 to version 4.0.0 aborted." in failed["progress"], failed)
 
 
-def _take_away(door: CommandLine) -> None:
+def _take_away(door: SystemShell) -> None:
     check(door.tells(f"application-remove {APP}")["status"] == "removing", "removed")
     door.until(status("uploaded"))
-    door.says(f"application-delete {APP}")
+    door.prints(f"application-delete {APP}")
     door.refuses(f"application-show {APP}", "not found")
 
 

@@ -108,6 +108,13 @@ class DoorClient:
         """Upload a bundle."""
         return await self.made("POST", APPS, sending(tarball(version, app, **more)))
 
+    async def runs(self, version: str = "1.0.0", app: str = APP, **more: Any) -> None:
+        """Upload a bundle and apply it."""
+        await self.upload(version, app, **more)
+        await self.shows("uploaded", app)
+        await self.direct("apply", app)
+        await self.shows("applied", app)
+
     async def direct(self, directive: str, app: str = APP) -> Any:
         """Ask for something to be done with the app."""
         return await self.made("PATCH", f"{APPS}/{app}?directive={directive}", {"values": {}})

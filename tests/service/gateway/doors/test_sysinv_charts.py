@@ -89,10 +89,7 @@ async def test_what_is_wrong_is_refused_and_nothing_is_set(world: World) -> None
 async def test_a_changed_override_is_carried_out_where_it_is_asked_for(world: World) -> None:
     async with everything(world) as door:
         await door.sites(SITE)
-        await door.upload("1.0.0")
-        await door.shows("uploaded")
-        await door.direct("apply")
-        await door.shows("applied")
+        await door.runs()
         await changed(door, ["a: 1"], reapply=True)
         path = f"/v1/operations?site={SITE}&app={APP}"
         done = await door.api.shows(
@@ -106,10 +103,7 @@ async def test_all_apps_of_a_site_are_updated_and_taken_back_with_one_report(wor
     async with everything(world) as door:
         await door.sites(SITE)
         for app in ("shop", "till"):
-            await door.upload("1.0.0", app)
-            await door.shows("uploaded", app)
-            await door.direct("apply", app)
-            await door.shows("applied", app)
+            await door.runs(app=app)
             await door.api.ask("POST", "/v1/releases", tarball("2.0.0", app))
         await door.api.shows("/v1/releases", lambda found: len(found["items"]) == 4)
         assert await door.get(f"{APPS}/get_apps_update_status") is None
@@ -138,10 +132,7 @@ async def test_an_event_applies_again_what_names_it(world: World) -> None:
     rules = "behaviour: {reapply_on: [{event: host-unlock, filters: {personality: controller}}]}"
     async with everything(world) as door:
         await door.sites(SITE)
-        await door.upload("1.0.0", more=rules)
-        await door.shows("uploaded")
-        await door.direct("apply")
-        await door.shows("applied")
+        await door.runs(more=rules)
         for body in (
             {"type": "host-lock"},
             {"type": "host-unlock", "filters": {"personality": "worker"}},

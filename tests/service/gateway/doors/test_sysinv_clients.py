@@ -81,10 +81,7 @@ async def test_what_runs_can_be_aborted_and_a_failed_installation_leaves_by_the_
 async def test_an_update_that_fails_at_once_is_refused_and_one_that_fails_later_is_told(world: World) -> None:
     async with everything(world) as door:
         await door.sites(SITE)
-        await door.upload("1.0.0")
-        await door.shows("uploaded")
-        await door.direct("apply")
-        await door.shows("applied")
+        await door.runs()
         edge = tarball("3.0.0", more='upgrades_from: [">=2"]')
         assert "3.0.0" in await door.refuses(400, "POST", f"{APPS}/update", sending(edge))
         wrong = sending(tarball("4.0.0", more="more: 1"))

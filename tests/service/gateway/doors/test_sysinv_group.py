@@ -30,10 +30,7 @@ async def test_an_app_lives_its_whole_life_on_all_sites_of_a_group(world: World)
 async def test_what_fails_on_some_sites_is_told_and_can_be_tried_again(world: World) -> None:
     async with everything(world, group=GROUP) as door:
         await door.group("a", "b")
-        await door.upload("1.0.0")
-        await door.shows("uploaded")
-        await door.direct("apply")
-        await door.shows("applied")
+        await door.runs()
         await door.update("2.0.0", fates={"b": "fail"})
         mixed = await door.shows(lambda app: app["status"] == "applied" and "of 2 sites" in app["progress"])
         assert "1 applied 2.0.0" in mixed["progress"]
@@ -45,10 +42,7 @@ async def test_what_fails_on_some_sites_is_told_and_can_be_tried_again(world: Wo
 async def test_a_second_request_waits_for_the_end_of_the_first_and_an_abort_turns_back(world: World) -> None:
     async with everything(world, group=GROUP) as door:
         await door.group("a", "b")
-        await door.upload("1.0.0")
-        await door.shows("uploaded")
-        await door.direct("apply")
-        await door.shows("applied")
+        await door.runs()
         asked = sending(tarball("2.0.0", seconds=30))
         replies = await asyncio.gather(*(door.ask("POST", f"{APPS}/update", asked) for _ in range(3)))
         assert sorted(reply.status for reply in replies) == [200, 400, 400]

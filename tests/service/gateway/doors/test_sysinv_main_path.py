@@ -41,10 +41,7 @@ async def test_an_app_is_uploaded_applied_removed_and_deleted(world: World) -> N
 async def test_an_app_is_updated_to_a_file_that_is_sent_and_back(world: World) -> None:
     async with everything(world) as door:
         await door.sites(SITE)
-        await door.upload("1.0.0")
-        await door.shows("uploaded")
-        await door.direct("apply")
-        await door.shows("applied")
+        await door.runs()
         asked = await door.update("2.0.0")
         assert (asked["app_version"], asked["status"]) == ("2.0.0", "updating")
         done = await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "2.0.0"))

@@ -95,10 +95,7 @@ async def test_a_gateway_killed_while_it_asks_for_an_update_has_asked_for_all_of
 ) -> None:
     async with everything(world) as door:
         await door.sites(SITE)
-        await door.upload("1.0.0")
-        await door.shows("uploaded")
-        await door.direct("apply")
-        await door.shows("applied")
+        await door.runs()
         count = f"select count(*) from {table}"  # noqa: S608 - of this file
         port, before = free_port(), await door.api.service.pool.fetchval(count)
         own = {"gateway_port": 0, "door_sysinv_port": port, "door_sysinv_site": SITE}
