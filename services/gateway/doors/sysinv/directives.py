@@ -6,18 +6,17 @@ from typing import Any
 from aiohttp import web
 
 from services.gateway.domain import Role
-from services.gateway.doors.call import Route, ignored_in, readable
+from services.gateway.doors.call import Route, ignored_in
 from services.gateway.doors.errors import Refused
 from services.gateway.doors.fields import shown
-from services.gateway.doors.sysinv import shapes, store, words
+from services.gateway.doors.sysinv import shapes, words
 from services.gateway.doors.sysinv.call import Call
 from services.gateway.doors.sysinv.carrying import carry_out, stop
+from services.gateway.doors.sysinv.deleting import delete_releases
 from services.gateway.doors.sysinv.publishing import put_away
-from services.gateway.doors.sysinv.refusing import reject_answer, rejected, require
+from services.gateway.doors.sysinv.refusing import rejected, require
 from services.gateway.doors.sysinv.sending import nothing, sent
 from services.gateway.doors.sysinv.standing import Standing
-from shared.messages.catalog import DeleteRelease
-from shared.process.db import Connection
 
 OPENSTACK, NORMAL = "stx-openstack", "normal"
 MODES = (NORMAL, "restore_db", "restore_storage")
@@ -88,16 +87,8 @@ async def delete(call: Call) -> web.Response:
     app = require("delete", await call.app(call.path["name"]))
     if app.status == words.UPLOAD_FAILED:
         await put_away(call, app.operation_id or "")
-        return nothing()
-    async with call.gateway.pool.acquire() as conn:
-        versions = [app.version, *(v for v in await store.versions(conn, app.name) if v != app.version)]
-    for version in versions:
-        reject_answer("delete", await call.ask(DeleteRelease(app=app.name, version=version)))
-
-    async def gone(conn: Connection) -> bool:
-        return not await store.versions(conn, app.name)
-
-    await readable(call, gone)
+    else:
+        await delete_releases(call, app.name)
     return nothing()
 
 

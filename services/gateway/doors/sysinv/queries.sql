@@ -2,8 +2,9 @@
 select name from site where group_name = :group and not removed order by name;
 
 -- name: releases
+-- Without those that are to be deleted.
 select app, version, published_at from release
-where state = 'available' and (:app::text is null or app = :app)
+where state = 'available' and coalesce(deletion ->> 'state', '') <> 'asked' and (:app::text is null or app = :app)
 order by app, published_at desc, version desc;
 
 -- name: deployments
@@ -53,7 +54,8 @@ select operation_id, site, app, kind, state, phase, from_version, to_version, re
 from operation where operation_id = :id;
 
 -- name: versions
-select version from release where app = :app and state = 'available' order by published_at desc, version desc;
+-- Releases that are available, with what became of the wish to have them gone: refused, asked, or null.
+select version, deletion from release where app = :app and state = 'available' order by published_at desc, version desc;
 
 -- name: last_runs
 -- Of each site the last run over its apps.

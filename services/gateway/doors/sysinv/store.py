@@ -125,9 +125,9 @@ async def operation(conn: Connection, id_: str) -> Operation | None:
     return _operation(row) if row else None
 
 
-async def versions(conn: Connection, app: str) -> list[str]:
-    """The releases of an app that are available, the one published last first."""
-    return [row["version"] for row in await SQL.fetch(conn, "versions", app=app)]
+async def versions(conn: Connection, app: str) -> list[asyncpg.Record]:
+    """The releases of an app that are available, the one published last first, and how their deletion stands."""
+    return await SQL.fetch(conn, "versions", app=app)
 
 
 async def last_runs(conn: Connection, sites: Sequence[str]) -> list[asyncpg.Record]:

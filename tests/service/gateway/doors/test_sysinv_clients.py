@@ -94,3 +94,17 @@ async def test_an_update_that_fails_at_once_is_refused_and_one_that_fails_later_
         assert failed["app_version"] == "1.0.0"
         same = await door.refuses(400, "POST", f"{APPS}/update", sending(tarball("1.0.0")))
         assert same == "Application-update rejected: the version 1.0.0 is already applied."
+
+
+async def test_what_another_site_runs_cannot_be_deleted_here(world: World) -> None:
+    async with everything(world) as door:
+        await door.sites(SITE, "elsewhere")
+        await door.upload("1.0.0")
+        await door.shows("uploaded")
+        asked = {"site": "elsewhere", "app": "shop", "kind": "apply", "version": "1.0.0"}
+        assert (await door.api.ask("POST", "/v1/operations", asked)).status == 202
+        await door.api.shows("/v1/deployments", lambda found: len(found["items"]) == 1)
+        told = await door.refuses(400, "DELETE", f"{APPS}/shop?force=True")
+        assert told.startswith("Application-delete rejected: ")
+        assert "elsewhere" in told
+        assert (await door.shows("uploaded"))["app_version"] == "1.0.0"

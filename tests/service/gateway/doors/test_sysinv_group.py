@@ -25,6 +25,8 @@ async def test_an_app_lives_its_whole_life_on_all_sites_of_a_group(world: World)
         assert sorted((one["site"], one["version"]) for one in running) == [(site, "2.0.0") for site in "abc"]
         await door.direct("remove")
         await door.shows("uploaded")
+        await door.made("DELETE", f"{APPS}/shop")
+        assert await door.get(APPS) == {"apps": []}
 
 
 async def test_what_fails_on_some_sites_is_told_and_can_be_tried_again(world: World) -> None:

@@ -36,6 +36,12 @@ async def test_an_app_is_uploaded_applied_removed_and_deleted(world: World) -> N
         assert "current status is applied" in await door.refuses(400, "DELETE", f"{APPS}/shop?force=False")
         assert (await door.direct("remove"))["status"] == "removing"
         assert (await door.shows("uploaded"))["active"] is False
+        gone = await door.ask("DELETE", f"{APPS}/shop?force=False")
+        assert (gone.status, gone.body, gone.headers.get("Content-Type")) == (204, "", None)
+        assert await door.refuses(404, "GET", f"{APPS}/shop") == "No application with name shop."
+        assert "application not found" in await door.refuses(400, "DELETE", f"{APPS}/shop")
+        await door.upload("1.0.0", seconds=0.1)  # the version is free for other content
+        await door.shows("uploaded")
 
 
 async def test_an_app_is_updated_to_a_file_that_is_sent_and_back(world: World) -> None:
