@@ -67,7 +67,7 @@ async def _with_terms(
 ) -> list[Facts]:
     """With what is set for the sites, and whether releases can be deployed so; where nothing is set, as they are."""
     found = [with_terms(request.data, each) for request, each in zip(requests, facts, strict=True)]
-    some = [n for n, each in enumerate(found) if each.terms.used and each.target and each.site]
+    some = [n for n, each in enumerate(found) if _touched(each) and each.target and each.site]
     if some and planner:
         operations = [operation_of(requests[n], found[n]) for n in some]
         there = [(site, found[n].deployment) for n in some if (site := found[n].site)]
@@ -107,6 +107,11 @@ def _forbidden(request: Request, asked: Asked) -> tuple[Fault, ...]:
         return ()
     message = f"people may not {asked.kind} this app here; Belay does so by itself, as `belay app behaviour` says"
     return (fault_of(asked, "operation_forbidden", message),)
+
+
+def _touched(facts: Facts) -> bool:
+    """Whether anything is set for what is to come, or was set for what is there."""
+    return bool(facts.terms.used or facts.deployment.overrides)
 
 
 async def _known_secrets(store: Store, known: Sequence[Facts]) -> frozenset[str]:

@@ -232,8 +232,8 @@ def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> C
 
 def moved_by(content: Content, ground: Ground) -> tuple[Fault, ...]:
     """What of a release people would move to another namespace."""
-    before = ground.before(ground.deployment.version) if ground.deployment.exists and content.set_for else None
-    if before is None:
+    before = ground.before(ground.deployment.version) if ground.deployment.exists else None
+    if before is None or not (content.set_for or before.set_for):
         return ()
     return tuple(moved(before.components, content.components, before.set_for, content.set_for))
 

@@ -40,12 +40,12 @@ class Planner:
     async def grounds(self, store: Store, operations: Sequence[Operation], there: Sequence[Deployed]) -> list[Ground]:
         """What the plans of these operations stand on; `there` are their sites and deployments."""
         pairs = list(zip(operations, there, strict=True))
-        await self._contents.of(store, {(o.app, v) for o, (_, d) in pairs for v in _versions(o, d)})
+        plain = await self._contents.of(store, {(o.app, v) for o, (_, d) in pairs for v in _versions(o, d)})
         deployed = [(o.site, o.app, _versions(o, d)) for o, (_, d) in pairs if d.exists]
         recorded = await store.revisions(deployed) if deployed else {}
         found = await self._book.effective(store.conn, [each for o, (_, d) in pairs for each in _set_for(o, d)])
-        contents = partial(self._content, found)
-        grounds = [_ground(o, site, deployment, contents, recorded) for o, (site, deployment) in pairs]
+        with_overrides = partial(self._content, found) if found else None
+        grounds = [_ground(o, site, d, plain, with_overrides, recorded) for o, (site, d) in pairs]
         return await self._prestages.added(store.prestages, operations, grounds)
 
     def _content(
@@ -58,7 +58,10 @@ class Planner:
 
     async def misfits(self, store: Store, operations: Sequence[Operation], there: Sequence[Deployed]) -> list[Faults]:
         """For each: why its release cannot be deployed with what is set. Nothing is asked where nothing is set."""
-        some = [n for n, o in enumerate(operations) if o.terms.used and o.to_version]
+        concerned = (
+            o.to_version and (o.terms.used or d.overrides) for o, (_, d) in zip(operations, there, strict=True)
+        )
+        some = [n for n, each in enumerate(concerned) if each]
         faults: list[Faults] = [()] * len(operations)
         if some:
             grounds = await self.grounds(store, [operations[n] for n in some], [there[n] for n in some])
@@ -145,18 +148,23 @@ def _ground(
     operation: Operation,
     site: Site,
     deployment: Deployment,
-    content: Callable[[Operation, str, Sequence[str]], Content | None],
+    plain: Mapping[Pair, Content],
+    content: Callable[[Operation, str, Sequence[str]], Content | None] | None,
     recorded: Mapping[Pair, Sequence[Recorded]],
 ) -> Ground:
-    contents: dict[str, Content] = {}
-    ran: dict[str, Content] = {}
-    used, set_before = operation.terms.used, deployment.overrides
-    for version in _versions(operation, deployment):
-        before = set_before.get(version, ())
-        refs = used if version == operation.to_version else before
+    """`content` knows what is set; None = nothing is for any of these operations."""
+    records = recorded.get((operation.site, operation.app), ())
+    versions = _versions(operation, deployment)
+    if content is None or not (operation.terms.used or deployment.overrides):
+        known = {v: plain[operation.app, v] for v in versions if (operation.app, v) in plain}
+        return Ground(site, deployment, known, records)
+    contents, ran = {}, {}
+    for version in versions:
+        before = deployment.overrides.get(version, ())
+        refs = operation.terms.used if version == operation.to_version else before
         if found := content(operation, version, refs):
             contents[version] = found
         lies = version == deployment.version or version in deployment.leftovers
         if lies and refs != before and (as_it_came := content(operation, version, before)):
             ran[version] = as_it_came
-    return Ground(site, deployment, contents, recorded.get((operation.site, operation.app), ()), ran=ran)
+    return Ground(site, deployment, contents, records, ran=ran)

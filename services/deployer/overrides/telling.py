@@ -54,9 +54,12 @@ def with_values(plan: Plan, operation: Operation, ground: Ground, *, always: boo
 
     `always` in previews; else only where anything is set: other plans stay as short as they were.
     """
+    terms = operation.terms
+    if not (always or terms.used or terms.dropped or ground.deployment.overrides):
+        return plan  # nearly all
     after = ground.contents.get(operation.to_version or "")
     before = ground.before(ground.deployment.version) if ground.deployment.exists else None
-    if after is None or not (always or after.set_for or operation.terms.dropped or (before and before.set_for)):
+    if after is None:
         return plan
     dropped = _dropped(operation)
     most = max(1, min(MOST_CHANGES, MOST_IN_ALL // max(len(plan), 1)))

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from services.deployer.engine.contents import content_of
 from services.deployer.overrides.fitting import Fitted, fitted, opened, secrets_of
-from services.deployer.plan import same_content
+from services.deployer.plan import Ground, moved_by, same_content
 from services.deployer.store import Published
 from shared.messages.base import Fault
 from shared.messages.manifest import Component
 from shared.messages.rules import Rules
 from shared.values.layers import Effective, Layer
 from tests.support.components import simulated
+from tests.unit.deployer.values import OSLO, running
 
 HELM = Component(
     driver="helm",
@@ -124,3 +125,17 @@ def test_what_is_set_has_the_same_name_however_it_came_together(order: tuple[str
     layers = {name: Layer({"a": 1}) for name in order}
     assert Effective.of(layers).key == Effective.of(dict(sorted(layers.items()))).key
     assert Effective.of({"x": Layer()}).key == ""
+
+
+def test_a_component_that_is_there_is_not_moved_to_another_namespace_neither_by_setting_one_nor_by_clearing_it() -> (
+    None
+):
+    plain = content_of(release(HELM))
+    moved = content_of(release(HELM), layered(web=Layer(namespace="other")))
+    off = content_of(release(HELM), layered(web=Layer(namespace="other", enabled=False)))
+    for there, wanted, codes in (
+        (plain, moved, ["overrides_invalid"]), (moved, plain, ["overrides_invalid"]), (moved, moved, []), (off, moved, []),
+        (plain, content_of(release(HELM), layered(web=Layer({"a": 1}))), []),
+    ):  # fmt: skip
+        stands = Ground(OSLO, running("1.0"), {"1.0": wanted}, ran={"1.0": there})
+        assert [fault.code for fault in moved_by(wanted, stands)] == codes
