@@ -100,7 +100,15 @@ def test_retries_come_ever_later_up_to_a_limit() -> None:
 
 @pytest.mark.parametrize(
     ("name", "taken"),
-    [("", True), ("a.tgz", True), ("A.TAR.GZ", True), ("a.zip", False), ("a.tgz.exe", False), ("download", True), ("v1.0", True)],
+    [
+        ("", True),
+        ("a.tgz", True),
+        ("A.TAR.GZ", True),
+        ("a.zip", False),
+        ("a.tgz.exe", False),
+        ("download", True),
+        ("v1.0", True),
+    ],
 )
 def test_a_file_of_another_name_is_refused_whatever_lies_in_it(name: str, *, taken: bool) -> None:
     command = PUBLISH.model_copy(update={"file_name": name})
