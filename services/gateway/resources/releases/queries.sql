@@ -63,7 +63,7 @@ select state, content, notes from preparation where app = :app and version = :ve
 
 -- name: list_releases
 select release_id, app, version, state, description, upgrades_from, bundle_sha256, bundle_bytes, components,
-       max_parallel_components, requires, rules, images, notices, published_at,
+       max_parallel_components, requires, rules, images, notices, deletion, published_at,
        (select jsonb_build_object('state', p.state, 'bytes', p.bytes, 'site_bytes', p.site_bytes, 'items', jsonb_array_length(p.content),
                                   'notes', p.notes, 'cause', p.cause, 'changed_at', p.changed_at)
         from preparation p where p.app = release.app and p.version = release.version) as preparation
