@@ -210,6 +210,7 @@ create table release (
     scheme text not null,
     upgrades_from text[], -- null = from any
     drivers text[], -- of its components; null = nobody has said
+    needs jsonb not null default '{}', -- of a site, where it says any: facts, patches, releases
     withdrawn boolean not null default false,
     primary key (app, version)
 );

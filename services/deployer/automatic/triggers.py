@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from services.deployer.dependencies.platform import is_so
 from shared.messages.rules import Trigger
+from shared.site_needs import is_so
 
 EVENTS: Mapping[str, str] = {
     "site_online": "the site answers again",

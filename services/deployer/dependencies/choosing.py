@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.deployer.dependencies.needs import Found, Present, Surroundings, arriving, holds
-from services.deployer.dependencies.platform import unfit
 from services.deployer.domain import Release
 from shared.messages.base import Cause
 from shared.messages.rules import Dependency
+from shared.site_needs import unfit
 from shared.versions import is_prerelease, is_valid_version, may_upgrade, sort_key
 
 DEEPEST = 20

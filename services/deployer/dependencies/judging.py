@@ -14,11 +14,11 @@ from services.deployer.dependencies.needs import (
     arriving,
     leaving,
 )
-from services.deployer.dependencies.platform import unfit
 from services.deployer.domain import Release
 from shared.messages.base import Fault
 from shared.messages.words import OperationKind as Kind
 from shared.process.db import Connection
+from shared.site_needs import unfit
 
 FIELDS = {"platform_unfit": "site", "patches_missing": "site", "operation_forbidden": "kind"}
 """The field of a request that a reason is about; any other is about the app."""

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
 from services.strategy_orchestrator.strategies import Release
 from shared.messages.catalog import ReleaseAvailable, ReleaseDeleted, ReleaseWithdrawn
+from shared.messages.opening import IN_AN_EVENT
+from shared.messages.rules import SiteRequirement
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("releases.sql"))
@@ -16,15 +19,19 @@ async def put_releases(conn: Connection, releases: Sequence[ReleaseAvailable]) -
     """Note releases; a repeated event changes nothing."""
     last = {(r.app, r.version): r for r in releases}
     rows = [
-        (r.app, r.version, r.scheme, "|".join(r.upgrades_from or ()), r.upgrades_from is None, _drivers(r))
+        (r.app, r.version, r.scheme, "|".join(r.upgrades_from or ()), r.upgrades_from is None, _drivers(r), _needs(r))
         for r in last.values()
     ]
-    names = ("apps", "versions", "schemes", "ranges", "anywhere", "drivers")
-    await SQL.run(conn, "put_releases", **dict(zip(names, columns(rows, 6), strict=True)))
+    names = ("apps", "versions", "schemes", "ranges", "anywhere", "drivers", "needs")
+    await SQL.run(conn, "put_releases", **dict(zip(names, columns(rows, 7), strict=True)))
 
 
 def _drivers(release: ReleaseAvailable) -> str:
     return " ".join(sorted({component.driver for component in release.components}))
+
+
+def _needs(release: ReleaseAvailable) -> dict[str, Any]:
+    return release.rules.site.model_dump(mode="json", exclude_defaults=True)
 
 
 async def withdraw_releases(conn: Connection, releases: Sequence[ReleaseWithdrawn]) -> None:
@@ -52,7 +59,13 @@ def _release(row: asyncpg.Record) -> Release:
         upgrades_from=None if ranges is None else tuple(ranges),
         drivers=None if drivers is None else frozenset(drivers),
         withdrawn=row["withdrawn"],
+        needs=_read(row["needs"]) if row["needs"] else None,
     )
+
+
+def _read(needs: dict[str, Any]) -> SiteRequirement:
+    """As the catalog told them, also in words that only a newer version knows."""
+    return SiteRequirement.model_validate(needs, extra="ignore", context=IN_AN_EVENT)
 
 
 async def withdrawn_targets(conn: Connection, strategy_id: str) -> list[str]:

@@ -1,11 +1,11 @@
 -- name: put_releases
-insert into release (app, version, scheme, upgrades_from, drivers)
+insert into release (app, version, scheme, upgrades_from, drivers, needs)
 select app, version, scheme, case when anywhere then null else string_to_array(ranges, '|') end,
-    string_to_array(drivers, ' ')
-from unnest(:apps::text[], :versions::text[], :schemes::text[], :ranges::text[], :anywhere::boolean[], :drivers::text[])
-    as r (app, version, scheme, ranges, anywhere, drivers)
+    string_to_array(drivers, ' '), needs
+from unnest(:apps::text[], :versions::text[], :schemes::text[], :ranges::text[], :anywhere::boolean[], :drivers::text[],
+    :needs::jsonb[]) as r (app, version, scheme, ranges, anywhere, drivers, needs)
 on conflict (app, version) do update set scheme = excluded.scheme, upgrades_from = excluded.upgrades_from,
-    drivers = excluded.drivers;
+    drivers = excluded.drivers, needs = excluded.needs;
 
 -- name: withdraw_releases
 update release r set withdrawn = true
@@ -22,7 +22,7 @@ from unnest(:apps::text[], :versions::text[]) as g (app, version)
 where d.app = g.app and g.version = any(d.history);
 
 -- name: releases_of
-select version, scheme, upgrades_from, drivers, withdrawn from release where app = :app;
+select version, scheme, upgrades_from, drivers, withdrawn, needs from release where app = :app;
 
 -- name: withdrawn_targets
 -- Releases that waiting steps of a strategy are to reach and that were withdrawn.

@@ -60,7 +60,7 @@ select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.oper
     case when s.connections @? '$.*.*.**.secret' then array(
         select distinct named #>> '{}' from jsonb_path_query(s.connections, '$.*.*.**.secret') as named
         where jsonb_typeof(named) = 'string' and not exists (select from secret where name = named #>> '{}')
-    ) else '{}' end as unknown_secrets
+    ) else '{}' end as unknown_secrets, s.facts
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shared.messages.rules import SiteRequirement
 from shared.messages.strategy import Why
 from shared.messages.words import Availability, DeploymentStatus, OperationKind
+from shared.site_needs import PATCHES, PLATFORM_RELEASE, unfit
 from shared.versions import Scheme, may_upgrade
 
 ALREADY_THERE = "already_there"
@@ -51,6 +53,8 @@ class Candidate:
     """Why it is offline."""
     unknown_secrets: tuple[str, ...] = ()
     """Secrets that its connections name and that are not there."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Of its platform, as people told them; drivers may have found more."""
 
     @property
     def broken(self) -> bool:
@@ -73,6 +77,8 @@ class Release:
     drivers: frozenset[str] | None = None
     """None = nobody has said."""
     withdrawn: bool = False
+    needs: SiteRequirement | None = None
+    """What it needs of a site; None = nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,26 @@ def unreachable(site: Candidate, target: Target, version: str | None) -> Why | N
         return Why(code="release_withdrawn", message=f"release {version} of {target.app} was withdrawn")
     lacking = (release.drivers or frozenset()) - site.drivers
     if not lacking or not site.drivers:
-        return None
+        return _unfit(site, target, version, release)
     lacks, reached = ", ".join(sorted(lacking)), ", ".join(sorted(site.drivers))
     message = f"{target.app} {version} needs the driver {lacks}; site {site.name} is reached by {reached}"
     return Why(code="driver_mismatch", message=message)
+
+
+def _unfit(site: Candidate, target: Target, version: str | None, release: Release) -> Why | None:
+    """A site whose platform the release cannot have, as far as people told of it: of the rest the deployer knows."""
+    if release.needs is None or not site.facts:
+        return None
+    told = release.needs.model_copy(update=_about_told(release.needs, site.facts))
+    why = next(iter(unfit(told, site.facts)), None)
+    return Why(code=why.code, message=f"{target.app} {version} {why.message} ({site.name})") if why else None
+
+
+def _about_told(needs: SiteRequirement, facts: Mapping[str, str]) -> dict[str, object]:
+    """The part of the needs that told facts decide."""
+    tells_patches = PATCHES in facts or any(name.startswith("patch:") for name in facts)
+    return {
+        "facts": {name: wanted for name, wanted in needs.facts.items() if name in facts},
+        "patches": needs.patches if tells_patches else (),
+        "releases": needs.releases if PLATFORM_RELEASE in facts and tells_patches else {},
+    }

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from services.strategy_orchestrator.planning import Plan, plan
 from services.strategy_orchestrator.strategies import Candidate, Release, Target
+from shared.messages.rules import SiteRequirement
 from shared.messages.strategy import StrategySpec
 from shared.messages.words import DeploymentStatus
 
@@ -191,3 +192,15 @@ def test_only_changes_go_with_apply_alone(kind: str) -> None:
     version = "1.0" if kind in ("update", "prestage") else None
     with pytest.raises(ValueError, match="only_changes: goes with type apply"):
         planned(kind, version, at("one", "1.0"), only_changes=True)
+
+
+def test_a_site_that_does_not_fit_by_what_people_told_is_left_out_of_the_rest_the_deployer_knows() -> None:
+    needs = SiteRequirement(facts={"kubernetes": ">=1.30"}, patches=("P1",))
+    releases = {"2.0": Release(needs=needs)}
+    old = at("old", "1.0", facts={"kubernetes": "1.29.10", "patches": "P1"})
+    bare = at("bare", "1.0", facts={"kubernetes": "1.30.0", "patches": "P2"})
+    fits = at("fits", "1.0", facts={"kubernetes": "1.30.0", "patches": "P1"})
+    silent = at("silent", "1.0", facts={"os": "Linux"})
+    made = planned("update", "2.0", old, bare, fits, silent, releases=releases)
+    assert left_out(made) == {"old": "platform_unfit", "bare": "patches_missing"}
+    assert sorted(made.sites[0]) == ["fits", "silent"]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.deployer.dependencies.platform import is_so, patches_of, unfit
 from shared.messages.rules import SiteRequirement
+from shared.site_needs import is_so, patches_of, unfit
 
 NUMBER = st.integers(0, 120)
 
