@@ -377,5 +377,8 @@ async def test_a_deployment_is_shown_with_what_left_it_so_and_with_its_history(w
         assert shown["running"]["actions"] == ["cancel"]
         history = await api.get("/v1/deployments/b/web/history")
         assert [each["operation_id"] for each in history["items"]] == ["op-3", "op-2", "op-1"]
+        await tell(world, [(4, running("op-4", "c", 10))])
+        first = await api.shows("/v1/deployments/c/web", lambda d: d["running"])
+        assert (first["status"], first["version"], first["last"]) == ("new", None, None)
         for nobody in ("/v1/deployments/b/cart", "/v1/deployments/nowhere/web", "/v1/deployments/b/cart/history"):
             assert (await api.ask("GET", nobody)).status == 404

@@ -26,7 +26,8 @@ where :changed::boolean is not true or coalesce(overrides, '{}') <> coalesce(set
 order by site, app limit :limit;
 
 -- name: find_deployment
--- As it is, with its last operation that ended and the one that is queued or runs.
+-- As it is, with its last operation that ended and the one that is queued or runs. While the first one runs, nothing
+-- else is known of it: it is `new`.
 select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides,
     case when exists (select from override where app = d.app) then (
         select array_agg(v.ref) from (
@@ -42,8 +43,16 @@ select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at a
     ) end as set_now,
     (select o.operation_id from operation o where o.site = :site and o.app = :app and o.state in ('queued', 'running')
      order by o.position desc limit 1) as running
-from deployment d
-where d.site = :site and d.app = :app and not exists (select from site s where s.name = d.site and s.removed);
+from (
+    select site, app, version, status, operation_id, strategy_id, at, overrides from deployment
+    where site = :site and app = :app
+    union all
+    (select o.site, o.app, null, 'new', null, o.strategy_id, o.at, null from operation o
+     where o.site = :site and o.app = :app and o.state in ('queued', 'running')
+         and not exists (select from deployment e where e.site = :site and e.app = :app)
+     order by o.position desc limit 1)
+) d
+where not exists (select from site s where s.name = d.site and s.removed);
 
 -- name: put_deployments
 -- An end that comes after a later one of its site changes nothing.
