@@ -1,6 +1,7 @@
 """Inside of what a bundle brings: drivers look into their charts, playbooks and values, which lie unpacked for them."""
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from .archive import read
 from .faults import fault, printable
 
 WHEELS = "wheels/"
+SECONDS = 600
+"""For all components of a bundle together: each is bounded by its driver, and there may be a hundred."""
 
 Place = Callable[[tuple[str | int, ...]], str]
 """Where a fault is told that lies at a path in the spec of a component."""
@@ -38,22 +41,34 @@ def look_inside(
     Raises OSError when the disk fails.
     """
     inside = Inside()
-    images: set[str] = {image for spec in specs.values() for image in spec.named_images}
-    notices: dict[str, None] = {}
+    images = {image for spec in specs.values() for image in spec.named_images}
     if deployed is not None or any(spec.reads_content for spec in specs.values()):
         with tempfile.TemporaryDirectory(prefix="belay-verify-") as name:
             folder = Path(name)
             read(path, keep={}, target=folder, look=(WHEELS, _pass_by))
             if deployed is not None:
                 inside.faults += packed_charts.faults_of_charts(folder, deployed)
-            for position, spec in specs.items():
-                looked = spec.looked_into(folder)
-                inside.faults += [_placed(found, places[position]) for found in looked.faults]
-                images |= set(looked.images)
-                notices |= dict.fromkeys(looked.notices)
+            images |= _ask_drivers(folder, specs, places, inside)
     inside.images = tuple(sorted(printable(image, 500) for image in images)[:MOST_IMAGES])
-    inside.notices = tuple(notices)
     return inside
+
+
+def _ask_drivers(folder: Path, specs: Mapping[int, Spec], places: Mapping[int, Place], inside: Inside) -> set[str]:
+    """Each component's driver, as long as there is time; the images that they found."""
+    images: set[str] = set()
+    notices: dict[str, None] = {}
+    until = time.monotonic() + SECONDS
+    for position, spec in specs.items():
+        if time.monotonic() > until:
+            message = f"looking into the components took more than {SECONDS} s; this one was not looked into"
+            inside.faults.append(fault("too_slow", places[position](()), message))
+            break
+        looked = spec.looked_into(folder)
+        inside.faults += [_placed(found, places[position]) for found in looked.faults]
+        images |= set(looked.images)
+        notices |= dict.fromkeys(looked.notices)
+    inside.notices = tuple(notices)
+    return images
 
 
 def _pass_by(_name: str, _content: IO[bytes], _digest: str) -> None:

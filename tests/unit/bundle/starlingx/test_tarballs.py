@@ -137,3 +137,8 @@ def test_a_chart_that_has_not_changed_is_the_same_component_in_the_next_release(
     assert old[0] == new[0]
     assert old[0].files_sha256 is not None
     assert old[1].files_sha256 != new[1].files_sha256
+
+
+def test_charts_that_take_too_long_together_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.bundle.inside.SECONDS", -1)
+    assert refused(tmp_path, flux()) == [("too_slow", "charts/bulb-1.0.0.tgz")]
