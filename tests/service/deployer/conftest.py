@@ -1,13 +1,19 @@
 """What tests of real components need: a home that is cleared of every process, bundles, a driver, a port."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import pickle
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
 
+from services.deployer.drivers import Order
 from services.deployer.drivers.process.driver import ProcessDriver
 from tests.support import process_sites as sites
+from tests.support import process_victim
 from tests.support.process_sites import Bundles
+from tests.support.victims import dies, victims
 
 
 @pytest.fixture
@@ -29,3 +35,26 @@ async def driver(home: Path, bundles: Bundles) -> ProcessDriver:
 @pytest.fixture
 def port() -> int:
     return sites.free_port()
+
+
+DieWithin = Callable[[Order, str, str], Awaitable[None]]
+
+
+@pytest.fixture(scope="session")
+def deployers() -> Iterator[ForkServerContext]:
+    """Where deployers that are to die come from."""
+    with victims("tests.support.process_victim") as context:
+        yield context
+
+
+@pytest.fixture
+def die_within(deployers: ForkServerContext, bundles: Bundles, home: Path) -> DieWithin:
+    """Run a deployer until it is killed at a point."""
+
+    async def run(one: Order, point: str, when: str) -> None:
+        file = bundles.root / "order.pickle"
+        file.write_bytes(pickle.dumps(one))
+        words = (str(file), str(bundles.root), str(home), point, when)
+        await asyncio.to_thread(dies, deployers, process_victim.main, *words)
+
+    return run

@@ -32,7 +32,8 @@ done"""
 """A client as most are: it looks the name up for each request, again if need be, and tries each of its addresses.
 
 `unresolved`: the engine's resolver gave it no address at all, as that of Podman does now and then when any container
-joins or leaves a network, also of names that stay as they are (the driver's README has figures); `nothing`: it gave addresses, and nobody answered at any.
+joins or leaves a network, also of names that stay as they are (the driver's README has figures); `nothing`: it gave
+addresses, and nobody answered at any.
 """
 
 

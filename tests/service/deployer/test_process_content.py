@@ -13,7 +13,7 @@ from services.deployer.drivers.process.content import sink_of
 from services.deployer.drivers.process.driver import ProcessDriver
 from services.deployer.drivers.process.place import place_of
 from shared.blobs import CHUNK
-from tests.service.deployer.test_process_interruptions import die_within
+from tests.service.deployer.conftest import DieWithin
 from tests.support import process_sites as sites
 from tests.support.process_sites import Bundles, finish, order, reach
 from tests.support.process_victim import source_beside
@@ -42,10 +42,16 @@ def driver_of(home: Path, bundles: Bundles, source: Source | None = None) -> Pro
 
 @pytest.mark.parametrize(("point", "when"), CUTS)
 async def test_a_fetch_whose_deployer_was_killed_goes_on_where_it_was(
-    items: tuple[Item, ...], bundles: Bundles, home: Path, port: int, point: str, when: str
+    items: tuple[Item, ...],
+    bundles: Bundles,
+    home: Path,
+    port: int,
+    die_within: DieWithin,
+    point: str,
+    when: str,
 ) -> None:
     total, one = sum(item.bytes for item in items), fetch("o1", port, bundles, items)
-    await asyncio.to_thread(die_within, one, bundles, home, point, when)
+    await die_within(one, point, when)
     [done] = await finish(driver_of(home, bundles), one, begin=False)
     assert isinstance(done, Done), done
     # What arrived may not have been noted yet when the deployer died: no more than one chunk.
@@ -57,10 +63,10 @@ async def test_a_fetch_whose_deployer_was_killed_goes_on_where_it_was(
 
 
 async def test_what_lies_there_whole_is_not_sent_by_the_next_after_a_kill(
-    items: tuple[Item, ...], bundles: Bundles, home: Path, port: int
+    items: tuple[Item, ...], bundles: Bundles, home: Path, port: int, die_within: DieWithin
 ) -> None:
     one = fetch("o1", port, bundles, items)
-    await asyncio.to_thread(die_within, one, bundles, home, "chunk", "after 4")
+    await die_within(one, "chunk", "after 4")
     sink = sink_of(place_of(home, one)[0])
     offsets = await sink.offsets(items)
     there = sum(item.bytes if offset < 0 else offset for item, offset in zip(items, offsets, strict=True))

@@ -1,10 +1,6 @@
 """A deployer may be killed at any point of an order: another one takes it up, and the end is the same."""
 
 import asyncio
-import pickle
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +8,7 @@ import pytest
 
 from services.deployer.drivers import Broken, Done, Order, Running
 from services.deployer.drivers.process.driver import ProcessDriver
+from tests.service.deployer.conftest import DieWithin
 from tests.support import process_sites as sites
 from tests.support.patience import patience
 from tests.support.process_sites import Bundles, ask, finish, order, reach
@@ -39,24 +36,12 @@ def update_of(first: Order, bundles: Bundles) -> Order:
     return replace(first, key="o2", version="2.0", component=made, bundle_sha256=bundles.make("two"))
 
 
-def die_within(one: Order, bundles: Bundles, home: Path, point: str, when: str) -> None:
-    """Run a deployer until it is killed at that point."""
-    file = bundles.root / "order.pickle"
-    file.write_bytes(pickle.dumps(one))
-    words = [str(file), str(bundles.root), str(home), point, when]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.process_victim", *words],
-        cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
-
-
 @pytest.mark.parametrize(("point", "when"), UPDATE_CUTS)
 async def test_an_update_whose_deployer_was_killed_is_finished_by_the_next(
-    first: Order, bundles: Bundles, home: Path, port: int, point: str, when: str
+    first: Order, bundles: Bundles, home: Path, port: int, die_within: DieWithin, point: str, when: str
 ) -> None:
     update = update_of(first, bundles)
-    await asyncio.to_thread(die_within, update, bundles, home, point, when)
+    await die_within(update, point, when)
     next_driver = ProcessDriver(home, bundles.unpack)
     [done] = await finish(next_driver, update, begin=False)
     assert isinstance(done, Done)
@@ -70,10 +55,10 @@ async def test_an_update_whose_deployer_was_killed_is_finished_by_the_next(
 
 @pytest.mark.parametrize(("point", "when"), REMOVE_CUTS)
 async def test_a_removal_whose_deployer_was_killed_is_finished_by_the_next(
-    first: Order, bundles: Bundles, home: Path, point: str, when: str
+    first: Order, bundles: Bundles, home: Path, die_within: DieWithin, point: str, when: str
 ) -> None:
     removal = sites.remove("o2", first)
-    await asyncio.to_thread(die_within, removal, bundles, home, point, when)
+    await die_within(removal, point, when)
     [done] = await finish(ProcessDriver(home, bundles.unpack), removal, begin=False)
     assert isinstance(done, Done)
     assert sites.processes(home) == []
@@ -81,10 +66,10 @@ async def test_a_removal_whose_deployer_was_killed_is_finished_by_the_next(
 
 
 async def test_an_order_whose_deployer_died_before_it_was_noted_was_never_started(
-    first: Order, bundles: Bundles, home: Path, port: int
+    first: Order, bundles: Bundles, home: Path, port: int, die_within: DieWithin
 ) -> None:
     update = update_of(first, bundles)
-    await asyncio.to_thread(die_within, update, bundles, home, "begin", "before")
+    await die_within(update, "begin", "before")
     [broken] = await ProcessDriver(home, bundles.unpack).poll([update])
     assert isinstance(broken, Broken)
     assert broken.code == "not_started"
