@@ -12,6 +12,7 @@ import { labelLines, names, pairs } from "./model/entered.js";
 import { ago, bytes, full, plural } from "./model/format.js";
 import { deploymentHref, operationTable } from "./operations.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
+import { driftSection, RUN_NEWS, runSection } from "./site_runs.js";
 import { alarmSection, checkButton, STANDING_NEWS, standing } from "./site_standing.js";
 import { holder, labelChips } from "./sites.js";
 
@@ -36,6 +37,7 @@ const NEWS = [
   "operation_succeeded",
   "operation_failed",
   ...STANDING_NEWS,
+  ...RUN_NEWS,
 ];
 
 export function siteView(page) {
@@ -47,9 +49,11 @@ export function siteView(page) {
       get(`/v1/sites/${encodeURIComponent(name)}`, {}, page.signal),
       get("/v1/operations", { site: name, limit: 20 }, page.signal),
       get(`/v1/sites/${encodeURIComponent(name)}/prestaged`, {}, page.signal),
+      get("/v1/site-runs", { site: name, limit: 1 }, page.signal),
+      get("/v1/drift", { site: name, limit: 100 }, page.signal),
     ]);
   const load = throttled(
-    resource(page, body, read, ([site, operations, prestaged]) => {
+    resource(page, body, read, ([site, operations, prestaged, runs, drift]) => {
       if (body.querySelector("details[open]")) return; // what a person is about to change stays as it is
       fill(
         body,
@@ -57,6 +61,10 @@ export function siteView(page) {
           site,
           operations.items,
           prestaged.items,
+          [
+            runs.items.length || site.deployments.length ? runSection(name, runs.items) : null,
+            driftSection(drift.items),
+          ],
           changes(site, () => load()),
         ),
       );
@@ -66,7 +74,7 @@ export function siteView(page) {
   on(NEWS, (event) => concernsSite(event, name) && load(), page.signal);
 }
 
-function detail(site, operations, prestaged, form) {
+function detail(site, operations, prestaged, apps, form) {
   const href = `#/new-operation?${new URLSearchParams({ site: site.name })}`;
   const act = h("a", { class: "button primary", href }, icon("plus"), "Operation");
   return [
@@ -90,6 +98,7 @@ function detail(site, operations, prestaged, form) {
         ? deployments(site.name, site.deployments)
         : h("p", { class: "muted" }, "Nothing runs here yet."),
     ),
+    ...apps.filter(Boolean),
     ...(prestaged.length ? [section("Prestaged", prestagedTable(prestaged))] : []),
     section(
       "Operations",

@@ -5,7 +5,9 @@ export function concernsSite({ data }, name) {
   if (!data) return true;
   if (data.site) return data.site === name;
   const listed =
-    data.names ?? data.sites?.map((site) => site.name ?? site.site) ?? data.deployments?.map(({ site }) => site);
+    data.names ??
+    data.sites?.map((site) => site.name ?? site.site ?? site) ??
+    data.deployments?.map(({ site }) => site);
   return listed?.includes(name) ?? true;
 }
 
