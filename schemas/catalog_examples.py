@@ -8,6 +8,7 @@ from shared.messages.manifest import Component
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+SIGNING_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 STRATEGY = "0b5c0d7e-6a0a-4d53-8f5a-2f7f3c1d9a10"
 COMMAND = "3f1d2c6a-93b5-4b4e-9d0b-5a1e6a7c8b90"
 FAULT = Fault(code="unknown_site", field="spec.selection.sites.0", message="there is no site 'oslo-9'", value="oslo-9")
@@ -71,6 +72,10 @@ CATALOG: tuple[Message, ...] = (
     catalog.PublicationSettled(
         publication=COMMAND, state="available", bundle_sha256=DIGEST, app="shop", version="2.0.0"
     ),
+    catalog.SetSigningKey(app="shop", name="release-2026", public_key=SIGNING_KEY, expires_at=AT),
+    catalog.RemoveSigningKey(app="shop", name="release-2025"),
+    catalog.SigningKeyChanged(app="shop", name="release-2026", public_key=SIGNING_KEY, expires_at=AT, by="ada", at=AT),
+    catalog.SigningKeyRemoved(app="shop", name="release-2025", by="ada", at=AT),
     catalog.ReleaseDeleting(
         deletion=COMMAND, release_id="shop-2.0.0", app="shop", version="2.0.0", bundle_sha256=DIGEST
     ),

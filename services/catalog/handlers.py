@@ -8,6 +8,7 @@ from services.catalog.deletion.handlers import FREEING, decide, delete
 from services.catalog.domain import Release
 from services.catalog.preparation.handlers import end_withdrawn, prepare
 from services.catalog.publication.handlers import Intake, import_bundles, publish
+from services.catalog.signing.handlers import change_keys
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.messages.base import Message
@@ -17,6 +18,8 @@ from shared.messages.catalog import (
     PrepareRelease,
     PublishRelease,
     ReleaseWithdrawn,
+    RemoveSigningKey,
+    SetSigningKey,
     WithdrawRelease,
 )
 from shared.messages.deployer import HostReported, ReleaseUnneeded, ReleaseUseReported
@@ -79,4 +82,6 @@ HANDLERS: dict[type[Message], CatalogHandler] = {
     HostReported: learn_hosts,
     ReleaseUnneeded: note_unneeded,
     ReleaseUseReported: decide,
+    SetSigningKey: change_keys,
+    RemoveSigningKey: change_keys,
 }

@@ -49,6 +49,16 @@ create table deletion (
     actor text not null
 );
 
+create table signing_key (
+    -- Keys of which one must have signed the bundles of an app. Apps without any take what is not signed.
+    app text not null,
+    name text not null,
+    public_key text not null, -- Ed25519, in base64
+    expires_at timestamptz, -- from then on it signs nothing new
+    nth bigint not null, -- so many times it was set
+    primary key (app, name)
+);
+
 create table host (
     -- What can be installed where, as deployers last said it.
     name text primary key,

@@ -51,6 +51,10 @@ class CatalogSettings(BaseSettings):
     prepare_patience_seconds: float = Field(
         default=600, gt=0, description="a preparation that trouble keeps from going on fails after so long"
     )
+    signatures_required: bool = Field(
+        default=False, description="whether bundles of every app must be signed, also of those that have no key yet"
+    )
+    signed_apps: Words = Field(default=(), description="apps, with commas between, whose bundles must be signed")
     imports: int = Field(default=2, ge=1, description="bundles that one replica fetches at the same time")
     import_seconds: float = Field(default=3600, gt=0, description="a bundle must have been fetched within this time")
     import_patience_seconds: float = Field(
@@ -80,6 +84,10 @@ class CatalogSettings(BaseSettings):
     def access(self) -> Access:
         """How registries of images are reached."""
         return Access(self.registry_mirrors, frozenset(self.plain_registries), self.registry_logins)
+
+    def must_be_signed(self, app: str) -> bool:
+        """Whether bundles of this app must be signed, whether it has keys or not."""
+        return self.signatures_required or app in self.signed_apps
 
     @property
     def source_bounds(self) -> Bounds:

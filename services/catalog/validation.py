@@ -4,7 +4,7 @@ A worker that dies, or loses its lease, has changed nothing; the next lease read
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,16 +19,21 @@ from services.catalog.publication import ending
 from services.catalog.publication.domain import Outcome
 from services.catalog.publication.handlers import VALIDATIONS
 from services.catalog.settings import CatalogSettings
+from services.catalog.signing import store as signing
+from services.catalog.signing.domain import judge
 from shared.blobs import Blobs, UnknownBlob
 from shared.bundle import BundleRefused, Host, digest_of, verify
 from shared.core.errors import TooLarge, internal_fault, is_transient
 from shared.core.transaction import Job, Ledger, Transaction
 from shared.messages.base import Fault
-from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, Required
+from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, Required, Signature
 from shared.messages.manifest import Verified
 from shared.wire.codec import new_id
 
 log = structlog.get_logger()
+
+MustBeSigned = Callable[[str], bool]
+"""Whether the settings say so of an app."""
 
 SILENT = timedelta(days=3)
 """A host that says nothing for so long is gone: each speaks once a day."""
@@ -94,7 +99,8 @@ class Validator:
     async def settle(self, job: Job, finding: Finding) -> None:
         """Write what was found, if the job is still ours."""
         async with self._ledger.transaction() as tx:
-            settled = await _settle(tx, job, finding) if await tx.finish_jobs(VALIDATIONS, [job]) else None
+            ours, must = await tx.finish_jobs(VALIDATIONS, [job]), self._settings.must_be_signed
+            settled = await _settle(tx, job, finding, must) if ours else None
             if settled:
                 await ending.end(tx, settled)
         state = settled.state if settled else None
@@ -121,18 +127,27 @@ def _find(path: Path, job: Job, hosts: Sequence[Host]) -> Finding:
         return Finding(faults=refused.faults, app=refused.app, version=refused.version)
 
 
-async def _settle(tx: Transaction, job: Job, finding: Finding) -> Outcome | None:
+async def _settle(tx: Transaction, job: Job, finding: Finding, must: MustBeSigned) -> Outcome | None:
     """What became of the bundle; None when it was settled before (then nothing is said again)."""
     manifest = finding.manifest
     if manifest is None:
         return await _reject(tx, job, finding)
-    if faults := await _faults_beside_others(tx, manifest):
+    faults = await _faults_beside_others(tx, manifest)
+    signer = await _signer(tx, manifest, must)
+    if isinstance(signer, Fault):
+        faults = (*faults, signer)
+    if faults or isinstance(signer, Fault):
         return await _reject(tx, job, Finding(None, faults, manifest.app, manifest.version))
     try:
         async with tx.conn.transaction():  # undone alone when what it tells is too large to be told
-            return await _accept(tx, job, manifest)
+            return await _accept(tx, job, manifest, signer)
     except TooLarge as error:
         return await _reject(tx, job, Finding(None, (error.fault,), manifest.app, manifest.version))
+
+
+async def _signer(tx: Transaction, manifest: Verified, must: MustBeSigned) -> Signature | Fault | None:
+    keys = await signing.keys_of(tx.conn, manifest.app)
+    return judge(manifest.app, manifest.signed, keys, tx.now, required=must(manifest.app))
 
 
 async def _faults_beside_others(tx: Transaction, manifest: Verified) -> tuple[Fault, ...]:
@@ -160,7 +175,7 @@ async def _reject(tx: Transaction, job: Job, finding: Finding) -> Outcome | None
     return Outcome(job.id, domain.State.REJECTED, finding.app, finding.version, finding.faults)
 
 
-async def _accept(tx: Transaction, job: Job, manifest: Verified) -> Outcome | None:
+async def _accept(tx: Transaction, job: Job, manifest: Verified, signer: Signature | None) -> Outcome | None:
     sequence = await store.accept_bundle(tx.conn, job.id, tx.now)
     if sequence is None:
         return None
@@ -181,6 +196,7 @@ async def _accept(tx: Transaction, job: Job, manifest: Verified) -> Outcome | No
         rules=manifest.rules,
         images=manifest.images,
         notices=manifest.notices,
+        signature=signer,
         published_at=tx.now,
     )
     _emit(tx, event, sequence, job)

@@ -99,6 +99,17 @@ create table upload (
 );
 create index upload_by_expiry on upload (expires_at);
 
+create table signing_key (
+    -- Keys of which one must have signed the bundles of an app.
+    app text not null,
+    name text not null,
+    public_key text not null,
+    expires_at timestamptz,
+    set_at timestamptz not null,
+    set_by text not null,
+    primary key (app, name)
+);
+
 create table publication (
     -- A command to publish a bundle: how far it is, or what became of it.
     id text primary key, -- of the command
@@ -131,6 +142,7 @@ create table release (
     images jsonb not null default '[]', -- that its containers and rendered charts name
     notices jsonb not null default '[]', -- what its bundle says that has no meaning here, each with why
     published_at timestamptz not null,
+    signature jsonb, -- by which key its bundle was signed
     deletion jsonb, -- somebody wants it gone: state, cause, at
     seq bigint not null,
     at timestamptz not null,

@@ -9,7 +9,7 @@ from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared import components
 from shared.components import Spec
@@ -25,6 +25,7 @@ from .hosts import Host, named_by, this_host, unfit
 from .inside import Inside, Place, look_inside
 from .manifests import MANIFEST, claimed, faults_of_length, read_manifest, requirement_files
 from .requirements import Pin, pins_of
+from .signing import SIGNATURE_BYTES, SIGNATURES, Signed, read_signatures
 from .stream import MIB, Limits
 from .wheels import WheelReader
 
@@ -52,6 +53,8 @@ class Examined:
     notices: tuple[str, ...] = ()
     named: tuple[str | None, str | None] = (None, None)
     """App and version, as far as they are known."""
+    signed: Signed | None = None
+    """Its list of checksums with the signatures under it; None = nobody has signed it."""
     deployed: frozenset[str] | None = None
     """Of an application tarball of StarlingX the charts that it deploys."""
 
@@ -87,7 +90,8 @@ def verify(
     notices = bounded((*examined.notices, *inside.notices), MOST_NOTICES)
     taken = with_digests_of_files(taken, contents.digests)
     said_in = MANIFEST if examined.deployed is None else starlingx.METADATA
-    return Verified.model_construct(**dict(taken), said_in=said_in, images=inside.images, notices=notices)
+    seen: dict[str, Any] = {"images": inside.images, "notices": notices, "signed": examined.signed}
+    return Verified.model_construct(**dict(taken), said_in=said_in, **seen)
 
 
 def unpack(path: Path, target: Path) -> Manifest:
@@ -110,6 +114,20 @@ def unpack(path: Path, target: Path) -> Manifest:
     return manifest
 
 
+def signable(path: Path) -> tuple[dict[str, str], bytes, list[str]]:
+    """What a signature of a bundle needs: sha256 by name, its list of checksums if it has one, and the lines under it.
+
+    Raises BundleRefused when it cannot be read to its end, or its list does not name every other file rightly.
+    """
+    contents = read(path, keep={CHECKSUMS: CHECKSUM_BYTES, SIGNATURES: SIGNATURE_BYTES})
+    faults = [*contents.faults, *(_checksum_faults(contents) if CHECKSUMS in contents.digests else ())]
+    if faults:
+        raise BundleRefused(faults)
+    digests = {name: digest for name, digest in contents.digests.items() if name != SIGNATURES}
+    lines = contents.kept.get(SIGNATURES, b"").decode(errors="replace").splitlines()
+    return digests, contents.kept.get(CHECKSUMS, b""), lines
+
+
 def _rename(draft: Path, target: Path) -> None:
     try:
         draft.rename(target)
@@ -120,7 +138,7 @@ def _rename(draft: Path, target: Path) -> None:
 
 
 def _kept(name: str) -> int | None:
-    return {MANIFEST: MANIFEST_BYTES, CHECKSUMS: CHECKSUM_BYTES}.get(name)
+    return {MANIFEST: MANIFEST_BYTES, CHECKSUMS: CHECKSUM_BYTES, SIGNATURES: SIGNATURE_BYTES}.get(name)
 
 
 def _examine(
@@ -132,11 +150,21 @@ def _examine(
     examined = Examined(contents, [*contents.faults], named=claimed(contents.kept.get(MANIFEST)))
     if not contents.complete:
         return examined
+    _read_signatures(examined)
     if MANIFEST not in contents.digests and starlingx.is_application(contents.digests):
         _read_application(examined, app, version)
     else:
         _read_manifest(examined)
     return examined
+
+
+def _read_signatures(examined: Examined) -> None:
+    """What is signed is the list that names every other file: a signed application tarball has one, too."""
+    contents = examined.contents
+    if SIGNATURES in contents.digests:
+        signatures, faults = read_signatures(contents.kept[SIGNATURES])
+        examined.faults += faults
+        examined.signed = Signed(contents.kept.get(CHECKSUMS, b""), signatures)
 
 
 def _read_manifest(examined: Examined) -> None:
@@ -153,6 +181,8 @@ def _read_manifest(examined: Examined) -> None:
 
 def _read_application(examined: Examined, app: str | None, version: str | None) -> None:
     contents = examined.contents
+    if {CHECKSUMS, SIGNATURES} & contents.digests.keys():
+        examined.faults += _checksum_faults(contents)
     texts = {name: content for name, content in contents.kept.items() if starlingx.text_files(name) is not None}
     for name in contents.passed_by:
         limit = starlingx.text_files(name)
@@ -183,7 +213,7 @@ def _checksum_faults(contents: Contents) -> list[Fault]:
     if CHECKSUMS not in contents.digests:
         return [fault("missing_checksums", CHECKSUMS, f"the bundle holds no {CHECKSUMS} at its top")]
     listed, faults = _listed(contents.kept[CHECKSUMS])
-    actual = {name: digest for name, digest in contents.digests.items() if name != CHECKSUMS}
+    actual = {name: digest for name, digest in contents.digests.items() if name not in (CHECKSUMS, SIGNATURES)}
     for name in sorted(listed.keys() - actual.keys()):
         message = f"line {listed[name].number} of {CHECKSUMS} names this file, but the bundle does not hold it"
         faults.append(fault("missing_file", name, message))

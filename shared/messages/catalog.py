@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.messages.base import Cause, Command, Event, Fault, Model
 from shared.messages.base import CommandAccepted as _Accepted
@@ -29,6 +29,13 @@ Source = Annotated[
     Field(description="https://…, oci://REGISTRY/REPOSITORY[:TAG][@sha256:…], or sha256:… in the blob store"),
 ]
 """Where a bundle lies. A user or password in an address would be kept in clear."""
+
+
+PublicKey = Annotated[
+    str,
+    StringConstraints(max_length=44, pattern=r"^[A-Za-z0-9+/]{43}=$"),
+    Field(description="Ed25519, 32 bytes in base64"),
+]
 
 
 class Publication(Command):
@@ -122,6 +129,13 @@ class Required(Model):
     platforms: tuple[str, ...] = Field(default=(), description="platform tags of wheels: this libc or a newer one")
 
 
+class Signature(Model):
+    """By which key a bundle was signed when it was published."""
+
+    key: Name = Field(description="what the key is called")
+    public_key: str = Field(description="Ed25519, in base64")
+
+
 class ReleaseAvailable(Event):
     """A release passed every check and may be rolled out.
 
@@ -153,6 +167,7 @@ class ReleaseAvailable(Event):
     notices: tuple[str, ...] = Field(
         default=(), description="what its bundle says that has no meaning here, each with why"
     )
+    signature: Signature | None = Field(default=None, description="by which key its bundle was signed; null = by none")
     published_at: datetime
 
 
@@ -175,6 +190,28 @@ class ReleaseRejected(Event):
     app: str | None = None
     version: str | None = None
     faults: tuple[Fault, ...] = Field(description="at most 100; a last one of code `more_faults` says how many more")
+
+
+class SetSigningKey(Command):
+    """Trust a key with which bundles of an app are signed; an app that has keys takes signed bundles only."""
+
+    SUBJECT = "app"
+
+    app: Name
+    name: Name = Field(description="what the key is called")
+    public_key: PublicKey
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="from then on it signs nothing new; null = never"
+    )
+
+
+class RemoveSigningKey(Command):
+    """Trust a key no more. What it signed before stays published."""
+
+    SUBJECT = "app"
+
+    app: Name
+    name: Name
 
 
 class BundleProgressed(Event):
@@ -245,6 +282,30 @@ class ReleaseDeleted(Event):
     bundle_sha256: Sha256
     app_gone: bool = Field(default=False, description="it was the last one of its app")
     reason: Text = ""
+
+
+class SigningKeyChanged(Event):
+    """A key is trusted from now on, or until another time than before."""
+
+    SUBJECT = "app"
+
+    app: Name
+    name: Name
+    public_key: PublicKey
+    expires_at: datetime | None = None
+    by: str = ""
+    at: datetime
+
+
+class SigningKeyRemoved(Event):
+    """A key is trusted no more."""
+
+    SUBJECT = "app"
+
+    app: Name
+    name: Name
+    by: str = ""
+    at: datetime
 
 
 class StorageMeasured(Event):

@@ -145,3 +145,4 @@ class Verified(Manifest):
     notices: tuple[str, ...] = Field(
         default=(), max_length=MOST_NOTICES, description="what the bundle says that has no meaning here, each with why"
     )
+    signed: Any = Field(default=None, exclude=True, description="its list of checksums with the signatures under it")

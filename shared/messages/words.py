@@ -47,6 +47,7 @@ IN_WORDS = {
     IDENTIFIER_PATTERN: "must be 1 to 200 printable ASCII characters without spaces; a UUID by custom",
     VERSION_PATTERN: "must be 1 to 100 letters, digits and any of . ! + _ - after the first, such as 2.0.0",
     SHA256_PATTERN: "must be 64 hexadecimal digits in lower case",
+    r"^[A-Za-z0-9+/]{43}=$": "must be a public key of Ed25519: 32 bytes in base64, as `belay bundle keygen` writes it",
     SEALED_PATTERN: "must be a sealed box (PyNaCl) in base64",
     "^/": "must be a path that begins with /, such as /health",
     "^(/.*)?$": "must be empty, or a JSON pointer that begins with /, such as /version",

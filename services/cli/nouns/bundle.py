@@ -8,6 +8,7 @@ import typer
 
 from services.cli.errors import CliError, Status, usage
 from services.cli.noun import Noun
+from services.cli.nouns import signing
 from services.cli.screen import Column, size
 from services.cli.session import Session
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from shared.messages.manifest import Manifest
 
 app = Noun(
-    "Bundles: make the file a release comes in, and check one. Needs no running Belay, unless you ask for its hosts."
+    "Bundles: make the file a release comes in, sign and check one. Needs no running Belay, but for its hosts and keys."
 )
 
 COLUMNS: tuple[Column, ...] = (
@@ -156,3 +157,7 @@ def _facts(path: Path, manifest: "Manifest", sha256: str) -> dict[str, Any]:
     components = [f"{component.name} ({component.driver})" for component in manifest.components]
     facts = {"app": manifest.app, "version": manifest.version, "sha256": sha256, "components": components}
     return facts | {"path": str(path), "bytes": path.stat().st_size}
+
+
+for verb in signing.VERBS:
+    app.verb()(verb)

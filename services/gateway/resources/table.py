@@ -20,6 +20,7 @@ from services.gateway.resources.publications import routes as publications
 from services.gateway.resources.releases import routes as releases
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.secrets import routes as secrets
+from services.gateway.resources.signing_keys import routes as signing_keys
 from services.gateway.resources.site_runs import routes as site_runs
 from services.gateway.resources.sites import routes as sites
 from services.gateway.resources.storage import routes as storage
@@ -35,6 +36,7 @@ RESOURCES: tuple[Resource, ...] = (
     publications.RESOURCE,
     apps.RESOURCE,
     releases.RESOURCE,
+    signing_keys.RESOURCE,
     storage.RESOURCE,
     hosts.RESOURCE,
     sites.RESOURCE,

@@ -63,6 +63,7 @@ def _release(event: Envelope[Any]) -> ReleaseRow | None:
         rules=r.rules.model_dump_json(),
         images=text(r.images),
         notices=text(r.notices),
+        signature=r.signature.model_dump_json() if r.signature else None,
         published_at=r.published_at,
         seq=event.sequence,
         at=event.time,

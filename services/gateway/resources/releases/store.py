@@ -30,6 +30,7 @@ class ReleaseRow(NamedTuple):
     rules: str  # JSON
     images: str  # JSON
     notices: str  # JSON
+    signature: str | None  # JSON
     published_at: datetime
     seq: int
     at: datetime
@@ -80,9 +81,9 @@ async def sites_with(conn: Connection, app: str, version: str) -> list[str]:
 
 async def put_releases(conn: Connection, rows: Sequence[ReleaseRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    c = columns(rows, 17)
+    c = columns(rows, 18)
     texts = dict(zip(("apps", "versions", "ids", "schemes", "descriptions", "bundles"), c[:6], strict=True))
-    facts = ("sizes", "upgrades", "components", "parallel", "requires", "rules", "images", "notices")
+    facts = ("sizes", "upgrades", "components", "parallel", "requires", "rules", "images", "notices", "signatures")
     rest = (*facts, "published", "seqs", "ats")
     await SQL.run(conn, "put_releases", **texts, **dict(zip(rest, c[6:], strict=True)))
 

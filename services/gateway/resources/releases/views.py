@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
 from shared.messages.base import Cause
-from shared.messages.catalog import ContentItem, ContentNote, Required
+from shared.messages.catalog import ContentItem, ContentNote, Required, Signature
 from shared.messages.rules import Rules
 
 
@@ -57,6 +57,7 @@ class ReleaseView(BaseModel):
     notices: list[str] = Field(description="what its bundle says that has no meaning here, each with why")
     published_at: datetime
     preparation: PreparationView | None = Field(description="null = nobody has asked for it yet")
+    signature: Signature | None = Field(description="by which key its bundle was signed; null = by none")
     deletion: DeletionView | None = Field(description="null = nobody wanted it gone")
     actions: list[str] = Field(description="what you may do with it now: prepare, withdraw, delete")
 

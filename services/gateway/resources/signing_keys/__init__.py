@@ -1,0 +1,1 @@
+"""See services/gateway/resources/__init__.py for what lies in each file."""
