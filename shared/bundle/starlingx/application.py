@@ -137,6 +137,6 @@ def _manifest(
     except ValidationError as error:
         for detail in details_of(error):
             told, first = fault_in(detail), str(detail["loc"][0])
-            if first != "components" or components:
+            if first != "components" or not findings.faults:
                 findings.blame(told.code, f"{FILE}:{told.field}", told.message, told.value)
         return None

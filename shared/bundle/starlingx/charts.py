@@ -44,22 +44,21 @@ def components_of(
     for chart in charts:
         spec = _spec(chart, files, findings)
         if spec is not None:
-            enabled = chart.name not in disabled
-            found.append(_component(chart, spec, enabled=enabled))
+            found += _component(chart, spec, chart.name not in disabled, findings)
     if cycle := cycle_in({chart.name: chart.after for chart in charts}):
         findings.blame("components_in_a_cycle", charts[0].place, f"these charts wait for each other: {_way(cycle)}")
     return found
 
 
-def _component(chart: Chart, spec: dict[str, Any], *, enabled: bool) -> Component:
-    return Component(
-        driver="helm",
-        name=chart.name,
-        after=tuple(dict.fromkeys(chart.after)),
-        enabled=enabled,
-        timeout_seconds=chart.seconds,
-        spec=spec,
-    )
+def _component(chart: Chart, spec: dict[str, Any], enabled: bool, findings: Findings) -> list[Component]:
+    said = {"driver": "helm", "name": chart.name, "enabled": enabled, "timeout_seconds": chart.seconds, "spec": spec}
+    try:
+        return [Component.model_validate({**said, "after": tuple(dict.fromkeys(chart.after))})]
+    except ValidationError as error:
+        for detail in details_of(error):
+            told = fault_in(detail)
+            findings.blame(told.code, chart.place, f"{told.field}: {told.message}", told.value)
+        return []
 
 
 def _way(cycle: Sequence[str]) -> str:

@@ -100,8 +100,7 @@ class Flux:
     def _note_base(self) -> None:
         """Of the base only the namespace has a meaning here, and that is made by itself."""
         for file in sorted(name for name in self._small.texts if name.startswith(f"{BASE}/")):
-            self._small.used.add(file)
-            for document in self._small.documents(file):
+            for document in self._small.documents(file) or ():
                 kind = document.value.get("kind") if isinstance(document.value, dict) else None
                 if kind not in (None, "Namespace", "HelmRepository", "Kustomization"):
                     self._findings.note(f"objects beside charts are not deployed: {kind}", f"{file}:{document.line}")

@@ -207,7 +207,7 @@ class HelmReleases:
         return {}
 
     def _read_values(self, file: str) -> Mapping[str, Any]:
-        found = [document.value for document in self._small.documents(file) if document.value is not None]
+        found = [document.value for document in self._small.documents(file) or ()]
         if not found:
             return {}
         if len(found) == 1 and isinstance(found[0], dict):

@@ -24,18 +24,19 @@ class SmallFiles:
         if file not in self.texts:
             self.findings.blame("missing_manifest", file, "the tarball does not hold this file, or it is not small")
             return None
-        found = [document for document in self.documents(file) if document.value is not None]
+        found = self.documents(file)
+        if found is None:
+            return None
         if len(found) == 1 and isinstance(found[0].value, dict):
             return Section(file, found[0], self.findings)
-        if found:
-            self.findings.blame("bad_yaml", file, "must be one mapping")
+        self.findings.blame("bad_yaml", file, "must be one mapping, and not nothing, a list or several documents")
         return None
 
-    def documents(self, file: str) -> list[Document]:
-        """All of a file that is there; none of one that is no YAML."""
+    def documents(self, file: str) -> list[Document] | None:
+        """Those of a file that is there which hold anything; None where it is no YAML, which is blamed."""
         self.used.add(file)
         try:
-            return documents(self.texts[file])
+            return [document for document in documents(self.texts[file]) if document.value is not None]
         except BadYaml as error:
             self.findings.blame_yaml(file, error)
-            return []
+            return None
