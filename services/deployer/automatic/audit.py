@@ -110,8 +110,7 @@ def _unsaid(surveyed: Surveyed, found: Found) -> bool:
 def _drift(surveyed: Surveyed, found: Found) -> Drift | None:
     components = found.get(surveyed.pair, ())
     if cause := unwanted(surveyed):
-        code = "missing" if cause.code == "missing" else "unwanted"
-        components = (ComponentDrift(component="", code=code, message=cause.message),)
+        components = (ComponentDrift.model_validate({"component": "", **cause.model_dump()}),)
     if not components:
         return None
     site, app = surveyed.pair

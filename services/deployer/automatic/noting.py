@@ -42,3 +42,13 @@ def _events(sites: Mapping[str, Site], before: Mapping[str, store.Before]) -> di
 def came_online(told: Iterable[tuple[str, str, str]]) -> list[str]:
     """Of rows of site, what it was and what it is: those that answer again."""
     return [site for site, was, now in told if was == "offline" and now == "online"]
+
+
+async def note_override(tx: Transaction, app: str, level: str, target: str) -> None:
+    """What people set for an app changed: for the fleet, a group or a site."""
+    if app not in await store.apps_with_triggers(tx.conn):
+        return
+    sites = [target] if level == "site" else await store.sites_of_group(tx.conn, target) if level == "group" else []
+    if sites or level == "fleet":
+        event = "overrides_changed"
+        await store.wish_where_deployed(tx.conn, sites, [app], Cause(code=event, message=EVENTS[event]), tx.now)

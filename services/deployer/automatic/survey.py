@@ -15,6 +15,7 @@ from services.deployer.store import Store
 from shared.messages.automatic import Switches
 from shared.messages.base import Cause
 from shared.messages.rules import Behaviour
+from shared.messages.words import DeploymentStatus as Status
 from shared.process.db import Connection
 
 NOTHING_CHOSEN = Choice(None)
@@ -110,4 +111,7 @@ def unwanted(surveyed: Surveyed) -> Cause | None:
         return Cause(code="unwanted", message="it is to be absent, and is deployed")
     if now.behaviour.desired_state == "deployed" and now.meant_here and not now.deployment.exists:
         return Cause(code="missing", message="it is to be deployed here, and is not")
+    left = now.deployment.status
+    if now.behaviour.desired_state == "deployed" and now.deployment.exists and left is not Status.OPERATIONAL:
+        return Cause(code="not_well", message=f"it is left as {left}")
     return None

@@ -150,3 +150,6 @@ union select app from release where rules -> 'behaviour' ? 'reapply_on';
 
 -- name: sites_before
 select name, site_group, facts, maintenance from site where name = any(:names::text[]) and not gone;
+
+-- name: sites_of_group
+select name from site where site_group = :group and not gone;

@@ -226,3 +226,8 @@ async def sites_before(conn: Connection, names: Iterable[str]) -> dict[str, Befo
     """What is known of these sites."""
     rows = await SQL.fetch(conn, "sites_before", names=list(names))
     return {row["name"]: Before(row["site_group"], row["facts"], row["maintenance"]) for row in rows}
+
+
+async def sites_of_group(conn: Connection, group: str) -> list[str]:
+    """The sites of a group."""
+    return [row["name"] for row in await SQL.fetch(conn, "sites_of_group", group=group)]

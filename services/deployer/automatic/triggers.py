@@ -10,6 +10,7 @@ EVENTS: Mapping[str, str] = {
     "maintenance_ended": "its maintenance is over",
     "alarm_cleared": "an alarm of the site was cleared",
     "facts_changed": "facts of its platform changed",
+    "overrides_changed": "what people set for it changed",
     "site_registered": "the site was registered, or came into another group",
 }
 

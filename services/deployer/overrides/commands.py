@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from services.deployer.automatic.noting import note_override
 from services.deployer.overrides.changing import changed_meanwhile, not_taken, unknown, unknown_secrets, with_change
 from services.deployer.overrides.store import OverrideStore, Told
 from services.deployer.overrides.told import keep
@@ -44,6 +45,7 @@ async def _change(tx: Transaction, envelope: Envelope[Change]) -> Reply:
         return Accepted({"nth": kept.nth, "changed": False})
     told = Told(place, kept.nth + 1, layer, envelope.actor, command.reason or _reason(command))
     await keep(tx, [told], envelope.root)
+    await note_override(tx, place.app, place.level, place.target)
     return Accepted({"nth": told.nth, "changed": True})
 
 

@@ -18,6 +18,7 @@ from shared.messages.deployer import (
     OperationSucceeded,
     ReapplyApp,
     SetAppBehaviour,
+    SetOverrides,
 )
 from shared.messages.rules import Rules
 from shared.messages.strategy import SitesHeld, SitesReleased
@@ -33,6 +34,7 @@ QUICK = {"audit_seconds": 0.4, "automatic_pause_seconds": 0.0, "automatic_again_
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BELAY_DEPLOYER_AUTOMATIC_PAUSE_SECONDS", "0.2")
     monkeypatch.setenv("BELAY_DEPLOYER_AUTOMATIC_AGAIN_SECONDS", "0.1")
+    monkeypatch.setenv("BELAY_DEPLOYER_AUTOMATIC_TRIES", "2")
 
 
 @asynccontextmanager
@@ -182,6 +184,37 @@ async def test_an_app_is_applied_again_on_its_events_and_on_demand(world: World)
         again = await begun(world, "oslo", "on_demand")
         assert again.cause.message == "certificates"
         await fleet.end(again.operation_id)
+
+
+async def test_an_app_is_applied_again_when_what_is_set_for_it_changes(world: World) -> None:
+    rules = {"behaviour": {"reapply_on": [{"event": "overrides_changed"}]}}
+    async with fleet_of(world, ["oslo"]) as fleet:
+        await fleet.release("1.0.0", rules=Rules.model_validate(rules))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0.0")
+        change = SetOverrides(app=APP, level="site", target="oslo", component="web", values={"seed": 7})
+        assert isinstance(await world.ask(change), CommandAccepted)
+        event = await begun(world, "oslo", "overrides_changed")
+        assert (await fleet.end(event.operation_id)).status == "operational"
+
+
+async def test_a_fall_that_cannot_be_put_right_is_given_up_and_told_until_somebody_clears_it(world: World) -> None:
+    async with fleet_of(world, ["oslo"], automatic_tries=2) as fleet:
+        await fleet.release("1.0.0", simulated(name="web"))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0.0")
+        await fleet.tell_site("oslo", {"simulated": {"simulated": "fail"}})
+        await fleet.known(fleet.service)
+        await breaks(fleet, "oslo")
+        await behave(world, desired_state="deployed")
+        given_up = await world.until(DriftFound, lambda event: event.sites[0].then == "given_up")
+        assert given_up.sites[0].site == "oslo"
+        tried = len(world.events(AutomaticRequested))
+        await fleet.tell_site("oslo", {"simulated": {}})
+        await fleet.known(fleet.service)
+        assert len(world.events(AutomaticRequested)) == tried
+        await behave(world, audit=True)  # whoever turns a switch lets it be tried again
+        await world.until(DriftEnded)
 
 
 async def test_two_replicas_find_it_once_and_what_one_leaves_the_other_does(world: World) -> None:
