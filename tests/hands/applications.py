@@ -52,6 +52,10 @@ class Wrong(Exception):
     """It is not as it must be."""
 
 
+class NotTried(Exception):
+    """It cannot be tried on this driver."""
+
+
 def must(holds: object, otherwise: object) -> None:
     """Raises Wrong."""
     if not holds:
@@ -222,7 +226,7 @@ def left_where_it_is(life: Life) -> str:
 def failing_rollback(life: Life) -> str:
     spoilt = life.hand.spoil(life.home.root, life.site, BASE)
     if spoilt is None:
-        return "(not on this driver)"
+        raise NotTried("nobody knows how to spoil what this driver left")
     ended = life.fails("rollback", version=BASE)
     return f"{ended['cause']['code']} with {spoilt} spoilt"
 
@@ -320,6 +324,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=200, help="under fire; 0 = none")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--longest", type=float, default=10.0, help="most seconds that a deployer works before a kill")
+    parser.add_argument("--logs", type=Path, help="copy the logs of all processes to this folder")
     asked = parser.parse_args()
     kind: type[Hand] = HelmHand if asked.helm else ProcessHand if asked.quick else DatasetteHand
     if why := kind.missing():
@@ -331,7 +336,7 @@ def main() -> None:
 
 def play(hand: Hand, home: Path, asked: argparse.Namespace) -> int:
     """Every line, then the kills; how many did not hold."""
-    told: list[tuple[str, bool, str]] = []
+    told: list[tuple[str, bool | None, str]] = []
     with running(home, BELAY_LEASE_SECONDS="2", **hand.environment) as system, system.client() as client:
         for name, value in hand.secrets.items():
             client.command("PUT", f"/v1/secrets/{name}", {"value": value})
@@ -343,24 +348,30 @@ def play(hand: Hand, home: Path, asked: argparse.Namespace) -> int:
             lines.append(("killed at random", lambda each: under_fire(each, asked.updates, asked.seed, asked.longest)))
         for name, line in lines:
             told.append(_held(name, line, life))
-            console.print(f"{'held ' if told[-1][1] else 'WRONG'}  {name}: {told[-1][2]}")
-        shutil.copytree(system.home.logs, Path(tempfile.gettempdir()) / "belay-applications-logs", dirs_exist_ok=True)
+            console.print(f"{WORDS[told[-1][1]]:9}  {name}: {told[-1][2]}")
+        if asked.logs:
+            shutil.copytree(system.home.logs, asked.logs, dirs_exist_ok=True)
     return _show(told)
 
 
-def _held(name: str, line: Callable[[Life], str], life: Life) -> tuple[str, bool, str]:
+def _held(name: str, line: Callable[[Life], str], life: Life) -> tuple[str, bool | None, str]:
     try:
         return name, True, line(life)
+    except NotTried as why:
+        return name, None, str(why)
     except (Wrong, ProblemError) as error:
         return name, False, str(error)
 
 
-def _show(told: Sequence[tuple[str, bool, str]]) -> int:
+WORDS = {True: "held", False: "WRONG", None: "not tried"}
+
+
+def _show(told: Sequence[tuple[str, bool | None, str]]) -> int:
     table = Table("line", "held", "what was seen")
     for name, held, seen in told:
-        table.add_row(name, "yes" if held else "NO", seen)
+        table.add_row(name, WORDS[held], seen)
     console.print(table)
-    return sum(not held for _, held, _ in told)
+    return sum(held is False for _, held, _ in told)
 
 
 if __name__ == "__main__":
