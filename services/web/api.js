@@ -41,27 +41,6 @@ export async function command(method, path, body = undefined, what = "") {
   return answer;
 }
 
-/** Upload a bundle; `progress` gets a share from 0 to 1. XMLHttpRequest, as fetch says nothing of its progress. */
-export function upload(file, progress) {
-  const request = new XMLHttpRequest();
-  request.open("POST", `/v1/releases${query({ file_name: file.name })}`);
-  request.setRequestHeader("Authorization", `Bearer ${session.token}`);
-  request.setRequestHeader("Idempotency-Key", newId());
-  request.setRequestHeader("Content-Type", "application/gzip");
-  request.upload.onprogress = (event) => progress(event.loaded / (event.total || 1));
-  return new Promise((resolve, reject) => {
-    request.onerror = () => reject(unreachable("the connection broke during the upload"));
-    request.onload = () => settle(request, resolve, reject);
-    request.send(file);
-  });
-}
-
-function settle(request, resolve, reject) {
-  const facts = parsed(request.responseText);
-  if (request.status < 300) resolve(facts);
-  else reject(new Problem(request.status, facts ?? { title: request.statusText }));
-}
-
 async function call(method, path, options) {
   const headers = { Authorization: `Bearer ${session.token}`, ...options.headers };
   const response = await tried(() => fetch(path, { cache: "no-store", ...options, method, headers }));

@@ -13,6 +13,9 @@ const NEWS = [
   "release_available",
   "release_withdrawn",
   "release_rejected",
+  "release_deleting",
+  "release_deletion_refused",
+  "release_deleted",
   "preparation_begun",
   "release_prepared",
   "preparation_failed",
@@ -118,6 +121,8 @@ function detail(release) {
     release.actions.includes("prepare") && roleButton("Prepare", "operator", (button) => prepare(button, release)),
     release.actions.includes("withdraw") &&
       roleButton("Withdraw", "operator", (button) => withdraw(button, release), "danger"),
+    release.actions.includes("delete") &&
+      roleButton("Delete", "operator", (button) => remove(button, release), "danger"),
     release.state === "available" && h("a", { class: "button primary", href: rollOut(release) }, "Roll out"),
   ].filter(Boolean);
   const component = ({ name, driver, after, enabled, timeout_seconds, spec }) =>
@@ -147,6 +152,8 @@ function detail(release) {
       ["Published", full(release.published_at)],
       ["Bundle", h("code", { class: "digest" }, release.bundle_sha256)],
       ["Size", bytes(release.bundle_bytes)],
+      ["Signed with", release.signature?.key],
+      ["Deletion", release.deletion && (release.deletion.cause?.message ?? "asked for")],
       ["Prepared for sites", prepared(release)],
       ["Images", lines(release.images)],
       ["To know", lines(release.notices)],
@@ -206,6 +213,17 @@ async function withdraw(button, release) {
     reason: "",
   });
   if (answer) await act(button, `Withdrawn: ${name}`, "POST", `/v1/releases/${pathOf(release)}/withdraw`, answer);
+}
+
+async function remove(button, release) {
+  const name = `${release.app} ${release.version}`;
+  const answer = await confirm({
+    title: `Delete ${name}?`,
+    text: "It goes for good, with its content, unless a site runs it or an operation goes there.",
+    verb: "Delete",
+    reason: "",
+  });
+  if (answer) await act(button, `Deleting ${name}`, "DELETE", `/v1/releases/${pathOf(release)}`, answer);
 }
 
 /** Where a notification about a rejected bundle leads. */

@@ -1,11 +1,12 @@
 // Upload of a bundle: drop it or choose it, see how far it is, and what became of it.
 
-import { get, upload } from "./api.js";
+import { command, get } from "./api.js";
 import { fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { bytes, percent, plural } from "./model/format.js";
 import { faults } from "./page.js";
+import { send } from "./sending.js";
 import { missingRole } from "./session.js";
 
 export function uploader(page) {
@@ -18,10 +19,38 @@ export function uploader(page) {
     icon("upload", 20),
     h("span", {}, h("strong", {}, "Upload a bundle"), h("small", {}, why || "Choose a .tar.gz, or drop it here")),
   );
-  const send = (chosen) => chosen && !why && run(page, chosen, outcome).finally(() => (file.value = ""));
-  file.addEventListener("change", () => send(file.files[0]));
-  acceptDrops(zone, send);
-  return h("div", { class: "uploader" }, file, zone, outcome);
+  const start = (chosen) => chosen && !why && run(page, chosen, outcome).finally(() => (file.value = ""));
+  file.addEventListener("change", () => start(file.files[0]));
+  acceptDrops(zone, start);
+  return h("div", { class: "uploader" }, file, zone, why ? null : elsewhere(page, outcome), outcome);
+}
+
+/** A bundle that lies elsewhere is fetched by the catalog itself. */
+function elsewhere(page, outcome) {
+  const source = h("input", {
+    type: "text",
+    required: true,
+    "aria-label": "Where a bundle lies",
+    placeholder: "https://…, oci://REGISTRY/REPOSITORY@sha256:… or sha256:…",
+  });
+  const form = h("form", { class: "line" }, source, h("button", { type: "submit", class: "button" }, "Fetch"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    fetched(page, source.value.trim(), outcome);
+  });
+  return form;
+}
+
+async function fetched(page, source, outcome) {
+  const about = { name: source };
+  try {
+    fill(outcome, h("div", { class: "uploading" }, `${source}: being fetched`));
+    const answer = await command("POST", "/v1/publications", { source }, `Fetch ${source}`);
+    showEnd(outcome, about, await verdict(page, answer.command_id));
+  } catch (error) {
+    if (error.faults === undefined) throw error;
+    showEnd(outcome, about, { state: "rejected", faults: error.faults, message: error.message });
+  }
 }
 
 function acceptDrops(zone, send) {
@@ -53,41 +82,32 @@ async function run(page, file, outcome) {
       const message = `It has ${bytes(file.size)}; a bundle may have ${bytes(limit)} at most.`;
       return showEnd(outcome, file, { state: "rejected", faults: [], message });
     }
-    const answer = await upload(file, moved);
+    const sent = await send(file, moved);
     moved(1);
-    if (answer.state === "sent") return showSent(outcome, file);
-    showEnd(outcome, file, await verdict(page, answer));
+    showEnd(outcome, file, await verdict(page, sent.publication));
   } catch (error) {
     if (error.faults === undefined) throw error;
     showEnd(outcome, file, { state: "rejected", faults: error.faults, message: error.message });
   }
 }
 
-/** What the catalog says of the bundle: perhaps it has spoken already, else its event will tell. */
-function verdict(page, answer) {
-  const sha256 = answer.result?.bundle_sha256;
+/** What became of a publication: perhaps that is known already, else its event will tell. */
+function verdict(page, id) {
   return new Promise((resolve, reject) => {
     const heard = new AbortController();
     const look = () =>
-      get(`/v1/bundles/${sha256}`).then((bundle) => {
-        if (bundle.state === "validating") return;
-        heard.abort();
-        resolve(bundle);
-      }, reject);
+      get(`/v1/publications/${id}`).then(
+        (publication) => {
+          if (publication.state === "under_way") return;
+          heard.abort();
+          resolve(publication);
+        },
+        (error) => error.status !== 404 && reject(error),
+      );
     page.signal.addEventListener("abort", () => heard.abort());
-    on(
-      ["release_available", "release_rejected"],
-      (event) => event.data?.bundle_sha256 === sha256 && look(),
-      heard.signal,
-    );
+    on(["publication_settled"], (event) => event.data?.publication === id && look(), heard.signal);
     look();
   });
-}
-
-/** It is there, and the catalog does not answer just now. */
-function showSent(outcome, file) {
-  const text = `${file.name} is uploaded; the catalog will check it once it answers`;
-  fill(outcome, h("div", { class: "summary" }, icon("waiting", 18), h("strong", {}, text)));
 }
 
 function showEnd(outcome, file, bundle) {
@@ -103,7 +123,8 @@ function showEnd(outcome, file, bundle) {
     );
     return;
   }
-  const title = `${file.name} was rejected${bundle.faults.length ? `: ${plural(bundle.faults.length, "fault")}` : ""}`;
+  const end = bundle.state === "failed" ? "could not be had" : "was rejected";
+  const title = `${file.name} ${end}${bundle.faults.length ? `: ${plural(bundle.faults.length, "fault")}` : ""}`;
   fill(
     outcome,
     h("div", { class: "summary" }, icon("failed", 18), h("div", {}, h("strong", {}, title), faults(bundle))),

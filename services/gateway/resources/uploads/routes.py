@@ -13,6 +13,7 @@ from services.gateway.http.routing import Call, Route
 from services.gateway.http.uploads import CHUNK, over_limit
 from services.gateway.resources.bundles import actions as bundles
 from services.gateway.resources.bundles import store as bundle_rows
+from services.gateway.resources.publications import store as publications
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.uploads import metadata, store
 from services.gateway.resources.uploads.metadata import CHECKSUM, LENGTH, METADATA, OFFSET, Unannounced
@@ -90,6 +91,7 @@ async def _publish(call: Call, upload: Upload, writer: Writer) -> None:
     async def also(tx: Transaction) -> None:
         await store.complete(tx.conn, upload.id, blob.sha256)
         await bundle_rows.await_bundle(tx.conn, blob.sha256, upload.file_name, tx.now)
+        await publications.begin(tx.conn, [(upload.id, blob.sha256, tx.now)])
 
     path = call.request.path
     await call.gateway.commands.ask(command, call.who, upload.id, patience=0, target=path, also=also)
