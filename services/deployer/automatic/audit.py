@@ -70,11 +70,20 @@ class Audit:
     async def _judge(self, surveyed: Sequence[Surveyed], said: Mapping[str, Switches]) -> None:
         asked = [each for each in surveyed if _to_be_asked(each)]
         found = await self._look.at(asked)
+        surveyed = [each for each in surveyed if _says_something(each, found)]
+        if not surveyed:
+            return
         async with self._ledger.transaction() as tx:
             # Something may have begun while sites were asked: what they said then is no drift.
             now = await survey(tx.conn, [each.pair for each in surveyed], said, self._own.failed_at)
             still = [each for each, before in zip(now, surveyed, strict=True) if each.free and _same(each, before)]
             await _wish(tx, await _keep(tx, still, found))
+
+
+def _says_something(surveyed: Surveyed, found: Found) -> bool:
+    """Whether anything is to be kept, told or done, or is kept already; of a hundred thousand mostly nothing."""
+    known = surveyed.situation.drifted or surveyed.wished
+    return bool(found.get(surveyed.pair) or known or unwanted(surveyed) or decided(surveyed.situation))
 
 
 def _to_be_asked(surveyed: Surveyed) -> bool:
