@@ -134,7 +134,8 @@ def test_a_component_that_is_there_is_not_moved_to_another_namespace_neither_by_
     moved = content_of(release(HELM), layered(web=Layer(namespace="other")))
     off = content_of(release(HELM), layered(web=Layer(namespace="other", enabled=False)))
     for there, wanted, codes in (
-        (plain, moved, ["overrides_invalid"]), (moved, plain, ["overrides_invalid"]), (moved, moved, []), (off, moved, []),
+        (plain, moved, ["overrides_invalid"]), (moved, plain, ["overrides_invalid"]),
+        (moved, moved, []), (off, moved, []),
         (plain, content_of(release(HELM), layered(web=Layer({"a": 1}))), []),
     ):  # fmt: skip
         stands = Ground(OSLO, running("1.0"), {"1.0": wanted}, ran={"1.0": there})
