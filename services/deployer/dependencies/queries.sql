@@ -14,7 +14,7 @@ where s.name = any(:sites::text[]);
 -- name: list_releases
 -- All of these apps that may be chosen.
 select app, version, scheme, upgrades_from, drivers, rules, withdrawn
-from release where app = any(:apps::text[]) and not withdrawn;
+from release where app = any(:apps::text[]) and not withdrawn and deletion is null;
 
 -- name: rely_on
 insert into relied_app (app) select unnest(:apps::text[]) on conflict (app) do nothing;

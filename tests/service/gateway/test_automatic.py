@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.messages import deployer
+from shared.messages import catalog, deployer
 from shared.messages.automatic import ComponentDrift, Drifted, FailedOn, RunItem, Switches
 from shared.messages.base import Cause
 from tests.service.gateway.api import gateway
@@ -28,6 +28,13 @@ async def test_what_people_said_of_an_app_and_releases_that_failed_are_shown_as_
             await world.send(said, sequence=nth)
         shown = await api.shows("/v1/behaviours", lambda page: page["items"])
         assert [(b["app"], b["switches"]["audit"], b["changed_by"]) for b in shown["items"]] == [("shop", True, "ada")]
+        await world.send(
+            catalog.ReleaseAvailable(
+                release_id="shop-2.0.0", app="shop", version="2.0.0", scheme="pep440", bundle_sha256="0" * 64,
+                bundle_bytes=1, upgrades_from=None, components=(), published_at=at(0),
+            ),
+            sequence=1,
+        )  # fmt: skip
         where = FailedOn(site="oslo", operation_id="o", cause=WHY, at=at(3))
         about = {"app": "shop", "version": "2.0.0", "at": at(3)}
         failed = deployer.FailedReleaseChanged.model_validate(

@@ -38,8 +38,10 @@ select app, switches, reason, changed_at, changed_by from app_behaviour
 where app > :after and (:app::text is null or app = :app) order by app limit :limit;
 
 -- name: list_failed
-select app, version, failures, barred, sites, at from failed_release
-where failures > 0 and (app, version) > (:app_after::text, :version_after::text)
+-- Of releases that are there: one that was deleted is forgotten by its owner.
+select app, version, failures, barred, sites, at from failed_release f
+where failures > 0 and exists (select from release r where r.app = f.app and r.version = f.version)
+    and (app, version) > (:app_after::text, :version_after::text)
     and (:app::text is null or app = :app)
 order by app, version limit :limit;
 
