@@ -54,3 +54,15 @@ async def test_an_app_is_updated_to_a_file_that_is_sent_and_back(world: World) -
         assert done["progress"] == "Application update from version 1.0.0 to version 2.0.0 completed."
         await door.update("1.0.0")
         await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "1.0.0"))
+
+
+async def test_a_path_is_the_name_of_a_file_from_which_a_release_was_published(world: World) -> None:
+    async with everything(world) as door:
+        await door.sites(SITE)
+        await door.runs()
+        named = await door.api.ask("POST", "/v1/releases?file_name=shop-2.0.0.tgz", tarball("2.0.0"))
+        assert named.status == 202
+        await door.api.shows("/v1/releases", lambda found: len(found["items"]) == 2)
+        path = {"tarfile": "/home/sysadmin/shop-2.0.0.tgz", "reuse_user_overrides": "True"}
+        assert (await door.made("POST", f"{APPS}/update", path))["app_version"] == "2.0.0"
+        await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "2.0.0"))
