@@ -46,6 +46,12 @@ class Spec(Model):
     namespace_field: ClassVar[str | None] = None
     """The field that says in which namespace the component lies; None = it knows no namespaces."""
 
+    ready_field: ClassVar[str | None] = None
+    """The field, with dots between names, that says how many seconds the component has until it is ready."""
+
+    ready_most: ClassVar[int] = 3600
+    """The most that it may say."""
+
     nulls_travel: ClassVar[bool] = False
     """Whether a value that overrides take away is handed on as null: the tool has defaults of its own."""
 
@@ -110,6 +116,16 @@ class UnknownDriver(BelayError):
 def specs() -> Mapping[str, type[Spec]]:
     """The models by the names of their drivers, as installed when this process first asked. Raises BadEntryPoint."""
     return registered(GROUP)
+
+
+def in_time(driver: str, spec: Mapping[str, Any], seconds: int | None) -> Mapping[str, Any]:
+    """A spec that gives a component so many seconds until it is ready; the same where its driver knows none."""
+    model = specs().get(driver)
+    if seconds is None or model is None or model.ready_field is None:
+        return spec
+    first, _, rest = model.ready_field.partition(".")
+    most = min(seconds, model.ready_most)
+    return {**spec, first: {**(spec.get(first) or {}), rest: most} if rest else most}
 
 
 def read(driver: str, spec: Mapping[str, Any], files: set[str] | None = None) -> Spec:

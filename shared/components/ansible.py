@@ -52,6 +52,8 @@ class AnsibleSpec(Spec):
     """Playbooks that the bundle brings, with their roles and collections, run on the hosts of a site."""
 
     values_field: ClassVar[str | None] = "vars"
+    ready_field: ClassVar[str | None] = "timeout_seconds"
+    ready_most: ClassVar[int] = 7 * 86400
 
     playbooks: Playbooks
     roles: tuple[BundleFolder, ...] = Field(default=(), description="folders of the bundle that hold roles")

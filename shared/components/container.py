@@ -101,6 +101,7 @@ class ContainerSpec(Spec):
     """A container of one image, replaced as a whole when anything of it changes."""
 
     values_field: ClassVar[str | None] = "environment"
+    ready_field: ClassVar[str | None] = "health.start_seconds"
     image_fields: ClassVar[tuple[str, ...]] = ("image",)
 
     image: PinnedImage

@@ -114,6 +114,8 @@ class HelmSpec(Spec):
     """A release of Helm: a chart with values, in a namespace."""
 
     values_field: ClassVar[str | None] = "values"
+    ready_field: ClassVar[str | None] = "rollout.seconds"
+    ready_most: ClassVar[int] = 24 * 3600
     namespace_field: ClassVar[str | None] = "namespace"
     nulls_travel: ClassVar[bool] = True
     secret_values: ClassVar[bool] = True

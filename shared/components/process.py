@@ -39,6 +39,7 @@ class ProcessSpec(Spec):
     """A supervised process, installed from wheels into its own directory, serving HTTP on the site's port."""
 
     values_field: ClassVar[str | None] = "environment"
+    ready_field: ClassVar[str | None] = "health.start_seconds"
 
     requirements: BundleFile = Field(description="requirements file with hashes; its wheels lie under wheels/")
     command: tuple[Filled, ...] = Field(

@@ -91,6 +91,9 @@ class _Part:
     def of(release: Published, component: manifest.Component, effective: Effective) -> "_Part":
         layer = effective.layers.get(component.name, Layer())
         part = _Part(component, _off(component, layer))
+        if component.timeout_seconds:
+            spec = components.in_time(component.driver, component.spec, component.timeout_seconds)
+            component = component.model_copy(update={"spec": spec})
         try:
             found = fitted(component, layer, release.rules.obsolete.get(component.name, ()))
             if isinstance(found, list):
