@@ -111,7 +111,15 @@ def show(session: Session, app: App, version: Version) -> None:
     """One release with its components, and what was prepared of it."""
     needs: tuple[Column, ...] = (("python", "requires.python"), ("platforms", "requires.platforms"))
     told: tuple[Column, ...] = (("components", _components), ("images", "images"), ("notices", "notices"))
-    shown = (*COLUMNS, *needs, *PREPARATION, ("sha256", "bundle_sha256"), ("rules", _rules), *told)
+    shown = (
+        *COLUMNS,
+        *needs,
+        *PREPARATION,
+        ("sha256", "bundle_sha256"),
+        ("signed with", "signature.key"),
+        ("rules", _rules),
+        *told,
+    )
     session.screen.card(session.get(at("/v1/releases/{}/{}", app, version)), shown)
 
 
@@ -216,10 +224,13 @@ def _kept(session: Session, app: str, version: str) -> dict[str, Any] | None:
     """Why it stays; None once it is gone."""
     feed = Feed(session.url, session.token, types="release_deleted,release_deletion_refused")
     while True:
-        found = [one for one in session.pages("/v1/releases", app=app) if one["version"] == version]
-        if not found:
-            return None
-        if found[0]["deletion"] and (cause := found[0]["deletion"]["cause"]):
+        try:
+            found = session.get(at("/v1/releases/{}/{}", app, version))
+        except CliError as error:
+            if error.code == "unknown_release":
+                return None
+            raise
+        if found["deletion"] and (cause := found["deletion"]["cause"]):
             return dict(cause)
         feed.wait()
 
