@@ -29,7 +29,8 @@ LIST: tuple[Column, ...] = (
 )  # fmt: skip
 SHOW: tuple[Column, ...] = (
     *LIST, "percent", "recovered", ("sent", lambda item: size(item.get("fetched_bytes"))), ("strategy", "strategy_id"),
-    ("requested", "requested_at"), ("finished", "finished_at"), ("you may", actions),
+    ("by itself because", "because.message"), ("requested", "requested_at"), ("finished", "finished_at"),
+    ("you may", actions),
 )  # fmt: skip
 PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")
 DOING: tuple[Column, ...] = ("component", ("per cent", "percent"), ("now", "detail"))
