@@ -21,6 +21,8 @@ LONGEST = 30 * 24 * 3600
 STEP_SECONDS = 3600
 """That one site may take, where nobody says otherwise: who keeps to it leaves it to the release."""
 
+NOTHING_TO_TURN_BACK = frozenset({StrategyType.PRESTAGE, StrategyType.REHEARSE})
+
 TAKES_SITES_TO_A_RELEASE = frozenset(
     {StrategyType.PRESTAGE, StrategyType.APPLY, StrategyType.UPDATE, StrategyType.UPGRADE, StrategyType.REHEARSE}
 )
@@ -178,6 +180,8 @@ class StrategySpec(Model):
             raise ValueError(f"version: a strategy of type {self.type} needs the release to reach")
         if self.type is StrategyType.REMOVE and self.version is not None:
             raise ValueError("version: a strategy of type remove takes none; it takes the app off, whatever it runs")
+        if self.recover is not None and self.type in NOTHING_TO_TURN_BACK:
+            raise ValueError(f"recover: a strategy of type {self.type} changes nothing that runs; leave it out")
         if self.undo is not None and (self.type is not StrategyType.ROLLBACK or self.version is not None):
             raise ValueError("undo: goes with type rollback and without version; each site returns to what it had")
         return self
