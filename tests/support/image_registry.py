@@ -68,6 +68,12 @@ class ImageRegistry:
             self._push(repository, made)
         return f"{self.host}/{name}@sha256:{made.sha256}"
 
+    def tag(self, name: str, made: MadeImage, tag: str) -> None:
+        """Give an image that was pushed a name beside its digest."""
+        with DXF(self.host, name, insecure=True) as repository:
+            headers = {"Content-Type": made.media_type}
+            repository._request("put", f"manifests/{tag}", data=made.manifest, headers=headers)
+
     def forget(self, sha256: str) -> None:
         """Lose a blob: who asks for it is answered with 404."""
         blobs = self.root / "images/docker/registry/v2/blobs/sha256"

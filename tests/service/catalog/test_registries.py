@@ -17,7 +17,9 @@ from services.catalog.preparation.pulling import Puller
 from shared.blobs import Blobs
 from shared.components.helm import CHART
 from shared.downloads.registry import PART, Access, RegistryAway, RegistryRefused
+from shared.messages.catalog import ImportBundle, PublicationSettled
 from tests.service.catalog.preparing import available, failed, lies, prepare, prepared, with_image
+from tests.support.bundles import bundle
 from tests.support.image_registry import ImageRegistry, image_registry
 from tests.support.images import image, listed, noise, sha
 from tests.support.lacking import left_out
@@ -176,3 +178,27 @@ async def test_a_disk_that_is_full_is_told_and_what_had_come_is_kept_for_when_it
         await prepare(world, on_behalf="s2/1")
         await prepared(world)
     assert lies(world, sha(layer))
+
+
+async def test_a_bundle_that_is_an_artifact_is_fetched_by_its_digest_and_by_its_tag(
+    plain: ImageRegistry, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_CATALOG_PLAIN_REGISTRIES", plain.host)
+    content = bundle()
+    made = image(content)
+    reference = plain.push("team/lamp", made)
+    plain.tag("team/lamp", made, "1.0")
+    two = plain.push("team/two", SMALL)
+    async with world.run("catalog", wire):
+        for source in (f"oci://{reference}", f"oci://{plain.host}/team/lamp:1.0"):
+            answer = await world.ask(ImportBundle(source=source))
+            end = await world.until(PublicationSettled, lambda e, id_=answer.command_id: e.publication == id_)
+            assert (end.state, end.bundle_sha256) == ("available", sha(content))
+        for source, code in (
+            (f"oci://{two}", "not_a_bundle"),
+            (f"oci://{plain.host}/team/lamp@sha256:{'0' * 64}", "image_unavailable"),
+            (f"oci://{plain.host}/team/lamp:none", "image_unavailable"),
+        ):
+            answer = await world.ask(ImportBundle(source=source))
+            end = await world.until(PublicationSettled, lambda e, id_=answer.command_id: e.publication == id_)
+            assert end.faults[0].code == code, source
