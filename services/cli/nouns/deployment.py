@@ -105,9 +105,11 @@ def plan(
     app: App,
     version: Annotated[str | None, typer.Option(help="The release to reach.")] = None,
     kind: Annotated[str, typer.Option(help="apply, update, rollback, recover or remove.")] = "update",
+    only_changes: Annotated[bool, typer.Option("--only-changes", help="Of a reapply: what has changed.")] = False,
 ) -> None:
     """What would be done to each component, and why; which values would change; from where on nothing leads back."""
     body = {"site": site, "app": app, "kind": kind, "preview": True} | ({"version": version} if version else {})
+    body |= {"kind": "apply", "only_changes": True} if only_changes else {}
     result = session.command("POST", "/v1/operations", body)["result"]
     if session.screen.as_json:
         return session.screen.card(result, PLAN)
