@@ -1,29 +1,52 @@
 -- name: list_deployments
 -- `set_now` names what is set for each now, as shared/values/layers.py writes it; nothing is looked for where nothing is.
-select * from (
-    select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides,
-        case when exists (select from override where app = d.app) then (
-            select array_agg(v.ref) from (
-                select 'fleet/' || component || '/' || nth as ref from override
-                where app = d.app and level = 'fleet' and target = ''
-                union all
-                select 'group:' || target || '/' || component || '/' || nth from override
-                where app = d.app and level = 'group' and target = (select group_name from site where name = d.site)
-                union all
-                select 'site/' || component || '/' || nth from override
-                where app = d.app and level = 'site' and target = d.site
-            ) v
-        ) end as set_now
-    from deployment d
-    where (d.site, d.app) > (:after_site, :after_app)
-      and (:site::text is null or d.site = :site)
-      and (:app::text is null or d.app = :app)
-      and (:status::text is null or d.status = :status)
-      and (:version::text is null or d.version = :version)
-      and not exists (select from site s where s.name = d.site and s.removed)
-) d
-where :changed::boolean is not true or coalesce(overrides, '{}') <> coalesce(set_now, '{}')
-order by site, app limit :limit;
+select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides,
+    case when exists (select from override where app = d.app) then (
+        select array_agg(v.ref) from (
+            select 'fleet/' || component || '/' || nth as ref from override
+            where app = d.app and level = 'fleet' and target = ''
+            union all
+            select 'group:' || target || '/' || component || '/' || nth from override
+            where app = d.app and level = 'group' and target = (select group_name from site where name = d.site)
+            union all
+            select 'site/' || component || '/' || nth from override
+            where app = d.app and level = 'site' and target = d.site
+        ) v
+    ) end as set_now
+from deployment d
+where (d.site, d.app) > (:after_site, :after_app)
+  and (:site::text is null or d.site = :site)
+  and (:app::text is null or d.app = :app)
+  and (:status::text is null or d.status = :status)
+  and (:version::text is null or d.version = :version)
+  and not exists (select from site s where s.name = d.site and s.removed)
+order by d.site, d.app limit :limit;
+
+-- name: list_changed_deployments
+-- The same of those that name other changes than those of now: what is set is gathered once a level, not for each.
+with fleet as (
+    select app, array_agg('fleet/' || component || '/' || nth order by component) as refs
+    from override where level = 'fleet' group by app
+), grouped as (
+    select app, target, array_agg('group:' || target || '/' || component || '/' || nth order by component) as refs
+    from override where level = 'group' group by app, target
+), own as (
+    select app, target, array_agg('site/' || component || '/' || nth order by component) as refs
+    from override where level = 'site' group by app, target
+)
+select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides, n.set_now
+from deployment d
+left join site s on s.name = d.site
+left join fleet f on f.app = d.app
+left join grouped g on g.app = d.app and g.target = s.group_name
+left join own o on o.app = d.app and o.target = d.site
+cross join lateral (select coalesce(f.refs, '{}') || coalesce(g.refs, '{}') || coalesce(o.refs, '{}') as set_now) n
+where n.set_now <> coalesce(d.overrides, '{}') and s.removed is not true and (d.site, d.app) > (:after_site, :after_app)
+  and (:site::text is null or d.site = :site)
+  and (:app::text is null or d.app = :app)
+  and (:status::text is null or d.status = :status)
+  and (:version::text is null or d.version = :version)
+order by d.site, d.app limit :limit;
 
 -- name: find_deployment
 -- As it is, with its last operation that ended and the one that is queued or runs. While the first one runs, nothing

@@ -13,9 +13,15 @@ from shared.process.db import Connection, Queries, columns
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
 
-async def list_deployments(conn: Connection, after: tuple[str, str], **where: Any) -> list[asyncpg.Record]:
-    """Deployments by (site, app) after `after`. Filters that are None do not count."""
-    return await SQL.fetch(conn, "list_deployments", after_site=after[0], after_app=after[1], **where)
+async def list_deployments(
+    conn: Connection, after: tuple[str, str], *, changed: bool | None = None, **where: Any
+) -> list[asyncpg.Record]:
+    """Deployments by (site, app) after `after`. Filters that are None do not count.
+
+    `changed`: of those alone that were made with other changes of overrides than those of now.
+    """
+    query = "list_changed_deployments" if changed else "list_deployments"
+    return await SQL.fetch(conn, query, after_site=after[0], after_app=after[1], **where)
 
 
 async def find(conn: Connection, site: str, app: str) -> asyncpg.Record | None:
