@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.deployer.settings import DeployerSettings
+from services.deployer.site_runs import store as site_runs
 from shared.core.pruning import Pruning, TableWalk
 from shared.process.db import Connection, Queries
 from shared.process.settings import Settings
@@ -32,11 +33,15 @@ def prunings(settings: Settings, own: DeployerSettings) -> list[Pruning]:
     async def publications(conn: Connection, first: Place, behind: Place) -> None:
         await SQL.run(conn, "prune_publications", first=first, behind=behind, before=datetime.now(UTC) - kept)
 
+    async def runs(conn: Connection, first: Place, behind: Place) -> None:
+        await site_runs.prune(conn, first, behind, datetime.now(UTC) - kept)
+
     async def revisions(conn: Connection, first: Place, behind: Place) -> None:
         await SQL.run(conn, "prune_revisions", first=first, behind=behind)
 
     return [
         Pruning("operation", TableWalk("operation", operations)),
+        Pruning("site_run", TableWalk("site_run", runs)),
         Pruning("driver_order", TableWalk("driver_order", orders)),
         Pruning("publication", TableWalk("publication", publications)),
         Pruning("component_revision", TableWalk("deployment", revisions)),

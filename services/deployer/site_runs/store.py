@@ -130,5 +130,10 @@ async def find_runs(conn: Connection, ids: Sequence[str]) -> dict[str, tuple[str
     return {row["id"]: (row["site"], row["finished"]) for row in await SQL.fetch(conn, "find_runs", ids=list(ids))}
 
 
+async def prune(conn: Connection, first: tuple[int, int], behind: tuple[int, int], before: datetime) -> None:
+    """Forget runs that ended before then, of a part of the table."""
+    await SQL.run(conn, "prune_site_runs", first=first, behind=behind, before=before)
+
+
 def _dumped(cause: Cause | None) -> dict[str, Any] | None:
     return cause.model_dump() if cause else None
