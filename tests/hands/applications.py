@@ -329,7 +329,7 @@ def main() -> None:
     kind: type[Hand] = HelmHand if asked.helm else ProcessHand if asked.quick else DatasetteHand
     if why := kind.missing():
         raise SystemExit(why)
-    with reaped(), tempfile.TemporaryDirectory(prefix="belay-hands-") as folder, ExitStack() as closing:
+    with tempfile.TemporaryDirectory(prefix="belay-hands-") as folder, reaped(Path(folder)), ExitStack() as closing:
         (own := Path(folder) / kind.driver).mkdir()
         sys.exit(play(kind(own, closing), Path(folder) / "home", asked))
 
