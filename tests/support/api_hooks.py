@@ -25,11 +25,11 @@ NOT_IN_A_SCHEMA = {
 }
 """What a field takes beyond what a schema can say; a fault of a whole object begins with the field's name."""
 
-for kind in ("application/gzip", "application/x-gzip", "application/octet-stream"):
+for kind in ("application/gzip", "application/x-gzip", "application/octet-stream", "application/offset+octet-stream"):
     schemathesis.openapi.media_type(kind, BUNDLES)
 
 
-@schemathesis.serializer("application/gzip", "application/x-gzip")
+@schemathesis.serializer("application/gzip", "application/x-gzip", "application/offset+octet-stream")
 def as_it_is(_: SerializationContext, value: Any) -> Any:
     """The bytes of a bundle."""
     return value if isinstance(value, bytes) else str(value).encode()

@@ -2,6 +2,7 @@
 
 from services.gateway.commands.action import with_actions
 from services.gateway.events.learning import Learning
+from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import command_route
 from services.gateway.resources.resource import Resource
@@ -12,9 +13,11 @@ from shared.messages.words import Name
 
 
 async def list_keys(call: Call) -> SigningKeysView:
-    """GET /v1/apps/{app}/keys: also of an app that has no release yet."""
+    """GET /v1/apps/{app}/keys: also of an app that has no release yet, but keys."""
     async with call.gateway.pool.acquire() as conn:
         rows = await store.list_keys(conn, call.path["app"])
+    if not rows:
+        raise unknown("signing_key", call.path["app"])
     shown = [with_actions(row, actions.ACTIONS, call.who.role) for row in rows]
     return SigningKeysView.model_validate({"items": shown})
 

@@ -172,7 +172,7 @@ def _answer(upload: Upload, offset: int, status: int = 204, *, body: bool = Fals
 
 
 def _header(name: str, description: str, *, required: bool = True, kind: str = "string") -> dict[str, object]:
-    schema = {"type": kind, "minimum": 0} if kind == "integer" else {"type": kind}
+    schema = {"type": kind, "minimum": int(name == LENGTH)} if kind == "integer" else {"type": kind}
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
