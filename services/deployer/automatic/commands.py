@@ -41,8 +41,8 @@ async def _set_behaviour(tx: Transaction, envelope: Envelope[SetAppBehaviour]) -
 async def _faults(tx: Transaction, command: SetAppBehaviour) -> list[Fault]:
     faults = [] if await store.app_known(tx.conn, command.app) else [_unknown_app(command.app)]
     for name in contradictions(command.switches, command.as_released):
-        message = "is set and taken back at once; give one of the two"
-        faults.append(Fault(code="invalid_field", field=f"switches.{name}", message=message))
+        message = f"`{name}` is set and taken back at once; give one of the two"
+        faults.append(Fault(code="invalid_field", field="as_released", message=message, value=name))
     if not command.as_released and not command.switches.model_dump(exclude_none=True):
         message = "says nothing: set a switch, or take one back with `as_released`"
         faults.append(Fault(code="missing_field", field="switches", message=message))

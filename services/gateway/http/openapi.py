@@ -57,7 +57,7 @@ LAST_EVENT_ID = {
     "name": "Last-Event-ID",
     "in": "header",
     "description": "id of the last event that was seen; the stream goes on after it",
-    "schema": {"type": "string", "pattern": f"^{EVENT_ID}$"},
+    "schema": {"type": "string", "pattern": f"^({EVENT_ID})?$"},
 }
 
 

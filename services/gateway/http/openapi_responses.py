@@ -42,7 +42,9 @@ REFUSALS = {
     403: Refusal("RoleNeeded", "The token's role may not do this", lambda route: route.role != "viewer"),
     404: Refusal("Unknown", "Something that the request names does not exist", names_something),
     409: Refusal("Conflict", "As things stand this cannot be done", lambda route: route.method != "GET"),
-    413: Refusal("TooLarge", "The body is larger than what is taken", lambda route: bool(route.takes)),
+    413: Refusal(
+        "TooLarge", "More comes, or is announced, than is taken", lambda route: bool(route.takes or route.headers)
+    ),
     415: Refusal("WrongMedia", "The body is of a kind that is not taken", lambda route: bool(route.takes)),
     422: Refusal("Wrong", "The request is wrong; every fault is named with its field"),
     460: Refusal("WrongChecksum", "The part was changed on its way (tus)", lambda route: bool(route.media)),

@@ -38,7 +38,7 @@ async def test_what_says_nothing_or_contradicts_itself_is_refused_whole(world: W
     async with ready(world, [], ["1.0.0"]):
         assert await codes(world, SetAppBehaviour(app=APP)) == [("missing_field", "switches")]
         both = SetAppBehaviour(app="nobody", switches=Switches(audit=True), as_released=("audit",))
-        assert await codes(world, both) == [("unknown_app", "app"), ("invalid_field", "switches.audit")]
+        assert await codes(world, both) == [("unknown_app", "app"), ("invalid_field", "as_released")]
 
 
 async def failed(fleet: Fleet, *sites: str) -> None:

@@ -13,6 +13,11 @@ from shared.messages.words import Name, Sha256, Version
 VERSION = "1.0.0"
 LENGTH, OFFSET, METADATA = "Upload-Length", "Upload-Offset", "Upload-Metadata"
 CHECKSUM = "Upload-Checksum"
+DIGITS = 15
+MOST = 10**DIGITS - 1
+"""Of a length or an offset; no file comes near."""
+
+CHECKSUM_PATTERN = r"^sha256 [A-Za-z0-9+/]{43}=$"
 NAMES = {"filename": "file_name", "file_name": "file_name", "sha256": "sha256", "app": "app", "version": "version"}
 """Keys of the metadata that mean something here; others are the client's own business."""
 
@@ -41,7 +46,7 @@ def announced(headers: Mapping[str, str]) -> Announced:
     """What is about to come. Raises Unannounced with every fault."""
     faults = []
     length = headers.get(LENGTH)
-    if length is None or not length.isdecimal() or len(length) > 15:
+    if length is None or not length.isdecimal() or len(length) > DIGITS:
         message = "must be the size of the whole file in bytes"
         faults.append(Fault(code=ErrorCode.INVALID_FIELD, field=LENGTH, message=message, value=(length or "")[:100]))
     values, more = _metadata(headers.get(METADATA, ""))
@@ -74,7 +79,7 @@ def _metadata(text: str) -> tuple[dict[str, str], list[Fault]]:
 def offset_of(headers: Mapping[str, str]) -> int | Fault:
     """From which byte on a part is."""
     text = headers.get(OFFSET, "")
-    if text.isdecimal() and len(text) <= 15:
+    if text.isdecimal() and len(text) <= DIGITS:
         return int(text)
     message = "must be the number of the byte that the body begins with"
     return Fault(code=ErrorCode.INVALID_FIELD, field=OFFSET, message=message, value=text[:100])

@@ -171,15 +171,15 @@ def _answer(upload: Upload, offset: int, status: int = 204, *, body: bool = Fals
     )
 
 
-def _header(name: str, description: str, *, required: bool = True, kind: str = "string") -> dict[str, object]:
-    schema = {"type": kind, "minimum": int(name == LENGTH)} if kind == "integer" else {"type": kind}
+def _header(name: str, description: str, *, required: bool = True, **schema: object) -> dict[str, object]:
+    schema = {"type": "string", **schema}
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
-_LENGTH = _header(LENGTH, "size of the whole file in bytes", kind="integer")
+_LENGTH = _header(LENGTH, "size of the whole file in bytes", type="integer", minimum=1, maximum=metadata.MOST)
 _METADATA = _header(METADATA, "`filename`, `sha256`, `app`, `version`: each with its value in base64", required=False)
-_OFFSET = _header(OFFSET, "the byte that the body begins with", kind="integer")
-_CHECKSUM = _header(CHECKSUM, "`sha256` and the digest of the body in base64", required=False)
+_OFFSET = _header(OFFSET, "the byte that the body begins with", type="integer", minimum=0, maximum=metadata.MOST)
+_CHECKSUM = _header(CHECKSUM, "the digest of the body in base64", required=False, pattern=metadata.CHECKSUM_PATTERN)
 ONE = "/v1/uploads/{id}"
 
 ROUTES = (
