@@ -13,7 +13,7 @@ HERE = "On this machine"
 COMMANDS = {
     "app": Lazy("nouns.app:app", "Applications: their releases and where they run"),
     "release": Lazy("nouns.release:app", "Releases: publish a bundle, look at what there is, take one out of use"),
-    "bundle": Lazy("nouns.bundle:app", "Bundles: make the file a release comes in, and check one"),
+    "bundle": Lazy("nouns.bundle:app", "Bundles: make the file a release comes in, sign and check one"),
     "site": Lazy("nouns.site:app", "Sites: register, import, look at and remove what is upgraded as one"),
     "group": Lazy("nouns.group:app", "Groups: named sets of sites with limits of their own"),
     "overrides": Lazy(
