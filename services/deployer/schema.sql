@@ -163,7 +163,7 @@ create table preparation (
 create table publication (
     -- Projection of catalog.events: how publications ended that operations may wait for. Forgotten after a while.
     id text primary key, -- of the command that published
-    state text not null check (state in ('available', 'rejected', 'failed')),
+    state text not null, -- as the catalog says: available; anything else ended without a release
     app text,
     version text,
     faults jsonb not null default '[]',

@@ -82,6 +82,8 @@ FAMILIES: dict[str, Family] = {
     "sites": Family(Topic.DISCOVER, "/v1/sites", "sites registered or changed", alone=0, quiet=3, most=600),
     "releases": Family(Topic.RELEASE, "/v1/releases", "more releases are available", alone=3, quiet=5, most=300),
     "withdrawn": Family(Topic.RELEASE, "/v1/releases", "more releases were withdrawn", alone=3, quiet=5, most=300),
+    "deleted": Family(Topic.RELEASE, "/v1/releases", "more releases were deleted", alone=3, quiet=5, most=300),
+    "kept": Family(Topic.WARNING, "/v1/releases", "more releases were not deleted", alone=3, quiet=5, most=300),
     "rejected": Family(Topic.ERROR, "/v1/releases", "more bundles were rejected", alone=3, quiet=5, most=60),
     "unprepared": Family(Topic.ERROR, "/v1/releases", "more releases could not be prepared", alone=3, quiet=5, most=60),
     "succeeded": Family(

@@ -104,8 +104,8 @@ def a_path_of(path: str) -> str:
 
 def methods_of(path: str) -> set[str]:
     """The methods of every route that has this path."""
-    patterns = {r: re.sub("{[a-z0-9_]+}", "[^/]+", r.path.replace("{offset}", "[0-9]+")) for r in ROUTES}
-    found = {route.method for route, pattern in patterns.items() if re.fullmatch(pattern, path)}
+    patterns = [(r, re.sub("{[a-z0-9_]+}", "[^/]+", r.path.replace("{offset}", "[0-9]+"))) for r in ROUTES]
+    found = {route.method for route, pattern in patterns if re.fullmatch(pattern, path)}
     return found | ({"HEAD"} if "GET" in found else set())
 
 

@@ -1,10 +1,13 @@
 """What people are told, and what they are spared."""
 
+import ast
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.notifier import rules
 from services.notifier.rules import (
     RULES,
     failure_of,
@@ -277,3 +280,11 @@ def test_a_run_over_a_site_is_told_with_its_counts_when_it_is_over() -> None:
     assert note.message == "The update of all apps on oslo is failed (2 done, 1 failed, 1 left): it broke"
     assert note_of(SiteRunChanged.model_validate({**about, "state": "running"}), {}) is None
     assert note_of(SiteRunChanged.model_validate({**about, "run_id": "o.first", "state": "done"}), {}) is None
+
+
+def test_whatever_is_told_as_one_of_a_family_is_of_one_that_there_is() -> None:
+    tree = ast.parse(Path(rules.__file__).read_text())
+    keywords = [keyword for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords]
+    named = {k.value.value for k in keywords if k.arg == "family" and isinstance(k.value, ast.Constant)}
+    assert len(named) > 10
+    assert named <= set(rules.FAMILIES)
