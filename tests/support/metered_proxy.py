@@ -25,6 +25,8 @@ class Link:
     then: Callable[[], object] = lambda: None
     damage_at: int = -1
     """The byte of this number becomes another."""
+    damages: bool = False
+    """So does one of every large piece."""
     silent: bool = False
     """Nothing is passed on any more, and nobody is told."""
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -71,8 +73,9 @@ class Link:
     async def _pass_on(self, piece: bytes, back: asyncio.StreamWriter) -> None:
         if self.silent:
             await asyncio.Event().wait()
-        if self.sent <= self.damage_at < self.sent + len(piece):
-            where = self.damage_at - self.sent
+        hit = self.sent <= self.damage_at < self.sent + len(piece)
+        if hit or (self.damages and len(piece) > PIECE // 2):
+            where = self.damage_at - self.sent if hit else len(piece) // 2
             piece = piece[:where] + bytes([piece[where] ^ 0x55]) + piece[where + 1 :]
         back.write(piece)
         await back.drain()

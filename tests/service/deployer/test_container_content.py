@@ -221,12 +221,20 @@ async def test_an_image_without_room_on_the_engine_is_refused_with_the_reason(st
             assert failed.code == "disk_full", failed
 
 
-async def test_a_layer_that_is_damaged_on_its_way_is_refused_and_sent_anew_by_the_next_order(stage: Stage) -> None:
+async def test_a_layer_that_is_damaged_on_its_way_is_refused_and_sent_once_more(stage: Stage) -> None:
     item = await stage.item("damaged:1", 3 * MIB)
     stage.link.damage_at = 3 * MIB
+    _, sent = await stage.sent(stage.order("damaged", item))
+    assert sent > 5 * MIB, "the layer came twice"
+
+
+async def test_a_link_that_damages_whatever_it_carries_ends_the_order_and_the_next_one_goes_on(stage: Stage) -> None:
+    item = await stage.item("damaged:2", 3 * MIB)
+    stage.link.damages = True
     failed = await broken(stage.driver, stage.order("damaged", item))
     assert failed.code == "content_damaged", failed
     assert image_of(item.name).by_digest in failed.message
+    stage.link.damages = False
     await stage.sent(stage.order("anew", item))
 
 
