@@ -16,17 +16,21 @@ CHANGES = (
     ("shared/messages/catalog.py", 'description="size of the bundle")\n', '    channel: Name = "stable"\n'),
     ("shared/messages/catalog.py", "    published_at: datetime\n", '    channel: Name = "stable"\n'),
     ("shared/messages/manifest.py", 'what the driver must know of it")\n', '    colour: str = "white"\n'),
-    (f"{CATALOG}/handlers.py", '"bytes": envelope.data.bundle_bytes,\n', '"channel": envelope.data.channel,\n'),
+    (
+        f"{CATALOG}/publication/handlers.py",
+        '"bytes": envelope.data.bundle_bytes,\n',
+        '"channel": envelope.data.channel,\n',
+    ),
     (f"{CATALOG}/validation.py", "published_at=tx.now,\n", f"channel={CHANNEL},\n"),
     (f"{CATALOG}/validation.py", "job.id, manifest, tx.now", f", {CHANNEL}"),
-    (f"{CATALOG}/store.py", "sha256: str, manifest: Manifest, now: datetime", ", channel: str"),
+    (f"{CATALOG}/store.py", "sha256: str, manifest: Verified, now: datetime", ", channel: str"),
     (f"{CATALOG}/store.py", "upgrades_from_any=manifest.upgrades_from is None,\n", "channel=channel,\n"),
     (
         f"{CATALOG}/queries.sql",
-        "bundle_sha256, upgrades_from_any,\n    max_parallel_components, published_at",
+        "bundle_sha256, upgrades_from_any,\n    max_parallel_components, rules, images, notices, published_at",
         ", channel",
     ),
-    (f"{CATALOG}/queries.sql", ":max_parallel::integer, :now::timestamptz", ", :channel"),
+    (f"{CATALOG}/queries.sql", ":notices::text[], :now::timestamptz", ", :channel"),
     (f"{CATALOG}/schema.sql", "published_at timestamptz not null,\n", "channel text not null default 'stable',\n"),
 )
 """File, what stands there once, and what the newer version has behind it."""
