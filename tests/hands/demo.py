@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--once", action="store_true", default=bool(os.environ.get("ONCE")), help="end when it is done")
     asked = parser.parse_args()
     kinds = chosen(asked.drivers)
-    with reaped(), tempfile.TemporaryDirectory(prefix="belay-demo-") as folder, ExitStack() as closing:
+    with tempfile.TemporaryDirectory(prefix="belay-demo-") as folder, reaped(Path(folder)), ExitStack() as closing:
         hands = _step("The real things are set up", lambda: opened(kinds, Path(folder), closing))
         environment = {name: value for hand in hands for name, value in hand.environment.items()}
         system = _step(

@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--logs", type=Path, help="copy the logs of all processes to this folder")
     asked = parser.parse_args()
     kinds = chosen(asked.drivers)
-    with reaped(), tempfile.TemporaryDirectory(prefix="belay-hands-") as folder, ExitStack() as closing:
+    with tempfile.TemporaryDirectory(prefix="belay-hands-") as folder, reaped(Path(folder)), ExitStack() as closing:
         hands = opened(kinds, Path(folder), closing)
         report = campaign(hands, Path(folder) / "home", asked)
     show(report)

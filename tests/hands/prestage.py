@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--simulated", type=int, default=5_000, help="sites that are only simulated")
     asked = parser.parse_args()
     kinds = chosen(asked.drivers)
-    with reaped(), tempfile.TemporaryDirectory(prefix="belay-prestage-") as folder, ExitStack() as closing:
+    with tempfile.TemporaryDirectory(prefix="belay-prestage-") as folder, reaped(Path(folder)), ExitStack() as closing:
         hands = opened(kinds, Path(folder), closing)
         environment = {"BELAY_LEASE_SECONDS": "2", "BELAY_DEPLOYER_CHECK_SECONDS": "2"}
         environment |= {name: value for hand in hands for name, value in hand.environment.items()}
