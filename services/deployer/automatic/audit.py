@@ -92,7 +92,9 @@ def _to_be_asked(surveyed: Surveyed) -> bool:
 
 
 def _same(now: Surveyed, before: Surveyed) -> bool:
-    return now.situation.deployment == before.situation.deployment
+    """Also for an operation that began and ended in between: it leaves a deployment as it was, and what was found of it
+    before is over."""
+    return (now.ended, now.situation.deployment) == (before.ended, before.situation.deployment)
 
 
 async def _keep(tx: Transaction, surveyed: Sequence[Surveyed], found: Found) -> list[Surveyed]:

@@ -29,6 +29,8 @@ class Surveyed:
     facts: Facts
     situation: Situation
     wished: Wished | None
+    ended: int
+    """Operations that have ended there."""
 
     @property
     def free(self) -> bool:
@@ -48,9 +50,12 @@ async def survey(
     barred = await store.barred(conn, apps, failed_at)
     groups = await store.groups_of(conn, (site for site, _ in pairs))
     drift, wished = await store.drift_of(conn, pairs), await store.wishes_of(conn, pairs)
+    ends = await store.ends_of(conn, pairs)
     known = _Known(said, around, releases, barred, groups)
     return [
-        Surveyed(pair, f, known.situation(pair, f, drift.get(pair), wished.get(pair)), wished.get(pair))
+        Surveyed(
+            pair, f, known.situation(pair, f, drift.get(pair), wished.get(pair)), wished.get(pair), ends.get(pair, 0)
+        )
         for pair, f in zip(pairs, facts, strict=True)
     ]
 

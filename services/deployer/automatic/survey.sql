@@ -32,6 +32,10 @@ select app, version, site from release_failure where app = any(:apps::text[]);
 select d.site, d.app, d.version, d.components, d.what_follows
 from drift d join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
 
+-- name: ends_of
+select d.site, d.app, d.nth
+from deployment d join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
+
 -- name: put_drift
 insert into drift (site, app, version, components, what_follows, found_at)
 select site, app, version, components::jsonb, what_follows, :now::timestamptz

@@ -91,6 +91,12 @@ def _drift(row: Any) -> Drift:
     return Drift(row["site"], row["app"], row["version"], components, row["what_follows"])
 
 
+async def ends_of(conn: Connection, pairs: Sequence[Pair]) -> dict[Pair, int]:
+    """How many operations have ended there."""
+    sites, apps = columns(pairs, 2)
+    return {(r["site"], r["app"]): r["nth"] for r in await SQL.fetch(conn, "ends_of", sites=sites, apps=apps)}
+
+
 async def put_drift(conn: Connection, found: Sequence[Drift], now: datetime) -> set[Pair]:
     """Keep what was found; where that was news."""
     rows = [(d.site, d.app, d.version, _json(d.components), d.follows) for d in found]

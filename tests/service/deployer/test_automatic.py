@@ -1,12 +1,19 @@
 """What goes by itself: drift is found, told once and put right; releases come, and a bad one only once."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from services.deployer.automatic import survey_store
+from services.deployer.automatic.audit import Audit
+from services.deployer.automatic.looking import Found
+from services.deployer.automatic.survey import Surveyed
 from services.deployer.drivers.simulated.driver import SimulatedDriver
+from services.deployer.settings import DeployerSettings
+from shared.messages.automatic import ComponentDrift
 from shared.messages.base import CommandAccepted
 from shared.messages.deployer import (
     AutomaticRequested,
@@ -24,6 +31,7 @@ from shared.messages.rules import Rules
 from shared.messages.strategy import SitesHeld, SitesReleased
 from tests.service.deployer.fleet import APP, Fleet, deployer, ready
 from tests.support.components import simulated
+from tests.support.patience import patience
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -215,6 +223,38 @@ async def test_a_fall_that_cannot_be_put_right_is_given_up_and_told_until_somebo
         assert len(world.events(AutomaticRequested)) == tried
         await behave(world, audit=True)  # whoever turns a switch lets it be tried again
         await world.until(DriftEnded)
+
+
+class Late:
+    """Looks at oslo, finds it broken, and tells that only when it has been repaired."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.looks = 0
+
+    async def at(self, surveyed: Sequence[Surveyed]) -> Found:
+        if not surveyed:
+            return {}
+        self.looks += 1
+        if self.looks > 1:
+            return {each.pair: () for each in surveyed}
+        await self.fleet.do("oslo", "apply", "1.0.0")
+        return {each.pair: (ComponentDrift(component="web", code="not_well", message="fell"),) for each in surveyed}
+
+
+async def test_what_was_found_before_a_repair_is_no_drift_after_it(world: World) -> None:
+    async with fleet_of(world, ["oslo"], "1.0.0", audit_seconds=3_600.0) as fleet:
+        await fleet.do("oslo", "apply", "1.0.0")
+        await behave(world, desired_state="deployed")
+        late: Any = Late(fleet)
+        audit = asyncio.create_task(Audit(fleet.service.ledger, late, DeployerSettings(), "late", 60).run())
+        async with patience(60):
+            while late.looks < 2:  # it is beside the fleet's own audit, which may take the bucket before it
+                async with fleet.service.pool.acquire() as conn:
+                    await survey_store.look_soon(conn)
+                await asyncio.sleep(0.05)
+        audit.cancel()
+        assert (world.events(DriftFound), world.events(AutomaticRequested)) == ([], [])
 
 
 async def test_two_replicas_find_it_once_and_what_one_leaves_the_other_does(world: World) -> None:
