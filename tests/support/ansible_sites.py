@@ -204,7 +204,7 @@ class AnsibleWorkshop(Workshop):
     def connection(self, site: str, **variables: Any) -> dict[str, Any]:
         return self.lab.local(site, **variables)
 
-    def answers(self, site: str) -> str | None:
+    def answers(self, site: str) -> str:
         return Path(self.connection(site)["vars"]["root"], "release").read_text()
 
     def good(self, key: str, version: str = "1.0", site: str = "s1") -> Order:

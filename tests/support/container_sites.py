@@ -99,7 +99,7 @@ class ContainerWorkshop(Workshop):
         lab.podman("rmi", "--all", "--force")
         return (item,)
 
-    def answers(self, site: str) -> str | None:
+    def answers(self, site: str) -> str:
         lab: Lab = self.given["container_lab"]
         (running,) = (each for each, state in ids(lab, site).items() if state == "running")
         return lab.podman("exec", running, "cat", "/tmp/www/version").strip()  # noqa: S108 - in a container

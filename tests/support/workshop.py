@@ -45,14 +45,14 @@ class Workshop(ABC):
     def endless(self, key: str, site: str = "s1") -> Order:
         """An order that does not end by itself."""
 
+    @abstractmethod
+    def answers(self, site: str) -> str:
+        """The release that the thing itself on a site says it is: asked of it, and not of the driver."""
+
     async def content(self) -> tuple[Item, ...]:
         """What the component of `good` (version 1.0) brings to its site, lying where its driver gets content from; of a
         driver that declares `fetch` and `discard`."""
         return ()
-
-    def answers(self, site: str) -> str | None:  # noqa: ARG002 - most of other people cannot be asked
-        """The release that the thing itself on a site says it is; None = it cannot be asked."""
-        return None
 
     async def close(self) -> None:
         """End what the drivers left running, if it is of this world."""
