@@ -1,7 +1,7 @@
 """The deployer's rows: one typed method a query, each for a whole batch."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.deployer.automatic.behaviour import forbidden
 from services.deployer.course import Course
-from services.deployer.dependencies.store import rules_of
+from services.deployer.dependencies.store import release_of, rules_of
 from services.deployer.domain import NOTHING_SET, Deployment, Facts, Operation, Release, Site
 from services.deployer.overrides.terms import PLAIN_TERMS, Terms
 from services.deployer.plan import Plan, Recorded
@@ -353,18 +353,13 @@ def _release_row(release: catalog.ReleaseAvailable) -> dict[str, Any]:
 
 
 def _release(row: asyncpg.Record) -> Release:
-    ranges = row["upgrades_from"]
-    return Release(
-        app=row["app"],
-        version=row["version"],
-        scheme=row["scheme"],
-        upgrades_from=None if ranges is None else tuple(ranges),
-        drivers=tuple(row["drivers"]),
-        withdrawn=row["withdrawn"],
+    """With what is known of it beside what it says itself."""
+    release = release_of(row)
+    return replace(
+        release,
         deleting=row["deleting"],
-        rules=(rules := rules_of(row["rules"])),
         relied_on=row["relied_on"],
-        forbidden=forbidden(row["forbidden"], rules.behaviour.forbidden),
+        forbidden=forbidden(row["forbidden"], release.rules.behaviour.forbidden),
     )
 
 

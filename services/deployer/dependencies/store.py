@@ -29,11 +29,12 @@ async def releases_of(conn: Connection, apps: Iterable[str]) -> dict[str, list[R
     """All releases of these apps that were not withdrawn, by app."""
     found: dict[str, list[Release]] = {}
     for row in await SQL.fetch(conn, "list_releases", apps=sorted(set(apps))):
-        found.setdefault(row["app"], []).append(_release(row))
+        found.setdefault(row["app"], []).append(release_of(row))
     return found
 
 
-def _release(row: asyncpg.Record) -> Release:
+def release_of(row: asyncpg.Record) -> Release:
+    """What the row of a release says of itself."""
     ranges = row["upgrades_from"]
     return Release(
         app=row["app"],
