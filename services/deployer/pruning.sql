@@ -35,3 +35,29 @@ delete from driver_order o where ctid >= :first::tid and ctid < :behind::tid and
 -- name: prune_publications
 -- Ended so long ago that no command which waits for one can still come. Of a part of the table, as with operations.
 delete from publication where ctid >= :first::tid and ctid < :behind::tid and at < :before;
+
+-- name: prune_override_changes
+-- What was set so long ago that nobody goes back to it, and of its place so many came after it. What anything runs with, or
+-- is to be deployed with, stays however old it is: a way back deploys with the values of then. Of a part of the table.
+with old as materialized (
+    select c.app, c.level, c.target, c.component, c.nth,
+        case c.level when 'group' then 'group:' || c.target else c.level end || '/' || c.component || '/' || c.nth as ref
+    from override_change c join override o using (app, level, target, component)
+    where c.ctid >= :first::tid and c.ctid < :behind::tid and c.at < :before::timestamptz and c.nth <= o.nth - :keep::bigint
+), named as materialized (
+    select d.app, d.site, u.ref
+    from deployment d, jsonb_each(d.overrides) as e, jsonb_array_elements_text(e.value) as u (ref)
+    where d.overrides is not null and d.app in (select app from old)
+    union
+    select w.app, w.site, u.ref
+    from operation w,
+        jsonb_array_elements_text(coalesce(w.terms -> 'used', '[]') || coalesce(w.terms -> 'dropped', '[]')) as u (ref)
+    where w.finished_at is null and w.terms is not null and w.app in (select app from old)
+)
+delete from override_change c using old
+where (c.app, c.level, c.target, c.component, c.nth) = (old.app, old.level, old.target, old.component, old.nth)
+    and not exists (
+        select from named n
+        where n.app = old.app and (old.level <> 'site' or n.site = old.target)
+            and old.ref = split_part(n.ref, '/', 1) || '/' || split_part(n.ref, '/', 2) || '/' || split_part(n.ref, '/', 3)
+    );

@@ -39,6 +39,10 @@ class DeployerSettings(BaseSettings):
         default=30, gt=0, description="ended operations are kept so long, and as long as answers to commands are"
     )
 
+    override_days: float = Field(
+        default=90, gt=0, description="changes of overrides are kept so long, and the last 100 of each place for ever"
+    )
+
     releases_keep: int = Field(
         default=3,
         ge=2,

@@ -10,6 +10,7 @@ from services.gateway.resources.audit import store as audit
 from services.gateway.resources.commands import store as commands
 from services.gateway.resources.notifications import store as notifications
 from services.gateway.resources.operations import store as operations
+from services.gateway.resources.overrides import store as overrides
 from services.gateway.resources.publications import store as publications
 from services.gateway.resources.site_runs import store as site_runs
 from services.gateway.resources.strategies import store as strategies
@@ -21,6 +22,9 @@ from shared.core.transaction import Transaction
 
 NOTIFICATION_DAYS = 90
 """As the notifier keeps them, unless it is told otherwise: what it forgot nobody could mark as read any more."""
+
+OVERRIDE_DAYS = 90
+"""As the deployer keeps changes of overrides, unless it is told otherwise: what it forgot nobody could set again."""
 
 
 def prunings(own: GatewaySettings) -> list[Pruning]:
@@ -35,6 +39,7 @@ def prunings(own: GatewaySettings) -> list[Pruning]:
         Pruning("delivery", old(subscriptions.prune, days)),
         Pruning("strategy", deleted_strategies(days)),
         Pruning("notification", old(notifications.prune, NOTIFICATION_DAYS)),
+        Pruning("override_change", old(overrides.prune, OVERRIDE_DAYS)),
         Pruning("audit", old(audit.prune, own.audit_days)),
     ]
 

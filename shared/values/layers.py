@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 from shared.values.merging import over
 
 VALUES, ATTRIBUTES = "values", "attributes"
+LAST_CHANGES = 100
+"""Of each place, kept however old they are: so far back a person goes."""
+
 _RANK = {"fleet": 0, "group": 1, "site": 2}
 
 

@@ -11,7 +11,7 @@ from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import SetOverrides
 from shared.messages.manifest import Component
 from shared.messages.overrides import LONGEST_VALUES
-from shared.values.layers import Kept, Layer, Place
+from shared.values.layers import LAST_CHANGES, Kept, Layer, Place
 from shared.values.merging import over, secrets_in
 from shared.values.paths import BadPath, parsed, taken_away, written
 
@@ -60,6 +60,15 @@ def changed_meanwhile(kept: Kept, expected: int | None) -> Iterator[Fault]:
         there = ", ".join(written(path) for path in _keys(kept.layer.values))[:500] or "no values"
         message = f"there were {kept.nth} changes and not {expected}{last}; set there now: {there}"
         yield Fault(code="overrides_changed", field="expected_nth", message=message, value=kept.nth)
+
+
+def no_such_change(nth: int, made: int) -> str:
+    """Why what was set after a change cannot be set again."""
+    if not made:
+        return "nothing was ever set there"
+    if 0 < nth <= made - LAST_CHANGES:
+        return f"it was made long ago and is forgotten: the last {LAST_CHANGES} of {made} changes there are kept"
+    return f"there were {made} changes there; name one of them"
 
 
 def _keys(values: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

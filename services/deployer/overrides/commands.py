@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.deployer.automatic.noting import note_override
-from services.deployer.overrides.changing import changed_meanwhile, not_taken, unknown, unknown_secrets, with_change
+from services.deployer.overrides.changing import (
+    changed_meanwhile,
+    no_such_change,
+    not_taken,
+    unknown,
+    unknown_secrets,
+    with_change,
+)
 from services.deployer.overrides.store import OverrideStore, Told
 from services.deployer.overrides.told import keep
 from services.deployer.secrets import store as secrets
@@ -61,8 +68,7 @@ async def _wanted(store: OverrideStore, place: Place, kept: Kept, command: Chang
     found = await store.changes([(place, command.nth)])
     if before := found.get((place, command.nth)):
         return before
-    message = f"there were {kept.nth} changes there; name one of them" if kept.nth else "nothing was ever set there"
-    return [Fault(code="unknown_change", field="nth", message=message, value=command.nth)]
+    return [Fault(code="unknown_change", field="nth", message=no_such_change(command.nth, kept.nth), value=command.nth)]
 
 
 async def _faults(tx: Transaction, place: Place, layer: Layer, *, app: bool, target: bool) -> list[Fault]:

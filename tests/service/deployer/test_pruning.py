@@ -8,8 +8,9 @@ import pytest
 from services.deployer.pruning import prunings
 from services.deployer.settings import DeployerSettings
 from shared.core.pruning import prune
-from shared.messages.deployer import OperationSucceeded, RequestOperation
+from shared.messages.deployer import OperationSucceeded, RequestOperation, RestoreOverrides
 from tests.service.deployer.fleet import APP, Fleet, ready
+from tests.service.deployer.test_overrides import override, refused
 from tests.support.components import simulated
 from tests.support.world import World
 
@@ -115,6 +116,38 @@ async def test_what_is_recorded_of_releases_that_a_site_can_go_back_to_stays(wor
         for version in ("3.0", "2.0"):
             ended = await fleet.do("oslo", "rollback")
             assert (type(ended), ended.version) == (OperationSucceeded, version)
+
+
+MANY_CHANGES = """
+    with more as (
+        insert into override_change (app, level, target, component, nth, given, at, changed_by, reason)
+        select app, level, target, component, n, '{}', now(), '', '' from override, generate_series(2, 105) as n
+    )
+    update override set nth = 105
+"""
+
+
+async def changes_left(fleet: Fleet) -> set[int]:
+    return {row["nth"] for row in await fleet.service.pool.fetch("select nth from override_change")}
+
+
+async def test_changes_of_overrides_of_long_ago_go_but_for_the_last_and_for_what_anything_runs_with(
+    world: World,
+) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await override(world, "fleet", values={"a": 1})
+        await fleet.do("oslo", "apply", "1.0")
+        await fleet.service.pool.execute(MANY_CHANGES)
+        await prune_all(fleet)
+        assert len(await changes_left(fleet)) == 105  # all are young
+        await fleet.service.pool.execute("update override_change set at = now() - interval '91 days' where nth <> 3")
+        await prune_all(fleet)
+        assert await changes_left(fleet) == {1, 3, *range(6, 106)}
+        await fleet.do("oslo", "apply", only_changes=True)
+        await prune_all(fleet)
+        assert await changes_left(fleet) == {3, *range(6, 106)}
+        gone = await refused(world, RestoreOverrides(app=APP, level="fleet", component="web", nth=1))
+        assert "the last 100 of 105" in gone["unknown_change"]
 
 
 async def test_a_deployment_that_is_changed_this_moment_is_left_and_nobody_waits(world: World) -> None:

@@ -146,3 +146,30 @@ async def test_pruning_beside_what_is_learned_does_no_harm(world: World) -> None
                 await asyncio.sleep(0.02)
         ended = "select count(*) from deployment where operation_id like 'o-%'"
         assert await api.service.pool.fetchval(ended) == 200
+
+
+CHANGES = """
+    with changed as (
+        insert into override_change (app, level, target, component, nth, given, at, changed_by, reason)
+        select 'web', level, target, 'ui', n, '{}', $1::timestamptz, '', ''
+        from generate_series(1, 104) as n,
+            (values ('fleet', ''), ('group', 'north'), ('site', 's')) as p (level, target)
+    ), runs as (
+        insert into deployment (site, app, status, at, overrides) values
+            ('s', 'web', 'operational', $1, '{fleet/ui/1,group:north/ui/2,site/ui/3/values}'),
+            ('other', 'web', 'operational', $1, '{site/ui/4}')
+    )
+    insert into override (app, level, target, component, nth)
+    values ('web', 'fleet', '', 'ui', 104), ('web', 'group', 'north', 'ui', 104), ('web', 'site', 's', 'ui', 104)
+"""
+
+
+async def test_changes_of_overrides_of_long_ago_go_but_for_the_last_and_for_what_anything_runs_with(
+    world: World,
+) -> None:
+    async with gateway(world) as api:
+        await api.service.pool.execute(CHANGES, NOW - timedelta(days=91))
+        await prune_all(api)
+        rows = await api.service.pool.fetch("select level, nth from override_change where nth <= 4")
+        assert {(row["level"], row["nth"]) for row in rows} == {("fleet", 1), ("group", 2), ("site", 3)}
+        assert await count(api, "override_change") == 303

@@ -57,3 +57,17 @@ where r.app = :app and (:version::text is null or r.version = :version)
 order by coalesce(r.version = (select version from deployment where site = :site and app = :app), false) desc,
     r.state = 'available' desc, r.published_at desc
 limit 1;
+
+-- name: prune_changes
+-- As the deployer does, which no longer sets them again. What is told of deployments that were made with one stays.
+delete from override_change where (app, level, target, component, nth) in (
+    select c.app, c.level, c.target, c.component, c.nth
+    from override_change c join override o using (app, level, target, component)
+    where c.at < :before::timestamptz and c.nth <= o.nth - :keep::bigint and not exists (
+        select from deployment d, unnest(d.overrides) as u (ref)
+        where d.app = c.app and (c.level <> 'site' or d.site = c.target)
+            and split_part(u.ref, '/', 1) = case c.level when 'group' then 'group:' || c.target else c.level end
+            and split_part(u.ref, '/', 2) = c.component and split_part(u.ref, '/', 3) = c.nth::text
+    )
+    limit :limit
+);

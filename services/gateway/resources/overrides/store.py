@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from shared.process.db import Connection, Queries, columns
-from shared.values.layers import Layer, Place
+from shared.values.layers import LAST_CHANGES, Layer, Place
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
@@ -68,6 +68,11 @@ async def changes(conn: Connection, asked: Collection[tuple[Place, int]]) -> dic
         )
         for r in found
     }
+
+
+async def prune(conn: Connection, before: datetime, limit: int) -> int:
+    """Forget changes that were made before, but for the last of each place; returns how many."""
+    return await SQL.run(conn, "prune_changes", before=before, keep=LAST_CHANGES, limit=limit)
 
 
 async def group_of(conn: Connection, site: str) -> asyncpg.Record | None:
