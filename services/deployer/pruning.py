@@ -1,5 +1,5 @@
-"""What the deployer no longer needs: operations that ended long ago, what is recorded of releases left behind, changes of
-overrides that nobody goes back to.
+"""What the deployer no longer needs: operations that ended long ago, what is recorded of releases left behind, and old
+changes of overrides.
 
 Nothing goes that anybody may still ask for. A command that comes again finds its answer in the inbox, so its operations
 stay for at least as long; a release that a site could go back to stays with what its drivers recorded for it.
