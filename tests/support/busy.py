@@ -57,11 +57,17 @@ def play(found: Found, number: int, arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         begun = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", "pytest", *arguments, f"--junit-xml={report}"], check=False)
+        done = subprocess.run(command(arguments, report), check=False)
         found.rounds.append(time.monotonic() - begun)
         failed = read(found, number, report) if report.exists() else 0
         if done.returncode and not failed:
             found.broken.append(number)
+
+
+def command(arguments: Sequence[str], report: Path) -> list[str]:
+    """What runs the tests: all as everybody runs them, or pytest with these arguments."""
+    told = f"--junit-xml={report}"
+    return [sys.executable, "-m", "pytest", *arguments, told] if arguments else ["make", "test", f"ARGS={told}"]
 
 
 def read(found: Found, number: int, report: Path) -> int:
@@ -103,7 +109,7 @@ def main() -> int:
         for number in range(1, chosen.times + 1):
             say(f"round {number} of {chosen.times}, beside {chosen.cores} processes that compute")
             with load(chosen.cores):
-                play(found, number, arguments or ["-n", "2"])
+                play(found, number, arguments)
     say(*summary(found))
     return 1 if found.failed or found.broken else 0
 
