@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.components import ContentFault
+from shared.components.ansible_included import Included
 
 if TYPE_CHECKING:
     from shared.components.ansible import AnsibleSpec
@@ -38,9 +39,11 @@ _ACROSS = re.compile(
 def faults_of(spec: AnsibleSpec, folder: Path) -> list[ContentFault]:
     """What Ansible finds wrong with each playbook, and what in them forbids that sites share a run."""
     faults, until = [], time.monotonic() + SECONDS
+    included = Included(folder, spec.roles, spec.collections)
     for playbook, where in spec.playbooks.named().items():
         if message := syntax_fault(playbook, spec, folder, until - time.monotonic()):
             faults.append(ContentFault(where, "bad_playbook", message, playbook))
+        faults += [ContentFault(where, "bad_playbook", missing, playbook) for missing in included.missing(playbook)]
     return faults + (list(faults_of_sharing(spec, folder)) if spec.together else [])
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from shared.bundle import BundleRefused, build
+from shared.components.ansible_included import Included
 from shared.messages.base import Fault
 from tests.support.bundles import unnumbered
 
@@ -56,6 +57,56 @@ def test_roles_of_the_bundle_are_found_and_no_others(tmp_path: Path) -> None:
     built(tmp_path, role, roles=["parts"])
     [fault] = refused(tmp_path, role, roles=[])
     assert (unnumbered(fault.field), fault.code) == ("bundle.yaml:components[0].spec.playbooks.apply", "bad_playbook")
+
+
+INCLUDES = """
+- hosts: all
+  tasks:
+    - include_role: {name: web}
+    - block:
+        - ansible.builtin.include_role: {name: web, tasks_from: later}
+        - include_role: name=nobody
+      rescue:
+        - include_tasks: gone.yml
+    - include_role: {name: "{{ chosen }}"}
+      loop: [nobody]
+      loop_control: {loop_var: chosen}
+    - include_role: {name: acme.tools.lathe}
+    - include_role: {name: acme.tools.drill}
+"""
+PARTS = {
+    "parts/web/tasks/main.yml": "- include_tasks: more.yml\n- include_tasks: '{{ ansible_system }}.yml'\n",
+    "parts/web/tasks/more.yml": "- include_role: {name: beside}\n- include_role: {name: away}\n",
+    "parts/beside/tasks/main.yml": "- include_role: {name: web}\n",
+    "kit/ansible_collections/acme/tools/roles/lathe/tasks/main.yml": "- command: 'true'\n",
+}
+
+
+def test_what_is_included_while_playbooks_run_is_looked_for_in_the_bundle(tmp_path: Path) -> None:
+    faults = refused(tmp_path, {"a.yml": INCLUDES, **PARTS}, roles=["parts"], collections=["kit"])
+    assert {(unnumbered(fault.field), fault.code) for fault in faults} == {
+        ("bundle.yaml:components[0].spec.playbooks.apply", "bad_playbook")
+    }
+    assert sorted(fault.message for fault in faults) == [
+        "the role 'acme.tools.drill' that it includes is not in the bundle (a.yml:14)",
+        "the role 'away' that it includes is not in the bundle (parts/web/tasks/more.yml:2)",
+        "the role 'nobody' that it includes is not in the bundle (a.yml:7)",
+        "the role 'web' that it includes has no tasks 'later' (a.yml:6)",
+        "the tasks 'gone.yml' that it includes are not in the bundle (a.yml:9)",
+    ]
+
+
+def test_nothing_outside_of_the_bundle_is_read_and_a_long_chain_is_followed_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "out.yml").write_text("- include_role: {name: nobody}\n")
+    (bundle := tmp_path / "bundle").mkdir()
+    names = ("../out.yml", f"{tmp_path}/out.yml", "a0.yml")
+    (bundle / "a.yml").write_text("- hosts: all\n  tasks:\n" + "".join(f"  - include_tasks: {n}\n" for n in names))
+    for number in range(1200):
+        (bundle / f"a{number}.yml").write_text(f"- include_tasks: a{number + 1}.yml\n")
+    assert sorted(Included(bundle, (), ()).missing("a.yml")) == [
+        "the tasks '../out.yml' that it includes are not in the bundle (a.yml:3)",
+        "the tasks 'a1200.yml' that it includes are not in the bundle (a1199.yml:1)",
+    ]
 
 
 def test_what_reaches_across_hosts_forbids_that_sites_share_a_run(tmp_path: Path) -> None:
