@@ -68,13 +68,16 @@ def _mode_fault(app: str, values: dict[str, Any]) -> str | None:
 
 
 async def _remove(call: Call, app: Standing, _: dict[str, Any]) -> tuple[Standing, list[str]]:
-    """Of what failed so that nothing is left, nothing has to be removed: it is uploaded then, as it would be there."""
+    """Of what failed so that nothing is left, nothing has to be removed: it is uploaded then, as it would be there.
+
+    By force what goes is gone: where the rest fails, it is not brought back.
+    """
+    forced = call.request.query.get("force") in ("True", "true")
     if app.deployed:
-        await carry_out(call, "remove", "remove", app.name, None)
+        await carry_out(call, "remove", "remove", app.name, None, recover="never" if forced else None)
     elif app.operation_id:
         await put_away(call, app.operation_id)
-    forced = call.request.query.get("force") in ("True", "true")
-    return replace(app, status=words.REMOVING, progress=None), ["force"] if forced else []
+    return replace(app, status=words.REMOVING, progress=None), []
 
 
 async def _abort(call: Call, app: Standing, _: dict[str, Any]) -> tuple[Standing, list[str]]:

@@ -115,7 +115,16 @@ async def put_away(call: Call, key: str) -> None:
         await call.numbers.of(conn, store.PUT_AWAY, [key])
 
 
+SEND_IT = "send the file itself (binary_data, or as a form) or a URL, or publish it first: belay release publish"
+
+
 def no_file(op: str, asked: Asked) -> Refused:
     """A path of another machine is but a name here."""
-    what = "send the file itself (binary_data, or as a form), a URL, or publish it first: belay release publish"
-    return rejected(op, f"application tar file {asked.tarfile[:200]} does not exist here.", what)
+    missing = f"application tar file {asked.tarfile[:200]} does not exist here."
+    return rejected(op, missing, f"no release was published from a file of the name {asked.file_name[:200]}; {SEND_IT}")
+
+
+def only_a_name(asked: Asked) -> str:
+    """For whoever has built the file anew and expects that it is read."""
+    found = f"it was published from a file of the name {asked.file_name[:200]}, and no path of yours is read"
+    return f"{found}; if the file has changed since, {SEND_IT}"

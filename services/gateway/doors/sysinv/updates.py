@@ -14,6 +14,7 @@ from services.gateway.doors.sysinv.publishing import (
     identified,
     no_file,
     numbered,
+    only_a_name,
     publishing,
     put_away,
     refuse_settled,
@@ -43,7 +44,7 @@ async def update(call: Call) -> web.Response:
     asked = await (_published_before(call, asked) if known else identified(call, OP, asked, sent))
     app = require(OP, await call.app(asked.name) if asked.name else None)
     if app.alike and app.status == words.APPLIED and app.version == asked.version:
-        raise rejected(OP, f"the version {asked.version} is already applied.")
+        raise rejected(OP, f"the version {asked.version} is already applied.", *([only_a_name(asked)] if known else []))
     if known:
         await carry_out(call, OP, "update", app.name, asked.version, **_resets(asked))
     elif call.own.group:

@@ -66,3 +66,24 @@ async def test_a_path_is_the_name_of_a_file_from_which_a_release_was_published(w
         path = {"tarfile": "/home/sysadmin/shop-2.0.0.tgz", "reuse_user_overrides": "True"}
         assert (await door.made("POST", f"{APPS}/update", path))["app_version"] == "2.0.0"
         await door.shows(lambda app: (app["status"], app["app_version"]) == ("applied", "2.0.0"))
+        again = await door.refuses(400, "POST", f"{APPS}/update", path)
+        assert again.startswith(
+            "Application-update rejected: the version 2.0.0 is already applied.; it was published from"
+        )
+        assert "if the file has changed since, send the file itself" in again
+        unknown = await door.refuses(400, "POST", f"{APPS}/update", {"tarfile": "/home/sysadmin/shop-9.tgz"})
+        assert "no release was published from a file of the name shop-9.tgz; send the file itself" in unknown
+
+
+async def test_a_removal_that_fails_is_turned_back_and_by_force_stays_as_far_as_it_came(world: World) -> None:
+    async with everything(world) as door:
+        await door.sites(SITE, params={"simulated": "fail"})
+        await door.runs(fates={SITE: "succeed"})  # of the release itself; what removes it falls
+        await door.direct("remove")
+        kept = await door.shows(lambda app: app["status"] == "applied" and app["progress"] != "completed")
+        assert kept["active"] is True
+        forced = await door.ask("PATCH", f"{APPS}/shop?directive=remove&force=True", {"values": {}})
+        assert (forced.status, "X-Belay-Ignored" in forced.headers) == (200, False)
+        await door.shows("remove-failed")
+        await door.direct("remove&force=true")  # asked for again as often as anybody likes
+        await door.shows("remove-failed")
