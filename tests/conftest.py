@@ -1,5 +1,11 @@
 """Fixtures of all tests: real Kafka and PostgreSQL, started once for a run and only if a test asks."""
 
+from hypothesis import settings
+
+# On a busy machine a single example may wait for its turn longer than any limit: that is no fault of what it tries.
+settings.register_profile("belay", deadline=None)
+settings.load_profile("belay")
+
 pytest_plugins = [
     "tests.support.container_lab",
     "tests.support.reaping",
