@@ -38,7 +38,9 @@ AuthorizedKeysFile {home}/authorized_keys
 PidFile none
 UsePAM no
 StrictModes no
-PasswordAuthentication no
+PubkeyAuthentication {keys}
+PasswordAuthentication {passwords}
+KbdInteractiveAuthentication no
 MaxStartups 200:30:400
 Subsystem sftp internal-sftp
 """
@@ -50,6 +52,8 @@ class Host:
 
     folder: Path
     port: int
+    by_password: bool = False
+    """By which it lets the user in, instead of by the key."""
     server: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,8 +73,11 @@ class Host:
 
     def start(self) -> None:
         config = self.folder / "sshd_config"
-        config.write_text(CONFIG.format(port=self.port, folder=self.folder, home=self.folder.parent))
-        command = ["runuser", "-u", USER, "--", sshd(), "-D", "-e", "-f", str(config)]
+        ways = {"keys": "no", "passwords": "yes"} if self.by_password else {"keys": "yes", "passwords": "no"}
+        config.write_text(CONFIG.format(port=self.port, folder=self.folder, home=self.folder.parent, **ways))
+        # Only root may look whether a password is right.
+        whose = [] if self.by_password else ["runuser", "-u", USER, "--"]
+        command = [*whose, sshd(), "-D", "-e", "-f", str(config)]
         with (self.folder / "sshd.log").open("ab") as log:
             self.server = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/")
         until(self.answers, 20)
@@ -118,14 +125,14 @@ class SshdLab:
     def key(self) -> str:
         return (self.home / "key").read_text()
 
-    def host(self, *, start: bool = True) -> Host:
+    def host(self, *, start: bool = True, by_password: bool = False) -> Host:
         """Another one."""
         folder = self.home / f"h{len(self.hosts)}"
         (folder / "site").mkdir(parents=True)
         keygen(folder / "host_key")
         for path in (folder, folder / "site", folder / "host_key"):
             shutil.chown(path, USER)
-        self.hosts.append(Host(folder, free_port()))
+        self.hosts.append(Host(folder, free_port(), by_password))
         if start:
             self.hosts[-1].start()
         return self.hosts[-1]
@@ -133,11 +140,12 @@ class SshdLab:
     def connection(self, host: Host, **more: Any) -> dict[str, Any]:
         """What a site says that lives on it; `vars` are put beside where it lives."""
         variables = {"root": str(host.root), **more.pop("vars", {})}
+        login = {"password": SecretStr(PASSWORD)} if host.by_password else {"key": SecretStr(self.key)}
         return {
             "address": "127.0.0.1",
             "port": host.port,
             "user": USER,
-            "key": SecretStr(self.key),
+            **login,
             "host_keys": [host.public_key],
             "python": "/usr/bin/python3",
             "vars": variables,

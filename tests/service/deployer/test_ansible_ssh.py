@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers import Broken, Done, Order, Progress, Reachable, Reached, Running
 from services.deployer.drivers.ansible.driver import AnsibleDriver
 from tests.support.ansible_sites import (
     FILES,
@@ -26,8 +23,8 @@ from tests.support.ansible_sites import (
     seen_in_files,
     seen_in_processes,
 )
-from tests.support.lacking import left_out
 from tests.support.patience import until_so
+from tests.support.small_disk import fill, small_disk
 from tests.support.sshd_lab import PASSWORD, Host, SshdLab, keygen
 
 pytestmark = [pytest.mark.ssh, pytest.mark.service]
@@ -44,6 +41,13 @@ GROUPED = """
   gather_facts: false
   tasks:
     - copy: {dest: "{{ root }}/release", content: "{{ group_names[0] }} {{ shared }}"}
+"""
+COPIES = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - copy: {src: "{{ belay_content['files/app.txt'] }}", dest: "{{ root }}/brought", remote_src: true}
+    - copy: {dest: "{{ root }}/release", content: "{{ belay_version }}"}
 """
 PRINTS = """
 - hosts: all
@@ -119,6 +123,25 @@ async def test_sudo_takes_the_become_password_and_refuses_another(lab: Lab, sshd
     assert [broken(each).code for each in refused] == ["become_denied", "become_denied"], refused
 
 
+async def test_a_password_lets_content_and_playbooks_in_and_a_wrong_one_is_told(lab: Lab, sshd_lab: SshdLab) -> None:
+    books = {**FILES, "apply.yml": COPIES, "files/app.txt": "brought"}
+    made, host = await lab.bundle(books, files=["files"]), sshd_lab.host(by_password=True)
+    right = sshd_lab.connection(host)
+    orders = [
+        order("o1", made, right, site="right"),
+        order("o2", made, right | {"password": SecretStr("another one")}, site="wrong"),
+        order("o3", await lab.bundle(), right | {"password": SecretStr("another one")}, site="of-ansible"),
+    ]
+    driver = lab.driver(at_once=8)
+    done, *refused = await reach(driver, *orders, seconds=120)
+    assert isinstance(done, Done), done
+    assert (host.root / "brought").read_text() == "brought"
+    assert [broken(each).code for each in refused] == ["access_denied", "access_denied"], refused
+    assert seen_in_files([PASSWORD, "another one"], lab.home) == []
+    [reached] = await driver.reach([Reachable("right", right)])
+    assert isinstance(reached, Reached), reached
+
+
 async def test_a_connection_that_is_cut_ends_the_order_and_what_it_ran_on_the_host(lab: Lab, sshd_lab: SshdLab) -> None:
     host = sshd_lab.host()
     hanging = order("o1", await lab.bundle(), sshd_lab.connection(host, vars={"hangs": 7411}))
@@ -188,23 +211,12 @@ async def test_a_disk_that_is_full_ends_the_order_and_leaves_the_host_as_it_was(
     made, host = await lab.bundle(), sshd_lab.host()
     with small_disk(tmp_path / "small") as home:
         driver = lab.driver(home=home)
-        (home / "filler").write_bytes(bytes(shutil.disk_usage(home).free))
+        fill(home)
         [found] = await reach(driver, order("o1", made, sshd_lab.connection(host)))
         await driver.close()
     assert broken(found).code == "host_error", found
     assert "No space left" in broken(found).message
     assert not list(host.root.iterdir())
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=False).returncode:
-        left_out("no disk may be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 async def test_no_secret_is_seen_by_anybody_while_a_run_lasts_or_afterwards(lab: Lab, sshd_lab: SshdLab) -> None:
