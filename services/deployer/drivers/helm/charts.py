@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,7 @@ FROM_REGISTRY = "chart.tgz"
 """The name of a chart that no bundle gave a name."""
 
 FILES_OF_A_CHART = 50
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,24 @@ class Charts:
     async def bring(self, order: Order, registry: Registry, told: Callable[[int], None]) -> Chart:
         """The same, with what was prepared of it; `told` hears of each chunk. Raises Failed."""
         if self._source and order.items:
-            try:
-                await send(order.items, self._content, self._source.blobs, self._source.pace.at(order.site), told)
-            except Exception as error:
-                raise failed(error) or error from error
+            with _told_as_ours():
+                await self._sent(order, self._source, told)
         return await self.of(order, registry)
+
+    async def _sent(self, order: Order, source: Source, told: Callable[[int], None]) -> None:
+        try:
+            await send(order.items, self._content, source.blobs, source.pace.at(order.site), told)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise  # on this machine, and not on the site
+            raise failed(error) or error from error
 
     async def of(self, order: Order, registry: Registry) -> Chart:
         """The chart of an order; fetched if it is not there. Raises Failed."""
+        with _told_as_ours():
+            return await self._had(order, registry)
+
+    async def _had(self, order: Order, registry: Registry) -> Chart:
         spec: HelmSpec = order.component.spec
         if prepared := await self._prepared(order):
             return self._chart(prepared, spec)
@@ -121,7 +134,18 @@ class Charts:
             ran = await self._helm.run(arguments, [config], _never)
         if not ran.well:
             why = ran.words.strip().splitlines()[-1:] or ["helm brought no chart"]
-            raise Failed("chart_not_pulled", f"{reference}: {why[0].removeprefix('Error: ')}", ran.last_lines)
+            code = "disk_full" if os.strerror(errno.ENOSPC).lower() in ran.words.lower() else "chart_not_pulled"
+            raise Failed(code, f"{reference}: {why[0].removeprefix('Error: ')}", ran.last_lines)
+
+
+@contextmanager
+def _told_as_ours() -> Iterator[None]:
+    """A disk of ours that is full, or a store that does not answer, is no defect: it can be tried again."""
+    try:
+        yield
+    except OSError as error:
+        code = "disk_full" if error.errno in NO_ROOM else "host_error"
+        raise Failed(code, f"the chart cannot be had on the deployer's machine: {error}") from error
 
 
 def _file_of(item: Item) -> str:

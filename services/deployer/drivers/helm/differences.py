@@ -25,6 +25,9 @@ MOMENTS = {
 }
 
 
+AGAIN = "its hooks run once more where helm is cut off in the middle: they must bear that"
+
+
 def of_manifests(before: str, after: str) -> list[str]:
     """A line for each object that would be made, changed or removed."""
     old, new = _by_key(before), _by_key(after)
@@ -41,10 +44,11 @@ def of_manifests(before: str, after: str) -> list[str]:
 def of_hooks(hooks: Iterable[Mapping[str, Any]], events: Sequence[str]) -> list[str]:
     """A line for each hook that would run at one of these moments, in the sequence of the moments."""
     known = [(event, hook) for event in events for hook in hooks if event in (hook.get("events") or ())]
-    return [
+    lines = [
         f"runs the hook {str(hook.get('kind', '')).lower()}/{hook.get('name')} {MOMENTS[event]}"
         for event, hook in known
     ]
+    return [*lines, *([AGAIN] if lines else [])]
 
 
 def of_definitions(definitions: Mapping[str, bool]) -> list[str]:

@@ -41,6 +41,7 @@ async def test_an_installation_names_its_objects_hooks_and_definitions(another: 
             "makes the custom resource definition lamps.example.com",
             "makes deployment/web",
             "runs the hook job/hook-pre-install before it is installed",
+            "its hooks run once more where helm is cut off in the middle: they must bear that",
         ]
     ]
     assert cluster.http.get(f"/api/v1/namespaces/{cluster.namespace}").status_code == 404

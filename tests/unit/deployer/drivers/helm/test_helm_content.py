@@ -1,5 +1,6 @@
 """Charts that were prepared are taken from their content, and from nowhere else while all of it lies here."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from obstore.store import LocalStore
 
 from services.deployer.drivers import Component, Item, Order
 from services.deployer.drivers.content import Pace, Source
+from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm.binary import Helm
 from services.deployer.drivers.helm.charts import Charts
 from services.deployer.drivers.helm.connection import Registry
@@ -67,3 +69,23 @@ async def test_what_lies_here_in_part_is_taken_from_its_bundle(charts: Charts, t
     lost = replace(items[0], sha256="f" * 64)
     with pytest.raises(AssertionError, match="was asked for"):
         await charts.of(order((lost, *items[1:])), Registry())
+
+
+async def test_a_disk_of_the_deployers_that_is_full_is_told_as_that_and_nothing_half_is_left(tmp_path: Path) -> None:
+    async def unpack(_: str, target: Path) -> None:
+        if full:
+            await asyncio.to_thread(Path("/dev/full").write_text, "web")  # the system's own answer
+        (target / "web").mkdir(parents=True)
+
+    (helm := tmp_path / "helm").write_text("#!/bin/sh\necho 'Error: write /x: no space left on device' >&2; exit 1\n")
+    helm.chmod(0o755)
+    charts, full = Charts(tmp_path / "home", unpack, Helm(str(helm), tmp_path / "tool", 1), 5), True
+    in_registry = order((), chart=f"oci://registry.test/charts/web@sha256:{'a' * 64}", values_files=())  # type: ignore[arg-type]
+    for asked in (order(()), in_registry):
+        with pytest.raises(Failed) as caught:
+            await charts.of(asked, Registry())
+        assert caught.value.broken.code == "disk_full"
+        assert "o space left on device" in caught.value.broken.message
+    full = False
+    assert (await charts.of(order(()), Registry())).path.is_dir()
+    assert [path.name for path in (tmp_path / "home/pulled").iterdir()] == []

@@ -61,7 +61,9 @@ def test_hooks_are_told_with_their_moment_and_definitions_with_what_helm_does() 
     assert differences.of_hooks(hooks, ("pre-upgrade", "post-upgrade")) == [
         "runs the hook job/migrate before the upgrade",
         "runs the hook job/migrate after the upgrade",
+        "its hooks run once more where helm is cut off in the middle: they must bear that",
     ]
+    assert differences.of_hooks(hooks, ("pre-delete", "post-delete")) == []
     assert differences.of_definitions({"a.example": False, "b.example": True}) == [
         "makes the custom resource definition a.example",
         "leaves the custom resource definition b.example as it is: Helm changes none that is there",
