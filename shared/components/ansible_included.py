@@ -21,6 +21,8 @@ PREFIXES = ("", "ansible.builtin.", "ansible.legacy.")
 ENDINGS = ("", ".yml", ".yaml", ".json")
 LARGEST = 1_000_000
 """Bytes of a file that is looked into: people write no longer ones."""
+LONGEST = 250
+"""Bytes of a name that is looked for."""
 _WORD = re.compile(r"""(\w+)=("[^"]*"|'[^']*'|\S+)""")
 
 
@@ -127,17 +129,19 @@ class Included:
 
     def _found(self, name: str, place: Place) -> Path | None:
         """The folder of a role, looked for where Ansible does, and a little beyond."""
-        if len(parts := name.split(".")) == 3:
-            return next(self._in_collections(*parts), None)
+        if len(parts := name.split(".")) >= 3 and (
+            found := next(self._in_collections(place, parts[0], parts[1], "/".join(parts[2:])), None)
+        ):
+            return found
         beside = [place.role.parent] if place.role else []
         ours = (self.folder / each for each in self.roles)
         folders = [place.book / "roles", *ours, *beside, place.book, self.folder]
         plain = (path for folder in folders if (path := folder / name).is_dir())
-        return next(plain, None) or next(self._in_collections("*", "*", name), None)
+        return next(plain, None) or next(self._in_collections(place, "*", "*", name), None)
 
-    def _in_collections(self, namespace: str, collection: str, role: str) -> Iterator[Path]:
-        for each in (*self.collections, "collections"):
-            yield from (self.folder / each / "ansible_collections").glob(f"{namespace}/{collection}/roles/{role}")
+    def _in_collections(self, place: Place, namespace: str, collection: str, role: str) -> Iterator[Path]:
+        for folder in (*(self.folder / each for each in self.collections), place.book / "collections"):
+            yield from (folder / "ansible_collections").glob(f"{namespace}/{collection}/roles/{role}")
 
 
 def _read(file: Path) -> Document:
@@ -164,8 +168,9 @@ def _named(said: Any, *keys: str, plain: bool = True) -> str:
 
 
 def _is_static(name: str) -> bool:
-    """Whether it names something of the bundle, whatever the host."""
-    return bool(name) and not name.startswith(("/", "~")) and not any(mark in name for mark in ("{{", "{%", "*"))
+    """Whether it names something of the bundle, whatever the host. No file system takes longer names."""
+    plain = bool(name) and not name.startswith(("/", "~")) and not any(mark in name for mark in ("{{", "{%", *"*?["))
+    return plain and len(name.encode()) <= LONGEST
 
 
 def _tasks_of(role: Path, entry: str, kind: str = "tasks") -> Path | None:

@@ -109,6 +109,28 @@ def test_nothing_outside_of_the_bundle_is_read_and_a_long_chain_is_followed_to_i
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "lies"),
+    [
+        ("web", "books/roles/web"),
+        ("acme.web", "parts/acme.web"),
+        ("acme.tools.web", "books/collections/ansible_collections/acme/tools/roles/web"),
+        ("acme.tools.old.web", "kit/ansible_collections/acme/tools/roles/old/web"),
+        ("acme.tools.web", "parts/acme.tools.web"),
+        ("w" * 300, "parts"),  # too long to be looked for
+        ("we[b", "parts"),
+    ],
+)
+def test_a_role_is_found_wherever_ansible_finds_it(tmp_path: Path, name: str, lies: str) -> None:
+    (tmp_path / lies / "tasks").mkdir(parents=True)
+    (tmp_path / "books").mkdir(exist_ok=True)
+    (tmp_path / "books/a.yml").write_text(f"- hosts: all\n  tasks:\n  - include_role: {{name: '{name}'}}\n")
+    (tmp_path / lies / "tasks/main.yml").write_text("- include_tasks: gone.yml\n")
+    where = f"{lies}/tasks/main.yml:1"
+    known = [f"the tasks 'gone.yml' that it includes are not in the bundle ({where})"] if lies != "parts" else []
+    assert Included(tmp_path, ("parts",), ("kit",)).missing("books/a.yml") == known
+
+
 def test_what_reaches_across_hosts_forbids_that_sites_share_a_run(tmp_path: Path) -> None:
     files = {
         "a.yml": "- hosts: all\n  serial: 1\n  roles: [web]\n",
