@@ -33,6 +33,18 @@ def unfit(needs: SiteRequirement, facts: Mapping[str, str]) -> Iterator[Cause]:
     yield from _on_release(needs.releases, facts)
 
 
+def contradicted(needs: SiteRequirement, facts: Mapping[str, str]) -> Iterator[Cause]:
+    """Why a site cannot keep what it has: by what it tells alone, for what it does not tell now may still be so."""
+    told = needs.model_copy(
+        update={
+            "facts": {name: wanted for name, wanted in needs.facts.items() if name in facts},
+            "patches": needs.patches if PATCHES in facts else (),
+            "releases": needs.releases if PLATFORM_RELEASE in facts else {},
+        }
+    )
+    return unfit(told, facts)
+
+
 def _on_release(releases: Mapping[str, Sequence[str]], facts: Mapping[str, str]) -> Iterator[Cause]:
     if not releases:
         return

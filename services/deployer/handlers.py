@@ -9,6 +9,7 @@ from services.deployer.alive import store as alive
 from services.deployer.alive.commands import check_sites
 from services.deployer.automatic.handlers import HANDLERS as AUTOMATIC
 from services.deployer.automatic.noting import note, note_changed
+from services.deployer.automatic.triggers import occurred
 from services.deployer.deletion.handlers import HANDLERS as DELETION
 from services.deployer.dependencies.needs import apps_named
 from services.deployer.dependencies.store import rely_on
@@ -321,7 +322,8 @@ async def note_alarms(tx: Transaction, events: Sequence[Envelope[AlarmRaised | A
     store = Store(tx.conn)
     fresh = await _fresh(store, events)
     await store.put_alarms({event.site: event.affecting for event in fresh})
-    await note(tx, "alarm_cleared", [event.site for event in fresh if isinstance(event, AlarmCleared)])
+    cleared = [event for event in fresh if isinstance(event, AlarmCleared)]
+    await note(tx, [(event.site, occurred("alarm_cleared", alarm=[event.alarm])) for event in cleared])
 
 
 async def hold_sites(tx: Transaction, events: Sequence[Envelope[SitesHeld]]) -> None:

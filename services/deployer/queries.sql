@@ -7,15 +7,15 @@ on conflict (aggregate) do update set sequence = excluded.sequence;
 
 -- name: put_sites
 -- Names of secrets hold no spaces, so lists of them travel as words.
-insert into site (name, connections, simplex, secrets, managed, maintenance, facts, site_group)
-select name, connections, simplex, string_to_array(secrets, ' '), managed, maintenance, facts, site_group
+insert into site (name, connections, simplex, secrets, managed, maintenance, facts, site_group, labels)
+select name, connections, simplex, string_to_array(secrets, ' '), managed, maintenance, facts, site_group, labels
 from unnest(
     :names::text[], :connections::jsonb[], :simplex::boolean[], :secrets::text[], :managed::boolean[],
-    :maintenance::boolean[], :facts::jsonb[], :groups::text[]
-) as n (name, connections, simplex, secrets, managed, maintenance, facts, site_group)
+    :maintenance::boolean[], :facts::jsonb[], :groups::text[], :labels::jsonb[]
+) as n (name, connections, simplex, secrets, managed, maintenance, facts, site_group, labels)
 on conflict (name) do update set connections = excluded.connections, simplex = excluded.simplex,
     secrets = excluded.secrets, managed = excluded.managed, maintenance = excluded.maintenance,
-    facts = excluded.facts, site_group = excluded.site_group, gone = false;
+    facts = excluded.facts, site_group = excluded.site_group, labels = excluded.labels, gone = false;
 
 -- name: remove_sites
 -- A site of the same name that comes later may be another: nothing is known of what lies there.

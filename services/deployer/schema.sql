@@ -11,6 +11,7 @@ create table site (
     maintenance boolean not null default false,
     alarms text[] not null default '{}', -- active ones that affect management
     facts jsonb not null default '{}', -- of its platform, as people told them: over what drivers found
+    labels jsonb not null default '{}',
     gone boolean not null default false -- forgotten sites stay while operations on them come to their end
 );
 
@@ -366,6 +367,7 @@ create table automatic_wish (
     site text not null,
     app text not null,
     cause jsonb not null, -- code and message
+    events jsonb not null default '[]', -- what happened to the site: code, message, and what each carries
     noted_at timestamptz not null,
     due_at timestamptz not null,
     tries integer not null default 0 check (tries >= 0),

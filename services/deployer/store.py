@@ -126,11 +126,21 @@ class Store:
 
     async def put_sites(self, sites: Iterable[strategy.Site]) -> None:
         rows = [
-            (s.name, s.connections, s.simplex, _named(s.connections), s.managed, s.maintenance, s.facts, s.group)
+            (
+                s.name,
+                s.connections,
+                s.simplex,
+                _named(s.connections),
+                s.managed,
+                s.maintenance,
+                s.facts,
+                s.group,
+                s.labels,
+            )
             for s in sites
         ]
-        names = ("names", "connections", "simplex", "secrets", "managed", "maintenance", "facts", "groups")
-        facts = dict(zip(names, columns(rows, 8), strict=True))
+        names = ("names", "connections", "simplex", "secrets", "managed", "maintenance", "facts", "groups", "labels")
+        facts = dict(zip(names, columns(rows, 9), strict=True))
         await SQL.run(self._conn, "put_sites", **facts)
 
     async def put_alarms(self, alarms: Mapping[str, Sequence[str]]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.strategy_orchestrator.fleet import alarms, availability, drivers, groups, secrets, site_changes, sites
 from services.strategy_orchestrator.fleet.group_slots import GROUP_SLOT
+from services.strategy_orchestrator.fleet.retelling import TELL_SITES, tell_sites
 from services.strategy_orchestrator.rollout import catching_up, commands, operations, watching, withdrawals
 from services.strategy_orchestrator.rollout.offline_steps import CATCH_UP
 from services.strategy_orchestrator.rollout.unit_of_work import LOOK_AGAIN, STILL, TIMEOUT, UnitOfWork
@@ -75,6 +76,7 @@ TIMERS: Mapping[str, TimerHandler] = {
     TIMEOUT: watching.out_of_time,
     CATCH_UP: catching_up.catch_up,
     watching.CANCEL: watching.cancel_again,
+    TELL_SITES: tell_sites,
 }
 
 TOPICS = ("strategy.commands", "deployer.events", "deployer.facts", "catalog.events", "monitor.events")

@@ -51,7 +51,8 @@ class Switches(Model):
     reapply_on: tuple[Trigger, ...] | None = Field(default=None, max_length=50)
     auto_update: bool | None = Field(default=None, description="to the newest allowed release, by itself")
     auto_downgrade: bool | None = Field(
-        default=None, description="back to an older release where the one that runs was withdrawn"
+        default=None,
+        description="back to an older release where the one that runs was withdrawn, or the platform went back",
     )
     prereleases: bool | None = Field(default=None, description="auto-update takes them, too")
     forbidden: tuple[ClosedInCommands[OperationKind], ...] | None = Field(

@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, ValidationInfo
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, ValidationInfo, field_validator
 
 from shared import versions
+from shared.messages import triggers
 from shared.messages.base import Model
 from shared.messages.opening import ClosedInCommands, in_an_event
 from shared.messages.words import Label, Name, OperationKind
@@ -41,6 +42,12 @@ def _versions(text: str, info: ValidationInfo) -> str:
     if in_an_event(info) or any(versions.is_valid_range(scheme, text) for scheme in _SCHEMES):
         return text
     raise ValueError("must be a range of versions such as >=1.2.0,<2.0.0")
+
+
+def _event(name: str, info: ValidationInfo) -> str:
+    if in_an_event(info) or triggers.is_known(name):
+        return name
+    raise ValueError(f"must be one of {triggers.known()}")
 
 
 FactRange = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_range)]
@@ -108,10 +115,22 @@ AnyDependency = Annotated[
 class Trigger(Model):
     """An event of a site after which the release is applied once more."""
 
-    event: Label
+    event: Annotated[Label, AfterValidator(_event)] = Field(
+        description=f"one of {', '.join(triggers.EVENTS)}, or what StarlingX calls them"
+    )
     filters: dict[Label, Annotated[str, Field(max_length=200)]] = Field(
         default_factory=dict, max_length=MOST_RULES, description="what the event must say, by the names of its fields"
     )
+
+    @field_validator("filters")
+    @classmethod
+    def _of_the_event(cls, filters: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        never = () if in_an_event(info) else tuple(triggers.not_carried(info.data.get("event", ""), filters))
+        if never:
+            raise ValueError(
+                f"{', '.join(never)}: {info.data['event']} carries {triggers.asked_of(info.data['event'])}"
+            )
+        return filters
 
 
 class Behaviour(Model):

@@ -43,9 +43,14 @@ def behaviour(
     on_site: Annotated[list[str], typer.Option(help="Deployed here though nobody did so; repeatable.")] = [],  # noqa: B006
     on_group: Annotated[list[str], typer.Option(help="The same for the sites of a group; repeatable.")] = [],  # noqa: B006
     reapply: Annotated[Switch, typer.Option(help="Apply it again on its events.")] = None,
-    reapply_on: Annotated[list[str], typer.Option(metavar="EVENT", help="These events; repeatable.")] = [],  # noqa: B006
+    reapply_on: Annotated[
+        list[str],
+        typer.Option(metavar="EVENT[,FIELD=VALUE…]", help="Only these events; repeatable."),
+    ] = [],  # noqa: B006
     auto_update: Annotated[Switch, typer.Option(help="To the newest allowed release, by itself.")] = None,
-    auto_downgrade: Annotated[Switch, typer.Option(help="Back from a release that was withdrawn.")] = None,
+    auto_downgrade: Annotated[
+        Switch, typer.Option(help="Back from a release that was withdrawn or fits no more.")
+    ] = None,
     prereleases: Annotated[Switch, typer.Option(help="Auto-update takes pre-releases, too.")] = None,
     forbid: Annotated[list[str], typer.Option(metavar="KIND", help="People may not ask for it; repeatable.")] = [],  # noqa: B006
     as_released: Annotated[list[str], typer.Option(metavar="SWITCH", help="As the release says again.")] = [],  # noqa: B006
@@ -55,7 +60,7 @@ def behaviour(
     switches: dict[str, Any] = {
         "audit": audit, "desired_state": desired_state, "reapply": reapply, "auto_update": auto_update,
         "auto_downgrade": auto_downgrade, "prereleases": prereleases, "forbidden": forbid or None,
-        "reapply_on": [{"event": event} for event in reapply_on] or None,
+        "reapply_on": [_trigger(text) for text in reapply_on] or None,
         "deployed_on": {"sites": on_site, "groups": on_group} if on_site or on_group else None,
     }  # fmt: skip
     said = {key: value for key, value in switches.items() if value is not None}
@@ -75,6 +80,27 @@ def behaviour(
         "reason": "as its releases say",
     }
     return session.screen.card(next(found, nobody), BEHAVIOUR)
+
+
+def _trigger(text: str) -> dict[str, Any]:
+    """As it is typed: `facts_changed,fact=kubernetes,label:tier=edge`."""
+    event, *rest = text.split(",")
+    filters: dict[str, str] = {}
+    last = ""
+    for part in rest:
+        name, equals, value = part.partition("=")
+        if last and _continues(part):
+            filters[last] += f",{part}"
+        elif not equals or not name:
+            raise usage(f"'{part}' of '{text}' is no filter", "write FIELD=VALUE, such as fact=kubernetes")
+        else:
+            filters[name], last = value, name
+    return {"event": event, "filters": filters}
+
+
+def _continues(part: str) -> bool:
+    """Whether it goes on with a range of versions: `kubernetes=>=1.30,<1.32`."""
+    return part.startswith(("<", ">", "!", "~", "=="))
 
 
 def reapply(

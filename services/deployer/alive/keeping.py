@@ -10,7 +10,7 @@ import asyncpg
 from services.deployer.alive import store
 from services.deployer.alive.judgement import Condition, is_news
 from services.deployer.alive.store import Checked, Found
-from services.deployer.automatic.noting import came_online, note
+from services.deployer.automatic.noting import found_changed, note, online_again
 from shared.core.retrying import until_done
 from shared.core.transaction import Ledger, Transaction
 from shared.messages.deployer import SITES_AT_ONCE, AvailabilityChanged, SiteAvailability
@@ -35,7 +35,8 @@ async def keep_and_tell(
         if news:
             kept = await store.save_conditions(tx.conn, news)
             told = [(s.site, kept[s.site].was, now.availability) for s, now in news if s.site in kept]
-            await note(tx, "site_online", came_online(told))
+            found_now = [(s.site, s.known.facts, now.facts) for s, now in news if s.site in kept]
+            await note(tx, [*online_again(told), *found_changed(found_now)])
             _tell(tx, [(s.bucket, _told(s, now, kept[s.site], at)) for s, now in news if s.site in kept], at)
         if asked:
             await store.clear_asked(tx.conn, asked)

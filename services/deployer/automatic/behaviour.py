@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.messages.automatic import DeployedOn, Switch, Switches
+from shared.messages.opening import IN_AN_EVENT
 from shared.messages.rules import Behaviour, Trigger
 
 NOTHING_SAID = Switches()
@@ -59,7 +60,7 @@ def changed(before: Switches, said: Switches, as_released: Iterable[Switch]) -> 
     """What people said in all, once this was said, too."""
     taken_back = set(as_released)
     kept = {name: value for name, value in before.model_dump(exclude_none=True).items() if name not in taken_back}
-    return Switches.model_validate({**kept, **said.model_dump(exclude_none=True)})
+    return Switches.model_validate({**kept, **said.model_dump(exclude_none=True)}, context=IN_AN_EVENT)
 
 
 def contradictions(said: Switches, as_released: Iterable[Switch]) -> list[str]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from services.deployer.automatic import store, survey_store
 from services.deployer.automatic.behaviour import changed, contradictions
 from services.deployer.automatic.store import Standing
+from services.deployer.automatic.triggers import Occurrence
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
-from shared.messages.base import Cause, Fault
+from shared.messages.base import Fault
 from shared.messages.deployer import (
     BehaviourChanged,
     ClearFailedRelease,
@@ -15,6 +16,7 @@ from shared.messages.deployer import (
     ReapplyApp,
     SetAppBehaviour,
 )
+from shared.messages.triggers import ON_DEMAND
 from shared.wire.codec import Envelope
 
 
@@ -84,8 +86,8 @@ async def reapply_apps(tx: Transaction, envelopes: Sequence[Envelope[ReapplyApp]
 async def _reapply(tx: Transaction, command: ReapplyApp) -> Reply:
     if not await store.app_known(tx.conn, command.app):
         return Rejected((_unknown_app(command.app),))
-    cause = Cause(code="on_demand", message=command.reason or "somebody asked for it")
-    sites = await survey_store.wish_where_deployed(tx.conn, command.sites, [command.app], cause, tx.now)
+    event = Occurrence(ON_DEMAND, command.reason or "somebody asked for it")
+    sites = await survey_store.wish_where_deployed(tx.conn, command.sites, [command.app], event, tx.now)
     if not sites:
         message = f"'{command.app}' runs on none of these sites"
         return Rejected.because("nothing_deployed", message, "sites" if command.sites else "app", command.app)

@@ -1,23 +1,19 @@
 """What the deployer does by itself with an app on a site, as things stand now. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from services.deployer.automatic.behaviour import Effective
-from services.deployer.automatic.triggers import triggered
+from services.deployer.automatic.triggers import Fields, Occurrence, triggered
 from services.deployer.dependencies.choosing import Choice
 from services.deployer.domain import Deployment, way_back
 from shared.messages.base import Cause
+from shared.messages.triggers import EVENTS, ON_DEMAND
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 
-REAPPLY = frozenset(
-    {
-        "site_online", "maintenance_ended", "alarm_cleared", "facts_changed", "site_registered", "overrides_changed",
-        "on_demand",
-    }
-)  # fmt: skip
+REAPPLY = frozenset({*EVENTS, ON_DEMAND})
 """Codes of causes that have an app applied again."""
 
 
@@ -35,10 +31,16 @@ class Situation:
     """What is not as it was left, in words; empty = nothing."""
     withdrawn: bool = False
     """The release that runs was withdrawn."""
+    outgrown: str = ""
+    """Why the release that runs does not fit the platform of the site any more; empty = it does."""
+    fitting: str | None = None
+    """The last release before it that does."""
     wish: Cause | None = None
     """Why somebody of ours looked here."""
-    facts: Mapping[str, str] = field(default_factory=dict)
-    """Of the site."""
+    events: Sequence[Occurrence] = ()
+    """What happened there meanwhile, the first first."""
+    fields: Fields = field(default_factory=dict)
+    """What filters of triggers may ask of the site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def decided(now: Situation) -> Action | None:
 
 
 def _moved(now: Situation) -> Action | None:
-    """To another release: up, or down from one that was withdrawn."""
+    """To another release: up, or down from one that was withdrawn, or that the platform went back from."""
     if now.deployment.status is not Status.OPERATIONAL:
         return None
     if now.behaviour.auto_update and now.chosen.release:
@@ -74,15 +76,19 @@ def _moved(now: Situation) -> Action | None:
     back = way_back(now.deployment)
     if now.behaviour.auto_downgrade and now.withdrawn and back:
         return _because(Kind.ROLLBACK, back, "release_withdrawn", f"release {now.deployment.version} was withdrawn")
+    if now.behaviour.auto_downgrade and now.outgrown and now.fitting:
+        return _because(Kind.ROLLBACK, now.fitting, "platform_went_back", now.outgrown)
     return None
 
 
 def _reapplied(now: Situation) -> Action | None:
+    """By the first event that one of its triggers names; one that names none must not hide another that does."""
     if now.wish is None or now.wish.code not in REAPPLY or now.deployment.version is None:
         return None
-    if now.wish.code != "on_demand" and not triggered(now.behaviour.reapply_on, now.wish.code, now.facts):
-        return None
-    return Action(Kind.APPLY, now.deployment.version, now.wish, only_changes=True)
+    for event in (*now.events, Occurrence(now.wish.code, now.wish.message)):
+        if event.code == ON_DEMAND or triggered(now.behaviour.reapply_on, event, now.fields):
+            return Action(Kind.APPLY, now.deployment.version, event.cause, only_changes=True)
+    return None
 
 
 def _newest(now: Situation, kind: Kind, code: str, message: str) -> Action | None:

@@ -1,54 +1,64 @@
 """Events of sites are noted where an app is applied again on them. Where none is, one small query says so."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from services.deployer.automatic import survey_store as store
-from services.deployer.automatic.triggers import EVENTS
+from services.deployer.automatic.triggers import Occurrence, occurred
 from shared.core.transaction import Transaction
-from shared.messages.base import Cause
 from shared.messages.site import Site
 
+Happened = tuple[str, Occurrence]
+"""A site, and what happened to it."""
 
-async def note(tx: Transaction, event: str, sites: Sequence[str]) -> None:
+
+async def note(tx: Transaction, happened: Sequence[Happened]) -> None:
     """Something happened to these sites. Whether it is one of an app's triggers is judged when its turn comes."""
-    if sites and (apps := await store.apps_with_triggers(tx.conn)):
-        await store.wish_where_deployed(tx.conn, sites, apps, Cause(code=event, message=EVENTS[event]), tx.now)
+    if happened and (apps := await store.apps_with_triggers(tx.conn)):
+        await store.wish_of_sites(tx.conn, happened, apps, tx.now)
 
 
 async def note_changed(tx: Transaction, sites: Mapping[str, Site]) -> None:
     """Sites are about to be as these say: what is new of them is an event. Before they are put."""
-    if not sites or not (apps := await store.apps_with_triggers(tx.conn)):
-        return
-    before = await store.sites_before(tx.conn, sites)
-    for event, names in _events(sites, before).items():
-        cause = Cause(code=event, message=EVENTS[event])
-        await store.wish_where_deployed(tx.conn, names, apps, cause, tx.now)
+    if sites and (apps := await store.apps_with_triggers(tx.conn)):
+        before = await store.sites_before(tx.conn, sites)
+        if happened := list(_events(sites, before)):
+            await store.wish_of_sites(tx.conn, happened, apps, tx.now)
 
 
-def _events(sites: Mapping[str, Site], before: Mapping[str, store.Before]) -> dict[str, list[str]]:
-    """By event, the sites that it happened to. Of several the one that says most is last, and counts."""
-    found: dict[str, list[str]] = {event: [] for event in ("site_registered", "facts_changed", "maintenance_ended")}
+def _events(sites: Mapping[str, Site], before: Mapping[str, store.Before]) -> Iterator[Happened]:
     for name, site in sites.items():
         was = before.get(name)
         if was is None or was.group != site.group:
-            found["site_registered"].append(name)
+            yield name, occurred("site_registered")
         if was and was.facts != site.facts:
-            found["facts_changed"].append(name)
+            yield name, occurred("facts_changed", fact=names_changed(was.facts, site.facts))
         if was and was.maintenance and not site.maintenance:
-            found["maintenance_ended"].append(name)
-    return {event: names for event, names in found.items() if names}
+            yield name, occurred("maintenance_ended")
 
 
-def came_online(told: Iterable[tuple[str, str, str]]) -> list[str]:
+def names_changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The facts that came, went, or are others now."""
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
+def online_again(told: Iterable[tuple[str, str, str]]) -> Iterator[Happened]:
     """Of rows of site, what it was and what it is: those that answer again."""
-    return [site for site, was, now in told if was == "offline" and now == "online"]
+    return ((site, occurred("site_online")) for site, was, now in told if was == "offline" and now == "online")
 
 
-async def note_override(tx: Transaction, app: str, level: str, target: str) -> None:
+def found_changed(told: Iterable[tuple[str, Mapping[str, str], Mapping[str, str]]]) -> Iterator[Happened]:
+    """Of rows of site, facts that its drivers found before and now: what differs; at first all is new, and none has
+    changed."""
+    for site, before, now in told:
+        if before and now and (changed := names_changed(before, now)):
+            yield site, occurred("facts_changed", fact=changed)
+
+
+async def note_override(tx: Transaction, app: str, level: str, target: str, component: str) -> None:
     """What people set for an app changed: for the fleet, a group or a site."""
     if app not in await store.apps_with_triggers(tx.conn):
         return
     sites = [target] if level == "site" else await store.sites_of_group(tx.conn, target) if level == "group" else []
     if sites or level == "fleet":
-        event = "overrides_changed"
-        await store.wish_where_deployed(tx.conn, sites, [app], Cause(code=event, message=EVENTS[event]), tx.now)
+        event = occurred("overrides_changed", level=[level], component=[component])
+        await store.wish_where_deployed(tx.conn, sites, [app], event, tx.now)

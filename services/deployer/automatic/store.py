@@ -1,12 +1,13 @@
 """How apps behave, and which releases failed: each query typed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.messages.automatic import FailedOn, Switches
 from shared.messages.base import Cause
+from shared.messages.opening import IN_AN_EVENT
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
@@ -43,7 +44,12 @@ class Standing(NamedTuple):
 async def said_of(conn: Connection, app: str) -> Said:
     """What people said of an app; its row is locked until the transaction ends, so that no change is lost."""
     row = await SQL.row(conn, "lock_behaviour", app=app)
-    return Said(Switches.model_validate(row["switches"]), row["nth"]) if row else Said(Switches(), 0)
+    return Said(switches_of(row["switches"]), row["nth"]) if row else Said(Switches(), 0)
+
+
+def switches_of(stored: Mapping[str, Any]) -> Switches:
+    """What was said once holds, also where it would be refused today."""
+    return Switches.model_validate(stored, context=IN_AN_EVENT)
 
 
 async def put_behaviour(conn: Connection, app: str, switches: Switches, nth: int) -> None:

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from services.deployer.automatic import survey_store as store
 from services.deployer.automatic.behaviour import Effective, effective
 from services.deployer.automatic.deciding import Situation
-from services.deployer.automatic.survey_store import Drift, Pair, Wished
+from services.deployer.automatic.survey_store import Belonging, Drift, Pair, Wished
+from services.deployer.automatic.triggers import fields_of
 from services.deployer.dependencies import store as dependencies
 from services.deployer.dependencies.choosing import Choice, Wish, newest
 from services.deployer.dependencies.needs import Surroundings
-from services.deployer.domain import Deployment, Facts, Release
+from services.deployer.domain import Deployment, Facts, Release, returns_to
 from services.deployer.store import Store
 from shared.messages.automatic import Switches
 from shared.messages.base import Cause
 from shared.messages.rules import Behaviour
 from shared.messages.words import DeploymentStatus as Status
 from shared.process.db import Connection
+from shared.site_needs import contradicted
 
 NOTHING_CHOSEN = Choice(None)
 
@@ -48,10 +50,10 @@ async def survey(
     around = await dependencies.surroundings(conn, (site for site, _ in pairs))
     releases = await dependencies.releases_of(conn, apps)
     barred = await store.barred(conn, apps, failed_at)
-    groups = await store.groups_of(conn, (site for site, _ in pairs))
+    belonging = await store.belonging_of(conn, (site for site, _ in pairs))
     drift, wished = await store.drift_of(conn, pairs), await store.wishes_of(conn, pairs)
     ends = await store.ends_of(conn, pairs)
-    known = _Known(said, around, releases, barred, groups)
+    known = _Known(said, around, releases, barred, belonging)
     return [
         Surveyed(
             pair, f, known.situation(pair, f, drift.get(pair), wished.get(pair)), wished.get(pair), ends.get(pair, 0)
@@ -66,22 +68,27 @@ class _Known:
     around: Mapping[str, Surroundings]
     releases: Mapping[str, Sequence[Release]]
     barred: set[Pair]
-    groups: Mapping[str, str]
+    belonging: Mapping[str, Belonging]
 
     def situation(self, pair: Pair, facts: Facts, drift: Drift | None, wished: Wished | None) -> Situation:
         site, app = pair
         around = self.around.get(site, Surroundings())
+        belongs = self.belonging.get(site, Belonging())
         releases, deployment = self.releases.get(app, ()), facts.deployment
+        outgrown, fitting = platform_of(deployment, releases, around, app)
         behaviour = effective(self.said.get(app, Switches()), _of_release(deployment, releases, around, app))
         return Situation(
             behaviour=behaviour,
             deployment=deployment,
             chosen=self._chosen(pair, facts, behaviour, around),
-            meant_here=site in behaviour.deployed_on.sites or self.groups.get(site, "") in behaviour.deployed_on.groups,
+            meant_here=site in behaviour.deployed_on.sites or belongs.group in behaviour.deployed_on.groups,
             drifted=words_of(drift) if drift else "",
             withdrawn=bool(deployment.version) and deployment.version not in {each.version for each in releases},
+            outgrown=outgrown,
+            fitting=fitting,
             wish=wished.cause if wished else None,
-            facts=around.facts,
+            events=wished.events if wished else (),
+            fields=fields_of(site, belongs.group, belongs.labels, around.facts),
         )
 
     def _chosen(self, pair: Pair, facts: Facts, behaviour: Effective, around: Surroundings) -> Choice:
@@ -102,6 +109,19 @@ def _of_release(deployment: Deployment, releases: Sequence[Release], around: Sur
     return next(
         (each.rules.behaviour for each in reversed(releases) if "behaviour" in each.rules.model_fields_set), Behaviour()
     )
+
+
+def platform_of(
+    deployment: Deployment, releases: Sequence[Release], around: Surroundings, app: str
+) -> tuple[str, str | None]:
+    """Whether the platform went back from what runs, and to which release the app may go back with it."""
+    there = around.apps.get(app)
+    why = next(contradicted(there.rules.site, around.facts), None) if there else None
+    if why is None:
+        return "", None
+    fit = {each.version for each in releases if not any(contradicted(each.rules.site, around.facts))}
+    back = next((version for version in reversed(returns_to(deployment)) if version in fit), None)
+    return why.message, back
 
 
 def words_of(drift: Drift) -> str:

@@ -22,8 +22,8 @@ where s.name = any(:sites::text[])
          or s.name = any(n.sites) or s.site_group = any(n.groups))
 order by s.name, n.app;
 
--- name: groups_of
-select name, site_group from site where name = any(:sites::text[]) and site_group is not null;
+-- name: belonging_of
+select name, site_group, labels from site where name = any(:sites::text[]);
 
 -- name: failures_of
 select app, version, site from release_failure where app = any(:apps::text[]);
@@ -58,12 +58,29 @@ select site, app, cause, :now::timestamptz, :now
 from unnest(:sites::text[], :apps::text[], :causes::jsonb[]) as n (site, app, cause)
 on conflict (site, app) do update set cause = excluded.cause where w.operation_id is null and not w.given_up;
 
+-- name: wish_of_sites
+-- What happened before is not forgotten over it: each may be what somebody waits for.
+insert into automatic_wish as w (site, app, cause, events, noted_at, due_at)
+select d.site, d.app, (n.events::jsonb -> -1) - 'carries', n.events::jsonb, :now::timestamptz, :now
+from unnest(:sites::text[], :events::text[]) as n (site, events)
+join deployment d on d.site = n.site
+join site s on s.name = d.site and not s.gone
+where d.version is not null and d.app = any(:apps::text[])
+on conflict (site, app) do update set cause = excluded.cause, due_at = excluded.due_at, given_up = false, tries = 0,
+    events = case when w.events @> excluded.events then w.events
+        when jsonb_array_length(w.events) < :most::int then w.events || excluded.events
+        else (w.events - 0) || excluded.events end
+    where w.operation_id is null;
+
 -- name: wish_where_deployed
-insert into automatic_wish as w (site, app, cause, noted_at, due_at)
-select d.site, d.app, :cause::jsonb, :now::timestamptz, :now
+insert into automatic_wish as w (site, app, cause, events, noted_at, due_at)
+select d.site, d.app, (:events::jsonb -> -1) - 'carries', :events, :now::timestamptz, :now
 from deployment d join site s on s.name = d.site and not s.gone
 where d.version is not null and (cardinality(:sites::text[]) = 0 or d.site = any(:sites::text[])) and d.app = any(:apps::text[])
-on conflict (site, app) do update set cause = excluded.cause, due_at = excluded.due_at, given_up = false, tries = 0
+on conflict (site, app) do update set cause = excluded.cause, due_at = excluded.due_at, given_up = false, tries = 0,
+    events = case when w.events @> excluded.events then w.events
+        when jsonb_array_length(w.events) < :most::int then w.events || excluded.events
+        else (w.events - 0) || excluded.events end
     where w.operation_id is null
 returning site;
 
@@ -72,7 +89,7 @@ delete from automatic_wish w using unnest(:sites::text[], :apps::text[]) as n (s
 where w.site = n.site and w.app = n.app and w.operation_id is null;
 
 -- name: wishes_of
-select w.site, w.app, w.cause, w.given_up
+select w.site, w.app, w.cause, w.given_up, w.events
 from automatic_wish w join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
 
 -- name: any_wish_due

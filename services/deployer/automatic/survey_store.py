@@ -3,18 +3,31 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
+from services.deployer.automatic.store import switches_of
+from services.deployer.automatic.triggers import Occurrence
 from shared.messages.automatic import ComponentDrift, Switches
 from shared.messages.base import Cause
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("survey.sql"))
 
+MOST_EVENTS = 20
+"""Of a wish: those that came first go first, when there are more."""
+
 Pair = tuple[str, str]
 """A site with an app."""
+
+
+class Belonging(NamedTuple):
+    """By what a site is chosen, beside its name."""
+
+    group: str | None = None
+    labels: Mapping[str, str] = MappingProxyType({})
 
 
 class Drift(NamedTuple):
@@ -41,12 +54,13 @@ class Wished(NamedTuple):
 
     cause: Cause
     given_up: bool
+    events: tuple[Occurrence, ...] = ()
 
 
 async def apps_looked_at(conn: Connection) -> dict[str, Switches]:
     """Apps of which somebody says that something is done by itself, with what people said."""
     rows = await SQL.fetch(conn, "apps_looked_at")
-    return {row["app"]: Switches.model_validate(row["switches"]) for row in rows}
+    return {row["app"]: switches_of(row["switches"]) for row in rows}
 
 
 async def sites_of_bucket(conn: Connection, bucket: int, after: str, limit: int) -> list[str]:
@@ -65,9 +79,10 @@ async def pairs_of(conn: Connection, sites: Sequence[str], apps: Mapping[str, Sw
     return [(row["site"], row["app"]) for row in rows]
 
 
-async def groups_of(conn: Connection, sites: Iterable[str]) -> dict[str, str]:
-    """The group of each site that has one."""
-    return {r["name"]: r["site_group"] for r in await SQL.fetch(conn, "groups_of", sites=sorted(set(sites)))}
+async def belonging_of(conn: Connection, sites: Iterable[str]) -> dict[str, Belonging]:
+    """Group and labels of each site."""
+    rows = await SQL.fetch(conn, "belonging_of", sites=sorted(set(sites)))
+    return {r["name"]: Belonging(r["site_group"], r["labels"]) for r in rows}
 
 
 async def barred(conn: Connection, apps: Iterable[str], threshold: int) -> set[Pair]:
@@ -121,11 +136,23 @@ async def wish(conn: Connection, wishes: Sequence[tuple[str, str, Cause]], now: 
     await SQL.run(conn, "wish", sites=sites, apps=apps, causes=causes, now=now)
 
 
+async def wish_of_sites(
+    conn: Connection, happened: Sequence[tuple[str, Occurrence]], apps: Iterable[str], now: datetime
+) -> None:
+    """Have these apps looked at where they run, since something happened to their sites."""
+    sites: dict[str, list[dict[str, Any]]] = {}
+    for site, occurrence in happened:
+        sites.setdefault(site, []).append(occurrence.stored())
+    events = [orjson.dumps(each).decode() for each in sites.values()]
+    named = {"sites": list(sites), "events": events, "apps": sorted(set(apps))}
+    await SQL.run(conn, "wish_of_sites", **named, most=MOST_EVENTS, now=now)
+
+
 async def wish_where_deployed(
-    conn: Connection, sites: Sequence[str], apps: Iterable[str], cause: Cause, now: datetime
+    conn: Connection, sites: Sequence[str], apps: Iterable[str], event: Occurrence, now: datetime
 ) -> int:
-    """The same wherever these apps run, on these sites or on all; on how many."""
-    named = {"sites": list(sites), "apps": sorted(set(apps)), "cause": cause.model_dump()}
+    """The same wherever these apps run, on these sites or on all, since this happened; on how many."""
+    named = {"sites": list(sites), "apps": sorted(set(apps)), "events": [event.stored()], "most": MOST_EVENTS}
     return len(await SQL.fetch(conn, "wish_where_deployed", **named, now=now))
 
 
@@ -139,7 +166,12 @@ async def wishes_of(conn: Connection, pairs: Sequence[Pair]) -> dict[Pair, Wishe
     """What is meant to be done there."""
     sites, apps = columns(pairs, 2)
     rows = await SQL.fetch(conn, "wishes_of", sites=sites, apps=apps)
-    return {(r["site"], r["app"]): Wished(Cause.model_validate(r["cause"]), r["given_up"]) for r in rows}
+    return {(r["site"], r["app"]): _wished(r) for r in rows}
+
+
+def _wished(row: Any) -> Wished:
+    events = tuple(map(Occurrence.of, row["events"]))
+    return Wished(Cause.model_validate(row["cause"]), row["given_up"], events)
 
 
 async def any_wish_due(conn: Connection) -> bool:

@@ -1,46 +1,60 @@
-"""Events that have an app applied again. Pure."""
+"""Which events have an app applied again: those that its triggers name, with all that their filters ask for. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from shared.messages.base import Cause
 from shared.messages.rules import Trigger
+from shared.messages.triggers import EVENTS, meant_by
 from shared.site_needs import is_so
 
-EVENTS: Mapping[str, str] = {
-    "site_online": "the site answers again",
-    "maintenance_ended": "its maintenance is over",
-    "alarm_cleared": "an alarm of the site was cleared",
-    "facts_changed": "facts of its platform changed",
-    "overrides_changed": "what people set for it changed",
-    "site_registered": "the site was registered, or came into another group",
-}
-
-STARLINGX: Mapping[str, str] = {
-    "host-unlock": "maintenance_ended",
-    "unlock": "maintenance_ended",
-    "host-availability-updated": "site_online",
-    "host-reinstall": "site_online",
-    "host-add": "site_registered",
-    "host-update": "facts_changed",
-    "kube-upgrade-complete": "facts_changed",
-    "kube-upgrade": "facts_changed",
-    "usm-upgrade-complete": "facts_changed",
-    "platform-upgrade-complete": "facts_changed",
-    "on-demand-reapply": "on_demand",
-}
-"""What triggers of StarlingX mean here. Others, such as host-lock, swact and runtime-apply-puppet, mean nothing: no
-event of a site says so."""
+Fields = Mapping[str, Sequence[str]]
+"""What is known under each name; of several one that is as it should be will do."""
 
 
-def event_of(trigger: str) -> str | None:
-    """Our event that a trigger names, in our words or in StarlingX's; None = there is none."""
-    named = trigger if trigger in EVENTS else STARLINGX.get(trigger)
-    return named if named in EVENTS else None
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """An event of a site, as it is kept until its turn comes."""
+
+    code: str
+    message: str
+    carries: Fields = field(default_factory=dict)
+
+    @property
+    def cause(self) -> Cause:
+        """As it is told."""
+        return Cause(code=self.code, message=self.message)
+
+    @staticmethod
+    def of(stored: Mapping[str, Any]) -> "Occurrence":
+        """As it was stored."""
+        return Occurrence(stored["code"], stored["message"], stored.get("carries", {}))
+
+    def stored(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {"code": self.code, "message": self.message, "carries": dict(self.carries)}
 
 
-def triggered(triggers: Iterable[Trigger], event: str, facts: Mapping[str, str]) -> bool:
-    """Whether one of them names this event, and its filters hold for the facts of the site."""
+def occurred(event: str, **carries: Sequence[str]) -> Occurrence:
+    """One of EVENTS, with what it says."""
+    told = ", ".join(value for values in carries.values() for value in values)
+    message = f"{EVENTS[event].message}: {told}" if told else EVENTS[event].message
+    return Occurrence(event, message[:1_000], {name: list(values) for name, values in carries.items()})
+
+
+def fields_of(site: str, group: str | None, labels: Mapping[str, str], facts: Mapping[str, str]) -> Fields:
+    """What filters may ask of every event: facts of the site, its labels, its group, itself."""
+    own = {"site": site, **({"group": group} if group else {})}
+    named = {**facts, **{f"label:{name}": value for name, value in labels.items()}, **own}
+    return {name: [value] for name, value in named.items()}
+
+
+def triggered(triggers: Iterable[Trigger], occurrence: Occurrence, site: Fields) -> bool:
+    """Whether one of them names this event, and its filters hold for what it says and for the site."""
+    said = {**site, **occurrence.carries}
     return any(
-        event_of(each.event) == event
-        and all(name in facts and is_so(wanted, facts[name]) for name, wanted in each.filters.items())
+        meant_by(each.event) == occurrence.code
+        and all(any(is_so(wanted, found) for found in said.get(name, ())) for name, wanted in each.filters.items())
         for each in triggers
     )

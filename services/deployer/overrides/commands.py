@@ -52,7 +52,7 @@ async def _change(tx: Transaction, envelope: Envelope[Change]) -> Reply:
         return Accepted({"nth": kept.nth, "changed": False})
     told = Told(place, kept.nth + 1, layer, envelope.actor, command.reason or _reason(command))
     await keep(tx, [told], envelope.root)
-    await note_override(tx, place.app, place.level, place.target)
+    await note_override(tx, *place)
     return Accepted({"nth": told.nth, "changed": True})
 
 

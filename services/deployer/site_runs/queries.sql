@@ -40,17 +40,18 @@ from unnest(:ids::text[], :states::text[], :causes::jsonb[], :nths::bigint[], :p
 where r.id = n.id;
 
 -- name: mark_operations
-update operation o set run_id = n.run_id from unnest(:operation_ids::text[], :run_ids::text[]) as n (id, run_id)
+-- One that waited for its publication before may have been told of, once: who hears of it knows that number.
+update operation o set run_id = n.run_id, sequence = greatest(o.sequence, 1) from unnest(:operation_ids::text[], :run_ids::text[]) as n (id, run_id)
 where o.id = n.id;
 
 -- name: refuse_operation
 -- It was asked for and accepted: whoever waits for it is told that it did not begin.
 insert into operation (
     id, site, app, kind, from_version, to_version, strategy_id, timeout_seconds, correlation_id, actor, requested_at,
-    refused, run_id
+    refused, run_id, sequence
 )
 select :id, :site, :app, :kind, (select version from deployment where site = :site and app = :app), :to_version,
-    :strategy_id, :timeout_seconds, :correlation_id, :actor, :now, :cause::jsonb, :run_id
+    :strategy_id, :timeout_seconds, :correlation_id, :actor, :now, :cause::jsonb, :run_id, 1
 on conflict do nothing
 returning id;
 

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from services.deployer.domain import Facts, faults_of
-from services.deployer.judging import judged_by
+from services.deployer.judging import judged_by, operation_of
+from services.deployer.site_runs.chains import Chained, begin_chains
 from services.deployer.store import Store
 from services.deployer.waiting.store import Begun, Settled, WaitingStore
 from shared.core.transaction import Transaction
@@ -30,8 +31,29 @@ async def go_on(tx: Transaction) -> None:
     if not settled:
         return
     facts = iter(await judged_by(None, Store(tx.conn), [each.request for each in settled if each.request.data.version]))
-    begun = [_begun(each, next(facts) if each.request.data.version else None) for each in settled]
+    judged = [(each, next(facts) if each.request.data.version else None) for each in settled]
+    begun = [_begun(each, known) for each, known in judged]
+    begun = await _behind_others(tx, store, judged, begun)
     tx.queued |= bool(await store.free_settled(begun))
+
+
+async def _behind_others(
+    tx: Transaction, store: WaitingStore, judged: Sequence[tuple[Settled, Facts | None]], begun: Sequence[Begun]
+) -> list[Begun]:
+    """Those that need other apps first become the last operation of a run, as if they were asked for now. Their rows
+    give way: a site has one operation at a time. Returns the others, and those for which no run could begin."""
+    chains = [
+        Chained(settled.request, operation_of(settled.request, facts), facts.before)
+        for (settled, facts), begin in zip(judged, begun, strict=True)
+        if facts and facts.before and not begin.refused and not settled.cancelled
+    ]
+    if not chains:
+        return list(begun)
+    late = await begin_chains(tx, chains)
+    gone = {each.operation.id for each in chains} - late.keys()
+    await store.give_way(sorted(gone))
+    refused = {key: Cause(code=faults[0].code, message=faults[0].message) for key, faults in late.items()}
+    return [b._replace(refused=refused.get(b.id, b.refused)) for b in begun if b.id not in gone]
 
 
 def _begun(settled: Settled, facts: Facts | None) -> Begun:

@@ -28,12 +28,16 @@ on conflict (id) do nothing;
 -- Operations whose publication has ended. One that made a release available counts as soon as the release is known: the
 -- two events come in any order. They wait for each other's commit in no order, so what somebody holds is left to him.
 select o.id, o.site, o.app, o.kind, o.timeout_seconds, o.strategy_id, o.recover, o.publication, o.correlation_id, o.actor, o.terms,
+    o.cancel_reason is not null as cancelled,
     p.state, p.app as published_app, p.version, p.faults
 from operation o join publication p on p.id = o.publication
 where o.awaits = o.publication and (
     p.state <> 'available' or exists (select from release r where r.app = p.app and r.version = p.version)
 )
 order by o.requested_at limit :limit for update of o skip locked;
+
+-- name: give_way
+delete from operation where id = any(:ids::text[]) and awaits is not null;
 
 -- name: free_settled
 update operation o set awaits = null, from_version = coalesce(n.from_version, o.from_version), to_version = n.to_version,

@@ -45,6 +45,7 @@ class Settled(NamedTuple):
     published_app: str | None
     faults: tuple[str, ...]
     """What was wrong with the publication, each in a sentence."""
+    cancelled: bool = False
 
 
 class Begun(NamedTuple):
@@ -88,9 +89,14 @@ class WaitingStore:
                 row["state"],
                 row["published_app"],
                 tuple(Fault.model_validate(fault).message for fault in row["faults"]),
+                row["cancelled"],
             )
             for row in rows
         ]
+
+    async def give_way(self, ids: Sequence[str]) -> None:
+        """They begin behind others, and are stored anew when their turn comes."""
+        await SQL.run(self._conn, "give_way", ids=list(ids))
 
     async def free_settled(self, begun: Sequence[Begun]) -> int:
         """Let them begin; returns how many."""

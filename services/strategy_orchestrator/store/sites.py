@@ -94,6 +94,11 @@ async def change_sites(conn: Connection, names: Sequence[str], change: ChangeSit
     return [Site.model_construct(**row) for row in rows]
 
 
+async def sites_after(conn: Connection, after: str, limit: int) -> list[Site]:
+    """The next sites by name."""
+    return [Site.model_construct(**row) for row in await SQL.fetch(conn, "sites_after", after=after, limit=limit)]
+
+
 async def known_sites(conn: Connection, names: Sequence[str]) -> dict[str, KnownSite]:
     """Those of the names that are sites."""
     rows = await SQL.fetch(conn, "known_sites", names=list(names))

@@ -31,6 +31,10 @@ update site s set
 where s.name in (select unnest(:names::text[]))
 returning s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.maintenance, s.simplex, s.facts;
 
+-- name: sites_after
+select name, group_name as "group", labels, connections, managed, maintenance, simplex, facts
+from site where name > :after order by name limit :limit;
+
 -- name: known_sites
 select s.name, s.group_name, holder.name as held_by, s.operation_id, s.managed, s.maintenance
 from site s

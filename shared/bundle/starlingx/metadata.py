@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from shared import patterns
+from shared.messages import triggers
 from shared.messages.rules import Action, Importance, Rules
 from shared.safe_yaml import BadYaml, Document, documents
 from shared.versions import EXPRESSION
@@ -30,7 +31,7 @@ MEANINGS: Mapping[str, str] = {
     "maintain_user_overrides": "`keep_overrides`; not said = true",
     "maintain_attributes": "`keep_attributes`; not said = true",
     "behavior.desired_state": "`behaviour.desired_state`: `applied` = deployed, `uploaded` = absent",
-    "behavior.evaluate_reapply.triggers": "`behaviour.reapply_on`: `type` = event, all `filters` must hold",
+    "behavior.evaluate_reapply.triggers": "`behaviour.reapply_on`: `type` = event; unknown ones are told",
     "behavior.forbidden_manual_operations": "`behaviour.forbidden`",
     "class": "`importance`",
     "dependent_apps": "`depends_on`; a list in the list = exactly one of them",
@@ -198,8 +199,8 @@ def _behaviour(top: Section) -> dict[str, Any]:
         section.note("platform_managed_app", NO_MEANING["behavior.platform_managed_app"])
     behaviour["forbidden"] = _forbidden(section)
     if (reapply := section.section("evaluate_reapply")) is not None:
-        triggers = [_trigger(trigger) for trigger in reapply.sections("triggers")]
-        behaviour["reapply_on"] = tuple(trigger for trigger in triggers if trigger)
+        found = [_trigger(trigger) for trigger in reapply.sections("triggers")]
+        behaviour["reapply_on"] = tuple(trigger for trigger in found if trigger)
         _tell_rest(reapply, "behavior.evaluate_reapply.")
     _tell_rest(section, "behavior.")
     return behaviour
@@ -230,6 +231,11 @@ def _trigger(section: Section) -> dict[str, Any] | None:
     if "filter_field" in section:
         section.note("filter_field", NO_MEANING["behavior.evaluate_reapply.triggers.filter_field"])
     section.note_unread(UNKNOWN)
+    if event and not triggers.is_known(event):
+        section.note("type", f"'{event}' is no event that is known here, so nothing follows from it; see its spelling")
+        return None
+    if event and triggers.STARLINGX.get(event, event) is None:
+        section.note("type", f"'{event}' is told by nobody but who tells it at the door of sysinv")
     return {"event": event, "filters": filters} if event else None
 
 

@@ -178,15 +178,19 @@ async def test_a_switch_that_is_turned_off_leaves_nothing_to_be_done(world: Worl
 
 
 async def test_an_app_is_applied_again_on_its_events_and_on_demand(world: World) -> None:
-    rules = {"behaviour": {"reapply_on": [{"event": "kube-upgrade-complete", "filters": {"kubernetes": ">=1.30"}}]}}
+    filters = {"kubernetes": ">=1.30", "fact": "kubernetes", "label:tier": "edge", "group": "north"}
+    rules = {"behaviour": {"reapply_on": [{"event": "kube-upgrade-complete", "filters": filters}]}}
     async with fleet_of(world, ["oslo"]) as fleet:
         await fleet.release("1.0.0", rules=Rules.model_validate(rules))
         await fleet.known(fleet.service)
         await fleet.do("oslo", "apply", "1.0.0")
-        await fleet.sites("oslo", facts={"kubernetes": "1.29.9"})
-        await fleet.sites("oslo", facts={"kubernetes": "1.30.1"})
+        edge: dict[str, Any] = {"group": "north", "labels": {"tier": "edge"}}
+        await fleet.sites("oslo", **edge, facts={"kubernetes": "1.29.9"})
+        await fleet.sites("oslo", **edge, facts={"kubernetes": "1.30.1"})
+        await fleet.sites("oslo", **edge, facts={"kubernetes": "1.30.1", "rack": "7"})  # hides nothing that came before
         event = await begun(world, "oslo", "facts_changed")
         assert (event.kind, event.version) == ("apply", "1.0.0")
+        assert event.cause.message == "facts of its platform changed: kubernetes"
         await fleet.end(event.operation_id)
         assert (await world.ask(ReapplyApp(app=APP, reason="certificates"))).result == {"app": APP, "sites": 1}  # type: ignore[union-attr]
         again = await begun(world, "oslo", "on_demand")

@@ -6,11 +6,22 @@ import pytest
 
 from shared.messages.base import Fault
 from shared.messages.catalog import PublicationSettled
-from shared.messages.deployer import CancelOperation, OperationFailed, OperationProgressed
+from shared.messages.deployer import CancelOperation, OperationFailed, OperationProgressed, SiteRunChanged
+from shared.messages.rules import Rules
 from tests.service.deployer.fleet import APP, Finished, Fleet, deployer, ready
+from tests.support.components import simulated
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
+
+NEEDS_THE_STORE = Rules.model_validate({"depends_on": [{"app": "store", "action": "apply"}]})
+
+
+async def run_of(world: World, operation: str) -> SiteRunChanged:
+    """The report of the run that the operation ends."""
+    ended = ("done", "failed")
+    return await world.until(SiteRunChanged, lambda e: e.run_id == f"{operation}.first" and e.state in ended)
+
 
 FAULTS = (
     Fault(code="bad_checksum", field="checksum.md5:3", message="chart.tgz is another file than the list says"),
@@ -41,6 +52,30 @@ async def test_an_update_waits_for_its_release_and_tells_that_it_does(world: Wor
         await fleet.release("2.0")  # the two events come in any order
         assert (await fleet.end(operation)).version == "2.0"
         assert fleet.running("oslo") == {"web": "2.0"}
+
+
+async def test_what_was_published_begins_behind_the_apps_that_it_needs(world: World) -> None:
+    async with ready(world, ["oslo"], []) as fleet:
+        await fleet.release("1.0", simulated(name="store-db"), app="store", release_id="store-1.0")
+        await fleet.known(fleet.service)
+        operation = await fleet.request("oslo", "apply", publication="p1")
+        waiting = await world.until(OperationProgressed, lambda e: e.operation_id == operation)
+        await settle(fleet, "p1")
+        await fleet.release("2.0", rules=NEEDS_THE_STORE)
+        end = await fleet.end(operation)
+        assert (end.version, end.status) == ("2.0", "operational")
+        first, last = [(i.app, i.state) for i in (await run_of(world, operation)).items]
+        assert (first, last) == (("store", "updated"), (APP, "updated"))
+        numbers = {type(e.data): e.sequence for e in world.seen if getattr(e.data, "operation_id", "") == operation}
+        assert numbers[type(end)] > numbers[type(waiting)] == 1  # who has heard of it takes the end for news
+
+
+async def test_what_is_needed_and_cannot_be_had_is_told_once_the_release_has_come(world: World) -> None:
+    async with ready(world, ["oslo"], []) as fleet:
+        operation = await fleet.request("oslo", "apply", publication="p1")
+        await settle(fleet, "p1")
+        await fleet.release("2.0", rules=NEEDS_THE_STORE)
+        assert (await failed(fleet, operation)).cause.code == "dependency_missing"
 
 
 async def test_a_publication_that_ended_before_is_not_waited_for(world: World) -> None:

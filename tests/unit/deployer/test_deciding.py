@@ -1,0 +1,48 @@
+"""What is done by itself as things stand: here, when the platform of a site went back."""
+
+from services.deployer.automatic.behaviour import Effective
+from services.deployer.automatic.deciding import Situation, decided
+from services.deployer.automatic.survey import platform_of
+from services.deployer.dependencies.choosing import Choice
+from services.deployer.dependencies.needs import Present, Surroundings
+from services.deployer.domain import Deployment, Release
+from shared.messages.rules import Rules
+from shared.messages.words import DeploymentStatus as Status
+
+RUNS = Deployment("3.0", Status.OPERATIONAL, history=("1.0", "2.0"))
+
+
+def rules(version: str) -> Rules:
+    """Each release needs a Kubernetes of its own age."""
+    return Rules.model_validate({"site": {"facts": {"kubernetes": f">=1.{version[0]}"}, "patches": ["P1"]}})
+
+
+RELEASES = [
+    Release("web", v, "semver", upgrades_from=None, drivers=(), withdrawn=False, rules=rules(v))
+    for v in ("1.0", "2.0", "3.0")
+]
+
+
+def situation(facts: dict[str, str], *, auto_downgrade: bool = True) -> Situation:
+    around = Surroundings(facts, {"web": Present("web", "3.0", "semver", rules("3.0"))})
+    outgrown, fitting = platform_of(RUNS, RELEASES, around, "web")
+    behaviour = Effective(auto_downgrade=auto_downgrade)
+    return Situation(behaviour, RUNS, Choice(None), outgrown=outgrown, fitting=fitting)
+
+
+def gone_back(facts: dict[str, str], *, auto_downgrade: bool = True) -> tuple[str, str | None, str] | None:
+    action = decided(situation(facts, auto_downgrade=auto_downgrade))
+    return (str(action.kind), action.version, action.cause.code) if action else None
+
+
+def test_an_app_goes_back_with_its_platform_to_the_last_release_that_fits_there() -> None:
+    assert gone_back({"kubernetes": "1.3.1"}) is None
+    assert gone_back({"kubernetes": "1.2.9"}) == ("rollback", "2.0", "platform_went_back")
+    assert gone_back({"kubernetes": "1.1.0", "patches": "P1"}) == ("rollback", "1.0", "platform_went_back")
+    assert gone_back({"kubernetes": "1.2.9"}, auto_downgrade=False) is None
+
+
+def test_what_a_site_does_not_tell_now_is_no_reason_to_go_back_and_what_fits_nowhere_stays() -> None:
+    assert gone_back({}) is None
+    assert gone_back({"kubernetes": "1.0.5"}) is None
+    assert gone_back({"kubernetes": "1.3.1", "patches": "P2"}) is None  # a patch that all of them lack
