@@ -56,6 +56,8 @@ class Spec(Model):
     """Whether a value that overrides take away is handed on as null: the tool has defaults of its own."""
 
     secret_values: ClassVar[bool] = False
+    secrets_seen: ClassVar[str] = ""
+    """Who can read values that are secrets where they are used; plans say so. Empty = nobody but what uses them."""
     """Whether values may be secrets: the driver writes none of its values down where others read them."""
 
     image_fields: ClassVar[tuple[str, ...]] = ()

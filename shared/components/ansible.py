@@ -52,6 +52,7 @@ class AnsibleSpec(Spec):
     """Playbooks that the bundle brings, with their roles and collections, run on the hosts of a site."""
 
     values_field: ClassVar[str | None] = "vars"
+    secret_values: ClassVar[bool] = True
     ready_field: ClassVar[str | None] = "timeout_seconds"
     ready_most: ClassVar[int] = 7 * 86400
 

@@ -101,6 +101,8 @@ class ContainerSpec(Spec):
     """A container of one image, replaced as a whole when anything of it changes."""
 
     values_field: ClassVar[str | None] = "environment"
+    secret_values: ClassVar[bool] = True
+    secrets_seen: ClassVar[str] = "whoever may ask its engine reads the environment of a container, secrets too"
     ready_field: ClassVar[str | None] = "health.start_seconds"
     image_fields: ClassVar[tuple[str, ...]] = ("image",)
 

@@ -35,6 +35,9 @@ class Component:
     ever gets it so."""
     files_sha256: str | None = None
     """Of all files of the bundle that it is made of; None = the whole bundle stands for them."""
+    named: Mapping[str, Any] | None = None
+    """Where values of secrets stand in `spec`: the same with their names, for all that is kept or compared; None = it
+    holds none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,13 +65,21 @@ def with_values(plan: Plan, operation: Operation, ground: Ground, *, always: boo
     most = max(1, min(MOST_CHANGES, MOST_IN_ALL // max(len(plan), 1)))
     told = []
     for way in plan:
-        notices = (*after.notices.get(way.component, ()), *dropped.get(way.component, ()))
+        notices = (*after.notices.get(way.component, ()), *dropped.get(way.component, ()), *_seen(after, way.component))
         differ = _differ(before, after, way.component) if way.action in ("apply", "rollback") else ()
         if len(differ) > most:
             notices = (*notices, f"{len(differ) - most} more values change")
         update = {"values": differ[:most], "notices": notices[:100]}
         told.append(way.model_copy(update=update) if differ or notices else way)
     return tuple(told)
+
+
+def _seen(content: Content, name: str) -> Iterator[str]:
+    """Who reads the secrets of a component where they are used, if that is anybody."""
+    component = content.components.get(name)
+    if component and component.sealed and (seen := getattr(type(component.spec), "secrets_seen", "")):
+        variables = ", ".join(f"`{written(path)}`" for path, _ in secrets_of(component.driver, component.sealed))
+        yield f"{variables}: {seen}"
 
 
 def _dropped(operation: Operation) -> Mapping[str, Sequence[str]]:

@@ -130,5 +130,5 @@ def _with_values(opened: Opened, secrets: Mapping[str, SecretStr | None]) -> Ope
     except ValidationError as error:  # its texts may hold the value
         fields = ", ".join(".".join(map(str, each["loc"])) for each in error.errors(include_input=False))
         return Broken("overrides_invalid", f"`{component.name}` takes no such secret in: {fields[:500]}")
-    order = replace(opened.order, component=replace(component, spec=spec, sealed=None))
+    order = replace(opened.order, component=replace(component, spec=spec, sealed=None, named=component.sealed))
     return Opened(order, longest_first({*opened.looks, *looks_of(own.values())}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import pickle
 import signal
 import sys
@@ -28,6 +29,9 @@ from tests.support.ansible_sites import (
     reach,
     remove,
     rollback,
+    running_folders,
+    seen_in_files,
+    seen_in_processes,
 )
 from tests.support.patience import patience, until_so
 
@@ -102,6 +106,42 @@ async def swept(lab: Lab) -> bool:
     tool = driver._tool
     await asyncio.to_thread(tool._runs.sweep, await tool._records.wanted(), 0.0)  # type: ignore[attr-defined]
     return await nothing_left(lab)
+
+
+OF_A_SECRET = """
+    - copy: {dest: "{{ root }}/word", content: "{{ db.password | hash('sha256') }} {{ plain }}"}
+    - debug: {msg: "it is {{ db.password }}"}
+"""
+WORD = 'correct "horse" {{ battery }} 0123'
+"""What is meant as it is: no template, no number, no end of a text."""
+
+
+async def test_secrets_in_overrides_reach_playbooks_by_a_pipe_and_are_read_by_nobody_else(lab: Lab) -> None:
+    books = {"apply": "apply.yml", "remove": "remove.yml"}
+    made = await lab.bundle({**FILES, "apply.yml": QUICK + WAITS + OF_A_SECRET}, playbooks=books)
+
+    def secret(key: str, word: str) -> Order:
+        given = {"db": {"password": word}, "plain": "too"}
+        named = {"playbooks": books, "vars": {**given, "db": {"password": {"secret": "shop-db"}}}}
+        one = order(key, (made[0], made[1].model_copy(update={"vars": given})), lab.local("s1"))
+        return replace(one, component=replace(one.component, named=named))
+
+    driver, root, told = lab.driver(), Path(lab.local("s1")["vars"]["root"]), secret("o1", WORD)
+    await driver.start([told])
+    async with patience(120):
+        while not (root / "waits").exists():
+            await driver.poll([told])
+            await asyncio.sleep(0.1)
+    assert seen_in_processes([WORD]) == []
+    assert seen_in_files([WORD, "battery"], lab.home, *running_folders(lab)) == []
+    (root / "go").touch()
+    [done] = await ends(driver, told, seconds=120)
+    assert isinstance(done, Done), done
+    assert (root / "word").read_text() == f"{hashlib.sha256(WORD.encode()).hexdigest()} too"
+    assert "battery" not in str(done)
+    assert seen_in_files([WORD, "battery"], lab.home) == []
+    again = replace(secret("o2", "another word"), revision=done.revision)
+    assert await driver.has_revision([again]) == [True]  # what is recorded tells nothing of the value
 
 
 async def test_a_runner_that_dies_is_followed_by_another_and_three_are_enough(lab: Lab) -> None:

@@ -173,7 +173,7 @@ async def test_a_secret_of_the_connection_reaches_the_container_and_nothing_that
     assert lab.podman("exec", before, "sh", "-c", "echo $PASSWORD") == VALUE
     assert VALUE not in str(lab.containers())
     changed = order(lab, "o2", connection={"values": {"db": SecretStr("another-value")}}, **spec)
-    assert await driver.foresee([changed]) == [["environment.PASSWORD: the site says another value (not shown)"]]
+    assert await driver.foresee([changed]) == [["environment.PASSWORD: another value is wanted (not shown)"]]
     await done(driver, changed)
     assert before not in ids(lab)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from services.deployer.drivers import Order
@@ -15,6 +15,8 @@ from services.deployer.drivers.ansible.settings import AnsibleSettings
 from services.deployer.drivers.failed import Failed
 from services.deployer.secrets.values import secrets_in
 from shared.components.ansible import AnsibleSpec
+from shared.values.merging import secrets_in as named_in
+from shared.values.paths import Path
 
 
 def spec_of(order: Order) -> AnsibleSpec:
@@ -53,7 +55,10 @@ def is_content_alone(order: Order) -> bool:
 
 def digest_of(order: Order) -> str:
     """What stands for the files and the spec that the order brings; the same for every site."""
-    spec = order.component.spec.model_dump_json() if isinstance(order.component.spec, AnsibleSpec) else ""
+    component = order.component
+    spec = component.spec.model_dump_json() if isinstance(component.spec, AnsibleSpec) else ""
+    if component.named is not None:  # what is recorded must tell nothing of a value, not even whether it is another one
+        spec = json.dumps(component.named, sort_keys=True)
     return hashlib.sha256(f"{order.bundle_sha256}{spec}".encode()).hexdigest()[:12]
 
 
@@ -117,9 +122,32 @@ def _act(order: Order, name: str, playbook: str, *, chosen: bool = True, **more:
         playbook=playbook,
         tags=spec.tags if chosen else (),
         skip_tags=spec.skip_tags if chosen else (),
-        vars={**spec.vars, **known, "belay_action": order.action, **more},
+        vars={**_told_to_all(order), **known, "belay_action": order.action, **more},
         may_change=name != AGAIN,
     )
+
+
+def _told_to_all(order: Order) -> dict[str, Any]:
+    """The variables of the component that may lie in a file."""
+    secret = secret_vars(order)
+    return {name: value for name, value in spec_of(order).vars.items() if name not in secret}
+
+
+def secret_vars(order: Order) -> dict[str, Any]:
+    """The variables of the component that are, or hold, secrets: whole, for a secret deep in one is none of its own."""
+    return {str(path[0]): spec_of(order).vars[str(path[0])] for path, _ in _named(order)}
+
+
+def _named(order: Order) -> list[tuple[Path, str]]:
+    return list(named_in(dict((order.component.named or {}).get("vars", {}))))
+
+
+def _values_of_vars(order: Order) -> Iterator[str]:
+    for path, _ in _named(order):
+        value: Any = spec_of(order).vars
+        for key in path:
+            value = value[key]
+        yield str(value)
 
 
 def given_for(
@@ -165,8 +193,9 @@ def _secrets(
             variables[name] = {**_variables(name, host, folder_of(order)), **_told(order), **known}
             for group in host.groups:
                 groups.setdefault(group, []).append(name)
-    values = {value for order in orders for value in secrets_in(order.connection)}
-    return Secrets(hosts=variables, groups=_tuples(groups), values=tuple(sorted(values)))
+    values = {value for order in orders for value in (*secrets_in(order.connection), *_values_of_vars(order))}
+    known = secret_vars(orders[0])
+    return Secrets(hosts=variables, groups=_tuples(groups), values=tuple(sorted(values)), vars=known)
 
 
 def folder_of(order: Order) -> str:

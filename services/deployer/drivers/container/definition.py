@@ -14,6 +14,7 @@ from services.deployer.drivers.container.connection import Connection
 from services.deployer.drivers.container.names import BEFORE, DEFINITION, Place, Seen
 from shared.components.container import ContainerSpec, Network, Volume, filled
 from shared.components.images import Image, image_of
+from shared.values.merging import secrets_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Definition:
     fields: Mapping[str, Any]
     """All that makes two containers differ, by the spec's names for it; no value that may be a secret."""
     site_environment: Mapping[str, str]
-    """Variables whose values the connection says."""
+    """Variables whose values the connection says, or a secret that overrides name: they are in nothing that is kept."""
     words: Mapping[str, str]
     """What is filled in for {site}, {app}, {component} and {version}."""
 
@@ -42,7 +43,7 @@ class Definition:
 
 def definition_of(order: Order, connection: Connection) -> Definition:
     """What an order wants. Raises ValueError when the connection lacks what the spec asks of it, naming all of that."""
-    spec: ContainerSpec = order.component.spec
+    spec, secret = _told_apart(order)
     place = Place.of(order)
     words = {"site": place.site, "app": place.app, "component": place.component, "version": order.version or ""}
     ports, missing = _ports(spec, connection)
@@ -52,8 +53,21 @@ def definition_of(order: Order, connection: Connection) -> Definition:
     if missing:
         raise ValueError(f"the connection does not say {', '.join(missing)}")
     fields = _fields(place, spec, words) | {"ports": ports}
+    fields["environment"] = {name: text for name, text in fields["environment"].items() if name not in secret}
+    fields["site_environment"] |= {name: spec.environment[name] for name in sorted(secret)}
     values = {name: connection.plain(key) for name, key in spec.site_environment.items()}
-    return Definition(place, spec, fields, values, words)
+    return Definition(place, spec, fields, {**values, **secret}, words)
+
+
+def _told_apart(order: Order) -> tuple[ContainerSpec, dict[str, str]]:
+    """The spec with secrets by their names, of which labels and revisions are made; and their values by variable."""
+    spec: ContainerSpec = order.component.spec
+    wanted = dict((order.component.named or {}).get("environment", {}))
+    named = {str(path[0]): name for path, name in secrets_in(wanted)}
+    if not named:
+        return spec, {}
+    told = {**spec.environment, **{variable: f"secret {name}" for variable, name in named.items()}}
+    return spec.model_copy(update={"environment": told}), {variable: spec.environment[variable] for variable in named}
 
 
 def _ports(spec: ContainerSpec, connection: Connection) -> tuple[dict[str, str], list[str]]:

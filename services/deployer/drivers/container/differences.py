@@ -16,7 +16,7 @@ def differences(
     """A line for each field that differs, `field: what is there -> what is wanted`; empty = keep the container.
 
     `labels` and `environment` are those of the container, `fields` what is wanted of it, `site` the variables whose
-    values the connection says: of these a line says only that they differ, because they may be secrets.
+    values the connection or a secret says: of these a line says only that they differ, because they may be secrets.
     """
     try:
         there = json.loads(labels[DEFINITION])
@@ -27,7 +27,7 @@ def differences(
     ]
     changed = sorted(name for name, value in site.items() if environment.get(name) != value)
     known = {name for name in changed if name in there.get("site_environment", {})}
-    return lines + [f"environment.{name}: the site says another value (not shown)" for name in changed if name in known]
+    return lines + [f"environment.{name}: another value is wanted (not shown)" for name in changed if name in known]
 
 
 def _of_field(field: str, there: Any, wanted: Any) -> Iterator[str]:

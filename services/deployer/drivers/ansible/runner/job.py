@@ -53,6 +53,8 @@ class Secrets(Model):
     groups: dict[str, tuple[str, ...]]
     values: tuple[str, ...]
     """What must not stand in anything that is written down."""
+    vars: dict[str, Any] = Field(default_factory=dict)
+    """Extra vars that are, or hold, secrets."""
 
 
 class Given(Model):

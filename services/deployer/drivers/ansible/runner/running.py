@@ -66,7 +66,7 @@ def _elsewhere(folder: RunFolder) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Ansible:
-    """Ansible by ansible-runner, with the hosts and the secrets of a job."""
+    """Ansible by ansible-runner, with the hosts and the secrets of a job. What is secret it reads from pipes."""
 
     folder: RunFolder
     given: Given
@@ -74,7 +74,7 @@ class Ansible:
 
     def run(self, hosts: Iterable[str], variables: Mapping[str, str], **more: Any) -> ansible_runner.Runner:
         """Run it over these hosts, and wait for its end. It leaves nothing but what the event handler was told."""
-        pipe = self._pipe(ways.inventory(self.given.secrets, hosts, str(self.short)))
+        pipe = self._pipe("inventory", ways.inventory(self.given.secrets, hosts, str(self.short)))
         try:
             return ansible_runner.run(
                 private_data_dir=str(self.folder.root), project_dir=self.given.job.project, inventory=str(pipe),
@@ -85,11 +85,23 @@ class Ansible:
             pipe.unlink(missing_ok=True)
             shutil.rmtree(self.folder.root / "artifacts", ignore_errors=True)
 
-    def _pipe(self, inventory: str) -> Path:
-        """A pipe that holds the inventory for one reader, so that it never lies on a disk."""
-        pipe = self.short / f"inventory-{uuid.uuid4().hex}.yml"
+    @contextmanager
+    def secret_vars(self) -> Iterator[str]:
+        """Words of a command line that name extra vars which nobody but Ansible reads; none where there are none."""
+        if not self.given.secrets.vars:
+            yield ""
+            return
+        pipe = self._pipe("vars", ways.extra_vars(self.given.secrets))
+        try:
+            yield f" -e @{shlex.quote(str(pipe))}"
+        finally:
+            pipe.unlink(missing_ok=True)
+
+    def _pipe(self, what: str, content: str) -> Path:
+        """A pipe that holds it for one reader, so that it never lies on a disk."""
+        pipe = self.short / f"{what}-{uuid.uuid4().hex}.yml"
         os.mkfifo(pipe, 0o600)
-        threading.Thread(target=lambda: pipe.write_text(inventory), daemon=True).start()
+        threading.Thread(target=lambda: pipe.write_text(content), daemon=True).start()
         return pipe
 
 
@@ -126,11 +138,12 @@ class Running:
         self._said.clear()
         file = self._folder.root / f"vars-{self._act}.json"
         file.write_bytes(orjson.dumps(act.vars))
-        done = self._ansible.run(
-            hosts, {}, playbook=f"./{act.playbook}", cmdline=f"-e @{shlex.quote(str(file))}",
-            tags=",".join(act.tags) or None, skip_tags=",".join(act.skip_tags) or None, forks=self._job.forks,
-            event_handler=self._event, cancel_callback=self._must_be_killed,
-        )  # fmt: skip
+        with self._ansible.secret_vars() as more:
+            done = self._ansible.run(
+                hosts, {}, playbook=f"./{act.playbook}", cmdline=f"-e @{shlex.quote(str(file))}{more}",
+                tags=",".join(act.tags) or None, skip_tags=",".join(act.skip_tags) or None, forks=self._job.forks,
+                event_handler=self._event, cancel_callback=self._must_be_killed,
+            )  # fmt: skip
         said = [] if done.rc == 0 else list(self._said)
         self._tell({"told": "ended", "status": done.status, "rc": done.rc, "lines": said})
         self.cut_short = self.cut_short or done.status == "canceled"

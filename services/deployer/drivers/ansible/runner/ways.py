@@ -109,6 +109,11 @@ def inventory(secrets: Secrets, hosts: Iterable[str], short: str) -> str:
     return yaml.dump({"all": {"hosts": of_hosts, "children": of_groups}}, Dumper=_Dumper, allow_unicode=True)
 
 
+def extra_vars(secrets: Secrets) -> str:
+    """What people set that names secrets, with their values: data, and no template, as in an inventory."""
+    return yaml.dump(_Data(secrets.vars), Dumper=_Dumper, allow_unicode=True)
+
+
 def _placed(variables: Mapping[str, Any], short: str) -> Mapping[str, Any]:
     """On this machine Ansible's temporary files lie in the run's own folder, and go with it."""
     return {**variables, "ansible_remote_tmp": f"{short}/host"} if is_local(variables) else variables

@@ -153,6 +153,24 @@ def test_secrets_are_in_nothing_of_a_job_that_lies_on_a_disk() -> None:
     assert given_.secrets.hosts["s1"]["deep"] == [{"token": "deep-word"}]
 
 
+def test_variables_that_hold_secrets_are_apart_from_those_that_lie_on_a_disk() -> None:
+    one = order(vars={"db": {"user": "u", "word": "deep-word"}, "plain": "text"})
+    named = {"playbooks": BOOKS, "vars": {"db": {"user": "u", "word": {"secret": "shop"}}, "plain": "text"}}
+    one = replace(one, component=replace(one.component, named=named))
+    given_ = planning.given_for([one], {"s1": hosts_of({"local": True}, "s1")}, "/bundle", AnsibleSettings())
+    assert given_.secrets.values == ("deep-word",)
+    assert given_.secrets.vars == {"db": {"user": "u", "word": "deep-word"}}
+    assert "deep-word" not in given_.job.model_dump_json()
+    assert given_.job.acts[0].vars["plain"] == "text"
+    assert planning.digest_of(one) == planning.digest_of(with_word(one, "another"))
+    assert planning.digest_of(one) != planning.digest_of(order(vars={"plain": "text"}))
+
+
+def with_word(one: Order, word: str) -> Order:
+    spec = one.component.spec.model_copy(update={"vars": {"db": {"user": "u", "word": word}, "plain": "text"}})
+    return replace(one, component=replace(one.component, spec=spec))
+
+
 def test_host_keys_are_checked_and_no_configuration_of_anybody_else_is_read() -> None:
     made = planning.given_for([order()], {"s1": hosts_of(ssh(), "s1")}, "/bundle", AnsibleSettings()).job
     env = environment(made)

@@ -9,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 from services.deployer.drivers import Component, Order
 from services.deployer.drivers.container.connection import connection_of
 from services.deployer.drivers.container.definition import Definition, definition_of, images_before
+from services.deployer.drivers.container.differences import differences
 from services.deployer.drivers.container.names import BEFORE, DEFINITION, Seen
 from services.deployer.drivers.container.request import body_of, size_of
 from shared.components.container import ContainerSpec
@@ -42,6 +43,24 @@ def test_a_value_of_the_site_stands_in_the_environment_and_in_no_label() -> None
     assert "PASSWORD=hidden-value" in request["Env"]
     assert "hidden-value" not in json.dumps(request["Labels"])
     assert "hidden-value" not in made.revision
+
+
+def test_a_secret_that_overrides_name_stands_in_the_environment_and_in_no_label_and_no_revision() -> None:
+    def with_word(word: str) -> Definition:
+        spec = {"image": IMAGE, "environment": {"PASSWORD": word, "PLAIN": "text"}}
+        named = {**spec, "environment": {"PASSWORD": {"secret": "shop-db"}, "PLAIN": "text"}}
+        component = Component("web", "container", ContainerSpec.model_validate(spec), named=named)
+        order = Order("o1", "oslo", {}, "shop", "apply", component, "1.0", "b" * 64)
+        return definition_of(order, connection_of({}))
+
+    made = with_word("hidden {site}")
+    assert {"PASSWORD=hidden {site}", "PLAIN=text"} == set(body(made)["Env"])  # as it is: nothing is filled in
+    assert "hidden" not in json.dumps(body(made)["Labels"]) + made.revision + str(made.spec)
+    assert made.fields["site_environment"] == {"PASSWORD": "secret shop-db"}
+    rotated = with_word("another")
+    assert (rotated.revision, rotated.fields) == (made.revision, made.fields)
+    told = differences(body(made)["Labels"], {"PASSWORD": "hidden {site}"}, rotated.fields, rotated.site_environment)
+    assert told == ["environment.PASSWORD: another value is wanted (not shown)"]
 
 
 def test_a_port_is_where_the_connection_says_and_else_where_the_spec_does() -> None:

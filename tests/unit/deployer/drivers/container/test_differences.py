@@ -46,7 +46,7 @@ def test_each_line_names_the_field_what_is_there_and_what_is_wanted() -> None:
 def test_of_a_value_that_the_site_says_only_the_change_is_told(there: str, wanted: str) -> None:
     fields = {"site_environment": {"PASSWORD": "db"}}
     found = differences(labels(fields), {"PASSWORD": there}, fields, {"PASSWORD": wanted})
-    line = "environment.PASSWORD: the site says another value (not shown)"
+    line = "environment.PASSWORD: another value is wanted (not shown)"
     assert found == ([] if there == wanted else [line])
 
 
