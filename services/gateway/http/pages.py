@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from services.gateway.http.problems import Problem
 from shared.messages.base import ErrorCode
+from shared.messages.opening import IN_AN_EVENT
 
 View = TypeVar("View", bound=BaseModel)
 LARGEST = 2**62
@@ -69,7 +70,8 @@ def page(
     """A page of rows that were asked for with one more than the limit; `place` says where a row stands."""
     shown = rows[: paging.limit]
     following = cursor(place(shown[-1])) if len(rows) > paging.limit else None
-    return kind.model_validate({"items": [dict(row) for row in shown], "next": following})
+    found = {"items": [dict(row) for row in shown], "next": following}
+    return kind.model_validate(found, context=IN_AN_EVENT)  # what was said once is shown, be it refused today
 
 
 def cursor(place: list[Any]) -> str:

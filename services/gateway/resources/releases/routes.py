@@ -16,6 +16,7 @@ from services.gateway.resources.releases.views import ContentView, ReleaseQuery,
 from services.gateway.resources.resource import Resource
 from shared.messages.base import Fault
 from shared.messages.catalog import DeleteRelease
+from shared.messages.opening import IN_AN_EVENT
 from shared.messages.words import Name, Version
 
 
@@ -38,7 +39,7 @@ async def show_release(call: Call) -> ReleaseView:
         rows = await store.list_releases(conn, (END_OF_TIME, "", ""), 1, app=app, version=published)
     if not rows:
         raise unknown("release", f"{app} {version}")
-    return ReleaseView.model_validate(with_actions(rows[0], actions.ACTIONS, call.who.role))
+    return ReleaseView.model_validate(with_actions(rows[0], actions.ACTIONS, call.who.role), context=IN_AN_EVENT)
 
 
 async def show_content(call: Call) -> ContentView:
