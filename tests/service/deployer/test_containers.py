@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,16 +164,29 @@ async def test_what_was_fetched_ahead_of_time_is_applied_without_a_registry(driv
         lab.start_registry()
 
 
-async def test_a_secret_of_the_connection_reaches_the_container_and_nothing_that_is_told(
-    driver: DurableDriver, lab: Lab
+def of_the_connection(lab: Lab, key: str, value: str) -> Order:
+    return order(
+        lab, key, connection={"values": {"db": SecretStr(value)}}, site_environment={"PASSWORD": "db"}
+    )  # fmt: skip
+
+
+def of_an_override(lab: Lab, key: str, value: str) -> Order:
+    one = order(lab, key, environment={"PASSWORD": value})
+    named = {"environment": {**one.component.spec.environment, "PASSWORD": {"secret": "shop-db"}}}
+    return replace(one, component=replace(one.component, named=named))
+
+
+@pytest.mark.parametrize("made", [of_the_connection, of_an_override])
+async def test_a_secret_of_the_connection_or_an_override_reaches_the_container_and_nothing_that_is_told(
+    driver: DurableDriver, lab: Lab, made: Callable[[Lab, str, str], Order]
 ) -> None:
-    spec: dict[str, Any] = {"site_environment": {"PASSWORD": "db"}}
-    first = order(lab, "o1", connection={"values": {"db": SecretStr(VALUE)}}, **spec)
-    await done(driver, first)
+    first = made(lab, "o1", VALUE)
+    end = await done(driver, first)
+    assert VALUE not in str(end)
     (before,) = ids(lab)
     assert lab.podman("exec", before, "sh", "-c", "echo $PASSWORD") == VALUE
     assert VALUE not in str(lab.containers())
-    changed = order(lab, "o2", connection={"values": {"db": SecretStr("another-value")}}, **spec)
+    changed = made(lab, "o2", "another-value")
     assert await driver.foresee([changed]) == [["environment.PASSWORD: another value is wanted (not shown)"]]
     await done(driver, changed)
     assert before not in ids(lab)
