@@ -247,6 +247,24 @@ async def test_a_cancelled_order_leaves_the_way_free_for_the_next(driver: Driver
     assert isinstance((await reach(driver, workshop.good("o2")))[0], Done)
 
 
+async def test_what_is_fetched_for_a_deployment_leaves_what_runs_and_is_all_that_it_needs(
+    driver: Driver, workshop: Workshop
+) -> None:
+    if not driver.brings:
+        pytest.skip("it brings nothing from elsewhere")
+    first, second = workshop.good("o1"), workshop.good("o2", "2.0")
+    [before] = await reach(driver, first)
+    assert isinstance(before, Done)
+    [ready] = await reach(driver, replace(second, key="f2", action="fetch", deploys=True))
+    assert (isinstance(ready, Done), workshop.answers("s1")) == (True, "1.0")
+    back = replace(first, key="o3", action="rollback", revision=before.revision)
+    assert await driver.has_revision([back]) == [True]
+    assert [sent(one) for one in await reach(driver, second)] == [0]
+    assert workshop.answers("s1") == "2.0"
+    assert [sent(one) for one in await reach(driver, replace(back, key="f3", action="fetch", deploys=True))] == [0]
+    assert (isinstance((await reach(driver, back))[0], Done), workshop.answers("s1")) == (True, "1.0")
+
+
 # -- content, of the drivers that can be sent some ----------------------------------------------------------------
 
 

@@ -76,10 +76,13 @@ class Order:
     bundle_sha256: str | None
     """What brings the component; when it is removed, what brought it: its removal may lie in there."""
     revision: str | None = None
-    """The recorded revision a rollback returns to."""
+    """The recorded revision a rollback returns to; of a fetch, that the rollback behind it does."""
     items: tuple[Item, ...] = ()
     """fetch: what is to be on the site afterwards. apply, rollback: what lies there already of the component, as far
     as is known: none of it need be sent. discard: what may go, if nothing that runs there needs it."""
+    deploys: bool = False
+    """fetch: whether the component is deployed right behind it. Then `items` are what lies there already, and all that
+    can be made ready is: what cannot be had, or does not fit there, is to be found out while the old release runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,8 @@ class Driver(Protocol):
     """Whether `has_revision` asks the sites, which may be slow: what waits for it is planned beside the rest."""
 
     brings: ClassVar[bool] = False
-    """Whether what it deploys comes from elsewhere, such as a registry: then an order `fetch` of each component comes
-    before anything on the site is touched. It can `fetch` then; `items` of such an order is what lies there already."""
+    """Whether what it deploys comes from elsewhere, such as a registry or a bundle: then an order `fetch` of each
+    component that `deploys` comes before anything on the site is touched. It can `fetch` then."""
 
     async def start(self, orders: Sequence[Order]) -> None:
         """Begin each order that was not begun before; returns at once, the work goes on outside."""

@@ -49,8 +49,13 @@ def is_content_alone(order: Order) -> bool:
     """Whether no playbook is run for an order: content is sent or let go, so each goes for itself."""
     spec = order.component.spec
     return order.action == "discard" or (
-        order.action == "fetch" and isinstance(spec, AnsibleSpec) and spec.playbooks.fetch is None
+        order.action == "fetch" and isinstance(spec, AnsibleSpec) and not _fetches_by_playbook(order, spec)
     )
+
+
+def _fetches_by_playbook(order: Order, spec: AnsibleSpec) -> bool:
+    """Hosts that ran a release before have what its playbook loads: the way back is not to need it from elsewhere."""
+    return spec.playbooks.fetch is not None and not order.revision
 
 
 def digest_of(order: Order) -> str:
@@ -91,7 +96,7 @@ def acts_of(order: Order) -> tuple[Act, ...]:
         case "remove":
             return (_act(order, "remove", books.remove, chosen=False),)
         case "fetch":
-            return (_act(order, "fetch", books.fetch),) if books.fetch else ()
+            return (_act(order, "fetch", books.fetch),) if books.fetch and not order.revision else ()
         case "tasks":
             return tuple(_act(order, step, book, belay_step=step) for step, book in books.tasks.items())
     change = books.rollback if order.action == "rollback" and books.rollback else books.apply

@@ -32,6 +32,7 @@ class AnsibleTool(Tool):
 
     name: ClassVar[str] = "ansible"
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch", "discard", "tasks"}
+    brings: ClassVar[bool] = True
 
     def __init__(
         self,

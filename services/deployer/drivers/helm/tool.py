@@ -42,6 +42,7 @@ class HelmTool(Tool):
 
     name: ClassVar[str] = "helm"
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch"}
+    brings: ClassVar[bool] = True
 
     def __init__(self, settings: HelmSettings, folder: Path, unpack: Unpack, source: Source | None = None) -> None:
         """`folder`: for charts and what Helm itself keeps; `source`: where prepared content comes from."""
@@ -100,9 +101,11 @@ class HelmTool(Tool):
             return await verbs[order.action]()
 
     async def _fetch(self, run: Run, registry: Registry) -> Done:
+        if run.order.revision:
+            return Done("", f"its cluster has revision {run.order.revision}")
         sent: list[int] = []
         chart = await until_or(self._charts.bring(run.order, registry, sent.append), run.until_cancelled)
-        return Done(run.order.revision or "", f"the chart is here: {chart.path.name}", sum(sent))
+        return Done("", f"the chart is here: {chart.path.name}", sum(sent))
 
     async def _fallen(self, order: Order) -> Broken | None:
         try:

@@ -19,7 +19,7 @@ from services.deployer.drivers.process import release, run
 from services.deployer.drivers.process.health import ask, session
 from services.deployer.drivers.process.host import lock_file
 from services.deployer.drivers.process.keeper.folder import Folder, read_json
-from services.deployer.drivers.process.order_file import forget_old
+from services.deployer.drivers.process.order_file import OrderFile, forget_old
 from services.deployer.drivers.process.place import Place, places
 
 log = structlog.get_logger()
@@ -119,13 +119,14 @@ def _abandoned(folder: Folder) -> bool:
     return to_be_kept and not (keeper and keeper.alive())
 
 
-async def prune(place: Place, keep: int) -> None:
+async def prune(order: OrderFile, place: Place, keep: int) -> None:
     """Forget all but the `keep` revisions of a component that were healthy last, releases of no site, and old orders.
 
-    What cannot be cleared away is told in the log, and tried again behind the next order of the host.
+    Done behind an order; a newer one may be at work already. What cannot be cleared away is told in the log, and tried
+    again behind the next order of the host.
     """
     try:
-        await asyncio.to_thread(_prune_revisions, place, keep)
+        await asyncio.to_thread(_prune_revisions, order, place, keep)
         for sha256 in await asyncio.to_thread(_unused, place.host):
             async with locked(lock_file(place.host, sha256)):
                 await asyncio.to_thread(_uninstall, place.host, sha256)
@@ -134,11 +135,13 @@ async def prune(place: Place, keep: int) -> None:
         log.exception("cannot tidy up a host", action="prune_failed", host=place.host.name)
 
 
-def _prune_revisions(place: Place, keep: int) -> None:
+def _prune_revisions(order: OrderFile, place: Place, keep: int) -> None:
     lock = try_lock(place.folder.work_lock)
     if lock is None:  # the next order has begun; it will tidy up
         return
     try:
+        if order.superseded:  # so it has, and what it fetched was never proven
+            return
         for path in release.to_go(place, keep):
             shutil.rmtree(path)
     finally:

@@ -51,7 +51,7 @@ class Content:
         pace = self.source.pace.at(self.place.site)
         sending = send(self.order.items, sink_of(self.place), self.source.blobs, pace, self.file.note_fetched)
         try:
-            sent = await self._unless_stopped(sending)
+            sent = await unless_stopped(sending, self.give_way)
         except Exception as error:
             raise failed(error) or error from error
         return Done("", f"{len(self.order.items)} lie there, {sent} bytes were sent" if sent else "nothing was missing")
@@ -62,16 +62,18 @@ class Content:
         count = await sink_of(self.place).discard(self.order.items)
         return Done("", f"{count} of {len(self.order.items)} lay there")
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.create_task(work)
-        try:
-            while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
-                self.give_way()
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
-        return task.result()
+
+async def unless_stopped(work: Coroutine[Any, Any, T], give_way: Callable[[], None]) -> T:
+    """What comes of the work; it is given up when `give_way` raises Failed."""
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
+            give_way()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task
+    return task.result()
 
 
 async def prepared_bundle(place: Place, spec: ProcessSpec, items: Sequence[Item]) -> Laid | None:

@@ -39,6 +39,7 @@ class ProcessDriver(Driver):
     """
 
     capabilities = OBLIGATORY | {"fetch", "discard"}
+    brings = True
     heeds_deployed = True
 
     def __init__(self, home: Path, unpack: Unpack, keep: int = 3, source: Source | None = None) -> None:
@@ -126,7 +127,7 @@ class ProcessDriver(Driver):
     def _looked(self, order: Order) -> Broken | None:
         found = self._place(order)
         try:
-            return None if isinstance(found, BadConnection) else _fallen(found[0], order)
+            return None if isinstance(found, BadConnection) else _fallen(found[0], order) or _changed(found[0], order)
         except OSError:
             return None
 
@@ -157,10 +158,8 @@ class ProcessDriver(Driver):
             if isinstance(file.progress(), Running):  # else another deployer has done it while we waited
                 file.finish(await _result(Procedure(order, place, port, file, self._unpack, self._source)))
         self._bell.ring()
-        if (
-            isinstance(file.progress(), Done) and order.action not in BESIDE
-        ):  # after a failure the way back is still needed
-            await care.prune(place, self._keep)
+        if isinstance(file.progress(), Done) and order.action not in BESIDE:
+            await care.prune(file, place, self._keep)  # after a failure the way back is still needed
 
 
 async def _result(procedure: Procedure) -> Done | Broken:
@@ -173,6 +172,18 @@ async def _result(procedure: Procedure) -> Done | Broken:
     about = {"site": procedure.order.site, "component": procedure.order.component.name, "order": procedure.order.key}
     log.info("finished an order", action="order_finished", result=type(result).__name__, **about)
     return result
+
+
+def _changed(place: Place, order: Order) -> Broken | None:
+    """Why what runs is not what was left there, or could not be started again."""
+    launch = place.folder.launch()
+    if launch is None:
+        return None
+    if order.revision and launch.revision != order.revision:
+        return Broken("fallen", f"revision {launch.revision} runs, and not {order.revision}")
+    if lost := next((path for path in (place.current / "spec.json", Path(launch.argv[0])) if not path.exists()), None):
+        return Broken("fallen", f"it runs still, but could not be started again: {lost.name} is gone from its files")
+    return None
 
 
 def _fallen(place: Place, order: Order) -> Broken | None:

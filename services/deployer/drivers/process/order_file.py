@@ -19,6 +19,7 @@ from services.deployer.drivers.process.place import Place
 
 STEPS = {
     "queued": (0, "waits for its transaction"),
+    "ready": (10, "installs the release beside the one that runs"),
     "install": (10, "installs the release"),
     "stop": (40, "stops the running release"),
     "switch": (50, "switches to the new release"),

@@ -12,10 +12,10 @@ import structlog
 
 from services.deployer.drivers import Broken, Done, Order
 from services.deployer.drivers.bundles import Unpack
-from services.deployer.drivers.content import Source
+from services.deployer.drivers.content import Source, failed
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.process import release, run
-from services.deployer.drivers.process.content import Content, prepared_bundle
+from services.deployer.drivers.process.content import Content, prepared_bundle, unless_stopped
 from services.deployer.drivers.process.health import living, prove
 from services.deployer.drivers.process.host import Installed, install
 from services.deployer.drivers.process.keeper.folder import Launch
@@ -63,8 +63,22 @@ class Procedure:
     @property
     def _steps(self) -> Mapping[str, Callable[[], Awaitable[Done]]]:
         content = Content(self.order, self.place, self.file, self.source, self._give_way)
-        beside = {"fetch": content.fetch, "discard": content.discard}
+        fetch = self._make_ready if self.order.deploys else content.fetch
+        beside = {"fetch": fetch, "discard": content.discard}
         return {"apply": self._reach, "rollback": self._reach, "remove": self._remove, **beside}
+
+    async def _make_ready(self) -> Done:
+        """Install what is to be deployed, beside what runs. It is written down, so that nobody clears it away."""
+        spec = release.wanted(self.place, self.order)
+        self.file.step("ready")
+        release.record(self.place, spec)
+        release.doubt(self.place, spec)
+        prepared = await prepared_bundle(self.place, spec.component, self.order.items)
+        try:
+            await unless_stopped(install(self.place.host, spec, self.unpack, prepared, self._fetching), self._give_way)
+        except Exception as error:
+            raise failed(error) or error from error
+        return Done("", f"release {spec.version} is installed")
 
     async def _reach(self) -> Done:
         spec = release.wanted(self.place, self.order)
@@ -77,7 +91,7 @@ class Procedure:
             launch = await self._launch(spec, installed)
             await self._prove(launch, spec)
         except Failed:
-            release.give_up(self.place, spec)
+            release.doubt(self.place, spec)
             raise
         release.prove(self.place, spec)
         return Done(spec.revision, f"healthy on port {self.port}")

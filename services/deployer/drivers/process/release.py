@@ -50,7 +50,7 @@ class RevisionSpec(Model):
 
 def wanted(place: Place, order: Order) -> RevisionSpec:
     """The revision an order shall reach. Raises Failed if the order lacks what it needs."""
-    if order.action == "rollback":
+    if order.action == "rollback" or order.revision:
         return _recorded(place, order)
     spec = order.component.spec
     if not order.version or not order.bundle_sha256 or not isinstance(spec, ProcessSpec):
@@ -84,7 +84,7 @@ def record(place: Place, spec: RevisionSpec) -> None:
 
 
 PROVEN, UNPROVEN = "proven", "unproven"
-"""Files beside a revision's spec: it was healthy here once; its only tries have failed so far."""
+"""Files beside a revision's spec: it was healthy here once; it never was so far."""
 
 
 def prove(place: Place, spec: RevisionSpec) -> None:
@@ -94,8 +94,9 @@ def prove(place: Place, spec: RevisionSpec) -> None:
     (folder / UNPROVEN).unlink(missing_ok=True)
 
 
-def give_up(place: Place, spec: RevisionSpec) -> None:
-    """It failed. One that never was healthy here must not take the place of one that is needed for the way back."""
+def doubt(place: Place, spec: RevisionSpec) -> None:
+    """It failed, or was not tried yet: one that never was healthy here must not take the place of one that is needed
+    for the way back."""
     folder = place.releases / spec.revision
     if folder.is_dir() and not (folder / PROVEN).exists():
         (folder / UNPROVEN).touch()

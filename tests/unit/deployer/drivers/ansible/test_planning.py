@@ -202,6 +202,13 @@ def test_orders_that_only_send_or_let_go_share_no_run() -> None:
     assert planning.sharing(with_books, 3) == [[0, 1]]
 
 
+def test_the_way_back_needs_nothing_that_a_playbook_loads_from_elsewhere() -> None:
+    ahead = replace(order("a", playbooks={**BOOKS, "fetch": "f.yml"}), action="fetch", deploys=True)
+    assert [act.playbook for act in planning.acts_of(ahead)] == ["f.yml"]
+    back = replace(ahead, revision="1.0-aaaaaaaaaaaa")
+    assert (planning.acts_of(back), planning.is_content_alone(back)) == ((), True)
+
+
 def test_playbooks_know_where_content_lies_on_each_host() -> None:
     one = order()
     hosts = {"s1": hosts_of({"local": True}, "s1")}

@@ -3,17 +3,18 @@
 import os
 from pathlib import Path
 
-from services.deployer.drivers.process import release
+from services.deployer.drivers.process import care, release
+from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import Place
 from services.deployer.drivers.process.release import RevisionSpec
-from tests.support.process_sites import component
+from tests.support.process_sites import component, order
 
 
 def revision(place: Place, version: str, used: int, *, healthy: bool = True) -> str:
     """One that was tried at a second of the clock."""
     spec = RevisionSpec(app="shop", version=version, bundle_sha256="a" * 64, component=component().spec)
     release.record(place, spec)
-    (release.prove if healthy else release.give_up)(place, spec)
+    (release.prove if healthy else release.doubt)(place, spec)
     os.utime(place.releases / spec.revision, (used, used))
     return spec.revision
 
@@ -38,3 +39,17 @@ def test_one_that_was_healthy_before_stays_so_when_it_fails_later(tmp_path: Path
     revision(place, "3.0", 7, healthy=False)
     revision(place, "3.0", 8)
     assert not list(place.releases.glob(f"3.0-*/{release.UNPROVEN}"))
+
+
+async def test_behind_an_order_nothing_goes_that_a_newer_one_has_fetched_already(tmp_path: Path) -> None:
+    place = Place(tmp_path, "oslo", "shop", "web")
+    now = revision(place, "1.0", 1)
+    place.current.symlink_to(Path("releases") / now)
+    fetched = revision(place, "2.0", 2, healthy=False)
+    done, fetching = (OrderFile(place, order(key, "2.0", "a" * 64, 1)) for key in ("done", "fetching"))
+    done.begin()
+    fetching.begin()
+    await care.prune(done, place, 1)
+    assert {path.name for path in place.releases.iterdir()} == {now, fetched}
+    await care.prune(fetching, place, 1)
+    assert {path.name for path in place.releases.iterdir()} == {now}
