@@ -40,9 +40,17 @@ clean: ## Stop what runs here, and remove the environment, all data and everythi
 
 ##@ Work on it
 
+# What has a group of its own below.
+APART := long or e2e or containers or kubernetes or ansible or ssh
+MARKED = $(RUN)/pytest -m "$(1)" --durations=12 --durations-min=10
+
 .PHONY: test
-test: setup ## Run the tests of all parts, on real Kafka and PostgreSQL
-	@$(RUN)/pytest -m "not e2e and not containers and not kubernetes and not ssh" -n $(WORKERS) --durations=12 --durations-min=10 $(ARGS)
+test: setup ## Run the tests of all parts, on real Kafka and PostgreSQL: ten minutes
+	@$(call MARKED,not ($(APART))) -n $(WORKERS) $(ARGS)
+
+.PHONY: test-long
+test-long: setup ## Run those that take their time: kills again and again, thousands of records, all services at once
+	@$(call MARKED,long) -n $(WORKERS) $(ARGS)
 
 .PHONY: test-system
 test-system: setup ## Run those of the whole system: demo, page in a browser, README, API, faults, rolling updates
@@ -55,18 +63,18 @@ CONTAINERS := podman runc netavark aardvark-dns iptables catatonit docker-regist
 .PHONY: test-containers
 test-containers: setup ## Run those on a real container engine, with a registry of their own (needs root and podman)
 	@.ci/packages $(CONTAINERS) || echo "without root and $(CONTAINERS) these tests are left out"
-	@$(RUN)/pytest -m containers -n 2 --durations=12 --durations-min=10 $(ARGS)
+	@$(call MARKED,containers) -n 2 $(ARGS)
 
-.PHONY: test-ssh
-test-ssh: setup ## Run those on hosts reached by SSH: real servers on loopback (needs root, openssh-server and sudo)
-	@.ci/packages openssh-server sudo || echo "without root, openssh-server and sudo these tests are left out"
-	@$(RUN)/pytest -m ssh --durations=12 --durations-min=10 $(ARGS)
+.PHONY: test-ansible
+test-ansible: setup ## Run those on hosts of Ansible: this machine, and real SSH servers (these need root, openssh-server, sudo)
+	@.ci/packages openssh-server sudo || echo "without root, openssh-server and sudo those of SSH are left out"
+	@$(call MARKED,ansible or ssh) $(ARGS)
 
 .PHONY: test-kubernetes
 test-kubernetes: setup ## Run those on a real Kubernetes API server, with Helm (built once, by Go, in five minutes)
 	@command -v go >/dev/null || .ci/packages golang-go || echo "without Go these tests are left out (Debian: golang-go)"
 	@$(RUN)/python -m tests.support.kubernetes.build || true
-	@$(RUN)/pytest -m kubernetes --durations=12 --durations-min=10 $(ARGS)
+	@$(call MARKED,kubernetes) $(ARGS)
 
 .PHONY: test-page
 test-page: ## Run the tests of the page's JavaScript (left out without Node.js, but not under CI)

@@ -1,9 +1,9 @@
 """Fixtures of all tests: real Kafka and PostgreSQL, started once for a run and only if a test asks."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # On a busy machine a single example may wait for its turn longer than any limit: that is no fault of what it tries.
-settings.register_profile("belay", deadline=None)
+settings.register_profile("belay", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("belay")
 
 pytest_plugins = [

@@ -79,7 +79,7 @@ class ProcessWorkshop(Workshop):
 WORKSHOPS = [
     SimulatedWorkshop,
     ProcessWorkshop,
-    AnsibleWorkshop,
+    pytest.param(AnsibleWorkshop, marks=pytest.mark.ansible),
     pytest.param(AnsibleSshWorkshop, marks=pytest.mark.ssh),
     pytest.param(ContainerWorkshop, marks=pytest.mark.containers),
     pytest.param(HelmWorkshop, marks=pytest.mark.kubernetes),

@@ -16,7 +16,7 @@ import pytest
 from tests.support.patience import until
 from tests.support.reaper import VARIABLE
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 VICTIM = "tests/support/interrupted.py"

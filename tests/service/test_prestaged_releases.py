@@ -32,7 +32,7 @@ from tests.support import process_sites
 from tests.support.bundles import bundle
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 MIB = 1 << 20
 
 

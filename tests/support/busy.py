@@ -3,7 +3,7 @@
 One process a core only computes, all the time, while the tests run; so many times. Afterwards each test that failed in
 any round is named, with the rounds, and those that took longest. Exit status 1 if any failed.
 
-    python -m tests.support.busy                            # everything, three times, as `make test` runs it
+    python -m tests.support.busy                            # what `make test` runs, three times
     python -m tests.support.busy --times 5 tests/e2e -x     # a part
 """
 

@@ -20,7 +20,7 @@ from tests.service.catalog.shelf import publication, put, rows
 from tests.support.bundles import bundle, manifest
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 GOOD = bundle()
 FIGURES = CatalogSettings(retry_seconds=0.1)

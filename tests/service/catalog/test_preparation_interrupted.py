@@ -33,7 +33,7 @@ from tests.support.images import PIECE, BreakingRegistry, breaking_registry, ima
 from tests.support.patience import until_so
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 FIGURES = CatalogSettings(retry_seconds=0.1)
 LAYER = noise(5 * PART + 3 * PIECE)

@@ -35,7 +35,7 @@ from tests.support.bundles import bundle, manifest
 from tests.support.patience import until_so
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 GOOD = bundle()
 BAD = bundle({"bundle.yaml": manifest(more="colour: red\n")})

@@ -14,7 +14,7 @@ from tests.support.readiness import readiness
 from tests.support.replica import Replica, replica
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 NAME = "strategy_orchestrator"
 FEW = {"program": "tests.support.mortal", "look_seconds": 0.2}

@@ -13,7 +13,7 @@ from tests.service.core.counter import tally, wire
 from tests.support.patience import patience
 from tests.support.world import PATIENCE, World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 NAME = "strategy_orchestrator"
 

@@ -16,7 +16,7 @@ from tests.service.core.test_foreign_batches import command
 from tests.support.patience import patience
 from tests.support.world import PATIENCE, World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 TOPIC = "strategy.commands"
 BEFORE, AFTER = 3, 8

@@ -17,7 +17,7 @@ from shared.wire.codec import Headers
 from tests.service.core.counter import tally, wire
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 LARGE = b"x" * 1_500_000
 ODD: Headers = [("x", None), ("", b""), ("x", b"2")]

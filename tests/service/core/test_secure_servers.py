@@ -23,7 +23,7 @@ from tests.service.monitor.test_monitor import monitor, progress
 from tests.support.secure_servers import SecureKafka, secure_kafka, tls_before
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ from tests.support.ansible_sites import (
 )
 from tests.support.patience import patience, until_so
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.ansible]
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2ct"
 CUTS = [

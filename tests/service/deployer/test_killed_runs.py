@@ -19,7 +19,7 @@ from tests.service.deployer.test_takeover import killed_in_the_end
 from tests.support.components import simulated
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 KILLS = 3
 
 

@@ -18,7 +18,7 @@ from tests.service.deployer.prepared import MIB, asked, fail, item, prepare, sen
 from tests.service.deployer.test_takeover import LEASE, PLACES
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 
 async def tell_two_releases(fleet: Fleet) -> None:

@@ -13,6 +13,8 @@ from tests.support import process_sites as sites
 from tests.support.patience import patience
 from tests.support.process_sites import Bundles, ask, finish, order, reach
 
+pytestmark = pytest.mark.long
+
 # After one function is before the next, so each gap is tried once.
 UPDATE_CUTS = [
     ("record", "before"), ("record", "after"), ("unpack", "after"), ("environment", "after"), ("install", "after"),

@@ -10,7 +10,7 @@ from tests.service.deployer.fleet import Fleet, Gate, deployer, ready
 from tests.support.components import simulated
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 SLOW = simulated("web", seconds=(30, 30))
 HANGING = simulated("web", sites={"oslo": "hang"})

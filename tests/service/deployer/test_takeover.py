@@ -15,7 +15,7 @@ from tests.service.deployer.fleet import Fleet, Gate, deployer, ready
 from tests.support.components import simulated
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 PLACES = ["before the start", "after the start", "with the result"]
 LEASE = 0.4

@@ -17,7 +17,7 @@ from tests.support.replica import replica
 from tests.support.workshop import EXAMPLES, foreign_folders
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 DRIVER = EXAMPLES / "driver-copy"
 

@@ -21,7 +21,7 @@ from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from tests.support.patience import until
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 IDLE = (sys.executable, "-c", "import json, os, time; print(json.dumps(dict(os.environ)), flush=True); time.sleep(600)")
 Start = Callable[..., None]

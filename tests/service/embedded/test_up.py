@@ -22,7 +22,7 @@ from shared.embedded.watching import Watch
 from shared.process.runs import Runs
 from tests.support.patience import until
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 SERVICE = """
 import json, os, pathlib, sys

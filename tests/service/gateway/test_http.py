@@ -99,9 +99,13 @@ async def once(api: Api, start: str, *headers: str, body: bytes = b"") -> Said:
 
 async def in_time(api: Api, start: str) -> Said:
     """The same, asked again where the answer is to come again later: a Kafka that is busy for a moment."""
-    while (said := await once(api, start)).status == 503 and "retry-after" in said.headers:
+    while _comes_again(said := await once(api, start)):  # noqa: ASYNC110 - time alone helps
         await asyncio.sleep(float(said.headers["retry-after"]))
     return said
+
+
+def _comes_again(said: Said) -> bool:
+    return said.status == 503 and "retry-after" in said.headers
 
 
 def a_path_of(path: str) -> str:

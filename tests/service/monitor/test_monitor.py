@@ -20,7 +20,7 @@ from tests.support.probe import PATIENCE, until_ready
 from tests.support.replica import Replica, replica
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 
 OF_ALL = {"look_seconds", "trouble_seconds", *KafkaSettings.model_fields}

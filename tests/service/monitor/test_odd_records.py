@@ -18,7 +18,7 @@ from tests.support.readiness import readiness
 from tests.support.world import World
 from tests.unit.core.test_unpacking import PACK, SOME, batch, packed, sealed
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 TOPIC, PARTITIONS = "strategy.events", 3
 

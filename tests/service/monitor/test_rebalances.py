@@ -17,7 +17,7 @@ from tests.service.monitor.test_monitor import forecast, progress
 from tests.support.patience import patience
 from tests.support.world import PATIENCE, World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 
 @asynccontextmanager

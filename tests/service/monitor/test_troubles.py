@@ -16,7 +16,7 @@ from tests.support.readiness import readiness
 from tests.support.stranger import NAME, stranger
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 
 async def test_what_a_service_says_of_itself_is_told_once_and_so_is_its_end(world: World) -> None:

@@ -11,7 +11,7 @@ from tests.service.gateway.api import gateway
 from tests.service.strategy_orchestrator.fleet_of_devices import learned, publish, register, spec
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 NAME = "strategy_orchestrator"
 LONGEST = tuple(f"{n:06}-".ljust(99, "x") + "y" for n in range(100_000))

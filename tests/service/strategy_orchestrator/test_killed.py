@@ -27,7 +27,7 @@ from tests.service.strategy_orchestrator.test_site_conditions import aborted_wit
 from tests.support.replica import replica
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 BEFORE = {
     "prestage": [],

@@ -11,7 +11,7 @@ from keystoneauth1.identity import generic
 from tests.service.gateway.doors.dcmanager_door import APP, STRATEGY, DoorClient, everything, only_the_door
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 AS_ADMIN = {"project_name": "admin", "user_domain_name": "Default", "project_domain_name": "Default"}
 DCMANAGER = {"service_type": "dcmanager", "interface": "internalURL"}
 

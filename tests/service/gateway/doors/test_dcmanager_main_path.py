@@ -5,7 +5,7 @@ import pytest
 from tests.service.gateway.doors.dcmanager_door import APP, STEPS, STRATEGY, DoorClient, everything
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 DEPLOY = f"{STRATEGY}?type=sw-deploy"
 ACTIONS = f"{STRATEGY}/actions?type=sw-deploy"
 

@@ -8,7 +8,7 @@ import pytest
 from tests.service.gateway.doors.dcmanager_door import PASSWORD, STEPS, STRATEGY, DoorClient, everything
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 PRESTAGE = f"{STRATEGY}?type=prestage"
 ACTIONS = f"{STRATEGY}/actions?type=prestage"
 SENT = {"Content_Type": "application/json"}

@@ -13,7 +13,7 @@ from tests.service.gateway.doors.sysinv_door import APPS, SITE, DoorClient, ever
 from tests.support.bundles import bundle, member, tar
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 PATCH, CHART = f"{APPS}/shop?directive=", "/v1/helm_charts/shop?name=web&namespace=default"
 FILE = "/home/sysadmin/shop.tgz"
 NO_NAME = gzip.compress(tar([member("metadata.yaml", b"upgrades: {}")]))

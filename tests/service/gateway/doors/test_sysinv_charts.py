@@ -10,7 +10,7 @@ from tests.service.gateway.doors.sysinv_door import APP, APPS, GROUP, SITE, Door
 from tests.support.patience import patience
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 CHARTS = "/v1/helm_charts"
 WEB = f"{CHARTS}/{APP}?name=web&namespace=default"
 NONE = {"flags": {}, "values": {}, "attributes": {}}

@@ -10,7 +10,7 @@ from keystoneauth1.identity import generic
 from tests.service.gateway.doors.sysinv_door import APPS, SITE, everything, only_the_door, sending, tarball
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 AS_ADMIN = {"project_name": "admin", "user_domain_name": "Default", "project_domain_name": "Default"}
 SYSINV = {"service_type": "platform", "interface": "public", "region_name": "RegionOne"}
 

@@ -7,7 +7,7 @@ import pytest
 from tests.service.gateway.doors.sysinv_door import APPS, GROUP, everything, sending, tarball
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 
 async def test_an_app_lives_its_whole_life_on_all_sites_of_a_group(world: World) -> None:

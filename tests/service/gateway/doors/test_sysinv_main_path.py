@@ -5,7 +5,7 @@ import pytest
 from tests.service.gateway.doors.sysinv_door import APPS, SITE, everything, sending, tarball
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 
 async def test_an_app_is_uploaded_applied_removed_and_deleted(world: World) -> None:

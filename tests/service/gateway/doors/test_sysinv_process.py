@@ -13,7 +13,7 @@ from tests.service.gateway.doors.sysinv_door import APPS, SITE, DoorClient, ever
 from tests.support.process_sites import end_all
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 
 async def built(hand: ProcessHand, version: str, home: Path) -> bytes:
