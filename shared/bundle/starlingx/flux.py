@@ -1,13 +1,16 @@
 """The manifests of today's generation: `fluxcd-manifests/`, with a HelmRelease for each chart.
 
-Of kustomize that is read of which StarlingX's own applications are made: resources, namespaces, secrets made of files.
+Of kustomize that is read of which StarlingX's own applications are made: resources, namespaces, secrets made of files,
+and patches of HelmReleases.
 """
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from .charts import Chart
 from .findings import Findings, Texts
 from .helmrelease import Folder, HelmReleases, name_of
+from .patches import Patches
 from .sections import Section
 from .small_files import SmallFiles
 
@@ -16,7 +19,7 @@ TOP = f"{ROOT}/kustomization.yaml"
 BASE = f"{ROOT}/base"
 
 CHANGES_MORE = (
-    *("patches", "patchesStrategicMerge", "patchesJson6902", "namePrefix", "nameSuffix", "images", "replacements"),
+    *("namePrefix", "nameSuffix", "images", "replacements"),
     *("vars", "transformers", "generators", "components", "helmCharts", "replicas"),
 )
 """Of a kustomization: would change what is deployed, and is not carried out here."""
@@ -52,8 +55,10 @@ class Flux:
         if top is None:
             return []
         self._check(top)
+        patches = Patches(self._small, ROOT, top)
         folders = [self._folder(top, position, name) for position, name in enumerate(top.names("resources"))]
-        found = [folder for folder in folders if folder]
+        found = [replace(folder, release=patches.carried_out(folder.release)) for folder in folders if folder]
+        patches.note_unmet()
         namespace = top.text("namespace")
         releases = {name_of(folder.release) or "": folder for folder in found}
         reader = HelmReleases(self._small)
@@ -95,6 +100,9 @@ class Flux:
         if kustomization is None or release is None:
             return None
         self._check(kustomization)
+        patches = Patches(self._small, folder, kustomization)
+        release = patches.carried_out(release)
+        patches.note_unmet()
         return Folder(folder, kustomization, release)
 
     def _note_base(self) -> None:

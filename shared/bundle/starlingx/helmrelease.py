@@ -1,14 +1,14 @@
 """A HelmRelease of Flux: which chart of the tarball it deploys, with which values, in which namespace and order."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from .charts import FOLDER, Chart, merged
+from .charts import FOLDER, Chart
 from .sections import Section
 from .small_files import SmallFiles
+from .value_sources import ValueSources
 
 RELEASE_PLAIN = ("interval", "apiVersion", "kind")
 """Say nothing about what is deployed."""
@@ -95,7 +95,7 @@ class HelmReleases:
         self, folder: Folder, spec: Section, name: str, namespace: str, file: str, place: str, others: set[str]
     ) -> Chart:
         seconds = self._seconds(spec)
-        values = self._values(folder, spec)
+        values = ValueSources(self._small, folder.name, folder.kustomization).values(spec)
         release = spec.text("releaseName") or name
         told: dict[str, Any] = {
             "chart": file,
@@ -181,50 +181,3 @@ class HelmReleases:
                 )
                 self._small.findings.note(message, spec.place("dependsOn", number))
         return tuple(dict.fromkeys(found))
-
-    def _values(self, folder: Folder, spec: Section) -> dict[str, Any]:
-        """As Flux lays them over each other: those of the files in their order, then those of the release itself."""
-        files = self._secrets(folder)
-        layers = [self._layer(spec, number, one, files) for number, one in enumerate(spec.sections("valuesFrom"))]
-        own = spec.section("values")
-        return merged(*layers, dict(spec.any("values") or {}) if own else {})
-
-    def _layer(
-        self, spec: Section, number: int, source: Section, files: Mapping[tuple[str, str], str]
-    ) -> Mapping[str, Any]:
-        name, key = source.text("name") or "", source.text("valuesKey") or "values.yaml"
-        file, place = files.get((name, key)), spec.place("valuesFrom", number)
-        if source.text("targetPath"):
-            message = "a single value is not put anywhere; write it into a file of values"
-            source.blame("targetPath", message, code="unsupported_key")
-        elif file is None:
-            message = f"the values of {name} ({key}) lie in no file of the tarball; give them as overrides"
-            self._small.findings.note(message, place)
-        elif file not in self._small.texts:
-            self._small.findings.blame("missing_file", place, f"the tarball does not hold {file}")
-        else:
-            return self._read_values(file)
-        return {}
-
-    def _read_values(self, file: str) -> Mapping[str, Any]:
-        found = [document.value for document in self._small.documents(file) or ()]
-        if not found:
-            return {}
-        if len(found) == 1 and isinstance(found[0], dict):
-            return found[0]
-        self._small.findings.blame("bad_values", file, "must be one mapping of values")
-        return {}
-
-    def _secrets(self, folder: Folder) -> dict[tuple[str, str], str]:
-        """The files of secrets and maps that the kustomization of a chart makes, by their names and keys."""
-        found = {}
-        makers = [
-            *folder.kustomization.sections("secretGenerator"),
-            *folder.kustomization.sections("configMapGenerator"),
-        ]
-        for maker in makers:
-            name = maker.text("name") or ""
-            for entry in maker.names("files"):
-                key, _, path = entry.rpartition("=")
-                found[name, key or PurePosixPath(path).name] = str(PurePosixPath(folder.name, path))
-        return found

@@ -24,6 +24,15 @@ class Section:
             value = value[step]
         self._value: Mapping[str, Any] = value
 
+    @property
+    def document(self) -> Document:
+        """What it is a part of."""
+        return self._document
+
+    def of(self, document: Document) -> "Section":
+        """The whole of a document that stands in the same file."""
+        return Section(self._file, document, self._findings)
+
     def __contains__(self, key: str) -> bool:
         return key in self._value
 

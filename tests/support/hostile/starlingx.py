@@ -134,7 +134,7 @@ CASES: tuple[Case, ...] = (
     case("no kustomization", today(drop(KUSTOMIZATION)), "missing_manifest"),
     case("folder outside", today(swap(KUSTOMIZATION, "- bulb", "- ../../bulb")), "path_traversal"),
     case("folder that is not there", today(swap(KUSTOMIZATION, "- bulb", "- gone")), "missing_manifest"),
-    case("patches of kustomize", today(swap(KUSTOMIZATION, "resources:", "patches: [{path: x}]\nresources:")), "unsupported_key"),
+    case("patches of kustomize", today(swap(KUSTOMIZATION, "resources:", "patches: [{path: x}]\nresources:")), "missing_file"),
     case("no HelmRelease", today(swap(RELEASE, "kind: HelmRelease", "kind: Secret")), "invalid_field"),
     case("HelmRelease of no chart", today(swap(RELEASE, "      chart: bulb\n", "")), "missing_field"),
     case("HelmRelease of a chart outside", today(swap(RELEASE, "chart: bulb", "chart: ../../bulb")), "missing_file"),

@@ -17,7 +17,27 @@ JUNK: list[Any] = [
     *(None, True, 7, 1.5, -1, 10**30, "", "x", "../..", "\u202e", "1" * 300),
     *([], {}, ["a"], [None], {"a": 1}, [[{}]], {"name": None}, [{"name": []}], {"": {}}),
 ]
-GOOD = (flux(), {"metadata.yaml": b"app_name: lamp\napp_version: '1'\n", **armada()})
+CHANGED = b"""
+patchesStrategicMerge: [merge.yaml]
+patches:
+  - {target: {kind: HelmRelease, name: bulb}, path: operations.yaml}
+  - patch: '{kind: HelmRelease, metadata: {name: bulb}, spec: {values: {a: 1.10}}}'
+configMapGenerator:
+  - {name: one, literals: [a=b], files: [merge.yaml]}
+"""
+
+
+def patched() -> Files:
+    """With every kind of patch, and single values."""
+    files, folder = flux(), "fluxcd-manifests/bulb"
+    files[f"{folder}/kustomization.yaml"] += CHANGED
+    files[f"{folder}/helmrelease.yaml"] += b"    - {kind: ConfigMap, name: one, valuesKey: a, targetPath: x.y}\n"
+    merge = b"kind: HelmRelease\nmetadata: {name: bulb}\nspec: {timeout: null, values: {x: {y: [1]}}}\n"
+    operations = b"- {op: add, path: /spec/values/z, value: {}}\n- {op: copy, from: /spec, path: /spec/values/z}\n"
+    return {**files, f"{folder}/merge.yaml": merge, f"{folder}/operations.yaml": operations}
+
+
+GOOD = (flux(), patched(), {"metadata.yaml": b"app_name: lamp\napp_version: '1'\n", **armada()})
 
 
 def broken(value: Any, random: Random, share: float) -> Any:
