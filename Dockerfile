@@ -13,6 +13,13 @@ COPY shared shared
 COPY services services
 RUN uv pip install --no-cache --python /opt/belay/bin/python --no-deps --build-constraints requirements.lock .
 
+# Helm: the catalog looks into charts with it, the driver `helm` brings them to clusters. From its Go module, by the
+# module proxy that Go knows or GOPROXY names, in the version that the tests run (tests/support/kubernetes/build.py).
+FROM golang:1.26-bookworm AS helm
+ARG GOPROXY
+ENV CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOBIN=/out
+RUN go install -trimpath -ldflags="-s -w" helm.sh/helm/v4/cmd/helm@v4.3.1
+
 FROM python:3.13-slim-bookworm
 LABEL org.opencontainers.image.title="Belay" \
       org.opencontainers.image.description="Fleet upgrades with a rope on" \
@@ -25,6 +32,7 @@ RUN apt-get update \
 RUN groupadd --gid 10001 belay \
     && useradd --uid 10001 --gid belay --no-create-home --home-dir /var/lib/belay --shell /usr/sbin/nologin belay \
     && install --directory --owner belay --group belay --mode 0700 /var/lib/belay
+COPY --from=helm /out/helm /usr/local/bin/helm
 COPY --from=build /opt/belay /opt/belay
 ENV PATH=/opt/belay/bin:$PATH PYTHONUNBUFFERED=1 BELAY_HOME=/var/lib/belay BELAY_HTTP_HOST=0.0.0.0
 USER belay

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 from shared.embedded import contained, kafka, postgres
 from shared.embedded.programs import SERVICES
 from shared.process.settings import Settings
+from tests.support.kubernetes import build
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -104,9 +105,15 @@ def test_all_our_services_run_from_one_image_without_rights_they_do_not_need() -
 
 
 def test_the_image_is_built_in_stages_from_hashed_locks_and_does_not_run_as_root() -> None:
-    assert len(re.findall(r"^FROM ", DOCKERFILE, re.MULTILINE)) == 2
+    assert len(re.findall(r"^FROM ", DOCKERFILE, re.MULTILINE)) == 3
     assert re.findall(r"^USER (\w+)", DOCKERFILE, re.MULTILINE)[-1] == "belay"
     assert DOCKERFILE.count("--require-hashes") == 2
+
+
+def test_the_image_brings_the_helm_that_the_tests_run() -> None:
+    assert f" {build.HELM_MODULE}\n" in DOCKERFILE
+    assert f"FROM golang:{build.GO.rpartition('.')[0]}-" in DOCKERFILE
+    assert "COPY --from=helm /out/helm /usr/local/bin/helm\n" in DOCKERFILE.rpartition("\nFROM ")[2]
 
 
 def test_the_image_holds_the_same_versions_as_every_other_environment() -> None:
