@@ -23,6 +23,8 @@ from requests.adapters import HTTPAdapter
 from shared.components.images import Image
 from shared.core.errors import BelayError
 from shared.downloads.http import trust
+from shared.downloads.pinned import AddressRefused, pools_within
+from shared.targets import Bounds
 
 SECONDS = 30
 """A registry that says nothing for so long is away."""
@@ -47,6 +49,8 @@ class Access:
     """Those that are asked over HTTP; one of this machine is anyway."""
     logins: Path | None = None
     """A file as `docker login` writes it; None = where it does."""
+    bounds: Bounds | None = None
+    """How far in connections may lead, those that an answer leads on to, too; None = anywhere."""
 
 
 class RegistryRefused(BelayError, LookupError):
@@ -130,15 +134,25 @@ def opened(image: Image, access: Access) -> Iterator[DXF]:
     path = "/".join(filter(None, (before, image.name.partition("/")[2])))
     plain = scheme != "https" and (scheme == "http" or host in access.plain or _is_here(host))
     with DXF(host, path, _log_in(host, access.logins), plain, timeout=SECONDS) as repository:
-        repository._sessions[0].mount("https://", Trusting())  # noqa: SLF001 - dxf takes no session of ours
+        for prefix in ("https://", "http://"):
+            repository._sessions[0].mount(prefix, Trusting(access.bounds))  # noqa: SLF001 - dxf takes no session of ours
         yield repository
 
 
 class Trusting(HTTPAdapter):
-    """Trusts what this machine trusts, through a proxy, too; and nobody else's connections in this process do."""
+    """Trusts what this machine trusts, through a proxy, too; and nobody else's connections in this process do.
+
+    Within bounds each connection goes to an address that was checked; a proxy looks names up itself.
+    """
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
         super().init_poolmanager(*args, **more, ssl_context=trust())
+        if self._bounds is not None:
+            self.poolmanager.pool_classes_by_scheme = pools_within(self._bounds)
 
     def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
         return super().proxy_manager_for(proxy, **more, ssl_context=trust())
@@ -149,6 +163,8 @@ def _told(image: Image) -> Iterator[None]:
     where = f"the registry {image.registry}"
     try:
         yield
+    except AddressRefused as error:
+        raise RegistryRefused("private_source", str(error)) from error
     except DXFUnauthorizedError as error:
         raise RegistryRefused("registry_refused", f"{where} does not let us have {image.name} (401)") from error
     except requests.HTTPError as error:
