@@ -6,6 +6,7 @@ away comes in parts, so that whoever goes on after a kill, on whichever machine,
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
@@ -47,6 +48,15 @@ class WrongContent(BelayError):
 
 class BlobStoreFailed(BelayError, OSError):
     """The store could not be reached, or could not write; the same call may succeed later."""
+
+
+class NoRoom(BlobStoreFailed):
+    """The disk of the store is full, or would be; the same call may succeed when there is room."""
+
+    def __init__(self, free: int, needed: int | None = None) -> None:
+        wanted = f"{needed} bytes are needed" if needed else "more is needed"
+        super().__init__(f"there is no room in the blob store: {free} bytes are free, {wanted}")
+        self.errno = errno.ENOSPC
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,7 @@ class Blobs:
         """
         draft = f"{INCOMING}/{uuid.uuid4().hex}"
         meter = _Meter(limit)
-        with _failures():
+        with self._writing():
             await obstore.put_async(self._store, draft, meter.over(chunks), max_concurrency=4)
             try:
                 return await self._name(draft, meter.blob, expected)
@@ -117,8 +127,28 @@ class Blobs:
 
     async def put_part(self, sha256: str, offset: int, content: bytes) -> None:
         """Keep a part of a blob that is not whole yet. Put again, it stays the same."""
-        with _failures():
+        with self._writing():
             await obstore.put_async(self._store, f"{INCOMING}/{sha256}.{offset:016d}", content)
+
+    async def must_have_room(self, whole: int, come: int = 0) -> None:
+        """Raises NoRoom where a file of so many bytes, of which `come` lie here in parts, would find none.
+
+        For a moment it lies here twice: in its parts, and as a whole.
+        """
+        free, needed = await self.free_bytes(), 2 * whole - come
+        if free is not None and free < needed:
+            raise NoRoom(free, needed)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A full disk is told as one, with what is free by then."""
+        try:
+            with _failures():
+                yield
+        except BlobStoreFailed as error:
+            if not self._folder or "No space left" not in str(error):
+                raise
+            raise NoRoom(shutil.disk_usage(self._folder).free) from error
 
     async def join(self, sha256: str, size: int) -> None:
         """Make a blob of its parts, which are gone then.

@@ -45,7 +45,7 @@ async def wire(service: Service) -> None:
     storage = Storage(service.ledger, blobs, own, settings.max_bundle_bytes)
     freer = Worker(service.ledger, FREEING, storage.free, owner=settings.instance, lease_seconds=settings.lease_seconds)
     intake = Intake(blobs, settings.max_bundle_bytes, own.plain_sources)
-    importer = Importer(service.ledger, intake, puller, own)
+    importer = Importer(service.ledger, intake, own)
     importing = Worker(
         service.ledger,
         IMPORTS,

@@ -41,18 +41,18 @@ def orders_anything(release: Needing) -> bool:
     return any(True for one in release.depends_on for _ in _options(one))
 
 
-def fault_of_cycle(release: Needing, others: Known) -> Fault | None:
+def fault_of_cycle(release: Needing, others: Known, place: str = "depends_on") -> Fault | None:
     """Why a release cannot be published beside the others: the way from it back to itself.
 
     Of each app that is needed the newest release in the range counts, which is what would be brought there; of
-    alternatives one that does not lead back is enough.
+    alternatives one that does not lead back is enough. `place`: file and line that say what it needs.
     """
     mine = [other for other in others.get(release.app, ()) if other.version != release.version]
     way = _Search({**others, release.app: [*mine, release]}, release).way()
     if way is None:
         return None
     message = f"these apps need each other, so none could be the first: {' needs '.join(map(str, way))}"
-    return Fault(code="dependency_cycle", field="depends_on", message=message, value=[one.app for one in way])
+    return Fault(code="dependency_cycle", field=place, message=message, value=[one.app for one in way])
 
 
 class _Search:

@@ -11,7 +11,7 @@ from shared.bundle import fault_of_size
 from shared.messages.base import Cause, Fault
 from shared.messages.catalog import DeleteRelease, PublishRelease, WithdrawRelease
 from shared.messages.deployer import ReleaseUseReported
-from shared.messages.manifest import Manifest
+from shared.messages.manifest import Verified
 
 
 class State(StrEnum):
@@ -188,15 +188,18 @@ def needed(use: ReleaseUseReported) -> Cause:
     return Cause(code="release_needed", message=message)
 
 
-def faults_of(manifest: Manifest, app: AppFacts, said_in: str = "bundle.yaml") -> tuple[Fault, ...]:
-    """Why a bundle without faults of its own still cannot be a release of its app; `said_in`: the file to mend."""
+def faults_of(manifest: Verified, app: AppFacts) -> tuple[Fault, ...]:
+    """Why a bundle without faults of its own still cannot be a release of its app, each with the line to mend."""
+    places = manifest.places
     faults = []
     if app.scheme != manifest.scheme:
         message = f"versions of {manifest.app} compare by {app.scheme} since its first release"
-        faults.append(Fault(code="scheme_differs", field=f"{said_in}:scheme", message=message, value=manifest.scheme))
+        place = places.get("scheme", "scheme")
+        faults.append(Fault(code="scheme_differs", field=place, message=message, value=manifest.scheme))
     if app.twin_version is not None:
         message = f"{manifest.app} {app.twin_version} is published with other content; take a new version"
-        faults.append(Fault(code="version_exists", field=f"{said_in}:version", message=message, value=manifest.version))
+        place = places.get("version", "version")
+        faults.append(Fault(code="version_exists", field=place, message=message, value=manifest.version))
     return tuple(faults)
 
 

@@ -22,18 +22,19 @@ select sha256, bytes, file_name, 'validating', :now::timestamptz, stored_since
 from unnest(:digests::text[], :sizes::bigint[], :file_names::text[], :stored::timestamptz[])
     as n (sha256, bytes, file_name, stored_since)
 on conflict (sha256) do update set state = 'validating', faults = '[]', settled_at = null, freed_at = null,
-    file_name = excluded.file_name, received_at = excluded.received_at, stored_since = excluded.stored_since
+    file_name = excluded.file_name, received_at = excluded.received_at, stored_since = excluded.stored_since,
+    origin = null
 where b.state in ('rejected', 'deleted');
 
 -- name: reject_bundle
 update bundle set state = 'rejected', faults = :faults::jsonb, settled_at = :now::timestamptz, sequence = sequence + 1
 where sha256 = :sha256 and state = 'validating'
-returning sequence;
+returning sequence, origin;
 
 -- name: accept_bundle
 update bundle set state = 'available', settled_at = :now::timestamptz, sequence = sequence + 1
 where sha256 = :sha256 and state = 'validating'
-returning sequence;
+returning sequence, origin;
 
 -- name: hold_app
 -- Creates the app or locks it: releases of one app are settled one after the other.

@@ -13,6 +13,7 @@ create table bundle (
     stored_since timestamptz, -- the very upload that was published, by the store's clock; a later one is another
     unneeded_at timestamptz, -- no site could go back to it: so the deployer said
     freed_at timestamptz, -- its content is gone from the blob store
+    origin jsonb, -- from where it was fetched: source, resolved; null = it was uploaded
     check ((state = 'validating') = (settled_at is null)),
     check ((state = 'rejected') = (faults <> '[]')),
     check (unneeded_at is null or state = 'withdrawn'),

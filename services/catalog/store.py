@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from pydantic import TypeAdapter
@@ -13,7 +13,7 @@ from services.catalog.domain import AppFacts, Bundle, Content, Release, State
 from shared.blobs import Stored
 from shared.bundle import Host
 from shared.messages.base import Fault
-from shared.messages.catalog import PublishRelease
+from shared.messages.catalog import Origin, PublishRelease
 from shared.messages.deployer import HostReported
 from shared.messages.manifest import Manifest, Verified
 from shared.messages.opening import IN_AN_EVENT
@@ -84,17 +84,29 @@ async def others_available(conn: Connection) -> dict[str, list[Needing]]:
 _DEPENDENCIES: TypeAdapter[tuple[AnyDependency, ...]] = TypeAdapter(tuple[AnyDependency, ...])
 
 
-async def reject_bundle(conn: Connection, sha256: str, faults: Sequence[Fault], now: datetime) -> int | None:
-    """Reject a bundle that is being validated; the sequence of the event about it, None when it is not."""
+class Settling(NamedTuple):
+    """A bundle that has just been settled."""
+
+    sequence: int
+    """Of the event about it."""
+    origin: Origin | None
+
+
+async def reject_bundle(conn: Connection, sha256: str, faults: Sequence[Fault], now: datetime) -> Settling | None:
+    """Reject a bundle that is being validated; None when it is not."""
     listed = [fault.model_dump(mode="json") for fault in faults]
-    sequence: int | None = await SQL.value(conn, "reject_bundle", sha256=sha256, faults=listed, now=now)
-    return sequence
+    return _settling(await SQL.row(conn, "reject_bundle", sha256=sha256, faults=listed, now=now))
 
 
-async def accept_bundle(conn: Connection, sha256: str, now: datetime) -> int | None:
-    """Make a bundle that is being validated available; the sequence of the event about it, None when it is not."""
-    sequence: int | None = await SQL.value(conn, "accept_bundle", sha256=sha256, now=now)
-    return sequence
+async def accept_bundle(conn: Connection, sha256: str, now: datetime) -> Settling | None:
+    """Make a bundle that is being validated available; None when it is not."""
+    return _settling(await SQL.row(conn, "accept_bundle", sha256=sha256, now=now))
+
+
+def _settling(row: asyncpg.Record | None) -> Settling | None:
+    if row is None:
+        return None
+    return Settling(row["sequence"], Origin.model_validate(row["origin"]) if row["origin"] else None)
 
 
 async def add_release(conn: Connection, release_id: str, sha256: str, manifest: Verified, now: datetime) -> None:

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from services.catalog import domain, store
 from services.catalog.deletion.handlers import FREEING
 from services.catalog.dependencies import fault_of_cycle, needing, orders_anything
+from services.catalog.progress import tell_waiting, telling
 from services.catalog.publication import ending
 from services.catalog.publication.domain import Outcome
 from services.catalog.publication.handlers import VALIDATIONS
@@ -22,7 +23,7 @@ from services.catalog.settings import CatalogSettings
 from services.catalog.signing import store as signing
 from services.catalog.signing.domain import judge
 from shared.blobs import Blobs, UnknownBlob
-from shared.bundle import BundleRefused, Host, digest_of, verify
+from shared.bundle import BundleRefused, Host, Told, digest_of, verify
 from shared.core.errors import TooLarge, internal_fault, is_transient
 from shared.core.transaction import Job, Ledger, Transaction
 from shared.messages.base import Fault
@@ -85,8 +86,8 @@ class Validator:
     async def examine(self, job: Job) -> Finding:
         """Read the bundle in a thread. Raises OSError when the disk or the store fails."""
         try:
-            async with self._blobs.as_file(job.id) as path:
-                return await asyncio.to_thread(_find, path, job, await self._hosts())
+            async with self._blobs.as_file(job.id) as path, telling(self._ledger, job) as step:
+                return await asyncio.to_thread(_find, path, job, await self._hosts(), step.reach)
         except UnknownBlob as error:
             message = f"{error}; it was removed after it was published, upload it again"
             return Finding(faults=(Fault(code="unknown_bundle", field="", message=message, value=job.id),))
@@ -113,16 +114,18 @@ class Validator:
         wait = domain.wait_before_retry(job.attempt, settings.retry_seconds, settings.retry_most_seconds)
         log.warning("a bundle is read again later", action="validation_retry", bundle=job.id, error=repr(error)[:200])
         async with self._ledger.transaction() as tx:
+            await tell_waiting(tx, job, error)
             await tx.return_jobs(VALIDATIONS, [(job, tx.now + timedelta(seconds=wait))])
 
 
-def _find(path: Path, job: Job, hosts: Sequence[Host]) -> Finding:
+def _find(path: Path, job: Job, hosts: Sequence[Host], told: Told) -> Finding:
     """Runs in a thread. The digest is checked again, for the store is not ours alone."""
     if (found := digest_of(path)) != job.id:
         message = "the bundle in the blob store does not have the content its name promises"
         return Finding(faults=(Fault(code="wrong_digest", field="", message=message, value=found),))
     try:
-        return Finding(manifest=verify(path, hosts, app=job.payload.get("app"), version=job.payload.get("version")))
+        app, version = job.payload.get("app"), job.payload.get("version")
+        return Finding(manifest=verify(path, hosts, app=app, version=version, told=told))
     except BundleRefused as refused:
         return Finding(faults=refused.faults, app=refused.app, version=refused.version)
 
@@ -152,16 +155,18 @@ async def _signer(tx: Transaction, manifest: Verified, must: MustBeSigned) -> Si
 
 async def _faults_beside_others(tx: Transaction, manifest: Verified) -> tuple[Fault, ...]:
     """Why it cannot be a release of its app, and beside those of other apps."""
-    faults = domain.faults_of(manifest, await store.hold_app(tx.conn, manifest), manifest.said_in)
+    faults = domain.faults_of(manifest, await store.hold_app(tx.conn, manifest))
     release = needing(manifest)
-    if orders_anything(release) and (cycle := fault_of_cycle(release, await store.others_available(tx.conn))):
-        return (*faults, cycle)
-    return faults
+    if not orders_anything(release):
+        return faults
+    place = manifest.places.get("depends_on", "depends_on")
+    cycle = fault_of_cycle(release, await store.others_available(tx.conn), place)
+    return (*faults, cycle) if cycle else faults
 
 
 async def _reject(tx: Transaction, job: Job, finding: Finding) -> Outcome | None:
-    sequence = await store.reject_bundle(tx.conn, job.id, finding.faults, tx.now)
-    if sequence is None:
+    settled = await store.reject_bundle(tx.conn, job.id, finding.faults, tx.now)
+    if settled is None:
         return None
     await tx.put_jobs(FREEING, [(job.id, {})])
     event = ReleaseRejected(
@@ -169,15 +174,16 @@ async def _reject(tx: Transaction, job: Job, finding: Finding) -> Outcome | None
         file_name=job.payload["file_name"],
         app=finding.app,
         version=finding.version,
+        origin=settled.origin,
         faults=finding.faults,
     )
-    _emit(tx, event, sequence, job)
+    _emit(tx, event, settled.sequence, job)
     return Outcome(job.id, domain.State.REJECTED, finding.app, finding.version, finding.faults)
 
 
 async def _accept(tx: Transaction, job: Job, manifest: Verified, signer: Signature | None) -> Outcome | None:
-    sequence = await store.accept_bundle(tx.conn, job.id, tx.now)
-    if sequence is None:
+    settled = await store.accept_bundle(tx.conn, job.id, tx.now)
+    if settled is None:
         return None
     release_id = new_id()
     await store.add_release(tx.conn, release_id, job.id, manifest, tx.now)
@@ -197,9 +203,10 @@ async def _accept(tx: Transaction, job: Job, manifest: Verified, signer: Signatu
         images=manifest.images,
         notices=manifest.notices,
         signature=signer,
+        origin=settled.origin,
         published_at=tx.now,
     )
-    _emit(tx, event, sequence, job)
+    _emit(tx, event, settled.sequence, job)
     return Outcome(job.id, domain.State.AVAILABLE, manifest.app, manifest.version)
 
 

@@ -121,7 +121,11 @@ create table publication (
     app text,
     version text,
     faults jsonb not null default '[]',
-    at timestamptz not null
+    at timestamptz not null,
+    step text, -- what is being looked at, and how far that is
+    step_done bigint,
+    step_total bigint,
+    waits jsonb -- what keeps it from going on: code, message
 );
 create index publication_by_age on publication (at);
 
@@ -144,6 +148,7 @@ create table release (
     published_at timestamptz not null,
     signature jsonb, -- by which key its bundle was signed
     deletion jsonb, -- somebody wants it gone: state, cause, at
+    origin jsonb, -- from where its bundle was fetched: source, resolved
     seq bigint not null,
     at timestamptz not null,
     primary key (app, version)

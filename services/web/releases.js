@@ -153,6 +153,8 @@ function detail(release) {
       ["Bundle", h("code", { class: "digest" }, release.bundle_sha256)],
       ["Size", bytes(release.bundle_bytes)],
       ["Signed with", release.signature?.key],
+      ["Fetched from", release.origin?.source],
+      ["Which was", release.origin?.resolved],
       ["Deletion", release.deletion && (release.deletion.cause?.message ?? "asked for")],
       ["Prepared for sites", prepared(release)],
       ["Images", lines(release.images)],

@@ -8,6 +8,7 @@ apart, here and nowhere else, takes it for hostile.
 from .building import Built, build, digest_of
 from .faults import BundleRefused, fault_of_size
 from .hosts import Host, this_host
+from .inside import Told
 from .manifests import manifest_of
 from .pinning import pin
 from .reading import unpack, verify
@@ -16,6 +17,7 @@ __all__ = [
     "Built",
     "BundleRefused",
     "Host",
+    "Told",
     "build",
     "digest_of",
     "fault_of_size",

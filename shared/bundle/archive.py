@@ -79,15 +79,17 @@ def read(
     target: Path | None = None,
     look: tuple[str, Look] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    told: Callable[[int], None] | None = None,
 ) -> Contents:
     """Read the archive once, from front to end.
 
     Files that `keep` names are returned; a mapping has the names with the most bytes of each. `look` is shown each file
     whose name begins as it says, one after the other; without it, and with `target`, an empty folder, the files are
-    written there as long as no fault was found. Faults are in the result; raises OSError when the disk fails.
+    written there as long as no fault was found.
+    `told` hears how many bytes of it are read. Faults are in the result; raises OSError when the disk fails.
     """
     kept = keep if isinstance(keep, Kept) else Kept(keep.get)
-    reader = _Reader(kept, target, look, limits)
+    reader = _Reader(kept, target, look, limits, told)
     with path.open("rb") as file:
         try:
             reader.walk(file)
@@ -111,8 +113,16 @@ def _corrupt(error: Exception, contents: Contents) -> Fault:
 
 
 class _Reader:
-    def __init__(self, keep: Kept, target: Path | None, look: tuple[str, Look] | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        keep: Kept,
+        target: Path | None,
+        look: tuple[str, Look] | None,
+        limits: Limits,
+        told: Callable[[int], None] | None,
+    ) -> None:
         self.contents = Contents()
+        self._told = told
         self._look = look
         self._keep = keep
         self._target = target
@@ -129,6 +139,8 @@ class _Reader:
                     raise Stop(fault("too_many_files", "", f"it has more than {self._limits.files} files and folders"))
                 stream.allow(0 if member.type in _WITHOUT_CONTENT else max(member.size, 0))
                 self._take(archive, member)
+                if self._told:
+                    self._told(file.tell())
                 archive.members.clear()  # or tarfile keeps them all, with whatever their headers hold
             end = archive.offset
         stream.drain()

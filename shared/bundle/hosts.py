@@ -21,6 +21,8 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 OLDEST_GLIBC = {"x86_64": 5, "i686": 5}
 """Minor version of the first manylinux of an architecture (PEP 600); 17 for all others."""
 
+_NO_PLACES: Mapping[str, str] = {}
+
 LEGACY = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 """The names that these glibc versions had before PEP 600."""
 
@@ -87,15 +89,15 @@ def named_by(requires: Requires, hosts: Sequence[Host]) -> list[Host]:
     return [_like(host, python) for host in platforms.values() for python in pythons]
 
 
-def unfit(requires: Requires, host: Host) -> Iterator[Fault]:
-    """Why a host is none of those that a release names."""
+def unfit(requires: Requires, host: Host, places: Mapping[str, str] = _NO_PLACES) -> Iterator[Fault]:
+    """Why a host is none of those that a release names; `places`: where it names them."""
     if requires.python is not None and not SpecifierSet(requires.python).contains(host.python, prereleases=True):
         message = f"needs Python {requires.python}, but a host here has {host}"
-        yield fault("host_unfit", "bundle.yaml:requires.python", message, requires.python)
+        yield fault("host_unfit", places.get("requires.python", ""), message, requires.python)
     wanted = [platform_tags(tag)[0] for tag in requires.platforms]
     if wanted and not set(wanted) & set(host.platforms):
         message = f"is for {', '.join(requires.platforms)}, but a host here is {host}"
-        yield fault("host_unfit", "bundle.yaml:requires.platforms", message, list(requires.platforms))
+        yield fault("host_unfit", places.get("requires.platforms", ""), message, list(requires.platforms))
 
 
 def platform_tags(named: str) -> tuple[str, ...]:

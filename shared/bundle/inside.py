@@ -19,6 +19,14 @@ WHEELS = "wheels/"
 SECONDS = 600
 """For all components of a bundle together: each is bounded by its driver, and there may be a hundred."""
 
+Told = Callable[[str, int, int], None]
+"""Hears how far a check is: its name, how many are done, and of how many."""
+
+
+def unheard(_name: str, _done: int, _total: int) -> None:
+    """Nobody wants to hear it."""
+
+
 Place = Callable[[tuple[str | int, ...]], str]
 """Where a fault is told that lies at a path in the spec of a component."""
 
@@ -33,7 +41,11 @@ class Inside:
 
 
 def look_inside(
-    path: Path, specs: Mapping[int, Spec], places: Mapping[int, Place], deployed: frozenset[str] | None = None
+    path: Path,
+    specs: Mapping[int, Spec],
+    places: Mapping[int, Place],
+    deployed: frozenset[str] | None = None,
+    told: Told = unheard,
 ) -> Inside:
     """All that drivers find wrong inside of files, and the images that components name, each once, sorted.
 
@@ -47,18 +59,21 @@ def look_inside(
             folder = Path(name)
             read(path, keep={}, target=folder, look=(WHEELS, _pass_by))
             if deployed is not None:
-                inside.faults += packed_charts.faults_of_charts(folder, deployed)
-            images |= _ask_drivers(folder, specs, places, inside)
+                inside.faults += packed_charts.faults_of_charts(folder, deployed, told)
+            images |= _ask_drivers(folder, specs, places, inside, told)
     inside.images = tuple(sorted(printable(image, 500) for image in images)[:MOST_IMAGES])
     return inside
 
 
-def _ask_drivers(folder: Path, specs: Mapping[int, Spec], places: Mapping[int, Place], inside: Inside) -> set[str]:
+def _ask_drivers(
+    folder: Path, specs: Mapping[int, Spec], places: Mapping[int, Place], inside: Inside, told: Told
+) -> set[str]:
     """Each component's driver, as long as there is time; the images that they found."""
     images: set[str] = set()
     notices: dict[str, None] = {}
     until = time.monotonic() + SECONDS
-    for position, spec in specs.items():
+    for number, (position, spec) in enumerate(specs.items()):
+        told("components", number, len(specs))
         if time.monotonic() > until:
             message = f"looking into the components took more than {SECONDS} s; this one was not looked into"
             inside.faults.append(fault("too_slow", places[position](()), message))
@@ -76,4 +91,4 @@ def _pass_by(_name: str, _content: IO[bytes], _digest: str) -> None:
 
 
 def _placed(found: ContentFault, place: Place) -> Fault:
-    return fault(found.code, place(found.where), found.message, found.value)
+    return fault(found.code, found.place or place(found.where), found.message, found.value)

@@ -20,6 +20,11 @@ MANIFEST = "bundle.yaml"
 PUBLISHED_BYTES = 500_000
 """As JSON the components travel in one message, whose limit is twice this."""
 
+TOLD_LATER: tuple[Where, ...] = (
+    *(("app",), ("version",), ("scheme",), ("depends_on",), ("requires", "python"), ("requires", "platforms")),
+)
+"""What may not fit beside other releases, or the hosts: where it stands is remembered."""
+
 OWN_CODES = frozenset({"missing_file", "unpinned_image"})
 """Faults of specs that are told by their own code, and not as `invalid_field`."""
 
@@ -37,6 +42,11 @@ class Reading:
     manifest: Manifest | None
     specs: Mapping[int, Spec]
     faults: list[Fault]
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where the fields stand that are judged later, by their names; of one that is not there, where it would."""
+        return {".".join(map(str, where)): written(self.document, where) for where in TOLD_LATER}
 
     def place_of(self, position: int) -> Callable[[Where], str]:
         """How a path in the spec of a component is written: bundle.yaml:4:components[0].spec.chart"""
@@ -68,7 +78,7 @@ def read_manifest(content: bytes, files: set[str] | None = None) -> Reading:
         return Reading(document, None, specs, faults)
     whole = [c.model_copy(update={"spec": specs[n].model_dump(mode="json")}) for n, c in enumerate(manifest.components)]
     manifest = manifest.model_copy(update={"components": tuple(whole)})
-    faults = list(faults_of_length(manifest, MANIFEST))
+    faults = list(faults_of_length(manifest, written(document, ("components",))))
     return Reading(document, None if faults else manifest, specs, faults)
 
 
@@ -102,7 +112,8 @@ def document_of(content: bytes) -> Document:
         place = f"{MANIFEST}:{error.line}" if error.line else MANIFEST
         raise BundleRefused([fault("bad_yaml", place, str(error))]) from error
     if not isinstance(found.value, dict):
-        raise BundleRefused([fault("bad_yaml", MANIFEST, "must be a map of fields such as app, version, components")])
+        message = "must be a map of fields such as app, version, components"
+        raise BundleRefused([fault("bad_yaml", f"{MANIFEST}:{found.line}", message)])
     return found
 
 

@@ -1,6 +1,6 @@
 """Charts of Helm as they come in bundles: packed ones are archives of strangers, too, and read as such."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,14 +75,18 @@ def _bad(message: str) -> PackedChart:
     return PackedChart(None, (Problem("bad_chart", message),))
 
 
-def faults_of_charts(folder: Path, deployed: Collection[str]) -> list[Fault]:
+def faults_of_charts(
+    folder: Path, deployed: Collection[str], told: Callable[[str, int, int], None] = lambda *_: None
+) -> list[Fault]:
     """What is wrong with charts that nothing deploys, and with two of one name and version that differ.
 
     `deployed` are looked into by whoever deploys them. Paths are relative to the unpacked tarball, `folder`.
     """
     faults: list[Fault] = []
     seen: dict[tuple[str, str], str] = {}
-    for file in sorted((folder / FOLDER).glob("*.tgz")):
+    files = sorted((folder / FOLDER).glob("*.tgz"))
+    for number, file in enumerate(files):
+        told("charts", number, len(files))
         name = f"{FOLDER}{file.name}"
         chart = read_chart(file)
         if name not in deployed:

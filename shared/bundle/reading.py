@@ -22,7 +22,7 @@ from .brought import with_digests_of_files
 from .completeness import faults_of_unlocked, faults_of_wheels
 from .faults import BundleRefused, bounded, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
-from .inside import Inside, Place, look_inside
+from .inside import Inside, Place, Told, look_inside, unheard
 from .manifests import MANIFEST, claimed, faults_of_length, read_manifest, requirement_files
 from .requirements import Pin, pins_of
 from .signing import SIGNATURE_BYTES, SIGNATURES, Signed, read_signatures
@@ -50,6 +50,8 @@ class Examined:
     """By the positions of their components, also of a manifest that is refused."""
     places: Mapping[int, Place] = field(default_factory=dict)
     """Where a component says what its driver finds wrong."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """Where fields of the manifest stand that are judged later."""
     notices: tuple[str, ...] = ()
     named: tuple[str | None, str | None] = (None, None)
     """App and version, as far as they are known."""
@@ -65,33 +67,34 @@ def verify(
     limit: int | None = None,
     app: str | None = None,
     version: str | None = None,
+    told: Told = unheard,
 ) -> Verified:
     """Check a bundle and return what it says of itself.
 
     Its components must be installable on each of `hosts`, and wherever the release itself says (`requires`). When no
     host is known it is what the release says, or else the machine at hand. `limit` is the most bytes that the file may
-    have. `app` and `version` name what does not say it itself: a tarball of StarlingX. Raises BundleRefused with every
+    have. `app` and `version` name what does not say it itself: a tarball of StarlingX.
+    `told` hears how far it is. Raises BundleRefused with every
     fault, OSError when the file cannot be read, or a wheel of it finds no room in the temporary folder.
     """
     if limit is not None and (found := fault_of_size(path.stat().st_size, limit)):
         raise BundleRefused([found])
     wheels = WheelReader(Limits())
-    examined = _examine(path, None, wheels, app, version)
+    examined = _examine(path, None, wheels, app, version, told)
     contents, manifest = examined.contents, examined.manifest
     if contents.complete:
         examined.faults += wheels.faults
     if manifest and examined.deployed is None:
-        examined.faults += _requirement_faults(path, manifest, contents, wheels, hosts)
+        examined.faults += _requirement_faults(path, manifest, examined, wheels, hosts)
     inside = Inside()
     if contents.complete and not contents.faults:
-        inside = look_inside(path, examined.specs, examined.places, examined.deployed)
+        inside = look_inside(path, examined.specs, examined.places, examined.deployed, told)
         examined.faults += inside.faults
     taken = _taken(examined)
     notices = bounded((*examined.notices, *inside.notices), MOST_NOTICES)
     taken = with_digests_of_files(taken, contents.digests)
-    said_in = MANIFEST if examined.deployed is None else starlingx.METADATA
     seen: dict[str, Any] = {"images": inside.images, "notices": notices, "signed": examined.signed}
-    return Verified.model_construct(**dict(taken), said_in=said_in, **seen)
+    return Verified.model_construct(**dict(taken), places=dict(examined.said), **seen)
 
 
 def unpack(path: Path, target: Path) -> Manifest:
@@ -142,11 +145,18 @@ def _kept(name: str) -> int | None:
 
 
 def _examine(
-    path: Path, target: Path | None, wheels: WheelReader | None, app: str | None, version: str | None
+    path: Path,
+    target: Path | None,
+    wheels: WheelReader | None,
+    app: str | None,
+    version: str | None,
+    told: Told = unheard,
 ) -> Examined:
     """All that one reading of the archive shows, without its wheels' faults."""
     keep = Kept(_kept, starlingx.text_files, until=MANIFEST)
-    contents = read(path, keep=keep, target=target, look=(WHEELS, wheels.look) if wheels else None)
+    size = path.stat().st_size
+    looking = (WHEELS, wheels.look) if wheels else None
+    contents = read(path, keep=keep, target=target, look=looking, told=lambda done: told("files", done, size))
     examined = Examined(contents, [*contents.faults], named=claimed(contents.kept.get(MANIFEST)))
     if not contents.complete:
         return examined
@@ -174,7 +184,7 @@ def _read_manifest(examined: Examined) -> None:
         examined.faults.append(fault("missing_manifest", MANIFEST, f"the bundle holds no {MANIFEST} at its top"))
         return
     reading = read_manifest(contents.kept[MANIFEST], set(contents.digests))
-    examined.manifest, examined.specs = reading.manifest, reading.specs
+    examined.manifest, examined.specs, examined.said = reading.manifest, reading.specs, reading.places
     examined.places = {position: reading.place_of(position) for position in reading.specs}
     examined.faults += reading.faults
 
@@ -188,14 +198,14 @@ def _read_application(examined: Examined, app: str | None, version: str | None) 
         limit = starlingx.text_files(name)
         examined.faults.append(fault("file_too_large", name, f"what describes the release has {limit} bytes at most"))
     found = starlingx.read_application(texts, contents.sums, app, version)
-    examined.manifest, examined.notices = found.manifest, found.notices
+    examined.manifest, examined.notices, examined.said = found.manifest, found.notices, found.places
     examined.specs = {n: components.read(c.driver, c.spec) for n, c in enumerate(found.components)}
     examined.places = {n: _file_of(str(c.spec["chart"])) for n, c in enumerate(found.components)}
     examined.deployed = frozenset(str(c.spec["chart"]) for c in found.components)
     examined.named = found.app, found.version
     examined.faults += found.faults
     if found.manifest:
-        examined.faults += faults_of_length(found.manifest, "values")
+        examined.faults += faults_of_length(found.manifest, found.places["components"])
 
 
 def _file_of(chart: str) -> Place:
@@ -252,15 +262,15 @@ def _listed(content: bytes) -> tuple[dict[str, Line], list[Fault]]:
 
 
 def _requirement_faults(
-    path: Path, manifest: Manifest, contents: Contents, wheels: WheelReader, hosts: Sequence[Host]
+    path: Path, manifest: Manifest, examined: Examined, wheels: WheelReader, hosts: Sequence[Host]
 ) -> list[Fault]:
     """Whether what the components require can be installed from the wheels, on every host that counts."""
     names = requirement_files(manifest)
     files = read(path, keep=dict.fromkeys(names, REQUIREMENTS_BYTES)) if names else Contents()
-    faults = [found for found in files.faults if found not in contents.faults]
+    faults = [found for found in files.faults if found not in examined.contents.faults]
     places = hosts_of(manifest, hosts)
     if names:
-        faults += [found for host in hosts for found in unfit(manifest.requires, host)]
+        faults += [found for host in hosts for found in unfit(manifest.requires, host, examined.said)]
     locked: list[Pin] = []
     for name in sorted(names & files.kept.keys()):
         pins, more = pins_of(name, files.kept[name])

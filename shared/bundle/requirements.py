@@ -46,10 +46,11 @@ def pins_of(name: str, content: bytes) -> tuple[list[Pin], list[Fault]]:
     """The lines of the requirements file `name`, and why some of them could not be installed without a network."""
     try:
         lines = list(_logical_lines(content.decode("utf-8-sig")))
-    except UnicodeDecodeError:
-        return [], [fault("bad_requirement", name, "the requirements file is not UTF-8")]
+    except UnicodeDecodeError as error:
+        above = content.count(b"\n", 0, error.start)
+        return [], [fault("bad_requirement", f"{name}:{above + 1}", "the requirements file is not UTF-8")]
     if not lines:
-        return [], [fault("bad_requirement", name, "the requirements file names no package")]
+        return [], [fault("bad_requirement", f"{name}:1", "the requirements file names no package")]
     pins, faults = [], []
     for number, line in lines:
         try:

@@ -71,9 +71,9 @@ def read_signatures(text: bytes) -> tuple[tuple[tuple[str, bytes], ...], list[Fa
             message = "must be the id of a key, a space, and an Ed25519 signature in base64"
             faults.append(fault("signature_wrong", f"{SIGNATURES}:{number}", message))
     if not found and not faults:
-        faults.append(fault("signature_wrong", SIGNATURES, "holds no signature"))
+        faults.append(fault("signature_wrong", f"{SIGNATURES}:1", "holds no signature"))
     if len(found) > MOST:
-        faults.append(fault("signature_wrong", SIGNATURES, f"holds more than {MOST} signatures"))
+        faults.append(fault("signature_wrong", f"{SIGNATURES}:{MOST + 1}", f"holds more than {MOST} signatures"))
     return tuple(found[:MOST]), faults
 
 

@@ -25,6 +25,8 @@ class ContentFault(NamedTuple):
     code: str
     message: str
     value: Any = None
+    place: str = ""
+    """File and line of the bundle where it stands; empty = it is told where the spec names the file."""
 
 
 class Looked(NamedTuple):

@@ -44,12 +44,13 @@ def _asked(helm: str, spec: HelmSpec, folder: Path) -> Looked:
 def _of_values(spec: HelmSpec, folder: Path) -> Iterator[ContentFault]:
     for number, name in enumerate(spec.values_files):
         try:
-            found = [document.value for document in documents((folder / name).read_bytes())]
+            found = documents((folder / name).read_bytes())
         except BadYaml as error:
-            yield ContentFault(("values_files", number), "bad_values", str(error), name)
+            yield ContentFault(("values_files", number), "bad_values", str(error), name, f"{name}:{error.line or 1}")
         else:
-            if found and found[0] is not None and not isinstance(found[0], dict):
-                yield ContentFault(("values_files", number), "bad_values", "must be a mapping of values", name)
+            if found and found[0].value is not None and not isinstance(found[0].value, dict):
+                message, place = "must be a mapping of values", f"{name}:{found[0].line}"
+                yield ContentFault(("values_files", number), "bad_values", message, name, place)
 
 
 def _of_chart(spec: HelmSpec, folder: Path) -> Iterator[ContentFault]:

@@ -136,6 +136,15 @@ class Signature(Model):
     public_key: str = Field(description="Ed25519, in base64")
 
 
+class Origin(Model):
+    """From where a bundle was fetched."""
+
+    source: str = Field(description="as it was asked for")
+    resolved: str | None = Field(
+        default=None, description="what its tag meant then, by digest: this is what was fetched; null = it has no tag"
+    )
+
+
 class ReleaseAvailable(Event):
     """A release passed every check and may be rolled out.
 
@@ -168,6 +177,7 @@ class ReleaseAvailable(Event):
         default=(), description="what its bundle says that has no meaning here, each with why"
     )
     signature: Signature | None = Field(default=None, description="by which key its bundle was signed; null = by none")
+    origin: Origin | None = Field(default=None, description="null = it was uploaded")
     published_at: datetime
 
 
@@ -189,6 +199,7 @@ class ReleaseRejected(Event):
     file_name: str = ""
     app: str | None = None
     version: str | None = None
+    origin: Origin | None = Field(default=None, description="null = it was uploaded")
     faults: tuple[Fault, ...] = Field(description="at most 100; a last one of code `more_faults` says how many more")
 
 
@@ -215,7 +226,7 @@ class RemoveSigningKey(Command):
 
 
 class BundleProgressed(Event):
-    """How far a publication has come; at most once a second."""
+    """How far a publication has come, or what it waits for; at most once a second."""
 
     SUBJECT = "publication"
 
@@ -223,6 +234,12 @@ class BundleProgressed(Event):
     phase: Open[Literal["fetch", "validate"]]
     done_bytes: int = Field(ge=0)
     total_bytes: int | None = Field(default=None, description="null where the source does not say")
+    step: Open[Literal["files", "charts", "components"]] | None = Field(
+        default=None, description="what is being looked at while it is validated"
+    )
+    step_done: int | None = Field(default=None, description="how many of them; of files it is the bytes that count")
+    step_total: int | None = None
+    waits: Cause | None = Field(default=None, description="what keeps it from going on; it is tried again")
     at: datetime
 
 

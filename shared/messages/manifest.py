@@ -139,8 +139,9 @@ class Manifest(Rules):
 class Verified(Manifest):
     """A manifest whose bundle was looked into."""
 
-    said_in: str = Field(default="bundle.yaml", description="the file of the bundle that says it")
-
+    places: dict[str, str] = Field(
+        default_factory=dict, exclude=True, description="file and line of the bundle that say a field, by its name"
+    )
     images: tuple[str, ...] = Field(default=(), max_length=MOST_IMAGES, description="that its components name")
     notices: tuple[str, ...] = Field(
         default=(), max_length=MOST_NOTICES, description="what the bundle says that has no meaning here, each with why"

@@ -1,4 +1,4 @@
-"""A disk of a megabyte that a test may fill."""
+"""A disk of its own for a test, so small that it is soon full."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.support.lacking import left_out
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
+def small_disk(folder: Path, size: str = "1m") -> Iterator[Path]:
     """Mounted there, by root alone."""
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=False).returncode:
+    folder.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], check=False).returncode:
         left_out("no disk may be mounted here")
     try:
         yield folder
@@ -28,3 +28,8 @@ def fill(folder: Path) -> Path:
     filler = folder / "filler"
     filler.write_bytes(bytes(shutil.disk_usage(folder).free))
     return filler
+
+
+def give_room(folder: Path, size: str = "200m") -> None:
+    """Make the disk larger, as somebody does who has cleared up."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)

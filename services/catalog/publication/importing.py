@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -28,9 +29,9 @@ from shared.components.images import Image, image_of
 from shared.core.errors import internal_fault, is_transient
 from shared.core.inbox import Rejected
 from shared.core.transaction import Job, Ledger
-from shared.downloads.registry import PART, RegistryAway, RegistryRefused, manifest_of, resolve
+from shared.downloads.registry import PART, Access, RegistryAway, RegistryRefused, manifest_of, resolve
 from shared.messages.base import Fault
-from shared.messages.catalog import BundleProgressed, PublicationSettled, PublishRelease
+from shared.messages.catalog import BundleProgressed, Origin, PublicationSettled, PublishRelease
 from shared.targets import TargetRefused, UnknownHost, check_target
 from shared.wire.codec import Envelope
 
@@ -58,11 +59,10 @@ OF_THE_BUNDLE = frozenset({"wrong_digest", "not_a_bundle", "not_gzip", "too_larg
 class Importer:
     """Performs the jobs of the queue `import`."""
 
-    def __init__(self, ledger: Ledger, intake: Intake, puller: Puller, settings: CatalogSettings) -> None:
+    def __init__(self, ledger: Ledger, intake: Intake, settings: CatalogSettings) -> None:
         self._ledger = ledger
         self._intake = intake
         self._blobs: Blobs = intake.blobs
-        self._puller = puller
         self._settings = settings
 
     async def perform(self, job: Job) -> None:
@@ -109,6 +109,7 @@ class Importer:
                 await self._blobs.drop_parts(name)  # it is another file by now, or comes only as a whole
             async with self._ledger.pool.acquire() as conn:
                 await store.note_answer(conn, job.id, answer)
+            await self._must_have_room(answer.total, answer.offset)
             end = await self._take(name, answer, self._teller(job, answer.total))
         if answer.total is not None and end < answer.total:
             raise SourceAway(f"its answer broke off after {end} of {answer.total} bytes")
@@ -116,7 +117,6 @@ class Importer:
 
     async def _take(self, name: str, answer: Answer, told: "Told") -> int:
         """Keep what comes, part by part; what came before a break is kept too. Returns where it ends."""
-        self._must_fit(answer.total or 0)
         offset, gathered = answer.offset, bytearray()
         try:
             async for piece in answer.chunks:
@@ -144,6 +144,12 @@ class Importer:
         gathered.clear()
         return end
 
+    async def _must_have_room(self, size: int | None, come: int) -> None:
+        """Before anything is fetched of what could not be kept; nobody knows where its source does not say its size."""
+        if size is not None:
+            self._must_fit(size)
+            await self._blobs.must_have_room(size, come)
+
     def _must_fit(self, size: int) -> None:
         if found := fault_of_size(size, self._intake.limit):
             raise SourceRefused(found.code, f"{found.message}; it has {size}, or more")
@@ -153,8 +159,8 @@ class Importer:
     async def _from_registry(self, job: Job, wanted: Import) -> Blob:
         """The one layer of an artifact. A tag is resolved once: later tries mean the same content."""
         image = image_of((wanted.resolved or wanted.source).removeprefix("oci://"))
-        await self._check_registry(image)
-        access = self._settings.access
+        access = await self._access(image)
+        puller = Puller(self._blobs, access, ())
         if image.digest is None:
             digest = await asyncio.to_thread(resolve, image, access)
             image = image_of(f"{image.name}@{digest}")
@@ -168,15 +174,21 @@ class Importer:
         self._must_fit(layer.bytes)
         if wanted.sha256 not in (None, layer.sha256):
             raise WrongContent(f"{image.by_digest} holds sha256 {layer.sha256}, not {wanted.sha256}")
-        await self._puller.blob(image, layer, _nothing, self._teller(job, layer.bytes))
+        await self._must_have_room(layer.bytes, await self._blobs.coming(layer.sha256))
+        await puller.blob(image, layer, _nothing, self._teller(job, layer.bytes))
         await self._must_begin_as_bundle(layer.sha256)
         return Blob(layer.sha256, layer.bytes)
 
-    async def _check_registry(self, image: Image) -> None:
-        """One that the settings name is meant to be reached, wherever it stands."""
+    async def _access(self, image: Image) -> Access:
+        """One that the settings name is meant to be reached, wherever it stands; any other within bounds.
+
+        Looked up once beforehand, so that what is refused is said at once; then again by each connection itself.
+        """
         access, registry = self._settings.access, image.registry
-        if registry and registry not in access.mirrors and registry not in access.plain:
-            await check_target(f"https://{registry}/", self._settings.source_bounds)
+        if registry is None or registry in access.mirrors or registry in access.plain:
+            return access
+        await check_target(f"https://{registry}/", self._settings.source_bounds)
+        return replace(access, bounds=self._settings.source_bounds)
 
     async def _must_begin_as_bundle(self, sha256: str) -> None:
         if await self._blobs.read(sha256, 0, len(GZIP)) != GZIP:
@@ -244,6 +256,8 @@ class Importer:
                 actor=ended.actor,
             )
             (reply,) = await publish(self._intake, tx, [envelope])
+            origin = Origin(source=wanted.source, resolved=ended.resolved)
+            await store.note_origin(tx.conn, blob.sha256, origin)
             if isinstance(reply, Rejected):
                 settled = PublicationSettled(publication=job.id, state="rejected", faults=reply.faults)
                 tx.emit(settled, sequence=1, cause=envelope)

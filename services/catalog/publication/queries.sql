@@ -29,6 +29,13 @@ where id = :id;
 -- name: note_resolved
 update publication set resolved = coalesce(resolved, :resolved) where id = :id;
 
+-- name: note_origin
+-- Of one that came by itself meanwhile, too, nobody could say any more which of the two it is.
+update bundle set origin = coalesce(origin, :origin::jsonb) where sha256 = :sha256 and state = 'validating';
+
+-- name: waiting
+select id from publication where bundle_sha256 = :sha256;
+
 -- name: went_on
 update publication set trouble_since = null where id = :id and trouble_since is not null;
 

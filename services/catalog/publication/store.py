@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.catalog.publication.domain import Import, Publication
 from services.catalog.publication.fetching import Answer
+from shared.messages.catalog import Origin
 from shared.process.db import Connection, Queries, columns
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
@@ -58,6 +59,16 @@ async def note_answer(conn: Connection, id_: str, answer: Answer) -> None:
 async def note_resolved(conn: Connection, id_: str, resolved: str) -> None:
     """What a tag meant; the first answer counts."""
     await SQL.run(conn, "note_resolved", id=id_, resolved=resolved)
+
+
+async def note_origin(conn: Connection, sha256: str, origin: Origin) -> None:
+    """From where the bundle came that is about to be validated."""
+    await SQL.run(conn, "note_origin", sha256=sha256, origin=origin.model_dump(mode="json"))
+
+
+async def waiting(conn: Connection, sha256: str) -> list[str]:
+    """The publications that wait for this bundle."""
+    return [row["id"] for row in await SQL.fetch(conn, "waiting", sha256=sha256)]
 
 
 async def went_on(conn: Connection, id_: str) -> None:

@@ -52,11 +52,11 @@ def _fault(app: str, signed: Signed, known: dict[str, Key], now: datetime) -> Fa
     named = [(id_, known[id_]) for id_, _ in signed.signatures if id_ in known]
     if any(key.lives(now) for _, key in named):
         message = "the signature is not of this list of checksums: one of them was changed"
-        return Fault(code="signature_wrong", field=SIGNATURES, message=message, value=named[0][1].name)
+        return Fault(code="signature_wrong", field=f"{SIGNATURES}:1", message=message, value=named[0][1].name)
     if named:
         message = f"the key {named[0][1].name!r} has expired; sign with another one"
     else:
         message = (
             f"none of the keys of {app} has signed it; the keys that did: {', '.join(i for i, _ in signed.signatures)}"
         )
-    return Fault(code="signature_unknown_key", field=SIGNATURES, message=message)
+    return Fault(code="signature_unknown_key", field=f"{SIGNATURES}:1", message=message)

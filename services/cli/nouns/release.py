@@ -93,10 +93,14 @@ def _fetched(session: Session, source: str, feed: Feed, facts: dict[str, str]) -
 
 def _settled(session: Session, name: str, publication: str, feed: Feed) -> dict[str, Any]:
     path = at("/v1/publications/{}", publication)
+    waited = None
     with session.screen.transfer(f"{name}: checking") as far:
         for view in views(session, path, lambda view: bool(view["state"] != "under_way"), feed):
             if view["phase"] and view["done_bytes"]:
                 far(view["done_bytes"], view["total_bytes"])
+            if (waits := view.get("waits")) and waits["code"] != waited:
+                session.screen.note(f"{name}: waits ({waits['code']}): {waits['message']}")
+                waited = waits["code"]
     return view
 
 
@@ -117,6 +121,8 @@ def show(session: Session, app: App, version: Version) -> None:
         *PREPARATION,
         ("sha256", "bundle_sha256"),
         ("signed with", "signature.key"),
+        ("fetched from", "origin.source"),
+        ("which was", "origin.resolved"),
         ("rules", _rules),
         *told,
     )

@@ -50,6 +50,12 @@ REFUSALS = {
     460: Refusal("WrongChecksum", "The part was changed on its way (tus)", lambda route: bool(route.media)),
     500: Refusal("Defect", "A defect of Belay; its log has more under the `instance` that is named"),
     503: Refusal("Away", "The same request may succeed in a moment", headers=RETRY_AFTER),
+    507: Refusal(
+        "NoRoom",
+        "There is no room for the file: how much is free, and how much is needed",
+        lambda route: bool(route.upload or route.headers),
+        headers=RETRY_AFTER,
+    ),
 }
 """By status. 405 belongs to no operation: it comes with `Allow`, which names the methods that a path has."""
 

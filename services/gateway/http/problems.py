@@ -16,6 +16,7 @@ from pydantic import Field
 from services.gateway.commands.ask import CommandTooLarge, KeyReused, RoleNeeded
 from services.gateway.commands.sealing import NoKeyYet
 from services.gateway.http.statuses import http_status
+from shared.blobs import NoRoom
 from shared.core.errors import is_transient
 from shared.messages.base import ErrorCode, Fault, Model, count_of, listed
 from shared.wire.codec import new_id
@@ -179,11 +180,16 @@ def _reason(error: Exception) -> str:
     return str(error).strip().splitlines()[-1].strip()[:200]
 
 
+def short_of_room(error: Exception) -> str:
+    """How much is free and needed, where the store says it."""
+    return str(error) if isinstance(error, NoRoom) else "there is no room left on the disk"
+
+
 def problem_of_defect(error: Exception, request_id: str) -> Problem:
     """What is told of anything else: what passes is 503, a defect of ours 500; the log has it under this id."""
     if is_transient(error) and (getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)):
-        detail = "there is no room left in the blob store; the same request may succeed when there is"
-        return Problem(503, "disk_full", detail, headers={"Retry-After": "60"})
+        detail = f"{short_of_room(error)}; the same request may succeed when there is room"
+        return Problem(507, "disk_full", detail, headers={"Retry-After": "60"})
     if is_transient(error):
         log.warning("a request failed for now", action="request_failed", request=request_id, error=repr(error)[:200])
         away = str(error) if isinstance(error, NoKeyYet) else "the database or the blob store is away"

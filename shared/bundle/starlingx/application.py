@@ -1,7 +1,7 @@
 """A whole tarball of StarlingX: from its small files, names and sums to a manifest of Belay."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -35,6 +35,8 @@ class Application:
     notices: tuple[str, ...]
     app: str | None = None
     version: str | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
+    """File and line that say a field of the manifest, by its name."""
 
 
 def is_application(names: Collection[str]) -> bool:
@@ -62,11 +64,13 @@ def read_application(
     charts = _charts(texts, files, findings)
     components = components_of(charts, metadata.disabled, files, findings)
     _note_files(files, charts, findings)
+    asked = {field_: field_ for field_, value in (("app", app), ("version", version)) if value}
     app, version = _name(metadata, app, version, findings)
     manifest = _manifest(metadata, components, app, version, findings)
     broken = findings.faults or manifest is None
     said = tuple(findings.faults), findings.notices()
-    return Application(None if broken else manifest, tuple(components), *said, app, version)
+    places = {**metadata.places(), **asked, "components": charts[0].place if charts else FOLDER}
+    return Application(None if broken else manifest, tuple(components), *said, app, version, places)
 
 
 def _charts(texts: Texts, files: set[str], findings: Findings) -> list[Chart]:
@@ -82,7 +86,7 @@ def _charts(texts: Texts, files: set[str], findings: Findings) -> list[Chart]:
     tops = [section for manifest in manifests for section in manifest.tops]
     if len(tops) > 1:
         places = ", ".join(section.place() for section in tops)
-        findings.blame("two_manifests", manifests[-1].file, f"one manifest is taken, these are {len(tops)}: {places}")
+        findings.blame("two_manifests", tops[-1].place(), f"one manifest is taken, these are {len(tops)}: {places}")
     if not tops:
         message = f"there is neither {flux.ROOT}/ nor a YAML file with a document of the schema {armada.MANIFEST}"
         findings.blame("missing_manifest", flux.ROOT, message)
@@ -123,7 +127,7 @@ def _manifest(
     for value, key, option in ((app, "app_name", "--name"), (version, "app_version", "--version")):
         if not value:
             message = f"neither the tarball says it nor the request; give it with the request ({option})"
-            findings.blame("missing_name", f"{FILE}:{key}", message)
+            findings.blame("missing_name", metadata.place(key), message)
     said: dict[str, Any] = {
         "app": app or UNNAMED,
         "version": version or NO_VERSION,
@@ -138,5 +142,5 @@ def _manifest(
         for detail in details_of(error):
             told, first = fault_in(detail), str(detail["loc"][0])
             if first != "components" or not findings.faults:
-                findings.blame(told.code, f"{FILE}:{told.field}", told.message, told.value)
+                findings.blame(told.code, metadata.place_of(first), f"{told.field}: {told.message}", told.value)
         return None

@@ -45,5 +45,5 @@ def _check(file: str, content: bytes, sums: Mapping[str, str], findings: Finding
             found = sums[match[2]]
             findings.blame("wrong_checksum", place, f"the MD5 sum of {match[2]} is not the one in this line", found)
     if not named:
-        findings.blame("bad_checksums", file, "names no file; leave it out, or list the files")
+        findings.blame("bad_checksums", f"{file}:1", "names no file; leave it out, or list the files")
     return named

@@ -63,6 +63,18 @@ OPERATIONS: Mapping[str, str | None] = {
 }
 """What people may be forbidden; None = it is nothing that is done to a site."""
 
+SAID_BY: Mapping[str, tuple[str, ...]] = {
+    "app": ("app_name",),
+    "version": ("app_version",),
+    "scheme": ("app_version",),
+    "depends_on": ("dependent_apps",),
+    "upgrades_from": ("upgrades", "from_versions"),
+    "site": ("supported_releases",),
+    "behaviour": ("behavior",),
+    "importance": ("class",),
+}
+"""Fields of Belay's manifest by the keys that say them."""
+
 STATES = {"applied": "deployed", "uploaded": "absent"}
 _KUBERNETES = re.compile(r"\d{1,2}\.\d{1,3}(\.\d{1,3})?")
 
@@ -77,6 +89,20 @@ class Metadata:
     rules: dict[str, Any] = field(default_factory=dict)
     disabled: list[tuple[str, str]] = field(default_factory=list)
     """Charts that are off by default, with where it is said."""
+    top: Section | None = None
+    """The file itself; None = there is none that can be read."""
+
+    def place(self, *key: str | int) -> str:
+        """File and line of a key; of one that is not there, where it would stand."""
+        return self.top.place(*key) if self.top else ":".join([FILE, ".".join(map(str, key))]).rstrip(":")
+
+    def place_of(self, field_: str) -> str:
+        """The same by the name that Belay's manifest has for it."""
+        return self.place(*SAID_BY.get(field_, ()))
+
+    def places(self) -> dict[str, str]:
+        """File and line of what is said of each field of the manifest."""
+        return {name: self.place_of(name) for name in SAID_BY}
 
 
 def read_metadata(content: bytes | None, findings: Findings) -> Metadata:
@@ -89,14 +115,15 @@ def read_metadata(content: bytes | None, findings: Findings) -> Metadata:
         findings.blame_yaml(FILE, error)
         return Metadata()
     if len(found) != 1 or not isinstance(found[0].value, dict):
-        findings.blame("bad_yaml", FILE, "must be one mapping of keys such as app_name, app_version")
+        place = f"{FILE}:{found[-1].line if found else 1}"
+        findings.blame("bad_yaml", place, "must be one mapping of keys such as app_name, app_version")
         return Metadata()
     return _read(found[0], findings)
 
 
 def _read(document: Document, findings: Findings) -> Metadata:
     top = Section(FILE, document, findings)
-    result = Metadata()
+    result = Metadata(top=top)
     result.app, result.version = _named(top, "app_name"), _named(top, "app_version")
     result.rules = {"site": _site(top), "depends_on": _dependencies(top), "behaviour": _behaviour(top)}
     if (importance := top.word("class", get_args(Importance))) is not None:

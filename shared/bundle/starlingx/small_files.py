@@ -29,7 +29,8 @@ class SmallFiles:
             return None
         if len(found) == 1 and isinstance(found[0].value, dict):
             return Section(file, found[0], self.findings)
-        self.findings.blame("bad_yaml", file, "must be one mapping, and not nothing, a list or several documents")
+        place = f"{file}:{found[-1].line if found else 1}"
+        self.findings.blame("bad_yaml", place, "must be one mapping, and not nothing, a list or several documents")
         return None
 
     def documents(self, file: str) -> list[Document] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from shared.messages.catalog import PublishRelease, StorageMeasured
 from shared.messages.deployer import HostReported, RequestOperation
 from tests.service.gateway.api import Api, Reply, gateway
 from tests.service.gateway.told import at
+from tests.support.small_disk import give_room, small_disk
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -188,3 +190,35 @@ async def test_a_queued_operation_names_its_release_as_that_is_written(world: Wo
         await api.accept(RequestOperation, "op-1", operation_id="op-1", to_version="1.0.0")
         assert (await asked).status == 202
         assert (await api.shows("/v1/operations/op-1", lambda _: True))["to_version"] == "1.0.0"
+
+
+async def test_a_full_disk_is_told_with_what_is_free_and_the_next_upload_is_taken_once_there_is_room(
+    world: World,
+) -> None:
+    large = b"\x1f\x8b" + os.urandom(3 << 20)
+    with small_disk(world.home / "blobs", "2m") as disk:
+        async with gateway(world, settings={"max_bundle_bytes": 8 << 20}) as api:
+
+            async def in_pieces() -> AsyncIterator[bytes]:
+                for start in range(0, len(large), 1 << 16):
+                    yield large[start : start + (1 << 16)]
+
+            headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/gzip", **NOW}
+            for content in (io.BytesIO(large), in_pieces()):  # its size announced, and found out
+                async with api.http.post(f"{api.url}/v1/releases", data=content, headers=headers) as answer:
+                    body = await answer.json(content_type=None)
+                    assert (answer.status, body["code"], "bytes are free" in body["detail"]) == (507, "disk_full", True)
+                    assert answer.headers["Retry-After"]
+            announced = {
+                "Upload-Length": str(len(large)),
+                "Tus-Resumable": "1.0.0",
+                "Authorization": f"Bearer {api.token}",
+            }
+            async with api.http.post(f"{api.url}/v1/uploads", headers=announced) as answer:
+                body = await answer.json(content_type=None)
+                assert (answer.status, body["code"]) == (507, "disk_full")
+                assert f"{2 * len(large)} bytes are needed" in body["detail"]
+            assert await stored(world) == []
+            give_room(disk)
+            async with api.http.post(f"{api.url}/v1/releases", data=in_pieces(), headers=headers) as answer:
+                assert answer.status == 202

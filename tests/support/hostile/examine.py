@@ -19,18 +19,20 @@ from tests.support.starlingx import flux, tarball
 def examine(file: Path, target: Path) -> dict[str, object]:
     """Verify a bundle and unpack it. `unpacked`: whether what is checked before that let it through."""
     began = time.process_time()
-    codes: list[str] = []
+    faults: list[tuple[str, str]] = []
     try:
         verify(file)
     except BundleRefused as refused:
-        codes = [fault.code for fault in refused.faults]
+        faults = [(fault.code, fault.field) for fault in refused.faults]
+    codes = [code for code, _ in faults]
     try:
         unpack(file, target)
         unpacked = True
     except BundleRefused:
         unpacked = False
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"codes": codes, "unpacked": unpacked, "peak": peak, "seconds": round(time.process_time() - began, 2)}
+    spent = round(time.process_time() - began, 2)
+    return {"codes": codes, "places": faults, "unpacked": unpacked, "peak": peak, "seconds": spent}
 
 
 def main(folder: Path) -> None:

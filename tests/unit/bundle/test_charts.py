@@ -61,7 +61,7 @@ def test_every_fault_of_a_chart_and_its_values_is_named(tmp_path: Path) -> None:
     }
     found = refused(tmp_path, files, values_files=["v.yaml", "w.yaml"])
     assert [(code, field) for code, field, _ in found] == [
-        ("bad_values", "values_files[0]"), ("bad_values", "values_files[1]"), *[("bad_chart", "chart")] * 4,
+        ("bad_values", "v.yaml:1"), ("bad_values", "w.yaml:2"), *[("bad_chart", "chart")] * 4,
     ]  # fmt: skip
     assert [words.split()[1] for _, _, words in found[2:]] == ["apiVersion:", "name:", "version:", "type:"]
 

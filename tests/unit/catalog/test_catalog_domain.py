@@ -19,9 +19,10 @@ from services.catalog.domain import (
     wait_before_retry,
     withdraw,
 )
-from shared.bundle import manifest_of
+from shared.bundle.manifests import read_manifest
 from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease, WithdrawRelease
+from shared.messages.manifest import Verified
 from tests.support.bundles import manifest
 
 PUBLISH = PublishRelease(bundle_sha256="a" * 64, bundle_bytes=10)
@@ -90,8 +91,15 @@ def test_content_is_freed_only_when_nobody_needs_it(content: Content, stored_by:
 
 
 def test_all_conflicts_with_the_app_are_told_at_once() -> None:
-    found = faults_of(manifest_of(manifest()), AppFacts("semver", twin_version="1.0"))
-    assert [fault.code for fault in found] == ["scheme_differs", "version_exists"]
+    reading = read_manifest(manifest())
+    release = Verified.model_construct(**dict(reading.manifest or ()), places=reading.places)
+    found = faults_of(release, AppFacts("semver", twin_version="1.0"))
+    lines = manifest().decode().splitlines()
+    said = next(number for number, line in enumerate(lines, start=1) if line.startswith("version:"))
+    assert [(fault.code, fault.field) for fault in found] == [
+        ("scheme_differs", "bundle.yaml:1:scheme"),  # which it does not say: pep440
+        ("version_exists", f"bundle.yaml:{said}:version"),
+    ]
 
 
 def test_retries_come_ever_later_up_to_a_limit() -> None:

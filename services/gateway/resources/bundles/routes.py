@@ -21,6 +21,8 @@ async def upload(call: Call) -> web.Response:
     command_id_of(call.request)  # a wrong key is said before a gigabyte is taken
     limit = call.gateway.settings.max_bundle_bytes
     refuse_announced(call.request, limit)
+    if announced := call.request.content_length:
+        await call.gateway.blobs.must_have_room(announced, announced)  # it comes as a whole, and lies here once
     await go_on(call.request)
     incoming = await incoming_of(call.request, call.query.file_name)
     try:

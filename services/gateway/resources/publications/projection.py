@@ -29,7 +29,9 @@ async def learn_begun(tx: LearningTransaction, answered: Sequence[asyncpg.Record
 
 
 def _progress(p: BundleProgressed) -> ProgressRow:
-    return ProgressRow(p.publication, p.phase, p.done_bytes, p.total_bytes, p.at)
+    waits = p.waits.model_dump_json() if p.waits else None
+    steps = (p.step, p.step_done, p.step_total, waits)
+    return ProgressRow(p.publication, p.phase, p.done_bytes, p.total_bytes, *steps, p.at)
 
 
 def _end(event: Envelope[PublicationSettled]) -> EndRow:

@@ -19,6 +19,10 @@ class ProgressRow(NamedTuple):
     phase: str
     done_bytes: int
     total_bytes: int | None
+    step: str | None
+    step_done: int | None
+    step_total: int | None
+    waits: str | None  # JSON
     at: datetime
 
 
@@ -42,8 +46,8 @@ async def begin(conn: Connection, rows: Sequence[tuple[str, str | None, datetime
 
 async def put_progress(conn: Connection, rows: Sequence[ProgressRow]) -> None:
     """How far publications are, unless they have ended. Each may be named once."""
-    names = ("ids", "phases", "done", "totals", "ats")
-    await SQL.run(conn, "put_progress", **dict(zip(names, columns(rows, 5), strict=True)))
+    names = ("ids", "phases", "done", "totals", "steps", "step_done", "step_totals", "waits", "ats")
+    await SQL.run(conn, "put_progress", **dict(zip(names, columns(rows, 9), strict=True)))
 
 
 async def put_ends(conn: Connection, rows: Sequence[EndRow]) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from shared.messages.base import Fault
+from shared.messages.base import Cause, Fault
 
 
 class PublicationView(BaseModel):
@@ -15,6 +15,10 @@ class PublicationView(BaseModel):
     phase: str | None = Field(description="fetch or validate, while it is under way")
     done_bytes: int | None
     total_bytes: int | None = Field(description="null where the source does not say")
+    step: str | None = Field(description="what is being looked at while it is validated: files, charts, components")
+    step_done: int | None = Field(description="how many of them; of files it is the bytes that count")
+    step_total: int | None
+    waits: Cause | None = Field(description="what keeps it from going on for now; it is tried again")
     bundle_sha256: str | None
     app: str | None
     version: str | None

@@ -64,6 +64,7 @@ def _release(event: Envelope[Any]) -> ReleaseRow | None:
         images=text(r.images),
         notices=text(r.notices),
         signature=r.signature.model_dump_json() if r.signature else None,
+        origin=r.origin.model_dump_json() if r.origin else None,
         published_at=r.published_at,
         seq=event.sequence,
         at=event.time,

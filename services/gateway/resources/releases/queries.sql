@@ -1,20 +1,22 @@
 -- name: put_releases
 insert into release as r (app, version, release_id, scheme, state, description, bundle_sha256, bundle_bytes,
-                          upgrades_from, components, max_parallel_components, requires, rules, images, notices, signature, published_at, seq, at)
+                          upgrades_from, components, max_parallel_components, requires, rules, images, notices, signature,
+                          origin, published_at, seq, at)
 select n.app, n.version, n.release_id, n.scheme, 'available', n.description, n.bundle_sha256, n.bundle_bytes,
        n.upgrades_from::jsonb, n.components::jsonb, n.max_parallel, n.requires::jsonb, n.rules::jsonb, n.images::jsonb,
-       n.notices::jsonb, n.signature::jsonb, n.published_at, n.seq, n.at
+       n.notices::jsonb, n.signature::jsonb, n.origin::jsonb, n.published_at, n.seq, n.at
 from unnest(:apps::text[], :versions::text[], :ids::text[], :schemes::text[], :descriptions::text[], :bundles::text[],
             :sizes::bigint[], :upgrades::text[], :components::text[], :parallel::int[], :requires::text[],
-            :rules::text[], :images::text[], :notices::text[], :signatures::text[], :published::timestamptz[], :seqs::bigint[], :ats::timestamptz[])
+            :rules::text[], :images::text[], :notices::text[], :signatures::text[], :origins::text[], :published::timestamptz[], :seqs::bigint[], :ats::timestamptz[])
     as n (app, version, release_id, scheme, description, bundle_sha256, bundle_bytes, upgrades_from, components,
-          max_parallel, requires, rules, images, notices, signature, published_at, seq, at)
+          max_parallel, requires, rules, images, notices, signature, origin, published_at, seq, at)
 on conflict (app, version) do update set
     release_id = excluded.release_id, scheme = excluded.scheme, state = excluded.state,
     description = excluded.description, bundle_sha256 = excluded.bundle_sha256, bundle_bytes = excluded.bundle_bytes,
     upgrades_from = excluded.upgrades_from, components = excluded.components,
     max_parallel_components = excluded.max_parallel_components, requires = excluded.requires,
     rules = excluded.rules, images = excluded.images, notices = excluded.notices, signature = excluded.signature, deletion = null,
+    origin = excluded.origin,
     published_at = excluded.published_at, seq = excluded.seq, at = excluded.at
 where (r.seq, r.at) <= (excluded.seq, excluded.at);
 
@@ -63,7 +65,7 @@ select state, content, notes from preparation where app = :app and version = :ve
 
 -- name: list_releases
 select release_id, app, version, state, description, upgrades_from, bundle_sha256, bundle_bytes, components,
-       max_parallel_components, requires, rules, images, notices, signature, deletion, published_at,
+       max_parallel_components, requires, rules, images, notices, signature, origin, deletion, published_at,
        (select jsonb_build_object('state', p.state, 'bytes', p.bytes, 'site_bytes', p.site_bytes, 'items', jsonb_array_length(p.content),
                                   'notes', p.notes, 'cause', p.cause, 'changed_at', p.changed_at)
         from preparation p where p.app = release.app and p.version = release.version) as preparation

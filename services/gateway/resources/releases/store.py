@@ -31,6 +31,7 @@ class ReleaseRow(NamedTuple):
     images: str  # JSON
     notices: str  # JSON
     signature: str | None  # JSON
+    origin: str | None  # JSON
     published_at: datetime
     seq: int
     at: datetime
@@ -81,10 +82,10 @@ async def sites_with(conn: Connection, app: str, version: str) -> list[str]:
 
 async def put_releases(conn: Connection, rows: Sequence[ReleaseRow]) -> None:
     """Add or replace, unless what is there is newer."""
-    c = columns(rows, 18)
+    c = columns(rows, 19)
     texts = dict(zip(("apps", "versions", "ids", "schemes", "descriptions", "bundles"), c[:6], strict=True))
     facts = ("sizes", "upgrades", "components", "parallel", "requires", "rules", "images", "notices", "signatures")
-    rest = (*facts, "published", "seqs", "ats")
+    rest = (*facts, "origins", "published", "seqs", "ats")
     await SQL.run(conn, "put_releases", **texts, **dict(zip(rest, c[6:], strict=True)))
 
 

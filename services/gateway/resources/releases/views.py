@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
 from shared.messages.base import Cause
-from shared.messages.catalog import ContentItem, ContentNote, Required, Signature
+from shared.messages.catalog import ContentItem, ContentNote, Origin, Required, Signature
 from shared.messages.rules import Rules
 
 
@@ -58,6 +58,7 @@ class ReleaseView(BaseModel):
     published_at: datetime
     preparation: PreparationView | None = Field(description="null = nobody has asked for it yet")
     signature: Signature | None = Field(description="by which key its bundle was signed; null = by none")
+    origin: Origin | None = Field(description="from where its bundle was fetched; null = it was uploaded")
     deletion: DeletionView | None = Field(description="null = nobody wanted it gone")
     actions: list[str] = Field(description="what you may do with it now: prepare, withdraw, delete")
 

@@ -43,6 +43,7 @@ async def create(call: Call) -> web.Response:
     limit, now = call.gateway.settings.max_bundle_bytes, datetime.now(UTC)
     if found.bytes > limit:
         raise over_limit(found.bytes, limit)
+    await call.gateway.blobs.must_have_room(found.bytes)
     until = now + timedelta(hours=call.gateway.own.upload_hours)
     upload = Upload(new_id(), call.who.name, **found.model_dump(), state="open", expires_at=until)
     async with call.gateway.ledger.transaction() as tx:

@@ -187,7 +187,7 @@ def test_labels_of_no_label_are_refused_at_their_line(refused: Refused) -> None:
 
 def test_what_does_not_fit_one_message_is_refused(refused: Refused) -> None:
     files = {**bulb(), STATIC: b"a: " + b"x" * 600_000 + b"\n"}
-    assert ("file_too_large", "values") in refused(files)
+    assert ("file_too_large", "fluxcd-manifests/bulb/helmrelease.yaml:7:spec") in refused(files)
 
 
 def test_a_chart_that_nothing_deploys_is_told(taken: Taken) -> None:

@@ -105,7 +105,7 @@ def test_all_faults_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
         ("invalid_field", "metadata.yaml:2:app_version"),
         ("invalid_field", "metadata.yaml:3:class"),
         ("invalid_field", "metadata.yaml:5:upgrades.from_versions[0]"),
-        ("missing_name", "metadata.yaml:app_version"),
+        ("missing_name", "metadata.yaml:2:app_version"),
         ("invalid_field", "fluxcd-manifests/bulb/helmrelease.yaml:23:spec.timeout"),
         ("bad_chart", "charts/other-2.tgz"),
     }

@@ -1,0 +1,1 @@
+alter table bundle add column origin jsonb;
