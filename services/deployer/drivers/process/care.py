@@ -130,6 +130,7 @@ async def prune(order: OrderFile, place: Place, keep: int) -> None:
         for sha256 in await asyncio.to_thread(_unused, place.host):
             async with locked(lock_file(place.host, sha256)):
                 await asyncio.to_thread(_uninstall, place.host, sha256)
+        await asyncio.to_thread(_sweep, place.host)
         await asyncio.to_thread(forget_old, place.host / "orders", ORDERS_KEPT_SECONDS)
     except OSError:
         log.exception("cannot tidy up a host", action="prune_failed", host=place.host.name)
@@ -162,4 +163,10 @@ def _uninstall(host: Path, sha256: str) -> None:
     if sha256 not in _used(host):
         away = host / "installed" / f".building-{uuid.uuid4().hex}"
         (host / "installed" / sha256).rename(away)
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def _sweep(host: Path) -> None:
+    """Remove what was taken away by somebody who was killed over it: no installation looks for it there."""
+    for away in (host / "installed").glob(".building-*"):
         shutil.rmtree(away, ignore_errors=True)

@@ -53,3 +53,14 @@ async def test_behind_an_order_nothing_goes_that_a_newer_one_has_fetched_already
     assert {path.name for path in place.releases.iterdir()} == {now, fetched}
     await care.prune(fetching, place, 1)
     assert {path.name for path in place.releases.iterdir()} == {now}
+
+
+async def test_what_was_taken_away_by_somebody_who_was_killed_over_it_goes_behind_the_next_order(
+    tmp_path: Path,
+) -> None:
+    place, left = Place(tmp_path, "oslo", "shop", "web"), tmp_path / "installed" / ".building-0123"
+    (left / "env-4567").mkdir(parents=True)
+    behind = OrderFile(place, order("one", "1.0", "a" * 64, 1))
+    behind.begin()
+    await care.prune(behind, place, 3)
+    assert not left.exists()
