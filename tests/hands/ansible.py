@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,9 +44,12 @@ class AnsibleHand(Hand):
         return file.read_text() if file.exists() else None
 
     def doubled(self, operations: Sequence[Mapping[str, Any]]) -> list[str]:
-        logs = [line for file in self.folder.glob("sites/*/log") for line in file.read_text().splitlines()]
+        logs = [line for file in self._logs() for line in file.read_text().splitlines()]
         ran = Counter(line.split()[-1] for line in logs)
         return [f"the order {key} ran {count} times" for key, count in ran.items() if count > 1]
+
+    def _logs(self) -> Iterable[Path]:
+        return self.folder.glob("sites/*/log")
 
     def left_behind(self, home: Path, sites: Sequence[str]) -> list[str]:
         runs = [f"the run {path.name}" for path in (home / "ansible" / "runs").glob("*")]

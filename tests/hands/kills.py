@@ -104,13 +104,14 @@ def main() -> None:
     """Exit status 0 when everything held."""
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--drivers", default=",".join(HANDS), help="of which drivers, separated by commas")
+    parser.add_argument("--ssh", action="store_true", help="ansible reaches its hosts by SSH: needs root and sshd")
     parser.add_argument("--kills", type=int, default=200, help="kill so many deployers")
     parser.add_argument("--sites", type=int, default=4, help="sites of each driver")
     parser.add_argument("--seed", type=int, default=1, help="of the dice that say when and whom")
     parser.add_argument("--longest", type=float, default=3.0, help="most seconds between two kills")
     parser.add_argument("--logs", type=Path, help="copy the logs of all processes to this folder")
     asked = parser.parse_args()
-    kinds = chosen(asked.drivers)
+    kinds = chosen(asked.drivers, ssh=asked.ssh)
     with tempfile.TemporaryDirectory(prefix="belay-hands-") as folder, reaped(Path(folder)), ExitStack() as closing:
         hands = opened(kinds, Path(folder), closing)
         report = campaign(hands, Path(folder) / "home", asked)
