@@ -14,7 +14,8 @@ COPY services services
 RUN uv pip install --no-cache --python /opt/belay/bin/python --no-deps --build-constraints requirements.lock .
 
 # Helm: the catalog looks into charts with it, the driver `helm` brings them to clusters. From its Go module, by the
-# module proxy that Go knows or GOPROXY names, in the version that the tests run (tests/support/kubernetes/build.py).
+# module proxy that Go knows or GOPROXY names, in the version that the tests run. They run this very command, and what it
+# builds (tests/support/kubernetes/build.py); this stage itself they do not: its base image is on no test machine.
 FROM golang:1.26-bookworm AS helm
 ARG GOPROXY
 ENV CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOBIN=/out
