@@ -1,25 +1,10 @@
 -- name: list_deployments
--- `set_now` names what is set for each now, as shared/values/layers.py writes it; nothing is looked for where nothing is.
-select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides,
-    case when exists (select from override where app = d.app) then (
-        select array_agg(v.ref) from (
-            select 'fleet/' || component || '/' || nth as ref from override
-            where app = d.app and level = 'fleet' and target = ''
-            union all
-            select 'group:' || target || '/' || component || '/' || nth from override
-            where app = d.app and level = 'group' and target = (select group_name from site where name = d.site)
-            union all
-            select 'site/' || component || '/' || nth from override
-            where app = d.app and level = 'site' and target = d.site
-        ) v
-    ) end as set_now
-from deployment d
+select d.* from deployment_now d
 where (d.site, d.app) > (:after_site, :after_app)
   and (:site::text is null or d.site = :site)
   and (:app::text is null or d.app = :app)
   and (:status::text is null or d.status = :status)
   and (:version::text is null or d.version = :version)
-  and not exists (select from site s where s.name = d.site and s.removed)
 order by d.site, d.app limit :limit;
 
 -- name: list_changed_deployments
@@ -51,31 +36,18 @@ order by d.site, d.app limit :limit;
 -- name: find_deployment
 -- As it is, with its last operation that ended and the one that is queued or runs. While the first one runs, nothing
 -- else is known of it: it is `new`.
-select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides,
-    case when exists (select from override where app = d.app) then (
-        select array_agg(v.ref) from (
-            select 'fleet/' || component || '/' || nth as ref from override
-            where app = d.app and level = 'fleet' and target = ''
-            union all
-            select 'group:' || target || '/' || component || '/' || nth from override
-            where app = d.app and level = 'group' and target = (select group_name from site where name = d.site)
-            union all
-            select 'site/' || component || '/' || nth from override
-            where app = d.app and level = 'site' and target = d.site
-        ) v
-    ) end as set_now,
+select d.*,
     (select o.operation_id from operation o where o.site = :site and o.app = :app and o.state in ('queued', 'running')
      order by o.position desc limit 1) as running
 from (
-    select site, app, version, status, operation_id, strategy_id, at, overrides from deployment
-    where site = :site and app = :app
+    select * from deployment_now where site = :site and app = :app
     union all
-    (select o.site, o.app, null, 'new', null, o.strategy_id, o.at, null from operation o
+    (select o.site, o.app, null, 'new', null, o.strategy_id, o.at, null, null from operation o
      where o.site = :site and o.app = :app and o.state in ('queued', 'running')
          and not exists (select from deployment e where e.site = :site and e.app = :app)
+         and not exists (select from site s where s.name = o.site and s.removed)
      order by o.position desc limit 1)
-) d
-where not exists (select from site s where s.name = d.site and s.removed);
+) d;
 
 -- name: put_deployments
 -- An end that comes after a later one of its site changes nothing.
