@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { badge } from "./badge.js";
 import { fill, h } from "./dom.js";
 import { lastLines } from "./evidence.js";
+import { at } from "./model/address.js";
 import { full } from "./model/format.js";
 
 const AT_A_GLANCE = 4;
@@ -11,7 +12,7 @@ const AT_A_GLANCE = 4;
 /** A place that fills with the attempts of a step, the first one first. */
 export function attemptsOf(strategyId, site) {
   const place = h("div", { class: "evidence", "aria-busy": "true" });
-  get(`/v1/strategies/${encodeURIComponent(strategyId)}/steps/${encodeURIComponent(site)}`)
+  get(at("/v1/strategies/{strategy}/steps/{site}", strategyId, site))
     .then(({ attempts }) => fill(place, attempts.length && h("h3", {}, "Attempts"), attempts.map(attempt)))
     .catch((error) => fill(place, h("p", { class: "muted" }, error.message)))
     .finally(() => place.removeAttribute("aria-busy"));

@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { fill, h } from "./dom.js";
+import { at } from "./model/address.js";
 import { failedPhases, recovery } from "./model/evidence.js";
 
 const AT_A_GLANCE = 12;
@@ -15,7 +16,7 @@ export function lastLines(lines, most = Infinity) {
 /** A place that fills with the evidence of an operation; of one that is forgotten by now it says so. */
 export function evidenceOf(operationId) {
   const place = h("div", { class: "evidence", "aria-busy": "true" });
-  get(`/v1/operations/${encodeURIComponent(operationId)}`)
+  get(at("/v1/operations/{operation_id}", operationId))
     .then((operation) => fill(place, atAGlance(operation)))
     .catch((error) => fill(place, h("p", { class: "muted" }, error.message)))
     .finally(() => place.removeAttribute("aria-busy"));

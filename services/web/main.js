@@ -1,10 +1,14 @@
 // Wiring only: log in, connect the stream, show the view of the address.
 
+import { alarmsView } from "./alarms.js";
 import { unanswered } from "./api.js";
+import { appView } from "./app.js";
 import { auditView } from "./audit.js";
 import { deploymentView } from "./deployment.js";
+import { deploymentsView } from "./deployments.js";
 import { fill } from "./dom.js";
 import { refused } from "./feedback.js";
+import { groupView } from "./groups.js";
 import { on, onConnection, stream } from "./live.js";
 import { askForToken, whoAmI } from "./login.js";
 import { newOperationView } from "./new_operation.js";
@@ -21,6 +25,7 @@ import { secretsView } from "./secrets.js";
 import { drop, forget, onForgotten, session, tokenFromAddress, tokenFromOtherTab } from "./session.js";
 import { markPlace, startShell, startTheme } from "./shell.js";
 import { siteView } from "./site.js";
+import { siteRunView } from "./site_runs.js";
 import { sitesView } from "./sites.js";
 import { strategiesView } from "./strategies.js";
 import { strategyView } from "./strategy.js";
@@ -33,11 +38,16 @@ const ROUTES = [
   ["/strategies/:id", strategyView, "strategies"],
   ["/releases", releasesView, "releases"],
   ["/releases/:app/:version", releaseView, "releases"],
+  ["/apps/:app", appView, "releases"],
   ["/bundles/:sha256", bundleView, "releases"],
   ["/sites", sitesView, "sites"],
+  ["/alarms", alarmsView, "sites"],
+  ["/groups/:name", groupView, "sites"],
+  ["/deployments", deploymentsView, "sites"],
   ["/sites/:name", siteView, "sites"],
   ["/deployments/:site/:app", deploymentView, "sites"],
   ["/overrides/:app/:component", overridesView, "sites"],
+  ["/site-runs/:id", siteRunView, "sites"],
   ["/secrets", secretsView, "sites"],
   ["/operations", operationsView, "operations"],
   ["/new-operation", newOperationView, "operations"],

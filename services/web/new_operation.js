@@ -3,7 +3,7 @@
 import { all, command } from "./api.js";
 import { fill, h } from "./dom.js";
 import { done, formEnd } from "./feedback.js";
-import { choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
+import { checkbox, choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
 import { operationOf } from "./model/orders.js";
 import { planTable } from "./operations.js";
 import { failure, heading, section } from "./page.js";
@@ -34,6 +34,7 @@ export function newOperationView(page) {
       field("app", "App", app),
       field("version", "Release to reach", version, "A roll back may leave it out: then the one before."),
     ),
+    more(),
     plan,
     formEnd("operator", buttons),
   );
@@ -45,6 +46,41 @@ export function newOperationView(page) {
   form.addEventListener("change", () => fill(plan));
   offer(page, app, version, form);
 }
+
+const AS_RELEASED = [
+  ["", "As the release says"],
+  ["true", "Yes"],
+  ["false", "No"],
+];
+const RECOVER = [
+  ["", "As the release says"],
+  ["always", "Back to what was there"],
+  ["never", "Left as it is, to be looked at"],
+];
+
+/** What is seldom needed. */
+const more = () =>
+  h(
+    "details",
+    {},
+    h("summary", {}, "More"),
+    h(
+      "div",
+      { class: "row" },
+      field("recover", "When it fails", select("recover", RECOVER)),
+      field(
+        "publication",
+        "Release of this publication",
+        input("publication"),
+        "The id of a publication under way, in place of a release: it waits until that is available",
+      ),
+      field("timeout_seconds", "Ends after, in seconds", input("timeout_seconds"), "Empty = as the release says"),
+      field("reset_overrides", "Forget the site's own values", select("reset_overrides", AS_RELEASED)),
+      field("reset_attributes", "Forget what is on there, and where", select("reset_attributes", AS_RELEASED)),
+    ),
+    checkbox("only_changes", "Apply: leave alone what is unchanged"),
+    checkbox("force", "Prestage: also while alarms that affect management are active"),
+  );
 
 const buttons = (off) => [
   h("button", { type: "submit", value: "preview", disabled: off }, "Show the plan"),

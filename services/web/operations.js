@@ -9,6 +9,7 @@ import { input, select } from "./fields.js";
 import { filtered } from "./filters.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { at } from "./model/address.js";
 import { concernsOperation } from "./model/concerns.js";
 import { recovery, tookSeconds } from "./model/evidence.js";
 import { ago, bytes, clock, full, seconds, words } from "./model/format.js";
@@ -67,7 +68,7 @@ export function operationView(page) {
     resource(
       page,
       body,
-      () => get(`/v1/operations/${encodeURIComponent(id)}`, {}, page.signal),
+      () => get(at("/v1/operations/{operation_id}", id), {}, page.signal),
       (operation) => fill(body, detail(operation)),
     ),
     300,
@@ -131,6 +132,7 @@ const facts = (o) =>
     ["From", o.from_version],
     ["To", o.to_version],
     ["Runs now", o.version],
+    ["Began by itself", o.because?.message],
     ["Requested", full(o.requested_at)],
     ["Finished", full(o.finished_at)],
     ["Took", seconds(o.seconds)],
@@ -189,6 +191,5 @@ async function cancel(button, { operation_id: id, site }) {
     verb: "Cancel it",
     reason: "",
   });
-  if (answer)
-    await act(button, `Cancelled on ${site}`, "POST", `/v1/operations/${encodeURIComponent(id)}/cancel`, answer);
+  if (answer) await act(button, `Cancelled on ${site}`, "POST", at("/v1/operations/{operation_id}/cancel", id), answer);
 }

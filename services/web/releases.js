@@ -5,6 +5,7 @@ import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
 import { act, confirm, roleButton } from "./feedback.js";
 import { on } from "./live.js";
+import { at } from "./model/address.js";
 import { bytes, full, number, plural } from "./model/format.js";
 import { card, empty, faults, heading, resource, section, table } from "./page.js";
 import { uploader } from "./upload.js";
@@ -55,7 +56,7 @@ function appSection({ app, deployments }, releases) {
     `${plural(releases.length, "release")}, runs on ${plural(deployments, "site")}`,
   );
   return section(
-    app,
+    h("a", { href: `#/apps/${encodeURIComponent(app)}` }, app),
     note,
     table(
       [
@@ -110,7 +111,7 @@ export function releaseView(page) {
   const load = resource(
     page,
     body,
-    () => get(`/v1/releases/${pathOf(page.params)}`, {}, page.signal),
+    () => get(at("/v1/releases/{app}/{version}", page.params.app, page.params.version), {}, page.signal),
     (release) => fill(body, detail(release)),
   );
   on(NEWS, throttled(load, 300), page.signal);
@@ -160,8 +161,30 @@ function detail(release) {
       ["Images", lines(release.images)],
       ["To know", lines(release.notices)],
     ]),
+    release.preparation?.state === "prepared" && content(release),
     release.components.map(component),
   ];
+}
+
+const CONTENT = [
+  ["Component", ({ component }) => component],
+  ["What", ({ kind }) => kind],
+  ["Name", ({ name }) => name, "wide"],
+  ["Size", ({ bytes: size }) => bytes(size), "number"],
+  ["Digest", ({ sha256 }) => h("code", { class: "digest" }, sha256)],
+];
+
+/** What it brings to sites, read once somebody wants to see it. */
+function content({ app, version }) {
+  const body = h("div", { "aria-live": "polite" });
+  const read = () =>
+    get(at("/v1/releases/{app}/{version}/content", app, version)).then(
+      ({ items }) => fill(body, table(CONTENT, items, "What it brings to sites")),
+      (error) => fill(body, faults(error)),
+    );
+  const details = h("details", { class: "card" }, h("summary", {}, "What it brings to sites"), body);
+  details.addEventListener("toggle", () => details.open && read(), { once: true });
+  return details;
 }
 
 /** Texts one below the other; nothing where there are none. */
@@ -187,7 +210,13 @@ function prepared({ preparation }) {
 }
 
 const prepare = (button, release) =>
-  act(button, `Preparing ${release.app} ${release.version}`, "POST", `/v1/releases/${pathOf(release)}/prepare`, {});
+  act(
+    button,
+    `Preparing ${release.app} ${release.version}`,
+    "POST",
+    at("/v1/releases/{app}/{version}/prepare", release.app, release.version),
+    {},
+  );
 
 const isEmpty = (value) => value === null || (typeof value === "object" && Object.keys(value).length === 0);
 
@@ -214,7 +243,14 @@ async function withdraw(button, release) {
     verb: "Withdraw",
     reason: "",
   });
-  if (answer) await act(button, `Withdrawn: ${name}`, "POST", `/v1/releases/${pathOf(release)}/withdraw`, answer);
+  if (answer)
+    await act(
+      button,
+      `Withdrawn: ${name}`,
+      "POST",
+      at("/v1/releases/{app}/{version}/withdraw", release.app, release.version),
+      answer,
+    );
 }
 
 async function remove(button, release) {
@@ -225,7 +261,14 @@ async function remove(button, release) {
     verb: "Delete",
     reason: "",
   });
-  if (answer) await act(button, `Deleting ${name}`, "DELETE", `/v1/releases/${pathOf(release)}`, answer);
+  if (answer)
+    await act(
+      button,
+      `Deleting ${name}`,
+      "DELETE",
+      at("/v1/releases/{app}/{version}", release.app, release.version),
+      answer,
+    );
 }
 
 /** Where a notification about a rejected bundle leads. */
@@ -235,7 +278,7 @@ export function bundleView(page) {
   resource(
     page,
     body,
-    () => get(`/v1/bundles/${page.params.sha256}`, {}, page.signal),
+    () => get(at("/v1/bundles/{sha256}", page.params.sha256), {}, page.signal),
     (bundle) =>
       fill(
         body,

@@ -5,14 +5,13 @@ import { fill, h, throttled } from "./dom.js";
 import { act, confirm, done, formEnd, roleButton } from "./feedback.js";
 import { field, input, submit, summary, textarea } from "./fields.js";
 import { on } from "./live.js";
+import { at } from "./model/address.js";
 import { ago, full, plural } from "./model/format.js";
 import { secretOf } from "./model/orders.js";
 import { empty, heading, resource, section, table } from "./page.js";
 
 const NEWS = ["secret_changed", "secret_removed", "sites_changed", "sites_removed"];
 const VALUE = "Sealed as soon as it is sent, and never shown again. A file goes with the command line.";
-
-const pathOf = (name) => `/v1/secrets/${encodeURIComponent(name)}`;
 
 export function secretsView(page) {
   const body = h("div");
@@ -79,12 +78,12 @@ function setAgain(form, name) {
 
 async function send(form) {
   const { name, value } = secretOf({ name: form.elements.name.value, value: form.elements.value.value });
-  const { result = {} } = await command("PUT", pathOf(name), { value }, `Secret ${name}`);
+  const { result = {} } = await command("PUT", at("/v1/secrets/{name}", name), { value }, `Secret ${name}`);
   form.reset(); // the value shall not stay on the screen
   done(result.version > 1 ? `${name} is set again: what begins from now on gets the new value` : `${name} is set`);
 }
 
 async function remove(button, name) {
   const sure = await confirm({ title: `Remove ${name}?`, text: "Its value is forgotten.", verb: "Remove it" });
-  if (sure) await act(button, `Removed ${name}`, "DELETE", pathOf(name));
+  if (sure) await act(button, `Removed ${name}`, "DELETE", at("/v1/secrets/{name}", name));
 }

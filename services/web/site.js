@@ -1,17 +1,21 @@
 // One site: what runs there, who holds it, and what was done to it.
 
-import { get } from "./api.js";
+import { command, get } from "./api.js";
 import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
-import { act, roleButton } from "./feedback.js";
+import { act, confirm, done, roleButton } from "./feedback.js";
 import { field, input, textarea } from "./fields.js";
+import { folded, inUse, valuesOf } from "./folded.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { at } from "./model/address.js";
 import { concernsSite } from "./model/concerns.js";
-import { labelLines, names, pairs } from "./model/entered.js";
+import { pairs } from "./model/entered.js";
 import { ago, bytes, full, plural } from "./model/format.js";
+import { siteChangeOf } from "./model/orders.js";
 import { deploymentHref, operationTable } from "./operations.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
+import { navigate } from "./router.js";
 import { driftSection, RUN_NEWS, runSection } from "./site_runs.js";
 import { alarmSection, checkButton, STANDING_NEWS, standing } from "./site_standing.js";
 import { holder, labelChips } from "./sites.js";
@@ -46,35 +50,30 @@ export function siteView(page) {
   page.root.append(body);
   const read = () =>
     Promise.all([
-      get(`/v1/sites/${encodeURIComponent(name)}`, {}, page.signal),
+      get(at("/v1/sites/{name}", name), {}, page.signal),
       get("/v1/operations", { site: name, limit: 20 }, page.signal),
-      get(`/v1/sites/${encodeURIComponent(name)}/prestaged`, {}, page.signal),
+      get(at("/v1/sites/{name}/prestaged", name), {}, page.signal),
       get("/v1/site-runs", { site: name, limit: 1 }, page.signal),
       get("/v1/drift", { site: name, limit: 100 }, page.signal),
     ]);
   const load = throttled(
     resource(page, body, read, ([site, operations, prestaged, runs, drift]) => {
-      if (body.querySelector("details[open]")) return; // what a person is about to change stays as it is
+      if (inUse(body)) return; // what a person is about to change stays as it is
       fill(
         body,
-        detail(
-          site,
-          operations.items,
-          prestaged.items,
-          [
-            runs.items.length || site.deployments.length ? runSection(name, runs.items) : null,
-            driftSection(drift.items),
-          ],
-          changes(site, () => load()),
-        ),
+        detail(site, operations.items, prestaged.items, [
+          runs.items.length || site.deployments.length ? runSection(name, runs.items) : null,
+          driftSection(drift.items),
+        ]),
       );
     }),
     500,
   );
+  body.addEventListener("toggle", () => inUse(body) || load(), true); // what happened while a form was open
   on(NEWS, (event) => concernsSite(event, name) && load(), page.signal);
 }
 
-function detail(site, operations, prestaged, apps, form) {
+function detail(site, operations, prestaged, apps) {
   const href = `#/new-operation?${new URLSearchParams({ site: site.name })}`;
   const act = h("a", { class: "button primary", href }, icon("plus"), "Operation");
   return [
@@ -90,7 +89,8 @@ function detail(site, operations, prestaged, apps, form) {
         ...Object.entries(site.connections).map(([driver, told]) => [`Reached by ${driver}`, connection(told)]),
       ].filter(([, value]) => value),
     ),
-    form,
+    states(site),
+    changes(site),
     alarmSection(site),
     section(
       "Deployments",
@@ -109,48 +109,78 @@ function detail(site, operations, prestaged, apps, form) {
   ];
 }
 
-/** Change single facts; what is left as it is stays. `reload` is called when it is closed again. */
-function changes(site, reload) {
-  const send = async (button, facts, what) => {
-    if (await change(button, site, facts, what)) form.open = false;
-  };
-  const managed = roleButton(site.managed ? "Leave it alone" : "Manage it again", "operator", (button) =>
-    send(button, { managed: !site.managed }, site.managed ? "Is left alone" : "Is managed"),
+/** What is one press away: leave it alone, maintenance, simplex, forget it. */
+function states(site) {
+  const button = (text, facts, what) =>
+    roleButton(text, "operator", (pressed) =>
+      act(pressed, `${what}: ${site.name}`, "PATCH", at("/v1/sites/{name}", site.name), facts),
+    );
+  return h(
+    "div",
+    { class: "actions end" },
+    site.managed
+      ? button("Leave it alone", { managed: false }, "Is left alone")
+      : button("Manage it again", { managed: true }, "Is managed"),
+    site.maintenance
+      ? button("Out of maintenance", { maintenance: false }, "Is back")
+      : button("Into maintenance", { maintenance: true }, "Is in maintenance"),
+    site.simplex
+      ? button("No simplex", { simplex: false }, "Is no simplex")
+      : button("Simplex", { simplex: true }, "Is always applied anew"),
+    site.actions.includes("remove") &&
+      roleButton("Forget it", "operator", (pressed) => forget(pressed, site), "danger"),
   );
-  const maintained = roleButton(site.maintenance ? "Out of maintenance" : "Into maintenance", "operator", (button) =>
-    send(button, { maintenance: !site.maintenance }, site.maintenance ? "Is back" : "Is in maintenance"),
-  );
-  const group = input("group", { value: site.group ?? "" });
-  const text = textarea("labels", { value: pairs(site.labels).join("\n") });
-  const save = roleButton("Save", "operator", (button) => send(button, edited(site, group, text), "Changed"));
-  const form = h(
-    "details",
-    { class: "card", ontoggle: () => form.open || reload() },
-    h("summary", {}, "Change"),
-    h(
-      "div",
-      { class: "form" },
+}
+
+/** Change what is known of it; what is left as it is stays. */
+const changes = (site) =>
+  folded("Change", {
+    verb: "Save",
+    fields: [
       h(
         "div",
         { class: "row" },
-        field("group", "Group", group, "empty = none"),
-        field("labels", "Labels", text, "key=value, one a line"),
+        field("group", "Group", input("group", { value: site.group ?? "" }), "empty = none"),
+        field(
+          "labels",
+          "Labels",
+          textarea("labels", { value: pairs(site.labels).join("\n") }),
+          "key=value, one a line",
+        ),
+        field(
+          "facts",
+          "Facts of its platform",
+          textarea("facts", { value: pairs(site.told_facts).join("\n") }),
+          "key=value, one a line, over what its drivers found",
+        ),
       ),
-      h("div", { class: "actions end" }, managed, maintained, save),
-    ),
-  );
-  return form;
-}
+      field(
+        "connections",
+        "Connections",
+        textarea("connections", { value: JSON.stringify(site.connections, null, 2), rows: 6 }),
+        'As JSON, by driver; a secret goes by its name: {"password": {"secret": "NAME"}}',
+      ),
+    ],
+    send: async (form) => {
+      await command(
+        "PATCH",
+        at("/v1/sites/{name}", site.name),
+        siteChangeOf(site, valuesOf(form)),
+        `Change of ${site.name}`,
+      );
+      done(`Changed: ${site.name}`);
+    },
+  });
 
-function edited(site, group, text) {
-  const wanted = labelLines(text.value);
-  const [name] = names(group.value);
-  const unlabel = Object.keys(site.labels).filter((key) => !(key in wanted));
-  return { ...(name ? { group: name } : { ungroup: true }), labels: wanted, unlabel };
+async function forget(button, site) {
+  const sure = await confirm({
+    title: `Forget ${site.name}?`,
+    text: "Belay knows nothing of it any more. What runs there goes on running.",
+    verb: "Forget it",
+  });
+  if (sure && (await act(button, `Forgot ${site.name}`, "DELETE", at("/v1/sites/{name}", site.name))))
+    navigate("/sites");
 }
-
-const change = (button, site, facts, what) =>
-  act(button, `${what}: ${site.name}`, "PATCH", `/v1/sites/${encodeURIComponent(site.name)}`, facts);
 
 const deployments = (site, items) =>
   table(

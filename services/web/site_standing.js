@@ -5,6 +5,7 @@ import { badge } from "./badge.js";
 import { h } from "./dom.js";
 import { act, done, formEnd, roleButton } from "./feedback.js";
 import { checkbox, field, input, select, submit, summary } from "./fields.js";
+import { at } from "./model/address.js";
 import { ago, bytes, full, plural } from "./model/format.js";
 import { alarmOf } from "./model/orders.js";
 import { section, table } from "./page.js";
@@ -55,11 +56,8 @@ const facts = (found) =>
 /** Ask it now. What comes of it is an event. */
 export const checkButton = (site) =>
   roleButton("Check now", "operator", (button) =>
-    act(button, `Asked ${site.name}`, "POST", `${pathOf(site)}/check`, {}),
+    act(button, `Asked ${site.name}`, "POST", at("/v1/sites/{site}/check", site.name), {}),
   );
-
-const pathOf = ({ name }) => `/v1/sites/${encodeURIComponent(name)}`;
-const pathOfAlarm = (site, alarm) => `${pathOf(site)}/alarms/${encodeURIComponent(alarm)}`;
 
 /** The alarms of a site, and how one is raised. */
 export function alarmSection(site) {
@@ -83,7 +81,9 @@ const alarmTable = (site) =>
   );
 
 const clearButton = (site, alarm) =>
-  roleButton("Clear", "operator", (button) => act(button, `Cleared ${alarm}`, "DELETE", pathOfAlarm(site, alarm)));
+  roleButton("Clear", "operator", (button) =>
+    act(button, `Cleared ${alarm}`, "DELETE", at("/v1/sites/{site}/alarms/{alarm}", site.name, alarm)),
+  );
 
 function raiseForm(site) {
   const form = h(
@@ -115,7 +115,7 @@ async function raise(site, form) {
     affects: affects.checked,
     text: text.value,
   });
-  await command("PUT", pathOfAlarm(site, name), said, `Alarm ${name}`);
+  await command("PUT", at("/v1/sites/{site}/alarms/{alarm}", site.name, name), said, `Alarm ${name}`);
   form.closest("details").open = false;
   done(`${site.name} has the alarm ${name}`);
 }

@@ -5,11 +5,13 @@ import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
 import { input, select, setOptions } from "./fields.js";
 import { filtered } from "./filters.js";
+import { inUse } from "./folded.js";
+import { groupList } from "./groups.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { pairs } from "./model/entered.js";
-import { plural } from "./model/format.js";
 import { empty, heading, resource, section, table } from "./page.js";
+import { siteForms } from "./site_forms.js";
 import { availability, flags, STANDING_NEWS } from "./site_standing.js";
 
 const NEWS = [
@@ -54,9 +56,10 @@ export function sitesView(page) {
   page.root.append(
     heading("Sites", {
       note: "What is upgraded as one: a cluster, an edge cloud, a node.",
-      actions: [secretsLink(), operationButton()],
+      actions: [link("#/deployments", "What runs where"), link("#/alarms", "Alarms"), secretsLink(), operationButton()],
     }),
     sites.element,
+    siteForms(),
     section("Groups", groups),
   );
   const readGroups = resource(
@@ -65,6 +68,7 @@ export function sitesView(page) {
     () => all("/v1/groups", {}, page.signal),
     (items) => showGroups(groups, group, items, page),
   );
+  groups.addEventListener("toggle", () => inUse(groups) || readGroups(), true); // what came while a form was open
   on(NEWS, throttled(sites.reload, RELOAD_MS), page.signal);
   on(
     ["group_changed", "group_deleted", "sites_changed", "sites_removed"],
@@ -78,7 +82,9 @@ function labelled(control, text) {
   return control;
 }
 
-const secretsLink = () => h("a", { class: "button", href: "#/secrets" }, "Secrets");
+const link = (href, text) => h("a", { class: "button", href }, text);
+
+const secretsLink = () => link("#/secrets", "Secrets");
 
 const operationButton = () =>
   h("a", { class: "button", href: "#/new-operation" }, icon("plus"), "Operation on one site");
@@ -88,7 +94,7 @@ function nothing(page) {
   if (filtering) return empty("No such site", "No site passes these filters.");
   return empty(
     "No site yet",
-    "Register sites with the command line, one by one or from a file:",
+    "Add one below, or many from a file with the command line:",
     h("code", {}, "belay site import sites.yaml"),
   );
 }
@@ -135,19 +141,5 @@ function showGroups(root, filter, items, page) {
     [["", "All groups"], ...items.map(({ name }) => name)],
     filter.value || page.query.get("group") || "",
   );
-  if (!items.length) return fill(root, h("p", { class: "muted" }, "There is no group yet."));
-  return fill(
-    root,
-    table(
-      [
-        ["Group", ({ name }) => h("a", { href: `#/sites?${new URLSearchParams({ group: name })}` }, name)],
-        ["Sites", ({ sites }) => plural(sites ?? 0, "site")],
-        ["Applies", ({ apply_type }) => (apply_type === "serial" ? "one after another" : "in parallel")],
-        ["Max parallel", ({ max_parallel }) => max_parallel],
-        ["Description", ({ description }) => description, "wide"],
-      ],
-      items,
-      "Groups",
-    ),
-  );
+  if (!inUse(root)) fill(root, groupList(items));
 }

@@ -2,7 +2,8 @@
 
 import { h } from "./dom.js";
 import { act, roleButton } from "./feedback.js";
-import { stepVerb } from "./model/actions.js";
+import { CALLS, stepVerb } from "./model/actions.js";
+import { at } from "./model/address.js";
 
 const TEXTS = { skip: ["Skip this site", "Skipped"], retry: ["Retry this site", "Trying again"] };
 
@@ -11,7 +12,8 @@ export function stepButton(roll, step) {
   const verb = stepVerb(roll.facts.deleted ? [] : roll.facts.actions, step.state);
   if (!verb) return null;
   const [text, past] = TEXTS[verb];
-  const path = `/v1/strategies/${encodeURIComponent(roll.facts.strategy_id)}/${verb}`;
-  const send = (button) => act(button, `${past}: ${step.site}`, "POST", path, { sites: [step.site] });
+  const [method, path] = CALLS[verb];
+  const send = (button) =>
+    act(button, `${past}: ${step.site}`, method, at(path, roll.facts.strategy_id), { sites: [step.site] });
   return h("p", { class: "actions" }, roleButton(text, "operator", send));
 }

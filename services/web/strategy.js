@@ -5,6 +5,7 @@ import { Board } from "./board.js";
 import { announce, fill, h, perFrame, throttled } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { on } from "./live.js";
+import { at } from "./model/address.js";
 import { Roll } from "./model/roll.js";
 import { failure, resource } from "./page.js";
 import { StepList } from "./step_list.js";
@@ -14,13 +15,12 @@ import { timeline } from "./timeline.js";
 
 export function strategyView(page) {
   let view = null;
-  const path = `/v1/strategies/${encodeURIComponent(page.params.id)}`;
   const root = h("div");
   page.root.append(root);
   const load = resource(
     page,
     root,
-    () => get(path, {}, page.signal),
+    () => get(at("/v1/strategies/{strategy}", page.params.id), {}, page.signal),
     (strategy) => {
       view ??= new StrategyView(page, root, strategy, load);
       view.take(strategy);
@@ -32,7 +32,6 @@ class StrategyView {
   constructor(page, root, strategy, reload) {
     this.page = page;
     this.roll = new Roll(strategy);
-    this.path = `/v1/strategies/${encodeURIComponent(strategy.strategy_id)}`;
     this.reload = throttled(reload, 500);
     this.draw = perFrame(() => this.render());
     this.build();
@@ -45,7 +44,7 @@ class StrategyView {
     this.inspector = new Inspector(roll);
     this.board = new Board(roll, (step) => this.inspector.show(step), page.signal);
     this.list = new StepList(roll, (step) => this.inspector.show(step));
-    this.timeline = timeline(page, `${this.path}/timeline`);
+    this.timeline = timeline(page, at("/v1/strategies/{strategy}/timeline", roll.id));
     this.excluded = h("div", { class: "strategy-main" });
     this.head = new StrategyHead(roll, (state) => this.filter(state));
     this.main = h(
@@ -117,7 +116,7 @@ class StrategyView {
 
   async readSteps() {
     try {
-      for await (const items of pages(`${this.path}/steps`, {}, this.page.signal)) {
+      for await (const items of pages(at("/v1/strategies/{strategy}/steps", this.roll.id), {}, this.page.signal)) {
         this.moved(this.roll.put(items), false);
       }
     } catch (error) {

@@ -2,7 +2,8 @@
 
 import { h, setText } from "./dom.js";
 import { act, confirm } from "./feedback.js";
-import { needless, reasonsOff, runOf } from "./model/actions.js";
+import { CALLS, needless, reasonsOff, runOf } from "./model/actions.js";
+import { at } from "./model/address.js";
 import { navigate } from "./router.js";
 import { missingRole } from "./session.js";
 import { undo } from "./undo.js";
@@ -74,13 +75,8 @@ async function run(bar) {
 async function send(bar, button, verb, past) {
   const { name, strategy_id } = bar.roll.facts;
   const body = { reason: bar.reason.value };
-  const answer = await act(
-    button,
-    `${past}: ${name}`,
-    "POST",
-    `/v1/strategies/${encodeURIComponent(strategy_id)}/${verb}`,
-    body,
-  );
+  const [method, path] = CALLS[verb];
+  const answer = await act(button, `${past}: ${name}`, method, at(path, strategy_id), body);
   if (answer) bar.reason.value = "";
   update(bar);
 }
@@ -106,18 +102,13 @@ async function cancelRunning(bar) {
   });
   if (!answer) return;
   bar.reason.value = answer.reason;
-  await send(bar, bar.cancel, "cancel-running", "Cancelling running sites");
+  await send(bar, bar.cancel, "cancel_running", "Cancelling running sites");
 }
 
 async function remove(bar) {
   const { name, strategy_id } = bar.roll.facts;
   const text = "Its history stays readable under its id, and its name becomes free.";
   if (!(await confirm({ title: `Delete ${name}?`, text, verb: "Delete" }))) return;
-  const answer = await act(
-    bar.remove,
-    `Deleted: ${name}`,
-    "DELETE",
-    `/v1/strategies/${encodeURIComponent(strategy_id)}`,
-  );
+  const answer = await act(bar.remove, `Deleted: ${name}`, "DELETE", at("/v1/strategies/{strategy}", strategy_id));
   if (answer) navigate("/");
 }

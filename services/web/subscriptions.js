@@ -8,14 +8,13 @@ import { select } from "./fields.js";
 import { filtered } from "./filters.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { at } from "./model/address.js";
 import { ago, full, number } from "./model/format.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 import { navigate } from "./router.js";
 
 const NEWS = ["subscription_changed", "deliveries_changed"];
 const STATES = [["", "Any state"], "waiting", "queued", "delivered", "dead", "dropped"];
-
-const pathOf = (name) => `/v1/subscriptions/${encodeURIComponent(name)}`;
 
 export function subscriptionsView(page) {
   const body = h("div");
@@ -54,7 +53,7 @@ export function subscriptionView(page) {
   const { name } = page.params;
   const facts = h("div");
   const state = select("state", STATES, "", { "aria-label": "State" });
-  const deliveries = filtered(page, `${pathOf(name)}/deliveries`, [state], (items) =>
+  const deliveries = filtered(page, at("/v1/subscriptions/{name}/deliveries", name), [state], (items) =>
     items.length
       ? deliveryTable(name, items)
       : empty("No delivery", "Nothing was delivered yet, or none is in this state."),
@@ -63,7 +62,7 @@ export function subscriptionView(page) {
   const read = resource(
     page,
     facts,
-    () => get(pathOf(name), {}, page.signal),
+    () => get(at("/v1/subscriptions/{name}", name), {}, page.signal),
     (subscription) => fill(facts, detail(subscription)),
   );
   const again = throttled(() => {
@@ -100,7 +99,9 @@ function actions({ name, actions: may }) {
     may.includes("enable") && roleButton("Enable", "operator", (button) => enable(button, name), "primary"),
     may.includes("redeliver") &&
       roleButton("Deliver what it missed", "operator", (button) =>
-        act(button, `Sent again what ${name} missed`, "POST", `${pathOf(name)}/redeliver`, { undelivered: true }),
+        act(button, `Sent again what ${name} missed`, "POST", at("/v1/subscriptions/{name}/redeliver", name), {
+          undelivered: true,
+        }),
       ),
     roleButton("Remove", "operator", (button) => remove(button, name), "danger"),
   ].filter(Boolean);
@@ -109,7 +110,7 @@ function actions({ name, actions: may }) {
 async function test(button, name) {
   button.disabled = true;
   try {
-    const { result = {} } = await command("POST", `${pathOf(name)}/test`, {}, `Test of ${name}`);
+    const { result = {} } = await command("POST", at("/v1/subscriptions/{name}/test", name), {}, `Test of ${name}`);
     const { state, status, milliseconds, reason } = result;
     if (state === "delivered") done(`${name} took it: HTTP ${status} after ${number(milliseconds)} ms`);
     else if (state === "dead") refused(`${name} did not take it`, { message: reason });
@@ -122,7 +123,7 @@ async function test(button, name) {
 }
 
 async function enable(button, name) {
-  const answer = await act(button, `Enabled ${name}`, "POST", `${pathOf(name)}/enable`, {});
+  const answer = await act(button, `Enabled ${name}`, "POST", at("/v1/subscriptions/{name}/enable", name), {});
   const missed = answer?.result?.missed;
   if (missed)
     done(
@@ -136,7 +137,8 @@ async function remove(button, name) {
     text: "It is told nothing any more; what is on its way to it is dropped, and its secret is forgotten.",
     verb: "Remove it",
   });
-  if (sure && (await act(button, `Removed ${name}`, "DELETE", pathOf(name)))) navigate("/subscriptions");
+  if (sure && (await act(button, `Removed ${name}`, "DELETE", at("/v1/subscriptions/{name}", name))))
+    navigate("/subscriptions");
 }
 
 const deliveryTable = (name, items) =>
@@ -164,5 +166,5 @@ const why = ({ reason, next_try_at: next }) => [
 
 const redeliver = (name, { delivery_id: id }) =>
   roleButton("Again", "operator", (button) =>
-    act(button, "It is delivered again", "POST", `${pathOf(name)}/redeliver`, { deliveries: [id] }),
+    act(button, "It is delivered again", "POST", at("/v1/subscriptions/{name}/redeliver", name), { deliveries: [id] }),
   );

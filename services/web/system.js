@@ -5,6 +5,7 @@ import { fill, h } from "./dom.js";
 import { act, confirm, roleButton } from "./feedback.js";
 import { hosts } from "./hosts.js";
 import { icon } from "./icons.js";
+import { at } from "./model/address.js";
 import { clock, full, number, plural, words } from "./model/format.js";
 import { batches, lacking, troublesOf } from "./model/troubles.js";
 import { heading, resource, section, table } from "./page.js";
@@ -99,7 +100,6 @@ function showTopics(page, root, topics, reload) {
 
 function topicDetails(page, { topic, count: waiting }, reload) {
   const body = h("div");
-  const path = `/v1/dlq/${encodeURIComponent(topic)}`;
   const details = h(
     "details",
     { class: "card" },
@@ -110,8 +110,8 @@ function topicDetails(page, { topic, count: waiting }, reload) {
     resource(
       page,
       body,
-      () => all(path, {}, page.signal),
-      (letters) => fill(body, letterTable(letters), replayButton(path, letters, reload)),
+      () => all(at("/v1/dlq/{topic}", topic), {}, page.signal),
+      (letters) => fill(body, letterTable(letters), replayButton(topic, letters, reload)),
     );
   details.addEventListener("toggle", () => details.open && open(), { once: true });
   return details;
@@ -142,18 +142,18 @@ function letterTable(letters) {
   );
 }
 
-const replayButton = (path, letters, reload) =>
+const replayButton = (topic, letters, reload) =>
   h(
     "div",
     { class: "actions end" },
     roleButton(`Send ${plural(letters.length, "message")} again`, "admin", (button) =>
-      replay(button, path, letters, reload),
+      replay(button, topic, letters, reload),
     ),
   );
 
 const AT_ONCE = 100; // of what the gateway sends again in one request
 
-async function replay(button, path, letters, reload) {
+async function replay(button, topic, letters, reload) {
   const answer = await confirm({
     title: "Send them again?",
     text: "Each goes back to where it came from; a command gets a fresh id. What is still wrong with them will bring them back here.",
@@ -163,7 +163,7 @@ async function replay(button, path, letters, reload) {
   for (const batch of batches(letters, AT_ONCE)) {
     const offsets = batch.map(({ offset }) => offset);
     const sent = `Sent again: ${plural(offsets.length, "message")}`;
-    if (!(await act(button, sent, "POST", `${path}/replay`, { offsets }))) break;
+    if (!(await act(button, sent, "POST", at("/v1/dlq/{topic}/replay", topic), { offsets }))) break;
   }
   reload();
 }

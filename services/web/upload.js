@@ -4,6 +4,7 @@ import { command, get } from "./api.js";
 import { fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
+import { at } from "./model/address.js";
 import { bytes, percent, plural } from "./model/format.js";
 import { faults } from "./page.js";
 import { send } from "./sending.js";
@@ -96,7 +97,7 @@ function verdict(page, id) {
   return new Promise((resolve, reject) => {
     const heard = new AbortController();
     const look = () =>
-      get(`/v1/publications/${id}`).then(
+      get(at("/v1/publications/{id}", id)).then(
         (publication) => {
           if (publication.state === "under_way") return;
           heard.abort();

@@ -239,8 +239,7 @@ def test_a_site_shows_whether_it_answers_and_what_is_wrong_with_it(page: Page, b
     page.press("details button[type=submit]", "Raise it")
     page.see("td[data-head=Alarm]", "fan")
     page.see("td[data-head=Severity] .badge", "major")
-    page.press("summary", "Change")
-    page.press("details button", "Into maintenance")
+    page.press(".actions button", "Into maintenance")
     page.see(".facts dd", "yes: nothing is begun there")
     with belay.client() as client:
         online = {"selection": {"sites": [site]}, "connections": {"simulated": {"online": False}}}

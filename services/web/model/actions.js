@@ -1,5 +1,17 @@
 // What can be done with a strategy now is what the API says (`actions`); here stand only the words for it.
 
+/** What is sent for each action with a strategy. */
+export const CALLS = {
+  apply: ["POST", "/v1/strategies/{strategy}/apply"],
+  pause: ["POST", "/v1/strategies/{strategy}/pause"],
+  resume: ["POST", "/v1/strategies/{strategy}/resume"],
+  recount: ["POST", "/v1/strategies/{strategy}/recount"],
+  retry: ["POST", "/v1/strategies/{strategy}/retry"],
+  skip: ["POST", "/v1/strategies/{strategy}/skip"],
+  abort: ["POST", "/v1/strategies/{strategy}/abort"],
+  cancel_running: ["POST", "/v1/strategies/{strategy}/cancel-running"],
+};
+
 /** What the main button may do, by the action: its text, and what was done then. */
 const RUN = {
   apply: ["Apply", "Started"],

@@ -34,3 +34,9 @@ export function query(params) {
   const given = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }
+
+/** A path of the API by its name there, such as `/v1/sites/{site}/check`, with its parts in their order. */
+export function at(template, ...parts) {
+  const left = [...parts];
+  return template.replace(/\{\w+\}/g, () => encodeURIComponent(left.shift()));
+}

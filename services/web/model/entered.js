@@ -28,7 +28,8 @@ export const labelLines = (text) =>
 /** {tier: "gold"} -> ["tier=gold"]: what `labels` and `labelLines` read back. */
 export const pairs = (labelled = {}) => Object.entries(labelled).map(([key, value]) => `${key}=${value}`);
 
-function pair(text) {
+/** "a=b" -> ["a", "b"] */
+export function pair(text) {
   const [key, ...rest] = text.split("=");
   return [key, rest.join("=")];
 }

@@ -48,3 +48,25 @@ export const changedRows = (changed) =>
     ...values.map(({ path, before, after }) => ({ component, what: path, before: before ?? "-", after: after ?? "-" })),
     ...attributes.map((said) => ({ component, what: said, before: "", after: "" })),
   ]);
+
+/** The values of all components as rows: those that people set, and those that are the release's own. */
+export function weightiest(merged) {
+  const rows = merged.flatMap((each) => [
+    ...attributesOf(each),
+    ...mergedRows(each).map((row) => ({ component: each.component, ...row })),
+  ]);
+  return {
+    set: rows.filter(({ from }) => from !== "release"),
+    released: rows.filter(({ from }) => from === "release"),
+  };
+}
+
+/** Whether it is deployed, and where, as the last level that says so has it. */
+function attributesOf({ component, levels }) {
+  const said = (key) => levels.findLast((level) => level[key] !== null);
+  const row = (key, path) => {
+    const level = said(key);
+    return level && { component, path, value: JSON.stringify(level[key]), from: level.level };
+  };
+  return [row("enabled", "deployed"), row("namespace", "namespace")].filter(Boolean);
+}

@@ -75,13 +75,13 @@ export class Roll {
     return step.why ?? (step.state === "waiting" ? (this.stage(step.stage)?.why ?? null) : null);
   }
 
-  /** A stage moved on; true if its state changed. */
-  moveStage({ stage, state, counts, max_parallel, why = null, warning = null }) {
-    const known = this.stage(stage);
-    if (!known) return false;
-    const changed = known.state !== state;
-    Object.assign(known, { state, counts, max_parallel, why, warning });
-    return changed;
+  /** An event of a stage; true if the stage is in another state than before. What the event leaves out is over. */
+  moveStage({ stage: position, state, counts, max_parallel, why = null, warning = null }) {
+    const stage = this.stage(position);
+    if (!stage) return false; // of a plan that was not read yet
+    const before = stage.state;
+    Object.assign(stage, { state, counts, max_parallel, why, warning });
+    return state !== before;
   }
 
   forecast({ stage, failure_rate, eta_low = null, eta_high = null, overdue = false }) {

@@ -6,6 +6,22 @@ export const STEP_STATES = ["complete", "running", "waiting", "failed", "aborted
 export const LIVE_STATES = ["applying", "paused", "aborting", "needs_inspection"];
 export const ENDED_STATES = ["complete", "failed", "aborted"];
 
+/** What an app on a site may be doing. */
+export const DEPLOYMENT_STATUSES = [
+  "new",
+  "operational",
+  "applying",
+  "apply_error",
+  "updating",
+  "update_error",
+  "rolling_back",
+  "rollback_error",
+  "recovering",
+  "removing",
+  "remove_error",
+  "removed",
+];
+
 /** Word -> shape; the tone is that of the shape. Deployment statuses and operation states are words here too. */
 const SHAPES = {
   applying: "running",
@@ -35,6 +51,7 @@ const SHAPES = {
   withdrawn: "aborted",
   error: "failed",
   rejected: "failed",
+  barred: "failed",
   dead: "failed",
   apply_error: "failed",
   update_error: "failed",

@@ -3,15 +3,44 @@
 import { recovery } from "./evidence.js";
 import { words } from "./format.js";
 
-/** How a deployment came to be what it is: for who sees it for the first time. */
-export function storyOf({ version, last, running }) {
-  const now = running ? ` Now: ${words(running.kind)}${towards(running)}, ${running.phase ?? "queued"}.` : "";
-  if (!last) return `${version ? `Release ${version} runs.` : "Nothing runs."}${now}`;
-  const done = `The last operation, ${words(last.kind)}${towards(last)}, ${last.state}.`;
-  const cause = (last.cause?.message ?? "").replace(/([^.])$/, "$1.");
-  const why = last.state === "failed" ? ` ${cause} ${recovery(last)}`.trimEnd() : "";
-  return `${done}${why}${now}`;
+/** How a deployment came to be what it is, and what is wrong with it: for who sees it for the first time. */
+export function storyOf({ version, last, running, overrides_changed: otherwise }, drift = []) {
+  const told = [
+    last ? ended(last) : version ? `Release ${version} runs.` : "Nothing runs.",
+    ...drift.map(drifted),
+    otherwise && "Something else is set for it now than when it was deployed: a reapply carries it out.",
+    running && now(running),
+  ];
+  return told.filter(Boolean).join(" ");
 }
+
+function ended(last) {
+  const itself = last.because ? ` It began by itself: ${sentence(last.because.message)}` : "";
+  const done = `The last operation, ${words(last.kind)}${towards(last)}, ${last.state}.${itself}`;
+  return last.state === "failed" ? `${done} ${sentence(last.cause?.message)} ${recovery(last)}`.trimEnd() : done;
+}
+
+const now = ({ kind, phase, ...way }) => `Now: ${words(kind)}${towards(way)}, ${words(phase ?? "queued")}.`;
+
+const THEN = {
+  told: "Nobody puts it right by itself.",
+  put_right: "It is being put right.",
+  given_up: "Putting it right was given up.",
+};
+
+const drifted = ({ components, then }) => {
+  const what = components.map(({ component, message }) => `${component} ${message}`.trim()).join("; ");
+  return `It is not as it was left: ${sentence(what)} ${THEN[then] ?? words(then)}`;
+};
+
+const sentence = (text = "") => text.replace(/([^.])$/, "$1.");
 
 const towards = ({ from_version: from, to_version: to }) =>
   to ? ` ${from && from !== to ? `from ${from} to ${to}` : `to ${to}`}` : from ? ` of ${from}` : "";
+
+/** How it looks at a glance: well, bad, or "mild" where it runs but somebody should look; "" while it changes. */
+export function toneOf({ last, running, overrides_changed: otherwise }, drift = []) {
+  if (last?.state === "failed" && last.recovered === false) return "bad";
+  if (running) return "busy";
+  return last?.state === "failed" || drift.length || otherwise ? "mild" : "good";
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { concernsDeployment } from "../../../services/web/model/concerns.js";
-import { storyOf } from "../../../services/web/model/story.js";
+import { storyOf, toneOf } from "../../../services/web/model/story.js";
 
 const failed = {
   kind: "update",
@@ -22,6 +22,32 @@ describe("a deployment", () => {
     );
     const running = { kind: "remove", state: "running", phase: "remove", from_version: "1.0", to_version: null };
     assert.match(storyOf({ version: "1.0", last: null, running }), /^Release 1.0 runs. Now: remove of 1.0, remove.$/);
+  });
+
+  test("says what is not as it was left, what is set otherwise, and what began by itself", () => {
+    const drift = [{ components: [{ component: "web", message: "is gone" }], then: "given_up" }];
+    const last = { kind: "apply", state: "succeeded", to_version: "1.0" };
+    assert.equal(
+      storyOf({ version: "1.0", last, overrides_changed: true }, drift),
+      "The last operation, apply to 1.0, succeeded. It is not as it was left: web is gone. Putting it right was given " +
+        "up. Something else is set for it now than when it was deployed: a reapply carries it out.",
+    );
+    const because = { code: "drift", message: "web was gone" };
+    assert.match(
+      storyOf({ version: "1.0", last: { ...last, because } }),
+      /succeeded. It began by itself: web was gone\.$/,
+    );
+  });
+
+  test("is red where a person is needed, mild where it runs but somebody should look, green where all is well", () => {
+    const well = { kind: "apply", state: "succeeded" };
+    assert.equal(toneOf({ last: well }), "good");
+    assert.equal(toneOf({ last: null }), "good");
+    assert.equal(toneOf({ last: failed }), "mild");
+    assert.equal(toneOf({ last: { ...failed, recovered: false } }), "bad");
+    assert.equal(toneOf({ last: well, overrides_changed: true }), "mild");
+    assert.equal(toneOf({ last: well }, [{}]), "mild");
+    assert.equal(toneOf({ last: well, running: {} }), "busy");
   });
 
   test("hears of itself alone", () => {
