@@ -42,8 +42,8 @@ DieWithin = Callable[[Order, str, str], Awaitable[None]]
 
 @pytest.fixture(scope="session")
 def deployers() -> Iterator[ForkServerContext]:
-    """Where deployers that are to die come from."""
-    with victims("tests.support.process_victim") as context:
+    """Where deployers that are to die come from; what both kinds of victims need is imported."""
+    with victims("tests.support.deadly_deployer") as context:
         yield context
 
 
