@@ -74,7 +74,7 @@ def watch_operation(session: Session, operation_id: str) -> dict[str, Any]:
     kinds = "operation_progressed,operation_succeeded,operation_failed"
     said, operation = "", dict[str, Any]()
     for operation in views(session, path, lambda view: view["state"] in OPERATION_ENDED, types=kinds):
-        line = f"{operation['site']}: {operation['kind']} {operation['state']} {operation.get('phase') or ''}".rstrip()
+        line = line_of(operation)
         if line != said:
             session.screen.note(Text(line))
         said = line
@@ -83,6 +83,14 @@ def watch_operation(session: Session, operation_id: str) -> dict[str, Any]:
     if operation["state"] == "failed":
         raise failed(f"operation {operation_id} failed: {cause_of(operation)}")
     return operation
+
+
+def line_of(operation: Mapping[str, Any]) -> str:
+    """Where it is, in one line."""
+    phase = operation.get("phase") or ""
+    if phase == "upload" and operation["state"] == "running":
+        phase = f"waits for publication {operation.get('publication') or ''}"  # an older gateway does not name it
+    return f"{operation['site']}: {operation['kind']} {operation['state']} {phase}".rstrip()
 
 
 def cause_of(operation: Mapping[str, Any]) -> str:

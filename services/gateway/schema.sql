@@ -396,7 +396,8 @@ create table operation (
     seconds double precision,
     fetched_bytes bigint, -- sent to the site for it
     because jsonb, -- why the deployer began it by itself; null = somebody asked for it
-    at timestamptz not null
+    at timestamptz not null,
+    publication text -- whose release it goes to, where that was asked for in place of a version
 ) with (fillfactor = 80);
 create unique index operation_newest on operation (position);
 create index operation_by_site on operation (site, position);

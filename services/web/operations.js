@@ -13,6 +13,7 @@ import { at } from "./model/address.js";
 import { concernsOperation } from "./model/concerns.js";
 import { recovery, tookSeconds } from "./model/evidence.js";
 import { ago, bytes, clock, full, seconds, words } from "./model/format.js";
+import { publicationSaid, waitsForPublication } from "./model/waiting.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 
 export const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
@@ -42,13 +43,7 @@ export function operationTable(items) {
           h("a", { href: `#/operations/${encodeURIComponent(row.operation_id)}` }, `${words(row.kind)} ${row.app}`),
       ],
       ["Site", (row) => h("a", { href: `#/sites/${encodeURIComponent(row.site)}` }, row.site)],
-      [
-        "State",
-        (row) => [
-          badge(row.state),
-          row.state === "running" && h("small", { class: "muted" }, ` ${row.phase ?? ""} ${row.percent ?? 0} %`),
-        ],
-      ],
+      ["State", (row) => [badge(row.state), doneSoFar(row)]],
       ["From", (row) => row.from_version ?? ""],
       ["To", (row) => row.to_version ?? ""],
       ["Cause", (row) => row.cause?.message ?? "", "wide"],
@@ -60,23 +55,47 @@ export function operationTable(items) {
   );
 }
 
+function doneSoFar(row) {
+  if (waitsForPublication(row)) return h("small", { class: "muted" }, " waits for its release");
+  return row.state === "running" && h("small", { class: "muted" }, ` ${row.phase ?? ""} ${row.percent ?? 0} %`);
+}
+
 export function operationView(page) {
   const { id } = page.params;
   const body = h("div");
+  let awaited = null;
   page.root.append(body);
   const load = throttled(
     resource(
       page,
       body,
-      () => get(at("/v1/operations/{operation_id}", id), {}, page.signal),
-      (operation) => fill(body, detail(operation)),
+      () => readOperation(id, page.signal),
+      ({ operation, publication }) => {
+        awaited = waitsForPublication(operation) ? operation.publication : null;
+        fill(body, detail(operation, publication));
+      },
     ),
     300,
   );
   on(NEWS, (event) => concernsOperation(event, id) && load(), page.signal);
+  const ofPublication = ({ data }) => awaited && (!data || data.publication === awaited) && load();
+  on(["bundle_progressed", "publication_settled"], ofPublication, page.signal);
 }
 
-function detail(operation) {
+/** With the publication that it waits for; one of which nobody has heard is null. */
+async function readOperation(id, signal) {
+  const operation = await get(at("/v1/operations/{operation_id}", id), {}, signal);
+  if (!waitsForPublication(operation)) return { operation, publication: null };
+  const asked = get(at("/v1/publications/{id}", operation.publication), {}, signal);
+  return { operation, publication: await asked.catch(unlessUnknown) };
+}
+
+function unlessUnknown(error) {
+  if (error.status !== 404) throw error;
+  return null;
+}
+
+function detail(operation, publication) {
   const title = `${words(operation.kind)} ${operation.app} on ${operation.site}`;
   return [
     heading(title[0].toUpperCase() + title.slice(1), {
@@ -85,6 +104,7 @@ function detail(operation) {
         ? [roleButton("Cancel", "operator", (button) => cancel(button, operation), "danger")]
         : [],
     }),
+    waitsForPublication(operation) && waiting(operation, publication),
     operation.cause &&
       h(
         "div",
@@ -96,6 +116,19 @@ function detail(operation) {
     ...partsOfOperation(operation),
   ];
 }
+
+const waiting = ({ publication: id }, publication) =>
+  h(
+    "div",
+    { class: "summary busy" },
+    icon("waiting", 18),
+    h(
+      "div",
+      {},
+      h("strong", {}, "It waits for its release, which is still being published."),
+      h("p", {}, `${publicationSaid(publication)} Until then nothing is touched. Publication `, h("code", {}, id)),
+    ),
+  );
 
 /** Its plan, what is being done, its phases, and what a failed one said last. */
 export function partsOfOperation(operation) {
@@ -132,6 +165,7 @@ const facts = (o) =>
     ["From", o.from_version],
     ["To", o.to_version],
     ["Runs now", o.version],
+    ["Release of publication", o.publication && h("code", { class: "digest" }, o.publication)],
     ["Began by itself", o.because?.message],
     ["Requested", full(o.requested_at)],
     ["Finished", full(o.finished_at)],

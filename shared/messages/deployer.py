@@ -253,6 +253,11 @@ class CommandRejected(_Rejected):
     SUBJECT, KEY = "command_id", "about"
 
 
+def _no_publication(publication: str | None) -> bool:
+    """Few operations wait for one: the progress of all others stays as short as it was."""
+    return publication is None
+
+
 class OperationProgressed(Event):
     """A running operation moved on; at most one a second for each operation."""
 
@@ -268,6 +273,11 @@ class OperationProgressed(Event):
     plan: tuple[ComponentDecision, ...] = ()
     doing: tuple[ComponentProgress, ...] = Field(default=(), description="components whose drivers say what they do")
     strategy_id: Identifier | None = None
+    publication: Identifier | None = Field(
+        default=None,
+        description="whose release it goes to; waited for in the phase `upload`",
+        exclude_if=_no_publication,
+    )
 
 
 _HISTORY = "the releases that a rollback may lead to, last the one meant where none is named; null = not said"

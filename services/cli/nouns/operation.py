@@ -29,7 +29,7 @@ LIST: tuple[Column, ...] = (
 )  # fmt: skip
 SHOW: tuple[Column, ...] = (
     *LIST, "percent", "recovered", ("sent", lambda item: size(item.get("fetched_bytes"))), ("strategy", "strategy_id"),
-    ("by itself because", "because.message"), ("requested", "requested_at"), ("finished", "finished_at"),
+    "publication", ("by itself because", "because.message"), ("requested", "requested_at"), ("finished", "finished_at"),
     ("you may", actions),
 )  # fmt: skip
 PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")

@@ -72,6 +72,7 @@ def _progressed(execution: Execution) -> OperationProgressed:
         plan=course.plan,
         doing=courses.doing(course, execution.progress),
         strategy_id=operation.strategy_id,
+        publication=operation.publication,
     )
 
 

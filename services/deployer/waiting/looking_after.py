@@ -39,8 +39,9 @@ def _tell(tx: Transaction, waiting: Waiting) -> None:
         site=waiting.site,
         app=waiting.app,
         kind=waiting.kind,
-        phase=Phase.UPLOAD if waiting.publishes else Phase.PREPARE,
+        phase=Phase.UPLOAD if waiting.publication else Phase.PREPARE,
         percent=0,
         strategy_id=waiting.strategy_id,
+        publication=waiting.publication,
     )
     tx.emit(event, sequence=waiting.sequence, correlation_id=waiting.correlation_id, actor=waiting.actor)

@@ -15,7 +15,7 @@ where id = any(array(
     select id from operation where awaits is not null and sequence = 0 and requested_at < :before::timestamptz
     limit :limit for update skip locked
 ))
-returning id, site, app, kind, to_version, strategy_id, correlation_id, actor, sequence, publication is not null as publishes;
+returning id, site, app, kind, to_version, strategy_id, correlation_id, actor, sequence, publication;
 
 -- name: put_publications
 -- A publication ends once: a repeated event has no effect.

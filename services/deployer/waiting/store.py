@@ -32,8 +32,8 @@ class Waiting(NamedTuple):
     correlation_id: str
     actor: str
     sequence: int
-    publishes: bool
-    """It waits for a publication; else for a preparation."""
+    publication: str | None
+    """Which it waits for; None: it waits for a preparation."""
 
 
 class Settled(NamedTuple):

@@ -2,6 +2,7 @@
 
 import { recovery } from "./evidence.js";
 import { words } from "./format.js";
+import { waitsForPublication } from "./waiting.js";
 
 /** How a deployment came to be what it is, and what is wrong with it: for who sees it for the first time. */
 export function storyOf({ version, last, running, overrides_changed: otherwise }, drift = []) {
@@ -20,7 +21,11 @@ function ended(last) {
   return last.state === "failed" ? `${done} ${sentence(last.cause?.message)} ${recovery(last)}`.trimEnd() : done;
 }
 
-const now = ({ kind, phase, ...way }) => `Now: ${words(kind)}${towards(way)}, ${words(phase ?? "queued")}.`;
+function now(running) {
+  const what = `Now: ${words(running.kind)}${towards(running)}`;
+  if (waitsForPublication(running)) return `${what} waits for its release, which is still being published.`;
+  return `${what}, ${words(running.phase ?? "queued")}.`;
+}
 
 const THEN = {
   told: "Nobody puts it right by itself.",
@@ -35,7 +40,8 @@ const drifted = ({ components, then }) => {
 
 const sentence = (text = "") => text.replace(/([^.])$/, "$1.");
 
-const towards = ({ from_version: from, to_version: to }) =>
+/** Which way an operation leads, to follow its kind. */
+export const towards = ({ from_version: from, to_version: to }) =>
   to ? ` ${from && from !== to ? `from ${from} to ${to}` : `to ${to}`}` : from ? ` of ${from}` : "";
 
 /** How it looks at a glance: well, bad, or "mild" where it runs but somebody should look; "" while it changes. */

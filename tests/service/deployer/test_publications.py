@@ -46,7 +46,7 @@ async def test_an_update_waits_for_its_release_and_tells_that_it_does(world: Wor
         await fleet.do("oslo", "apply", "1.0")
         operation = await fleet.request("oslo", "update", publication="p1")
         told = await world.until(OperationProgressed, lambda e: e.operation_id == operation)
-        assert (told.phase, told.status) == ("upload", None)
+        assert (told.phase, told.status, told.publication) == ("upload", None, "p1")
         assert fleet.running("oslo") == {"web": "1.0"}
         await settle(fleet, "p1")
         await fleet.release("2.0")  # the two events come in any order

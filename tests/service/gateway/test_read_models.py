@@ -160,6 +160,25 @@ async def test_operations_are_shown_from_progress_to_their_end_and_never_back(wo
             assert [o["operation_id"] for o in listed] == wanted
 
 
+async def test_an_operation_names_the_publication_that_it_waits_for_from_its_request_to_its_end(world: World) -> None:
+    async with gateway(world) as api:
+        body = {"site": "oslo", "app": "web", "kind": "update", "publication": "p-1"}
+        asked = asyncio.create_task(api.ask("POST", "/v1/operations", body, Idempotency_Key="op-1"))
+        await api.accept(deployer.RequestOperation, "op-1", operation_id="op-1")
+        assert (await asked).status == 202
+        queued = await api.shows("/v1/operations/op-1", lambda _: True)
+        assert (queued["state"], queued["publication"]) == ("queued", "p-1")
+        await world.send(running("op-1", "oslo", 20))  # as a deployer of before tells it
+        await world.send(running("op-2", "rome", 0, publication="p-2"))  # asked for by Kafka: nobody told the gateway
+        for number in (1, 2):
+            shown = await api.shows(f"/v1/operations/op-{number}", lambda o: o["state"] == "running")
+            assert shown["publication"] == f"p-{number}"
+        await world.send(succeeded("op-2", "rome"))
+        ended = await api.shows("/v1/operations/op-2", lambda o: o["state"] == "succeeded")
+        assert ended["publication"] == "p-2"
+        assert (await api.get("/v1/operations?site=rome"))["items"][0]["publication"] == "p-2"
+
+
 async def test_the_evidence_of_a_failure_is_shown_with_its_operation_and_not_in_lists(world: World) -> None:
     way = {"component": "web", "driver": "process", "action": "apply", "reason": "release 2.0 was not here before"}
     phase = {"name": "deploy", "component": "web", "outcome": "failed", "detail": "exited: status 1"}

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from services.cli.watch import line_of
 from tests.unit.cli.conftest import Belay
 from tests.unit.cli.stub import Stub
 from tests.unit.cli.test_evidence import OPERATION
@@ -48,3 +49,9 @@ def test_an_operation_may_wait_for_a_publication_and_stay_where_it_fails(gateway
     assert gateway.sent("POST")[0].body == {
         "site": "oslo", "app": "web", "kind": "update", "publication": "p-1", "recover": "never",
     }  # fmt: skip
+    waits = {"operation_id": "o-1", "site": "oslo", "app": "web", "kind": "update", "state": "running"}
+    waits |= {"phase": "upload", "publication": "p-1", "plan": [], "doing": [], "phases": []}
+    gateway.answers["GET /v1/operations/o-1"] = 200, waits
+    lines = belay("operation", "show", "o-1").stdout.splitlines()
+    assert ["publication", "p-1"] in [line.split() for line in lines]
+    assert line_of(waits) == "oslo: update running waits for publication p-1"

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 
 import { concernsDeployment } from "../../../services/web/model/concerns.js";
 import { storyOf, toneOf } from "../../../services/web/model/story.js";
+import { publicationSaid, waitsForPublication } from "../../../services/web/model/waiting.js";
 
 const failed = {
   kind: "update",
@@ -22,6 +23,24 @@ describe("a deployment", () => {
     );
     const running = { kind: "remove", state: "running", phase: "remove", from_version: "1.0", to_version: null };
     assert.match(storyOf({ version: "1.0", last: null, running }), /^Release 1.0 runs. Now: remove of 1.0, remove.$/);
+  });
+
+  test("waits for its release as long as that is being published, and says how far it is", () => {
+    const running = { kind: "update", state: "running", phase: "upload", publication: "p-1", to_version: null };
+    assert.match(storyOf({ version: "1.0", running }), /Now: update waits for its release, which is still being pub/);
+    assert.equal(waitsForPublication({ ...running, state: "queued", phase: null }), true);
+    for (const other of [{ phase: "deploy" }, { publication: null }, { state: "failed" }, { to_version: "2.0" }])
+      assert.equal(waitsForPublication({ ...running, ...other }), false);
+    assert.match(publicationSaid(null), /^Nothing was heard of it yet. .* ends when its time is up.$/);
+    const fetched = { state: "under_way", phase: "fetch", done_bytes: 2e6, total_bytes: 8e6 };
+    assert.equal(publicationSaid(fetched), "It is being fetched, 2 MB of 8 MB.");
+    assert.equal(publicationSaid({ ...fetched, total_bytes: null }), "It is being fetched, 2 MB so far.");
+    const step = { step: "charts", step_done: 3, step_total: 9 };
+    assert.equal(publicationSaid({ ...fetched, phase: "validate", ...step }), "It is being checked: charts, 3 of 9.");
+    const waits = { code: "away", message: "the source does not answer." };
+    assert.equal(publicationSaid({ ...fetched, waits }), "It cannot go on for now: the source does not answer.");
+    assert.equal(publicationSaid({ state: "rejected" }), "It is rejected.");
+    assert.equal(publicationSaid({ state: "under_way" }), "It is under way.");
   });
 
   test("says what is not as it was left, what is set otherwise, and what began by itself", () => {

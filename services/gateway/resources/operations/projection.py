@@ -69,7 +69,7 @@ def _shown(row: FinishedRow) -> dict[str, Any]:
 
 def _progress(event: Envelope[deployer.OperationProgressed]) -> ProgressRow:
     o = event.data
-    what = (_plan(o.plan), _list(o.doing), o.strategy_id, event.time)
+    what = (_plan(o.plan), _list(o.doing), o.strategy_id, event.time, o.publication)
     return ProgressRow(o.operation_id, o.site, o.app, o.kind, o.phase, o.percent, *what)
 
 
@@ -137,7 +137,8 @@ async def learn_requests(tx: LearningTransaction, answered: Sequence[asyncpg.Rec
 def _queued(row: asyncpg.Record) -> QueuedRow:
     body = row["body"]
     version = (row["result"] or {}).get("to_version") or body.get("version")  # as its release is written
-    return QueuedRow(row["command_id"], body["site"], body["app"], body["kind"], version, row["sent_at"])
+    what = (body["site"], body["app"], body["kind"], version, row["sent_at"], body.get("publication"))
+    return QueuedRow(row["command_id"], *what)
 
 
 KINDS = (

@@ -1,23 +1,25 @@
 -- name: queue_operations
 -- The deployer took them; an event of the operation itself may have come first.
-insert into operation (operation_id, site, app, kind, state, to_version, requested_at, at)
-select n.operation_id, n.site, n.app, n.kind, 'queued', n.to_version, n.requested_at, n.requested_at
+insert into operation (operation_id, site, app, kind, state, to_version, requested_at, at, publication)
+select n.operation_id, n.site, n.app, n.kind, 'queued', n.to_version, n.requested_at, n.requested_at, n.publication
 from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :to_versions::text[],
-            :requested::timestamptz[]) as n (operation_id, site, app, kind, to_version, requested_at)
-on conflict (operation_id) do update set requested_at = least(operation.requested_at, excluded.requested_at);
+            :requested::timestamptz[], :publications::text[])
+    as n (operation_id, site, app, kind, to_version, requested_at, publication)
+on conflict (operation_id) do update set requested_at = least(operation.requested_at, excluded.requested_at),
+    publication = coalesce(operation.publication, excluded.publication);
 
 -- name: progress_operations
 insert into operation as o (
-    operation_id, site, app, kind, state, phase, percent, plan, doing, strategy_id, requested_at, at
+    operation_id, site, app, kind, state, phase, percent, plan, doing, strategy_id, requested_at, at, publication
 )
 select n.operation_id, n.site, n.app, n.kind, 'running', n.phase, n.percent, n.plan::jsonb, n.doing::jsonb,
-       n.strategy_id, n.at, n.at
+       n.strategy_id, n.at, n.at, n.publication
 from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :phases::text[], :percents::int[],
-            :plans::text[], :doings::text[], :strategy_ids::text[], :ats::timestamptz[])
-    as n (operation_id, site, app, kind, phase, percent, plan, doing, strategy_id, at)
+            :plans::text[], :doings::text[], :strategy_ids::text[], :ats::timestamptz[], :publications::text[])
+    as n (operation_id, site, app, kind, phase, percent, plan, doing, strategy_id, at, publication)
 on conflict (operation_id) do update set
     state = 'running', phase = excluded.phase, percent = excluded.percent, strategy_id = excluded.strategy_id,
-    doing = excluded.doing,
+    doing = excluded.doing, publication = coalesce(excluded.publication, o.publication),
     plan = case when excluded.plan = '[]' then o.plan else excluded.plan end, at = excluded.at
 where o.state = 'queued' or (o.state = 'running' and o.at <= excluded.at);
 
@@ -57,12 +59,14 @@ returning o.operation_id;
 
 -- name: find_operation
 select operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, doing, phases, last_lines, strategy_id, requested_at, finished_at, seconds, fetched_bytes, because
+       cause, plan, doing, phases, last_lines, strategy_id, requested_at, finished_at, seconds, fetched_bytes, because,
+       publication
 from operation where operation_id = :operation_id;
 
 -- name: list_operations
 select position, operation_id, site, app, kind, state, phase, percent, from_version, to_version, version, recovered,
-       cause, plan, doing, phases, strategy_id, requested_at, finished_at, seconds, fetched_bytes, because
+       cause, plan, doing, phases, strategy_id, requested_at, finished_at, seconds, fetched_bytes, because,
+       publication
 from operation
 where position < :before
   and (:site::text is null or site = :site)

@@ -22,6 +22,7 @@ class QueuedRow(NamedTuple):
     kind: str
     to_version: str | None
     requested_at: datetime
+    publication: str | None
 
 
 class ProgressRow(NamedTuple):
@@ -37,6 +38,7 @@ class ProgressRow(NamedTuple):
     doing: str  # JSON
     strategy_id: str | None
     at: datetime
+    publication: str | None
 
 
 class Ending(NamedTuple):
@@ -73,15 +75,17 @@ class FinishedRow(NamedTuple):
 
 async def queue(conn: Connection, rows: Sequence[QueuedRow]) -> None:
     """Add what is not known yet."""
-    ids, sites, apps, kinds, versions, requested = columns(rows, 6)
+    ids, sites, apps, kinds, versions, requested, publications = columns(rows, 7)
     named = {"ids": ids, "sites": sites, "apps": apps, "kinds": kinds}
-    await SQL.run(conn, "queue_operations", **named, to_versions=versions, requested=requested)
+    named |= {"to_versions": versions, "requested": requested, "publications": publications}
+    await SQL.run(conn, "queue_operations", **named)
 
 
 async def progress(conn: Connection, rows: Sequence[ProgressRow]) -> None:
     """Move on, unless they ended or are further already."""
-    names = ("ids", "sites", "apps", "kinds", "phases", "percents", "plans", "doings", "strategy_ids", "ats")
-    await SQL.run(conn, "progress_operations", **dict(zip(names, columns(rows, 10), strict=True)))
+    what = ("ids", "sites", "apps", "kinds", "phases", "percents", "plans", "doings")
+    names = (*what, "strategy_ids", "ats", "publications")
+    await SQL.run(conn, "progress_operations", **dict(zip(names, columns(rows, 11), strict=True)))
 
 
 async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:

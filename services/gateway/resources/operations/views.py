@@ -33,6 +33,9 @@ class OperationView(BaseModel):
     doing: list[ComponentProgress] = Field(description="while it runs: what drivers do with which component")
     phases: list[PhaseResult]
     strategy_id: str | None
+    publication: str | None = Field(
+        description="whose release it goes to, where that was asked for; `/v1/publications/{id}` tells how far it is"
+    )
     because: Cause | None = Field(description="why the deployer began it by itself; null = somebody asked for it")
     requested_at: datetime
     finished_at: datetime | None

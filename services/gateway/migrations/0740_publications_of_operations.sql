@@ -1,0 +1,1 @@
+alter table operation add column publication text;

@@ -1,0 +1,28 @@
+// An operation that waits until the release that it goes to is published.
+
+import { bytes, number } from "./format.js";
+
+/** Whether nothing is done yet because its release is still being published. */
+export const waitsForPublication = ({ state, phase, publication, to_version: to }) =>
+  Boolean(publication && !to) && (state === "queued" || (state === "running" && phase === "upload"));
+
+/** How far the publication is that it waits for; null = nothing was heard of it. */
+export function publicationSaid(publication) {
+  if (!publication) return "Nothing was heard of it yet. Does it not come, the operation ends when its time is up.";
+  const { state, waits } = publication;
+  if (state !== "under_way") return `It is ${state}.`;
+  return waits
+    ? `It cannot go on for now: ${waits.message}`
+    : `${DOING[publication.phase] ?? "It is under way"}${far(publication)}.`;
+}
+
+const DOING = { fetch: "It is being fetched", validate: "It is being checked" };
+
+function far({ phase, done_bytes: done, total_bytes: total, step, step_done: some, step_total: all }) {
+  if (phase === "fetch" && done) return total ? `, ${bytes(done)} of ${bytes(total)}` : `, ${bytes(done)} so far`;
+  if (!step) return "";
+  if (!all) return `: ${step}`;
+  return step === "files"
+    ? `: ${step}, ${bytes(some)} of ${bytes(all)}`
+    : `: ${step}, ${number(some)} of ${number(all)}`;
+}
