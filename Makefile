@@ -5,6 +5,9 @@ SHELL := /bin/bash
 # uv trusts what this system trusts, as everything else does (shared/downloads).
 export UV_SYSTEM_CERTS ?= true
 
+# Some images forbid Python to keep what it compiled: each start of a process would take twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 RUN := $(VENV)/bin
 # A Python at hand that serves; `make PYTHON=... setup` chooses another.
