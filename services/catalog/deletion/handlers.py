@@ -82,13 +82,13 @@ def _refuse(tx: Transaction, release: Release, deletion: Deletion, event: Envelo
 
 async def _remove(tx: Transaction, release: Release, deletion: Deletion, event: Envelope[Any]) -> None:
     await end_withdrawn(tx, {release.bundle_sha256: (release, event)})
-    app_gone = await store.remove(tx.conn, release, DELETED, tx.now)
-    if app_gone is None:
+    removed = await store.remove(tx.conn, release, DELETED, tx.now)
+    if removed is None:
         return
     named = {"release_id": release.id, "app": release.app, "version": release.version, "reason": deletion.reason}
     facts: Any = {"correlation_id": deletion.correlation_id, "actor": deletion.actor}
     if release.state is State.AVAILABLE:
-        tx.emit(ReleaseWithdrawn(**named), sequence=release.sequence + 1, **facts)
-    gone = ReleaseDeleted(**named, bundle_sha256=release.bundle_sha256, app_gone=app_gone)
-    tx.emit(gone, sequence=release.sequence + 2, **facts)
+        tx.emit(ReleaseWithdrawn(**named), sequence=removed.sequence - 1, **facts)
+    gone = ReleaseDeleted(**named, bundle_sha256=release.bundle_sha256, app_gone=removed.app_gone)
+    tx.emit(gone, sequence=removed.sequence, **facts)
     await tx.put_jobs(FREEING, [(release.bundle_sha256, {})])

@@ -10,7 +10,9 @@ delete from deletion where id = :id
 returning bundle_sha256, reason, correlation_id, actor;
 
 -- name: delete_bundle
-update bundle set state = 'deleted', settled_at = :now::timestamptz, unneeded_at = null, sequence = sequence + 1
+-- It counts on by what is told: one that was available is withdrawn first.
+update bundle set state = 'deleted', settled_at = :now::timestamptz, unneeded_at = null,
+    sequence = sequence + case state when 'available' then 2 else 1 end
 where sha256 = :sha256 and state in ('available', 'withdrawn')
 returning sequence;
 

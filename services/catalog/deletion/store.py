@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from services.catalog.domain import Release
 from shared.messages.base import Cause
@@ -27,20 +28,29 @@ async def ask(conn: Connection, sha256: str, id_: str, reason: str, correlation:
     return bool(await SQL.value(conn, "ask", **values))
 
 
+class Removed(NamedTuple):
+    """What went with a release."""
+
+    sequence: int
+    """Of the last event about its content."""
+    app_gone: bool
+
+
 async def end(conn: Connection, id_: str) -> Deletion | None:
     """It is decided; None when it was before."""
     row = await SQL.row(conn, "end", id=id_)
     return Deletion(**dict(row)) if row else None
 
 
-async def remove(conn: Connection, release: Release, cause: Cause, now: datetime) -> bool | None:
-    """Remove a release; whether its app went with it. None when it has gone, or become something else."""
+async def remove(conn: Connection, release: Release, cause: Cause, now: datetime) -> Removed | None:
+    """Remove a release. None when it has gone, or become something else."""
     await SQL.row(conn, "lock_app", app=release.app)
-    if await SQL.value(conn, "delete_bundle", sha256=release.bundle_sha256, now=now) is None:
+    sequence = await SQL.value(conn, "delete_bundle", sha256=release.bundle_sha256, now=now)
+    if sequence is None:
         return None
     await SQL.run(conn, "delete_release", id=release.id)
     await SQL.run(conn, "forget_items", sha256=release.bundle_sha256)
     await SQL.run(
         conn, "forget_preparation", sha256=release.bundle_sha256, cause=cause.model_dump(mode="json"), now=now
     )
-    return bool(await SQL.value(conn, "delete_app", app=release.app))
+    return Removed(sequence, bool(await SQL.value(conn, "delete_app", app=release.app)))
