@@ -34,7 +34,7 @@ from tests.support.process_victim import source_beside
 from tests.support.victims import dies
 from tests.support.world import World
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.long]
 
 KEPT = 3
 """Revisions that stay on a host."""
