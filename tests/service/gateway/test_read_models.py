@@ -314,6 +314,9 @@ async def test_releases_bundles_and_notifications_are_shown(world: World) -> Non
         assert (shown["upgrades_from"], shown["requires"]) == ([">=1.0"], {"python": ">=3.11", "platforms": []})
         assert (await api.get("/v1/releases/web/1.10"))["requires"] == {"python": None, "platforms": []}
         assert len((await api.get("/v1/releases?app=web&state=available"))["items"]) == 2
+        assert (await api.get("/v1/apps/web/keys"))["items"] == []
+        nowhere = await api.ask("GET", "/v1/apps/wbe/keys")
+        assert (nowhere.status, nowhere.body["code"]) == (404, "unknown_app")
         for number in (1, 2):
             await world.send(
                 notifier.NotificationRaised(

@@ -5,6 +5,7 @@ from services.gateway.events.learning import Learning
 from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import command_route
+from services.gateway.resources.filters import unknown_names
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.signing_keys import actions, store
 from services.gateway.resources.signing_keys.projection import KINDS, learn_keys
@@ -13,11 +14,12 @@ from shared.messages.words import Name
 
 
 async def list_keys(call: Call) -> SigningKeysView:
-    """GET /v1/apps/{app}/keys: also of an app that has no release yet, but keys."""
+    """GET /v1/apps/{app}/keys: also of an app that has keys and no release yet; of one that has releases alone none."""
+    app = call.path["app"]
     async with call.gateway.pool.acquire() as conn:
-        rows = await store.list_keys(conn, call.path["app"])
-    if not rows:
-        raise unknown("signing_key", call.path["app"])
+        rows = await store.list_keys(conn, app)
+        if not rows and await unknown_names(conn, {"app": ("app", app)}):
+            raise unknown("app", app)
     shown = [with_actions(row, actions.ACTIONS, call.who.role) for row in rows]
     return SigningKeysView.model_validate({"items": shown})
 
