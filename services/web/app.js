@@ -36,7 +36,7 @@ export function appView(page) {
       all("/v1/failed-releases", { app }, page.signal),
       all("/v1/drift", { app }, page.signal),
       all(at("/v1/apps/{app}/overrides", app), {}, page.signal),
-      get(at("/v1/apps/{app}/keys", app), {}, page.signal).catch(none),
+      get(at("/v1/apps/{app}/keys", app), {}, page.signal),
       all("/v1/releases", { app }, page.signal),
     ]);
   const load = throttled(
@@ -45,12 +45,6 @@ export function appView(page) {
   );
   body.addEventListener("toggle", () => inUse(body) || load(), true);
   on(NEWS, load, page.signal);
-}
-
-/** An app without keys is none that the keys know of. */
-function none(error) {
-  if (error.status === 404) return { items: [] };
-  throw error;
 }
 
 function detail(app, [behaviours, failed, drift, overrides, keys, releases]) {
@@ -65,7 +59,7 @@ function detail(app, [behaviours, failed, drift, overrides, keys, releases]) {
       ],
     }),
     section("Done by itself", said(behaviour), behaviourForm(app, behaviour), reapplyForm(app)),
-    section("Releases that failed by themselves", failedTable(failed)),
+    section("Failed releases", failedTable(failed)),
     drift.length > 0 && section("Not as it was left", driftTable(drift)),
     appOverrides(app, overrides, components),
     appKeys(app, keys.items),
@@ -132,8 +126,11 @@ const reapplyForm = (app) =>
 
 const failedTable = (failed) =>
   failed.length
-    ? table(FAILED, failed, "Releases that failed by themselves")
-    : h("p", { class: "muted" }, "None: whatever goes by itself may choose every release.");
+    ? [
+        h("p", { class: "muted" }, "What is done by itself leaves a barred release alone until somebody clears it."),
+        table(FAILED, failed, "Failed releases"),
+      ]
+    : h("p", { class: "muted" }, "None: what is done by itself may choose every release.");
 
 const FAILED = [
   ["Release", ({ version }) => version],

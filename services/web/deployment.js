@@ -8,9 +8,9 @@ import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
 import { concernsDeployment } from "./model/concerns.js";
-import { ago, full } from "./model/format.js";
-import { storyOf, toneOf } from "./model/story.js";
-import { NEWS, operationTable, partsOfOperation } from "./operations.js";
+import { ago, full, words } from "./model/format.js";
+import { storyOf, toneOf, towards } from "./model/story.js";
+import { NEWS, operationTable, partsOfOperation, runsAs } from "./operations.js";
 import { card, empty, heading, resource, section } from "./page.js";
 import { driftTable } from "./site_runs.js";
 
@@ -54,14 +54,13 @@ function detail({ deployment, history, drift, merged }) {
     }),
     h("div", { class: `summary ${tone}` }, icon(ICONS[tone], 18), h("p", {}, storyOf(deployment, drift))),
     card([
-      ["Runs now", deployment.version ?? "nothing"],
+      [runsAs(last), deployment.version ?? "nothing"],
       ["Status", badge(deployment.status)],
       ["Since", h("time", { title: full(deployment.updated_at) }, ago(deployment.updated_at))],
-      ["Last operation", last && operationLink(last.operation_id)],
+      ["Last operation", last && operationLink(last)],
     ]),
     drift.length > 0 && section("Not as it was left", driftTable(drift)),
-    ...(running ? [h("h2", {}, "Now"), ...partsOfOperation(running)] : []),
-    ...(last && !running ? partsOfOperation(last) : []),
+    ...(running ? partsOfOperation(running) : last ? partsOfOperation(last) : []),
     valuesOf(deployment, merged),
     section("History", history.length ? operationTable(history) : empty("No operation", "None is kept any more.")),
   ];
@@ -69,5 +68,9 @@ function detail({ deployment, history, drift, merged }) {
 
 const ICONS = { good: "complete", mild: "warning", bad: "failed", busy: "running" };
 
-const operationLink = (id) =>
-  h("a", { href: `#/operations/${encodeURIComponent(id)}` }, h("code", { class: "digest" }, id));
+const operationLink = (operation) =>
+  h(
+    "a",
+    { href: `#/operations/${encodeURIComponent(operation.operation_id)}` },
+    `${words(operation.kind)}${towards(operation)}`,
+  );

@@ -93,13 +93,12 @@ async function offer(page, app, version, form) {
       all("/v1/apps", {}, page.signal),
       all("/v1/releases", {}, page.signal),
     ]);
-    setOptions(app, [["", "Choose an app"], ...apps.map((one) => one.app)]);
-    app.addEventListener("change", () =>
-      setOptions(version, [
-        ["", "Choose a release"],
-        ...releases.filter((one) => one.app === app.value && one.state === "available").map((one) => one.version),
-      ]),
-    );
+    const versions = () =>
+      releases.filter((one) => one.app === app.value && one.state === "available").map((one) => one.version);
+    const offered = () => setOptions(version, [["", "Choose a release"], ...versions()]);
+    setOptions(app, [["", "Choose an app"], ...apps.map((one) => one.app)], page.query.get("app") ?? app.value);
+    app.addEventListener("change", offered);
+    offered();
   } catch (error) {
     if (error.name !== "AbortError") form.prepend(failure(error));
   }

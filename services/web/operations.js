@@ -13,7 +13,7 @@ import { at } from "./model/address.js";
 import { concernsOperation } from "./model/concerns.js";
 import { recovery, tookSeconds } from "./model/evidence.js";
 import { ago, bytes, clock, full, seconds, words } from "./model/format.js";
-import { publicationSaid, waitsForPublication } from "./model/waiting.js";
+import { publicationSaid, waitsFor, waitsForPublication } from "./model/waiting.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 
 export const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
@@ -104,7 +104,7 @@ function detail(operation, publication) {
         ? [roleButton("Cancel", "operator", (button) => cancel(button, operation), "danger")]
         : [],
     }),
-    waitsForPublication(operation) && waiting(operation, publication),
+    waitsForPublication(operation) && waiting(publication),
     operation.cause &&
       h(
         "div",
@@ -117,7 +117,7 @@ function detail(operation, publication) {
   ];
 }
 
-const waiting = ({ publication: id }, publication) =>
+const waiting = (publication) =>
   h(
     "div",
     { class: "summary busy" },
@@ -125,13 +125,14 @@ const waiting = ({ publication: id }, publication) =>
     h(
       "div",
       {},
-      h("strong", {}, "It waits for its release, which is still being published."),
-      h("p", {}, `${publicationSaid(publication)} Until then nothing is touched. Publication `, h("code", {}, id)),
+      h("strong", {}, waitsFor(publication)),
+      h("p", {}, `${publicationSaid(publication)} Until then nothing is touched.`),
     ),
   );
 
 /** Its plan, what is being done, its phases, and what a failed one said last. */
 export function partsOfOperation(operation) {
+  if (waitsForPublication(operation)) return [];
   return [
     section(
       "Plan",
@@ -164,7 +165,7 @@ const facts = (o) =>
     ["Deployment", h("a", { href: deploymentHref(o) }, `${o.app} on ${o.site}`)],
     ["From", o.from_version],
     ["To", o.to_version],
-    ["Runs now", o.version],
+    [runsAs(o), o.version],
     ["Release of publication", o.publication && h("code", { class: "digest" }, o.publication)],
     ["Began by itself", o.because?.message],
     ["Requested", full(o.requested_at)],
@@ -190,6 +191,9 @@ const doing = (components) =>
     "Now",
   );
 
+/** What the release is that is known of a site: one that failed and was not turned back may run anything. */
+export const runsAs = (last) => (last?.state === "failed" && last.recovered === false ? "Ran last" : "Runs now");
+
 /** What is done to each component, and why this way. */
 export const planTable = (plan) =>
   table(
@@ -198,8 +202,8 @@ export const planTable = (plan) =>
       ["Way", (row) => words(row.action)],
       ["Why", (row) => row.reason, "wide"],
       ["Driver", (row) => row.driver ?? ""],
-      ["Revision", (row) => (row.revision ? h("code", {}, row.revision) : "")],
-    ],
+      plan.some(({ revision }) => revision) && ["Revision", ({ revision }) => revision && h("code", {}, revision)],
+    ].filter(Boolean),
     plan,
     "Plan",
   );

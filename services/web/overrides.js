@@ -9,6 +9,7 @@ import { on } from "./live.js";
 import { at } from "./model/address.js";
 import { ago, full } from "./model/format.js";
 import { mergedRows, overrideOf, saidAt } from "./model/overrides.js";
+import { deploymentHref } from "./operations.js";
 import { empty, heading, resource, section, table } from "./page.js";
 
 const NEWS = ["overrides_changed", "sites_changed", "deployments_changed"];
@@ -22,8 +23,8 @@ export function overridesView(page) {
   page.root.append(
     heading(`Overrides of ${component}`, {
       back: site
-        ? { href: `#/deployments/${site}/${app}`, text: `${app} on ${site}` }
-        : { href: "#/releases", text: app },
+        ? { href: deploymentHref({ site, app }), text: `${app} on ${site}` }
+        : { href: `#/apps/${encodeURIComponent(app)}`, text: app },
       note: "Values over those of the release: the fleet's are the weakest, then the group's, then the site's.",
     }),
     body,

@@ -125,7 +125,7 @@ export function table(columns, rows, caption) {
 
 /** Name and value pairs; those without a value are left out. */
 export function card(pairs) {
-  const given = pairs.filter(([, text]) => text !== null && text !== undefined && text !== "");
+  const given = pairs.filter(([, text]) => text !== null && text !== undefined && text !== false && text !== "");
   return h(
     "dl",
     { class: "card facts" },

@@ -10,6 +10,7 @@ import { on } from "./live.js";
 import { at } from "./model/address.js";
 import { ago, full, words } from "./model/format.js";
 import { runOf } from "./model/orders.js";
+import { foundOf } from "./model/story.js";
 import { card, heading, resource, section, table } from "./page.js";
 
 export const RUN_NEWS = ["site_run_changed", "drift_found", "drift_ended"];
@@ -46,7 +47,14 @@ export function runSection(site, [run]) {
     "All apps",
     runForm(site),
     run &&
-      h("p", {}, badge(run.state), ` ${run.kind} `, when(run), run.cause && h("span", {}, `: ${run.cause.message}`)),
+      h(
+        "p",
+        {},
+        badge(run.state),
+        ` The last ${run.kind} of all apps, `,
+        when(run),
+        run.cause && `: ${run.cause.message}`,
+      ),
     run?.actions.includes("cancel") && stop(run),
     run && report(run),
   );
@@ -126,7 +134,7 @@ export const driftTable = (found) =>
     [
       ["App", ({ app }) => h("a", { href: `#/apps/${encodeURIComponent(app)}` }, app)],
       ["Site", ({ site }) => h("a", { href: `#/sites/${encodeURIComponent(site)}` }, site)],
-      ["What", ({ components }) => components.map((each) => h("div", {}, `${each.component} ${each.message}`.trim()))],
+      ["What", ({ components }) => components.map((each) => h("div", {}, foundOf(each)))],
       ["Then", ({ then }) => THEN[then] ?? words(then)],
       ["Found", ({ found_at: at }) => h("span", { title: full(at) }, ago(at))],
     ],

@@ -7,8 +7,8 @@ import { waitsForPublication } from "./waiting.js";
 /** How a deployment came to be what it is, and what is wrong with it: for who sees it for the first time. */
 export function storyOf({ version, last, running, overrides_changed: otherwise }, drift = []) {
   const told = [
-    last ? ended(last) : version ? `Release ${version} runs.` : "Nothing runs.",
     ...drift.map(drifted),
+    last ? ended(last) : version ? `Release ${version} runs.` : "Nothing runs.",
     otherwise && "Something else is set for it now than when it was deployed: a reapply carries it out.",
     running && now(running),
   ];
@@ -33,8 +33,11 @@ const THEN = {
   given_up: "Putting it right was given up.",
 };
 
+/** What was found of a component. */
+export const foundOf = ({ component, message }) => (component ? `${component}: ${message}` : message);
+
 const drifted = ({ components, then }) => {
-  const what = components.map(({ component, message }) => `${component} ${message}`.trim()).join("; ");
+  const what = components.map(foundOf).join("; ");
   return `It is not as it was left: ${sentence(what)} ${THEN[then] ?? words(then)}`;
 };
 

@@ -6,14 +6,20 @@ import { bytes, number } from "./format.js";
 export const waitsForPublication = ({ state, phase, publication, to_version: to }) =>
   Boolean(publication && !to) && (state === "queued" || (state === "running" && phase === "upload"));
 
+/** For what it waits, in a line. */
+export const waitsFor = (publication) =>
+  publication
+    ? "It waits for its release, which is still being published."
+    : "It waits for a release that nobody has begun to publish.";
+
 /** How far the publication is that it waits for; null = nothing was heard of it. */
 export function publicationSaid(publication) {
-  if (!publication) return "Nothing was heard of it yet. Does it not come, the operation ends when its time is up.";
+  if (!publication) return "If nobody does, the operation ends when its time is up.";
   const { state, waits } = publication;
   if (state !== "under_way") return `It is ${state}.`;
   return waits
     ? `It cannot go on for now: ${waits.message}`
-    : `${DOING[publication.phase] ?? "It is under way"}${far(publication)}.`;
+    : `${DOING[publication.phase] ?? "Nothing has been fetched yet"}${far(publication)}.`;
 }
 
 const DOING = { fetch: "It is being fetched", validate: "It is being checked" };

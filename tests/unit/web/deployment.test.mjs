@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 
 import { concernsDeployment } from "../../../services/web/model/concerns.js";
 import { storyOf, toneOf } from "../../../services/web/model/story.js";
-import { publicationSaid, waitsForPublication } from "../../../services/web/model/waiting.js";
+import { publicationSaid, waitsFor, waitsForPublication } from "../../../services/web/model/waiting.js";
 
 const failed = {
   kind: "update",
@@ -31,7 +31,11 @@ describe("a deployment", () => {
     assert.equal(waitsForPublication({ ...running, state: "queued", phase: null }), true);
     for (const other of [{ phase: "deploy" }, { publication: null }, { state: "failed" }, { to_version: "2.0" }])
       assert.equal(waitsForPublication({ ...running, ...other }), false);
-    assert.match(publicationSaid(null), /^Nothing was heard of it yet. .* ends when its time is up.$/);
+    assert.match(waitsFor({ state: "under_way" }), /still being published/);
+    assert.match(
+      `${waitsFor(null)} ${publicationSaid(null)}`,
+      /nobody has begun to publish.*ends when its time is up.$/,
+    );
     const fetched = { state: "under_way", phase: "fetch", done_bytes: 2e6, total_bytes: 8e6 };
     assert.equal(publicationSaid(fetched), "It is being fetched, 2 MB of 8 MB.");
     assert.equal(publicationSaid({ ...fetched, total_bytes: null }), "It is being fetched, 2 MB so far.");
@@ -40,7 +44,7 @@ describe("a deployment", () => {
     const waits = { code: "away", message: "the source does not answer." };
     assert.equal(publicationSaid({ ...fetched, waits }), "It cannot go on for now: the source does not answer.");
     assert.equal(publicationSaid({ state: "rejected" }), "It is rejected.");
-    assert.equal(publicationSaid({ state: "under_way" }), "It is under way.");
+    assert.equal(publicationSaid({ state: "under_way" }), "Nothing has been fetched yet.");
   });
 
   test("says what is not as it was left, what is set otherwise, and what began by itself", () => {
@@ -48,8 +52,8 @@ describe("a deployment", () => {
     const last = { kind: "apply", state: "succeeded", to_version: "1.0" };
     assert.equal(
       storyOf({ version: "1.0", last, overrides_changed: true }, drift),
-      "The last operation, apply to 1.0, succeeded. It is not as it was left: web is gone. Putting it right was given " +
-        "up. Something else is set for it now than when it was deployed: a reapply carries it out.",
+      "It is not as it was left: web: is gone. Putting it right was given up. The last operation, apply to 1.0, " +
+        "succeeded. Something else is set for it now than when it was deployed: a reapply carries it out.",
     );
     const because = { code: "drift", message: "web was gone" };
     assert.match(
