@@ -12,7 +12,7 @@ from services.catalog.app import wire
 from shared.downloads.registry import PART
 from shared.messages.catalog import BundleProgressed, CommandAccepted, ImportBundle, Origin, ReleaseAvailable
 from tests.service.catalog.shelf import publication
-from tests.service.catalog.test_imports import LARGE, left, settled, sha
+from tests.service.catalog.test_imports import LARGE, settled, sha, until_nothing_is_left
 from tests.support.bundles import bundle, manifest
 from tests.support.file_source import file_source
 from tests.support.image_registry import image_registry
@@ -47,10 +47,10 @@ async def test_a_file_that_finds_no_room_is_not_fetched_and_the_next_one_is_once
                 assert "bytes are free" in end.faults[0].message
             assert f"{2 * len(LARGE)} bytes are needed" in announced.faults[0].message
             assert world.events(BundleProgressed) == [] or source.sent > 0
-            assert left(world) == []
+            await until_nothing_is_left(world)
             give_room(disk)
             assert (await settled(world, ImportBundle(source=source.url))).state == "available"
-            assert left(world) == []
+            await until_nothing_is_left(world)
 
 
 async def test_a_tag_that_moves_while_there_is_no_room_means_what_it_meant_first(

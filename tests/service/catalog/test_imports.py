@@ -64,6 +64,11 @@ def left(world: World) -> list[Path]:
     return [path for path in (world.home / "blobs" / "incoming").glob("*") if path.is_file() and "#" not in path.name]
 
 
+async def until_nothing_is_left(world: World) -> None:
+    """A moment after the end is told."""
+    await until_so(lambda: _is(not left(world)))
+
+
 async def test_a_bundle_of_a_web_server_becomes_a_release(world: World, source: FileSource) -> None:
     source.headers["Content-Disposition"] = 'attachment; filename="../../lamp-1.tar.gz"'
     async with world.run("catalog", wire) as service:
@@ -73,7 +78,7 @@ async def test_a_bundle_of_a_web_server_becomes_a_release(world: World, source: 
         assert await service.pool.fetchval("select file_name from bundle") == "lamp-1.tar.gz"
         progress = world.events(BundleProgressed)
         assert progress[0].publication == end.publication
-        await until_so(lambda: _is(not left(world)))
+        await until_nothing_is_left(world)
 
 
 async def test_a_redirection_is_followed_and_checked(world: World, source: FileSource) -> None:
@@ -160,7 +165,7 @@ async def test_what_is_no_bundle_is_refused_at_its_first_bytes(world: World, sou
         assert source.sent <= 2 * PIECE
         source.content, source.stalls_after = b"", None
         assert (await settled(world, ImportBundle(source=source.url))).faults[0].code == "not_gzip"
-        await until_so(lambda: _is(not left(world)))
+        await until_nothing_is_left(world)
 
 
 @pytest.mark.parametrize("says", [True, False], ids=["announced", "unannounced"])
@@ -169,7 +174,7 @@ async def test_what_is_too_large_is_not_taken(world: World, source: FileSource, 
     async with world.run("catalog", wire, max_bundle_bytes=PART):
         end = await settled(world, ImportBundle(source=source.url))
         assert (end.state, end.faults[0].code) == ("rejected", "too_large")
-        await until_so(lambda: _is(not left(world)))
+        await until_nothing_is_left(world)
 
 
 async def test_what_has_another_digest_is_not_taken(world: World, source: FileSource) -> None:
@@ -177,7 +182,7 @@ async def test_what_has_another_digest_is_not_taken(world: World, source: FileSo
         end = await settled(world, ImportBundle(source=source.url, sha256="0" * 64))
         assert (end.state, end.faults[0].code) == ("rejected", "wrong_digest")
         assert await rows(service, "bundle") == 0
-        await until_so(lambda: _is(not left(world)))
+        await until_nothing_is_left(world)
 
 
 async def test_what_takes_too_long_is_given_up(
