@@ -282,6 +282,58 @@ def test_the_page_says_that_it_reconnects_and_then_shows_what_it_missed(page: Pa
     page.see(".title-row .badge", "complete")
 
 
+def test_an_app_is_deployed_set_otherwise_and_switched_by_forms_alone(page: Page) -> None:
+    site = "harbour"  # last of all tests: it stays
+    page.run("location.hash = '#/sites'")
+    page.press("summary", "Make a group")
+    page.fill("name", "dock")
+    page.press("details[open] [type=submit]")
+    page.see("td[data-head=Group]", "dock")
+    page.press("summary", "Add a site")
+    page.fill("name", site)
+    page.see("details[open] [name=group]").send_keys("dock")
+    page.fill("connections", "{simulated}")
+    page.press("details[open] [type=submit]")
+    page.see(".fault", "is not JSON")
+    page.fill("connections", '{"simulated": {}}')
+    page.press("details[open] [type=submit]")
+    page.see("td[data-head=Site]", site)
+
+    page.run(f"location.hash = '#/new-operation?site={site}'")
+    page.press(".segmented label", "Apply")
+    page.fill("app", APP)
+    page.fill("version", FIRST)
+    page.press("summary", "More")
+    page.fill("recover", "never")
+    page.press("[type=submit]", "Run it")
+    page.see(".facts .badge", "succeeded")
+
+    page.run(f"location.hash = '#/overrides/{APP}/web?site={site}'")
+    page.fill("enabled", "off")
+    page.press("[type=submit]", "Set")
+    page.run(f"location.hash = '#/deployments/{site}/{APP}'")
+    page.see(".summary.mild", "Something else is set for it now")
+    page.see("td[data-head=From]", "site")
+    page.see("button", "Reapply")
+
+    page.run(f"location.hash = '#/apps/{APP}'")
+    page.press("summary", "Change what is done by itself")
+    page.fill("auto_update", "false")
+    page.fill("forbidden", "remov")
+    page.press("details[open] [type=submit]")
+    page.see("[data-path='switches.forbidden'] .fault", "remove")
+    page.fill("forbidden", "remove")
+    page.press("details[open] [type=submit]")
+    page.see(".facts dd", "remove")
+    page.press("button", "Clear")
+    page.press("dialog .danger", "Clear it")
+    page.see("p.muted", "Nothing is set over the values")
+    for view in ("deployments", "alarms", "groups/dock"):
+        page.run(f"location.hash = '#/{view}'")
+        page.see("h1")
+    assert [line for line in page.complaints() if "422" not in line] == []  # what was refused on purpose
+
+
 def upload(page: Page, belay: System, version: str) -> None:
     page.press("nav a", "Releases")
     page.see(".drop")
