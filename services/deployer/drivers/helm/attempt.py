@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
-from services.deployer.drivers.helm import calls, causes, history
+from services.deployer.drivers.helm import calls, causes, history, manifest
 from services.deployer.drivers.helm.binary import Helm, Ran
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.connection import Access
@@ -77,7 +77,7 @@ class Attempt:
                     return revision
                 case Ended(revision):
                     await self._refuse_real_failure(revision)
-                    await self.releases.discard(revision)
+                    await self._forget(revision)
                 case Halfway(revision) | Abandoned(revision):
                     await self._put_right(revision)
                 case Occupied(revision):
@@ -100,9 +100,16 @@ class Attempt:
     async def _put_right(self, revision: Revision) -> None:
         """A pending revision whose helm is dead: ours is made again, under its number; another's is called failed."""
         if revision.mark == mark_of(self.run.order.key) and not self.run.cancelled:
-            await self.releases.discard(revision)
+            await self._forget(revision)
         else:
             await self.releases.give_up(revision, "Belay: the helm that made this revision was ended")
+
+    async def _forget(self, revision: Revision) -> None:
+        """Its hooks may have run, which Helm writes down nowhere: that they run once more is told with the result."""
+        record = await self.releases.record(revision)
+        if self.spec.hooks and manifest.changing_hooks(record.get("hooks") or ()):
+            await self.run.write_down(hooks_again=True)
+        await self.releases.discard(revision)
 
     async def _refuse_real_failure(self, revision: Revision) -> None:
         """Helm gave up while nobody was there to hear why. What failed for want of the API server is tried again."""
@@ -131,7 +138,7 @@ class Attempt:
         outage = causes.is_outage(ran.words)
         found = await self._look()  # waits until the API server is back
         if isinstance(found, Halfway | Ended) and outage and not self.run.cancelled:
-            await self.releases.discard(found.revision)
+            await self._forget(found.revision)
         elif isinstance(found, Halfway):
             await self.releases.give_up(found.revision, f"Belay: {causes.cause_in(ran.words)}"[:1000])
         await self._outage_or_failure(ran)

@@ -16,6 +16,7 @@ KINDS = {
 
 
 LATE = frozenset({"post-install", "post-upgrade", "post-rollback"})
+EARLY = frozenset({"pre-install", "pre-upgrade", "pre-rollback"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,3 +84,8 @@ _Loader.yaml_implicit_resolvers = {
 def late_hooks(hooks: Iterable[Mapping[str, Any]]) -> bool:
     """Whether some of a release's hooks are to run after its rollout."""
     return any(event in LATE for hook in hooks for event in hook.get("events") or ())
+
+
+def changing_hooks(hooks: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether some of them run with a change, and not only as a test or with a removal."""
+    return any(event in EARLY | LATE for hook in hooks for event in hook.get("events") or ())

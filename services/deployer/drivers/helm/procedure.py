@@ -16,6 +16,8 @@ from services.deployer.drivers.helm.history import Revision
 from services.deployer.drivers.helm.place import mark_of
 from services.deployer.drivers.helm.watch import Watch
 
+HOOKS_AGAIN = "; its hooks may have run more than once, since helm was cut off in the middle"
+
 
 @dataclass(frozen=True, slots=True)
 class Procedure(Attempt):
@@ -131,5 +133,6 @@ class Procedure(Attempt):
             released = self.run.order.version or ""
             check = version.check(self.cluster, self.place.namespace, self.spec.version, released)
             said = f", version {await self._safely(check)}"
+        said += HOOKS_AGAIN if self.run.note.get("hooks_again") else ""
         where = f"release {self.place.release} in namespace {self.place.namespace}"
         return Done(str(own.number), f"{where}: {len(workloads)} workloads are ready{said}")

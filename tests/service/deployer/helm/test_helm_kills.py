@@ -13,6 +13,7 @@ import pytest
 
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
 from services.deployer.drivers.durable.driver import DurableDriver
+from services.deployer.drivers.helm.procedure import HOOKS_AGAIN
 from tests.support.kubernetes import sites, victim
 from tests.support.kubernetes.cluster import Cluster
 from tests.support.kubernetes.lab import Lab
@@ -94,7 +95,10 @@ async def test_what_a_killed_helm_left_pending_is_made_again_under_its_number(
     victim.kill(dead)
     await no_helm_left(kubernetes)
     assert cluster.history() == [(1, "deployed"), (2, "pending-upgrade")]
-    assert isinstance(await finish_with_its_hook(driver, order, cluster), Done)
+    found = await finish_with_its_hook(driver, order, cluster)
+    assert isinstance(found, Done)
+    assert found.detail.endswith(HOOKS_AGAIN)
+    assert cluster.names("job") == ["hook-pre-upgrade"]  # made anew by its name: no second one beside it
     assert cluster.history() == [(1, "superseded"), (2, "deployed")]
 
 
