@@ -28,6 +28,7 @@ PATHS = {
     "configmap": "api/v1",
     "service": "api/v1",
     "resourcequota": "api/v1",
+    "horizontalpodautoscaler": "apis/autoscaling/v2",
 }
 
 
@@ -76,6 +77,10 @@ class Cluster:
         headers = {"Content-Type": "application/merge-patch+json"}
         self.http.patch(self.path(kind, name), json=dict(body), headers=headers).raise_for_status()
 
+    def scale(self, kind: str, name: str, replicas: int) -> None:
+        """As `kubectl scale` does."""
+        self.patch(kind, f"{name}/scale", {"spec": {"replicas": replicas}})
+
     def delete(self, kind: str, name: str) -> None:
         self.http.delete(self.path(kind, name), params={"propagationPolicy": "Background"}).raise_for_status()
 
@@ -97,8 +102,12 @@ class Cluster:
 
     def set_status(self, revision: int, status: str, release: str = "shop-web") -> None:
         """As a helm that was killed leaves its revision, and those before it."""
-        name = f"sh.helm.release.v1.{release}.v{revision}"
         record = self.record(revision, release)
         record["info"]["status"] = status
+        self.put_record(revision, record, release)
+
+    def put_record(self, revision: int, record: Mapping[str, Any], release: str = "shop-web") -> None:
+        """In the place of what Helm wrote down."""
+        name, status = f"sh.helm.release.v1.{release}.v{revision}", record["info"]["status"]
         packed = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(record).encode()))).decode()
         self.patch("secret", name, {"metadata": {"labels": {"status": status}}, "data": {"release": packed}})

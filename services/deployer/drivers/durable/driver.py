@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -148,8 +149,9 @@ class DurableDriver(Driver):
     async def _ask(self, orders: Sequence[Order]) -> dict[str, Progress]:
         async with self._connection() as conn:
             kept = await store.find_orders(conn, [order.key for order in orders])
-        done = [o for o in orders if (k := kept.get(o.key)) and isinstance(k.result, Done) and k.last]
-        seen = self._looks.at([order for order in done if order.action in ("apply", "rollback")])
+        done = [(o, k.result) for o in orders if (k := kept.get(o.key)) and isinstance(k.result, Done) and k.last]
+        changes = [(order, result) for order, result in done if order.action in ("apply", "rollback")]
+        seen = self._looks.at([replace(order, revision=result.revision) for order, result in changes])
         return {order.key: seen.get(order.key) or self._stands(order, kept.get(order.key)) for order in orders}
 
     def _stands(self, order: Order, kept: store.Kept | None) -> Progress:

@@ -42,9 +42,9 @@ class Upgrade:
         """Only what it would send, as JSON, with the cluster asked for what templates ask of it."""
         return (*self._arguments(paths), "--dry-run=server", "--hide-secret")
 
-    def sent(self, paths: Paths, *, wait: bool) -> Arguments:
-        """`wait`: for hooks that are to run after the rollout, helm itself must wait for it."""
-        return (*self._arguments(paths), *(("--wait",) if wait else ()))
+    def sent(self, paths: Paths, *, wait: bool, overrule: bool) -> Arguments:
+        """`wait`: for hooks that are to run after the rollout, helm itself must wait for it; `overrule`: as below."""
+        return (*self._arguments(paths), *_manner(wait=wait, overrule=overrule))
 
     def _arguments(self, paths: Paths) -> Arguments:
         spec = self.spec
@@ -58,11 +58,11 @@ class Upgrade:
         )  # fmt: skip
 
 
-def rollback(place: Place, spec: HelmSpec, revision: str, paths: Paths, *, wait: bool) -> Arguments:
+def rollback(place: Place, spec: HelmSpec, revision: str, paths: Paths, *, wait: bool, overrule: bool) -> Arguments:
     """Back to a revision, as a new one."""
     return (
         "rollback", place.release, revision, *paths.access, "--namespace", place.namespace,
-        "--history-max", str(spec.history), *_switches(spec), *(("--wait",) if wait else ()),
+        "--history-max", str(spec.history), *_switches(spec), *_manner(wait=wait, overrule=overrule),
     )  # fmt: skip
 
 
@@ -83,6 +83,12 @@ def pull(chart: str, folder: str, registry_config: str, *, plain_http: bool) -> 
     """A chart from an OCI registry into a folder."""
     plain = ("--plain-http",) if plain_http else ()
     return ("pull", chart, "--destination", folder, "--registry-config", registry_config, *plain)
+
+
+def _manner(*, wait: bool, overrule: bool) -> Arguments:
+    """`overrule`: fields that others have set since become Helm's again. Only where the API server applies what Helm
+    sends, which would otherwise refuse them; helms before 4 do not know the word, and need none."""
+    return (*(("--wait",) if wait else ()), *(("--force-conflicts",) if overrule else ()))
 
 
 def _switches(spec: HelmSpec) -> Arguments:

@@ -142,6 +142,11 @@ def with_mark_of_rollback(revision: Revision, record: Mapping[str, Any], target:
     return replace(revision, mark=mark) if returns or failed else revision
 
 
+def by_server(record: Mapping[str, Any]) -> bool:
+    """Whether the API server applied a revision, as Helm 4 has it: it then knows who has set which field since."""
+    return record.get("apply_method") == "ssa"
+
+
 def decode(data: str) -> dict[str, Any]:
     """The record of a release from its Secret's `data.release` (base64 of base64 of gzip of JSON, since Helm 3).
 

@@ -50,6 +50,16 @@ def workloads(manifest: str, namespace: str) -> tuple[Workload, ...]:
     return tuple(sorted({_workload(each, namespace) for each in objects(manifest) if each.get("kind") in KINDS}))
 
 
+def replicas(manifest: str, namespace: str) -> dict[Workload, int]:
+    """How many replicas a chart asks for, of workloads where it does; one that leaves it to an autoscaler does not."""
+    asked = {_workload(one, namespace): (one.get("spec") or {}).get("replicas") for one in _scaled(manifest)}
+    return {workload: count for workload, count in asked.items() if isinstance(count, int)}
+
+
+def _scaled(manifest: str) -> list[dict[str, Any]]:
+    return [one for one in objects(manifest) if one.get("kind") in ("Deployment", "StatefulSet")]
+
+
 def missing(wanted: Iterable[str], there: Sequence[Workload]) -> list[str]:
     """Those names (`deployment/web`) that are not among the workloads."""
     known = {str(each) for each in there}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from services.deployer.drivers import Done
 from services.deployer.drivers.failed import Failed
-from services.deployer.drivers.helm import calls, manifest, version
+from services.deployer.drivers.helm import calls, history, manifest, version
 from services.deployer.drivers.helm.attempt import Attempt
 from services.deployer.drivers.helm.charts import Chart, Charts
 from services.deployer.drivers.helm.clearing import clear
@@ -36,8 +37,9 @@ class Procedure(Attempt):
         if own is None:
             upgrade = self._upgrade(chart)
             wait = await self._refuse_unfit_chart(upgrade)
+            overrule = await self._safely(self._is_by_server())
             await self._make_room()
-            own = await self._change(lambda paths: upgrade.sent(paths, wait=wait))
+            own = await self._change(lambda paths: upgrade.sent(paths, wait=wait, overrule=overrule))
         return await self._proven(own)
 
     async def rollback(self) -> Done:
@@ -47,10 +49,12 @@ class Procedure(Attempt):
         own = await self._found()
         if own is None:
             target = self.run.order.revision or ""
-            wait = await self._has_late_hooks(target)
+            record = await self._safely(self._recorded(target))
+            wait = self.spec.hooks and manifest.late_hooks(record.get("hooks") or ())
+            overrule = history.by_server(record)
             await self._make_room()
             own = await self._change(
-                lambda paths: calls.rollback(self.place, self.spec, target, paths, wait=wait),
+                lambda paths: calls.rollback(self.place, self.spec, target, paths, wait=wait, overrule=overrule),
             )
         await self.releases.sign(own, mark_of(self.run.order.key))
         return await self._proven(own)
@@ -112,13 +116,18 @@ class Procedure(Attempt):
             raise Failed("missing_workload", f"the chart renders no {', '.join(lost)}, which rollout.workloads names")
         return self.spec.hooks and manifest.late_hooks(release.get("hooks") or ())
 
-    async def _has_late_hooks(self, target: str) -> bool:
-        revisions = await self._safely(self.releases.all())
+    async def _recorded(self, target: str) -> dict[str, Any]:
+        """What Helm wrote down of the revision that is returned to. Raises Failed when it is gone."""
+        revisions = await self.releases.all()
         wanted = next((each for each in revisions if str(each.number) == target and each.sound), None)
         if wanted is None:
             raise Failed("revision_missing", f"revision {target} of release {self.place.release} is gone")
-        record = await self.releases.record(wanted)
-        return self.spec.hooks and manifest.late_hooks(record.get("hooks") or ())
+        return await self.releases.record(wanted)
+
+    async def _is_by_server(self) -> bool:
+        """Whether an upgrade is applied by the API server: as what it follows was, Helm decides."""
+        revisions = await self.releases.all()
+        return bool(revisions) and history.by_server(await self.releases.record(revisions[-1]))
 
     # -- proving it -----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -54,8 +55,13 @@ class Releases:
 
     async def workloads(self, revision: Revision) -> tuple[Workload, ...]:
         """The workloads that a revision consists of."""
+        return (await self.asked(revision))[0]
+
+    async def asked(self, revision: Revision) -> tuple[tuple[Workload, ...], Mapping[Workload, int]]:
+        """The same, and how many replicas the chart asks for, of those where it does."""
         text = str((await self.record(revision)).get("manifest") or "")
-        return manifest.workloads(text, self._place.namespace)
+        namespace = self._place.namespace
+        return manifest.workloads(text, namespace), manifest.replicas(text, namespace)
 
     async def discard(self, revision: Revision) -> None:
         """Forget a revision that an order has left half-done and is about to make again, under the same number."""

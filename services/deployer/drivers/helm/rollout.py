@@ -32,6 +32,15 @@ def standing(workload: Object | None) -> Standing:
     return _JUDGES[workload["kind"]](workload)
 
 
+def scaled_down(workload: Object | None, asked: int | None) -> str:
+    """What is said of a workload that is to have fewer replicas than its chart asks for; empty = it is not.
+
+    More are left alone: autoscalers of every kind make more, and so do people in need, and all of them serve.
+    """
+    has = _number(_part(workload or {}, "spec"), "replicas", 1)
+    return f"it was scaled to {has}, and its chart asks for {asked}" if asked is not None and has < asked else ""
+
+
 def per_cent(standings: Sequence[Standing]) -> int:
     """How far they are together, 0 to 100."""
     wanted = sum(each.wanted for each in standings)

@@ -65,7 +65,7 @@ class HelmTool(Tool):
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
-        """Whether what was deployed still runs; None also where a cluster cannot be asked just now."""
+        """Whether what was deployed still runs, and as it was left; None also where a cluster does not say."""
         return await asyncio.gather(*(self._fallen(order) for order in orders))
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
@@ -113,9 +113,12 @@ class HelmTool(Tool):
                 runs = history.deployed(await releases.all())
                 if runs is None:
                     return Broken("fallen", "its release is gone, or failed since")
-                return await Watch(cluster, await releases.workloads(runs)).fallen()
-        except Failed as failed:
-            return None if failed.broken.code == "unreachable" else failed.broken
+                if order.revision and str(runs.number) != order.revision:
+                    return Broken("fallen", f"revision {runs.number} runs there, and not {order.revision}")
+                workloads, asked = await releases.asked(runs)
+                return await Watch(cluster, workloads).fallen(asked)
+        except Failed:  # whoever is refused, or does not get there, has seen nothing that has fallen
+            return None
 
     async def _foreseen(self, order: Order) -> Sequence[str]:
         try:

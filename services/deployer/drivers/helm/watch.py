@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,13 +55,40 @@ class Watch:
                 raise Failed("not_removed", f"after {seconds:g} s there are still: {', '.join(map(str, left[:10]))}")
             await asyncio.sleep(SLOWEST / 4)
 
-    async def fallen(self) -> Broken | None:
-        """Why what was up is so no more; None = it is still."""
+    async def fallen(self, asked: Mapping[Workload, int]) -> Broken | None:
+        """Why what was up is so no more; None = it is still. `asked`: how many replicas charts ask for."""
         found = await self._look()
+        if smaller := await self._scaled_down(found, asked):
+            return Broken("fallen", "; ".join(smaller))
         if all(standing.done for _, _, standing in found):
             return None
-        failed = await self._failure(found, "fallen", "it was up, and is no more")
-        return Broken("fallen", failed.broken.message, failed.broken.last_lines)
+        return await self._told_as_fallen(found)
+
+    async def _told_as_fallen(self, found: Look) -> Broken:
+        words = "it was up, and is no more"
+        try:
+            failed = await self._failure(found, "fallen", words)
+            return Broken("fallen", failed.broken.message, failed.broken.last_lines)
+        except Failed:  # who may not look at pods or events has seen the workloads all the same
+            return Broken("fallen", f"{words}; {rollout.sentence((w, s) for w, _, s in found)}")
+
+    async def _scaled_down(self, found: Look, asked: Mapping[Workload, int]) -> list[str]:
+        """What was scaled down by hand: what an autoscaler may have done is its own affair."""
+        smaller = {w: said for w, one, _ in found if one and (said := rollout.scaled_down(one, asked.get(w)))}
+        lists = await asyncio.gather(*(self._autoscaled(namespace) for namespace in {w.namespace for w in smaller}))
+        if any(each is None for each in lists):
+            return []  # who may not look at autoscalers does not know
+        theirs = {workload for each in lists for workload in each or ()}
+        return [f"{workload}: {said}" for workload, said in smaller.items() if workload not in theirs]
+
+    async def _autoscaled(self, namespace: str) -> set[Workload] | None:
+        """The workloads of a namespace that have an autoscaler; None where nobody can say that."""
+        try:
+            scalers = await self.cluster.list(f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers")
+        except Failed:
+            return None
+        targets = [(each.get("spec") or {}).get("scaleTargetRef") or {} for each in scalers]
+        return {Workload(str(each.get("kind")), namespace, str(each.get("name"))) for each in targets}
 
     async def _look(self) -> Look:
         found = await asyncio.gather(*(self.cluster.get(each.path) for each in self.workloads))

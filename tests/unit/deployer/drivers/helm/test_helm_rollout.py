@@ -45,6 +45,24 @@ def test_a_deployment_that_somebody_paused_is_left_as_it_is() -> None:
     assert rollout.standing({**paused, "spec": {"paused": True}}).done
 
 
+@pytest.mark.parametrize(
+    ("has", "asked", "told"),
+    [
+        (0, 3, "it was scaled to 0, and its chart asks for 3"),
+        (2, 3, "it was scaled to 2, and its chart asks for 3"),
+        (None, 3, "it was scaled to 1, and its chart asks for 3"),
+        (3, 3, ""),
+        (5, 3, ""),
+        (0, 0, ""),
+        (0, None, ""),
+    ],
+)
+def test_a_workload_is_scaled_down_when_it_is_to_have_fewer_replicas_than_its_chart_asks_for(
+    has: int | None, asked: int | None, told: str
+) -> None:
+    assert rollout.scaled_down({"spec": {} if has is None else {"replicas": has}}, asked) == told
+
+
 def stateful_set(strategy: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
     told = {
         "observedGeneration": 1,

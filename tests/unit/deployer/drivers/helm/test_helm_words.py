@@ -64,7 +64,7 @@ def test_a_mark_is_a_label(key: str) -> None:
 
 def test_nothing_of_a_spec_that_may_be_secret_is_an_argument() -> None:
     upgrade = calls.upgrade(Place("shop", "web"), SPEC, "/c", ["/v"], "o1", "about")
-    for arguments in (upgrade.rendered(PATHS), upgrade.sent(PATHS, wait=True)):
+    for arguments in (upgrade.rendered(PATHS), upgrade.sent(PATHS, wait=True, overrule=True)):
         assert not [word for word in arguments if "of-the-spec" in word]
         assert arguments[arguments.index("--values") : arguments.index("--reset-values")] == (
             "--values", "/v", "--values", PATHS.values,
@@ -72,7 +72,9 @@ def test_nothing_of_a_spec_that_may_be_secret_is_an_argument() -> None:
 
 
 def test_helm_never_undoes_by_itself_what_belay_recovers() -> None:
-    arguments = " ".join(calls.upgrade(Place("n", "r"), SPEC, "c", [], "k", "a").sent(PATHS, wait=False))
+    arguments = " ".join(
+        calls.upgrade(Place("n", "r"), SPEC, "c", [], "k", "a").sent(PATHS, wait=False, overrule=False)
+    )
     assert "atomic" not in arguments
     assert "rollback-on-failure" not in arguments
     assert "--wait" not in arguments
@@ -80,8 +82,15 @@ def test_helm_never_undoes_by_itself_what_belay_recovers() -> None:
 
 def test_hooks_and_definitions_are_left_out_where_the_spec_says_so() -> None:
     spec = SPEC.model_copy(update={"hooks": False, "crds": False})
-    arguments = calls.upgrade(Place("n", "r"), spec, "c", [], "k", "a").sent(PATHS, wait=False)
+    arguments = calls.upgrade(Place("n", "r"), spec, "c", [], "k", "a").sent(PATHS, wait=False, overrule=False)
     assert {"--no-hooks", "--skip-crds"} <= set(arguments)
+
+
+@pytest.mark.parametrize("overrule", [True, False])
+def test_what_others_have_set_is_overruled_only_where_the_api_server_would_refuse_it(overrule: bool) -> None:
+    upgrade = calls.upgrade(Place("n", "r"), SPEC, "c", [], "k", "a").sent(PATHS, wait=False, overrule=overrule)
+    back = calls.rollback(Place("n", "r"), SPEC, "1", PATHS, wait=False, overrule=overrule)
+    assert ("--force-conflicts" in upgrade, "--force-conflicts" in back) == (overrule, overrule)
 
 
 MANIFEST = """
@@ -90,6 +99,7 @@ MANIFEST = """
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
+spec: {replicas: 3}
 data: {when: 2020-01-01, sign: =}
 ---
 ---
@@ -97,13 +107,16 @@ apiVersion: v1
 kind: List
 items:
   - {kind: Job, metadata: {name: migrate, namespace: other}}
+  - {kind: StatefulSet, metadata: {name: left-to-an-autoscaler}}
   - {kind: ConfigMap, metadata: {name: c}}
 """
 
 
 def test_the_workloads_of_a_manifest_are_found_also_in_lists_and_other_namespaces() -> None:
     there = manifest.workloads(MANIFEST, "shop")
-    assert there == (Workload("Deployment", "shop", "web"), Workload("Job", "other", "migrate"))
+    left = Workload("StatefulSet", "shop", "left-to-an-autoscaler")
+    assert there == (Workload("Deployment", "shop", "web"), Workload("Job", "other", "migrate"), left)
+    assert manifest.replicas(MANIFEST, "shop") == {there[0]: 3}
     assert there[0].path == "/apis/apps/v1/namespaces/shop/deployments/web"
     assert manifest.missing(["deployment/web", "job/x"], there) == ["job/x"]
 
@@ -111,6 +124,11 @@ def test_the_workloads_of_a_manifest_are_found_also_in_lists_and_other_namespace
 def test_hooks_are_late_when_they_run_after_the_rollout() -> None:
     assert manifest.late_hooks([{"events": ["pre-install", "post-upgrade"]}])
     assert not manifest.late_hooks([{"events": ["pre-upgrade", "post-delete"]}, {}])
+
+
+def test_hooks_that_run_with_a_change_are_told_from_tests_and_removals() -> None:
+    assert manifest.changing_hooks([{"events": ["test", "pre-upgrade"]}])
+    assert not manifest.changing_hooks([{"events": ["test", "post-delete"]}, {}])
 
 
 WORDS = {
