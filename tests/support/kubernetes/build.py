@@ -25,6 +25,9 @@ HELM_MODULE = f"helm.sh/helm/{HELM.partition('.')[0]}/cmd/helm@{HELM}"
 REGISTRY = "v0.20.6"
 REGISTRY_MODULE = f"github.com/google/go-containerregistry/cmd/registry@{REGISTRY}"
 PACKAGE = "golang-go"
+PODINFO = "github.com/stefanprodan/podinfo@v1.8.1-0.20250910200901-e86405a8674e"
+METRICS_SERVER = "sigs.k8s.io/metrics-server@v0.9.0"
+"""Modules that hold public charts."""
 
 
 class Missing(Exception):

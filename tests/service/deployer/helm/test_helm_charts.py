@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from obstore.store import LocalStore
 
+from services.deployer.drivers.bundles import Unpack, from_store
 from services.deployer.drivers.durable.driver import DurableDriver
+from shared.blobs import Blobs
+from shared.bundle import build as build_bundle
 from tests.support.kubernetes import build, sites
 from tests.support.kubernetes.cluster import Cluster
 from tests.support.kubernetes.lab import Registry
 from tests.support.kubernetes.sites import Make, broken, done
+from tests.support.small_disk import fill, small_disk
 
 pytestmark = pytest.mark.kubernetes
-
-PODINFO = "github.com/stefanprodan/podinfo@v1.8.1-0.20250910200901-e86405a8674e"
-METRICS_SERVER = "sigs.k8s.io/metrics-server@v0.9.0"
 
 
 def push(helm: Path, registry: str, folder: Path) -> str:
@@ -50,7 +55,7 @@ async def test_a_chart_that_the_registry_does_not_have_is_told(
 
 
 async def test_podinfo_is_deployed_changed_and_returned_to(another: Make, cluster: Cluster) -> None:
-    folder = build.module(PODINFO) / "charts/podinfo"
+    folder = build.module(build.PODINFO) / "charts/podinfo"
 
     async def unpack(_: str, target: Path) -> None:
         shutil.copytree(folder, target / "chart")
@@ -72,7 +77,7 @@ async def test_podinfo_is_deployed_changed_and_returned_to(another: Make, cluste
 async def test_the_metrics_server_with_its_roles_and_api_is_deployed_and_removed(
     another: Make, cluster: Cluster
 ) -> None:
-    folder = build.module(METRICS_SERVER) / "charts/metrics-server"
+    folder = build.module(build.METRICS_SERVER) / "charts/metrics-server"
 
     async def unpack(_: str, target: Path) -> None:
         shutil.copytree(folder, target / "chart")
@@ -82,3 +87,38 @@ async def test_the_metrics_server_with_its_roles_and_api_is_deployed_and_removed
     await done(driver, order)
     await done(driver, sites.remove("o2", order))
     assert cluster.names("deployment") == []
+
+
+async def test_a_disk_of_the_deployers_that_is_full_is_told_and_the_release_is_left_alone(
+    another: Make, cluster: Cluster, registry: Registry, helm: Path, tmp_path: Path
+) -> None:
+    unpack, bundle = await bundled(tmp_path)
+    pulled = cluster.order("o2", "2.0", chart=push(helm, registry.address, tmp_path))
+    pulled = replace(pulled, connection={**pulled.connection, "registry": {"plain_http": True}})
+    await done(another(), cluster.order("o1"))
+    with small_disk(tmp_path / "host-1") as disk:
+        driver, filler = another(unpack=unpack), fill(disk)
+        for order in (replace(cluster.order("o3", "2.0"), bundle_sha256=bundle), pulled, sites.fetch("o4", pulled)):
+            found = await broken(driver, order)
+            assert (found.code, "o space left on device" in found.message) == ("disk_full", True), found
+        assert cluster.history() == [(1, "deployed")]
+        filler.unlink()
+        await done(driver, replace(cluster.order("o5", "2.0"), bundle_sha256=bundle))
+        assert cluster.history() == [(1, "superseded"), (2, "deployed")]
+        await driver.close()
+
+
+async def bundled(tmp_path: Path) -> tuple[Unpack, str]:
+    """The test's chart in a real bundle of a real store."""
+    component = {"driver": "helm", "name": "web", "spec": {"chart": "chart", "namespace": "shop"}}
+    shutil.copytree(sites.CHART, tmp_path / "in/chart")
+    manifest = {"app": "shop", "version": "2.0", "components": [component]}
+    (tmp_path / "in/bundle.yaml").write_text(yaml.safe_dump(manifest))
+    await asyncio.to_thread(build_bundle, tmp_path / "in", tmp_path / "out.tar.gz", tmp_path)
+    content = (tmp_path / "out.tar.gz").read_bytes()
+    blobs = Blobs(LocalStore(tmp_path / "blobs", mkdir=True), tmp_path / "blobs")
+
+    async def once() -> AsyncIterator[bytes]:
+        yield content
+
+    return from_store(blobs), (await blobs.put(once(), len(content))).sha256

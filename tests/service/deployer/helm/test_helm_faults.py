@@ -7,6 +7,7 @@ import base64
 import shutil
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ import trustme
 import yaml
 from pydantic import SecretStr
 
-from services.deployer.drivers import Broken, Done, Running
+from services.deployer.drivers import Broken, Done, Order, Running
 from services.deployer.drivers.durable.driver import DurableDriver
 from tests.support.kubernetes import sites
 from tests.support.kubernetes.cluster import Cluster
@@ -196,6 +197,53 @@ async def test_a_control_plane_that_dies_and_comes_back_in_mid_upgrade_is_waited
     cluster.patch("deployment", "web", {"spec": {"template": {"spec": well}}})
     assert isinstance((await finish(driver, order, begin=False))[0], Done)
     assert cluster.history() == [(1, "superseded"), (2, "deployed")]
+
+
+async def test_an_api_server_that_is_away_for_half_a_minute_costs_no_upgrade_rollback_or_removal(
+    driver: DurableDriver, kubernetes: Lab
+) -> None:
+    async with Line.to(kubernetes) as one, Line.to(kubernetes) as two, Line.to(kubernetes) as three:
+        first, second, third = (behind(line, kubernetes) for line in (one, two, three))
+        found = await finish(driver, first, second, third)
+        assert all(isinstance(each, Done) for each in found), found
+        await done(driver, replace(second, key=f"{second.key}-newer", version="2.0", component=sites.component()))
+        upgrade = replace(first, key="upgrade", version="2.0", component=sites.component({"version": "2.0"}))
+        await asyncio.gather(
+            away_for(30, one, driver, upgrade, "helm sends it"),
+            away_for(30, two, driver, sites.rollback("rollback", second, "1"), "helm sends it"),
+            away_for(30, three, driver, sites.remove("removal", third), "helm uninstalls it"),
+        )
+    assert history_at(kubernetes, first) == [(1, "superseded"), (2, "deployed")]
+    assert history_at(kubernetes, second) == [(1, "superseded"), (2, "superseded"), (3, "deployed")]
+    assert "not found" in str(history_at(kubernetes, third))
+
+
+def behind(line: Line, lab: Lab) -> Order:
+    """An apply on a site of its own, whose cluster is reached by the line."""
+    prefix = f"{lab.namespace()}-"
+    order = sites.order(lab, f"apply-{prefix}", "1.0", prefix, site=prefix)
+    return replace(order, connection={**order.connection, "kubeconfig": SecretStr(line.kubeconfig(lab))})
+
+
+def history_at(lab: Lab, order: Order) -> object:
+    try:
+        return sites.history(lab, f"{order.connection['namespace_prefix']}shop")
+    except AssertionError as missing:  # as Helm says it
+        return missing
+
+
+async def away_for(seconds: float, line: Line, driver: DurableDriver, order: Order, says: str) -> None:
+    """The order is carried out all the same. What is tried is the time itself."""
+    await driver.start([order])
+    await told(driver, order, says)
+    await line.cut()
+    since = time.monotonic()
+    await told(driver, order, "waits for the API server")
+    while time.monotonic() - since < seconds:
+        assert isinstance((await driver.poll([order]))[0], Running)
+        await driver.wait(1)
+    await line.mend()
+    assert isinstance((await finish(driver, order, begin=False))[0], Done)
 
 
 async def told(driver: DurableDriver, order: Any, begins: str) -> None:
