@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -13,8 +12,8 @@ from typing import Any, ClassVar
 import trustme
 
 from tests.hands.hand import BROKEN, Hand, processes_with
-from tests.support.kubernetes import build
-from tests.support.kubernetes.lab import PREFIX, Lab
+from tests.support.kubernetes import build, lab
+from tests.support.kubernetes.lab import Lab
 from tests.support.kubernetes.sites import CHART, helm, history
 
 RELEASE = "shop-helm-web"
@@ -25,9 +24,7 @@ class HelmHand(Hand):
 
     def __init__(self, folder: Path, closing: ExitStack) -> None:
         super().__init__(folder, closing)
-        root = Path(tempfile.mkdtemp(prefix=PREFIX))
-        closing.callback(shutil.rmtree, root, ignore_errors=True)
-        self.lab = Lab(root, build.helm(), trustme.CA())
+        self.lab = Lab(closing.enter_context(lab.folder()), build.helm(), trustme.CA())
         closing.callback(self.lab.stop)
         self.lab.start()
 

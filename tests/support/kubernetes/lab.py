@@ -10,6 +10,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,13 +73,25 @@ class Lab:
         return f"t-{uuid.uuid4().hex[:10]}"
 
 
+@contextmanager
+def folder() -> Iterator[Path]:
+    """One for a lab. It names its owner: any other run that begins meanwhile would otherwise sweep it away."""
+    sweep()
+    root = Path(tempfile.mkdtemp(prefix=PREFIX))
+    (root / "owner").write_text(str(os.getpid()))
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
 def sweep() -> None:
     """Clear away what runs that were killed have left: 124 MB each. A young one may be about to name its owner."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = folder / "owner"
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = left / "owner"
         pid = int(owner.read_text()) if owner.exists() else 0
-        if time.time() - folder.stat().st_mtime > 60 and not (pid and psutil.pid_exists(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+        if time.time() - left.stat().st_mtime > 60 and not (pid and psutil.pid_exists(pid)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _built(build_it: Callable[[], Path]) -> Path:
@@ -99,16 +112,13 @@ def helm() -> Path:
 def kubernetes(helm: Path) -> Iterator[Lab]:
     """The run's control plane."""
     _built(build.kubelab)
-    sweep()
-    root = Path(tempfile.mkdtemp(prefix=PREFIX))
-    (root / "owner").write_text(str(os.getpid()))
-    lab = Lab(root, helm, trustme.CA())
-    try:
-        lab.start()
-        yield lab
-    finally:
-        lab.stop()
-        shutil.rmtree(root, ignore_errors=True)
+    with folder() as root:
+        lab = Lab(root, helm, trustme.CA())
+        try:
+            lab.start()
+            yield lab
+        finally:
+            lab.stop()
 
 
 @dataclass
