@@ -153,3 +153,11 @@ async def broken(driver: Driver, order: Order) -> Broken:
 def ids(lab: Lab, site: str = "s1") -> dict[str, str]:
     """The containers of a site: state by id."""
     return {str(each["Id"]): str(each["State"]) for each in lab.containers(f"label=belay.site={site}")}
+
+
+def replaced_by_hand(lab: Lab, container: str, image: str, *, labelled: bool = True) -> str:
+    """Another image under its name, with its labels: as programs that look for newer images do. Its id."""
+    shown = lab.inspect(container)
+    labels = [f"--label={name}={value}" for name, value in shown["Config"]["Labels"].items()] if labelled else []
+    lab.podman("rm", "--force", "--time=0", container)
+    return lab.podman("run", "--detach", f"--name={shown['Name']}", *labels, image)

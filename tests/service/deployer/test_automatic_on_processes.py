@@ -1,43 +1,35 @@
 """What goes by itself, on real processes: what fell is put right once, releases come, and a bad one only once."""
 
-import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from services.deployer.automatic.survey_store import look_soon
 from services.deployer.drivers.process.driver import ProcessDriver
 from shared.messages.base import CommandAccepted
 from shared.messages.deployer import (
     AutomaticRequested,
     ClearFailedRelease,
-    DriftEnded,
     DriftFound,
     FailedReleaseChanged,
     OperationFailed,
     OperationSucceeded,
-    SetAppBehaviour,
 )
+from tests.service.deployer.audited import ENVIRONMENT, QUICK, behave, looked_at, put_right
 from tests.service.deployer.fleet import Fleet, ready
 from tests.support import process_sites as sites
 from tests.support.components import as_published
-from tests.support.patience import patience
 from tests.support.process_sites import Bundles
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
-QUICK = {"audit_seconds": 0.5, "recovery_seconds": 60, "stop_seconds": 20}
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BELAY_DEPLOYER_AUTOMATIC_PAUSE_SECONDS", "0.2")
-    monkeypatch.setenv("BELAY_DEPLOYER_AUTOMATIC_AGAIN_SECONDS", "0.1")
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
 
 
 @asynccontextmanager
@@ -55,22 +47,6 @@ async def publish(fleet: Fleet, bundle: str, version: str, says: str = "") -> No
     component = sites.component(f"says={says or version}", health={"start_seconds": 3 if says else 20})
     await fleet.release(version, as_published(component), bundle_sha256=bundle)
     await fleet.known(fleet.service)
-
-
-async def behave(world: World, **switches: Any) -> None:
-    answer = await world.ask(SetAppBehaviour.model_validate({"app": "shop", "switches": switches}))
-    assert isinstance(answer, CommandAccepted), answer
-
-
-async def put_right(fleet: Fleet, nth: int) -> str:
-    """The nth repair has ended; what was told of the drift."""
-    world = fleet.world
-    asked = await world.until(AutomaticRequested, lambda _: len(world.events(AutomaticRequested)) == nth)
-    assert (asked.kind, asked.cause.code) == ("recover", "drift_found")
-    assert isinstance(await fleet.end(asked.operation_id), OperationSucceeded)
-    await world.until(DriftEnded, lambda _: len(world.events(DriftEnded)) == nth)
-    [component] = world.events(DriftFound)[-1].sites[0].components
-    return component.message
 
 
 async def test_what_fell_or_lost_its_files_is_told_and_put_right_once_and_nothing_is_claimed_of_what_cannot_be_asked(
@@ -118,14 +94,3 @@ async def test_it_goes_to_the_newest_release_and_a_failed_one_is_barred_until_it
         await publish(fleet, bundle, "2.1")
         await world.until(OperationSucceeded, lambda event: event.version == "2.1")
         assert await sites.ask(port) == {"app": {"version": "2.1"}}
-
-
-async def looked_at(fleet: Fleet, times: int) -> None:
-    """Until every bucket of sites was looked at so often; the first time may have begun before."""
-    ended: dict[int, set[datetime]] = defaultdict(set)
-    async with fleet.service.pool.acquire() as conn, patience(60):
-        await look_soon(conn)
-        while not ended or min(map(len, ended.values())) < times + 1:
-            for bucket, due in await conn.fetch("select bucket, due_at from audit_bucket"):
-                ended[bucket].add(due)
-            await asyncio.sleep(0.05)

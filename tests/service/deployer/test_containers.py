@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 from pydantic import SecretStr
 
 from services.deployer.drivers import Broken, Order
+from services.deployer.drivers.container import verdict
 from services.deployer.drivers.durable.driver import DurableDriver
 from shared.components.images import image_of
 from shared.downloads.registry import digest_of
 from tests.support.container_lab import Lab
-from tests.support.container_sites import broken, done, ids, order, reach, removal, rollback
+from tests.support.container_sites import broken, done, ids, order, push, reach, removal, replaced_by_hand, rollback
 from tests.support.patience import patience
 from tests.support.process_sites import free_port
 
@@ -72,6 +75,40 @@ async def test_a_container_that_somebody_stopped_is_started_and_one_that_was_rem
     await done(driver, replace(first, key="o3"))
     assert list(ids(lab).values()) == ["running"]
     assert before not in ids(lab)
+
+
+async def test_a_stranger_with_the_name_of_a_container_is_told_and_left_alone(driver: DurableDriver, lab: Lab) -> None:
+    first = order(lab, "o1")
+    await done(driver, first)
+    (before,) = ids(lab)
+    stranger = replaced_by_hand(lab, before, push(lab, "9.0"), labelled=False)
+    (looked,) = await driver.look([first])
+    assert looked is not None
+    assert looked.message.startswith("its container is gone; one that Belay did not make is called s1-")
+    failed = await broken(driver, replace(first, key="o2"))
+    assert (failed.code, lab.inspect(stranger)["State"]["Status"], ids(lab)) == ("name_taken", "running", {})
+    lab.podman("rm", "--force", "--time=0", stranger)
+    await done(driver, replace(first, key="o3"))
+    assert list(ids(lab).values()) == ["running"]
+
+
+async def test_a_container_that_its_engine_started_again_long_ago_is_well(
+    driver: DurableDriver, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = order(lab, "o1")
+    await done(driver, first)
+    (before,) = ids(lab)
+    psutil.Process(lab.inspect(before)["State"]["Pid"]).kill()
+    async with patience(30):
+        while not (lab.inspect(before)["RestartCount"] and ids(lab) == {before: "running"}):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    (looked,) = await driver.look([first])
+    assert looked is not None
+    assert looked.message == "it ended by itself, 2 times in a row"
+    monkeypatch.setattr(verdict, "STEADY", timedelta(0))
+    assert await driver.look([first]) == [None]
+    await done(driver, replace(first, key="o2"))
+    assert ids(lab) == {before: "running"}
 
 
 async def test_an_update_leaves_one_container_of_the_new_image_and_every_difference_is_foreseen(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from aiodocker import DockerError
@@ -52,20 +52,27 @@ async def _has_network(engine: Engine, name: str) -> bool:
 
 
 async def refuse_strangers(engine: Engine, wanted: Definition) -> None:
-    """Raise Failed when a container that is none of the place holds a port that is wanted, or writes to its volume."""
+    """Raise Failed when a container that is none of the place has its name, holds a port that is wanted, or writes to
+    its volume."""
     ports = {(outer.rpartition(":")[2], inner.rpartition("/")[2]) for inner, outer in wanted.fields["ports"].items()}
     volumes = {volume_name(wanted.place, volume) for volume in wanted.spec.volumes if volume.name and not volume.shared}
-    for found in await engine.listed() if ports or volumes else ():
+    for found in await engine.listed():
         labels = found.get("Labels") or {}
-        if found.get("State") != "running" or _of(labels, wanted.place):
-            continue
-        name = str((found.get("Names") or ["?"])[0]).removeprefix("/")
-        for port in found.get("Ports") or ():
-            if (str(port.get("PublicPort")), port.get("Type")) in ports:
-                raise Failed("port_taken", f"port {port['PublicPort']} of the host is held by the container {name}")
-        for mount in found.get("Mounts") or ():
-            if mount.get("Name") in volumes and mount.get("RW") and not _of_app(labels, wanted.place):
-                raise Failed("volume_in_use", f"the container {name} writes to the volume {mount['Name']}")
+        if not _of(labels, wanted.place):
+            name = str((found.get("Names") or ["?"])[0]).removeprefix("/")
+            if name == wanted.place.name:
+                raise Failed("name_taken", f"a container that Belay did not make is called {name}: remove or rename it")
+            if found.get("State") == "running":
+                _refuse_holder(found, name, ports, set() if _of_app(labels, wanted.place) else volumes)
+
+
+def _refuse_holder(found: Mapping[str, Any], name: str, ports: Set[tuple[str, str]], volumes: Set[str]) -> None:
+    for port in found.get("Ports") or ():
+        if (str(port.get("PublicPort")), port.get("Type")) in ports:
+            raise Failed("port_taken", f"port {port['PublicPort']} of the host is held by the container {name}")
+    for mount in found.get("Mounts") or ():
+        if mount.get("Name") in volumes and mount.get("RW"):
+            raise Failed("volume_in_use", f"the container {name} writes to the volume {mount['Name']}")
 
 
 def _of(labels: Mapping[str, str], place: Place) -> bool:

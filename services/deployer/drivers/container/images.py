@@ -190,15 +190,16 @@ async def discard(engine: Engine, items: Sequence[Item]) -> list[str]:
     await forget_parts(engine, {item.sha256 for item in items})
     containers = [seen_in(each) for each in await engine.listed()]
     kept = {name for seen in containers for name in revisions_of(seen)}
-    running = {_plain(seen.image_id) for seen in containers}
+    running = {plain(seen.image_id) for seen in containers}
     gone = []
     for name in sorted(wanted - kept):
         found = await found_on(engine, image_of(name))
-        if found and _plain(found.shown["Id"]) not in running:
+        if found and plain(found.shown["Id"]) not in running:
             await let_go(engine, [name])
             gone.append(name)
     return gone
 
 
-def _plain(image_id: object) -> str:
+def plain(image_id: object) -> str:
+    """An image's id as all engines tell it."""
     return str(image_id).removeprefix("sha256:")

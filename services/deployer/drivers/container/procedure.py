@@ -19,7 +19,7 @@ from services.deployer.drivers.container.images import Source
 from services.deployer.drivers.container.names import Place, Seen, Standing, standing
 from services.deployer.drivers.container.proof import look, prove
 from services.deployer.drivers.container.request import body_of
-from services.deployer.drivers.container.verdict import environment_of
+from services.deployer.drivers.container.verdict import environment_of, restarts_of
 from services.deployer.drivers.durable.run import Run, unless_cancelled
 from services.deployer.drivers.failed import Failed
 
@@ -80,7 +80,8 @@ class Procedure:
         self.run.report("nothing differs", 80)
         await self._named(current, self.place.name)
         await self.engine.start(current.id)
-        await prove(self.engine, current.id, self.wanted, self._safe_point)
+        before = restarts_of(await self.engine.show(current.id))  # by its policy, perhaps weeks ago
+        await prove(self.engine, current.id, self.wanted, self._safe_point, before)
         return self._done()
 
     async def _replace(self, there: Standing, image: str) -> None:

@@ -13,22 +13,24 @@ from services.deployer.drivers.failed import Failed
 from shared.components.container import filled
 
 
-async def look(engine: Engine, container: str) -> Verdict:
-    """How a container is at this moment."""
+async def look(engine: Engine, container: str, borne: int = 0) -> Verdict:
+    """How a container is at this moment; `borne`: restarts that are no trouble."""
     shown = await engine.show(container)
-    before = verdict(shown)
+    before = verdict(shown, None, borne)
     if shown is None or before.over or not engine.podman or not has_check(shown) or not _running(shown):
         return before
     checked = await engine.checked(container)
-    return verdict(await engine.show(container), checked)
+    return verdict(await engine.show(container), checked, borne)
 
 
 def _running(shown: object) -> bool:
     return isinstance(shown, dict) and bool((shown.get("State") or {}).get("Running"))
 
 
-async def prove(engine: Engine, container: str, wanted: Definition, safe_point: Callable[[], None]) -> None:
-    """Return when the container is well and stayed so for its stable_seconds.
+async def prove(
+    engine: Engine, container: str, wanted: Definition, safe_point: Callable[[], None], borne: int = 0
+) -> None:
+    """Return when the container is well and stayed so for its stable_seconds; `borne`: its restarts until now.
 
     Raises Failed: `exited` as soon as it ends, `unhealthy` after its start_seconds, `wrong_version` once it is well.
     Calls `safe_point` at each look, which may raise to end the wait.
@@ -36,7 +38,7 @@ async def prove(engine: Engine, container: str, wanted: Definition, safe_point: 
     health, begun, well_since = wanted.spec.health, time.monotonic(), None
     while True:
         safe_point()
-        seen = await look(engine, container)
+        seen = await look(engine, container, borne)
         now = time.monotonic()
         if seen.over:
             raise Failed("exited", seen.why, await engine.last_lines(container))

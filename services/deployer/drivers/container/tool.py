@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import ClassVar, TypeVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Reachable, Reached, Verb
@@ -18,7 +19,7 @@ from services.deployer.drivers.container.differences import differences
 from services.deployer.drivers.container.engine import Engine, Unreachable
 from services.deployer.drivers.container.errands import discard, fetch, remove
 from services.deployer.drivers.container.images import Source
-from services.deployer.drivers.container.names import Place, standing
+from services.deployer.drivers.container.names import Place, Seen, standing
 from services.deployer.drivers.container.opening import Engines
 from services.deployer.drivers.container.procedure import Procedure, why_not_beside
 from services.deployer.drivers.container.proof import look
@@ -26,10 +27,11 @@ from services.deployer.drivers.container.pulling import Pulls
 from services.deployer.drivers.container.reaching import reached
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
-from services.deployer.drivers.container.verdict import environment_of
+from services.deployer.drivers.container.verdict import environment_of, got_over
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
 from services.deployer.drivers.failed import Failed
+from shared.components.images import Image, image_of
 
 T = TypeVar("T")
 
@@ -158,11 +160,26 @@ def _or_failed(make: Callable[[], T]) -> T:
 
 
 async def _fallen(engine: Engine, order: Order) -> Broken | None:
-    current = standing(Place.of(order), order.key, await engine.at(Place.of(order))).current
+    place = Place.of(order)
+    current = standing(place, order.key, await engine.at(place)).current
     if current is None:
-        return Broken("fallen", "its container is gone")
+        stranger = await engine.show(place.name) is not None
+        other = f"; one that Belay did not make is called {place.name}" if stranger else ""
+        return Broken("fallen", f"its container is gone{other}")
     seen = await look(engine, current.id)
-    return Broken("fallen", seen.why, await engine.last_lines(current.id)) if seen.over else None
+    if seen.over and (borne := got_over(await engine.show(current.id), datetime.now(UTC))):
+        seen = await look(engine, current.id, borne)
+    if seen.over:
+        return Broken("fallen", seen.why, await engine.last_lines(current.id))
+    return await _replaced(engine, current, image_of(order.component.spec.image))
+
+
+async def _replaced(engine: Engine, current: Seen, wanted: Image) -> Broken | None:
+    """Programs that look for newer images make a container anew under its name, with all its labels."""
+    found = await images.found_on(engine, wanted)
+    if found is None or images.plain(found.shown["Id"]) == images.plain(current.image_id):
+        return None
+    return Broken("fallen", f"it runs another image than {wanted.by_digest}")
 
 
 async def _has_revision(engine: Engine, order: Order) -> bool | None:

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+
+STEADY = timedelta(seconds=60)
+"""Who has run for so long since it was started again runs."""
 
 OVER = frozenset({"exited", "dead", "stopped", "removing"})
 
@@ -18,10 +22,11 @@ class Verdict:
     """It ended by itself: waiting longer makes it no better."""
 
 
-def verdict(shown: Mapping[str, Any] | None, checked: str | None = None) -> Verdict:
+def verdict(shown: Mapping[str, Any] | None, checked: str | None = None, borne: int = 0) -> Verdict:
     """Judge a container by what the engine shows of it; None = it is gone.
 
-    `checked` is the status of a health check that was run just now, where the engine does not run them itself.
+    `checked` is the status of a health check that was run just now, where the engine does not run them itself;
+    `borne` are restarts by its policy that it has got over.
     """
     if shown is None:
         return Verdict(well=False, why="it is gone: somebody removed it", over=True)
@@ -29,11 +34,26 @@ def verdict(shown: Mapping[str, Any] | None, checked: str | None = None) -> Verd
     status = str(state.get("Status", ""))
     if status in OVER:
         return Verdict(well=False, why=_end(state), over=True)
-    if restarts := int(shown.get("RestartCount") or 0):
+    if (restarts := restarts_of(shown)) > borne:
         return Verdict(well=False, why=f"it ended by itself, {restarts + 1} times in a row", over=True)
     if status != "running" or state.get("Restarting"):
         return Verdict(well=False, why=f"it is {status or 'in no known state'}")
     return _by_health(shown, checked)
+
+
+def restarts_of(shown: Mapping[str, Any] | None) -> int:
+    """How often its engine has started it again, since somebody last started it."""
+    return int((shown or {}).get("RestartCount") or 0)
+
+
+def got_over(shown: Mapping[str, Any] | None, now: datetime) -> int:
+    """Restarts that are no trouble any more: it runs on since then. Engines never forget them."""
+    since = str(((shown or {}).get("State") or {}).get("StartedAt") or "")
+    try:
+        steady = now - datetime.fromisoformat(since) >= STEADY
+    except (ValueError, TypeError):
+        return 0
+    return restarts_of(shown) if steady else 0
 
 
 def _end(state: Mapping[str, Any]) -> str:

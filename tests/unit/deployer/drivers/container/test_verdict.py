@@ -1,8 +1,11 @@
 """How well a container is follows from what its engine says of it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.deployer.drivers.container.verdict import environment_of, verdict
+import pytest
+
+from services.deployer.drivers.container.verdict import STEADY, environment_of, got_over, verdict
 
 CHECK = {"Config": {"Healthcheck": {"Test": ["CMD", "true"]}}}
 
@@ -23,6 +26,21 @@ def test_what_has_ended_is_gone_or_was_started_again_is_over() -> None:
         assert (found.well, found.over) == (False, True)
     assert verdict(shown("exited", state={"ExitCode": 3})).why == "it exited with status 3"
     assert "memory" in verdict(shown("exited", state={"ExitCode": 137, "OOMKilled": True})).why
+
+
+@pytest.mark.parametrize("zone", ["Z", "+00:00"])
+def test_who_runs_on_for_a_minute_has_got_over_its_restarts(zone: str) -> None:
+    since = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    again = shown(RestartCount=2, state={"StartedAt": f"2026-01-01T12:00:00.123456789{zone}"})
+    assert got_over(again, since + STEADY) == 0
+    assert got_over(again, since + STEADY + timedelta(seconds=1)) == 2
+    assert (verdict(again, None, 2).well, verdict(again, None, 1).over) == (True, True)
+
+
+def test_who_does_not_say_since_when_it_runs_has_got_over_nothing() -> None:
+    for said in ({}, {"StartedAt": ""}, {"StartedAt": "0001-01-01T00:00:00"}, {"StartedAt": "today"}):
+        assert got_over(shown(RestartCount=2, state=said), datetime.now(UTC)) == 0
+    assert got_over(None, datetime.now(UTC)) == 0
 
 
 def test_what_has_a_check_is_well_once_that_says_so_and_not_over_before() -> None:
