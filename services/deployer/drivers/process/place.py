@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from services.deployer.drivers import Order
 from services.deployer.drivers.process.keeper.folder import Folder
@@ -24,13 +26,30 @@ class BadConnection(ValueError):
     """The connection, or a name, cannot be used; the message names every fault."""
 
 
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
 class _Connection(BaseModel):
     """What a site must say to this driver; whatever stands beside it does not matter."""
 
     site: SiteName
     app: Name
+    component: str
     host: Name = "local"
-    port: int = Field(ge=1, le=65535)
+    ports: dict[str, Port] = Field(default_factory=dict)
+    """By app, or app/component: two that run side by side cannot share the one of the site."""
+    port: Annotated[Port | None, Field(validate_default=True)] = None
+
+    @field_validator("port")
+    @classmethod
+    def _of_the_component(cls, port: int | None, info: ValidationInfo) -> int | None:
+        app, ports = info.data.get("app", ""), info.data.get("ports")
+        if ports is None:  # what is wrong with them is told
+            return port
+        found: int | None = ports.get(f"{app}/{info.data.get('component')}") or ports.get(app) or port
+        if found is None:
+            raise PydanticCustomError("missing", "Field required, or ports.{app}", {"app": app})
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +75,18 @@ class Place:
 
 
 def place_of(home: Path, order: Order) -> tuple[Place, int]:
-    """The place of an order and the port of its site. Raises BadConnection with every fault."""
+    """The place of an order and the port of its component. Raises BadConnection with every fault."""
     try:
-        connection = _Connection.model_validate({**order.connection, "site": order.site, "app": order.app})
+        named = {"site": order.site, "app": order.app, "component": order.component.name}
+        connection = _Connection.model_validate({**order.connection, **named})
     except ValidationError as error:
         faults = (_sentence(fault["loc"], fault["msg"], fault["input"]) for fault in error.errors())
         raise BadConnection("; ".join(faults)) from None
-    return Place(home / "hosts" / connection.host, order.site, order.app, order.component.name), connection.port
+    return Place(home / "hosts" / connection.host, order.site, order.app, order.component.name), connection.port or 0
 
 
 def _sentence(where: tuple[int | str, ...], message: str, value: object) -> str:
-    missing = isinstance(value, dict)
+    missing = value is None or isinstance(value, dict)
     name = ".".join(str(part) for part in where)
     return f"{name}: {message}" if missing else f"{name}: {message}, not {value!r}"
 

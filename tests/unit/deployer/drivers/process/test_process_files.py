@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -93,6 +94,19 @@ def test_all_faults_of_params_are_named_with_their_values(tmp_path: Path, one: O
 def test_a_missing_port_is_named(tmp_path: Path, one: Order) -> None:
     with pytest.raises(BadConnection, match="port: Field required"):
         place_of(tmp_path, replace(one, connection={}))
+
+
+def test_each_app_and_each_component_may_have_a_port_of_its_own(tmp_path: Path, one: Order) -> None:
+    def port(connection: dict[str, Any]) -> int:
+        return place_of(tmp_path, replace(one, connection=connection))[1]
+
+    own = f"{one.app}/{one.component.name}"
+    assert port({"port": 80, "ports": {"other": 81}}) == 80
+    assert port({"port": 80, "ports": {one.app: 82}}) == 82
+    assert port({"ports": {one.app: 82, own: 83}}) == 83
+    for wrong in ({"ports": {one.app: 0}}, {"ports": {"other": 81}}, {"ports": ["81"]}):
+        with pytest.raises(BadConnection, match=r"ports"):
+            port(wrong)
 
 
 def test_an_order_is_known_after_it_began_and_keeps_its_result(place: Place, one: Order) -> None:
