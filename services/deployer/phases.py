@@ -106,7 +106,7 @@ _ON_PUBLICATION: Mapping[Leg, tuple[Row, ...]] = {
     Leg.RECOVER: _THERE_AND_BACK[Leg.RECOVER],
 }
 _ONE_WAY: Mapping[Leg, tuple[Row, ...]] = {
-    Leg.FORWARD: (_PRECHECK, *_leg(Order.AFTER, Bound.TIMEOUT, way_back=False)),
+    Leg.FORWARD: (_PRECHECK, _FETCH, *_leg(Order.AFTER, Bound.TIMEOUT, way_back=False)),
     Leg.RECOVER: (),
 }
 

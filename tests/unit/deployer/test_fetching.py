@@ -67,6 +67,15 @@ def test_one_cancelled_while_it_fetches_touches_nothing() -> None:
     assert walk.device.runs == FROM_ONE
 
 
+def test_a_recovery_whose_content_cannot_be_had_leaves_all_as_it_is() -> None:
+    under = ground(replace(running("1"), status=Status.UPDATE_ERROR), ONE, records=recorded(ONE))
+    device = Device({"fetch/db": "broken"}, {"web": "2", "db": "1"})
+    walk = Walk(operation(Kind.RECOVER, "1", "1"), under, device, fetching=frozenset({"web", "db"}))
+    assert walk.to_the_end()[1] is Outcome.UNTOUCHED
+    assert (device.runs, set(device.begun)) == ({"web": "2", "db": "1"}, {"op/fetch/web", "op/fetch/db"})
+    assert after(under.deployment, walk.operation, Outcome.UNTOUCHED, 20).status is Status.UPDATE_ERROR
+
+
 FATES = st.dictionaries(
     st.sampled_from(["fetch/web", "fetch/cache", "forward/web", "forward/cache", "forward/db", "recover/web"]),
     st.sampled_from(["done", "broken"]),
