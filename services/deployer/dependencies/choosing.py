@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from services.deployer.dependencies.needs import Found, Present, Surroundings, arriving, holds
 from services.deployer.domain import Release
 from shared.messages.base import Cause
-from shared.messages.rules import Dependency
+from shared.messages.rules import Alternatives, Dependency
 from shared.site_needs import unfit
 from shared.versions import is_prerelease, is_valid_version, may_upgrade, sort_key
 
@@ -61,6 +61,14 @@ def _newer(releases: Sequence[Release], current: str | None, wish: Wish) -> list
     if current is None:
         return ordered
     return [each for each in ordered if is_newer(each, current)]
+
+
+def lacking(releases: Sequence[Release], there: Present, wish: Wish) -> tuple[Dependency, ...]:
+    """What the newest release after the one that is there needs of other apps, and does not find yet."""
+    coming = next(iter(_newer(releases, there.version, wish)), None)
+    needs = coming.rules.depends_on if coming else ()
+    each = [one for need in needs for one in (need.any_of if isinstance(need, Alternatives) else (need,))]
+    return tuple(one for one in each if not holds(one, wish.around.apps.get(one.app)))
 
 
 def is_newer(release: Release, current: str) -> bool:

@@ -1,13 +1,14 @@
 """All apps of a site are asked for at once, and runs are stopped. Such commands are few: each in its turn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from services.deployer.dependencies import store as dependencies
+from services.deployer.dependencies.choosing import Wish, lacking
 from services.deployer.dependencies.needs import Surroundings
 from services.deployer.domain import Facts
 from services.deployer.site_runs import store
-from services.deployer.site_runs.planning import Item, Run, ordered
+from services.deployer.site_runs.planning import Item, Run, ordered, with_needs
 from services.deployer.site_runs.reporting import report
 from services.deployer.site_runs.store import Held, Origin
 from services.deployer.store import Store
@@ -16,6 +17,7 @@ from shared.core.transaction import Transaction
 from shared.messages.automatic import MOST_APPS
 from shared.messages.base import Fault
 from shared.messages.deployer import CancelAll, RequestAll
+from shared.messages.rules import Rules
 from shared.wire.codec import Envelope
 
 NOW = timedelta(0)
@@ -32,7 +34,7 @@ async def _request(tx: Transaction, envelope: Envelope[RequestAll]) -> Reply:
     around = (await dependencies.surroundings(tx.conn, [command.site])).get(command.site, Surroundings())
     if faults := _faults(command, facts, around):
         return Rejected(tuple(faults))
-    run, origin = _run(envelope, around), _origin(envelope)
+    run, origin = _run(envelope, around, await _rules(tx, command, around)), _origin(envelope)
     if not await store.insert_runs(tx.conn, [(run, origin)], tx.now):
         return Rejected.because("site_busy", f"a run goes on '{command.site}' already; wait for its end", "site")
     held = report(tx, Held(run, origin, tx.now, 0))
@@ -66,10 +68,19 @@ def _fault(code: str, field: str, message: str, value: object) -> Fault:
     return Fault(code=code, field=field, message=message, value=value)
 
 
-def _run(envelope: Envelope[RequestAll], around: Surroundings) -> Run:
-    command = envelope.data
+async def _rules(tx: Transaction, command: RequestAll, around: Surroundings) -> dict[str, Rules]:
+    """Of each app that takes part; of an update with what its newest release needs: what that lacks goes before it."""
     wanted = set(command.apps) or around.apps.keys()
-    rules = {app: there.rules for app, there in around.apps.items() if app in wanted}
+    there = {app: present for app, present in around.apps.items() if app in wanted}
+    if command.kind != "update":
+        return {app: present.rules for app, present in there.items()}
+    releases = await dependencies.releases_of(tx.conn, there)
+    wish = Wish(command.site, frozenset(), around, command.prereleases)
+    return {app: with_needs(each.rules, lacking(releases.get(app, ()), each, wish)) for app, each in there.items()}
+
+
+def _run(envelope: Envelope[RequestAll], around: Surroundings, rules: Mapping[str, Rules]) -> Run:
+    command = envelope.data
     order = ordered(rules, back=command.kind == "rollback")
     items = tuple(
         Item(position, app, command.kind, from_version=around.apps[app].version) for position, app in enumerate(order)

@@ -1,13 +1,13 @@
 """In what order the apps of a site go, and what comes next in a run. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from services.deployer.dependencies.needs import apps_named
 from shared.messages.automatic import ItemState, RunState
 from shared.messages.base import Cause
-from shared.messages.rules import Importance, Rules
+from shared.messages.rules import Dependency, Importance, Rules
 
 RANKS = {importance: rank for rank, importance in enumerate(get_args(Importance))}
 """Critical apps go first, reporting ones last; a word that nobody knows goes as an optional one."""
@@ -72,6 +72,11 @@ def _behind_its_needs(app: str, rules: Mapping[str, Rules], order: dict[str, Non
     for needed in sorted(set(apps_needed(rules[app])) & rules.keys()):
         _behind_its_needs(needed, rules, order, path | {app})
     order[app] = None
+
+
+def with_needs(rules: Rules, more: Sequence[Dependency]) -> Rules:
+    """Rules of an app that needs these as well."""
+    return rules.model_copy(update={"depends_on": (*rules.depends_on, *more)})
 
 
 def apps_needed(rules: Rules) -> Iterable[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.deployer.dependencies.choosing import Chain, Choice, Wish, chain, newest, present
+from services.deployer.dependencies.choosing import Chain, Choice, Wish, chain, lacking, newest, present
 from services.deployer.dependencies.needs import Present, Surroundings, arriving, leaving
 from services.deployer.domain import Release
 from shared.messages.rules import Rules
@@ -106,6 +106,15 @@ def test_the_newest_allowed_release_is_chosen_and_why_a_newer_one_is_not() -> No
     assert [cause.code for cause in newest([edge], "1.10", wish).why] == ["not_upgradable"]
     barred = Wish("oslo", DRIVERS, Surroundings(), barred={("db", "1.10")})
     assert version_of(newest(releases, "1.0", barred)) == "1.9"
+
+
+def test_what_the_newest_release_lacks_is_named_whatever_its_action() -> None:
+    now = present(release("shop", "1.0"))
+    needs = [need("db", "apply", ">=2"), need("log"), {"any_of": [need("a"), need("b")]}]
+    around = there("shop 1.0", "db 1.0", "log 1.0")
+    coming = release("shop", "2.0", depends_on=needs)
+    assert [each.app for each in lacking([coming], now, Wish("oslo", (), around))] == ["db", "a", "b"]
+    assert lacking([release("shop", "1.0", depends_on=needs)], now, Wish("oslo", (), around)) == ()
 
 
 def chained(coming: Release, *others: Release, around: Surroundings | None = None) -> Chain:
