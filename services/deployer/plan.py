@@ -423,7 +423,9 @@ def order_for(
 def fetch_order(operation: Operation, ground: Ground, way: ComponentDecision, version: str) -> Order:
     """What the driver is told of a component before anything is touched: to have all that its deployment needs."""
     order = order_for(operation, ground, "fetch", way, version)
-    return replace(order, action="fetch", deploys=True)
+    before = ground.before(operation.from_version)
+    back = before.bundle_sha256 if before and way.component in before.components else None
+    return replace(order, action="fetch", deploys=True, back_sha256=back)
 
 
 KIND_OF = {"fetch_packages": "package", "fetch_images": "image"}

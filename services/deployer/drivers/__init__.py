@@ -83,6 +83,8 @@ class Order:
     deploys: bool = False
     """fetch: whether the component is deployed right behind it. Then `items` are what lies there already, and all that
     can be made ready is: what cannot be had, or does not fit there, is to be found out while the old release runs."""
+    back_sha256: str | None = None
+    """fetch that `deploys`: the bundle of what runs there now, which the way back needs where a failure leads there."""
 
 
 @dataclass(frozen=True, slots=True)

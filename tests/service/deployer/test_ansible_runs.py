@@ -222,6 +222,24 @@ async def test_facts_are_kept_in_the_revision_and_given_to_the_rollback(lab: Lab
     assert lab.log("s1")[-1].strip() == "rollback to 1.0 of 1.0"
 
 
+async def test_the_bundle_of_what_runs_is_at_hand_before_anything_is_touched_where_the_store_has_it(lab: Lab) -> None:
+    before = order("o1", await lab.bundle(), lab.local("s1"))
+    [done] = await reach(lab.driver(), before)
+    assert isinstance(done, Done), done
+    made = await lab.bundle({**FILES, "note": "of the next release"})
+    fetch = replace(order("", made, lab.local("s1"), version="2.0", action="fetch"), deploys=True)
+    driver = lab.driver(home=lab.folder / "another machine")
+    assert isinstance((await reach(driver, replace(fetch, key="f1", back_sha256=made[0])))[0], Done)
+    assert isinstance((await reach(driver, replace(fetch, key="f2", back_sha256=before.bundle_sha256)))[0], Done)
+    [stored] = (lab.home / "blobs").rglob(str(before.bundle_sha256))
+    stored.unlink()
+    [late] = await reach(lab.driver(home=lab.folder / "a third"), replace(fetch, key="f3", back_sha256=stored.name))
+    assert isinstance(late, Done), late
+    assert f"of the way back: the blob store has no bundle {stored.name}" in late.detail
+    [back] = await reach(driver, rollback("o2", before, done.revision))
+    assert isinstance(back, Done), back
+
+
 async def test_what_a_bundle_brings_ahead_its_steps_and_its_removal_are_run_as_they_are_named(lab: Lab) -> None:
     books = {"apply": "q.yml", "remove": "q.yml", "fetch": "q.yml", "tasks": {"first": "q.yml", "then": "q.yml"}}
     made = await lab.bundle({"q.yml": QUICK}, playbooks=books)

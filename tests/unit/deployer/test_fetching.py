@@ -11,7 +11,7 @@ from services.deployer.course import Next
 from services.deployer.domain import Outcome, after
 from services.deployer.drivers import Running
 from services.deployer.ordering import FREE
-from services.deployer.plan import forward
+from services.deployer.plan import fetch_order, forward
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 from tests.unit.deployer.values import LIMITS, NOW, content, ground, operation, recorded, running
@@ -74,6 +74,13 @@ def test_a_recovery_whose_content_cannot_be_had_leaves_all_as_it_is() -> None:
     assert walk.to_the_end()[1] is Outcome.UNTOUCHED
     assert (device.runs, set(device.begun)) == ({"web": "2", "db": "1"}, {"op/fetch/web", "op/fetch/db"})
     assert after(under.deployment, walk.operation, Outcome.UNTOUCHED, 20).status is Status.UPDATE_ERROR
+
+
+def test_a_fetch_names_the_bundle_of_what_runs_where_the_component_is_in_it() -> None:
+    under = ground(running("1"), ONE, TWO, records=recorded(ONE))
+    asked = operation(Kind.UPDATE, "1", "2")
+    named = {way.component: fetch_order(asked, under, way, "2").back_sha256 for way in forward(asked, under, [])[:2]}
+    assert named == {"web": ONE.bundle_sha256, "cache": None}
 
 
 FATES = st.dictionaries(

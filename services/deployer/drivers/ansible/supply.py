@@ -32,10 +32,10 @@ class Supply:
         """An order that runs no playbook. Raises Failed."""
         if run.order.action == "discard":
             return await self.delivery.discard(run, hosts)
-        files = await self._files(run.order)
+        files, lacking = await self._files(run.order), await self._way_back([run])
         await self.delivery.bring(run, hosts, files)
         told = f"{len(files.items)} files on {len(hosts)} host{'s' if len(hosts) > 1 else ''}"
-        return Done("", told if files.items else "it brings no files", sent_for(run))
+        return Done("", f"{told if files.items else 'it brings no files'}{lacking}", sent_for(run))
 
     async def bring(
         self, runs: Sequence[Run], hosts: Mapping[str, Mapping[str, Host]], project: Path
@@ -47,6 +47,7 @@ class Supply:
         if runs[0].order.action not in ("apply", "rollback", "fetch"):
             return list(runs), {}
         files = await self._files(runs[0].order, project)
+        await self._way_back(runs)
         brought = await asyncio.gather(*(self._to(run, hosts[run.order.site], files) for run in runs))
         ready = [run for run, paths in zip(runs, brought, strict=True) if paths is not None]
         return ready, {host: where for paths in brought if paths for host, where in paths.items()}
@@ -57,6 +58,22 @@ class Supply:
         except Failed as failed:
             await run.end(failed.broken)
             return None
+
+    async def _way_back(self, runs: Sequence[Run]) -> str:
+        """Have at hand what a failure of the release to come would lead back to; what is lacking, in words.
+
+        A bundle that the store has no more holds up no other: then the new release is all the more wanted.
+        """
+        lacking = ""
+        for sha256 in sorted({run.order.back_sha256 or "" for run in runs} - {""}):
+            try:
+                with told_as_host_error():
+                    await self.bundles.of(sha256)
+            except Failed as failed:
+                if failed.broken.code == "host_error":
+                    raise
+                lacking = f"; of the way back: {failed.broken.message}"
+        return lacking
 
     async def _files(self, order: Order, project: Path | None = None) -> Files:
         """What the order's component brings: as it was prepared, or as its bundle has it.
