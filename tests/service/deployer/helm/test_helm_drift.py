@@ -14,8 +14,8 @@ from services.deployer.drivers import Order
 from services.deployer.drivers.durable.driver import DurableDriver
 from shared.messages.base import CommandAccepted
 from shared.messages.deployer import AutomaticRequested, DriftEnded, DriftFound, OperationSucceeded, SetAppBehaviour
+from tests.service.deployer.audited import looked_at, put_right
 from tests.service.deployer.fleet import Fleet, ready
-from tests.service.deployer.test_automatic_on_processes import looked_at, put_right
 from tests.service.deployer.test_secrets import put
 from tests.support.components import as_published
 from tests.support.kubernetes import sites
