@@ -278,7 +278,9 @@ TIMERS: dict[str, Callable[[Context, Transaction, Sequence[Timer]], Awaitable[No
 def of_a_strategy(attributes: Attributes) -> bool:
     """Whether a record is how a step's operation succeeded, by its headers alone: the strategy speaks for its sites.
 
-    What a strategy asks for carries the strategy's id as its correlation, and begins the operation's id with it.
+    So does a run over all apps of a site for these.
+
+    What a strategy or a run asks for carries its id as its correlation, and begins the operation's id with it.
     """
     if attributes.get("ce_type") not in ENDS:
         return False

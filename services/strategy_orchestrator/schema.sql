@@ -135,6 +135,7 @@ create table site (
     maintenance boolean not null default false, -- somebody works on it
     facts jsonb not null default '{}', -- of its platform, as people told them
     operation_id text, -- a single operation that runs there
+    told_at timestamptz, -- of the latest beginning or end of one that was told: an older beginning is told again
     alarms integer not null default 0 check (alarms >= 0), -- that affect its management
     -- What the deployer last said of whether it answers:
     availability text not null default 'unknown' check (availability in ('online', 'offline', 'unknown')),

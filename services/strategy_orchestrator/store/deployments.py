@@ -1,6 +1,7 @@
 """What the deployer said of sites, their single operations included. One typed method a query of deployments.sql."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,17 +32,24 @@ class DeploymentEnd(NamedTuple):
     """As words."""
 
 
-async def begin_operations(conn: Connection, operations: Sequence[tuple[str, str]]) -> None:
-    """Note single operations by (site, operation id)."""
-    sites, operation_ids = columns(operations, 2)
-    await SQL.run(conn, "begin_operations", sites=sites, operation_ids=operation_ids)
+async def begin_operations(conn: Connection, operations: Sequence[tuple[str, str, datetime]]) -> None:
+    """Note single operations by (site, operation id, when it was told)."""
+    sites, operation_ids, ats = columns(operations, 3)
+    await SQL.run(conn, "begin_operations", sites=sites, operation_ids=operation_ids, ats=ats)
 
 
-async def end_operations(conn: Connection, operations: Sequence[tuple[str, str]]) -> list[EndedOperation]:
-    """Forget single operations by (site, operation id); those that were known."""
-    sites, operation_ids = columns(operations, 2)
-    rows = await SQL.fetch(conn, "end_operations", sites=sites, operation_ids=operation_ids)
+async def end_operations(conn: Connection, operations: Sequence[tuple[str, str, datetime]]) -> list[EndedOperation]:
+    """Forget single operations by (site, operation id, when it was told); those that were known."""
+    sites, operation_ids, ats = columns(operations, 3)
+    rows = await SQL.fetch(conn, "end_operations", sites=sites, operation_ids=operation_ids, ats=ats)
     return [EndedOperation._make(row) for row in rows]
+
+
+async def find_news(conn: Connection, ends: Iterable[tuple[str, str, str, int]]) -> set[str]:
+    """Of ends by (site, app, operation id, count), the operations whose end is news there."""
+    sites, apps, operation_ids, counts = columns(list(ends), 4)
+    rows = await SQL.fetch(conn, "find_news", sites=sites, apps=apps, operation_ids=operation_ids, counts=counts)
+    return {row["operation_id"] for row in rows}
 
 
 async def put_deployments(conn: Connection, ends: Iterable[DeploymentEnd]) -> dict[tuple[str, str], int]:
