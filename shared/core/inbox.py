@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from shared.core.errors import Unreadable
@@ -75,7 +76,7 @@ async def sort_out(tx: Transaction, commands: Sequence[Asked]) -> list[Asked]:
             fresh.append(command)
         elif row["fingerprint"] == command.fingerprint:
             known_answer: Any = REGISTRY[row["answer_type"]].model_validate_json(row["answer"])
-            _send(tx, known_answer, command.envelope)
+            _send(tx, known_answer, command.envelope, row["answered_at"])
         else:
             _refuse_reuse(tx, command.envelope)
     return fresh
@@ -183,9 +184,10 @@ def _reused(command_id: str) -> Fault:
     return Fault(code=ErrorCode.COMMAND_ID_REUSED, field="ce_id", message=message, value=command_id)
 
 
-def _send(tx: Transaction, reply: Answer, envelope: Envelope[Command]) -> str:
-    """Send an answer; returns its body."""
-    tx.emit(reply, sequence=1, cause=envelope, message_id=_answer_id(reply))
+def _send(tx: Transaction, reply: Answer, envelope: Envelope[Command], at: datetime | None = None) -> str:
+    """Send an answer; returns its body. One that is told again says when it was given: listeners go by that time, and
+    must not take it for something new."""
+    tx.emit(reply, sequence=1, cause=envelope, message_id=_answer_id(reply), at=at)
     return (tx.outbox[-1][3] or b"").decode()
 
 

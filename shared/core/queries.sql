@@ -30,7 +30,7 @@ where c.topic = n.topic and c.part = n.part and c.epoch = n.epoch and c.next_off
 returning c.part;
 
 -- name: find_answers
-select command_id, fingerprint, answer_type, answer from inbox where command_id = any(:command_ids::text[]);
+select command_id, fingerprint, answer_type, answer, answered_at from inbox where command_id = any(:command_ids::text[]);
 
 -- name: keep_answers
 insert into inbox (command_id, fingerprint, answer_type, answer, answered_at)

@@ -118,11 +118,12 @@ class Transaction:
         message_id: str | None = None,
         actor: str = "",
         correlation_id: str = "",
+        at: datetime | None = None,
     ) -> str:
         """Send `message` when this transaction commits; returns its id.
 
         `sequence` is that of the aggregate (rising by one, kept in its row); `cause` hands on correlation and trace.
-        A `message_id` derived from the work makes a repeated emission recognisable.
+        A `message_id` derived from the work makes a repeated emission recognisable; `at`: when it was told first.
 
         Raises TooLarge for what its topic does not take: found here, its cause can still be told.
         """
@@ -130,7 +131,7 @@ class Transaction:
             data=message,
             id=message_id or new_id(),
             source=self.source,
-            time=self.now,
+            time=at or self.now,
             sequence=sequence,
             correlation_id=cause.root if cause else correlation_id,
             causation_id=cause.id if cause else "",

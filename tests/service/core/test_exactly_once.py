@@ -36,6 +36,8 @@ async def test_the_same_command_again_gets_the_same_answer_and_no_second_effect(
         await world.send(register("oslo"), message_id="c-1")
         await world.ask(register("last"))
         assert world.answers("c-1") == [first, first]
+        told, again = (e for e in world.seen if getattr(e.data, "command_id", "") == "c-1")
+        assert (again.id, again.time) == (told.id, told.time), "nobody takes it for something new"
         assert (await tally(service))["oslo"] == 1
 
 
