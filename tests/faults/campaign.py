@@ -15,13 +15,15 @@ import structlog
 
 from tests.faults.checker import Recovery, RuleResult, check, read, recoveries
 from tests.faults.command_client import CommandClient
+from tests.faults.devices import Devices
 from tests.faults.evidence import Asked, Fault, Run, collect
 from tests.faults.field import Field
 from tests.faults.foreign import Foreign
 from tests.faults.lane import Lane
 from tests.faults.plan import Planned
 from tests.faults.rest import come_to_rest, hold_checks
-from tests.faults.stage import Stage, standing
+from tests.faults.stage import AUTOMATIC_AT_ONCE, Stage, standing
+from tests.faults.strands.table import of_lane
 from tests.faults.tracks import strike_all
 from tests.faults.watch import Watch
 
@@ -114,10 +116,7 @@ def _log_kept(path: Path) -> Iterator[None]:
 async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Sequence[int], say: Say) -> None:
     stage, watch = field_.stage, field_.watch
     started, stop = datetime.now(UTC), asyncio.Event()
-    lanes = [
-        Lane(f"lane{n}", size, Random(f"{round_.seed}/{n}"), field_.client, watch, stop)  # noqa: S311
-        for n, size in enumerate(sizes)
-    ]
+    lanes = _lanes(round_, field_, sizes, stop)
     working = [asyncio.create_task(lane.run()) for lane in lanes]
     await watch.wait(lambda: watch.finished_steps > 0, 90)
     await field_.look_at_points()
@@ -126,7 +125,8 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
     ended = datetime.now(UTC)
     say(f"seed {round_.seed}: {len(round_.faults)} faults done, {watch.finished_steps} steps; coming to rest")
     _, late = await asyncio.wait(working, timeout=GRACE_SECONDS)
-    await asyncio.gather(*(lane.cut_short() for lane, task in zip(lanes, working, strict=True) if task in late))
+    cut = (lane.cut_short() for lane, task in zip(lanes, working, strict=True) if task in late)
+    await asyncio.gather(*cut, return_exceptions=True)  # whoever gives no answer holds up its lane, which is told
     for outcome in await asyncio.gather(*working, return_exceptions=True):
         if outcome is not None:
             round_.problems.append(f"a lane broke: {outcome!r}")
@@ -146,6 +146,8 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
         ended_at=ended,
         quiescent=not left,
         strategies=_asked(lanes),
+        heard=field_.client.heard,
+        automatic_at_once=AUTOMATIC_AT_ONCE,
         details={"problems": round_.problems, "missed": field_.missed},
     )
     round_.faults += device_faults(stage.home.root / "devices" / "journal.jsonl")
@@ -159,6 +161,23 @@ async def _act(round_: Round, field_: Field, plan: Sequence[Planned], sizes: Seq
         faults=round_.faults,
         ends=[end for process in stage.processes for end in process.ends],
     )
+
+
+def _lanes(round_: Round, field_: Field, sizes: Sequence[int], stop: asyncio.Event) -> list[Lane]:
+    devices = Devices(field_.stage.home.root)
+    return [
+        Lane(
+            name=f"lane{n}",
+            sites=size,
+            random=Random(f"{round_.seed}/{n}"),  # noqa: S311
+            client=field_.client,
+            watch=field_.watch,
+            devices=devices,
+            stop=stop,
+            strands=of_lane(n, len(sizes)),
+        )
+        for n, size in enumerate(sizes)
+    ]
 
 
 def _asked(lanes: Sequence[Lane]) -> tuple[Asked, ...]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -38,8 +38,13 @@ components:
     seed: {seed}
     packages_bytes: 3000000
     images_bytes: 2000000
+    values: {values}
 """
 
+Chances = tuple[float, float, float]
+"""That a device fails, hangs or crashes."""
+
+Values = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -61,6 +66,8 @@ class CommandClient:
         note = json.loads((self._home / "run" / "gateway-1.json").read_text())
         self._token = (self._home / "admin.token").read_text().strip()
         self._client = Client(note["url"], self._token, timeout=10)
+        self.heard: dict[str, tuple[float, float]] = {}
+        """When each accepted command was first given, and when its answer was heard, by the one clock of the client."""
 
     def close(self) -> None:
         """Hang up."""
@@ -68,6 +75,7 @@ class CommandClient:
 
     async def ask(self, command: Command, identifier: str, path: str = "", body: Any = None) -> dict[str, Any]:
         """Give a command, over HTTP if a path is given; returns the accepted answer's `result`. Raises Refused."""
+        asked_at = time.time()
         if path:
             await self._tried(lambda: self._client.command("POST", path, body, identifier, wait=False))
         async with asyncio.timeout(PATIENCE):
@@ -82,6 +90,7 @@ class CommandClient:
         answer = self._watch.answers[identifier]
         if "code" in answer:
             raise Refused(answer["code"], answer["faults"][0]["message"])
+        self.heard[identifier] = asked_at, time.time()
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -99,13 +108,20 @@ class CommandClient:
         key, headers, body = encode(envelope)
         await self._foreign.publish(command.TOPIC, key, headers, body)
 
-    async def publish(self, app: str, version: str, random: Random, chances: tuple[float, float, float]) -> None:
-        """Upload a release whose devices fail, hang and crash by these chances; returns when it may be rolled out."""
-        fail, hang, crash = chances
-        seed = random.getrandbits(30)
-        manifest = MANIFEST.format(app=app, version=version, fail=fail, hang=hang, crash=crash, seed=seed)
+    def pack(self, app: str, version: str, random: Random, chances: Chances, values: Values | None = None) -> Path:
+        """The bundle of a release whose devices fail, hang and crash by these chances."""
+        fates = dict(zip(("fail", "hang", "crash"), chances, strict=True))
+        words = {**fates, "seed": random.getrandbits(30), "values": json.dumps(values or {})}
+        manifest = MANIFEST.format(app=app, version=version, **words)
         file = self._home / f"{app}-{version}.tar.gz"
         file.write_bytes(bundle({"bundle.yaml": manifest.encode()}))
+        return file
+
+    async def publish(
+        self, app: str, version: str, random: Random, chances: Chances, values: Values | None = None
+    ) -> None:
+        """Upload a release; returns when it may be rolled out."""
+        file = self.pack(app, version, random, chances, values)
         until = time.monotonic() + PATIENCE
         while (app, version) not in self._watch.releases:
             key = f"publish-{app}-{version}-{random.getrandbits(32)}"

@@ -118,6 +118,10 @@ class Run(BaseModel):
     quiescent: bool
     strategies: tuple[Asked, ...] = ()
     collected_at: datetime | None = None
+    heard: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """By command, when it was first given and when it was heard that it was accepted, in epoch seconds of one clock."""
+    automatic_at_once: int = 0
+    """Operations of the deployer's own that may be under way at once; 0 = nobody said."""
     details: dict[str, Any] = Field(default_factory=dict)
 
 

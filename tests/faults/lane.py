@@ -1,7 +1,7 @@
 """The work that goes on while things break: each lane rolls one app over sites of its own, again and again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +30,9 @@ from shared.messages.strategy import (
 )
 from shared.messages.words import OperationKind, StrategyType
 from tests.faults.command_client import CommandClient, Refused
+from tests.faults.devices import Devices
 from tests.faults.evidence import Asked
+from tests.faults.strands import Play, Strand, Stuck
 from tests.faults.unsettling import unsettle
 from tests.faults.watch import Watch
 
@@ -57,10 +59,6 @@ VERBS: dict[str, Callable[..., Any]] = {
 }
 
 
-class Stuck(Exception):
-    """Work did not come to its end in time; the message says which."""
-
-
 @dataclass
 class Lane:
     """One app on `sites` sites. `stop` lets the strategy under way come to its end."""
@@ -70,7 +68,10 @@ class Lane:
     random: Random
     client: CommandClient
     watch: Watch
+    devices: Devices
     stop: asyncio.Event
+    strands: Mapping[str, Play] = field(default_factory=dict)
+    """What goes on beside the strategies, by the word for it."""
     asked: list[Asked] = field(default_factory=list)
     made: int = 0
     current: str = ""
@@ -83,10 +84,19 @@ class Lane:
         """Register, apply, and go on with updates and roll-backs until stopped. Raises Stuck."""
         await self._register()
         unsettling = asyncio.create_task(unsettle(self._names, self.random, self.client, self.stop))
+        strands = [asyncio.create_task(play(self._strand(word))) for word, play in self.strands.items()]
         try:
             await self._go_on()
         finally:
-            await asyncio.gather(unsettling, return_exceptions=True)
+            ends = await asyncio.gather(unsettling, *strands, return_exceptions=True)
+        for broke in ends[1:]:
+            if isinstance(broke, BaseException):
+                raise broke
+
+    def _strand(self, word: str) -> Strand:
+        draw = Random(f"{self.name}/{word}/{self.random.getrandbits(64)}")  # noqa: S311 - one of its own
+        around = self.client, self.watch, self.devices, self.stop, self.asked
+        return Strand(self.name, f"{self.name}-{word}", draw, *around)
 
     async def _go_on(self) -> None:
         version = await self._release(GOOD)

@@ -25,6 +25,9 @@ REPLICAS = 3
 """The most replicas of a core service that ever run side by side."""
 
 READY_SECONDS = 60.0
+AUTOMATIC_AT_ONCE = 2
+"""Operations that go by themselves over the fleet at once: fewer than sites of a strand, so that the limit counts."""
+
 SHORT = {
     "BELAY_SESSION_TIMEOUT_MS": "2000",
     "BELAY_LEASE_SECONDS": "2",
@@ -33,8 +36,17 @@ SHORT = {
     "BELAY_DEPLOYER_RECOVERY_SECONDS": "15",
     "BELAY_DEPLOYER_CHECK_SECONDS": "4",
     "BELAY_GATEWAY_ANSWER_SECONDS": "3",
+    "BELAY_DEPLOYER_DELETION_SECONDS": "1",
+    "BELAY_DEPLOYER_AUDIT_SECONDS": "3",
+    "BELAY_DEPLOYER_AUTOMATIC_AT_ONCE": str(AUTOMATIC_AT_ONCE),
+    "BELAY_DEPLOYER_AUTOMATIC_PAUSE_SECONDS": "1",
+    "BELAY_DEPLOYER_AUTOMATIC_AGAIN_SECONDS": "1",
+    "BELAY_CATALOG_ALLOW_PRIVATE_SOURCES": "true",
+    "BELAY_CATALOG_PLAIN_SOURCES": "true",
+    "BELAY_CATALOG_IMPORT_PATIENCE_SECONDS": "5",
 }
-"""Sessions and leases of 2 s, and checks of sites every 4 s, so that what takes longer happens within seconds."""
+"""Sessions and leases of 2 s, checks of sites every 4 s, audits every 3 s, so that what takes longer happens within
+seconds. Bundles are imported from this machine."""
 
 
 class Stage:

@@ -37,6 +37,16 @@ class Watch:
         """Sources whose times are not to be believed."""
         self.failed: dict[str, set[str]] = defaultdict(set)
         """By strategy, the sites that failed or were aborted, and do not wait again."""
+        self.ends: dict[str, dict[str, Any]] = {}
+        """By operation, how it ended."""
+        self.runs: dict[tuple[str, str], tuple[int, str | None]] = {}
+        """By site and app, the number of its last end and the release that runs there."""
+        self.settled: dict[str, dict[str, Any]] = {}
+        """By publication, what became of it."""
+        self.site_runs: dict[str, dict[str, Any]] = {}
+        """By run over the apps of a site, its report."""
+        self.barred: dict[tuple[str, str], tuple[int, bool]] = {}
+        """By app and version, the number of the last word on its failures, and whether it is barred."""
         self.finished_steps = 0
         self.worked_at = LONG_AGO
         """The latest moment after which a whole step was worked through: ended by the deployer, counted after."""
@@ -101,13 +111,28 @@ class Watch:
     def published(self, _headers: dict[str, bytes], body: dict[str, Any]) -> None:
         self.releases.add((body["app"], body["version"]))
 
+    def settles(self, _headers: dict[str, bytes], body: dict[str, Any]) -> None:
+        self.settled.setdefault(body["publication"], body)
+
+    def site_run(self, _headers: dict[str, bytes], body: dict[str, Any]) -> None:
+        if body["finished_at"]:
+            self.site_runs.setdefault(body["run_id"], body)
+
+    def release_failed(self, _headers: dict[str, bytes], body: dict[str, Any]) -> None:
+        release = body["app"], body["version"]
+        self.barred[release] = max(self.barred.get(release, (0, False)), (int(body["nth"]), bool(body["barred"])))
+
     def ended(self, headers: dict[str, bytes], body: dict[str, Any]) -> None:
+        place = body["site"], body["app"]
+        self.ends.setdefault(body["operation_id"], body)
+        self.runs[place] = max(self.runs.get(place, (0, None)), (int(body["nth"]), body["version"]), key=_number)
         if headers["ce_source"].decode() not in self.wrong_clocks:
             self._ended.setdefault(body["operation_id"], _time(headers))
 
     def ended_together(self, headers: dict[str, bytes], body: dict[str, Any]) -> None:
+        shared = {name: value for name, value in body.items() if name != "operations"}
         for one in body["operations"]:
-            self.ended(headers, one)
+            self.ended(headers, {**shared, **one})
 
     def stepped(self, headers: dict[str, bytes], body: dict[str, Any]) -> None:
         for step in body["steps"]:
@@ -143,6 +168,10 @@ class Watch:
             return False
 
 
+def _number(of: tuple[int, str | None]) -> int:
+    return of[0]
+
+
 def _time(headers: dict[str, bytes]) -> datetime:
     return datetime.fromisoformat(headers["ce_time"].decode())
 
@@ -157,4 +186,7 @@ TAKES: dict[bytes, Take] = {
     b"deployer.operations_succeeded": Watch.ended_together,
     b"deployer.operation_failed": Watch.ended,
     b"catalog.release_available": Watch.published,
+    b"catalog.publication_settled": Watch.settles,
+    b"deployer.site_run_changed": Watch.site_run,
+    b"deployer.failed_release_changed": Watch.release_failed,
 }  # fmt: skip

@@ -11,16 +11,20 @@ Release = tuple[str, str]
 
 
 def releases_are_prepared_once(evidence: Evidence) -> RuleResult:
-    """A release is prepared once, whoever asks for it and whatever is killed meanwhile, and the catalog knows of it."""
+    """A release is prepared once, whoever asks for it and whatever is killed meanwhile, and the catalog knows of it.
+
+    Of one that was deleted it knows nothing any more; the same content may come again and is prepared anew.
+    """
     result = RuleResult("releases_are_prepared_once")
-    told = Counter((r.body["app"], r.body["version"]) for r in evidence.named("catalog.events", "release_prepared"))
+    told = Counter(r.body["bundle_sha256"] for r in evidence.named("catalog.events", "release_prepared"))
+    gone = Counter(r.body["bundle_sha256"] for r in evidence.named("catalog.events", "release_deleted"))
     known = {row["bundle_sha256"]: row["state"] for row in evidence.table("catalog.preparation")}
     for record in evidence.named("catalog.events", "release_prepared"):
-        body = record.body
+        body, digest = record.body, record.body["bundle_sha256"]
         name = f"{body['app']} {body['version']}"
-        result.expect(told[body["app"], body["version"]] == 1, name, "was prepared more than once")
-        state = known.get(body["bundle_sha256"])
-        result.expect(state == "prepared", name, f"was prepared, and the catalog says {state}")
+        result.expect(told[digest] <= 1 + gone[digest], name, "was prepared more than once")
+        state = known.get(digest)
+        result.expect(state == "prepared" or gone[digest] > 0, name, f"was prepared, and the catalog says {state}")
     return result
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from tests.faults.checker.journal import Order, told
+from tests.faults.checker.journal import Order, given, told
 from tests.faults.checker.reading import Evidence
 from tests.faults.checker.rule_result import RuleResult
 from tests.faults.checker.story import Operation, operations, step_of
@@ -28,7 +28,7 @@ def one_operation_at_a_site(evidence: Evidence) -> RuleResult:
     """While an order of one operation is under way on a site, no other operation touches it, nor the same component."""
     result = RuleResult("one_operation_at_a_site")
     under_way: dict[str, dict[str, Order]] = defaultdict(dict)
-    for number, line in enumerate(evidence.journal):
+    for number, line in given(evidence):
         here, key = under_way[line["site"]], line["order"]
         if line["effect"] != "started":
             here.pop(key, None)

@@ -1,6 +1,6 @@
 """The devices' own journal, line by line. Its order is the order in which things happened: one file, one lock."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,8 @@ class Order:
     began: float = 0.0
     due: float | None = None
     told: float | None = None
+    values: str = ""
+    """The digest of the values that it brought."""
 
     @property
     def operation(self) -> str:
@@ -63,12 +65,27 @@ class Told:
         return found
 
 
+BROKEN = "broken-"
+"""So begin the orders of the campaign itself, which takes away what runs on devices behind everybody's back."""
+
+
+def given(evidence: Evidence) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines of orders that deployers gave, with their numbers."""
+    return ((n, line) for n, line in enumerate(evidence.journal) if not line["order"].startswith(BROKEN))
+
+
+def broken(evidence: Evidence) -> Counter[tuple[str, str]]:
+    """How often the campaign broke each app on each site."""
+    lines = (line for line in evidence.journal if line["order"].startswith(BROKEN))
+    return Counter((line["site"], line["app"]) for line in lines)
+
+
 @once
 def told(evidence: Evidence) -> Told:
     """What the devices say."""
     orders: dict[str, Order] = {}
     wrong: list[tuple[str, int, str]] = []
-    for number, line in enumerate(evidence.journal):
+    for number, line in given(evidence):
         order = orders.get(line["order"])
         if line["effect"] == "started":
             if order:
@@ -87,8 +104,8 @@ def told(evidence: Evidence) -> Told:
 
 def _begun(line: dict[str, Any], number: int) -> Order:
     order, site, app, component = line["order"], line["site"], line["app"], line["component"]
-    times = {"began": line.get("began_at", 0.0), "due": line.get("ends_at")}
-    return Order(order, site, app, component, line["action"], line["version"], number, **times)
+    facts = {"began": line.get("began_at", 0.0), "due": line.get("ends_at"), "values": line.get("values_sha256", "")}
+    return Order(order, site, app, component, line["action"], line["version"], number, **facts)
 
 
 def _ended(order: Order, line: dict[str, Any], number: int) -> Order:

@@ -9,6 +9,7 @@ from typing import Any
 from tests.faults.checker.reading import Evidence
 from tests.faults.checker.record import Record
 from tests.faults.checker.rule_result import RuleResult
+from tests.faults.checker.story import operations
 
 Row = dict[str, Any]
 
@@ -104,6 +105,7 @@ Note = tuple[str, str]
 """What it is about, and its topic."""
 
 ENDS = {"complete": "done", "failed": "error", "aborted": "warning"}
+RUNS = {"done": "done", "failed": "error", "aborted": "warning"}
 TROUBLES = {"trouble_found": "error", "trouble_over": "done"}
 ADVICE = ("monitor.events", "failure_rate_high", "strategy_silent")
 
@@ -121,6 +123,7 @@ def people_are_told_once(evidence: Evidence) -> RuleResult:
     advice = Counter(record.body["strategy_id"] for record in evidence.named(*ADVICE))
     webhooks = {row["name"] for row in evidence.table("notifier.subscription")}  # that one died is told too
     troubles = Counter((r.body["service"], TROUBLES[r.name]) for r in evidence.named("monitor.events", *TROUBLES))
+    barred = Counter(_release(r) for r in evidence.named("deployer.events", "failed_release_changed"))
     gathered = Counter[str]()
     for row in rows:
         gathered[row["topic"]] += row["count"] if row.get("count", 1) > 1 else 0
@@ -129,7 +132,7 @@ def people_are_told_once(evidence: Evidence) -> RuleResult:
         few, many = wanted[about, topic], told[about, topic]
         if topic != "discover":
             most = few + (advice[about] if topic == "warning" else 0) + (about in webhooks)
-            most += troubles[about, topic]
+            most += troubles[about, topic] + (barred[about] if topic == "error" else 0)
             result.expect(many <= most, f"{about} {topic}", f"told {many} times, should be at most {most}")
             missing[topic] += max(0, few - many)
     for topic in ("done", "error", "warning", "release"):
@@ -145,7 +148,12 @@ def people_are_told_once(evidence: Evidence) -> RuleResult:
 def _of_standing(row: Row) -> bool:
     """Whether it tells how a site is, or how many are: these are told together, each site once."""
     of_a_site = row["topic"] != "discover" and row["link"] == f"/v1/sites/{row['about']}"
-    return of_a_site or row["about"] in ("offline", "online", "alarms")
+    return of_a_site or row["about"] in ("offline", "online", "alarms", "drift")
+
+
+def _release(record: Record) -> str:
+    """As it is called where somebody is told that it is barred; what was told a while ago is not told again."""
+    return f"{record.body['app']} {record.body['version']}"
 
 
 def _raised(result: RuleResult, evidence: Evidence) -> None:
@@ -161,12 +169,20 @@ def _raised(result: RuleResult, evidence: Evidence) -> None:
 def _news(evidence: Evidence) -> Iterator[Note | None]:
     """What the notifier promises to tell of (its README)."""
     yield from (_of_strategy(r) for r in evidence.named("strategy.events", "strategy_state_changed"))
+    of_runs = {identifier for identifier, operation in operations(evidence).items() if operation.of_run}
     for record in evidence.named("deployer.events", "operation_succeeded", "operation_failed"):
+        if record.name == "operation_succeeded" and record.body["operation_id"] in of_runs:
+            continue  # the run speaks for it
         if not record.body.get("strategy_id"):
             yield record.body["operation_id"], "done" if record.name == "operation_succeeded" else "error"
     for record in evidence.named("catalog.events", "release_available", "release_withdrawn", "release_rejected"):
         rejected = record.name == "release_rejected"
         yield record.body["bundle_sha256" if rejected else "release_id"], "error" if rejected else "release"
+    for record in evidence.named("catalog.events", "release_deleted", "release_deletion_refused"):
+        yield record.body["release_id"], "release" if record.name == "release_deleted" else "warning"
+    for record in evidence.named("deployer.events", "site_run_changed"):
+        if record.body["finished_at"] and not record.body["run_id"].endswith(".first"):
+            yield record.body["run_id"], RUNS[record.body["state"]]
 
 
 def _of_strategy(record: Record) -> Note | None:

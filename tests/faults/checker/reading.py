@@ -86,7 +86,7 @@ def once(derive: Callable[[Evidence], T]) -> Callable[[Evidence], T]:
 
 
 def _tells(topic: str) -> bool:
-    return topic.endswith(".events") or topic == "site.state"
+    return topic.endswith((".events", ".facts")) or topic == "site.state"
 
 
 def _once(records: Iterator[Record]) -> Iterator[Record]:

@@ -50,11 +50,13 @@ def an_id_says_one_thing(evidence: Evidence) -> RuleResult:
 def sequences_have_no_gap(evidence: Evidence) -> RuleResult:
     """Events of each aggregate, and ends on each site, count 1, 2, 3 …; none is missing, told twice, or out of order.
 
-    A repeated record (same id) is dropped first, as every reader does.
+    A repeated record (same id) is dropped first, as every reader does. Number 1 of an operation of a run over a site is
+    that the run says that it begins.
     """
     result = RuleResult("sequences_have_no_gap")
     rows = _told_by_rows(evidence)
     bundles = {r.body["release_id"]: r.body["bundle_sha256"] for r in evidence.named(*AVAILABLE)}
+    begun = {identifier: [1] for identifier, operation in operations(evidence).items() if operation.of_run}
     for topic, records in evidence.events.items():
         told: dict[str, list[int]] = defaultdict(list)
         for record in records:
@@ -64,7 +66,7 @@ def sequences_have_no_gap(evidence: Evidence) -> RuleResult:
         gaps = topic in GAPS_ALLOWED or _compacted(evidence, topic)
         for aggregate, sequences in told.items():
             result.checked += len(sequences)
-            if fault := _broken(sequences, gaps):
+            if fault := _broken(begun.get(aggregate, []) + sequences, gaps):
                 result.refuse(f"{topic} {aggregate}", fault)
             if (kept := rows.get((topic, aggregate), sequences[-1])) != max(sequences):
                 result.refuse(f"{topic} {aggregate}", f"its row has told {kept} events, the last is {max(sequences)}")

@@ -30,13 +30,17 @@ def step_of(operation: str) -> Step | None:
 
 @dataclass(slots=True)
 class Operation:
-    """All that was told of one operation. `taken`: the deployer said that it begins; `refused`: why it does not."""
+    """All that was told of one operation.
+
+    `taken`: the deployer said that it begins; `refused`: why it does not; `of_run`: it is part of a run over its site.
+    """
 
     id: str
     site: str = ""
     app: str = ""
     asked: int = 0
     taken: bool = False
+    of_run: bool = False
     refused: set[str] = field(default_factory=set)
     ends: list[dict[str, Any]] = field(default_factory=list)
 
@@ -44,7 +48,7 @@ class Operation:
 @once
 def operations(evidence: Evidence) -> dict[str, Operation]:
     """Every operation that anything was said of, by its id; previews are none."""
-    found: dict[str, Operation] = {}
+    found = {own.id: own for own in _own(evidence)}
     previews = set()
     for ask in _asks(evidence):
         if ask["preview"]:
@@ -78,6 +82,16 @@ def _asks(evidence: Evidence) -> Iterator[dict[str, Any]]:
             continue
         for one in body["operations"]:
             yield {"id": one["operation_id"], "site": one["site"], "app": body["app"], "preview": False}
+
+
+def _own(evidence: Evidence) -> Iterator[Operation]:
+    """What the deployer began without a command for each: by itself, and as part of runs over a site."""
+    for record in evidence.named("deployer.events", "automatic_requested"):
+        yield Operation(record.body["operation_id"], record.body["site"], record.body["app"], taken=True)
+    for record in evidence.named("deployer.events", "site_run_changed"):
+        for item in record.body["items"]:
+            if item["operation_id"]:
+                yield Operation(item["operation_id"], record.body["site"], item["app"], taken=True, of_run=True)
 
 
 def _batches(evidence: Evidence) -> dict[str, list[str]]:

@@ -55,6 +55,13 @@ def line(evidence: Evidence, effect: str, order: str) -> dict[str, Any]:
     return next(x for x in evidence.journal if x["effect"] == effect and x["order"] == order)
 
 
+def starts_of(evidence: Evidence, strategy: str) -> list[dict[str, Any]]:
+    """The lines that say that a strategy goes forward on a site whose device does not fail it."""
+    ended = {x["order"] for x in evidence.journal if x["effect"] == "ended"}
+    begun = (x for x in evidence.journal if x["effect"] == "started" and x["order"] in ended)
+    return [x for x in begun if x["order"].startswith(f"{strategy}.") and "/forward/" in x["order"]]
+
+
 def on_site(evidence: Evidence, strategy: str, site: str, last: bool = False) -> str:
     """The first order (or the last) of a strategy that went forward on a site."""
     begun = (x for x in evidence.journal if x["effect"] == "started" and x["site"] == site)
@@ -207,11 +214,11 @@ def an_attempt_after_the_last(evidence: Evidence) -> None:
 
 
 def one_more_at_once_than_allowed(evidence: Evidence) -> None:
-    """The third goes on with two at once; whoever made room for its third site does so later."""
-    begun = [x for x in evidence.journal if x["effect"] == "started" and x["order"].startswith("id-third.")]
-    ends = [line(evidence, "ended", x["order"]) for x in begun[:2]]
-    for end in [end for end in ends if evidence.journal.index(end) < evidence.journal.index(begun[2])]:
-        move(evidence, end, begun[2])
+    """The second goes on with three at once; the first three of its rest end only once a fourth has begun."""
+    rest = starts_of(evidence, "id-second")[2:]
+    ends = [line(evidence, "ended", x["order"]) for x in rest[:3]]
+    for end in [end for end in ends if evidence.journal.index(end) < evidence.journal.index(rest[3])]:
+        move(evidence, end, rest[3])
 
 
 def a_stage_that_says_so(evidence: Evidence) -> None:
@@ -219,10 +226,13 @@ def a_stage_that_says_so(evidence: Evidence) -> None:
 
 
 def one_more_of_a_group_than_allowed(evidence: Evidence) -> None:
-    """Sites 1, 2 and 5; no more of their stage than before."""
+    """Sites 1, 2 and 5; others of their stage end before, so that there are no more of it than before."""
     orders = [on_site(evidence, "id-first", site) for site in ("site-1", "site-2", "site-5")]
     starts = [line(evidence, "started", order) for order in orders]
     last = max(starts, key=evidence.journal.index)
+    for begin in [x for x in starts_of(evidence, "id-first") if x["order"] not in orders]:
+        if evidence.journal.index(begin) < evidence.journal.index(last):
+            move(evidence, line(evidence, "ended", begin["order"]), begin)
     for order in orders:
         end = line(evidence, "ended", order)
         if evidence.journal.index(end) < evidence.journal.index(last):

@@ -2,7 +2,7 @@
 
 Eight sites; releases 1.0.0 and 1.1.0, on which one site falls; a failed site that is mended and tried again; an aborted
 strategy; a command sent twice and one that nobody can read; an operation by hand; a killed deployer; a release brought
-to all sites ahead of time; a site that goes offline and comes back, with alarms.
+to all sites ahead of time; a site that goes offline and comes back, with alarms. Beside it what record_strands.py does.
 """
 
 import asyncio
@@ -23,7 +23,9 @@ from services.cli.client import Client
 from shared.embedded import kafka, postgres
 from tests.faults.evidence import Asked, End, Fault, Run, collect
 from tests.support.bundles import bundle
+from tests.support.patience import until as wait
 from tests.support.system import System, running
+from tests.unit.faults.record_strands import AT_ONCE, SETTINGS, Strands
 
 HERE = Path(__file__).with_name("recorded")
 SITES = [f"site-{number}" for number in range(1, 9)]
@@ -48,7 +50,7 @@ ENDED = ("complete", "failed", "aborted")
 
 def main() -> None:
     """Run it and keep it."""
-    os.environ |= {"BELAY_LOG": "json", "BELAY_LEASE_SECONDS": "2", "BELAY_DEPLOYER_CHECK_SECONDS": "3600"}
+    os.environ |= {"BELAY_LOG": "json", "BELAY_LEASE_SECONDS": "2", "BELAY_DEPLOYER_CHECK_SECONDS": "3600", **SETTINGS}
     with (
         tempfile.TemporaryDirectory(prefix="belay-record-") as folder,
         running(Path(folder) / "home", deployers=2) as system,
@@ -86,8 +88,10 @@ def play(system: System) -> tuple[Run, list[Fault]]:
         client.command("POST", "/v1/operations", body, key="from-there")
         wait(lambda: client.get("/v1/operations/from-there")["state"] == "succeeded")
         trouble(client)
+        heard = Strands(client, system.home.root, wait).play()
     asked = tuple(Asked(id=f"id-{n}", name=n, max_parallel=p, sites=8) for n, p in ASKED.items())
-    return Run(seed=1, started_at=began, ended_at=datetime.now(UTC), quiescent=True, strategies=asked), [fault]
+    facts = {"heard": heard, "automatic_at_once": AT_ONCE, "strategies": asked, "quiescent": True}
+    return Run(seed=1, started_at=began, ended_at=datetime.now(UTC), **facts), [fault]
 
 
 ASKED = {"first": 4, "second": 3, "third": 2, "fourth": 2}
@@ -166,14 +170,6 @@ async def mischief(bootstrap: str) -> None:
         await producer.send_and_wait("belay.strategy.commands", b"\xff\xfe", b"fleet", headers=headers)
     finally:
         await producer.stop()
-
-
-def wait(until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not until():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the run did not come to its end")
-        time.sleep(0.1)
 
 
 def at_rest(system: System) -> None:

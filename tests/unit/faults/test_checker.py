@@ -13,9 +13,10 @@ from tests.faults.evidence import Fault, fingerprints
 from tests.unit.faults.breaking import BREAKS as OTHERS
 from tests.unit.faults.breaking import DEPLOYER, STRATEGY, Break, a_slow_recovery
 from tests.unit.faults.breaking_sites import BREAKS_OF_SITES
+from tests.unit.faults.breaking_strands import BREAKS_OF_STRANDS
 
 RECORDED = Path(__file__).with_name("recorded")
-BREAKS = {**OTHERS, **BREAKS_OF_SITES}
+BREAKS = {**OTHERS, **BREAKS_OF_SITES, **BREAKS_OF_STRANDS}
 CASES = [(rule, broken) for rule, breaks in BREAKS.items() for broken in breaks]
 
 

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import orjson
+
 from services.deployer.drivers import (
     OBLIGATORY,
     Broken,
@@ -182,8 +184,18 @@ def _begin(order: Order, holds: Holds, now: float, at: str) -> list[Line]:
     content: dict[str, Any] = {"missing": missing} if missing else {}
     if order.action == "discard":
         content = {"dropped": [item.sha256 for item in order.items]}
-    started: Line = {"at": at, "effect": "started", **_facts(order), **timing, **content}
+    started: Line = {"at": at, "effect": "started", **_facts(order), **timing, **content, **_brought(order)}
     return [started, _end(started, fate, at)] if seconds == 0 and fate != "hang" else [started]
+
+
+def _brought(order: Order) -> dict[str, str]:
+    """The digest of the values that an order brings, not the values: they may hold secrets."""
+    values = _simulated(order).values if order.action in ("apply", "rollback") else {}
+    return {"values_sha256": _sha256(values)} if values else {}
+
+
+def _sha256(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _end(started: Line, fate: str, at: str) -> Line:

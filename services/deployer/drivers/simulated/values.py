@@ -11,8 +11,9 @@ Place = tuple[str, str, str]
 
 Line = Mapping[str, Any]
 """at, site, app, component, order, effect, version, action (null when the device was not touched); of a start also
-`fate`, `began_at` and `ends_at` (epoch seconds, null = never); of what did not end well also `code` and `message`;
-where content is sent also `missing`, `holds`, `dropped` (content.py) and `fetched_bytes`."""
+`fate`, `began_at` and `ends_at` (epoch seconds, null = never), and `values_sha256` of one that brings values; of what
+did not end well also `code` and `message`; where content is sent also `missing`, `holds`, `dropped` (content.py) and
+`fetched_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)

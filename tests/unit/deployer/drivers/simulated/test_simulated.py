@@ -89,6 +89,16 @@ async def test_the_journal_tells_each_effect_once(driver: SimulatedDriver) -> No
     assert told == [("oslo", "op-1/forward/web", effect, "web") for effect in ("started", "ended")]
 
 
+async def test_the_journal_says_which_values_came_and_never_what_they_are(driver: SimulatedDriver) -> None:
+    for key, values in (("a", {"n": 1, "m": "hush"}), ("b", {"m": "hush", "n": 1}), ("c", {"n": 2}), ("d", {})):
+        await driver.start([order(key, component={"values": values})])
+    await driver.start([order("e", version=None, component={"values": {"n": 1}})])
+    begun = {line["order"]: line.get("values_sha256") for line in driver.journal.lines() if line["effect"] == "started"}
+    assert begun["a"] == begun["b"] != begun["c"]
+    assert (begun["d"], begun["e"]) == (None, None)
+    assert "hush" not in driver.journal.path.read_text()
+
+
 async def test_of_two_processes_only_one_begins_and_only_one_ends_an_order(tmp_path: Path) -> None:
     one, two = SimulatedDriver(tmp_path), SimulatedDriver(tmp_path)
     slow = order(component={"seconds": (0.05, 0.05)})
