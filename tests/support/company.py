@@ -31,6 +31,10 @@ class Company:
     login: str | None = None
     """What the proxy wants to see in Proxy-Authorization."""
 
+    def knows(self, path: str) -> bool:
+        """Whether it is of what is outside: somebody may look here for a server that had this port before."""
+        return path.split("/")[1] in {known.split("/")[1] for known in self.outside}
+
 
 @contextmanager
 def company(folder: Path) -> Iterator[Company]:
@@ -86,7 +90,8 @@ class Proxy(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        self.here.asked.append(path)
+        if self.here.knows(path):
+            self.here.asked.append(path)
         found = self.here.outside.get(path)
         self._answer(404 if found is None else 200, found or b"")
 
