@@ -35,7 +35,12 @@ export function overridesView(page) {
     const histories = await Promise.all(merged.levels.map((level) => historyOf(merged, level, page.signal)));
     return { merged, histories };
   };
-  const load = resource(page, body, read, ({ merged, histories }) => fill(body, detail(merged, histories, site)));
+  const form = setForm(site);
+  const load = resource(page, body, read, ({ merged, histories }) => {
+    form.merged = merged;
+    fill(body, detail(merged, histories));
+    if (!form.section.isConnected) page.root.append(form.section);
+  });
   on(NEWS, throttled(load, 300), page.signal);
 }
 
@@ -46,7 +51,7 @@ const historyOf = ({ app, component }, { level, target }, signal) =>
     signal,
   );
 
-function detail(merged, histories, site) {
+function detail(merged, histories) {
   const rows = mergedRows(merged);
   return [
     section(
@@ -56,7 +61,6 @@ function detail(merged, histories, site) {
         : empty("No values", "Neither the release nor anybody sets any."),
     ),
     ...merged.levels.map((level, place) => levelOf(merged, level, histories[place].items)),
-    section("Set", setForm(merged, site)),
   ];
 }
 
@@ -96,7 +100,9 @@ function levelOf({ app, component }, level, history) {
   );
 }
 
-function setForm(merged, site) {
+/** Made once: what somebody has begun to write outlives every reading anew. `merged` is what was read last. */
+function setForm(site) {
+  const made = { merged: null };
   const levels = [
     ["fleet", "the fleet"],
     ["group", "a group"],
@@ -126,8 +132,9 @@ function setForm(merged, site) {
     field("reason", "Reason", input("reason")),
     formEnd("operator", (off) => h("button", { type: "submit", class: "primary", disabled: off }, "Set")),
   );
-  form.addEventListener("submit", (event) => submit(event, form, () => send(form, merged)));
-  return form;
+  form.addEventListener("submit", (event) => submit(event, form, () => send(form, made.merged)));
+  made.section = section("Set", form);
+  return made;
 }
 
 async function send(form, merged) {
