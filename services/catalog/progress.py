@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from services.catalog.preparation.domain import cause_of
 from services.catalog.preparation.worker import failing_code
@@ -26,7 +26,6 @@ class Step:
     """Where the thread that validates is: it sets this, and nobody else does."""
 
     now: tuple[str, int, int] | None = None
-    told: tuple[str, int, int] | None = field(default=None)
 
     def reach(self, name: str, done: int, total: int) -> None:
         """So many of a step are done."""
@@ -47,18 +46,19 @@ async def telling(ledger: Ledger, job: Job) -> AsyncIterator[Step]:
 
 
 async def _tell_for_ever(ledger: Ledger, job: Job, step: Step) -> None:
-    """Until it is cancelled. What keeps it from telling is no trouble of the validation's."""
+    """Until it is cancelled. A database or Kafka that is away is no trouble of the validation's."""
+    told = None
     while True:
         await asyncio.sleep(TOLD_EVERY)
-        if step.now in (None, step.told):
+        if (now := step.now) in (None, told):
             continue
         try:
             async with ledger.transaction() as tx:
-                await _tell(tx, job, step.now)
+                await _tell(tx, job, now)
         except Exception as error:
             if not is_transient(error):
                 raise
-        step.told = step.now
+        told = now
 
 
 async def tell_waiting(tx: Transaction, job: Job, error: Exception) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +23,7 @@ from services.catalog.publication.domain import Import
 from services.catalog.publication.fetching import Answer, Rules, SourceAway, SourceRefused, asked
 from services.catalog.publication.handlers import IMPORTS, Intake, publish
 from services.catalog.settings import CatalogSettings
-from shared.blobs import Blob, Blobs, WrongContent
+from shared.blobs import Blob, Blobs, BlobStoreFailed, WrongContent
 from shared.bundle import fault_of_size
 from shared.components.image_manifests import BadManifest, ImageManifest, read
 from shared.components.images import Image, image_of
@@ -30,7 +31,7 @@ from shared.core.errors import internal_fault, is_transient
 from shared.core.inbox import Rejected
 from shared.core.transaction import Job, Ledger
 from shared.downloads.registry import PART, Access, RegistryAway, RegistryRefused, manifest_of, resolve
-from shared.messages.base import Fault
+from shared.messages.base import Cause, Fault
 from shared.messages.catalog import BundleProgressed, Origin, PublicationSettled, PublishRelease
 from shared.targets import TargetRefused, UnknownHost, check_target
 from shared.wire.codec import Envelope
@@ -102,7 +103,7 @@ class Importer:
 
     async def _from_address(self, job: Job, wanted: Import) -> Blob:
         rules = Rules(self._settings.source_bounds, self._settings.plain_sources)
-        name = hashlib.sha256(job.id.encode()).hexdigest()
+        name = _parts_of(job)
         offset = await self._blobs.coming(name)
         async with asked(wanted.source, offset, wanted.validator, rules) as answer:
             if answer.offset < offset:
@@ -227,14 +228,23 @@ class Importer:
         settings = self._settings
         patience = timedelta(seconds=settings.import_patience_seconds)
         wait = wait_before_retry(job.attempt, settings.retry_seconds, settings.retry_most_seconds)
+        code = next((code for kind, code in PASSING.items() if isinstance(error, kind)), failing_code(error))
+        come = await self._come(job)
         async with self._ledger.transaction() as tx:
             since = await store.note_trouble(tx.conn, job.id, tx.now)
             if gives_up(since, patience, tx.now):
-                code = next((code for kind, code in PASSING.items() if isinstance(error, kind)), failing_code(error))
                 return _about(code, f"{error} (tried for {patience.total_seconds():g} s)")
             await tx.return_jobs(IMPORTS, [(job, tx.now + timedelta(seconds=wait))])
+            waits = Cause(code=code, message=domain.short(str(error)))
+            tx.emit(BundleProgressed(publication=job.id, phase="fetch", done_bytes=come, waits=waits, at=tx.now))
         log.warning("a bundle is fetched later", action="import_retry", publication=job.id, error=repr(error)[:200])
         return None
+
+    async def _come(self, job: Job) -> int:
+        """How much of a file lies here; none that can be seen where the store is what fails."""
+        with suppress(BlobStoreFailed):
+            return await self._blobs.coming(_parts_of(job))
+        return 0
 
     async def _publish(self, job: Job, wanted: Import, blob: Blob) -> None:
         async with self._ledger.transaction() as tx:
@@ -271,7 +281,7 @@ class Importer:
                 return
             settled = PublicationSettled(publication=job.id, state=state, faults=(fault,))
             tx.emit(settled, sequence=1, correlation_id=ended.correlation_id, actor=ended.actor)
-        await self._blobs.drop_parts(hashlib.sha256(job.id.encode()).hexdigest())
+        await self._blobs.drop_parts(_parts_of(job))
         log.info("a bundle could not be fetched", action="import_failed", publication=job.id, code=fault.code)
 
     async def _put_down(self, job: Job) -> None:
@@ -285,6 +295,11 @@ Told = Callable[[int], Awaitable[None]]
 
 async def _nothing() -> None:
     """Hears of what is told elsewhere."""
+
+
+def _parts_of(job: Job) -> str:
+    """Under what name the parts of its file lie, until it is known by its digest."""
+    return hashlib.sha256(job.id.encode()).hexdigest()
 
 
 def _about(code: str, message: str) -> Fault:

@@ -138,7 +138,7 @@ async def test_what_is_not_there_is_said_at_once(world: World, source: FileSourc
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-async def test_a_source_that_is_ill_is_asked_again_and_given_up_in_the_end(
+async def test_a_source_that_is_ill_is_asked_again_which_is_told_and_given_up_in_the_end(
     world: World, source: FileSource, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BELAY_CATALOG_IMPORT_PATIENCE_SECONDS", "0.5")
@@ -147,6 +147,9 @@ async def test_a_source_that_is_ill_is_asked_again_and_given_up_in_the_end(
         end = await settled(world, ImportBundle(source=source.url))
         assert (end.state, end.faults[0].code) == ("failed", "source_unreachable")
         assert str(status) in end.faults[0].message
+        waits = [told.waits for told in world.events(BundleProgressed) if told.publication == end.publication]
+        assert waits, "meanwhile somebody may ask why nothing comes"
+        assert {(w.code, str(status) in w.message) for w in waits if w} == {("source_unreachable", True)}
 
 
 async def test_nobody_there_and_no_such_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
