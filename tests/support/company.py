@@ -31,10 +31,6 @@ class Company:
     login: str | None = None
     """What the proxy wants to see in Proxy-Authorization."""
 
-    def knows(self, path: str) -> bool:
-        """Whether it is of what is outside: somebody may look here for a server that had this port before."""
-        return path.split("/")[1] in {known.split("/")[1] for known in self.outside}
-
 
 @contextmanager
 def company(folder: Path) -> Iterator[Company]:
@@ -61,6 +57,7 @@ class Proxy(BaseHTTPRequestHandler):
 
     def __init__(self, here: Company, authority: trustme.CA, *rest: object) -> None:
         self.here, self.authority = here, authority
+        self.inside = False
         super().__init__(*rest)  # type: ignore[arg-type]
 
     def do_CONNECT(self) -> None:
@@ -83,14 +80,14 @@ class Proxy(BaseHTTPRequestHandler):
             inner.makefile("rb") as self.rfile,
             inner.makefile("wb") as self.wfile,
         ):
-            self.close_connection = False
+            self.close_connection, self.inside = False, True
             while not self.close_connection:
                 self.handle_one_request()
-        self.rfile, self.wfile = outer
+        self.rfile, self.wfile, self.inside = *outer, False
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if self.here.knows(path):
+        if self.inside or not self.path.startswith("/"):  # else somebody looks for a server that had this port before
             self.here.asked.append(path)
         found = self.here.outside.get(path)
         self._answer(404 if found is None else 200, found or b"")
