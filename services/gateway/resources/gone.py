@@ -1,7 +1,8 @@
 """What was removed is kept, marked, so that an older event cannot bring it back."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 
@@ -14,11 +15,7 @@ class Gone(NamedTuple):
 
 
 class Stamped(Protocol):
-    """A row with a name, and the sequence of the event that it was learned from."""
-
-    @property
-    def name(self) -> str:
-        """Its key."""
+    """A row with the sequence of the event that it was learned from."""
 
     @property
     def seq(self) -> int:
@@ -26,12 +23,18 @@ class Stamped(Protocol):
 
 
 Row = TypeVar("Row", bound=Stamped)
+BY_NAME = attrgetter("name")
 
 
-def newest(rows: Iterable[Row]) -> list[Row]:
-    """One row a name: the last of those with the highest sequence."""
-    best: dict[str, Row] = {}
+def newest(rows: Iterable[Stamped], kind: type[Row], key: Callable[[Row], Hashable] = BY_NAME) -> list[Row]:
+    """Of the rows of a kind, one for each key (its name): the last of those with the highest sequence.
+
+    What is there and what is gone are reduced apart, and written in this order. One row for both would say of a thing
+    that came and went within a batch only that it went; there would be nothing to mark, and its first event, told
+    again, would bring it back.
+    """
+    best: dict[Hashable, Row] = {}
     for row in rows:
-        if (seen := best.get(row.name)) is None or seen.seq <= row.seq:
-            best[row.name] = row
+        if isinstance(row, kind) and ((seen := best.get(key(row))) is None or seen.seq <= row.seq):
+            best[key(row)] = row
     return list(best.values())

@@ -4,9 +4,21 @@ from typing import Any
 
 import pytest
 
+from services.gateway.events.learning import LearningTransaction
+from services.gateway.resources.groups.projection import learn_groups
+from services.gateway.resources.secrets.projection import learn_secrets
+from services.gateway.resources.sites.projection import learn_sites
 from shared.messages import strategy
-from shared.messages.deployer import AvailabilityChanged, Cause, SiteAvailability, SitesChecked
+from shared.messages.deployer import (
+    AvailabilityChanged,
+    Cause,
+    SecretChanged,
+    SecretRemoved,
+    SiteAvailability,
+    SitesChecked,
+)
 from shared.messages.words import Availability, Severity
+from shared.wire.codec import Envelope
 from tests.service.gateway.api import gateway
 from tests.service.gateway.told import at, running, sites_changed, succeeded
 from tests.support.world import World
@@ -90,6 +102,31 @@ async def test_alarms_are_shown_until_they_are_cleared_or_their_site_is_removed(
         listed = (await api.get("/v1/alarms?severity=critical&management_affecting=true&site=oslo"))["items"]
         assert [(one["alarm"], one["actions"]) for one in listed] == [("disk", ["clear"])]
         assert (await api.get("/v1/alarms?severity=minor"))["items"] == []
+
+
+NORTH = strategy.GroupChanged(name="north", description="", apply_type="serial", max_parallel="1")
+THERE = (sites_changed("oslo"), NORTH, SecretChanged(name="key", version=1, at=at(1)), alarm("bern", "fan"))
+OVER = (
+    strategy.SitesRemoved(names=("oslo",)), strategy.GroupDeleted(name="north"), SecretRemoved(name="key", at=at(2)),
+    strategy.AlarmCleared(site="bern", alarm="fan", affecting=(), at=at(2)),
+)  # fmt: skip
+
+
+async def test_what_came_and_went_within_one_batch_is_not_brought_back_when_its_beginning_is_told_again(
+    world: World,
+) -> None:
+    async with gateway(world) as api:
+        story = [
+            Envelope(data=message, id=f"e-{sequence}", source="/test", time=at(sequence), sequence=sequence)
+            for sequence, message in enumerate((sites_changed("bern"), *THERE, *OVER), 1)
+        ]
+        for batch in (story, story[1 : 1 + len(THERE)]):
+            async with api.service.pool.acquire() as conn, conn.transaction():
+                for learn in (learn_sites, learn_groups, learn_secrets):
+                    await learn(LearningTransaction(conn, "/test", at(3)), batch)
+        assert [site["name"] for site in (await api.get("/v1/sites"))["items"]] == ["bern"]
+        for resource in ("groups", "secrets", "alarms"):
+            assert (await api.get(f"/v1/{resource}"))["items"] == []
 
 
 FILTERED = {

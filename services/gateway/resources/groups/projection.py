@@ -13,10 +13,10 @@ from shared.wire.codec import Envelope
 
 async def learn_groups(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Groups that changed or were removed."""
-    rows = newest(_rows(events))
-    if there := [row for row in rows if isinstance(row, GroupRow)]:
+    rows = list(_rows(events))
+    if there := newest(rows, GroupRow):
         await store.put_groups(tx.conn, there)
-    if gone := [row for row in rows if isinstance(row, Gone)]:
+    if gone := newest(rows, Gone):
         await store.remove_groups(tx.conn, gone)
 
 

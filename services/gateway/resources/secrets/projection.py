@@ -13,10 +13,10 @@ from shared.wire.codec import Envelope
 
 async def learn_secrets(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Secrets that were set or removed; an owner's key is the one that it said last."""
-    rows = newest(_rows(events))
-    if there := [row for row in rows if isinstance(row, SecretRow)]:
+    rows = list(_rows(events))
+    if there := newest(rows, SecretRow):
         await store.put_secrets(tx.conn, there)
-    if gone := [row for row in rows if isinstance(row, Gone)]:
+    if gone := newest(rows, Gone):
         await store.remove_secrets(tx.conn, gone)
     for event in events:
         if isinstance(event.data, KEYS):

@@ -18,10 +18,10 @@ from shared.wire.codec import Envelope
 
 async def learn_sites(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Sites that changed or were removed, taken or let go, and what is wrong with them."""
-    rows = newest(_rows(events))
-    if there := [row for row in rows if isinstance(row, SiteRow)]:
+    rows = list(_rows(events))
+    if there := newest(rows, SiteRow):
         await store.put_sites(tx.conn, there)
-    if gone := [row for row in rows if isinstance(row, Gone)]:
+    if gone := newest(rows, Gone):
         await store.remove_sites(tx.conn, gone)
         await prestaged.forget_prestaged(tx.conn, [row.name for row in gone])
     for event in events:
