@@ -11,6 +11,7 @@ from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers import Component, Item, Order, Verb
 from services.deployer.overrides.moving import moved
 from services.deployer.phases import LEAVING, Leg, Phase, row_of
+from services.deployer.secrets.rotation import NO_SECRETS, Rotated, Versions, rotated, told
 from shared.messages.base import Fault
 from shared.messages.deployer import Cause, ComponentDecision, Prestaged
 from shared.messages.rules import PLAIN, Rules
@@ -113,6 +114,8 @@ class Recorded:
     revision: str
     driver: str
     digest: str
+    secrets: Versions = NO_SECRETS
+    """With which versions of secrets it was deployed; empty also where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,12 @@ class Ground:
     """What was recorded, and nobody says whether it is still there: the site does not answer now."""
     ran: Mapping[str, Content] = field(default_factory=dict)
     """By version: the target itself as it lies there already, where something else was set when it came."""
+    secrets: Mapping[str, int] = field(default_factory=dict)
+    """By name, the versions that secrets have now: of those with which anything was recorded."""
+
+    def rotated(self, record: Recorded) -> tuple[Rotated, ...]:
+        """The secrets that were set again since it was deployed."""
+        return rotated(record.secrets, self.secrets) if record.secrets else ()
 
     def before(self, version: str | None) -> Content | None:
         """A release as it was before the operation: with what was set when it came."""
@@ -319,6 +328,8 @@ def _changed(ground: Ground, content: Content, name: str) -> str:
         return "what is set for it has changed" if same else f"release {content.version} has another content"
     if ground.deployment.status is not Status.OPERATIONAL:
         return f"the deployment is in {ground.deployment.status}"
+    if changed := ground.rotated(current):
+        return told(changed)
     return f"revision {current.revision}, which ran there, is gone"
 
 
@@ -328,15 +339,18 @@ def _unchanged(
     """What runs there now, when it is sound and has the very content that is wanted."""
     current = ground.revision(name, ground.deployment.version)
     sound = ground.deployment.status is Status.OPERATIONAL and operation.kind is not Kind.RECOVER
-    same = current is not None and same_content(current.digest, content.digests[name])
+    same = current is not None and same_content(current.digest, content.digests[name]) and not ground.rotated(current)
     return current if sound and same and current in existing else None
 
 
 UNSAID = "and the site does not say now whether that is still there"
 
 
-def _way_to(ground: Ground, existing: Sequence[Recorded], content: Content, name: str) -> ComponentDecision:
-    """Back to the recorded revision where there is one; otherwise apply."""
+def _way_to(
+    ground: Ground, existing: Sequence[Recorded], content: Content, name: str, *, as_it_ran: bool = False
+) -> ComponentDecision:
+    """Back to the recorded revision where there is one; otherwise apply. `as_it_ran`: also where secrets were set again
+    since, for what fell may have fallen by one of these."""
     driver, version = content.components[name].driver, content.version
     record = ground.revision(name, version)
     if ground.site.simplex:
@@ -348,6 +362,8 @@ def _way_to(ground: Ground, existing: Sequence[Recorded], content: Content, name
         reason = (
             f"release {version} was here before, as revision {record.revision}, but other values were set for it then"
         )
+    elif not as_it_ran and (changed := ground.rotated(record)):
+        reason = f"release {version} was here before, as revision {record.revision}, but {told(changed)}"
     elif record not in existing and record not in ground.silent:
         reason = f"release {version} was here before, but its revision {record.revision} is gone"
     else:  # who does not know is not to make an apply of a rollback: that it is gone would be said by the order itself
@@ -377,7 +393,7 @@ def _back(
     ground: Ground, existing: Sequence[Recorded], content: Content, name: str, kept: Mapping[str, ComponentDecision]
 ) -> ComponentDecision:
     if name not in kept:
-        return _way_to(ground, existing, content, name)
+        return _way_to(ground, existing, content, name, as_it_ran=True)
     revision = kept[name].revision
     driver = content.components[name].driver
     return decision(component=name, driver=driver, action="keep", reason="was not touched", revision=revision)

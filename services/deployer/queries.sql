@@ -121,7 +121,7 @@ order by r.position;
 
 -- name: find_revisions
 -- Of these releases alone: a site has been on many. Versions hold no spaces, so lists of them travel as words.
-select r.site, r.app, r.component, r.version, r.revision, r.driver, r.digest
+select r.site, r.app, r.component, r.version, r.revision, r.driver, r.digest, r.secrets
 from unnest(:sites::text[], :apps::text[], :versions::text[]) as p (site, app, versions)
 join component_revision r on r.site = p.site and r.app = p.app and r.version = any(string_to_array(p.versions, ' '));
 
@@ -160,7 +160,7 @@ select id, cancel_reason from operation where id = any(:ids::text[]) and cancel_
 
 -- name: load_operations
 select o.id, o.site, o.app, o.kind, o.from_version, o.to_version, o.strategy_id, o.timeout_seconds, o.correlation_id,
-    o.actor, o.cancel_reason, o.course, o.force, o.refused, o.recover, o.publication, o.terms, o.run_id,
+    o.actor, o.cancel_reason, o.course, o.force, o.refused, o.recover, o.publication, o.terms, o.run_id, o.requested_at,
     s.connections, s.simplex, s.managed, s.maintenance, s.alarms,
     d.version, d.status, d.leftovers, d.history, d.prestaged, d.overrides
 from operation o
@@ -248,13 +248,13 @@ on conflict (site, app) do update set version = excluded.version, status = exclu
 returning operation_id, nth;
 
 -- name: put_revisions
-insert into component_revision (site, app, component, version, revision, driver, digest)
+insert into component_revision (site, app, component, version, revision, driver, digest, secrets)
 select * from unnest(
     :sites::text[], :apps::text[], :components::text[], :versions::text[], :revisions::text[], :drivers::text[],
-    :digests::text[]
+    :digests::text[], :secrets::jsonb[]
 )
 on conflict (site, app, component, version) do update
-set revision = excluded.revision, driver = excluded.driver, digest = excluded.digest;
+set revision = excluded.revision, driver = excluded.driver, digest = excluded.digest, secrets = excluded.secrets;
 
 -- name: drop_revisions
 delete from component_revision r using unnest(:sites::text[], :apps::text[]) as p (site, app)

@@ -199,6 +199,7 @@ create table component_revision (
     revision text not null,
     driver text not null,
     digest text not null,
+    secrets jsonb, -- by name, with which versions of secrets it was deployed; null = with none, or nobody knows
     primary key (site, app, component, version)
 );
 

@@ -19,6 +19,7 @@ from services.deployer.overrides.terms import PLAIN_TERMS, Terms
 from services.deployer.plan import Plan, Recorded
 from services.deployer.prestage.store import PrestageStore, prestaged_of
 from services.deployer.secrets import store as secrets
+from services.deployer.secrets.rotation import NO_SECRETS, Kept, Versions
 from shared.messages import catalog, strategy
 from shared.messages.deployer import Cause, ReleaseUnneeded
 from shared.messages.manifest import Component
@@ -78,6 +79,8 @@ class Loaded:
     cancel_reason: str | None
     refused: Cause | None = None
     """Why it ends as soon as it is taken up: what it waited for could not be had."""
+    requested_at: datetime | None = None
+    """None = just now, by this very process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,10 @@ class Store:
         """Those of the names under which a secret is kept."""
         return await secrets.known_secrets(self._conn, names)
 
+    async def secret_versions(self, names: Collection[str]) -> dict[str, Kept]:
+        """Of each of these secrets, which version is there, and since when."""
+        return await secrets.secret_versions(self._conn, names)
+
     async def insert_operations(self, operations: Sequence[Operation], runner: str | None, now: datetime) -> set[str]:
         """Store operations, claimed by `runner` or waiting. The ids of those that were stored.
 
@@ -257,8 +264,7 @@ class Store:
         sites, apps, versions = columns(rows, 3)
         found: dict[Pair, list[Recorded]] = {}
         for row in await SQL.fetch(self._conn, "find_revisions", sites=sites, apps=apps, versions=versions):
-            record = Recorded(row["component"], row["version"], row["revision"], row["driver"], row["digest"])
-            found.setdefault((row["site"], row["app"]), []).append(record)
+            found.setdefault((row["site"], row["app"]), []).append(_recorded(row))
         return found
 
     async def contents(self, pairs: Iterable[Pair]) -> dict[Pair, Published]:
@@ -335,14 +341,21 @@ class Store:
 
     async def put_revisions(self, rows: Sequence[tuple[str, str, Recorded]]) -> None:
         """Rows of site, app and what was recorded there."""
-        flat = [(s, a, r.component, r.version, r.revision, r.driver, r.digest) for s, a, r in rows]
-        names = ("sites", "apps", "components", "versions", "revisions", "drivers", "digests")
-        await SQL.run(self._conn, "put_revisions", **dict(zip(names, columns(flat, 7), strict=True)))
+        flat = [
+            (s, a, r.component, r.version, r.revision, r.driver, r.digest, dict(r.secrets) or None) for s, a, r in rows
+        ]
+        names = ("sites", "apps", "components", "versions", "revisions", "drivers", "digests", "secrets")
+        await SQL.run(self._conn, "put_revisions", **dict(zip(names, columns(flat, 8), strict=True)))
 
     async def drop_revisions(self, pairs: Iterable[Pair]) -> None:
         """Forget what was recorded for deployments that were removed."""
         sites, apps = columns(list(pairs), 2)
         await SQL.run(self._conn, "drop_revisions", sites=sites, apps=apps)
+
+
+def _recorded(row: asyncpg.Record) -> Recorded:
+    secrets_: Versions = tuple(sorted(row["secrets"].items())) if row["secrets"] else NO_SECRETS
+    return Recorded(row["component"], row["version"], row["revision"], row["driver"], row["digest"], secrets_)
 
 
 def _named(connections: Mapping[str, Any]) -> str:
@@ -424,7 +437,8 @@ def _loaded(row: asyncpg.Record) -> Loaded:
         terms=Terms.of(row["terms"]) if row["terms"] else PLAIN_TERMS,
     )
     site, refused = _site(row["site"], row), row["refused"] and Cause.model_validate(row["refused"])
-    return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"], refused)
+    asked = row["requested_at"]
+    return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"], refused, asked)
 
 
 def _course(row: asyncpg.Record) -> Course | None:

@@ -310,8 +310,10 @@ create table deployment (
     nth bigint not null default 0, -- so many operations had ended there, by the deployer's count
     at timestamptz not null,
     overrides text[], -- what was set when the release came that runs now; null = nothing
+    secrets jsonb, -- by name, with which versions of secrets it was deployed; null = with none
     primary key (site, app)
 ) with (fillfactor = 50);
+create index deployment_with_secrets on deployment (site, app) where secrets is not null;
 
 create table override (
     -- What is set for a component of an app at one level, by the number of its last change.
@@ -353,7 +355,8 @@ create view deployment_now as
             from (values ('fleet', ''), ('group', (select group_name from site where name = d.site)), ('site', d.site))
                 as p (level, target)
             join override_ref o on o.app = d.app and o.level = p.level and o.target = p.target
-        ) end as set_now
+        ) end as set_now,
+        d.secrets
     from deployment d
     where not exists (select from site s where s.name = d.site and s.removed);
 

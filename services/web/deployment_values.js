@@ -48,8 +48,8 @@ export function valuesOf(deployment, merged) {
 const edit = ({ site, app }, { component }) =>
   h("a", { class: "button", href: editor(app, component, site) }, `Set for ${component}`);
 
-function changed({ site, app, changed: since = [] }) {
-  if (!since.length) return null;
+function changed({ site, app, changed: since = [], secrets_changed: secrets = [] }) {
+  if (!since.length && !secrets.length) return null;
   const body = { site, app, kind: "apply", only_changes: true };
   const reapply = (button) => act(button, `Reapply of ${app} on ${site}`, "POST", "/v1/operations", body);
   return h(
@@ -57,7 +57,7 @@ function changed({ site, app, changed: since = [] }) {
     { class: "card changed" },
     h("h3", {}, "Changed since it was deployed"),
     h("p", { class: "muted" }, "The site still runs with the values of then, until it is applied again."),
-    table(CHANGED, changedRows(since), "Changed since it was deployed"),
+    table(CHANGED, changedRows(since, secrets), "Changed since it was deployed"),
     h("div", { class: "actions end" }, roleButton("Reapply", "operator", reapply, "primary")),
   );
 }

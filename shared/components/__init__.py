@@ -58,9 +58,10 @@ class Spec(Model):
     """Whether a value that overrides take away is handed on as null: the tool has defaults of its own."""
 
     secret_values: ClassVar[bool] = False
+    """Whether values may be secrets: the driver writes none of its values down where others read them."""
+
     secrets_seen: ClassVar[str] = ""
     """Who can read values that are secrets where they are used; plans say so. Empty = nobody but what uses them."""
-    """Whether values may be secrets: the driver writes none of its values down where others read them."""
 
     image_fields: ClassVar[tuple[str, ...]] = ()
     """Fields that name images of containers: `belay bundle pin` gives them their digests."""
@@ -70,6 +71,11 @@ class Spec(Model):
         """Images of containers that the spec itself names."""
         named = (getattr(self, name, None) for name in self.image_fields)
         return tuple(image for image in named if isinstance(image, str))
+
+    def reached_by(self, path: str) -> bool:  # noqa: ARG002 - by nothing of most drivers
+        """Whether what a site's connection says at this path (`values.password`) comes to lie in what is deployed: then
+        a secret that is named there and set again is a change of the component, not only of the way to its site."""
+        return False
 
     @property
     def made_of(self) -> tuple[str, ...] | None:

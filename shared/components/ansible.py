@@ -91,6 +91,11 @@ class AnsibleSpec(Spec):
     def faults_in(self, folder: Path) -> Iterable[ContentFault]:
         return ansible_check.faults_of(self, folder)
 
+    def reached_by(self, path: str) -> bool:
+        """By variables for its playbooks, of the site or of one of its hosts: what they make of these nobody knows."""
+        first, *rest = path.split(".")
+        return first == "vars" or (first == "hosts" and rest[1:2] == ["vars"])
+
     def content(self, folder: Path) -> Sequence[Content]:
         """What is to lie on the hosts. Playbooks, roles and collections are read where Ansible runs."""
         return [Package(name) for name in files_under(folder, self.files)] or [NO_FILES]

@@ -139,6 +139,10 @@ class ContainerSpec(Spec):
     )
     remove_volumes: bool = Field(default=False, description="removing the component removes its named volumes, too")
 
+    def reached_by(self, path: str) -> bool:
+        """By the values of its site that its environment takes."""
+        return path in {f"values.{key}" for key in self.site_environment.values()}
+
     def content(self, folder: Path) -> Sequence[Content]:  # noqa: ARG002 - the bundle holds nothing of it
         """Its image."""
         return [ImageRef(self.image, self.platform)]

@@ -36,6 +36,7 @@ from shared.messages.deployer_values import (
     PhaseResult,
     Prestaged,
     Requested,
+    SecretVersion,
     SiteAvailability,
     Succeeded,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "ReapplyApp",
     "RequestAll",
     "Requested",
+    "SecretVersion",
     "SetAppBehaviour",
     "SiteAvailability",
     "SiteRunChanged",
@@ -286,9 +288,12 @@ _HISTORY = "the releases that a rollback may lead to, last the one meant where n
 _OVERRIDES = "what was set when the release came that runs: level, component and number of each change; null = nothing"
 
 
-def _unsaid(overrides: tuple[str, ...] | None) -> bool:
-    """Where nothing is set the ends of operations stay as short as they were."""
-    return overrides is None
+_SECRETS = "with which versions of secrets what runs was deployed, of each the oldest; null = with none"
+
+
+def _unsaid(said: object) -> bool:
+    """Where nothing is set, and no secret is named, the ends of operations stay as short as they were."""
+    return said is None
 
 
 class _Ended(Event):
@@ -306,6 +311,7 @@ class _Ended(Event):
     nth: int = Field(default=0, ge=0, le=MOST, description=NTH)
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
     overrides: tuple[str, ...] | None = Field(default=None, description=_OVERRIDES, exclude_if=_unsaid)
+    secrets: tuple[SecretVersion, ...] | None = Field(default=None, description=_SECRETS, exclude_if=_unsaid)
     fetched_bytes: int = Field(default=0, ge=0, le=MOST, description=FETCHED)
     prestaged: tuple[Prestaged, ...] | None = Field(default=None, max_length=MOST_PRESTAGED, description=PRESTAGED)
 
@@ -339,6 +345,7 @@ class OperationsSucceeded(Event):
     plan: tuple[ComponentDecision, ...] = ()
     history: tuple[Version, ...] | None = Field(default=None, description=_HISTORY)
     overrides: tuple[str, ...] | None = Field(default=None, description=_OVERRIDES, exclude_if=_unsaid)
+    secrets: tuple[SecretVersion, ...] | None = Field(default=None, description=_SECRETS, exclude_if=_unsaid)
     operations: tuple[Succeeded, ...] = Field(min_length=1)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.messages.base import Cause, Fault, Model
 from shared.messages.opening import Open
 from shared.messages.overrides import ValueChange
-from shared.messages.words import Availability, Identifier, Label, Sha256, SiteName, Version
+from shared.messages.words import Availability, Identifier, Label, Name, Sha256, SiteName, Version
 
 MOST = 2**63 - 1
 
@@ -103,6 +103,13 @@ class Prestaged(Model):
 
 MOST_PRESTAGED = 50
 """Releases of an app that lie prestaged on one site; the policy keeps fewer."""
+
+
+class SecretVersion(Model):
+    """A secret that lies in what runs, and the version with which that was deployed; never its value."""
+
+    name: Name
+    version: int = Field(ge=0, le=MOST, description="0 = of before it was first set")
 
 
 class Succeeded(Model):

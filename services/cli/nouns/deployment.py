@@ -18,6 +18,7 @@ app = Noun("Deployments: which release runs where, and how it is.")
 COLUMNS: tuple[Column, ...] = ("site", "app", "version", "status", ("operation", "operation_id"))
 HEAD: tuple[Column, ...] = ("site", "app", "version", "status", ("since", "updated_at"), ("strategy", "strategy_id"))
 VALUES: tuple[Column, ...] = ("component", "path", "before", "after")
+SECRETS: tuple[Column, ...] = (("secret", "name"), ("version deployed", "deployed"), ("version now", "now"))
 
 Filter = str | None
 Site = Annotated[str, typer.Argument(help="Where.")]
@@ -31,9 +32,13 @@ def list_deployments(
     app: Annotated[Filter, typer.Option(help="Only of this app.")] = None,
     status: Annotated[Filter, typer.Option(help="Only with this status, such as operational.")] = None,
     version: Annotated[Filter, typer.Option(help="Only of this release.")] = None,
+    secrets_changed: Annotated[
+        bool, typer.Option("--secrets-changed", help="Only what runs with another version of a secret than there is.")
+    ] = False,
 ) -> None:
     """Every deployment."""
-    found = session.pages("/v1/deployments", site=site, app=app, status=status, version=version)
+    where = {"site": site, "app": app, "status": status, "version": version}
+    found = session.pages("/v1/deployments", **where, secrets_changed="true" if secrets_changed else None)
     session.screen.table(found, COLUMNS, "no such deployment")
 
 
@@ -45,6 +50,7 @@ def show(session: Session, site: Site, app: App) -> None:
     if session.screen.as_json:
         return
     _say_changed(session, found.get("changed") or ())
+    _say_rotated(session, found.get("secrets_changed") or ())
     for title, operation in (("now", found["running"]), ("last operation", found["last"])):
         if operation:
             session.screen.note(f"\n{title}:")
@@ -70,6 +76,13 @@ def _say_changed(session: Session, changed: Iterable[Mapping[str, Any]]) -> None
         session.screen.table(rows, VALUES, "")
 
 
+def _say_rotated(session: Session, secrets: Iterable[Mapping[str, Any]]) -> None:
+    """Secrets that were set again since it was deployed; an older gateway says nothing of them."""
+    if rows := list(secrets):
+        session.screen.note("\nsecrets set again since; `belay deployment reapply` carries it out:")
+        session.screen.table(rows, SECRETS, "")
+
+
 @app.verb()
 def reapply(
     session: Session,
@@ -77,7 +90,7 @@ def reapply(
     app: App,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
 ) -> None:
-    """Deploy what has changed of the release that runs, such as its overrides; what is unchanged is left as it is."""
+    """Deploy what has changed of the release that runs, such as overrides and secrets; what is unchanged is left."""
     body = {"site": site, "app": app, "kind": "apply", "only_changes": True}
     answer = session.command("POST", "/v1/operations", body)
     if watch:

@@ -13,7 +13,7 @@ from services.deployer.automatic import survey_store as store
 from services.deployer.automatic.announcing import tell_ended, tell_found
 from services.deployer.automatic.deciding import REAPPLY, decided
 from services.deployer.automatic.looking import Found, Look
-from services.deployer.automatic.survey import Surveyed, survey, unwanted, words_of
+from services.deployer.automatic.survey import Surveyed, only_secrets, survey, unwanted, words_of
 from services.deployer.automatic.survey_store import Drift
 from services.deployer.settings import DeployerSettings
 from shared.core.retrying import for_ever
@@ -110,7 +110,8 @@ async def _keep(tx: Transaction, surveyed: Sequence[Surveyed], found: Found) -> 
 
 def _standing(surveyed: Surveyed, drift: Drift | None) -> Surveyed:
     drifted = words_of(drift) if drift else ""
-    return replace(surveyed, situation=replace(surveyed.situation, drifted=drifted))
+    standing = replace(surveyed.situation, drifted=drifted, only_secrets=only_secrets(drift))
+    return replace(surveyed, situation=standing)
 
 
 def _unsaid(surveyed: Surveyed, found: Found) -> bool:

@@ -29,6 +29,8 @@ class Situation:
     """`deployed_on` names the site or its group."""
     drifted: str = ""
     """What is not as it was left, in words; empty = nothing."""
+    only_secrets: bool = False
+    """All of that is secrets that were set again since."""
     withdrawn: bool = False
     """The release that runs was withdrawn."""
     outgrown: str = ""
@@ -62,9 +64,17 @@ def decided(now: Situation) -> Action | None:
         wanted = behaviour.desired_state == "deployed" and now.meant_here
         return _newest(now, Kind.APPLY, "desired_deployed", "it is to be deployed here") if wanted else None
     if behaviour.desired_state == "deployed" and (now.drifted or deployment.status is not Status.OPERATIONAL):
-        why = now.drifted or f"it is left as {deployment.status}"
-        return _because(Kind.RECOVER, None, "drift_found", why) if deployment.version else None
+        return _put_right(now) if deployment.version else None
     return _moved(now) or _reapplied(now)
+
+
+def _put_right(now: Situation) -> Action:
+    """What runs well with a secret of before is applied with the new one, and nothing else of it is touched."""
+    status = now.deployment.status
+    why = Cause(code="drift_found", message=(now.drifted or f"it is left as {status}")[:1_000])
+    if now.only_secrets and status is Status.OPERATIONAL:
+        return Action(Kind.APPLY, None, why, only_changes=True)
+    return Action(Kind.RECOVER, None, why)
 
 
 def _moved(now: Situation) -> Action | None:

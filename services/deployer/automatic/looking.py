@@ -1,6 +1,6 @@
 """Drivers are asked whether what was deployed is there and well, without changing anything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from services.deployer.automatic.survey import Surveyed
 from services.deployer.automatic.survey_store import Pair
@@ -9,8 +9,9 @@ from services.deployer.drivers import Broken, Order
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.planner import Planner
 from services.deployer.engine.questions import question
-from services.deployer.plan import Ground
+from services.deployer.plan import Ground, Recorded
 from services.deployer.secrets.opening import Opened, SecretOpener
+from services.deployer.secrets.rotation import told
 from services.deployer.secrets.values import hide_in
 from services.deployer.store import Store
 from shared.messages.automatic import ComponentDrift
@@ -39,8 +40,8 @@ class Look:
             operations = [_operation(each) for each in surveyed]
             there = await store.grounds([each.pair for each in surveyed])
             grounds = await self._planner.grounds(store, operations, there)
-        found: dict[Pair, list[ComponentDrift]] = {each.pair: [] for each in surveyed}
-        planned = zip(surveyed, operations, grounds, strict=True)
+        planned = list(zip(surveyed, operations, grounds, strict=True))
+        found = {each.pair: list(_rotated(ground)) for each, _, ground in planned}
         orders = [(each.pair, order) for each, o, ground in planned for order in _orders(o, ground)]
         for pair, drift in await self._ask(orders):
             found[pair].append(drift)
@@ -65,10 +66,20 @@ def _operation(surveyed: Surveyed) -> Operation:
     return Operation(f"look/{site}/{app}", site, app, Kind.UPDATE, version, version, 60)
 
 
+def _running(ground: Ground) -> list[Recorded]:
+    return [record for record in ground.recorded if record.version == ground.deployment.version]
+
+
 def _orders(operation: Operation, ground: Ground) -> list[Order]:
-    return [
-        question(operation, ground, record) for record in ground.recorded if record.version == ground.deployment.version
-    ]
+    return [question(operation, ground, record) for record in _running(ground)]
+
+
+def _rotated(ground: Ground) -> Iterator[ComponentDrift]:
+    """Components that run with another version of a secret than there is. No driver need be asked."""
+    for record in _running(ground):
+        if changed := ground.rotated(record):
+            message = told(changed)[:LONGEST]
+            yield ComponentDrift(component=record.component, code="secret_rotated", message=message)
 
 
 def _drift(asked: Opened, there: bool | None, broken: Broken | None) -> ComponentDrift | None:

@@ -83,6 +83,7 @@ class _Known:
             chosen=self._chosen(pair, facts, behaviour, around),
             meant_here=site in behaviour.deployed_on.sites or belongs.group in behaviour.deployed_on.groups,
             drifted=words_of(drift) if drift else "",
+            only_secrets=only_secrets(drift),
             withdrawn=bool(deployment.version) and deployment.version not in {each.version for each in releases},
             outgrown=outgrown,
             fitting=fitting,
@@ -127,6 +128,11 @@ def platform_of(
 def words_of(drift: Drift) -> str:
     """What is not as it was left, in one line."""
     return "; ".join(f"{each.component}: {each.message}".lstrip(": ") for each in drift.components)[:1_000]
+
+
+def only_secrets(drift: Drift | None) -> bool:
+    """Whether nothing is found but secrets that were set again."""
+    return drift is not None and all(each.code == "secret_rotated" for each in drift.components)
 
 
 def unwanted(surveyed: Surveyed) -> Cause | None:

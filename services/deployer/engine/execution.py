@@ -12,10 +12,14 @@ from services.deployer.ordering import Ordering
 from services.deployer.phases import Leg, Phase
 from services.deployer.plan import Ground, Plan, fetch_order, order_for
 from services.deployer.secrets.opening import Opened
+from services.deployer.secrets.rotation import Kept, Versions, at_least_so_old, reaching
 from services.deployer.secrets.values import hide_in, longest_first
 from services.deployer.store import Claim, Loaded
 from shared.messages.deployer import Cause
 from shared.secret_references import references
+
+BRINGS = frozenset({"apply", "rollback"})
+"""Actions by which values come to lie in what is deployed."""
 
 _NOT_STARTED = Running("its driver cannot be reached; it is tried again")
 
@@ -45,6 +49,9 @@ class Execution:
     looks: tuple[str, ...] = field(default=(), repr=False)
     """Of the secrets that any of its orders ever had: what components print is told without them."""
 
+    secrets: dict[str, Versions] = field(default_factory=dict)
+    """By component, the versions of the secrets that its last order brought to the site."""
+
     bounds: Mapping[str, int] = field(default_factory=dict)
     """Seconds that components of the release have of their own until they are ready."""
 
@@ -67,7 +74,26 @@ class Execution:
         self.orders = tuple(each.order for each in had)
         self.had.update((each.order.key, each.order) for each in had if each.looks)
         self.looks = longest_first({look for each in had for look in each.looks} | set(self.looks))
+        if self.claim.attempt == 1:  # later, an order may have been begun with what was there before
+            brought = (each for each in had if each.versions and each.order.action in BRINGS)
+            self.secrets.update((each.order.component.name, each.versions) for each in brought)
         self.sealed = False
+
+    def took_over(self, kept: Mapping[str, Kept], since: datetime | None) -> None:
+        """Another runner may have begun its orders: with which versions nobody knows that were set since then."""
+        named = self.names
+        self.secrets.update((component, at_least_so_old(some, kept, since)) for component, some in named.items())
+
+    @property
+    def names(self) -> Mapping[str, set[str]]:
+        """By component, the secrets that any order of it may bring to the site; of those that bring none nothing."""
+        found: dict[str, set[str]] = {}
+        for content in self.ground.all_contents:
+            for name, component in content.components.items():
+                connection = self.ground.site.connections.get(component.driver, {})
+                if some := reaching(component, connection):
+                    found.setdefault(name, set()).update(some)
+        return found
 
     def hear(self, progress: Sequence[Progress], missed: Container[str]) -> None:
         """How the orders stand; one that could not even be started counts as running until its time is up."""

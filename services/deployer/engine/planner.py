@@ -1,6 +1,7 @@
 """Gathers what plans stand on and asks the drivers what plans depend on; the plans themselves are pure (plan.py)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from services.deployer import plan
@@ -46,6 +47,7 @@ class Planner:
         found = await self._book.effective(store.conn, [each for o, (_, d) in pairs for each in _set_for(o, d)])
         with_overrides = partial(self._content, found) if found else None
         grounds = [_ground(o, site, d, plain, with_overrides, recorded) for o, (site, d) in pairs]
+        grounds = await _with_secrets(store, grounds)
         return await self._prestages.added(store.prestages, operations, grounds)
 
     def _content(
@@ -123,6 +125,15 @@ class Planner:
             (operation, each.order.component.name): fit_to_tell(hide(each.looks, line) for line in some)
             for (operation, each), some in zip(sound, lines, strict=True)
         }
+
+
+async def _with_secrets(store: Store, grounds: list[Ground]) -> list[Ground]:
+    """With the versions that secrets have now; nothing is asked where nothing was deployed with any."""
+    named = {name for ground in grounds for record in ground.recorded for name, _ in record.secrets}
+    if not named:
+        return grounds  # nearly all
+    now = {name: kept.version for name, kept in (await store.secret_versions(named)).items()}
+    return [replace(g, secrets=now) if any(record.secrets for record in g.recorded) else g for g in grounds]
 
 
 def _prepared(operation: Operation, ground: Ground) -> bool:

@@ -14,8 +14,9 @@ from services.deployer.engine.execution import Execution
 from services.deployer.evidence import told_phases
 from services.deployer.overrides.told import Dropped, drop
 from services.deployer.phases import LEAVING, Leg
-from services.deployer.plan import Plan, Recorded
+from services.deployer.plan import Content, Plan, Recorded
 from services.deployer.prestage.policy import left_by
+from services.deployer.secrets.rotation import NO_SECRETS, oldest
 from services.deployer.site_runs.store import note_ends
 from services.deployer.store import FinishedRow, SavedRow, Store
 from shared.core.transaction import Transaction
@@ -23,11 +24,13 @@ from shared.messages.base import Message
 from shared.messages.deployer import (
     OPERATIONS_AT_ONCE,
     Cause,
+    ComponentDecision,
     OperationFailed,
     OperationProgressed,
     OperationsSucceeded,
     OperationSucceeded,
     Prestaged,
+    SecretVersion,
     Succeeded,
 )
 from shared.messages.words import DeploymentStatus
@@ -128,11 +131,29 @@ class Ended:
             return []
         site, app = self.execution.operation.site, self.execution.operation.app
         return [
-            (site, app, Recorded(w.component, content.version, revision, w.driver, content.digests[w.component]))
+            (site, app, self._record(content, w, revision))
             for w in course.plan
             if w.component in content.components
             and (revision := course.revisions.get(w.component) or (w.revision if w.action == "keep" else None))
         ]
+
+    def _record(self, content: Content, way: ComponentDecision, revision: str) -> Recorded:
+        name = way.component
+        brought = self.execution.secrets.get(name, NO_SECRETS)
+        if way.action != "apply":  # what was recorded lies there again, or still
+            ground = self.execution.ground
+            version = content.version if way.action == "rollback" else ground.deployment.version
+            before = ground.revision(name, version)
+            brought = before.secrets if before else brought
+        return Recorded(name, content.version, revision, way.driver, content.digests[name], brought)
+
+    @property
+    def secrets(self) -> tuple[SecretVersion, ...] | None:
+        """With which versions of secrets that was deployed which runs now; None = with none."""
+        version = self.deployment.version
+        kept = [record for record in self.execution.ground.recorded if record.version == version]
+        some = [record.secrets for record in [r for _, _, r in self.recorded] or kept if record.secrets]
+        return tuple(SecretVersion(name=n, version=v) for n, v in oldest(some)) if some else None
 
 
 async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], history_kept: int) -> None:
@@ -238,6 +259,7 @@ def _facts(end: Ended) -> dict[str, Any]:
         "plan": end.plan,
         "history": returns_to(end.deployment),
         "overrides": end.deployment.overrides.get(end.deployment.version or ""),
+        "secrets": end.secrets,
     }
 
 

@@ -240,8 +240,20 @@ class Runner:
             Execution(claim, each.operation, ground, *move, told_at=self._clock(), wish=wish_of(each.cancel_reason))
             for (claim, each, ground), move in zip(found, await self._first_moves(found), strict=True)
         ]
+        await self._learn_secrets(new, {claim.id: each.requested_at for claim, each, _ in found})
         await self._open_first(new)
         self._executions |= {each.claim.id: each for each in new if self._leases.holds(each.claim)}
+
+    async def _learn_secrets(self, executions: Sequence[Execution], since: Mapping[str, datetime | None]) -> None:
+        """Of those that another runner may have begun, with which versions of secrets; nearly none name any."""
+        strange = [(e, names) for e in executions if e.claim.attempt > 1 and (names := e.names)]
+        if not strange:
+            return
+        async with self._ledger.pool.acquire() as conn:
+            named = {name for _, by_component in strange for some in by_component.values() for name in some}
+            kept = await Store(conn).secret_versions(named)
+        for execution, _ in strange:
+            execution.took_over(kept, since.get(execution.claim.id))
 
     async def _first_moves(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> list[Move]:
         """Where each begins: refused, on its plan, or where another runner left it."""

@@ -15,7 +15,10 @@ returning sequence;
 select name from secret where name = any(:names::text[]) and sealed is not null;
 
 -- name: find_sealed
-select name, sealed from secret where name = any(:names::text[]) and sealed is not null;
+select name, sealed, version, changed_at from secret where name = any(:names::text[]) and sealed is not null;
+
+-- name: secret_versions
+select name, version, changed_at from secret where name = any(:names::text[]);
 
 -- name: sites_using
 -- The first sites that name a secret, and in each row how many there are in all.

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from services.deployer.secrets.rotation import Kept
 from shared.process.db import Connection, Queries
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
@@ -41,9 +42,23 @@ async def known_secrets(conn: Connection, names: Collection[str]) -> set[str]:
     return {row["name"] for row in await SQL.fetch(conn, "known_secrets", names=list(names))}
 
 
-async def find_sealed(conn: Connection, names: Collection[str]) -> dict[str, str]:
+class SealedSecret(NamedTuple):
+    """A value as it is kept, and which version of its secret it is."""
+
+    sealed: str
+    kept: Kept
+
+
+async def find_sealed(conn: Connection, names: Collection[str]) -> dict[str, SealedSecret]:
     """By name, the sealed values of those that are known."""
-    return {row["name"]: row["sealed"] for row in await SQL.fetch(conn, "find_sealed", names=list(names))}
+    rows = await SQL.fetch(conn, "find_sealed", names=list(names))
+    return {row["name"]: SealedSecret(row["sealed"], Kept(row["version"], row["changed_at"])) for row in rows}
+
+
+async def secret_versions(conn: Connection, names: Collection[str]) -> dict[str, Kept]:
+    """By name, which version is there, and since when."""
+    rows = await SQL.fetch(conn, "secret_versions", names=list(names))
+    return {row["name"]: Kept(row["version"], row["changed_at"]) for row in rows}
 
 
 async def sites_using(conn: Connection, name: str, limit: int) -> Users:

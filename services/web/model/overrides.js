@@ -43,11 +43,18 @@ export function overrideOf({ level, target, values, unset, enabled, reason, nth 
 }
 
 /** What has changed since a deployment came, a row each. */
-export const changedRows = (changed) =>
-  changed.flatMap(({ component, values, attributes }) => [
+export const changedRows = (changed, secrets = []) => [
+  ...changed.flatMap(({ component, values, attributes }) => [
     ...values.map(({ path, before, after }) => ({ component, what: path, before: before ?? "-", after: after ?? "-" })),
     ...attributes.map((said) => ({ component, what: said, before: "", after: "" })),
-  ]);
+  ]),
+  ...secrets.map(({ name, deployed, now }) => ({
+    component: "",
+    what: `secret ${name}`,
+    before: `version ${deployed}`,
+    after: `version ${now}`,
+  })),
+];
 
 /** The values of all components as rows: those that people set, and those that are the release's own. */
 export function weightiest(merged) {

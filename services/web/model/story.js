@@ -5,15 +5,22 @@ import { words } from "./format.js";
 import { waitsForPublication } from "./waiting.js";
 
 /** How a deployment came to be what it is, and what is wrong with it: for who sees it for the first time. */
-export function storyOf({ version, last, running, overrides_changed: otherwise }, drift = []) {
+export function storyOf(
+  { version, last, running, overrides_changed: otherwise, secrets_changed: secrets = [] },
+  drift = [],
+) {
   const told = [
     ...drift.map(drifted),
     last ? ended(last) : version ? `Release ${version} runs.` : "Nothing runs.",
     otherwise && "Something else is set for it now than when it was deployed: a reapply carries it out.",
+    secrets.length && `${secrets.map(setAgain).join(" ")} A reapply carries it out.`,
     running && now(running),
   ];
   return told.filter(Boolean).join(" ");
 }
+
+const setAgain = ({ name, deployed, now: there }) =>
+  `Secret ${name} was set again: version ${deployed} is deployed, and version ${there} is there.`;
 
 function ended(last) {
   const itself = last.because ? ` It began by itself: ${sentence(last.because.message)}` : "";
@@ -48,8 +55,8 @@ export const towards = ({ from_version: from, to_version: to }) =>
   to ? ` ${from && from !== to ? `from ${from} to ${to}` : `to ${to}`}` : from ? ` of ${from}` : "";
 
 /** How it looks at a glance: well, bad, or "mild" where it runs but somebody should look; "" while it changes. */
-export function toneOf({ last, running, overrides_changed: otherwise }, drift = []) {
+export function toneOf({ last, running, overrides_changed: otherwise, secrets_changed: secrets = [] }, drift = []) {
   if (last?.state === "failed" && last.recovered === false) return "bad";
   if (running) return "busy";
-  return last?.state === "failed" || drift.length || otherwise ? "mild" : "good";
+  return last?.state === "failed" || drift.length || otherwise || secrets.length ? "mild" : "good";
 }

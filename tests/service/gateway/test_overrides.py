@@ -6,7 +6,7 @@ import pytest
 
 from shared.messages.base import Fault
 from shared.messages.catalog import ReleaseAvailable
-from shared.messages.deployer import OverridesChanged, SetOverrides
+from shared.messages.deployer import OverridesChanged, SecretChanged, SecretVersion, SetOverrides
 from shared.messages.manifest import Component
 from shared.messages.strategy import GroupChanged
 from tests.service.gateway.api import Api, gateway
@@ -97,6 +97,28 @@ async def test_deployments_tell_what_was_set_since_they_came(world: World) -> No
         await api.shows("/v1/deployments/oslo/web", lambda d: not d["overrides_changed"])
         only = (await api.get("/v1/deployments?overrides_changed=true"))["items"]
         assert [(d["site"], d["overrides_changed"]) for d in only] == [("rome", True)]
+
+
+async def test_deployments_tell_which_secrets_were_set_again_since_they_came(world: World) -> None:
+    async with gateway(world) as api:
+        await a_release(api, {})
+        for nth, name in enumerate(("token", "key"), 1):
+            await world.send(SecretChanged(name=name, version=nth, at=at(nth), by="ada"), sequence=nth)
+        token, key = SecretVersion(name="token", version=1), SecretVersion(name="key", version=2)
+        await world.send(succeeded("o-1", "oslo", nth=1, secrets=(token, key)))
+        await world.send(succeeded("o-2", "rome", nth=1))
+        same = await api.shows("/v1/deployments/oslo/web", lambda d: d["version"] == "2.0")
+        assert same["secrets_changed"] == []
+        await world.send(SecretChanged(name="token", version=3, at=at(9), by="ada"), sequence=3)
+        oslo = await api.shows("/v1/deployments/oslo/web", lambda d: d["secrets_changed"])
+        assert oslo["secrets_changed"] == [{"name": "token", "deployed": 1, "now": 3}]
+        assert not oslo["overrides_changed"]
+        only = (await api.get("/v1/deployments?secrets_changed=true"))["items"]
+        assert [(d["site"], d["secrets_changed"]) for d in only] == [("oslo", oslo["secrets_changed"])]
+        assert [d["secrets_changed"] for d in (await api.get("/v1/deployments?site=rome"))["items"]] == [[]]
+        await world.send(succeeded("o-3", "oslo", nth=2, secrets=(SecretVersion(name="token", version=3), key)))
+        await api.shows("/v1/deployments/oslo/web", lambda d: not d["secrets_changed"])
+        assert (await api.get("/v1/deployments?secrets_changed=true"))["items"] == []
 
 
 async def test_what_people_set_is_sent_once_and_audited_with_where_and_refusals_have_their_status(world: World) -> None:

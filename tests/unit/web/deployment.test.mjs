@@ -55,6 +55,12 @@ describe("a deployment", () => {
       "It is not as it was left: web: is gone. Putting it right was given up. The last operation, apply to 1.0, " +
         "succeeded. Something else is set for it now than when it was deployed: a reapply carries it out.",
     );
+    const secrets_changed = [{ name: "token", deployed: 1, now: 3 }];
+    assert.match(
+      storyOf({ version: "1.0", last, secrets_changed }),
+      /succeeded. Secret token was set again: version 1 is deployed, and version 3 is there. A reapply carries it out.$/,
+    );
+    assert.equal(toneOf({ last, secrets_changed }), "mild");
     const because = { code: "drift", message: "web was gone" };
     assert.match(
       storyOf({ version: "1.0", last: { ...last, because } }),

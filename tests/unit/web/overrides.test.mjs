@@ -51,5 +51,8 @@ describe("overrides", () => {
       { component: "web", what: "a", before: "-", after: "1" },
       { component: "web", what: "enabled: x", before: "", after: "" },
     ]);
+    assert.deepEqual(changedRows([], [{ name: "token", deployed: 1, now: 3 }]), [
+      { component: "", what: "secret token", before: "version 1", after: "version 3" },
+    ]);
   });
 });

@@ -19,7 +19,8 @@ with fleet as (
     select app, target, array_agg('site/' || component || '/' || nth order by component) as refs
     from override where level = 'site' group by app, target
 )
-select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides, n.set_now
+select d.site, d.app, d.version, d.status, d.operation_id, d.strategy_id, d.at as updated_at, d.overrides, n.set_now,
+    d.secrets
 from deployment d
 left join site s on s.name = d.site
 left join fleet f on f.app = d.app
@@ -27,6 +28,21 @@ left join grouped g on g.app = d.app and g.target = s.group_name
 left join own o on o.app = d.app and o.target = d.site
 cross join lateral (select coalesce(f.refs, '{}') || coalesce(g.refs, '{}') || coalesce(o.refs, '{}') as set_now) n
 where n.set_now <> coalesce(d.overrides, '{}') and s.removed is not true and (d.site, d.app) > (:after_site, :after_app)
+  and (:site::text is null or d.site = :site)
+  and (:app::text is null or d.app = :app)
+  and (:status::text is null or d.status = :status)
+  and (:version::text is null or d.version = :version)
+order by d.site, d.app limit :limit;
+
+-- name: list_rotated_deployments
+-- The same of those that were deployed with other versions of secrets than there are now.
+select d.* from deployment_now d
+where d.secrets is not null
+  and exists (
+    select from jsonb_each(d.secrets) as k (name, version) join secret s on s.name = k.name
+    where s.version <> k.version::bigint and not s.removed
+  )
+  and (d.site, d.app) > (:after_site, :after_app)
   and (:site::text is null or d.site = :site)
   and (:app::text is null or d.app = :app)
   and (:status::text is null or d.status = :status)
@@ -42,7 +58,7 @@ select d.*,
 from (
     select * from deployment_now where site = :site and app = :app
     union all
-    (select o.site, o.app, null, 'new', null, o.strategy_id, o.at, null, null from operation o
+    (select o.site, o.app, null, 'new', null, o.strategy_id, o.at, null, null, null from operation o
      where o.site = :site and o.app = :app and o.state in ('queued', 'running')
          and not exists (select from deployment e where e.site = :site and e.app = :app)
          and not exists (select from site s where s.name = o.site and s.removed)
@@ -51,15 +67,17 @@ from (
 
 -- name: put_deployments
 -- An end that comes after a later one of its site changes nothing.
-insert into deployment as d (site, app, version, status, operation_id, strategy_id, nth, at, overrides)
-select n.site, e.app, e.version, e.status, n.operation_id, e.strategy_id, n.nth, e.at, string_to_array(e.overrides, ' ')
+insert into deployment as d (site, app, version, status, operation_id, strategy_id, nth, at, overrides, secrets)
+select n.site, e.app, e.version, e.status, n.operation_id, e.strategy_id, n.nth, e.at, string_to_array(e.overrides, ' '),
+    e.secrets::jsonb
 from unnest(:sites::text[], :operation_ids::text[], :counts::bigint[], :lefts::int[])
     as n (site, operation_id, nth, what)
 join unnest(:apps::text[], :versions::text[], :statuses::text[], :strategy_ids::text[], :ats::timestamptz[],
-    :overrides::text[]) with ordinality as e (app, version, status, strategy_id, at, overrides, number) on e.number = n.what
+    :overrides::text[], :secrets::text[])
+    with ordinality as e (app, version, status, strategy_id, at, overrides, secrets, number) on e.number = n.what
 on conflict (site, app) do update set
     version = excluded.version, status = excluded.status, operation_id = excluded.operation_id,
     strategy_id = excluded.strategy_id, nth = excluded.nth, at = excluded.at,
-    overrides = excluded.overrides
+    overrides = excluded.overrides, secrets = excluded.secrets
 where d.nth <= excluded.nth
 returning d.operation_id;

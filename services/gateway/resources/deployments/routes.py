@@ -15,6 +15,7 @@ from services.gateway.resources.operations.views import OperationView
 from services.gateway.resources.overrides.drift import drifted
 from services.gateway.resources.releases.store import as_published
 from services.gateway.resources.resource import Resource
+from services.gateway.resources.secrets.rotation import set_again
 from shared.messages.words import Name, SiteName
 
 
@@ -25,11 +26,14 @@ async def list_deployments(call: Call) -> Page[DeploymentView]:
     async with call.gateway.pool.acquire() as conn:
         if q.app and q.version:
             where["version"] = await as_published(conn, q.app, q.version)
-        where["changed"] = q.overrides_changed
+        where |= {"changed": q.overrides_changed, "rotated": q.secrets_changed}
         rows = await store.list_deployments(conn, start(q, "", ""), limit=q.limit + 1, **where)
         await refuse_unknown(conn, rows, q)
-        changed = await drifted(conn, rows)
-    told = [{**row, "overrides_changed": bool(each)} for row, each in zip(rows, changed, strict=True)]
+        changed, again = await drifted(conn, rows), await set_again(conn, rows)
+    told = [
+        {**row, "overrides_changed": bool(each), "secrets_changed": some}
+        for row, each, some in zip(rows, changed, again, strict=True)
+    ]
     found = page(Page[DeploymentView], told, q, lambda row: [row["site"], row["app"]])
     if q.overrides_changed:  # set otherwise since, and to the same in the end: the query cannot tell
         found.items = [each for each in found.items if each.overrides_changed]
@@ -43,10 +47,10 @@ async def show(call: Call) -> DeploymentDetail:
         row = await store.find(conn, site, app)
         if row is None:
             raise unknown("deployment", f"{site}/{app}")
-        (changed,) = await drifted(conn, [row])
+        (changed,), (again,) = await drifted(conn, [row]), await set_again(conn, [row])
         found = {name: await operations.find(conn, row[key]) for name, key in OPERATIONS.items() if row[key]}
     shown = {name: each and with_actions(each, actions.ACTIONS, call.who.role) for name, each in found.items()}
-    told = {"overrides_changed": bool(changed), "changed": changed}
+    told = {"overrides_changed": bool(changed), "changed": changed, "secrets_changed": again}
     return DeploymentDetail.model_validate({**row, **told, "last": None, "running": None, **shown})
 
 

@@ -2,13 +2,21 @@
 
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from services.gateway.http.pages import Paging
 from services.gateway.resources.operations.views import OperationDetail
 from services.gateway.resources.overrides.views import OverrideDrift
 from services.gateway.resources.sites.views import SiteDeployment
 from shared.messages.words import DeploymentStatus
+
+
+class SecretSetAgain(BaseModel):
+    """A secret with which something was deployed, and that was set again since; never its value."""
+
+    name: str
+    deployed: int = Field(description="the version with which it was deployed")
+    now: int = Field(description="the version that is there: a reapply brings it")
 
 
 class DeploymentView(SiteDeployment):
@@ -18,6 +26,7 @@ class DeploymentView(SiteDeployment):
     strategy_id: str | None
     updated_at: datetime
     overrides_changed: bool = Field(description="something else is set for it now than when its release came")
+    secrets_changed: list[SecretSetAgain] = Field(description="secrets that were set again since it was deployed")
 
 
 class DeploymentDetail(DeploymentView):
@@ -36,3 +45,6 @@ class DeploymentQuery(Paging):
     status: DeploymentStatus | None = None
     version: str | None = None
     overrides_changed: bool | None = Field(default=None, description="true: only those that a reapply may change")
+    secrets_changed: bool | None = Field(
+        default=None, description="true: only those that run with another version of a secret than there is now"
+    )

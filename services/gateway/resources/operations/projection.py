@@ -104,6 +104,7 @@ def _ending(event: Envelope[Finished]) -> Ending:
         strategy_id=o.strategy_id,
         at=event.time,
         overrides=" ".join(o.overrides) if o.overrides else None,
+        secrets=text({each.name: each.version for each in o.secrets}) if o.secrets else None,
     )
 
 

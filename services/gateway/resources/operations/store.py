@@ -58,6 +58,7 @@ class Ending(NamedTuple):
     strategy_id: str | None
     at: datetime
     overrides: str | None = None  # what was set when the release came that runs now; names hold no spaces
+    secrets: str | None = None  # JSON: by name, with which versions of secrets it was deployed
 
 
 class FinishedRow(NamedTuple):

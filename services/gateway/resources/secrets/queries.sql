@@ -23,6 +23,9 @@ order by s.name limit :limit;
 -- name: known_secrets
 select name from secret where name = any(:names::text[]) and not removed;
 
+-- name: secret_versions
+select name, version from secret where name = any(:names::text[]) and not removed;
+
 -- name: put_sealing_key
 insert into sealing_key as k (owner, public_key, at) values (:owner, :public_key, :at)
 on conflict (owner) do update set public_key = excluded.public_key, at = excluded.at where k.at <= excluded.at;

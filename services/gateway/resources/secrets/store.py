@@ -45,6 +45,11 @@ async def known_secrets(conn: Connection, names: Sequence[str]) -> set[str]:
     return {row["name"] for row in await SQL.fetch(conn, "known_secrets", names=list(names))}
 
 
+async def versions_of(conn: Connection, names: Sequence[str]) -> dict[str, int]:
+    """By name, which version is there; of one that was removed none."""
+    return {row["name"]: row["version"] for row in await SQL.fetch(conn, "secret_versions", names=list(names))}
+
+
 async def put_sealing_key(conn: Connection, owner: str, public_key: str, at: datetime) -> None:
     """What secrets for an owner are sealed to, unless what is there is newer."""
     await SQL.run(conn, "put_sealing_key", owner=owner, public_key=public_key, at=at)
