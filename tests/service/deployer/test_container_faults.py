@@ -6,6 +6,7 @@ import asyncio
 import os
 import select
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,10 +148,14 @@ async def test_an_engine_that_does_not_answer_is_asked_again_until_the_order_giv
 async def test_an_order_goes_on_when_its_engine_was_killed_in_its_midst_and_came_back(
     containers: DurableDriver, container_lab: Lab
 ) -> None:
+    tool: Any = containers._tool
+    hours = [0.0]
+    tool.clock = lambda: time.monotonic() + 3600 * hours[0]
     await done(containers, order(container_lab, "o1", ports=[port := _port()]))
     slow = order(container_lab, "o2", "2.0", ports=[port], environment={"SLOW": "2"})
     await containers.start([slow])
     await until_so(lambda: _says(containers, slow, "waits until it is healthy"))
+    hours[0] = 1.0  # however long the order has been waiting for its container
     container_lab.kill_service()
     await until_so(lambda: _says(containers, slow, "the engine does not answer"))
     container_lab.start_service()
@@ -160,6 +165,15 @@ async def test_an_order_goes_on_when_its_engine_was_killed_in_its_midst_and_came
     container_lab.kill_service()
     container_lab.start_service()
     assert isinstance((await containers.poll([slow]))[0], Done)
+
+
+async def test_a_health_check_that_does_not_end_is_asked_again_within_its_time(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    hangs = "test -e /tmp/asked && exit 0; touch /tmp/asked; sleep 600"
+    health = {"command": ["sh", "-c", hangs], "timeout_seconds": 0.5, "start_seconds": 600}
+    await done(containers, order(container_lab, "o1", health=health))
+    assert list(ids(container_lab).values()) == ["running"]
 
 
 def _port() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,10 @@ NOT_REACHED = 900
 """What aiodocker says in place of a status when there was no answer."""
 
 GONE, CONFLICT = 404, 409
+
+START_SECONDS = 5.0
+"""What a busy engine may need to begin a check, beside the check's own time."""
+
 LAST_LINES = 50
 
 
@@ -118,13 +123,19 @@ class Engine:
             return ()
         return tuple(line.rstrip() for line in text.splitlines()[-LAST_LINES:])
 
-    async def checked(self, container: str) -> str:
-        """Run its health check now, where the engine does not do so by itself (Podman without systemd): the status."""
+    async def checked(self, container: str, seconds: float) -> str:
+        """Run its health check now, where the engine does not do so by itself (Podman without systemd): the status.
+
+        Podman waits for ever for a check that does not end within `seconds`, as it should; the next one may.
+        """
         path = f"v4.0.0/libpod/containers/{container}/healthcheck"
         async with translated("the health check could not be run"):
             try:
-                # Not of Docker's API, so aiodocker has no method for it.
-                found = await self.docker._query_json(path, versioned_api=False)  # noqa: SLF001
+                async with asyncio.timeout(seconds + START_SECONDS):
+                    # Not of Docker's API, so aiodocker has no method for it.
+                    found = await self.docker._query_json(path, timeout=None, versioned_api=False)  # noqa: SLF001
+            except TimeoutError:
+                return f"nothing within {seconds:g} s"
             except DockerError as error:
                 if error.status == NOT_REACHED:
                     raise

@@ -29,6 +29,9 @@ WITHIN = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 Introduction = Callable[[], Awaitable[Engine]]
 """What the engine says of itself. Raises Unreachable and Failed."""
 
+Answered = Callable[[], None]
+"""Hears of each answer of an engine."""
+
 KNOWN_SECONDS = 300.0
 """What an engine said of itself stands for so long, unless it was away meanwhile."""
 
@@ -56,13 +59,16 @@ class Engines:
         self._said: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
     @asynccontextmanager
-    async def opened(self, connection: Connection) -> AsyncIterator[Engine]:
-        """The engine of a site, which has answered once. Raises Unreachable, and Failed where no second try helps."""
-        async with self.answering(connection) as introduction:
+    async def opened(self, connection: Connection, answered: Answered | None = None) -> AsyncIterator[Engine]:
+        """The engine of a site, which has answered once; `answered` hears of all that it answers from then on.
+
+        Raises Unreachable, and Failed where no second try helps.
+        """
+        async with self.answering(connection, answered) as introduction:
             yield await introduction()
 
     @asynccontextmanager
-    async def answering(self, connection: Connection) -> AsyncIterator[Introduction]:
+    async def answering(self, connection: Connection, answered: Answered | None = None) -> AsyncIterator[Introduction]:
         """An engine that has answered, without being asked for more.
 
         Raises as `opened`.
@@ -70,6 +76,8 @@ class Engines:
         try:
             async with _reached(connection) as way, _docker(way, self._known(connection.url)) as docker:
                 await _ping(docker)
+                if answered:  # from here on: who is too busy for anything else still answers a ping
+                    docker.session.trace_configs.append(_told_to(answered))
                 yield partial(self._introduced, connection.url, docker, way)
         except Unreachable:
             self._said.pop(connection.url, None)  # it may come back as another one
@@ -97,6 +105,16 @@ async def _docker(way: Way, known: Mapping[str, Any] | None) -> AsyncIterator[Do
         yield docker
     finally:
         await docker.close()
+
+
+def _told_to(answered: Answered) -> aiohttp.TraceConfig:
+    async def tell(*_: object) -> None:
+        answered()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(tell)
+    trace.freeze()
+    return trace
 
 
 async def _ping(docker: Docker) -> None:

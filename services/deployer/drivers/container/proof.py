@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import Engine
-from services.deployer.drivers.container.verdict import Verdict, has_check, verdict
+from services.deployer.drivers.container.verdict import Verdict, check_seconds, has_check, verdict
 from services.deployer.drivers.failed import Failed
 from shared.components.container import filled
 
@@ -19,7 +19,7 @@ async def look(engine: Engine, container: str, borne: int = 0) -> Verdict:
     before = verdict(shown, None, borne)
     if shown is None or before.over or not engine.podman or not has_check(shown) or not _running(shown):
         return before
-    checked = await engine.checked(container)
+    checked = await engine.checked(container, check_seconds(shown))
     return verdict(await engine.show(container), checked, borne)
 
 

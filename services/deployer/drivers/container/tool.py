@@ -27,6 +27,7 @@ from services.deployer.drivers.container.pulling import Pulls
 from services.deployer.drivers.container.reaching import reached
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
+from services.deployer.drivers.container.silence import Silence
 from services.deployer.drivers.container.verdict import environment_of, got_over
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
@@ -49,7 +50,8 @@ class ContainerTool(Tool):
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch", "discard"}
     brings: ClassVar[bool] = True
 
-    def __init__(self, settings: ContainerSettings, store: Store) -> None:
+    def __init__(self, settings: ContainerSettings, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self._settings = settings
         self._store = store
         self.at_once = self.beside_at_once = settings.at_once
@@ -65,13 +67,14 @@ class ContainerTool(Tool):
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring the one order of a batch to its end, also over an engine that is away for a while."""
         (run,) = runs
-        work = Work(run, self._store, self._settings.keep, self._engines, self._pulls)
+        silence = Silence(self.clock)
+        work = Work(run, self._store, self._settings.keep, self._engines, self._pulls, silence)
         while True:
             try:
                 done = await work.attempt()
                 return await run.end(replace(done, fetched_bytes=work.sent_bytes))
             except Unreachable as error:
-                away = time.monotonic() - work.last_answer
+                away = silence.seconds()
                 if run.cancelled or away >= self._settings.unreachable_seconds:
                     raise Failed("unreachable", f"the engine has not answered for {away:.0f} s: {error}") from error
                 run.report(f"the engine does not answer: {error}"[:300])
@@ -119,13 +122,13 @@ SENT = "sent"
 class Work:
     """One order in this process, over all its tries."""
 
-    def __init__(self, run: Run, store: Store, keep: int, engines: Engines, pulls: Pulls) -> None:
+    def __init__(self, run: Run, store: Store, keep: int, engines: Engines, pulls: Pulls, silence: Silence) -> None:
         self._run = run
         self._engines = engines
         self._store = store
         self._keep = keep
         self._pulls = pulls
-        self.last_answer = time.monotonic()
+        self._silence = silence
         self.sent_bytes = int(run.note.get(SENT, 0))
 
     async def attempt(self) -> Done:
@@ -133,11 +136,11 @@ class Work:
         order = self._run.order
         connection = _or_failed(lambda: connection_of(order.connection))
         if order.action == "discard":
-            async with self._engines.opened(connection) as engine:
+            async with self._engines.opened(connection, self._silence.broken) as engine:
                 return await discard(self._run, engine)
         wanted = _or_failed(lambda: definition_of(order, connection))
         source = Source(connection, self._store, order.site, order.items, self._run.report, self._sent, self._arrived)
-        async with self._engines.opened(connection) as engine:
+        async with self._engines.opened(connection, self._silence.broken) as engine:
             if order.action == "remove":
                 return await remove(self._run, engine, wanted)
             if order.action == "fetch":
@@ -149,7 +152,7 @@ class Work:
 
     def _sent(self, count: int) -> None:
         self.sent_bytes += count
-        self.last_answer = time.monotonic()
+        self._silence.broken()
 
 
 def _or_failed(make: Callable[[], T]) -> T:

@@ -8,6 +8,9 @@ from typing import Any
 STEADY = timedelta(seconds=60)
 """Who has run for so long since it was started again runs."""
 
+CHECK_SECONDS = 30.0
+"""What engines give a health check that says nothing of it."""
+
 OVER = frozenset({"exited", "dead", "stopped", "removing"})
 
 
@@ -80,6 +83,12 @@ def has_check(shown: Mapping[str, Any]) -> bool:
     """Whether the container has a health check, its own or its image's."""
     test = ((shown.get("Config") or {}).get("Healthcheck") or {}).get("Test") or []
     return bool(test) and test[0] != "NONE"
+
+
+def check_seconds(shown: Mapping[str, Any]) -> float:
+    """How long its health check may take."""
+    nanoseconds = ((shown.get("Config") or {}).get("Healthcheck") or {}).get("Timeout") or 0
+    return float(nanoseconds) / 1e9 or CHECK_SECONDS
 
 
 def environment_of(shown: Mapping[str, Any]) -> dict[str, str]:

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from services.deployer.drivers.container.verdict import STEADY, environment_of, got_over, verdict
+from services.deployer.drivers.container.verdict import (
+    CHECK_SECONDS,
+    STEADY,
+    check_seconds,
+    environment_of,
+    got_over,
+    verdict,
+)
 
 CHECK = {"Config": {"Healthcheck": {"Test": ["CMD", "true"]}}}
 
@@ -55,6 +62,11 @@ def test_what_has_a_check_is_well_once_that_says_so_and_not_over_before() -> Non
 def test_what_is_made_and_does_not_run_yet_is_neither_well_nor_over() -> None:
     found = verdict(shown("created"))
     assert (found.well, found.over) == (False, False)
+
+
+def test_a_check_has_the_time_that_it_was_made_with() -> None:
+    assert check_seconds({"Config": {"Healthcheck": {"Test": ["CMD", "true"], "Timeout": 2_500_000_000}}}) == 2.5
+    assert check_seconds(CHECK) == CHECK_SECONDS
 
 
 def test_variables_hold_whatever_stands_behind_the_first_sign() -> None:
