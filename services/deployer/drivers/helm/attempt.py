@@ -37,9 +37,13 @@ class Outages:
         self._patience = patience
         self._first: float | None = None
 
+    def over(self) -> None:
+        """It found one: the next outage is another, however soon it begins."""
+        self._first = None
+
     def too_long(self, now: float) -> bool:
         """Note one more; whether that is enough."""
-        self._first = self._first or now
+        self._first = now if self._first is None else self._first
         return now - self._first > self._patience
 
 
@@ -155,7 +159,10 @@ class Attempt:
         await self._safely(asyncio.sleep(OUTAGE_SECONDS))
 
     async def _helm(self, arguments: Arguer) -> Ran:
-        return await run_helm(self.helm, self.access, self.spec, arguments, self.run.until_cancelled)
+        ran = await run_helm(self.helm, self.access, self.spec, arguments, self.run.until_cancelled)
+        if ran.well or not causes.is_outage(ran.words):
+            self.outages.over()
+        return ran
 
     # -- giving way -----------------------------------------------------------------------------------------------
 
