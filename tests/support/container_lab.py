@@ -6,6 +6,7 @@ Needs root, podman, a registry and a static busybox (`.ci/packages` installs the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -36,6 +37,15 @@ NETS = range(64, 128)
 """The second number of the addresses of a lab. Labs beside each other must not give the same ones, nor have a default
 network of one name: the rules of the host's firewall are called after it, and fall with the network of either. Names
 are served to all labs by one process, too, so each lab has an app of its own."""
+DEFAULT = {
+    "driver": "bridge",
+    "ipv6_enabled": False,
+    "internal": False,
+    "dns_enabled": False,
+    "ipam_options": {"driver": "host-local"},
+}
+"""The default network beside what is a lab's own. Left to Podman, all labs have it on one bridge, `podman0`: who ends
+the last container there takes the bridge away from under one that another lab starts, whose ports then never answer."""
 
 SETTINGS = """
 [containers]
@@ -227,6 +237,12 @@ def _environment(root: Path) -> dict[str, str]:
     return {**os.environ, **{name: str(root / f"{file}.conf") for name, file in names.items()}, "TMPDIR": str(root)}
 
 
+def _default_network(net: int) -> dict[str, Any]:
+    name, subnet = f"lab{net}", {"subnet": f"10.{net}.255.0/24", "gateway": f"10.{net}.255.1"}
+    return {**DEFAULT, "name": name, "id": hashlib.sha256(name.encode()).hexdigest(), "network_interface": name,
+            "created": "2026-01-01T00:00:00Z", "subnets": [subnet]}  # fmt: skip
+
+
 @contextmanager
 def lab(store_mib: int | None = None, registry: str | None = None) -> Iterator[Lab]:
     """An engine, and a registry unless another's is given, until the block is left. The store may be a small one."""
@@ -239,6 +255,7 @@ def lab(store_mib: int | None = None, registry: str | None = None) -> Iterator[L
     net = NETS[os.getpid() % len(NETS)]
     words = {"root": root, "registry": at, "net": net}
     (root / "networks").mkdir()
+    (root / "networks" / f"lab{net}.json").write_text(json.dumps(_default_network(net)))
     for file, text in (
         ("settings.conf", SETTINGS),
         ("storage.conf", STORAGE),
