@@ -28,6 +28,7 @@ from services.deployer.site_runs.chains import Chained, begin_chains, not_there
 from services.deployer.store import Known, Loaded, Store
 from services.deployer.waiting import publications
 from shared.core.dispatching import Handlers
+from shared.core.gone import of_the_living
 from shared.core.inbox import Accepted, Rejected, Reply
 from shared.core.transaction import Transaction
 from shared.core.wakeup import Wakeup
@@ -282,15 +283,17 @@ def _may_cancel(request: CancelOperation, known: Known | None) -> Reply:
 
 async def take_releases(tx: Transaction, events: Sequence[Envelope[ReleaseAvailable]]) -> None:
     """Learn of releases that may be deployed."""
-    await Store(tx.conn).put_releases(event.data for event in events)
-    if named := {app for event in events for app in apps_named(event.data.rules)}:
+    living = await of_the_living(tx.conn, events)
+    await Store(tx.conn).put_releases(event.data for event in living)
+    if named := {app for event in living for app in apps_named(event.data.rules)}:
         await rely_on(tx.conn, named)
     await publications.go_on(tx)
 
 
 async def withdraw_releases(tx: Transaction, events: Sequence[Envelope[ReleaseWithdrawn]]) -> None:
     """Let no new operation choose them."""
-    await Store(tx.conn).withdraw_releases((event.data.app, event.data.version) for event in events)
+    living = await of_the_living(tx.conn, events)
+    await Store(tx.conn).withdraw_releases((event.data.app, event.data.version) for event in living)
 
 
 async def change_sites(tx: Transaction, events: Sequence[Envelope[SitesChanged]]) -> None:

@@ -360,6 +360,7 @@ create table drift (
     components jsonb not null, -- component, code and message of each
     what_follows text not null check (what_follows in ('told', 'put_right', 'given_up')),
     found_at timestamptz not null,
+    ended bigint not null default 0, -- operations that had ended there: after another it is old news
     primary key (site, app)
 );
 

@@ -8,6 +8,7 @@ import lz4.block
 import msgspec
 
 from shared.wire.codec import Headers
+from shared.wire.topics import LIVE
 
 Outgoing = tuple[str, bytes | None, Headers, bytes | None]
 """Topic, key, headers and body of a record that is to be sent; none is not the same as empty, as in Kafka."""
@@ -44,11 +45,21 @@ def shard_of(key: bytes | None) -> int:
     return zlib.crc32(key or b"") % SHARDS
 
 
+_COMPACTED = frozenset(topic.name for topic in LIVE.values() if topic.compacted)
+
+
+def ordered_by(record: Outgoing) -> bytes | None:
+    """What a record keeps its order with: the key; on a compacted topic the aggregate, since there a key may be of one
+    change alone, so that a history is not compacted away."""
+    topic, key, headers, _ = record
+    return next((value for name, value in headers if name == "ce_subject"), key) if topic in _COMPACTED else key
+
+
 def batches(records: Sequence[Outgoing]) -> Iterator[tuple[int, int, bytes]]:
     """Shard, number of records and packed content of each batch, in order within a shard."""
     by_shard: dict[int, list[Outgoing]] = defaultdict(list)
     for record in records:
-        by_shard[shard_of(record[1])].append(record)
+        by_shard[shard_of(ordered_by(record))].append(record)
     for shard, mine in by_shard.items():
         for chunk in _chunks(mine):
             yield shard, len(chunk), pack(chunk)

@@ -77,6 +77,13 @@ def inbox(days: float) -> Pruning:
     )
 
 
+def gone(days: float) -> Pruning:
+    """Names of what is gone for longer than any topic keeps what was said of it."""
+    return Pruning(
+        "gone", old(lambda conn, before, limit: SQL.run(conn, "prune_gone", before=before, limit=limit), days)
+    )
+
+
 async def prune(ledger: Ledger, pruning: Pruning) -> None:
     """Until nothing more is to be deleted."""
     more = True

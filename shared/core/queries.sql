@@ -230,3 +230,12 @@ where topic = :topic and part = :part and first_offset = :position and next_offs
 -- name: find_put_aside
 select topic, part, first_offset, alone, put_aside_at from suspect
 where put_aside_at > clock_timestamp() - :within::interval order by put_aside_at;
+
+-- name: put_gone
+insert into gone (subject) select unnest(:subjects::text[]) on conflict (subject) do nothing returning subject;
+
+-- name: find_gone
+select subject from gone where subject = any(:subjects::text[]);
+
+-- name: prune_gone
+delete from gone where subject in (select subject from gone where gone_at < :before order by gone_at limit :limit);

@@ -31,7 +31,7 @@ from shared.core.bus import AT_ONCE, Consumer, Linger
 from shared.core.dispatching import Handlers, Prepare
 from shared.core.errors import is_transient
 from shared.core.in_flight import WorkMark, open_mark
-from shared.core.pruning import Pruning, inbox, prune_for_ever
+from shared.core.pruning import Pruning, gone, inbox, prune_for_ever
 from shared.core.relay import Relay
 from shared.core.retrying import until_done
 from shared.core.scheduler import TimerHandler, TimerPrepare, run_timers
@@ -44,6 +44,7 @@ from shared.process.self_check import SelfCheck
 from shared.process.settings import Settings
 from shared.wire.codec import Attributes
 from shared.wire.kafka import mend_connections
+from shared.wire.topics import EVENT_DAYS
 
 log = structlog.get_logger()
 
@@ -177,7 +178,7 @@ class Service:
             return False
 
     async def _prune(self) -> None:
-        prunings = [inbox(self.settings.inbox_days), *self.prunings]
+        prunings = [inbox(self.settings.inbox_days), gone(2 * EVENT_DAYS), *self.prunings]
         await prune_for_ever(self.ledger, prunings, self.settings.prune_seconds)
 
 

@@ -69,6 +69,10 @@ COMMAND_DAYS = max(topic.days for topic in _LIVE if topic.name.endswith(".comman
 """So long a command may be read once more."""
 
 
+EVENT_DAYS = max(topic.days for topic in _LIVE if topic.name.endswith(".events"))
+"""So long an event may be read once more."""
+
+
 def topics(unpacked_max: int = UNPACKED_BYTES) -> dict[str, Topic]:
     """Every topic by its name. One of dead letters takes whatever we unpack, and why it is there beside it."""
     letters = (

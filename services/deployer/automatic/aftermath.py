@@ -38,6 +38,7 @@ async def note(tx: Transaction, ends: Sequence[OwnEnd]) -> None:
         return
     ids = [end.operation.id for end in failed]
     await store.fail_wishes(tx.conn, ids, own.automatic_tries, timedelta(seconds=own.automatic_again_seconds))
+    await store.drift_stands(tx.conn, [(end.operation.site, end.operation.app) for end in failed])
     await store.pause(tx.conn, own.automatic_pause_seconds)
     if to_blame := [_failure(tx, end) for end in failed if _is_to_blame(end)]:
         for standing in await failures.add_failures(tx.conn, to_blame):

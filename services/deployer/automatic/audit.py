@@ -82,7 +82,7 @@ class Audit:
 
 def _says_something(surveyed: Surveyed, found: Found) -> bool:
     """Whether anything is to be kept, told or done, or is kept already; of a hundred thousand mostly nothing."""
-    known = surveyed.situation.drifted or surveyed.wished
+    known = surveyed.drift or surveyed.wished
     return bool(found.get(surveyed.pair) or known or unwanted(surveyed) or decided(surveyed.situation))
 
 
@@ -126,7 +126,7 @@ def _drift(surveyed: Surveyed, found: Found) -> Drift | None:
     if not components:
         return None
     site, app = surveyed.pair
-    return Drift(site, app, surveyed.situation.deployment.version, components, _follows(surveyed))
+    return Drift(site, app, surveyed.situation.deployment.version, components, _follows(surveyed), surveyed.ended)
 
 
 def _follows(surveyed: Surveyed) -> str:

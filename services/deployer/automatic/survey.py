@@ -31,6 +31,8 @@ class Surveyed:
     facts: Facts
     situation: Situation
     wished: Wished | None
+    drift: Drift | None
+    """What was found there and is not known to be over."""
     ended: int
     """Operations that have ended there."""
 
@@ -56,10 +58,21 @@ async def survey(
     known = _Known(said, around, releases, barred, belonging)
     return [
         Surveyed(
-            pair, f, known.situation(pair, f, drift.get(pair), wished.get(pair)), wished.get(pair), ends.get(pair, 0)
+            pair,
+            f,
+            known.situation(pair, f, _current(drift.get(pair), ends.get(pair, 0)), wished.get(pair)),
+            wished.get(pair),
+            drift.get(pair),
+            ends.get(pair, 0),
         )
         for pair, f in zip(pairs, facts, strict=True)
     ]
+
+
+def _current(drift: Drift | None, ended: int) -> Drift | None:
+    """After an operation that succeeded nobody knows until it is looked at again: what was found before is no reason to
+    put it right once more."""
+    return drift if drift and drift.ended == ended else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ select name, site_group, labels from site where name = any(:sites::text[]);
 select app, version, site from release_failure where app = any(:apps::text[]);
 
 -- name: drift_of
-select d.site, d.app, d.version, d.components, d.what_follows
+select d.site, d.app, d.version, d.components, d.what_follows, d.ended
 from drift d join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
 
 -- name: ends_of
@@ -37,15 +37,29 @@ select d.site, d.app, d.nth
 from deployment d join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
 
 -- name: put_drift
-insert into drift (site, app, version, components, what_follows, found_at)
-select site, app, version, components::jsonb, what_follows, :now::timestamptz
-from unnest(:sites::text[], :apps::text[], :versions::text[], :components::text[], :follows::text[])
-    as n (site, app, version, components, what_follows)
-on conflict (site, app) do update set version = excluded.version, components = excluded.components,
-    what_follows = excluded.what_follows, found_at = excluded.found_at
-where (drift.version, drift.components, drift.what_follows)
-    is distinct from (excluded.version, excluded.components, excluded.what_follows)
-returning site, app;
+-- News is what was not known before, in the same words; that it is still so after an operation is none.
+with found as (
+    select site, app, version, components::jsonb as components, what_follows, ended
+    from unnest(:sites::text[], :apps::text[], :versions::text[], :components::text[], :follows::text[], :ended::bigint[])
+        as n (site, app, version, components, what_follows, ended)
+), known as materialized (
+    select d.site, d.app from drift d join found f using (site, app)
+    where (d.version, d.components, d.what_follows) is not distinct from (f.version, f.components, f.what_follows)
+), kept as (
+    insert into drift (site, app, version, components, what_follows, found_at, ended)
+    select site, app, version, components, what_follows, :now::timestamptz, ended from found
+    on conflict (site, app) do update set version = excluded.version, components = excluded.components,
+        what_follows = excluded.what_follows, found_at = excluded.found_at, ended = excluded.ended
+    where (drift.version, drift.components, drift.what_follows, drift.ended)
+        is distinct from (excluded.version, excluded.components, excluded.what_follows, excluded.ended)
+    returning site, app
+)
+select site, app from kept except select site, app from known;
+
+-- name: drift_stands
+-- An operation that failed there put nothing right.
+update drift d set ended = p.nth from deployment p, unnest(:sites::text[], :apps::text[]) as n (site, app)
+where p.site = n.site and p.app = n.app and d.site = n.site and d.app = n.app;
 
 -- name: end_drift
 delete from drift d using unnest(:sites::text[], :apps::text[]) as n (site, app)

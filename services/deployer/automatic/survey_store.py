@@ -38,6 +38,8 @@ class Drift(NamedTuple):
     version: str | None
     components: tuple[ComponentDrift, ...]
     follows: str
+    ended: int
+    """Operations that had ended there when it was found."""
 
 
 class Wish(NamedTuple):
@@ -103,7 +105,7 @@ async def drift_of(conn: Connection, pairs: Sequence[Pair]) -> dict[Pair, Drift]
 
 def _drift(row: Any) -> Drift:
     components = tuple(ComponentDrift.model_validate(each) for each in row["components"])
-    return Drift(row["site"], row["app"], row["version"], components, row["what_follows"])
+    return Drift(row["site"], row["app"], row["version"], components, row["what_follows"], row["ended"])
 
 
 async def ends_of(conn: Connection, pairs: Sequence[Pair]) -> dict[Pair, int]:
@@ -114,14 +116,20 @@ async def ends_of(conn: Connection, pairs: Sequence[Pair]) -> dict[Pair, int]:
 
 async def put_drift(conn: Connection, found: Sequence[Drift], now: datetime) -> set[Pair]:
     """Keep what was found; where that was news."""
-    rows = [(d.site, d.app, d.version, _json(d.components), d.follows) for d in found]
-    names = ("sites", "apps", "versions", "components", "follows")
-    told = await SQL.fetch(conn, "put_drift", **dict(zip(names, columns(rows, 5), strict=True)), now=now)
+    rows = [(d.site, d.app, d.version, _json(d.components), d.follows, d.ended) for d in found]
+    names = ("sites", "apps", "versions", "components", "follows", "ended")
+    told = await SQL.fetch(conn, "put_drift", **dict(zip(names, columns(rows, 6), strict=True)), now=now)
     return {(row["site"], row["app"]) for row in told}
 
 
 def _json(components: Sequence[ComponentDrift]) -> str:
     return orjson.dumps([each.model_dump(mode="json") for each in components]).decode()
+
+
+async def drift_stands(conn: Connection, pairs: Sequence[Pair]) -> None:
+    """What was found there is so after the operation that ended there last, too."""
+    sites, apps = columns(pairs, 2)
+    await SQL.run(conn, "drift_stands", sites=sites, apps=apps)
 
 
 async def end_drift(conn: Connection, pairs: Sequence[Pair]) -> list[Pair]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.deployer.deletion import store
+from shared.core.gone import first_ends, of_the_living
 from shared.core.retrying import until_done
 from shared.core.transaction import Ledger, Transaction
 from shared.messages.base import Message
@@ -23,7 +24,7 @@ LOOK_SECONDS = 1.0
 
 async def note_deleting(tx: Transaction, events: Sequence[Envelope[ReleaseDeleting]]) -> None:
     """Close releases to requests; one that is not known here is needed by nobody."""
-    asked = [event.data for event in events]
+    asked = [event.data for event in await of_the_living(tx.conn, events)]
     known = await store.note_deleting(tx.conn, asked, tx.now)
     for one in asked:
         if one.deletion not in known:
@@ -33,7 +34,8 @@ async def note_deleting(tx: Transaction, events: Sequence[Envelope[ReleaseDeleti
 
 async def forget_deleted(tx: Transaction, events: Sequence[Envelope[ReleaseDeleted]]) -> None:
     """Nothing of them is matched with what comes later under the same version."""
-    await store.forget(tx.conn, [event.data for event in events])
+    if gone := await first_ends(tx.conn, events):
+        await store.forget(tx.conn, [event.data for event in gone])
 
 
 async def tell_uses(ledger: Ledger, seconds: float) -> None:

@@ -7,18 +7,20 @@ from services.strategy_orchestrator.rollout.holding import withdrawn
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.rollout.waiting_steps import end_waiting
+from shared.core.gone import first_ends, of_the_living
 from shared.messages.catalog import ReleaseAvailable, ReleaseDeleted, ReleaseWithdrawn
 from shared.wire.codec import Envelope
 
 
 async def releases_available(work: UnitOfWork, batch: Sequence[Envelope[ReleaseAvailable]]) -> None:
     """Learn of releases."""
-    await store.releases.put_releases(work.conn, [envelope.data for envelope in batch])
+    living = await of_the_living(work.conn, batch)
+    await store.releases.put_releases(work.conn, [envelope.data for envelope in living])
 
 
 async def releases_withdrawn(work: UnitOfWork, batch: Sequence[Envelope[ReleaseWithdrawn]]) -> None:
     """No new strategy may choose them, and what waits to be brought to one of them ends at once."""
-    gone = [envelope.data for envelope in batch]
+    gone = [envelope.data for envelope in await of_the_living(work.conn, batch)]
     await store.releases.withdraw_releases(work.conn, gone)
     for tracked in await work.load(await store.strategies.strategies_towards(work.conn, [r.app for r in gone])):
         versions = [release.version for release in gone if release.app == tracked.stored.app]
@@ -27,7 +29,8 @@ async def releases_withdrawn(work: UnitOfWork, batch: Sequence[Envelope[ReleaseW
 
 async def releases_deleted(work: UnitOfWork, batch: Sequence[Envelope[ReleaseDeleted]]) -> None:
     """They were withdrawn before; what comes later under the same version is another release."""
-    await store.releases.delete_releases(work.conn, [envelope.data for envelope in batch])
+    if gone := await first_ends(work.conn, batch):
+        await store.releases.delete_releases(work.conn, [envelope.data for envelope in gone])
 
 
 async def _withdraw(work: UnitOfWork, tracked: TrackedStrategy, versions: Sequence[str]) -> None:

@@ -261,6 +261,21 @@ async def test_what_was_found_before_a_repair_is_no_drift_after_it(world: World)
         assert (world.events(DriftFound), world.events(AutomaticRequested)) == ([], [])
 
 
+async def test_what_was_put_right_is_not_put_right_again_by_whoever_looks_before_the_next_audit(world: World) -> None:
+    rules = {"behaviour": {"reapply_on": [{"event": "overrides_changed"}]}}
+    async with fleet_of(world, ["oslo"], audit_seconds=3_600.0) as fleet:
+        await fleet.release("1.0.0", rules=Rules.model_validate(rules))
+        await fleet.known(fleet.service)
+        await behave(world, desired_state="deployed", deployed_on={"sites": ["oslo"]})
+        first = await begun(world, "oslo", "desired_deployed")
+        await fleet.end(first.operation_id)
+        change = SetOverrides(app=APP, level="site", target="oslo", component="web", values={"seed": 7})
+        assert isinstance(await world.ask(change), CommandAccepted)
+        second = await world.until(AutomaticRequested, lambda event: event.operation_id != first.operation_id)
+        assert (second.kind, second.cause.code) == ("apply", "overrides_changed")
+        await fleet.end(second.operation_id)
+
+
 async def test_two_replicas_find_it_once_and_what_one_leaves_the_other_does(world: World) -> None:
     async with fleet_of(world, ["oslo"], "1.0.0") as fleet:
         await fleet.do("oslo", "apply", "1.0.0")

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from services.deployer.deletion.handlers import tell_uses
-from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting
+from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting, ReleaseWithdrawn
 from shared.messages.deployer import ReleaseUseReported
 from tests.service.deployer.fleet import APP, Fleet, ready
 from tests.support.patience import until_so
@@ -117,7 +117,15 @@ async def test_a_site_that_had_it_applies_the_next_one_of_that_version_and_canno
         await deleted(fleet, "1.0")
         assert await fleet.refused("oslo", "update", "1.0") == ["unknown_release"]
         assert await fleet.refused("oslo", "rollback") == ["no_previous_release"]
-        await fleet.release("1.0", bundle_sha256="f" * 64)
+        await fleet.release("1.0", bundle_sha256="f" * 64, release_id="another")
         await fleet.known(fleet.service)
         end = await fleet.do("oslo", "update", "1.0")
         assert (end.version, [one.action for one in end.plan]) == ("1.0", ["apply"])
+        await fleet.release("1.0")
+        await fleet.world.send(ReleaseWithdrawn(release_id=f"{APP}-1.0", app=APP, version="1.0"), sequence=2)
+        await deleted(fleet, "1.0")  # all that was said of the first one, once more
+        await fleet.release("3.0")
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "update", "2.0")
+        back = await fleet.do("oslo", "update", "1.0")
+        assert (back.version, [one.action for one in back.plan]) == ("1.0", ["rollback"])

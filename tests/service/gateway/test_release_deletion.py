@@ -13,6 +13,7 @@ from shared.messages.catalog import (
     ReleaseDeleted,
     ReleaseDeleting,
     ReleaseDeletionRefused,
+    ReleaseWithdrawn,
 )
 from tests.service.gateway.api import Api, gateway
 from tests.support.patience import until_so
@@ -58,6 +59,12 @@ async def test_one_that_runs_is_refused_at_once_and_one_that_is_gone_may_come_ag
         again = told.model_copy(update={"bundle_sha256": "e" * 64, "release_id": "new"})
         await world.send(again, sequence=1)
         await until_so(lambda: is_new(api))
+        await world.send(told, sequence=1)  # all that was said of the first one, once more
+        await world.send(ReleaseWithdrawn(**ABOUT), sequence=8)
+        await world.send(ReleaseDeleted(bundle_sha256=told.bundle_sha256, **ABOUT), sequence=9)
+        await world.send(again.model_copy(update={"version": "2.0", "release_id": "next"}), sequence=1)
+        await until_so(lambda: there(api, "2.0"))
+        assert await is_new(api)
 
 
 async def there(api: Api, version: str) -> bool:
@@ -71,4 +78,4 @@ async def kept(api: Api) -> bool:
 
 async def is_new(api: Api) -> bool:
     shown = (await api.ask("GET", "/v1/releases/web/1.0")).body
-    return bool(shown.get("release_id") == "new" and shown["deletion"] is None)
+    return bool((shown.get("release_id"), shown["state"], shown["deletion"]) == ("new", "available", None))

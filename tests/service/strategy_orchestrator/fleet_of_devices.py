@@ -158,12 +158,14 @@ def _refusal(code: str) -> Fault:
     return Fault(code=code, field="site", message=f"refused: {code}")
 
 
-async def publish(world: World, version: str = "1.0", upgrades_from: tuple[str, ...] | None = None) -> None:
+async def publish(
+    world: World, version: str = "1.0", upgrades_from: tuple[str, ...] | None = None, release_id: str = ""
+) -> None:
     """A release, as the catalog says it."""
     component = {"driver": "simulated", "name": "web"}
     await world.send(
         catalog.ReleaseAvailable(
-            release_id=f"{APP}-{version}",
+            release_id=release_id or f"{APP}-{version}",
             app=APP,
             version=version,
             scheme="pep440",

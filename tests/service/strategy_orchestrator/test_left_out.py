@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.messages.base import Command, CommandRejected
-from shared.messages.catalog import ReleaseWithdrawn
+from shared.messages.catalog import ReleaseDeleted, ReleaseWithdrawn
 from shared.messages.deployer import RequestOperation
 from shared.messages.strategy import (
     AbortStrategy,
@@ -252,3 +252,20 @@ async def done(world: World, **spec: Any) -> None:
     strategy = await create(world, **spec)
     await accepted(world, ApplyStrategy(strategy=strategy))
     await state(world, strategy, StrategyState.COMPLETE)
+
+
+async def test_what_was_said_of_a_deleted_release_and_comes_again_says_nothing_of_the_next_of_its_version(
+    world: World,
+) -> None:
+    gone = ReleaseDeleted(release_id=f"{APP}-1.0", app=APP, version="1.0", bundle_sha256="0" * 64)
+    async with orchestrated(world, 0) as (service, _):
+        for event in (WITHDRAWN, gone):
+            await world.send(event)
+        await publish(world, release_id="another")
+        await publish(world)
+        for event in (WITHDRAWN, gone):
+            await world.send(event)
+        await publish(world, "2.0")
+        await learned(service, 2)
+        rows = await service.pool.fetch("select version, withdrawn from release order by version")
+        assert [tuple(row) for row in rows] == [("1.0", False), ("2.0", False)]

@@ -10,14 +10,15 @@ from services.gateway.resources.bundles import store as bundles
 from services.gateway.resources.bundles.store import BundleRow
 from services.gateway.resources.releases import store as releases
 from services.gateway.resources.releases.store import DeletionRow, PreparationRow, ReleaseRow, WithdrawnRow
+from shared.core.gone import first_ends, of_the_living
 from shared.messages import catalog
 from shared.wire.codec import Envelope
 
 
 async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Available and withdrawn releases, and what became of the bundles and of what is prepared."""
-    await _forget_deleted(tx, events)
-    events = _of_the_living(events)
+    ends = await _forget_deleted(tx, events)
+    events = await of_the_living(tx.conn, _after(ends, events))
     available = {(r.app, r.version): r for r in map(_release, events) if r}
     withdrawn = {(r.app, r.version): r for r in map(_withdrawn, events) if r}
     deletions = {(d.app, d.version): d for d in map(_deletion, events) if d}
@@ -30,18 +31,20 @@ async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]
     await releases.put_preparations(tx.conn, list(prepared.values()))
 
 
-async def _forget_deleted(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
-    """Releases that are gone. What is said of the same version later in these events is of its successor."""
-    gone = [event.data for event in events if isinstance(event.data, catalog.ReleaseDeleted)]
-    if gone:
-        await releases.delete_releases(tx.conn, [(r.app, r.version) for r in gone])
-        await bundles.delete_bundles(tx.conn, [r.bundle_sha256 for r in gone])
+async def _forget_deleted(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> list[Envelope[Any]]:
+    """Releases that are gone; the events that say so for the first time. What is said of the same version later in
+    these events is of its successor."""
+    ends = [event for event in events if isinstance(event.data, catalog.ReleaseDeleted)]
+    if ends and (ends := await first_ends(tx.conn, ends)):
+        await releases.delete_releases(tx.conn, [(end.data.app, end.data.version) for end in ends])
+        await bundles.delete_bundles(tx.conn, [end.data.bundle_sha256 for end in ends])
+    return ends
 
 
-def _of_the_living(events: Sequence[Envelope[Any]]) -> list[Envelope[Any]]:
+def _after(ends: Sequence[Envelope[Any]], events: Sequence[Envelope[Any]]) -> list[Envelope[Any]]:
     """Those that are not about a release that is deleted later in the same events."""
-    ends = {_name(e): n for n, e in enumerate(events) if isinstance(e.data, catalog.ReleaseDeleted)}
-    return [e for n, e in enumerate(events) if n > ends.get(_name(e), -1)]
+    last = {_name(event): n for n, event in enumerate(events) if event in ends}
+    return [event for n, event in enumerate(events) if n > last.get(_name(event), -1)]
 
 
 def _name(event: Envelope[Any]) -> tuple[str | None, str | None]:
