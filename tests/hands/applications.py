@@ -2,8 +2,9 @@
 
 Upload; apply; update to a release with fewer and to one with more components; update back, which must be a rollback; a
 failure in upload, in the download, in apply and in rollback; remove; delete. Sites run Datasette as the demo does, or a
-small program (`--quick`), or a chart in a real control plane (`--helm`). Then so many updates to and fro, while the
-deployer is killed at random (`--updates`). Prints a table of lines; exit status 0 when each held.
+small program (`--quick`), or public charts in a real control plane (`--helm`). Then so many updates to and fro, while
+the deployer is killed at random (`--updates`): nothing may be left behind, or be there twice. Prints a table of lines;
+exit status 0 when each held.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from shared.embedded.home import Home
 from tests.hands.datasette import DatasetteHand
 from tests.hands.fleet import Fleet
 from tests.hands.hand import BROKEN, Hand
-from tests.hands.helm import HelmHand
 from tests.hands.process import ProcessHand
+from tests.hands.public_charts import PublicChartsHand
 from tests.support.patience import stretched
 from tests.support.reaping import reaped
 from tests.support.system import running
@@ -44,7 +45,7 @@ BASE, FEWER, MORE = "1.0.0", "2.0.0", "2.1.0"
 LOST = "2.2.0"
 """A release whose content is gone when it is wanted."""
 EXTRA = {BASE: ("reports",), FEWER: (), MORE: ("reports", "search"), BROKEN: (), LOST: ()}
-"""Components beside `web`, by release: devices that only pretend."""
+"""Components beside `web`, by release: devices that only pretend, or what the hand has for that."""
 console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False)
 
 
@@ -80,7 +81,7 @@ class Life:
         """A bundle of the hand's component, with devices beside it."""
         folder = self.hand.release(version)
         manifest = yaml.safe_load((folder / "bundle.yaml").read_text())
-        manifest["components"] += [{"driver": "simulated", "name": name, "spec": {}} for name in EXTRA[version]]
+        manifest["components"] += [self.hand.beside(name, folder) for name in EXTRA[version]]
         (folder / "bundle.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
         (self.home.root / "bundles").mkdir(exist_ok=True)
         return build_one(folder, self.home.root / "bundles", self.home.root).path
@@ -275,7 +276,7 @@ class Killer:
             if self._joined() == joined:  # it is not back yet: killed while it starts, it would come to nothing
                 continue
             joined = self._joined()
-            if not self.over.wait(self.dice.uniform(0.1, self.longest)):
+            if not self.over.wait(self.dice.uniform(0.1, stretched(self.longest))):
                 self._kill()
 
     def _kill(self) -> None:
@@ -290,8 +291,7 @@ class Killer:
 
 def under_fire(life: Life, updates: int, seed: int, longest: float) -> str:
     """So many updates over all sites, to and fro, while the deployer is killed; each must end as without."""
-    for site in life.sites:
-        life.do("apply", site=site, version=BASE)
+    operations = [life.do("apply", site=site, version=BASE) for site in life.sites]
     killer = Killer(life.home, random.Random(seed), longest)  # noqa: S311 - no secret
     thread = threading.Thread(target=killer.run, daemon=True)
     thread.start()
@@ -301,7 +301,7 @@ def under_fire(life: Life, updates: int, seed: int, longest: float) -> str:
             version = FEWER if version == BASE else BASE
             begun = {site: life.begin("update", site=site, version=version) for site in life.sites}
             for site, operation in begun.items():
-                ended = life.end(operation)
+                operations.append(ended := life.end(operation))
                 if ended["state"] != "succeeded" or life.hand.runs(site) != version:
                     wrong.append(f"{site}: {ended['state']} {ended['cause']}, {life.hand.runs(site)} runs")
                 done += 1
@@ -310,7 +310,7 @@ def under_fire(life: Life, updates: int, seed: int, longest: float) -> str:
         killer.over.set()
         thread.join()
     must(not wrong, "; ".join(wrong))
-    wrong = life.hand.left_behind(life.home.root, life.sites)
+    wrong = [*life.hand.left_behind(life.home.root, life.sites), *life.hand.doubled(operations)]
     must(not wrong, "; ".join(wrong))
     return f"{done} updates and {killer.kills} kills; every site runs {version}, nothing half-made is left"
 
@@ -319,14 +319,16 @@ def main() -> None:
     """Exit status 0 when every line held."""
     parser = argparse.ArgumentParser(prog="python -m tests.hands.applications", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small program in place of Datasette")
-    parser.add_argument("--helm", action="store_true", help="a chart in a real control plane")
+    parser.add_argument("--helm", action="store_true", help="public charts in a real control plane")
     parser.add_argument("--sites", type=int, default=4)
     parser.add_argument("--updates", type=int, default=200, help="under fire; 0 = none")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--longest", type=float, default=10.0, help="most seconds that a deployer works before a kill")
+    parser.add_argument(
+        "--longest", type=float, default=10.0, help="most seconds of work before a kill, on a quiet machine"
+    )
     parser.add_argument("--logs", type=Path, help="copy the logs of all processes to this folder")
     asked = parser.parse_args()
-    kind: type[Hand] = HelmHand if asked.helm else ProcessHand if asked.quick else DatasetteHand
+    kind: type[Hand] = PublicChartsHand if asked.helm else ProcessHand if asked.quick else DatasetteHand
     if why := kind.missing():
         raise SystemExit(why)
     with tempfile.TemporaryDirectory(prefix="belay-hands-") as folder, reaped(Path(folder)), ExitStack() as closing:

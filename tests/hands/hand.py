@@ -66,6 +66,10 @@ class Hand(ABC):
         (folder / "bundle.yaml").write_text(yaml.safe_dump(manifest))
         return folder
 
+    def beside(self, name: str, folder: Path) -> dict[str, Any]:
+        """A further component of a release, for which a site of any driver serves: a device that pretends."""
+        return {"driver": "simulated", "name": name, "spec": {}}
+
     @abstractmethod
     def spec(self, version: str, folder: Path) -> dict[str, Any]:
         """The spec of its component; what the bundle holds for it is written to `folder`."""

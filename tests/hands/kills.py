@@ -74,13 +74,17 @@ class Killer:
 
     def run(self) -> None:
         """Until so many were killed, or `over` is set."""
-        while self.report.kills < self.kills and not self.over.wait(self.dice.uniform(0.02, self.longest)):
+        while self.report.kills < self.kills and not self.over.wait(self._pause()):
             busy = asyncio.run(self._orders())
             self.report.seen |= set(in_processes(self.words))
             if self._kill(self.dice.choice(DEPLOYERS)):
                 self.report.kills += 1
                 self.report.in_the_middle += bool(busy)
         self.over.set()
+
+    def _pause(self) -> float:
+        """Where all takes longer, deployers have longer: killed while they start, again and again, nothing is tried."""
+        return self.dice.uniform(0.02, stretched(self.longest))
 
     async def _orders(self) -> int:
         """How many are in the hands of a tool."""
@@ -108,7 +112,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200, help="kill so many deployers")
     parser.add_argument("--sites", type=int, default=4, help="sites of each driver")
     parser.add_argument("--seed", type=int, default=1, help="of the dice that say when and whom")
-    parser.add_argument("--longest", type=float, default=3.0, help="most seconds between two kills")
+    parser.add_argument("--longest", type=float, default=3.0, help="most seconds of a quiet machine between two kills")
     parser.add_argument("--logs", type=Path, help="copy the logs of all processes to this folder")
     asked = parser.parse_args()
     kinds = chosen(asked.drivers, ssh=asked.ssh)
