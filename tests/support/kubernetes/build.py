@@ -77,6 +77,7 @@ def _built(name: str, build: Callable[[Path], None]) -> Path:
     cache().mkdir(parents=True, exist_ok=True)
     with _alone(target.with_name(f".{name}.lock")):
         if not target.exists():  # else another run has built it while we waited
+            sys.stderr.write(f"{name} is built by Go, once for this user; that takes minutes\n")
             draft = target.with_name(f".{name}.{os.getpid()}")
             try:
                 build(draft)
