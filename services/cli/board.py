@@ -42,7 +42,7 @@ def board(strategy: View, now: datetime) -> RenderableType:
 
 def _title(strategy: View) -> Text:
     spec, state = strategy["spec"], strategy["state"]
-    goal = spec.get("version") or ways(strategy.get("targets", [])) or "the release before"
+    goal = spec.get("version") or ways(strategy.get("targets", [])) or spec.get("publication") or "the release before"
     target = f"{'undo' if spec.get('undo') else spec['type']} {spec['app']} → {goal}"
     title = Text.assemble((strategy["name"], "bold"), f"  {target}  ", (state, COLOURS.get(state, "bold")))
     return title.append(f"  {strategy['why']['message']}") if strategy.get("why") else title

@@ -420,7 +420,8 @@ create table strategy (
     finished_at timestamptz,
     deleted boolean not null default false,
     actions jsonb not null default '[]', -- what people may do with it now, as its owner says
-    seq bigint not null default 0
+    seq bigint not null default 0,
+    plan_seq bigint not null default 0 -- of its plan: what waited for its release is planned twice
 ) with (fillfactor = 70);
 create index strategy_by_name on strategy (name);
 create index strategy_newest on strategy (created_at, strategy_id);

@@ -15,7 +15,8 @@ from shared.messages.words import StageState, StrategyAction, StrategyState, res
 S, G, A = StrategyState, StageState, StrategyAction
 
 TRANSITIONS: dict[StrategyState, frozenset[StrategyState]] = {
-    S.READY: frozenset({S.APPLYING, S.ABORTED}),
+    S.WAITING: frozenset({S.READY, S.FAILED, S.ABORTED}),
+    S.READY: frozenset({S.APPLYING, S.FAILED, S.ABORTED}),
     S.APPLYING: frozenset({S.PAUSED, S.ABORTING, S.NEEDS_INSPECTION, S.COMPLETE, S.FAILED}),
     S.PAUSED: frozenset({S.APPLYING, S.ABORTING, S.NEEDS_INSPECTION}),
     S.ABORTING: frozenset({S.NEEDS_INSPECTION, S.FAILED, S.ABORTED}),
@@ -27,6 +28,7 @@ TRANSITIONS: dict[StrategyState, frozenset[StrategyState]] = {
 """What may follow each state. `failed` and `aborted` go on only by a retry."""
 
 ACTIONS: dict[StrategyState, tuple[StrategyAction, ...]] = {
+    S.WAITING: (A.APPLY, A.ABORT, A.DELETE),
     S.READY: (A.APPLY, A.SKIP, A.ABORT, A.DELETE),
     S.APPLYING: (A.PAUSE, A.SKIP, A.RETRY, A.ABORT, A.CANCEL_RUNNING),
     S.PAUSED: (A.RESUME, A.SKIP, A.RETRY, A.ABORT, A.CANCEL_RUNNING, A.UNDO),
@@ -51,6 +53,12 @@ STAGE_TRANSITIONS: dict[StageState, frozenset[StageState]] = {
 ENDED = frozenset({S.COMPLETE, S.FAILED, S.ABORTED})
 LIVE = frozenset({S.APPLYING, S.PAUSED, S.ABORTING, S.NEEDS_INSPECTION})
 """The states in which a strategy holds its sites."""
+
+NOT_BEGUN = frozenset({S.WAITING, S.READY})
+"""The states of what was never started."""
+
+AWAITS_PUBLICATION = "publication"
+"""The reason of a strategy that waits for its release."""
 
 COUNTS_DIFFER = "counts_differ"
 """The reason of a strategy whose counts do not fit its steps."""
@@ -114,6 +122,10 @@ class Strategy:
     """Once it has ended: sites that were offline are tried again until then."""
     catch_up_sites: int = 0
     """So many of them."""
+    publication: str | None = None
+    """The command that publishes the release to reach; as long as it waits there is no plan, and no stage."""
+    begins: str = ""
+    """It waits, and begins as soon as its release is there: by whose word. Empty = nobody has applied it yet."""
 
     @property
     def counts(self) -> Counts:
@@ -144,6 +156,10 @@ def actions_of(strategy: Strategy) -> tuple[StrategyAction, ...]:
     pointless = set() if counts.running else {A.CANCEL_RUNNING}
     if not counts.waiting:
         pointless.add(A.SKIP)
+    if strategy.begins:
+        pointless.add(A.APPLY)
+    if not strategy.stages:
+        pointless.add(A.RETRY)
     if strategy.state in LIVE and not counts.failed + counts.aborted:
         pointless.add(A.RETRY)
     if strategy.no_way_back or counts.running or not counts.complete + counts.failed:
@@ -158,11 +174,31 @@ def check(strategy: Strategy, action: StrategyAction) -> None:
 
 
 def apply(strategy: Strategy, by: str, reason: str) -> Strategy:
-    """Start a strategy that is ready."""
+    """Start a strategy that is ready; one that waits for its release begins as soon as that is there."""
     check(strategy, A.APPLY)
-    return to_state(
-        strategy, S.APPLYING, Why(code="applying", message=_by(f"started by {by or 'an operator'}", reason))
-    )
+    started = _by(f"started by {by or 'an operator'}", reason)
+    if strategy.state is S.READY:
+        return to_state(strategy, S.APPLYING, Why(code="applying", message=started))
+    if strategy.begins:
+        message = f"strategy {strategy.name} is applied already: it {strategy.why.message}"
+        raise Refused(Fault(code="wrong_state", field="strategy", message=message, value=strategy.state))
+    return replace(strategy, begins=started, why=awaits(strategy.publication or "", begins=True))
+
+
+def awaits(publication: str, *, begins: bool) -> Why:
+    """The reason of a strategy whose release is being published."""
+    after = "begins then" if begins else "is planned then"
+    return Why(code=AWAITS_PUBLICATION, message=f"waits for publication {publication}, and {after}")
+
+
+def begin(strategy: Strategy, started: str) -> Strategy:
+    """One that was applied while it waited is planned now, and starts by that word."""
+    return to_state(strategy, S.APPLYING, Why(code="applying", message=started))
+
+
+def fail(strategy: Strategy, why: Why) -> Strategy:
+    """The end of what waited for its release, and cannot begin. Its steps, if it has any, are aborted."""
+    return replace(to_state(strategy, S.FAILED, why), begins="")
 
 
 def pause(strategy: Strategy, by: str, reason: str) -> Strategy:
@@ -183,8 +219,8 @@ def abort(strategy: Strategy, by: str, reason: str) -> Strategy:
     """Running sites finish, waiting ones are aborted. What was not started yet ends at once."""
     check(strategy, A.ABORT)
     why = Why(code="aborted", message=_by(f"aborted by {by or 'an operator'}", reason))
-    if strategy.state is S.READY:
-        return to_state(strategy, S.ABORTED, why)
+    if strategy.state in NOT_BEGUN:
+        return replace(to_state(strategy, S.ABORTED, why), begins="")
     return replace(to_state(strategy, S.ABORTING, why), ends_as=S.ABORTED)
 
 
@@ -203,6 +239,9 @@ def retry(strategy: Strategy, reopened: Mapping[int, Reopened], by: str, reason:
     One that runs or is paused stays so, with its other stages as they are.
     """
     check(strategy, A.RETRY)
+    if not strategy.stages:
+        message = f"strategy {strategy.name} was never planned, for it had no release to reach: create another one"
+        raise Refused(Fault(code="nothing_to_do", field="strategy", message=message, value=strategy.name))
     if strategy.state in LIVE:
         return _meanwhile(strategy, reopened)
     message = _by(f"failed and aborted sites are tried again by {by or 'an operator'}", reason)

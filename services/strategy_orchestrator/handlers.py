@@ -5,13 +5,20 @@ from collections.abc import Mapping, Sequence
 from services.strategy_orchestrator.fleet import alarms, availability, drivers, groups, secrets, site_changes, sites
 from services.strategy_orchestrator.fleet.group_slots import GROUP_SLOT
 from services.strategy_orchestrator.fleet.retelling import TELL_SITES, tell_sites
-from services.strategy_orchestrator.rollout import catching_up, commands, operations, watching, withdrawals
+from services.strategy_orchestrator.rollout import (
+    catching_up,
+    commands,
+    operations,
+    publications,
+    watching,
+    withdrawals,
+)
 from services.strategy_orchestrator.rollout.offline_steps import CATCH_UP
 from services.strategy_orchestrator.rollout.unit_of_work import LOOK_AGAIN, STILL, TIMEOUT, UnitOfWork
 from shared.core.dispatching import Handlers
 from shared.core.scheduler import TimerHandler
 from shared.core.transaction import Timer
-from shared.messages.catalog import ReleaseAvailable, ReleaseDeleted, ReleaseWithdrawn
+from shared.messages.catalog import PublicationSettled, ReleaseAvailable, ReleaseDeleted, ReleaseWithdrawn
 from shared.messages.deployer import (
     AvailabilityChanged,
     CommandAccepted,
@@ -58,6 +65,7 @@ HANDLERS: Handlers = {
     ReleaseAvailable: withdrawals.releases_available,
     ReleaseWithdrawn: withdrawals.releases_withdrawn,
     ReleaseDeleted: withdrawals.releases_deleted,
+    PublicationSettled: publications.publications_settled,
     CommandAccepted: operations.operations_began,
     OperationSucceeded: operations.operations_finished,
     OperationsSucceeded: operations.operations_finished,
@@ -75,6 +83,7 @@ TIMERS: Mapping[str, TimerHandler] = {
     STILL: watching.look_for_still_stages,
     TIMEOUT: watching.out_of_time,
     CATCH_UP: catching_up.catch_up,
+    publications.PUBLISHED: publications.published,
     watching.CANCEL: watching.cancel_again,
     TELL_SITES: tell_sites,
 }

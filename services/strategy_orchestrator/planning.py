@@ -85,7 +85,7 @@ def plan(
 
     `passed_by` are sites that the selection names and that there are, but that its other parts do not let in.
     """
-    made = Plan(faults=[*_missing_sites(spec, candidates, groups, passed_by), *_unknown_groups(spec, groups)])
+    made = Plan(faults=selection_faults(spec, candidates, groups, passed_by))
     taking_part = _judge(spec, candidates, target, made)
     made.faults += _mixed(spec, made)
     if not made.faults and not taking_part:
@@ -180,6 +180,13 @@ def _limit(spec: StrategySpec, stage: StageSpec, sites: int) -> int:
 
 
 # -- faults -------------------------------------------------------------------------------------------------------
+
+
+def selection_faults(
+    spec: StrategySpec, candidates: Iterable[Candidate], groups: Mapping[str, Group], passed_by: frozenset[str]
+) -> list[Fault]:
+    """Sites and groups that are named and that there are not; this is known before there is a release to judge by."""
+    return [*_missing_sites(spec, candidates, groups, passed_by), *_unknown_groups(spec, groups)]
 
 
 def _missing_sites(

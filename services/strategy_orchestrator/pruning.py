@@ -8,8 +8,9 @@ it is, such as a strategy that is paused.
 from datetime import timedelta
 from pathlib import Path
 
+from services.strategy_orchestrator import store
 from services.strategy_orchestrator.settings import OrchestratorSettings
-from shared.core.pruning import Batch, Pruning
+from shared.core.pruning import Batch, Pruning, old
 from shared.core.transaction import Transaction
 from shared.messages.strategy import StrategyDeleted
 from shared.process.db import Queries
@@ -23,6 +24,7 @@ def prunings(settings: Settings, own: OrchestratorSettings) -> list[Pruning]:
     return [
         Pruning("strategy", expire("expire_strategies", own.strategy_days, "it ended")),
         Pruning("plan", expire("expire_plans", own.plan_days, "it was planned, and never applied,")),
+        Pruning("publication", old(store.publications.prune, own.plan_days)),
         Pruning("step", forget(settings.inbox_days)),
     ]
 

@@ -11,7 +11,7 @@ where id = any(array(select id from old)) returning id, name, sequence;
 -- name: expire_plans
 -- Planned long ago, and never applied. One that somebody is changing is left for the next time.
 with old as materialized (
-    select id from strategy where deleted_at is null and created_at < :before and state = 'ready'
+    select id from strategy where deleted_at is null and created_at < :before and state in ('waiting', 'ready')
     order by created_at limit :limit for update skip locked
 )
 update strategy set deleted_at = :now, sequence = sequence + 1

@@ -27,14 +27,15 @@ create table strategy (
     left_out integer not null default 0, -- selected sites that the plan left out
     skipped integer not null default 0, -- aborted steps of sites that were removed: they do not make it fail
     state text not null check (state in (
-        'ready',    -- planned, not started
+        'waiting',  -- for its release to be published: not planned yet
+        'ready',    -- planned, not started; waiting -> ready
         'applying', -- ready -> applying; paused -> applying; failed, aborted -> applying (retry)
         'paused',   -- applying -> paused
         'aborting', -- applying, paused -> aborting: running sites finish
         'needs_inspection', -- applying, paused, aborting -> needs_inspection: its counts do not fit its steps
         'complete', -- applying -> complete
-        'failed',   -- applying -> failed; aborting -> failed
-        'aborted'   -- aborting -> aborted; ready -> aborted
+        'failed',   -- applying -> failed; aborting -> failed; waiting, ready -> failed (it could not begin)
+        'aborted'   -- aborting -> aborted; waiting, ready -> aborted
     )),
     ends_as text check (ends_as in ('failed', 'aborted')), -- what `aborting` leads to, be it after an inspection
     why_code text not null,
@@ -49,12 +50,28 @@ create table strategy (
     round integer not null default 1, -- how often its sites were tried: one more with each retry
     catch_up_until timestamptz, -- ended: sites that were offline are tried again until then
     catch_up_sites integer not null default 0, -- so many
+    publication text, -- the command that publishes the release to reach
+    begins text not null default '', -- it waits, and was applied: by whose word it begins once planned
+    constraint what_waits_has_a_publication check (state <> 'waiting' or publication is not null),
+    constraint what_begins_waits check (begins = '' or state = 'waiting'),
     constraint only_what_aborts_ends_so check (
         state = 'needs_inspection' or (state = 'aborting') = (ends_as is not null)),
     constraint what_lives_is_not_deleted check (
         deleted_at is null or state not in ('applying', 'paused', 'aborting', 'needs_inspection'))
 ) with (fillfactor = 50);
 create unique index strategy_name on strategy (name) where deleted_at is null;
+create index strategy_waiting on strategy (publication) where state = 'waiting';
+
+create table publication (
+    -- How publications ended, as the catalog told it; or, without a state, that a strategy waits for one.
+    id text primary key,
+    state text,
+    app text,
+    version text,
+    faults jsonb not null default '[]',
+    at timestamptz not null,
+    check (state is distinct from 'available' or (app is not null and version is not null))
+);
 
 create table stage (
     strategy_id text not null references strategy (id),

@@ -296,7 +296,7 @@ class _StrategyCommand(Command):
 
 
 class ApplyStrategy(_StrategyCommand):
-    """Start a strategy that is ready."""
+    """Start a strategy that is ready; one that waits for its release begins as soon as that is there."""
 
     SUBJECT = "strategy"
 
@@ -397,7 +397,10 @@ class CommandRejected(_Rejected):
 
 
 class StrategyPlanned(Event):
-    """A strategy was validated and is ready to be applied; `StepsChanged` events list its sites."""
+    """A strategy was validated and is ready to be applied; `StepsChanged` events list its sites.
+
+    One that waits for the publication in its spec has no stages yet: it is told once more when it is planned.
+    """
 
     SUBJECT = "strategy_id"
 

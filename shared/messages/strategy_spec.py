@@ -118,6 +118,11 @@ class StrategySpec(Model):
     version: Version | None = Field(
         default=None, description="target release; rollback and only_changes may do without, remove does"
     )
+    publication: Identifier | None = Field(
+        default=None,
+        description="prestage, apply, update: the command that publishes the release to reach, in place of version; "
+        "the strategy waits for it, and is planned then",
+    )
     undo: Identifier | None = Field(
         default=None,
         description="rollback: exactly the sites that this strategy (id or name) changed, each to what it had before; "
@@ -176,7 +181,7 @@ class StrategySpec(Model):
             return self
         if self.only_changes and self.type is not StrategyType.APPLY:
             raise ValueError(f"only_changes: goes with type apply, not with {self.type}")
-        if self.type in TAKES_SITES_TO_A_RELEASE and self.version is None and not self.only_changes:
+        if self.type in TAKES_SITES_TO_A_RELEASE and not (self.version or self.publication or self.only_changes):
             raise ValueError(f"version: a strategy of type {self.type} needs the release to reach")
         if self.type is StrategyType.REMOVE and self.version is not None:
             raise ValueError("version: a strategy of type remove takes none; it takes the app off, whatever it runs")

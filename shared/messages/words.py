@@ -80,8 +80,9 @@ class StrategyType(StrEnum):
 
 
 class StrategyState(StrEnum):
-    """The life of a strategy. Terminal: complete, failed, aborted."""
+    """The life of a strategy. Terminal: complete, failed, aborted. One that waits does so for its release."""
 
+    WAITING = "waiting"
     READY = "ready"
     APPLYING = "applying"
     PAUSED = "paused"

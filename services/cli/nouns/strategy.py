@@ -43,8 +43,8 @@ LIST: tuple[Column, ...] = (
 )  # fmt: skip
 SHOW: tuple[Column, ...] = (
     *LIST, ("id", "strategy_id"), ("sites", "counts"), ("undoes", "spec.undo"), ("started", "started_at"),
-    ("finished", "finished_at"), ("you may", actions), ("on failure", "spec.on_failure"),
-    ("description", "spec.description"),
+    ("finished", "finished_at"), ("publication", "spec.publication"), ("you may", actions),
+    ("on failure", "spec.on_failure"), ("description", "spec.description"),
 )  # fmt: skip
 STAGES: tuple[Column, ...] = (
     ("stage", "name"), "state", ("sites", lambda stage: total(stage["counts"])), ("max parallel", "max_parallel"),
@@ -83,6 +83,7 @@ def create(
     file: options.File = None,
     app: options.App = None,
     version: options.Version = None,
+    publication: options.Publication = None,
     kind: options.Type = None,
     site: options.Sites = None,
     group: options.Groups = None,
@@ -114,8 +115,8 @@ def create(
 ) -> None:
     """Validate a roll-out and plan it, from a YAML file, options or both. `--apply --watch` also does it."""
     given = {
-        "name": name, "app": app, "version": version, "type": kind, "description": description,
-        "force": force or None, "recover": recover, "spread": spread, "undo": undo, "mixed": yes or None,
+        "name": name, "app": app, "version": version, "publication": publication, "type": kind, "spread": spread,
+        "description": description, "force": force or None, "recover": recover, "undo": undo, "mixed": yes or None,
         "only_changes": only_changes or None, "reset_overrides": reset_overrides, "reset_attributes": reset_attributes,
         "selection": options.selection(site, group, select, all_sites, exclude, exclude_group),
         "stages": specs.stages(stage or ()), "max_parallel": max_parallel, "apply_type": "serial" if serial else None,
@@ -124,8 +125,7 @@ def create(
     }  # fmt: skip
     spec = options.unstopped(specs.merged(specs.read_spec(file) if file else {}, given), never_stop)
     options.refuse_gaps(spec)
-    answer = _created(session, spec)
-    return _planned(session, answer, apply_now, watch)
+    return _planned(session, _created(session, spec), apply_now, watch)
 
 
 def _times(step_timeout: str | None, timeout: str | None, catch_up: str | None) -> dict[str, int | None]:
@@ -157,6 +157,9 @@ def _planned(session: Session, answer: dict[str, Any], apply_now: bool, watch: b
     if apply_now:
         return _start(session, strategy_id, "", watch)
     name = result.get("name", strategy_id)
+    if not result.get("stages", 1):
+        said = "is planned once its release is published; `belay strategy apply` lets it begin then"
+        return session.screen.done(f"strategy {name} {said}", answer)
     return session.screen.done(f"strategy {name} is ready: `belay strategy apply {name}` starts it", answer)
 
 
@@ -200,7 +203,7 @@ def plan(session: Session, name: Name) -> None:
         return session.screen.json(
             {key: found[key] for key in ("name", "spec", "stages", "targets", "excluded", "excluded_count")}
         )
-    session.screen.table(found["stages"], PLANNED, "no stages")
+    session.screen.table(found["stages"], PLANNED, _no_stages(found))
     if found["targets"]:
         advice = f"`belay strategy steps {found['name']}` shows which"
         session.screen.note(Text(f"\n{ways(found['targets'])}; {advice}"))
@@ -210,9 +213,14 @@ def plan(session: Session, name: Name) -> None:
     return None
 
 
+def _no_stages(strategy: Mapping[str, Any]) -> str:
+    """Why there is no plan: it waits for its release, or waited in vain."""
+    return f"no stages: {strategy['why']['message']}" if strategy.get("why") else "no stages"
+
+
 @app.verb()
 def apply(session: Session, name: Name, reason: Reason = "", watch: Watch = False) -> None:
-    """Start a strategy that is ready."""
+    """Start a strategy that is ready; one that waits for its release begins when that is published."""
     _start(session, name, reason, watch)
 
 

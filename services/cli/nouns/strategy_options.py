@@ -15,6 +15,10 @@ Name = Annotated[str | None, Argument(help="Its name; default: that in the file.
 File = Annotated[Path | None, Option("--file", "-f", help="A YAML file with the spec; options win over it.")]
 App = Annotated[str | None, Option(help="What to roll out.")]
 Version = Annotated[str | None, Option(help="The release to reach.")]
+Publication = Annotated[
+    str | None,
+    Option(metavar="ID", help="Wait for the release that this publication makes available, in place of --version."),
+]
 Type = Annotated[str | None, Option("--type", help="prestage, apply, update, rollback or remove.")]
 Sites = Annotated[
     Many,
@@ -95,12 +99,12 @@ VERSIONLESS = ("rollback", "remove")
 def refuse_gaps(spec: Mapping[str, Any]) -> None:
     """Raises a usage error that names every option without which there is no strategy, all at once."""
     selected = any((spec.get("selection") or {}).get(part) for part in ("sites", "groups", "labels", "all"))
-    stays = spec.get("type") in VERSIONLESS or spec.get("only_changes")
+    stays = spec.get("type") in VERSIONLESS or spec.get("only_changes") or spec.get("publication")
     needed = {
         "NAME": (spec.get("name"), "name the strategy, as the first argument"),
         "--app": (spec.get("app"), "say what to roll out"),
         "--type": (spec.get("type"), "say what is done to each site: prestage, apply, update, rollback or remove"),
-        "--version": (spec.get("version") or stays, "say which release to reach"),
+        "--version": (spec.get("version") or stays, "say which release to reach, or --publication, what makes it"),
         "--site, --group, --select or --all": (selected or spec.get("undo"), "say which sites take part"),
     }
     faults = [fault("missing_field", option, message) for option, (value, message) in needed.items() if not value]

@@ -6,7 +6,8 @@ one that came here with the same id are the same command.
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -106,20 +107,24 @@ class Commands:
             await self._read_your_writes.until_readable(Created(action.readable, outgoing.command_id, command))
         return _told(stored)
 
-    async def ask_both(
-        self, first: Command, second: Command, who: Identity, keys: tuple[str, str], *, target: str, also: Also
-    ) -> tuple[Answer, Answer]:
-        """Send two commands, of which the second speaks of the first, in one transaction; `also` is written with them.
+    async def ask_together(
+        self, commands: Mapping[str, Command], who: Identity, *, target: str, also: Also
+    ) -> list[Answer]:
+        """Send commands, by key, that speak of each other, in one transaction and in this order; `also` is written with
+        them.
 
-        Whoever is killed meanwhile has sent both or neither. Waits for both answers, as `ask` does, and raises what it
-        does; nothing is sent then.
+        Whoever is killed meanwhile has sent all or none. Waits for all answers, as `ask` does, and raises what it does;
+        nothing is sent then.
         """
-        other, _ = self._outgoing(second, who, keys[1], target)
-        with self._pending.answer_to(other.command_id) as answer:
-            one, _ = self._outgoing(first, who, keys[0], target, also=in_turn(beside(other), also))
+        (key, first), *others = commands.items()
+        rest = [self._outgoing(command, who, other, target)[0] for other, command in others]
+        with ExitStack() as stack:
+            answers = [stack.enter_context(self._pending.answer_to(other.command_id)) for other in rest]
+            one, _ = self._outgoing(first, who, key, target, also=in_turn(beside(rest), also))
             stored = await self._answered(one, self._answer_seconds)
-            await asyncio.wait([answer], timeout=self._answer_seconds)
-            return _told(stored), _told(answer.result()) if _is_there(answer) else Answer(keys[1], "sent", {})
+            await asyncio.wait(answers, timeout=self._answer_seconds)
+            told = [_told(a.result()) if _is_there(a) else None for a in answers]
+        return [_told(stored), *(t or Answer(o.command_id, "sent", {}) for o, t in zip(rest, told, strict=True))]
 
     def _outgoing(
         self, command: Command, who: Identity, key: str, target: str, fingerprint: bytes = b"", also: Also | None = None

@@ -57,11 +57,11 @@ async def send_all(ledger: Ledger, batch: Sequence[OutgoingCommand]) -> list[Sto
     return [stored[each.command_id] for each in batch]
 
 
-def beside(other: OutgoingCommand) -> Also:
-    """What sends another command in the transaction of the first: both are under way, or neither."""
+def beside(others: Sequence[OutgoingCommand]) -> Also:
+    """What sends other commands in the transaction of the first: all are under way, or none."""
 
     async def write(tx: Transaction) -> None:
-        await _put_out(tx, [other])
+        await _put_out(tx, others)
 
     return write
 

@@ -105,7 +105,7 @@ def _moved_on(strategy: Strategy, now: datetime) -> Strategy:
         return _drain(strategy)
     if strategy.state is S.APPLYING:
         return _run(strategy, now)
-    if strategy.state is S.ABORTED and strategy.counts.waiting:  # aborted before it was started
+    if strategy.state in {S.ABORTED, S.FAILED} and strategy.counts.waiting:  # it ended before it was started
         return replace(strategy, stages=tuple(_drained(stage) for stage in strategy.stages))
     return strategy
 

@@ -6,7 +6,7 @@ from typing import Any
 from services.strategy_orchestrator import domain, store
 from services.strategy_orchestrator.domain import Refused
 from services.strategy_orchestrator.rollout import creation, retrying
-from services.strategy_orchestrator.rollout.holding import hold
+from services.strategy_orchestrator.rollout.holding import hold_to_begin
 from services.strategy_orchestrator.rollout.offline_steps import end_catching_up
 from services.strategy_orchestrator.rollout.skipping import skip
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
@@ -14,7 +14,6 @@ from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.rollout.watching import cancel, cancel_running
 from shared.core.dispatching import Handlers
 from shared.core.inbox import Accepted, Rejected, Reply
-from shared.messages.base import Fault
 from shared.messages.strategy import (
     AbortStrategy,
     ApplyStrategy,
@@ -66,10 +65,8 @@ async def _move(work: UnitOfWork, envelope: Envelope[Any], change: Change) -> Re
 
 async def _apply(work: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:
     tracked.now = domain.apply(tracked.now, envelope.actor, envelope.data.reason)
-    await hold(work, tracked)
-    if not tracked.now.counts.waiting:
-        message = f"nothing is left to do in strategy {tracked.now.name}: sites were removed, or releases withdrawn"
-        raise Refused(Fault(code="nothing_to_do", field="strategy", message=message, value=tracked.now.name))
+    if tracked.now.state is not StrategyState.WAITING:
+        await hold_to_begin(work, tracked)
 
 
 async def _pause(_: UnitOfWork, tracked: TrackedStrategy, envelope: Envelope[Any]) -> None:

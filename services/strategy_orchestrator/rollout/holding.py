@@ -42,6 +42,14 @@ async def hold(work: UnitOfWork, tracked: TrackedStrategy) -> None:
     await emit_fleet(work, [(event, strategy_id) for event in events])
 
 
+async def hold_to_begin(work: UnitOfWork, tracked: TrackedStrategy) -> None:
+    """Hold the sites of a strategy that starts. Raises Refused when that cannot be, or nothing is left to do."""
+    await hold(work, tracked)
+    if not tracked.now.counts.waiting:
+        message = f"nothing is left to do in strategy {tracked.now.name}: sites were removed, or releases withdrawn"
+        raise Refused(Fault(code="nothing_to_do", field="strategy", message=message, value=tracked.now.name))
+
+
 async def _skip_withdrawn(work: UnitOfWork, tracked: TrackedStrategy) -> None:
     for version in await store.releases.withdrawn_targets(work.conn, tracked.now.id):
         if tracked.stored.version is not None:

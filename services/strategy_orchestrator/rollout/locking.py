@@ -11,9 +11,10 @@ from typing import Any
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.rollout.offline_steps import CATCH_UP
 from services.strategy_orchestrator.rollout.operation_ids import batch_of
+from services.strategy_orchestrator.rollout.publications import PUBLISHED
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
-from shared.messages.catalog import ReleaseWithdrawn
+from shared.messages.catalog import PublicationSettled, ReleaseWithdrawn
 from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded
 from shared.messages.strategy import ChangeSites, CreateStrategy, RegisterSites
 from shared.wire.codec import Envelope
@@ -24,6 +25,8 @@ async def lock_strategies_of(tx: Transaction, batch: Sequence[Envelope[Any]]) ->
     references, sites = spoken_of(envelope.data for envelope in batch)
     if apps := {envelope.data.app for envelope in batch if isinstance(envelope.data, ReleaseWithdrawn)}:
         references.update(await store.strategies.strategies_towards(tx.conn, sorted(apps)))
+    if ended := [envelope.data.publication for envelope in batch if isinstance(envelope.data, PublicationSettled)]:
+        references.update(await store.publications.waiting_for(tx.conn, ended))
     if any(_turns_sites(envelope.data) for envelope in batch):
         references.update(await store.strategies.live(tx.conn))  # of whichever sites the selection means
     groups: set[str] = set()
@@ -41,7 +44,7 @@ async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) ->
     Before the timers are taken: whoever holds one of these strategies or groups may set such a timer anew.
     """
     groups = await store.strategies.lock_in_order(tx.conn, sorted({timer.key for timer in timers}), [])
-    if any(timer.kind == CATCH_UP for timer in timers):
+    if any(timer.kind in {CATCH_UP, PUBLISHED} for timer in timers):
         await store.groups.lock_all_groups(tx.conn)  # sites are held anew, and their groups may be others now
     elif groups:
         await store.groups.lock_groups(tx.conn, sorted(groups))

@@ -154,4 +154,5 @@ class TrackedStrategy:
             round=self.now.round,
             catch_up_until=self.now.catch_up_until,
             catch_up_sites=self.now.catch_up_sites,
+            begins=self.now.begins,
         )

@@ -17,7 +17,11 @@ MOST_STAGES = 500
 """What a spec may have; one of them is for the sites that no other stage takes on the way back."""
 
 
-MORE = {StrategyState.READY: "it was never applied", StrategyState.NEEDS_INSPECTION: "and has to be recounted first"}
+MORE = {
+    StrategyState.WAITING: "it was never applied",
+    StrategyState.READY: "it was never applied",
+    StrategyState.NEEDS_INSPECTION: "and has to be recounted first",
+}
 """Why a strategy in that state cannot be undone."""
 
 
@@ -90,7 +94,8 @@ def spec_of(command: UndoStrategy, undoing: Undoing, groups: Container[str]) -> 
         if (value := getattr(command, name)) is not None
     }
     description = f"undoes {spec.name}: {command.reason}" if command.reason else f"undoes {spec.name}"
-    facts = {"type": StrategyType.ROLLBACK, "version": None, "force": False, "undo": undoing.tracked.now.id}
+    goal = {"version": None, "publication": None, "undo": undoing.tracked.now.id}
+    facts = {"type": StrategyType.ROLLBACK, "force": False, **goal}
     return spec.model_copy(
         update={
             **facts,

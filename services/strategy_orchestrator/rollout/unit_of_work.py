@@ -62,6 +62,12 @@ class UnitOfWork(Transaction):
             self._strategies[stored.strategy.id] = TrackedStrategy.of(stored)
         return [self._strategies[i] for i in wanted if i in self._strategies]
 
+    async def reload(self, strategy_id: str) -> TrackedStrategy:
+        """A strategy as its rows are now: it was planned in this transaction, and nothing else was done with it."""
+        del self._strategies[strategy_id]
+        (tracked,) = await self.load([strategy_id])
+        return tracked
+
     def leave(self, steps: Iterable[Step]) -> None:
         """Steps of loaded strategies that ran do no longer: their groups have slots again."""
         self.slots.leave(step for step in steps if self._strategies[step.strategy_id].groups)

@@ -17,6 +17,7 @@ from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import CancelOperation, CommandRejected
 from shared.messages.monitor import FailureRateHigh, StageForecast, StrategySilent
 from shared.messages.strategy import Why
+from shared.messages.words import StrategyState
 from shared.wire.codec import Envelope
 
 FAILING = "failure_rate_high"
@@ -52,6 +53,10 @@ async def out_of_time(work: UnitOfWork, timers: Sequence[Timer]) -> None:
     """Strategies that have not ended within their time go no further: what runs finishes, what waits is aborted."""
     for tracked in await work.load(timer.key for timer in timers):
         took = f"{tracked.timeout.total_seconds():.0f} s" if tracked.timeout else "its time"
+        if tracked.now.state is StrategyState.WAITING:
+            message = f"publication {tracked.now.publication} had made no release available after {took}"
+            tracked.now = domain.fail(tracked.now, Why(code="timeout", message=message))
+            continue
         why = Why(code="timeout", message=f"it had not ended {took} after its start")
         tracked.now = domain.stop(tracked.now, why)
 

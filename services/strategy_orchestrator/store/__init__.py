@@ -7,6 +7,7 @@ from services.strategy_orchestrator.store import (
     drivers,
     groups,
     holds,
+    publications,
     releases,
     secrets,
     sites,
@@ -15,6 +16,6 @@ from services.strategy_orchestrator.store import (
 )
 
 __all__ = [
-    "alarms", "catching_up", "deployments", "drivers", "groups", "holds", "releases", "secrets", "sites",
-    "steps", "strategies",
+    "alarms", "catching_up", "deployments", "drivers", "groups", "holds", "publications", "releases", "secrets",
+    "sites", "steps", "strategies",
 ]  # fmt: skip

@@ -42,6 +42,8 @@ class StoredStrategy:
     started_at: datetime | None
     finished_at: datetime | None
     deleted_at: datetime | None
+    created_by: str
+    created_at: datetime
     groups: list[str]
     """Of the sites it holds, where any has one."""
     cursors: list[int]
@@ -97,6 +99,8 @@ def _stored(row: asyncpg.Record, stages: Sequence[asyncpg.Record]) -> StoredStra
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         deleted_at=row["deleted_at"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
         groups=row["groups"],
         cursors=[stage["cursor"] for stage in stages],
     )
@@ -123,6 +127,8 @@ def _strategy(row: asyncpg.Record, stages: Sequence[asyncpg.Record]) -> Strategy
         catch_up_until=row["catch_up_until"],
         catch_up_sites=row["catch_up_sites"],
         no_way_back=TYPES[StrategyType(row["type"])].no_way_back,
+        publication=row["publication"],
+        begins=row["begins"],
     )
 
 
@@ -145,7 +151,7 @@ def _stage(row: asyncpg.Record) -> Stage:
 
 
 class NewStrategy(NamedTuple):
-    """A strategy that was planned."""
+    """A strategy that was planned, or waits for its release."""
 
     id: str
     spec: StrategySpec
@@ -157,7 +163,7 @@ class NewStrategy(NamedTuple):
 
 
 async def insert_strategy(conn: Connection, new: NewStrategy, now: datetime) -> None:
-    """A strategy that is ready; its first event has the sequence 1."""
+    """A strategy that is ready or waits; its first event has the sequence 1."""
     spec, why = new.spec, new.why
     await SQL.run(
         conn,
@@ -170,6 +176,8 @@ async def insert_strategy(conn: Connection, new: NewStrategy, now: datetime) -> 
         spec=spec.model_dump(mode="json"),
         operation=new.operation,
         left_out=new.left_out,
+        state=StrategyState.WAITING if spec.publication else StrategyState.READY,
+        publication=spec.publication,
         why_code=why.code,
         why_message=why.message,
         sequence=0,
@@ -218,13 +226,14 @@ class SavedStrategy(NamedTuple):
     round: int
     catch_up_until: datetime | None
     catch_up_sites: int
+    begins: str
 
 
 async def save_strategies(conn: Connection, saved: Sequence[SavedStrategy]) -> None:
     """Keep them as they are now."""
     state = ("ids", "states", "ends_as", "why_codes", "why_messages", "sequences")
-    rest = ("started_at", "finished_at", "skipped", "rounds", "catch_ups", "catch_up_sites")
-    await SQL.run(conn, "save_strategies", **dict(zip(state + rest, columns(saved, 12), strict=True)))
+    rest = ("started_at", "finished_at", "skipped", "rounds", "catch_ups", "catch_up_sites", "begins")
+    await SQL.run(conn, "save_strategies", **dict(zip(state + rest, columns(saved, 13), strict=True)))
 
 
 async def save_stages(conn: Connection, stages: Sequence[tuple[str, Stage, int]]) -> None:

@@ -26,7 +26,7 @@ select groups from strategy where id = any(array(
 
 -- name: lock_strategies
 select id, name, type, app, version, spec, operation, left_out, skipped, state, ends_as, why_code, why_message, sequence,
-    started_at, finished_at, deleted_at, groups, round, catch_up_until, catch_up_sites
+    started_at, finished_at, deleted_at, groups, round, catch_up_until, catch_up_sites, publication, begins, created_by, created_at
 from strategy where id = any(:ids::text[]) order by id for update;
 
 -- name: stages_of
@@ -36,10 +36,10 @@ select strategy_id, position, name, state, waiting, running, complete, failed, a
 from stage where strategy_id = any(:ids::text[]) order by strategy_id, position;
 
 -- name: insert_strategy
-insert into strategy (id, name, type, app, version, spec, operation, left_out, state, why_code, why_message, sequence,
-    created_by, created_at)
-values (:id, :name, :type, :app, :version, :spec, :operation, :left_out, 'ready', :why_code, :why_message, :sequence,
-    :created_by, :created_at);
+insert into strategy (id, name, type, app, version, spec, operation, left_out, state, publication, why_code, why_message,
+    sequence, created_by, created_at)
+values (:id, :name, :type, :app, :version, :spec, :operation, :left_out, :state, :publication, :why_code, :why_message,
+    :sequence, :created_by, :created_at);
 
 -- name: insert_stages
 insert into stage (strategy_id, position, name, state, total, waiting, running, complete, failed, aborted,
@@ -52,12 +52,12 @@ from unnest(:positions::int[], :names::text[], :sites::int[], :max_parallels::in
 -- name: save_strategies
 update strategy s set state = n.state, ends_as = n.ends_as, why_code = n.why_code, why_message = n.why_message,
     sequence = n.sequence, started_at = n.started_at, finished_at = n.finished_at, skipped = n.skipped, round = n.round,
-    catch_up_until = n.catch_up_until, catch_up_sites = n.catch_up_sites
+    catch_up_until = n.catch_up_until, catch_up_sites = n.catch_up_sites, begins = n.begins
 from unnest(:ids::text[], :states::text[], :ends_as::text[], :why_codes::text[], :why_messages::text[],
     :sequences::bigint[], :started_at::timestamptz[], :finished_at::timestamptz[], :skipped::int[], :rounds::int[],
-    :catch_ups::timestamptz[], :catch_up_sites::int[])
+    :catch_ups::timestamptz[], :catch_up_sites::int[], :begins::text[])
     as n (id, state, ends_as, why_code, why_message, sequence, started_at, finished_at, skipped, round, catch_up_until,
-        catch_up_sites)
+        catch_up_sites, begins)
 where s.id = n.id;
 
 -- name: save_stages

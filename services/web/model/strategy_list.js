@@ -4,6 +4,7 @@ import { ENDED_STATES, LIVE_STATES } from "./states.js";
 
 const PARTS = [
   ["Under way", LIVE_STATES],
+  ["Wait for their release", ["waiting"]],
   ["Ready to apply", ["ready"]],
   ["Ended", ENDED_STATES],
 ];

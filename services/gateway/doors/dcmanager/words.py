@@ -18,6 +18,7 @@ INITIAL, APPLYING, ABORTING, COMPLETE, FAILED, ABORTED = (
 ABORT_REQUESTED, DELETING = "abort requested", "deleting"
 
 STATES: Mapping[str, str] = {
+    StrategyState.WAITING: INITIAL,
     StrategyState.READY: INITIAL,
     StrategyState.APPLYING: APPLYING,
     StrategyState.PAUSED: APPLYING,

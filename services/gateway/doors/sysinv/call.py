@@ -13,7 +13,7 @@ from services.gateway.doors.sysinv import store
 from services.gateway.doors.sysinv.mixture import during, mixed
 from services.gateway.doors.sysinv.settings import SysinvSettings
 from services.gateway.doors.sysinv.standing import Standing, standing_of
-from services.gateway.doors.sysinv.strategy_names import RUNNING, strategy_of
+from services.gateway.doors.sysinv.strategy_names import strategy_of
 from shared.process.db import snapshot
 
 OWN: web.AppKey[SysinvSettings] = web.AppKey("sysinv", SysinvSettings)
@@ -51,8 +51,7 @@ class Call(_Call):
         for app, on_sites in known.items():
             standing = _together([one for each in on_sites if (one := standing_of(each))])
             row = strategies.get(strategy_of(app))
-            if standing and row and row["state"] in RUNNING:
-                standing = during(standing, row["spec"]["type"], row["spec"]["version"])
+            standing = during(standing, dict(row)) if standing and row else standing
             found += [standing] if standing else []
         return found
 

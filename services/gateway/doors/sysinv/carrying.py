@@ -38,7 +38,16 @@ def _said(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _by_strategy(call: Call, op: str, facts: dict[str, Any]) -> None:
-    """What is left of the one before goes away first; the orchestrator keeps a second one from being made beside it."""
+    made = await call.ask(await strategy(call, op, **facts))
+    reject_answer(op, made)
+    reject_answer(op, await call.ask(ApplyStrategy(strategy=made.command_id)))
+
+
+async def strategy(call: Call, op: str, **facts: Any) -> CreateStrategy:
+    """What makes a strategy of the group of the door. Raises Refused 400 for what is none.
+
+    What is left of the one before goes away first; the orchestrator keeps a second one from being made beside it.
+    """
     name = strategy_of(facts["app"])
     await _put_away(call, op, name)
     description = f"asked for at the sysinv door by {call.who.name}"
@@ -46,14 +55,11 @@ async def _by_strategy(call: Call, op: str, facts: dict[str, Any]) -> None:
     failures = {"stop_on_failure": False}  # each site for itself, as each system of theirs is
     again = {"force": True} if facts["type"] == "apply" and not facts.get("only_changes") else {}
     try:
-        command = CreateStrategy.model_validate(
+        return CreateStrategy.model_validate(
             {"spec": {**spec, "on_failure": failures, "description": description, **again}}
         )
     except ValidationError as error:
         raise rejected(op, *told(faults_of(error))) from None
-    made = await call.ask(command)
-    reject_answer(op, made)
-    reject_answer(op, await call.ask(ApplyStrategy(strategy=made.command_id)))
 
 
 async def _put_away(call: Call, op: str, name: str) -> None:

@@ -5,11 +5,13 @@ any site has it, for from there it may be applied, updated and removed as a whol
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from services.gateway.doors.sysinv import words
 from services.gateway.doors.sysinv.standing import Standing
+from services.gateway.doors.sysinv.strategy_names import RUNNING
 
 ORDER = (
     words.RECOVERING, words.REMOVING, words.UPDATING, words.APPLYING, words.REMOVE_FAILED, words.APPLY_FAILED,
@@ -50,10 +52,15 @@ def _counted(standings: Sequence[Standing]) -> str:
     return f"{told}: {why}" if why else told
 
 
-def during(found: Standing, type_: str, version: str | None) -> Standing:
-    """While a strategy of the door runs, whatever its sites do just now."""
+def during(found: Standing, strategy: Mapping[str, Any]) -> Standing:
+    """While a strategy of the door runs, whatever its sites do just now; and why one ended that never began."""
     if found.status in UNDER_WAY:
         return found
-    status = words.WHILE.get(type_, found.status)
-    progress = words.PHASES["remove" if status == words.REMOVING else "deploy"]
-    return replace(found, status=status, version=version or found.version, progress=progress)
+    state, spec, why = strategy["state"], strategy["spec"] or {}, strategy["why"] or {}
+    if state == "failed" and strategy["started_at"] is None:
+        return replace(found, progress=f"Application update aborted. {why.get('message', '')}".rstrip())
+    if state not in RUNNING:
+        return found
+    status = words.WHILE.get(spec.get("type", ""), found.status)
+    doing = "upload" if state == "waiting" else "remove" if status == words.REMOVING else "deploy"
+    return replace(found, status=status, version=spec.get("version") or found.version, progress=words.PHASES[doing])

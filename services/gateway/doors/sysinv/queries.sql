@@ -33,7 +33,10 @@ select key from door_number where door = :door and kind = 'put away' and key = a
 
 -- name: strategies
 -- Those of the door that have not been put away, by their names.
-select strategy_id, name, spec, state, why from strategy where not deleted and name = any(:names::text[]);
+select strategy_id, name, spec, state, why, started_at from strategy where not deleted and name = any(:names::text[]);
+
+-- name: strategy
+select state, why, started_at from strategy where strategy_id = :id;
 
 -- name: components
 select components from release where app = :app and version = :version;

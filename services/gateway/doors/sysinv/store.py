@@ -104,6 +104,11 @@ async def strategies(conn: Connection, names: Iterable[str]) -> dict[str, asyncp
     return {row["name"]: row for row in await SQL.fetch(conn, "strategies", names=list(names))}
 
 
+async def strategy(conn: Connection, id_: str) -> asyncpg.Record | None:
+    """How a strategy stands; None when nothing was said of it yet."""
+    return await SQL.row(conn, "strategy", id=id_)
+
+
 async def components(conn: Connection, app: str, version: str) -> list[dict[str, Any]]:
     """The components of a release; none of one that is not known."""
     return list(await SQL.value(conn, "components", app=app, version=version) or [])

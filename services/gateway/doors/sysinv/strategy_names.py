@@ -5,8 +5,8 @@ import hashlib
 MOST = 100
 """Characters of a name."""
 
-RUNNING = frozenset({"applying", "paused", "aborting", "needs_inspection"})
-"""States of a strategy that has begun and not ended."""
+RUNNING = frozenset({"waiting", "applying", "paused", "aborting", "needs_inspection"})
+"""States of a strategy that has begun, or waits for its release, and has not ended."""
 
 
 def strategy_of(app: str) -> str:

@@ -1,13 +1,15 @@
 """`POST /apps/update`: a tarball becomes a release, and the app is updated to it: asked for together, or not at all."""
 
+import asyncpg
 from aiohttp import web
 
+from services.gateway.commands.ask import Answer
 from services.gateway.domain import Role
 from services.gateway.doors.call import Route, ignored_in, readable
 from services.gateway.doors.errors import Refused
 from services.gateway.doors.sysinv import shapes, store, upload_request, words
 from services.gateway.doors.sysinv.call import Call
-from services.gateway.doors.sysinv.carrying import carry_out, operation
+from services.gateway.doors.sysinv.carrying import carry_out, operation, strategy
 from services.gateway.doors.sysinv.incoming import Sent, received
 from services.gateway.doors.sysinv.publishing import (
     VERDICT_SECONDS,
@@ -27,12 +29,13 @@ from services.gateway.doors.sysinv.sending import sent as answered
 from services.gateway.doors.sysinv.standing import Operation
 from services.gateway.doors.sysinv.upload_request import Asked
 from services.gateway.doors.sysinv.uploads import in_progress
+from shared.messages.base import Command
+from shared.messages.strategy import ApplyStrategy
+from shared.messages.words import StrategyState
 from shared.process.db import Connection
 from shared.wire.codec import new_id
 
 OP = "update"
-VALIDATED_SECONDS = 300.0
-"""A group can be asked to update only to what is a release already: so long that is waited for."""
 
 
 async def update(call: Call) -> web.Response:
@@ -71,18 +74,25 @@ async def _published_before(call: Call, asked: Asked) -> Asked:
 
 async def _of_a_site(call: Call, asked: Asked, sent: Sent) -> None:
     """Whoever is killed in between has sent both commands, or neither."""
-    command, keys = publishing(OP, asked, sent), (new_id(), new_id())
-    wanted = operation(call, OP, app=asked.name, kind="update", publication=keys[0], **_resets(asked))
-    also = numbered(call, asked, command, keys[0])
-    both = await call.gateway.commands.ask_both(command, wanted, call.who, keys, target=call.asked_at, also=also)
-    reject_answer(OP, both[1])
+    key, update_key = new_id(), new_id()
+    wanted = operation(call, OP, app=asked.name, kind="update", publication=key, **_resets(asked))
+    published, taken = await _asked_together(call, asked, sent, key, {update_key: wanted})
+    reject_answer(OP, taken)
     try:
-        await refuse_unasked(call, OP, both[0])
-        await refuse_settled(call, OP, keys[0], await settled(call, keys[0]))
+        await refuse_unasked(call, OP, published)
+        await refuse_settled(call, OP, key, await settled(call, key))
     except Refused:
-        await put_away(call, keys[1])
+        await put_away(call, update_key)
         raise
-    await _past_its_checks(call, keys[1])
+    await _past_its_checks(call, update_key)
+
+
+async def _asked_together(call: Call, asked: Asked, sent: Sent, key: str, wanted: dict[str, Command]) -> list[Answer]:
+    """Publish it, and ask for what is to be done with it: the answers in this order."""
+    command = publishing(OP, asked, sent)
+    also = numbered(call, asked, command, key)
+    together = {key: command, **wanted}
+    return await call.gateway.commands.ask_together(together, call.who, target=call.asked_at, also=also)
 
 
 async def _past_its_checks(call: Call, operation_id: str) -> None:
@@ -102,15 +112,30 @@ async def _past_its_checks(call: Call, operation_id: str) -> None:
 
 
 async def _of_a_group(call: Call, asked: Asked, sent: Sent) -> None:
-    command, key = publishing(OP, asked, sent), new_id()
-    also = numbered(call, asked, command, key)
-    answer = await call.gateway.commands.ask(command, call.who, key, target=call.asked_at, also=also)
-    await refuse_unasked(call, OP, answer)
-    row = await settled(call, key, VALIDATED_SECONDS)
-    await refuse_settled(call, OP, key, row)
-    if row is None:
-        raise rejected(OP, "the tarball is still being looked at: ask again with the same one.")
-    await carry_out(call, OP, "update", row["app"], row["version"], **_resets(asked))
+    """The strategy waits for the release, and begins then: a gateway that is killed has asked for all of it or none."""
+    key, made_by = new_id(), new_id()
+    made = await strategy(call, OP, app=asked.name, type="update", publication=key, **_resets(asked))
+    wanted = {made_by: made, new_id(): ApplyStrategy(strategy=made_by)}
+    published, created, applied = await _asked_together(call, asked, sent, key, wanted)
+    await refuse_unasked(call, OP, published)
+    reject_answer(OP, created)
+    reject_answer(OP, applied)
+    await refuse_settled(call, OP, key, await settled(call, key))
+    await _planned(call, made_by)
+
+
+async def _planned(call: Call, strategy_id: str) -> None:
+    """What its plan finds is the answer, where it is found soon enough. Raises Refused 400."""
+    seen: list[asyncpg.Record | None] = []
+
+    async def told(conn: Connection) -> bool:
+        seen[:] = [await store.strategy(conn, strategy_id)]
+        return seen[0] is not None and seen[0]["state"] != StrategyState.WAITING
+
+    await readable(call, told, VERDICT_SECONDS)
+    row = seen[0]
+    if row is not None and row["state"] == StrategyState.FAILED and row["started_at"] is None:
+        raise rejected(OP, row["why"]["message"])
 
 
 ROUTES = (Route("POST", "/v1/apps/update", update, Role.OPERATOR),)

@@ -73,25 +73,35 @@ async def _save(tx: LearningTransaction, learned: Learned) -> None:
 def _planned(learned: Learned, event: Envelope[strategy.StrategyPlanned]) -> None:
     plan = event.data
     key, spec = plan.strategy_id, plan.spec.model_dump_json()
+    if (seen := learned.plans.get(key)) and seen.seq > event.sequence:
+        return
     excluded = text([e.model_dump() for e in plan.excluded])
     targets = text([t.model_dump() for t in plan.targets])
-    learned.plans[key] = PlanRow(key, plan.spec.name, spec, excluded, plan.excluded_count, targets, plan.created_at)
+    numbers = (plan.excluded_count, targets, plan.created_at, event.sequence)
+    learned.plans[key] = PlanRow(key, plan.spec.name, spec, excluded, *numbers)
     for s in plan.stages:
         spread = (text([share.model_dump() for share in s.spread]), s.spread_more)
         row = StagePlanRow(key, s.position, s.name, s.sites, s.max_parallel, s.soak_seconds, *spread, plan.created_at)
         learned.stage_plans[key, s.position] = row
+    if plan.stages:  # one that waits for its release says so as its state
+        learned.timeline.append(TimelineRow(event.id, key, event.time, "strategy", "planned", _plan_told(plan), None))
+
+
+def _plan_told(plan: strategy.StrategyPlanned) -> str:
     by = f" by {plan.created_by}" if plan.created_by else ""
     left_out = f"; {plan.excluded_count} left out" if plan.excluded_count else ""
-    message = f"planned{by} with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages{left_out}"
-    learned.timeline.append(TimelineRow(event.id, key, plan.created_at, "strategy", "planned", message, None))
+    return f"planned{by} with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages{left_out}"
 
 
 def _moved(learned: Learned, event: Envelope[strategy.StrategyStateChanged]) -> None:
     s = event.data
     if (seen := learned.states.get(s.strategy_id)) and seen.seq > event.sequence:
         return
-    why = s.why.model_dump()
-    learned.states[s.strategy_id] = StateRow(s.strategy_id, s.name, s.state, why, text(s.actions), s.at, event.sequence)
+    started = s.at if s.state == "applying" else None
+    if seen and seen.started_at:  # it may have begun and ended in one batch
+        started = seen.started_at
+    row = (s.strategy_id, s.name, s.state, s.why.model_dump(), text(s.actions), s.at, started, event.sequence)
+    learned.states[s.strategy_id] = StateRow(*row)
     if s.renewed:
         return
     message = f"{s.state}: {s.why.message}" if s.why.message else s.state

@@ -1,12 +1,15 @@
 -- name: plan_strategies
--- Progress may be known before the plan (events that were read again): then only the plan is added.
-insert into strategy as s (strategy_id, name, spec, state, excluded, excluded_count, targets, created_at)
-select n.strategy_id, n.name, n.spec::jsonb, 'ready', n.excluded::jsonb, n.excluded_count, n.targets::jsonb, n.created_at
+-- Progress may be known before the plan (events that were read again): then only the plan is added. What waited for its
+-- release is planned a second time, and what was said of it before may be told again.
+insert into strategy as s (strategy_id, name, spec, state, excluded, excluded_count, targets, created_at, plan_seq)
+select n.strategy_id, n.name, n.spec::jsonb, 'ready', n.excluded::jsonb, n.excluded_count, n.targets::jsonb, n.created_at, n.seq
 from unnest(:ids::text[], :names::text[], :specs::text[], :excluded::text[], :excluded_counts::int[], :targets::text[],
-            :created::timestamptz[]) as n (strategy_id, name, spec, excluded, excluded_count, targets, created_at)
+            :created::timestamptz[], :seqs::bigint[])
+    as n (strategy_id, name, spec, excluded, excluded_count, targets, created_at, seq)
 on conflict (strategy_id) do update set
     spec = excluded.spec, excluded = excluded.excluded, excluded_count = excluded.excluded_count,
-    targets = excluded.targets, created_at = excluded.created_at;
+    targets = excluded.targets, created_at = excluded.created_at, plan_seq = excluded.plan_seq
+where s.plan_seq <= excluded.plan_seq;
 
 -- name: plan_stages
 insert into stage as s (strategy_id, position, name, state, waiting, max_parallel, soak_seconds, spread, spread_more, at)
@@ -20,10 +23,10 @@ on conflict (strategy_id, position) do update set
 
 -- name: move_strategies
 insert into strategy as s (strategy_id, name, state, why, actions, created_at, started_at, finished_at, seq)
-select n.strategy_id, n.name, n.state, n.why, n.actions::jsonb, n.at, case when n.state = 'applying' then n.at end,
+select n.strategy_id, n.name, n.state, n.why, n.actions::jsonb, n.at, n.started_at,
        case when n.state in ('complete', 'failed', 'aborted') then n.at end, n.seq
 from unnest(:ids::text[], :names::text[], :states::text[], :whys::jsonb[], :actions::text[], :ats::timestamptz[],
-            :seqs::bigint[]) as n (strategy_id, name, state, why, actions, at, seq)
+            :started::timestamptz[], :seqs::bigint[]) as n (strategy_id, name, state, why, actions, at, started_at, seq)
 on conflict (strategy_id) do update set
     state = excluded.state, why = excluded.why, actions = excluded.actions, started_at = coalesce(s.started_at, excluded.started_at),
     finished_at = excluded.finished_at, seq = excluded.seq

@@ -22,6 +22,7 @@ class PlanRow(NamedTuple):
     excluded_count: int
     targets: str  # JSON
     created_at: datetime
+    seq: int
 
 
 class StagePlanRow(NamedTuple):
@@ -47,6 +48,7 @@ class StateRow(NamedTuple):
     why: Why
     actions: str  # JSON
     at: datetime
+    started_at: datetime | None
     seq: int
 
 
@@ -116,8 +118,8 @@ class ForecastRow(NamedTuple):
 
 async def plan(conn: Connection, plans: Sequence[PlanRow], stages: Sequence[StagePlanRow]) -> None:
     """Add strategies and their stages; where they stand is left alone."""
-    names = ("ids", "names", "specs", "excluded", "excluded_counts", "targets", "created")
-    await SQL.run(conn, "plan_strategies", **dict(zip(names, columns(plans, 7), strict=True)))
+    names = ("ids", "names", "specs", "excluded", "excluded_counts", "targets", "created", "seqs")
+    await SQL.run(conn, "plan_strategies", **dict(zip(names, columns(plans, 8), strict=True)))
     first = ("ids", "positions", "names", "sites", "max_parallels", "soaks")
     of_stages = (*first, "spreads", "spread_mores", "ats")
     await SQL.run(conn, "plan_stages", **dict(zip(of_stages, columns(stages, 9), strict=True)))
@@ -125,8 +127,8 @@ async def plan(conn: Connection, plans: Sequence[PlanRow], stages: Sequence[Stag
 
 async def move(conn: Connection, rows: Sequence[StateRow]) -> None:
     """Where strategies stand now, unless something newer is known."""
-    names = ("ids", "names", "states", "whys", "actions", "ats", "seqs")
-    await SQL.run(conn, "move_strategies", **dict(zip(names, columns(rows, 7), strict=True)))
+    names = ("ids", "names", "states", "whys", "actions", "ats", "started", "seqs")
+    await SQL.run(conn, "move_strategies", **dict(zip(names, columns(rows, 8), strict=True)))
 
 
 async def delete(conn: Connection, ids: Sequence[str]) -> None:

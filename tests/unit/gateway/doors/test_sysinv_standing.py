@@ -257,6 +257,16 @@ def test_a_group_shows_what_is_most_urgent(sites: list[Standing], told: tuple[st
 
 
 def test_while_a_strategy_runs_the_group_does_what_it_does() -> None:
-    found = during(standing("applied"), "update", "2.0.0")
+    def told(state: str, found: Standing, version: str | None = "2.0.0", began: bool = True) -> Standing:
+        spec, why = {"type": "update", "version": version}, {"message": "it has no checksums"}
+        return during(found, {"state": state, "spec": spec, "why": why, "started_at": AT if began else None})
+
+    found = told("applying", standing("applied"))
     assert (found.status, found.version) == ("updating", "2.0.0")
-    assert during(standing("recovering"), "update", "2.0.0").status == "recovering"
+    assert told("applying", standing("recovering")).status == "recovering"
+    waits = told("waiting", standing("applied"), None, began=False)
+    assert (waits.status, waits.version, waits.progress) == ("updating", "1.0.0", "validating and uploading charts")
+    in_vain = told("failed", standing("applied"), None, began=False)
+    assert (in_vain.status, in_vain.version) == ("applied", "1.0.0")
+    assert in_vain.progress == "Application update aborted. it has no checksums"
+    assert told("failed", standing("applied")) == standing("applied")

@@ -253,12 +253,12 @@ def test_waiting_sites_can_be_skipped_only_where_some_wait() -> None:
 
 
 REQUESTS = {
-    "apply": (lambda s: domain.apply(s, "", ""), {S.READY}),
+    "apply": (lambda s: domain.apply(s, "", ""), {S.WAITING, S.READY}),
     "pause": (lambda s: domain.pause(s, "", ""), {S.APPLYING}),
     "resume": (lambda s: domain.resume(s, "", ""), {S.PAUSED}),
-    "abort": (lambda s: domain.abort(s, "", ""), {S.READY, S.APPLYING, S.PAUSED}),
+    "abort": (lambda s: domain.abort(s, "", ""), {S.WAITING, S.READY, S.APPLYING, S.PAUSED}),
     "retry": (lambda s: domain.retry(s, {0: Reopened(failed=1)}, "", ""), {S.APPLYING, S.PAUSED, S.FAILED, S.ABORTED}),
-    "delete": (lambda s: domain.check(s, A.DELETE), {S.READY, S.COMPLETE, S.FAILED, S.ABORTED}),
+    "delete": (lambda s: domain.check(s, A.DELETE), {S.WAITING, S.READY, S.COMPLETE, S.FAILED, S.ABORTED}),
 }
 
 
@@ -281,6 +281,31 @@ def test_every_request_is_taken_or_refused_with_the_reason_in_every_state(verb: 
 def test_what_people_are_told_that_they_may_do_is_what_is_taken_of_them(verb: str, state: StrategyState) -> None:
     _, taken = REQUESTS[verb]
     assert (verb in domain.actions_of(strategy(stage(failed=1), state=state))) == (state in taken)
+
+
+def test_what_waits_for_its_release_is_applied_once_begins_when_it_is_planned_and_may_end_before() -> None:
+    waiting = replace(strategy(state=S.WAITING), publication="p1", why=domain.awaits("p1", begins=False))
+    assert domain.actions_of(waiting) == (A.APPLY, A.ABORT, A.DELETE)
+    applied = domain.apply(waiting, "ann", "at night")
+    assert (applied.state, applied.why.message) == (S.WAITING, "waits for publication p1, and begins then")
+    assert A.APPLY not in domain.actions_of(applied)
+    with pytest.raises(Refused, match="is applied already: it waits for publication p1"):
+        domain.apply(applied, "bob", "")
+    assert advance(applied, NOW).strategy == applied  # no time makes it begin
+
+    planned = replace(domain.to_state(applied, S.READY, applied.why), stages=(stage(sites=2),), begins="")
+    begun = domain.begin(planned, applied.begins)
+    assert (begun.state, begun.why.message) == (S.APPLYING, "started by ann: at night")
+
+    failed = advance(domain.fail(planned, Why(code="site_held", message="held")), NOW)
+    assert (failed.strategy.state, failed.abort_waiting, failed.strategy.counts.aborted) == (S.FAILED, True, 2)
+    assert A.RETRY in domain.actions_of(failed.strategy)
+
+    never = domain.fail(applied, Why(code="upload_failed", message="no checksums"))
+    assert domain.actions_of(never) == (A.DELETE,)
+    with pytest.raises(Refused, match="never planned"):
+        domain.retry(never, {}, "", "")
+    assert domain.actions_of(domain.abort(applied, "", "")) == (A.DELETE,)
 
 
 def test_while_it_goes_on_a_retry_is_offered_where_something_failed_or_was_aborted() -> None:
