@@ -25,6 +25,7 @@ def prunings(settings: Settings, own: OrchestratorSettings) -> list[Pruning]:
         Pruning("strategy", expire("expire_strategies", own.strategy_days, "it ended")),
         Pruning("plan", expire("expire_plans", own.plan_days, "it was planned, and never applied,")),
         Pruning("publication", old(store.publications.prune, own.plan_days)),
+        Pruning("ended operation", old(store.deployments.prune_ended, 2 * settings.inbox_days)),
         Pruning("step", forget(settings.inbox_days)),
     ]
 

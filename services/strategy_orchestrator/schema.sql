@@ -152,7 +152,7 @@ create table site (
     maintenance boolean not null default false, -- somebody works on it
     facts jsonb not null default '{}', -- of its platform, as people told them
     operation_id text, -- a single operation that runs there
-    told_at timestamptz, -- of the latest beginning or end of one that was told: an older beginning is told again
+    told_at timestamptz, -- no longer read: replicas of the version before do
     alarms integer not null default 0 check (alarms >= 0), -- that affect its management
     -- What the deployer last said of whether it answers:
     availability text not null default 'unknown' check (availability in ('online', 'offline', 'unknown')),
@@ -165,6 +165,13 @@ create table site (
 create unique index site_apart_by_case on site (lower(name)); -- two that differ only in case would be taken for each other
 create index site_by_group on site (group_name);
 create index site_by_label on site using gin (labels jsonb_path_ops);
+
+create table ended_operation (
+    -- Single operations that were told to have ended: who hears of their beginning once more takes none of them for news.
+    id text primary key,
+    at timestamptz not null
+);
+create index ended_operation_by_age on ended_operation (at);
 
 create table alarm (
     -- What is wrong with a site, as people and programs said; an alarm that was cleared is gone.

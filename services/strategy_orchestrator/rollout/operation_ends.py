@@ -1,7 +1,6 @@
 """How operations end, whether the deployer tells it of each alone or of many together."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import NamedTuple
 
 from shared.messages.deployer import OperationFailed, OperationsSucceeded, OperationSucceeded
@@ -25,8 +24,6 @@ class OperationEnd(NamedTuple):
     """The releases that the site can return to; None = not said."""
     before: str | None
     """The release that the operation found."""
-    at: datetime
-    """When it was told."""
     failed: OperationFailed | None = None
     prestaged: bool = False
     """It was a prestage: what runs on the site is as before."""
@@ -37,10 +34,10 @@ class OperationEnd(NamedTuple):
         return not self.prestaged and (self.failed is None or not self.failed.recovered)
 
 
-def ends_of(event: EndEvent, at: datetime) -> Iterator[OperationEnd]:
+def ends_of(event: EndEvent) -> Iterator[OperationEnd]:
     """The ends that an event tells of."""
     facts = (event.app, event.version, event.status, event.strategy_id)
-    past = (event.history, event.from_version, at)
+    past = (event.history, event.from_version)
     prestaged = event.kind == OperationKind.PRESTAGE
     if isinstance(event, OperationsSucceeded):
         for one in event.operations:

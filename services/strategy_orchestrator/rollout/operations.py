@@ -45,8 +45,8 @@ async def operations_began(work: UnitOfWork, batch: Sequence[Envelope[CommandAcc
     """Note single operations, so that their sites count as busy; hear which of a strategy's may not begin."""
     answers = [envelope.data for envelope in batch]
     single = [
-        (answer.about, answer.command_id, envelope.time)
-        for answer, envelope in zip(answers, batch, strict=True)
+        (answer.about, answer.command_id)
+        for answer in answers
         if answer.command_type == RequestOperation.TYPE and "plan" not in answer.result  # a preview
     ]
     if single:
@@ -72,7 +72,7 @@ async def operations_finished(work: UnitOfWork, batch: Sequence[Envelope[EndEven
     Only an operation that was running here moves steps: its end may be told twice. What the deployer does by itself, or
     in a run over a site, is told by its end alone; that counts where it is news.
     """
-    ends = {end.operation_id: end for envelope in batch for end in ends_of(envelope.data, envelope.time)}
+    ends = {end.operation_id: end for envelope in batch for end in ends_of(envelope.data)}
     steps = {o: step for o, end in ends.items() if end.strategy_id and (step := step_of(o))}
     moved = await _end_steps(work, ends, steps)
     freed = await _end_singles(work, [end for o, end in ends.items() if o not in steps])
@@ -121,7 +121,8 @@ async def _end_singles(work: UnitOfWork, ends: Sequence[OperationEnd]) -> list[s
     """End single operations; a step that waited for the site may start. Returns the operations that were known."""
     if not ends:
         return []
-    known = await store.deployments.end_operations(work.conn, [(end.site, end.operation_id, end.at) for end in ends])
+    told = [(end.site, end.operation_id) for end in ends]
+    known = await store.deployments.end_operations(work.conn, told, work.now)
     waiting = [(o.held_by, o.held_position) for o in known if o.held_by and o.held_position is not None]
     if waiting:
         await work.load(strategy_id for strategy_id, _ in waiting)

@@ -32,17 +32,24 @@ class DeploymentEnd(NamedTuple):
     """As words."""
 
 
-async def begin_operations(conn: Connection, operations: Sequence[tuple[str, str, datetime]]) -> None:
-    """Note single operations by (site, operation id, when it was told)."""
-    sites, operation_ids, ats = columns(operations, 3)
-    await SQL.run(conn, "begin_operations", sites=sites, operation_ids=operation_ids, ats=ats)
+async def begin_operations(conn: Connection, operations: Iterable[tuple[str, str]]) -> None:
+    """Note single operations by (site, operation id), of each site the last; none that is known to have ended."""
+    sites, operation_ids = columns(list(dict(operations).items()), 2)
+    await SQL.run(conn, "begin_operations", sites=sites, operation_ids=operation_ids)
 
 
-async def end_operations(conn: Connection, operations: Sequence[tuple[str, str, datetime]]) -> list[EndedOperation]:
-    """Forget single operations by (site, operation id, when it was told); those that were known."""
-    sites, operation_ids, ats = columns(operations, 3)
-    rows = await SQL.fetch(conn, "end_operations", sites=sites, operation_ids=operation_ids, ats=ats)
+async def end_operations(
+    conn: Connection, operations: Sequence[tuple[str, str]], now: datetime
+) -> list[EndedOperation]:
+    """Forget single operations by (site, operation id); those that were known."""
+    sites, operation_ids = columns(operations, 2)
+    rows = await SQL.fetch(conn, "end_operations", sites=sites, operation_ids=operation_ids, now=now)
     return [EndedOperation._make(row) for row in rows]
+
+
+async def prune_ended(conn: Connection, before: datetime, limit: int) -> int:
+    """Forget that operations ended before, whose beginning nobody tells again; how many."""
+    return await SQL.run(conn, "prune_ended", before=before, limit=limit)
 
 
 async def find_news(conn: Connection, ends: Iterable[tuple[str, str, str, int]]) -> set[str]:

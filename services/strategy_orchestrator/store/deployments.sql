@@ -1,19 +1,25 @@
 -- name: begin_operations
--- One that was told before may have ended since.
-update site set operation_id = o.operation_id, told_at = o.at
-from unnest(:sites::text[], :operation_ids::text[], :ats::timestamptz[]) as o (site, operation_id, at)
-where site.name = o.site and (site.told_at is null or site.told_at < o.at);
+-- One that is told again may have ended since. Times do not say so: each deployer tells that of its own clock.
+update site set operation_id = o.operation_id
+from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id)
+where site.name = o.site and not exists (select from ended_operation e where e.id = o.operation_id);
 
 -- name: end_operations
 -- Single operations that were known to run here; a repeated event finds none.
-with ended as (
-    update site set operation_id = null, told_at = greatest(site.told_at, o.at)
-    from unnest(:sites::text[], :operation_ids::text[], :ats::timestamptz[]) as o (site, operation_id, at)
+with told as (
+    insert into ended_operation (id, at) select id, :now::timestamptz from unnest(:operation_ids::text[]) as o (id) order by id
+    on conflict (id) do nothing
+), ended as (
+    update site set operation_id = null
+    from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id)
     where site.name = o.site and site.operation_id = o.operation_id
     returning site.name, o.operation_id
 )
 select e.operation_id, h.strategy_id as held_by, h.position as held_position
 from ended e left join lateral (select strategy_id, position from hold where site = e.name limit 1) h on true;
+
+-- name: prune_ended
+delete from ended_operation where id = any(array(select id from ended_operation where at < :before order by at limit :limit));
 
 -- name: find_news
 -- Of ends of operations that nobody was told of before, those by which something runs there that is not noted yet.

@@ -65,6 +65,9 @@ async def test_what_nobody_was_told_to_begin_is_known_by_its_end_once_and_an_old
         assert await service.pool.fetchval("select operation_id from site") == "by-hand"
         assert await heard(service, ended("by-hand", "3.0", 3), 4) == ["3.0"]
         await heard(service, began("by-hand"), 2)  # an old record once more
+        await heard(service, began("by-hand"), 600)  # told again by a deployer whose clock is ahead
         assert await service.pool.fetchval("select operation_id from site") is None
+        await heard(service, began("slow-clock"), -600)  # begun by one whose clock is behind
+        assert await service.pool.fetchval("select operation_id from site") == "slow-clock"
         assert await heard(service, ended("in-a-run", "2.0", 2), 3) == []
         assert await service.pool.fetchval("select version from deployment") == "3.0"
