@@ -370,12 +370,14 @@ create table automatic_wish (
     app text not null,
     cause jsonb not null, -- code and message
     events jsonb not null default '[]', -- what happened to the site: code, message, and what each carries
+    later jsonb not null default '[]', -- the same, since its operation began
     noted_at timestamptz not null,
     due_at timestamptz not null,
     tries integer not null default 0 check (tries >= 0),
     given_up boolean not null default false, -- tried often enough; until something is cleared or switched
     operation_id text, -- under way
-    primary key (site, app)
+    primary key (site, app),
+    constraint what_happens_meanwhile_is_kept check (later = '[]' or operation_id is not null)
 );
 create index automatic_wish_due on automatic_wish (due_at) where operation_id is null and not given_up;
 create index automatic_wish_by_operation on automatic_wish (operation_id) where operation_id is not null;

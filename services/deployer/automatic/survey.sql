@@ -73,29 +73,40 @@ from unnest(:sites::text[], :apps::text[], :causes::jsonb[]) as n (site, app, ca
 on conflict (site, app) do update set cause = excluded.cause where w.operation_id is null and not w.given_up;
 
 -- name: wish_of_sites
--- What happened before is not forgotten over it: each may be what somebody waits for.
+-- What happened before is not forgotten over it: each may be what somebody waits for. What happens while an operation is
+-- under way may come too late for it: it is kept for later, also if that operation was begun for the same.
 insert into automatic_wish as w (site, app, cause, events, noted_at, due_at)
 select d.site, d.app, (n.events::jsonb -> -1) - 'carries', n.events::jsonb, :now::timestamptz, :now
 from unnest(:sites::text[], :events::text[]) as n (site, events)
 join deployment d on d.site = n.site
 join site s on s.name = d.site and not s.gone
 where d.version is not null and d.app = any(:apps::text[])
-on conflict (site, app) do update set cause = excluded.cause, due_at = excluded.due_at, given_up = false, tries = 0,
-    events = case when w.events @> excluded.events then w.events
+on conflict (site, app) do update set
+    cause = case when w.operation_id is null then excluded.cause else w.cause end,
+    due_at = case when w.operation_id is null then excluded.due_at else w.due_at end,
+    given_up = false, tries = case when w.operation_id is null then 0 else w.tries end,
+    events = case when w.operation_id is not null or w.events @> excluded.events then w.events
         when jsonb_array_length(w.events) < :most::int then w.events || excluded.events
-        else (w.events - 0) || excluded.events end
-    where w.operation_id is null;
+        else (w.events - 0) || excluded.events end,
+    later = case when w.operation_id is null or w.later @> excluded.events then w.later
+        when jsonb_array_length(w.later) < :most::int then w.later || excluded.events
+        else (w.later - 0) || excluded.events end;
 
 -- name: wish_where_deployed
 insert into automatic_wish as w (site, app, cause, events, noted_at, due_at)
 select d.site, d.app, (:events::jsonb -> -1) - 'carries', :events, :now::timestamptz, :now
 from deployment d join site s on s.name = d.site and not s.gone
 where d.version is not null and (cardinality(:sites::text[]) = 0 or d.site = any(:sites::text[])) and d.app = any(:apps::text[])
-on conflict (site, app) do update set cause = excluded.cause, due_at = excluded.due_at, given_up = false, tries = 0,
-    events = case when w.events @> excluded.events then w.events
+on conflict (site, app) do update set
+    cause = case when w.operation_id is null then excluded.cause else w.cause end,
+    due_at = case when w.operation_id is null then excluded.due_at else w.due_at end,
+    given_up = false, tries = case when w.operation_id is null then 0 else w.tries end,
+    events = case when w.operation_id is not null or w.events @> excluded.events then w.events
         when jsonb_array_length(w.events) < :most::int then w.events || excluded.events
-        else (w.events - 0) || excluded.events end
-    where w.operation_id is null
+        else (w.events - 0) || excluded.events end,
+    later = case when w.operation_id is null or w.later @> excluded.events then w.later
+        when jsonb_array_length(w.later) < :most::int then w.later || excluded.events
+        else (w.later - 0) || excluded.events end
 returning site;
 
 -- name: drop_wishes
@@ -135,18 +146,25 @@ from unnest(:sites::text[], :apps::text[], :pauses::interval[], :failed::int[]) 
 where w.site = n.site and w.app = n.app;
 
 -- name: end_wishes
--- Those whose operations succeeded.
-delete from automatic_wish where operation_id = any(:operation_ids::text[]);
+-- Those whose operations succeeded; what happened meanwhile has its turn now.
+with again as (
+    update automatic_wish set operation_id = null, events = later, later = '[]', cause = (later -> -1) - 'carries', tries = 0,
+        due_at = clock_timestamp()
+    where operation_id = any(:operation_ids::text[]) and later <> '[]'
+)
+delete from automatic_wish where operation_id = any(:operation_ids::text[]) and later = '[]';
 
 -- name: fail_wishes
--- Tried again after a while that doubles each time, a day at most, and so often at most.
-update automatic_wish set operation_id = null, tries = tries + 1, given_up = tries + 1 >= :most::int,
+-- Tried again after a while that doubles each time, a day at most, and so often at most; once more for what happened
+-- meanwhile.
+update automatic_wish set operation_id = null, tries = tries + 1, given_up = tries + 1 >= :most::int and later = '[]',
+    events = events || later, later = '[]',
     due_at = clock_timestamp() + least(:first::interval * power(2, least(tries, 16)), interval '1 day')
 where operation_id = any(:operation_ids::text[]);
 
 -- name: lost_wishes
 -- Whose operation is there no more: its end was told while nobody noted it.
-update automatic_wish w set operation_id = null
+update automatic_wish w set operation_id = null, events = events || later, later = '[]'
 where w.operation_id is not null and not exists (
     select from operation o where o.id = w.operation_id and o.finished_at is null
 );

@@ -201,13 +201,22 @@ async def test_an_app_is_applied_again_on_its_events_and_on_demand(world: World)
 async def test_an_app_is_applied_again_when_what_is_set_for_it_changes(world: World) -> None:
     rules = {"behaviour": {"reapply_on": [{"event": "overrides_changed"}]}}
     async with fleet_of(world, ["oslo"]) as fleet:
-        await fleet.release("1.0.0", rules=Rules.model_validate(rules))
+        await fleet.release("1.0.0", simulated(seconds=(4, 4)), rules=Rules.model_validate(rules))
         await fleet.known(fleet.service)
         await fleet.do("oslo", "apply", "1.0.0")
         change = SetOverrides(app=APP, level="site", target="oslo", component="web", values={"seed": 7})
         assert isinstance(await world.ask(change), CommandAccepted)
         event = await begun(world, "oslo", "overrides_changed")
+
+        meanwhile = change.model_copy(update={"values": {"seed": 8}})
+        assert isinstance(await world.ask(meanwhile), CommandAccepted)
+        assert not [e for e in world.events(OperationSucceeded) if e.operation_id == event.operation_id]
         assert (await fleet.end(event.operation_id)).status == "operational"
+        again = await world.until(
+            AutomaticRequested, lambda e: e.cause == event.cause and e.operation_id != event.operation_id
+        )
+        assert (await fleet.end(again.operation_id)).status == "operational"
+        assert await fleet.service.pool.fetchval("select count(*) from automatic_wish") == 0
 
 
 async def test_a_fall_that_cannot_be_put_right_is_given_up_and_told_until_somebody_clears_it(world: World) -> None:
