@@ -56,6 +56,7 @@ class NoRoom(BlobStoreFailed):
     def __init__(self, free: int, needed: int | None = None) -> None:
         wanted = f"{needed} bytes are needed" if needed else "more is needed"
         super().__init__(f"there is no room in the blob store: {free} bytes are free, {wanted}")
+        self.free = free
         self.errno = errno.ENOSPC
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -16,7 +17,8 @@ from services.gateway.resources.uploads import receiving
 from shared.blobs import Blobs
 from shared.messages.catalog import PublishRelease
 from tests.service.gateway.api import Api, Reply, gateway
-from tests.support.patience import until_so
+from tests.support.patience import patience, until_so
+from tests.support.small_disk import fill, small_disk
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -96,6 +98,47 @@ async def test_what_came_before_a_connection_broke_is_not_sent_again(world: Worl
         assert await offset(api, path) == 250_000
         assert (await sends(api, path, 250_000, BUNDLE[250_000:])).status == 204
         assert (await ask(api, "GET", path)).body["sha256"] == SHA256
+
+
+async def test_a_disk_that_fills_meanwhile_is_told_with_what_is_needed_and_the_upload_goes_on_behind_it(
+    world: World,
+) -> None:
+    folder, size = world.home / "blobs", len(BUNDLE)
+
+    async def filling() -> AsyncIterator[bytes]:
+        yield BUNDLE[:250_000]
+        async with patience(20):
+            while await blobs.coming(name) < 250_000:  # noqa: ASYNC110  no event says so
+                await asyncio.sleep(0.02)
+        fill(folder)
+        yield BUNDLE[250_000:]
+
+    def there() -> list[str]:
+        return sorted(file.name for file in (folder / "incoming").iterdir())
+
+    with small_disk(folder, "1200k"):
+        async with gateway(world, settings=LIMIT) as api:
+            blobs = Blobs.open(api.service.settings)
+            path = await begun(api)
+            name = hashlib.sha256(path.rpartition("/")[2].encode()).hexdigest()
+            reply = await sends(api, path, 0, filling())
+            assert (reply.status, reply.body["code"], reply.headers["Upload-Offset"]) == (507, "disk_full", "250000")
+            assert f"0 bytes are free, {2 * size - 250_000} bytes are needed" in reply.body["detail"]
+            assert await offset(api, path) == 250_000
+            assert there() == [f"{name}.{0:016d}"], "nothing is left behind of what found no room"
+
+            filler = folder / "filler"  # room for what follows, and none for the whole
+            os.truncate(filler, filler.stat().st_size - (size - 250_000) - 65_536)
+            whole = await sends(api, path, 250_000, BUNDLE[250_000:])
+            assert (whole.status, whole.headers["Upload-Offset"]) == (507, str(size))
+            assert f"{size} bytes are needed" in whole.body["detail"]
+            assert all(part.startswith(name) for part in there())
+            assert await blobs.size(SHA256) is None
+
+            filler.unlink()
+            assert (await sends(api, path, size, b"")).status == 204
+            assert (await ask(api, "GET", path)).body["sha256"] == SHA256
+            assert there() == []
 
 
 async def test_a_part_from_elsewhere_is_refused_and_says_where_it_is(world: World) -> None:

@@ -11,6 +11,7 @@ from shared.messages.catalog import FileName
 from shared.messages.words import Name, Sha256, Version
 
 VERSION = "1.0.0"
+RESUMABLE = "Tus-Resumable"
 LENGTH, OFFSET, METADATA = "Upload-Length", "Upload-Offset", "Upload-Metadata"
 CHECKSUM = "Upload-Checksum"
 DIGITS = 15

@@ -14,8 +14,9 @@ from services.gateway.gateway import Gateway
 from services.gateway.http.problems import Problem
 from services.gateway.http.uploads import GZIP
 from services.gateway.resources.uploads import store
+from services.gateway.resources.uploads.metadata import OFFSET, RESUMABLE, VERSION
 from services.gateway.resources.uploads.store import Upload
-from shared.blobs import Blob, WrongContent
+from shared.blobs import Blob, NoRoom, WrongContent
 from shared.wire.codec import new_id
 
 PART = 4 << 20
@@ -98,12 +99,25 @@ async def receive(
             await writer.take_up()
             if len(gathered) >= PART:
                 offset = await _keep(gateway, upload, offset, gathered)
-    except Problem:
+    except (Problem, NoRoom):
         gathered.clear()
         raise
     finally:
         offset = await asyncio.shield(_keep(gateway, upload, offset, gathered))
     return offset, digest.digest()
+
+
+@asynccontextmanager
+async def telling_of_a_full_disk(gateway: Gateway, upload: Upload) -> AsyncIterator[None]:
+    """What fills in the middle is told with what is free and what the rest of the file needs, and where to go on."""
+    try:
+        yield
+    except NoRoom as error:
+        come = await gateway.blobs.coming(parts_of(upload))
+        short = NoRoom(error.free, 2 * upload.bytes - come)
+        detail = f"{short}; {come} bytes of the upload are kept, and it goes on there when there is room"
+        headers = {OFFSET: str(come), RESUMABLE: VERSION, "Retry-After": "60"}
+        raise Problem(507, "disk_full", detail, headers=headers) from error
 
 
 def _check(upload: Upload, offset: int, gathered: bytearray) -> None:

@@ -16,8 +16,15 @@ from services.gateway.resources.bundles import store as bundle_rows
 from services.gateway.resources.publications import store as publications
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.uploads import metadata, store
-from services.gateway.resources.uploads.metadata import CHECKSUM, LENGTH, METADATA, OFFSET, Unannounced
-from services.gateway.resources.uploads.receiving import Writer, finish, parts_of, receive, writing
+from services.gateway.resources.uploads.metadata import CHECKSUM, LENGTH, METADATA, OFFSET, RESUMABLE, Unannounced
+from services.gateway.resources.uploads.receiving import (
+    Writer,
+    finish,
+    parts_of,
+    receive,
+    telling_of_a_full_disk,
+    writing,
+)
 from services.gateway.resources.uploads.store import Upload
 from services.gateway.resources.uploads.views import UploadView
 from shared.blobs import Blob
@@ -28,7 +35,6 @@ from shared.messages.words import Identifier
 from shared.wire.codec import new_id
 
 PART_TYPE = "application/offset+octet-stream"
-RESUMABLE = "Tus-Resumable"
 FAULTY_PART = 460
 """tus' own status for a part whose checksum is another."""
 
@@ -69,7 +75,7 @@ async def send_part(call: Call) -> web.Response:
         raise Problem.of(faults)
     if upload.state == "complete":
         return _answer(upload, upload.bytes)
-    async with writing(call.gateway, upload) as writer:
+    async with writing(call.gateway, upload) as writer, telling_of_a_full_disk(call.gateway, upload):
         offset = await _offset(call, upload)
         if offset != begins:
             message = f"the upload is at byte {offset}; go on from there"
