@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import math
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import psutil
@@ -21,12 +22,17 @@ import psutil
 from shared.embedded import jars, kafka, launch, postgres, process, supervisor, watching
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish, addresses, allocate_ports, services
+from shared.embedded.starting import Ends, Progress, last_lines, worked
 from shared.embedded.supervisor import SupervisorClient, SupervisorUnreachable
 
 Say = Callable[[str], None]
 Daemon = subprocess.Popen[bytes]
 
+#: A server that neither answers nor has used a processor for so long will not.
 START_SECONDS = 60
+LOOK_SECONDS = 0.5
+#: Making tables and topics is bounded by what the servers do: a hang must end some day.
+PROVISION_SECONDS = 1_800
 STOP_SECONDS = 120
 DETACHED = "run/detached"
 #: What may be left of a dead supervisor ends in this order; everything else before them.
@@ -97,7 +103,7 @@ def _prepare(home: Home, name: str, say: Say, doing: Say) -> None:
 
 def _bring_up(home: Home, wish: Wish, daemon: Daemon, say: Say, doing: Say) -> None:
     try:
-        SupervisorClient(home).wait(20)
+        SupervisorClient(home).wait(daemon)
     except SupervisorUnreachable as error:
         raise StackError(f"{error}: {supervisor.output(home).read_text().strip()}") from error
     for name in wish.missing():
@@ -112,25 +118,29 @@ def _bring_up(home: Home, wish: Wish, daemon: Daemon, say: Say, doing: Say) -> N
 
 
 async def _servers_answer(home: Home, wish: Wish, daemon: Daemon, say: Say) -> None:
-    known = addresses(home, wish)
+    """Of our own as long as they get anywhere; others, which nobody here can look at, within START_SECONDS."""
+    known, missing = addresses(home, wish), dict.fromkeys(TITLES, float(START_SECONDS))
+    missing |= dict.fromkeys(wish.servers(), math.inf)
+
+    async def told(name: str, ready: Awaitable[None]) -> None:
+        await ready
+        del missing[name]
+        say(f"{TITLES[name]} is ready")
+
     waits = (
-        _told("postgres", postgres.ready(known["BELAY_POSTGRES_ADMIN"], START_SECONDS), say),
-        _told("kafka", kafka.ready(known["BELAY_KAFKA"], START_SECONDS), say),
+        told("postgres", postgres.ready(known["BELAY_POSTGRES_ADMIN"], missing["postgres"])),
+        told("kafka", kafka.ready(known["BELAY_KAFKA"], missing["kafka"])),
     )
     try:
         async with asyncio.TaskGroup() as group:
-            guard = group.create_task(_alive(daemon))
+            guards = [group.create_task(guard) for guard in (_alive(daemon), _going_on(home, missing, say))]
             await asyncio.gather(*waits)
-            guard.cancel()
+            for guard in guards:
+                guard.cancel()
     except* TimeoutError as faults:
         raise StackError(f"{faults.exceptions[0]}; see the logs in {home.logs}") from faults
     except* StackError as faults:
         raise faults.exceptions[0] from None
-
-
-async def _told(name: str, ready: Awaitable[None], say: Say) -> None:
-    await ready
-    say(f"{TITLES[name]} is ready")
 
 
 async def _alive(daemon: Daemon) -> None:
@@ -140,10 +150,26 @@ async def _alive(daemon: Daemon) -> None:
     raise StackError("the supervisor was stopped while everything was starting")
 
 
+async def _going_on(home: Home, missing: Mapping[str, float], say: Say) -> None:
+    """Tell at once of a server that ended. Fail once none of those that are missing has moved for START_SECONDS."""
+    ends, progress = Ends(home), Progress(START_SECONDS)
+    while True:
+        with suppress(SupervisorUnreachable):
+            for _, line in ends.look(await asyncio.to_thread(SupervisorClient(home).processes)):
+                say(line)
+        progress.note({name: 0 if ends.times[name] else worked(ends.pid(name)) for name in missing})
+        if progress.stalled and all(math.isinf(missing[name]) for name in missing):
+            names = " and ".join(TITLES[name] for name in missing)
+            last = "\n".join(f"    {line}" for name in missing for line in last_lines(home, name))
+            silent = f"no answer, and nothing has moved for {START_SECONDS} s"
+            raise StackError(f"{names}: {silent}; logs in {home.logs}\n{last}")
+        await asyncio.sleep(LOOK_SECONDS)
+
+
 def _provision(home: Home, wish: Wish) -> None:
     environment = {**os.environ, **addresses(home, wish)}
     done = subprocess.run(  # noqa: S603
-        wish.provision, env=environment, capture_output=True, text=True, timeout=120, check=False
+        wish.provision, env=environment, capture_output=True, text=True, timeout=PROVISION_SECONDS, check=False
     )
     if done.returncode:
         raise StackError(f"provisioning failed:\n{done.stderr.strip()}")

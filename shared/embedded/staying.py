@@ -10,6 +10,7 @@ from shared.embedded import stack
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
 from shared.embedded.stack import StackError
+from shared.embedded.starting import Progress
 from shared.embedded.telling import Parts
 from shared.embedded.watching import Watch
 
@@ -19,7 +20,8 @@ AGAIN_AFTER = 1.0
 OFTEN, SELDOM = 0.2, 1.0
 #: After so long without a part that got ready, those that are missing are named, each with its reason.
 OVERDUE = 30.0
-#: A detached start gives up waiting (not starting) when nothing got ready for so long.
+#: A detached start gives up waiting (not starting) when nothing has moved for so long: neither did any part get ready,
+#: nor did one that is not listening yet use a processor.
 PATIENCE = 120.0
 
 
@@ -75,19 +77,21 @@ def _overdue(watch: Watch, teller: Parts, last_news: float) -> float:
 def detached(home: Home, wish: Wish, teller: Parts) -> int:
     """Start everything, unless it runs on its own here already, and return once it is ready.
 
-    Raises StackError naming what is not ready when nothing got ready for PATIENCE seconds; it starts on.
+    Raises StackError naming what is not ready when nothing has moved for PATIENCE seconds; it starts on.
     """
     if not stack.is_detached(home):
         stack.start(home, wish, teller.say, teller.doing, detached=True)
-    watch, last_news = Watch(home, wish), time.monotonic()
+    watch, progress, last_news = Watch(home, wish), Progress(PATIENCE), time.monotonic()
     while not watch.complete:
         for line in watch.look():
             teller.say(line)
             last_news = time.monotonic()
-        if time.monotonic() - last_news > PATIENCE:
+        progress.note({**watch.signs(), "ready": len(watch.ready)})
+        if progress.stalled:
             teller.doing("")
-            raise StackError(f"still not ready after {PATIENCE:g} s: {watch.lacks()}; logs in {home.logs}")
-        teller.doing(f"waiting for {', '.join(watch.waiting)}")
+            silent = f"nothing has moved for {PATIENCE:g} s"
+            raise StackError(f"still not ready, and {silent}: {watch.lacks()}; logs in {home.logs}")
+        last_news = _overdue(watch, teller, last_news)
         time.sleep(OFTEN)
     teller.all_ready(watch.address_of("gateway-1"), home.root)
     return 0

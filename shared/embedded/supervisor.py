@@ -21,12 +21,15 @@ from supervisor.xmlrpc import SupervisorTransport
 from shared.embedded import launch, process
 from shared.embedded.home import Home, write_private
 from shared.embedded.programs import PRIVATE, Program, Wish, servers, services
+from shared.embedded.starting import Progress, worked
 
 NAME = "supervisord"
 #: A socket's path is at most 104 bytes long on macOS, 108 on Linux.
 LONGEST_SOCKET = 100
 #: Where it lies otherwise. Not TMPDIR: that may be long too, or another one when `down` looks for it.
 SHORT = Path("/tmp")  # noqa: S108  a folder of our own below, which only we may enter
+#: A supervisor that does not answer, and has used no processor for so long, never will.
+SILENT_SECONDS = 30.0
 #: Try for ever: a service that cannot start now may when its cause is gone. Each wait is a second longer.
 RETRIES = 1_000_000
 
@@ -162,15 +165,16 @@ class SupervisorClient:
         with self._proxy() as proxy:
             proxy.shutdown()
 
-    def wait(self, seconds: float) -> None:
-        """Return as soon as the supervisor answers."""
-        deadline = time.monotonic() + seconds
+    def wait(self, daemon: subprocess.Popen[bytes]) -> None:
+        """Return as soon as the supervisor answers. Raises once it has ended, or when it does not begin."""
+        progress = Progress(SILENT_SECONDS)
         while True:
             try:
                 self.processes()
                 return
             except SupervisorUnreachable:
-                if time.monotonic() > deadline:
+                progress.note({NAME: worked(daemon.pid)})
+                if daemon.poll() is not None or progress.stalled:
                     raise
                 time.sleep(0.05)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish, services
+from shared.embedded.starting import Ends, worked
 from shared.embedded.supervisor import SupervisorClient, SupervisorUnreachable
 
 ANSWER_SECONDS = 2.0
@@ -24,10 +24,9 @@ class Watch:
     ready: set[str] = field(default_factory=set)
     waiting: dict[str, str] = field(default_factory=dict)
     """What a service that is not ready lacks, by its name."""
-    _pids: dict[str, int] = field(default_factory=dict)
-    _ends: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        self._ends = Ends(self.home)
         self.expected = [program.name for program in services(self.home, self.wish)]
 
     @property
@@ -42,29 +41,24 @@ class Watch:
     def look(self) -> Iterator[str]:
         """What happened since the last look. Nothing while the supervisor does not answer."""
         try:
-            processes = {one["name"]: one for one in SupervisorClient(self.home).processes()}
+            processes = SupervisorClient(self.home).processes()
         except SupervisorUnreachable:
             return
-        for name, one in processes.items():
-            yield from self._ended(name, one["pid"])
+        for name, line in self._ends.look(processes):
+            self.ready.discard(name)
+            yield line
         for name in self.expected:
             if name not in self.ready and self._is_ready(name):
                 self.ready.add(name)
                 yield f"{name} is ready"
 
-    def _ended(self, name: str, pid: int) -> Iterator[str]:
-        """A process that ends is started anew by itself; in a loop it is told at the 1st, 2nd, 4th … time."""
-        before = self._pids.get(name, 0)
-        if pid:
-            self._pids[name] = pid
-        if not before or pid in {0, before}:
-            return
-        self.ready.discard(name)
-        self._ends[name] += 1
-        times = self._ends[name]
-        if times & (times - 1) == 0:
-            how_often = f" ({times} times by now)" if times > 1 else ""
-            yield f"{name} ended and was started again{how_often}; its log: {self.home.logs / name}.log"
+    def signs(self) -> dict[str, object]:
+        """Of each service that is not ready what changes as long as it goes on: what it lacks, and until it listens how
+        much it has worked. One that ended goes round in a circle, and one that listens works at no start any more."""
+        return {
+            name: (lack, 0 if self.address_of(name) or self._ends.times[name] else worked(self._ends.pid(name)))
+            for name, lack in self.waiting.items()
+        }
 
     def _is_ready(self, name: str) -> bool:
         self.waiting[name] = self._lack(name)

@@ -14,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from shared.embedded import process
+from shared.embedded import process, staying
 from shared.embedded.home import Home
 from shared.embedded.programs import Wish
+from shared.embedded.stack import StackError
+from shared.embedded.telling import Parts
 from shared.embedded.watching import Watch
 from shared.process.runs import Runs
 from tests.support.patience import until
@@ -131,7 +134,8 @@ def test_a_service_that_ends_is_told_and_told_again_when_it_is_ready(home: Home,
         until(lambda: "Belay is up" in shown.read_text())
         process.recorded(home)["catalog-1"].kill()
         until(lambda: shown.read_text().count("catalog-1 is ready") == 2)
-    assert f"catalog-1 ended and was started again; its log: {home.logs / 'catalog-1'}.log" in shown.read_text()
+    assert f"catalog-1 ended and is started again; its log: {home.logs / 'catalog-1'}.log" in shown.read_text()
+    assert "    a raw line of catalog" in shown.read_text()
 
 
 def test_what_a_service_waits_for_is_named(home: Home, wish: Wish) -> None:
@@ -143,6 +147,16 @@ def test_what_a_service_waits_for_is_named(home: Home, wish: Wish) -> None:
         until(lambda: list(watch.look()) == [] and "catalog-1" in watch.waiting)
         assert watch.lacks() == "catalog-1 not ready without kafka"
     assert "Belay is up" not in shown.read_text()
+
+
+def test_a_detached_start_gives_up_only_when_nothing_moves_any_more(
+    home: Home, wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staying, "PATIENCE", 4.0)
+    hangs = (sys.executable, "-c", "import time; print('waits for a disk', flush=True); time.sleep(1_000)")
+    wish = replace(wish, services={**wish.services, "catalog": hangs})
+    with pytest.raises(StackError, match="nothing has moved for 4 s: catalog-1 has not begun to listen yet"):
+        staying.detached(home, wish, Parts(Console(quiet=True)))
 
 
 def test_an_address_of_an_earlier_run_is_not_taken_for_this_ones(home: Home, wish: Wish) -> None:
