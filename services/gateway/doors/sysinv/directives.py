@@ -9,7 +9,7 @@ from services.gateway.domain import Role
 from services.gateway.doors.call import Route, ignored_in
 from services.gateway.doors.errors import Refused
 from services.gateway.doors.fields import shown
-from services.gateway.doors.sysinv import shapes, words
+from services.gateway.doors.sysinv import modes, shapes, words
 from services.gateway.doors.sysinv.call import Call
 from services.gateway.doors.sysinv.carrying import carry_out, stop
 from services.gateway.doors.sysinv.deleting import delete_releases
@@ -17,9 +17,6 @@ from services.gateway.doors.sysinv.publishing import put_away
 from services.gateway.doors.sysinv.refusing import rejected, require
 from services.gateway.doors.sysinv.sending import nothing, sent
 from services.gateway.doors.sysinv.standing import Standing
-
-OPENSTACK, NORMAL = "stx-openstack", "normal"
-MODES = (NORMAL, "restore_db", "restore_storage")
 
 
 async def direct(call: Call) -> web.Response:
@@ -46,25 +43,11 @@ async def _values(call: Call) -> dict[str, Any]:
 
 
 async def _apply(call: Call, app: Standing, values: dict[str, Any]) -> tuple[Standing, list[str]]:
-    if (fault := _mode_fault(app.name, values)) is not None:
+    if (fault := modes.fault_of(app.name, values)) is not None:
         raise rejected("apply", fault)
     await carry_out(call, "apply", "apply", app.name, app.version)
     passed_by = [name for name in values if values[name] and name != "mode"]
     return replace(app, status=words.APPLYING, progress=None), passed_by
-
-
-def _mode_fault(app: str, values: dict[str, Any]) -> str | None:
-    """Modes are of one app there, and none here has any but the normal one."""
-    if "mode" not in values:
-        return None
-    mode = values["mode"]
-    if app != OPENSTACK:
-        return f"Mode is not supported for app {app}."
-    if not mode or mode == NORMAL:
-        return None
-    if mode in MODES:
-        return f"Mode {mode} is not offered here: a site is brought back by its own history."
-    return f"Mode {str(mode)[:60]} for app {app} is not valid. Valid modes are {list(MODES)}."
 
 
 async def _remove(call: Call, app: Standing, _: dict[str, Any]) -> tuple[Standing, list[str]]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.doors.sysinv import chart_request, upload_request
+from services.gateway.doors.sysinv import chart_request, modes, upload_request
 from services.gateway.doors.sysinv.as_xml import as_xml
 from services.gateway.doors.sysinv.settings import SysinvSettings
 from services.gateway.doors.sysinv.strategy_names import MOST, strategy_of
@@ -138,3 +138,24 @@ def test_the_door_speaks_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BELAY_DOOR_SYSINV_PORT", "6385")
     monkeypatch.setenv("BELAY_DOOR_SYSINV_GROUP", "edge")
     assert SysinvSettings().group == "edge"
+
+
+@pytest.mark.parametrize(
+    ("app", "mode", "told"),
+    [
+        ("shop", "normal", "not supported for app shop"),
+        (
+            modes.OPENSTACK,
+            "restore_db",
+            "is brought back as a whole: belay operation run SITE APP recover; leave mode out",
+        ),
+        (modes.OPENSTACK, "fast", "Mode 'fast' for app stx-openstack is not valid. Valid modes are ['normal', "),
+        (modes.OPENSTACK, ["normal"], "is not valid"),
+    ],
+)
+def test_a_mode_that_has_no_meaning_here_is_refused_with_what_to_do(app: str, mode: object, told: str) -> None:
+    assert told in (modes.fault_of(app, {"mode": mode}) or "")
+
+
+def test_the_normal_mode_is_as_none_at_all() -> None:
+    assert [modes.fault_of(modes.OPENSTACK, v) for v in ({}, {"mode": "normal"}, {"mode": None})] == [None] * 3
