@@ -1,7 +1,7 @@
 """The spec of a component of the driver `helm`."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -110,6 +110,18 @@ class VersionCheck(Model):
         return self
 
 
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*/[^/\s]+$", max_length=320)]
+"""Such as `mutatingwebhookconfiguration/web`: the kind in small letters, and the name."""
+
+FieldPath = Annotated[str, StringConstraints(pattern=r"^[^\s.\[]+(\.[^.\[]+|\[[0-9]+\])*$", max_length=500)]
+"""Such as `webhooks[0].clientConfig.caBundle`, as differences are told; all below it is meant, too."""
+
+
+def _nothing(value: Mapping[str, object]) -> bool:
+    """Specs that say nothing of it are written, and compared, as before there was such a field."""
+    return not value
+
+
 class HelmSpec(Spec):
     """A release of Helm: a chart with values, in a namespace."""
 
@@ -134,6 +146,12 @@ class HelmSpec(Spec):
         default=(), max_length=100, description="what is deleted before an upgrade, as jobs that cannot be changed"
     )
     rollout: Rollout = Rollout()
+    left_alone: dict[ObjectName, tuple[FieldPath, ...]] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="object (`configmap/web`) -> fields of it that others set: where they differ it is no drift",
+        exclude_if=_nothing,
+    )
     version: VersionCheck | None = None
 
     @property

@@ -160,7 +160,7 @@ class ComponentDrift(Model):
     """How one component is not as it was left."""
 
     component: str
-    code: Open[Literal["revision_gone", "differs", "not_well", "missing", "unwanted", "secret_rotated"]]
+    code: Open[Literal["revision_gone", "differs", "not_well", "missing", "unwanted", "secret_rotated", "stranger"]]
     message: str = Field(max_length=1_000)
 
 

@@ -1,6 +1,7 @@
 """Drivers are asked whether what was deployed is there and well, without changing anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 from services.deployer.automatic.survey import Surveyed
 from services.deployer.automatic.survey_store import Pair
@@ -19,6 +20,10 @@ from shared.messages.words import OperationKind as Kind
 from shared.process.db import Pool
 
 LONGEST = 1_000
+
+CODES: Mapping[str, Literal["differs", "stranger"]] = {"differs": "differs", "name_taken": "stranger"}
+"""By the code of a driver's answer, what it is called; all others are `not_well`."""
+
 Found = Mapping[Pair, tuple[ComponentDrift, ...]]
 
 
@@ -87,7 +92,8 @@ def _drift(asked: Opened, there: bool | None, broken: Broken | None) -> Componen
     if broken is not None:
         hidden = hide_in(asked.looks, broken) if asked.looks else broken
         message = hidden.message if isinstance(hidden, Broken) else broken.message
-        return ComponentDrift(component=order.component.name, code="not_well", message=message[:LONGEST])
+        code = CODES.get(broken.code, "not_well")
+        return ComponentDrift(component=order.component.name, code=code, message=message[:LONGEST])
     if there is False:
         message = f"its revision {order.revision} is gone"
         return ComponentDrift(component=order.component.name, code="revision_gone", message=message[:LONGEST])

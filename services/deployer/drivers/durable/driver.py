@@ -103,8 +103,8 @@ class DurableDriver(Driver):
         return await self._tool.has_revision(orders)
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
-        """Whether what was deployed is still well."""
-        return await self._tool.look(orders)
+        """Whether what was deployed is still well, and as it was left."""
+        return await self._tool.audit(orders)
 
     async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
         """What each order would change, where the tool can say so beforehand."""

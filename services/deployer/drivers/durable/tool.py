@@ -51,6 +51,10 @@ class Tool(Protocol):
         """
         ...
 
+    async def audit(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        """The same for audits, which have time: whatever else shows that something is not as it was left."""
+        return await self.look(orders)
+
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
         """Whether the revision that each order names still exists on its site; None where nobody can say that now."""
         ...

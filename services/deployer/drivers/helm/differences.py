@@ -75,23 +75,23 @@ def _name(key: Key) -> str:
 
 
 def _fields(old: Any, new: Any) -> str:
-    paths = list(_paths(old, new, ""))
+    paths = [f"{where} ({_shown(a)} → {_shown(b)})" for where, a, b in differing(old, new, "")]
     more = f" and {len(paths) - MOST_FIELDS} more" if len(paths) > MOST_FIELDS else ""
     return ", ".join(paths[:MOST_FIELDS]) + more
 
 
-def _paths(old: Any, new: Any, where: str) -> Iterator[str]:
-    """The innermost fields that differ, such as `spec.replicas (1 → 3)`."""
+def differing(old: Any, new: Any, where: str) -> Iterator[tuple[str, Any, Any]]:
+    """The innermost fields that differ, such as `spec.replicas`, with what stands there."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in [*new, *(name for name in old if name not in new)]:
             if old.get(name) != new.get(name):
-                yield from _paths(old.get(name), new.get(name), f"{where}.{name}".removeprefix("."))
+                yield from differing(old.get(name), new.get(name), f"{where}.{name}".removeprefix("."))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for number, (a, b) in enumerate(zip(old, new, strict=True)):
             if a != b:
-                yield from _paths(a, b, f"{where}[{number}]")
+                yield from differing(a, b, f"{where}[{number}]")
     else:
-        yield f"{where} ({_shown(old)} → {_shown(new)})"
+        yield where, old, new
 
 
 def _shown(value: Any) -> str:

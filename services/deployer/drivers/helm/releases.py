@@ -59,8 +59,11 @@ class Releases:
 
     async def asked(self, revision: Revision) -> tuple[tuple[Workload, ...], Mapping[Workload, int]]:
         """The same, and how many replicas the chart asks for, of those where it does."""
-        text = str((await self.record(revision)).get("manifest") or "")
-        namespace = self._place.namespace
+        return self.asked_by(await self.record(revision))
+
+    def asked_by(self, record: Mapping[str, Any]) -> tuple[tuple[Workload, ...], Mapping[Workload, int]]:
+        """The same of what Helm wrote down."""
+        text, namespace = str(record.get("manifest") or ""), self._place.namespace
         return manifest.workloads(text, namespace), manifest.replicas(text, namespace)
 
     async def discard(self, revision: Revision) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Reachable, Reached, Verb
 from services.deployer.drivers.bundles import Unpack
@@ -20,8 +20,10 @@ from services.deployer.drivers.helm.attempt import Outages, until_or
 from services.deployer.drivers.helm.binary import Helm
 from services.deployer.drivers.helm.charts import Charts
 from services.deployer.drivers.helm.cluster import Cluster
+from services.deployer.drivers.helm.comparing import Comparison, Known
 from services.deployer.drivers.helm.connection import Registry, access_of
 from services.deployer.drivers.helm.foresight import Foresight
+from services.deployer.drivers.helm.objects import compared
 from services.deployer.drivers.helm.place import place_of
 from services.deployer.drivers.helm.procedure import Procedure
 from services.deployer.drivers.helm.reaching import reached
@@ -52,6 +54,7 @@ class HelmTool(Tool):
         self._helm = Helm(settings.binary, folder / "tool", settings.processes)
         self._charts = Charts(folder / "charts", unpack, self._helm, settings.charts, source)
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
+        self._known: Known = {}
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring an order to its end."""
@@ -67,6 +70,10 @@ class HelmTool(Tool):
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
         """Whether what was deployed still runs, and as it was left; None also where a cluster does not say."""
         return await asyncio.gather(*(self._fallen(order) for order in orders))
+
+    async def audit(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        """The same, and whether each of its objects is as it was left."""
+        return await asyncio.gather(*(self._fallen(order, with_objects=True) for order in orders))
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
         """Whether Helm still has the revisions, as ones that were deployed; None where a cluster does not say."""
@@ -107,7 +114,7 @@ class HelmTool(Tool):
         chart = await until_or(self._charts.bring(run.order, registry, sent.append), run.until_cancelled)
         return Done("", f"the chart is here: {chart.path.name}", sum(sent))
 
-    async def _fallen(self, order: Order) -> Broken | None:
+    async def _fallen(self, order: Order, *, with_objects: bool = False) -> Broken | None:
         try:
             async with self._asked(order) as (cluster, releases):
                 runs = history.deployed(await releases.all())
@@ -115,10 +122,19 @@ class HelmTool(Tool):
                     return Broken("fallen", "its release is gone, or failed since")
                 if order.revision and str(runs.number) != order.revision:
                     return Broken("fallen", f"revision {runs.number} runs there, and not {order.revision}")
-                workloads, asked = await releases.asked(runs)
-                return await Watch(cluster, workloads).fallen(asked)
+                record = await releases.record(runs)
+                workloads, asked = releases.asked_by(record)
+                fallen = await Watch(cluster, workloads).fallen(asked)
+                return fallen or (await self._changed(order, cluster, record) if with_objects else None)
         except Failed:  # whoever is refused, or does not get there, has seen nothing that has fallen
             return None
+
+    async def _changed(self, order: Order, cluster: Cluster, record: Mapping[str, Any]) -> Broken | None:
+        place, spec = place_of(order, access_of(order.connection).connection), order.component.spec
+        of_release = compared(str(record.get("manifest") or ""), by_server=history.by_server(record))
+        comparison = Comparison(cluster, place.namespace, str(record.get("version")), self._known, spec.left_alone)
+        lines = await comparison.changes(of_release)
+        return Broken("differs", "; ".join(lines)) if lines else None
 
     async def _foreseen(self, order: Order) -> Sequence[str]:
         try:

@@ -40,6 +40,16 @@ async def fallen(driver: DurableDriver, order: Order, revision: str) -> str:
     return found.message if found else ""
 
 
+async def settled(driver: DurableDriver, order: Order, revision: str) -> str:
+    """The same, once its workloads have rolled out."""
+
+    async def they_are() -> bool:
+        return not (await fallen(driver, order, revision)).startswith("it was up")
+
+    await until_so(they_are)
+    return await fallen(driver, order, revision)
+
+
 async def has(cluster: Cluster, replicas: int) -> None:
     """Until so many pods of the Deployment are there, and no others."""
 
@@ -95,6 +105,47 @@ async def test_a_workload_that_was_scaled_down_is_found_unless_an_autoscaler_may
     assert await fallen(driver, order, revision) == ""
 
 
+async def test_each_object_is_looked_at_by_what_its_chart_says_of_it_and_nothing_else_of_it_is(
+    driver: DurableDriver, cluster: Cluster
+) -> None:
+    values = {**THREE, "also": ["Config", "Service", "DaemonSet"], "cpu": "0.5"}
+    alone = {"configmap/web": ("data.port",)}
+    order = cluster.order("o1", values=values, left_alone=alone)
+    revision = (await done(driver, order)).revision
+    assert await fallen(driver, order, revision) == "", "a quantity, a null and a stringData are as the server has them"
+    beside = {"name": "beside", "image": "registry.example/beside"}
+    template = cluster.get("deployment", "web")["spec"]["template"]["spec"]["containers"][0]
+    more = {
+        "metadata": {"annotations": {"by": "hand"}},
+        "spec": {"template": {"spec": {"containers": [template, beside]}}},
+    }
+    cluster.patch("deployment", "web", more)
+    cluster.patch("configmap", "web", {"data": {"more": "of ours", "port": "81"}})
+    assert await settled(driver, order, revision) == "", "what the chart does not say is left alone"
+    cluster.patch("configmap", "web", {"data": {"level": "debug"}})
+    cluster.patch("secret", "web", {"data": {"token": "c3RhcGxl"}})
+    cluster.delete("service", "web")
+    by_hand = {
+        "spec": {"template": {"spec": {"containers": [{**template, "image": "registry.example/by-hand:1"}, beside]}}}
+    }
+    cluster.patch("deployment", "web", by_hand)
+    told = (await settled(driver, order, revision)).split("; ")
+    assert sorted(told) == [
+        "configmap/web was changed: data.level",
+        (
+            "deployment/web was changed: spec.template.spec.containers[0].image"
+            " (registry.example/app:1.0 → registry.example/by-hand:1)"
+        ),
+        "secret/web was changed: data.token",
+        "service/web is gone",
+    ]
+    refused = replace(order, connection={**order.connection, "kubeconfig": SecretStr(nobody(cluster.lab))})
+    assert await fallen(driver, refused, revision) == ""
+    right = (await done(driver, sites.rollback("o2", order, revision))).revision
+    assert await fallen(driver, order, right) == ""
+    assert cluster.get("configmap", "web")["data"] == {"level": "info", "port": "80", "more": "of ours"}
+
+
 async def test_what_was_changed_by_hand_keeps_no_site_from_an_update_nor_from_the_way_back(
     driver: DurableDriver, cluster: Cluster
 ) -> None:
@@ -123,7 +174,7 @@ async def site(world: World, driver: DurableDriver, cluster: Cluster) -> AsyncIt
         at = {"kubeconfig": {"secret": "cluster"}, "namespace_prefix": cluster.prefix}
         await fleet.tell_site("s1", {"helm": at})
         await put(world, "cluster", cluster.lab.kubeconfig)
-        await fleet.release("1.0", as_published(sites.component(THREE)))
+        await fleet.release("1.0", as_published(sites.component({**THREE, "also": ["Config"]})))
         await fleet.known(fleet.service)
         assert isinstance(await fleet.do("s1", "apply", "1.0"), OperationSucceeded)
         switches = SetAppBehaviour.model_validate({"app": "shop", "switches": {"desired_state": "deployed"}})
@@ -131,7 +182,7 @@ async def site(world: World, driver: DurableDriver, cluster: Cluster) -> AsyncIt
         yield fleet
 
 
-async def test_a_release_upgraded_or_scaled_by_hand_is_told_and_put_right_once_and_not_told_again(
+async def test_a_release_that_is_changed_by_hand_in_whatever_way_is_told_and_put_right_once_and_not_told_again(
     world: World, kubernetes: Lab, cluster: Cluster
 ) -> None:
     driver = sites.driver(kubernetes, world.settings("deployer").postgres, world.home / "helm")
@@ -144,7 +195,13 @@ async def test_a_release_upgraded_or_scaled_by_hand_is_told_and_put_right_once_a
         cluster.scale("deployment", "web", 0)
         assert await put_right(fleet, 2) == "deployment/web: it was scaled to 0, and its chart asks for 3"
         await has(cluster, 3)
+        cluster.patch("configmap", "web", {"data": {"level": "debug"}})
+        assert await put_right(fleet, 3) == "configmap/web was changed: data.level"
+        assert cluster.get("configmap", "web")["data"]["level"] == "info"
+        cluster.delete("configmap", "web")
+        assert await put_right(fleet, 4) == "configmap/web is gone"
+        assert world.events(DriftFound)[-1].sites[0].components[0].code == "differs"
         await looked_at(fleet, times=3)
         told = [len(world.events(kind)) for kind in (DriftFound, AutomaticRequested, DriftEnded)]
-        assert (told, cluster.history()[-1]) == ([2, 2, 2], (4, "deployed"))
+        assert (told, cluster.history()[-1]) == ([4, 4, 4], (6, "deployed"))
     await driver.close()
