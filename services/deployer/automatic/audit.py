@@ -13,7 +13,7 @@ from services.deployer.automatic import survey_store as store
 from services.deployer.automatic.announcing import tell_ended, tell_found
 from services.deployer.automatic.deciding import REAPPLY, decided
 from services.deployer.automatic.looking import Found, Look
-from services.deployer.automatic.survey import Surveyed, only_secrets, survey, unwanted, words_of
+from services.deployer.automatic.survey import Surveyed, barred_by_others, only_secrets, survey, unwanted, words_of
 from services.deployer.automatic.survey_store import Drift
 from services.deployer.settings import DeployerSettings
 from shared.core.retrying import for_ever
@@ -110,8 +110,8 @@ async def _keep(tx: Transaction, surveyed: Sequence[Surveyed], found: Found) -> 
 
 def _standing(surveyed: Surveyed, drift: Drift | None) -> Surveyed:
     drifted = words_of(drift) if drift else ""
-    standing = replace(surveyed.situation, drifted=drifted, only_secrets=only_secrets(drift))
-    return replace(surveyed, situation=standing)
+    only, barred = only_secrets(drift), barred_by_others(drift)
+    return replace(surveyed, situation=replace(surveyed.situation, drifted=drifted, only_secrets=only, barred=barred))
 
 
 def _unsaid(surveyed: Surveyed, found: Found) -> bool:
@@ -126,7 +126,8 @@ def _drift(surveyed: Surveyed, found: Found) -> Drift | None:
     if not components:
         return None
     site, app = surveyed.pair
-    return Drift(site, app, surveyed.situation.deployment.version, components, _follows(surveyed), surveyed.ended)
+    told = Drift(site, app, surveyed.situation.deployment.version, components, "told", surveyed.ended)
+    return told if barred_by_others(told) else told._replace(follows=_follows(surveyed))
 
 
 def _follows(surveyed: Surveyed) -> str:

@@ -31,6 +31,8 @@ class Situation:
     """What is not as it was left, in words; empty = nothing."""
     only_secrets: bool = False
     """All of that is secrets that were set again since."""
+    barred: bool = False
+    """Something of others is in the place of what is deployed: only people may take it away."""
     withdrawn: bool = False
     """The release that runs was withdrawn."""
     outgrown: str = ""
@@ -63,6 +65,8 @@ def decided(now: Situation) -> Action | None:
     if not deployment.exists:
         wanted = behaviour.desired_state == "deployed" and now.meant_here
         return _newest(now, Kind.APPLY, "desired_deployed", "it is to be deployed here") if wanted else None
+    if now.barred:
+        return None
     if behaviour.desired_state == "deployed" and (now.drifted or deployment.status is not Status.OPERATIONAL):
         return _put_right(now) if deployment.version else None
     return _moved(now) or _reapplied(now)

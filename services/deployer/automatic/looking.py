@@ -37,7 +37,8 @@ class Look:
         self._secrets = secrets
 
     async def at(self, surveyed: Sequence[Surveyed]) -> Found:
-        """What of each is not as it was left; who is asked and has nothing to say is there with nothing."""
+        """What of each is not as it was left; who is asked and has nothing to say is there with nothing, and of whom
+        nobody says anything is not there: what was found there before may still be so."""
         if not surveyed:
             return {}
         async with self._pool.acquire() as conn:
@@ -48,20 +49,25 @@ class Look:
         planned = list(zip(surveyed, operations, grounds, strict=True))
         found = {each.pair: list(_rotated(ground)) for each, _, ground in planned}
         orders = [(each.pair, order) for each, o, ground in planned for order in _orders(o, ground)]
-        for pair, drift in await self._ask(orders):
-            found[pair].append(drift)
-        return {pair: tuple(some) for pair, some in found.items()}
+        silent: set[Pair] = set()
+        for pair, said in await self._ask(orders):
+            if isinstance(said, ComponentDrift):
+                found[pair].append(said)
+            elif said is None:
+                silent.add(pair)
+        return {pair: tuple(some) for pair, some in found.items() if some or pair not in silent}
 
-    async def _ask(self, orders: Sequence[tuple[Pair, Order]]) -> list[tuple[Pair, ComponentDrift]]:
-        """Of a site whose secret cannot be had nobody knows."""
+    async def _ask(self, orders: Sequence[tuple[Pair, Order]]) -> list[tuple[Pair, ComponentDrift | bool | None]]:
+        """Of each what is not as it was left; True = nothing. None = its site does not say, or cannot be asked, since a
+        secret cannot be had."""
         opened = await self._secrets.open([order for _, order in orders])
         sound = [(pair, each) for (pair, _), each in zip(orders, opened, strict=True) if isinstance(each, Opened)]
         asked = [each.order for _, each in sound]
         kept, looked = await self._registry.has_revision(asked), await self._registry.look(asked)
-        return [
-            (pair, drift)
+        unasked = [(pair, None) for (pair, _), each in zip(orders, opened, strict=True) if not isinstance(each, Opened)]
+        return unasked + [
+            (pair, _drift(each, there, broken) or there)
             for (pair, each), there, broken in zip(sound, kept, looked, strict=True)
-            if (drift := _drift(each, there, broken))
         ]
 
 

@@ -97,6 +97,7 @@ class _Known:
             meant_here=site in behaviour.deployed_on.sites or belongs.group in behaviour.deployed_on.groups,
             drifted=words_of(drift) if drift else "",
             only_secrets=only_secrets(drift),
+            barred=barred_by_others(drift),
             withdrawn=bool(deployment.version) and deployment.version not in {each.version for each in releases},
             outgrown=outgrown,
             fitting=fitting,
@@ -146,6 +147,11 @@ def words_of(drift: Drift) -> str:
 def only_secrets(drift: Drift | None) -> bool:
     """Whether nothing is found but secrets that were set again."""
     return drift is not None and all(each.code == "secret_rotated" for each in drift.components)
+
+
+def barred_by_others(drift: Drift | None) -> bool:
+    """Whether something that is none of ours is where a component was."""
+    return drift is not None and any(each.code == "stranger" for each in drift.components)
 
 
 def unwanted(surveyed: Surveyed) -> Cause | None:

@@ -11,6 +11,7 @@ from services.deployer.automatic import survey_store
 from services.deployer.automatic.audit import Audit
 from services.deployer.automatic.looking import Found
 from services.deployer.automatic.survey import Surveyed
+from services.deployer.drivers import Broken, Order
 from services.deployer.drivers.simulated.driver import SimulatedDriver
 from services.deployer.settings import DeployerSettings
 from shared.messages.automatic import ComponentDrift
@@ -29,6 +30,7 @@ from shared.messages.deployer import (
 )
 from shared.messages.rules import Rules
 from shared.messages.strategy import SitesHeld, SitesReleased
+from tests.service.deployer.audited import looked_at
 from tests.service.deployer.fleet import APP, Fleet, deployer, ready
 from tests.support.components import simulated
 from tests.support.patience import patience
@@ -80,8 +82,25 @@ async def begun(world: World, site: str, code: str) -> AutomaticRequested:
     return await world.until(AutomaticRequested, lambda event: (event.site, event.cause.code) == (site, code))
 
 
+class Mute(SimulatedDriver):
+    """Devices that say nothing while they are mute."""
+
+    mute = False
+
+    def before(self, _: SimulatedDriver) -> "Mute":
+        """In place of plain devices."""
+        return self
+
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[Any]:
+        return [None] * len(orders) if self.mute else await super().has_revision(orders)
+
+    async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        return [None] * len(orders) if self.mute else await super().look(orders)
+
+
 async def test_what_is_not_as_it_was_left_is_told_once_and_told_to_be_over(world: World) -> None:
-    async with fleet_of(world, ["bern", "oslo"], "1.0.0") as fleet:
+    devices = Mute(world.home / "devices")
+    async with fleet_of(world, ["bern", "oslo"], "1.0.0", drive=devices.before) as fleet:
         await fleet.request_all(["bern", "oslo"], "apply", "1.0.0")
         await world.until(OperationSucceeded, lambda event: event.site == "bern")
         await world.until(OperationSucceeded, lambda event: event.site == "oslo")
@@ -95,6 +114,10 @@ async def test_what_is_not_as_it_was_left_is_told_once_and_told_to_be_over(world
                 "not_well",
                 "told",
             )
+        devices.mute = True
+        await looked_at(fleet, times=1)
+        assert not world.events(DriftEnded), "who says nothing does not say that it is well again"
+        devices.mute = False
         await fleet.do("oslo", "recover")
         await world.until(DriftEnded, lambda event: event.sites == ("oslo",))
         told = [each.site for event in world.events(DriftFound) for each in event.sites]

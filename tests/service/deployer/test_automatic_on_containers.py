@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.deployer.drivers.durable.driver import DurableDriver
+from shared.messages.automatic import Switches
 from shared.messages.base import CommandAccepted
 from shared.messages.deployer import (
     AutomaticRequested,
@@ -13,6 +14,7 @@ from shared.messages.deployer import (
     FailedReleaseChanged,
     OperationFailed,
     OperationSucceeded,
+    SetAppBehaviour,
 )
 from tests.service.deployer.audited import ENVIRONMENT, QUICK, behave, looked_at, put_right
 from tests.service.deployer.fleet import Fleet, ready
@@ -72,8 +74,19 @@ async def test_what_was_done_to_a_container_by_hand_is_put_right_once_and_a_fail
         replaced_by_hand(lab, one, other)
         assert "it runs another image than" in await put_right(fleet, 3)
         assert runs(lab) == "1.0"
+
+        # What is told only is not put right between the two steps of who does this by hand.
+        only_told = SetAppBehaviour(app="shop", switches=Switches(audit=True), as_released=("desired_state",))
+        assert isinstance(await world.ask(only_told), CommandAccepted)
+        [one] = ids(lab)
+        stranger = replaced_by_hand(lab, one, other, labelled=False)
+        await world.until(DriftFound, lambda event: event.sites[0].components[0].code == "stranger")
+        await behave(world, desired_state="deployed")
         await looked_at(fleet, times=2)
-        assert (len(world.events(DriftFound)), len(world.events(AutomaticRequested))) == (3, 3)
+        assert (world.events(DriftFound)[-1].sites[0].then, len(world.events(AutomaticRequested))) == ("told", 3)
+        lab.podman("rm", "--force", "--time=0", stranger)
+        assert await put_right(fleet, 4) == "its container is gone"
+        assert runs(lab) == "1.0"
 
         await publish(fleet, lab, "2.0", environment={"EXIT": "3"})
         await behave(world, desired_state="deployed", auto_update=True)

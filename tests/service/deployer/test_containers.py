@@ -84,12 +84,44 @@ async def test_a_stranger_with_the_name_of_a_container_is_told_and_left_alone(dr
     stranger = replaced_by_hand(lab, before, push(lab, "9.0"), labelled=False)
     (looked,) = await driver.look([first])
     assert looked is not None
-    assert looked.message.startswith("its container is gone; one that Belay did not make is called s1-")
+    assert looked.message.startswith("its container is gone; a container that Belay did not make is called s1-")
     failed = await broken(driver, replace(first, key="o2"))
     assert (failed.code, lab.inspect(stranger)["State"]["Status"], ids(lab)) == ("name_taken", "running", {})
+    for named in (
+        "(image 127.0.0.1:",
+        push(lab, "9.0").rpartition("@")[2],
+        "remove it, or rename it (`docker rename s1-",
+    ):
+        assert named in failed.message
+        assert named in looked.message
     lab.podman("rm", "--force", "--time=0", stranger)
     await done(driver, replace(first, key="o3"))
     assert list(ids(lab).values()) == ["running"]
+
+
+async def test_one_of_ours_that_was_made_anew_by_hand_gives_way_stopped_and_kept_and_runs_again_where_that_fails(
+    driver: DurableDriver, lab: Lab
+) -> None:
+    first = order(lab, "o1")
+    await done(driver, first)
+    (before,) = ids(lab)
+    remade = replaced_by_hand(lab, before, push(lab), labelled=False)
+    name = lab.inspect(remade)["Name"]
+    (looked,) = await driver.look([first])
+    assert looked is not None
+    assert looked.message == f"its container is gone; somebody made another of its image under its name {name}"
+    await broken(driver, order(lab, "o2", environment={"EXIT": "3"}))
+    shown = lab.inspect(remade)
+    assert (shown["Name"], shown["State"]["Status"], ids(lab)) == (name, "running", {})
+    detail = (await done(driver, replace(first, key="o3"))).detail
+    shown = lab.inspect(remade)
+    assert (shown["Name"], shown["State"]["Status"]) == (f"{name}.aside-{remade[:12]}", "exited")
+    assert detail.endswith(f"; what was made by hand is kept, stopped, as {shown['Name']}")
+    assert list(ids(lab).values()) == ["running"]
+    (looked,) = await driver.look([first])
+    assert looked is None
+    await done(driver, order(lab, "o4", "2.0"))
+    assert lab.inspect(remade)["State"]["Status"] == "exited"
 
 
 async def test_a_container_that_its_engine_started_again_long_ago_is_well(

@@ -2,10 +2,12 @@
 
 from services.deployer.automatic.behaviour import Effective
 from services.deployer.automatic.deciding import Situation, decided
-from services.deployer.automatic.survey import platform_of
+from services.deployer.automatic.survey import barred_by_others, platform_of
+from services.deployer.automatic.survey_store import Drift
 from services.deployer.dependencies.choosing import Choice
 from services.deployer.dependencies.needs import Present, Surroundings
 from services.deployer.domain import Deployment, Release
+from shared.messages.automatic import ComponentDrift
 from shared.messages.rules import Rules
 from shared.messages.words import DeploymentStatus as Status
 
@@ -46,3 +48,10 @@ def test_what_a_site_does_not_tell_now_is_no_reason_to_go_back_and_what_fits_now
     assert gone_back({}) is None
     assert gone_back({"kubernetes": "1.0.5"}) is None
     assert gone_back({"kubernetes": "1.3.1", "patches": "P2"}) is None  # a patch that all of them lack
+
+
+def test_nothing_goes_by_itself_where_something_of_others_is_in_the_place_of_what_was_deployed() -> None:
+    drift = Drift("oslo", "web", "3.0", (ComponentDrift(component="web", code="stranger", message="taken"),), "told", 1)
+    kept = Effective(desired_state="deployed")
+    assert decided(Situation(kept, RUNS, Choice(None), drifted="taken", barred=barred_by_others(drift))) is None
+    assert decided(Situation(kept, RUNS, Choice(None), drifted="taken", barred=barred_by_others(None))) is not None

@@ -52,16 +52,13 @@ async def _has_network(engine: Engine, name: str) -> bool:
 
 
 async def refuse_strangers(engine: Engine, wanted: Definition) -> None:
-    """Raise Failed when a container that is none of the place has its name, holds a port that is wanted, or writes to
-    its volume."""
+    """Raise Failed when a container that is none of the place holds a port that is wanted, or writes to its volume."""
     ports = {(outer.rpartition(":")[2], inner.rpartition("/")[2]) for inner, outer in wanted.fields["ports"].items()}
     volumes = {volume_name(wanted.place, volume) for volume in wanted.spec.volumes if volume.name and not volume.shared}
     for found in await engine.listed():
         labels = found.get("Labels") or {}
         if not _of(labels, wanted.place):
             name = str((found.get("Names") or ["?"])[0]).removeprefix("/")
-            if name == wanted.place.name:
-                raise Failed("name_taken", f"a container that Belay did not make is called {name}: remove or rename it")
             if found.get("State") == "running":
                 _refuse_holder(found, name, ports, set() if _of_app(labels, wanted.place) else volumes)
 

@@ -45,6 +45,10 @@ class Place:
         """The name of the container that was proven before, while the new one takes its place."""
         return f"{self.name}.old"
 
+    def aside_name(self, container: str) -> str:
+        """The name of a container that was made by hand in place of ours, once it was set aside."""
+        return f"{self.name}.aside-{container[:12]}"
+
     def own_name(self, key: str) -> str:
         """The name of the container that an order makes, until it is proven."""
         return f"{self.name}.{_digest(key)[:12]}"

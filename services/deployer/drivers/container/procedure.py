@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.deployer.drivers import Done
-from services.deployer.drivers.container import around, images
+from services.deployer.drivers.container import around, images, strangers
 from services.deployer.drivers.container.definition import Definition, before_of, images_before, recorded_of
 from services.deployer.drivers.container.differences import conflicts, differences
 from services.deployer.drivers.container.engine import Engine
@@ -60,9 +60,19 @@ class Procedure:
         await self._retire(there.strays)
         if there.own is None and there.current and await self._same(there.current, image.id):
             return await self._keep(there.current)
+        await self._clear_name(there)
         await around.refuse_strangers(self.engine, self.wanted)
         await self._replace(there, image.name)
         return None
+
+    async def _clear_name(self, there: Standing) -> None:
+        """Of one that Belay did not make: set aside where it is ours made anew by hand, else left alone."""
+        stranger = await strangers.under_name(self.engine, self.place, self.wanted.image)
+        if stranger is None:
+            return
+        if there.current or not stranger.remade:
+            raise Failed("name_taken", stranger.told)
+        await strangers.set_aside(self.run, self.engine, self.place, stranger)
 
     async def _standing(self) -> Standing:
         return standing(self.place, self.run.order.key, await self.engine.at(self.place))
@@ -162,6 +172,7 @@ class Procedure:
             if self.run.note.get(RESUME) == there.current.id:
                 await self.engine.start(there.current.id)
         else:
+            await strangers.put_back(self.run, self.engine, self.place)
             await around.clear_networks(self.engine, self.place)
 
     def _safe_point(self) -> None:
@@ -169,7 +180,9 @@ class Procedure:
             raise Failed("cancelled", "the order was cancelled")
 
     def _done(self) -> Done:
-        return Done(self.wanted.revision, f"runs {self.wanted.image.by_digest}")
+        aside = self.run.note.get(strangers.ASIDE)
+        kept = f"; what was made by hand is kept, stopped, as {self.place.aside_name(aside['id'])}" if aside else ""
+        return Done(self.wanted.revision, f"runs {self.wanted.image.by_digest}{kept}")
 
 
 def why_not_beside(current: Seen | None, wanted: Definition) -> list[str]:

@@ -28,6 +28,7 @@ from services.deployer.drivers.container.reaching import reached
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
 from services.deployer.drivers.container.silence import Silence
+from services.deployer.drivers.container.strangers import under_name
 from services.deployer.drivers.container.verdict import environment_of, got_over
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
@@ -166,15 +167,24 @@ async def _fallen(engine: Engine, order: Order) -> Broken | None:
     place = Place.of(order)
     current = standing(place, order.key, await engine.at(place)).current
     if current is None:
-        stranger = await engine.show(place.name) is not None
-        other = f"; one that Belay did not make is called {place.name}" if stranger else ""
-        return Broken("fallen", f"its container is gone{other}")
+        return await _gone(engine, place, image_of(order.component.spec.image))
     seen = await look(engine, current.id)
     if seen.over and (borne := got_over(await engine.show(current.id), datetime.now(UTC))):
         seen = await look(engine, current.id, borne)
     if seen.over:
         return Broken("fallen", seen.why, await engine.last_lines(current.id))
     return await _replaced(engine, current, image_of(order.component.spec.image))
+
+
+async def _gone(engine: Engine, place: Place, wanted: Image) -> Broken:
+    stranger = await under_name(engine, place, wanted)
+    if stranger is None:
+        return Broken("fallen", "its container is gone")
+    if stranger.remade:
+        return Broken(
+            "fallen", f"its container is gone; somebody made another of its image under its name {place.name}"
+        )
+    return Broken("name_taken", f"its container is gone; {stranger.told}")
 
 
 async def _replaced(engine: Engine, current: Seen, wanted: Image) -> Broken | None:
@@ -188,6 +198,8 @@ async def _replaced(engine: Engine, current: Seen, wanted: Image) -> Broken | No
 async def _has_revision(engine: Engine, order: Order) -> bool | None:
     current = standing(Place.of(order), order.key, await engine.at(Place.of(order))).current
     wanted = definition_of(order, connection_of(order.connection))
+    if current is None and await under_name(engine, wanted.place, wanted.image):
+        return None  # what is to be said of that is said by a look, and by the order that comes upon it
     if current is None or order.revision != wanted.revision or wanted.image.by_digest not in revisions_of(current):
         return False
     return await images.found_on(engine, wanted.image) is not None
