@@ -299,9 +299,10 @@ async def withdraw_releases(tx: Transaction, events: Sequence[Envelope[ReleaseWi
 async def change_sites(tx: Transaction, events: Sequence[Envelope[SitesChanged]]) -> None:
     """Learn of sites; what is said last counts."""
     store = Store(tx.conn)
-    last = {site.name: site for event in await _fresh(store, events) for site in event.sites}
+    changes = [site for event in await _fresh(store, events) for site in event.sites]
+    last = {site.name: site for site in changes}
     await alive.ask_changed(tx.conn, {site.name: site.connections for site in last.values()}, tx.now)
-    await note_changed(tx, last)
+    await note_changed(tx, changes)
     await store.put_sites(last.values())
 
 

@@ -17,23 +17,26 @@ async def note(tx: Transaction, happened: Sequence[Happened]) -> None:
         await store.wish_of_sites(tx.conn, happened, apps, tx.now)
 
 
-async def note_changed(tx: Transaction, sites: Mapping[str, Site]) -> None:
-    """Sites are about to be as these say: what is new of them is an event. Before they are put."""
-    if sites and (apps := await store.apps_with_triggers(tx.conn)):
-        before = await store.sites_before(tx.conn, sites)
-        if happened := list(_events(sites, before)):
+async def note_changed(tx: Transaction, changes: Sequence[Site]) -> None:
+    """Sites are about to be as these say, one after the other: what is new of them is an event. Before they are put."""
+    if changes and (apps := await store.apps_with_triggers(tx.conn)):
+        before = await store.sites_before(tx.conn, {site.name for site in changes})
+        if happened := list(changes_told(changes, before)):
             await store.wish_of_sites(tx.conn, happened, apps, tx.now)
 
 
-def _events(sites: Mapping[str, Site], before: Mapping[str, store.Before]) -> Iterator[Happened]:
-    for name, site in sites.items():
-        was = before.get(name)
+def changes_told(changes: Iterable[Site], before: Mapping[str, store.Before]) -> Iterator[Happened]:
+    """Of a site that changes more than once in a batch each change counts: its maintenance may begin and end there."""
+    known = dict(before)
+    for site in changes:
+        was = known.get(site.name)
         if was is None or was.group != site.group:
-            yield name, occurred("site_registered")
+            yield site.name, occurred("site_registered")
         if was and was.facts != site.facts:
-            yield name, occurred("facts_changed", fact=names_changed(was.facts, site.facts))
+            yield site.name, occurred("facts_changed", fact=names_changed(was.facts, site.facts))
         if was and was.maintenance and not site.maintenance:
-            yield name, occurred("maintenance_ended")
+            yield site.name, occurred("maintenance_ended")
+        known[site.name] = store.Before(site.group, site.facts, site.maintenance)
 
 
 def names_changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

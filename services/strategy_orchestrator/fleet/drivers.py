@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from services.strategy_orchestrator import store
+from services.strategy_orchestrator.store.drivers import Reported
 from shared.core.transaction import Transaction
 from shared.messages.deployer import HostReported
 from shared.messages.strategy import Site
@@ -23,8 +24,13 @@ NAMED = 3
 
 async def hosts_reported(tx: Transaction, batch: Sequence[Envelope[HostReported]]) -> None:
     """Learn which drivers each deployer's host has: of each the last word counts."""
-    last = {envelope.data.host: (envelope.data.drivers, envelope.time) for envelope in batch}
-    await store.drivers.put_hosts(tx.conn, [(host, *said) for host, said in last.items()])
+    await store.drivers.put_hosts(tx.conn, last_words(batch))
+
+
+def last_words(batch: Sequence[Envelope[HostReported]]) -> list[Reported]:
+    """Host, drivers and time, of each host once: of what is told again the older words come behind newer ones."""
+    told = sorted(batch, key=lambda envelope: envelope.time)
+    return [(e.data.host, e.data.drivers, e.time) for e in {e.data.host: e for e in told}.values()]
 
 
 async def unknown_drivers(tx: Transaction, sites: Iterable[Site]) -> list[str]:

@@ -78,4 +78,4 @@ async def kept(api: Api) -> bool:
 
 async def is_new(api: Api) -> bool:
     shown = (await api.ask("GET", "/v1/releases/web/1.0")).body
-    return bool((shown.get("release_id"), shown["state"], shown["deletion"]) == ("new", "available", None))
+    return bool((shown.get("release_id"), shown.get("state"), shown.get("deletion")) == ("new", "available", None))

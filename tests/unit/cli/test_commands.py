@@ -131,6 +131,19 @@ def test_options_become_the_body_that_the_api_takes(gateway: Stub, belay: Belay)
     }
 
 
+def test_a_strategy_that_waits_for_its_release_needs_no_version_and_says_what_it_waits_for(
+    gateway: Stub, belay: Belay
+) -> None:
+    gateway.accept("POST /v1/strategies", name="s", stages=0)
+    made = belay("strategy", "create", "s", "--app", "web", "--type", "update", "--all", "--publication", "p-1")
+    assert gateway.sent("POST")[0].body["publication"] == "p-1"
+    assert "is planned once its release is published; `belay strategy apply` lets it begin then" in made.output
+    why = {"code": "publication", "message": "waits for publication p-1, and is planned then"}
+    waiting = {"name": "s", "stages": [], "why": why, "targets": [], "excluded": []}
+    gateway.answers["GET /v1/strategies/s"] = 200, waiting
+    assert "no stages: waits for publication p-1" in belay("strategy", "plan", "s").output
+
+
 def test_never_stop_wins_over_the_threshold_of_a_file_and_contradicts_one_beside_it(
     gateway: Stub, belay: Belay, tmp_path: Path
 ) -> None:

@@ -7,13 +7,15 @@ from pydantic import ValidationError
 
 from services.deployer.automatic.behaviour import Effective
 from services.deployer.automatic.deciding import Situation, decided
-from services.deployer.automatic.noting import found_changed
+from services.deployer.automatic.noting import changes_told, found_changed
+from services.deployer.automatic.survey_store import Before
 from services.deployer.automatic.triggers import Occurrence, fields_of, occurred, triggered
 from services.deployer.dependencies.choosing import Choice
 from services.deployer.domain import Deployment
 from shared.messages.deployer import SetAppBehaviour
 from shared.messages.opening import IN_AN_EVENT
 from shared.messages.rules import Trigger
+from shared.messages.site import Site
 from shared.messages.triggers import EVENTS, ON_DEMAND, STARLINGX
 from shared.messages.words import DeploymentStatus as Status
 from tests.unit.deployer.test_deployer_readme import README, rows
@@ -95,3 +97,17 @@ def test_the_readme_shows_every_event_with_what_it_carries() -> None:
         assert told[name][:2] == [happening.message, carries]
         assert sorted(told[name][2].split(", ")) == sorted(theirs or ["-"])
     assert {name for name, meant in STARLINGX.items() if meant is None and f"`{name}`" not in README} == set()
+
+
+def test_a_site_that_changes_more_than_once_in_a_batch_has_each_of_its_events() -> None:
+    before = {"oslo": Before("north", {"rack": "1"}, False)}
+    facts = {"name": "oslo", "group": "north", "driver": "simulated"}
+    changes = [
+        Site.model_validate({**facts, "facts": {"rack": "1"}, "maintenance": True}),
+        Site.model_validate({**facts, "facts": {"rack": "2"}}),
+        Site.model_validate({**facts, "facts": {"rack": "1"}, "group": "south"}),
+        Site.model_validate({**facts, "facts": {"rack": "1"}}),
+    ]
+    told = [occurrence.code for _, occurrence in changes_told(changes, before)]
+    assert told == ["facts_changed", "maintenance_ended", "site_registered", "facts_changed", "site_registered"]
+    assert list(changes_told(changes[:1], {"oslo": Before("north", {"rack": "1"}, True)})) == []

@@ -31,7 +31,7 @@ select n.operation_id, n.site, n.app, n.kind, 'queued', n.version, n.because, n.
 from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :versions::text[], :becauses::jsonb[],
     :ats::timestamptz[]) as n (operation_id, site, app, kind, version, because, at)
 on conflict (operation_id) do update set because = excluded.because,
-    requested_at = least(o.requested_at, excluded.requested_at);
+    to_version = coalesce(o.to_version, excluded.to_version), requested_at = least(o.requested_at, excluded.requested_at);
 
 -- name: list_behaviours
 select app, switches, reason, changed_at, changed_by from app_behaviour

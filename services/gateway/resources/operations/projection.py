@@ -24,17 +24,19 @@ Finished = deployer.OperationSucceeded | deployer.OperationsSucceeded | deployer
 
 
 async def learn_operations(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
-    """Progress and ends; progress of what ended in the same batch is left out."""
+    """Progress, then ends. Also of what ended in the same batch: where it failed, when it began and for what it waited
+    is told by its progress alone."""
     ended: dict[str, FinishedRow] = {}
     moved: dict[str, ProgressRow] = {}
     for event in events:
         if type(event.data) is deployer.OperationProgressed:
-            moved[event.data.operation_id] = _progress(event)
+            row = _progress(event)
+            moved[row.operation_id] = row.after(moved.get(row.operation_id))
         else:
-            for row in finished_rows(event):
-                ended.setdefault(row.operation_id, row)
-    if going := [row for operation_id, row in moved.items() if operation_id not in ended]:
-        await operations.progress(tx.conn, going)
+            for end in finished_rows(event):
+                ended.setdefault(end.operation_id, end)
+    if moved:
+        await operations.progress(tx.conn, list(moved.values()))
     if ended:
         await _end(tx, list(ended.values()))
 
@@ -69,7 +71,7 @@ def _shown(row: FinishedRow) -> dict[str, Any]:
 
 def _progress(event: Envelope[deployer.OperationProgressed]) -> ProgressRow:
     o = event.data
-    what = (_plan(o.plan), _list(o.doing), o.strategy_id, event.time, o.publication)
+    what = (_plan(o.plan), _list(o.doing), o.strategy_id, event.time, event.time, o.publication)
     return ProgressRow(o.operation_id, o.site, o.app, o.kind, o.phase, o.percent, *what)
 
 

@@ -6,6 +6,7 @@ from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :to_ver
             :requested::timestamptz[], :publications::text[])
     as n (operation_id, site, app, kind, to_version, requested_at, publication)
 on conflict (operation_id) do update set requested_at = least(operation.requested_at, excluded.requested_at),
+    to_version = coalesce(operation.to_version, excluded.to_version),
     publication = coalesce(operation.publication, excluded.publication);
 
 -- name: progress_operations
@@ -13,10 +14,11 @@ insert into operation as o (
     operation_id, site, app, kind, state, phase, percent, plan, doing, strategy_id, requested_at, at, publication
 )
 select n.operation_id, n.site, n.app, n.kind, 'running', n.phase, n.percent, n.plan::jsonb, n.doing::jsonb,
-       n.strategy_id, n.at, n.at, n.publication
+       n.strategy_id, n.began_at, n.at, n.publication
 from unnest(:ids::text[], :sites::text[], :apps::text[], :kinds::text[], :phases::text[], :percents::int[],
-            :plans::text[], :doings::text[], :strategy_ids::text[], :ats::timestamptz[], :publications::text[])
-    as n (operation_id, site, app, kind, phase, percent, plan, doing, strategy_id, at, publication)
+            :plans::text[], :doings::text[], :strategy_ids::text[], :began_ats::timestamptz[], :ats::timestamptz[],
+            :publications::text[])
+    as n (operation_id, site, app, kind, phase, percent, plan, doing, strategy_id, began_at, at, publication)
 on conflict (operation_id) do update set
     state = 'running', phase = excluded.phase, percent = excluded.percent, strategy_id = excluded.strategy_id,
     doing = excluded.doing, publication = coalesce(excluded.publication, o.publication),

@@ -37,8 +37,20 @@ class ProgressRow(NamedTuple):
     plan: str  # JSON
     doing: str  # JSON
     strategy_id: str | None
+    began_at: datetime  # when it was heard of first
     at: datetime
     publication: str | None
+
+    def after(self, other: "ProgressRow | None") -> "ProgressRow":
+        """As the table would be after both: the later word, with what only the other one says."""
+        if other is None:
+            return self
+        last, first = (self, other) if other.at <= self.at else (other, self)
+        return last._replace(
+            plan=first.plan if last.plan == "[]" else last.plan,
+            began_at=min(last.began_at, first.began_at),
+            publication=last.publication or first.publication,
+        )
 
 
 class Ending(NamedTuple):
@@ -85,8 +97,8 @@ async def queue(conn: Connection, rows: Sequence[QueuedRow]) -> None:
 async def progress(conn: Connection, rows: Sequence[ProgressRow]) -> None:
     """Move on, unless they ended or are further already."""
     what = ("ids", "sites", "apps", "kinds", "phases", "percents", "plans", "doings")
-    names = (*what, "strategy_ids", "ats", "publications")
-    await SQL.run(conn, "progress_operations", **dict(zip(names, columns(rows, 11), strict=True)))
+    names = (*what, "strategy_ids", "began_ats", "ats", "publications")
+    await SQL.run(conn, "progress_operations", **dict(zip(names, columns(rows, 12), strict=True)))
 
 
 async def finish(conn: Connection, rows: Sequence[FinishedRow]) -> set[str]:

@@ -8,8 +8,10 @@ on conflict (site, app) do update set nth = excluded.nth, releases = excluded.re
 where p.nth <= excluded.nth;
 
 -- name: forget_prestaged
--- Of sites that were removed: one of the same name that comes later may be another.
-delete from prestaged where site = any(:sites::text[]);
+-- Of sites that were removed: one of the same name that comes later may be another. A removal that is told again takes
+-- nothing from that one.
+delete from prestaged p using unnest(:sites::text[], :seqs::bigint[]) as g (site, seq)
+where p.site = g.site and not exists (select from site s where s.name = g.site and s.seq > g.seq);
 
 -- name: list_prestaged
 select p.site, p.app, r.version, r.bundle_sha256, r.bytes, r.items, r.complete, r.platform, r.at

@@ -28,9 +28,10 @@ async def put_prestaged(conn: Connection, rows: Sequence[PrestagedRow]) -> None:
     await SQL.run(conn, "put_prestaged", sites=sites, apps=apps, counts=counts, releases=releases, ats=ats)
 
 
-async def forget_prestaged(conn: Connection, sites: Sequence[str]) -> None:
-    """Of sites that are no more."""
-    await SQL.run(conn, "forget_prestaged", sites=list(sites))
+async def forget_prestaged(conn: Connection, gone: Sequence[tuple[str, int]]) -> None:
+    """Of sites that are no more, by name and the sequence of their removal."""
+    sites, seqs = columns(gone, 2)
+    await SQL.run(conn, "forget_prestaged", sites=sites, seqs=seqs)
 
 
 async def list_prestaged(

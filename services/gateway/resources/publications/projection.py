@@ -1,6 +1,7 @@
 """How far publications are, and what became of them."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import asyncpg
@@ -14,8 +15,9 @@ from shared.wire.codec import Envelope
 
 
 async def learn_publications(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
-    """The last progress of each, and its end."""
-    under_way = {e.data.publication: _progress(e.data) for e in events if isinstance(e.data, BundleProgressed)}
+    """The last progress of each by its time, and its end."""
+    progress = sorted((e.data for e in events if isinstance(e.data, BundleProgressed)), key=attrgetter("at"))
+    under_way = {each.publication: _progress(each) for each in progress}
     ended = {e.data.publication: _end(e) for e in reversed(events) if isinstance(e.data, PublicationSettled)}
     await store.put_progress(tx.conn, list(under_way.values()))
     await store.put_ends(tx.conn, list(ended.values()))

@@ -5,7 +5,7 @@ from unnest(:ids::text[], :bundles::text[], :ats::timestamptz[]) as n (id, bundl
 on conflict (id) do nothing;
 
 -- name: put_progress
--- What has ended stays so.
+-- What has ended stays so. When it was begun is told by our clock, how far it is by the catalog's.
 insert into publication as p (id, state, phase, done_bytes, total_bytes, step, step_done, step_total, waits, at)
 select n.id, 'under_way', n.phase, n.done_bytes, n.total_bytes, n.step, n.step_done, n.step_total, n.waits::jsonb, n.at
 from unnest(:ids::text[], :phases::text[], :done::bigint[], :totals::bigint[], :steps::text[], :step_done::bigint[],
@@ -14,7 +14,7 @@ from unnest(:ids::text[], :phases::text[], :done::bigint[], :totals::bigint[], :
 on conflict (id) do update set phase = excluded.phase, done_bytes = excluded.done_bytes,
     total_bytes = excluded.total_bytes, step = excluded.step, step_done = excluded.step_done,
     step_total = excluded.step_total, waits = excluded.waits, at = excluded.at
-where p.state = 'under_way' and p.at <= excluded.at;
+where p.state = 'under_way' and (p.phase is null or p.at <= excluded.at);
 
 -- name: put_ends
 insert into publication as p (id, state, bundle_sha256, app, version, faults, at)

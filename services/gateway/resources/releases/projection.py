@@ -1,6 +1,6 @@
 """Releases and what became of their bundles."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -16,12 +16,32 @@ from shared.wire.codec import Envelope
 
 
 async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
+    """Releases and their bundles. A deletion takes away what was said before it, and nothing of what follows."""
+    for part in _up_to_deletions(events):
+        await _learn(tx, await of_the_living(tx.conn, part))
+        await _forget_deleted(tx, part)
+
+
+def _up_to_deletions(events: Sequence[Envelope[Any]]) -> Iterator[list[Envelope[Any]]]:
+    """Runs of events that end with deletions; those that follow each other are in one."""
+    part: list[Envelope[Any]] = []
+    ended = False
+    for event in events:
+        deletes = isinstance(event.data, catalog.ReleaseDeleted)
+        if ended and not deletes:
+            yield part
+            part = []
+        part.append(event)
+        ended = deletes
+    if part:
+        yield part
+
+
+async def _learn(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Available and withdrawn releases, and what became of the bundles and of what is prepared."""
-    ends = await _forget_deleted(tx, events)
-    events = await of_the_living(tx.conn, _after(ends, events))
     available = {(r.app, r.version): r for r in map(_release, events) if r}
     withdrawn = {(r.app, r.version): r for r in map(_withdrawn, events) if r}
-    deletions = {(d.app, d.version): d for d in map(_deletion, events) if d}
+    deletions = {(d.app, d.version): d for d in map(_deletion, _since_available(events)) if d}
     looked_at = {b.bundle_sha256: b for b in map(_bundle, events) if b}
     await releases.put_releases(tx.conn, list(available.values()))
     await releases.withdraw_releases(tx.conn, list(withdrawn.values()))
@@ -31,20 +51,18 @@ async def learn_releases(tx: LearningTransaction, events: Sequence[Envelope[Any]
     await releases.put_preparations(tx.conn, list(prepared.values()))
 
 
-async def _forget_deleted(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> list[Envelope[Any]]:
-    """Releases that are gone; the events that say so for the first time. What is said of the same version later in
-    these events is of its successor."""
+async def _forget_deleted(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
+    """Releases that are gone, each once."""
     ends = [event for event in events if isinstance(event.data, catalog.ReleaseDeleted)]
     if ends and (ends := await first_ends(tx.conn, ends)):
         await releases.delete_releases(tx.conn, [(end.data.app, end.data.version) for end in ends])
         await bundles.delete_bundles(tx.conn, [end.data.bundle_sha256 for end in ends])
-    return ends
 
 
-def _after(ends: Sequence[Envelope[Any]], events: Sequence[Envelope[Any]]) -> list[Envelope[Any]]:
-    """Those that are not about a release that is deleted later in the same events."""
-    last = {_name(event): n for n, event in enumerate(events) if event in ends}
-    return [event for n, event in enumerate(events) if n > last.get(_name(event), -1)]
+def _since_available(events: Sequence[Envelope[Any]]) -> list[Envelope[Any]]:
+    """Those that no later event makes void: a release that is available anew is not to be deleted any more."""
+    anew = {_name(event): n for n, event in enumerate(events) if isinstance(event.data, catalog.ReleaseAvailable)}
+    return [event for n, event in enumerate(events) if n > anew.get(_name(event), -1)]
 
 
 def _name(event: Envelope[Any]) -> tuple[str | None, str | None]:

@@ -19,11 +19,12 @@ from shared.wire.codec import Envelope
 async def learn_sites(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """Sites that changed or were removed, taken or let go, and what is wrong with them."""
     rows = list(_rows(events))
+    if gone := newest(rows, Gone):  # before one of the same name is put, which may be another
+        await prestaged.forget_prestaged(tx.conn, [(row.name, row.seq) for row in gone])
     if there := newest(rows, SiteRow):
         await store.put_sites(tx.conn, there)
-    if gone := newest(rows, Gone):
+    if gone:
         await store.remove_sites(tx.conn, gone)
-        await prestaged.forget_prestaged(tx.conn, [row.name for row in gone])
     for event in events:
         if isinstance(h := event.data, strategy.SitesHeld):
             await store.hold_sites(tx.conn, list(dict.fromkeys(h.names)), h.strategy_id, h.strategy, event.sequence)
