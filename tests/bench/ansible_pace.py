@@ -46,6 +46,7 @@ def lab(deployer_database: str, tmp_path: Path) -> Lab:
     return Lab(tmp_path, deployer_database, {"at_once": AT_ONCE, "forks": FORKS})
 
 
+@pytest.mark.timeout(0)
 async def test_pace(lab: Lab, connect: Callable[[int], dict[str, Any]]) -> None:
     made = await lab.bundle(FILES, together=TOGETHER)
     first = [order(f"o{n}", made, await asyncio.to_thread(connect, n), site=f"s{n}") for n in range(SITES)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.bench.driver_pace import measured
 from tests.support.container_lab import Lab
@@ -22,6 +23,7 @@ SITES, AT_ONCE = (int(os.environ.get(name, most)) for name, most in (("SITES", 6
 PORTS = bool(os.environ.get("PORTS"))
 
 
+@pytest.mark.timeout(0)
 async def test_pace(container_lab: Lab, deployer_database: str, tmp_path: Path) -> None:
     driver = driver_of(deployer_database, tmp_path, at_once=AT_ONCE, unreachable_seconds=600)
     ports: list[dict[str, Any]] = [_port() if PORTS else {} for _ in range(SITES)]

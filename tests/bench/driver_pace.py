@@ -18,7 +18,7 @@ Helpers = Callable[[], Iterable[psutil.Process]]
 """The processes that work for the driver just now, beside the deployer."""
 
 GIVEN_UP = 3600
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Load:
 
 @contextmanager
 def watched(helpers: Helpers) -> Iterator[Load]:
-    """The load of the block, looked at twice a second."""
+    """The load of the block, looked at once a second."""
     load, over = Load(), Event()
 
     def look() -> None:

@@ -9,6 +9,8 @@ import os
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from tests.bench.driver_pace import measured
 from tests.support.kubernetes import sites, victim
 from tests.support.kubernetes.lab import Lab
@@ -18,6 +20,7 @@ SITES, AT_ONCE, PROCESSES = (
 )
 
 
+@pytest.mark.timeout(0)
 async def test_pace(kubernetes: Lab, deployer_database: str, tmp_path: Path) -> None:
     driver = sites.driver(kubernetes, deployer_database, tmp_path, at_once=AT_ONCE, processes=PROCESSES)
     prefix, how = kubernetes.namespace(), f"at once {AT_ONCE}, helms {PROCESSES}"

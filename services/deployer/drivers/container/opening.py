@@ -7,7 +7,6 @@ import shlex
 import shutil
 import ssl
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -21,6 +20,7 @@ from aiodocker import Docker
 
 from services.deployer.drivers.container.connection import DEFAULT_SOCKET, Connection, Ssh, Tls
 from services.deployer.drivers.container.engine import Engine, Unreachable, translated
+from services.deployer.drivers.container.versions import Versions
 from services.deployer.drivers.failed import Failed
 
 WITHIN = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -31,9 +31,6 @@ Introduction = Callable[[], Awaitable[Engine]]
 
 Answered = Callable[[], None]
 """Hears of each answer of an engine."""
-
-KNOWN_SECONDS = 300.0
-"""What an engine said of itself stands for so long, unless it was away meanwhile."""
 
 SSH_SECONDS = 10
 SSH_ALIVE_SECONDS = 15
@@ -52,11 +49,10 @@ class Way(NamedTuple):
 
 
 class Engines:
-    """The engines of all sites, and of each what it said of itself: a busy Podman takes seconds to say its version."""
+    """The engines of all sites."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._said: dict[str, tuple[float, Mapping[str, Any]]] = {}
+    def __init__(self) -> None:
+        self._versions = Versions()
 
     @asynccontextmanager
     async def opened(self, connection: Connection, answered: Answered | None = None) -> AsyncIterator[Engine]:
@@ -74,26 +70,19 @@ class Engines:
         Raises as `opened`.
         """
         try:
-            async with _reached(connection) as way, _docker(way, self._known(connection.url)) as docker:
+            async with _reached(connection) as way, _docker(way, self._versions.known(connection.url)) as docker:
                 await _ping(docker)
                 if answered:  # from here on: who is too busy for anything else still answers a ping
                     docker.session.trace_configs.append(_told_to(answered))
                 yield partial(self._introduced, connection.url, docker, way)
         except Unreachable:
-            self._said.pop(connection.url, None)  # it may come back as another one
+            self._versions.forget(connection.url)
             raise
 
     async def _introduced(self, url: str, docker: Docker, way: Way) -> Engine:
-        version = self._known(url)
-        if version is None:
-            async with translated("the engine does not answer"):
-                version = await docker.version()
-            self._said[url] = (self._clock(), version)
+        version = await self._versions.of(url, partial(_version, docker))
+        docker.api_version = f"v{version['ApiVersion']}"
         return Engine(docker, version, partial(_free_bytes, way))
-
-    def _known(self, url: str) -> Mapping[str, Any] | None:
-        at, version = self._said.get(url, (-KNOWN_SECONDS, None))
-        return version if self._clock() - at < KNOWN_SECONDS else None
 
 
 @asynccontextmanager
@@ -115,6 +104,13 @@ def _told_to(answered: Answered) -> aiohttp.TraceConfig:
     trace.on_request_end.append(tell)
     trace.freeze()
     return trace
+
+
+async def _version(docker: Docker) -> Mapping[str, Any]:
+    async with translated("the engine does not answer"):
+        # The client would ask twice: before anything that has a version, it wants to know that of the API.
+        said: Mapping[str, Any] = await docker._query_json("version", versioned_api=False)  # noqa: SLF001
+        return said
 
 
 async def _ping(docker: Docker) -> None:
