@@ -114,7 +114,7 @@ def test_a_service_that_is_not_on_disk_is_reported_and_the_others_run(
 
 def test_a_killed_service_is_started_again(home: Home, wish: Wish, start: Start) -> None:
     start(wish)
-    until(lambda: states(home).get("catalog-1") == "RUNNING")
+    until(lambda: states(home).get("catalog-1") == "RUNNING" and "catalog-1" in process.recorded(home))
     killed = kill(home, "catalog-1")
     until(lambda: runs_anew(home, killed))
 

@@ -149,6 +149,7 @@ def test_what_a_service_waits_for_is_named(home: Home, wish: Wish) -> None:
     assert "Belay is up" not in shown.read_text()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves the supervisor running
 def test_a_detached_start_gives_up_only_when_nothing_moves_any_more(
     home: Home, wish: Wish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
