@@ -39,6 +39,8 @@ class ProcessSpec(Spec):
     """A supervised process, installed from wheels into its own directory, serving HTTP on the site's port."""
 
     values_field: ClassVar[str | None] = "environment"
+    secret_values: ClassVar[bool] = True
+    secrets_seen: ClassVar[str] = "the user of the deployer, and root of its host, read the environment of a process"
     ready_field: ClassVar[str | None] = "health.start_seconds"
 
     requirements: BundleFile = Field(description="requirements file with hashes; its wheels lie under wheels/")

@@ -18,6 +18,7 @@ from services.deployer.drivers.locks import locked, try_lock
 from services.deployer.drivers.process import release, run
 from services.deployer.drivers.process.health import ask, session
 from services.deployer.drivers.process.host import lock_file
+from services.deployer.drivers.process.keeper import memory
 from services.deployer.drivers.process.keeper.folder import Folder, read_json
 from services.deployer.drivers.process.order_file import OrderFile, forget_old
 from services.deployer.drivers.process.place import Place, places
@@ -115,7 +116,12 @@ async def tend(home: Path) -> None:
 
 def _abandoned(folder: Folder) -> bool:
     launch, life, keeper = folder.launch(), folder.life(), folder.keeper()
-    to_be_kept = launch is not None and launch.wanted and launch.proven and not (life and life.gave_up)
+    to_be_kept = (
+        launch is not None
+        and launch.wanted
+        and launch.proven
+        and not (life and (life.gave_up or life.waits_for_secrets))
+    )
     return to_be_kept and not (keeper and keeper.alive())
 
 
@@ -131,6 +137,7 @@ async def prune(order: OrderFile, place: Place, keep: int) -> None:
             async with locked(lock_file(place.host, sha256)):
                 await asyncio.to_thread(_uninstall, place.host, sha256)
         await asyncio.to_thread(_sweep, place.host)
+        await asyncio.to_thread(memory.sweep)
         await asyncio.to_thread(forget_old, place.host / "orders", ORDERS_KEPT_SECONDS)
     except OSError:
         log.exception("cannot tidy up a host", action="prune_failed", host=place.host.name)

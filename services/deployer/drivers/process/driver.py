@@ -136,6 +136,8 @@ class ProcessDriver(Driver):
         if isinstance(found, BadConnection):
             return None
         try:
+            if _waits(found[0]) and release.current(found[0]) == order.revision:
+                return False  # nothing of it can be kept: it has to be deployed again, with its secrets
             return release.read(found[0], order.revision or "") is not None
         except OSError:
             return None
@@ -186,10 +188,23 @@ def _changed(place: Place, order: Order) -> Broken | None:
     return None
 
 
+WAITS = (
+    "it waits for its secrets: they were in memory alone, and its host was started anew; a reapply, or a recover, "
+    "gives them again"
+)
+
+
+def _waits(place: Place) -> bool:
+    life = place.folder.life()
+    return life is not None and life.waits_for_secrets
+
+
 def _fallen(place: Place, order: Order) -> Broken | None:
     life, launch = place.folder.life(), place.folder.launch()
     if order.action in ("remove", *BESIDE) or (launch and life and life.mark and life.mark.alive()):
         return None
     if launch is None:
         return Broken("fallen", "what was deployed is gone from its site")
+    if life and life.waits_for_secrets:
+        return Broken("waits_for_secrets", WAITS)
     return Broken("fallen", "its process ended after it was healthy", last_lines(place.folder, launch))

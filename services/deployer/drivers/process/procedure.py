@@ -18,6 +18,7 @@ from services.deployer.drivers.process import release, run
 from services.deployer.drivers.process.content import Content, prepared_bundle, unless_stopped
 from services.deployer.drivers.process.health import living, prove
 from services.deployer.drivers.process.host import Installed, install
+from services.deployer.drivers.process.keeper import memory
 from services.deployer.drivers.process.keeper.folder import Launch
 from services.deployer.drivers.process.order_file import OrderFile
 from services.deployer.drivers.process.place import Place
@@ -100,15 +101,21 @@ class Procedure:
         """Replace what runs by the wanted revision, unless an interrupted run of this order has done so."""
         folder, own = self.place.folder, self._own_launch()
         if own:
+            memory.give(folder.root, self.order.key, release.secrets_of(self.order))
             await run.start_keeper(folder)
             return own
-        launch = release.launch_of(self.place, spec, self.order.key, self.port, installed.bundle, installed.env)
+        secrets = release.secrets_of(self.order)
+        where = (self.port, installed.bundle, installed.env, secrets)
+        launch = release.launch_of(self.place, spec, self.order.key, *where)
         await self._refuse_taken_port()
+        if secrets:
+            self._refuse_disk()
         self.file.step("stop")
         await run.stop(folder)
         self.file.step("switch")
         await asyncio.to_thread(release.switch, self.place, spec, installed.bundle)
         self.file.step("launch")
+        memory.give(folder.root, self.order.key, secrets)
         return await run.launch(folder, launch)
 
     async def _fetching(self, sha256: str) -> None:
@@ -125,6 +132,13 @@ class Procedure:
         life = self.place.folder.life()
         if holder := await asyncio.to_thread(stranger, life.mark if life else None, self.port):
             raise Failed("port_taken", f"port {self.port} is used by {holder}")
+
+    def _refuse_disk(self) -> None:
+        """Before the running release is touched: values of secrets are kept in memory, or not at all."""
+        try:
+            memory.refuse()
+        except OSError as error:
+            raise Failed("no_memory", f"it takes secrets, and {error}") from error
 
     async def _prove(self, launch: Launch, spec: RevisionSpec) -> None:
         folder = self.place.folder
@@ -157,6 +171,7 @@ class Procedure:
 
 def _take_away(place: Place) -> Path | None:
     """Everything but the data, which gets a name that no later deployment uses."""
+    memory.forget(place.folder.root)
     place.current.unlink(missing_ok=True)
     shutil.rmtree(place.releases, ignore_errors=True)
     (place.folder.root / "launch.json").unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from services.deployer.drivers.process.keeper.folder import Launch, write_json
 from services.deployer.drivers.process.place import Place
 from shared.components.process import ProcessSpec
 from shared.messages.base import Model
+from shared.values.merging import secrets_in
 
 PASSED_ON = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """All that a component sees of our environment, which holds passwords."""
@@ -52,10 +54,25 @@ def wanted(place: Place, order: Order) -> RevisionSpec:
     """The revision an order shall reach. Raises Failed if the order lacks what it needs."""
     if order.action == "rollback" or order.revision:
         return _recorded(place, order)
-    spec = order.component.spec
-    if not order.version or not order.bundle_sha256 or not isinstance(spec, ProcessSpec):
+    spec = _with_names(order)
+    if not order.version or not order.bundle_sha256 or spec is None:
         raise Failed("bad_order", "an apply needs a version, a bundle and a component of the process driver")
     return RevisionSpec(app=order.app, version=order.version, bundle_sha256=order.bundle_sha256, component=spec)
+
+
+def secrets_of(order: Order) -> dict[str, str]:
+    """By variable, the values of the secrets that overrides name: they are in nothing that is kept."""
+    named = dict((order.component.named or {}).get("environment", {}))
+    return {str(path[0]): order.component.spec.environment[str(path[0])] for path, _ in secrets_in(named)}
+
+
+def _with_names(order: Order) -> ProcessSpec | None:
+    """The spec with secrets by their names, of which revisions and files are made."""
+    spec, named = order.component.spec, dict((order.component.named or {}).get("environment", {}))
+    if not isinstance(spec, ProcessSpec) or not named:
+        return spec if isinstance(spec, ProcessSpec) else None
+    told = {str(path[0]): f"secret {name}" for path, name in secrets_in(named)}
+    return spec.model_copy(update={"environment": {**spec.environment, **told}})
 
 
 def _recorded(place: Place, order: Order) -> RevisionSpec:
@@ -148,12 +165,17 @@ def _copy_whole(source: Path, target: Path) -> None:
     draft.replace(target)
 
 
-def launch_of(place: Place, spec: RevisionSpec, order: str, port: int, bundle: Path, env: Path) -> Launch:
-    """What to run for a revision, with every placeholder filled. Raises Failed if its program is not installed."""
+def launch_of(
+    place: Place, spec: RevisionSpec, order: str, port: int, bundle: Path, env: Path, secrets: Collection[str] = ()
+) -> Launch:
+    """What to run for a revision, with every placeholder filled, but for variables whose values are `secrets`.
+
+    Raises Failed if its program is not installed.
+    """
     values = {"{port}": str(port), "{data}": str(place.folder.data), "{release}": str(bundle), "{site}": place.site}
     component = spec.component
     program, *arguments = (_fill(word, values) for word in component.command)
-    own = {name: _fill(value, values) for name, value in component.environment.items()}
+    own = {name: _fill(value, values) for name, value in component.environment.items() if name not in secrets}
     return Launch(
         id=uuid.uuid4().hex,
         order=order,
@@ -162,6 +184,7 @@ def launch_of(place: Place, spec: RevisionSpec, order: str, port: int, bundle: P
         env={**_base_environment(env), **own},
         port=port,
         stop_seconds=component.stop_seconds,
+        secrets=tuple(sorted(secrets)),
     )
 
 

@@ -30,6 +30,7 @@ class Launch:
     revision: str
     argv: tuple[str, ...]
     env: dict[str, str]
+    """Without the variables whose values are secrets."""
     port: int
     stop_seconds: float
     wanted: bool = True
@@ -41,6 +42,8 @@ class Launch:
     restart_limit: int = 10
     restart_seconds: float = 0.5
     """Wait before the first restart; doubled for each further one."""
+    secrets: tuple[str, ...] = ()
+    """Variables whose values are secrets: these are kept in memory alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Life:
     """Exit status, or minus the number of the signal that ended it; None while it runs, or if nobody saw the end."""
     gave_up: bool = False
     """It crashed too often; only another launch brings it back."""
+    waits_for_secrets: bool = False
+    """Their values are gone with the memory of the host; only another launch brings it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,11 @@ class Folder:
     def launch(self) -> Launch | None:
         """What shall run here; None if nothing was ever launched."""
         found = read_json(self.root / "launch.json")
-        return Launch(**{**found, "argv": tuple(found["argv"])}) if found else None
+        words = {"argv": tuple(found["argv"]), "secrets": tuple(found.get("secrets", ()))} if found else {}
+        return Launch(**{**found, **words}) if found else None
 
     def write_launch(self, launch: Launch) -> None:
-        write_json(self.root / "launch.json", asdict(launch))
+        write_json(self.root / "launch.json", _told(asdict(launch), "secrets"))
 
     def life(self) -> Life | None:
         """What runs or ran here last."""
@@ -100,7 +106,7 @@ class Folder:
         return Life(**{**found, "mark": Mark(**found["mark"]) if found["mark"] else None}) if found else None
 
     def write_life(self, life: Life) -> None:
-        write_json(self.root / "life.json", asdict(life))
+        write_json(self.root / "life.json", _told(asdict(life), "waits_for_secrets"))
 
     def keeper(self) -> Mark | None:
         """The keeper that came last, alive or not."""
@@ -112,6 +118,11 @@ class Folder:
 
     def log_size(self) -> int:
         return self.log.stat().st_size if self.log.exists() else 0
+
+
+def _told(state: dict[str, Any], new: str) -> dict[str, Any]:
+    """Without what most have none of: a version of before, which does not know it, reads on."""
+    return state if state[new] else {name: value for name, value in state.items() if name != new}
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 from services.deployer.drivers.locks import try_lock
+from services.deployer.drivers.process.keeper import memory
 from services.deployer.drivers.process.keeper.folder import LOG_BYTES, Folder, Launch, Life
 from services.deployer.drivers.process.keeper.mark import Mark
 
@@ -40,7 +41,7 @@ def _next_life(folder: Folder) -> Life | None:
 
 
 def _restart(folder: Folder, launch: Launch, last: Life) -> Life | None:
-    if last.gave_up or not launch.proven:
+    if last.gave_up or last.waits_for_secrets or not launch.proven:
         return None
     if last.restarts >= launch.restart_limit:
         folder.write_life(replace(last, gave_up=True))
@@ -72,6 +73,13 @@ def _clear_remnants(folder: Folder) -> None:
 
 
 def _start(folder: Folder, launch: Launch, life: Life, alive: int) -> subprocess.Popen[bytes] | None:
+    secrets = memory.given(folder.root, launch.order, launch.secrets)
+    if secrets is None:
+        folder.write_life(replace(life, exit=NOT_STARTED, waits_for_secrets=True))
+        return None
+
+    env = launch.env | secrets
+
     def record() -> None:
         # Before the program begins, by itself: whatever is killed now, it is known who runs.
         folder.write_life(replace(life, mark=Mark.of_this_process()))
@@ -79,7 +87,7 @@ def _start(folder: Folder, launch: Launch, life: Life, alive: int) -> subprocess
     with folder.log.open("ab") as log:
         try:
             return subprocess.Popen(  # noqa: S603
-                launch.argv, env=launch.env, cwd=folder.data, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                launch.argv, env=env, cwd=folder.data, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, pass_fds=(alive,), preexec_fn=record,  # noqa: PLW1509  one thread only
             )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
