@@ -44,6 +44,22 @@ def runs(lab: Lab) -> str:
     return lab.podman("exec", one, "cat", "/tmp/www/version")  # noqa: S108 - in a container
 
 
+async def a_stranger_is_left_alone_until_it_is_gone(fleet: Fleet, lab: Lab, image: str) -> None:
+    world = fleet.world
+    # What is told only is not put right between the two steps of who does this by hand.
+    only_told = SetAppBehaviour(app="shop", switches=Switches(audit=True), as_released=("desired_state",))
+    assert isinstance(await world.ask(only_told), CommandAccepted)
+    [one] = ids(lab)
+    stranger = replaced_by_hand(lab, one, image, labelled=False)
+    await world.until(DriftFound, lambda event: event.sites[0].components[0].code == "stranger")
+    await behave(world, desired_state="deployed")
+    await looked_at(fleet, times=2)
+    assert (world.events(DriftFound)[-1].sites[0].then, len(world.events(AutomaticRequested))) == ("told", 3)
+    lab.podman("rm", "--force", "--time=0", stranger)
+    assert await put_right(fleet, 4) == "its container is gone"
+    assert runs(lab) == "1.0"
+
+
 async def test_what_was_done_to_a_container_by_hand_is_put_right_once_and_a_failed_release_comes_only_once(
     world: World, containers: DurableDriver, container_lab: Lab
 ) -> None:
@@ -75,18 +91,7 @@ async def test_what_was_done_to_a_container_by_hand_is_put_right_once_and_a_fail
         assert "it runs another image than" in await put_right(fleet, 3)
         assert runs(lab) == "1.0"
 
-        # What is told only is not put right between the two steps of who does this by hand.
-        only_told = SetAppBehaviour(app="shop", switches=Switches(audit=True), as_released=("desired_state",))
-        assert isinstance(await world.ask(only_told), CommandAccepted)
-        [one] = ids(lab)
-        stranger = replaced_by_hand(lab, one, other, labelled=False)
-        await world.until(DriftFound, lambda event: event.sites[0].components[0].code == "stranger")
-        await behave(world, desired_state="deployed")
-        await looked_at(fleet, times=2)
-        assert (world.events(DriftFound)[-1].sites[0].then, len(world.events(AutomaticRequested))) == ("told", 3)
-        lab.podman("rm", "--force", "--time=0", stranger)
-        assert await put_right(fleet, 4) == "its container is gone"
-        assert runs(lab) == "1.0"
+        await a_stranger_is_left_alone_until_it_is_gone(fleet, lab, other)
 
         await publish(fleet, lab, "2.0", environment={"EXIT": "3"})
         await behave(world, desired_state="deployed", auto_update=True)
