@@ -58,6 +58,8 @@ from shared.messages.strategy import AlarmRaised, SitesChanged, StrategyStateCha
 from shared.messages.words import StrategyState
 from shared.wire.codec import Attributes, Envelope
 
+Moved = Envelope[StrategyStateChanged]
+
 IDS_AT_ONCE = 1_000
 """The most numbers that one `NotificationsRead` lists."""
 
@@ -91,12 +93,33 @@ async def tell_of_strategies(
     """Remember what strategies are called, and tell of those that came to an end or a stop with their failures."""
     names = [(envelope.data.strategy_id, envelope.data.name) for envelope in envelopes]
     await store.learn_names(tx.conn, names, tx.now)
-    told = [(envelope, note) for envelope in envelopes if (note := note_of(envelope.data, {}))]
-    failures = await store.find_failures(tx.conn, [note.about for _, note in told]) if told else {}
-    await _raise_fresh(context, tx, [(e, with_failures(note, failures.get(note.about, ()))) for e, note in told])
-    begun = {e.data.strategy_id: e.data.at for e in envelopes if e.data.state is StrategyState.APPLYING}
-    if begun:
-        await store.forget_failures(tx.conn, list(begun.items()))
+    for part in _up_to_beginnings(envelopes):
+        begun = {e.data.strategy_id: e.data.at for e in part if _begins(e.data)}
+        told = [(envelope, note) for envelope in part if (note := note_of(envelope.data, {}))]
+        about = {note.about: begun.get(note.about) for _, note in told}
+        failures = await store.find_failures(tx.conn, list(about.items())) if told else {}
+        await _raise_fresh(context, tx, [(e, with_failures(note, failures.get(note.about, ()))) for e, note in told])
+        if begun:
+            await store.forget_failures(tx.conn, list(begun.items()))
+
+
+def _begins(moved: StrategyStateChanged) -> bool:
+    """Whether it is set going; while it goes on it is told again with other numbers."""
+    return moved.state is StrategyState.APPLYING and not moved.renewed
+
+
+def _up_to_beginnings(envelopes: Sequence[Moved]) -> list[list[Moved]]:
+    """Runs in which no strategy comes to a stop once it was set going: what failed before is no news then."""
+    parts: list[list[Moved]] = [[]]
+    begun: set[str] = set()
+    for envelope in envelopes:
+        moved = envelope.data
+        if moved.strategy_id in begun and moved.state is not StrategyState.APPLYING:
+            parts.append([])
+            begun = set()
+        parts[-1].append(envelope)
+        begun |= {moved.strategy_id} if _begins(moved) else set()
+    return parts
 
 
 async def tell_of_advice(

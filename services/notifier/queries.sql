@@ -250,6 +250,7 @@ on conflict do nothing;
 
 -- name: find_failures
 select strategy_id, failure from strategy_failure where strategy_id = any(:ids::text[])
+    and failed_at < coalesce((:befores::timestamptz[])[array_position(:ids::text[], strategy_id)], 'infinity')
 order by strategy_id, failed_at, operation_id;
 
 -- name: forget_failures!

@@ -123,10 +123,13 @@ async def add_failures(
     await SQL.run(conn, "add_failures", most=most, **dict(zip(names, columns(rows, 5), strict=True)))
 
 
-async def find_failures(conn: Connection, strategy_ids: Sequence[str]) -> dict[str, list[FailedOperation]]:
-    """The first failures of each of these strategies."""
+async def find_failures(
+    conn: Connection, strategies: Sequence[tuple[str, datetime | None]]
+) -> dict[str, list[FailedOperation]]:
+    """The first failures of each of these strategies, before they were set going anew if they were."""
     found: dict[str, list[FailedOperation]] = {}
-    for row in await SQL.fetch(conn, "find_failures", ids=list(strategy_ids)):
+    ids, befores = columns(strategies, 2)
+    for row in await SQL.fetch(conn, "find_failures", ids=ids, befores=befores):
         found.setdefault(row["strategy_id"], []).append(FailedOperation.model_validate(row["failure"]))
     return found
 

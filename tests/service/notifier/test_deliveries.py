@@ -21,6 +21,8 @@ from shared.messages.notifier import (
     SendTestNotification,
     SubscriptionChanged,
 )
+from shared.messages.strategy import StrategyStateChanged
+from shared.wire.codec import Envelope
 from tests.service.notifier.receiver import receiving
 from tests.service.notifier.rows import come_true
 from tests.service.notifier.test_webhooks import _nearby_and_impatient, ended, named, subscription  # noqa: F401
@@ -221,8 +223,9 @@ async def test_a_failure_reaches_a_webhook_with_its_evidence_in_every_form(world
 
 
 async def test_a_strategy_that_stops_says_what_failed_first_and_one_set_going_again_begins_anew(world: World) -> None:
-    def moved(state: str, second: float) -> Any:
-        stopped = ended("s-1").model_dump() | {"state": state, "at": datetime.fromtimestamp(second, UTC)}
+    def moved(state: str, second: float, *, renewed: bool = False) -> Any:
+        facts = {"state": state, "renewed": renewed, "at": datetime.fromtimestamp(second, UTC)}
+        stopped = ended("s-1").model_dump() | facts
         return type(ended("s-1")).model_validate(stopped)
 
     async with world.run("notifier", wire) as service:
@@ -230,6 +233,7 @@ async def test_a_strategy_that_stops_says_what_failed_first_and_one_set_going_ag
         for number in range(50):
             await world.send(failure(f"s-1.{number}", "s-1", last_lines=(f"line {number}",)), correlation_id="s-1")
         await come_true(service, "select count(*) = 3 from strategy_failure")
+        await world.send(moved("applying", now + 1, renewed=True))  # it goes on, and may be retried now
         await world.send(moved("failed", now + 1))
         raised = await world.until(NotificationRaised)
         assert len(raised.failures) == 3
@@ -237,6 +241,16 @@ async def test_a_strategy_that_stops_says_what_failed_first_and_one_set_going_ag
         assert world.events(NotificationRaised) == [raised]
         await world.send(moved("applying", now + 60))
         await come_true(service, "select count(*) = 0 from strategy_failure")
+
+        await world.send(failure("s-1.60", "s-1"), correlation_id="s-1")
+        await come_true(service, "select count(*) = 1 from strategy_failure")
+        story = (moved("failed", now + 61), moved("applying", now + 6_000), moved("failed", now + 6_001))
+        batch = [Envelope(event, f"e-{n}", "/test", event.at) for n, event in enumerate(story)]
+        async with service.ledger.transaction() as tx:
+            await service.handlers[StrategyStateChanged](tx, batch)
+        await world.until(NotificationRaised, lambda _: len(world.events(NotificationRaised)) >= 3)
+        heard = sorted(world.events(NotificationRaised), key=lambda event: event.notification_id)
+        assert [len(one.failures) for one in heard] == [3, 1, 0], "of what failed before nobody hears again"
 
 
 async def test_the_address_of_a_chat_is_told_to_nobody(world: World) -> None:
