@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 import psutil
 
-from services.deployer.drivers import Done, Driver, Order, Running
+from services.deployer.drivers import Done, Driver, Order, Progress, Running
 
 Helpers = Callable[[], Iterable[psutil.Process]]
 """The processes that work for the driver just now, beside the deployer."""
@@ -61,17 +61,19 @@ def watched(helpers: Helpers) -> Iterator[Load]:
 
 async def measured(words: str, driver: Driver, orders: Sequence[Order], helpers: Helpers, how: str) -> None:
     """Carry the orders out and print what it took; each must succeed. `how`: the settings, for people."""
-    begun = time.monotonic()
+    begun, left = time.monotonic(), list(orders)
+    ended: list[Progress] = []
     with watched(helpers) as load:
         await driver.start(orders)
-        found = await driver.poll(orders)
-        while any(isinstance(each, Running) for each in found) and time.monotonic() - begun < GIVEN_UP:
+        while left and time.monotonic() - begun < GIVEN_UP:
+            found = await driver.poll(left)  # of those alone: what is done is looked at anew whenever it is asked for
+            ended += [each for each in found if not isinstance(each, Running)]
+            left = [order for order, each in zip(left, found, strict=True) if isinstance(each, Running)]
             await driver.wait(1)
-            found = await driver.poll(orders)
-    seconds, done = time.monotonic() - begun, sum(isinstance(each, Done) for each in found)
+    seconds, done = time.monotonic() - begun, sum(isinstance(each, Done) for each in ended)
     sys.stdout.write(
         f"\n{words}: {done} of {len(orders)} done in {seconds:.0f} s, {seconds / len(orders):.2f} s a site; at most "
         f"{load.processes} processes of {load.megabytes:.0f} MB, the deployer {load.own:.0f} MB ({how}; load "
         f"{os.getloadavg()[0]:.0f})\n"
     )
-    assert done == len(orders), next(each for each in found if not isinstance(each, Done))
+    assert done == len(orders), next(each for each in ended if not isinstance(each, Done))
