@@ -28,7 +28,7 @@ def check(what: str, programs: Path, **environment: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("what", ["lint", "test", "format"])
+@pytest.mark.parametrize("what", ["lint", "test", "format", "axe"])
 def test_without_node_the_page_is_left_out_and_the_reason_is_said(what: str, bare: Path) -> None:
     ran = check(what, bare)
     assert ran.returncode == 0, ran.stderr
@@ -36,7 +36,7 @@ def test_without_node_the_page_is_left_out_and_the_reason_is_said(what: str, bar
     assert "apt install npm" in ran.stdout
 
 
-@pytest.mark.parametrize("what", ["lint", "test"])
+@pytest.mark.parametrize("what", ["lint", "test", "axe"])
 def test_under_ci_a_machine_without_node_fails(what: str, bare: Path) -> None:
     ran = check(what, bare, CI="true")
     assert ran.returncode == 1
