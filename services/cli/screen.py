@@ -213,11 +213,11 @@ def _plain(value: Any) -> str:
 
 
 def moment(text: str) -> str:
-    """An ISO time in this machine's zone, to the second; any other text as it is."""
+    """An ISO time in this machine's zone, which is named, to the second; any other text as it is."""
     if len(text) < 19 or text[10] != "T":
         return text
     try:
-        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
     except ValueError:
         return text
 

@@ -232,7 +232,8 @@ def change(
     if not body.keys() - {"selection"}:
         raise usage("nothing to change was given", "such as --no-managed, --label region=north or --group north")
     answer = session.command("PATCH", "/v1/sites", body)
-    session.screen.done(f"changed: {answer['result']['sites']} sites", answer)
+    count = answer["result"]["sites"]
+    session.screen.done(f"changed: {count} {'site' if count == 1 else 'sites'}", answer)
 
 
 _FLAGS = frozenset({"managed", "maintenance", "simplex"})
