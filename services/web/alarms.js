@@ -7,8 +7,8 @@ import { input, select } from "./fields.js";
 import { filtered } from "./filters.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
-import { ago, full } from "./model/format.js";
 import { empty, heading, table } from "./page.js";
+import { since } from "./times.js";
 
 const SEVERITIES = [["", "Any severity"], "critical", "major", "minor", "warning"];
 const AFFECTS = [
@@ -44,7 +44,7 @@ const COLUMNS = [
   ["Severity", ({ severity }) => badge(severity)],
   ["Affects management", ({ management_affecting: affects }) => (affects ? "yes" : "no")],
   ["Text", ({ text }) => text, "wide"],
-  ["Raised", ({ raised_at: when, raised_by: by }) => h("span", { title: full(when) }, `${ago(when)} by ${by}`)],
+  ["Raised", ({ raised_at: when, raised_by: by }) => [since(when), ` by ${by}`]],
   [
     "",
     (row) => row.actions.includes("clear") && roleButton("Clear", "operator", (button) => clear(button, row)),

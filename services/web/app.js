@@ -12,9 +12,10 @@ import { on } from "./live.js";
 import { at } from "./model/address.js";
 import { behaviourOf, SWITCHES, saidOf, shownAs } from "./model/behaviour.js";
 import { names } from "./model/entered.js";
-import { ago, full, plural } from "./model/format.js";
+import { plural } from "./model/format.js";
 import { card, heading, resource, section, table } from "./page.js";
 import { driftTable } from "./site_runs.js";
+import { since } from "./times.js";
 
 const NEWS = [
   "behaviour_changed",
@@ -70,7 +71,7 @@ function detail(app, [behaviours, failed, drift, overrides, keys, releases]) {
 function said({ switches, changed_by: by, changed_at: changed, reason }) {
   const told = Object.entries(SWITCHES).map(([name, { label }]) => [label, saidOf(name, switches[name])]);
   if (!told.some(([, text]) => text)) return h("p", { class: "muted" }, "As each release says; nobody said otherwise.");
-  const who = h("span", { title: full(changed) }, [by, ago(changed), reason].filter(Boolean).join(", "));
+  const who = [by, ", ", since(changed), reason && `, ${reason}`];
   return card([...told, ["Said by", who]]);
 }
 
@@ -146,7 +147,7 @@ const FAILED = [
         ),
     "wide",
   ],
-  ["When", ({ at: when }) => h("time", { title: full(when) }, ago(when))],
+  ["When", ({ at: when }) => since(when)],
   [
     "",
     (row) => row.actions.includes("clear_failed") && roleButton("Clear", "operator", (button) => clear(button, row)),

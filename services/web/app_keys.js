@@ -6,9 +6,10 @@ import { act, confirm, done, roleButton } from "./feedback.js";
 import { field, input } from "./fields.js";
 import { folded, valuesOf } from "./folded.js";
 import { at } from "./model/address.js";
-import { ago, full } from "./model/format.js";
+import { full } from "./model/format.js";
 import { keyOf } from "./model/orders.js";
 import { section, table } from "./page.js";
+import { since } from "./times.js";
 
 export const appKeys = (app, keys) =>
   section("Signed with", keys.length ? table(COLUMNS, keys, "Keys") : unsigned(), keyForm(app));
@@ -19,7 +20,7 @@ const COLUMNS = [
   ["Key", ({ name }) => name],
   ["Public key", ({ public_key: key }) => h("code", { class: "digest" }, key), "wide"],
   ["Expires", ({ expires_at: end }) => (end ? full(end) : "never")],
-  ["Set", ({ set_at: when, set_by: by }) => h("span", { title: full(when) }, `${ago(when)} by ${by}`)],
+  ["Set", ({ set_at: when, set_by: by }) => [since(when), ` by ${by}`]],
   [
     "",
     (key) => key.actions.includes("remove") && roleButton("Remove", "admin", (button) => remove(button, key), "danger"),

@@ -3,9 +3,9 @@
 import { h } from "./dom.js";
 import { act, confirm, roleButton } from "./feedback.js";
 import { at } from "./model/address.js";
-import { ago, full } from "./model/format.js";
 import { saidAt } from "./model/overrides.js";
 import { section, table } from "./page.js";
+import { since } from "./times.js";
 
 /** All of it, with a way to the editor of each component. */
 export function appOverrides(app, overrides, components) {
@@ -32,7 +32,7 @@ const columns = (app) => [
   ["Component", ({ component }) => h("a", { href: editor(app, component) }, component)],
   ["For", (each) => place(each)],
   ["Set", (each) => h("code", {}, saidAt(each) || "nothing"), "wide"],
-  ["When", ({ at: when, by }) => h("span", { title: full(when) }, `${ago(when)} by ${by}`)],
+  ["When", ({ at: when, by }) => [since(when), ` by ${by}`]],
   ["Reason", ({ reason }) => reason],
   [
     "",

@@ -46,7 +46,7 @@ const auditTable = (items) =>
       ["Did", (row) => deed(row.action)],
       ["To", (row) => h("span", { title: row.target }, row.about || row.target), "wide"],
       ["Result", result, "wide"],
-      ["", details],
+      ["Details", details],
     ],
     items,
     "Audit",

@@ -126,8 +126,12 @@ export class Board {
   /** Mark the first site whose name begins with, or holds, a text. */
   find(text) {
     const step = this.roll.find(text);
-    if (step) this.#rows.get(step.stage)?.cells.mark(step);
+    if (step) this.mark(step);
     return step;
+  }
+
+  mark(step) {
+    this.#rows.get(step.stage)?.cells.mark(step);
   }
 
   #point(step, box, by) {

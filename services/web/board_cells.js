@@ -35,7 +35,10 @@ export class Cells {
 
   describe() {
     const { name, counts } = this.roll.stage(this.stage.position) ?? this.stage;
-    setText(this.help, `Stage ${name}: ${inWords(counts)}. Arrow keys move between sites, Enter chooses one.`);
+    setText(
+      this.help,
+      `Stage ${name}: ${inWords(counts)}. Arrow keys move between sites, Enter chooses one, Enter again leads to its details and Escape back.`,
+    );
   }
 
   has(step) {
@@ -126,7 +129,8 @@ export class Cells {
     const at = this.#cursor ?? 0;
     const to = this.#grid.after(at, event.key, this.steps.length - 1);
     if (to !== null) this.#moveTo(to, "keyboard");
-    else if (event.key === "Enter" || event.key === " ") this.#pick(at);
+    else if (event.key === "Enter" || event.key === " ") this.#pick(at, this.canvas);
+    else if (event.key === "Escape") this.#point(null, "keyboard");
     else return;
     event.preventDefault();
   }
@@ -140,10 +144,11 @@ export class Cells {
     this.#point(index, by);
   }
 
-  #pick(index) {
+  /** `from` is what has the keyboard, where it was chosen with that. */
+  #pick(index, from = null) {
     if (index === null || !this.steps[index]) return;
     this.#moveTo(index, "pick");
-    this.onPick(this.steps[index]);
+    this.onPick(this.steps[index], from);
   }
 
   #point(index, by) {

@@ -8,11 +8,12 @@ import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
 import { concernsDeployment } from "./model/concerns.js";
-import { ago, full, words } from "./model/format.js";
+import { words } from "./model/format.js";
 import { storyOf, toneOf, towards } from "./model/story.js";
 import { NEWS, operationTable, partsOfOperation, runsAs } from "./operations.js";
 import { card, empty, heading, resource, section } from "./page.js";
 import { driftTable } from "./site_runs.js";
+import { since } from "./times.js";
 
 export function deploymentView(page) {
   const { site, app } = page.params;
@@ -56,7 +57,7 @@ function detail({ deployment, history, drift, merged }) {
     card([
       [runsAs(last), deployment.version ?? "nothing"],
       ["Status", badge(deployment.status)],
-      ["Since", h("time", { title: full(deployment.updated_at) }, ago(deployment.updated_at))],
+      ["Since", since(deployment.updated_at)],
       ["Last operation", last && operationLink(last)],
     ]),
     drift.length > 0 && section("Not as it was left", driftTable(drift)),

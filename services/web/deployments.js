@@ -5,10 +5,11 @@ import { h, throttled } from "./dom.js";
 import { input, select } from "./fields.js";
 import { filtered } from "./filters.js";
 import { on } from "./live.js";
-import { ago, full, words } from "./model/format.js";
+import { words } from "./model/format.js";
 import { DEPLOYMENT_STATUSES } from "./model/states.js";
 import { deploymentHref } from "./operations.js";
 import { empty, heading, table } from "./page.js";
+import { since } from "./times.js";
 
 const STATUSES = [["", "Any status"], ...DEPLOYMENT_STATUSES.map((status) => [status, words(status)])];
 const CHANGED = [
@@ -39,5 +40,5 @@ const COLUMNS = [
   ["Release", ({ version }) => version ?? "none"],
   ["Status", ({ status }) => badge(status)],
   ["Overrides", ({ overrides_changed: changed }) => (changed ? "set otherwise since: a reapply carries it out" : "")],
-  ["Since", ({ updated_at: when }) => h("time", { title: full(when) }, ago(when))],
+  ["Since", ({ updated_at: when }) => since(when)],
 ];

@@ -41,6 +41,7 @@ export function setText(element, text) {
  * Children that stay keep focus and selection.
  */
 export function keyed(container, items, key, create, update) {
+  for (const other of container.querySelectorAll(":scope > :not([data-key])")) other.remove(); // "loading", "nothing yet"
   const old = new Map([...container.children].map((child) => [child.dataset.key, child]));
   let place = container.firstElementChild;
   for (const item of items) {

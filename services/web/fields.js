@@ -1,5 +1,6 @@
 // Forms whose faults stand beside their fields. A field is known by the path that the API uses for it.
 
+import { rest } from "./buttons.js";
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { headline, placeOf } from "./model/problem.js";
@@ -93,16 +94,16 @@ export function showFaults(form, problem) {
 /** Do what a form is for: its button rests meanwhile, and faults stand beside their fields. */
 export async function submit(event, form, work) {
   event.preventDefault();
-  const button = event.submitter;
+  const wake = rest(event.submitter ?? form);
+  if (!wake) return;
   clearFaults(form);
   try {
-    if (button) button.disabled = true;
     await work();
   } catch (error) {
     if (!error.faults) throw error;
     showFaults(form, error);
   } finally {
-    if (button) button.disabled = false;
+    wake();
   }
 }
 

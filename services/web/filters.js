@@ -1,10 +1,15 @@
 // A paged table with filters: read a page at a time, the filters kept in the address so that a view can be shared.
 
 import { get } from "./api.js";
-import { fill, h } from "./dom.js";
+import { rest } from "./buttons.js";
+import { announce, fill, h } from "./dom.js";
+import { refused } from "./feedback.js";
+import { number } from "./model/format.js";
 import { failure, resource } from "./page.js";
+import { keepPlace } from "./redraw.js";
 
 const PAGE = 100;
+const MOST = 1000; // of a reading, and of what a browser draws anew in a blink; nobody reads more of a table
 const TYPING_MS = 250;
 
 /**
@@ -15,20 +20,13 @@ export function filtered(page, path, controls, show) {
   const state = { items: [], next: null, refused: null };
   const body = h("div");
   const form = h("form", { class: "filters", role: "search" }, controls);
-  const read = () =>
-    get(path, { limit: Math.max(PAGE, Math.min(1000, state.items.length)), ...values(form) }, page.signal).catch(
-      refusal,
-    );
-  const more = async () => {
-    const found = await get(path, { limit: PAGE, ...values(form), cursor: state.next }, page.signal);
-    Object.assign(state, { items: state.items.concat(found.items), next: found.next });
-    draw();
-  };
+  const ask = (facts) => get(path, { ...facts, ...values(form) }, page.signal);
+  const read = () => ask({ limit: Math.max(PAGE, Math.min(MOST, state.items.length)) }).catch(refusal);
   const draw = () =>
     fill(
       body,
       state.refused ? failure(state.refused) : show(state.items),
-      state.next && h("button", { type: "button", class: "more", onclick: more }, "Show more"),
+      state.next && restOf(state, (button) => more(state, button, ask, () => keepPlace(body, draw))),
     );
   restore(form, page.query);
   const load = resource(page, body, read, (found) => {
@@ -41,6 +39,33 @@ export function filtered(page, path, controls, show) {
     load();
   });
   return { element: h("div", {}, form, body), reload: load };
+}
+
+/** The way to what is not shown yet: the next page, and in the end a filter. */
+function restOf({ items }, read) {
+  if (items.length >= MOST)
+    return h("p", { class: "muted more" }, `These are the first ${number(items.length)}. Filter to see the others.`);
+  return h(
+    "button",
+    { type: "button", class: "more", onclick: ({ currentTarget }) => read(currentTarget) },
+    "Show more",
+  );
+}
+
+/** Read the next page, once however often the button is pressed, and show it with the others. */
+async function more(state, button, ask, draw) {
+  const wake = rest(button);
+  if (!wake) return;
+  try {
+    const found = await ask({ limit: PAGE, cursor: state.next });
+    Object.assign(state, { items: state.items.concat(found.items), next: found.next });
+    draw();
+    announce(`${number(state.items.length)} are shown`);
+  } catch (error) {
+    if (error.name !== "AbortError") refused("No more could be read", error);
+  } finally {
+    wake();
+  }
 }
 
 /** A filter that names nothing, or cannot be read, takes the place of the list: the one before would look as if it passed. */

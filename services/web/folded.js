@@ -13,12 +13,14 @@ export function folded(name, { role = "operator", verb, fields, send }) {
     fields,
     formEnd(role, (off) => h("button", { type: "submit", class: "primary", disabled: off }, verb)),
   );
-  const details = h("details", { class: "card" }, h("summary", {}, name), form);
+  const line = h("summary", {}, name);
+  const details = h("details", { class: "card" }, line, form);
   form.addEventListener("submit", (event) =>
     submit(event, form, async () => {
       await send(form);
       form.reset();
       details.open = false;
+      if (form.contains(document.activeElement)) line.focus(); // not the button, which is folded away with it
     }),
   );
   return details;

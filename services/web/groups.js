@@ -62,11 +62,12 @@ export function groupView(page) {
   const { name } = page.params;
   const body = h("div");
   page.root.append(body);
+  const begun = () => body.querySelector("form[data-begun]") !== null; // what somebody has written stays
   resource(
     page,
     body,
     () => get(at("/v1/groups/{name}", name), {}, page.signal),
-    (group) => fill(body, detail(group)),
+    (group) => begun() || fill(body, detail(group)),
   );
 }
 
@@ -91,7 +92,9 @@ function changeForm(group) {
     const { name, ...facts } = groupOf({ ...valuesOf(form), name: group.name });
     await command("PATCH", at("/v1/groups/{name}", name), facts, `Change of ${name}`);
     done(`Changed: ${name}`);
+    form.removeAttribute("data-begun");
   };
+  form.addEventListener("input", () => form.setAttribute("data-begun", ""));
   form.addEventListener("submit", (event) => submit(event, form, send));
   return form;
 }

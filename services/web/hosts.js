@@ -2,8 +2,8 @@
 
 import { all } from "./api.js";
 import { fill, h } from "./dom.js";
-import { ago } from "./model/format.js";
 import { resource, section, table } from "./page.js";
+import { since } from "./times.js";
 
 /** The section of the hosts, and how to read it again. */
 export function hosts(page) {
@@ -19,7 +19,7 @@ const hostTable = (found) =>
       ["Deployer", (row) => row.host],
       ["Python", python],
       ["Platform", (row) => h("code", {}, platform(row)), "wide"],
-      ["Heard of", (row) => ago(row.heard_at)],
+      ["Heard of", (row) => since(row.heard_at)],
     ],
     found,
     "Hosts",

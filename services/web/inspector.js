@@ -4,12 +4,14 @@ import { attemptsOf } from "./attempts.js";
 import { badge } from "./badge.js";
 import { fill, h } from "./dom.js";
 import { evidenceOf } from "./evidence.js";
-import { ago, full } from "./model/format.js";
+import { keepPlace, placeOf, returnTo } from "./redraw.js";
 import { stepButton } from "./step_actions.js";
+import { since } from "./times.js";
 
 export class Inspector {
   #step = null;
   #shown = "";
+  #origin = null;
 
   constructor(roll) {
     this.roll = roll;
@@ -19,6 +21,7 @@ export class Inspector {
       { class: "card inspector", "aria-label": "Chosen site", "aria-live": "polite" },
       this.body,
     );
+    this.element.addEventListener("keydown", ({ key }) => key === "Escape" && this.#leave());
     this.#hint();
   }
 
@@ -29,7 +32,7 @@ export class Inspector {
       h(
         "p",
         { class: "muted" },
-        "Choose a site on the board. With the keyboard: Tab to a stage, arrow keys to a site, Enter to choose it.",
+        "Choose a site on the board. With the keyboard: Tab to a stage, arrow keys to a site, Enter to choose it; Enter again leads here, Escape back.",
       ),
     );
   }
@@ -49,8 +52,11 @@ export class Inspector {
     const state = JSON.stringify(drawn);
     if (state === this.#shown) return;
     this.#shown = state;
-    fill(
-      this.body,
+    keepPlace(this.body, () => fill(this.body, this.#told(step, why)));
+  }
+
+  #told(step, why) {
+    return [
       h("h2", {}, link("sites", step.site, step.site)),
       badge(step.state),
       why && reason(step, why),
@@ -58,7 +64,20 @@ export class Inspector {
       stepButton(this.roll, step),
       step.state === "failed" && step.operation_id && evidenceOf(step.operation_id),
       step.attempt > 1 && attemptsOf(this.roll.facts.strategy_id, step.site),
-    );
+    ];
+  }
+
+  /** Show a site. Chosen once more with the keyboard, it is gone into; Escape leads back to where that was, `from`. */
+  choose(step, from = null) {
+    const again = step === this.#step && from;
+    this.show(step);
+    if (!again) return;
+    this.#origin = placeOf(from, document.body);
+    this.body.querySelector("a").focus();
+  }
+
+  #leave() {
+    if (this.#origin) returnTo(this.#origin, document.body);
   }
 
   #facts(step) {
@@ -66,7 +85,7 @@ export class Inspector {
       ["Stage", this.roll.stage(step.stage)?.name],
       ["To", step.target],
       ["Attempt", step.attempt > 1 && String(step.attempt)],
-      ["Changed", step.state !== "waiting" && h("time", { title: full(step.at) }, ago(step.at))],
+      ["Changed", step.state !== "waiting" && since(step.at)],
       ["Operation", step.operation_id && link("operations", step.operation_id, "Plan, phases and last lines")],
     ];
     return h(

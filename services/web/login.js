@@ -1,6 +1,7 @@
 // The way in: a token, checked by asking the gateway who it belongs to.
 
 import { get } from "./api.js";
+import { rest } from "./buttons.js";
 import { fill, h } from "./dom.js";
 import { faults } from "./page.js";
 import { drop, keep, session } from "./session.js";
@@ -24,7 +25,6 @@ export function askForToken(root, why = null) {
     const button = h("button", { class: "primary", type: "submit" }, "Log in");
     const form = h("form", { class: "login card" }, brand(), label(field), trouble, button, hint());
     form.addEventListener("submit", (event) => enter(event, { field, trouble, button, resolve }));
-    document.getElementById("top").hidden = true;
     fill(root, form);
     field.focus();
   });
@@ -54,7 +54,8 @@ const hint = () =>
 
 async function enter(event, { field, trouble, button, resolve }) {
   event.preventDefault();
-  button.disabled = true;
+  const wake = rest(button);
+  if (!wake) return;
   keep(field.value);
   try {
     await whoAmI();
@@ -67,6 +68,6 @@ async function enter(event, { field, trouble, button, resolve }) {
     );
     field.select();
   } finally {
-    button.disabled = false;
+    wake();
   }
 }

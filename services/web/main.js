@@ -4,10 +4,11 @@ import { alarmsView } from "./alarms.js";
 import { unanswered } from "./api.js";
 import { appView } from "./app.js";
 import { auditView } from "./audit.js";
+import { heedOff } from "./buttons.js";
 import { deploymentView } from "./deployment.js";
 import { deploymentsView } from "./deployments.js";
 import { fill } from "./dom.js";
-import { refused } from "./feedback.js";
+import { closeByEscape, refused } from "./feedback.js";
 import { groupView } from "./groups.js";
 import { on, onConnection, stream } from "./live.js";
 import { askForToken, whoAmI } from "./login.js";
@@ -31,6 +32,7 @@ import { strategiesView } from "./strategies.js";
 import { strategyView } from "./strategy.js";
 import { subscriptionsView, subscriptionView } from "./subscriptions.js";
 import { systemView } from "./system.js";
+import { keepTimes } from "./times.js";
 
 const ROUTES = [
   ["/", strategiesView, "strategies"],
@@ -64,13 +66,14 @@ const PATIENCE_MS = 300;
 const EXPIRED = "The token is no longer valid. Log in again.";
 
 const root = document.getElementById("main");
+const gate = document.getElementById("gate");
 let stopRouter = () => {};
 
 async function start(why = null) {
   tokenFromAddress();
   if (!session.token) await tokenFromOtherTab();
   const kept = Boolean(session.token);
-  if (!(await knownToken())) await askForToken(root, why ?? (kept ? EXPIRED : null));
+  if (!(await knownToken())) await atTheGate(why ?? (kept ? EXPIRED : null));
   fill(root);
   startShell(() => logOut());
   await listening();
@@ -83,6 +86,16 @@ function listening() {
   const opened = new Promise((resolve) => onConnection((state) => state === "live" && resolve()));
   stream.start();
   return Promise.race([opened, new Promise((wake) => setTimeout(wake, PATIENCE_MS))]);
+}
+
+/** Ask for a token in place of everything else. */
+async function atTheGate(why) {
+  const others = [document.getElementById("top"), root];
+  gate.hidden = false;
+  for (const other of others) other.hidden = true;
+  await askForToken(gate, why);
+  gate.hidden = true;
+  for (const other of others) other.hidden = false;
 }
 
 async function knownToken() {
@@ -113,17 +126,37 @@ function leave(why = null) {
   start(why);
 }
 
+/** The token stopped to work under an open view: what somebody has written there waits for them to come back. */
+async function expired() {
+  const { name, role } = session;
+  drop();
+  stream.stop();
+  await atTheGate(EXPIRED);
+  if (session.name === name && session.role === role) stream.start();
+  else location.reload(); // what is shown was for another person
+}
+
 /** A command that had no answer in time may be refused later. */
 function showLateRefusal({ data }) {
   const what = unanswered.get(data?.command_id);
   if (unanswered.delete(data?.command_id)) refused(`Not done: ${what}`, { faults: data.faults, message: data.code });
 }
 
+/** Its address would be taken for that of a view. */
+function skip(event) {
+  event.preventDefault();
+  root.focus();
+}
+
 startTheme();
+keepTimes();
+document.querySelector(".skip").addEventListener("click", skip);
+closeByEscape();
+heedOff((why) => refused("This is off", { message: why }));
 restUnseen(stream);
 on("command_rejected", showLateRefusal);
 on("command_accepted", ({ data }) => unanswered.delete(data?.command_id));
-addEventListener("logged-out", () => session.role && leave(EXPIRED));
+addEventListener("logged-out", () => session.role && expired());
 onForgotten(() => leave());
 addEventListener("hashchange", () => location.hash.startsWith("#token=") && location.reload());
 start();

@@ -7,11 +7,11 @@ import { select } from "./fields.js";
 import { filtered } from "./filters.js";
 import { icon } from "./icons.js";
 import { on, onGap } from "./live.js";
-import { ago, full } from "./model/format.js";
 import { shapeOf } from "./model/states.js";
 import { empty, heading } from "./page.js";
 import { session } from "./session.js";
 import { showUnread } from "./shell.js";
+import { since } from "./times.js";
 
 const NEWS = ["notification_raised", "notifications_read"];
 const TOPICS = [["", "All topics"], "discover", "done", "error", "warning", "release"];
@@ -75,7 +75,7 @@ function notice(item) {
       {},
       h("p", {}, !item.read && h("span", { class: "unseen" }, "Unread: "), text),
       failed.length > 0 && h("p", {}, "What it did and said last: ", failed.map(operation)),
-      h("p", { class: "muted" }, topic, " · ", h("time", { title: full(at) }, ago(at))),
+      h("p", { class: "muted" }, topic, " · ", since(at)),
     ),
     button,
   );

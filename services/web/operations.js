@@ -12,9 +12,10 @@ import { on } from "./live.js";
 import { at } from "./model/address.js";
 import { concernsOperation } from "./model/concerns.js";
 import { recovery, tookSeconds } from "./model/evidence.js";
-import { ago, bytes, clock, full, seconds, words } from "./model/format.js";
+import { bytes, full, seconds, words } from "./model/format.js";
 import { publicationSaid, waitsFor, waitsForPublication } from "./model/waiting.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
+import { since, timeOf } from "./times.js";
 
 export const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
 const STATES = [["", "Any state"], "queued", "running", "succeeded", "failed"];
@@ -48,7 +49,7 @@ export function operationTable(items) {
       ["To", (row) => row.to_version ?? ""],
       ["Cause", (row) => row.cause?.message ?? "", "wide"],
       ["Took", (row) => seconds(row.seconds), "number"],
-      ["When", (row) => h("time", { title: full(row.requested_at) }, ago(row.requested_at))],
+      ["When", (row) => since(row.requested_at)],
     ],
     items,
     "Operations",
@@ -215,7 +216,7 @@ const phases = (items) =>
       ["Component", (row) => row.component],
       ["Outcome", (row) => badge(row.outcome)],
       ["Detail", (row) => row.detail, "wide"],
-      ["Began", (row) => h("time", { title: full(row.started_at) }, clock(row.started_at))],
+      ["Began", (row) => timeOf(row.started_at)],
       ["Took", (row) => seconds(tookSeconds(row)), "number"],
     ],
     items,

@@ -7,10 +7,10 @@ import { act, done, formEnd, roleButton } from "./feedback.js";
 import { field, input, select, submit, summary, textarea } from "./fields.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
-import { ago, full } from "./model/format.js";
 import { mergedRows, overrideOf, saidAt } from "./model/overrides.js";
 import { deploymentHref } from "./operations.js";
 import { empty, heading, resource, section, table } from "./page.js";
+import { since } from "./times.js";
 
 const NEWS = ["overrides_changed", "sites_changed", "deployments_changed"];
 const VALUES = 'As JSON, over what is set there: {"image": {"tag": "2"}}. null takes a key away; {"secret": "NAME"}.';
@@ -87,7 +87,7 @@ function levelOf({ app, component }, level, history) {
   const columns = [
     ["Change", ({ nth }) => nth, "number"],
     ["Set", (change) => h("code", {}, saidAt(change) || "nothing")],
-    ["When", ({ at: when }) => h("time", { title: full(when) }, ago(when))],
+    ["When", ({ at: when }) => since(when)],
     ["By", ({ by }) => by],
     ["Reason", ({ reason }) => reason],
     ["", (change) => change.nth < level.nth && roleButton("Restore", "operator", restore(change)), "end"],

@@ -3,6 +3,7 @@
 import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { onGap } from "./live.js";
+import { keepPlace } from "./redraw.js";
 
 /** The title of a view, on the page and in the tab. */
 export function title(text) {
@@ -34,8 +35,10 @@ export function resource(page, root, read, show) {
   let shown = false;
   const arrived = (data) => {
     if (page.signal.aborted) return;
+    const first = !shown;
     shown = true;
-    show(data, root);
+    keepPlace(root, () => show(data, root));
+    if (first) settle(page.root);
   };
   const failed = (error) => {
     if (page.signal.aborted) return;
@@ -55,8 +58,16 @@ export function resource(page, root, read, show) {
   return load;
 }
 
+/** Whoever came here while it was still read waits at the whole of it: the title is where it begins. */
+function settle(root) {
+  if (document.activeElement === root) root.querySelector("h1")?.focus({ preventScroll: true });
+}
+
 const skeleton = () =>
   h("div", { class: "skeleton", role: "status", "aria-label": "Loading" }, h("i"), h("i"), h("i"), h("i"));
+
+/** The heading of what takes the place of something; it is the title where the view has none. */
+const placeholder = (text) => (document.querySelector("main h1") ? h("h2", {}, text) : title(text));
 
 /** A problem that takes the place of what could not be shown. */
 export function failure(error, again = null) {
@@ -65,7 +76,7 @@ export function failure(error, again = null) {
     "div",
     { class: "empty" },
     icon("warning", 28),
-    h("h2", {}, what),
+    placeholder(what),
     faults(error),
     again && h("button", { type: "button", onclick: again }, "Try again"),
   );
@@ -91,16 +102,16 @@ function value(fault) {
 
 /** What to say where there is nothing yet, and what to do about it. */
 export function empty(what, text, ...actions) {
-  return h("div", { class: "empty" }, h("h2", {}, what), h("p", { class: "muted" }, text), actions);
+  return h("div", { class: "empty" }, placeholder(what), h("p", { class: "muted" }, text), actions);
 }
 
 /** A table; columns are `[head, cell(row), class?]`. On narrow screens each row becomes a block with named cells. */
 export function table(columns, rows, caption) {
   const cells = (row) =>
     columns.map(([head, cell, kind = ""]) => h("td", { class: kind, "data-head": head }, cell(row)));
-  return h(
+  const frame = h(
     "div",
-    { class: "table-frame" },
+    { class: "table-frame", role: "group", "aria-label": caption },
     h(
       "table",
       {},
@@ -111,7 +122,9 @@ export function table(columns, rows, caption) {
         h(
           "tr",
           {},
-          columns.map(([head, , kind = ""]) => h("th", { scope: "col", class: kind }, head)),
+          columns.map(([head, , kind = ""]) =>
+            h("th", { scope: "col", class: kind }, head || h("span", { class: "unseen" }, "Actions")),
+          ),
         ),
       ),
       h(
@@ -121,6 +134,9 @@ export function table(columns, rows, caption) {
       ),
     ),
   );
+  // One that is too wide is scrolled sideways: by its links with Tab, and where it has none by itself.
+  if (!frame.querySelector("a, button, summary")) frame.tabIndex = 0;
+  return frame;
 }
 
 /** Name and value pairs; those without a value are left out. */

@@ -6,9 +6,10 @@ import { act, confirm, done, formEnd, roleButton } from "./feedback.js";
 import { field, input, submit, summary, textarea } from "./fields.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
-import { ago, full, plural } from "./model/format.js";
+import { plural } from "./model/format.js";
 import { secretOf } from "./model/orders.js";
 import { empty, heading, resource, section, table } from "./page.js";
+import { since } from "./times.js";
 
 const NEWS = ["secret_changed", "secret_removed", "sites_changed", "sites_removed"];
 const VALUE = "Sealed as soon as it is sent, and never shown again. A file goes with the command line.";
@@ -40,7 +41,7 @@ const list = (form, items) =>
     [
       ["Name", ({ name }) => h("code", {}, name)],
       ["Version", ({ version }) => version, "number"],
-      ["Set", ({ set_at: at }) => h("time", { title: full(at) }, ago(at))],
+      ["Set", ({ set_at: when }) => since(when)],
       ["By", ({ set_by: by }) => by],
       ["Named by", ({ sites }) => plural(sites, "site")],
       ["", (secret) => buttons(form, secret), "end"],

@@ -3,6 +3,7 @@
 import { announce, fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
 import { onConnection } from "./live.js";
+import { clock } from "./model/format.js";
 import { may, session } from "./session.js";
 
 const PLACES = [
@@ -14,12 +15,13 @@ const PLACES = [
   ["system", "System", "#/system"],
   ["audit", "Audit", "#/audit", "admin"],
 ];
-const CONNECTION = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
+const CONNECTION = { connecting: "Connecting", live: "Live" };
 const THEME = "belay.theme";
 
 const links = new Map();
 const unread = h("span", { class: "count", hidden: true });
 const connection = h("span", { class: "connection", role: "status" });
+let lost = "";
 
 /** Build the frame; `logOut` is called by its button. */
 export function startShell(logOut) {
@@ -58,6 +60,13 @@ export function markPlace(place) {
     if (name === place) element.setAttribute("aria-current", "page");
     else element.removeAttribute("aria-current");
   }
+  intoSight(links.get(place));
+}
+
+/** On a narrow screen the places do not fit beside each other; the page itself must not move for it. */
+function intoSight(element) {
+  const nav = element?.parentElement;
+  if (nav) nav.scrollLeft = element.offsetLeft - nav.offsetLeft - (nav.clientWidth - element.offsetWidth) / 2;
 }
 
 /** The number on the notifications; 0 hides it. */
@@ -70,7 +79,9 @@ export function showUnread(count) {
 function showConnection(state) {
   const before = connection.dataset.state;
   connection.dataset.state = state;
-  setText(connection, CONNECTION[state]);
+  // What is shown stays as it was then: who comes to an open page at night must see from when it is.
+  if (state === "reconnecting" && before !== state) lost = clock(Date.now());
+  setText(connection, state === "reconnecting" ? `Reconnecting: as of ${lost}` : CONNECTION[state]);
   if (before === "live" && state !== "live") announce("The connection is lost; reconnecting");
 }
 

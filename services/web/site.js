@@ -11,7 +11,7 @@ import { on } from "./live.js";
 import { at } from "./model/address.js";
 import { concernsSite } from "./model/concerns.js";
 import { pairs } from "./model/entered.js";
-import { ago, bytes, full, plural } from "./model/format.js";
+import { bytes, plural } from "./model/format.js";
 import { siteChangeOf } from "./model/orders.js";
 import { deploymentHref, operationTable } from "./operations.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
@@ -19,6 +19,7 @@ import { navigate } from "./router.js";
 import { driftSection, RUN_NEWS, runSection } from "./site_runs.js";
 import { alarmSection, checkButton, STANDING_NEWS, standing } from "./site_standing.js";
 import { holder, labelChips } from "./sites.js";
+import { since } from "./times.js";
 
 /** What a driver must know to reach the site. */
 const connection = (told) =>
@@ -205,7 +206,7 @@ const prestagedTable = (items) =>
       ["Release", ({ version }) => version],
       ["Size", ({ bytes: count, items }) => `${bytes(count)} in ${plural(items, "item")}`],
       ["Complete", ({ complete }) => (complete ? "yes" : "no: another prestage goes on there")],
-      ["Sent", ({ at }) => h("time", { datetime: at, title: full(at) }, ago(at))],
+      ["Sent", ({ at: when }) => since(when)],
     ],
     items,
     "Prestaged",

@@ -8,10 +8,11 @@ import { checkbox, field, input, select } from "./fields.js";
 import { folded, valuesOf } from "./folded.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
-import { ago, full, words } from "./model/format.js";
+import { full, words } from "./model/format.js";
 import { runOf } from "./model/orders.js";
 import { foundOf } from "./model/story.js";
 import { card, heading, resource, section, table } from "./page.js";
+import { since } from "./times.js";
 
 export const RUN_NEWS = ["site_run_changed", "drift_found", "drift_ended"];
 
@@ -91,8 +92,7 @@ const detail = (run) => [
   section("Apps", report(run)),
 ];
 
-const when = (run) =>
-  h("a", { href: `#/site-runs/${encodeURIComponent(run.run_id)}`, title: full(run.started_at) }, ago(run.started_at));
+const when = (run) => h("a", { href: `#/site-runs/${encodeURIComponent(run.run_id)}` }, since(run.started_at));
 
 const stop = (run) =>
   roleButton("Stop this run", "operator", (button) =>
@@ -136,7 +136,7 @@ export const driftTable = (found) =>
       ["Site", ({ site }) => h("a", { href: `#/sites/${encodeURIComponent(site)}` }, site)],
       ["What", ({ components }) => components.map((each) => h("div", {}, foundOf(each)))],
       ["Then", ({ then }) => THEN[then] ?? words(then)],
-      ["Found", ({ found_at: at }) => h("span", { title: full(at) }, ago(at))],
+      ["Found", ({ found_at: when }) => since(when)],
     ],
     found,
     "Apps that are not as they were left",

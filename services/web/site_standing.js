@@ -3,19 +3,21 @@
 import { command } from "./api.js";
 import { badge } from "./badge.js";
 import { h } from "./dom.js";
-import { act, done, formEnd, roleButton } from "./feedback.js";
-import { checkbox, field, input, select, submit, summary } from "./fields.js";
+import { act, done, roleButton } from "./feedback.js";
+import { checkbox, field, input, select } from "./fields.js";
+import { folded, valuesOf } from "./folded.js";
 import { at } from "./model/address.js";
-import { ago, bytes, full, plural } from "./model/format.js";
+import { bytes, full, plural } from "./model/format.js";
 import { alarmOf } from "./model/orders.js";
 import { section, table } from "./page.js";
+import { since } from "./times.js";
 
 export const STANDING_NEWS = ["availability_changed", "alarm_raised", "alarm_cleared"];
 const SEVERITIES = ["critical", "major", "minor", "warning"];
 
 /** The badge of a site's availability, with why and since when on the pointer. */
-export function availability({ availability: state, since, cause }) {
-  const why = [cause?.message, since && `since ${full(since)}`].filter(Boolean).join("; ");
+export function availability({ availability: state, since: begun, cause }) {
+  const why = [cause?.message, begun && `since ${full(begun)}`].filter(Boolean).join("; ");
   return h("span", { title: why }, badge(state), cause && state === "online" && doubt());
 }
 
@@ -36,14 +38,12 @@ export function flags({ managed, maintenance, simplex, alarms }) {
 export const standing = (site) => [
   ["Availability", availability(site)],
   ["Cause", site.cause?.message],
-  ["Since", site.since && time(site.since)],
-  ["Last sign of life", site.seen_at && time(site.seen_at)],
+  ["Since", site.since && since(site.since)],
+  ["Last sign of life", site.seen_at && since(site.seen_at)],
   ["Free disk", site.free_bytes !== null && bytes(site.free_bytes)],
   ["Found there", facts(site.facts)],
   ["Maintenance", site.maintenance ? "yes: nothing is begun there" : ""],
 ];
-
-const time = (at) => h("time", { title: full(at) }, ago(at));
 
 const facts = (found) =>
   Object.keys(found).length > 0 &&
@@ -72,7 +72,7 @@ const alarmTable = (site) =>
       ["Severity", ({ severity }) => badge(severity)],
       ["Affects management", ({ management_affecting: affects }) => (affects ? "yes" : "no")],
       ["Text", ({ text }) => text, "wide"],
-      ["Raised", ({ raised_at: at }) => time(at)],
+      ["Raised", ({ raised_at: when }) => since(when)],
       ["By", ({ raised_by: by }) => by],
       ["", ({ alarm }) => clearButton(site, alarm), "end"],
     ],
@@ -85,37 +85,23 @@ const clearButton = (site, alarm) =>
     act(button, `Cleared ${alarm}`, "DELETE", at("/v1/sites/{site}/alarms/{alarm}", site.name, alarm)),
   );
 
-function raiseForm(site) {
-  const form = h(
-    "form",
-    { class: "form", novalidate: true },
-    summary(),
-    h(
-      "div",
-      { class: "row" },
-      field("alarm", "Alarm", input("alarm"), "such as disk-full"),
-      field("severity", "Severity", select("severity", SEVERITIES, "major")),
-      field("text", "Text", input("text")),
-    ),
-    checkbox(
-      "management_affecting",
-      "It affects the management: strategies leave the site out meanwhile, unless forced",
-    ),
-    formEnd("operator", (off) => h("button", { type: "submit", disabled: off }, "Raise it")),
-  );
-  form.addEventListener("submit", (event) => submit(event, form, () => raise(site, form)));
-  return h("details", { class: "card" }, h("summary", {}, "Raise an alarm"), form);
-}
-
-async function raise(site, form) {
-  const { alarm, severity, management_affecting: affects, text } = form.elements;
-  const { name, ...said } = alarmOf({
-    alarm: alarm.value,
-    severity: severity.value,
-    affects: affects.checked,
-    text: text.value,
+const raiseForm = (site) =>
+  folded("Raise an alarm", {
+    verb: "Raise it",
+    fields: [
+      h(
+        "div",
+        { class: "row" },
+        field("alarm", "Alarm", input("alarm"), "such as disk-full"),
+        field("severity", "Severity", select("severity", SEVERITIES, "major")),
+        field("text", "Text", input("text")),
+      ),
+      checkbox("affects", "It affects the management: strategies leave the site out meanwhile, unless forced"),
+    ],
+    send: async (form) => {
+      const { affects, ...told } = valuesOf(form);
+      const { name, ...said } = alarmOf({ ...told, affects: affects === "on" });
+      await command("PUT", at("/v1/sites/{site}/alarms/{alarm}", site.name, name), said, `Alarm ${name}`);
+      done(`${site.name} has the alarm ${name}`);
+    },
   });
-  await command("PUT", at("/v1/sites/{site}/alarms/{alarm}", site.name, name), said, `Alarm ${name}`);
-  form.closest("details").open = false;
-  done(`${site.name} has the alarm ${name}`);
-}

@@ -3,6 +3,7 @@
 import { fill, h } from "./dom.js";
 import { checkbox, field, input } from "./fields.js";
 import { icon } from "./icons.js";
+import { keepPlace } from "./redraw.js";
 
 /** Usual ways to cut a roll-out. */
 const PATTERNS = [
@@ -68,7 +69,7 @@ export class StageFields {
   #change(work) {
     this.#stages = this.value;
     work(this.#stages);
-    this.#render();
+    keepPlace(this.list, () => this.#render());
   }
 
   #render() {

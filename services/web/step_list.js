@@ -1,11 +1,13 @@
 // The sites of a strategy as a table: what the board shows, for those who would rather read.
 
 import { badge } from "./badge.js";
-import { fill, h, perFrame } from "./dom.js";
+import { fill, h, throttled } from "./dom.js";
 import { number } from "./model/format.js";
 import { empty, table } from "./page.js";
+import { keepPlace } from "./redraw.js";
 
 const AT_ONCE = 200;
+const PAUSE_MS = 250; // many sites change in a second; nobody reads a table that fast
 
 const operation = ({ operation_id: id, site }) =>
   h("a", { href: `#/operations/${encodeURIComponent(id)}`, "aria-label": `Operation on ${site}` }, "Open");
@@ -18,7 +20,7 @@ export class StepList {
     this.roll = roll;
     this.onPick = onPick;
     this.element = h("div", { class: "card", hidden: true });
-    this.draw = perFrame(() => this.#render());
+    this.draw = throttled(() => this.#render(), PAUSE_MS);
   }
 
   show(visible) {
@@ -37,7 +39,10 @@ export class StepList {
   }
 
   #render() {
-    const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
+    keepPlace(this.element, () => this.#fill());
+  }
+
+  #fill() {
     const steps = this.roll.matching(this.#filter);
     const more = () => {
       this.#shown += AT_ONCE;
@@ -52,12 +57,16 @@ export class StepList {
       steps.length > this.#shown &&
         h("button", { type: "button", onclick: more }, `Show more of ${number(steps.length)}`),
     );
-    if (focused) [...this.element.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
+  }
+
+  /** A press by the keyboard is a click of no finger. */
+  #pick(step) {
+    return ({ detail, currentTarget }) => this.onPick(step, detail === 0 ? currentTarget : null);
   }
 
   #columns() {
     return [
-      ["Site", (step) => h("button", { type: "button", class: "link", onclick: () => this.onPick(step) }, step.site)],
+      ["Site", (step) => h("button", { type: "button", class: "link", onclick: this.#pick(step) }, step.site)],
       ["Stage", (step) => this.roll.stage(step.stage)?.name ?? ""],
       ["State", (step) => badge(step.state)],
       ...(this.roll.facts.targets?.length ? [["To", (step) => step.target ?? ""]] : []),

@@ -2,20 +2,23 @@
 
 import { all } from "./api.js";
 import { badge } from "./badge.js";
+import { setOff } from "./buttons.js";
 import { fill, h, keyed, perFrame, setText, throttled } from "./dom.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { shareOf, sumOf } from "./model/counts.js";
-import { ago, full, number, words } from "./model/format.js";
+import { number, words } from "./model/format.js";
 import { MOVES, partsOf } from "./model/strategy_list.js";
 import { empty, heading, resource } from "./page.js";
 import { stageBars } from "./progress.js";
+import { keepPlace } from "./redraw.js";
 import { missingRole } from "./session.js";
+import { since } from "./times.js";
 
 export function strategiesView(page) {
   const known = new Map();
   const body = h("div");
-  const draw = perFrame(() => render(body, [...known.values()]));
+  const draw = perFrame(() => keepPlace(body, () => render(body, [...known.values()])));
   page.root.append(
     heading("Strategies", { note: "Roll-outs over many sites, in stages.", actions: [newButton()] }),
     body,
@@ -27,7 +30,6 @@ export function strategiesView(page) {
     (items) => {
       known.clear();
       for (const item of items) known.set(item.strategy_id, item);
-      fill(body);
       draw();
     },
   );
@@ -35,13 +37,9 @@ export function strategiesView(page) {
 }
 
 export function newButton() {
-  const why = missingRole("operator");
-  return h(
-    "a",
-    { class: "button primary", href: "#/new-strategy", "aria-disabled": why ? "true" : null, title: why || null },
-    icon("plus"),
-    "New strategy",
-  );
+  const link = h("a", { class: "button primary", href: "#/new-strategy" }, icon("plus"), "New strategy");
+  setOff(link, missingRole("operator"));
+  return link;
 }
 
 /** Fold events into what is known; what cannot be folded is read again. */
@@ -61,7 +59,6 @@ function follow(page, known, draw, reload) {
 
 function render(body, items) {
   if (items.length === 0) return fill(body, nothingYet());
-  body.querySelector(":scope > .empty")?.remove();
   return keyed(
     body,
     partsOf(items),
@@ -111,12 +108,7 @@ function createItem({ strategy_id, name, spec, created_at }) {
       h("div", { class: "strategy-figures" }, parts.failed, parts.figure, parts.state),
     ),
     parts.bars,
-    h(
-      "div",
-      { class: "strategy-foot" },
-      parts.why,
-      h("time", { class: "muted", title: full(created_at) }, ago(created_at)),
-    ),
+    h("div", { class: "strategy-foot" }, parts.why, since(created_at, "muted")),
   );
   return Object.assign(element, { parts });
 }

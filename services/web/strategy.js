@@ -2,7 +2,7 @@
 
 import { get, pages } from "./api.js";
 import { Board } from "./board.js";
-import { announce, fill, h, perFrame, throttled } from "./dom.js";
+import { announce, fill, h, perFrame, setText, throttled } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
@@ -42,11 +42,14 @@ class StrategyView {
   build() {
     const { roll, page } = this;
     this.inspector = new Inspector(roll);
-    this.board = new Board(roll, (step) => this.inspector.show(step), page.signal);
-    this.list = new StepList(roll, (step) => this.inspector.show(step));
+    this.board = new Board(roll, (step, from) => this.inspector.choose(step, from), page.signal);
+    this.list = new StepList(roll, (step, from) => this.inspector.choose(step, from));
     this.timeline = timeline(page, at("/v1/strategies/{strategy}/timeline", roll.id));
     this.excluded = h("div", { class: "strategy-main" });
-    this.head = new StrategyHead(roll, (state) => this.filter(state));
+    this.head = new StrategyHead(roll, {
+      onFilter: (state) => this.filter(state),
+      onPick: (step) => this.pick(step),
+    });
     this.main = h(
       "div",
       { class: "strategy-main" },
@@ -60,6 +63,7 @@ class StrategyView {
   }
 
   buildTools() {
+    this.found = h("p", { class: "muted small", role: "status" });
     const search = h("input", {
       type: "search",
       placeholder: "Find a site",
@@ -84,7 +88,7 @@ class StrategyView {
       tab("Board", "board"),
       tab("List", "list"),
     );
-    return h("div", { class: "tools" }, h("h2", {}, "Sites"), search, this.tabs);
+    return h("div", { class: "tools" }, h("h2", {}, "Sites"), this.found, search, this.tabs);
   }
 
   switchTo(name) {
@@ -93,14 +97,23 @@ class StrategyView {
     this.list.show(name === "list");
   }
 
+  /** Show a site that is named elsewhere: its cell, and what is known of it. */
+  pick(step) {
+    this.board.mark(step);
+    this.inspector.show(step);
+    this.inspector.element.scrollIntoView({ block: "nearest" });
+  }
+
   filter(state) {
     this.board.filter(state);
     this.list.filter({ state });
   }
 
-  find(text) {
+  find(entered) {
+    const text = entered.trim().toLowerCase(); // as names are written
     const step = text && this.board.find(text);
     if (step) this.inspector.show(step);
+    setText(this.found, text && !step ? `No site of this strategy has “${text}” in its name.` : "");
     this.list.filter({ text });
   }
 
@@ -176,7 +189,10 @@ class StrategyView {
   moved(steps, live) {
     this.board.moved(steps, live);
     this.list.moved();
-    if (live && steps.some(({ state }) => state === "failed")) this.timeline.soon();
+    if (steps.some(({ state }) => state === "failed")) {
+      if (live) this.timeline.soon();
+      this.draw();
+    }
     this.inspector.refresh();
   }
 

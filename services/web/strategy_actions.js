@@ -1,5 +1,6 @@
 // What can be done with a strategy: the buttons are always in the same place, and say why they are off.
 
+import { setOff } from "./buttons.js";
 import { h, setText } from "./dom.js";
 import { act, confirm } from "./feedback.js";
 import { CALLS, needless, reasonsOff, runOf } from "./model/actions.js";
@@ -62,9 +63,11 @@ function update(bar) {
   setText(bar.run, text);
   for (const [name, hidden] of Object.entries(needless(actions))) bar[name].hidden = hidden;
   for (const [name, why] of Object.entries(reasonsOff(actions, state, barred))) {
-    bar[name].disabled = Boolean(why);
-    bar[name].title = why;
+    setOff(bar[name], why);
   }
+  // What has just been pressed may be of no use now: its focus goes to where the new state is told.
+  const focused = document.activeElement;
+  if (focused.hidden && bar.element.contains(focused)) document.querySelector("main h1")?.focus();
 }
 
 async function run(bar) {

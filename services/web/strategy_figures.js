@@ -6,11 +6,10 @@ import { foreseen } from "./model/forecast.js";
 import { number } from "./model/format.js";
 import { STEP_STATES, shapeOf } from "./model/states.js";
 
-/** Counts by state as toggle buttons: `onFilter(state | null)`. */
+/** Counts by state as toggle buttons: `onFilter(state | null)`; `press(state)` lights up the sites of a state. */
 export function figures(roll, onFilter) {
   const buttons = STEP_STATES.map((state) => figure(state));
-  const press = (button) => {
-    const chosen = button.getAttribute("aria-pressed") === "true" ? null : button;
+  const press = (button, chosen = button.getAttribute("aria-pressed") === "true" ? null : button) => {
     for (const other of buttons) other.setAttribute("aria-pressed", String(other === chosen));
     onFilter(chosen?.dataset.state ?? null);
   };
@@ -23,7 +22,12 @@ export function figures(roll, onFilter) {
   const update = () => {
     for (const button of buttons) setText(button.figure, number(roll.counts[button.dataset.state]));
   };
-  return { element, update };
+  const light = (state) =>
+    press(
+      null,
+      buttons.find(({ dataset }) => dataset.state === state),
+    );
+  return { element, update, press: light };
 }
 
 function figure(state) {

@@ -7,13 +7,15 @@ import { shareOf } from "./model/counts.js";
 import { title } from "./page.js";
 import { bar } from "./progress.js";
 import { actionBar } from "./strategy_actions.js";
+import { aftermathOf } from "./strategy_aftermath.js";
 import { figures, outlook } from "./strategy_figures.js";
 import { subtitle } from "./strategy_plan.js";
 
 export class StrategyHead {
-  constructor(roll, onFilter) {
+  constructor(roll, { onFilter, onPick }) {
     this.roll = roll;
     this.figures = figures(roll, onFilter);
+    this.aftermath = aftermathOf(roll, { onPick, onMore: () => this.figures.press("failed") });
     this.actions = actionBar(roll);
     this.total = bar("Whole strategy");
     this.outlook = outlook(roll);
@@ -44,6 +46,7 @@ export class StrategyHead {
       h("div", { class: "overview-head" }, lead, this.outlook.element),
       this.total,
       this.figures.element,
+      this.aftermath.element,
     );
   }
 
@@ -55,7 +58,7 @@ export class StrategyHead {
     setText(this.why, facts.deleted ? "This strategy was deleted; its history stays." : (facts.why?.message ?? ""));
     setText(this.share, shareOf(counts));
     this.#showWarnings();
-    for (const part of [this.figures, this.outlook, this.actions]) part.update();
+    for (const part of [this.figures, this.outlook, this.actions, this.aftermath]) part.update();
     this.total.update(counts);
   }
 

@@ -2,6 +2,7 @@
 
 import { all, command, get } from "./api.js";
 import { badge } from "./badge.js";
+import { rest } from "./buttons.js";
 import { fill, h, throttled } from "./dom.js";
 import { act, confirm, done, refused, roleButton } from "./feedback.js";
 import { select } from "./fields.js";
@@ -9,9 +10,10 @@ import { filtered } from "./filters.js";
 import { icon } from "./icons.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
-import { ago, full, number } from "./model/format.js";
+import { full, number } from "./model/format.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 import { navigate } from "./router.js";
+import { since } from "./times.js";
 
 const NEWS = ["subscription_changed", "deliveries_changed"];
 const STATES = [["", "Any state"], "waiting", "queued", "delivered", "dead", "dropped"];
@@ -108,7 +110,8 @@ function actions({ name, actions: may }) {
 }
 
 async function test(button, name) {
-  button.disabled = true;
+  const wake = rest(button);
+  if (!wake) return;
   try {
     const { result = {} } = await command("POST", at("/v1/subscriptions/{name}/test", name), {}, `Test of ${name}`);
     const { state, status, milliseconds, reason } = result;
@@ -118,7 +121,7 @@ async function test(button, name) {
   } catch (error) {
     refused("The test was not sent", error);
   } finally {
-    button.disabled = false;
+    wake();
   }
 }
 
@@ -149,7 +152,7 @@ const deliveryTable = (name, items) =>
       ["Tries", ({ tries }) => tries, "number"],
       ["Answer", ({ status, milliseconds }) => answer(status, milliseconds)],
       ["Why", why, "wide"],
-      ["When", ({ at }) => h("time", { title: full(at) }, ago(at))],
+      ["When", ({ at: when }) => since(when)],
       ["", (row) => row.actions.includes("redeliver") && redeliver(name, row)],
     ],
     items,
@@ -161,7 +164,7 @@ const answer = (status, milliseconds) =>
 
 const why = ({ reason, next_try_at: next }) => [
   reason,
-  next && h("small", { class: "muted" }, " next try ", h("time", { title: full(next) }, full(next))),
+  next && h("small", { class: "muted" }, " next try ", h("time", { dateTime: next }, full(next))),
 ];
 
 const redeliver = (name, { delivery_id: id }) =>

@@ -73,7 +73,7 @@ function serviceTable(replicas) {
       ["Version", (row) => row.version ?? ""],
       ["Lag", (row) => count(row.lag, "record"), "number"],
       ["Outbox", (row) => count(row.outbox, "message"), "number"],
-      ["", (row) => row.error ?? "", "wide"],
+      ["Error", (row) => row.error ?? "", "wide"],
     ],
     replicas,
     "Services",

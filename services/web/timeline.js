@@ -3,8 +3,8 @@
 import { get } from "./api.js";
 import { fill, h, keyed, throttled } from "./dom.js";
 import { icon } from "./icons.js";
-import { clock, full } from "./model/format.js";
 import { Entries, shapeOfEntry } from "./model/timeline.js";
+import { timeOf } from "./times.js";
 
 const PAUSE_MS = 300;
 
@@ -14,7 +14,7 @@ export function timeline(page, path) {
     path,
     entries: new Entries(),
     all: false,
-    list: h("ol", { class: "timeline" }),
+    list: h("ol", { class: "timeline", tabIndex: 0, "aria-label": "Timeline" }),
     more: h("div"),
   };
   const element = h("section", { class: "card" }, h("h2", {}, "Timeline"), state.list, state.more);
@@ -39,6 +39,7 @@ function render(state) {
   const showAll = () => {
     state.all = true;
     render(state);
+    state.list.focus();
   };
   const button = { type: "button", class: "quiet", onclick: showAll };
   fill(state.more, !all && entries.hidden > 0 && h("button", button, `Show ${entries.hidden} earlier`));
@@ -46,11 +47,10 @@ function render(state) {
 
 function create(entry) {
   const shape = shapeOfEntry(entry);
-  const when = h("time", { class: "muted", title: full(entry.at) }, clock(entry.at));
   return h(
     "li",
     { class: `tone-${shape}` },
     h("span", { class: "dot" }, icon(shape, 13)),
-    h("div", {}, h("span", {}, entry.message), when),
+    h("div", {}, h("span", {}, entry.message), timeOf(entry.at, "muted")),
   );
 }

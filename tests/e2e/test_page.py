@@ -188,8 +188,11 @@ def test_a_viewer_sees_all_and_can_press_nothing(page: Page, belay: System) -> N
     page.go(f"{belay.url}/#token={viewer}")
     open_strategy(page, "look-only")
     for button in ("#do-abort", "#do-delete"):
-        assert not page.see(button).is_enabled()
+        assert page.see(button).get_attribute("aria-disabled") == "true"
         assert "viewer" in str(page.see(button).get_attribute("title"))
+    page.press("#do-delete")
+    page.see(".toast.bad", "This needs the role operator; you are viewer.")
+    assert not page.driver.find_elements("css selector", "dialog")
 
 
 def test_what_is_wrong_with_belay_itself_stands_above_its_services_with_cause_and_advice(

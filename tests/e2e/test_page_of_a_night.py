@@ -1,5 +1,7 @@
-"""What an operator needs at night: from a strategy that stopped to the last lines, and a webhook that is mended."""
+"""What an operator needs at night: from a strategy that stopped to the last lines, a webhook that is mended, and every
+view by keyboard alone, light and dark, on a wide screen and on a telephone."""
 
+import re
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,13 +10,16 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from services.cli.client import Client, ProblemError
+from tests.support import axe
 from tests.support.browser import Page
 from tests.support.bundles import bundle
+from tests.support.keyboard import drawn_anew, press, tab_through, until_focused
 from tests.support.system import System, running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(300)]
 
 MANIFEST = """
 app: lamp
@@ -22,6 +27,9 @@ version: 1.0.0
 components:
   - {name: web, driver: simulated, sites: {oslo-3: fail}}
 """
+
+
+MAIN = Path(__file__).parents[2] / "services" / "web" / "main.js"
 
 
 class Chat(BaseHTTPRequestHandler):
@@ -61,6 +69,7 @@ def belay(browser: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         patch.setenv("BELAY_NOTIFIER_RETRY_WAITS", "[0.1]")
         with running(tmp_path_factory.mktemp("belay")) as system, system.client() as client:
             system.register(*(f"oslo-{number}" for number in range(6)))
+            client.command("POST", "/v1/groups", {"name": "harbour"})
             path = Path(system.home.root) / "lamp.tar.gz"
             path.write_bytes(bundle({"bundle.yaml": MANIFEST.encode()}))
             client.upload(path)
@@ -177,3 +186,121 @@ def test_the_labels_of_a_site_are_changed_line_by_line_whatever_is_in_them(page:
         found = client.get("/v1/sites/oslo-2")
     assert (found["labels"], found["simplex"]) == ({"place": "row 7, right", "note": "a=b, c"}, True)
     assert page.complaints() == []
+
+
+def test_a_strategy_that_stopped_says_what_happened_what_is_safe_and_what_to_do_next(page: Page) -> None:
+    page.press("a", "night")
+    told = page.see(".aftermath", "1 site failed: oslo-3").text
+    assert "Of the others: " in told
+    assert "Retry failed tries these sites again." in told
+    page.press(".aftermath button", "oslo-3")
+    page.see(".inspector .last-lines")
+
+
+def test_news_leaves_the_focus_where_it_is_and_so_does_what_is_pressed(page: Page, belay: System) -> None:
+    page.press("nav a", "Sites")
+    page.run("arguments[0].focus()", page.see("td a", "oslo-4"))
+    with belay.client() as client:
+        drawn_anew(page, "td a", lambda: client.command("PATCH", "/v1/sites/oslo-4", {"labels": {"tier": "gold"}}))
+    until_focused(page, "oslo-4")
+    page.see("td a", "oslo-4").send_keys(Keys.ENTER)
+    page.see("h1", "oslo-4")
+    until_focused(page, "oslo-4")  # the title, not what was pressed in another view
+    button = page.see(".actions button", "Into maintenance")
+    drawn_anew(page, ".facts", lambda: button.send_keys(Keys.ENTER))
+    until_focused(page, "Out of maintenance")
+    page.see(".actions button", "Forget it").send_keys(Keys.ENTER)
+    page.see("dialog")
+    with belay.client() as client:
+        drawn_anew(page, ".facts", lambda: client.command("PATCH", "/v1/sites/oslo-4", {"maintenance": False}))
+    press(page, Keys.ESCAPE)
+    page.until(lambda driver: not driver.find_elements("css selector", "dialog"), "the dialog to be closed")
+    until_focused(page, "Forget it")
+    assert page.complaints() == []
+
+
+def test_with_the_keyboard_one_goes_from_a_cell_into_what_is_known_of_its_site_and_back(page: Page) -> None:
+    page.press("a", "night")
+    page.until(lambda _: page.figure("failed") == 1, "the sites to be counted")
+    page.see("canvas").send_keys(Keys.HOME, Keys.ENTER, Keys.ENTER)
+    until_focused(page, "oslo-0")
+    press(page, Keys.ESCAPE)
+    assert page.run("return document.activeElement.tagName") == "CANVAS"
+    page.run("document.querySelector('.skip').focus()")
+    press(page, Keys.ENTER)
+    assert page.run("return document.activeElement.id") == "main"
+    page.see("h1", "night")  # it is no address of a view
+
+
+def test_who_has_to_log_in_again_finds_what_was_being_written(page: Page, belay: System) -> None:
+    with belay.client() as client:
+        token = client.command("POST", "/v1/tokens", {"name": "watch", "role": "operator"})
+        page.go(f"{belay.url}/#token={token['token']}")
+        page.press(".button.primary", "New strategy")
+        page.fill("name", "half-written")
+        client.command("DELETE", f"/v1/tokens/{token['id']}")
+        page.press("[type=submit]")
+        page.see("[role=alert]", "The token is no longer valid")
+        assert not page.driver.find_element("css selector", "main").is_displayed()
+        again = client.command("POST", "/v1/tokens", {"name": "watch", "role": "operator"})
+    page.see("#token").send_keys(again["token"] + Keys.ENTER)
+    page.see(".connection", "Live")
+    assert page.see("[name=name]").get_attribute("value") == "half-written"
+
+
+def test_every_view_can_be_read_by_everybody_light_and_dark_wide_and_narrow(page: Page, addresses: list[str]) -> None:
+    faults = {}
+    for scheme, width in (("light", 1400), ("dark", 390)):
+        page.prefer(scheme)
+        page.width(width)
+        for address in addresses:
+            show(page, address)
+            found = axe.faults(page)
+            if page.run("return document.documentElement.scrollWidth > innerWidth"):
+                found.append("it is wider than the screen")
+            faults[f"{address}, {scheme}, {width}"] = found
+    page.width(1400)
+    assert {view: found for view, found in faults.items() if found} == {}
+
+
+def test_every_action_of_every_view_is_reached_and_seen_with_the_keyboard(page: Page, addresses: list[str]) -> None:
+    faults = {}
+    for address in addresses:
+        show(page, address)
+        faults[address] = tab_through(page)
+    assert {view: found for view, found in faults.items() if found} == {}
+
+
+@pytest.fixture(scope="module")
+def addresses(belay: System) -> list[str]:
+    """One of every view that the page has, with something to be seen there."""
+    with belay.client() as client:
+        run = client.command("POST", "/v1/sites/oslo-4/run-all", {"kind": "update"})
+        client.command("PUT", "/v1/sites/oslo-5/alarms/fan", {"severity": "major", "text": "loud"})
+        client.command("PUT", "/v1/secrets/oslo-password", {"value": "correct horse"})
+        night, operation, release = (
+            client.get(f"/v1/{what}", limit=1)["items"][0] for what in ("strategies", "operations", "releases")
+        )
+    parts = {
+        "/strategies/:id": [night["strategy_id"]],
+        "/releases/:app/:version": ["lamp", "1.0.0"],
+        "/apps/:app": ["lamp"],
+        "/bundles/:sha256": [release["bundle_sha256"]],
+        "/groups/:name": ["harbour"],
+        "/sites/:name": ["oslo-5"],
+        "/deployments/:site/:app": ["oslo-1", "lamp"],
+        "/overrides/:app/:component": ["lamp", "web"],
+        "/site-runs/:id": [run["command_id"]],
+        "/operations/:id": [operation["operation_id"]],
+        "/subscriptions/:name": ["chat"],
+    }
+    routes = re.findall(r'^  \["(/[^"]*)"', MAIN.read_text(), re.MULTILINE)
+    return [re.sub(r":\w+", "{}", route).format(*parts[route] if ":" in route else ()) for route in routes]
+
+
+def show(page: Page, address: str) -> None:
+    """Go to a view, and wait until all of it is read."""
+    page.run("location.hash = arguments[0]", f"#{address}")
+    page.see("h1")
+    busy = "main [aria-busy=true], main .skeleton"
+    page.until(lambda driver: not driver.find_elements("css selector", busy), f"{address} to be read")

@@ -110,6 +110,11 @@ class Page:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
+    def width(self, pixels: int) -> None:
+        """As on a screen of this width."""
+        size = {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": pixels < 700}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
     @property
     def text(self) -> str:
         return self.driver.find_element(By.TAG_NAME, "body").text

@@ -5,7 +5,10 @@ const PERCENT = new Intl.NumberFormat(undefined, { style: "percent", maximumFrac
 const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const FULL = new Intl.DateTimeFormat(undefined, {
+  ...{ year: "numeric", month: "short", day: "numeric" },
+  ...{ hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" },
+});
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 const UNITS = [
   ["second", 60],
@@ -17,6 +20,8 @@ const UNITS = [
 
 export const number = (value) => NUMBER.format(value ?? 0);
 export const percent = (share) => PERCENT.format(share ?? 0);
+
+/** The whole of it, with its zone: who reads it beside a log of another machine must not guess. */
 export const full = (time) => (time ? FULL.format(new Date(time)) : "");
 
 /** "1 site", "1,000 sites". */

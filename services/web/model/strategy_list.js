@@ -11,10 +11,8 @@ const PARTS = [
 
 /** `[{title, items}]`: what is under way first; parts in which there is nothing are left out. */
 export function partsOf(strategies) {
-  const parts = PARTS.map(([title, states]) => ({
-    title,
-    items: strategies.filter(({ state }) => states.includes(state)),
-  }));
+  const parts = PARTS.map(([title, states]) => ({ title, states, items: [] }));
+  for (const one of strategies) (parts.find(({ states }) => states.includes(one.state)) ?? parts[0]).items.push(one);
   return parts.filter(({ items }) => items.length > 0);
 }
 

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { needless, reasonsOff, runOf, stepVerb } from "../../../services/web/model/actions.js";
+import { aftermath } from "../../../services/web/model/aftermath.js";
 import { foreseen } from "../../../services/web/model/forecast.js";
 import { aim, extent, limits, policy, selected } from "../../../services/web/model/plan_words.js";
+import { Roll } from "../../../services/web/model/roll.js";
 import { MOVES, partsOf } from "../../../services/web/model/strategy_list.js";
 
 const NONE = { waiting: 0, running: 0, complete: 0, failed: 0, aborted: 0 };
@@ -163,6 +165,7 @@ describe("the list of strategies", () => {
       ["Ready to apply"],
     );
     assert.deepEqual(partsOf([]), []);
+    assert.equal(partsOf(of("of a newer Belay"))[0].title, "Under way"); // rather than nowhere
   });
 
   test("an event moves the stage that it is about, and leaves the others", () => {
@@ -182,5 +185,45 @@ describe("the list of strategies", () => {
     assert.deepEqual(strategy.stages[0].counts, { complete: 3 });
     MOVES.strategy_state_changed(strategy, { state: "complete", why: { message: "done" } });
     assert.deepEqual([strategy.state, strategy.why.message], ["complete", "done"]);
+  });
+});
+
+describe("after failures", () => {
+  const counts = (given) => ({ complete: 0, running: 0, waiting: 0, failed: 0, aborted: 0, ...given });
+  const rollOf = (facts, given, ...sites) => {
+    const stages = [{ position: 1, counts: counts(given) }];
+    const roll = new Roll({ strategy_id: "s", actions: [], spec: {}, stages, ...facts });
+    const why = { message: "web: no answer; back on 1.0" };
+    roll.put(sites.map((site) => ({ site, stage: 1, state: "failed", why, updated_at: "2026-05-04T12:00:00Z" })));
+    return roll;
+  };
+
+  test("where no site failed there is nothing to tell", () => {
+    assert.equal(aftermath(rollOf({ state: "complete" }, { complete: 3 })), null);
+  });
+
+  test("what happened, what is safe and what to do next are told in sentences", () => {
+    const facts = { state: "failed", actions: ["retry", "undo", "delete"] };
+    const told = aftermath(rollOf(facts, { complete: 1200, failed: 5, aborted: 30 }, "a", "b", "c", "d"));
+    assert.equal(told.happened, "5 sites failed");
+    assert.deepEqual([told.sites.map(({ site }) => site), told.more], [["a", "b", "c"], 2]);
+    assert.equal(told.cause, "web: no answer; back on 1.0.");
+    assert.equal(told.safe, "Of the others: 1,200 are done and stay as they are, 30 were left as they were.");
+    assert.match(told.next, /^Look first .* Retry failed tries these sites again. Undo plans the way back /);
+  });
+
+  test("while it goes on by itself it says what would stop it, and while it ends that nothing is begun", () => {
+    const bears = { state: "applying", spec: { on_failure: { stop_on_failure: false, threshold: "5%" } } };
+    assert.match(
+      aftermath(rollOf(bears, { failed: 1, running: 2 }, "a")).next,
+      /by itself. What stops it: more than 5%/,
+    );
+    assert.match(aftermath(rollOf({ state: "aborting" }, { failed: 1, running: 1 }, "a")).next, /once 1 site at work/);
+    assert.equal(aftermath(rollOf({ state: "failed" }, { failed: 1 }, "a")).safe, "It had no other sites.");
+  });
+
+  test("what was counted but is not read yet has no names", () => {
+    const told = aftermath(rollOf({ state: "paused", actions: ["resume"] }, { failed: 2 }));
+    assert.deepEqual([told.sites, told.more, told.cause], [[], 2, ""]);
   });
 });

@@ -90,7 +90,12 @@ def _planned(learned: Learned, event: Envelope[strategy.StrategyPlanned]) -> Non
 def _plan_told(plan: strategy.StrategyPlanned) -> str:
     by = f" by {plan.created_by}" if plan.created_by else ""
     left_out = f"; {plan.excluded_count} left out" if plan.excluded_count else ""
-    return f"planned{by} with {sum(s.sites for s in plan.stages)} sites in {len(plan.stages)} stages{left_out}"
+    size = f"{_counted(sum(s.sites for s in plan.stages), 'site')} in {_counted(len(plan.stages), 'stage')}"
+    return f"planned{by} with {size}{left_out}"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _moved(learned: Learned, event: Envelope[strategy.StrategyStateChanged]) -> None:
