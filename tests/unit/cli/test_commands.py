@@ -173,7 +173,7 @@ def test_what_a_strategy_does_not_let_people_do_now_says_what_it_does_let_them(g
 def test_a_site_is_changed_fact_by_fact(gateway: Stub, belay: Belay) -> None:
     gateway.accept("PATCH /v1/sites", sites=1)
     told = belay("site", "set", "00:1B", "--no-managed", "--label", "tier=gold", "--unlabel", "old")
-    assert (told.exit_code, told.stderr) == (0, "changed: 1 site\n")
+    assert (told.exit_code, told.stdout) == (0, "changed: 1 site\n")
     assert gateway.sent("PATCH")[0].body == {
         "selection": {"sites": ["00:1B"]},
         "managed": False,
