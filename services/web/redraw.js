@@ -24,8 +24,8 @@ export function keepPlace(root, work) {
 /** Where an element is below a root, so that its successor is found; null where it is not below it. */
 export function placeOf(element, root) {
   if (!element || element === root || !root.contains(element)) return null;
-  const name = nameOf(element);
-  return { name, number: alike(name, root).indexOf(element), path: pathTo(element, root) };
+  const [kind, name] = [kindOf(element), nameOf(element)];
+  return { kind, name, number: alike(kind, name, root).indexOf(element), path: pathTo(element, root) };
 }
 
 /**
@@ -58,11 +58,17 @@ function hold({ place, top }, root) {
   if (element) scrollBy(0, element.getBoundingClientRect().top - top);
 }
 
-const alike = (name, root) => [...root.querySelectorAll(FOCUSABLE)].filter((one) => nameOf(one) === name);
+/** A selector that passes over nearly all of a long table, before any name is read. */
+function kindOf(element) {
+  const href = element.getAttribute("href");
+  return element.tagName + (href === null ? "" : `[href="${CSS.escape(href)}"]`);
+}
+
+const alike = (kind, name, root) => [...root.querySelectorAll(kind)].filter((one) => nameOf(one) === name);
 
 /** What has the name now; of several that have it the one in the same turn. */
-function named({ name, number }, root) {
-  const found = alike(name, root);
+function named({ kind, name, number }, root) {
+  const found = alike(kind, name, root);
   return found[number] ?? found.at(-1);
 }
 
