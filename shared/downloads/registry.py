@@ -49,6 +49,8 @@ class Access:
     """Those that are asked over HTTP; one of this machine is anyway."""
     logins: Path | None = None
     """A file as `docker login` writes it; None = where it does."""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By registry, `user:password`: these go before the file's."""
     bounds: Bounds | None = None
     """How far in connections may lead, those that an answer leads on to, too; None = anywhere."""
 
@@ -133,7 +135,7 @@ def opened(image: Image, access: Access) -> Iterator[DXF]:
     host, _, before = place.partition("/")
     path = "/".join(filter(None, (before, image.name.partition("/")[2])))
     plain = scheme != "https" and (scheme == "http" or host in access.plain or _is_here(host))
-    with DXF(host, path, _log_in(host, access.logins), plain, timeout=SECONDS) as repository:
+    with DXF(host, path, _log_in(host, registry, access), plain, timeout=SECONDS) as repository:
         for prefix in ("https://", "http://"):
             repository._sessions[0].mount(prefix, Trusting(access.bounds))  # noqa: SLF001 - dxf takes no session of ours
         yield repository
@@ -193,9 +195,10 @@ def _is_here(registry: str) -> bool:
         return False
 
 
-def _log_in(registry: str, file: Path | None):  # type: ignore[no-untyped-def]  # dxf has no types for it
-    """As `docker login` keeps it; without a login a registry may give a token to anybody."""
-    user, _, password = _login_of(registry, file).partition(":")
+def _log_in(host: str, registry: str, access: Access):  # type: ignore[no-untyped-def]  # dxf has no types for it
+    """As it is given, or as `docker login` keeps it; without a login a registry may give a token to anybody."""
+    login = access.passwords.get(registry) if host == registry else None
+    user, _, password = (login or _login_of(host, access.logins)).partition(":")
 
     def log_in(dxf, response) -> None:  # type: ignore[no-untyped-def]
         dxf.authenticate(user or None, password or None, actions=["pull"], response=response)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from services.deployer.drivers import Broken, Component, Done, Driver, Item, Order, Progress, Running
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
+from services.deployer.drivers.container.sharing import SharedPulls
 from services.deployer.drivers.container.tool import ContainerTool
 from services.deployer.drivers.content import Pace
 from services.deployer.drivers.durable.driver import DurableDriver
@@ -78,7 +79,7 @@ def removal(of: Order, key: str) -> Order:
 def driver_of(dsn: str, home: Path, site_bytes: int = 0, **settings: Any) -> DurableDriver:
     """A deployer's driver. What was prepared lies under its home; `site_bytes` is the pace of each site."""
     store = Store(Blobs.open(Settings(home=home)), Pace(site_bytes))
-    return DurableDriver(dsn, ContainerTool(ContainerSettings(**settings), store))
+    return DurableDriver(dsn, ContainerTool(ContainerSettings(**settings), store, shared=SharedPulls(dsn)))
 
 
 class ContainerWorkshop(Workshop):

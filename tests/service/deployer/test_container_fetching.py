@@ -1,6 +1,7 @@
 """Images brought before anything is touched: by digest, once an engine, again when a registry stays away, with room."""
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from services.deployer.drivers import Done, Order
 from services.deployer.drivers.durable.driver import DurableDriver
 from tests.support.container_lab import Lab
-from tests.support.container_sites import broken, done, driver_of, ids, order, push, reach
+from tests.support.container_sites import broken, done, driver_of, ids, order, reach
 from tests.support.patience import patience
+from tests.support.prepared_images import layered
 
 pytestmark = [pytest.mark.service, pytest.mark.containers]
 
@@ -38,11 +40,18 @@ async def test_what_was_fetched_is_deployed_without_its_registry(containers: Dur
     assert len(ids(container_lab)) == 1
 
 
-async def test_sites_of_one_engine_pull_an_image_once(containers: DurableDriver, container_lab: Lab) -> None:
+async def test_sites_of_one_engine_pull_an_image_once_also_by_several_deployers(
+    containers: DurableDriver, container_lab: Lab, deployer_database: str, tmp_path: Path
+) -> None:
     orders = [fetch(order(container_lab, "", site=f"s{n}"), f"f{n}") for n in range(6)]
     container_lab.podman("rmi", "--all", "--force")
     before = pulls(container_lab)
-    assert all(isinstance(end, Done) for end in await reach(containers, *orders))
+    other = driver_of(deployer_database, tmp_path / "other")
+    try:
+        ends = await asyncio.gather(reach(containers, *orders[:3]), reach(other, *orders[3:]))
+    finally:
+        await other.close()
+    assert all(isinstance(end, Done) for some in ends for end in some), ends
     assert pulls(container_lab) - before == 1
 
 
@@ -66,15 +75,30 @@ async def test_an_image_that_is_not_there_is_not_asked_for_again(containers: Dur
         assert (await broken(containers, fetch(order(container_lab, "", image=nothing), "f1"))).code == "no_such_image"
 
 
-async def test_an_engine_without_room_begins_nothing(
+async def test_an_engine_without_room_begins_nothing_and_says_what_it_lacks_as_the_registry_has_it(
     container_lab: Lab, deployer_database: str, tmp_path: Path
 ) -> None:
-    push(container_lab)
+    base = layered(container_lab, "base:1", 2 << 20)
+    wanted = order(container_lab, "", image=layered(container_lab, "more:1", 1 << 20, base=base))
     container_lab.podman("rmi", "--all", "--force")
     driver = driver_of(deployer_database, tmp_path, free_mib=1 << 40)
+    able = driver_of(deployer_database, tmp_path / "able")
     try:
-        failed = await broken(driver, fetch(order(container_lab, ""), "f1"))
+        first = await broken(driver, fetch(wanted, "f1"))
+        assert first.code == "disk_full"
+        await done(able, fetch(order(container_lab, "", image=base), "f2"))
+        second = await broken(driver, fetch(wanted, "f3"))
+        container_lab.stop_registry()
+        try:
+            third = await broken(driver, fetch(wanted, "f4"))
+        finally:
+            container_lab.start_registry()
     finally:
         await driver.close()
-    assert failed.code == "disk_full"
-    assert "MiB are left" in failed.message
+        await able.close()
+    says = (
+        r"MiB are left on the engine's disk; the layers that it lacks have ([0-9.]+) MiB compressed, for which 3 times"
+    )
+    sizes = [float(found[1]) if (found := re.search(says, each.message)) else -1 for each in (first, second)]
+    assert (sizes[0] > 3, sizes[1]) == (True, 1.0), (first.message, second.message)
+    assert re.search(r"MiB are left on the engine's disk, less than the [0-9]+ that must be free", third.message)

@@ -2,6 +2,7 @@
 
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
+from services.deployer.drivers.container.sharing import SharedPulls
 from services.deployer.drivers.container.tool import ContainerTool
 from services.deployer.drivers.content import Pace
 from services.deployer.drivers.durable.driver import DurableDriver
@@ -12,4 +13,5 @@ from shared.process.settings import Settings
 def from_settings(settings: Settings) -> DurableDriver:
     """The driver of a service: its orders in the service's database, images from its blob store."""
     store = Store(Blobs.open(settings), Pace.of_process())
-    return DurableDriver(settings.postgres, ContainerTool(ContainerSettings(), store))
+    tool = ContainerTool(ContainerSettings(), store, shared=SharedPulls(settings.postgres))
+    return DurableDriver(settings.postgres, tool)

@@ -25,6 +25,8 @@ START_SECONDS = 5.0
 """What a busy engine may need to begin a check, beside the check's own time."""
 
 LAST_LINES = 50
+MOST_IMAGES = 200
+"""So many are looked at for layers that another image has, too: the newest, as engines list them."""
 
 
 FreeIn = Callable[[str], Awaitable[int | None]]
@@ -69,6 +71,14 @@ class Engine:
         if "graphRootAllocated" not in store:
             return await self._free_in(str(store.get("graphRoot", "/")))
         return int(store["graphRootAllocated"]) - int(store.get("graphRootUsed", 0))
+
+    async def stacks(self) -> list[list[str]]:
+        """The layers of each of its images, the lowest first, by the digests that engines know them by."""
+        async with translated("the images could not be listed"):
+            listed = await self.docker.images.list()
+            found = [await _unless_gone(self.docker.images.inspect(each["Id"])) for each in listed[:MOST_IMAGES]]
+        stacks = (((each or {}).get("RootFS") or {}).get("Layers") or () for each in found)
+        return [[str(layer).removeprefix("sha256:") for layer in stack] for stack in stacks]
 
     async def at(self, place: Place) -> list[Seen]:
         """The containers of a place, whatever their state."""
@@ -157,12 +167,13 @@ class Engine:
         return self.docker.containers.container(container)
 
 
-async def _unless_gone(call: Any) -> None:
+async def _unless_gone(call: Any) -> Any | None:
     try:
-        await call
+        return await call
     except DockerError as error:
         if error.status != GONE:
             raise
+    return None
 
 
 def seen_in(found: Mapping[str, Any]) -> Seen:

@@ -20,9 +20,13 @@ async def fetch(run: Run, engine: Engine, source: Source, wanted: Definition, pu
 
 
 async def _have(run: Run, engine: Engine, source: Source, wanted: Definition, pulls: Pulls) -> None:
+    if wanted.spec.pull != "always" and await images.found_on(engine, wanted.image) is not None:
+        await images.have(engine, wanted, source)
+        return
+    run.report("waits for its turn at the image", 1)
     async with pulls.alone(source.connection.url, wanted.image):
         if not run.order.items and await images.found_on(engine, wanted.image) is None:
-            await pulls.refuse_full_disk(engine, wanted.image)
+            await pulls.refuse_full_disk(engine, wanted, source.connection)
         await pulls.have(lambda: images.have(engine, wanted, source), run.report)
 
 

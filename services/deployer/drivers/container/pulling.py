@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
+from socket import gethostname
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
+from services.deployer.drivers.container.connection import Connection
+from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import Engine
 from services.deployer.drivers.container.faults import PASSING_PULLS
+from services.deployer.drivers.container.room import MIB, lacking, too_little
+from services.deployer.drivers.container.sharing import SharedPulls
 from services.deployer.drivers.failed import Failed
 from shared.components.images import Image
 from shared.core.retrying import back_offs, pause
 
 T = TypeVar("T")
-
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,19 @@ class Pulls:
     """Of each image, when its registry does not answer well. An engine keeps the layers that it has got."""
     free_mib: int
     """An engine with less room than that does not begin: what fills its disk hurts all that runs there."""
+    times: float = 3
+    """Room for each compressed byte of a layer: it is kept while it is unpacked, and grows."""
+    shared: SharedPulls | None = None
+    """With other replicas; None = there are none."""
     _locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     @asynccontextmanager
     async def alone(self, url: str, image: Image) -> AsyncIterator[None]:
-        """Sites that share an engine wait for the first of them, and find the image there."""
+        """Sites that share an engine wait for the first of them, also in other replicas, and find the image there."""
         key = (url, image.by_digest)
         lock = self._locks.setdefault(key, asyncio.Lock())
-        async with lock:
+        shared = self.shared.alone(_engine_wide(*key)) if self.shared else nullcontext()
+        async with lock, shared:
             yield
 
     async def have(self, work: Callable[[], Awaitable[T]], report: Callable[[str, int], None]) -> T:
@@ -51,12 +59,20 @@ class Pulls:
             await pause(seconds * PATIENCE)
         return await work()
 
-    async def refuse_full_disk(self, engine: Engine, image: Image) -> None:
-        """Before a pull; how large an image is only its registry knows."""
+    async def refuse_full_disk(self, engine: Engine, wanted: Definition, connection: Connection) -> None:
+        """Before a pull, by what the registry says of the layers that the engine lacks, as far as it says so."""
         free = await engine.free_bytes()
-        if free is not None and free < self.free_mib * MIB:
-            told = f"{free // MIB} MiB are left on the engine's disk, less than the {self.free_mib} that must be free"
-            raise Failed("disk_full", f"{image.by_digest} is not fetched: {told}")
+        if free is None:
+            return
+        platform = wanted.spec.platform or engine.platform
+        lacks = await lacking(engine, wanted.image, platform, connection)
+        if why := too_little(free, lacks, self.times, self.free_mib * MIB):
+            raise Failed("disk_full", f"{wanted.image.by_digest} is not fetched: {why}")
+
+
+def _engine_wide(url: str, image: str) -> str:
+    """A socket of the same path is another engine on each machine."""
+    return f"{gethostname() if url.startswith('unix:') else ''} {url} {image}"
 
 
 PATIENCE = 10

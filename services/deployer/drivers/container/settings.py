@@ -19,4 +19,7 @@ class ContainerSettings(BaseSettings):
     free_mib: int = Field(
         default=256, ge=0, description="room that an engine must have before it pulls an image, in MiB; 0 = any"
     )
+    room_times: float = Field(
+        default=3, ge=1, le=20, description="room for each compressed byte of the layers that an engine lacks"
+    )
     keep: int = Field(default=2, ge=1, description="images that stay on an engine for rollbacks, for each component")

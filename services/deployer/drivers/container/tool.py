@@ -27,6 +27,7 @@ from services.deployer.drivers.container.pulling import Pulls
 from services.deployer.drivers.container.reaching import reached
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
+from services.deployer.drivers.container.sharing import SharedPulls
 from services.deployer.drivers.container.silence import Silence
 from services.deployer.drivers.container.strangers import under_name
 from services.deployer.drivers.container.verdict import environment_of, got_over
@@ -51,13 +52,19 @@ class ContainerTool(Tool):
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch", "discard"}
     brings: ClassVar[bool] = True
 
-    def __init__(self, settings: ContainerSettings, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: ContainerSettings,
+        store: Store,
+        clock: Callable[[], float] = time.monotonic,
+        shared: SharedPulls | None = None,
+    ) -> None:
         self.clock = clock
         self._settings = settings
         self._store = store
         self.at_once = self.beside_at_once = settings.at_once
         self._engines = Engines()
-        self._pulls = Pulls(settings.pull_tries, settings.free_mib)
+        self._pulls = Pulls(settings.pull_tries, settings.free_mib, settings.room_times, shared)
         self._known: dict[str, Reached] = {}
         """By site, what its engine said of itself last."""
 
