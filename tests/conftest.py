@@ -14,5 +14,6 @@ pytest_plugins = [
     "tests.support.kubernetes.lab",
     "tests.support.spreading",
     "tests.support.sshd_lab",
+    "tests.support.template",
     "tests.support.world",
 ]

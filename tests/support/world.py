@@ -27,6 +27,8 @@ from shared.wire.codec import Envelope, decode, encode, new_id, new_trace
 from shared.wire.fetching import fit_to_read
 from shared.wire.topics import DEAD_LETTERS, TOPICS, UNPACKED_BYTES
 from tests.support.patience import come
+from tests.support.runtime import execute
+from tests.support.template import Template, copied
 
 M = TypeVar("M", bound=Message)
 PATIENCE = 45.0
@@ -38,6 +40,8 @@ class World:
 
     kafka: str
     database_dsn: str
+    template: Template
+    """What the database is a copy of."""
     prefix: str
     home: Path
     producer: AIOKafkaProducer
@@ -49,14 +53,18 @@ class World:
 
     def settings(self, service: str, instance: str = "1", **more: Any) -> Settings:
         """Settings of one replica; the session timeout is short, so that a lost replica is noticed soon."""
-        database = urlsplit(self.database_dsn).path.lstrip("/")
         return Settings(
-            postgres=provision.service_dsn(self.database_dsn, service, self.home, database),
+            postgres=self.dsn(service),
             home=self.home,
             instance=instance,
             topic_prefix=self.prefix,
             **{"kafka": self.kafka, "lease_seconds": 2.0, **more},
         )
+
+    def dsn(self, service: str) -> str:
+        """By which a service reaches its own schema."""
+        own = provision.service_dsn(self.database_dsn, service, self.template.home, self.template.name)
+        return urlsplit(own)._replace(path=urlsplit(self.database_dsn).path).geturl()
 
     @asynccontextmanager
     async def run(self, name: str, wire: Wire, instance: str = "1", **settings: Any) -> AsyncIterator[Service]:
@@ -162,23 +170,33 @@ class World:
 
 
 @pytest.fixture
-async def world(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
-    """Topics, schemas, a producer and a watcher of every topic."""
-    await asyncio.gather(provision.create_topics(at(kafka), topic_prefix), _schemas(database, tmp_path))
+async def world(
+    kafka: str, postgres_admin: str, template: Template, topic_prefix: str, tmp_path: Path
+) -> AsyncIterator[World]:
+    """Topics, tables, a producer and a watcher of every topic."""
+    topics = provision.create_topics(at(kafka), topic_prefix)
+    database, _ = await asyncio.gather(copied(postgres_admin, template), topics)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", max_request_size=100_000_000)
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50)
+    async with _watched(World(kafka, database, template, topic_prefix, tmp_path, producer)) as world:
+        yield world
+    await execute(postgres_admin, f"drop database {urlsplit(database).path.lstrip('/')} with (force)")
+
+
+@asynccontextmanager
+async def _watched(world: World) -> AsyncIterator[World]:
+    """Somebody reads all its topics; they are gone afterwards."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=world.kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50)
     fit_to_read(consumer, UNPACKED_BYTES, careful=True)  # what the tests write no plain consumer can read
-    await producer.start()
+    await world.producer.start()
     await consumer.start()
-    consumer.assign([TopicPartition(topic_prefix + t.name, p) for t in TOPICS.values() for p in range(t.partitions)])
-    world = World(kafka, database, topic_prefix, tmp_path, producer)
+    consumer.assign([TopicPartition(world.prefix + t.name, p) for t in TOPICS.values() for p in range(t.partitions)])
     watcher = asyncio.create_task(world.watch(consumer))
     yield world
     watcher.cancel()
     await asyncio.gather(watcher, return_exceptions=True)
     await consumer.stop()
-    await producer.stop()
-    await _delete_topics(kafka, topic_prefix)
+    await world.producer.stop()
+    await _delete_topics(world.kafka, world.prefix)
 
 
 async def _delete_topics(kafka: str, prefix: str) -> None:
@@ -189,7 +207,3 @@ async def _delete_topics(kafka: str, prefix: str) -> None:
         await admin.delete_topics([topic for topic in await admin.list_topics() if topic.startswith(prefix)])
     finally:
         await admin.close()
-
-
-async def _schemas(database: str, home: Path) -> None:
-    await provision.create_schemas(database, home, urlsplit(database).path.lstrip("/"))
