@@ -23,12 +23,14 @@ import asyncpg
 import pytest
 
 from shared.embedded import kafka as embedded_kafka
-from shared.embedded import launch, ports, postgres, process
+from shared.embedded import ports, postgres, process
 from shared.embedded.home import Home
+from tests.support import server
 
 PREFIX = "belay-test-"
+ROOT = Path(__file__).parents[2]
 #: Kept between runs; the first run downloads 45 MB of jars to it.
-JARS = Path(__file__).parents[2] / ".belay" / "jars"
+JARS = ROOT / ".belay" / "jars"
 START_SECONDS = 150
 SERVERS = {"kafka": "kafka", "postgres_admin": "postgres"}
 GIVEN = {"kafka": "BELAY_TEST_KAFKA", "postgres_admin": "BELAY_TEST_POSTGRES"}
@@ -59,14 +61,13 @@ class Servers:
         """Begin to start a server, once. It has its own session: Ctrl-C ends the tests first, then it."""
         if self.ours and name not in self.running:
             with self.log(name).open("ab") as log:
-                self.running[name] = subprocess.Popen(
-                    launch.command_line(self.home, name), stdout=log, stderr=log, start_new_session=True
-                )
+                command = server.command_line(self.home, name)
+                self.running[name] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
 
     def stop(self) -> None:
         end_leftovers(self.home)
-        for server in self.running.values():
-            server.wait(10)
+        for started in self.running.values():
+            started.wait(10)
 
     def log(self, name: str) -> Path:
         return self.home.logs / f"{name}.log"
