@@ -59,10 +59,10 @@ async def published(work: UnitOfWork, timers: Sequence[Timer]) -> None:
     for tracked in waiting:
         if (end := settled.get(tracked.now.publication or "")) is None:
             continue
-        if end.state == "available" and not end.known and work.now - end.at < RELEASE_GONE:
-            work.set_timer(PUBLISHED, tracked.now.id, work.now + RELEASE_UNKNOWN)
-        elif why := _wrong(tracked, end):
+        if why := _wrong(tracked, end):
             tracked.now = domain.fail(tracked.now, why)
+        elif not end.known and work.now - end.at < RELEASE_GONE:
+            work.set_timer(PUBLISHED, tracked.now.id, work.now + RELEASE_UNKNOWN)
         else:
             await _plan(work, tracked, end)
 

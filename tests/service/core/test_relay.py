@@ -24,7 +24,7 @@ HOLD_DELETES = """
     create trigger wait_for_the_test before delete on outbox for each row execute function wait_for_the_test()"""
 
 CUT = """select pg_terminate_backend(pid) from pg_stat_activity
-         where pid <> pg_backend_pid() and datname = current_database()"""
+         where pid <> pg_backend_pid() and datname = current_database() and backend_type = 'client backend'"""
 
 
 async def test_what_a_replica_without_a_shard_commits_is_sent_at_once_by_the_one_that_has_them(world: World) -> None:

@@ -54,8 +54,8 @@ def test_what_a_driver_does_not_take_is_told_with_where_it_stands() -> None:
     (fault,) = faults(PROCESS, values={"A": {"b": 1}})
     assert (fault.code, fault.field) == ("overrides_invalid", "overrides.web.environment.A")
     assert [f.field for f in faults(PROCESS, values={"P": {"secret": "x"}}, namespace="x")] == [
-        "overrides.web.namespace", "overrides.web.P",
-    ]  # fmt: skip
+        "overrides.web.namespace"
+    ]
     assert [f.field for f in faults(PROCESS, values={"A": "{nope}"})] == ["overrides.web.environment.A"]
 
 
