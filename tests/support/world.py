@@ -184,8 +184,9 @@ async def world(
 
 @asynccontextmanager
 async def _watched(world: World) -> AsyncIterator[World]:
-    """Somebody reads all its topics; they are gone afterwards."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=world.kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50)
+    """Somebody reads all its topics; they are gone afterwards, wherever the test has sent its services meanwhile."""
+    kafka = world.kafka
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", fetch_max_wait_ms=50)
     fit_to_read(consumer, UNPACKED_BYTES, careful=True)  # what the tests write no plain consumer can read
     await world.producer.start()
     await consumer.start()
@@ -196,7 +197,7 @@ async def _watched(world: World) -> AsyncIterator[World]:
     await asyncio.gather(watcher, return_exceptions=True)
     await consumer.stop()
     await world.producer.stop()
-    await _delete_topics(world.kafka, world.prefix)
+    await _delete_topics(kafka, world.prefix)
 
 
 async def _delete_topics(kafka: str, prefix: str) -> None:
