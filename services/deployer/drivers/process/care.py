@@ -151,7 +151,7 @@ def _prune_revisions(order: OrderFile, place: Place, keep: int) -> None:
         if order.superseded:  # so it has, and what it fetched was never proven
             return
         for path in release.to_go(place, keep):
-            shutil.rmtree(path)
+            release.forget(path)
     finally:
         os.close(lock)
 

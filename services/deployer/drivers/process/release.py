@@ -103,6 +103,9 @@ def record(place: Place, spec: RevisionSpec) -> None:
 PROVEN, UNPROVEN = "proven", "unproven"
 """Files beside a revision's spec: it was healthy here once; it never was so far."""
 
+GOING = ".going-"
+"""How the name of a revision begins that is being removed."""
+
 
 def prove(place: Place, spec: RevisionSpec) -> None:
     """It is healthy: from now on it is one that can be returned to."""
@@ -120,11 +123,19 @@ def doubt(place: Place, spec: RevisionSpec) -> None:
 
 
 def to_go(place: Place, keep: int) -> list[Path]:
-    """Revisions that are not needed: not the current one, and not among the `keep` used last that were ever healthy."""
-    newest = sorted(place.releases.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    """Revisions that are not needed: not the current one, and not among the `keep` used last that were ever healthy;
+    and what is left of those that somebody was killed over."""
+    newest = sorted(place.releases.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
     sound = [path for path in newest if not (path / UNPROVEN).exists()]
     staying = {path.name for path in sound[:keep]} | {current(place)}
-    return [path for path in newest if path.name not in staying]
+    return [*place.releases.glob(f"{GOING}*"), *(path for path in newest if path.name not in staying)]
+
+
+def forget(path: Path) -> None:
+    """Of what `to_go` names. First it gets another name: half of a revision would count as the one used last, and a
+    whole one would go in its place."""
+    away = path if path.name.startswith(GOING) else path.rename(path.with_name(GOING + path.name))
+    shutil.rmtree(away)
 
 
 def current(place: Place) -> str | None:

@@ -1,7 +1,10 @@
 """Which releases stay on a site: those that can be returned to."""
 
 import os
+import shutil
 from pathlib import Path
+
+import pytest
 
 from services.deployer.drivers.process import care, release
 from services.deployer.drivers.process.order_file import OrderFile
@@ -64,3 +67,25 @@ async def test_what_was_taken_away_by_somebody_who_was_killed_over_it_goes_behin
     behind.begin()
     await care.prune(behind, place, 3)
     assert not left.exists()
+
+
+async def test_half_of_a_revision_takes_the_place_of_none_that_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path, "oslo", "shop", "web")
+    oldest, back, now = (revision(place, f"{n}.0", n) for n in (1, 2, 3))
+    place.current.symlink_to(Path("releases") / now)
+    whole = shutil.rmtree
+
+    def killed(path: Path) -> None:
+        (path / "spec.json").unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        release.forget(place.releases / oldest)
+    monkeypatch.setattr(shutil, "rmtree", whole)
+    behind = OrderFile(place, order("one", "3.0", "a" * 64, 1))
+    behind.begin()
+    await care.prune(behind, place, 2)
+    assert {path.name for path in place.releases.iterdir()} == {back, now}
