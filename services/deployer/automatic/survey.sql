@@ -72,31 +72,21 @@ select site, app, cause, :now::timestamptz, :now
 from unnest(:sites::text[], :apps::text[], :causes::jsonb[]) as n (site, app, cause)
 on conflict (site, app) do update set cause = excluded.cause where w.operation_id is null and not w.given_up;
 
--- name: wish_of_sites
+-- name: wish_since
+-- Where these apps run on sites to which something happened, or, for what happened `everywhere`, wherever they run.
 -- What happened before is not forgotten over it: each may be what somebody waits for. What happens while an operation is
 -- under way may come too late for it: it is kept for later, also if that operation was begun for the same.
+with happened as (
+    select site, events::jsonb as events from unnest(:sites::text[], :events::text[]) as n (site, events)
+    union all
+    select distinct site, :everywhere::jsonb from deployment where app = any(:apps::text[]) and :everywhere::jsonb is not null
+)
 insert into automatic_wish as w (site, app, cause, events, noted_at, due_at)
-select d.site, d.app, (n.events::jsonb -> -1) - 'carries', n.events::jsonb, :now::timestamptz, :now
-from unnest(:sites::text[], :events::text[]) as n (site, events)
-join deployment d on d.site = n.site
+select d.site, d.app, (h.events -> -1) - 'carries', h.events, :now::timestamptz, :now
+from happened h
+join deployment d on d.site = h.site
 join site s on s.name = d.site and not s.gone
-where d.version is not null and d.app = any(:apps::text[])
-on conflict (site, app) do update set
-    cause = case when w.operation_id is null then excluded.cause else w.cause end,
-    due_at = case when w.operation_id is null then excluded.due_at else w.due_at end,
-    given_up = false, tries = case when w.operation_id is null then 0 else w.tries end,
-    events = case when w.operation_id is not null or w.events @> excluded.events then w.events
-        when jsonb_array_length(w.events) < :most::int then w.events || excluded.events
-        else (w.events - 0) || excluded.events end,
-    later = case when w.operation_id is null or w.later @> excluded.events then w.later
-        when jsonb_array_length(w.later) < :most::int then w.later || excluded.events
-        else (w.later - 0) || excluded.events end;
-
--- name: wish_where_deployed
-insert into automatic_wish as w (site, app, cause, events, noted_at, due_at)
-select d.site, d.app, (:events::jsonb -> -1) - 'carries', :events, :now::timestamptz, :now
-from deployment d join site s on s.name = d.site and not s.gone
-where d.version is not null and (cardinality(:sites::text[]) = 0 or d.site = any(:sites::text[])) and d.app = any(:apps::text[])
+where d.version is not null and d.app = any(:apps)
 on conflict (site, app) do update set
     cause = case when w.operation_id is null then excluded.cause else w.cause end,
     due_at = case when w.operation_id is null then excluded.due_at else w.due_at end,

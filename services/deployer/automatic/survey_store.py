@@ -146,22 +146,27 @@ async def wish(conn: Connection, wishes: Sequence[tuple[str, str, Cause]], now: 
 
 async def wish_of_sites(
     conn: Connection, happened: Sequence[tuple[str, Occurrence]], apps: Iterable[str], now: datetime
-) -> None:
-    """Have these apps looked at where they run, since something happened to their sites."""
+) -> int:
+    """Have these apps looked at where they run, since something happened to their sites; on how many."""
     sites: dict[str, list[dict[str, Any]]] = {}
     for site, occurrence in happened:
         sites.setdefault(site, []).append(occurrence.stored())
     events = [orjson.dumps(each).decode() for each in sites.values()]
-    named = {"sites": list(sites), "events": events, "apps": sorted(set(apps))}
-    await SQL.run(conn, "wish_of_sites", **named, most=MOST_EVENTS, now=now)
+    return await _wish_since(conn, apps, now, sites=list(sites), events=events, everywhere=None)
 
 
 async def wish_where_deployed(
     conn: Connection, sites: Sequence[str], apps: Iterable[str], event: Occurrence, now: datetime
 ) -> int:
     """The same wherever these apps run, on these sites or on all, since this happened; on how many."""
-    named = {"sites": list(sites), "apps": sorted(set(apps)), "events": [event.stored()], "most": MOST_EVENTS}
-    return len(await SQL.fetch(conn, "wish_where_deployed", **named, now=now))
+    if sites:
+        return await wish_of_sites(conn, [(site, event) for site in dict.fromkeys(sites)], apps, now)
+    return await _wish_since(conn, apps, now, sites=[], events=[], everywhere=[event.stored()])
+
+
+async def _wish_since(conn: Connection, apps: Iterable[str], now: datetime, **happened: Any) -> int:
+    named = {"apps": sorted(set(apps)), "most": MOST_EVENTS, "now": now}
+    return len(await SQL.fetch(conn, "wish_since", **named, **happened))
 
 
 async def drop_wishes(conn: Connection, pairs: Sequence[Pair]) -> None:
