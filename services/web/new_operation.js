@@ -1,6 +1,7 @@
 // One job on one site, outside of any strategy; its plan can be seen before.
 
 import { all, command } from "./api.js";
+import { asReleased } from "./as_released.js";
 import { fill, h } from "./dom.js";
 import { done, formEnd } from "./feedback.js";
 import { checkbox, choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
@@ -47,17 +48,6 @@ export function newOperationView(page) {
   offer(page, app, version, form);
 }
 
-const AS_RELEASED = [
-  ["", "As the release says"],
-  ["true", "Yes"],
-  ["false", "No"],
-];
-const RECOVER = [
-  ["", "As the release says"],
-  ["always", "Back to what was there"],
-  ["never", "Left as it is, to be looked at"],
-];
-
 /** What is seldom needed. */
 const more = () =>
   h(
@@ -67,16 +57,8 @@ const more = () =>
     h(
       "div",
       { class: "row" },
-      field("recover", "When it fails", select("recover", RECOVER)),
-      field(
-        "publication",
-        "Release of this publication",
-        input("publication"),
-        "The id of a publication under way, in place of a release: it waits until that is available",
-      ),
       field("timeout_seconds", "Ends after, in seconds", input("timeout_seconds"), "Empty = as the release says"),
-      field("reset_overrides", "Forget the site's own values", select("reset_overrides", AS_RELEASED)),
-      field("reset_attributes", "Forget what is on there, and where", select("reset_attributes", AS_RELEASED)),
+      asReleased(),
     ),
     checkbox("only_changes", "Apply: leave alone what is unchanged"),
     checkbox("force", "Prestage: also while alarms that affect management are active"),

@@ -38,7 +38,15 @@ export function newStrategyView(page) {
   form.addEventListener("submit", (event) => submit(event, form, () => create(form, stages)));
   form.addEventListener("change", () => showOnlyNeeded(form));
   showOnlyNeeded(form);
+  reach(page.query.get("publication"), form);
   offer(page, parts, form);
+}
+
+/** The release of a publication under way, which no list shows yet. */
+function reach(publication, form) {
+  if (!publication) return;
+  form.elements.publication.value = publication;
+  form.elements.publication.closest("details").open = true;
 }
 
 /** Fill the lists with what there is. */

@@ -1,6 +1,7 @@
 // Operations: one job on one site. The list, and one in detail with its plan, phases and evidence.
 
 import { get } from "./api.js";
+import { awaited } from "./awaited.js";
 import { badge } from "./badge.js";
 import { fill, h, throttled } from "./dom.js";
 import { lastLines } from "./evidence.js";
@@ -13,7 +14,7 @@ import { at } from "./model/address.js";
 import { concernsOperation } from "./model/concerns.js";
 import { recovery, tookSeconds } from "./model/evidence.js";
 import { bytes, full, seconds, words } from "./model/format.js";
-import { publicationSaid, waitsFor, waitsForPublication } from "./model/waiting.js";
+import { waitsForPublication } from "./model/waiting.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
 import { since, timeOf } from "./times.js";
 
@@ -64,39 +65,22 @@ function doneSoFar(row) {
 export function operationView(page) {
   const { id } = page.params;
   const body = h("div");
-  let awaited = null;
+  const release = awaited(page, "operation");
   page.root.append(body);
-  const load = throttled(
-    resource(
-      page,
-      body,
-      () => readOperation(id, page.signal),
-      ({ operation, publication }) => {
-        awaited = waitsForPublication(operation) ? operation.publication : null;
-        fill(body, detail(operation, publication));
-      },
-    ),
-    300,
+  const load = resource(
+    page,
+    body,
+    () => get(at("/v1/operations/{operation_id}", id), {}, page.signal),
+    (operation) => {
+      release.watch(waitsForPublication(operation) ? operation.publication : null);
+      fill(body, detail(operation, release.element));
+    },
   );
-  on(NEWS, (event) => concernsOperation(event, id) && load(), page.signal);
-  const ofPublication = ({ data }) => awaited && (!data || data.publication === awaited) && load();
-  on(["bundle_progressed", "publication_settled"], ofPublication, page.signal);
+  const news = throttled(load, 300);
+  on(NEWS, (event) => concernsOperation(event, id) && news(), page.signal);
 }
 
-/** With the publication that it waits for; one of which nobody has heard is null. */
-async function readOperation(id, signal) {
-  const operation = await get(at("/v1/operations/{operation_id}", id), {}, signal);
-  if (!waitsForPublication(operation)) return { operation, publication: null };
-  const asked = get(at("/v1/publications/{id}", operation.publication), {}, signal);
-  return { operation, publication: await asked.catch(unlessUnknown) };
-}
-
-function unlessUnknown(error) {
-  if (error.status !== 404) throw error;
-  return null;
-}
-
-function detail(operation, publication) {
+function detail(operation, release) {
   const title = `${words(operation.kind)} ${operation.app} on ${operation.site}`;
   return [
     heading(title[0].toUpperCase() + title.slice(1), {
@@ -105,7 +89,7 @@ function detail(operation, publication) {
         ? [roleButton("Cancel", "operator", (button) => cancel(button, operation), "danger")]
         : [],
     }),
-    waitsForPublication(operation) && waiting(publication),
+    release,
     operation.cause &&
       h(
         "div",
@@ -117,19 +101,6 @@ function detail(operation, publication) {
     ...partsOfOperation(operation),
   ];
 }
-
-const waiting = (publication) =>
-  h(
-    "div",
-    { class: "summary busy" },
-    icon("waiting", 18),
-    h(
-      "div",
-      {},
-      h("strong", {}, waitsFor(publication)),
-      h("p", {}, `${publicationSaid(publication)} Until then nothing is touched.`),
-    ),
-  );
 
 /** Its plan, what is being done, its phases, and what a failed one said last. */
 export function partsOfOperation(operation) {

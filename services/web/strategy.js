@@ -1,12 +1,14 @@
 // One strategy: how it stands, what can be done, every site on the board, what happened.
 
 import { get, pages } from "./api.js";
+import { awaited } from "./awaited.js";
 import { Board } from "./board.js";
 import { announce, fill, h, perFrame, setText, throttled } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
 import { Roll } from "./model/roll.js";
+import { publicationOf } from "./model/waiting.js";
 import { failure, resource } from "./page.js";
 import { StepList } from "./step_list.js";
 import { StrategyHead } from "./strategy_head.js";
@@ -46,7 +48,9 @@ class StrategyView {
     this.list = new StepList(roll, (step, from) => this.inspector.choose(step, from));
     this.timeline = timeline(page, at("/v1/strategies/{strategy}/timeline", roll.id));
     this.excluded = h("div", { class: "strategy-main" });
+    this.release = awaited(page, "strategy");
     this.head = new StrategyHead(roll, {
+      release: this.release.element,
       onFilter: (state) => this.filter(state),
       onPick: (step) => this.pick(step),
     });
@@ -197,6 +201,7 @@ class StrategyView {
   }
 
   render() {
+    this.release.watch(publicationOf(this.roll.facts));
     this.head.update();
     this.board.updateStages();
     this.inspector.refresh();

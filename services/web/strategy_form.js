@@ -1,6 +1,7 @@
 // The fields of the form for a new strategy, and what a person entered into them.
 
 import { h } from "./dom.js";
+import { asReleased } from "./as_released.js";
 import { checkbox, choice, field, fieldset, input, select, textarea } from "./fields.js";
 
 const TYPES = [
@@ -15,7 +16,7 @@ const FAILURES = [
   ["threshold", "At a threshold"],
   ["never", "Never, unless every site of a stage fails"],
 ];
-const BOXES = ["everywhere", "force", "heed_monitor"];
+const BOXES = ["everywhere", "force", "only_changes", "heed_monitor"];
 
 /** The values of all fields by their names; of boxes whether they are checked, of groups those that are. */
 export function entered(form, stages) {
@@ -54,6 +55,17 @@ export const what = ({ app, version }) =>
       field("name", "Name of the strategy", input("name", { placeholder: "shop-1.5-autumn" })),
       field("description", "Description", input("description", { placeholder: "for others" })),
     ),
+    more(),
+  );
+
+/** What is seldom needed. */
+const more = () =>
+  h(
+    "details",
+    {},
+    h("summary", {}, "More"),
+    h("div", { class: "row" }, asReleased()),
+    checkbox("only_changes", "Apply: leave alone what is unchanged"),
   );
 
 /** Which sites take part. `groups` holds the groups to choose from. */

@@ -12,8 +12,9 @@ import { figures, outlook } from "./strategy_figures.js";
 import { subtitle } from "./strategy_plan.js";
 
 export class StrategyHead {
-  constructor(roll, { onFilter, onPick }) {
+  constructor(roll, { onFilter, onPick, release }) {
     this.roll = roll;
+    this.subtitle = h("div");
     this.figures = figures(roll, onFilter);
     this.aftermath = aftermathOf(roll, { onPick, onMore: () => this.figures.press("failed") });
     this.actions = actionBar(roll);
@@ -29,13 +30,14 @@ export class StrategyHead {
       h("a", { class: "back", href: "#/" }, icon("back"), "Strategies"),
       this.#heading(),
       this.advice,
+      release,
       this.#overview(),
     );
   }
 
   #heading() {
     const name = h("div", { class: "title-row" }, title(this.roll.facts.name), this.state);
-    return h("div", { class: "heading" }, h("div", {}, name, subtitle(this.roll)), this.actions.element);
+    return h("div", { class: "heading" }, h("div", {}, name, this.subtitle), this.actions.element);
   }
 
   #overview() {
@@ -55,11 +57,20 @@ export class StrategyHead {
     const { facts, counts } = this.roll;
     if (this.state.dataset.state !== facts.state) fill(this.state, badge(facts.state, true));
     this.state.dataset.state = facts.state;
+    this.#showAim();
     setText(this.why, facts.deleted ? "This strategy was deleted; its history stays." : (facts.why?.message ?? ""));
     setText(this.share, shareOf(counts));
     this.#showWarnings();
     for (const part of [this.figures, this.outlook, this.actions, this.aftermath]) part.update();
     this.total.update(counts);
+  }
+
+  /** One that waits for its release knows neither that nor its sites before it is planned. */
+  #showAim() {
+    const key = JSON.stringify([this.roll.facts.spec?.version, this.roll.sites, this.roll.stages.length]);
+    if (this.subtitle.dataset.key === key) return;
+    this.subtitle.dataset.key = key;
+    fill(this.subtitle, subtitle(this.roll));
   }
 
   /** What the monitor advises is part of each stage, for everybody who looks. */

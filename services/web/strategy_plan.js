@@ -9,11 +9,11 @@ import { table } from "./page.js";
 export function subtitle(roll) {
   const { spec, created_at } = roll.facts;
   if (!spec) return h("p", { class: "muted" });
-  const size = extent(roll.sites, roll.stages.length, roll.facts.excluded_count);
+  const size = roll.stages.length > 0 && extent(roll.sites, roll.stages.length, roll.facts.excluded_count);
   return h(
     "p",
     { class: "muted" },
-    [aim(roll.facts), size, `created ${full(created_at)}`].join("  ·  "),
+    [aim(roll.facts), size, `created ${full(created_at)}`].filter(Boolean).join("  ·  "),
     spec.description && h("span", { class: "description" }, spec.description),
     spec.undo && h("a", { href: `#/strategies/${encodeURIComponent(spec.undo)}` }, "The strategy that it undoes"),
   );

@@ -47,12 +47,17 @@ async function fetched(page, source, outcome) {
   try {
     fill(outcome, h("div", { class: "uploading" }, `${source}: being fetched`));
     const answer = await command("POST", "/v1/publications", { source }, `Fetch ${source}`);
+    outcome.firstElementChild.append(rollOut(answer.command_id));
     showEnd(outcome, about, await verdict(page, answer.command_id));
   } catch (error) {
     if (error.faults === undefined) throw error;
     showEnd(outcome, about, { state: "rejected", faults: error.faults, message: error.message });
   }
 }
+
+/** A large bundle is checked for minutes: what it is for can be said meanwhile. */
+const rollOut = (publication) =>
+  h("a", { href: `#/new-strategy?${new URLSearchParams({ publication })}` }, "Roll it out once it is available");
 
 function acceptDrops(zone, send) {
   const over = (yes) => (event) => {
@@ -85,6 +90,7 @@ async function run(page, file, outcome) {
     }
     const sent = await send(file, moved);
     moved(1);
+    outcome.firstElementChild.append(rollOut(sent.publication));
     showEnd(outcome, file, await verdict(page, sent.publication));
   } catch (error) {
     if (error.faults === undefined) throw error;

@@ -9,6 +9,12 @@ export function limit(text) {
 /** A text without the spaces around it; undefined where nothing is left. */
 export const given = (text) => text.trim() || undefined;
 
+/** "true" and "false" as what they mean; undefined where a person left it to the release. */
+export const said = (text) => (text ? text === "true" : undefined);
+
+/** Without what a person left as it is. */
+export const chosen = (facts) => Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+
 /** Names from a text, separated by commas, spaces or lines. */
 export const names = (text) => text.split(/[\s,]+/).filter(Boolean);
 

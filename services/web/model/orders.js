@@ -1,6 +1,6 @@
 // What was entered into the smaller forms, as the bodies that the API takes.
 
-import { given, labelLines, labels, limit, names } from "./entered.js";
+import { chosen, given, labelLines, labels, limit, names, said } from "./entered.js";
 
 const WITHOUT_VERSION = ["recover", "remove"];
 
@@ -20,12 +20,6 @@ export const operationOf = ({ kind, site, app, version, ...more }) => ({
     reset_attributes: said(more.reset_attributes),
   }),
 });
-
-/** Without what a person left as it is. */
-const chosen = (facts) => Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
-
-/** "true" and "false" as what they mean; undefined where a person left it to the release. */
-const said = (text) => (text ? text === "true" : undefined);
 
 /** All apps of a site, updated or taken back. */
 export const runOf = ({ kind, apps, go_on, prereleases, timeout_seconds: time }) => ({

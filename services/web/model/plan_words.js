@@ -5,7 +5,7 @@ import { number, plural, seconds, words } from "./format.js";
 /** "Update shop to 1.5.0": what it does, to what. */
 export function aim({ spec, targets = [] }) {
   const type = spec.undo ? "undo" : words(spec.type);
-  const goal = spec.version ?? ways(targets);
+  const goal = spec.version ?? (ways(targets) || (spec.publication && "a release that is being published"));
   return `${type[0].toUpperCase()}${type.slice(1)} ${spec.app}${goal ? ` to ${goal}` : ""}`;
 }
 

@@ -1,6 +1,6 @@
 // What was entered for a new strategy, as the spec that the API takes.
 
-import { given, labels, limit, names } from "./entered.js";
+import { chosen, given, labels, limit, names, said } from "./entered.js";
 
 /**
  * Values of the form's fields by their names as a StrategySpec; what was left empty is left out, for the gateway's
@@ -22,6 +22,13 @@ export const specOf = (entered) => ({
   spread: given(entered.spread),
   force: entered.force,
   on_failure: policyOf(entered),
+  ...chosen({
+    publication: given(entered.publication ?? ""),
+    recover: given(entered.recover ?? ""),
+    reset_overrides: said(entered.reset_overrides),
+    reset_attributes: said(entered.reset_attributes),
+    only_changes: entered.only_changes ? true : undefined,
+  }),
 });
 
 function selectionOf(entered) {

@@ -1,4 +1,4 @@
-// An operation that waits until the release that it goes to is published.
+// What waits until the release that it goes to is published: an operation, or a whole strategy.
 
 import { bytes, number } from "./format.js";
 
@@ -12,9 +12,17 @@ export const waitsFor = (publication) =>
     ? "It waits for its release, which is still being published."
     : "It waits for a release that nobody has begun to publish.";
 
-/** How far the publication is that it waits for; null = nothing was heard of it. */
-export function publicationSaid(publication) {
-  if (!publication) return "If nobody does, the operation ends when its time is up.";
+/** Of a strategy, by its facts: the publication that it waits for; null = it waits for none any more. */
+export const publicationOf = ({ state, spec }) => (state === "waiting" ? (spec?.publication ?? null) : null);
+
+const UNHEARD = {
+  operation: "If nobody does, the operation ends when its time is up.",
+  strategy: "If nobody does, it waits until it is aborted.",
+};
+
+/** How far the publication is that something of this kind waits for; null = nothing was heard of it. */
+export function publicationSaid(publication, kind) {
+  if (!publication) return UNHEARD[kind];
   const { state, waits } = publication;
   if (state !== "under_way") return `It is ${state}.`;
   return waits

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 
 import { concernsDeployment } from "../../../services/web/model/concerns.js";
 import { storyOf, toneOf } from "../../../services/web/model/story.js";
-import { publicationSaid, waitsFor, waitsForPublication } from "../../../services/web/model/waiting.js";
+import { publicationOf, publicationSaid, waitsFor, waitsForPublication } from "../../../services/web/model/waiting.js";
 
 const failed = {
   kind: "update",
@@ -33,7 +33,7 @@ describe("a deployment", () => {
       assert.equal(waitsForPublication({ ...running, ...other }), false);
     assert.match(waitsFor({ state: "under_way" }), /still being published/);
     assert.match(
-      `${waitsFor(null)} ${publicationSaid(null)}`,
+      `${waitsFor(null)} ${publicationSaid(null, "operation")}`,
       /nobody has begun to publish.*ends when its time is up.$/,
     );
     const fetched = { state: "under_way", phase: "fetch", done_bytes: 2e6, total_bytes: 8e6 };
@@ -43,6 +43,10 @@ describe("a deployment", () => {
     assert.equal(publicationSaid({ ...fetched, phase: "validate", ...step }), "It is being checked: charts, 3 of 9.");
     const waits = { code: "away", message: "the source does not answer." };
     assert.equal(publicationSaid({ ...fetched, waits }), "It cannot go on for now: the source does not answer.");
+    assert.match(publicationSaid(null, "strategy"), /until it is aborted/);
+    assert.equal(publicationOf({ state: "waiting", spec: { publication: "p-1" } }), "p-1");
+    for (const facts of [{ state: "ready", spec: { publication: "p-1" } }, { state: "waiting" }])
+      assert.equal(publicationOf(facts), null);
     assert.equal(publicationSaid({ state: "rejected" }), "It is rejected.");
     assert.equal(publicationSaid({ state: "under_way" }), "Nothing has been fetched yet.");
   });

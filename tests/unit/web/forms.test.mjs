@@ -86,6 +86,16 @@ describe("a strategy from its form", () => {
     assert.deepEqual([spec.timeout_seconds, spec.catch_up_seconds], [60, "1w"]);
   });
 
+  test("what is left to the release goes out only where a person said otherwise", () => {
+    const left = { publication: " ", recover: "", reset_overrides: "", reset_attributes: "", only_changes: false };
+    const spec = sent(specOf({ ...FORM, ...left }));
+    for (const name of Object.keys(left)) assert.equal(name in spec, false, name);
+    const said = { publication: "p-1", recover: "never", reset_overrides: "false", reset_attributes: "true" };
+    const { publication, recover, ...resets } = sent(specOf({ ...FORM, ...said, only_changes: true }));
+    assert.deepEqual([publication, recover, resets.only_changes], ["p-1", "never", true]);
+    assert.deepEqual([resets.reset_overrides, resets.reset_attributes], [false, true]);
+  });
+
   test("sites are those that were chosen, without those that were taken out", () => {
     assert.deepEqual(specOf(FORM).selection, {
       groups: ["lab"],
