@@ -58,10 +58,11 @@ export function roleButton(text, role, run, kind = "") {
   return button;
 }
 
-/** The end of a form for people of a role: what `buttons(off)` makes; for others they are off, and it says why. */
-export function formEnd(role, buttons) {
+/** The end of a form for people of a role; for others the buttons that send it are off, and it says why. */
+export function formEnd(role, ...buttons) {
   const why = missingRole(role);
-  return h("div", { class: "actions end" }, why && h("p", { class: "muted" }, why), buttons(Boolean(why)));
+  for (const button of buttons) if (button.type === "submit") setOff(button, why);
+  return h("div", { class: "actions end" }, why && h("p", { class: "muted" }, why), buttons);
 }
 
 /**

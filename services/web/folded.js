@@ -11,7 +11,7 @@ export function folded(name, { role = "operator", verb, fields, send }) {
     { class: "form", novalidate: true, "aria-label": name },
     summary(),
     fields,
-    formEnd(role, (off) => h("button", { type: "submit", class: "primary", disabled: off }, verb)),
+    formEnd(role, h("button", { type: "submit", class: "primary" }, verb)),
   );
   const line = h("summary", {}, name);
   const details = h("details", { class: "card" }, line, form);

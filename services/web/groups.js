@@ -86,7 +86,7 @@ function changeForm(group) {
     { class: "card form", novalidate: true },
     summary(),
     h("div", { class: "row" }, limits(group)),
-    formEnd("operator", (off) => h("button", { type: "submit", class: "primary", disabled: off }, "Save")),
+    formEnd("operator", h("button", { type: "submit", class: "primary" }, "Save")),
   );
   const send = async () => {
     const { name, ...facts } = groupOf({ ...valuesOf(form), name: group.name });

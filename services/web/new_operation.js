@@ -37,7 +37,7 @@ export function newOperationView(page) {
     ),
     more(),
     plan,
-    formEnd("operator", buttons),
+    formEnd("operator", ...buttons()),
   );
   page.root.append(heading("Operation on one site", { back: { href: "#/operations", text: "Operations" } }), form);
   form.addEventListener("submit", (event) => {
@@ -64,9 +64,9 @@ const more = () =>
     checkbox("force", "Prestage: also while alarms that affect management are active"),
   );
 
-const buttons = (off) => [
-  h("button", { type: "submit", value: "preview", disabled: off }, "Show the plan"),
-  h("button", { type: "submit", value: "run", class: "primary", disabled: off }, "Run it"),
+const buttons = () => [
+  h("button", { type: "submit", value: "preview" }, "Show the plan"),
+  h("button", { type: "submit", value: "run", class: "primary" }, "Run it"),
 ];
 
 async function offer(page, app, version, form) {

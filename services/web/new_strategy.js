@@ -26,7 +26,7 @@ export function newStrategyView(page) {
     stages.element,
     limits(),
     onFailure(),
-    formEnd("operator", buttons),
+    formEnd("operator", ...buttons()),
   );
   page.root.append(
     heading("New strategy", {
@@ -74,9 +74,9 @@ function versionsOf(releases, app) {
   return [["", "Choose a release"], ...usable.map(({ version }) => version)];
 }
 
-const buttons = (off) => [
+const buttons = () => [
   h("a", { class: "button", href: "#/" }, "Cancel"),
-  h("button", { type: "submit", class: "primary", disabled: off }, "Check and plan"),
+  h("button", { type: "submit", class: "primary" }, "Check and plan"),
 ];
 
 /** Plan it; a rollback that would lead sites to different releases is asked about. Null if the person thought again. */

@@ -44,15 +44,13 @@ export function newSubscriptionView(page) {
     ),
     fieldset("format", "Format", choice("format", FORMATS, "standard")),
     own,
-    formEnd("operator", button),
+    formEnd("operator", h("button", { type: "submit", class: "primary" }, "Add it")),
   );
   const back = { href: "#/subscriptions", text: "Webhooks" };
   page.root.append(heading("New webhook", { back }), form);
   form.addEventListener("change", () => showTemplate(page, form, own));
   form.addEventListener("submit", (event) => submit(event, form, () => send(form)));
 }
-
-const button = (off) => h("button", { type: "submit", class: "primary", disabled: off }, "Add it");
 
 /** An own template begins with the one for Slack, so that nobody begins with nothing. */
 async function showTemplate(page, form, place) {

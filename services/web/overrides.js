@@ -130,7 +130,7 @@ function setForm(site) {
     field("values", "Values", textarea("values"), VALUES),
     field("unset", "Set no more", input("unset"), "Keys, such as image.tag."),
     field("reason", "Reason", input("reason")),
-    formEnd("operator", (off) => h("button", { type: "submit", class: "primary", disabled: off }, "Set")),
+    formEnd("operator", h("button", { type: "submit", class: "primary" }, "Set")),
   );
   form.addEventListener("submit", (event) => submit(event, form, () => send(form, made.merged)));
   made.section = section("Set", form);

@@ -66,7 +66,7 @@ function setForm() {
       field("name", "Name", input("name")),
       field("value", "Value", textarea("value", { autocomplete: "off" }), VALUE),
     ),
-    formEnd("operator", (off) => h("button", { type: "submit", class: "primary", disabled: off }, "Set it")),
+    formEnd("operator", h("button", { type: "submit", class: "primary" }, "Set it")),
   );
   form.addEventListener("submit", (event) => submit(event, form, () => send(form)));
   return form;

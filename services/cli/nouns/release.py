@@ -9,6 +9,7 @@ import typer
 from services.cli.errors import CliError, Status, fault, usage
 from services.cli.feed import Feed, views
 from services.cli.noun import Noun
+from services.cli.publication_words import how_far
 from services.cli.screen import Column, size
 from services.cli.session import Session, at
 
@@ -94,10 +95,9 @@ def _fetched(session: Session, source: str, feed: Feed, facts: dict[str, str]) -
 def _settled(session: Session, name: str, publication: str, feed: Feed) -> dict[str, Any]:
     path = at("/v1/publications/{}", publication)
     waited = None
-    with session.screen.transfer(f"{name}: checking") as far:
+    with session.screen.busy(f"{name}: being checked") as told:
         for view in views(session, path, lambda view: bool(view["state"] != "under_way"), feed):
-            if view["phase"] and view["done_bytes"]:
-                far(view["done_bytes"], view["total_bytes"])
+            told(f"{name}: {how_far(view)}")
             if (waits := view.get("waits")) and waits["code"] != waited:
                 session.screen.note(f"{name}: waits ({waits['code']}): {waits['message']}")
                 waited = waits["code"]
