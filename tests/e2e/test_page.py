@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -16,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 APP = "lamp"
 SITES = tuple(f"oslo-{number:02}" for number in range(12))
-FIRST, SECOND, THIRD = "1.0.0", "2.0.0", "3.0.0"
+FIRST, SECOND, THIRD, FOURTH = "1.0.0", "2.0.0", "3.0.0", "4.0.0"
 SLOW = (0.5, 1.5)
 ENDED = {"complete", "failed", "aborted"}
 
@@ -86,6 +87,29 @@ def test_a_roll_out_from_upload_to_complete_moves_without_a_reload(page: Page, b
     page.see(".timeline", "rest: complete")
     assert page.run("return window.sameDocument") is True
     assert page.complaints() == []
+
+
+def test_a_strategy_waits_for_a_release_that_is_still_being_published_and_says_so(page: Page, belay: System) -> None:
+    awaited = str(uuid4())
+    page.run(f"location.hash = '#/new-strategy?publication={awaited}'")  # where the link beside an upload leads
+    assert page.see("details[open] [name=publication]").get_attribute("value") == awaited
+    page.fill("app", APP)
+    page.fill("name", "as-soon-as")
+    page.press(".segmented label", "Apply")
+    page.press(".check", "The whole fleet")
+    page.press("[type=submit]")
+    page.see(".title-row .badge", "waiting")
+    page.see(".summary.busy", "nobody has begun to publish")
+    page.see(".heading .muted", "a release that is being published")
+    page.press("#do-run", "Apply")
+    page.see(".toast")
+    with belay.client() as client:
+        client.upload(belay.bundle(APP, FOURTH), key=awaited)
+    page.see(".title-row .badge", "complete")
+    page.see(".heading .muted", f"to {FOURTH}")
+    page.until(lambda _: page.figure("complete") == len(SITES), "all sites complete")
+    assert not page.driver.find_elements("css selector", ".summary.busy")
+    assert [line for line in page.complaints() if "/v1/publications/" not in line] == []  # 404: nobody had begun it
 
 
 def test_a_site_of_the_board_is_reached_with_the_keyboard(page: Page, belay: System) -> None:
