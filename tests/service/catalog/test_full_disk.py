@@ -53,6 +53,7 @@ async def test_a_file_that_finds_no_room_is_not_fetched_and_the_next_one_is_once
             await until_nothing_is_left(world)
 
 
+@pytest.mark.containers  # they bring the registry
 async def test_a_tag_that_moves_while_there_is_no_room_means_what_it_meant_first(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
