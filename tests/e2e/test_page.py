@@ -97,6 +97,7 @@ def test_a_strategy_waits_for_a_release_that_is_still_being_published_and_says_s
     page.fill("name", "as-soon-as")
     page.press(".segmented label", "Apply")
     page.press(".check", "The whole fleet")
+    page.press(".check", "Do sites again")
     page.press("[type=submit]")
     page.see(".title-row .badge", "waiting")
     page.see(".summary.busy", "nobody has begun to publish")
