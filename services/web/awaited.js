@@ -10,7 +10,7 @@ import { faults } from "./page.js";
 
 /** `watch(id)` shows the publication in `element` and follows it; null = nothing is awaited any more. */
 export function awaited(page, kind) {
-  const element = h("div", { "aria-live": "polite" });
+  const element = h("div", { class: "awaited", "aria-live": "polite" });
   let id = null;
   const read = throttled(async () => {
     const asked = id;

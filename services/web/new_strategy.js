@@ -96,6 +96,6 @@ async function create(form, stages) {
   const spec = specOf(entered(form, stages));
   const answer = await planned(spec);
   if (!answer) return;
-  done(`${spec.name} is planned`);
+  done(spec.publication ? `${spec.name} waits for its release` : `${spec.name} is planned`);
   navigate(`/strategies/${encodeURIComponent(answer.command_id)}`);
 }

@@ -1,7 +1,7 @@
 // The fields of the form for a new strategy, and what a person entered into them.
 
-import { h } from "./dom.js";
 import { asReleased } from "./as_released.js";
+import { h } from "./dom.js";
 import { checkbox, choice, field, fieldset, input, select, textarea } from "./fields.js";
 
 const TYPES = [
