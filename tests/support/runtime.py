@@ -32,8 +32,26 @@ ROOT = Path(__file__).parents[2]
 #: Kept between runs; the first run downloads 45 MB of jars to it.
 JARS = ROOT / ".belay" / "jars"
 START_SECONDS = 150
+MEMORY = Path("/dev/shm")  # noqa: S108  each home has a folder of its own, made by `mkdtemp`
+ROOM = 4 << 30
+"""Bytes; a run takes a tenth of that."""
 SERVERS = {"kafka": "kafka", "postgres_admin": "postgres"}
 GIVEN = {"kafka": "BELAY_TEST_KAFKA", "postgres_admin": "BELAY_TEST_POSTGRES"}
+
+
+def place() -> Path | None:
+    """Where a home is made: in memory, if there is room; None = where temporary things are.
+
+    Each test makes and drops a database of a thousand files. After so many deletions ext4 without a journal spends
+    more on the search for an inode than everything else takes together.
+    """
+    usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
+    return MEMORY if usable else None
+
+
+def places() -> set[Path]:
+    """Where homes may lie."""
+    return {MEMORY, Path(tempfile.gettempdir())}
 
 
 class Servers:
@@ -48,7 +66,7 @@ class Servers:
     def of_this_process(cls) -> Servers:
         """A home for servers that end with this run, or are cleared away by the next."""
         sweep()
-        home = Home.open(tempfile.mkdtemp(prefix=PREFIX), os.environ.get("BELAY_JARS") or JARS)
+        home = Home.open(tempfile.mkdtemp(prefix=PREFIX, dir=place()), os.environ.get("BELAY_JARS") or JARS)
         process.record(home, "pytest")
         ports.allocate(home, *embedded_kafka.PORTS, "postgres")
         return cls(home, ours=True)
@@ -92,7 +110,7 @@ def end_leftovers(home: Home) -> None:
 
 def sweep() -> None:
     """Clear up after runs that were killed: their homes name a pytest that is no more."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in (found for place in places() for found in place.glob(f"{PREFIX}*")):
         # A young one may be about to be named by a run that begins beside ours.
         if os.access(folder, os.W_OK) and time.time() - folder.stat().st_mtime > 60:
             home = Home.open(folder, JARS)
@@ -105,7 +123,7 @@ def sweep_databases() -> None:
     """As root, databases lie apart from their homes: delete those of temporary homes that are gone."""
     for note in postgres.ROOT_FOLDER.glob("*/home"):
         home = Path(note.read_text())
-        if home.is_relative_to(tempfile.gettempdir()) and not home.exists():
+        if any(home.is_relative_to(place) for place in places()) and not home.exists():
             shutil.rmtree(note.parent, ignore_errors=True)  # a run beside this one may clear away, too
 
 

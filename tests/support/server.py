@@ -5,8 +5,11 @@ drops a database of a thousand files, and each of them would be brought to the d
 that, for the system keeps what it has written.
 """
 
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 from shared.embedded import process
@@ -25,7 +28,20 @@ def main(root: str, jars: str, name: str) -> NoReturn:
     home = Home.open(root, jars)
     process.record(home, name)
     command = SERVERS[name](home)
+    if name == "postgres":
+        bring_home(home, Path(command.argv[command.argv.index("-D") + 1]))
     replace(command, argv=(*command.argv, *NOT_KEPT.get(name, ()))).replace_this_process()
+
+
+def bring_home(home: Home, data: Path) -> None:
+    """As root, PostgreSQL's data lies apart from the home; here it lies where that does, which may be in memory."""
+    if data.is_symlink() or data.is_relative_to(home.root):
+        return
+    ours = home.root / "postgres"
+    subprocess.run(["cp", "--archive", str(data), str(ours)], check=True)  # with its owner
+    shutil.rmtree(data)
+    data.symlink_to(ours)
+    home.root.chmod(0o711)  # PostgreSQL's account comes through it, and sees nothing else of it
 
 
 if __name__ == "__main__":
