@@ -18,6 +18,7 @@ from shared.messages.catalog import CommandAccepted, PublishRelease, ReleaseAvai
 from shared.process.service import Service
 from tests.service.catalog.shelf import publication, put, rows
 from tests.support.bundles import bundle, manifest
+from tests.support.patience import until_so
 from tests.support.world import World
 
 pytestmark = [pytest.mark.service, pytest.mark.long]
@@ -52,6 +53,11 @@ async def taken(world: World, service: Service, content: bytes, lease_seconds: f
     return job
 
 
+async def _all_sent(service: Service) -> bool:
+    """Whether nothing waits in the outbox."""
+    return bool(await service.pool.fetchval("select not exists (select from outbox)"))
+
+
 def blob_of(world: World, command: PublishRelease) -> Path:
     return world.home / "blobs" / command.bundle_sha256[:2] / command.bundle_sha256
 
@@ -77,12 +83,13 @@ async def test_a_settlement_that_breaks_off_leaves_nothing_half_done(world: Worl
         job = await taken(world, service, GOOD, lease_seconds=0.5)
         worker = worker_of(world, service)
         finding = await worker.examine(job)
+        await until_so(lambda: _all_sent(service))  # how far it was
         await service.pool.execute("alter table component add constraint broken check (position < 0) not valid")
         with pytest.raises(Exception, match="broken"):
             await worker.settle(job, finding)
         await service.pool.execute("alter table component drop constraint broken")
         assert [await rows(service, t) for t in ("app", "release", "job")] == [0, 0, 1]
-        assert await service.pool.fetchval("select count(*) from outbox") == 0
+        assert await _all_sent(service)
         async with world.run("catalog", wire, instance="2"):
             assert (await world.until(ReleaseAvailable)).version == "1.0.0"
 

@@ -122,7 +122,7 @@ async def test_the_time_of_a_strategy_that_passed_while_nobody_ran_counts(world:
         await held_back(world, devices, 1)
         held = dict(devices.held)
         await service.pool.execute("update timer set due_at = now() + interval '1 s' where kind = 'timeout'")
-    devices = Devices(world)
+    devices = Devices(world, lambda _: "hold")  # it reads again what was asked before
     async with replica(world, NAME):
         aborting = await state(world, strategy_id, StrategyState.ABORTING)
         assert aborting.why.code == "timeout"
