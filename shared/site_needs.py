@@ -25,8 +25,9 @@ def unfit(needs: SiteRequirement, facts: Mapping[str, str]) -> Iterator[Cause]:
     for name, wanted in sorted(needs.facts.items()):
         found = facts.get(name)
         if found is None:
-            message = f"needs {name} {wanted}, and the site tells no {name}; tell it with --fact {name}=…"
-            yield Cause(code="platform_unfit", message=message)
+            yield Cause(
+                code="platform_unfit", message=f"needs {name} {wanted}, and the site tells no {name}; {_ask(name)}"
+            )
         elif not is_so(wanted, found):
             yield Cause(code="platform_unfit", message=f"needs {name} {wanted}, but the site has {found}")
     yield from _lacking(needs.patches, facts, "")
@@ -51,12 +52,17 @@ def _on_release(releases: Mapping[str, Sequence[str]], facts: Mapping[str, str])
     found = facts.get(PLATFORM_RELEASE)
     named = " or ".join(sorted(releases))
     if found is None:
-        message = f"needs {PLATFORM_RELEASE} {named}, and the site tells none; tell it with --fact {PLATFORM_RELEASE}=…"
+        message = f"needs {PLATFORM_RELEASE} {named}, and the site tells none; {_ask(PLATFORM_RELEASE)}"
         yield Cause(code="platform_unfit", message=message)
     elif found not in releases:
         yield Cause(code="platform_unfit", message=f"needs {PLATFORM_RELEASE} {named}, but the site has {found}")
     else:
         yield from _lacking(releases[found], facts, f" on {PLATFORM_RELEASE} {found}")
+
+
+def _ask(fact: str) -> str:
+    """What its drivers find is known only once a new site has been asked."""
+    return f"`belay site check` asks its drivers, or tell it with --fact {fact}=…"
 
 
 def _lacking(patches: Sequence[str], facts: Mapping[str, str], where: str) -> Iterator[Cause]:

@@ -364,6 +364,9 @@ create table drift (
     primary key (site, app)
 );
 
+-- Found and over are told with it, as no clocks of two deployers agree; what was told without one counts as the first.
+create sequence drift_number start 2;
+
 create table automatic_wish (
     -- What somebody of ours means to do by itself. It is judged by what is so when its turn comes, and goes with it.
     site text not null,

@@ -562,6 +562,7 @@ create table drift (
     what_follows text not null,
     over boolean not null,
     at timestamptz not null,
+    nth bigint not null default 1, -- of what was told of it; 1 = told without a number
     primary key (site, app)
 );
 create index drift_there_is on drift (site, app) where not over;

@@ -173,7 +173,7 @@ class Drifted(Model):
     then: Open[Literal["told", "put_right", "given_up"]] = Field(
         description="what follows: nothing, an operation, or nothing any more until it is cleared"
     )
-    nth: int = Field(default=1, ge=1, le=MOST)
+    nth: int = Field(default=1, ge=1, le=MOST, description="of what is told of it, the highest is newest; 1 = by `at`")
 
 
 class DriftFound(_ByDeployer):
@@ -193,6 +193,7 @@ class DriftEnded(_ByDeployer):
 
     app: Name
     sites: tuple[SiteName, ...] = Field(min_length=1, max_length=MOST_NAMED)
+    nth: int = Field(default=1, ge=1, le=MOST, description="as of what was found")
     at: datetime
 
 

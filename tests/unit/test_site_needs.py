@@ -9,6 +9,8 @@ from shared.site_needs import is_so, patches_of, unfit
 
 NUMBER = st.integers(0, 120)
 
+ASK = "`belay site check` asks its drivers"
+
 
 @pytest.mark.parametrize(
     ("wanted", "found", "so"),
@@ -52,7 +54,10 @@ def test_every_reason_is_told_at_once_with_what_was_found_and_what_is_needed() -
     found = [(cause.code, cause.message) for cause in unfit(needs, facts)]
     assert found == [
         ("platform_unfit", "needs kubernetes >=1.30, but the site has 1.29.2"),
-        ("platform_unfit", "needs os Linux, and the site tells no os; tell it with --fact os=…"),
+        (
+            "platform_unfit",
+            f"needs os Linux, and the site tells no os; {ASK}, or tell it with --fact os=…",
+        ),
         ("patches_missing", "needs patches that the site lacks: P9"),
         ("patches_missing", "needs patches that the site lacks on platform_release 24.09: P2"),
     ]

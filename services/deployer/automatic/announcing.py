@@ -11,11 +11,12 @@ TOLD_BYTES = 500_000
 """Of the sites in one event."""
 
 
-def tell_found(tx: Transaction, found: Iterable[Drift]) -> None:
+def tell_found(tx: Transaction, found: Iterable[Drift], nth: int) -> None:
     """One event for all sites of an app, as long as it fits."""
     apps: dict[str, list[Drifted]] = {}
     for each in found:
-        drifted = Drifted(site=each.site, version=each.version, components=each.components, then=each.follows)
+        facts = {"site": each.site, "version": each.version, "components": each.components}
+        drifted = Drifted(**facts, then=each.follows, nth=nth)
         apps.setdefault(each.app, []).append(drifted)
     for app, sites in apps.items():
         for part in _parts(sites):
@@ -36,11 +37,11 @@ def _parts(sites: Sequence[Drifted]) -> Iterator[tuple[Drifted, ...]]:
         yield tuple(part)
 
 
-def tell_ended(tx: Transaction, ended: Iterable[Pair]) -> None:
+def tell_ended(tx: Transaction, ended: Iterable[Pair], nth: int) -> None:
     """What was found there is over."""
     apps: dict[str, list[str]] = {}
     for site, app in ended:
         apps.setdefault(app, []).append(site)
     for app, sites in apps.items():
         for start in range(0, len(sites), MOST_NAMED):
-            tx.emit(DriftEnded(app=app, sites=tuple(sites[start : start + MOST_NAMED]), at=tx.now))
+            tx.emit(DriftEnded(app=app, sites=tuple(sites[start : start + MOST_NAMED]), nth=nth, at=tx.now))

@@ -100,11 +100,13 @@ def _same(now: Surveyed, before: Surveyed) -> bool:
 async def _keep(tx: Transaction, surveyed: Sequence[Surveyed], found: Found) -> list[Surveyed]:
     """Keep and tell what is news, and what is over; as they stand with it."""
     drifted = {each.pair: drift for each in surveyed if (drift := _drift(each, found))}
-    news = await store.put_drift(tx.conn, list(drifted.values()), tx.now) if drifted else set()
-    tell_found(tx, [drift for pair, drift in drifted.items() if pair in news])
     well = [each.pair for each in surveyed if each.pair not in drifted and not _unsaid(each, found)]
-    if well:
-        tell_ended(tx, await store.end_drift(tx.conn, well))
+    news = await store.put_drift(tx.conn, list(drifted.values()), tx.now) if drifted else set()
+    over = await store.end_drift(tx.conn, well) if well else []
+    if news or over:
+        nth = await store.next_drift(tx.conn)
+        tell_found(tx, [drift for pair, drift in drifted.items() if pair in news], nth)
+        tell_ended(tx, over, nth)
     return [_standing(each, drifted.get(each.pair)) if each.pair in found else each for each in surveyed]
 
 

@@ -65,6 +65,9 @@ where p.site = n.site and p.app = n.app and d.site = n.site and d.app = n.app;
 delete from drift d using unnest(:sites::text[], :apps::text[]) as n (site, app)
 where d.site = n.site and d.app = n.app returning d.site, d.app;
 
+-- name: next_drift
+select nextval('drift_number');
+
 -- name: wish
 -- What is under way, or was given up, stays as it is.
 insert into automatic_wish as w (site, app, cause, noted_at, due_at)

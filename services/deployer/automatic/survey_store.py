@@ -138,6 +138,12 @@ async def end_drift(conn: Connection, pairs: Sequence[Pair]) -> list[Pair]:
     return [(r["site"], r["app"]) for r in await SQL.fetch(conn, "end_drift", sites=sites, apps=apps)]
 
 
+async def next_drift(conn: Connection) -> int:
+    """The number of what was just kept or ended: higher than all told of these places before, whose rows are ours."""
+    number: int = await SQL.value(conn, "next_drift")
+    return number
+
+
 async def wish(conn: Connection, wishes: Sequence[tuple[str, str, Cause]], now: datetime) -> None:
     """Have something done there (each app of a site once)."""
     sites, apps, causes = columns([(s, a, c.model_dump()) for s, a, c in wishes], 3)

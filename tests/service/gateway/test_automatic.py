@@ -48,16 +48,18 @@ async def test_what_people_said_of_an_app_and_releases_that_failed_are_shown_as_
         await api.shows("/v1/failed-releases", lambda page: not page["items"])
 
 
+def found(*sites: str, app: str = "shop", nth: int = 1, minute: int = 1) -> deployer.DriftFound:
+    component = ComponentDrift(component="web", code="not_well", message="its process ended")
+    one = Drifted(site="oslo", version="1.0.0", components=(component,), then="told", nth=nth)
+    return deployer.DriftFound(app=app, sites=tuple(one.model_copy(update={"site": s}) for s in sites), at=at(minute))
+
+
 async def test_drift_is_shown_until_it_is_over_and_an_operation_says_why_it_was_begun(world: World) -> None:
     async with gateway(world) as api:
         await world.send(sites_changed("oslo", "bern"), sequence=1)
-        component = ComponentDrift(component="web", code="not_well", message="its process ended")
-        drifted = tuple(
-            Drifted(site=s, version="1.0.0", components=(component,), then="told") for s in ("bern", "oslo")
-        )
-        await world.send(deployer.DriftFound(app="shop", sites=drifted, at=at(1)))
-        found = await api.shows("/v1/drift", lambda page: len(page["items"]) == 2)
-        assert [(d["site"], d["components"][0]["code"], d["then"]) for d in found["items"]] == [
+        await world.send(found("bern", "oslo"))
+        shown = await api.shows("/v1/drift", lambda page: len(page["items"]) == 2)
+        assert [(d["site"], d["components"][0]["code"], d["then"]) for d in shown["items"]] == [
             ("bern", "not_well", "told"), ("oslo", "not_well", "told"),
         ]  # fmt: skip
         await world.send(deployer.DriftEnded(app="shop", sites=("bern",), at=at(2)))
@@ -67,6 +69,20 @@ async def test_drift_is_shown_until_it_is_over_and_an_operation_says_why_it_was_
         await world.send(deployer.AutomaticRequested.model_validate({**facts, "cause": why, "at": at(3)}))
         shown = await api.shows("/v1/operations/o1", lambda o: o["because"])
         assert (shown["because"]["code"], shown["state"]) == ("drift_found", "queued")
+
+
+async def test_of_what_two_deployers_tell_of_drift_the_number_counts_and_not_their_clocks(world: World) -> None:
+    async with gateway(world) as api:
+        await world.send(sites_changed("oslo", "bern"), sequence=1)
+        await world.send(found("bern", "oslo", nth=5, minute=9))
+        await api.shows("/v1/drift", lambda page: len(page["items"]) == 2)
+        await world.send(deployer.DriftEnded(app="shop", sites=("bern",), nth=6, at=at(1)))
+        await api.shows("/v1/drift", lambda page: [d["site"] for d in page["items"]] == ["oslo"])
+        await world.send(found("bern", nth=5, minute=9))  # once more
+        await world.send(
+            deployer.DriftEnded(app="shop", sites=("oslo",), at=at(10))
+        )  # a deployer of before has no number
+        await api.shows("/v1/drift", lambda page: not page["items"])
 
 
 async def test_a_run_over_a_site_is_shown_with_its_report_and_an_older_word_changes_nothing(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +62,11 @@ def answers(site: str, nth: int, availability: str) -> Message:
     cause = {"code": "unreachable", "message": "no route"} if availability == "offline" else None
     told = {"site": site, "availability": availability, "since": at(nth), "nth": nth, "cause": cause}
     return deployer.AvailabilityChanged(bucket=1, sites=(SiteAvailability.model_validate(told),), at=at(nth))
+
+
+def drifted(nth: int, when: datetime) -> Message:
+    good: Any = GOOD[deployer.DriftFound]
+    return a(deployer.DriftFound, app="db", sites=(good.sites[0].model_copy(update={"nth": nth}),), at=when)
 
 
 def fetched(done: int, second: float) -> Message:
@@ -148,6 +154,7 @@ STORIES: tuple[tuple[Message, ...], ...] = (
     (a(deployer.BehaviourChanged, nth=1, reason="first"), a(deployer.BehaviourChanged, nth=2, reason="second")),
     (a(deployer.FailedReleaseChanged, nth=1), a(deployer.FailedReleaseChanged, nth=2, failures=0, barred=False)),
     (a(deployer.DriftFound, app="web", at=at(1)), a(deployer.DriftEnded, app="web", sites=("oslo-1",), at=at(2))),
+    (drifted(2, at(8)), a(deployer.DriftEnded, app="db", sites=("oslo-1",), nth=3, at=at(4)), drifted(4, at(1))),
     (a(deployer.SiteRunChanged, nth=1), a(deployer.SiteRunChanged, nth=2, state="done", finished_at=at(9))),
     (a(notifier.NotificationRaised, notification_id=7), a(notifier.NotificationsRead, ids=(7,))),
     (a(notifier.SubscriptionChanged, reason="first"), a(notifier.SubscriptionChanged, state="removed")),

@@ -37,7 +37,10 @@ def _failed(event: deployer.FailedReleaseChanged) -> FailedRow:
 
 async def learn_drift(tx: LearningTransaction, events: Sequence[Envelope[Any]]) -> None:
     """What is not as it was left, what is so again, and what was begun because of it."""
-    rows = {(row.site, row.app): row for row in sorted(_drift(events), key=lambda row: row.at)}
+    rows: dict[tuple[str, str], DriftRow] = {}
+    for row in _drift(events):
+        if (seen := rows.get((row.site, row.app))) is None or row.is_newer(seen):
+            rows[row.site, row.app] = row
     if rows:
         await store.put_drift(tx.conn, list(rows.values()))
     begun = {e.data.operation_id: _cause(e.data) for e in events if isinstance(e.data, deployer.AutomaticRequested)}
@@ -50,9 +53,10 @@ def _drift(events: Sequence[Envelope[Any]]) -> Iterable[DriftRow]:
         if isinstance(event, deployer.DriftFound):
             for one in event.sites:
                 components = text([each.model_dump(mode="json") for each in one.components])
-                yield DriftRow(one.site, event.app, one.version, components, one.then, over=False, at=event.at)
+                what = (one.site, event.app, one.version, components, one.then)
+                yield DriftRow(*what, over=False, at=event.at, nth=one.nth)
         elif isinstance(event, deployer.DriftEnded):
-            yield from (DriftRow(site, event.app, None, "[]", "", over=True, at=event.at) for site in event.sites)
+            yield from (DriftRow(site, event.app, None, "[]", "", True, event.at, event.nth) for site in event.sites)
 
 
 def _cause(begun: deployer.AutomaticRequested) -> CauseRow:

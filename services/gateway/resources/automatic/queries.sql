@@ -16,13 +16,14 @@ on conflict (app, version) do update set failures = excluded.failures, barred = 
 where f.nth <= excluded.nth;
 
 -- name: put_drift
-insert into drift as d (site, app, version, components, what_follows, over, at)
-select site, app, version, components::jsonb, what_follows, over, at
+-- By number where both have one: what a deployer of before tells has none.
+insert into drift as d (site, app, version, components, what_follows, over, at, nth)
+select site, app, version, components::jsonb, what_follows, over, at, nth
 from unnest(:sites::text[], :apps::text[], :versions::text[], :components::text[], :follows::text[], :over::bool[],
-    :ats::timestamptz[]) as n (site, app, version, components, what_follows, over, at)
+    :ats::timestamptz[], :nths::bigint[]) as n (site, app, version, components, what_follows, over, at, nth)
 on conflict (site, app) do update set version = excluded.version, components = excluded.components,
-    what_follows = excluded.what_follows, over = excluded.over, at = excluded.at
-where d.at <= excluded.at;
+    what_follows = excluded.what_follows, over = excluded.over, at = excluded.at, nth = excluded.nth
+where case when least(d.nth, excluded.nth) > 1 then d.nth <= excluded.nth else d.at <= excluded.at end;
 
 -- name: note_causes
 -- The operation may have been heard of before, or not yet.

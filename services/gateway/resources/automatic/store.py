@@ -46,6 +46,11 @@ class DriftRow(NamedTuple):
     follows: str
     over: bool
     at: datetime
+    nth: int
+
+    def is_newer(self, other: "DriftRow") -> bool:
+        """Whether it is newer: by number where both have one, which deployers of before do not tell."""
+        return self.nth >= other.nth if min(self.nth, other.nth) > 1 else self.at >= other.at
 
 
 class CauseRow(NamedTuple):
@@ -74,8 +79,8 @@ async def put_failed(conn: Connection, rows: Sequence[FailedRow]) -> None:
 
 async def put_drift(conn: Connection, rows: Sequence[DriftRow]) -> None:
     """Add or replace (each app of a site once), unless what is there is newer."""
-    names = ("sites", "apps", "versions", "components", "follows", "over", "ats")
-    await SQL.run(conn, "put_drift", **dict(zip(names, columns(rows, 7), strict=True)))
+    names = ("sites", "apps", "versions", "components", "follows", "over", "ats", "nths")
+    await SQL.run(conn, "put_drift", **dict(zip(names, columns(rows, 8), strict=True)))
 
 
 async def note_causes(conn: Connection, rows: Sequence[CauseRow]) -> None:
