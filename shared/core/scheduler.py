@@ -241,7 +241,8 @@ class Worker:
                 log.exception("a job broke and will be tried again", action="job_broke", **about)
 
     async def _heartbeat(self) -> None:
-        """Keep the leases; a job whose lease was lost is cancelled, for another worker has it by now."""
+        """Keep the leases; a job whose lease was lost is cancelled, for another worker has it by now. One that was
+        settled is let go on: it clears up, and what it does not, nobody would."""
         while True:
             await asyncio.sleep(self._lease / 3)
             jobs = dict(self._running)
@@ -254,7 +255,7 @@ class Worker:
                     raise
                 continue  # the lease may run out; then the fencing token keeps the result out
             for task, job in jobs.items():
-                if job.id not in ours and not task.done():
+                if job.id not in ours and not job.settled and not task.done():
                     log.warning("lost the lease of a job", action="lease_lost", queue=self._queue, job=job.id)
                     task.cancel()
 

@@ -49,7 +49,7 @@ class Timer:
     payload: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
     """A claimed piece of long work. Its result counts only while `token` is the current one."""
 
@@ -57,6 +57,14 @@ class Job:
     token: int
     attempt: int
     payload: dict[str, Any]
+    settled: bool = False
+    """Whoever works on it has finished it or given it back, or is about to: that it is his no more is no loss then, and
+    he may clear up behind it."""
+
+
+def _settled(job: Job) -> tuple[str, int]:
+    job.settled = True
+    return job.id, job.token
 
 
 def _check_size(message: Message, size: int) -> None:
@@ -179,13 +187,13 @@ class Transaction:
 
     async def finish_jobs(self, queue: str, jobs: Iterable[Job]) -> set[str]:
         """Take jobs off the queue; returns the ids whose token was still current. Only these may have effects."""
-        ids, tokens = columns([(job.id, job.token) for job in jobs], 2)
+        ids, tokens = columns([_settled(job) for job in jobs], 2)
         return {row["id"] for row in await SQL.fetch(self.conn, "finish_jobs", queue=queue, ids=ids, tokens=tokens)}
 
     async def return_jobs(self, queue: str, jobs: Iterable[tuple[Job, datetime]]) -> set[str]:
         """Give jobs back for later; returns the ids whose token was still current."""
         self.queued = True
-        ids, tokens, dues = columns([(job.id, job.token, due) for job, due in jobs], 3)
+        ids, tokens, dues = columns([(*_settled(job), due) for job, due in jobs], 3)
         rows = await SQL.fetch(self.conn, "return_jobs", queue=queue, ids=ids, tokens=tokens, dues=dues)
         return {row["id"] for row in rows}
 

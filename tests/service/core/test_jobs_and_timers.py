@@ -97,6 +97,22 @@ async def test_a_worker_that_dies_in_the_middle_leaves_its_job_to_the_next(world
         await asyncio.gather(heir, return_exceptions=True)
 
 
+async def test_who_has_finished_a_job_may_clear_up_behind_it_however_long_that_takes(world: World) -> None:
+    cleared = asyncio.Event()
+    async with world.run(NAME, count) as service:
+
+        async def work(job: Job) -> None:
+            assert await finish(service, job) == {"j"}
+            await asyncio.sleep(0.5)  # longer than some heartbeats, which find that the job is nobody's any more
+            cleared.set()
+
+        await put(service, "j")
+        worker = asyncio.create_task(Worker(service.ledger, QUEUE, work, owner="w", lease_seconds=0.3).run())
+        await asyncio.wait_for(cleared.wait(), 10)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+
 @pytest.mark.parametrize(
     ("breaks", "said"),
     [(ValueError("broken once"), ("error", "job_broke")), (InterfaceError("cut"), ("warning", "job_retry"))],
