@@ -54,12 +54,14 @@ where s.state = 'running';
 -- name: finish_steps
 -- Guarded by state and attempt: a repeated event, or one of an earlier attempt, moves nothing.
 -- `changed` is null where no operation ran: what an earlier attempt did to the site stays true.
+-- The planner must not see by what the state is known: it takes running steps for one or none, begins with them, and
+-- compares each with each row that is given (`make bench BENCH=profile`: 98 µs a step instead of 7).
 update step s set state = f.state, why_code = f.code, why_message = f.message, changed = coalesce(f.changed, s.changed),
     before = case when f.changed is null then s.before else f.before end
 from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :states::text[], :codes::text[],
     :messages::text[], :befores::text[], :changed::boolean[])
     as f (strategy_id, position, attempt, state, code, message, before, changed)
-where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
+where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state || '' = 'running'
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
 -- name: block_steps
@@ -67,7 +69,7 @@ returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_
 update step s set state = 'waiting', blocked = true, attempt = s.attempt + 1, why_code = f.code, why_message = f.message
 from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :codes::text[], :messages::text[])
     as f (strategy_id, position, attempt, code, message)
-where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state = 'running'
+where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = f.attempt and s.state || '' = 'running'
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
 -- name: unblock_steps
