@@ -117,10 +117,10 @@ async def test_one_that_cannot_be_imported_keeps_a_service_from_starting_and_is_
     folder = tmp_path / "broken-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text("[belay.components]\nhelm = nowhere:Spec\n")
+    (folder / "entry_points.txt").write_text("[belay.components]\nsteam = nowhere:Spec\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     async with replica(world, service) as running:
-        await running.until_said("belay.components helm = nowhere:Spec of broken cannot be imported")
+        await running.until_said("belay.components steam = nowhere:Spec of broken cannot be imported")
         assert await running.end() != 0
 
 
