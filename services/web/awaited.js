@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { fill, h, throttled } from "./dom.js";
 import { icon } from "./icons.js";
-import { on } from "./live.js";
+import { on, onGap } from "./live.js";
 import { at } from "./model/address.js";
 import { publicationSaid, waitsFor } from "./model/waiting.js";
 import { faults } from "./page.js";
@@ -19,6 +19,7 @@ export function awaited(page, kind) {
   }, 300);
   const concerns = ({ data }) => id && (!data || data.publication === id) && read();
   on(["bundle_progressed", "publication_settled"], concerns, page.signal);
+  onGap(read, page.signal); // its end may be among what was missed
   const watch = (publication) => {
     if (publication === id) return;
     id = publication;

@@ -93,11 +93,9 @@ def test_a_strategy_waits_for_a_release_that_is_still_being_published_and_says_s
     awaited = str(uuid4())
     page.run(f"location.hash = '#/new-strategy?publication={awaited}'")  # where the link beside an upload leads
     assert page.see("details[open] [name=publication]").get_attribute("value") == awaited
-    page.fill("app", APP)
-    page.fill("name", "as-soon-as")
-    page.press(".segmented label", "Apply")
-    page.press(".check", "The whole fleet")
+    apply_everywhere(page, "as-soon-as")
     page.press(".check", "Do sites again")
+    page.fill("stage-soak", "0")
     page.press("[type=submit]")
     page.see(".title-row .badge", "waiting")
     page.see(".summary.busy", "nobody has begun to publish")
@@ -373,12 +371,16 @@ def plan(page: Page, name: str, version: str) -> None:
     """Fill the form for a strategy over the whole fleet, four sites at once."""
     page.press("nav a", "Strategies")
     page.press(".button.primary", "New strategy")
-    page.fill("app", APP)
+    apply_everywhere(page, name)
     page.fill("version", version)
+    page.fill("max_parallel", "4")
+
+
+def apply_everywhere(page: Page, name: str) -> None:
+    page.fill("app", APP)
     page.fill("name", name)
     page.press(".segmented label", "Apply")
     page.press(".check", "The whole fleet")
-    page.fill("max_parallel", "4")
 
 
 def ready(belay: System, name: str, version: str) -> None:

@@ -65,7 +65,8 @@ where s.strategy_id = f.strategy_id and s.position = f.position and s.attempt = 
 returning s.strategy_id, s.position, s.stage, s.site, s.state, s.attempt, s.why_code, s.why_message, s.group_name, s.target;
 
 -- name: block_steps
--- The site cannot change now: it waits again, without a slot. The next attempt is a new command.
+-- The site cannot change now: it waits again, without a slot. The next attempt is a new command. `state` is hidden from
+-- the planner as in finish_steps.
 update step s set state = 'waiting', blocked = true, attempt = s.attempt + 1, why_code = f.code, why_message = f.message
 from unnest(:strategy_ids::text[], :positions::int[], :attempts::int[], :codes::text[], :messages::text[])
     as f (strategy_id, position, attempt, code, message)
