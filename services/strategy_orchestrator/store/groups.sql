@@ -94,7 +94,7 @@ with next as materialized (
         order by position limit q.wanted
     ) w
     left join site s on s.name = w.site
-), unfit as (
+), unfit as materialized (
     select array_agg(position) as positions, array_agg(turned) as reasons from next where turned is not null
 )
 update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,

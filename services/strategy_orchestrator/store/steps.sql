@@ -6,16 +6,29 @@ from unnest(:positions::int[], :stages::int[], :sites::text[], :targets::text[],
 
 -- name: start_steps
 -- The next waiting steps of a stage get a slot; those whose site may not be changed now are aborted instead.
--- Joined by arrays: right after a plan was inserted PostgreSQL takes the table for empty, and a join would compare
--- every chosen step with every step of the strategy.
-with next as materialized (
-    select st.position, case when s.name is null then 'site_removed' when not s.managed then 'unmanaged'
+-- They are looked for near the cursor, where they nearly always stand, and only then in all that is left: however it
+-- comes about, PostgreSQL may read and sort all that it searches, and that for each few steps of 100,000.
+-- Sites and steps are looked up one by one, and not joined: right after a plan was inserted PostgreSQL takes the table
+-- for empty, and a join would compare every chosen step with every step of the strategy.
+with near as materialized (
+    select position, site from step
+    where strategy_id = :strategy_id and stage = :stage and state = 'waiting' and not blocked
+        and position >= :cursor and position < :cursor + greatest(2 * :count, 100)
+    order by position limit :count
+), far as materialized (
+    select position, site from step
+    where (select count(*) from near) < :count
+        and strategy_id = :strategy_id and stage = :stage and state = 'waiting' and not blocked
+        and position >= :cursor + greatest(2 * :count, 100)
+    order by position limit :count - (select count(*) from near)
+), next as materialized (
+    select w.position, case when s.name is null then 'site_removed' when not s.managed then 'unmanaged'
         when s.maintenance then 'in_maintenance' when s.availability = 'offline' then 'offline' end as turned
-    from step st left join site s on s.name = st.site
-    where st.strategy_id = :strategy_id and st.stage = :stage and st.position >= :cursor
-        and st.state = 'waiting' and not st.blocked
-    order by st.position limit :count
-), unfit as (
+    from (select * from near union all select * from far) w
+    left join lateral (
+        select name, managed, maintenance, availability from site where name = w.site limit 1
+    ) s on true
+), unfit as materialized (
     select array_agg(position) as positions, array_agg(turned) as reasons from next where turned is not null
 )
 update step st set state = case when st.position = any(unfit.positions) then 'aborted' else 'running' end,
