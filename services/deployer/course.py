@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
 from services.deployer.domain import Operation, Outcome
@@ -17,6 +18,7 @@ from services.deployer.evidence import clean, last_words
 from services.deployer.ordering import FREE, Ordering
 from services.deployer.phases import LEAVING, PHASES, Leg, Order, Phase, Row, row_of
 from services.deployer.plan import Plan
+from shared.frozen import light_dataclass
 from shared.messages.deployer import Cause, ComponentDecision, ComponentProgress, PhaseResult
 from shared.messages.words import OperationKind as Kind
 
@@ -64,7 +66,7 @@ class Sent:
 NOTHING_SENT = Sent()
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Course:
     """How far an operation has come."""
 
@@ -103,6 +105,8 @@ _NONE: frozenset[str] = frozenset()
 
 NO_BOUNDS: Mapping[str, int] = {}
 
+phase_result = lru_cache(maxsize=4096)(PhaseResult)  # the sites of a batch pass the same phases at the same time
+
 
 def set_out(
     kind: Kind,
@@ -134,7 +138,7 @@ def set_out_with(
 
 
 def _passed(phase: Phase, detail: str, now: datetime) -> PhaseResult:
-    return PhaseResult(name=phase, outcome="done", detail=detail[:1_000], started_at=now, finished_at=now)
+    return phase_result(name=phase, outcome="done", detail=detail[:1_000], started_at=now, finished_at=now)
 
 
 def refuse(kind: Kind, cause: Cause, now: datetime, phase: Phase = Phase.PRECHECK) -> Move:
@@ -374,7 +378,7 @@ def _noted(course: Course, progress: Sequence[Progress], now: datetime, *, runni
         course,
         phases=course.phases + tuple(_result(course, way.component, p, now) for way, p in over),
         revisions=_recorded(course, over),
-        last_lines=last_words((*course.last_lines, *lines)),
+        last_lines=last_words((*course.last_lines, *lines)) if lines else course.last_lines,
         sent=_sent(course, over),
         ended=course.ended | names,
         under_way={name: began for name, began in course.under_way.items() if name not in names},
@@ -404,7 +408,7 @@ def _result(course: Course, component: str, p: Progress, now: datetime) -> Phase
         outcome, detail = "done", clean(p.detail)
     elif isinstance(p, Broken):
         detail = f"{p.code}: {clean(p.message)}"
-    return PhaseResult(
+    return phase_result(
         name=name_of(course),
         component=component,
         outcome=outcome,

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.deployer.overrides.terms import PLAIN_TERMS, Terms
 from services.deployer.phases import LEAVING, may_be_left
+from shared.frozen import light_dataclass
 from shared.messages.base import ErrorCode, Fault
 from shared.messages.deployer import Cause, Prestaged, RequestOperation
 from shared.messages.rules import PLAIN, Rules
@@ -68,7 +69,7 @@ RESTING = frozenset(status for status, steps in TRANSITIONS.items() if Kind.APPL
 """The statuses in which no operation runs; the only ones that are stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Site:
     """What the deployer must know of a site."""
 
@@ -88,7 +89,7 @@ Overrides = Mapping[str, tuple[str, ...]]
 NOTHING_SET: Overrides = {}
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Deployment:
     """An app on a site, as its last operation left it."""
 
@@ -133,7 +134,7 @@ class Release:
         return self.relied_on or self.rules is not PLAIN or bool(self.forbidden)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Operation:
     """One job on one site, as it was accepted."""
 
@@ -158,7 +159,7 @@ class Operation:
     terms: Terms = PLAIN_TERMS
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Facts:
     """What a request is judged by."""
 

@@ -12,6 +12,7 @@ from services.deployer.drivers import Component, Item, Order, Verb
 from services.deployer.overrides.moving import moved
 from services.deployer.phases import LEAVING, Leg, Phase, row_of
 from services.deployer.secrets.rotation import NO_SECRETS, Rotated, Versions, rotated, told
+from shared.frozen import light_dataclass
 from shared.messages.base import Fault
 from shared.messages.deployer import Cause, ComponentDecision, Prestaged
 from shared.messages.rules import PLAIN, Rules
@@ -105,7 +106,7 @@ def same_content(one: str, other: str) -> bool:
     return one.partition("+")[0] == other.partition("+")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Recorded:
     """What the driver recorded for a component when a release became operational on the site."""
 
@@ -140,7 +141,7 @@ class Prepared:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Ground:
     """What a plan stands on: the site and what lies there."""
 

@@ -20,6 +20,7 @@ from services.deployer.plan import Plan, Recorded
 from services.deployer.prestage.store import PrestageStore, prestaged_of
 from services.deployer.secrets import store as secrets
 from services.deployer.secrets.rotation import NO_SECRETS, Kept, Versions
+from shared.frozen import light_dataclass
 from shared.messages import catalog, strategy
 from shared.messages.deployer import Cause, ReleaseUnneeded
 from shared.messages.manifest import Component
@@ -42,7 +43,7 @@ _COURSE: TypeAdapter[Course] = TypeAdapter(Course)
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Claim:
     """An operation that a runner holds, and how often it was taken up."""
 
@@ -68,7 +69,7 @@ class Known(NamedTuple):
     finished: bool
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Loaded:
     """An operation that is to be worked on, with the site and the deployment it changes."""
 
@@ -92,7 +93,7 @@ class SavedRow:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class FinishedRow:
     """How an operation ended. `alone`: an event of its own says so."""
 

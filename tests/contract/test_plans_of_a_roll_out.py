@@ -23,7 +23,7 @@ from shared.process.db import Connection, connect_alone, connect_pool, migrate
 
 pytestmark = pytest.mark.service
 
-FLEET, AT_ONCE = 10_000, 500
+AT_ONCE = 500
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SAID_IN_FULL = {
     "auto_explain.log_min_duration": "0",
@@ -32,24 +32,22 @@ SAID_IN_FULL = {
     "auto_explain.log_level": "notice",
 }
 
-SITES = f"insert into site (name, connections) select 's' || n, '{{}}' from generate_series(1, {FLEET}) n"
+FLEET = "create temp table fleet as select n, 's' || n as site from generate_series(1, 10000) n"
+SITES = "insert into site (name, connections) select site, '{}' from fleet"
 STRATEGIES = (
     "insert into strategy (id, name, type, app, spec, state, why_code, why_message, created_at)"
     " select id, id, 'update', 'shop', '{}', state, '', '', now()"
     " from (values ('before', 'complete'), ('now', 'applying')) as s (id, state)"
 )
-STEPS = (
-    "insert into step (strategy_id, position, stage, site, state)"
-    f" select '%s', n - 1, 0, 's' || n, '%s' from generate_series(1, {FLEET}) n"
-)
+STEPS = "insert into step (strategy_id, position, stage, site, state) select '%s', n - 1, 0, site, '%s' from fleet"
 OPERATIONS = (
     "insert into operation (id, site, app, kind, timeout_seconds, correlation_id, actor, requested_at,"
-    " runner, state, finished_at) select '%s' || n, 's' || n, 'shop', 'update', 60, '', '', now(), 'me', '%s', %s"
-    f" from generate_series(1, {FLEET}) n"
+    " runner, state, finished_at) select '%s' || n, site, 'shop', 'update', 60, '', '', now(), 'me',"
+    " '%s', %s from fleet"
 )
 REVISIONS = (
     "insert into component_revision (site, app, component, version, revision, driver, digest)"
-    f" select 's' || n, 'shop', 'web', v, v, 'simulated', v from generate_series(1, {FLEET}) n, (values ('1'), ('2')) v (v)"
+    " select site, 'shop', 'web', v, v, 'simulated', v from fleet, (values ('1'), ('2')) v (v)"
 )
 
 Node = dict[str, Any]
@@ -77,7 +75,7 @@ async def watched(database: str, service: str, home: Path, *script: str) -> Asyn
         await migrate(pool, f"services.{service}")
     conn = await connect_alone(database, search_path=service)
     try:
-        for statement in script:
+        for statement in (FLEET, *script):
             await conn.execute(statement)
         await conn.execute("load 'auto_explain'")
         for setting, value in SAID_IN_FULL.items():

@@ -1,7 +1,6 @@
 """What runners write and say: how far operations have come, and how they ended."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +13,13 @@ from services.deployer.engine.execution import Execution
 from services.deployer.evidence import told_phases
 from services.deployer.overrides.told import Dropped, drop
 from services.deployer.phases import LEAVING, Leg
-from services.deployer.plan import Content, Plan, Recorded
+from services.deployer.plan import Content, Ground, Plan, Recorded
 from services.deployer.prestage.policy import left_by
 from services.deployer.secrets.rotation import NO_SECRETS, oldest
 from services.deployer.site_runs.store import note_ends
 from services.deployer.store import FinishedRow, SavedRow, Store
 from shared.core.transaction import Transaction
+from shared.frozen import light_dataclass
 from shared.messages.base import Message
 from shared.messages.deployer import (
     OPERATIONS_AT_ONCE,
@@ -87,13 +87,17 @@ def _say(tx: Transaction, message: Message, execution: Execution, number: int) -
 # -- when it has ended --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Ended:
     """An execution with how it ended."""
 
     execution: Execution
     outcome: Outcome
     deployment: Deployment
+    recorded: Sequence[Recorded] = ()
+    """Of each component of the release that runs now, where the driver recorded one."""
+    secrets: tuple[SecretVersion, ...] | None = None
+    """With which versions of secrets that was deployed which runs now; None = with none."""
     prestaged: tuple[Prestaged, ...] | None = None
     """Of a prestage: what lies on its site now."""
 
@@ -103,7 +107,10 @@ class Ended:
         operation, ground, course = execution.operation, execution.ground, execution.course
         outcome = courses.outcome(course, operation)
         lies = left_by(operation, ground, course, now) if operation.kind in LEAVING else None
-        return Ended(execution, outcome, after(ground.deployment, operation, outcome, history_kept), lies)
+        deployment = after(ground.deployment, operation, outcome, history_kept)
+        recorded = _recorded(execution, outcome, deployment.version)
+        secrets = _secrets(recorded, ground, deployment.version)
+        return Ended(execution, outcome, deployment, recorded, secrets, lies)
 
     @property
     def succeeded(self) -> bool:
@@ -121,39 +128,35 @@ class Ended:
         """The plan that was followed forward."""
         return self.execution.course.failed_plan or self.execution.course.plan
 
-    @property
-    def recorded(self) -> list[tuple[str, str, Recorded]]:
-        """Site, app and record of each component of the release that runs now, where the driver recorded one."""
-        version, ground, course = self.deployment.version, self.execution.ground, self.execution.course
-        content = ground.before(version) if self.outcome is Outcome.RECOVERED else ground.contents.get(version or "")
-        kind = self.execution.operation.kind
-        if content is None or kind in LEAVING or self.outcome in (Outcome.LOST, Outcome.UNTOUCHED):
-            return []
-        site, app = self.execution.operation.site, self.execution.operation.app
-        return [
-            (site, app, self._record(content, w, revision))
-            for w in course.plan
-            if w.component in content.components
-            and (revision := course.revisions.get(w.component) or (w.revision if w.action == "keep" else None))
-        ]
 
-    def _record(self, content: Content, way: ComponentDecision, revision: str) -> Recorded:
-        name = way.component
-        brought = self.execution.secrets.get(name, NO_SECRETS)
-        if way.action != "apply":  # what was recorded lies there again, or still
-            ground = self.execution.ground
-            version = content.version if way.action == "rollback" else ground.deployment.version
-            before = ground.revision(name, version)
-            brought = before.secrets if before else brought
-        return Recorded(name, content.version, revision, way.driver, content.digests[name], brought)
+def _recorded(execution: Execution, outcome: Outcome, version: str | None) -> list[Recorded]:
+    ground, course = execution.ground, execution.course
+    content = ground.before(version) if outcome is Outcome.RECOVERED else ground.contents.get(version or "")
+    if content is None or execution.operation.kind in LEAVING or outcome in (Outcome.LOST, Outcome.UNTOUCHED):
+        return []
+    return [
+        _record(execution, content, w, revision)
+        for w in course.plan
+        if w.component in content.components
+        and (revision := course.revisions.get(w.component) or (w.revision if w.action == "keep" else None))
+    ]
 
-    @property
-    def secrets(self) -> tuple[SecretVersion, ...] | None:
-        """With which versions of secrets that was deployed which runs now; None = with none."""
-        version = self.deployment.version
-        kept = [record for record in self.execution.ground.recorded if record.version == version]
-        some = [record.secrets for record in [r for _, _, r in self.recorded] or kept if record.secrets]
-        return tuple(SecretVersion(name=n, version=v) for n, v in oldest(some)) if some else None
+
+def _record(execution: Execution, content: Content, way: ComponentDecision, revision: str) -> Recorded:
+    name = way.component
+    brought = execution.secrets.get(name, NO_SECRETS)
+    if way.action != "apply":  # what was recorded lies there again, or still
+        ground = execution.ground
+        version = content.version if way.action == "rollback" else ground.deployment.version
+        before = ground.revision(name, version)
+        brought = before.secrets if before else brought
+    return Recorded(name, content.version, revision, way.driver, content.digests[name], brought)
+
+
+def _secrets(recorded: Sequence[Recorded], ground: Ground, version: str | None) -> tuple[SecretVersion, ...] | None:
+    kept = recorded or [record for record in ground.recorded if record.version == version]
+    some = [record.secrets for record in kept if record.secrets]
+    return tuple(SecretVersion(name=n, version=v) for n, v in oldest(some)) if some else None
 
 
 async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], history_kept: int) -> None:
@@ -190,7 +193,7 @@ async def _write(store: Store, ended: Sequence[Ended]) -> dict[str, int]:
         return {}
     left = [(end.execution.operation, end.deployment) for end in ended]
     counts = await store.put_deployments(left)
-    if recorded := [row for end in ended for row in end.recorded]:
+    if recorded := [(o.site, o.app, each) for end, (o, _) in zip(ended, left, strict=True) for each in end.recorded]:
         await store.put_revisions(recorded)
     if gone := [(o.site, o.app) for o, deployment in left if not deployment.exists]:
         await store.drop_revisions(gone)

@@ -236,8 +236,9 @@ class Runner:
 
     async def _take_in(self, found: Sequence[tuple[Claim, Loaded, Ground]]) -> None:
         """They are under way from here on, those that are still ours."""
+        now = self._clock()
         new = [
-            Execution(claim, each.operation, ground, *move, told_at=self._clock(), wish=wish_of(each.cancel_reason))
+            Execution(claim, each.operation, ground, *move, told_at=now, wish=wish_of(each.cancel_reason))
             for (claim, each, ground), move in zip(found, await self._first_moves(found), strict=True)
         ]
         await self._learn_secrets(new, {claim.id: each.requested_at for claim, each, _ in found})

@@ -1,8 +1,9 @@
 """What is known of simulated devices and of the orders that they were given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from shared.frozen import light_dataclass
 
 Effect = Literal["started", "ended", "failed", "crashed", "cancelled"]
 
@@ -16,7 +17,7 @@ did not end well also `code` and `message`; where content is sent also `missing`
 `fetched_bytes`."""
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Begun:
     """An order that is under way: how it will end is known from the start, as only devices know it."""
 
@@ -26,7 +27,7 @@ class Begun:
     fate: str
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Over:
     """An order that is over."""
 
@@ -37,7 +38,7 @@ class Over:
     fetched_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@light_dataclass(frozen=True, slots=True)
 class Device:
     """A component on a site. `runs` is None when nothing works there; `kept` are the revisions that lie there."""
 
