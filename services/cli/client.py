@@ -47,12 +47,13 @@ class Client:
 
     `url` may name several replicas, separated by commas: when one is away, the next is asked.
 
-    Every call raises ProblemError when the gateway refuses, Unreachable when there is none.
+    Every call raises ProblemError when the gateway refuses, Unreachable when there is none. Raises ValueError for what
+    can be no token.
     """
 
     def __init__(self, url: str, token: str = "", *, timeout: float = 30) -> None:
         self._urls = [one.strip().rstrip("/") for one in url.split(",")]
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Authorization": f"Bearer {_sendable(token)}"} if token else {}
         self._http = httpx.Client(headers=headers, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -201,6 +202,15 @@ class Client:
             facts: dict[str, Any] = response.json() if response.content else {}
             return facts
         raise ProblemError(response.status_code, _problem(response))
+
+
+def _sendable(token: str) -> str:
+    """A token as a header may carry it. Files and variables often end it with a new line; whatever else no header takes
+    is refused here, for the error of the HTTP library repeats the whole header."""
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("the token holds characters that no token has; take it anew, as it was shown when it was made")
+    return token
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

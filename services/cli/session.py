@@ -41,7 +41,10 @@ class Session:
         """Made at first use: commands that stay on this machine need no gateway."""
         from services.cli.client import Client  # it brings HTTP
 
-        return Client(self.url, self.token)
+        try:
+            return Client(self.url, self.token)
+        except ValueError as error:
+            raise usage(str(error)) from None
 
     @property
     def url(self) -> str:
@@ -52,7 +55,7 @@ class Session:
     def token(self) -> str:
         """As given, else the first administrator's token of this home; empty if there is neither."""
         try:
-            return self._token or (self.home / "admin.token").read_text().strip()
+            return self._token.strip() or (self.home / "admin.token").read_text().strip()
         except OSError:
             return ""
 

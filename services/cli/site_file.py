@@ -1,6 +1,7 @@
 """Sites out of a CSV or YAML file: every fault at once, each with the line it stands on."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydantic import ValidationError
 from services.cli.errors import usage
 from shared.messages.base import Fault, faults_of
 from shared.messages.strategy import Site
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 
 PLAIN = ("name", "group", "driver", "managed", "maintenance", "simplex")
 """CSV columns that are fields of a site; besides them come those of OPEN."""
@@ -136,13 +139,19 @@ def _from_cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
 
 
 def scalar(text: str) -> Any:
-    """What a driver must know, as in YAML: `8001` is a number, `true` a truth value, `{secret: oslo}` a reference."""
+    """What a driver must know: `8001` is a number, `true` a truth value, `{secret: oslo}` a reference, all else a text.
+
+    YAML alone takes more for numbers and truth values: a PIN of 0123 (83), a time of 12:30 (750), a user called `no`.
+    """
+    if _NUMBER.fullmatch(text) or text in ("true", "false"):
+        return yaml.safe_load(text)
+    if not text.startswith("{"):
+        return text
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return text
-    names_a_secret = isinstance(value, dict) and value.keys() == {"secret"}
-    return value if names_a_secret or isinstance(value, bool | int) else text
+    return value if isinstance(value, dict) and value.keys() == {"secret"} else text
 
 
 # -- YAML ---------------------------------------------------------------------------------------------------------
@@ -178,7 +187,10 @@ def _rows_of(loader: yaml.SafeLoader, sites: yaml.Node | None) -> tuple[list[Row
         line = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             faults += list(_doubled_keys(node))
-            rows.append(Row(line, loader.construct_document(node)))
+            try:
+                rows.append(Row(line, loader.construct_document(node)))
+            except ValueError as error:  # such as of a date that no calendar has
+                faults.append(Fault(code="unreadable", field=f"line {line}", message=f"{error}; put texts in quotes"))
         else:
             faults.append(
                 Fault(code="invalid_field", field=f"line {line}", message="must be a site: `name: …` and so on")

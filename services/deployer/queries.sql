@@ -18,9 +18,12 @@ on conflict (name) do update set connections = excluded.connections, simplex = e
     facts = excluded.facts, site_group = excluded.site_group, labels = excluded.labels, gone = false;
 
 -- name: remove_sites
--- A site of the same name that comes later may be another: nothing is known of what lies there.
+-- A site of the same name that comes later may be another: nothing is known of what lies there, and nothing that was
+-- meant to be done by itself is done to it.
 with emptied as (
     update deployment set prestaged = null where site = any(:names::text[]) and prestaged is not null
+), unwished as (
+    delete from automatic_wish where site = any(:names::text[]) and operation_id is null
 )
 update site set gone = true, alarms = '{}' where name = any(:names::text[]);
 
@@ -105,6 +108,10 @@ left join release r on r.app = p.app and r.version = p.version;
 
 -- name: list_versions
 select app, scheme, version from release where app = any(:apps::text[]);
+
+-- name: find_bundles
+select r.app, r.version, r.bundle_sha256
+from unnest(:apps::text[], :versions::text[]) as p (app, version) join release r using (app, version);
 
 -- name: find_contents
 select r.app, r.version, r.bundle_sha256, r.components, r.max_parallel_components, r.rules
@@ -239,6 +246,12 @@ update operation o set state = n.state, plan = n.plan::jsonb, finished_at = :now
 from unnest(:ids::text[], :states::text[], :plans::text[], :alone::boolean[]) as n (id, state, plan, alone)
 where o.id = n.id and o.runner = :runner and coalesce(o.finished_at, 'infinity') = 'infinity'
 returning o.id, o.sequence;
+
+-- name: keep_releases
+-- Those of the releases that are there, and are until this transaction has ended: whoever deletes one waits, and then
+-- forgets it in what was written here.
+select r.app, r.version from unnest(:apps::text[], :versions::text[]) as p (app, version)
+join release r using (app, version) for key share of r;
 
 -- name: put_deployments
 -- Versions hold no spaces, so lists of them travel as words.

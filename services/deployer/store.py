@@ -268,6 +268,12 @@ class Store:
             found.setdefault((row["site"], row["app"]), []).append(_recorded(row))
         return found
 
+    async def bundles(self, pairs: Iterable[Pair]) -> dict[Pair, str]:
+        """The digests of the bundles of those releases that are known."""
+        apps, versions = columns(sorted(set(pairs)), 2)
+        rows = await SQL.fetch(self._conn, "find_bundles", apps=apps, versions=versions)
+        return {(row["app"], row["version"]): row["bundle_sha256"] for row in rows}
+
     async def contents(self, pairs: Iterable[Pair]) -> dict[Pair, Published]:
         """What is deployed of each release, as far as they are known."""
         apps, versions = columns(sorted(set(pairs)), 2)
@@ -329,6 +335,12 @@ class Store:
         ids, states, plans, alone = columns(rows, 4)
         arguments = {"runner": runner, "ids": ids, "states": states, "plans": plans, "alone": alone, "now": now}
         return {row["id"]: row["sequence"] for row in await SQL.fetch(self._conn, "finish_operations", **arguments)}
+
+    async def keep_releases(self, pairs: Iterable[Pair]) -> set[Pair]:
+        """Those of the releases that are there; nobody deletes them before this transaction has ended."""
+        apps, versions = columns(sorted(set(pairs)), 2)
+        rows = await SQL.fetch(self._conn, "keep_releases", apps=apps, versions=versions)
+        return {(row["app"], row["version"]) for row in rows}
 
     async def put_deployments(self, left: Iterable[tuple[Operation, Deployment]]) -> dict[str, int]:
         """Deployments as these operations left them; by operation, the how many-th it was there."""

@@ -37,7 +37,7 @@ create table quiet (
 );
 
 create table note_batch (
-    -- Notes of one family (news.FAMILIES) and actor that become one when they are many.
+    -- Notes of one family (rules.FAMILIES) and actor that become one when they are many.
     key text primary key,
     told integer not null default 0, -- so many were told one by one since it was last at rest
     since timestamptz, -- when the first came that waits to be told; null = none waits

@@ -14,6 +14,6 @@ class OrchestratorSettings(BaseSettings):
     )
     lag_attempts: int = Field(default=30, ge=1, description="tries of such a step before it counts as failed")
     plan_days: float = Field(
-        default=90, gt=0, description="strategies never applied are deleted so long after planning"
+        default=90, gt=0, description="strategies never applied are deleted so long after their creation"
     )
     strategy_days: float = Field(default=365, gt=0, description="ended strategies are deleted after so long")

@@ -17,11 +17,15 @@ const TYPING_MS = 250;
  * Returns the element and `reload()`.
  */
 export function filtered(page, path, controls, show) {
-  const state = { items: [], next: null, refused: null };
+  const state = { items: [], next: null, refused: null, asked: 0 }; // `asked` rises with each change of the filters
   const body = h("div");
   const form = h("form", { class: "filters", role: "search" }, controls);
   const ask = (facts) => get(path, { ...facts, ...values(form) }, page.signal);
-  const read = () => ask({ limit: Math.max(PAGE, Math.min(MOST, state.items.length)) }).catch(refusal);
+  const read = async () => {
+    const asked = state.asked;
+    const found = await ask({ limit: Math.max(PAGE, Math.min(MOST, state.items.length)) }).catch(refusal);
+    return asked === state.asked ? found : null; // an answer to an older filter may come after the newer one's
+  };
   const draw = () =>
     fill(
       body,
@@ -30,11 +34,12 @@ export function filtered(page, path, controls, show) {
     );
   restore(form, page.query);
   const load = resource(page, body, read, (found) => {
-    Object.assign(state, { refused: null }, found);
+    if (found) Object.assign(state, { refused: null }, found);
     draw();
   });
   listen(form, () => {
     state.items = [];
+    state.asked += 1;
     remember(form);
     load();
   });
@@ -56,8 +61,10 @@ function restOf({ items }, read) {
 async function more(state, button, ask, draw) {
   const wake = rest(button);
   if (!wake) return;
+  const { asked } = state;
   try {
     const found = await ask({ limit: PAGE, cursor: state.next });
+    if (asked !== state.asked) return;
     Object.assign(state, { items: state.items.concat(found.items), next: found.next });
     draw();
     announce(`${number(state.items.length)} are shown`);

@@ -3,7 +3,7 @@
 import { command, get } from "./api.js";
 import { fill, h, setText } from "./dom.js";
 import { icon } from "./icons.js";
-import { on } from "./live.js";
+import { on, onGap } from "./live.js";
 import { at } from "./model/address.js";
 import { bytes, percent, plural } from "./model/format.js";
 import { faults } from "./page.js";
@@ -113,6 +113,7 @@ function verdict(page, id) {
       );
     page.signal.addEventListener("abort", () => heard.abort());
     on(["publication_settled"], (event) => event.data?.publication === id && look(), heard.signal);
+    onGap(look, heard.signal); // its end may be among what was missed
     look();
   });
 }

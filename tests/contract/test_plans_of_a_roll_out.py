@@ -17,7 +17,8 @@ import asyncpg
 import pytest
 
 from services.deployer.store import FinishedRow, Store
-from services.strategy_orchestrator.store import steps
+from services.strategy_orchestrator.fleet.group_limits import GroupQueue
+from services.strategy_orchestrator.store import groups, steps
 from shared.process import provision
 from shared.process.db import Connection, connect_alone, connect_pool, migrate
 
@@ -102,6 +103,16 @@ async def test_steps_begin_without_a_look_at_all_that_wait(database: str, tmp_pa
     known = (SITES, STRATEGIES, STEPS % ("before", "complete"), "analyze", STEPS % ("now", "waiting"))
     async with watched(database, "strategy_orchestrator", tmp_path, *known) as seen:
         begun = await steps.start_steps(seen.conn, "now", 0, 1_000, AT_ONCE, "b", NOW)
+        assert {step.position for step in begun} == set(range(1_000, 1_000 + AT_ONCE))
+        assert most_rows(seen.plans) <= 2 * AT_ONCE
+
+
+async def test_steps_of_a_large_group_begin_without_a_look_at_all_of_it(database: str, tmp_path: Path) -> None:
+    grouped = "update step set group_name = 'north' where strategy_id = 'now'"
+    known = (SITES, STRATEGIES, STEPS % ("before", "complete"), "analyze", STEPS % ("now", "waiting"), grouped)
+    async with watched(database, "strategy_orchestrator", tmp_path, *known) as seen:
+        queues = {"north": GroupQueue("north", 9_000, 1_000, waits_for_group=False)}
+        begun = await groups.start_steps(seen.conn, "now", 0, queues, {"north": AT_ONCE}, "b", NOW)
         assert {step.position for step in begun} == set(range(1_000, 1_000 + AT_ONCE))
         assert most_rows(seen.plans) <= 2 * AT_ONCE
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -71,8 +72,9 @@ async def asked(url: str, offset: int, validator: str | None, rules: Rules) -> A
     headers = {"Accept-Encoding": "identity", "User-Agent": "Belay"}
     if offset and validator:
         headers |= {"Range": f"bytes={offset}-", "If-Range": validator}
+    address = _address(url)
     with _told(url):
-        async with _answered(URL(url), headers, rules) as response:
+        async with _answered(address, headers, rules) as response:
             yield _answer(response, offset if "Range" in headers else 0)
 
 
@@ -88,7 +90,7 @@ async def _answered(url: URL, headers: dict[str, str], rules: Rules) -> AsyncIte
                 _must_be_good(response)
                 yield response
                 return
-            url = url.join(URL(location))
+            url = url.join(_address(location))
     raise SourceRefused("too_many_redirections", f"it leads on more than {MOST_REDIRECTIONS} times")
 
 
@@ -111,6 +113,16 @@ def _session(proxy: str | None, rules: Rules) -> aiohttp.ClientSession:
         auto_decompress=False,
         trust_env=False,
     )
+
+
+def _address(text: str) -> URL:
+    """Raises SourceRefused for what is none, such as one with the port 99999."""
+    try:
+        url = URL(text)
+        urlsplit(str(url)).port  # noqa: B018 - it is checked when it is read
+    except ValueError as error:
+        raise SourceRefused("source_refused", f"{text[:200]!r} is no address: {error}") from error
+    return url
 
 
 def _check_scheme(url: URL, rules: Rules) -> None:

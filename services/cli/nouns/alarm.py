@@ -42,7 +42,8 @@ def raise_alarm(
     alarm: Alarm,
     severity: Annotated[str, typer.Option(help="critical, major, minor or warning.")] = "major",
     affecting: Annotated[
-        bool, typer.Option("--management-affecting", help="While it lasts the site is not prestaged, unless by force.")
+        bool,
+        typer.Option("--management-affecting", help="While it lasts strategies leave the site out, unless by force."),
     ] = False,
     text: Annotated[str, typer.Option(help="What is wrong, in words.")] = "",
 ) -> None:

@@ -47,7 +47,7 @@ class Audit:
         if bucket is None:
             await asyncio.sleep(min(TICK_SECONDS, self._own.audit_seconds / 4))
             return
-        await self._work(bucket)
+        await self._work(bucket.number)
         async with self._ledger.pool.acquire() as conn:
             await store.finish_bucket(conn, self._owner, bucket, timedelta(seconds=self._own.audit_seconds))
 

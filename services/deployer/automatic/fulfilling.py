@@ -57,8 +57,8 @@ async def _look(ledger: Ledger, leases: Leases, own: DeployerSettings) -> None:
         said = await store.apps_looked_at(tx.conn)
         surveyed = await survey(tx.conn, list(wishes), said, own.failed_at)
         actions = [(each, decided(each.situation)) for each in surveyed]
-        await _drop(tx, [each for each, action in actions if action is None])
-        wanted = [(each, action) for each, action in actions if action]
+        await _drop(tx, [each for each, action in actions if action is None or each.facts.site is None])
+        wanted = [(each, action) for each, action in actions if action and each.facts.site]
         await _put_off(tx, [each for each, _ in wanted if not each.free], own)
         begun = [Begun(each, action, _request(each, action)) for each, action in _one_a_site(wanted)]
         await _begin(tx, leases, begun, {pair: wish.tries for pair, wish in wishes.items()}, own)

@@ -139,13 +139,16 @@ from unnest(:sites::text[], :apps::text[], :pauses::interval[], :failed::int[]) 
 where w.site = n.site and w.app = n.app;
 
 -- name: end_wishes
--- Those whose operations succeeded; what happened meanwhile has its turn now.
-with again as (
-    update automatic_wish set operation_id = null, events = later, later = '[]', cause = (later -> -1) - 'carries', tries = 0,
-        due_at = clock_timestamp()
-    where operation_id = any(:operation_ids::text[]) and later <> '[]'
-)
-delete from automatic_wish where operation_id = any(:operation_ids::text[]) and later = '[]';
+-- Those whose operations succeeded; what happened meanwhile has its turn now. Of two statements the second sees what
+-- came while the first waited for it.
+update automatic_wish set operation_id = null, events = later, later = '[]', tries = 0, due_at = clock_timestamp(),
+    cause = coalesce((later -> -1) - 'carries', cause)
+where operation_id = any(:operation_ids::text[])
+returning site, app;
+
+-- name: drop_fulfilled
+delete from automatic_wish w using unnest(:sites::text[], :apps::text[]) as n (site, app)
+where w.site = n.site and w.app = n.app and w.operation_id is null and w.events = '[]';
 
 -- name: fail_wishes
 -- Tried again after a while that doubles each time, a day at most, and so often at most; once more for what happened
@@ -156,10 +159,13 @@ update automatic_wish set operation_id = null, tries = tries + 1, given_up = tri
 where operation_id = any(:operation_ids::text[]);
 
 -- name: lost_wishes
--- Whose operation is there no more: its end was told while nobody noted it.
+-- Whose operation is there no more: its end was told while nobody noted it. One that begins behind others of its site
+-- is part of a run until its turn comes.
 update automatic_wish w set operation_id = null, events = events || later, later = '[]'
 where w.operation_id is not null and not exists (
     select from operation o where o.id = w.operation_id and o.finished_at is null
+) and not exists (
+    select from site_run_item i where i.operation_id = w.operation_id and i.state in ('waiting', 'running')
 );
 
 -- name: pause
@@ -171,7 +177,8 @@ update automatic_wish set given_up = false, tries = 0, due_at = clock_timestamp(
 where app = :app and operation_id is null and (given_up or tries > 0);
 
 -- name: look_soon
-update audit_bucket set due_at = clock_timestamp() where due_at > clock_timestamp();
+-- Also at those that somebody looks at this moment: he may have begun with what was said before.
+update audit_bucket set due_at = clock_timestamp() where due_at > clock_timestamp() or owner is not null;
 
 -- name: claim_bucket
 update audit_bucket set owner = :owner, owned_until = clock_timestamp() + :lease::interval
@@ -180,14 +187,14 @@ where bucket = (
     where due_at <= clock_timestamp() and (owner is null or owner = :owner or owned_until < clock_timestamp())
     order by due_at limit 1 for update skip locked
 )
-returning bucket;
+returning bucket, due_at;
 
 -- name: keep_bucket
 update audit_bucket set owned_until = clock_timestamp() + :lease::interval where bucket = :bucket and owner = :owner;
 
 -- name: finish_bucket
-update audit_bucket set owner = null, owned_until = null,
-    due_at = clock_timestamp() + :period::interval * (0.9 + 0.2 * random())
+update audit_bucket set owner = null, owned_until = null, due_at = case when due_at <> :was_due then due_at
+    else clock_timestamp() + :period::interval * (0.9 + 0.2 * random()) end
 where bucket = :bucket and owner = :owner;
 
 -- name: apps_with_triggers

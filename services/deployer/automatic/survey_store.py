@@ -222,7 +222,10 @@ async def put_off(conn: Connection, rows: Sequence[tuple[str, str, timedelta, in
 
 async def end_wishes(conn: Connection, operation_ids: Sequence[str]) -> None:
     """Their operations succeeded."""
-    await SQL.run(conn, "end_wishes", operation_ids=list(operation_ids))
+    rows = await SQL.fetch(conn, "end_wishes", operation_ids=list(operation_ids))
+    if rows:
+        sites, apps = columns([(row["site"], row["app"]) for row in rows], 2)
+        await SQL.run(conn, "drop_fulfilled", sites=sites, apps=apps)
 
 
 async def fail_wishes(conn: Connection, operation_ids: Sequence[str], most: int, first: timedelta) -> None:
@@ -250,10 +253,17 @@ async def look_soon(conn: Connection) -> None:
     await SQL.run(conn, "look_soon")
 
 
-async def claim_bucket(conn: Connection, owner: str, lease: timedelta) -> int | None:
+class Bucket(NamedTuple):
+    """A part of all sites that is to be looked at, and since when."""
+
+    number: int
+    due_at: datetime
+
+
+async def claim_bucket(conn: Connection, owner: str, lease: timedelta) -> Bucket | None:
     """A bucket that is due, for this replica alone as long as the lease lasts."""
-    bucket: int | None = await SQL.value(conn, "claim_bucket", owner=owner, lease=lease)
-    return bucket
+    row = await SQL.row(conn, "claim_bucket", owner=owner, lease=lease)
+    return Bucket(row["bucket"], row["due_at"]) if row else None
 
 
 async def keep_bucket(conn: Connection, owner: str, bucket: int, lease: timedelta) -> None:
@@ -261,9 +271,10 @@ async def keep_bucket(conn: Connection, owner: str, bucket: int, lease: timedelt
     await SQL.run(conn, "keep_bucket", owner=owner, bucket=bucket, lease=lease)
 
 
-async def finish_bucket(conn: Connection, owner: str, bucket: int, period: timedelta) -> None:
-    """All of it was looked at."""
-    await SQL.run(conn, "finish_bucket", owner=owner, bucket=bucket, period=period)
+async def finish_bucket(conn: Connection, owner: str, bucket: Bucket, period: timedelta) -> None:
+    """All of it was looked at: again after the period, or at once where that was wished meanwhile."""
+    about = {"owner": owner, "bucket": bucket.number, "was_due": bucket.due_at}
+    await SQL.run(conn, "finish_bucket", **about, period=period)
 
 
 class Before(NamedTuple):

@@ -1,6 +1,7 @@
 """What releases are made of, with the specs of their components as their drivers take them."""
 
 from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,38 +17,55 @@ from shared.values.layers import NOTHING, Effective, Layer
 KEPT = 1_000
 
 
+class Release(NamedTuple):
+    """A release as it was published, and what is deployed of it where nothing is set."""
+
+    published: Published
+    content: Content
+
+
 class Contents:
-    """What was looked up before: a release never changes, and what is set is told apart by its key."""
+    """What was looked up before: a release never changes, and what is set is told apart by its key.
+
+    But one may be deleted, and its version published again with other content. Whatever its event was told to which
+    replica, the digests are asked for each time.
+    """
 
     def __init__(self) -> None:
-        self._published: dict[Pair, Published] = {}
-        self._plain: dict[Pair, Content] = {}
-        self._overridden: dict[tuple[str, str, str], Content] = {}
+        self._known: dict[Pair, Release] = {}
+        self._overridden: dict[tuple[str, str, str, str], Content] = {}
 
-    def __contains__(self, release: object) -> bool:
-        return release in self._plain
+    async def of(self, store: Store, releases: set[Pair]) -> Mapping[Pair, Release]:
+        """Those of them that are known, as they were published."""
+        bundles = await store.bundles(releases)
+        found = {pair: known for pair in bundles if (known := self._known.get(pair))}
+        found = {pair: known for pair, known in found.items() if known.published.bundle_sha256 == bundles[pair]}
+        if unknown := bundles.keys() - found.keys():
+            published = (await store.contents(unknown)).items()
+            fresh = {pair: Release(each, content_of(each)) for pair, each in published}
+            _keep(self._known, fresh)
+            found |= fresh
+        return found
 
-    async def of(self, store: Store, releases: set[Pair]) -> Mapping[Pair, Content]:
-        """These and perhaps others, as they were published."""
-        if unknown := releases - self._plain.keys():
-            if len(self._plain) > KEPT:
-                self._plain.clear()
-                self._published.clear()
-                unknown = releases
-            self._published.update(await store.contents(unknown))
-            self._plain.update((pair, content_of(self._published[pair])) for pair in unknown & self._published.keys())
-        return self._plain
-
-    def with_overrides(self, release: Pair, effective: Effective) -> Content:
-        """A release that `of` has just found, with what is set. Raises KeyError for another."""
+    def with_overrides(self, app: str, release: Release, effective: Effective) -> Content:
+        """What is deployed of a release with what is set."""
         if not effective.key:
-            return self._plain[release]
-        key = (*release, effective.key)
-        if key not in self._overridden:
-            if len(self._overridden) > KEPT:
-                self._overridden.clear()
-            self._overridden[key] = content_of(self._published[release], effective)
-        return self._overridden[key]
+            return release.content
+        key = (app, release.published.version, release.published.bundle_sha256, effective.key)
+        if (known := self._overridden.get(key)) is None:
+            known = content_of(release.published, effective)
+            _keep(self._overridden, {key: known})
+        return known
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _keep(known: dict[K, V], fresh: Mapping[K, V]) -> None:
+    if len(known) > KEPT:
+        known.clear()
+    known.update(fresh)
 
 
 def content_of(release: Published, effective: Effective = NOTHING) -> Content:

@@ -7,7 +7,7 @@ from functools import partial
 from services.deployer import plan
 from services.deployer.domain import Deployment, Operation, Site
 from services.deployer.drivers.registry import DriverRegistry
-from services.deployer.engine.contents import Contents
+from services.deployer.engine.contents import Contents, Release
 from services.deployer.engine.questions import ASKED_AGAIN, Questions
 from services.deployer.evidence import fit_to_tell
 from services.deployer.overrides.book import Asked, Book, of
@@ -45,18 +45,23 @@ class Planner:
         deployed = [(o.site, o.app, _versions(o, d)) for o, (_, d) in pairs if d.exists]
         recorded = await store.revisions(deployed) if deployed else {}
         found = await self._book.effective(store.conn, [each for o, (_, d) in pairs for each in _set_for(o, d)])
-        with_overrides = partial(self._content, found) if found else None
+        with_overrides = partial(self._content, plain, found) if found else None
         grounds = [_ground(o, site, d, plain, with_overrides, recorded) for o, (site, d) in pairs]
         grounds = await _with_secrets(store, grounds)
         return await self._prestages.added(store.prestages, operations, grounds)
 
     def _content(
-        self, found: Mapping[Asked, Effective], operation: Operation, version: str, refs: Sequence[str]
+        self,
+        plain: Mapping[Pair, Release],
+        found: Mapping[Asked, Effective],
+        operation: Operation,
+        version: str,
+        refs: Sequence[str],
     ) -> Content | None:
         """A release with what these changes set; None where it is not known."""
-        pair = (operation.app, version)
-        known = pair in self._contents
-        return self._contents.with_overrides(pair, of(found, operation.app, operation.site, refs)) if known else None
+        app = operation.app
+        release = plain.get((app, version))
+        return self._contents.with_overrides(app, release, of(found, app, operation.site, refs)) if release else None
 
     async def misfits(self, store: Store, operations: Sequence[Operation], there: Sequence[Deployed]) -> list[Faults]:
         """For each: why its release cannot be deployed with what is set. Nothing is asked where nothing is set."""
@@ -159,7 +164,7 @@ def _ground(
     operation: Operation,
     site: Site,
     deployment: Deployment,
-    plain: Mapping[Pair, Content],
+    plain: Mapping[Pair, Release],
     content: Callable[[Operation, str, Sequence[str]], Content | None] | None,
     recorded: Mapping[Pair, Sequence[Recorded]],
 ) -> Ground:
@@ -167,7 +172,7 @@ def _ground(
     records = recorded.get((operation.site, operation.app), ())
     versions = _versions(operation, deployment)
     if content is None or not (operation.terms.used or deployment.overrides):
-        known = {v: plain[operation.app, v] for v in versions if (operation.app, v) in plain}
+        known = {v: plain[operation.app, v].content for v in versions if (operation.app, v) in plain}
         return Ground(site, deployment, known, records)
     contents, ran = {}, {}
     for version in versions:

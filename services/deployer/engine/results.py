@@ -1,6 +1,7 @@
 """What runners write and say: how far operations have come, and how they ended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from services.deployer.plan import Content, Ground, Plan, Recorded
 from services.deployer.prestage.policy import left_by
 from services.deployer.secrets.rotation import NO_SECRETS, oldest
 from services.deployer.site_runs.store import note_ends
-from services.deployer.store import FinishedRow, SavedRow, Store
+from services.deployer.store import FinishedRow, Pair, SavedRow, Store
 from shared.core.transaction import Transaction
 from shared.frozen import light_dataclass
 from shared.messages.base import Message
@@ -164,7 +165,7 @@ async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], 
     ended = [Ended.of(execution, history_kept, tx.now) for execution in executions]
     store = Store(tx.conn)
     numbers = await store.finish_operations(runner, [_finished_row(end) for end in ended], tx.now)
-    ended = [end for end in ended if end.execution.claim.id in numbers]
+    ended = await _without_deleted(store, [end for end in ended if end.execution.claim.id in numbers])
     counts = await _write(store, ended)
     done = [end.execution.operation for end in ended if end.succeeded and end.execution.operation.kind not in LEAVING]
     if dropped := [Dropped(o.app, o.site, o.terms.dropped, o.id, o.actor) for o in done if o.terms.dropped]:
@@ -178,6 +179,20 @@ async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], 
             identifier = end.execution.claim.id
             _say(tx, _told_alone(end, counts[identifier], tx.now), end.execution, numbers[identifier])
     _say_together(tx, [end for end in ended if not end.alone], counts)
+
+
+async def _without_deleted(store: Store, ended: Sequence[Ended]) -> list[Ended]:
+    """A release may have been deleted since the operation began: a site cannot go back to it any more."""
+    histories = {(end.execution.operation.app, end.deployment.history) for end in ended}
+    named = {(app, version) for app, history in histories for version in history}
+    gone = named - await store.keep_releases(named) if named else set()
+    return [_without(gone, end) for end in ended] if gone else list(ended)
+
+
+def _without(gone: Set[Pair], end: Ended) -> Ended:
+    app, deployment = end.execution.operation.app, end.deployment
+    history = tuple(version for version in deployment.history if (app, version) not in gone)
+    return replace(end, deployment=replace(deployment, history=history))
 
 
 def _of_run(end: Ended) -> tuple[str, str, Cause | None]:

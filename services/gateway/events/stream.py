@@ -11,9 +11,10 @@ from services.gateway.events.hub import Interest, Item, Mailbox
 from services.gateway.http.headers import header
 from services.gateway.http.pages import LARGEST, Query
 from services.gateway.http.problems import Problem
-from services.gateway.http.routing import Call, Route
+from services.gateway.http.routing import Call, Route, token_of
 from services.gateway.resources.resource import Resource
 from services.gateway.resources.strategies.routes import found
+from shared.core.errors import is_transient
 from shared.messages.base import ErrorCode, Fault
 
 HEARTBEAT_SECONDS = 15.0
@@ -88,8 +89,18 @@ async def _tell(call: Call, response: web.StreamResponse, interest: Interest, re
         while after != here and not hub.closed:
             items, after = await hub.missed(after, here, interest)
             await _send(response, items)
-        while not hub.closed:
+        while not hub.closed and await _may_listen(call):
             await _send_next(call, response, mailbox)
+
+
+async def _may_listen(call: Call) -> bool:
+    """A token may be deleted while its stream is open. While nobody can say whether it was, who listens goes on."""
+    try:
+        return await call.gateway.verifier.verify(token_of(call.request, in_query=True)) is not None
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        return True
 
 
 async def _send_next(call: Call, response: web.StreamResponse, mailbox: Mailbox) -> None:

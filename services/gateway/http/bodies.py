@@ -1,6 +1,7 @@
 """Bodies of requests: one JSON object, checked in full before anything is done."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import orjson
@@ -56,6 +57,22 @@ def formed(kind: type[M], facts: Mapping[str, Any], *, inside: str = "", faults:
     if found:
         raise Problem.of(found, 422)
     return model
+
+
+@contextmanager
+def in_confidence(*shown: str) -> Iterator[None]:
+    """Around a body that holds a secret: a Problem repeats the values of the fields `shown` alone. That of any other
+    may be the secret, also under a name that is misspelt."""
+    try:
+        yield
+    except Problem as problem:
+        problem.faults = tuple(
+            fault
+            if fault.field and fault.field.partition(".")[0] in shown
+            else fault.model_copy(update={"value": None})
+            for fault in problem.faults
+        )
+        raise
 
 
 def without(kind: type[BaseModel], hidden: frozenset[str], name: str = "") -> type[BaseModel]:

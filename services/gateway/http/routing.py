@@ -115,16 +115,21 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 async def identify(request: web.Request, gateway: Gateway, route: Route) -> Identity:
     """Who holds the token of the request. Raises Problem 401."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if not token and route.token_in_query:
-        scheme, token = "bearer", request.query.get("access_token", "")
-    if scheme.lower() != "bearer" or not token:
+    if not (token := token_of(request, in_query=route.token_in_query)):
         headers = {"WWW-Authenticate": 'Bearer realm="belay"'}
         raise Problem(401, "token_needed", "send a token: Authorization: Bearer belay_…", headers=headers)
-    if (who := await gateway.verifier.verify(token.strip())) is None:
+    if (who := await gateway.verifier.verify(token)) is None:
         headers = {"WWW-Authenticate": 'Bearer realm="belay", error="invalid_token"'}
         raise Problem(401, "wrong_token", "this token is not valid, or was deleted", headers=headers)
     return who
+
+
+def token_of(request: web.Request, *, in_query: bool) -> str:
+    """The token that was sent; empty where none was. `in_query`: it may come as a parameter."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not token and in_query:
+        scheme, token = "bearer", request.query.get("access_token", "")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _query(request: web.Request, kind: type[Query]) -> Query:

@@ -77,7 +77,7 @@ class Template:
         """Raises TemplateFailed for one that `faults_of_template` would have refused."""
         try:
             return Template(document, {path: _parsed(text) for path, text in _texts(document)})
-        except LiquidError as error:
+        except (LiquidError, RecursionError) as error:
             raise TemplateFailed(_sentence(error)) from error
 
     def fill(self, variables: Mapping[str, Any]) -> bytes:
@@ -92,7 +92,7 @@ class Template:
         """One text filled in. Raises TemplateFailed."""
         try:
             return self.texts[path].render(**variables)
-        except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
+        except (LiquidError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             raise TemplateFailed(_sentence(error)) from error
 
     def _filled(self, value: Any, path: Path, variables: Mapping[str, Any]) -> Any:
@@ -143,7 +143,7 @@ def _why_not(text: str, samples: list[dict[str, Any]]) -> str:
             return f"there is no {unknown[0]!r}; there are {', '.join(sorted(samples[0]))}"
         for sample in samples:
             parsed.render(**sample)
-    except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
+    except (LiquidError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         return _sentence(error)
     return ""
 
@@ -188,4 +188,6 @@ def _fault(path: Path, why: str) -> Fault:
 
 
 def _sentence(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "holds a condition that is too long: take fewer `and` and `or`"
     return str(error).splitlines()[0][:300] if str(error) else type(error).__name__

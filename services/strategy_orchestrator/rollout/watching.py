@@ -52,6 +52,8 @@ async def look_for_still_stages(work: UnitOfWork, timers: Sequence[Timer]) -> No
 async def out_of_time(work: UnitOfWork, timers: Sequence[Timer]) -> None:
     """Strategies that have not ended within their time go no further: what runs finishes, what waits is aborted."""
     for tracked in await work.load(timer.key for timer in timers):
+        if tracked.deleted_at is not None:  # while it waited for its release
+            continue
         took = f"{tracked.timeout.total_seconds():.0f} s" if tracked.timeout else "its time"
         if tracked.now.state is StrategyState.WAITING:
             message = f"publication {tracked.now.publication} had made no release available after {took}"

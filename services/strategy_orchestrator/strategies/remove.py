@@ -1,4 +1,4 @@
-"""Remove: take an app off sites, with its data."""
+"""Remove: take an app off sites. What becomes of its data is its driver's business."""
 
 from services.strategy_orchestrator.strategies.site import Candidate, Target
 from services.strategy_orchestrator.strategies.strategy_type import Type
@@ -24,5 +24,5 @@ TYPE = Type(
     OperationKind.REMOVE,
     judge,
     goal=goal,
-    no_way_back="the data of the app went with it; a strategy of type apply puts it on again",
+    no_way_back="nobody can say that its data is as it was; a strategy of type apply puts the app on again",
 )

@@ -38,7 +38,7 @@ def judge(site: Candidate, target: Target) -> Why | None:
         return Why(code="not_changed", message=f"site {site.name} was not changed by that strategy")
     if changed.before is None:
         message = f"site {site.name} did not have {target.app} before strategy {undone.strategy}"
-        advice = "`belay operation remove` takes it off, with its data"
+        advice = "`belay operation run SITE APP remove` takes it off"
         return Why(code="not_there_before", message=f"{message}; {advice}")
     if why := already_there(site, target.app, changed.before) or _moved_on(site, target, changed):
         return why

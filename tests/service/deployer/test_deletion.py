@@ -9,8 +9,9 @@ import pytest
 
 from services.deployer.deletion.handlers import tell_uses
 from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting, ReleaseWithdrawn
-from shared.messages.deployer import ReleaseUseReported
+from shared.messages.deployer import OperationSucceeded, ReleaseUseReported
 from tests.service.deployer.fleet import APP, Fleet, ready
+from tests.support.components import simulated
 from tests.support.patience import until_so
 from tests.support.world import World
 
@@ -129,3 +130,30 @@ async def test_a_site_that_had_it_applies_the_next_one_of_that_version_and_canno
         await fleet.do("oslo", "update", "2.0")
         back = await fleet.do("oslo", "update", "1.0")
         assert (back.version, [one.action for one in back.plan]) == ("1.0", ["rollback"])
+
+
+async def test_a_version_that_is_published_again_is_deployed_with_its_new_content(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        first = await fleet.do("oslo", "apply", "1.0")
+        assert [one.component for one in first.plan] == ["web"]
+        await fleet.do("oslo", "remove")
+        await deleted(fleet, "1.0")
+        await fleet.release("1.0", simulated("api"), bundle_sha256="f" * 64, release_id="another")
+        await fleet.known(fleet.service)
+        again = await fleet.do("oslo", "apply", "1.0")
+        assert [one.component for one in again.plan] == ["api"]
+
+
+async def test_an_operation_under_way_does_not_bring_back_what_is_deleted_meanwhile(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0", "2.0"]) as fleet:
+        await fleet.release("3.0", simulated(seconds=(2, 2)))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0")
+        await fleet.do("oslo", "update", "2.0")
+        last = await fleet.request("oslo", "update", "3.0")
+        await fleet.begun(last)
+        await deleted(fleet, "1.0")
+        end = await fleet.end(last)
+        assert isinstance(end, OperationSucceeded)
+        assert end.history == ("2.0",)
+        assert await fleet.refused("oslo", "rollback", "1.0") == ["unknown_release", "no_previous_release"]

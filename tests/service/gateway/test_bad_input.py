@@ -112,6 +112,21 @@ REFUSED: list[tuple[str, str, Any, int, set[tuple[str, str]]]] = [
     ("POST", "/v1/dlq/strategy.commands/replay", {"offsets": [2**63]}, 422, {("offsets.0", "invalid_field")}),
     ("POST", "/v1/dlq/strategy.commands/replay", {"offsets": [7]}, 404, {("offsets", "unknown_dead_letter")}),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["secret", "secert"])
+async def test_a_refused_subscription_repeats_no_secret_also_where_its_name_is_misspelt(
+    world: World, field: str
+) -> None:
+    async with gateway(world) as api:
+        body = {"name": "UPPER case", "url": "https://example.org/hook/T0ken", field: "hunter2", "topics": ["nonsense"]}
+        answer = await api.ask("POST", "/v1/subscriptions", body)
+        assert answer.status == 422
+        assert {fault["field"] for fault in answer.body["faults"]} >= {"name", field}
+        assert "hunter2" not in str(answer.body)
+        assert "UPPER case" in str(answer.body)
+
+
 LIMITS = [0, -1, 5001, "abc", "101%", "0%", 1.5, True, None, [], {}]
 
 

@@ -126,6 +126,19 @@ async def test_a_quiet_stream_beats_and_moves_the_place_to_resume_from(
         assert none.heard == []
 
 
+async def test_a_stream_ends_when_its_token_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.1)
+    async with gateway(world, "1") as one, gateway(world, "2", token_cache_seconds=0.1) as two:
+        made = (await one.ask("POST", "/v1/tokens", {"name": "ci", "role": "viewer"})).body
+        headers = {"Authorization": f"Bearer {made['token']}"}
+        async with two.http.get(f"{two.url}/v1/events", headers=headers) as answer:
+            assert answer.status == 200
+            assert (await one.ask("DELETE", f"/v1/tokens/{made['id']}")).status == 200
+            async with patience(10):
+                await answer.read()  # to its end
+        assert (await two.ask("GET", "/v1/me")).status == 200
+
+
 async def test_the_token_may_stand_in_the_query_for_the_stream_alone(world: World) -> None:
     async with gateway(world) as api:
         async with api.http.get(f"{api.url}/v1/events?access_token={api.token}") as answer:

@@ -137,3 +137,13 @@ async def test_what_was_told_while_no_orchestrator_ran_is_heard_by_the_next(worl
     await publish(world, "2.0")
     async with orchestrated(world, 0):
         await state(world, strategy_id, StrategyState.COMPLETE)
+
+
+async def test_one_that_was_deleted_while_it_waited_does_not_fail_when_its_time_is_up(world: World) -> None:
+    async with orchestrated(world, 1):
+        gone = await waits(world, "gone", "never", timeout_seconds=1)
+        await accepted(world, DeleteStrategy(strategy=gone))
+        other = await waits(world, "other", "never", timeout_seconds=1)
+        await state(world, other, StrategyState.FAILED)
+        told = [e.state for e in world.events(StrategyStateChanged) if e.strategy_id == gone]
+        assert told == [StrategyState.WAITING]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.errors import CliError, Status
-from services.cli.site_file import read_sites
+from services.cli.site_file import read_sites, scalar
 
 
 def faults(path: Path) -> list[tuple[str, str]]:
@@ -116,3 +116,21 @@ def test_a_file_that_is_no_list_of_sites_is_refused_with_a_reason(
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="No such file"):
         read_sites(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    "text", ["0123", "12:30", "no", "on", "1e3", "0x10", "2026-02-30", "~", "{a", "{a: 2026-02-30}"]
+)
+def test_what_only_looks_like_a_number_or_a_truth_value_stays_what_was_written(text: str) -> None:
+    assert scalar(text) == text
+
+
+def test_numbers_truth_values_and_secrets_are_taken_for_what_they_are() -> None:
+    written = ["8001", "-1", "0", "true", "false", "{secret: oslo-key}"]
+    assert [scalar(text) for text in written] == [8001, -1, 0, True, False, {"secret": "oslo-key"}]
+
+
+def test_a_date_that_no_calendar_has_is_a_fault_with_its_line_beside_all_others(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text("- name: oslo\n- name: rome\n  labels: {since: 2026-02-30}\n- name: no good\n")
+    assert faults(file) == [("line 2", "unreadable"), ("line 4: name", "invalid_field")]

@@ -194,6 +194,7 @@ HOSTILE = [
     "{{ message.__class__.__mro__ }}",
     "{{ failures.__len__ }}",
     "{% if a %}" * 200 + "{% endif %}" * 200,
+    "{% if " + " or ".join(["count"] * 1_200) + " %}x{% endif %}",
 ]
 
 

@@ -22,6 +22,7 @@ from services.deployer.drivers.container.connection import DEFAULT_SOCKET, Conne
 from services.deployer.drivers.container.engine import Engine, Unreachable, translated
 from services.deployer.drivers.container.versions import Versions
 from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.in_memory import in_memory, path_of
 
 WITHIN = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """Seconds; calls that may last (pull, stop) have no limit of their own: the operation's counts."""
@@ -153,12 +154,9 @@ def _context(tls: Tls) -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Python takes a key by a file only: mode 0600, in a folder of its own, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="belay-tls-") as folder:
-        file = Path(folder) / "pair.pem"
-        file.touch(mode=0o600)
-        file.write_text(f"{certificate}\n{key}\n")
-        context.load_cert_chain(file)
+    """Python takes a key by a file only."""
+    with in_memory(f"{certificate}\n{key}\n".encode()) as pair:
+        context.load_cert_chain(path_of(pair))
 
 
 @asynccontextmanager

@@ -6,8 +6,8 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,23 +101,3 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-@contextmanager
-def in_memory(content: bytes) -> Iterator[int]:
-    """A file that lies in memory and has no name: nobody else can open it, and it is gone with the processes that can.
-
-    A child that inherits the descriptor finds it under `/proc/self/fd/`.
-    """
-    descriptor = os.memfd_create("belay-helm")
-    try:
-        os.fchmod(descriptor, 0o600)
-        os.write(descriptor, content)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def path_of(descriptor: int) -> str:
-    """What a child calls a file that it inherits."""
-    return f"/proc/self/fd/{descriptor}"

@@ -19,8 +19,9 @@ from services.deployer.drivers.bundles import Unpack, UnpackedBundles, prune
 from services.deployer.drivers.content import WHOLE, FolderSink, Laid, Source, failed, send
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import calls
-from services.deployer.drivers.helm.binary import Helm, in_memory, path_of
+from services.deployer.drivers.helm.binary import Helm
 from services.deployer.drivers.helm.connection import Registry
+from services.deployer.drivers.in_memory import in_memory, path_of
 from services.deployer.drivers.locks import locked
 from shared.components.helm import HelmSpec
 

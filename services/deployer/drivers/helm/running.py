@@ -3,9 +3,10 @@
 import json
 from collections.abc import Awaitable, Callable
 
-from services.deployer.drivers.helm.binary import Helm, Ran, in_memory, path_of
+from services.deployer.drivers.helm.binary import Helm, Ran
 from services.deployer.drivers.helm.calls import Arguments, Paths
 from services.deployer.drivers.helm.connection import Access
+from services.deployer.drivers.in_memory import in_memory, path_of
 from shared.components.helm import HelmSpec
 
 Arguer = Callable[[Paths], Arguments]

@@ -4,9 +4,9 @@ from aiohttp import web
 
 from services.gateway.commands.action import with_actions
 from services.gateway.events.learning import Learning
-from services.gateway.http.bodies import formed, read_object
+from services.gateway.http.bodies import formed, in_confidence, read_object
 from services.gateway.http.pages import Page, Paging, page, start
-from services.gateway.http.problems import Problem, unknown
+from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
 from services.gateway.http.sending import action_route, command_id_of, command_route, send
 from services.gateway.resources.resource import Resource
@@ -49,11 +49,8 @@ async def put(call: Call) -> web.Response:
 
 async def _value(call: Call) -> str:
     """What is to be kept. Raises Problem, which repeats nothing of the body: it may be the secret, misspelt."""
-    try:
+    with in_confidence():
         return formed(SecretBody, await read_object(call.request, MOST)).value
-    except Problem as problem:
-        problem.faults = tuple(fault.model_copy(update={"value": None}) for fault in problem.faults)
-        raise
 
 
 _ONE = "/v1/secrets/{name}"

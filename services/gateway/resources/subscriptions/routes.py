@@ -9,7 +9,7 @@ from aiohttp import web
 
 from services.gateway.commands.action import with_actions
 from services.gateway.events.learning import Learning
-from services.gateway.http.bodies import formed, hidden_faults, read_object, without
+from services.gateway.http.bodies import formed, hidden_faults, in_confidence, read_object, without
 from services.gateway.http.pages import LARGEST, Page, Paging, page, start
 from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
@@ -33,6 +33,9 @@ from shared.messages.words import Identifier, Name
 from shared.webhook_formats import READY, ready
 
 OF_PATH = frozenset({"name"})
+SHOWN = SubscriptionBody.model_fields.keys() - {"secret", "url"}
+"""Fields whose values a refusal repeats: whoever knows the whole address of a webhook may write there."""
+
 TEST_SECONDS, TEST_POLL = 15.0, 0.05
 """How long a test call is waited for: the notifier itself gives a target 10 s."""
 
@@ -60,7 +63,8 @@ async def subscribe(call: Call) -> web.Response:
 
     Sealing gives other bytes each time; whether a repeated request is the same one is told by what was sealed.
     """
-    body = formed(SubscriptionBody, await read_object(call.request))
+    with in_confidence(*SHOWN):
+        body = formed(SubscriptionBody, await read_object(call.request))
     plain = _plain(body)
     if body.secret is None:
         return await send(call, plain)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from services.deployer.drivers.process.keeper.folder import read_json, write_jso
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - it is for this, in a folder that nobody else may enter
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+
+DRAFT_SECONDS = 60
+"""Nobody writes one for so long."""
 
 
 class NoMemory(OSError):
@@ -56,6 +60,9 @@ def forget(root: Path) -> None:
 
 def sweep() -> None:
     """Forget those of folders that are there no more: somebody has taken a site or a home away by hand."""
+    for draft in _folder().glob(".*.json.*"):
+        if time.time() - draft.stat().st_mtime > DRAFT_SECONDS:  # who wrote it was killed meanwhile
+            draft.unlink(missing_ok=True)
     for file in _folder().glob("*.json"):
         if (root := read_json(file).get("root")) and not Path(root).is_dir():
             file.unlink(missing_ok=True)

@@ -36,6 +36,18 @@ def test_they_are_there_for_the_order_that_gave_them_and_its_variables_and_gone_
     assert memory.given(own, "o1", ("TOKEN",)) is None
 
 
+def test_what_somebody_who_was_killed_had_half_written_goes_too(own: Path) -> None:
+    own.mkdir()
+    memory.give(own, "o1", VALUES)
+    kept = next(path for path in memory.MEMORY.rglob("*.json"))
+    old, new = (kept.with_name(f".{kept.name}.{number}.1") for number in (1, 2))
+    for draft in (old, new):
+        draft.write_text("correct-horse")
+    os.utime(old, (0, 0))
+    memory.sweep()
+    assert [path.exists() for path in (old, new, kept)] == [False, True, True]
+
+
 def test_a_folder_that_others_may_enter_or_a_disk_is_refused(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (memory.MEMORY / f"belay-{os.geteuid()}").mkdir(mode=0o755)
     with pytest.raises(memory.NoMemory, match="is not a folder of this user alone"):

@@ -1,0 +1,105 @@
+"""What is meant to be done by itself, between two transactions: nothing is lost, nothing is done for what is gone."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.deployer.automatic import survey_store
+from services.deployer.automatic.triggers import occurred
+from shared.messages.base import Cause
+from tests.service.deployer.fleet import APP, ready
+from tests.support.patience import until_so
+from tests.support.world import World
+
+pytestmark = pytest.mark.service
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WHY = Cause(code="drift", message="not as it was left")
+HAPPENED = occurred("alarm_cleared", alarm=["disk-full"])
+BEGUN = "update automatic_wish set operation_id = 'o1'"
+RUN = (
+    "insert into site_run (id, site, kind, state, go_on, prereleases, timeout_seconds, actor, correlation_id,"
+    " started_at, look_at) values ('r1', 'oslo', 'update', 'running', false, false, 60, '', '', now(), now())"
+)
+ITEM = (
+    "insert into site_run_item (run_id, position, app, kind, state, operation_id, request)"
+    " values ('r1', 1, 'shop', 'update', 'waiting', 'o1', '{}')"
+)
+SOMEBODY_WAITS = (
+    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
+)
+
+
+async def wishes(pool: Any) -> Sequence[Any]:
+    return [tuple(row) for row in await pool.fetch("select site, operation_id, events <> '[]' from automatic_wish")]
+
+
+async def test_what_begins_behind_others_counts_as_under_way_until_its_turn_comes(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        pool = fleet.service.pool
+        await survey_store.wish(pool, [("oslo", APP, WHY)], NOW)
+        for statement in (BEGUN, RUN, ITEM):
+            await pool.execute(statement)
+        await survey_store.free_lost(pool)
+        assert await wishes(pool) == [("oslo", "o1", False)]
+        await pool.execute("update site_run_item set state = 'left'")
+        await survey_store.free_lost(pool)
+        assert await wishes(pool) == [("oslo", None, False)]
+
+
+async def test_what_happens_while_an_operation_ends_has_its_turn_afterwards(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        pool = fleet.service.pool
+        await survey_store.wish(pool, [("oslo", APP, WHY)], NOW)
+        await pool.execute(BEGUN)
+        async with pool.acquire() as one, pool.acquire() as other:
+            async with one.transaction():
+                assert await survey_store.wish_of_sites(one, [("oslo", HAPPENED)], [APP], NOW) == 1
+
+                async def end() -> None:
+                    async with other.transaction():
+                        await survey_store.end_wishes(other, ["o1"])
+
+                ending = asyncio.create_task(end())
+                await until_so(lambda: pool.fetchval(SOMEBODY_WAITS))
+            await ending
+        assert await wishes(pool) == [("oslo", None, True)]
+
+
+async def test_what_succeeded_and_met_nothing_new_is_wished_no_more(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        pool = fleet.service.pool
+        await survey_store.wish(pool, [("oslo", APP, WHY), ("oslo", "other", WHY)], NOW)
+        await pool.execute(BEGUN + " where app = 'shop'")
+        await survey_store.end_wishes(pool, ["o1"])
+        assert [row["app"] for row in await pool.fetch("select app from automatic_wish")] == ["other"]
+
+
+async def test_nothing_is_done_by_itself_to_a_site_that_was_removed_nor_to_its_successor(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], ["1.0"]) as fleet:
+        pool = fleet.service.pool
+        await survey_store.wish(pool, [("oslo", APP, WHY), ("rome", APP, WHY)], datetime.now(UTC) + timedelta(days=1))
+        await fleet.forget("oslo")
+        await fleet.known(fleet.service)
+        assert await wishes(pool) == [("rome", None, False)]
+
+
+async def test_who_is_to_look_soon_looks_again_also_where_he_is_at_it(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        pool, lease, period = fleet.service.pool, timedelta(seconds=60), timedelta(hours=1)
+        await pool.execute(
+            "update audit_bucket set due_at = now() - interval '1 hour', owner = null, owned_until = null"
+        )
+        at_rest = await survey_store.claim_bucket(pool, "me", lease)
+        assert at_rest is not None
+        await survey_store.finish_bucket(pool, "me", at_rest, period)
+        at_work = await survey_store.claim_bucket(pool, "me", lease)
+        assert at_work is not None
+        await survey_store.look_soon(pool)
+        await survey_store.finish_bucket(pool, "me", at_work, period)
+        due = "select count(*) from audit_bucket where due_at > clock_timestamp()"
+        assert await pool.fetchval(due) == 0
