@@ -198,8 +198,12 @@ update runner set lease_until = clock_timestamp() + :lease::interval
 where id = :id and lease_until > clock_timestamp();
 
 -- name: release_lapsed
--- Operations whose runner fell silent, or was ended while it was storing them.
-with lapsed as (delete from runner where lease_until <= clock_timestamp() returning id),
+-- Operations whose runner fell silent, or was ended while it was storing them. Who is at it this very moment is passed
+-- by: two that fell silent together, and are back, would each wait for the other.
+with silent as materialized (
+    select id from runner where lease_until <= clock_timestamp() for update skip locked
+),
+lapsed as (delete from runner where id = any(array(select id from silent)) returning id),
 held as materialized (
     select o.id from operation o where o.finished_at is null and o.runner is not null
         and (o.runner in (select id from lapsed) or o.runner not in (select id from runner))

@@ -72,11 +72,12 @@ def proxy_to(url: str) -> str | None:
 
 
 def shown(url: str) -> str:
-    """An address as it may be shown: without password."""
+    """An address as it may be shown: without password, and without what its parameters say, such as a signature."""
     parts = urlsplit(url)
-    if not parts.password:
-        return url
-    return parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}").geturl()
+    if parts.password:
+        parts = parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}")
+    names = [part.partition("=")[0] for part in parts.query.split("&") if part]
+    return parts._replace(query="&".join(f"{name}=***" for name in names), fragment="").geturl()
 
 
 def _first(environment: Environment, names: tuple[str, ...]) -> str | None:

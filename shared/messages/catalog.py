@@ -69,6 +69,16 @@ class ImportBundle(Publication):
     sha256: Sha256 | None = Field(default=None, description="what the bundle must be; null = whatever lies there")
     file_name: FileName = Field(default="", description="empty = as its source calls it")
 
+    @property
+    def subject(self) -> str:
+        """The address without its parameters: they may be a signature, and every answer tells what it is about."""
+        return self.source.partition("?")[0]
+
+    @property
+    def key(self) -> str:
+        """The same."""
+        return self.subject
+
 
 class DeleteRelease(Command):
     """Remove a release for good: its rows, its content, and its app with its last release.

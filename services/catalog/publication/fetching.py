@@ -121,7 +121,8 @@ def _address(text: str) -> URL:
         url = URL(text)
         urlsplit(str(url)).port  # noqa: B018 - it is checked when it is read
     except ValueError as error:
-        raise SourceRefused("source_refused", f"{text[:200]!r} is no address: {error}") from error
+        said = f"{text.partition('?')[0][:200]!r} is no address: its host or its port is none"
+        raise SourceRefused("source_refused", said) from error
     return url
 
 
@@ -189,8 +190,10 @@ class _told:  # noqa: N801 - used as a function
             raise SourceRefused("private_source", str(refused)) from error
         if isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
             raise SourceRefused("source_tls", f"no secure connection to it can be made: {cause}"[:500]) from error
-        if isinstance(error, UnknownHost | aiohttp.InvalidURL):
+        if isinstance(error, UnknownHost):
             raise SourceRefused("source_refused", str(error)[:500]) from error
+        if isinstance(error, aiohttp.InvalidURL):  # which repeats it
+            raise SourceRefused("source_refused", f"{self._url} is no address") from error
         if isinstance(error, SourceAway | SourceRefused) or error is None:
             return
         if isinstance(error, aiohttp.ClientError | TimeoutError):

@@ -24,6 +24,7 @@ from services.catalog.settings import CatalogSettings
 from shared.blobs import Blob, Blobs, BlobStoreFailed
 from shared.core.inbox import Rejected
 from shared.core.transaction import Job, Ledger
+from shared.downloads.surroundings import shown
 from shared.messages.base import Cause, Fault
 from shared.messages.catalog import BundleProgressed, Origin, PublicationSettled, PublishRelease
 from shared.wire.codec import Envelope
@@ -119,7 +120,7 @@ class Importer:
                 actor=ended.actor,
             )
             (reply,) = await publish(self._intake, tx, [envelope])
-            origin = Origin(source=wanted.source, resolved=ended.resolved)
+            origin = Origin(source=shown(wanted.source), resolved=ended.resolved)
             await store.note_origin(tx.conn, blob.sha256, origin)
             if isinstance(reply, Rejected):
                 settled = PublicationSettled(publication=job.id, state="rejected", faults=reply.faults)

@@ -1,18 +1,24 @@
 -- name: begin_operations
 -- One that is told again may have ended since. Times do not say so: each deployer tells that of its own clock.
+-- Sites are locked by their names' order, here and below: who tells of availability or alarms locks them so, too.
+with locked as materialized (
+    select name from site where name = any(:sites::text[]) order by name for no key update
+)
 update site set operation_id = o.operation_id
 from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id)
-where site.name = o.site and not exists (select from ended_operation e where e.id = o.operation_id);
+where site.name = o.site and site.name = any(array(select name from locked)) and not exists (select from ended_operation e where e.id = o.operation_id);
 
 -- name: end_operations
 -- Single operations that were known to run here; a repeated event finds none.
 with told as (
     insert into ended_operation (id, at) select id, :now::timestamptz from unnest(:operation_ids::text[]) as o (id) order by id
     on conflict (id) do nothing
+), locked as materialized (
+    select name from site where name = any(:sites::text[]) order by name for no key update
 ), ended as (
     update site set operation_id = null
     from unnest(:sites::text[], :operation_ids::text[]) as o (site, operation_id)
-    where site.name = o.site and site.operation_id = o.operation_id
+    where site.name = o.site and site.name = any(array(select name from locked)) and site.operation_id = o.operation_id
     returning site.name, o.operation_id
 )
 select e.operation_id, h.strategy_id as held_by, h.position as held_position

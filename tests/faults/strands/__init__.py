@@ -62,6 +62,19 @@ class Strand:
             return None
         return identifier
 
+    async def must(self, command: Command, code: str) -> None:
+        """A command that is refused with this code until what was made before is known, and then accepted. Raises Stuck."""
+        for _ in range(40):
+            try:
+                await self.client.ask(command, self.new_id())
+            except Refused as refused:
+                if refused.code != code:
+                    raise
+                await asyncio.sleep(0.3)
+                continue
+            return
+        raise Stuck(f"{self.app}: {command.TYPE} was never accepted")
+
     async def do(self, site: str, kind: str, version: str | None = None, **facts: Any) -> dict[str, Any] | None:
         """An operation and its end; None where it was refused. What only lacks a release that is news comes again."""
         request = {"site": site, "app": self.app, "kind": kind, "version": version, **facts}

@@ -32,7 +32,7 @@ class _Acts:
 
     async def switch(self, **switches: object) -> None:
         behaviour = {"app": self.strand.app, "switches": {"reapply_on": [{"event": "overrides_changed"}], **switches}}
-        await self.strand.client.ask(SetAppBehaviour.model_validate(behaviour), self.strand.new_id())
+        await self.strand.must(SetAppBehaviour.model_validate(behaviour), "unknown_app")
 
     async def leave_alone(self) -> None:
         names = ("desired_state", "deployed_on", "auto_update", "reapply_on")

@@ -12,6 +12,7 @@ import trustme
 
 from services.catalog.app import wire
 from shared.downloads.registry import PART
+from shared.messages.base import Event
 from shared.messages.catalog import (
     BundleProgressed,
     CommandAccepted,
@@ -89,6 +90,21 @@ async def test_a_redirection_is_followed_and_checked(world: World, source: FileS
         assert (await settled(world, ImportBundle(source=first.url))).faults[0].code == "too_many_redirections"
         first.moved_to = "file:///etc/passwd"
         assert (await settled(world, ImportBundle(source=first.url))).faults[0].code == "source_refused"
+
+
+async def test_what_an_address_says_in_its_parameters_is_told_to_nobody(world: World, source: FileSource) -> None:
+    async with world.run("catalog", wire) as service:
+        for url in (
+            f"{source.url}?name=x&sig=s3cret",
+            "http://[::1/x.tgz?sig=s3cret",
+            "http://localhost:99999/?sig=s3cret",
+        ):
+            await settled(world, ImportBundle(source=url))
+        origins = await service.pool.fetch("select origin ->> 'source' from bundle")
+        assert [row[0] for row in origins] == [f"{source.url}?name=***&sig=***"]
+    told = [event.model_dump_json() for event in world.events(Event)]
+    assert told
+    assert not [text for text in told if "s3cret" in text]
 
 
 async def test_without_leave_nothing_of_this_machine_is_asked(

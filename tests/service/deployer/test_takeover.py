@@ -201,3 +201,16 @@ async def test_who_begins_under_an_old_name_does_not_wait_for_what_the_old_one_i
         for operation in operations:  # what was passed by is found later
             assert isinstance(await fleet.end(operation), OperationSucceeded)
         fleet.assert_each_order_once()
+
+
+async def test_two_that_fell_silent_together_do_not_wait_for_each_other(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        pool = fleet.service.pool
+        lapsed = "insert into runner (id, instance, lease_until) values ($1, $1, now() - interval '1 hour')"
+        for name in ("one", "other"):
+            await pool.execute(lapsed, name)
+        async with pool.acquire() as back, back.transaction():
+            await back.execute("select from runner where id = 'one' for update")  # it is just extending its lease
+            async with asyncio.timeout(10), pool.acquire() as conn:
+                await Store(conn).release_lapsed()
+        assert await pool.fetchval("select array_agg(id) from runner where id in ('one', 'other')") == ["one"]
