@@ -63,7 +63,7 @@ class Strand:
         return identifier
 
     async def must(self, command: Command, code: str) -> None:
-        """A command that is refused with this code until what was made before is known, and then accepted. Raises Stuck."""
+        """A command that is refused with this code until what was made before is known. Raises Stuck."""
         for _ in range(40):
             try:
                 await self.client.ask(command, self.new_id())
