@@ -127,13 +127,7 @@ function letterTable(letters) {
       ["When", (row) => full(row.at)],
       [
         "Body",
-        (row) =>
-          h(
-            "details",
-            {},
-            h("summary", {}, "Show"),
-            h("pre", {}, typeof row.body === "string" ? row.body : JSON.stringify(row.body, null, 2)),
-          ),
+        (row) => (row.body === null ? null : h("details", {}, h("summary", {}, "Show"), h("pre", {}, row.body))),
         "wide",
       ],
     ],

@@ -91,6 +91,12 @@ async def test_dead_letters_are_shown_and_sent_once_more(world: World) -> None:
         assert letter["headers"] == {"ce_id": "old", "ce_type": PauseStrategy.TYPE}
         (second,) = (await api.get(f"/v1/dlq/strategy.commands?limit=1&cursor={listed['next']}"))["items"]
         assert second["body"] == "�"
+        made = (await api.ask("POST", "/v1/tokens", {"name": "nosy", "role": "approver"})).body["token"]
+        shown = (await api.ask("GET", "/v1/dlq/strategy.commands", token=made)).body["items"]
+        assert [(one["code"], one["body"], one["key"], one["headers"]) for one in shown] == [
+            ("internal", None, None, {})
+        ] * 2
+        assert (await api.ask("GET", "/v1/dlq/strategy.commands/0", token=made)).status == 403
 
         reply = await _replay(api, "strategy.commands", [0], "replay-1")
         again = await _replay(api, "strategy.commands", [0], "replay-1")

@@ -24,9 +24,11 @@ class DeadLetterView(BaseModel):
     origin: str
     code: str
     reason: str
-    key: str | None = Field(description="as text; null = the record has none")
+    key: str | None = Field(description="as text; null = the record has none, or you are no admin")
     headers: dict[str, str | None] = Field(description="as text; of several with one name the last; null = no value")
-    body: str | None = Field(description=f"as text, at most {SHOWN_CHARACTERS} characters; null = the record has none")
+    body: str | None = Field(
+        description=f"as text, at most {SHOWN_CHARACTERS} characters; null = the record has none, or you are no admin"
+    )
     at: datetime
 
 
