@@ -18,8 +18,8 @@ on conflict (name) do update set connections = excluded.connections, simplex = e
     facts = excluded.facts, site_group = excluded.site_group, labels = excluded.labels, gone = false;
 
 -- name: remove_sites
--- A site of the same name that comes later may be another: nothing is known of what lies there, and nothing that was
--- meant to be done by itself is done to it.
+-- A site of the same name that comes later may be another machine: no content is taken to lie there, and nothing that
+-- was meant to be done by itself is done to it. What ran there stays known (README, Decisions).
 with emptied as (
     update deployment set prestaged = null where site = any(:names::text[]) and prestaged is not null
 ), unwished as (
