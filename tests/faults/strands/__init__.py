@@ -62,17 +62,18 @@ class Strand:
             return None
         return identifier
 
-    async def must(self, command: Command, code: str) -> None:
-        """A command that is refused with this code until what was made before is known. Raises Stuck."""
+    async def must(self, command: Command, code: str) -> str:
+        """The id of a command that is refused with this code until what was made before is known. Raises Stuck."""
         for _ in range(40):
+            identifier = self.new_id()
             try:
-                await self.client.ask(command, self.new_id())
+                await self.client.ask(command, identifier)
             except Refused as refused:
                 if refused.code != code:
                     raise
                 await asyncio.sleep(0.3)
                 continue
-            return
+            return identifier
         raise Stuck(f"{self.app}: {command.TYPE} was never accepted")
 
     async def do(self, site: str, kind: str, version: str | None = None, **facts: Any) -> dict[str, Any] | None:

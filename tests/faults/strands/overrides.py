@@ -100,7 +100,7 @@ class _Acts:
         return level, targets[level]
 
     async def _reapply_all(self) -> None:
-        strand, identifier = self.strand, self.strand.new_id()
+        strand = self.strand
         name = f"{strand.app}-reapply-{strand.random.getrandbits(32):08x}"
         spec = StrategySpec(
             name=name,
@@ -110,7 +110,7 @@ class _Acts:
             max_parallel=3,
             only_changes=True,
         )
-        await strand.client.ask(CreateStrategy(spec=spec), identifier)
+        identifier = await strand.must(CreateStrategy(spec=spec), "not_deployed")
         strand.asked.append(Asked(id=identifier, name=name, max_parallel=3, sites=len(strand.sites)))
         await strand.ask(ApplyStrategy(strategy=identifier), f"/v1/strategies/{identifier}/apply", {})
         state = strand.watch.states
