@@ -26,7 +26,7 @@ from shared.blobs import Blobs, UnknownBlob
 from shared.bundle import BundleRefused, Host, Told, digest_of, verify
 from shared.core.errors import TooLarge, internal_fault, is_transient
 from shared.core.transaction import Job, Ledger, Transaction
-from shared.messages.base import Fault
+from shared.messages.base import ErrorCode, Fault
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, Required, Signature
 from shared.messages.manifest import Verified
 from shared.wire.codec import new_id
@@ -71,17 +71,19 @@ class Validator:
 
     async def perform(self, job: Job) -> None:
         """Validate one bundle. What may pass (a full disk, a store that is away) is tried again later."""
+        if job.attempt > self._settings.give_up_after:  # each time it ended the process, which raises nothing
+            message = f"validating it ended the process {job.attempt - 1} times; the catalog's log says how"
+            return await self.settle(job, Finding(faults=(Fault(code=ErrorCode.INTERNAL, field="", message=message),)))
         try:
             with self._metrics.seconds.time():
                 finding = await self.examine(job)
         except Exception as error:
             if is_transient(error):
-                await self._try_later(job, error)
-                return
+                return await self._try_later(job, error)
             if job.attempt < self._settings.give_up_after:
                 raise  # a defect of ours, or too little memory: again after the lease
             finding = Finding(faults=(internal_fault(error),))
-        await self.settle(job, finding)
+        return await self.settle(job, finding)
 
     async def examine(self, job: Job) -> Finding:
         """Read the bundle in a thread. Raises OSError when the disk or the store fails."""

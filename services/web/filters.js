@@ -17,14 +17,14 @@ const TYPING_MS = 250;
  * Returns the element and `reload()`.
  */
 export function filtered(page, path, controls, show) {
-  const state = { items: [], next: null, refused: null, asked: 0 }; // `asked` rises with each change of the filters
+  const state = { items: [], next: null, refused: null, asked: 0 }; // `asked` rises with each change of what is asked for
   const body = h("div");
   const form = h("form", { class: "filters", role: "search" }, controls);
   const ask = (facts) => get(path, { ...facts, ...values(form) }, page.signal);
   const read = async () => {
     const asked = state.asked;
     const found = await ask({ limit: Math.max(PAGE, Math.min(MOST, state.items.length)) }).catch(refusal);
-    return asked === state.asked ? found : null; // an answer to an older filter may come after the newer one's
+    return asked === state.asked ? found : null; // an answer to what was asked before may come after the newer one's
   };
   const draw = () =>
     fill(
@@ -61,6 +61,7 @@ function restOf({ items }, read) {
 async function more(state, button, ask, draw) {
   const wake = rest(button);
   if (!wake) return;
+  state.asked += 1;
   const { asked } = state;
   try {
     const found = await ask({ limit: PAGE, cursor: state.next });

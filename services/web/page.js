@@ -33,24 +33,29 @@ export function heading(text, { back = null, actions = [], note = null } = {}) {
  */
 export function resource(page, root, read, show) {
   let shown = false;
-  const arrived = (data) => {
-    if (page.signal.aborted) return;
+  let begun = 0; // readings, by their number: the answer to an older one may come after that to a newer one
+  let newest = 0;
+  const arrived = (number, data) => {
+    if (page.signal.aborted || number < newest) return;
+    newest = number;
     const first = !shown;
     shown = true;
     keepPlace(root, () => show(data, root));
     if (first) settle(page.root);
   };
-  const failed = (error) => {
-    if (page.signal.aborted) return;
+  const failed = (number, error) => {
+    if (page.signal.aborted || number < newest) return;
     if (!shown) fill(root, failure(error, load));
     else if (error.status === undefined) throw error;
   };
   const load = async () => {
     if (!shown) fill(root, skeleton());
     root.setAttribute("aria-busy", "true");
+    begun += 1;
+    const number = begun;
     await read()
-      .then(arrived)
-      .catch(failed)
+      .then((data) => arrived(number, data))
+      .catch((error) => failed(number, error))
       .finally(() => root.removeAttribute("aria-busy"));
   };
   onGap(load, page.signal);

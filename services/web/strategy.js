@@ -7,7 +7,7 @@ import { announce, fill, h, perFrame, setText, throttled } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
-import { Roll } from "./model/roll.js";
+import { Roll, timesAfter } from "./model/roll.js";
 import { publicationOf } from "./model/waiting.js";
 import { failure, resource } from "./page.js";
 import { StepList } from "./step_list.js";
@@ -48,6 +48,7 @@ class StrategyView {
     this.list = new StepList(roll, (step, from) => this.inspector.choose(step, from));
     this.timeline = timeline(page, at("/v1/strategies/{strategy}/timeline", roll.id));
     this.excluded = h("div", { class: "strategy-main" });
+    this.settings = h("div", {}, settings(roll.facts));
     this.release = awaited(page, "strategy");
     this.head = new StrategyHead(roll, {
       release: this.release.element,
@@ -61,7 +62,7 @@ class StrategyView {
       this.board.element,
       this.list.element,
       this.excluded,
-      settings(roll.facts),
+      this.settings,
     );
     this.side = h("aside", { class: "side", "aria-label": "Details" }, this.inspector.element, this.timeline.element);
   }
@@ -126,6 +127,7 @@ class StrategyView {
     this.roll.take(strategy);
     this.board.layOut();
     fill(this.excluded, excludedSites(strategy), spreading(strategy));
+    fill(this.settings, settings(this.roll.facts));
     this.draw();
     this.readSteps();
     this.timeline.read();
@@ -165,9 +167,10 @@ class StrategyView {
     }
   }
 
-  stateChanged({ name, state, why, actions }) {
+  stateChanged({ name, state, why, actions, at }) {
     if (this.roll.facts.state !== state) announce(`${name} is ${state}: ${why.message}`);
-    Object.assign(this.roll.facts, { state, why, actions });
+    Object.assign(this.roll.facts, { state, why, actions }, timesAfter(this.roll.facts, state, at));
+    fill(this.settings, settings(this.roll.facts));
     this.draw();
     this.timeline.soon();
   }

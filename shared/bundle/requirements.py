@@ -13,6 +13,9 @@ from shared.messages.base import Fault
 from .faults import fault, printable
 from .hosts import Host
 
+LINE_CHARACTERS = 20_000
+"""Of a line with its continuations: hundreds of hashes."""
+
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
@@ -65,24 +68,27 @@ def pins_of(name: str, content: bytes) -> tuple[list[Pin], list[Fault]]:
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with their continuations joined, without comments; each with the number of its first line."""
-    gathered, first = "", 1
+    gathered: list[str] = []
+    first = 1
     for number, line in enumerate(text.splitlines(), start=1):
-        gathered += re.sub(r"(^|\s)#.*$", "", line)
-        if gathered.endswith("\\"):
-            gathered = gathered[:-1] + " "
+        bare = re.sub(r"(^|\s)#.*$", "", line)
+        gathered.append(bare.removesuffix("\\"))
+        if bare.endswith("\\"):
             continue
-        if gathered.strip():
-            yield first, gathered.strip()
-        gathered, first = "", number + 1
-    if gathered.strip():
-        yield first, gathered.strip()
+        if whole := " ".join(gathered).strip():
+            yield first, whole
+        gathered, first = [], number + 1
+    if whole := " ".join(gathered).strip():
+        yield first, whole
 
 
 def _pin(where: str, line: str) -> Pin:
     """Raises ValueError for whatever could make an installer ask the network, or take another file than was meant."""
     if line.startswith("-"):
         raise ValueError("options are not taken: a bundle is installed from its own wheels alone")
-    text, *options = re.split(r"\s+(?=--)", line)
+    if len(line) > LINE_CHARACTERS:
+        raise ValueError(f"has {len(line)} characters; at most {LINE_CHARACTERS} are taken")
+    text, *options = re.split(r"(?<!\s)\s+(?=--)", line)
     hashes = [match[1] for option in options if (match := _HASH.fullmatch(option.strip()))]
     if len(hashes) != len(options):
         raise ValueError("of the options only --hash=sha256:… is taken")

@@ -6,6 +6,7 @@ Nothing is written. Whatever an installer would do with it later happens to its 
 import csv
 import hashlib
 import io
+import math
 import stat
 import zipfile
 import zlib
@@ -33,6 +34,9 @@ DIRECTORY_BYTES = 4 * MIB
 as those of cloud providers' clients with 20,000 files, have 2 MiB of it."""
 
 METADATA_BYTES = 2 * MIB
+MOST_TAGS = 500
+"""Of a wheel; one for every platform of a large project has some dozens."""
+
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, ArithmeticError, LookupError, NotImplementedError,
     RuntimeError)  # fmt: skip
@@ -79,6 +83,9 @@ class WheelReader:
         name = file.removeprefix("wheels/")
         if "/" in name or not name.endswith(".whl"):
             self.faults.append(fault("not_a_wheel", file, "directly under wheels/ lie wheels (.whl), and nothing else"))
+            return
+        if _tags_in("-".join(name.removesuffix(".whl").split("-")[-3:])) > MOST_TAGS:
+            self.faults.append(fault("not_a_wheel", file, f"its name stands for more than {MOST_TAGS} tags"))
             return
         try:
             project, version, _, tags = parse_wheel_filename(name)
@@ -210,8 +217,9 @@ def _faults_of_info(named: Wheel, kept: dict[str, bytes]) -> Iterator[Fault]:
         yield from _faults_of_metadata(named, kept["METADATA"])
     if "WHEEL" in kept:
         said = BytesParser().parsebytes(kept["WHEEL"]).get_all("Tag", [])
-        if frozenset(tag for text in said for tag in _tags(text)) != named.tags:
-            message = f"its WHEEL says {printable(', '.join(said))}, its name {_shown(named.tags)}"
+        many = len(said) > MOST_TAGS or sum(map(_tags_in, said)) > MOST_TAGS
+        if many or frozenset(tag for text in said for tag in _tags(text)) != named.tags:
+            message = f"its WHEEL says {printable(', '.join(said[:20]))}, its name {_shown(named.tags)}"
             yield fault("wheel_mismatch", named.file, message)
 
 
@@ -258,6 +266,11 @@ def _with_metadata(named: Wheel, kept: dict[str, bytes]) -> Wheel:
     python = SpecifierSet(raw.get("requires_python", ""))
     requires = tuple(map(Requirement, raw.get("requires_dist", [])))
     return Wheel(named.file, named.digest, named.project, named.version, named.tags, python, requires)
+
+
+def _tags_in(text: str) -> int:
+    """How many tags a compressed one stands for: `py2.py3-none-any` are two, and 200 characters may be 20,000."""
+    return math.prod(part.count(".") + 1 for part in text.split("-"))
 
 
 def _tags(text: str) -> frozenset[Tag]:

@@ -17,6 +17,7 @@ from typing import Any
 import requests
 import urllib3
 from dxf import DXF
+from dxf import _accept_header as _ACCEPTED  # noqa: N812 - of manifests and lists of them
 from dxf.exceptions import DXFError, DXFUnauthorizedError
 from requests.adapters import HTTPAdapter
 
@@ -84,11 +85,21 @@ def resolve(image: Image, access: Access) -> str:
     return str(digest)
 
 
+MANIFEST_BYTES = 4 << 20
+"""As much as registries must take (OCI distribution specification, 1.1)."""
+
+_AS_IT_IS = {**_ACCEPTED, "Accept-Encoding": "identity"}
+
+
 def manifest_of(image: Image, sha256: str, access: Access) -> bytes:
     """The manifest (or list of them) that has this digest. Raises RegistryRefused and RegistryAway."""
     with _told(image), opened(image, access) as repository:
-        _, answer = repository.get_manifest_and_response(f"sha256:{sha256}")
-        content = bytes(answer.content)
+        # dxf itself takes whatever comes, and unpacks it.
+        ask: Callable[..., requests.Response] = repository._request  # noqa: SLF001
+        with ask("get", f"manifests/sha256:{sha256}", stream=True, headers=_AS_IT_IS) as answer:
+            content = bytes(answer.raw.read(MANIFEST_BYTES + 1, decode_content=False))
+    if len(content) > MANIFEST_BYTES:
+        raise RegistryRefused("wrong_content", f"{image.registry} answered more than a manifest may have")
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise RegistryRefused("wrong_content", f"{image.registry} answered {found} when asked for {sha256}")
     return content

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.blobs import Blobs
+from shared.blobs import Blobs, WrongContent
 from shared.components.image_manifests import BadManifest, Descriptor, ImageManifest, choose, platform_in, read
 from shared.components.images import Image, image_of
 from shared.downloads.registry import Access, RegistryAway, RegistryRefused, blob_of, manifest_of
@@ -113,6 +113,9 @@ class Puller:
         offset = await self._blobs.coming(wanted.sha256)
         if offset < wanted.bytes:
             async for part in self._parts(image, wanted.sha256, offset):
+                if offset + len(part) > wanted.bytes:
+                    await self._blobs.drop_parts(wanted.sha256)
+                    raise WrongContent(f"{wanted.sha256} has more than the {wanted.bytes} bytes that its manifest says")
                 await self._blobs.put_part(wanted.sha256, offset, part)
                 offset += len(part)
                 if told:

@@ -23,6 +23,13 @@ class ByReference:
         self._receiving = receiving
         self._blobs = receiving.blobs
         self._settings = settings
+        self._coming: dict[str, str] = {}
+        """By import, the layer that it fetches: its parts lie under that digest."""
+
+    async def drop(self, job: Job) -> None:
+        """It is not had after all: what came of it would fill the disk for a day."""
+        if layer := self._coming.pop(job.id, None):
+            await self._blobs.drop_parts(layer)
 
     async def fetch(self, job: Job, wanted: Import) -> Blob:
         """The one layer of an artifact. A tag is resolved once: later tries mean the same content."""
@@ -43,8 +50,10 @@ class ByReference:
         if wanted.sha256 not in (None, layer.sha256):
             raise WrongContent(f"{image.by_digest} holds sha256 {layer.sha256}, not {wanted.sha256}")
         await self._receiving.must_have_room(layer.bytes, await self._blobs.coming(layer.sha256))
+        self._coming[job.id] = layer.sha256
         await puller.blob(image, layer, _nothing, self._receiving.teller(job, layer.bytes))
         await self._receiving.must_begin_as_bundle(layer.sha256)
+        self._coming.pop(job.id, None)
         return Blob(layer.sha256, layer.bytes)
 
     async def _access(self, image: Image) -> Access:

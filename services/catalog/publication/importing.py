@@ -136,6 +136,7 @@ class Importer:
             settled = PublicationSettled(publication=job.id, state=state, faults=(fault,))
             tx.emit(settled, sequence=1, correlation_id=ended.correlation_id, actor=ended.actor)
         await self._blobs.drop_parts(parts_of(job))
+        await self._by_reference.drop(job)
         log.info("a bundle could not be fetched", action="import_failed", publication=job.id, code=fault.code)
 
     async def _put_down(self, job: Job) -> None:

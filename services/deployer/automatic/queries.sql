@@ -23,13 +23,17 @@ delete from release_failure where app = :app and version = :version
     and (cardinality(:sites::text[]) = 0 or site = any(:sites::text[]))
 returning site;
 
--- name: count_failures
--- Its row is locked by this: who counts later has seen what was added before.
+-- name: number_changes
+-- Its row is locked by this: who counts later, in a statement of its own, sees what others added and cleared before.
 insert into failed_release as f (app, version, nth)
 select app, version, 1 from unnest(:apps::text[], :versions::text[]) as n (app, version) order by app, version
-on conflict (app, version) do update set nth = f.nth + 1
-returning app, version, nth,
+on conflict (app, version) do update set nth = f.nth + 1;
+
+-- name: count_failures
+select app, version, nth,
     (select count(*) from release_failure r where r.app = f.app and r.version = f.version) as failures,
     coalesce((select jsonb_agg(jsonb_build_object('site', site, 'operation_id', operation_id, 'cause', cause, 'at', failed_at))
         from (select * from release_failure r where r.app = f.app and r.version = f.version
-              order by failed_at desc, site limit 20) as newest), '[]') as last;
+              order by failed_at desc, site limit 20) as newest), '[]') as last
+from failed_release f join unnest(:apps::text[], :versions::text[]) as n (app, version) using (app, version)
+order by app, version;

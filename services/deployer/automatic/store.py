@@ -83,6 +83,7 @@ async def clear_failures(conn: Connection, app: str, version: str, sites: Sequen
 
 async def _count(conn: Connection, releases: Sequence[tuple[str, str]]) -> list[Standing]:
     apps, versions = columns(releases, 2)
+    await SQL.run(conn, "number_changes", apps=apps, versions=versions)
     rows = await SQL.fetch(conn, "count_failures", apps=apps, versions=versions)
     return [Standing(r["app"], r["version"], r["nth"], r["failures"], _last(r["last"])) for r in rows]
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from shared.core.errors import is_transient
+
 log = structlog.get_logger()
 
 AGAIN_SECONDS = 1.0
@@ -40,8 +42,12 @@ class Aside:
     async def _do(self, ids: set[str], work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception:
-            log.exception("operations could not be planned", action="plan_retry", operations=sorted(ids)[:20])
+        except Exception as error:
+            told = {"action": "plan_retry", "operations": sorted(ids)[:20]}
+            if is_transient(error):
+                log.warning("operations are planned later", **told, error=repr(error)[:300])
+            else:
+                log.exception("operations could not be planned", **told)
             await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._ids -= ids

@@ -89,3 +89,12 @@ export class Roll {
     if (known) known.forecast = { failure_rate, eta_low, eta_high, overdue };
   }
 }
+
+const OVER = ["complete", "failed", "aborted"];
+
+/** When it started and finished, after its state became another at that time. */
+export function timesAfter({ state: before, started_at }, state, at) {
+  if (state === before) return {};
+  if (OVER.includes(state)) return { finished_at: at };
+  return { started_at: state === "applying" ? (started_at ?? at) : started_at, finished_at: null };
+}

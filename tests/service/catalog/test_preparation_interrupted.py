@@ -225,6 +225,10 @@ async def test_what_is_not_what_its_digest_says_is_never_kept(
         registry.blobs[sha(noise(1000))] = noise(1000, seed=9)
         await prepare(world)
         assert (await failed(world)).cause.code == "wrong_content"
+        registry.blobs[sha(noise(1000))] = noise(PART + 2_000, seed=9)  # far more than its manifest says
+        await prepare(world)
+        await failed(world, nth=2)
+        assert not list((world.home / "blobs" / "incoming").glob(f"{sha(noise(1000))}*"))
         registry.blobs[sha(noise(1000))] = noise(1000)
         await prepare(world)
         await prepared(world)

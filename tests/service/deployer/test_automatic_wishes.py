@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.deployer.automatic import survey_store
+from services.deployer.automatic import store, survey_store
 from services.deployer.automatic.triggers import occurred
 from shared.messages.base import Cause
 from tests.service.deployer.fleet import APP, ready
@@ -103,3 +103,23 @@ async def test_who_is_to_look_soon_looks_again_also_where_he_is_at_it(world: Wor
         await survey_store.finish_bucket(pool, "me", at_work, period)
         due = "select count(*) from audit_bucket where due_at > clock_timestamp()"
         assert await pool.fetchval(due) == 0
+
+
+async def test_a_failure_that_comes_while_others_are_cleared_counts_alone(world: World) -> None:
+    async with ready(world, ["oslo", "rome"], ["1.0"]) as fleet:
+        pool = fleet.service.pool
+        first, second = (store.Failure(APP, "1.0", site, f"o-{site}", WHY, NOW) for site in ("oslo", "rome"))
+        await store.add_failures(pool, [first])
+        async with pool.acquire() as one, pool.acquire() as other:
+            async with one.transaction():
+                cleared = await store.clear_failures(one, APP, "1.0", [])
+
+                async def fail() -> list[store.Standing]:
+                    async with other.transaction():
+                        return await store.add_failures(other, [second])
+
+                failing = asyncio.create_task(fail())
+                await until_so(lambda: pool.fetchval(SOMEBODY_WAITS))
+            (standing,) = await failing
+        assert cleared is not None
+        assert [(each.nth, each.failures) for each in (cleared, standing)] == [(2, 0), (3, 1)]

@@ -12,8 +12,11 @@ import pytest
 from pydantic import SecretStr
 
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
+from services.deployer.drivers.durable import session, store
 from services.deployer.drivers.durable.driver import DurableDriver
+from shared.process.db import Connection
 from tests.support.file_tool import FileTool, order
+from tests.support.patience import patience
 
 pytestmark = pytest.mark.service
 
@@ -119,6 +122,25 @@ async def test_a_driver_that_lost_its_session_takes_its_own_order_up_again(make:
         while tool(one).said(it) != ["took", "dropped", "took"]:
             assert [type(each) for each in await one.poll([it])] == [Running]
             await one.wait(0.1)
+
+
+async def test_who_gets_no_answer_of_the_database_in_time_gives_his_places_up(
+    deployer_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[bool] = []
+    own = session.Session(deployer_database, lambda: lost.append(True))
+    assert await own.cancelled(["nobody"]) == set()
+
+    async def hangs(conn: Connection, _: Sequence[str]) -> set[str]:
+        await conn.execute("select pg_sleep(600)")
+        return set()
+
+    monkeypatch.setattr(session, "SILENT_SECONDS", 0.9)
+    monkeypatch.setattr(store, "find_cancelled", hangs)
+    async with patience(10):
+        with pytest.raises(TimeoutError):
+            await own.cancelled(["nobody"])
+    assert lost == [True]
 
 
 async def test_what_was_written_down_is_there_for_whoever_takes_the_order_up(make: Make) -> None:

@@ -171,6 +171,24 @@ async def test_of_two_clients_on_one_upload_one_wins_and_the_other_is_told(world
         assert (await ask(api, "GET", path)).body["sha256"] == SHA256
 
 
+async def test_who_stood_still_until_another_went_on_writes_nothing_over_it_when_he_breaks(world: World) -> None:
+    async def stands_still() -> AsyncIterator[bytes]:
+        yield BUNDLE[:1000]
+        await asyncio.Event().wait()
+
+    async with gateway(world, settings=LIMIT) as api:
+        path = await begun(api)
+        first = asyncio.create_task(sends(api, path, 0, stands_still()))
+        await until_so(partial(api.service.pool.fetchval, "select writer is not null from upload"))
+        await api.service.pool.execute("update upload set writer_until = now() - interval '1 hour'")
+        assert (await sends(api, path, 0, BUNDLE[:400_000])).status == 204
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        reply = await sends(api, path, 400_000, BUNDLE[400_000:])
+        assert reply.status == 204, reply.body
+        assert (await ask(api, "GET", path)).body["sha256"] == SHA256
+
+
 async def test_a_file_that_changed_meanwhile_is_refused_and_forgotten(world: World) -> None:
     async with gateway(world, settings=LIMIT) as api:
         path = await begun(api, sha256=SHA256)

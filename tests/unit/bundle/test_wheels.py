@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from shared.bundle import BundleRefused, verify
 from shared.bundle.hosts import Host, named_by, this_host
+from shared.bundle.requirements import pins_of
 from shared.bundle.stream import MIB
 from shared.messages.manifest import Requires
 from tests.support.bundles import bundle, unnumbered, written
@@ -195,6 +197,30 @@ def test_two_lines_for_one_project_are_refused_where_both_apply(tmp_path: Path) 
 # -- no such wheel ------------------------------------------------------------------------------------------------
 
 
+def test_a_name_that_stands_for_thousands_of_tags_is_refused(tmp_path: Path) -> None:
+    name = f"bulb-1.0-{'.'.join(['py3'] * 20)}-{'.'.join(['cp3'] * 20)}-{'.'.join(['any'] * 20)}.whl"
+    assert {code for code, _ in of_one(tmp_path, GOOD, name)} >= {"not_a_wheel"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"a==1" + b" " * 2_000_000 + b"x", b"\\\n" * 300_000 + b"a==1", b"a==1 " + b"--hash=sha256:0 " * 50_000],
+)
+def test_a_line_without_end_is_refused_soon(line: bytes) -> None:
+    began = time.perf_counter()
+    pins, faults = pins_of("requirements.lock", line)
+    assert not pins
+    assert {fault.code for fault in faults} == {"bad_requirement"}
+    assert time.perf_counter() - began < 10
+
+
+MANY_TAGS = [
+    b"Tag: " + b"-".join(b".".join([b"%s%d%d" % (kind, line, n) for n in range(10)]) for kind in (b"a", b"b", b"c"))
+    for line in range(2_000)
+]
+"""Each line is short, and stands for a thousand tags."""
+
+
 @pytest.mark.parametrize(
     "name",
     ["bulb.whl", "bulb-one-py3-none-any.whl", "bulb-1.0-py3.whl", "x/bulb-1.0-py3-none-any.whl", "bulb-1.0.tar.gz"],
@@ -219,6 +245,7 @@ def test_what_has_no_name_of_a_wheel_is_refused(tmp_path: Path, name: str) -> No
         (wheel("bulb", replaced={info("METADATA"): b"Name: bulb\nVersion: 1.0\nRequires-Dist: =\n"}), "wheel_mismatch"),
         (wheel("bulb", replaced={info("WHEEL"): b"\xff\x00"}), "wheel_mismatch"),
         (wheel("bulb", replaced={info("WHEEL"): b"Tag: " + b"a." * 200_000 + b"-a-a\n"}), "wheel_mismatch"),
+        (wheel("bulb", replaced={info("WHEEL"): b"\n".join(MANY_TAGS)}), "wheel_mismatch"),
         (wheel("bulb", replaced={info("RECORD"): b""}), "wheel_mismatch"),
         (wheel("bulb", replaced={"bulb.py": b"changed"}), "wheel_mismatch"),
         (wheel("bulb", replaced={"smuggled.pth": b"import os"}), "wheel_mismatch"),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { Roll } from "../../../services/web/model/roll.js";
+import { Roll, timesAfter } from "../../../services/web/model/roll.js";
 
 const NONE = { waiting: 0, running: 0, complete: 0, failed: 0, aborted: 0 };
 const BEFORE = "2026-05-04T11:59:59Z";
@@ -174,4 +174,14 @@ describe("finding sites", () => {
     assert.deepEqual(sites({ state: null, text: "oslo" }), ["oslo-1", "oslo-2"]);
     assert.equal(sites({ state: null, text: "" }).length, 3);
   });
+});
+
+test("a strategy that starts and ends under our eyes has the times of that", () => {
+  const ready = { state: "ready", started_at: null, finished_at: null };
+  assert.deepEqual(timesAfter(ready, "applying", AT), { started_at: AT, finished_at: null });
+  const applying = { state: "applying", started_at: BEFORE, finished_at: null };
+  assert.deepEqual(timesAfter(applying, "complete", AT), { finished_at: AT });
+  assert.deepEqual(timesAfter(applying, "applying", AT), {});
+  const failed = { state: "failed", started_at: BEFORE, finished_at: AT };
+  assert.deepEqual(timesAfter(failed, "applying", AFTER), { started_at: BEFORE, finished_at: null }); // tried again
 });

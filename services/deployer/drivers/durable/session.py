@@ -1,8 +1,8 @@
 """The session by whose locks this process alone carries out the orders of a place."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -10,6 +10,8 @@ from services.deployer.drivers import Order
 from services.deployer.drivers.durable import store
 from services.deployer.drivers.durable.store import Taken
 from shared.process.db import Connection, connect_alone
+
+T = TypeVar("T")
 
 SILENT_SECONDS = 30
 """PostgreSQL ends a session that says nothing for so long: a machine that is gone keeps no place for ever."""
@@ -27,18 +29,26 @@ class Session:
     async def take(self, orders: Sequence[Order]) -> dict[str, Taken]:
         """Those of the orders whose places could be had and that have not ended, by key."""
         async with self._one_at_a_time:
-            conn = await self._connected()
-            try:
-                return await _take(conn, orders)
-            except BaseException:  # what is locked now is not known
-                await self.close()
-                self._lost()
-                raise
+            return await self._sure(lambda conn: _take(conn, orders))
 
     async def cancelled(self, keys: Sequence[str]) -> set[str]:
         """Which of the orders in hand are to stop. Asked now and then, it also keeps the session."""
         async with self._one_at_a_time:
-            return await store.find_cancelled(await self._connected(), keys)
+            return await self._sure(lambda conn: store.find_cancelled(conn, keys))
+
+    async def _sure(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
+        """The answer. Who gets none in time may have lost the session, and with it the places: he stops.
+
+        PostgreSQL ends a silent session after SILENT_SECONDS, and others take its places; a connection whose packets
+        are lost tells us nothing of that for a quarter of an hour.
+        """
+        try:
+            async with asyncio.timeout(SILENT_SECONDS / 3):
+                return await ask(await self._connected())
+        except BaseException:  # what is locked now is not known
+            await self.close()
+            self._lost()
+            raise
 
     async def let_go(self, places: Iterable[str]) -> None:
         """Others may have these places."""

@@ -70,9 +70,18 @@ _UNREACHABLE = re.compile(
 )
 
 
+_WEBHOOK = re.compile(r"calling webhook|admission webhook", re.IGNORECASE)
+
+
 def is_outage(words: str) -> bool:
-    """Whether helm failed because the API server could not be reached, or could not answer; it is tried again then."""
-    return bool(_UNREACHABLE.search(words)) and code_of(words) not in ("unauthorized", "bad_certificate")
+    """Whether helm failed because the API server could not be reached, or could not answer; it is tried again then.
+
+    By the cause alone: pods whose logs helm shows, and other APIs that it warns of, may be cut off from whatever they
+    like. An admission webhook is called by an API server that is well.
+    """
+    cause = cause_in(words)
+    away = _UNREACHABLE.search(cause) and not _WEBHOOK.search(cause)
+    return bool(away) and code_of(words) not in ("unauthorized", "bad_certificate")
 
 
 def code_of(words: str) -> str:

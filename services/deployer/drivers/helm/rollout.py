@@ -57,7 +57,8 @@ def _deployment(workload: Object) -> Standing:
         return Standing(available, wanted)  # whoever paused it wants it as it is
     if _unobserved(workload):
         return Standing(0, wanted, "its controller has not seen the change")
-    if stuck := _deadline_exceeded(status):
+    # After a way back the condition is still that of the release before, until the controller has looked once more.
+    if ready < wanted and (stuck := _deadline_exceeded(status)):
         return Standing(ready, wanted, stuck=stuck)
     if updated < wanted:
         waits_for = f"{updated} of {wanted} replicas are new"

@@ -32,7 +32,9 @@ async def _by_label(cluster: Cluster, namespace: str, label: ByLabel) -> tuple[s
     if not chosen:
         raise Failed("no_version", f"{label.workload} is not there, or chooses its pods by no label")
     selector = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
-    pods = await cluster.list(f"/api/v1/namespaces/{namespace}/pods", metadata_only=True, labelSelector=selector)
+    # Evicted pods of the release before keep their labels, and nobody takes them away for months.
+    only = {"labelSelector": selector, "fieldSelector": "status.phase!=Failed"}
+    pods = await cluster.list(f"/api/v1/namespaces/{namespace}/pods", metadata_only=True, **only)
     staying = [pod["metadata"] for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     where = f"the label {label.label} of the pods of {label.workload}"
     return {str((each.get("labels") or {}).get(label.label, "nothing")) for each in staying}, where

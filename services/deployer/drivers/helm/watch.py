@@ -41,7 +41,7 @@ class Watch:
             ready_since = (ready_since or time.monotonic()) if all(s.done for s in standings) else None
             if ready_since and time.monotonic() - ready_since >= stable:
                 return
-            if time.time() - since > seconds:
+            if ready_since is None and time.time() - since > seconds:  # what is ready need not be so for long yet
                 raise await self._failure(found, "not_ready", f"not ready within {seconds:g} s")
             await asyncio.sleep(pause)
             pause = min(pause * 1.3, SLOWEST)

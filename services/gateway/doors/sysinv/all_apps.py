@@ -71,7 +71,7 @@ async def evaluate(call: Call) -> str:
     if not isinstance(event, str) or not event:
         said = "missing 'type' field" if "type" not in body else f"type {shown(event)} must be a string"
         raise Refused(400, f"Failed to evaluate apps reapply: Invalid request body: {said}")
-    told_by = {name: str(value) for name, value in _flat(body)}
+    told_by = {name: _written(value) for name, value in _flat(body)}
     applied = {app.name: app.version for app in await call.apps() if app.status == words.APPLIED}
     async with call.gateway.pool.acquire() as conn:
         rows = await store.triggers(conn, applied, event)
@@ -86,6 +86,11 @@ def _flat(body: dict[str, Any]) -> list[tuple[str, Any]]:
     filters = body.get("filters")
     inner = list(filters.items()) if isinstance(filters, dict) else []
     return [*body.items(), *inner]
+
+
+def _written(value: Any) -> str:
+    """As filters of releases are: a truth value as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 async def _reapply(call: Call, app: str, reason: str) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from services.gateway.doors.sysinv.call import Call
 from shared.blobs import Blob
 from shared.bundle.archive import read
 from shared.messages.base import Fault
-from shared.safe_yaml import BadYaml, load
+from shared.safe_yaml import BadYaml, Document, documents
 
 FILES = {"bundle.yaml": ("app", "version"), "metadata.yaml": ("app_name", "app_version")}
 """Where it is written, and under which keys: in bundles of Belay, and in those of StarlingX."""
@@ -35,21 +35,21 @@ def _named(path: Path) -> Named:
     if not contents.complete:
         return Named(None, None, tuple(contents.faults))
     name = next((name for name in FILES if name in contents.kept), None)
-    found = _mapping(contents.kept[name]) if name else {}
-    app, version = (found.get(key) for key in FILES[name]) if name else (None, None)
-    return Named(_text(app), _text(version))
+    found = _first(contents.kept[name]) if name else None
+    app, version = (_text(found, key) for key in FILES[name]) if name and found else (None, None)
+    return Named(app, version)
 
 
-def _mapping(content: bytes) -> dict[str, Any]:
+def _first(content: bytes) -> Document | None:
     try:
-        found = load(content)
+        return next(iter(documents(content)), None)
     except BadYaml:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
 
 
-def _text(value: Any) -> str | None:
-    """A version is often written without quotes: 1.0 is read as a number."""
+def _text(found: Document, key: str) -> str | None:
+    """As it is written: a version often stands without quotes, and 1.10 is no 1.1."""
+    value = found.value.get(key) if isinstance(found.value, dict) else None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return str(value).strip() or None
+    return (found.texts.get((key,)) or str(value)).strip() or None

@@ -50,6 +50,15 @@ class Writer:
             raise Problem(409, "upload_busy", message, headers={"Retry-After": "5"})
         self._renewed = time.monotonic()
 
+    async def holds(self) -> bool:
+        """Whether nobody has taken it over while nothing came; where that cannot be said, somebody may have."""
+        self._renewed = 0.0
+        try:
+            await self.take_up()
+        except Exception:  # noqa: BLE001 - what came is sent again
+            return False
+        return True
+
     async def lay_down(self) -> None:
         """Let the next one write."""
         async with self._gateway.pool.acquire() as conn:
@@ -103,8 +112,13 @@ async def receive(
         gathered.clear()
         raise
     finally:
-        offset = await asyncio.shield(_keep(gateway, upload, offset, gathered))
+        offset = await asyncio.shield(_keep_if_ours(gateway, upload, writer, offset, gathered))
     return offset, digest.digest()
+
+
+async def _keep_if_ours(gateway: Gateway, upload: Upload, writer: Writer, offset: int, gathered: bytearray) -> int:
+    """A connection may stand still until somebody else goes on with the upload, from here on, and break only then."""
+    return await _keep(gateway, upload, offset, gathered) if gathered and await writer.holds() else offset
 
 
 @asynccontextmanager
@@ -141,6 +155,10 @@ async def finish(gateway: Gateway, upload: Upload) -> Blob:
 
     Raises Problem when it is not what was announced; then it is forgotten.
     """
+    come = await gateway.blobs.coming(parts_of(upload))
+    if come < upload.bytes:  # two clients wrote at once
+        headers = {OFFSET: str(come), RESUMABLE: VERSION}
+        raise Problem(409, "wrong_offset", f"the upload is at byte {come}; go on from there", headers=headers)
     try:
         return await gateway.blobs.gather(parts_of(upload), upload.bytes, upload.sha256, keep=True)
     except WrongContent as error:

@@ -162,6 +162,24 @@ def test_an_api_server_that_is_away_is_told_from_one_that_refuses(words: str) ->
     assert causes.is_outage(words)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        (
+            'Error: UPGRADE FAILED: Internal error occurred: failed calling webhook "x": Post "https://x.svc/": dial tcp'
+            " 10.0.0.1:443: connect: connection refused"
+        ),
+        "db: connection refused\nError: UPGRADE FAILED: pre-upgrade hooks failed: 1 error occurred",
+        (
+            "level=WARN orphaned API service: the server is currently unable to handle the request\n"
+            "Error: UPGRADE FAILED: Deployment.apps: spec.selector: Invalid value: field is immutable"
+        ),
+    ],
+)
+def test_what_pods_and_webhooks_cannot_reach_is_no_outage_of_the_api_server(words: str) -> None:
+    assert not causes.is_outage(words)
+
+
 def test_errors_that_are_listed_below_are_the_cause() -> None:
     words = "Error: 1 error occurred:\n\t* job hook-pre-rollback failed: BackoffLimitExceeded\n"
     assert causes.cause_in(words) == "job hook-pre-rollback failed: BackoffLimitExceeded"
