@@ -123,8 +123,8 @@ async def _ping(docker: Docker) -> None:
 async def _reached(connection: Connection) -> AsyncIterator[Way]:
     parts = urlsplit(connection.url)
     if connection.scheme == "tcp" and connection.tls:
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        yield Way(f"https://{host}:{parts.port or 2376}", _context(connection.tls))
+        named = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        yield Way(f"https://{named}:{parts.port or 2376}", _context(connection.tls))
     elif connection.scheme == "ssh" and connection.ssh:
         async with _forwarded(connection.url, connection.ssh) as (socket, host):
             yield Way(f"unix://{socket}", host=host)

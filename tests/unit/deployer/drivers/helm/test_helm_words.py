@@ -166,7 +166,7 @@ def test_an_api_server_that_is_away_is_told_from_one_that_refuses(words: str) ->
     "words",
     [
         (
-            'Error: UPGRADE FAILED: Internal error occurred: failed calling webhook "x": Post "https://x.svc/": dial tcp'
+            'Error: UPGRADE FAILED: Internal error occurred: failed calling webhook "x": Post "https://x/": dial tcp'
             " 10.0.0.1:443: connect: connection refused"
         ),
         "db: connection refused\nError: UPGRADE FAILED: pre-upgrade hooks failed: 1 error occurred",
