@@ -86,8 +86,9 @@ def _told(result: RuleResult, evidence: Evidence) -> None:
 def findings_are_put_right_once(evidence: Evidence) -> RuleResult:
     """For each finding on a site there is at most one repair that succeeds; what is found was broken, and is over.
 
-    A repair may also follow on an operation that failed and left its site unsound. What is found because an app is to
-    be there, or is not to be, is found at most once after each time that somebody said so.
+    What broke once more in the same way before the finding was told to be over is none of its own, and put right all
+    the same. A repair may also follow on an operation that failed and left its site unsound. What is found because an
+    app is to be there, or is not to be, is found at most once after each time that somebody said so.
     """
     result = RuleResult("findings_are_put_right_once")
     found, wished, over = _findings(evidence), _findings(evidence, wished=True), Counter[Pair]()
@@ -107,7 +108,7 @@ def findings_are_put_right_once(evidence: Evidence) -> RuleResult:
         fault = (
             _unfounded(found[place], causes, "was broken or left unsound")
             or _unfounded(wished[place], said[place[1]], "was wished for")
-            or _repaired_too_often(found[place], repaired[place], unsound[place])
+            or _repaired_too_often(max(found[place], broken(evidence)[place]), repaired[place], unsound[place])
             or _untold(times, over[place], place in stands)
         )
         result.expect(not fault, " ".join(place), fault)
@@ -130,7 +131,7 @@ def _unfounded(found: int, causes: int, how: str) -> str:
 
 def _repaired_too_often(found: int, repaired: int, unsound: int) -> str:
     if repaired > found + unsound:
-        return f"was repaired {repaired} times, for {found} findings and {unsound} operations that left it unsound"
+        return f"was repaired {repaired} times, for {found} findings or breaks and {unsound} operations that failed"
     return ""
 
 
