@@ -19,6 +19,10 @@ update upload set writer = :writer, writer_until = :until::timestamptz
 where id = :id and state = 'open' and (writer is null or writer = :writer or writer_until < :now::timestamptz)
 returning true;
 
+-- name: write_on
+-- Who has lost it does not get it back so: others may have gone on from where he thinks that he is.
+update upload set writer_until = :until::timestamptz where id = :id and state = 'open' and writer = :writer returning true;
+
 -- name: lay_down
 update upload set writer = null, writer_until = null where id = :id and writer = :writer;
 

@@ -39,11 +39,20 @@ class Writer:
         self._renewed = 0.0
 
     async def take_up(self) -> None:
-        """Raises Problem 409 while somebody else writes, and when somebody else has taken it over."""
-        if time.monotonic() - self._renewed < RENEW_SECONDS:
-            return
+        """Raises Problem 409 while somebody else writes."""
         async with self._gateway.pool.acquire() as conn:
-            ours = await store.take_up(conn, self._upload.id, self._id, datetime.now(UTC), LEASE)
+            self._must_be_ours(await store.take_up(conn, self._upload.id, self._id, datetime.now(UTC), LEASE))
+
+    async def write_on(self) -> None:
+        """Raises Problem 409 when somebody else has taken it over meanwhile."""
+        if time.monotonic() - self._renewed >= RENEW_SECONDS:
+            self._must_be_ours(await self._still_ours())
+
+    async def _still_ours(self) -> bool:
+        async with self._gateway.pool.acquire() as conn:
+            return await store.write_on(conn, self._upload.id, self._id, datetime.now(UTC) + LEASE)
+
+    def _must_be_ours(self, ours: bool) -> None:
         if not ours:
             seconds = int(LEASE.total_seconds())
             message = f"another client is sending this upload; it has ended, or is silent, within {seconds} s"
@@ -52,12 +61,10 @@ class Writer:
 
     async def holds(self) -> bool:
         """Whether nobody has taken it over while nothing came; where that cannot be said, somebody may have."""
-        self._renewed = 0.0
         try:
-            await self.take_up()
+            return await self._still_ours()
         except Exception:  # noqa: BLE001 - what came is sent again
             return False
-        return True
 
     async def lay_down(self) -> None:
         """Let the next one write."""
@@ -71,7 +78,7 @@ class Writer:
         async def renew() -> None:
             while True:
                 await asyncio.sleep(RENEW_SECONDS)
-                await self.take_up()
+                await self.write_on()
 
         renewing = asyncio.create_task(renew())
         try:
@@ -105,7 +112,7 @@ async def receive(
             gathered += chunk
             digest.update(chunk)
             _check(upload, offset, gathered)
-            await writer.take_up()
+            await writer.write_on()
             if len(gathered) >= PART:
                 offset = await _keep(gateway, upload, offset, gathered)
     except (Problem, NoRoom):

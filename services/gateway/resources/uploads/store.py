@@ -46,6 +46,11 @@ async def take_up(conn: Connection, id_: str, writer: str, now: datetime, lease:
     return bool(await SQL.value(conn, "take_up", id=id_, writer=writer, now=now, until=now + lease))
 
 
+async def write_on(conn: Connection, id_: str, writer: str, until: datetime) -> bool:
+    """Stay the one that writes; False when somebody else may have written since."""
+    return bool(await SQL.value(conn, "write_on", id=id_, writer=writer, until=until))
+
+
 async def lay_down(conn: Connection, id_: str, writer: str) -> None:
     """Let the next one write."""
     await SQL.run(conn, "lay_down", id=id_, writer=writer)
