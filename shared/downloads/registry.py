@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -91,12 +92,21 @@ MANIFEST_BYTES = 4 << 20
 _AS_IT_IS = {**_ACCEPTED, "Accept-Encoding": "identity"}
 
 
+def _let_go(answer: requests.Response, *_: Any, **__: Any) -> None:
+    """Of a refusal dxf reads the headers alone, and logs in; a body that nobody reads keeps its connection."""
+    if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        answer.close()
+
+
+_OF_ANSWERS = {"response": _let_go}
+
+
 def manifest_of(image: Image, sha256: str, access: Access) -> bytes:
     """The manifest (or list of them) that has this digest. Raises RegistryRefused and RegistryAway."""
     with _told(image), opened(image, access) as repository:
         # dxf itself takes whatever comes, and unpacks it.
         ask: Callable[..., requests.Response] = repository._request  # noqa: SLF001
-        with ask("get", f"manifests/sha256:{sha256}", stream=True, headers=_AS_IT_IS) as answer:
+        with ask("get", f"manifests/sha256:{sha256}", stream=True, headers=_AS_IT_IS, hooks=_OF_ANSWERS) as answer:
             content = bytes(answer.raw.read(MANIFEST_BYTES + 1, decode_content=False))
     if len(content) > MANIFEST_BYTES:
         raise RegistryRefused("wrong_content", f"{image.registry} answered more than a manifest may have")
@@ -114,7 +124,7 @@ def blob_of(image: Image, sha256: str, offset: int, access: Access) -> Generator
     with _told(image), opened(image, access) as repository:
         # dxf itself gives whole blobs only; logins, tokens and redirections are its business all the same.
         ask: Callable[..., requests.Response] = repository._request  # noqa: SLF001
-        answer = ask("get", f"blobs/sha256:{sha256}", stream=True, headers=ranged)
+        answer = ask("get", f"blobs/sha256:{sha256}", stream=True, headers=ranged, hooks=_OF_ANSWERS)
         with answer:
             yield from _parts(answer, skip=offset if answer.status_code != requests.codes.partial_content else 0)
 
