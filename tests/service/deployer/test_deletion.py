@@ -9,7 +9,7 @@ import pytest
 
 from services.deployer.deletion.handlers import tell_uses
 from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting, ReleaseWithdrawn
-from shared.messages.deployer import OperationSucceeded, ReleaseUseReported
+from shared.messages.deployer import CancelOperation, OperationFailed, ReleaseUseReported
 from tests.service.deployer.fleet import APP, Fleet, ready
 from tests.support.components import simulated
 from tests.support.patience import until_so
@@ -146,14 +146,15 @@ async def test_a_version_that_is_published_again_is_deployed_with_its_new_conten
 
 async def test_an_operation_under_way_does_not_bring_back_what_is_deleted_meanwhile(world: World) -> None:
     async with ready(world, ["oslo"], ["1.0", "2.0"]) as fleet:
-        await fleet.release("3.0", simulated(seconds=(2, 2)))
+        await fleet.release("3.0", simulated(hang=1.0))
         await fleet.known(fleet.service)
         await fleet.do("oslo", "apply", "1.0")
         await fleet.do("oslo", "update", "2.0")
         last = await fleet.request("oslo", "update", "3.0")
         await fleet.begun(last)
         await deleted(fleet, "1.0")
+        await world.ask(CancelOperation(site="oslo", operation_id=last))
         end = await fleet.end(last)
-        assert isinstance(end, OperationSucceeded)
-        assert end.history == ("2.0",)
+        assert isinstance(end, OperationFailed)
+        assert (end.version, end.history) == ("2.0", ())
         assert await fleet.refused("oslo", "rollback", "1.0") == ["unknown_release", "no_previous_release"]
