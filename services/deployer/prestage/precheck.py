@@ -63,7 +63,9 @@ class Precheck:
             return courses.refuse(kind, wish, now)
         if cause := obstacle(loaded.operation, ground, self._registry) or _unprepared(loaded.operation, ground):
             return courses.refuse(kind, cause, now)
-        cause = cause_against(loaded.operation, ground)
+        # Another runner may have begun it: then it goes on, whatever was said of the site meanwhile. Refused it would
+        # forget what lies there by now, which would be sent once more.
+        cause = cause_against(loaded.operation, ground) if claim.attempt == 1 else None
         return courses.refuse(kind, cause, now) if cause else None
 
     def _set_out(self, found: Found, platform: str, now: datetime) -> Move:

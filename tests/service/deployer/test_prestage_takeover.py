@@ -50,6 +50,21 @@ async def test_another_deployer_goes_on_where_a_dead_one_was(world: World, phase
     fleet.assert_each_order_once()
 
 
+async def test_what_is_said_of_the_site_meanwhile_lets_nobody_forget_what_lies_there(world: World) -> None:
+    fleet, gate = Fleet(world), Gate("after the start", only="/fetch_images/")
+    await tell_two_releases(fleet)
+    async with world.run("deployer", deployer(gate.before, runs=gate.leases), lease_seconds=LEASE) as service:
+        await fleet.known(service)
+        operation = await fleet.request("oslo", "prestage", "2.0")
+        await gate.reached.wait()
+        await fleet.sites("oslo", managed=False)
+        async with world.run("deployer", deployer(), instance="2", lease_seconds=LEASE):
+            end = await fleet.end(operation)
+    assert isinstance(end, OperationSucceeded), end
+    assert [each.version for each in end.prestaged or ()] == ["2.0"]
+    fleet.assert_each_order_once()
+
+
 async def test_one_that_waits_outlives_every_deployer(world: World) -> None:
     fleet = Fleet(world)
     await fleet.sites("oslo")
