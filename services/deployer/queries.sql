@@ -255,7 +255,7 @@ returning o.id, o.sequence;
 -- Those of the releases that are there, and are until this transaction has ended: whoever deletes one waits, and then
 -- forgets it in what was written here.
 select r.app, r.version from unnest(:apps::text[], :versions::text[]) as p (app, version)
-join release r using (app, version) for key share of r;
+join release r using (app, version) order by r.app, r.version for key share of r;
 
 -- name: put_deployments
 -- Versions hold no spaces, so lists of them travel as words.

@@ -34,7 +34,8 @@ export function filtered(page, path, controls, show) {
     );
   restore(form, page.query);
   const load = resource(page, body, read, (found) => {
-    if (found) Object.assign(state, { refused: null }, found);
+    if (!found) return; // what stands there stays until the newer answer comes
+    Object.assign(state, { refused: null }, found);
     draw();
   });
   listen(form, () => {

@@ -6,8 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 from aiodocker import Docker, DockerError
@@ -20,7 +19,7 @@ from services.deployer.drivers.failed import Failed
 NOT_REACHED = 900
 """What aiodocker says in place of a status when there was no answer."""
 
-GONE, CONFLICT, INTERNAL = 404, 409, 500
+GONE, CONFLICT = 404, 409
 
 START_SECONDS = 5.0
 """What a busy engine may need to begin a check, beside the check's own time."""
@@ -51,25 +50,6 @@ async def translated(what: str) -> AsyncIterator[None]:
         raise Failed(code_of_engine(error.message), f"{what}: {error.message}") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise Unreachable(f"{what}: {error!r}") from error
-
-
-T = TypeVar("T")
-
-LOOKED_AGAIN = (0.1, 0.2, 0.4, 0.8, 1.6)
-"""Seconds between looks that an engine refuses by an error of its own."""
-
-
-async def _read(ask: Callable[[], Awaitable[T]]) -> T:
-    """What the engine shows. Podman shows no list with a container whose networks are being joined at that very moment:
-    "network inspection mismatch", an internal error that has passed by the next look."""
-    for pause in LOOKED_AGAIN:
-        try:
-            return await ask()
-        except DockerError as error:
-            if error.status != INTERNAL:
-                raise
-        await asyncio.sleep(pause)
-    return await ask()
 
 
 class Engine:
@@ -107,14 +87,14 @@ class Engine:
     async def listed(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Mapping[str, Any]]:
         """Containers as the engine lists them, those that do not run as well."""
         async with translated("the containers could not be listed"):
-            found = await _read(partial(self.docker.containers.list, all=True, filters=json.dumps(filters or {})))
+            found = await self.docker.containers.list(all=True, filters=json.dumps(filters or {}))
         return [one._container for one in found]  # noqa: SLF001 - aiodocker shows it by key only
 
     async def show(self, container: str) -> Mapping[str, Any] | None:
         """All that the engine knows of a container; None when it is gone."""
         async with translated("the container could not be looked at"):
             try:
-                return await _read(self._of(container).show)
+                return await self._of(container).show()
             except DockerError as error:
                 if error.status == GONE:
                     return None

@@ -28,7 +28,7 @@ PASSING_PULLS = frozenset({"registry_unreachable", "content_damaged", "pull_fail
 OF_ENGINE = frozenset({"disk_full", "port_taken"})
 OF_LOAD = frozenset({"disk_full", "content_damaged"})
 
-PASSING = ("no such network interface",)
+PASSING = ("no such network interface", "network inspection mismatch")
 """What an engine says when something else on its host changed while it looked: the same may be asked again."""
 
 AS_IT_IS = "* oci-archive:"

@@ -51,4 +51,5 @@ def test_words_of_engines_lead_to_codes() -> None:
     assert faults.code_of_engine("driver failed: Bind for 0.0.0.0:80 failed: port is already allocated") == "port_taken"
     assert faults.code_of_engine("whatever") == "engine_refused"
     assert faults.passes("the network could not be made: route ip+net: no such network interface")
+    assert faults.passes("the containers could not be listed: network inspection mismatch: asked to join 2 network(s)")
     assert not faults.passes("whatever")
