@@ -244,7 +244,8 @@ class Store:
 
     async def wish_cancels(self, wishes: Iterable[tuple[str, str]]) -> None:
         """Rows of operation and reason; the first reason stays."""
-        ids, reasons = columns(list(wishes), 2)
+        # In one order, so that two transactions never wait for each other.
+        ids, reasons = columns(sorted(wishes), 2)
         await SQL.run(self._conn, "wish_cancels", ids=ids, reasons=reasons)
 
     # -- work -----------------------------------------------------------------------------------------------------

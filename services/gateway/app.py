@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -58,7 +59,7 @@ async def wire(service: Service, own: GatewaySettings | None = None, open_doors:
     sealing = Sealing(service.pool, KeyPair.of(service.settings.home, "gateway"))
     parts = (service.pool, sending, pending, commands, sealing, hub, types, tokens, tokens, blobs)
     gateway = Gateway(service.settings, own, *parts)
-    await make_first_token(service.pool, tokens, service.settings.home)
+    service.beginnings = [partial(make_first_token, service.pool, tokens, service.settings.home)]
     service.handlers, service.topics, service.skips = HANDLERS, TOPICS, not_ours
     service.linger = LINGER
     requests = Requests(service.metrics.registry, hub)

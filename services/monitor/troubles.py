@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.messages.base import Message
 from shared.process.health import Finding, Lasting
+from shared.wire.codec import Envelope
 
 Key = tuple[str, str, str]
 """Service, code, and what it is about."""
@@ -34,12 +36,22 @@ class Change:
     finding: Finding | None
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A change in its final words, until Kafka has confirmed them."""
+
+    change: Change
+    said: Said
+    envelope: Envelope[Message]
+
+
 @dataclass
 class Troubles:
     """What was said so far. In memory: a monitor that starts anew says again what lasts, and people are spared it
     by the notifier's quiet time."""
 
     said: dict[Key, Said] = field(default_factory=dict)
+    unsent: list[Unsent] = field(default_factory=list)
     _silent: Lasting[str] = field(default_factory=Lasting)
 
     def changes(self, rows: Sequence[Row], limit: timedelta, now: datetime) -> list[Change]:

@@ -14,7 +14,7 @@ from faust.exceptions import ProducerSendError
 
 from services.monitor.handlers import send
 from services.monitor.tables import Tables
-from services.monitor.troubles import Change, Said, Troubles
+from services.monitor.troubles import Change, Said, Troubles, Unsent
 from shared.messages.base import Message
 from shared.messages.monitor import TroubleFound, TroubleOver
 from shared.process.replicas import ask_all
@@ -43,36 +43,44 @@ class Watchman:
                 log.exception("a look at the replicas broke", action="watch_broke")
 
     async def _look(self) -> None:
+        if not await self._send_unsent():
+            return
         rows = await asyncio.to_thread(ask_all, self._settings.home)
-        limit = timedelta(seconds=self._settings.trouble_seconds)
-        for change in self._troubles.changes(rows, limit, datetime.now(UTC)):
-            if self._leads():
-                await self._try_to_say(change)
+        limit, now = timedelta(seconds=self._settings.trouble_seconds), datetime.now(UTC)
+        changes = self._troubles.changes(rows, limit, now)
+        self._troubles.unsent = [self._worded(change, now) for change in changes if self._leads()]
+        await self._send_unsent()
 
-    async def _try_to_say(self, change: Change) -> None:
+    async def _send_unsent(self) -> bool:
+        """Whether all was told that was to be told. What Kafka did not confirm may lie there all the same: it is sent
+        again as it was, with its id, so that readers drop it; and before anything else, for it may be over by now."""
+        unsent = self._troubles.unsent
         try:
-            await self._say(change)
-        except (KafkaError, ProducerSendError) as error:  # the next look finds it again
+            while unsent:
+                await self._say(unsent[0])
+                del unsent[0]
+        except (KafkaError, ProducerSendError) as error:
             log.warning("a trouble cannot be told", action="trouble_retry", error=repr(error)[:200])
+        return not unsent
 
-    async def _say(self, change: Change) -> None:
-        """Said first, then kept: a failure in between says it again, under another id, and the notifier keeps quiet."""
-        now, before = datetime.now(UTC), self._troubles.said.get(change.key)
-        said = before or Said(new_id(), now)
-        message = _message(change, said, now)
-        source = f"/belay/monitor/{self._settings.instance}"
+    def _worded(self, change: Change, now: datetime) -> Unsent:
+        said = self._troubles.said.get(change.key) or Said(new_id(), now)
         envelope: Envelope[Message] = Envelope(
-            data=message,
+            data=_message(change, said, now),
             id=new_id(),
-            source=source,
+            source=f"/belay/monitor/{self._settings.instance}",
             time=now,
             sequence=1 if change.finding else 2,
             traceparent=new_trace(),
         )
-        key, headers, body = encode(envelope)
+        return Unsent(change, said, envelope)
+
+    async def _say(self, unsent: Unsent) -> None:
+        change, message = unsent.change, unsent.envelope.data
+        key, headers, body = encode(unsent.envelope)
         await send(self._store.app, self._settings.topic_prefix + message.TOPIC, key, body, headers)
         if change.finding:
-            self._troubles.said[change.key] = said
+            self._troubles.said[change.key] = unsent.said
         else:
             del self._troubles.said[change.key]
         log.warning("trouble", action=type(message).__name__, service=change.key[0], code=change.key[1])

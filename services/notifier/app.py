@@ -13,6 +13,7 @@ from services.notifier.handlers import HANDLERS, TIMERS, of_a_strategy
 from services.notifier.settings import NotifierSettings
 from shared.core.bus import Linger
 from shared.core.scheduler import Worker
+from shared.core.transaction import Ledger
 from shared.process.service import Service
 from shared.sealing import KeyPair
 
@@ -32,7 +33,12 @@ async def wire(service: Service) -> None:
     service.handlers = {kind: ready[handler] for kind, handler in HANDLERS.items()}
     service.timers = {kind: partial(handler, context) for kind, handler in TIMERS.items()}
     service.parts.append(partial(_deliver, service, context))
-    async with service.ledger.transaction() as tx:
+    service.beginnings = [partial(_begin, service.ledger, settings)]
+
+
+async def _begin(ledger: Ledger, settings: NotifierSettings) -> None:
+    """The setting's own subscription, and the timers that set themselves anew."""
+    async with ledger.transaction() as tx:
         await store.set_log_subscription(tx.conn, settings.log_channel)
         tx.set_timer("prune", "history", datetime.now(UTC) + FIRST_PRUNE)
         tx.set_timer("report_key", "sealing", datetime.now(UTC))

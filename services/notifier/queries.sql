@@ -58,8 +58,11 @@ returning d.subscription, d.id as delivery_id, d.nth, d.notification_id, coalesc
 select name from subscription where name = any(:names::text[]) order by name for no key update;
 
 -- name: try_lock_subscriptions
--- For a timer, which is in nobody's way: whoever holds the row fills its places, and sets the next timer.
+-- For who has taken timers, and must wait for nobody who may be about to set them.
 select name from subscription where name = any(:names::text[]) order by name for no key update skip locked;
+
+-- name: which_subscriptions
+select name from subscription where name = any(:names::text[]);
 
 -- name: admit_deliveries
 -- Fill the lanes: of each subscription so many deliveries are with the workers, the oldest first.

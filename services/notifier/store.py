@@ -234,19 +234,34 @@ async def put_test(conn: Connection, delivery_id: str, name: str, now: datetime)
     await SQL.run(conn, "put_test", id=delivery_id, name=name, now=now)
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What comes of a look at the lanes of subscriptions."""
+
+    deliveries: list[str]
+    """The ids of those that may go now."""
+    next_due: dict[str, datetime]
+    """When the next ones of each subscription may."""
+    busy: list[str]
+    """Subscriptions that were left to another transaction."""
+
+
 async def admit(
     conn: Connection, subscriptions: Sequence[str], limit: int, now: datetime, patient: bool = True
-) -> tuple[list[str], dict[str, datetime]]:
+) -> Admission:
     """Let deliveries that are due take the free places of their subscriptions.
 
-    The ids of those that may go now, and when the next ones of each subscription may. Not `patient`: what another
-    transaction works on is left to it.
+    Not `patient`: what another transaction works on is left to it.
     """
     lock = "lock_subscriptions" if patient else "try_lock_subscriptions"
     names = [row["name"] for row in await SQL.fetch(conn, lock, names=list(subscriptions))]
+    left = sorted(set(subscriptions) - set(names))
+    busy = await SQL.fetch(conn, "which_subscriptions", names=left) if left else []
     admitted = await SQL.fetch(conn, "admit_deliveries", names=names, limit=limit, now=now)
     due = await SQL.fetch(conn, "next_due", names=names, now=now)
-    return [row["id"] for row in admitted], {row["name"]: row["due_at"] for row in due}
+    return Admission(
+        [row["id"] for row in admitted], {row["name"]: row["due_at"] for row in due}, [row["name"] for row in busy]
+    )
 
 
 async def quiet_subscription(conn: Connection, name: str, until: datetime) -> None:

@@ -76,6 +76,8 @@ class Service:
     prepare_timers: TimerPrepare | None = None
     """Sees all due timers before they are taken."""
     linger: Linger = AT_ONCE
+    beginnings: list[Part] = field(default_factory=list)
+    """Done once when it is wired, before it runs; again, each from its start, while PostgreSQL is away."""
     parts: list[Part] = field(default_factory=list)
     prunings: list[Pruning] = field(default_factory=list)
     """What goes in small batches once nobody needs it, beside answers to commands."""
@@ -207,6 +209,8 @@ async def build(name: str, wire: Wire, settings: Settings, cause: str = UNTOLD) 
         service.mark = open_mark(settings.home / "run" / f"{name}-{settings.instance}.work")
         await _while_postgres_is_busy("begin", lambda: service.begin_run(cause))
         await wire(service)
+        for beginning in service.beginnings:
+            await _while_postgres_is_busy("beginning", beginning)
     except BaseException:
         pool.terminate()
         raise
@@ -219,8 +223,18 @@ async def _connect(settings: Settings) -> Pool:
 
 
 def _may_come(error: BaseException) -> bool:
-    """Whether PostgreSQL is only away or full; a wrong password never passes."""
-    return isinstance(error, OSError | TimeoutError | asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError)
+    """Whether PostgreSQL is only away, full, or cut us off; a wrong password never passes, nor does what is not TLS."""
+    return isinstance(error, MAY_COME)
+
+
+MAY_COME = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # cut in the middle of an answer
+)
 
 
 async def _while_postgres_is_busy(what: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -17,7 +17,8 @@ select app, version, scheme, upgrades_from, drivers, rules, withdrawn
 from release where app = any(:apps::text[]) and not withdrawn and deletion is null;
 
 -- name: rely_on
-insert into relied_app (app) select unnest(:apps::text[]) on conflict (app) do nothing;
+-- In one order, so that two transactions never wait for each other.
+insert into relied_app (app) select app from unnest(:apps::text[]) as a (app) order by app on conflict (app) do nothing;
 
 -- name: apps_relied_on
 select app from relied_app;

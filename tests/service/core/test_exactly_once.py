@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -227,3 +228,21 @@ async def test_partitions_are_taken_over_in_one_order_whatever_order_they_come_i
                     await asyncio.sleep(0.01)
             await conn.execute("select from consumed where topic = 'b' for update nowait")
         assert [row["topic"] for row in await other] == ["a", "b"]
+
+
+async def test_a_connection_cut_while_a_service_begins_does_not_end_it(world: World) -> None:
+    tried: list[str] = []
+
+    async def beginning(service: Service) -> None:
+        async with service.pool.acquire() as conn, conn.transaction():
+            tried.append("tried")
+            await conn.execute("select pg_terminate_backend(pg_backend_pid()) where $1", len(tried) == 1)
+
+    async def beginning_badly(service: Service) -> None:
+        await wire(service)
+        service.beginnings.append(partial(beginning, service))
+
+    async with world.run(NAME, beginning_badly) as service:
+        await world.ask(register("oslo"))
+        assert await tally(service) == {"oslo": 1}
+    assert len(tried) == 2

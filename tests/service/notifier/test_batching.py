@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.notifier import store
 from services.notifier.app import wire
 from shared.messages.base import Message
 from shared.messages.catalog import ReleaseAvailable
@@ -150,3 +151,18 @@ async def test_after_a_rest_the_next_ones_are_told_one_by_one_again(world: World
         await world.send(failure("b"), actor="script")
         found = await raised(world, 9)
         assert found[-1].message.startswith("The update of web on site-b failed")
+
+
+async def test_whoever_tells_a_batch_waits_for_nobody_who_may_be_about_to_set_its_timer(world: World) -> None:
+    async with receiving() as receiver, world.run("notifier", wire) as service, service.pool.acquire() as other:
+        await world.ask(subscription("ops", receiver.url))
+        async with other.transaction():
+            await store.admit(other, ["log", "ops"], 4, NOW)  # as whoever raises something meanwhile
+            await world.send(offline("site-0"))
+            await come_true(service, "select count(*) = 1 from batched_note")
+            await due(service)
+            await raised(world, 1)
+            await come_true(service, "select count(*) = 2 from timer where kind = 'deliver_when_free'")
+        await receiver.until(lambda r: bool(r.got))
+        await come_true(service, "select count(*) = 0 from timer where kind = 'deliver_when_free'")
+        assert len(receiver.got) == 1

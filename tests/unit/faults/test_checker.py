@@ -9,9 +9,10 @@ import pytest
 
 from tests.faults import checker
 from tests.faults.checker import RULES, Evidence, check, read, recoveries
+from tests.faults.checker.mirrors import people_are_told_once
 from tests.faults.evidence import Fault, fingerprints
 from tests.unit.faults.breaking import BREAKS as OTHERS
-from tests.unit.faults.breaking import DEPLOYER, STRATEGY, Break, a_slow_recovery
+from tests.unit.faults.breaking import DEPLOYER, STRATEGY, Break, a_slow_recovery, again, told
 from tests.unit.faults.breaking_sites import BREAKS_OF_SITES
 from tests.unit.faults.breaking_strands import BREAKS_OF_STRANDS
 
@@ -41,6 +42,24 @@ def test_a_good_run_is_believed(evidence: Evidence) -> None:
 def test_a_broken_run_is_refused_by_the_rule_that_was_broken(evidence: Evidence, rule: str, broken: Break) -> None:
     broken(evidence)
     assert refused_by(evidence) == [rule]
+
+
+def test_each_failure_of_a_strategy_is_told_of(evidence: Evidence) -> None:
+    again(evidence, told(evidence, STRATEGY, "strategy_state_changed", state="failed"))
+    (missed,) = people_are_told_once(evidence).violations
+    assert missed.detail == "told 1 times, should be at least 2"
+
+
+@pytest.mark.parametrize(("count", "believed"), [(0, False), (2, True), (3, True), (4, False)])
+def test_what_comes_twice_may_count_once_in_a_batch(evidence: Evidence, count: int, believed: bool) -> None:
+    for number, release in enumerate(("one", "one", "other")):
+        available = told(evidence, "catalog.events", "release_available")
+        forged = again(evidence, available, deletion="d", release_id=release, cause={"code": "c", "message": "m"})
+        forged.headers |= {"ce_id": f"forged-{number}", "ce_type": "belay.catalog.release_deletion_refused.v1"}
+    if count:
+        row = {"id": 0, "topic": "warning", "about": "kept", "link": "", "count": count}
+        evidence.tables["notifier.notification"].append(row)
+    assert believed == ("warning" not in {missed.subject for missed in people_are_told_once(evidence).violations})
 
 
 @pytest.mark.parametrize("number", range(0, len(read(RECORDED).journal), 3))

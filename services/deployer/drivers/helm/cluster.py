@@ -136,7 +136,9 @@ def _proxy(access: Access) -> str | None:
 
 def _certificate_fault(error: BaseException | None) -> str:
     """What is wrong with a certificate, theirs or ours, where that is why nobody could be reached."""
-    while error is not None:
+    seen = set[int]()  # one that was raised a second time can be its own cause
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"the API server's certificate is not accepted: {error.verify_message}"
         if isinstance(error, ssl.SSLError) and "ALERT" in str(error.reason).upper():

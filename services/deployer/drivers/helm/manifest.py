@@ -1,7 +1,7 @@
 """What a rendered chart brings: its objects, which of them are workloads, and its hooks. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -26,6 +26,8 @@ class Workload:
     kind: str
     namespace: str
     name: str
+    passing: bool = field(default=False, compare=False)
+    """A Job that Kubernetes deletes by itself some time after its end."""
 
     @property
     def path(self) -> str:
@@ -68,7 +70,13 @@ def missing(wanted: Iterable[str], there: Sequence[Workload]) -> list[str]:
 
 def _workload(each: dict[str, Any], namespace: str) -> Workload:
     metadata = each.get("metadata") or {}
-    return Workload(each["kind"], metadata.get("namespace") or namespace, str(metadata.get("name")))
+    name, where = str(metadata.get("name")), metadata.get("namespace") or namespace
+    return Workload(each["kind"], where, name, passing=passes(each))
+
+
+def passes(each: Mapping[str, Any]) -> bool:
+    """Whether an object is a Job that Kubernetes deletes by itself: that it is gone is how it ends."""
+    return each.get("kind") == "Job" and (each.get("spec") or {}).get("ttlSecondsAfterFinished") is not None
 
 
 def _flat(document: Any) -> list[dict[str, Any]]:

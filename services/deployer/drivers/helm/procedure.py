@@ -140,7 +140,7 @@ class Procedure(Attempt):
         if self.spec.version:
             self.run.report("asks for its version", 97)
             released = self.run.order.version or ""
-            check = version.check(self.cluster, self.place.namespace, self.spec.version, released)
+            check = version.proven(self.cluster, self.place.namespace, self.spec.version, released)
             said = f", version {await self._safely(check)}"
         said += HOOKS_AGAIN if self.run.note.get("hooks_again") else ""
         where = f"release {self.place.release} in namespace {self.place.namespace}"

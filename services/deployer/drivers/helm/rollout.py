@@ -2,9 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from services.deployer.drivers.helm.manifest import Workload
+
 Object = Mapping[str, Any]
+
+
+LATE = "not_ready"
+"""The code of a workload that missed its deadline, which the release before may have done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +22,17 @@ class Standing:
     wanted: int
     waits_for: str = ""
     stuck: str = ""
-    code: str = "not_ready"
+    code: str = LATE
     """What it is called when it is stuck."""
 
     @property
     def done(self) -> bool:
         return not self.waits_for and not self.stuck
+
+
+def over() -> Standing:
+    """Of a Job that has ended and was taken away."""
+    return Standing(1, 1)
 
 
 def standing(workload: Object | None) -> Standing:
@@ -30,6 +42,24 @@ def standing(workload: Object | None) -> Standing:
     if _part(workload, "metadata").get("deletionTimestamp"):
         return Standing(0, 1, stuck="it is being deleted", code="gone")
     return _JUDGES[workload["kind"]](workload)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """What an autoscaler scales, and when it last did, in seconds; 0 = never."""
+
+    workload: Workload
+    at: float
+
+
+def scaled_by(scaler: Object) -> Scaled:
+    """What a HorizontalPodAutoscaler says of its target."""
+    target = _part(_part(scaler, "spec"), "scaleTargetRef")
+    workload = Workload(
+        str(target.get("kind")), str(_part(scaler, "metadata").get("namespace")), str(target.get("name"))
+    )
+    last = _part(scaler, "status").get("lastScaleTime")
+    return Scaled(workload, datetime.fromisoformat(str(last)).timestamp() if last else 0.0)
 
 
 def scaled_down(workload: Object | None, asked: int | None) -> str:
@@ -57,8 +87,7 @@ def _deployment(workload: Object) -> Standing:
         return Standing(available, wanted)  # whoever paused it wants it as it is
     if _unobserved(workload):
         return Standing(0, wanted, "its controller has not seen the change")
-    # After a way back the condition is still that of the release before, until the controller has looked once more.
-    if ready < wanted and (stuck := _deadline_exceeded(status)):
+    if stuck := _deadline_exceeded(status):
         return Standing(ready, wanted, stuck=stuck)
     if updated < wanted:
         waits_for = f"{updated} of {wanted} replicas are new"

@@ -30,6 +30,7 @@ from services.deployer.drivers.helm.reaching import reached
 from services.deployer.drivers.helm.releases import Releases
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.watch import Watch
+from shared.components.helm import HelmSpec
 
 LOOK_PATIENCE = 3.0
 """Seconds that a cluster is waited for when it is only asked how things stand."""
@@ -123,8 +124,9 @@ class HelmTool(Tool):
                 if order.revision and str(runs.number) != order.revision:
                     return Broken("fallen", f"revision {runs.number} runs there, and not {order.revision}")
                 record = await releases.record(runs)
+                spec: HelmSpec = order.component.spec
                 workloads, asked = releases.asked_by(record)
-                fallen = await Watch(cluster, workloads).fallen(asked)
+                fallen = await Watch(cluster, workloads).fallen(asked, spec.rollout.seconds)
                 return fallen or (await self._changed(order, cluster, record) if with_objects else None)
         except Failed:  # whoever is refused, or does not get there, has seen nothing that has fallen
             return None

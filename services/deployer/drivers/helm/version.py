@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
+import httpx2 as httpx
+
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm.cluster import Cluster, Unreachable
 from services.deployer.drivers.helm.manifest import KINDS, Workload
 from shared.components.helm import ByHttp, ByLabel, VersionCheck
 from shared.json_pointer import value_at
+
+SETTLING = frozenset({"wrong_version", "no_version"})
+SETTLE_SECONDS = 5.0
+"""So long may a wrong answer last: a service sends requests to the pods of before until its endpoints are renewed."""
+PAUSE = 0.5
+
+
+async def proven(cluster: Cluster, namespace: str, wanted: VersionCheck, version: str) -> str:
+    """As `check`, again while what was deployed settles."""
+    begun = time.monotonic()
+    while True:
+        try:
+            return await check(cluster, namespace, wanted, version)
+        except Failed as failed:
+            if failed.broken.code not in SETTLING or time.monotonic() - begun > SETTLE_SECONDS:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 async def check(cluster: Cluster, namespace: str, wanted: VersionCheck, version: str) -> str:
@@ -45,7 +67,7 @@ async def _by_http(cluster: Cluster, namespace: str, http: ByHttp) -> tuple[set[
     path = f"/api/v1/namespaces/{namespace}/services/{service}/proxy{http.path}"
     where = f"GET {http.path} of the service {http.service}"
     try:
-        answer = await cluster.raw("GET", path)
+        answer = await _answer(cluster, path)
         if answer.status_code != 200:
             raise Failed("no_version", f"{where} answered {answer.status_code}", (answer.text[:500],))
         return {str(value_at(answer.json(), http.pointer))}, where
@@ -53,3 +75,12 @@ async def _by_http(cluster: Cluster, namespace: str, http: ByHttp) -> tuple[set[
         raise Failed("no_version", f"{where} was not answered: {error}") from None
     except (ValueError, LookupError, TypeError):
         raise Failed("no_version", f"{where} answered no JSON with a version at {http.pointer}") from None
+
+
+async def _answer(cluster: Cluster, path: str) -> httpx.Response:
+    """Of the service; once more where it was the API server that was away. Raises Unreachable, Failed."""
+    try:
+        return await cluster.raw("GET", path)
+    except Unreachable:
+        await cluster.get("/version")  # waits for it
+        return await cluster.raw("GET", path)

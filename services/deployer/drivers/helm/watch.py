@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,33 @@ from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import rollout, trouble
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.manifest import Workload
-from services.deployer.drivers.helm.rollout import Standing
+from services.deployer.drivers.helm.rollout import Scaled, Standing
 
 QUICKEST, SLOWEST = 0.25, 2.0
 """Seconds between two looks: often at first, for most roll-outs are short; thousands last."""
 
+STALE_SECONDS = 3.0
+"""How long a missed deadline has to be seen before it counts: after a way back the condition is that of the release
+before until the controller has looked once more."""
+
+AUTOSCALERS = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers"
+
 Look = list[tuple[Workload, Any, Standing]]
+
+
+@dataclass(slots=True)
+class Missed:
+    """Since when something has been seen that never gets ready."""
+
+    _since: float | None = None
+
+    def for_good(self, found: Look, now: float) -> tuple[Workload, Standing] | None:
+        """The first that never gets ready: at once where it is gone or has failed, after a while where it is late."""
+        stuck = [(workload, standing) for workload, _, standing in found if standing.stuck]
+        if over := next((each for each in stuck if each[1].code != rollout.LATE), None):
+            return over
+        self._since = (self._since or now) if stuck else None
+        return stuck[0] if self._since and now - self._since >= STALE_SECONDS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +52,12 @@ class Watch:
 
     async def until_up(self, run: Run, seconds: float, stable: float, since: float) -> None:
         """Return when all have been ready for `stable` seconds. Raises Failed; `since`: when the roll-out began."""
-        pause, ready_since = QUICKEST, None
+        pause, ready_since, missed = QUICKEST, None, Missed()
         while True:
             found = await self._look()
             standings = [each for _, _, each in found]
             run.report(rollout.sentence((w, s) for w, _, s in found), 30 + rollout.per_cent(standings) * 65 // 100)
-            if stuck := next(((w, s) for w, _, s in found if s.stuck), None):
+            if stuck := missed.for_good(found, time.monotonic()):
                 raise await self._failure(found, stuck[1].code, f"{stuck[0]}: {stuck[1].stuck}")
             ready_since = (ready_since or time.monotonic()) if all(s.done for s in standings) else None
             if ready_since and time.monotonic() - ready_since >= stable:
@@ -55,12 +76,16 @@ class Watch:
                 raise Failed("not_removed", f"after {seconds:g} s there are still: {', '.join(map(str, left[:10]))}")
             await asyncio.sleep(SLOWEST / 4)
 
-    async def fallen(self, asked: Mapping[Workload, int]) -> Broken | None:
-        """Why what was up is so no more; None = it is still. `asked`: how many replicas charts ask for."""
+    async def fallen(self, asked: Mapping[Workload, int], seconds: float) -> Broken | None:
+        """Why what was up is so no more; None = it is still, or an autoscaler made more of it not `seconds` ago.
+
+        `asked`: how many replicas charts ask for.
+        """
         found = await self._look()
         if smaller := await self._scaled_down(found, asked):
             return Broken("fallen", "; ".join(smaller))
-        if all(standing.done for _, _, standing in found):
+        down = {w for w, _, standing in found if not standing.done}
+        if not down or down <= await self._growing({w.namespace for w in down}, seconds):
             return None
         return await self._told_as_fallen(found)
 
@@ -75,25 +100,29 @@ class Watch:
     async def _scaled_down(self, found: Look, asked: Mapping[Workload, int]) -> list[str]:
         """What was scaled down by hand: what an autoscaler may have done is its own affair."""
         smaller = {w: said for w, one, _ in found if one and (said := rollout.scaled_down(one, asked.get(w)))}
-        lists = await asyncio.gather(*(self._autoscaled(namespace) for namespace in {w.namespace for w in smaller}))
-        if any(each is None for each in lists):
+        scalers = await self._scalers({workload.namespace for workload in smaller})
+        if scalers is None:
             return []  # who may not look at autoscalers does not know
-        theirs = {workload for each in lists for workload in each or ()}
+        theirs = {scaled.workload for scaled in scalers}
         return [f"{workload}: {said}" for workload, said in smaller.items() if workload not in theirs]
 
-    async def _autoscaled(self, namespace: str) -> set[Workload] | None:
-        """The workloads of a namespace that have an autoscaler; None where nobody can say that."""
+    async def _growing(self, namespaces: Collection[str], seconds: float) -> set[Workload]:
+        """What an autoscaler made larger or smaller so short a time ago that its pods may not be ready yet."""
+        since = self.cluster.now - seconds
+        return {scaled.workload for scaled in await self._scalers(namespaces) or () if scaled.at >= since}
+
+    async def _scalers(self, namespaces: Collection[str]) -> list[Scaled] | None:
+        """What the autoscalers of namespaces scale; None where nobody can say that."""
         try:
-            scalers = await self.cluster.list(f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers")
+            lists = await asyncio.gather(*(self.cluster.list(AUTOSCALERS.format(name)) for name in namespaces))
         except Failed:
             return None
-        targets = [(each.get("spec") or {}).get("scaleTargetRef") or {} for each in scalers]
-        return {Workload(str(each.get("kind")), namespace, str(each.get("name"))) for each in targets}
+        return [rollout.scaled_by(scaler) for scalers in lists for scaler in scalers]
 
     async def _look(self) -> Look:
         found = await asyncio.gather(*(self.cluster.get(each.path) for each in self.workloads))
         return [
-            (w, one, rollout.standing(one and {"kind": w.kind, **one}))
+            (w, one, rollout.over() if one is None and w.passing else rollout.standing(one and {"kind": w.kind, **one}))
             for w, one in zip(self.workloads, found, strict=True)
         ]
 

@@ -40,12 +40,6 @@ def test_a_deployment_without_progress_is_stuck() -> None:
     assert rollout.standing(deployment(updatedReplicas=1, conditions=conditions)).stuck
 
 
-def test_a_deadline_that_the_release_before_missed_is_none_of_a_deployment_that_is_back() -> None:
-    conditions = [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "has timed out"}]
-    back = rollout.standing(deployment(replicas=4, conditions=conditions))
-    assert (back.stuck, back.done) == ("", False)
-
-
 def test_a_deployment_that_somebody_paused_is_left_as_it_is() -> None:
     paused = deployment(updatedReplicas=0)
     assert rollout.standing({**paused, "spec": {"paused": True}}).done
