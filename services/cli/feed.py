@@ -60,14 +60,24 @@ class Feed:
 
 
 def views(
-    session: Session, path: str, ended: Callable[[dict[str, Any]], bool], feed: Feed | None = None, **params: Any
+    session: Session,
+    path: str,
+    ended: Callable[[dict[str, Any]], bool],
+    feed: Feed | None = None,
+    before: dict[str, Any] | None = None,
+    **params: Any,
 ) -> Iterator[dict[str, Any]]:
     """A resource as it stands now and again after all news, up to and including the one that has `ended`.
 
     What is shown is always what was read: events only say when to look. So a lost, doubled or late one does no harm.
+    `before`: as it was before a command that changes it, so that an earlier end is not taken for that of the command.
     """
     feed = feed or Feed(session.url, session.token, **params)
     view = _first(session, path, feed)
+    until = time.monotonic() + APPEARS_SECONDS
+    while view == before and time.monotonic() < until:
+        feed.wait(0.2)
+        view = session.get(path)
     yield view
     while not ended(view):
         feed.wait()

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from services.cli.board import at_rest, board, lines
 from services.cli.errors import failed
-from services.cli.feed import Feed, views
+from services.cli.feed import views
 from services.cli.screen import Screen
 from services.cli.session import Session, at
 
@@ -18,11 +18,11 @@ PATIENCE_SECONDS = 60
 OPERATION_ENDED = frozenset({"succeeded", "failed"})
 
 
-def watch_strategy(session: Session, strategy: str, feed: Feed | None = None) -> dict[str, Any]:
-    """Show a strategy until it has ended, and return it as it ended."""
+def watch_strategy(session: Session, strategy: str, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Show a strategy until it has ended, and return it as it ended. `before`: see `views`."""
     session.patience = max(session.patience, PATIENCE_SECONDS)
     path = at("/v1/strategies/{}", strategy)
-    seen = views(session, path, at_rest, feed, types="strategy_state_changed,stage_progressed,stage_forecast")
+    seen = views(session, path, at_rest, before=before, types="strategy_state_changed,stage_progressed,stage_forecast")
     return show(session.screen, seen)
 
 

@@ -137,11 +137,14 @@ def prepare(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
 ) -> None:
     """Have what a release brings to sites ready, once for all of them. One that failed is tried again."""
-    answer = session.command("POST", at("/v1/releases/{}/{}/prepare", app, version), {})
+    path = at("/v1/releases/{}/{}", app, version)
+    before = session.get(path) if watch else None
+    answer = session.command("POST", f"{path}/prepare", {})
     if not watch:
         return session.screen.done(f"{app} {version} is {answer['result']['state']}", answer)
     with session.screen.busy(f"{app} {version}: fetching what it brings to sites"):
-        *_, release = views(session, at("/v1/releases/{}/{}", app, version), _is_settled, types=PREPARATION_NEWS)
+        before = before if answer["result"]["state"] == "preparing" else None  # else nothing changes
+        *_, release = views(session, path, _is_settled, before=before, types=PREPARATION_NEWS)
     session.screen.card(release, ("app", "version", *PREPARATION))
     if release["preparation"]["state"] == "failed":
         cause = release["preparation"]["cause"]
@@ -217,17 +220,18 @@ def delete(
 ) -> None:
     """Remove a release for good, with its content; refused while a site runs it or an operation goes there."""
     path = at("/v1/releases/{}/{}", app, version)
+    before = session.get(path)["deletion"]
     answer = session.command("DELETE", path, {"reason": reason})
     with session.screen.busy(f"{app} {version}: asking whether a site needs it"):
-        kept = _kept(session, app, answer["result"]["version"])
+        kept = _kept(session, app, answer["result"]["version"], before)
     if kept:
         message = f"{app} {version} was not deleted: {kept['message']}"
         raise CliError(Status.REFUSED, message, code=kept["code"])
     session.screen.done(f"{app} {version} is deleted", answer)
 
 
-def _kept(session: Session, app: str, version: str) -> dict[str, Any] | None:
-    """Why it stays; None once it is gone."""
+def _kept(session: Session, app: str, version: str, before: Any) -> dict[str, Any] | None:
+    """Why it stays; None once it is gone. `before`: what came of an earlier deletion, which may show for a moment."""
     feed = Feed(session.url, session.token, types="release_deleted,release_deletion_refused")
     while True:
         try:
@@ -236,7 +240,7 @@ def _kept(session: Session, app: str, version: str) -> dict[str, Any] | None:
             if error.code == "unknown_release":
                 return None
             raise
-        if found["deletion"] and (cause := found["deletion"]["cause"]):
+        if found["deletion"] and found["deletion"] != before and (cause := found["deletion"]["cause"]):
             return dict(cause)
         feed.wait()
 

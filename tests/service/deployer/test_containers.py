@@ -207,6 +207,20 @@ async def test_data_in_named_volumes_outlives_updates_rollbacks_and_removals(dri
     assert lab.podman("volume", "ls", "--quiet") == ""
 
 
+async def test_a_volume_that_components_share_goes_with_the_last_of_them(driver: DurableDriver, lab: Lab) -> None:
+    volumes = [{"name": "data", "target": "/data"}]
+    web = order(lab, "o1", volumes=volumes, remove_volumes=True)
+    worker = replace(web, key="o2", component=replace(web.component, name="worker"))
+    await done(driver, web)
+    await done(driver, worker)
+    (name,) = lab.podman("volume", "ls", "--quiet").split()
+    left = await done(driver, removal(web, "o3"))
+    assert left.detail == f"removed; others still use {name}"
+    gone = await done(driver, removal(worker, "o4"))
+    assert gone.detail == f"removed, with its volumes {name}"
+    assert lab.podman("volume", "ls", "--quiet") == ""
+
+
 async def test_a_rollback_needs_no_registry_and_goes_back_as_far_as_images_are_kept(
     driver: DurableDriver, lab: Lab
 ) -> None:

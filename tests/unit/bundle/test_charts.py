@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from shared.bundle import BundleRefused, build
+from shared.bundle.packed_charts import faults_of_charts
 from tests.support.kubernetes.sites import CHART
 
 OF_THE_TEST = {str(path.relative_to(CHART)): path.read_text() for path in CHART.rglob("*") if path.is_file()}
@@ -76,6 +77,15 @@ def test_a_packed_chart_is_looked_into(tmp_path: Path) -> None:
         archive.add(CHART, "web")
     (tmp_path / "out.tar.gz").unlink(missing_ok=True)
     built(tmp_path, {}, chart="web.tgz")
+
+
+def test_charts_that_take_too_long_are_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "charts").mkdir()
+    for name in ("one.tgz", "two.tgz"):
+        (tmp_path / "charts" / name).write_text("no chart")
+    found = faults_of_charts(tmp_path, set(), seconds=-1)
+    assert [(each.code, each.field) for each in found] == [("too_slow", "charts/one.tgz")]
+    assert [each.code for each in faults_of_charts(tmp_path, set())] == ["bad_chart", "bad_chart"]
 
 
 def test_what_is_no_packed_chart_is_refused(tmp_path: Path) -> None:

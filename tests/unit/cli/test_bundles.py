@@ -114,7 +114,7 @@ AWAY: dict[str, Any] = MADE | {
 
 def test_a_preparation_is_watched_to_its_end(gateway: Stub, belay: Belay) -> None:
     gateway.accept("POST /v1/releases/lamp/1.0/prepare", state="preparing")
-    stands = iter([MADE | {"state": "preparing"}, MADE])
+    stands = iter([AWAY, AWAY, MADE | {"state": "preparing"}, MADE])  # it failed before
     gateway.answers["GET /v1/releases/lamp/1.0"] = lambda _: (200, BULB | {"preparation": next(stands)})
     gateway.events = ["release_prepared"]
     result = belay("release", "prepare", "lamp", "1.0", "--watch")
@@ -123,9 +123,31 @@ def test_a_preparation_is_watched_to_its_end(gateway: Stub, belay: Belay) -> Non
     assert "chart: nodes pull its images" in result.stdout
 
 
+def test_why_an_earlier_deletion_was_refused_is_not_told_of_this_one(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("DELETE /v1/releases/lamp/1.0", version="1.0")
+    needed = {
+        "state": "refused",
+        "cause": {"code": "release_needed", "message": "2 sites"},
+        "at": "2026-11-21T09:30:00Z",
+    }
+    asked = needed | {"state": "asked", "cause": None, "at": "2026-11-21T09:31:00Z"}
+    stands = iter([needed, needed, asked])
+    gone = 404, {"title": "gone", "status": 404, "code": "unknown_release"}
+    gateway.answers["GET /v1/releases/lamp/1.0"] = lambda _: (
+        (200, BULB | {"deletion": deletion}) if (deletion := next(stands, None)) else gone
+    )
+    result = belay("release", "delete", "lamp", "1.0")
+    assert (result.exit_code, "is deleted" in result.stdout) == (0, True)
+    again = iter([needed, needed, asked, needed | {"at": "2026-11-21T09:32:00Z"}])
+    gateway.answers["GET /v1/releases/lamp/1.0"] = lambda _: (200, BULB | {"deletion": next(again)})
+    result = belay("release", "delete", "lamp", "1.0")
+    assert (result.exit_code, "2 sites" in result.stderr) == (3, True)
+
+
 def test_a_preparation_that_failed_says_why_and_ends_badly(gateway: Stub, belay: Belay) -> None:
     gateway.accept("POST /v1/releases/lamp/1.0/prepare", state="preparing")
-    gateway.answers["GET /v1/releases/lamp/1.0"] = 200, BULB | {"preparation": AWAY}
+    stands = iter([None, AWAY])
+    gateway.answers["GET /v1/releases/lamp/1.0"] = lambda _: (200, BULB | {"preparation": next(stands)})
     result = belay("release", "prepare", "lamp", "1.0", "--watch", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stderr)["code"] == "disk_full"

@@ -352,6 +352,14 @@ def test_a_watch_ends_with_the_strategy_and_its_status_is_the_outcome(gateway: S
     assert belay("strategy", "watch", "s").exit_code == 1
 
 
+def test_an_earlier_end_is_not_taken_for_that_of_a_command(gateway: Stub, belay: Belay) -> None:
+    gateway.accept("POST /v1/strategies/s/retry")
+    gateway.answers["GET /v1/strategies/s"] = Course("failed", "failed", "failed", "applying", "complete")
+    result = belay("strategy", "retry", "s", "--watch")
+    assert [line.split()[-1] for line in result.stdout.splitlines()] == ["applying", "complete"]
+    assert result.exit_code == 0
+
+
 def test_a_watch_as_json_is_a_document_a_change(gateway: Stub, belay: Belay) -> None:
     gateway.answers["GET /v1/strategies/s"] = Course("ready", "applying", "complete")
     gateway.events = ["stage_progressed"]

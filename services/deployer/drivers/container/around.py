@@ -12,6 +12,8 @@ from services.deployer.drivers.container.engine import Engine, translated
 from services.deployer.drivers.container.names import APP, COMPONENT, SITE, Place
 from services.deployer.drivers.failed import Failed
 
+IN_USE = 409
+
 
 async def prepare(engine: Engine, wanted: Definition) -> None:
     """Make the volumes and networks that the container needs and nobody made yet. Raises Failed."""
@@ -111,16 +113,29 @@ def _networks(found: Mapping[str, Any]) -> list[str]:
     return [*joined, *(str(each.get("NetworkID")) for each in joined.values())]
 
 
-async def remove_volumes(engine: Engine, wanted: Definition) -> list[str]:
-    """Remove the named volumes that the component alone brought; their names."""
-    removed = []
+async def remove_volumes(engine: Engine, wanted: Definition) -> tuple[list[str], list[str]]:
+    """Remove the named volumes that the component brought; the names of those, and of those that others still use.
+
+    A volume may be shared by components of an app, in use or stopped: whoever is removed last removes it.
+    """
+    removed: list[str] = []
+    used: list[str] = []
     for volume in wanted.spec.volumes:
         name = volume_name(wanted.place, volume) if volume.name and not volume.external else None
         if name and await _has_volume(engine, name):
             async with translated(f"the volume {name} could not be removed"):
-                await (await engine.docker.volumes.get(name)).delete()
-            removed.append(name)
-    return removed
+                (removed if await _removed(engine, name) else used).append(name)
+    return removed, used
+
+
+async def _removed(engine: Engine, volume: str) -> bool:
+    try:
+        await (await engine.docker.volumes.get(volume)).delete()
+    except DockerError as error:
+        if error.status != IN_USE:
+            raise
+        return False
+    return True
 
 
 def named_volumes(wanted: Definition) -> list[str]:

@@ -44,7 +44,8 @@ async def remove(run: Run, engine: Engine, wanted: Definition) -> Done:
         await engine.delete(seen.id)
     await around.clear_networks(engine, wanted.place)
     if wanted.spec.remove_volumes:
-        removed = await around.remove_volumes(engine, wanted)
-        return Done("", f"removed, with its volumes {', '.join(removed)}" if removed else "removed")
+        removed, used = await around.remove_volumes(engine, wanted)
+        gone = f"removed, with its volumes {', '.join(removed)}" if removed else "removed"
+        return Done("", f"{gone}; others still use {', '.join(used)}" if used else gone)
     kept = around.named_volumes(wanted)
     return Done("", f"removed; its volumes stay: {', '.join(kept)}" if kept else "removed")
