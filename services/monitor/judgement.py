@@ -29,7 +29,7 @@ class Mark(Kept):
 
 
 class Told(Kept):
-    """What was said about a strategy (written only where it is said), and the sequence of its events."""
+    """What was said about a strategy (written only where it is said), and the number of its last event."""
 
     sequence: int = 0
     marks: dict[int, Mark] = Field(default_factory=dict)
@@ -54,7 +54,7 @@ def assess(
         mark = _forecast(about, mark, notices)
         mark = _alarm(about, mark, notices)
         marks[position] = _silence(about, mark, notices) if judge_silence else mark
-    return Told(sequence=told.sequence + len(notices), marks=marks), notices
+    return changed(told, marks=marks), notices
 
 
 class Window(NamedTuple):

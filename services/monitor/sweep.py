@@ -85,12 +85,21 @@ class Sweep:
             log.exception("a strategy cannot be judged", action="judge_broke", strategy=watch.strategy_id)
             drop(self._store.watches, watch.partition, key)
             return
-        if notices:  # kept first: a crash from here on may leave a gap in the sequence, but uses no number twice
-            await put(self._store.told, watch.partition, key, changed(told, sequence=after.sequence))
-        for sequence, notice in enumerate(notices, start=told.sequence + 1):
+        sequence = told.sequence
+        for notice in notices:
+            sequence = await self._number(key, watch.partition, told)
             await self._say(notice, sequence)
         if after != told:
-            put(self._store.told, watch.partition, key, after)
+            put(self._store.told, watch.partition, key, changed(after, sequence=sequence))
+
+    async def _number(self, key: bytes, partition: int, told: Told) -> int:
+        """The next number of a strategy's events: the place of a record in the changelog that all of us write.
+
+        One counted up from what we know could be used twice, by whoever was frozen while it was about to say something
+        and by whoever restored the table meanwhile.
+        """
+        kept = await put(self._store.told, partition, key, told)
+        return int(kept.offset) + 1
 
     async def _say(self, notice: Notice, sequence: int) -> None:
         envelope: Envelope[Message] = Envelope(

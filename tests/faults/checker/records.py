@@ -13,7 +13,7 @@ AVAILABLE = ("catalog.events", "release_available")
 """The catalog counts by bundle; its releases have names of their own."""
 
 GAPS_ALLOWED = frozenset({"monitor.events"})
-"""A monitor that dies may leave a number out (its README); it repeats none."""
+"""Its numbers are places in its changelog (its README): they grow, and leave gaps."""
 
 READ_BY_OTHERS = "site.state"
 """None of our services reads it, so nobody buries what lies there unreadable."""

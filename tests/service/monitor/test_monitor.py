@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -53,6 +54,10 @@ def sequences(world: World) -> list[int]:
     return [e.sequence for e in world.seen if e.data.TYPE.startswith("belay.monitor.")]
 
 
+def grow(numbers: list[int]) -> bool:
+    return bool(numbers) and numbers[0] > 0 and all(before < after for before, after in pairwise(numbers))
+
+
 async def test_it_forecasts_and_is_not_moved_by_repeats_nor_stopped_by_poison(world: World) -> None:
     async with monitor(world) as running:
         await world.send(progress(0))
@@ -68,7 +73,7 @@ async def test_it_forecasts_and_is_not_moved_by_repeats_nor_stopped_by_poison(wo
         await world.send(progress(6))
         await forecast(world, 6)
         assert {f.finished_in_window for f in world.events(StageForecast)} == {0, 5, 6}
-        assert sequences(world) == list(range(1, len(sequences(world)) + 1))
+        assert grow(sequences(world))
         await world.dead_letter(lambda r: dict(r.headers)["ce_id"] == b"p" if len(r.headers) > 4 else False)
         assert len(world.dead) == 3
         assert await running.end() == 0
@@ -84,8 +89,7 @@ async def test_killed_and_started_again_it_still_knows_what_it_knew(world: World
     await world.send(progress(7))
     async with monitor(world) as running:
         await forecast(world, 7)
-        assert len(set(sequences(world))) == len(sequences(world))
-        assert sequences(world)[-1] == max(sequences(world))
+        assert grow(sequences(world))
         assert await running.end() == 0
 
 
