@@ -64,18 +64,18 @@ def views(
     path: str,
     ended: Callable[[dict[str, Any]], bool],
     feed: Feed | None = None,
-    before: dict[str, Any] | None = None,
+    fresh: Callable[[dict[str, Any]], bool] = lambda _: True,
     **params: Any,
 ) -> Iterator[dict[str, Any]]:
     """A resource as it stands now and again after all news, up to and including the one that has `ended`.
 
     What is shown is always what was read: events only say when to look. So a lost, doubled or late one does no harm.
-    `before`: as it was before a command that changes it, so that an earlier end is not taken for that of the command.
+    What is not `fresh` yet shows how it was before a command, whose effect comes a moment after its answer.
     """
     feed = feed or Feed(session.url, session.token, **params)
     view = _first(session, path, feed)
     until = time.monotonic() + APPEARS_SECONDS
-    while view == before and time.monotonic() < until:
+    while not fresh(view) and time.monotonic() < until:
         feed.wait(0.2)
         view = session.get(path)
     yield view

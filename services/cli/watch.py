@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from rich.text import Text
@@ -18,12 +19,17 @@ PATIENCE_SECONDS = 60
 OPERATION_ENDED = frozenset({"succeeded", "failed"})
 
 
-def watch_strategy(session: Session, strategy: str, before: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Show a strategy until it has ended, and return it as it ended. `before`: see `views`."""
+def watch_strategy(session: Session, strategy: str, ended_before: str | None = None) -> dict[str, Any]:
+    """Show a strategy until it has ended, and return it as it ended. `ended_before`: when it did before a command."""
     session.patience = max(session.patience, PATIENCE_SECONDS)
     path = at("/v1/strategies/{}", strategy)
-    seen = views(session, path, at_rest, before=before, types="strategy_state_changed,stage_progressed,stage_forecast")
+    fresh = partial(_ended_otherwise, ended_before)
+    seen = views(session, path, at_rest, fresh=fresh, types="strategy_state_changed,stage_progressed,stage_forecast")
     return show(session.screen, seen)
+
+
+def _ended_otherwise(before: str | None, strategy: dict[str, Any]) -> bool:
+    return before is None or strategy["finished_at"] != before
 
 
 def show(screen: Screen, seen: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -160,6 +160,10 @@ union all
 select i.operation_id, r.site, r.strategy_id, false from site_run_item i join site_run r on r.id = i.run_id
 where i.operation_id = any(:ids::text[]) and i.request is not null and i.state = 'waiting';
 
+-- name: lock_operations
+-- In one order, so that two transactions never wait for each other.
+select id from operation where id = any(:ids::text[]) order by id for no key update;
+
 -- name: wish_cancels
 -- Who waits for a preparation waits no longer: a runner ends it.
 update operation o set cancel_reason = w.reason, awaits = null

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ Pair = tuple[str, str]
 """An app with a version, or a site with an app."""
 
 _COMPONENTS: TypeAdapter[tuple[Component, ...]] = TypeAdapter(tuple[Component, ...])
+ID = attrgetter("id")
 _COURSE: TypeAdapter[Course] = TypeAdapter(Course)
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 
@@ -244,8 +246,11 @@ class Store:
 
     async def wish_cancels(self, wishes: Iterable[tuple[str, str]]) -> None:
         """Rows of operation and reason; the first reason stays."""
-        # In one order, so that two transactions never wait for each other.
-        ids, reasons = columns(sorted(wishes), 2)
+        first: dict[str, str] = {}
+        for operation_id, reason in wishes:
+            first.setdefault(operation_id, reason)
+        ids, reasons = columns(sorted(first.items()), 2)
+        await SQL.fetch(self._conn, "lock_operations", ids=ids)
         await SQL.run(self._conn, "wish_cancels", ids=ids, reasons=reasons)
 
     # -- work -----------------------------------------------------------------------------------------------------
@@ -291,7 +296,8 @@ class Store:
 
         `told`: an event of each says how far it has come; the number is that event's.
         """
-        rows = [(s.id, _COURSE.dump_python(s.course, mode="json"), s.state) for s in saved]
+        # In one order, so that whoever cancels some of them does not wait for us, and we for them.
+        rows = [(s.id, _COURSE.dump_python(s.course, mode="json"), s.state) for s in sorted(saved, key=ID)]
         arguments = dict(zip(("ids", "courses", "states"), columns(rows, 3), strict=True))
         found = await SQL.fetch(self._conn, "save_courses", runner=runner, told=told, **arguments)
         return {row["id"]: row["sequence"] for row in found}
@@ -332,7 +338,7 @@ class Store:
 
     async def finish_operations(self, runner: str, ended: Iterable[FinishedRow], now: datetime) -> dict[str, int]:
         """End operations; by the id of each that `runner` still held, the number of its last event."""
-        rows = [(end.id, end.state, plan_json(end.plan), end.alone) for end in ended]
+        rows = [(end.id, end.state, plan_json(end.plan), end.alone) for end in sorted(ended, key=ID)]
         ids, states, plans, alone = columns(rows, 4)
         arguments = {"runner": runner, "ids": ids, "states": states, "plans": plans, "alone": alone, "now": now}
         return {row["id"]: row["sequence"] for row in await SQL.fetch(self._conn, "finish_operations", **arguments)}
@@ -347,7 +353,7 @@ class Store:
         """Deployments as these operations left them; by operation, the how many-th it was there."""
         rows = [
             (o.site, o.app, d.version, d.status, " ".join(d.leftovers), " ".join(d.history), d.overrides or None, o.id)
-            for o, d in left
+            for o, d in sorted(left, key=lambda each: (each[0].site, each[0].app))
         ]
         names = ("sites", "apps", "versions", "statuses", "leftovers", "histories", "overrides", "operation_ids")
         found = await SQL.fetch(self._conn, "put_deployments", **dict(zip(names, columns(rows, 8), strict=True)))

@@ -51,7 +51,7 @@ class Troubles:
     by the notifier's quiet time."""
 
     said: dict[Key, Said] = field(default_factory=dict)
-    unsent: list[Unsent] = field(default_factory=list)
+    unsent: Unsent | None = None
     _silent: Lasting[str] = field(default_factory=Lasting)
 
     def changes(self, rows: Sequence[Row], limit: timedelta, now: datetime) -> list[Change]:

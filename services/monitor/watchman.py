@@ -15,6 +15,7 @@ from faust.exceptions import ProducerSendError
 from services.monitor.handlers import send
 from services.monitor.tables import Tables
 from services.monitor.troubles import Change, Said, Troubles, Unsent
+from shared.core.refusals import refused_for_good
 from shared.messages.base import Message
 from shared.messages.monitor import TroubleFound, TroubleOver
 from shared.process.replicas import ask_all
@@ -43,25 +44,33 @@ class Watchman:
                 log.exception("a look at the replicas broke", action="watch_broke")
 
     async def _look(self) -> None:
-        if not await self._send_unsent():
-            return
         rows = await asyncio.to_thread(ask_all, self._settings.home)
         limit, now = timedelta(seconds=self._settings.trouble_seconds), datetime.now(UTC)
-        changes = self._troubles.changes(rows, limit, now)
-        self._troubles.unsent = [self._worded(change, now) for change in changes if self._leads()]
-        await self._send_unsent()
+        found = self._troubles.changes(rows, limit, now)
+        if self._troubles.unsent and not await self._send_unsent():
+            return  # the next look finds it again
+        told = self._troubles.said
+        for change in found:
+            if self._leads() and (change.finding is None) == (change.key in told):
+                self._troubles.unsent = self._worded(change, now)
+                if not await self._send_unsent():
+                    return
 
     async def _send_unsent(self) -> bool:
-        """Whether all was told that was to be told. What Kafka did not confirm may lie there all the same: it is sent
-        again as it was, with its id, so that readers drop it; and before anything else, for it may be over by now."""
+        """Whether what was to be told was. What Kafka did not confirm may lie there all the same: it is sent again as
+        it was, with its id, so that readers drop it; and before anything else, for it may be over by now."""
         unsent = self._troubles.unsent
+        if unsent is None or (unsent.change.finding and not self._leads()):
+            self._troubles.unsent = None  # what lasts is told by who leads now
+            return True
         try:
-            while unsent:
-                await self._say(unsent[0])
-                del unsent[0]
+            await self._say(unsent)
         except (KafkaError, ProducerSendError) as error:
             log.warning("a trouble cannot be told", action="trouble_retry", error=repr(error)[:200])
-        return not unsent
+            if not refused_for_good(error.__cause__ or error):
+                return False
+        self._troubles.unsent = None
+        return True
 
     def _worded(self, change: Change, now: datetime) -> Unsent:
         said = self._troubles.said.get(change.key) or Said(new_id(), now)

@@ -10,6 +10,7 @@ from services.notifier.channels.webhook import WebhookChannel
 from services.notifier.context import Context
 from services.notifier.delivery_worker import DeliveryWorker
 from services.notifier.handlers import HANDLERS, TIMERS, of_a_strategy
+from services.notifier.locking import lock_subscriptions_of_messages, lock_subscriptions_of_timers
 from services.notifier.settings import NotifierSettings
 from shared.core.bus import Linger
 from shared.core.scheduler import Worker
@@ -32,6 +33,7 @@ async def wire(service: Service) -> None:
     ready = {handler: partial(handler, context) for handler in HANDLERS.values()}  # events of one handler come in order
     service.handlers = {kind: ready[handler] for kind, handler in HANDLERS.items()}
     service.timers = {kind: partial(handler, context) for kind, handler in TIMERS.items()}
+    service.prepare, service.prepare_timers = lock_subscriptions_of_messages, lock_subscriptions_of_timers
     service.parts.append(partial(_deliver, service, context))
     service.beginnings = [partial(_begin, service.ledger, settings)]
 

@@ -67,4 +67,4 @@ async def tell_batches(context: Context, tx: Transaction, timers: Sequence[Timer
         if count:
             family, _, _ = timer.key.partition("/")
             told.append((None, first[0] if count == 1 else summary_of(family, first, count)))
-    await raise_notes(context, tx, told, patient=False)
+    await raise_notes(context, tx, told)

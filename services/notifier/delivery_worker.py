@@ -66,6 +66,8 @@ class DeliveryWorker:
             judgement = judge(request, attempt, settings.retry_waits, tx.now, spread)
             if job.id not in await tx.finish_jobs(lanes.QUEUE, [job]):
                 return  # its lease was lost: another worker decides
+            # Before the delivery: whoever ends a subscription holds it, and then drops its deliveries.
+            await store.lock_subscriptions(tx.conn, None if judgement.subscription_dead else [request.subscription])
             # Dropped or forgotten meanwhile it leaves its place all the same.
             if await store.note_try(tx.conn, request, attempt, judgement, started_at, tx.now):
                 await self._tell(tx, request, judgement)

@@ -295,7 +295,6 @@ TIMERS: dict[str, Callable[[Context, Transaction, Sequence[Timer]], Awaitable[No
     "report_key": report_key,
     batching.TIMER: batching.tell_batches,
     lanes.TIMER: lanes.fill_when_due,
-    lanes.BUSY: lanes.fill_when_due,
 }
 
 

@@ -55,14 +55,8 @@ returning d.subscription, d.id as delivery_id, d.nth, d.notification_id, coalesc
 -- name: lock_subscriptions
 -- Always in the order of the names, so that two transactions never wait for each other. Not `for update`: that would
 -- wait for whoever just put deliveries (their foreign key shares the row), who may wait here for us.
-select name from subscription where name = any(:names::text[]) order by name for no key update;
-
--- name: try_lock_subscriptions
--- For who has taken timers, and must wait for nobody who may be about to set them.
-select name from subscription where name = any(:names::text[]) order by name for no key update skip locked;
-
--- name: which_subscriptions
-select name from subscription where name = any(:names::text[]);
+select name from subscription where :names::text[] is null or name = any(:names::text[])
+order by name for no key update;
 
 -- name: admit_deliveries
 -- Fill the lanes: of each subscription so many deliveries are with the workers, the oldest first.

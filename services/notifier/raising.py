@@ -15,15 +15,15 @@ SourcedNote = tuple[Envelope[Any] | None, Note]
 """A note with the event that caused it; None where time did."""
 
 
-async def raise_notes(context: Context, tx: Transaction, told: Sequence[SourcedNote], *, patient: bool = True) -> None:
-    """Store, emit and deliver, in this order. `patient`: see `lanes.fill`."""
+async def raise_notes(context: Context, tx: Transaction, told: Sequence[SourcedNote]) -> None:
+    """Store, emit and deliver, in this order."""
     if not told:
         return
     stored = await store.put_notifications(tx.conn, [note for _, note in told], tx.now)
     for (number, message_id), (envelope, note) in zip(stored, told, strict=True):
         tx.emit(_raised(number, message_id, note, tx), sequence=1, cause=envelope)
     concerned = await store.put_deliveries(tx.conn, [number for number, _ in stored], tx.now)
-    await lanes.fill(tx, [name for _, name in concerned], context.settings.per_subscription, patient=patient)
+    await lanes.fill(tx, [name for _, name in concerned], context.settings.per_subscription)
     await tell_deliveries(tx, [delivery_id for delivery_id, _ in concerned])
 
 

@@ -234,34 +234,22 @@ async def put_test(conn: Connection, delivery_id: str, name: str, now: datetime)
     await SQL.run(conn, "put_test", id=delivery_id, name=name, now=now)
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What comes of a look at the lanes of subscriptions."""
-
-    deliveries: list[str]
-    """The ids of those that may go now."""
-    next_due: dict[str, datetime]
-    """When the next ones of each subscription may."""
-    busy: list[str]
-    """Subscriptions that were left to another transaction."""
+async def lock_subscriptions(conn: Connection, names: Sequence[str] | None) -> list[str]:
+    """Hold these, or all, until the end of the transaction; the names of those that are there."""
+    return [row["name"] for row in await SQL.fetch(conn, "lock_subscriptions", names=names and list(names))]
 
 
 async def admit(
-    conn: Connection, subscriptions: Sequence[str], limit: int, now: datetime, patient: bool = True
-) -> Admission:
+    conn: Connection, subscriptions: Sequence[str], limit: int, now: datetime
+) -> tuple[list[str], dict[str, datetime]]:
     """Let deliveries that are due take the free places of their subscriptions.
 
-    Not `patient`: what another transaction works on is left to it.
+    The ids of those that may go now, and when the next ones of each subscription may.
     """
-    lock = "lock_subscriptions" if patient else "try_lock_subscriptions"
-    names = [row["name"] for row in await SQL.fetch(conn, lock, names=list(subscriptions))]
-    left = sorted(set(subscriptions) - set(names))
-    busy = await SQL.fetch(conn, "which_subscriptions", names=left) if left else []
+    names = await lock_subscriptions(conn, subscriptions)
     admitted = await SQL.fetch(conn, "admit_deliveries", names=names, limit=limit, now=now)
     due = await SQL.fetch(conn, "next_due", names=names, now=now)
-    return Admission(
-        [row["id"] for row in admitted], {row["name"]: row["due_at"] for row in due}, [row["name"] for row in busy]
-    )
+    return [row["id"] for row in admitted], {row["name"]: row["due_at"] for row in due}
 
 
 async def quiet_subscription(conn: Connection, name: str, until: datetime) -> None:

@@ -17,7 +17,7 @@ from .faults import fault, printable
 
 WHEELS = "wheels/"
 SECONDS = 600
-"""For all components of a bundle together: each is bounded by its driver, and there may be a hundred."""
+"""For all charts and components of a bundle together: each is bounded, and there may be a hundred."""
 
 Told = Callable[[str, int, int], None]
 """Hears how far a check is: its name, how many are done, and of how many."""
@@ -52,26 +52,25 @@ def look_inside(
     Of a tarball of StarlingX all charts are looked into: `deployed` are those that its components do not leave out.
     Raises OSError when the disk fails.
     """
-    inside = Inside()
+    inside, until = Inside(), time.monotonic() + SECONDS
     images = {image for spec in specs.values() for image in spec.named_images}
     if deployed is not None or any(spec.reads_content for spec in specs.values()):
         with tempfile.TemporaryDirectory(prefix="belay-verify-") as name:
             folder = Path(name)
             read(path, keep={}, target=folder, look=(WHEELS, _pass_by))
             if deployed is not None:
-                inside.faults += packed_charts.faults_of_charts(folder, deployed, told)
-            images |= _ask_drivers(folder, specs, places, inside, told)
+                inside.faults += packed_charts.faults_of_charts(folder, deployed, told, until)
+            images |= _ask_drivers(folder, specs, places, inside, told, until)
     inside.images = tuple(sorted(printable(image, 500) for image in images)[:MOST_IMAGES])
     return inside
 
 
 def _ask_drivers(
-    folder: Path, specs: Mapping[int, Spec], places: Mapping[int, Place], inside: Inside, told: Told
+    folder: Path, specs: Mapping[int, Spec], places: Mapping[int, Place], inside: Inside, told: Told, until: float
 ) -> set[str]:
     """Each component's driver, as long as there is time; the images that they found."""
     images: set[str] = set()
     notices: dict[str, None] = {}
-    until = time.monotonic() + SECONDS
     for number, (position, spec) in enumerate(specs.items()):
         told("components", number, len(specs))
         if time.monotonic() > until:

@@ -1,5 +1,6 @@
 """Charts of Helm as they come in bundles: packed ones are archives of strangers, too, and read as such."""
 
+import math
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -80,23 +81,24 @@ def faults_of_charts(
     folder: Path,
     deployed: Collection[str],
     told: Callable[[str, int, int], None] = lambda *_: None,
-    seconds: float = 600,
+    until: float = math.inf,
 ) -> list[Fault]:
     """What is wrong with charts that nothing deploys, and with two of one name and version that differ.
 
-    `deployed` are looked into by whoever deploys them. Paths are relative to the unpacked tarball, `folder`. After
-    `seconds` it is a fault that some were not looked into: there may be thousands, each of them packed to unfold.
+    `deployed` are looked into by whoever deploys them. Paths are relative to the unpacked tarball, `folder`. From
+    `until` on (monotonic) it is a fault that some were not looked into: there may be thousands, packed to unfold.
     """
     faults: list[Fault] = []
-    until = time.monotonic() + seconds
     seen: dict[tuple[str, str], str] = {}
     files = sorted((folder / FOLDER).glob("*.tgz"))
     for number, file in enumerate(files):
         told("charts", number, len(files))
         name = f"{FOLDER}{file.name}"
         if time.monotonic() > until:
-            message = f"looking into the charts took more than {seconds:g} s; this one was not looked into"
-            return [*faults, fault("too_slow", name, message)]
+            return [
+                *faults,
+                fault("too_slow", name, "looking into the charts took too long; from this one on none was"),
+            ]
         chart = read_chart(file)
         if name not in deployed:
             faults += [fault(problem.code, name, problem.message) for problem in chart.problems]

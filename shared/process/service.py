@@ -223,10 +223,12 @@ async def _connect(settings: Settings) -> Pool:
 
 
 def _may_come(error: BaseException) -> bool:
-    """Whether PostgreSQL is only away, full, or cut us off; a wrong password never passes, nor does what is not TLS."""
-    return isinstance(error, MAY_COME)
+    """Whether PostgreSQL is only away, full, or cut us off; a wrong password never goes away, nor does what a pooler
+    between us will not take."""
+    return isinstance(error, MAY_COME) and not isinstance(error, asyncpg.ProtocolViolationError)
 
 
+# Not all that is transient later: a wrong address or option (InterfaceError) is told at once.
 MAY_COME = (
     OSError,
     TimeoutError,

@@ -58,10 +58,12 @@ async def _ask(tx: Transaction, envelope: Envelope[DeleteRelease], release: Rele
 async def decide(_: object, tx: Transaction, events: Sequence[Envelope[ReleaseUseReported]]) -> None:
     """What is needed stays; what is not goes."""
     for event in events:
-        if (deletion := await store.end(tx.conn, event.data.deletion)) is None:
+        if (sha256 := await store.bundle_of(tx.conn, event.data.deletion)) is None:
             continue
-        release = await releases.find_release_of(tx.conn, deletion.bundle_sha256)
-        if release is None:
+        # The bundle before the deletion: whoever asks for one holds the bundle, and then puts it.
+        release = await releases.find_release_of(tx.conn, sha256)
+        deletion = await store.end(tx.conn, event.data.deletion)
+        if release is None or deletion is None:
             continue
         if event.data.sites:
             _refuse(tx, release, deletion, event)

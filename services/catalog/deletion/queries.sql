@@ -5,6 +5,9 @@ values (:sha256, :id, :reason, :correlation, :actor)
 on conflict (bundle_sha256) do nothing
 returning true;
 
+-- name: bundle_of
+select bundle_sha256 from deletion where id = :id;
+
 -- name: end
 delete from deletion where id = :id
 returning bundle_sha256, reason, correlation_id, actor;

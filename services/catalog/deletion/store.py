@@ -36,6 +36,12 @@ class Removed(NamedTuple):
     app_gone: bool
 
 
+async def bundle_of(conn: Connection, id_: str) -> str | None:
+    """What is to be deleted; None when it is decided."""
+    found: str | None = await SQL.value(conn, "bundle_of", id=id_)
+    return found
+
+
 async def end(conn: Connection, id_: str) -> Deletion | None:
     """It is decided; None when it was before."""
     row = await SQL.row(conn, "end", id=id_)

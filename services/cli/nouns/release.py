@@ -138,13 +138,14 @@ def prepare(
 ) -> None:
     """Have what a release brings to sites ready, once for all of them. One that failed is tried again."""
     path = at("/v1/releases/{}/{}", app, version)
-    before = session.get(path) if watch else None
+    before = _changed_at(session.get(path)) if watch else None
     answer = session.command("POST", f"{path}/prepare", {})
     if not watch:
         return session.screen.done(f"{app} {version} is {answer['result']['state']}", answer)
     with session.screen.busy(f"{app} {version}: fetching what it brings to sites"):
-        before = before if answer["result"]["state"] == "preparing" else None  # else nothing changes
-        *_, release = views(session, path, _is_settled, before=before, types=PREPARATION_NEWS)
+        changes = answer["result"]["state"] == "preparing"
+        fresh = lambda view: not changes or _changed_at(view) != before  # noqa: E731 - short, and used once
+        *_, release = views(session, path, _is_settled, fresh=fresh, types=PREPARATION_NEWS)
     session.screen.card(release, ("app", "version", *PREPARATION))
     if release["preparation"]["state"] == "failed":
         cause = release["preparation"]["cause"]
@@ -153,6 +154,10 @@ def prepare(
 
 
 PREPARATION_NEWS = "preparation_begun,release_prepared,preparation_failed"
+
+
+def _changed_at(release: dict[str, Any]) -> str | None:
+    return release["preparation"] and str(release["preparation"]["changed_at"])
 
 
 def _is_settled(release: dict[str, Any]) -> bool:
@@ -220,7 +225,7 @@ def delete(
 ) -> None:
     """Remove a release for good, with its content; refused while a site runs it or an operation goes there."""
     path = at("/v1/releases/{}/{}", app, version)
-    before = session.get(path)["deletion"]
+    before = _deletion(session, path)
     answer = session.command("DELETE", path, {"reason": reason})
     with session.screen.busy(f"{app} {version}: asking whether a site needs it"):
         kept = _kept(session, app, answer["result"]["version"], before)
@@ -228,6 +233,13 @@ def delete(
         message = f"{app} {version} was not deleted: {kept['message']}"
         raise CliError(Status.REFUSED, message, code=kept["code"])
     session.screen.done(f"{app} {version} is deleted", answer)
+
+
+def _deletion(session: Session, path: str) -> Any:
+    try:
+        return session.get(path)["deletion"]
+    except CliError:
+        return None  # whether it is there is for its owner to say
 
 
 def _kept(session: Session, app: str, version: str, before: Any) -> dict[str, Any] | None:

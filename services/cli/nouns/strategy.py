@@ -317,10 +317,10 @@ def _tell(
     watch: bool = False,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    before = session.get(at("/v1/strategies/{}", name)) if watch else None
+    ended = session.get(at("/v1/strategies/{}", name))["finished_at"] if watch else None
     answer = _do(session, name, verb, {"reason": reason, **more})
     if watch:
-        must_be_complete(watch_strategy(session, name, before))
+        must_be_complete(watch_strategy(session, name, ended))
     else:
         session.screen.done(f"strategy {name} {sentence}", answer)
 

@@ -35,6 +35,7 @@ async def forget(conn: Connection, gone: Sequence[ReleaseDeleted]) -> None:
     apps, versions, bundles = columns([(r.app, r.version, r.bundle_sha256) for r in gone], 3)
     named = {"apps": apps, "versions": versions}
     await SQL.run(conn, "forget_releases", **named, bundles=bundles)
-    for query in ("forget_preparations", "forget_revisions", "forget_history", "forget_failures"):
-        await SQL.run(conn, query, **named)
+    # Deployments before their revisions, as everybody locks them.
     await SQL.run(conn, "forget_prestaged", apps=apps, bundles=bundles)
+    for query in ("forget_history", "forget_preparations", "forget_revisions", "forget_failures"):
+        await SQL.run(conn, query, **named)

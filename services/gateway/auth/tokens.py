@@ -19,6 +19,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from services.gateway.domain import Identity, Role
 from services.gateway.resources.tokens import store
+from shared.core.errors import BelayError
 from shared.process.db import Connection, Pool
 
 log = structlog.get_logger()
@@ -146,7 +147,10 @@ async def make_first_token(pool: Pool, tokens: LocalTokens, home: Path) -> None:
         minted = await tokens.create(conn, "admin", Role.ADMIN, "first start", datetime.now(UTC))
         if minted is None:
             return
-        file = _write_secret(home / FIRST_TOKEN_FILE, minted.secret)
+        try:
+            file = _write_secret(home / FIRST_TOKEN_FILE, minted.secret)
+        except OSError as error:  # to be mended by somebody, not waited for like PostgreSQL
+            raise BelayError(f"{error.filename}: the first token cannot be written: {error.strerror}") from error
     log.warning("made the first admin token; read it from the file", action="first_token", file=str(file))
 
 

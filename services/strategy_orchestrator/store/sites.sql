@@ -3,9 +3,10 @@
 update fleet set sequence = sequence + :count::int returning sequence;
 
 -- name: upsert_sites
+-- In one order, so that two transactions never wait for each other.
 insert into site (name, group_name, labels, connections, managed, maintenance, simplex, facts)
 select * from unnest(:names::text[], :groups::text[], :labels::jsonb[], :connections::jsonb[], :managed::boolean[],
-    :maintenance::boolean[], :simplex::boolean[], :facts::jsonb[])
+    :maintenance::boolean[], :simplex::boolean[], :facts::jsonb[]) order by 1
 on conflict (name) do update set group_name = excluded.group_name, labels = excluded.labels,
     connections = excluded.connections, managed = excluded.managed, maintenance = excluded.maintenance,
     simplex = excluded.simplex, facts = excluded.facts;

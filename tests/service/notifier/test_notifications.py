@@ -199,5 +199,5 @@ async def test_replicas_that_tell_of_two_things_at_once_never_wait_for_each_othe
             put = await store.put_deliveries(conn, [number for number, _ in told], NOW)
             assert [name for _, name in put] == ["log"]
         for conn, tx in zip((one, two), transactions, strict=True):
-            assert len((await store.admit(conn, ["log"], 4, NOW)).deliveries) == 1
+            assert len((await store.admit(conn, ["log"], 4, NOW))[0]) == 1
             await tx.rollback()

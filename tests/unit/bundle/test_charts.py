@@ -83,7 +83,7 @@ def test_charts_that_take_too_long_are_a_fault(tmp_path: Path) -> None:
     (tmp_path / "charts").mkdir()
     for name in ("one.tgz", "two.tgz"):
         (tmp_path / "charts" / name).write_text("no chart")
-    found = faults_of_charts(tmp_path, set(), seconds=-1)
+    found = faults_of_charts(tmp_path, set(), until=0)
     assert [(each.code, each.field) for each in found] == [("too_slow", "charts/one.tgz")]
     assert [each.code for each in faults_of_charts(tmp_path, set())] == ["bad_chart", "bad_chart"]
 

@@ -108,7 +108,7 @@ MADE: dict[str, Any] = {
 }  # fmt: skip
 AWAY: dict[str, Any] = MADE | {
     "state": "failed", "bytes": None, "site_bytes": None, "items": 0, "notes": [],
-    "cause": {"code": "disk_full", "message": "no room"},
+    "cause": {"code": "disk_full", "message": "no room"}, "changed_at": "2026-11-21T09:29:00Z",
 }  # fmt: skip
 
 

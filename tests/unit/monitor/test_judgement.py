@@ -101,7 +101,7 @@ def test_a_soaking_stage_ends_when_its_soak_does() -> None:
     assert (forecast.eta_low, forecast.eta_high) == (moment(70), moment(70))
 
 
-def test_every_notice_takes_the_next_number_and_stages_are_judged_apart() -> None:
+def test_notices_leave_numbers_to_who_says_them_and_stages_are_judged_apart() -> None:
     watch = watched(progress(0, 0), progress(0, 0, stage=1))
     told, notices = judged(watch, 1, Told(sequence=7))
     assert (len(notices), told.sequence, set(told.marks)) == (2, 7, {0, 1})

@@ -8,11 +8,9 @@ from typing import Any
 from aiodocker import DockerError
 
 from services.deployer.drivers.container.definition import Definition, volume_name
-from services.deployer.drivers.container.engine import Engine, translated
+from services.deployer.drivers.container.engine import GONE, Engine, translated
 from services.deployer.drivers.container.names import APP, COMPONENT, SITE, Place
 from services.deployer.drivers.failed import Failed
-
-IN_USE = 409
 
 
 async def prepare(engine: Engine, wanted: Definition) -> None:
@@ -59,10 +57,8 @@ async def refuse_strangers(engine: Engine, wanted: Definition) -> None:
     volumes = {volume_name(wanted.place, volume) for volume in wanted.spec.volumes if volume.name and not volume.shared}
     for found in await engine.listed():
         labels = found.get("Labels") or {}
-        if not _of(labels, wanted.place):
-            name = str((found.get("Names") or ["?"])[0]).removeprefix("/")
-            if found.get("State") == "running":
-                _refuse_holder(found, name, ports, set() if _of_app(labels, wanted.place) else volumes)
+        if not _of(labels, wanted.place) and found.get("State") == "running":
+            _refuse_holder(found, _name(found), ports, set() if _of_app(labels, wanted.place) else volumes)
 
 
 def _refuse_holder(found: Mapping[str, Any], name: str, ports: Set[tuple[str, str]], volumes: Set[str]) -> None:
@@ -116,26 +112,47 @@ def _networks(found: Mapping[str, Any]) -> list[str]:
 async def remove_volumes(engine: Engine, wanted: Definition) -> tuple[list[str], list[str]]:
     """Remove the named volumes that the component brought; the names of those, and of those that others still use.
 
-    A volume may be shared by components of an app, in use or stopped: whoever is removed last removes it.
+    One that components of the app share goes with the last of them. Raises Failed where a stranger uses one.
     """
     removed: list[str] = []
     used: list[str] = []
+    users = await _users(engine)
     for volume in wanted.spec.volumes:
-        name = volume_name(wanted.place, volume) if volume.name and not volume.external else None
-        if name and await _has_volume(engine, name):
-            async with translated(f"the volume {name} could not be removed"):
-                (removed if await _removed(engine, name) else used).append(name)
+        name = volume_name(wanted.place, volume) if volume.name and not volume.external else ""
+        others = users.get(name, {})
+        strangers = [each for each, labels in others.items() if not (volume.shared or _of_app(labels, wanted.place))]
+        if strangers:
+            raise Failed("volume_in_use", f"the container {strangers[0]} uses the volume {name}")
+        if name in users:
+            used.append(name)
+        elif name and await _removed(engine, name):
+            removed.append(name)
     return removed, used
 
 
+async def _users(engine: Engine) -> dict[str, dict[str, Mapping[str, str]]]:
+    """By volume, the containers that have it, running or not, with their labels."""
+    users: dict[str, dict[str, Mapping[str, str]]] = {}
+    for found in await engine.listed():
+        for mount in found.get("Mounts") or ():
+            users.setdefault(str(mount.get("Name") or "-"), {})[_name(found)] = found.get("Labels") or {}
+    return users
+
+
 async def _removed(engine: Engine, volume: str) -> bool:
-    try:
-        await (await engine.docker.volumes.get(volume)).delete()
-    except DockerError as error:
-        if error.status != IN_USE:
-            raise
-        return False
+    """Whether it is gone by us: a neighbour of the app may have been faster."""
+    async with translated(f"the volume {volume} could not be removed"):
+        try:
+            await (await engine.docker.volumes.get(volume)).delete()
+        except DockerError as error:
+            if error.status != GONE:
+                raise
+            return False
     return True
+
+
+def _name(found: Mapping[str, Any]) -> str:
+    return str((found.get("Names") or ["?"])[0]).removeprefix("/")
 
 
 def named_volumes(wanted: Definition) -> list[str]:

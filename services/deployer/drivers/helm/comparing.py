@@ -12,7 +12,7 @@ from typing import Any
 
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm.cluster import Cluster
-from services.deployer.drivers.helm.manifest import passes
+from services.deployer.drivers.helm.manifest import has_ttl
 from services.deployer.drivers.helm.objects import Object, changed
 
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -72,7 +72,7 @@ class Comparison:
         path = self._path(each)
         live = await self.cluster.get(path) if path else None
         if live is None:
-            return "" if passes(each.body) else f"{each} is gone"
+            return "" if has_ttl(each.body) else f"{each} is gone"
         identity, version = (_metadata(live, "uid"), self.revision), _metadata(live, "resourceVersion")
         if self.known.get(identity) == version:
             return ""

@@ -26,7 +26,7 @@ class Workload:
     kind: str
     namespace: str
     name: str
-    passing: bool = field(default=False, compare=False)
+    deleted_by_ttl: bool = field(default=False, compare=False)
     """A Job that Kubernetes deletes by itself some time after its end."""
 
     @property
@@ -71,10 +71,10 @@ def missing(wanted: Iterable[str], there: Sequence[Workload]) -> list[str]:
 def _workload(each: dict[str, Any], namespace: str) -> Workload:
     metadata = each.get("metadata") or {}
     name, where = str(metadata.get("name")), metadata.get("namespace") or namespace
-    return Workload(each["kind"], where, name, passing=passes(each))
+    return Workload(each["kind"], where, name, deleted_by_ttl=has_ttl(each))
 
 
-def passes(each: Mapping[str, Any]) -> bool:
+def has_ttl(each: Mapping[str, Any]) -> bool:
     """Whether an object is a Job that Kubernetes deletes by itself: that it is gone is how it ends."""
     return each.get("kind") == "Job" and (each.get("spec") or {}).get("ttlSecondsAfterFinished") is not None
 

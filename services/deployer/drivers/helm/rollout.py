@@ -10,8 +10,8 @@ from services.deployer.drivers.helm.manifest import Workload
 Object = Mapping[str, Any]
 
 
-LATE = "not_ready"
-"""The code of a workload that missed its deadline, which the release before may have done."""
+MISSED_DEADLINE = "not_ready"
+"""The code of a workload that did not get ready in its own time; the release before may have missed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +22,25 @@ class Standing:
     wanted: int
     waits_for: str = ""
     stuck: str = ""
-    code: str = LATE
+    code: str = MISSED_DEADLINE
     """What it is called when it is stuck."""
+    said_at: float = 0.0
+    """When the cluster said so, by its clock; 0 = it does not tell."""
 
     @property
     def done(self) -> bool:
         return not self.waits_for and not self.stuck
 
 
-def over() -> Standing:
-    """Of a Job that has ended and was taken away."""
-    return Standing(1, 1)
+ENDED = Standing(1, 1)
+"""Of a Job that has ended and was taken away."""
 
 
-def standing(workload: Object | None) -> Standing:
+def standing(workload: Object | None, *, deleted_by_ttl: bool = False) -> Standing:
     """How a workload stands. None = the API does not know it."""
+    if deleted_by_ttl and (workload is None or _part(workload, "metadata").get("deletionTimestamp")):
+        judged = _job(workload or {})
+        return judged if judged.stuck else ENDED
     if workload is None:
         return Standing(0, 1, stuck="it is not there any more", code="gone")
     if _part(workload, "metadata").get("deletionTimestamp"):
@@ -50,6 +54,8 @@ class Scaled:
 
     workload: Workload
     at: float
+    least: int
+    """So many replicas serve at least, 1 or more."""
 
 
 def scaled_by(scaler: Object) -> Scaled:
@@ -59,7 +65,13 @@ def scaled_by(scaler: Object) -> Scaled:
         str(target.get("kind")), str(_part(scaler, "metadata").get("namespace")), str(target.get("name"))
     )
     last = _part(scaler, "status").get("lastScaleTime")
-    return Scaled(workload, datetime.fromisoformat(str(last)).timestamp() if last else 0.0)
+    least = max(1, _number(_part(scaler, "spec"), "minReplicas", 1))
+    return Scaled(workload, time_of(last), least)
+
+
+def time_of(said: Any) -> float:
+    """A time as the API writes it, in seconds; 0 = none."""
+    return datetime.fromisoformat(str(said)).timestamp() if said else 0.0
 
 
 def scaled_down(workload: Object | None, asked: int | None) -> str:
@@ -87,8 +99,9 @@ def _deployment(workload: Object) -> Standing:
         return Standing(available, wanted)  # whoever paused it wants it as it is
     if _unobserved(workload):
         return Standing(0, wanted, "its controller has not seen the change")
-    if stuck := _deadline_exceeded(status):
-        return Standing(ready, wanted, stuck=stuck)
+    if missed := _deadline_exceeded(status):
+        stuck = f"it makes no progress: {_said(missed)}"
+        return Standing(ready, wanted, stuck=stuck, said_at=time_of(missed.get("lastUpdateTime")))
     if updated < wanted:
         waits_for = f"{updated} of {wanted} replicas are new"
     elif (old := _number(status, "replicas") - updated) > 0:
@@ -155,11 +168,11 @@ def _unobserved(workload: Object) -> bool:
     return _number(_part(workload, "status"), "observedGeneration") < generation
 
 
-def _deadline_exceeded(status: Object) -> str:
+def _deadline_exceeded(status: Object) -> Object | None:
     for each in status.get("conditions") or ():
         if each.get("type") == "Progressing" and each.get("reason") == "ProgressDeadlineExceeded":
-            return f"it makes no progress: {_said(each)}"
-    return ""
+            return each  # type: ignore[no-any-return]
+    return None
 
 
 def _said(condition: Object) -> str:

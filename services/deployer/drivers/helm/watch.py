@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from services.deployer.drivers import Broken
@@ -19,9 +20,12 @@ from services.deployer.drivers.helm.rollout import Scaled, Standing
 QUICKEST, SLOWEST = 0.25, 2.0
 """Seconds between two looks: often at first, for most roll-outs are short; thousands last."""
 
-STALE_SECONDS = 3.0
-"""How long a missed deadline has to be seen before it counts: after a way back the condition is that of the release
-before until the controller has looked once more."""
+STALE_SECONDS = 30.0
+"""How long a deadline that was missed before the change has to be seen before it counts: after a way back it is that of
+the release before, until the controller has taken the last of its pods away."""
+
+FAILED_JOB = frozenset({"BackoffLimitExceeded", "DeadlineExceeded", "PodFailurePolicy"})
+"""What events say of a Job that failed."""
 
 AUTOSCALERS = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers"
 
@@ -30,17 +34,19 @@ Look = list[tuple[Workload, Any, Standing]]
 
 @dataclass(slots=True)
 class Missed:
-    """Since when something has been seen that never gets ready."""
+    """Deadlines that were missed before the change, by workload: since when they have been seen."""
 
-    _since: float | None = None
+    _since: dict[Workload, float] = field(default_factory=dict)
 
-    def for_good(self, found: Look, now: float) -> tuple[Workload, Standing] | None:
-        """The first that never gets ready: at once where it is gone or has failed, after a while where it is late."""
+    def for_good(self, found: Look, changed_at: float, now: float) -> tuple[Workload, Standing] | None:
+        """The first that never gets ready; `changed_at` by the cluster's clock, `now` by any."""
         stuck = [(workload, standing) for workload, _, standing in found if standing.stuck]
-        if over := next((each for each in stuck if each[1].code != rollout.LATE), None):
-            return over
-        self._since = (self._since or now) if stuck else None
-        return stuck[0] if self._since and now - self._since >= STALE_SECONDS else None
+        self._since = {w: self._since.get(w, now) for w, s in stuck if _is_stale(s, changed_at)}
+        return next((each for each in stuck if now - self._since.get(each[0], -inf) >= STALE_SECONDS), None)
+
+
+def _is_stale(standing: Standing, changed_at: float) -> bool:
+    return standing.code == rollout.MISSED_DEADLINE and standing.said_at < changed_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +63,24 @@ class Watch:
             found = await self._look()
             standings = [each for _, _, each in found]
             run.report(rollout.sentence((w, s) for w, _, s in found), 30 + rollout.per_cent(standings) * 65 // 100)
-            if stuck := missed.for_good(found, time.monotonic()):
+            changed_at = since + self.cluster.now - time.time()
+            if stuck := missed.for_good(found, changed_at, time.monotonic()):
                 raise await self._failure(found, stuck[1].code, f"{stuck[0]}: {stuck[1].stuck}")
             ready_since = (ready_since or time.monotonic()) if all(s.done for s in standings) else None
             if ready_since and time.monotonic() - ready_since >= stable:
-                return
+                return await self._refuse_failed_jobs(found, changed_at)
             if ready_since is None and time.time() - since > seconds:  # what is ready need not be so for long yet
                 raise await self._failure(found, "not_ready", f"not ready within {seconds:g} s")
             await asyncio.sleep(pause)
             pause = min(pause * 1.3, SLOWEST)
+
+    async def _refuse_failed_jobs(self, found: Look, changed_at: float) -> None:
+        """Of a Job that was taken away before anybody saw its end, events may know that it failed."""
+        for workload in [w for w, one, _ in found if one is None and w.deleted_by_ttl]:
+            for event in await self._events_if_allowed(workload):
+                at = rollout.time_of(event.get("lastTimestamp") or event.get("eventTime"))
+                if event.get("reason") in FAILED_JOB and at >= int(changed_at):
+                    raise Failed("job_failed", f"{workload}: it failed: {event.get('message')}")
 
     async def until_gone(self, run: Run, seconds: float) -> None:
         """Return when none is there any more. Raises Failed."""
@@ -77,15 +92,15 @@ class Watch:
             await asyncio.sleep(SLOWEST / 4)
 
     async def fallen(self, asked: Mapping[Workload, int], seconds: float) -> Broken | None:
-        """Why what was up is so no more; None = it is still, or an autoscaler made more of it not `seconds` ago.
+        """Why what was up is so no more; None = it is still, or waits for what an autoscaler added not `seconds` ago.
 
         `asked`: how many replicas charts ask for.
         """
         found = await self._look()
         if smaller := await self._scaled_down(found, asked):
             return Broken("fallen", "; ".join(smaller))
-        down = {w for w, _, standing in found if not standing.done}
-        if not down or down <= await self._growing({w.namespace for w in down}, seconds):
+        down = {w: standing for w, _, standing in found if not standing.done}
+        if not down or await self._only_grows(down, seconds):
             return None
         return await self._told_as_fallen(found)
 
@@ -106,10 +121,13 @@ class Watch:
         theirs = {scaled.workload for scaled in scalers}
         return [f"{workload}: {said}" for workload, said in smaller.items() if workload not in theirs]
 
-    async def _growing(self, namespaces: Collection[str], seconds: float) -> set[Workload]:
-        """What an autoscaler made larger or smaller so short a time ago that its pods may not be ready yet."""
+    async def _only_grows(self, down: Mapping[Workload, Standing], seconds: float) -> bool:
+        """Whether all of these serve, and wait for pods that autoscalers added so short a time ago."""
+        if any(standing.stuck for standing in down.values()):
+            return False
+        scalers = {scaled.workload: scaled for scaled in await self._scalers({w.namespace for w in down}) or ()}
         since = self.cluster.now - seconds
-        return {scaled.workload for scaled in await self._scalers(namespaces) or () if scaled.at >= since}
+        return all(w in scalers and scalers[w].at >= since and s.ready >= scalers[w].least for w, s in down.items())
 
     async def _scalers(self, namespaces: Collection[str]) -> list[Scaled] | None:
         """What the autoscalers of namespaces scale; None where nobody can say that."""
@@ -122,7 +140,7 @@ class Watch:
     async def _look(self) -> Look:
         found = await asyncio.gather(*(self.cluster.get(each.path) for each in self.workloads))
         return [
-            (w, one, rollout.over() if one is None and w.passing else rollout.standing(one and {"kind": w.kind, **one}))
+            (w, one, rollout.standing(one and {"kind": w.kind, **one}, deleted_by_ttl=w.deleted_by_ttl))
             for w, one in zip(self.workloads, found, strict=True)
         ]
 
@@ -144,6 +162,12 @@ class Watch:
             return []
         chosen = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
         return await self.cluster.list(f"/api/v1/namespaces/{workload.namespace}/pods", labelSelector=chosen)
+
+    async def _events_if_allowed(self, workload: Workload) -> list[dict[str, Any]]:
+        try:
+            return await self._events(workload)
+        except Failed:
+            return []
 
     async def _events(self, workload: Workload) -> list[dict[str, Any]]:
         """Of the workload, and of what it has made: replica sets and pods begin with its name."""

@@ -18,7 +18,7 @@ from shared.messages import deployer
 from shared.messages.words import OperationKind
 from shared.wire.codec import Envelope
 
-NTH = attrgetter("nth")
+NTH, ID = attrgetter("nth"), attrgetter("operation_id")
 One = deployer.OperationSucceeded | deployer.OperationFailed | deployer.Succeeded
 Finished = deployer.OperationSucceeded | deployer.OperationsSucceeded | deployer.OperationFailed
 
@@ -36,9 +36,9 @@ async def learn_operations(tx: LearningTransaction, events: Sequence[Envelope[An
             for end in finished_rows(event):
                 ended.setdefault(end.operation_id, end)
     if moved:
-        await operations.progress(tx.conn, list(moved.values()))
+        await operations.progress(tx.conn, sorted(moved.values(), key=ID))  # in one order in all replicas
     if ended:
-        await _end(tx, list(ended.values()))
+        await _end(tx, sorted(ended.values(), key=ID))
 
 
 async def _end(tx: LearningTransaction, rows: Sequence[FinishedRow]) -> None:

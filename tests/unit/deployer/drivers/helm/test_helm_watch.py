@@ -21,7 +21,6 @@ from services.deployer.drivers.helm.watch import Watch
 from shared.components.helm import VersionCheck
 
 WEB = Workload("Deployment", "shop", "web")
-LATE = [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "has timed out"}]
 GOES_BY_ITSELF = """
 apiVersion: batch/v1
 kind: Job
@@ -45,6 +44,16 @@ class Answers(dict[str, Any]):
 
     def cluster(self) -> Cluster:
         return Cluster(httpx.AsyncClient(transport=httpx.MockTransport(self), base_url="https://c"), 1, lambda _: None)
+
+
+def ago(seconds: float) -> str:
+    return datetime.fromtimestamp(datetime.now(UTC).timestamp() - seconds, UTC).isoformat()
+
+
+def late(seconds: float) -> list[dict[str, str]]:
+    """A deadline that was missed so long after the change."""
+    told = {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "has timed out"}
+    return [told | {"lastUpdateTime": ago(-seconds)}]
 
 
 class Quiet:
@@ -74,17 +83,18 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("hasty")
 async def test_a_deadline_that_the_release_before_missed_is_waited_out() -> None:
-    stale = deployment(ready=0, conditions=LATE)
+    stale = deployment(ready=0, conditions=late(-60))
     await until_up(Answers({WEB.path: [stale, stale, deployment(ready=0), deployment()]}), WEB)
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_deadline_that_stays_missed_ends_the_wait_though_the_old_replica_still_serves(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("seconds", "patience"), [(5, 60.0), (-60, 0.05)], ids=["its own", "of before, for too long"])
+async def test_a_missed_deadline_ends_the_wait_though_the_old_replica_still_serves(
+    monkeypatch: pytest.MonkeyPatch, seconds: int, patience: float
 ) -> None:
-    monkeypatch.setattr(watch, "STALE_SECONDS", 0.1)
+    monkeypatch.setattr(watch, "STALE_SECONDS", patience)
     with pytest.raises(Failed) as found:
-        await until_up(Answers({WEB.path: deployment(replicas=2, conditions=LATE)}), WEB)
+        await until_up(Answers({WEB.path: deployment(replicas=2, conditions=late(seconds))}), WEB)
     assert "it makes no progress: has timed out" in found.value.broken.message
 
 
@@ -111,17 +121,56 @@ async def test_a_job_that_goes_by_itself_may_be_gone() -> None:
     assert await Watch(nothing.cluster(), workloads(lasting, "shop")).fallen({}, 60)
 
 
-@pytest.mark.parametrize(("seconds_ago", "falls"), [(5, False), (500, True), (None, True)])
-async def test_pods_that_an_autoscaler_adds_get_the_time_of_a_rollout(seconds_ago: int | None, falls: bool) -> None:
-    now = datetime.now(UTC).timestamp()
-    last = {} if seconds_ago is None else {"lastScaleTime": datetime.fromtimestamp(now - seconds_ago, UTC).isoformat()}
-    scaler = {
+def scaled(seconds_ago: int | None) -> dict[str, Any]:
+    return {
         "metadata": {"namespace": "shop"},
-        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}},
-        "status": last,
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "minReplicas": 2},
+        "status": {} if seconds_ago is None else {"lastScaleTime": ago(seconds_ago)},
     }
-    answers = Answers({WEB.path: deployment(4, 2), watch.AUTOSCALERS.format("shop"): [scaler]})
+
+
+@pytest.mark.parametrize(
+    ("web", "seconds_ago", "falls"),
+    [
+        (deployment(4, 2), 5, False),
+        (deployment(4, 2), 500, True),
+        (deployment(4, 2), None, True),
+        (deployment(4, 1), 5, True),
+        (deployment(4, 3, conditions=late(0)), 5, True),
+        (None, 5, True),
+    ],
+    ids=["grows", "is late", "never scaled", "serves too little", "is stuck", "is gone"],
+)
+async def test_pods_that_an_autoscaler_adds_get_the_time_of_a_rollout(web: Any, seconds_ago: Any, falls: bool) -> None:
+    answers = Answers({WEB.path: web, watch.AUTOSCALERS.format("shop"): [scaled(seconds_ago)]})
     assert bool(await Watch(answers.cluster(), [WEB]).fallen({WEB: 2}, 60)) is falls
+
+
+def failing(seconds: float) -> dict[str, Any]:
+    told = {"reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
+    return told | {"involvedObject": {"name": "migrate"}, "lastTimestamp": ago(-seconds)}
+
+
+EVENTS = "/api/v1/namespaces/shop/events"
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_job_that_failed_and_is_gone_has_failed_all_the_same() -> None:
+    wanted = workloads(GOES_BY_ITSELF, "shop")
+    await until_up(Answers({EVENTS: [failing(-60)]}), *wanted)  # that of the release before
+    with pytest.raises(Failed) as found:
+        await until_up(Answers({EVENTS: [failing(1)]}), *wanted)
+    assert (found.value.broken.code, "backoff limit" in found.value.broken.message) == ("job_failed", True)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize(("condition", "ends_well"), [("Complete", True), ("Failed", False)])
+async def test_a_job_that_is_being_deleted_by_its_ttl_is_judged_by_its_end(condition: str, ends_well: bool) -> None:
+    wanted = workloads(GOES_BY_ITSELF, "shop")
+    conditions = [{"type": condition, "status": "True"}]
+    going = {"metadata": {"deletionTimestamp": ago(1)}, "status": {"conditions": conditions}}
+    fallen = await Watch(Answers({wanted[0].path: going}).cluster(), wanted).fallen({}, 60)
+    assert (fallen is None) is ends_well
 
 
 PROXY = "/api/v1/namespaces/shop/services/http:web:80/proxy/version"
