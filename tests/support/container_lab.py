@@ -53,7 +53,7 @@ default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [network]
 network_config_dir = "{root}/networks"
 default_network = "lab{net}"
-default_subnet = "10.{net}.255.0/24"
+default_subnet = "10.{net}.128.0/17"
 default_subnet_pools = [{{"base" = "10.{net}.0.0/17", "size" = 24}}]
 [engine]
 runtime = "runc"
@@ -238,7 +238,7 @@ def _environment(root: Path) -> dict[str, str]:
 
 
 def _default_network(net: int) -> dict[str, Any]:
-    name, subnet = f"lab{net}", {"subnet": f"10.{net}.255.0/24", "gateway": f"10.{net}.255.1"}
+    name, subnet = f"lab{net}", {"subnet": f"10.{net}.128.0/17", "gateway": f"10.{net}.128.1"}
     return {**DEFAULT, "name": name, "id": hashlib.sha256(name.encode()).hexdigest(), "network_interface": name,
             "created": "2026-01-01T00:00:00Z", "subnets": [subnet]}  # fmt: skip
 

@@ -73,6 +73,7 @@ select nextval('drift_number');
 insert into automatic_wish as w (site, app, cause, noted_at, due_at)
 select site, app, cause, :now::timestamptz, :now
 from unnest(:sites::text[], :apps::text[], :causes::jsonb[]) as n (site, app, cause)
+order by site, app -- as everybody locks them
 on conflict (site, app) do update set cause = excluded.cause where w.operation_id is null and not w.given_up;
 
 -- name: wish_since
@@ -90,6 +91,7 @@ from happened h
 join deployment d on d.site = h.site
 join site s on s.name = d.site and not s.gone
 where d.version is not null and d.app = any(:apps)
+order by d.site, d.app -- as everybody locks them
 on conflict (site, app) do update set
     cause = case when w.operation_id is null then excluded.cause else w.cause end,
     due_at = case when w.operation_id is null then excluded.due_at else w.due_at end,
