@@ -59,7 +59,7 @@ KINDS: dict[str, Kind] = {
     "skew_clock": Kind("the clock of a replica is wrong", disturbs=True),
     "duplicate_records": Kind("every record sent twice"),
     "replay_records": Kind("a batch of old records sent again"),
-    "reorder_records": Kind("records of different keys in another order"),
+    "reorder_records": Kind("records of different keys, or aggregates, in another order"),
     "unreadable_record": Kind("a record that nobody can read"),
     "hostile_record": Kind("a record made to do harm"),
     "packed_record": Kind("a record in another compression"),

@@ -9,6 +9,7 @@ from typing import Any
 import obstore
 from obstore.exceptions import GenericError
 
+from shared.core.outbox import Outgoing, ordered_by
 from shared.process.db import Queries
 from tests.faults.saboteur.points import HEARTBEAT, POINTS, POLL, SEND, found
 from tests.faults.saboteur.sabotage import Sabotage
@@ -77,16 +78,17 @@ def _points(when: str, what: str) -> dict[str, list[str]]:
 def _sent(send: Call, sabotage: Sabotage) -> Call:
     """The relay stalls, sends everything twice, or lets half of the keys come late.
 
-    A record of one key never overtakes another of that key: the relay owns the keys of its shards alone, and waits.
+    A record never overtakes another of its key, or on a compacted topic of its aggregate: the relay owns its shards
+    alone, and waits.
     """
 
     @functools.wraps(send)
     async def sent(self: Any, producer: Any, records: Sequence[Any]) -> None:
         await sabotage.while_on("stall_relay")
         if sabotage.on("reorder_records"):
-            await send(self, producer, [record for record in records if not _late(record[1])])
+            await send(self, producer, [record for record in records if not _late(record)])
             await asyncio.sleep(LATE_SECONDS)
-            records = [record for record in records if _late(record[1])]
+            records = [record for record in records if _late(record)]
         await send(self, producer, records)
         if sabotage.on("duplicate_records"):
             await send(self, producer, records)
@@ -94,8 +96,8 @@ def _sent(send: Call, sabotage: Sabotage) -> Call:
     return sent
 
 
-def _late(key: bytes) -> int:
-    return zlib.crc32(key) // 8 % 2  # the lowest bits are the relay's shards
+def _late(record: Outgoing) -> int:
+    return zlib.crc32(ordered_by(record) or b"") // 8 % 2  # the lowest bits are the relay's shards
 
 
 def _stored(put: Call, sabotage: Sabotage) -> Call:
