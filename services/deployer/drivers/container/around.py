@@ -101,7 +101,15 @@ async def clear_networks(engine: Engine, place: Place) -> None:
     for network in networks:
         if network["Name"] not in used and network["Id"] not in used:
             async with translated(f"the network {network['Name']} could not be removed"):
-                await (await engine.docker.networks.get(network["Id"])).delete()
+                await _remove_network(engine, network)
+
+
+async def _remove_network(engine: Engine, network: Mapping[str, Any]) -> None:
+    try:
+        await (await engine.docker.networks.get(network["Id"])).delete()
+    except DockerError:
+        if await _has_network(engine, network["Name"]):  # else a killed deployer's request was faster
+            raise
 
 
 def _networks(found: Mapping[str, Any]) -> list[str]:
