@@ -1,6 +1,7 @@
 """`belay release`: versions of apps, from bundle to withdrawal."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,13 +139,13 @@ def prepare(
 ) -> None:
     """Have what a release brings to sites ready, once for all of them. One that failed is tried again."""
     path = at("/v1/releases/{}/{}", app, version)
-    before = _changed_at(session.get(path)) if watch else None
+    before = _changed_at(_before(session, path)) if watch else None
     answer = session.command("POST", f"{path}/prepare", {})
     if not watch:
         return session.screen.done(f"{app} {version} is {answer['result']['state']}", answer)
     with session.screen.busy(f"{app} {version}: fetching what it brings to sites"):
-        changes = answer["result"]["state"] == "preparing"
-        fresh = lambda view: not changes or _changed_at(view) != before  # noqa: E731 - short, and used once
+        unchanged = answer["result"]["state"] != "preparing"
+        fresh = partial(_is_changed, None if unchanged else before)
         *_, release = views(session, path, _is_settled, fresh=fresh, types=PREPARATION_NEWS)
     session.screen.card(release, ("app", "version", *PREPARATION))
     if release["preparation"]["state"] == "failed":
@@ -156,8 +157,21 @@ def prepare(
 PREPARATION_NEWS = "preparation_begun,release_prepared,preparation_failed"
 
 
+def _before(session: Session, path: str) -> dict[str, Any]:
+    """A release before a command; empty where it cannot be read: whether it is there is for its owner to say."""
+    try:
+        return session.get(path)
+    except CliError:
+        return {}
+
+
 def _changed_at(release: dict[str, Any]) -> str | None:
-    return release["preparation"] and str(release["preparation"]["changed_at"])
+    preparation = release.get("preparation")
+    return str(preparation["changed_at"]) if preparation else None
+
+
+def _is_changed(before: str | None, release: dict[str, Any]) -> bool:
+    return before is None or _changed_at(release) != before
 
 
 def _is_settled(release: dict[str, Any]) -> bool:
@@ -225,7 +239,7 @@ def delete(
 ) -> None:
     """Remove a release for good, with its content; refused while a site runs it or an operation goes there."""
     path = at("/v1/releases/{}/{}", app, version)
-    before = _deletion(session, path)
+    before = _before(session, path).get("deletion")
     answer = session.command("DELETE", path, {"reason": reason})
     with session.screen.busy(f"{app} {version}: asking whether a site needs it"):
         kept = _kept(session, app, answer["result"]["version"], before)
@@ -233,13 +247,6 @@ def delete(
         message = f"{app} {version} was not deleted: {kept['message']}"
         raise CliError(Status.REFUSED, message, code=kept["code"])
     session.screen.done(f"{app} {version} is deleted", answer)
-
-
-def _deletion(session: Session, path: str) -> Any:
-    try:
-        return session.get(path)["deletion"]
-    except CliError:
-        return None  # whether it is there is for its owner to say
 
 
 def _kept(session: Session, app: str, version: str, before: Any) -> dict[str, Any] | None:
