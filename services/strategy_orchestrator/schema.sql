@@ -151,6 +151,7 @@ create table site (
     simplex boolean not null default false,
     maintenance boolean not null default false, -- somebody works on it
     facts jsonb not null default '{}', -- of its platform, as people told them
+    found jsonb not null default '{}', -- facts of its platform, as its drivers found them
     operation_id text, -- a single operation that runs there
     told_at timestamptz, -- no longer read: replicas of the version before do
     alarms integer not null default 0 check (alarms >= 0), -- that affect its management

@@ -17,6 +17,10 @@ And the id of the operation may be that of one that somebody else asked for; the
 ALREADY_CURRENT = "already_current"
 """The site runs the release, and its status is operational: that is the deployer's rule for this refusal."""
 
+UNFIT = frozenset({"platform_unfit", "patches_missing", "dependency_missing", "excluded", "operation_forbidden"})
+"""The site is not what the release needs, or may not be given it: a plan that had known would have left it out. It says
+nothing against the release, so that it must not stop a strategy."""
+
 MOST_TEXT = 1_000
 
 
@@ -27,6 +31,8 @@ class RefusalEffect(StrEnum):
     """The site is where it should be."""
     LATER = "later"
     """It is tried again."""
+    ABORTED = "aborted"
+    """Nothing was done, and nothing of the release failed."""
     FAILED = "failed"
 
 
@@ -62,7 +68,8 @@ def step_after(
     lagging = next((code for code in codes if code in LAGGING), None)
     if lagging and attempt < most:
         return StepAfterRefusal(RefusalEffect.LATER, lagging, message)
-    return StepAfterRefusal(RefusalEffect.FAILED, codes[0], message)
+    effect = RefusalEffect.ABORTED if UNFIT.issuperset(codes) else RefusalEffect.FAILED
+    return StepAfterRefusal(effect, codes[0], message)
 
 
 def _there(fault: Fault) -> str:

@@ -143,10 +143,10 @@ def _candidate(row: asyncpg.Record) -> Candidate:
 
 async def note_availability(conn: Connection, told: Iterable[SiteAvailability]) -> list[Moved]:
     """Keep what the deployer said (of each site once); of which sites it was news."""
-    rows = [(t.site, t.availability, t.since, t.seen_at, _cause(t), t.nth) for t in told]
-    names, availabilities, sinces, seen, causes, nths = columns(rows, 6)
+    rows = [(t.site, t.availability, t.since, t.seen_at, _cause(t), t.facts, t.nth) for t in told]
+    names, availabilities, sinces, seen, causes, found, nths = columns(rows, 7)
     about = {"names": names, "availabilities": availabilities, "sinces": sinces, "seen": seen, "causes": causes}
-    return [Moved(*row) for row in await SQL.fetch(conn, "note_availability", **about, nths=nths)]
+    return [Moved(*row) for row in await SQL.fetch(conn, "note_availability", **about, found=found, nths=nths)]
 
 
 def _cause(told: SiteAvailability) -> str | None:

@@ -65,7 +65,7 @@ select s.name, s.group_name, s.labels, s.managed, holder.name as held_by, s.oper
     case when s.connections @? '$.*.*.**.secret' then array(
         select distinct named #>> '{}' from jsonb_path_query(s.connections, '$.*.*.**.secret') as named
         where jsonb_typeof(named) = 'string' and not exists (select from secret where name = named #>> '{}')
-    ) else '{}' end as unknown_secrets, s.facts
+    ) else '{}' end as unknown_secrets, s.found || s.facts as facts
 from site s
 left join lateral (select strategy_id from hold where site = s.name limit 1) h on true
 left join strategy holder on holder.id = h.strategy_id
@@ -82,11 +82,13 @@ order by s.name;
 -- What the deployer said of sites, unless something newer is known. The state before is read under the lock of the row.
 with told as materialized (
     select * from unnest(:names::text[], :availabilities::text[], :sinces::timestamptz[], :seen::timestamptz[],
-        :causes::text[], :nths::bigint[]) as n (name, availability, since, seen_at, cause, nth)
+        :causes::text[], :found::jsonb[], :nths::bigint[])
+        as n (name, availability, since, seen_at, cause, found, nth)
 ), before as materialized (
     select s.name, s.availability from site s where s.name in (select name from told) order by s.name for update
 )
-update site s set availability = t.availability, since = t.since, seen_at = t.seen_at, cause = t.cause, nth = t.nth
+update site s set availability = t.availability, since = t.since, seen_at = t.seen_at, cause = t.cause,
+    found = t.found, nth = t.nth
 from told t join before b using (name)
 where s.name = t.name and s.nth < t.nth
 returning s.name, b.availability as was, s.availability as now;

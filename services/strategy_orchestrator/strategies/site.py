@@ -54,7 +54,7 @@ class Candidate:
     unknown_secrets: tuple[str, ...] = ()
     """Secrets that its connections name and that are not there."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """Of its platform, as people told them; drivers may have found more."""
+    """Of its platform: what people told, over what its drivers found."""
 
     @property
     def broken(self) -> bool:
@@ -166,7 +166,7 @@ def unreachable(site: Candidate, target: Target, version: str | None) -> Why | N
 
 
 def _unfit(site: Candidate, target: Target, version: str | None, release: Release) -> Why | None:
-    """A site whose platform the release cannot have, as far as people told of it: of the rest the deployer knows."""
+    """A site whose platform the release cannot have, as far as anybody told of it: the deployer asks for the rest."""
     if release.needs is None or not site.facts:
         return None
     told = release.needs.model_copy(update=_about_told(release.needs, site.facts))

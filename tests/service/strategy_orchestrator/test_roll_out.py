@@ -355,6 +355,14 @@ async def test_a_step_that_is_refused_for_good_has_failed(world: World) -> None:
         assert ended.counts == Counts(failed=1)
 
 
+async def test_sites_that_are_not_what_the_release_needs_do_not_stop_the_others(world: World) -> None:
+    async with orchestrated(world, 6, lambda c: "reject:platform_unfit" if c.site < "s-002" else "succeed"):
+        strategy_id = await create(world, max_parallel=1)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        ended = await state(world, strategy_id, StrategyState.FAILED)
+        assert ended.counts == Counts(aborted=2, complete=4)
+
+
 async def test_a_command_that_is_refused_as_a_whole_fails_each_of_its_steps_and_no_other(world: World) -> None:
     async with orchestrated(world, 5, lambda c: "reject-all:internal" if c.site < "s-003" else "succeed"):
         strategy_id = await create(world, max_parallel=1, on_failure=TOLERANT)

@@ -34,10 +34,12 @@ NAME = "strategy_orchestrator"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def told(site: str, nth: int, availability: str = "online", was: str = "unknown") -> AvailabilityChanged:
+def told(site: str, nth: int, availability: str = "online", was: str = "unknown", **facts: str) -> AvailabilityChanged:
     cause = Cause(code="refused", message="connection refused") if availability == "offline" else None
     states = {"availability": Availability(availability), "was": Availability(was), "cause": cause}
-    one = SiteAvailability.model_validate({"site": site, "nth": nth, "since": NOW, "seen_at": NOW, **states})
+    one = SiteAvailability.model_validate(
+        {"site": site, "nth": nth, "since": NOW, "seen_at": NOW, "facts": facts, **states}
+    )
     return AvailabilityChanged(bucket=1, sites=(one,), at=NOW)
 
 
@@ -151,3 +153,14 @@ async def test_a_site_that_comes_again_has_none_of_its_alarms(world: World) -> N
         assert (await candidate(service, "oslo")).alarms == ()
         await accepted(world, raised("oslo", "fan"))
         assert (await candidate(service, "oslo")).alarms == ("fan",)
+
+
+async def test_plans_know_what_drivers_found_of_a_site_and_what_people_told_counts_over_it(world: World) -> None:
+    async with world.run(NAME, wire) as service:
+        await accepted(world, RegisterSites(sites=(Site(name="oslo", facts={"patches": "P1"}),)))
+        await world.send(told("oslo", 1, kubernetes="1.29.10", patches="none"))
+
+        async def known() -> bool:
+            return (await candidate(service, "oslo")).facts == {"kubernetes": "1.29.10", "patches": "P1"}
+
+        await until_so(known)

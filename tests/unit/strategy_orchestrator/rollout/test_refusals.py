@@ -27,6 +27,12 @@ def faults(*codes: str, value: object = None) -> list[Fault]:
         (["release_withdrawn"], 1, RefusalEffect.FAILED, "release_withdrawn"),
         (["not_upgradable", "driver_mismatch"], 1, RefusalEffect.FAILED, "not_upgradable"),
         (["no_previous_release"], 1, RefusalEffect.FAILED, "no_previous_release"),
+        (["platform_unfit", "patches_missing"], 1, RefusalEffect.ABORTED, "platform_unfit"),
+        (["dependency_missing"], 1, RefusalEffect.ABORTED, "dependency_missing"),
+        (["excluded"], 1, RefusalEffect.ABORTED, "excluded"),
+        (["operation_forbidden"], 1, RefusalEffect.ABORTED, "operation_forbidden"),
+        (["platform_unfit", "not_upgradable"], 1, RefusalEffect.FAILED, "platform_unfit"),
+        (["unknown_release", "platform_unfit"], 1, RefusalEffect.LATER, "unknown_release"),
     ],
 )
 def test_a_refusal_means(codes: list[str], attempt: int, effect: RefusalEffect, code: str) -> None:
