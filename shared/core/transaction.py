@@ -22,6 +22,12 @@ from shared.process.db import Connection, Pool, Queries, columns
 from shared.wire.codec import Envelope, Headers, encode, new_id, new_trace, readable
 from shared.wire.topics import LIVE
 
+NUMBERED_LAST = -1
+"""The sequence of a message that gets its number right before the commit (`Transaction.next_numbers`): of an aggregate
+for whose row all others wait. Taken earlier, it would be held while waiting for a row that one of those holds."""
+
+UNNUMBERED = ("ce_sequence", str(NUMBERED_LAST).encode())
+
 BODY_LIMITS = {name: topic.max_body for name, topic in LIVE.items()}
 """A body below it fits, whatever its headers are: nothing else is counted in most cases."""
 
@@ -106,12 +112,21 @@ class Transaction:
     timers: list[Timer] = field(default_factory=list)
     queued: bool = False
     committed: list[Callable[[], None]] = field(default_factory=list)
+    numbers_last: bool = False
+    """Whether something was emitted with NUMBERED_LAST."""
 
     async def finish(self) -> None:
         """What follows from all that the handlers of this transaction did, once, before what was collected is written.
 
         For services whose transaction is of a class of their own (`Ledger.begin`): changes are saved here and told.
         """
+
+    async def next_numbers(self, count: int) -> int:
+        """The first of `count` numbers for what was emitted with NUMBERED_LAST; holds its aggregate until the commit.
+
+        For services that have such an aggregate.
+        """
+        raise NotImplementedError
 
     def on_commit(self, call: Callable[[], None]) -> None:
         """Have `call` called once this transaction has committed; never when its outcome is unknown."""
@@ -130,7 +145,8 @@ class Transaction:
     ) -> str:
         """Send `message` when this transaction commits; returns its id.
 
-        `sequence` is that of the aggregate (rising by one, kept in its row); `cause` hands on correlation and trace.
+        `sequence` is that of the aggregate (rising by one, kept in its row), or NUMBERED_LAST;
+        `cause` hands on correlation and trace.
         A `message_id` derived from the work makes a repeated emission recognisable; `at`: when it was told first.
 
         Raises TooLarge for what its topic does not take: found here, its cause can still be told.
@@ -150,6 +166,7 @@ class Transaction:
         if len(body) > BODY_LIMITS[message.TOPIC]:
             _check_size(message, batch_bytes(key, headers, body))
         self.outbox.append((message.TOPIC, key, headers, body))
+        self.numbers_last |= sequence == NUMBERED_LAST
         return envelope.id
 
     def emit_raw(self, topic: str, key: bytes | None, headers: Headers, payload: bytes | None) -> None:
@@ -213,15 +230,25 @@ class Transaction:
 
     async def flush(self) -> None:
         """Write what was collected; called once, as the last thing before the commit."""
-        if self.outbox:
-            shards, counts, packed = columns(list(batches(self.outbox)), 3)
-            await SQL.run(self.conn, "put_outbox", shards=shards, counts=counts, batches=packed)
         if self.timers:
             last = {(t.kind, t.key): t for t in self.timers}  # one upsert may not touch a row twice
             # In one order, so that two transactions that set the same ones never wait for each other.
             rows = [(t.kind, t.key, t.due_at, t.payload) for _, t in sorted(last.items())]
             kinds, keys, dues, payloads = columns(rows, 4)
             await SQL.run(self.conn, "put_timers", kinds=kinds, keys=keys, dues=dues, payloads=payloads)
+        if self.numbers_last:
+            await self._number()
+        if self.outbox:
+            shards, counts, packed = columns(list(batches(self.outbox)), 3)
+            await SQL.run(self.conn, "put_outbox", shards=shards, counts=counts, batches=packed)
+
+    async def _number(self) -> None:
+        places = [place for place, record in enumerate(self.outbox) if UNNUMBERED in record[2]]
+        first = await self.next_numbers(len(places)) if places else 0
+        for number, place in enumerate(places, first):
+            topic, key, headers, body = self.outbox[place]
+            numbered = ("ce_sequence", str(number).encode())
+            self.outbox[place] = topic, key, [numbered if h == UNNUMBERED else h for h in headers], body
 
 
 async def put_aside(conn: Connection, refused: Sequence[tuple[Outgoing, str]]) -> None:

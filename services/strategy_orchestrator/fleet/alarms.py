@@ -70,7 +70,7 @@ async def change_alarms(work: UnitOfWork, batch: Sequence[Envelope[RaiseAlarm | 
     if changed:
         await _keep(work, changed)
     told = [(o, e.root) for o, e in zip(outcomes, batch, strict=True) if isinstance(o, AlarmRaised | AlarmCleared)]
-    await emit_fleet(work, told)
+    emit_fleet(work, told)
     return [_reply(outcome, envelope) for outcome, envelope in zip(outcomes, batch, strict=True)]
 
 

@@ -1,21 +1,21 @@
 """What every change of the fleet does besides: its events in one order, and the sizes of groups."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.fleet.group_slots import wake
-from shared.core.transaction import Transaction
+from shared.core.transaction import NUMBERED_LAST, Transaction
 from shared.messages.base import Event
 
 
-async def emit_fleet(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
-    """Send events about sites and groups, with their correlation ids, each with the fleet's next sequence number."""
-    if not events:
-        return
-    first = await store.sites.next_fleet_sequence(tx.conn, len(events))
-    for number, (event, correlation_id) in enumerate(events, first):
-        tx.emit(event, sequence=number, correlation_id=correlation_id)
+def emit_fleet(tx: Transaction, events: Iterable[tuple[Event, str]]) -> None:
+    """Send events about sites and groups, with their correlation ids, in the one order of the fleet.
+
+    Their numbers are taken last: whoever changed the same site, group or hold before has committed by then.
+    """
+    for event, correlation_id in events:
+        tx.emit(event, sequence=NUMBERED_LAST, correlation_id=correlation_id)
 
 
 async def resize(tx: Transaction, left: Iterable[str | None], joined: Iterable[str | None]) -> None:

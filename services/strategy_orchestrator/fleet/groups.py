@@ -23,7 +23,7 @@ async def create_group(tx: Transaction, batch: Sequence[Envelope[CreateGroup]]) 
         event = GroupChanged(
             name=g.name, description=g.description, apply_type=g.apply_type, max_parallel=g.max_parallel
         )
-        await emit_fleet(tx, [(event, envelope.root)])
+        emit_fleet(tx, [(event, envelope.root)])
         replies.append(Accepted({"group": g.name}))
     return replies
 
@@ -40,7 +40,7 @@ async def update_group(tx: Transaction, batch: Sequence[Envelope[UpdateGroup]]) 
             replies.append(_unknown_group(g.name))
             continue
         await wake(tx, [g.name])
-        await emit_fleet(tx, [(GroupChanged(**changed._asdict()), envelope.root)])
+        emit_fleet(tx, [(GroupChanged(**changed._asdict()), envelope.root)])
         replies.append(Accepted({"group": g.name}))
     return replies
 
@@ -56,7 +56,7 @@ async def delete_group(tx: Transaction, batch: Sequence[Envelope[DeleteGroup]]) 
         elif not await store.groups.delete_group(tx.conn, name):
             replies.append(_unknown_group(name))
         else:
-            await emit_fleet(tx, [(GroupDeleted(name=name), envelope.root)])
+            emit_fleet(tx, [(GroupDeleted(name=name), envelope.root)])
             replies.append(Accepted({"group": name}))
     return replies
 

@@ -15,10 +15,9 @@ AT_ONCE = 500
 
 
 async def tell_sites(work: UnitOfWork, timers: Sequence[Timer]) -> None:
-    """Tell the next sites by name. The fleet is locked before they are read: no older word comes after a newer."""
+    """Tell the next sites by name. Nobody changes them until these words are numbered: none comes after a newer one."""
     for timer in timers:
-        await store.sites.next_fleet_sequence(work.conn, 0)
         sites = await store.sites.sites_after(work.conn, timer.payload.get("after", ""), AT_ONCE)
-        await emit_fleet(work, [(SitesChanged(sites=part), "") for part in parts_of_sites(sites)])
+        emit_fleet(work, [(SitesChanged(sites=part), "") for part in parts_of_sites(sites)])
         if len(sites) == AT_ONCE:
             work.set_timer(TELL_SITES, timer.key, work.now, after=sites[-1].name)

@@ -35,7 +35,7 @@ async def _change(tx: UnitOfWork, envelope: Envelope[ChangeSites]) -> Reply:
     changed = await store.sites.change_sites(tx.conn, [site.name for site in sites], change)
     await resize(tx, [site.group for site in sites], [site.group for site in changed])
     events = [SitesChanged.model_construct(sites=sites) for sites in parts_of_sites(changed)]
-    await emit_fleet(tx, [(event, envelope.root) for event in events])
+    emit_fleet(tx, [(event, envelope.root) for event in events])
     if turned := _turned(sites, changed):
         await sites_changed(tx, turned)
     named = [site for site in changed if site.connections.keys() & change.connections.keys()]

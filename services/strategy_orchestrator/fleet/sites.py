@@ -38,7 +38,7 @@ async def register_sites(tx: UnitOfWork, batch: Sequence[Envelope[RegisterSites]
         await store.sites.upsert_sites(tx.conn, sites[start : start + SITES_AT_ONCE])
     await resize(tx, [known[s.name].group for s in sites if s.name in known], [s.group for s in sites])
     events = [(SitesChanged(sites=part), e.root) for e in good for part in parts_of_sites(e.data.sites)]
-    await emit_fleet(tx, events)
+    emit_fleet(tx, events)
     if turned := [site.name for site in sites if site.name in known and known[site.name].turns(site)]:
         await sites_changed(tx, turned)
     return [
@@ -110,7 +110,7 @@ async def remove_sites(tx: UnitOfWork, batch: Sequence[Envelope[RemoveSites]]) -
             continue
         await store.sites.delete_sites(tx.conn, names)
         await resize(tx, [site.group for site in known.values()], [])
-        await emit_fleet(tx, [(SitesRemoved(names=names), envelope.root)])
+        emit_fleet(tx, [(SitesRemoved(names=names), envelope.root)])
         await sites_changed(tx, names)
         replies.append(Accepted({"sites": len(names)}))
     return replies

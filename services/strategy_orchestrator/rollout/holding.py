@@ -39,7 +39,7 @@ async def hold(work: UnitOfWork, tracked: TrackedStrategy) -> None:
     work.slots.read_anew(strategy_id)
     parts = (tuple(names[start : start + BATCH]) for start in range(0, len(names), BATCH))
     events = [SitesHeld(strategy_id=strategy_id, strategy=tracked.now.name, names=part) for part in parts]
-    await emit_fleet(work, [(event, strategy_id) for event in events])
+    emit_fleet(work, [(event, strategy_id) for event in events])
 
 
 async def hold_to_begin(work: UnitOfWork, tracked: TrackedStrategy) -> None:

@@ -1,8 +1,8 @@
-"""Which strategies and groups a transaction will need: locked all at once, before the first handler asks for any.
+"""Which strategies, groups and sites a transaction will need: all locked before the first handler asks for any.
 
 Handlers lock what they need as they come. Two replicas, each with messages of two strategies, would otherwise take
 them in different orders and wait for each other, until PostgreSQL ends one of them a second later. The order is:
-strategies by id, groups by name, the fleet.
+strategies by id, groups by name, sites by name, timers, the fleet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,13 +15,13 @@ from services.strategy_orchestrator.rollout.publications import PUBLISHED
 from shared.core.transaction import Timer, Transaction
 from shared.messages.base import Command, CommandAccepted, CommandRejected, Message
 from shared.messages.catalog import PublicationSettled, ReleaseWithdrawn
-from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded
+from shared.messages.deployer import AvailabilityChanged, OperationFailed, OperationSucceeded, RequestOperation
 from shared.messages.strategy import ChangeSites, CreateStrategy, RegisterSites
 from shared.wire.codec import Envelope
 
 
 async def lock_strategies_of(tx: Transaction, batch: Sequence[Envelope[Any]]) -> None:
-    """Lock every strategy that the batch speaks of, and the groups in which their steps need places."""
+    """Lock every strategy that the batch speaks of, the groups where their steps need places, and sites that change."""
     references, sites = spoken_of(envelope.data for envelope in batch)
     if apps := {envelope.data.app for envelope in batch if isinstance(envelope.data, ReleaseWithdrawn)}:
         references.update(await store.strategies.strategies_towards(tx.conn, sorted(apps)))
@@ -36,6 +36,8 @@ async def lock_strategies_of(tx: Transaction, batch: Sequence[Envelope[Any]]) ->
         await store.groups.lock_all_groups(tx.conn)  # it may take sites of any, and then changes the fleet
     elif groups:
         await store.groups.lock_groups(tx.conn, sorted(groups))
+    if changing := {name for envelope in batch for name in _changing(envelope.data)}:
+        await store.sites.lock_sites(tx.conn, sorted(changing))
 
 
 async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
@@ -65,6 +67,18 @@ def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:
         elif isinstance(message, RegisterSites):
             sites.update(site.name for site in message.sites if site.maintenance or not site.managed)
     return references, sites
+
+
+def _changing(message: Message) -> Iterable[str]:
+    """Sites of whose rows several handlers, one after the other, may change some."""
+    match message:
+        case AvailabilityChanged():
+            return (told.site for told in message.sites)
+        case OperationSucceeded() | OperationFailed() if not message.strategy_id:
+            return (message.site,)
+        case CommandAccepted(command_type=RequestOperation.TYPE):
+            return (message.about,)
+    return ()
 
 
 def _turns_sites(message: Message) -> bool:

@@ -115,6 +115,10 @@ class UnitOfWork(Transaction):
             self._announce(tracked)
         await self._save(changed)
 
+    async def next_numbers(self, count: int) -> int:
+        """Numbers of the fleet's events."""
+        return await store.sites.next_fleet_sequence(self.conn, count)
+
     def _inspect(self, tracked: TrackedStrategy) -> None:
         """Counts that cannot be are never kept: they are those of the row until a person has them recounted."""
         strategy_id = tracked.now.id
@@ -169,7 +173,7 @@ class UnitOfWork(Transaction):
         if tracked.groups:
             await self.slots.forget(tracked.now.id)
         if await store.holds.release_sites(self.conn, tracked.now.id):
-            await emit_fleet(self, [(SitesReleased(strategy_id=tracked.now.id), tracked.now.id)])
+            emit_fleet(self, [(SitesReleased(strategy_id=tracked.now.id), tracked.now.id)])
         if tracked.was.state not in domain.ENDED or tracked.now.round != tracked.was.round:
             await note_offline(self, tracked)
 

@@ -47,7 +47,7 @@ class Moved(NamedTuple):
 
 
 async def next_fleet_sequence(conn: Connection, count: int) -> int:
-    """The first of `count` new sequence numbers of the fleet; holds the fleet's lock until the transaction ends."""
+    """The first of `count` new sequence numbers of the fleet; holds its row until the transaction ends."""
     last = cast("int", await SQL.value(conn, "next_fleet_sequence", count=count))
     return last - count + 1
 
@@ -95,8 +95,13 @@ async def change_sites(conn: Connection, names: Sequence[str], change: ChangeSit
 
 
 async def sites_after(conn: Connection, after: str, limit: int) -> list[Site]:
-    """The next sites by name."""
+    """The next sites by name; nobody changes them until the transaction ends."""
     return [Site.model_construct(**row) for row in await SQL.fetch(conn, "sites_after", after=after, limit=limit)]
+
+
+async def lock_sites(conn: Connection, names: Sequence[str]) -> None:
+    """Lock the rows of sites, in one order."""
+    await SQL.run(conn, "lock_sites", names=list(names))
 
 
 async def known_sites(conn: Connection, names: Sequence[str]) -> dict[str, KnownSite]:

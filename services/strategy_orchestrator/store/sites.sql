@@ -1,5 +1,5 @@
 -- name: next_fleet_sequence
--- Also the lock that puts all changes of sites, groups and holds in one order.
+-- The last lock of a transaction: each change of a site, group or hold is numbered after those that it waited for.
 update fleet set sequence = sequence + :count::int returning sequence;
 
 -- name: upsert_sites
@@ -13,6 +13,9 @@ on conflict (name) do update set group_name = excluded.group_name, labels = excl
 
 -- name: change_sites
 -- A driver that is to be the only one keeps what it was told, or else takes over what all others were told.
+with locked as materialized (
+    select name from site where name in (select unnest(:names::text[])) order by name for update
+)
 update site s set
     group_name = case when :ungroup::boolean then null else coalesce(:group::text, s.group_name) end,
     labels = (s.labels - :unlabel::text[]) || :labels::jsonb,
@@ -29,12 +32,16 @@ update site s set
     ), '{}'),
     managed = coalesce(:managed::boolean, s.managed), maintenance = coalesce(:maintenance::boolean, s.maintenance),
     simplex = coalesce(:simplex::boolean, s.simplex), facts = (s.facts - :unset_facts::text[]) || :facts::jsonb
-where s.name in (select unnest(:names::text[]))
+where s.name in (select name from locked)
 returning s.name, s.group_name as "group", s.labels, s.connections, s.managed, s.maintenance, s.simplex, s.facts;
 
 -- name: sites_after
 select name, group_name as "group", labels, connections, managed, maintenance, simplex, facts
-from site where name > :after order by name limit :limit;
+from site where name > :after order by name limit :limit for share;
+
+-- name: lock_sites
+-- In the order of all that change sites, so that two transactions never wait for each other.
+select from site where name = any(:names::text[]) order by name for no key update;
 
 -- name: known_sites
 select s.name, s.group_name, holder.name as held_by, s.operation_id, s.managed, s.maintenance
@@ -47,7 +54,8 @@ where s.name = any(:names::text[]);
 select name from site where lower(name) = any(:lowered::text[]);
 
 -- name: delete_sites
-delete from site where name = any(:names::text[])
+with locked as materialized (select name from site where name = any(:names::text[]) order by name for update)
+delete from site where name = any(array(select name from locked))
     and name <> all(array(select site from hold where site = any(:names::text[])));
 
 -- name: candidates
