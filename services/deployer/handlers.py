@@ -16,7 +16,7 @@ from services.deployer.dependencies.store import rely_on
 from services.deployer.domain import Facts, Operation, faults_of
 from services.deployer.engine.leases import Leases
 from services.deployer.engine.planner import Planner
-from services.deployer.judging import Request, judged_by, operation_of
+from services.deployer.judging import Request, judged_by, operation_of, single
 from services.deployer.overrides import told as overrides
 from services.deployer.overrides.commands import change_overrides
 from services.deployer.phases import LEAVING, point_of_no_return
@@ -41,7 +41,6 @@ from shared.messages.deployer import (
     OperationRefused,
     OperationsTaken,
     RemoveSecret,
-    Requested,
     RequestOperation,
     RequestOperations,
     RestoreOverrides,
@@ -95,30 +94,12 @@ async def request_operations(
     planner: Planner, leases: Leases, tx: Transaction, commands: Sequence[Envelope[RequestOperations]]
 ) -> list[Reply]:
     """The same for batches: each is accepted, and its answer names the operations that may not begin."""
-    requests = [_single(command, one) for command in commands for one in command.data.operations]
+    requests = [single(command, one) for command in commands for one in command.data.operations]
     taken = [t for _, t in await take(planner, leases, tx, requests)]
     refused = [r.operation_id for r, t in zip(requests, taken, strict=True) if isinstance(t, tuple)]
     known = await Store(tx.conn).operations(refused) if refused else {}
     outcomes = iter(taken)
     return [Accepted(_taken(c.data, [next(outcomes) for _ in c.data.operations], known)) for c in commands]
-
-
-def _single(command: Envelope[RequestOperations], one: Requested) -> Request:
-    batch = command.data
-    data = RequestOperation(
-        site=one.site,
-        app=batch.app,
-        kind=batch.kind,
-        version=one.version or batch.version,
-        timeout_seconds=batch.timeout_seconds,
-        strategy_id=batch.strategy_id,
-        force=batch.force,
-        reset_overrides=batch.reset_overrides,
-        reset_attributes=batch.reset_attributes,
-        only_changes=batch.only_changes,
-        preview=False,
-    )
-    return Request(one.operation_id, data, command.root, command.actor, batch.again, batch.round)
 
 
 def _taken(batch: RequestOperations, outcomes: Sequence[Taken], known: Mapping[str, Known]) -> dict[str, Any]:

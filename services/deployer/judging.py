@@ -10,11 +10,15 @@ from services.deployer.engine.planner import Planner
 from services.deployer.overrides.judging import with_terms
 from services.deployer.store import Pair, Store
 from shared.messages.base import Fault
-from shared.messages.deployer import RequestOperation
+from shared.messages.deployer import Requested, RequestOperation, RequestOperations
 from shared.messages.words import OperationKind
 from shared.secret_references import names_in
+from shared.wire.codec import Envelope
 
 HOUR = 3600
+
+SAID_FOR_ALL = RequestOperations.model_fields.keys() & RequestOperation.model_fields.keys()
+"""What a batch says for each of its operations. By name, so that no field that comes later is forgotten on the way."""
 
 
 class Request(NamedTuple):
@@ -28,6 +32,14 @@ class Request(NamedTuple):
     round: int = 1
     run_id: str | None = None
     """The run over its site that it is part of."""
+
+
+def single(command: Envelope[RequestOperations], one: Requested) -> Request:
+    """One operation of a batch, as if it were asked for alone."""
+    batch = command.data
+    said = {name: getattr(batch, name) for name in SAID_FOR_ALL}
+    data = RequestOperation(**{**said, "site": one.site, "version": one.version or batch.version})
+    return Request(one.operation_id, data, command.root, command.actor, batch.again, batch.round)
 
 
 async def judged_by(planner: Planner | None, store: Store, requests: Sequence[Request]) -> list[Facts]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.deployer.domain import TRANSITIONS
-from shared.messages.deployer import OperationFailed
+from shared.messages.deployer import OperationFailed, Requested, RequestOperations
 from shared.messages.strategy import Site, SitesChanged
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
@@ -114,3 +114,16 @@ async def test_what_a_release_says_holds_unless_the_request_says_otherwise(world
         assert (left.status, left.version) == ("update_error", "1.0")
         await fated(fleet, ["oslo"], "succeed")
         assert (await fleet.do("oslo", "update", "3.0")).version == "3.0"
+
+
+async def test_what_a_batch_says_of_failures_holds_for_each_of_its_sites(world: World) -> None:
+    sites = ["oslo", "rome"]
+    async with ready(world, sites, ["1.0", "2.0"]) as fleet:
+        await all_do(fleet, sites, "apply", "1.0")
+        await fated(fleet, sites, "fail")
+        operations = tuple(Requested(operation_id=f"s.{site}", site=site) for site in sites)
+        what = {"batch": "s/1.1", "strategy_id": "s", "app": "shop", "kind": Kind.UPDATE, "version": "2.0"}
+        await world.ask(RequestOperations(**what, recover="never", operations=operations))
+        for one in operations:
+            left = await fleet.end(one.operation_id)
+            assert (left.status, left.version) == ("update_error", "1.0")
