@@ -9,7 +9,7 @@ from typing import Any
 from services.cli.errors import CliError
 from services.cli.session import Session
 
-NOT_NOW = frozenset({"wrong_state", "nothing_runs", "already_finished"})
+NOT_NOW = frozenset({"wrong_state", "nothing_runs", "already_finished", "not_stoppable"})
 """Refusals that another moment, or another action, would not meet."""
 
 

@@ -16,7 +16,7 @@ from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Progress, Running
 from services.deployer.evidence import clean, last_words
 from services.deployer.ordering import FREE, Ordering
-from services.deployer.phases import LEAVING, PHASES, Leg, Order, Phase, Row, row_of
+from services.deployer.phases import LEAVING, PHASES, Leg, Order, Phase, Row, may_be_stopped, row_of
 from services.deployer.plan import Plan
 from shared.frozen import light_dataclass
 from shared.messages.deployer import Cause, ComponentDecision, ComponentProgress, PhaseResult
@@ -193,6 +193,11 @@ def untouched(course: Course) -> bool:
     return course.leg is Leg.FORWARD and row is not None and not row.changes
 
 
+def heeds_wishes(course: Course) -> bool:
+    """Whether it ends where it is because somebody wants it to."""
+    return course.leg is Leg.FORWARD and may_be_stopped(course.kind, course.phase)
+
+
 def awaited(course: Course) -> Plan:
     """The decisions whose orders are under way."""
     if course.kind in LEAVING:  # a component may take part in several of its phases
@@ -274,9 +279,10 @@ def advance(
 ) -> Move:
     """Where the course goes, now that the orders of `awaited` stand at `progress`.
 
-    `wish` is a cancellation somebody asked for; it stops the way forward, never the way back. `bounds`: seconds that
-    components have of their own until they are ready.
+    `wish` is a cancellation somebody asked for; it stops the way forward, never the way back, nor what has none
+    (`may_be_stopped`). `bounds`: seconds that components have of their own until they are ready.
     """
+    wish = wish if heeds_wishes(course) else None
     running = sum(isinstance(p, Running) for p in progress)
     if bounds and running and not course.stopping:
         wish = _late(course, progress, now, bounds) or wish
@@ -309,7 +315,7 @@ def _trouble(course: Course, progress: Sequence[Progress], now: datetime, wish: 
     for way, p in zip(awaited(course), progress, strict=True):
         if isinstance(p, Broken) and not _is_optional(course):
             return Cause(code=p.code, message=f"{way.component}: {clean(p.message)}"[:2_000])
-    if wish and course.leg is Leg.FORWARD:
+    if wish:
         return wish
     if now < course.deadline or not any(isinstance(p, Running) for p in progress):
         return None

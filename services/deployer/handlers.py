@@ -19,7 +19,7 @@ from services.deployer.engine.planner import Planner
 from services.deployer.judging import Request, judged_by, operation_of, single
 from services.deployer.overrides import told as overrides
 from services.deployer.overrides.commands import change_overrides
-from services.deployer.phases import LEAVING, point_of_no_return
+from services.deployer.phases import LEAVING, may_be_stopped, point_of_no_return
 from services.deployer.prestage.preparation import HANDLERS as PREPARATION
 from services.deployer.prestage.preparation import have_prepared, ready
 from services.deployer.secrets.commands import change_secrets
@@ -256,6 +256,11 @@ def _may_cancel(request: CancelOperation, known: Known | None) -> Reply:
     if known.finished:
         message = f"operation {identifier} has ended already"
         return Rejected.because("already_finished", message, "operation_id", identifier)
+    if known.phase and not may_be_stopped(known.kind, known.phase):
+        message = (
+            f"{known.kind} {identifier} is at '{known.site}' already: stopped half-way it would leave an error there"
+        )
+        return Rejected.because("not_stoppable", f"{message}; wait for its end", "operation_id", identifier)
     return Accepted({"operation_id": identifier})
 
 

@@ -140,6 +140,16 @@ def may_be_left(kind: Kind) -> bool:
     return bool(PHASES[kind][Leg.RECOVER])
 
 
+def may_be_stopped(kind: Kind, phase: Phase) -> bool:
+    """Whether the way forward ends there because somebody wants it to.
+
+    What has no way back comes to its end once it touches its site: a recovery that stopped half-way would leave there
+    the error that it was to mend.
+    """
+    row = row_of(kind, Leg.FORWARD, phase)
+    return row is None or row.way_back or not row.changes
+
+
 def row_of(kind: Kind, leg: Leg, phase: Phase) -> Row | None:
     """The row of a phase; None where a leg has not begun yet."""
     return next((row for row in PHASES[kind][leg] if row.phase is phase), None)

@@ -155,9 +155,10 @@ returning id;
 
 -- name: find_operations
 -- Also those that were accepted and wait for what has to come before them.
-select id, site, strategy_id, finished_at is not null as finished from operation where id = any(:ids::text[])
+select id, site, strategy_id, finished_at is not null as finished, kind, course->>'phase' as phase
+from operation where id = any(:ids::text[])
 union all
-select i.operation_id, r.site, r.strategy_id, false from site_run_item i join site_run r on r.id = i.run_id
+select i.operation_id, r.site, r.strategy_id, false, i.kind, null from site_run_item i join site_run r on r.id = i.run_id
 where i.operation_id = any(:ids::text[]) and i.request is not null and i.state = 'waiting';
 
 -- name: lock_operations

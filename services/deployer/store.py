@@ -17,6 +17,7 @@ from services.deployer.course import Course
 from services.deployer.dependencies.store import release_of, rules_of
 from services.deployer.domain import NOTHING_SET, Deployment, Facts, Operation, Release, Site
 from services.deployer.overrides.terms import PLAIN_TERMS, Terms
+from services.deployer.phases import Phase
 from services.deployer.plan import Plan, Recorded
 from services.deployer.prestage.store import PrestageStore, prestaged_of
 from services.deployer.secrets import store as secrets
@@ -69,6 +70,9 @@ class Known(NamedTuple):
     site: str
     strategy_id: str | None
     finished: bool
+    kind: OperationKind
+    phase: Phase | None
+    """Of its course, as it was saved last."""
 
 
 @light_dataclass(frozen=True, slots=True)
@@ -242,7 +246,7 @@ class Store:
     async def operations(self, ids: Sequence[str]) -> dict[str, Known]:
         """Those of the operations that are known."""
         rows = await SQL.fetch(self._conn, "find_operations", ids=list(ids))
-        return {row["id"]: Known(row["site"], row["strategy_id"], row["finished"]) for row in rows}
+        return {row["id"]: _known(row) for row in rows}
 
     async def wish_cancels(self, wishes: Iterable[tuple[str, str]]) -> None:
         """Rows of operation and reason; the first reason stays."""
@@ -459,6 +463,14 @@ def _loaded(row: asyncpg.Record) -> Loaded:
     site, refused = _site(row["site"], row), row["refused"] and Cause.model_validate(row["refused"])
     asked = row["requested_at"]
     return Loaded(operation, site, _deployment(row), _course(row), row["cancel_reason"], refused, asked)
+
+
+_PHASES = frozenset(Phase)
+
+
+def _known(row: asyncpg.Record) -> Known:
+    phase = Phase(row["phase"]) if row["phase"] in _PHASES else None  # a later version may have saved it
+    return Known(row["site"], row["strategy_id"], row["finished"], OperationKind(row["kind"]), phase)
 
 
 def _course(row: asyncpg.Record) -> Course | None:

@@ -4,6 +4,7 @@ import pytest
 
 from services.catalog import domain as catalog
 from services.catalog.preparation import domain as preparation
+from services.deployer.phases import PHASES, Leg, may_be_stopped
 from services.gateway.commands.action import allowed
 from services.gateway.domain import Role
 from services.gateway.resources.operations import actions as operations
@@ -13,7 +14,7 @@ from services.gateway.resources.subscriptions import actions as subscriptions
 from services.notifier import domain as notifier
 from services.strategy_orchestrator import domain as orchestrator
 from shared.messages.notifier import DeliveryState
-from shared.messages.words import StrategyAction, StrategyState
+from shared.messages.words import OperationKind, StrategyAction, StrategyState
 
 
 def test_every_action_that_a_strategy_may_say_is_offered_under_its_name() -> None:
@@ -48,7 +49,17 @@ def test_a_release_is_prepared_where_that_would_begin_something(state: preparati
 )
 def test_an_operation_is_cancelled_until_it_has_ended(state: str, ended: bool) -> None:
     """As the deployer refuses it then: `already_finished`."""
-    assert allowed(operations.ACTIONS, {"state": state}, Role.OPERATOR) == ([] if ended else ["cancel"])
+    row = {"state": state, "kind": "update", "phase": "deploy"}
+    assert allowed(operations.ACTIONS, row, Role.OPERATOR) == ([] if ended else ["cancel"])
+
+
+@pytest.mark.parametrize("kind", OperationKind)
+def test_an_operation_is_cancelled_while_the_deployer_would_stop_it(kind: OperationKind) -> None:
+    """As the deployer refuses it then: `not_stoppable`."""
+    for phase in (row.phase for row in PHASES[kind][Leg.FORWARD]):
+        row = {"state": "running", "kind": kind.value, "phase": phase.value}
+        assert bool(allowed(operations.ACTIONS, row, Role.OPERATOR)) == may_be_stopped(kind, phase), phase
+    assert allowed(operations.ACTIONS, {"state": "queued", "kind": kind.value, "phase": None}, Role.OPERATOR)
 
 
 @pytest.mark.parametrize("state", DeliveryState)

@@ -9,7 +9,7 @@ from services.deployer.course import CANCELLED, Course, Limits, Move, Next
 from services.deployer.domain import Operation
 from services.deployer.drivers import Broken, Order, Progress, Running
 from services.deployer.ordering import Ordering
-from services.deployer.phases import Leg, Phase
+from services.deployer.phases import Leg, Phase, may_be_left
 from services.deployer.plan import Ground, Plan, fetch_order, order_for
 from services.deployer.secrets.opening import Opened
 from services.deployer.secrets.rotation import Kept, Versions, at_least_so_old, reaching
@@ -132,15 +132,17 @@ def begin(
     """The first move of an operation that has a plan, but no course that was saved.
 
     When somebody wants it stopped and it was claimed before, another runner may have begun it: then its orders are
-    cancelled, which also keeps a late start of theirs without effect. Nothing is fetched for it any more.
+    cancelled, which also keeps a late start of theirs without effect. Nothing is fetched for it any more. What has no
+    way back goes on instead, as that runner would have let it.
     """
     wish = wish_of(loaded.cancel_reason)
     if wish and attempt == 1:
         return courses.refuse(loaded.operation.kind, wish, now)
     operation = loaded.operation
     timeout = timedelta(seconds=operation.timeout_seconds)
-    move = courses.set_out(operation.kind, plan, ordering, now, timeout, frozenset() if wish else fetching)
-    return courses.stop(move[0], wish, now, limits) if wish else move
+    stopping = wish if may_be_left(operation.kind) else None
+    move = courses.set_out(operation.kind, plan, ordering, now, timeout, frozenset() if stopping else fetching)
+    return courses.stop(move[0], stopping, now, limits) if stopping else move
 
 
 def wish_of(cancel_reason: str | None) -> Cause | None:

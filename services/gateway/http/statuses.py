@@ -13,6 +13,7 @@ STATUS_OF_CODE = {
     "site_held": 409,
     "wrong_state": 409,
     "already_finished": 409,
+    "not_stoppable": 409,
     "already_current": 409,
     "nothing_deployed": 409,
     "no_previous_release": 409,

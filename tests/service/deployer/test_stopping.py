@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from shared.messages.base import CommandAccepted, CommandRejected
-from shared.messages.deployer import CancelOperation, OperationFailed
+from shared.messages.deployer import CancelOperation, OperationFailed, OperationProgressed
 from tests.service.deployer.fleet import Fleet, Gate, deployer, ready
 from tests.support.components import simulated
 from tests.support.world import World
@@ -55,6 +55,35 @@ async def test_only_an_operation_that_runs_there_can_be_cancelled(world: World) 
         answers = [await cancel(fleet, operation), await cancel(fleet, "ghost"), await cancel(fleet, operation, "rome")]
         codes = [answer.code for answer in answers if isinstance(answer, CommandRejected)]
         assert codes == ["already_finished", "unknown_operation", "unknown_operation"]
+
+
+async def test_a_recovery_that_is_at_its_site_is_not_stopped(world: World) -> None:
+    """It ran into an error, somebody recovers it and presses Cancel: the site must not be left with another error."""
+    async with ready(world, ["oslo"], [], progress_seconds=0.05) as fleet:
+        await fleet.release("1.0", simulated("web", seconds=(2, 2)))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0")
+        operation = await fleet.request("oslo", "recover")
+        told = await world.until(OperationProgressed, lambda event: event.operation_id == operation)
+        answer = await cancel(fleet, operation)
+        assert told.phase == "deploy"
+        assert isinstance(answer, CommandRejected)
+        assert (answer.code, answer.faults[0].field) == ("not_stoppable", "operation_id")
+        ended = await fleet.end(operation)
+        assert (ended.status, fleet.running("oslo")) == ("operational", {"web": "1.0"})
+
+
+async def test_a_recovery_that_begins_just_then_is_not_stopped_either(world: World) -> None:
+    """Where its course was not saved yet, nobody knows how far it is: the wish is taken, and comes too late."""
+    async with ready(world, ["oslo"], [], progress_seconds=60) as fleet:
+        await fleet.release("1.0", simulated("web", seconds=(1, 1)))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0")
+        operation = await fleet.request("oslo", "recover")
+        await fleet.begun(operation)
+        assert isinstance(await cancel(fleet, operation), CommandAccepted)
+        ended = await fleet.end(operation)
+        assert (ended.status, fleet.running("oslo")) == ("operational", {"web": "1.0"})
 
 
 async def test_a_hanging_device_is_ended_by_the_timeout(world: World) -> None:

@@ -147,6 +147,34 @@ def test_what_a_dead_runner_may_have_begun_is_undone_when_the_operation_is_cance
     assert walk.device.runs == FROM_ONE
 
 
+def recovery(**facts: Any) -> Walk:
+    """A recovery to 1 of a site on which nothing runs."""
+    device = Device({}, {}, seconds=5)
+    return Walk(operation(Kind.RECOVER, "1", "1"), ground(running("1"), ONE, records=recorded(ONE)), device, **facts)
+
+
+def test_a_recovery_that_is_at_its_site_comes_to_its_end_whatever_anybody_wishes() -> None:
+    walk = recovery(cancel_at=2)
+    course, outcome = walk.to_the_end()
+    assert (outcome, course.cause) == (Outcome.SUCCEEDED, None)
+    assert walk.device.runs == FROM_ONE
+
+
+def test_a_recovery_that_is_cancelled_while_it_fetches_leaves_everything_as_it_is() -> None:
+    walk = recovery(cancel_at=2, fetching=frozenset({"web"}))
+    course, outcome = walk.to_the_end()
+    assert outcome is Outcome.UNTOUCHED
+    assert course.cause
+    assert course.cause.code == "cancelled"
+    assert not any("/forward/" in key for key in walk.device.begun)
+
+
+def test_a_recovery_that_was_cancelled_and_taken_over_comes_to_its_end_too() -> None:
+    walk = recovery(cuts=frozenset({2}), cancel_at=1)
+    assert walk.to_the_end()[1] is Outcome.SUCCEEDED
+    assert walk.device.runs == FROM_ONE
+
+
 FATES = st.dictionaries(st.sampled_from(ORDERS), st.sampled_from(["done", "broken"]))
 ALL_FATES = st.dictionaries(st.sampled_from(ORDERS), st.sampled_from(["done", "broken", "hang"]))
 CUTS = st.frozensets(st.integers(1, 40), max_size=6)

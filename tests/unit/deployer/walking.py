@@ -10,7 +10,7 @@ from services.deployer.course import Course, Next
 from services.deployer.domain import Operation, Outcome
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
 from services.deployer.ordering import ordering_of
-from services.deployer.phases import LEAVING, Leg, Phase
+from services.deployer.phases import LEAVING, Leg, Phase, may_be_left
 from services.deployer.plan import Ground, fetch_order, order_for
 from services.deployer.prestage.planning import plan_of
 from shared.messages.deployer import Cause
@@ -114,6 +114,11 @@ class Walk:
     def wish(self) -> Cause | None:
         return WISH if self.cancel_at is not None and self.now >= self.cancel_at else None
 
+    @property
+    def stopping(self) -> Cause | None:
+        """What has no way back goes on, whatever was wished before it was taken over."""
+        return self.wish if may_be_left(self.operation.kind) else None
+
     def _take_up(self, attempt: int) -> courses.Move:
         if self.saved:
             return self.saved, courses.resume(self.saved)
@@ -121,7 +126,7 @@ class Walk:
         if self.wish and attempt == 1:
             return courses.refuse(self.operation.kind, self.wish, now)
         move = self._set_out(timedelta(seconds=self.operation.timeout_seconds), now)
-        return courses.stop(move[0], self.wish, now, LIMITS) if self.wish else move
+        return courses.stop(move[0], self.stopping, now, LIMITS) if self.stopping else move
 
     def _set_out(self, timeout: timedelta, now: datetime) -> courses.Move:
         kind = self.operation.kind
@@ -131,7 +136,7 @@ class Walk:
         planned = plan.forward(self.operation, self.ground, self.ground.recorded)
         ordering = ordering_of(planned, self.ground, self.operation.to_version, Leg.FORWARD)
         changed = frozenset(w.component for w in planned if w.action in ("apply", "rollback"))
-        fetching = frozenset() if self.wish else self.fetching & changed
+        fetching = frozenset() if self.stopping else self.fetching & changed
         return courses.set_out(kind, planned, ordering, now, timeout, fetching)
 
     def _orders(self, course: Course) -> tuple[Order, ...]:

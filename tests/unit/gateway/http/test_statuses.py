@@ -8,9 +8,10 @@ STATUSES = {
     400: {"unreadable"},
     404: {"unknown_site", "unknown_release", "unknown_strategy", "unknown_delivery"},
     409: {
-        "already_current", "already_finished", "command_id_reused", "group_exists", "group_not_empty", "last_admin",
-        "no_previous_release", "nothing_deployed", "overrides_changed", "secret_in_use", "site_busy", "site_exists",
-        "site_held", "strategy_exists", "subscription_exists", "token_exists", "version_conflict", "wrong_state",
+        "already_current", "already_finished", "command_id_reused", "group_exists", "group_not_empty",
+        "last_admin", "no_previous_release", "not_stoppable", "nothing_deployed", "overrides_changed",
+        "secret_in_use", "site_busy", "site_exists", "site_held", "strategy_exists", "subscription_exists",
+        "token_exists", "version_conflict", "wrong_state",
     },
     422: {"unknown_field", "unknown_type", "unknown_host", "not_upgradable", "invalid_field", "missing_field"},
     500: {"internal"},
