@@ -311,7 +311,7 @@ create table site_run (
     state text not null check (state in ('running', 'stopping', 'done', 'failed', 'aborted')),
     go_on boolean not null, -- after a failure, too
     prereleases boolean not null,
-    timeout_seconds integer not null,
+    timeout_seconds integer, -- of each of its operations; null = as its release says
     strategy_id text,
     actor text not null,
     correlation_id text not null,

@@ -30,7 +30,12 @@ const runForm = (site) =>
         { class: "row" },
         field("kind", "What", select("kind", KINDS)),
         field("apps", "Apps", input("apps"), "By name; empty = all of them"),
-        field("timeout_seconds", "Time for one app, in seconds", input("timeout_seconds", { value: "3600" })),
+        field(
+          "timeout_seconds",
+          "Time for one app, in seconds",
+          input("timeout_seconds"),
+          "Empty = as its release says, else an hour",
+        ),
       ),
       checkbox("go_on", "Go on with the others where one fails"),
       checkbox("prereleases", "Take pre-releases, too"),

@@ -231,7 +231,12 @@ class RequestAll(_OfDeployer):
     apps: tuple[Name, ...] = Field(default=(), max_length=MOST_APPS, description="only these; empty = all")
     on_failure: Literal["stop", "go_on"] = "stop"
     prereleases: bool = False
-    timeout_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600, description="each operation ends by then")
+    timeout_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=7 * 24 * 3600,
+        description="each operation ends by then; null = as its release says, else an hour",
+    )
 
 
 class CancelAll(_OfDeployer):

@@ -7,6 +7,9 @@ from services.deployer.overrides.terms import PLAIN_TERMS, Terms, terms
 from shared.messages.deployer import RequestOperation
 from shared.messages.words import OperationKind as Kind
 
+SAID_LATER = ("reset_overrides", "reset_attributes", "timeout_seconds")
+"""What a release says where the request does not."""
+
 BRINGS = frozenset({Kind.APPLY, Kind.UPDATE, Kind.ROLLBACK, Kind.PRESTAGE})
 """The kinds that bring what is set now; a recovery brings what was set before, a removal brings nothing."""
 
@@ -23,8 +26,7 @@ def with_terms(request: RequestOperation, facts: Facts) -> Facts:
 
 def _later(request: RequestOperation) -> Terms:
     """Until the release has come, only what was asked for is known."""
-    each = {"reset_overrides": request.reset_overrides, "reset_attributes": request.reset_attributes}
-    asked = {name: value for name, value in each.items() if value is not None}
+    asked = {name: value for name in SAID_LATER if (value := getattr(request, name)) is not None}
     return Terms(only_changes=request.only_changes, asked=asked) if asked or request.only_changes else PLAIN_TERMS
 
 

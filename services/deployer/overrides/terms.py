@@ -17,8 +17,9 @@ class Terms:
     """What is set for its site alone and is not any more, once it has succeeded."""
     only_changes: bool = False
     """apply: what is unchanged is left as it is."""
-    asked: Mapping[str, bool] = field(default_factory=dict, hash=False)
-    """Of one that waits for its release: what of the site's own is to be dropped, as it was asked for."""
+    asked: Mapping[str, bool | int] = field(default_factory=dict, hash=False)
+    """Of one that waits for its release, what the release would say else: what of the site's own is to be dropped, and
+    by when it is to end."""
 
     @staticmethod
     def of(stored: Mapping[str, Any]) -> "Terms":

@@ -43,7 +43,7 @@ def _run(chained: Chained) -> Run:
 def _origin(chained: Chained) -> Origin:
     operation = chained.operation
     who = (operation.actor, operation.correlation_id)
-    return Origin(False, operation.timeout_seconds, operation.strategy_id, *who)
+    return Origin(False, chained.request.data.timeout_seconds, operation.strategy_id, *who)
 
 
 def _late(operation: Operation) -> tuple[Fault, ...]:

@@ -15,7 +15,7 @@ from services.deployer.dependencies.needs import Surroundings
 from services.deployer.domain import Facts, Operation
 from services.deployer.engine.leases import Leases
 from services.deployer.handlers import take
-from services.deployer.judging import Request, operation_of
+from services.deployer.judging import HOUR, Request, operation_of
 from services.deployer.site_runs import store
 from services.deployer.site_runs.planning import ENDED, Item, Run, advanced
 from services.deployer.site_runs.reporting import report
@@ -115,7 +115,7 @@ async def _refuse(
 
 
 def _of_item(held: Held, item: Item) -> Operation:
-    seconds, origin = held.origin.timeout_seconds, held.origin
+    seconds, origin = held.origin.timeout_seconds or HOUR, held.origin
     what = (item.operation_id or "", held.run.site, item.app, OperationKind(item.kind), None, item.to_version)
     return Operation(*what, seconds, origin.strategy_id, origin.correlation_id, origin.actor)
 

@@ -21,7 +21,8 @@ class Origin:
     """Who asked for a run, and how its operations are to be."""
 
     prereleases: bool = False
-    timeout_seconds: int = 3600
+    timeout_seconds: int | None = None
+    """Of each operation; None = as its release says."""
     strategy_id: str | None = None
     actor: str = ""
     correlation_id: str = ""

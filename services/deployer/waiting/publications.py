@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from services.deployer.domain import Facts, faults_of
 from services.deployer.judging import judged_by, operation_of
+from services.deployer.overrides.terms import PLAIN_TERMS
 from services.deployer.site_runs.chains import Chained, begin_chains
 from services.deployer.store import Store
 from services.deployer.waiting.store import Begun, Settled, WaitingStore
@@ -59,13 +60,14 @@ async def _behind_others(
 def _begun(settled: Settled, facts: Facts | None) -> Begun:
     request = settled.request
     if facts is None:
-        return Begun(request.operation_id, None, None, _failed(settled))
+        return Begun(request.operation_id, _failed(settled))
+    operation = operation_of(request, facts)
     if cause := _of_another_app(settled):
-        return Begun(request.operation_id, facts.deployment.version, None, cause)
+        return Begun(request.operation_id, cause, replace(operation, to_version=None, terms=PLAIN_TERMS))
     facts = replace(facts, busy_with=None)  # by this very operation
     faults = faults_of(request.data, facts)
     cause = Cause(code=faults[0].code, message=_listed([fault.message for fault in faults])) if faults else None
-    return Begun(request.operation_id, facts.deployment.version, facts.version, cause, facts.terms)
+    return Begun(request.operation_id, cause, operation)
 
 
 def _failed(settled: Settled) -> Cause:

@@ -41,7 +41,9 @@ delete from operation where id = any(:ids::text[]) and awaits is not null;
 
 -- name: free_settled
 update operation o set awaits = null, from_version = coalesce(n.from_version, o.from_version), to_version = n.to_version,
-    refused = n.refused, terms = n.terms
-from unnest(:ids::text[], :from_versions::text[], :to_versions::text[], :refused::jsonb[], :terms::jsonb[])
-    as n (id, from_version, to_version, refused, terms)
+    refused = n.refused, terms = n.terms, recover = coalesce(n.recover, o.recover),
+    timeout_seconds = coalesce(n.timeout_seconds, o.timeout_seconds)
+from unnest(:ids::text[], :from_versions::text[], :to_versions::text[], :refused::jsonb[], :terms::jsonb[],
+    :recovers::text[], :timeouts::int[])
+    as n (id, from_version, to_version, refused, terms, recover, timeout_seconds)
 where o.id = n.id and o.awaits is not null;

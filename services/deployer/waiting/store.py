@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 
-from services.deployer.judging import Request
-from services.deployer.overrides.terms import PLAIN_TERMS, Terms
+from services.deployer.domain import Operation
+from services.deployer.judging import HOUR, Request
+from services.deployer.overrides.terms import Terms
 from shared.messages.base import Fault
 from shared.messages.catalog import PublicationSettled
 from shared.messages.deployer import Cause, RequestOperation
@@ -52,11 +53,9 @@ class Begun(NamedTuple):
     """What becomes of an operation that waited: it goes to a release, or ends as it begins."""
 
     id: str
-    from_version: str | None
-    to_version: str | None
     refused: Cause | None
-    terms: Terms = PLAIN_TERMS
-    """By the release that has come: what is set now, and what of it goes over."""
+    operation: Operation | None = None
+    """As it begins by what the release says that has come; None = none has."""
 
 
 class WaitingStore:
@@ -100,16 +99,21 @@ class WaitingStore:
 
     async def free_settled(self, begun: Sequence[Begun]) -> int:
         """Let them begin; returns how many."""
-        rows = [
-            (b.id, b.from_version, b.to_version, b.refused and b.refused.model_dump(), b.terms.stored()) for b in begun
-        ]
-        names = ("ids", "from_versions", "to_versions", "refused", "terms")
-        return await SQL.run(self._conn, "free_settled", **dict(zip(names, columns(rows, 5), strict=True)))
+        rows = [(b.id, b.refused and b.refused.model_dump(), *_of_release(b.operation)) for b in begun]
+        names = ("ids", "refused", "from_versions", "to_versions", "terms", "recovers", "timeouts")
+        return await SQL.run(self._conn, "free_settled", **dict(zip(names, columns(rows, 7), strict=True)))
+
+
+def _of_release(o: Operation | None) -> tuple[Any, ...]:
+    """What of an operation depends on its release."""
+    if o is None:
+        return (None,) * 5
+    return o.from_version, o.to_version, o.terms.stored(), o.recover, o.timeout_seconds
 
 
 def _request(row: asyncpg.Record) -> RequestOperation:
     """Asked for once more, with the release that has come: the same rules judge it."""
-    names = ("site", "app", "kind", "version", "timeout_seconds", "strategy_id", "recover")
-    terms = Terms.of(row["terms"] or {})
-    asked = {"only_changes": terms.only_changes, **terms.asked}
+    names = ("site", "app", "kind", "version", "strategy_id", "recover")
+    terms, seconds = Terms.of(row["terms"] or {}), row["timeout_seconds"]
+    asked = {"only_changes": terms.only_changes, "timeout_seconds": None if seconds == HOUR else seconds, **terms.asked}
     return RequestOperation.model_validate({**{name: row[name] for name in names}, **asked})

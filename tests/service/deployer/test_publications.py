@@ -119,6 +119,29 @@ async def test_what_was_published_is_judged_by_the_rules_of_any_update(world: Wo
         assert fleet.running("oslo") == {"web": "1.0"}
 
 
+@pytest.mark.parametrize(("said", "status"), [({}, "update_error"), ({"recover": "always"}, "operational")])
+async def test_what_a_release_says_of_time_and_failures_holds_once_it_has_come(
+    world: World, said: dict[str, str], status: str
+) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        operation = await fleet.request("oslo", "update", publication="p1", **said)
+        rules = {"timeout_seconds": 1, "recover": "never"}
+        await fleet.release("2.0", simulated("web", sites={"oslo": "hang"}), rules=rules)
+        await settle(fleet, "p1")
+        end = await failed(fleet, operation)
+        assert (end.cause.code, end.status) == ("timeout", status)
+
+
+async def test_what_was_asked_for_wins_over_the_release_that_comes(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        operation = await fleet.request("oslo", "update", publication="p1", timeout_seconds=3600)
+        await fleet.release("2.0", simulated("web", seconds=(2, 2)), rules={"timeout_seconds": 1})
+        await settle(fleet, "p1")
+        assert (await fleet.end(operation)).version == "2.0"
+
+
 async def test_who_waits_for_nothing_ends_when_its_time_is_up(world: World) -> None:
     async with ready(world, ["oslo"], ["1.0"]) as fleet:
         await fleet.do("oslo", "apply", "1.0")

@@ -145,6 +145,32 @@ async def test_what_lacks_an_app_begins_behind_it_and_both_are_ordinary_operatio
         assert (await fleet.do("oslo", "remove", app="db")).status == "removed"
 
 
+HANGS = {"component": simulated(name="db-web", sites={"oslo": "hang"}), "timeout_seconds": 1}
+"""A release that says by when it is there, and never is: nobody waits an hour for that."""
+
+
+async def test_an_app_that_comes_first_has_the_time_of_its_own_release(world: World) -> None:
+    async with site(world, ("shop", "2.0", NEEDS_DB)) as fleet:
+        await publish(fleet, "db", "1.10", **HANGS)
+        await fleet.known(fleet.service)
+        end = await fleet.end((await fleet.answer("oslo", "apply", "2.0", app="shop")).command_id)
+        assert isinstance(end, OperationFailed)
+        assert (end.cause.code, "db" in end.cause.message) == ("timeout", True)
+
+
+async def test_each_app_of_a_run_has_the_time_of_its_release_unless_it_is_said(world: World) -> None:
+    async with site(world, ("db", "1.0"), ("a", "1.0")) as fleet:
+        await publish(fleet, "db", "2.0", **HANGS)
+        await publish(fleet, "a", "2.0", simulated(name="web", sites={"oslo": "hang"}), timeout_seconds=3600)
+        await fleet.known(fleet.service)
+        await deploy(fleet, "db", "1.0")
+        unsaid = await ran(world, (await world.ask(RequestAll(site="oslo", kind="update"))).command_id)
+        assert told(unsaid) == [("db", "failed", "2.0", "timeout")]
+        await deploy(fleet, "a", "1.0")
+        asked = RequestAll(site="oslo", kind="update", apps=("a",), timeout_seconds=1)
+        assert told(await ran(world, (await world.ask(asked)).command_id)) == [("a", "failed", "2.0", "timeout")]
+
+
 async def test_where_what_comes_first_fails_the_operation_that_was_asked_for_is_told_so(world: World) -> None:
     bad = simulated(name="db-web", sites={"oslo": "fail"})
     async with site(world, ("db", "1.10", {}, bad), ("shop", "2.0", NEEDS_DB)) as fleet:
