@@ -280,7 +280,7 @@ create table app_behaviour (
 );
 
 create table failed_release (
-    -- A release that failed in an operation of the deployer's own. It stays when it is cleared: its events are counted here.
+    -- A release that failed in an apply or update, whoever asked for it. It stays when it is cleared: its events are counted here.
     app text not null,
     version text not null,
     nth bigint not null check (nth >= 1), -- so many events

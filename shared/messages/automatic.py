@@ -134,7 +134,7 @@ class FailedOn(Model):
 
 
 class FailedReleaseChanged(_ByDeployer):
-    """A release failed in an operation of the deployer's own, or what is known of that was cleared."""
+    """A release failed in an apply or update, whoever asked for it, or what is known of that was cleared."""
 
     SUBJECT = "failed_release"
 

@@ -272,8 +272,8 @@ FAILED: tuple[Column, ...] = (
 
 @app.verb()
 def failed(session: Session, app: Annotated[str | None, typer.Option(help="Only of this app.")] = None) -> None:
-    """Releases that failed by themselves: nothing chooses those again by itself that are barred."""
-    session.screen.table(session.pages("/v1/failed-releases", app=app), FAILED, "no release failed by itself")
+    """Releases that failed on sites: nothing chooses those again by itself that are barred."""
+    session.screen.table(session.pages("/v1/failed-releases", app=app), FAILED, "no release failed")
 
 
 @app.verb("clear-failed")

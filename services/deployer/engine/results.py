@@ -7,7 +7,7 @@ from typing import Any
 
 from services.deployer import course as courses
 from services.deployer.automatic import aftermath
-from services.deployer.automatic.aftermath import OwnEnd
+from services.deployer.automatic.aftermath import End
 from services.deployer.course import Course
 from services.deployer.domain import AUTOMATIC, Deployment, Outcome, after, returns_to, status_during
 from services.deployer.engine.execution import Execution
@@ -170,8 +170,8 @@ async def finish(tx: Transaction, runner: str, executions: Sequence[Execution], 
     done = [end.execution.operation for end in ended if end.succeeded and end.execution.operation.kind not in LEAVING]
     if dropped := [Dropped(o.app, o.site, o.terms.dropped, o.id, o.actor) for o in done if o.terms.dropped]:
         await drop(tx, dropped)
-    if own := [end for end in ended if end.execution.operation.actor == AUTOMATIC]:
-        await aftermath.note(tx, [OwnEnd(e.execution.operation, e.outcome, e.execution.course.cause) for e in own])
+    if some := [end for end in ended if not end.succeeded or end.execution.operation.actor == AUTOMATIC]:
+        await aftermath.note(tx, [End(e.execution.operation, e.outcome, e.execution.course.cause) for e in some])
     if runs := [end for end in ended if end.execution.operation.run_id]:
         await note_ends(tx.conn, [_of_run(end) for end in runs])
     for end in ended:

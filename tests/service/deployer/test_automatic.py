@@ -18,6 +18,7 @@ from shared.messages.automatic import ComponentDrift
 from shared.messages.base import CommandAccepted
 from shared.messages.deployer import (
     AutomaticRequested,
+    CancelOperation,
     ClearFailedRelease,
     DriftEnded,
     DriftFound,
@@ -25,6 +26,8 @@ from shared.messages.deployer import (
     OperationFailed,
     OperationSucceeded,
     ReapplyApp,
+    Requested,
+    RequestOperations,
     SetAppBehaviour,
     SetOverrides,
 )
@@ -167,6 +170,38 @@ async def test_a_bad_release_is_tried_once_and_not_again_until_it_is_cleared(wor
             await world.until(OperationSucceeded, lambda event, s=site: (event.site, event.version) == (s, "2.0.1"))  # type: ignore[misc]
         assert sum(e.to_version == "2.0.0" for e in world.events(OperationFailed)) == 1
         assert isinstance(await world.ask(ClearFailedRelease(app=APP, version="2.0.0")), CommandAccepted)
+
+
+async def test_a_release_that_failed_for_a_person_or_a_strategy_is_not_tried_by_itself(world: World) -> None:
+    sites = ["bern", "oslo", "rome"]
+    async with fleet_of(world, sites, "1.0.0") as fleet:
+        for site in sites:
+            await fleet.do(site, "apply", "1.0.0")
+        for version in ("2.0.0", "2.1.0"):
+            await fleet.release(version, simulated(sites=dict.fromkeys(sites, "fail")))
+        await fleet.known(fleet.service)
+        await fleet.do("bern", "update", "2.0.0")
+        one = Requested(operation_id="s.0.1", site="oslo")
+        what: Any = {"batch": "s/1.1", "strategy_id": "s", "app": APP, "kind": "update", "version": "2.1.0"}
+        await world.ask(RequestOperations(**what, operations=(one,)))
+        for version in ("2.0.0", "2.1.0"):
+            await world.until(FailedReleaseChanged, lambda event, v=version: event.barred and event.version == v)  # type: ignore[misc]
+        await behave(world, auto_update=True)
+        await looked_at(fleet, times=1)
+        assert not world.events(AutomaticRequested)
+        assert isinstance(await fleet.do("bern", "update", "2.0.0"), OperationFailed)  # people may go there
+
+
+async def test_what_a_person_cancelled_says_nothing_against_a_release(world: World) -> None:
+    async with fleet_of(world, ["oslo"], "1.0.0") as fleet:
+        await fleet.release("2.0.0", simulated(seconds=(30, 30)))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0.0")
+        operation = await fleet.request("oslo", "update", "2.0.0")
+        await fleet.begun(operation)
+        await world.ask(CancelOperation(site="oslo", operation_id=operation))
+        assert isinstance(await fleet.end(operation), OperationFailed)
+        assert await fleet.service.pool.fetchval("select count(*) from release_failure") == 0
 
 
 async def test_sites_of_a_strategy_are_left_alone_until_it_lets_go(world: World) -> None:

@@ -20,7 +20,7 @@ class BehaviourView(BaseModel):
 
 
 class FailedReleaseView(BaseModel):
-    """A release that failed in an operation of the deployer's own."""
+    """A release that failed in an apply or update, whoever asked for it."""
 
     app: str
     version: str
