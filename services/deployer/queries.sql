@@ -59,13 +59,17 @@ where r.app = w.app and r.version = w.version;
 
 -- name: mark_unneeded
 -- Withdrawn so long ago that no request accepted before can still be unseen here, and named by no site in any place:
--- not as the release that runs, as one of those before it, as one left half-done, nor by an operation under way.
+-- not as the release that runs, as one of those before it, as one left half-done, nor by an operation under way, or one
+-- that waits behind others of its site.
 with named as materialized (
     select d.app, v.version from deployment d, unnest(d.version || d.history || d.leftovers) as v (version)
     where d.app in (select app from release where withdrawn and not unneeded)
     union
     select o.app, v.version from operation o, unnest(array[o.from_version, o.to_version]) as v (version)
     where o.finished_at is null
+    union
+    select i.app, i.to_version from site_run r join site_run_item i on i.run_id = r.id
+    where r.finished_at is null and i.state = 'waiting'
 )
 update release r set unneeded = true
 where r.withdrawn and not r.unneeded and coalesce(r.withdrawn_at, '-infinity') <= now() - :settled::interval

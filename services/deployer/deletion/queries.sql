@@ -7,7 +7,8 @@ returning r.deletion;
 
 -- name: uses
 -- Of those asked for so long ago that no request accepted before can still be unseen here: where they are named, as what
--- runs, as what was left half-done, or by an operation under way. Those further back in a history need it no more.
+-- runs, as what was left half-done, by an operation under way, or by one that waits behind others of its site. Those
+-- further back in a history need it no more.
 with due as (
     select app, version, bundle_sha256, deletion from release
     where deletion is not null and deletion_at <= :now::timestamptz - :settled::interval
@@ -18,6 +19,11 @@ with due as (
     union
     select d.deletion, o.site from due d join operation o on o.app = d.app
     where o.finished_at is null and d.version in (o.from_version, o.to_version)
+    union
+    select d.deletion, r.site from site_run r
+    join site_run_item i on i.run_id = r.id and i.state = 'waiting'
+    join due d on d.app = i.app and d.version = i.to_version
+    where r.finished_at is null
 ), counted as (
     select deletion, site, row_number() over (partition by deletion order by site) as nth from named
 )

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 
 import pytest
 
 from services.deployer.deletion.handlers import tell_uses
+from services.deployer.store import Store
 from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting, ReleaseWithdrawn
 from shared.messages.deployer import CancelOperation, OperationFailed, ReleaseUseReported
 from tests.service.deployer.fleet import APP, Fleet, ready
@@ -78,6 +80,27 @@ async def test_an_operation_that_was_accepted_first_wins(world: World) -> None:
         await deleting(fleet, "1.0")
         async with telling(fleet):
             assert (await use(world)).examples == ("oslo",)
+
+
+async def test_what_was_accepted_and_waits_behind_others_of_its_site_is_needed(world: World) -> None:
+    """Until its turn comes it is an item of a run and no operation: its release must not go from under it."""
+    async with ready(world, ["oslo"], []) as fleet:
+        await fleet.release("1.0", simulated("db", seconds=(60, 60)), app="db", release_id="db-1.0")
+        await fleet.release("2.0", rules={"depends_on": [{"app": "db", "action": "apply"}]})
+        await fleet.known(fleet.service)
+        operation = await fleet.request("oslo", "apply", "2.0")
+        await fleet.begun(f"{operation}.first.0")
+        await deleting(fleet, "2.0")
+        async with telling(fleet):
+            assert (await use(world)).examples == ("oslo",)
+        await fleet.withdraw("2.0")
+        await fleet.known(fleet.service)
+        async with fleet.service.pool.acquire() as conn:
+            assert await Store(conn).mark_unneeded(timedelta(seconds=-60)) == []
+        await world.ask(CancelOperation(site="oslo", operation_id=operation))
+        await fleet.end(operation)
+        async with fleet.service.pool.acquire() as conn:
+            assert len(await Store(conn).mark_unneeded(timedelta(seconds=-60))) == 1
 
 
 async def test_what_was_left_half_done_is_needed(world: World) -> None:

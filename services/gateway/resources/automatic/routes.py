@@ -55,7 +55,7 @@ ROUTES = (
     command_route("PATCH", "/v1/behaviours/{app}", actions.SET, "Switch what is done by itself with an app"),
     command_route("POST", "/v1/apps/{app}/reapply", actions.REAPPLY, "Have an app applied again where it runs"),
     Route(
-        "GET", "/v1/failed-releases", list_failed, "Releases that failed by themselves",
+        "GET", "/v1/failed-releases", list_failed, "Releases that failed",
         query=FailedReleaseQuery, answer=Page[FailedReleaseView],
     ),
     command_route(
