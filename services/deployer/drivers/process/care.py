@@ -126,7 +126,7 @@ def _abandoned(folder: Folder) -> bool:
 
 
 async def prune(order: OrderFile, place: Place, keep: int) -> None:
-    """Forget all but the `keep` revisions of a component that were healthy last, releases of no site, and old orders.
+    """Forget revisions of a component but of the `keep` versions healthy last, releases of no site, and old orders.
 
     Done behind an order; a newer one may be at work already. What cannot be cleared away is told in the log, and tried
     again behind the next order of the host.

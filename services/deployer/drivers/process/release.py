@@ -123,12 +123,22 @@ def doubt(place: Place, spec: RevisionSpec) -> None:
 
 
 def to_go(place: Place, keep: int) -> list[Path]:
-    """Revisions that are not needed: not the current one, and not among the `keep` used last that were ever healthy;
-    and what is left of those that somebody was killed over."""
+    """Revisions that are not needed, and what is left of those that somebody was killed over.
+
+    Needed is the one used last of each of the `keep` versions that were healthy last, however often one of them was
+    applied with other values meanwhile; the current one, and the one before it, also of the same version: to that a
+    site goes back when another component of the same operation fails.
+    """
     newest = sorted(place.releases.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    sound = [path for path in newest if not (path / UNPROVEN).exists()]
-    staying = {path.name for path in sound[:keep]} | {current(place)}
+    sound = [path.name for path in newest if not (path / UNPROVEN).exists()]
+    of_versions = {_version_of(name): name for name in reversed(sound)}  # of each version the one used last
+    kept = sorted(of_versions.values(), key=sound.index)[:keep]
+    staying = {*kept, *sound[:2], current(place)}
     return [*place.releases.glob(f"{GOING}*"), *(path for path in newest if path.name not in staying)]
+
+
+def _version_of(revision: str) -> str:
+    return revision.rpartition("-")[0]
 
 
 def forget(path: Path) -> None:

@@ -13,9 +13,10 @@ from services.deployer.drivers.process.release import RevisionSpec
 from tests.support.process_sites import component, order
 
 
-def revision(place: Place, version: str, used: int, *, healthy: bool = True) -> str:
-    """One that was tried at a second of the clock."""
-    spec = RevisionSpec(app="shop", version=version, bundle_sha256="a" * 64, component=component().spec)
+def revision(place: Place, version: str, used: int, *, healthy: bool = True, value: str = "") -> str:
+    """One that was tried at a second of the clock, with a value that somebody set."""
+    set_to = component().spec.model_copy(update={"environment": {"COLOUR": value}})
+    spec = RevisionSpec(app="shop", version=version, bundle_sha256="a" * 64, component=set_to)
     release.record(place, spec)
     (release.prove if healthy else release.doubt)(place, spec)
     os.utime(place.releases / spec.revision, (used, used))
@@ -29,6 +30,24 @@ def test_failures_do_not_clear_the_way_back_away(tmp_path: Path) -> None:
     broken = [revision(place, f"9.{n}", 10 + n, healthy=False) for n in range(4)]
     assert {path.name for path in release.to_go(place, 2)} == {oldest, *broken}
     assert back not in {path.name for path in release.to_go(place, 2)}
+
+
+def test_a_release_that_is_applied_with_other_values_again_and_again_pushes_none_out(tmp_path: Path) -> None:
+    place = Place(tmp_path, "oslo", "shop", "web")
+    back = revision(place, "1.0-rc.1", 1)
+    *gone, before, now = (revision(place, "2.0", n, value=f"v{n}") for n in range(2, 8))
+    place.current.symlink_to(Path("releases") / now)
+    assert {path.name for path in release.to_go(place, 3)} == set(gone)
+    assert {path.name for path in place.releases.iterdir()} - set(gone) == {back, before, now}
+
+
+def test_of_releases_that_were_healthy_so_many_stay(tmp_path: Path) -> None:
+    place = Place(tmp_path, "oslo", "shop", "web")
+    oldest, *others = (revision(place, f"{n}.0", n) for n in range(1, 5))
+    again = revision(place, "4.0", 9, value="blue")
+    place.current.symlink_to(Path("releases") / again)
+    assert {path.name for path in release.to_go(place, 3)} == {oldest}
+    assert len(others) == 3
 
 
 def test_one_that_was_healthy_before_stays_so_when_it_fails_later(tmp_path: Path) -> None:
