@@ -1,5 +1,7 @@
 """YAML from strangers: plain documents of maps, lists and scalars, with where each value stands; or a clear error.
 
+Scalars mean what Helm and Flux take them for: dates stay texts, `1e3` is a number, `12:30` is none.
+
 Nothing of it is kept but values and lines, so a text of a megabyte cannot take a hundred. How much a text may hold,
 aliases unfolded, is bounded before it is built.
 """
@@ -10,13 +12,16 @@ from typing import Any
 
 import yaml
 
-from shared.yaml_scalars import AsToolsRead, AsWritten, BadYaml, refused
+from shared.yaml_scalars import BadYaml, is_text, key_of, refused, value_of
 
-__all__ = ["BadYaml", "Document", "Where", "document", "documents", "load"]
+__all__ = ["BadYaml", "Document", "Where", "document", "documents", "dumped", "load"]
 
 DEEPEST = 20
 DEEPEST_OF_TOOLS = 60
 MOST_VALUES = 40_000
+LONG = 1024
+"""A text counts as one value more for each so many characters: an alias for a long one repeats all of it."""
+
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Where = tuple[str | int, ...]
@@ -50,9 +55,10 @@ def document(content: bytes) -> Document:
     """The only document of a text that people wrote for Belay.
 
     Raises BadYaml for text that is not UTF-8 or not YAML, several documents, aliases (which unfold to bombs), keys
-    that stand twice (of which one would be lost), deep nesting, NUL characters, and tags of Python objects.
+    that stand twice (of which one would be lost), deep nesting, NUL characters, tags, and values that JSON has no form
+    for.
     """
-    found = list(_documents(content, _Builder(AsWritten())))
+    found = list(_documents(content, _Builder()))
     if len(found) > 1:
         raise BadYaml("expected a single document in the stream, but found another document", found[1].line, 1)
     return found[0] if found else Document(None)
@@ -61,10 +67,24 @@ def document(content: bytes) -> Document:
 def documents(content: bytes, most: int = MOST_VALUES) -> list[Document]:
     """All documents of a text written for Helm, Flux and their like, with the values that these would read.
 
-    Aliases are taken, as long as no more than `most` values come of them; dates stay texts; `1e3` is a number, `12:30`
-    is none. Raises BadYaml as `document` does, and for values that JSON has no form for.
+    Aliases are taken, as long as no more than `most` values come of them. Raises BadYaml as `document` does.
     """
-    return list(_documents(content, _Builder(AsToolsRead(), aliases=True, deepest=DEEPEST_OF_TOOLS, most=most)))
+    return list(_documents(content, _Builder(aliases=True, deepest=DEEPEST_OF_TOOLS, most=most)))
+
+
+def dumped(value: Any) -> str:
+    """A value as YAML that is read here, and by Helm, as what it is; for people, in the order that it has."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts that are numbers or truth values without quotes get some: YAML 1.1 needs none for `1e3`."""
+
+    def text(self, value: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", value, style=None if is_text(value) else "'")
+
+
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def _documents(content: bytes, builder: "_Builder") -> Iterator[Document]:
@@ -87,13 +107,11 @@ class _Builder:
 
     def __init__(
         self,
-        scalars: AsWritten | AsToolsRead,
         *,
         aliases: bool = False,
         deepest: int = DEEPEST,
         most: int = MOST_VALUES,
     ) -> None:
-        self._scalars = scalars
         self._aliases = aliases
         self._deepest = deepest
         self._most = most
@@ -118,15 +136,16 @@ class _Builder:
             raise refused(event, f"nested deeper than {self._deepest} levels")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
-        self._count(event, 1)
         before = self._left
+        self._count(event, 1)
         if isinstance(event, yaml.ScalarEvent):
+            self._count(event, len(event.value) // LONG)
             value = self._scalar(event, where)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._list(event, where, depth)
         else:
             value = self._map(event, where, depth)
-        size = 1 + before - self._left
+        size = before - self._left
         if event.anchor:
             self._anchors[event.anchor] = value, size
         return value, size
@@ -147,7 +166,7 @@ class _Builder:
     def _scalar(self, event: Any, where: Where) -> Any:
         if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in event.value):
             raise refused(event, "NUL characters and lone surrogates are not taken")
-        value = self._scalars.read(event)
+        value = value_of(event)
         if not isinstance(value, str) and value is not None:
             self._texts[where] = event.value
         return value
@@ -175,12 +194,11 @@ class _Builder:
             self._lines[(*where, key)] = event.start_mark.line + 1
         return {**merged, **own}
 
-    def _key(self, event: Any) -> Any:
+    def _key(self, event: Any) -> str:
         if not isinstance(event, yaml.ScalarEvent):
             raise refused(event, "keys must be plain texts")
         self._count(event, 1)
-        key = self._scalar(event, ())
-        return self._scalars.key(key)
+        return key_of(self._scalar(event, ()))
 
 
 def _merged(event: Any, value: Any) -> dict[Any, Any]:

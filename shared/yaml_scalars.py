@@ -1,10 +1,13 @@
-"""What scalars of YAML mean: to people who write for Belay, and to Helm and Flux, which read them otherwise."""
+"""What scalars of YAML mean: what Helm and Flux take them for, and write in JSON.
+
+All of Belay reads so: else the same text would mean one thing in a values file of a bundle, and another in its
+bundle.yaml or among what people set (YAML 1.1 takes `12:30` for 750, `22:22` for 1342, and makes dates of texts).
+"""
 
 import json
 import re
-from typing import Any, ClassVar
-
-import yaml
+from collections.abc import Mapping
+from typing import Any
 
 from shared.core.errors import BelayError
 
@@ -19,63 +22,46 @@ class BadYaml(BelayError):
         super().__init__(f"{place}{message}")
 
 
-class AsWritten:
-    """Scalars as YAML 1.1 has them."""
-
-    def __init__(self) -> None:
-        self._loader = yaml.SafeLoader("")
-
-    def read(self, event: Any) -> Any:
-        """The value of a scalar."""
-        tag = event.tag if event.tag not in (None, "!") else None
-        if tag is None:
-            tag = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)  # type: ignore[no-untyped-call]
-        if not tag.startswith("tag:yaml.org,2002:") or tag.startswith("tag:yaml.org,2002:python"):
-            raise refused(event, f"could not determine a constructor for the tag '{tag}'")
-        node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
-        return event.value if tag == "tag:yaml.org,2002:merge" else self._loader.construct_object(node)
-
-    def key(self, value: Any) -> Any:
-        """What a scalar means as the key of a mapping."""
-        return value
+_WORDS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"), True),
+    **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+}
+_WHOLE = re.compile(r"[-+]?(0x[0-9a-fA-F_]+|0b[01_]+|0o?[0-7_]+|[0-9][0-9_]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NO_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null")}
+_TEXT = {"!", "tag:yaml.org,2002:str"}
 
 
-class AsToolsRead:
-    """Scalars as Helm and Flux read them, and as they write them in JSON."""
+def value_of(event: Any) -> Any:
+    """The value of a scalar."""
+    if event.tag is not None and event.tag not in _PLAIN | _TEXT:
+        raise refused(event, f"the tag '{event.tag}' is not taken")
+    plain = event.tag in _PLAIN or (event.tag not in _TEXT and event.implicit[0])
+    if plain and _NO_JSON.fullmatch(event.value):
+        raise refused(event, f"{event.value} has no form in JSON, as which values travel")
+    return _meant(event.value) if plain else event.value
 
-    _WORDS: ClassVar[dict[str, bool | None]] = {
-        **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"), True),
-        **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"), False),
-        **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    }
-    _WHOLE = re.compile(r"[-+]?(0x[0-9a-fA-F_]+|0b[01_]+|0o?[0-7_]+|[0-9][0-9_]*)")
-    _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
-    def read(self, event: Any) -> Any:
-        """The value of a scalar."""
-        if event.tag not in (None, "!", "tag:yaml.org,2002:str") and not self._plain(event.tag):
-            raise refused(event, f"the tag '{event.tag}' is not taken")
-        quoted = event.tag in ("!", "tag:yaml.org,2002:str") or not (event.implicit[0] or self._plain(event.tag))
-        return event.value if quoted else self._value(event)
+def key_of(value: Any) -> str:
+    """What a scalar means as the key of a mapping: in JSON they are texts."""
+    return value if isinstance(value, str) else json.dumps(value)
 
-    def key(self, value: Any) -> Any:
-        """What a scalar means as the key of a mapping: in JSON they are texts."""
-        return value if isinstance(value, str) else json.dumps(value)
 
-    def _plain(self, tag: str | None) -> bool:
-        return tag in {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null")}
+def is_text(text: str) -> bool:
+    """Whether it means itself where it stands without quotes."""
+    return not _NO_JSON.fullmatch(text) and isinstance(_meant(text), str)
 
-    def _value(self, event: Any) -> Any:
-        text = event.value
-        if text in self._WORDS:
-            return self._WORDS[text]
-        if self._WHOLE.fullmatch(text) and len(text) <= 64:
-            number = _whole(text.replace("_", ""))
-            if number is not None and abs(number) < 1 << 64:
-                return number
-        if re.fullmatch(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", text):
-            raise refused(event, f"{text} has no form in JSON, as which values travel")
-        return float(text) if self._FLOAT.fullmatch(text) and len(text) <= 64 and _finite(text) else text
+
+def _meant(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _WHOLE.fullmatch(text) and len(text) <= 64:
+        number = _whole(text.replace("_", ""))
+        if number is not None and abs(number) < 1 << 64:
+            return number
+    return float(text) if _FLOAT.fullmatch(text) and len(text) <= 64 and _finite(text) else text
 
 
 def _whole(text: str) -> int | None:

@@ -34,18 +34,14 @@ def values_of(files: Sequence[Path], sets: Sequence[str], strings: Sequence[str]
 
 def read_values(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises a usage error that says where it cannot be read."""
-    from shared.safe_yaml import BadYaml, load
+    from shared.safe_yaml import BadYaml
+    from shared.values.files import values_in
 
     try:
         if path.stat().st_size > MOST_BYTES:
             raise usage(f"{path}: a file of values has at most {MOST_BYTES // 1024} KiB")
-        found = load(path.read_bytes())
+        return values_in(path.read_bytes())
     except OSError as error:
         raise usage(f"{path}: {error.strerror}") from error
     except BadYaml as error:
-        raise usage(f"{path} cannot be read as YAML: {error}") from error
-    if found is None:
-        return {}
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        raise usage(f"{path} must hold a mapping of values: `key: value`, one a line")
-    return found
+        raise usage(f"{path} cannot be read as values: {error}") from error

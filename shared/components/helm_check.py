@@ -10,10 +10,14 @@ import semver
 
 from shared.bundle.packed_charts import read_chart
 from shared.components import ContentFault, Looked, helm_asked
-from shared.safe_yaml import BadYaml, documents
+from shared.safe_yaml import BadYaml
+from shared.values.files import values_in
 
 if TYPE_CHECKING:
     from shared.components.helm import HelmSpec
+
+VALUES_BYTES = 1 << 20
+"""Of one values file: it lies in memory to be read, and Helm keeps all of them in a Secret of 1 MiB, packed."""
 
 IN_REGISTRY = "its chart lies in a registry, and is not looked into: its images are not known"
 
@@ -43,14 +47,16 @@ def _asked(helm: str, spec: HelmSpec, folder: Path) -> Looked:
 
 def _of_values(spec: HelmSpec, folder: Path) -> Iterator[ContentFault]:
     for number, name in enumerate(spec.values_files):
+        where, size = ("values_files", number), (folder / name).stat().st_size
+        if size > VALUES_BYTES:
+            yield ContentFault(
+                where, "file_too_large", f"a file of values has {VALUES_BYTES} bytes at most", size, name
+            )
+            continue
         try:
-            found = documents((folder / name).read_bytes())
+            values_in((folder / name).read_bytes())
         except BadYaml as error:
-            yield ContentFault(("values_files", number), "bad_values", str(error), name, f"{name}:{error.line or 1}")
-        else:
-            if found and found[0].value is not None and not isinstance(found[0].value, dict):
-                message, place = "must be a mapping of values", f"{name}:{found[0].line}"
-                yield ContentFault(("values_files", number), "bad_values", message, name, place)
+            yield ContentFault(where, "bad_values", str(error), name, f"{name}:{error.line or 1}")
 
 
 def _of_chart(spec: HelmSpec, folder: Path) -> Iterator[ContentFault]:

@@ -26,7 +26,8 @@ BOMB = b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
         (b"a: 1\n---\nb: 2\n", "another document"),
         (b"a: \x07", "special characters|control characters"),
         (b"? [a, b]\n: 1\n", "keys must be plain"),
-        (b"a: 2020-99-99", "month"),
+        (b"a: !!timestamp 2020-99-99", "the tag"),
+        (b"a: .nan", "no form in JSON"),
     ],
 )
 def test_what_is_not_plain_yaml_is_refused_with_its_place(content: bytes, reason: str) -> None:

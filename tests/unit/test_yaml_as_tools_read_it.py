@@ -81,6 +81,7 @@ def test_helm_itself_reads_them_so(tmp_path: Path, helm: Path) -> None:
         ("[" * 70, "nested deeper"),
         ("a: [" + "1," * 50_000 + "]", "more than 40000 values"),
         (BOMB, "more than 40000 values"),
+        ("a: &a " + "x" * 100_000 + "\nb: [" + "*a," * 500 + "]", "more than 40000 values"),
         ("? {a: b}\n: c", "plain texts"),
     ],
 )

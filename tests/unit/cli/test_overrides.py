@@ -47,18 +47,19 @@ def test_files_come_first_in_their_order_then_what_is_set_and_then_texts(
         (("--fleet", "--set", "a"), "has no value"),
         (("--fleet", "--set", "a={b", "--set-string", "=1"), "ends with '}'"),
         (("--fleet", "-f", "{folder}/none.yaml"), "No such file"),
-        (("--fleet", "-f", "{folder}/bad.yaml"), "cannot be read as YAML"),
-        (("--fleet", "-f", "{folder}/list.yaml"), "must hold a mapping"),
+        (("--fleet", "-f", "{folder}/bad.yaml"), "cannot be read as values"),
+        (("--fleet", "-f", "{folder}/list.yaml"), "must be a mapping"),
         (("--fleet", "-f", "{folder}/big.yaml"), "256 KiB"),
-        (("--fleet", "-f", "{folder}/bomb.yaml"), "cannot be read as YAML"),
-        (("--fleet", "-f", "{folder}/object.yaml"), "cannot be read as YAML"),
+        (("--fleet", "-f", "{folder}/bomb.yaml"), "cannot be read as values"),
+        (("--fleet", "-f", "{folder}/object.yaml"), "cannot be read as values"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
     gateway: Stub, belay: Belay, tmp_path: Path, options: tuple[str, ...], said: str
 ) -> None:
     files = {
-        "bad": "a: [", "list": "- a", "big": "a: " + "b" * 300_000, "bomb": "a: &a [1]\nb: *a",
+        "bad": "a: [", "list": "- a", "big": "a: " + "b" * 300_000,
+        "bomb": "a: &a [" + "1," * 300 + "]\nb: [" + "*a," * 300 + "]",
         "object": "a: !!python/object:os.system {}",
     }  # fmt: skip
     for name, text in files.items():

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import yaml
-
 from services.gateway.resources.overrides.merged import defaults
+from shared.safe_yaml import dumped
 from shared.values.layers import Layer
 from shared.values.merging import onto, over
 
@@ -81,4 +80,4 @@ def listed(charts: Sequence[Chart]) -> list[dict[str, Any]]:
 
 def as_yaml(values: Mapping[str, Any]) -> str | None:
     """As text; null for nothing."""
-    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True) if values else None
+    return dumped(dict(values)) if values else None

@@ -6,7 +6,8 @@ from typing import Any
 
 from services.gateway.doors.fields import shown
 from services.gateway.doors.sysinv.upload_request import switched
-from shared.safe_yaml import BadYaml, load
+from shared.safe_yaml import BadYaml
+from shared.values.files import values_in
 from shared.values.merging import over
 from shared.values.setting import BadSetting, set_in
 
@@ -81,14 +82,9 @@ def _merged(files: list[str], sets: list[str], faults: list[str]) -> dict[str, A
     merged: dict[str, Any] = {}
     for n, text in enumerate(files, start=1):
         try:
-            found = load(text.encode("utf-8", "replace"))
+            merged = over(merged, values_in(text.encode("utf-8", "replace")))
         except BadYaml as error:
             faults.append(f"Invalid input: file {n} of the overrides cannot be read: {error}")
-            continue
-        if found is None or isinstance(found, dict):
-            merged = over(merged, found or {})
-        else:
-            faults.append(f"Invalid input: file {n} of the overrides must be a mapping of values.")
     for text in sets:
         if "," in text:
             faults.append(COMMA)
