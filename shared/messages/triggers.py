@@ -57,6 +57,24 @@ STARLINGX: Mapping[str, str | None] = {
 }
 """What triggers of StarlingX mean here. None: no event of a site says so, only who tells it at the door of sysinv."""
 
+CHANGED: Mapping[str, tuple[str, ...]] = {
+    "kube-upgrade": ("kubernetes",),
+    "kube-upgrade-complete": ("kubernetes",),
+    "platform-upgrade-complete": ("platform_release",),
+    "usm-upgrade-complete": ("platform_release", "patches"),
+}
+"""Of events of StarlingX that are `facts_changed` the facts that they are about: one of these must have changed."""
+
+_OF_A_HOST = {"personality": frozenset({"controller"})}
+_UP = {"availability": frozenset({"services-enabled", "available", "online"})}
+IMPLIED: Mapping[str, Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys(("unlock", "force-unlock", "host-unlock"), _OF_A_HOST),
+    **dict.fromkeys(("reinstall", "host-reinstall", "host-add"), _OF_A_HOST),
+    "host-availability-updated": {**_OF_A_HOST, **_UP},
+}
+"""Fields of StarlingX's events whose value follows from what ours mean: a site that answers has its services enabled,
+and what happens to a whole site happens to its controllers, which each site has. Other hosts are not told apart."""
+
 CARRIED = frozenset(name for happening in EVENTS.values() for name in happening.carries)
 
 
@@ -69,6 +87,26 @@ def meant_by(name: str) -> str | None:
     """Our event that a trigger names, in our words or in StarlingX's; None = there is none."""
     event = name if name in EVENTS else STARLINGX.get(name)
     return event if event in EVENTS else None
+
+
+def about(name: str) -> tuple[str, ...]:
+    """The facts of which one must have changed for the event that a trigger names; empty = any, or none."""
+    return CHANGED.get(name, ())
+
+
+def implies(name: str, field: str, wanted: str) -> bool:
+    """Whether a filter holds already by what the event of this name means here."""
+    return wanted in IMPLIED.get(name, {}).get(field, ())
+
+
+def of_a_fact(name: str, filters: Mapping[str, str]) -> Iterator[str]:
+    """Filters of an event of StarlingX that hold only where a fact of the site has that name: our events say no such
+    thing."""
+    event = meant_by(name)
+    own = {"site", "group", *(EVENTS[event].carries if event else ())}
+    for field, wanted in filters.items():
+        if event and field not in own and not field.startswith("label:") and not implies(name, field, wanted):
+            yield field
 
 
 def is_known(name: str) -> bool:

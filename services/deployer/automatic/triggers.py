@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.messages.base import Cause
 from shared.messages.rules import Trigger
-from shared.messages.triggers import EVENTS, meant_by
+from shared.messages.triggers import EVENTS, about, implies, meant_by
 from shared.site_needs import is_so
 
 Fields = Mapping[str, Sequence[str]]
@@ -55,6 +55,16 @@ def triggered(triggers: Iterable[Trigger], occurrence: Occurrence, site: Fields)
     said = {**site, **occurrence.carries}
     return any(
         meant_by(each.event) == occurrence.code
-        and all(any(is_so(wanted, found) for found in said.get(name, ())) for name, wanted in each.filters.items())
+        and _is_about(each, occurrence)
+        and all(_holds(each, name, wanted, said) for name, wanted in each.filters.items())
         for each in triggers
     )
+
+
+def _is_about(trigger: Trigger, occurrence: Occurrence) -> bool:
+    facts = about(trigger.event)
+    return not facts or not set(facts).isdisjoint(occurrence.carries.get("fact", ()))
+
+
+def _holds(trigger: Trigger, name: str, wanted: str, said: Fields) -> bool:
+    return implies(trigger.event, name, wanted) or any(is_so(wanted, found) for found in said.get(name, ()))

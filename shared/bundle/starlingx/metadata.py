@@ -31,7 +31,7 @@ MEANINGS: Mapping[str, str] = {
     "maintain_user_overrides": "`keep_overrides`; not said = true",
     "maintain_attributes": "`keep_attributes`; not said = true",
     "behavior.desired_state": "`behaviour.desired_state`: `applied` = deployed, `uploaded` = absent",
-    "behavior.evaluate_reapply.triggers": "`behaviour.reapply_on`: `type` = event; unknown ones are told",
+    "behavior.evaluate_reapply.triggers": "`behaviour.reapply_on`: `type` = event; unknown ones, filters that never hold: told",
     "behavior.forbidden_manual_operations": "`behaviour.forbidden`",
     "class": "`importance`",
     "dependent_apps": "`depends_on`; a list in the list = exactly one of them",
@@ -52,6 +52,11 @@ NO_MEANING: Mapping[str, str] = {
 """The keys that have none, and why: told as notices."""
 
 UNKNOWN = "is no key of StarlingX that is known here, so it means nothing; see to its spelling"
+
+NEVER_HOLDS = (
+    "never holds for what Belay sees itself, as its events are of sites and not of hosts: only for who tells it at the "
+    "door of sysinv, and where a fact of the site has that name"
+)
 
 OPERATIONS: Mapping[str, str | None] = {
     "apply": "apply",
@@ -249,21 +254,33 @@ def _trigger(section: Section) -> dict[str, Any] | None:
     event = section.text("type")
     if event is None:
         section.blame("type", "is missing: say the event", code="missing_field")
-    filters: dict[str, str] = {}
-    for number, pair in enumerate(section.sections("filters")):
-        for name in pair.unread():
-            value = pair.text(name) if not isinstance(pair.any(name), bool) else str(pair.any(name)).lower()
-            if value is not None and filters.setdefault(name, value) != value:
-                section.blame("filters", f"asks for two values of {name}, which never hold together", number)
+    filters = _filters(section)
     if "filter_field" in section:
         section.note("filter_field", NO_MEANING["behavior.evaluate_reapply.triggers.filter_field"])
     section.note_unread(UNKNOWN)
     if event and not triggers.is_known(event):
         section.note("type", f"'{event}' is no event that is known here, so nothing follows from it; see its spelling")
         return None
-    if event and triggers.STARLINGX.get(event, event) is None:
-        section.note("type", f"'{event}' is told by nobody but who tells it at the door of sysinv")
+    if event:
+        _tell_what_never_happens(section, event, filters)
     return {"event": event, "filters": filters} if event else None
+
+
+def _filters(section: Section) -> dict[str, str]:
+    filters: dict[str, str] = {}
+    for number, pair in enumerate(section.sections("filters")):
+        for name in pair.unread():
+            value = pair.text(name) if not isinstance(pair.any(name), bool) else str(pair.any(name)).lower()
+            if value is not None and filters.setdefault(name, value) != value:
+                section.blame("filters", f"asks for two values of {name}, which never hold together", number)
+    return filters
+
+
+def _tell_what_never_happens(section: Section, event: str, filters: Mapping[str, str]) -> None:
+    if triggers.STARLINGX.get(event, event) is None:
+        section.note("type", f"'{event}' is told by nobody but who tells it at the door of sysinv")
+    for name in triggers.of_a_fact(event, filters):
+        section.note("filters", f"{name}: {filters[name]} {NEVER_HOLDS}")
 
 
 def _dependencies(top: Section) -> tuple[dict[str, Any], ...]:

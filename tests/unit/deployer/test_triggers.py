@@ -43,6 +43,34 @@ def test_filters_ask_for_the_site_its_group_its_labels_its_facts_and_what_the_ev
     assert not holds(occurred("alarm_cleared", alarm=["disk"]), "alarm_cleared", alarm="fan")
 
 
+def test_filters_of_starlingx_hold_by_what_our_events_mean() -> None:
+    online, unlocked = occurred("site_online"), occurred("maintenance_ended")
+    assert holds(online, "host-availability-updated", availability="services-enabled")
+    assert not holds(online, "host-availability-updated", availability="offline")
+    assert holds(unlocked, "unlock", personality="controller", group="north")
+    assert not holds(unlocked, "unlock", personality="controller", group="south")
+    assert not holds(unlocked, "unlock", personality="worker")
+    assert not holds(unlocked, "maintenance_ended", personality="controller")  # our own words ask for facts
+    own = fields_of("oslo", None, {}, {"personality": "worker"})
+    assert triggered([Trigger(event="unlock", filters={"personality": "worker"})], unlocked, own)
+
+
+@pytest.mark.parametrize(
+    ("event", "facts"),
+    [
+        ("kube-upgrade", {"kubernetes"}),
+        ("kube-upgrade-complete", {"kubernetes"}),
+        ("platform-upgrade-complete", {"platform_release"}),
+        ("usm-upgrade-complete", {"platform_release", "patches"}),
+        ("host-update", {"kubernetes", "platform_release", "patches", "rack"}),
+    ],
+)
+def test_an_upgrade_of_starlingx_is_a_change_of_its_own_facts_alone(event: str, facts: set[str]) -> None:
+    named = ("kubernetes", "platform_release", "patches", "rack")
+    assert {name for name in named if holds(occurred("facts_changed", fact=[name]), event)} == facts
+    assert holds(occurred("facts_changed", fact=list(named)), event)
+
+
 def reapplied(*events: Occurrence, **trigger: Any) -> str | None:
     behaviour = Effective(reapply_on=(Trigger.model_validate(trigger),))
     deployment = Deployment("1.0", Status.OPERATIONAL)

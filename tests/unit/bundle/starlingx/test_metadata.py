@@ -50,7 +50,7 @@ behavior:
   desired_state: uploaded
   forbidden_manual_operations: [remove, apply]
   evaluate_reapply:
-    triggers: [{type: host-unlock, filters: [{personality: worker}, {availability: true}]}]
+    triggers: [{type: host-unlock, filters: [{personality: controller}, {site: true}]}]
 class: storage
 dependent_apps:
   - {name: rook-ceph, version: '1\\..*', action: apply}
@@ -77,10 +77,29 @@ dependent_apps:
             "desired_state": "absent",
             "auto_update": True,
             "auto_downgrade": True,
-            "reapply_on": [{"event": "host-unlock", "filters": {"personality": "worker", "availability": "true"}}],
+            "reapply_on": [{"event": "host-unlock", "filters": {"personality": "controller", "site": "true"}}],
             "forbidden": ["remove", "apply"],
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("trigger", "told"),
+    [
+        ("{type: host-availability-updated, filters: [{availability: services-enabled}]}", None),
+        ("{type: unlock, filters: [{personality: controller}, {'label:tier': edge}]}", None),
+        ("{type: kube-upgrade-complete, filters: [{fact: kubernetes}]}", None),
+        ("{type: unlock, filters: [{personality: worker}]}", "metadata.yaml:2:behavior.evaluate_reapply.triggers[0]"),
+        ("{type: unlock, filters: [{configure_required: true}]}", "configure_required: true never holds"),
+        ("{type: host-availability-updated, filters: [{availability: offline}]}", "availability: offline never holds"),
+        ("{type: swact, filters: [{personality: controller}]}", "'swact' is told by nobody but"),
+    ],
+)  # fmt: skip
+def test_a_filter_that_never_holds_is_told_with_its_line(trigger: str, told: str | None) -> None:
+    metadata, findings = read(f"behavior:\n  evaluate_reapply: {{triggers: [{trigger}]}}\n")
+    assert len(Rules.model_validate(metadata.rules).behaviour.reapply_on) == 1
+    assert [told in notice for notice in findings.notices() if told] == ([True] if told else [])
+    assert bool(findings.notices()) == bool(told)
 
 
 def test_keys_that_are_not_said_leave_belays_own_rules() -> None:
