@@ -6,8 +6,8 @@ import { fill, h } from "./dom.js";
 import { done, formEnd } from "./feedback.js";
 import { checkbox, choice, field, fieldset, input, select, setOptions, submit, summary } from "./fields.js";
 import { operationOf } from "./model/orders.js";
-import { planTable } from "./operations.js";
-import { failure, heading, section } from "./page.js";
+import { failure, heading } from "./page.js";
+import { previewOf } from "./preview.js";
 import { navigate } from "./router.js";
 
 const KINDS = [
@@ -87,25 +87,15 @@ async function offer(page, app, version, form) {
 }
 
 async function send(form, plan, preview) {
-  const order = operationOf(Object.fromEntries(new FormData(form)));
+  const order = orderIn(form);
   const body = preview ? { ...order, preview } : order;
   const answer = await command("POST", "/v1/operations", body, `${order.kind} on ${order.site}`);
-  if (preview) showPlan(plan, answer.result?.plan ?? []);
-  else leave(order, answer);
+  if (!preview) return leave(order, answer);
+  const same = JSON.stringify(orderIn(form)) === JSON.stringify(order);
+  if (same) fill(plan, ...previewOf(answer.result ?? {}, order.kind)); // else it is the plan of what the form said before
 }
 
-const showPlan = (root, plan) =>
-  fill(
-    root,
-    section("What it would do", plan.length ? planTable(plan) : h("p", { class: "muted" }, "Nothing would change.")),
-    ...plan.filter((way) => way.changes?.length).map(changesOf),
-  );
-
-const changesOf = (way) =>
-  section(
-    `What would differ of ${way.component}`,
-    h("ul", {}, ...way.changes.map((line) => h("li", {}, h("code", {}, line)))),
-  );
+const orderIn = (form) => operationOf(Object.fromEntries(new FormData(form)));
 
 function leave({ kind, site }, { command_id: id }) {
   done(`${kind} on ${site} is queued`);

@@ -16,6 +16,7 @@ import { recovery, tookSeconds } from "./model/evidence.js";
 import { bytes, full, seconds, words } from "./model/format.js";
 import { waitsForPublication } from "./model/waiting.js";
 import { card, empty, heading, resource, section, table } from "./page.js";
+import { planOf } from "./preview.js";
 import { since, timeOf } from "./times.js";
 
 export const NEWS = ["operation_progressed", "operation_succeeded", "operation_failed", "deployments_changed"];
@@ -106,10 +107,7 @@ function detail(operation, release) {
 export function partsOfOperation(operation) {
   if (waitsForPublication(operation)) return [];
   return [
-    section(
-      "Plan",
-      operation.plan?.length ? planTable(operation.plan) : h("p", { class: "muted" }, "There is no plan yet."),
-    ),
+    section("Plan", ...planOf(operation.plan ?? [], [], "There is no plan yet.")),
     operation.doing?.length > 0 && section("Now", doing(operation.doing)),
     section(
       "Phases",
@@ -165,20 +163,6 @@ const doing = (components) =>
 
 /** What the release is that is known of a site: one that failed and was not turned back may run anything. */
 export const runsAs = (last) => (last?.state === "failed" && last.recovered === false ? "Ran last" : "Runs now");
-
-/** What is done to each component, and why this way. */
-export const planTable = (plan) =>
-  table(
-    [
-      ["Component", (row) => row.component],
-      ["Way", (row) => words(row.action)],
-      ["Why", (row) => row.reason, "wide"],
-      ["Driver", (row) => row.driver ?? ""],
-      plan.some(({ revision }) => revision) && ["Revision", ({ revision }) => revision && h("code", {}, revision)],
-    ].filter(Boolean),
-    plan,
-    "Plan",
-  );
 
 const phases = (items) =>
   table(

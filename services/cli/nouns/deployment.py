@@ -5,10 +5,11 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from services.cli.noun import Noun
-from services.cli.nouns.operation import DOING, LIST, PHASES, PLAN, say_last_lines
+from services.cli.nouns import operation_options as options
+from services.cli.nouns.operation import LIST, say_how
+from services.cli.preview import VALUES, show_preview
 from services.cli.screen import Column
 from services.cli.session import Session, at
 from services.cli.watch import watch_operation
@@ -17,12 +18,9 @@ app = Noun("Deployments: which release runs where, and how it is.")
 
 COLUMNS: tuple[Column, ...] = ("site", "app", "version", "status", ("operation", "operation_id"))
 HEAD: tuple[Column, ...] = ("site", "app", "version", "status", ("since", "updated_at"), ("strategy", "strategy_id"))
-VALUES: tuple[Column, ...] = ("component", "path", "before", "after")
 SECRETS: tuple[Column, ...] = (("secret", "name"), ("version deployed", "deployed"), ("version now", "now"))
 
 Filter = str | None
-Site = Annotated[str, typer.Argument(help="Where.")]
-App = Annotated[str, typer.Argument(help="What.")]
 
 
 @app.verb("list")
@@ -43,7 +41,7 @@ def list_deployments(
 
 
 @app.verb()
-def show(session: Session, site: Site, app: App) -> None:
+def show(session: Session, site: options.Site, app: options.App) -> None:
     """One deployment: how it is, and the plan, phases and evidence of the operation that left it so."""
     found = session.get(at("/v1/deployments/{}/{}", site, app))
     session.screen.card(found, HEAD)
@@ -55,16 +53,7 @@ def show(session: Session, site: Site, app: App) -> None:
         if operation:
             session.screen.note(f"\n{title}:")
             session.screen.card(operation, LIST)
-            _say_how(session, operation)
-
-
-def _say_how(session: Session, operation: Mapping[str, Any]) -> None:
-    for rows, columns in ((operation["plan"], PLAN), (operation["doing"], DOING), (operation["phases"], PHASES)):
-        if rows:
-            session.screen.note("")
-            session.screen.table(rows, columns, "")
-    if operation["state"] == "failed":
-        say_last_lines(session, operation["last_lines"])
+            say_how(session, operation)
 
 
 def _say_changed(session: Session, changed: Iterable[Mapping[str, Any]]) -> None:
@@ -86,8 +75,8 @@ def _say_rotated(session: Session, secrets: Iterable[Mapping[str, Any]]) -> None
 @app.verb()
 def reapply(
     session: Session,
-    site: Site,
-    app: App,
+    site: options.Site,
+    app: options.App,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
 ) -> None:
     """Deploy what has changed of the release that runs, such as overrides and secrets; what is unchanged is left."""
@@ -102,8 +91,8 @@ def reapply(
 @app.verb()
 def history(
     session: Session,
-    site: Site,
-    app: App,
+    site: options.Site,
+    app: options.App,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
 ) -> None:
     """All that was done to a deployment, the newest first."""
@@ -114,32 +103,23 @@ def history(
 @app.verb()
 def plan(
     session: Session,
-    site: Site,
-    app: App,
-    version: Annotated[str | None, typer.Option(help="The release to reach.")] = None,
-    kind: Annotated[str, typer.Option(help="apply, update, rollback, recover or remove.")] = "update",
-    only_changes: Annotated[bool, typer.Option("--only-changes", help="Of a reapply: what has changed.")] = False,
+    site: options.Site,
+    app: options.App,
+    version: options.Version = None,
+    kind: Annotated[str, typer.Option(help="apply, update, rollback, recover, remove or prestage.")] = "update",
+    *,
+    recover: options.Recover = None,
+    reset_overrides: options.ResetOverrides = None,
+    reset_attributes: options.ResetAttributes = None,
+    only_changes: options.OnlyChanges = None,
+    timeout: options.Timeout = None,
+    force: options.Force = None,
 ) -> None:
-    """What would be done to each component, and why; which values would change; from where on nothing leads back."""
-    body = {"site": site, "app": app, "kind": kind, "preview": True} | ({"version": version} if version else {})
-    body |= {"kind": "apply", "only_changes": True} if only_changes else {}
-    result = session.command("POST", "/v1/operations", body)["result"]
-    if session.screen.as_json:
-        return session.screen.card(result, PLAN)
-    session.screen.table(result["plan"], PLAN, "nothing would change")
-    values = [{"component": way["component"], **change} for way in result["plan"] for change in way.get("values", ())]
-    if values:
-        session.screen.note("")
-        session.screen.table(values, VALUES, "")
-    return _say_notes(session, result)
-
-
-def _say_notes(session: Session, result: Mapping[str, Any]) -> None:
-    """What drivers foresee and what is to be known beforehand; an older deployer says none of it."""
-    for way in result["plan"]:
-        for title, lines in (("would change", way.get("changes")), ("note", way.get("notices"))):
-            for line in lines or ():
-                session.screen.note(Text(f"{way['component']} {title}: {line}"))
-    phase = result.get("point_of_no_return")
-    back = f"from {phase} on it is not turned back when it fails" if phase else "if it fails, it is turned back"
-    session.screen.note(f"\n{back}")
+    """What would be done to each component, and why; which apps come first; which values would change; from where on
+    nothing leads back. Nothing is done."""
+    kind = "apply" if only_changes else kind
+    body = options.order(
+        site, app, kind, version=version, recover=recover, timeout=timeout, force=force, preview=True,
+        reset_overrides=reset_overrides, reset_attributes=reset_attributes, only_changes=only_changes,
+    )  # fmt: skip
+    show_preview(session.screen, session.command("POST", "/v1/operations", body)["result"], kind)

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from services.cli import spec
 from services.cli.noun import Noun
+from services.cli.nouns import operation_options as options
 from services.cli.possible import actions
+from services.cli.preview import show_plan, show_preview
 from services.cli.screen import Column, size
 from services.cli.session import Session, at
 from services.cli.watch import watch_operation
@@ -32,50 +33,39 @@ SHOW: tuple[Column, ...] = (
     "publication", ("by itself because", "because.message"), ("requested", "requested_at"), ("finished", "finished_at"),
     ("you may", actions),
 )  # fmt: skip
-PLAN: tuple[Column, ...] = ("component", "action", "reason", "revision")
 DOING: tuple[Column, ...] = ("component", ("per cent", "percent"), ("now", "detail"))
 PHASES: tuple[Column, ...] = (
     ("phase", "name"), "component", "outcome", ("began", "started_at"), ("seconds", _seconds), "detail",
 )  # fmt: skip
 
 Id = Annotated[str, typer.Argument(metavar="OPERATION", help="Its id.")]
-Site = Annotated[str, typer.Argument(help="Where.")]
-App = Annotated[str, typer.Argument(help="What.")]
-Kind = Annotated[str, typer.Argument(help="apply, update, rollback, recover, remove or prestage.")]
-Version = Annotated[str | None, typer.Option(help="The release to reach.")]
 Filter = str | None
 
 
 @app.verb()
 def run(
     session: Session,
-    site: Site,
-    app: App,
-    kind: Kind,
-    version: Version = None,
+    site: options.Site,
+    app: options.App,
+    kind: options.Kind,
+    version: options.Version = None,
     *,
     publication: Annotated[
         str | None, typer.Option(help="The command that publishes the release to reach: it is waited for.")
     ] = None,
-    recover: Annotated[
-        str | None, typer.Option(help="What becomes of it when it fails: always turned back, or never.")
-    ] = None,
-    reset_overrides: Annotated[
-        bool | None, typer.Option(help="Drop the values set for the site alone.", show_default="as the release says")
-    ] = None,
-    reset_attributes: Annotated[
-        bool | None, typer.Option(help="Drop what is switched for the site alone.", show_default="as the release says")
-    ] = None,
-    only_changes: Annotated[bool, typer.Option("--only-changes", help="apply: leave what is unchanged.")] = False,
-    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="It ends by then: 90s, 5m, 2h.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="prestage: in spite of alarms.")] = False,
+    recover: options.Recover = None,
+    reset_overrides: options.ResetOverrides = None,
+    reset_attributes: options.ResetAttributes = None,
+    only_changes: options.OnlyChanges = None,
+    timeout: options.Timeout = None,
+    force: options.Force = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
 ) -> None:
     """Do one job on one site."""
-    body = _order(site, app, kind, version) | _given("timeout_seconds", spec.seconds(timeout, "--timeout"))
-    body |= _given("force", force or None) | _given("publication", publication) | _given("recover", recover)
-    body |= _given("reset_overrides", reset_overrides) | _given("reset_attributes", reset_attributes)
-    body |= _given("only_changes", only_changes or None)
+    body = options.order(
+        site, app, kind, version=version, publication=publication, recover=recover, timeout=timeout, force=force,
+        reset_overrides=reset_overrides, reset_attributes=reset_attributes, only_changes=only_changes,
+    )  # fmt: skip
     answer = session.command("POST", "/v1/operations", body)
     if watch:
         watch_operation(session, answer["command_id"])
@@ -84,29 +74,26 @@ def run(
 
 
 @app.verb()
-def preview(session: Session, site: Site, app: App, kind: Kind, version: Version = None) -> None:
-    """What an operation would do to each component, and why; nothing is done."""
-    answer = session.command("POST", "/v1/operations", _order(site, app, kind, version) | {"preview": True})
-    plan = answer["result"]["plan"]
-    session.screen.table(plan, PLAN, "nothing would change")
-    for way in () if session.screen.as_json else plan:
-        _say_changes(session, way)
-
-
-def _say_changes(session: Session, way: Mapping[str, Any]) -> None:
-    """What the driver foresees; an older deployer says nothing of it."""
-    if changes := way.get("changes"):
-        session.screen.note(f"\n{way['component']} would change:")
-        for line in changes:
-            session.screen.note(Text(f"  {line}"))
-
-
-def _order(site: str, app: str, kind: str, version: str | None) -> dict[str, Any]:
-    return {"site": site, "app": app, "kind": kind} | _given("version", version)
-
-
-def _given(name: str, value: Any) -> dict[str, Any]:
-    return {} if value is None else {name: value}
+def preview(
+    session: Session,
+    site: options.Site,
+    app: options.App,
+    kind: options.Kind,
+    version: options.Version = None,
+    *,
+    recover: options.Recover = None,
+    reset_overrides: options.ResetOverrides = None,
+    reset_attributes: options.ResetAttributes = None,
+    only_changes: options.OnlyChanges = None,
+    timeout: options.Timeout = None,
+    force: options.Force = None,
+) -> None:
+    """What an operation would do to each component, and why; what changes before it; nothing is done."""
+    body = options.order(
+        site, app, kind, version=version, recover=recover, timeout=timeout, force=force, preview=True,
+        reset_overrides=reset_overrides, reset_attributes=reset_attributes, only_changes=only_changes,
+    )  # fmt: skip
+    show_preview(session.screen, session.command("POST", "/v1/operations", body)["result"], kind)
 
 
 @app.verb("list")
@@ -128,14 +115,21 @@ def show(session: Session, operation: Id) -> None:
     """One operation: its cause, its plan, what is being done, its phases and times, and what a failed one said last."""
     found = session.get(at("/v1/operations/{}", operation))
     session.screen.card(found, SHOW)
-    if session.screen.as_json:
-        return
-    for rows, columns in ((found["plan"], PLAN), (found.get("doing"), DOING), (found["phases"], PHASES)):
+    if not session.screen.as_json:
+        say_how(session, found)
+
+
+def say_how(session: Session, operation: Mapping[str, Any]) -> None:
+    """The plan of an operation, what is being done, its phases, and what a failed one said last."""
+    if operation["plan"]:
+        session.screen.note("")
+        show_plan(session.screen, operation["plan"])
+    for rows, columns in ((operation.get("doing"), DOING), (operation["phases"], PHASES)):
         if rows:
             session.screen.note("")
             session.screen.table(rows, columns, "")
-    if found["state"] == "failed":
-        say_last_lines(session, found["last_lines"])
+    if operation["state"] == "failed":
+        say_last_lines(session, operation["last_lines"])
 
 
 def say_last_lines(session: Session, lines: list[str]) -> None:

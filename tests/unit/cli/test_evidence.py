@@ -47,7 +47,7 @@ def test_a_preview_tells_what_would_differ_of_each_component_as_it_is_said(gatew
     for said in ("web would change:", "  image: a -> b", "  label: [bold]x[/bold]"):
         assert told.count(said) == 1
     as_json = json.loads(belay("operation", "preview", "oslo", "web", "update", "--version", "2.0", "--json").stdout)
-    assert as_json[0]["changes"] == ways[0]["changes"]
+    assert as_json["plan"][0]["changes"] == ways[0]["changes"]
 
 
 def test_each_phase_tells_when_it_began_and_how_long_it_took(gateway: Stub, belay: Belay) -> None:
