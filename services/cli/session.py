@@ -143,7 +143,7 @@ def refusal(error: ProblemError | Unreachable) -> CliError:
     if isinstance(error, Unreachable):
         advice = "start Belay here with `belay up`, or name the gateway with --url or BELAY_URL"
         return CliError(Status.UNREACHABLE, str(error), advice=advice, code="unreachable")
-    status, advice = _meaning(error.status)
+    status, advice = _meaning(error.status, error.code)
     return CliError(status, _sentence(error), advice=advice, code=error.code, faults=error.faults)
 
 
@@ -153,7 +153,9 @@ def _sentence(error: ProblemError) -> str:
     return f"refused, for {count} reason{'s' if count > 1 else ''}" if count else str(error)
 
 
-def _meaning(http_status: int) -> tuple[Status, str]:
+def _meaning(http_status: int, code: str) -> tuple[Status, str]:
+    if code == "operation_forbidden":  # also 403, and no other token may do it
+        return Status.REFUSED, "`belay app behaviour` shows what people said; `--forbid none` lets people ask for all"
     if http_status == 401:
         advice = "give a valid token with --token or BELAY_TOKEN; `belay token create` makes one"
         return Status.UNREACHABLE, advice

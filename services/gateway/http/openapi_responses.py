@@ -39,7 +39,11 @@ def names_something(route: Route) -> bool:
 REFUSALS = {
     400: Refusal("Unreadable", "This is no HTTP, or the body is not what its headers say"),
     401: Refusal("NoToken", "There is no token, or it is not valid", headers=WHO),
-    403: Refusal("RoleNeeded", "The token's role may not do this", lambda route: route.role != "viewer"),
+    403: Refusal(
+        "RoleNeeded",
+        "The token's role may not do this, or nobody may: its code says which",
+        lambda route: route.role != "viewer",
+    ),
     404: Refusal("Unknown", "Something that the request names does not exist", names_something),
     409: Refusal("Conflict", "As things stand this cannot be done", lambda route: route.method != "GET"),
     413: Refusal(

@@ -2,6 +2,14 @@
 
 from shared.messages.base import ErrorCode
 
+AS_THINGS_STAND = frozenset({
+    "alarms_active", "already_current", "already_finished", "dependency_missing", "driver_mismatch", "excluded",
+    "group_not_empty", "in_maintenance", "last_admin", "needed_by_others", "no_previous_release", "not_failed",
+    "not_stoppable", "nothing_deployed", "overrides_changed", "patches_missing", "platform_unfit", "preparation_failed",
+    "release_deleting", "release_withdrawn", "secret_in_use", "site_busy", "site_held", "unmanaged", "wrong_state",
+})  # fmt: skip
+"""In conflict with what is so now: the same request may do once something else has changed."""
+
 STATUS_OF_CODE = {
     ErrorCode.UNREADABLE: 400,
     ErrorCode.UNKNOWN_FIELD: 422,
@@ -9,18 +17,8 @@ STATUS_OF_CODE = {
     ErrorCode.COMMAND_ID_REUSED: 409,
     ErrorCode.INTERNAL: 500,
     "unknown_host": 422,  # of a webhook: not a resource of ours
-    "site_busy": 409,
-    "site_held": 409,
-    "wrong_state": 409,
-    "already_finished": 409,
-    "not_stoppable": 409,
-    "already_current": 409,
-    "nothing_deployed": 409,
-    "no_previous_release": 409,
-    "group_not_empty": 409,
-    "last_admin": 409,
-    "secret_in_use": 409,
-    "overrides_changed": 409,
+    "operation_forbidden": 403,  # whoever asks: a release or a person says that nobody may
+    **dict.fromkeys(AS_THINGS_STAND, 409),
 }
 
 
