@@ -4,8 +4,11 @@ import json
 import re
 from pathlib import Path
 
+from shared.messages.rules import Trigger
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "services" / "web"
+EXAMPLE = re.compile(r'const EXAMPLE = "(\w+) ([^"=]+)=([^"]+)"')
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 CALL = re.compile(r'"(?:(POST|PUT|PATCH|DELETE)",\s*(?:at\(\s*)?")?(/v1/[^"]*)"(?:, \{ method: "(\w+)")?')
@@ -43,6 +46,12 @@ def test_each_operation_of_the_api_is_called_by_the_page_or_has_its_reason() -> 
 def test_paths_are_not_put_together_where_this_test_cannot_see_them() -> None:
     hidden = [path.name for path in sources() if HIDDEN.search(path.read_text())]
     assert hidden == [], 'write at("/v1/sites/{name}", name): it is read here, and makes each part safe'
+
+
+def test_the_event_that_the_page_gives_as_an_example_is_one_that_may_be_set() -> None:
+    (event, name, value), *others = EXAMPLE.findall((PAGE / "model" / "behaviour.js").read_text())
+    assert others == []
+    assert Trigger.model_validate({"event": event, "filters": {name: value}}).event == event
 
 
 def calls() -> set[str]:

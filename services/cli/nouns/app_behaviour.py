@@ -1,5 +1,6 @@
 """`belay app behaviour`, `reapply` and `drift`: what is done by itself with an app."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -21,8 +22,17 @@ SWITCHES = (
     "audit", "desired_state", "deployed_on", "reapply", "reapply_on", "auto_update", "auto_downgrade", "prereleases",
     "forbidden",
 )  # fmt: skip
+NONE = "none"
+"""Typed for a list that is to be empty: nothing said leaves it as it is."""
+
+
+def _said(name: str) -> Callable[[Mapping[str, Any]], Any]:
+    """Of a switch; an empty list is an answer as well, and not what the release says."""
+    return lambda item: NONE if item["switches"].get(name) == [] else item["switches"].get(name)
+
+
 BEHAVIOUR: tuple[Column, ...] = (
-    "app", *((name.replace("_", " "), f"switches.{name}") for name in SWITCHES),
+    "app", *((name.replace("_", " "), _said(name)) for name in SWITCHES),
     ("changed", "changed_at"), ("by", "changed_by"), "reason",
 )  # fmt: skip
 
@@ -45,22 +55,25 @@ def behaviour(
     reapply: Annotated[Switch, typer.Option(help="Apply it again on its events.")] = None,
     reapply_on: Annotated[
         list[str],
-        typer.Option(metavar="EVENT[,FIELD=VALUE…]", help="Only these events; repeatable."),
+        typer.Option(metavar="EVENT[,FIELD=VALUE…]", help=f"Only these events; repeatable. {NONE}: on no event."),
     ] = [],  # noqa: B006
     auto_update: Annotated[Switch, typer.Option(help="To the newest allowed release, by itself.")] = None,
     auto_downgrade: Annotated[
         Switch, typer.Option(help="Back from a release that was withdrawn or fits no more.")
     ] = None,
     prereleases: Annotated[Switch, typer.Option(help="Auto-update takes pre-releases, too.")] = None,
-    forbid: Annotated[list[str], typer.Option(metavar="KIND", help="People may not ask for it; repeatable.")] = [],  # noqa: B006
+    forbid: Annotated[
+        list[str],
+        typer.Option(metavar="KIND", help=f"People may not ask for it; repeatable. {NONE}: they may for all."),
+    ] = [],  # noqa: B006
     as_released: Annotated[list[str], typer.Option(metavar="SWITCH", help="As the release says again.")] = [],  # noqa: B006
     reason: Annotated[str, typer.Option(help="Why, for others.")] = "",
 ) -> None:
     """Show what people switched of an app, or switch it: a person's word counts over its release's."""
     switches: dict[str, Any] = {
         "audit": audit, "desired_state": desired_state, "reapply": reapply, "auto_update": auto_update,
-        "auto_downgrade": auto_downgrade, "prereleases": prereleases, "forbidden": forbid or None,
-        "reapply_on": [_trigger(text) for text in reapply_on] or None,
+        "auto_downgrade": auto_downgrade, "prereleases": prereleases, "forbidden": _all_or_none("--forbid", forbid),
+        "reapply_on": _triggers(_all_or_none("--reapply-on", reapply_on)),
         "deployed_on": {"sites": on_site, "groups": on_group} if on_site or on_group else None,
     }  # fmt: skip
     said = {key: value for key, value in switches.items() if value is not None}
@@ -80,6 +93,19 @@ def behaviour(
         "reason": "as its releases say",
     }
     return session.screen.card(next(found, nobody), BEHAVIOUR)
+
+
+def _all_or_none(option: str, said: list[str]) -> list[str] | None:
+    """The list that an option makes: null where it was not given, empty where `none` was."""
+    if NONE not in said:
+        return said or None
+    if len(said) > 1:
+        raise usage(f"{option} {NONE} and another {option} contradict each other", "give one of them")
+    return []
+
+
+def _triggers(texts: list[str] | None) -> list[dict[str, Any]] | None:
+    return None if texts is None else [_trigger(text) for text in texts]
 
 
 def _trigger(text: str) -> dict[str, Any]:

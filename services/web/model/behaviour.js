@@ -8,6 +8,9 @@ const onOff = [
   ["false", "Off"],
 ];
 
+const EXAMPLE = "facts_changed fact=kubernetes";
+const NONE = "none"; // typed for a list that is to be empty: an empty field leaves it to the release
+
 /** Each switch: its label, what it means, and its choices; without choices it is typed. */
 export const SWITCHES = {
   desired_state: {
@@ -20,17 +23,25 @@ export const SWITCHES = {
   auto_downgrade: { label: "Taken back by itself", hint: "Where the release that runs was withdrawn", choices: onOff },
   prereleases: { label: "Pre-releases, too", hint: "When it is updated by itself", choices: onOff },
   reapply: { label: "Applied again by itself", hint: "On the events below", choices: onOff },
-  reapply_on: { label: "On these events", hint: "One a line, with what they must say: site_changed group=north" },
+  reapply_on: {
+    label: "On these events",
+    hint: `One a line, with what they must say: ${EXAMPLE}; none = on no event; empty = as the release says`,
+  },
   deployed_on: { label: "Deployed on", hint: "Although nobody asked: site=NAME or group=NAME, one a line" },
-  forbidden: { label: "Nobody may ask for", hint: "Such as remove, rollback; empty = as the release says" },
+  forbidden: {
+    label: "Nobody may ask for",
+    hint: "Such as remove, rollback; none = people may ask for all; empty = as the release says",
+  },
 };
 
 const lines = (text) => text.split("\n").map(given).filter(Boolean);
 
+const orNone = (read) => (text) => (text.trim() === NONE ? [] : read(text));
+
 const READ = {
-  reapply_on: (text) => lines(text).map(triggerOf),
+  reapply_on: orNone((text) => lines(text).map(triggerOf)),
   deployed_on: (text) => placesOf(lines(text).map(pair)),
-  forbidden: names,
+  forbidden: orNone(names),
   desired_state: (text) => text,
 };
 
@@ -64,6 +75,7 @@ function placesOf(pairs) {
 /** What people said of a switch, as its field shows it; empty = as the release says. */
 export function shownAs(name, value) {
   if (value === null || value === undefined) return "";
+  if (Array.isArray(value) && !value.length) return NONE;
   return WRITE[name] ? WRITE[name](value).join("\n") : String(value);
 }
 

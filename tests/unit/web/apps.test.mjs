@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { at } from "../../../services/web/model/address.js";
-import { behaviourOf, SWITCHES, shownAs } from "../../../services/web/model/behaviour.js";
+import { behaviourOf, SWITCHES, saidOf, shownAs } from "../../../services/web/model/behaviour.js";
 import {
   changeOf,
   groupOf,
@@ -21,7 +21,7 @@ test("a path of the API takes its parts in order, each safe in an address", () =
 describe("what is done by itself with an app", () => {
   const before = {
     auto_update: true,
-    reapply_on: [{ event: "site_changed", filters: { group: "north" } }],
+    reapply_on: [{ event: "facts_changed", filters: { group: "north" } }],
     deployed_on: { sites: ["oslo"], groups: ["north"] },
     forbidden: ["remove"],
   };
@@ -31,7 +31,7 @@ describe("what is done by itself with an app", () => {
   };
 
   test("says nothing of what is as it was", () => {
-    assert.equal(untouched.reapply_on, "site_changed group=north");
+    assert.equal(untouched.reapply_on, "facts_changed group=north");
     assert.equal(untouched.deployed_on, "site=oslo\ngroup=north");
     assert.deepEqual(behaviourOf(untouched, before), { switches: {}, as_released: [], reason: "" });
   });
@@ -43,6 +43,15 @@ describe("what is done by itself with an app", () => {
       as_released: ["auto_update", "forbidden"],
       reason: "enough",
     });
+  });
+
+  test("may forbid nothing and heed no event, which is not what the release says", () => {
+    const entered = { ...untouched, forbidden: " none ", reapply_on: "none" };
+    const said = behaviourOf(entered, before);
+    assert.deepEqual([said.switches, said.as_released], [{ reapply_on: [], forbidden: [] }, []]);
+    const shown = { forbidden: shownAs("forbidden", []), reapply_on: shownAs("reapply_on", []) };
+    assert.deepEqual(behaviourOf({ ...untouched, ...shown }, { ...before, ...said.switches }).switches, {});
+    assert.equal(saidOf("forbidden", []), "none");
   });
 
   test("takes what was typed, and sends on what it does not know", () => {
