@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { act, confirm, roleButton } from "./feedback.js";
 import { at } from "./model/address.js";
-import { saidAt } from "./model/overrides.js";
+import { KEPT, saidAt } from "./model/overrides.js";
 import { section, table } from "./page.js";
 import { since } from "./times.js";
 
@@ -51,7 +51,7 @@ export async function clearLevel(button, { app, component, level, target, nth })
   const where = place({ level, target });
   const sure = await confirm({
     title: `Set nothing any more for ${component} (${where})?`,
-    text: "A reapply carries it out where it runs. Its history stays, and any of it can be restored.",
+    text: `A reapply carries it out where it runs. Its history stays: ${KEPT}.`,
     verb: "Clear it",
     reason: "",
   });

@@ -4,16 +4,17 @@ import { command, get } from "./api.js";
 import { clearLevel } from "./app_overrides.js";
 import { fill, h, throttled } from "./dom.js";
 import { act, done, formEnd, roleButton } from "./feedback.js";
-import { field, input, select, submit, summary, textarea } from "./fields.js";
+import { checkbox, field, input, select, submit, summary, textarea } from "./fields.js";
+import { valuesOf } from "./folded.js";
 import { on } from "./live.js";
 import { at } from "./model/address.js";
-import { mergedRows, overrideOf, saidAt } from "./model/overrides.js";
+import { KEPT, LAST_CHANGES, mergedRows, overrideOf, saidAt } from "./model/overrides.js";
 import { deploymentHref } from "./operations.js";
 import { empty, heading, resource, section, table } from "./page.js";
 import { since } from "./times.js";
 
 const NEWS = ["overrides_changed", "sites_changed", "deployments_changed"];
-const VALUES = 'As JSON, over what is set there: {"image": {"tag": "2"}}. null takes a key away; {"secret": "NAME"}.';
+const VALUES = "As YAML or JSON, over what is set there. null takes a key away; {secret: NAME} is one of the secrets.";
 const TITLES = { fleet: "the fleet", group: "the group", site: "the site" };
 
 export function overridesView(page) {
@@ -47,7 +48,7 @@ export function overridesView(page) {
 const historyOf = ({ app, component }, { level, target }, signal) =>
   get(
     at("/v1/apps/{app}/overrides/{component}/history", app, component),
-    { limit: 50, ...(target ? { [level]: target } : {}) },
+    { limit: LAST_CHANGES, ...(target ? { [level]: target } : {}) },
     signal,
   );
 
@@ -96,6 +97,7 @@ function levelOf({ app, component }, level, history) {
   return section(
     `For ${TITLES[name]}${target ? ` ${target}` : ""}`,
     table(columns, history, `History of ${name}`),
+    history.length > 0 && h("p", { class: "muted" }, `${KEPT[0].toUpperCase()}${KEPT.slice(1)}.`),
     saidAt(level) && h("div", { class: "actions end" }, roleButton("Clear", "operator", clear)),
   );
 }
@@ -126,8 +128,11 @@ function setForm(site) {
           ["off", "off"],
         ]),
       ),
+      field("namespace", "Namespace", input("namespace"), "Where it is deployed; empty = as it is"),
     ),
-    field("values", "Values", textarea("values"), VALUES),
+    field("values", "Values", textarea("values", { rows: 6 }), VALUES),
+    checkbox("replace", "In place of all values that are set there"),
+    checkbox("clear_attributes", "Forget what is said there of deployed and namespace"),
     field("unset", "Set no more", input("unset"), "Keys, such as image.tag."),
     field("reason", "Reason", input("reason")),
     formEnd("operator", h("button", { type: "submit", class: "primary" }, "Set")),
@@ -138,8 +143,7 @@ function setForm(site) {
 }
 
 async function send(form, merged) {
-  const names = ["level", "target", "values", "unset", "enabled", "reason"];
-  const given = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+  const given = valuesOf(form);
   const there = merged.levels.find(({ level, target }) => level === given.level && (target ?? "") === given.target);
   const body = overrideOf({ ...given, nth: there?.nth });
   const { result = {} } = await command(

@@ -217,7 +217,10 @@ class SetOverrides(AtALevel):
 
 
 class RestoreOverrides(AtALevel):
-    """Set again what was set after the `nth` change; is itself a change."""
+    """Set again what was set after the `nth` change; is itself a change.
+
+    The last 100 changes of a component at a level can be restored, and all of the last 90 days.
+    """
 
     SUBJECT = "app"
 

@@ -91,7 +91,7 @@ def restore(
     expect: Expected = None,
     reason: Reason = None,
 ) -> None:
-    """Set again what was set after a former change."""
+    """Set again what was set after a former change: any of the last 100 there, and of the last 90 days."""
     given = {"nth": change, "expected_nth": expect, "reason": reason}
     _send(session, at("/v1/apps/{}/overrides/{}/restore", app, component), _place(site, group, fleet), given)
 
@@ -155,7 +155,8 @@ def history(
     group: Group = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
 ) -> None:
-    """Every change at one level, the newest first; without a site or group, the fleet's."""
+    """Every change at one level that is kept (the last 100, and those of 90 days), the newest first; without a site or
+    group, the fleet's."""
     found = session.pages(at("/v1/apps/{}/overrides/{}/history", app, component), site=site, group=group)
     session.screen.table(islice(found, limit), HISTORY, "nothing was ever set there")
 

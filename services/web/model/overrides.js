@@ -1,7 +1,11 @@
 // What people set over the values of a release: rows of what comes of it, and the command that a form means.
 
-import { faulty } from "./orders.js";
+import { chosen, given } from "./entered.js";
 import { parsed } from "./problem.js";
+
+/** How far back a person can go. */
+export const KEPT = "the last 100 changes can be restored, and all of the last 90 days";
+export const LAST_CHANGES = 100;
 
 const SPECIAL = /([.,=[\]{}\\])/g;
 const isMapping = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
@@ -26,20 +30,27 @@ export function saidAt({ values, enabled, namespace }) {
   return said.join("; ");
 }
 
-/** The command of a form. Raises a fault for values that are no JSON object. */
-export function overrideOf({ level, target, values, unset, enabled, reason, nth }) {
-  const given = values.trim() ? parsed(values) : {};
-  if (!isMapping(given))
-    throw faulty("values", 'must be a JSON object, such as {"replicas": 3}', "The values are no JSON");
-  return {
-    level,
-    ...(level === "fleet" ? {} : { target }),
-    values: given,
-    unset: unset.split(/\s+/).filter(Boolean),
-    ...(enabled === "" ? {} : { enabled: enabled === "on" }),
-    ...(reason.trim() ? { reason: reason.trim() } : {}),
-    expected_nth: nth,
-  };
+/** The command of a form. */
+export const overrideOf = ({ level, target, values, unset, enabled, nth, ...more }) => ({
+  level,
+  ...(level === "fleet" ? {} : { target }),
+  values: valuesIn(values),
+  unset: unset.split(/\s+/).filter(Boolean),
+  ...chosen({
+    enabled: enabled === "" ? undefined : enabled === "on",
+    namespace: given(more.namespace ?? ""),
+    replace: more.replace ? true : undefined,
+    clear_attributes: more.clear_attributes ? true : undefined,
+    reason: given(more.reason ?? ""),
+  }),
+  expected_nth: nth,
+});
+
+/** Values that are JSON as they are; any other text goes along as it is, for the gateway reads it as YAML. */
+function valuesIn(text) {
+  if (!text.trim()) return {};
+  const found = parsed(text);
+  return isMapping(found) ? found : text;
 }
 
 /** What has changed since a deployment came, a row each. */

@@ -1,5 +1,6 @@
 """Overrides at the API: what is set, what comes of all levels, whence, its history, what deployments lack of it."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -139,3 +140,30 @@ async def test_what_people_set_is_sent_once_and_audited_with_where_and_refusals_
         assert (await api.ask("POST", f"{ALL}/ui", {"level": "fleet", "values": deep})).status == 422
         audited = (await api.get("/v1/audit"))["items"]
         assert audited[0]["about"] == "web/ui of group north"
+
+
+async def test_values_may_come_as_the_text_of_a_yaml_file_and_are_read_as_those_of_the_command_line(
+    world: World,
+) -> None:
+    text = "image: {tag: '1.10', pull: always}\nsince: 2024-01-01\nsmall: 1e3\npassword: {secret: shop}\n"
+    async with gateway(world) as api:
+        body = {"level": "fleet", "values": text, "namespace": "shop", "replace": True, "clear_attributes": True}
+        asked = asyncio.create_task(api.ask("POST", f"{ALL}/ui", body, Idempotency_Key="y-1"))
+        await api.accept(SetOverrides, "y-1", nth=1, changed=True)
+        assert (await asked).status == 202
+        sent = (await api.command(SetOverrides, "y-1")).data
+        assert sent.values == {
+            "image": {"tag": "1.10", "pull": "always"}, "since": "2024-01-01", "small": 1000,
+            "password": {"secret": "shop"},
+        }  # fmt: skip
+        assert (sent.namespace, sent.replace, sent.clear_attributes) == ("shop", True, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "- a", "just a text", "a: &a [1]\nb: *none", "a: !!python/object:os.system {}"]
+)
+async def test_a_text_that_holds_no_values_is_refused_with_all_else_that_is_wrong(world: World, text: str) -> None:
+    async with gateway(world) as api:
+        reply = await api.ask("POST", f"{ALL}/ui", {"level": "moon", "values": text, "app": "web"})
+        assert reply.status == 422
+        assert {field for field, _ in reply.codes} == {"values", "level", "app"}

@@ -23,7 +23,7 @@ describe("overrides", () => {
     assert.equal(saidAt({ values: {}, enabled: null, namespace: null }), "");
   });
 
-  test("are sent as the form says, and refused beside their field where they are no JSON", () => {
+  test("are sent as the form says: JSON as it is, any other text for the gateway to read", () => {
     const body = overrideOf({ ...FORM, values: '{"a": 1}', unset: " b c.d ", enabled: "off", reason: " why " });
     const told = {
       level: "site",
@@ -35,12 +35,17 @@ describe("overrides", () => {
     };
     assert.deepEqual(body, { ...told, expected_nth: 3 });
     assert.equal("target" in overrideOf({ ...FORM, level: "fleet", unset: "a" }), false);
-    for (const values of ["{", "[1]", "3"]) {
-      assert.throws(
-        () => overrideOf({ ...FORM, values }),
-        (error) => error.faults[0].field === "values",
-      );
-    }
+    for (const values of ["image:\n  tag: '2'\n", "{", "[1]"])
+      assert.equal(overrideOf({ ...FORM, values }).values, values);
+    assert.deepEqual(overrideOf(FORM).values, {});
+  });
+
+  test("may replace all values there, name a namespace, and forget what was switched there", () => {
+    const form = { ...FORM, namespace: " shop ", replace: "on", clear_attributes: "on" };
+    const { namespace, replace, clear_attributes } = overrideOf(form);
+    assert.deepEqual([namespace, replace, clear_attributes], ["shop", true, true]);
+    for (const name of ["namespace", "replace", "clear_attributes"])
+      assert.equal(name in overrideOf(FORM), false, name);
   });
 
   test("that changed since a deployment came are rows", () => {

@@ -5,9 +5,9 @@ from services.gateway.events.learning import Learning
 from services.gateway.http.pages import LARGEST, Page, page, start
 from services.gateway.http.problems import unknown
 from services.gateway.http.routing import Call, Route
-from services.gateway.http.sending import command_route
+from services.gateway.http.sending import action_route, command_route
 from services.gateway.resources.filters import unknown_names
-from services.gateway.resources.overrides import actions, store
+from services.gateway.resources.overrides import actions, setting, store
 from services.gateway.resources.overrides.merged import defaults, merged
 from services.gateway.resources.overrides.projection import KINDS, learn_overrides
 from services.gateway.resources.overrides.views import (
@@ -109,7 +109,10 @@ ROUTES = (
         "GET", f"{_ONE}/history", history, "Every change of what is set at one level, newest first",
         query=HistoryQuery, answer=Page[OverrideView],
     ),
-    command_route("POST", _ONE, actions.SET, "Set values and attributes of a component at one level"),
+    action_route(
+        "POST", _ONE, actions.SET, setting.set_overrides, "Set values and attributes of a component at one level",
+        setting.Body,
+    ),
     command_route("POST", f"{_ONE}/restore", actions.RESTORE, "Set again what was set after a former change"),
     command_route("POST", f"{_ONE}/clear", actions.CLEAR, "Set nothing any more at one level"),
 )  # fmt: skip
