@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { Problem, parsed } from "./model/problem.js";
-import { nextWait, passes, rememberedAs } from "./model/sending.js";
+import { metadataOf, nextWait, passes, rememberedAs } from "./model/sending.js";
 import { session } from "./session.js";
 
 const PART = 16 << 20;
@@ -10,13 +10,16 @@ const TUS = { "Tus-Resumable": "1.0.0" };
 /** Refusals that asking how far it is mends, sooner or later. */
 const LATER = ["wrong_offset", "upload_busy"];
 
-/** Send a file; `progress` gets a share from 0 to 1. The upload as it is then: its `publication` says what becomes of it. */
-export async function send(file, progress) {
-  const note = rememberedAs(file);
+/**
+ * Send a file; `said` are its app, version and sha256 where a person says them; `progress` gets a share from 0 to 1.
+ * The upload as it is then: its `publication` says what becomes of it.
+ */
+export async function send(file, said, progress) {
+  const note = rememberedAs(file, said);
   let path = localStorage.getItem(note);
   let offset = path ? await reached(path) : null;
   if (offset === null) {
-    path = await begin(file);
+    path = await begin(file, said);
     offset = 0;
     localStorage.setItem(note, path);
   }
@@ -64,13 +67,12 @@ async function reached(path) {
   }
 }
 
-async function begin(file) {
-  const name = btoa(String.fromCharCode(...new TextEncoder().encode(file.name)));
+async function begin(file, said) {
   const headers = {
     ...TUS,
     Authorization: `Bearer ${session.token}`,
     "Upload-Length": String(file.size),
-    "Upload-Metadata": `filename ${name}`,
+    "Upload-Metadata": metadataOf(file, said),
   };
   const response = await fetch("/v1/uploads", { method: "POST", headers });
   if (response.ok) return response.headers.get("Location");

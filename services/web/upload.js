@@ -2,13 +2,18 @@
 
 import { command, get } from "./api.js";
 import { fill, h, setText } from "./dom.js";
+import { field, input } from "./fields.js";
+import { valuesOf } from "./folded.js";
 import { icon } from "./icons.js";
 import { on, onGap } from "./live.js";
 import { at } from "./model/address.js";
 import { bytes, percent, plural } from "./model/format.js";
+import { passes, saidOf } from "./model/sending.js";
 import { faults } from "./page.js";
 import { send } from "./sending.js";
 import { missingRole } from "./session.js";
+
+const AGAIN_MS = 3000; // a gateway that is away says nothing of the bundle: least of all that it was rejected
 
 export function uploader(page) {
   const why = missingRole("operator");
@@ -20,14 +25,41 @@ export function uploader(page) {
     icon("upload", 20),
     h("span", {}, h("strong", {}, "Upload a bundle"), h("small", {}, why || "Choose a .tar.gz, or drop it here")),
   );
-  const start = (chosen) => chosen && !why && run(page, chosen, outcome).finally(() => (file.value = ""));
+  const names = why ? null : naming();
+  const start = async (chosen) => {
+    if (!chosen || why) return;
+    const state = await run(page, chosen, saidOf(valuesOf(names)), outcome).finally(() => (file.value = ""));
+    emptied(names, state);
+  };
   file.addEventListener("change", () => start(file.files[0]));
   acceptDrops(zone, start);
-  return h("div", { class: "uploader" }, file, zone, why ? null : elsewhere(page, outcome), outcome);
+  return h("div", { class: "uploader" }, file, zone, why ? null : elsewhere(page, names, outcome), names, outcome);
 }
 
+/** What a bundle may leave to the person who publishes it, as old tarballs do that have no metadata.yaml. */
+const naming = () =>
+  h(
+    "form",
+    { class: "form", "aria-label": "What the bundle does not say", onsubmit: (event) => event.preventDefault() },
+    h(
+      "details",
+      { class: "card" },
+      h("summary", {}, "Name, version, digest"),
+      h(
+        "div",
+        { class: "row" },
+        field("app", "Name of the app", input("app"), "Where the bundle does not say it"),
+        field("version", "Its version", input("version"), "Likewise"),
+        field("sha256", "SHA-256", input("sha256"), "What the bundle must be; empty = whatever comes"),
+      ),
+    ),
+  );
+
+/** The next bundle must not get the name of this one; of one that was refused it is there to be put right. */
+const emptied = (names, state) => state === "available" && names.reset();
+
 /** A bundle that lies elsewhere is fetched by the catalog itself. */
-function elsewhere(page, outcome) {
+function elsewhere(page, names, outcome) {
   const source = h("input", {
     type: "text",
     required: true,
@@ -35,23 +67,25 @@ function elsewhere(page, outcome) {
     placeholder: "https://…, oci://REGISTRY/REPOSITORY@sha256:… or sha256:…",
   });
   const form = h("form", { class: "line" }, source, h("button", { type: "submit", class: "button" }, "Fetch"));
-  form.addEventListener("submit", (event) => {
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    fetched(page, source.value.trim(), outcome);
+    const state = await fetched(page, { source: source.value.trim(), ...saidOf(valuesOf(names)) }, outcome);
+    emptied(names, state);
   });
   return form;
 }
 
-async function fetched(page, source, outcome) {
+async function fetched(page, order, outcome) {
+  const { source } = order;
   const about = { name: source };
   try {
     fill(outcome, h("div", { class: "uploading" }, `${source}: being fetched`));
-    const answer = await command("POST", "/v1/publications", { source }, `Fetch ${source}`);
+    const answer = await command("POST", "/v1/publications", order, `Fetch ${source}`);
     outcome.firstElementChild.append(rollOut(answer.command_id));
-    showEnd(outcome, about, await verdict(page, answer.command_id));
+    return showEnd(outcome, about, await verdict(page, answer.command_id));
   } catch (error) {
     if (error.faults === undefined) throw error;
-    showEnd(outcome, about, { state: "rejected", faults: error.faults, message: error.message });
+    return showEnd(outcome, about, { state: "rejected", faults: error.faults, message: error.message });
   }
 }
 
@@ -72,7 +106,7 @@ function acceptDrops(zone, send) {
   });
 }
 
-async function run(page, file, outcome) {
+async function run(page, file, said, outcome) {
   const meter = h("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
   const text = h("span", {});
   fill(outcome, h("div", { class: "uploading" }, text, meter));
@@ -88,13 +122,13 @@ async function run(page, file, outcome) {
       const message = `It has ${bytes(file.size)}; a bundle may have ${bytes(limit)} at most.`;
       return showEnd(outcome, file, { state: "rejected", faults: [], message });
     }
-    const sent = await send(file, moved);
+    const sent = await send(file, said, moved);
     moved(1);
     outcome.firstElementChild.append(rollOut(sent.publication));
-    showEnd(outcome, file, await verdict(page, sent.publication));
+    return showEnd(outcome, file, await verdict(page, sent.publication));
   } catch (error) {
     if (error.faults === undefined) throw error;
-    showEnd(outcome, file, { state: "rejected", faults: error.faults, message: error.message });
+    return showEnd(outcome, file, { state: "rejected", faults: error.faults, message: error.message });
   }
 }
 
@@ -102,15 +136,17 @@ async function run(page, file, outcome) {
 function verdict(page, id) {
   return new Promise((resolve, reject) => {
     const heard = new AbortController();
-    const look = () =>
-      get(at("/v1/publications/{id}", id)).then(
-        (publication) => {
-          if (publication.state === "under_way") return;
-          heard.abort();
-          resolve(publication);
-        },
-        (error) => error.status !== 404 && reject(error),
-      );
+    const look = () => heard.signal.aborted || get(at("/v1/publications/{id}", id)).then(told, unknown);
+    const told = (publication) => {
+      if (publication.state === "under_way") return;
+      heard.abort();
+      resolve(publication);
+    };
+    const unknown = (error) => {
+      if (error.status === 404) return; // nothing was said of it yet
+      if (passes(error, [])) setTimeout(look, AGAIN_MS);
+      else reject(error);
+    };
     page.signal.addEventListener("abort", () => heard.abort());
     on(["publication_settled"], (event) => event.data?.publication === id && look(), heard.signal);
     onGap(look, heard.signal); // its end may be among what was missed
@@ -118,6 +154,7 @@ function verdict(page, id) {
   });
 }
 
+/** Returns the state that it ended in. */
 function showEnd(outcome, file, bundle) {
   if (bundle.state === "available") {
     fill(
@@ -129,7 +166,7 @@ function showEnd(outcome, file, bundle) {
         h("strong", {}, `${bundle.app} ${bundle.version} is available`),
       ),
     );
-    return;
+    return bundle.state;
   }
   const end = bundle.state === "failed" ? "could not be had" : "was rejected";
   const title = `${file.name} ${end}${bundle.faults.length ? `: ${plural(bundle.faults.length, "fault")}` : ""}`;
@@ -137,4 +174,5 @@ function showEnd(outcome, file, bundle) {
     outcome,
     h("div", { class: "summary" }, icon("failed", 18), h("div", {}, h("strong", {}, title), faults(bundle))),
   );
+  return bundle.state;
 }

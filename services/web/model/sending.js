@@ -1,12 +1,25 @@
 // What is pure of sending a file in parts.
 
+import { chosen, given } from "./entered.js";
+
 const WAITS = [300, 1000, 3000, 8000, 15000];
 
 /** Milliseconds before the next try after so many without any progress; null = no more. */
 export const nextWait = (failures) => WAITS[failures] ?? null;
 
-/** Under which name the page remembers the upload of a file: one that was changed is another. */
-export const rememberedAs = (file) => `upload ${file.name} ${file.size} ${file.lastModified}`;
+/** What a person said of a bundle: its app and version where it does not say them itself, and what it must be. */
+export const saidOf = ({ app, version, sha256 }) =>
+  chosen({ app: given(app), version: given(version), sha256: given(sha256)?.toLowerCase() });
+
+/** Under which name the page remembers the upload of a file: one that was changed, or is called otherwise, is another. */
+export const rememberedAs = (file, said = {}) =>
+  ["upload", file.name, file.size, file.lastModified, ...Object.values(said)].join(" ");
+
+/** What is said of a file before it comes, as the protocol of uploads (tus) has it. */
+export const metadataOf = (file, said = {}) =>
+  Object.entries({ filename: file.name, ...said })
+    .map(([key, text]) => `${key} ${btoa(String.fromCharCode(...new TextEncoder().encode(text)))}`)
+    .join(",");
 
 /** Whether the same request may do later: nobody answered, a gateway that stops, or one of these refusals. */
 export const passes = (error, later) => !error.status || error.status >= 500 || later.includes(error.code);

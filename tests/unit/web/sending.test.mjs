@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { nextWait, passes, rememberedAs } from "../../../services/web/model/sending.js";
+import { metadataOf, nextWait, passes, rememberedAs, saidOf } from "../../../services/web/model/sending.js";
 
 describe("a file sent in parts", () => {
   it("is tried again ever later, and not for ever", () => {
@@ -16,6 +16,28 @@ describe("a file sent in parts", () => {
     const file = { name: "a.tar.gz", size: 5, lastModified: 7 };
     assert.equal(rememberedAs(file), rememberedAs({ ...file }));
     assert.notEqual(rememberedAs(file), rememberedAs({ ...file, lastModified: 8 }));
+  });
+
+  it("is called as a person says where it does not say so itself, and what is left empty is not said", () => {
+    const file = { name: "stx-ü.tgz", size: 5, lastModified: 7 };
+    const said = saidOf({ app: " platform-integ-apps ", version: "1.0-9", sha256: "AB12" });
+    const read = metadataOf(file, said)
+      .split(",")
+      .map((pair) => pair.split(" "))
+      .map(([key, text]) => [key, Buffer.from(text, "base64").toString()]);
+    assert.deepEqual(Object.fromEntries(read), {
+      filename: "stx-ü.tgz",
+      app: "platform-integ-apps",
+      version: "1.0-9",
+      sha256: "ab12",
+    });
+    assert.deepEqual(saidOf({ app: "", version: " ", sha256: "" }), {});
+    assert.equal(metadataOf(file).includes(","), false);
+  });
+
+  it("is another upload under another name, so that it does not go on under the one before", () => {
+    const file = { name: "a.tar.gz", size: 5, lastModified: 7 };
+    assert.notEqual(rememberedAs(file, { app: "shop" }), rememberedAs(file, {}));
   });
 
   it("goes on after what passes, and after nothing else", () => {
