@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from services.deployer.drivers import Broken, Done, Order, Progress, Running
 from services.deployer.drivers.durable import session, store
 from services.deployer.drivers.durable.driver import DurableDriver
+from services.deployer.drivers.durable.run import Run
 from shared.process.db import Connection
 from tests.support.file_tool import FileTool, order
 from tests.support.patience import patience
@@ -124,8 +125,53 @@ async def test_a_driver_that_lost_its_session_takes_its_own_order_up_again(make:
             await one.wait(0.1)
 
 
+async def test_what_was_taken_is_carried_out_though_the_database_fails_right_after(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, held = make(), make(), order("o1", does="hangs")
+    await two.start([held])
+    await until(lambda: tool(two).said(held) == ["took"])
+    failed = asyncio.Event()
+
+    async def fails_once(conn: Connection, keys: Sequence[str]) -> dict[str, store.Kept]:
+        if (task := asyncio.current_task()) and task.get_name() == "files orders" and not failed.is_set():
+            failed.set()
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        return await find_orders(conn, keys)
+
+    find_orders = store.find_orders
+    monkeypatch.setattr(store, "find_orders", fails_once)
+    free = order("o2", site="s2")
+    await one.start([held, free])
+    assert await ends(one, free) == [Done("r1.0")]
+    assert failed.is_set()
+    await one.cancel([held])
+    assert await ends(one, held) == [Broken("cancelled", "it was told to stop")]
+
+
+async def test_an_order_whose_place_is_lost_before_its_first_step_is_taken_up_again(
+    make: Make, deployer_database: str
+) -> None:
+    driver, it = make(), order("o1")
+    conn = await asyncpg.connect(deployer_database)
+    await store.begin_orders(conn, [it])
+    await conn.close()
+    await driver._take([Run(it, driver._write_down, driver._end)])
+    driver._drop_all()  # as when the session ends in this very moment
+    assert await ends(driver, it) == [Done("r1.0")]
+    assert tool(driver).said(it) == ["took", "did"]
+
+
+Ask = Callable[[session.Session], Awaitable[object]]
+ASKS: dict[str, Ask] = {
+    "find_cancelled": lambda own: own.cancelled(["nobody"]),
+    "unlock_places": lambda own: own.let_go(["a/place"]),
+}
+
+
+@pytest.mark.parametrize("query", ASKS)
 async def test_who_gets_no_answer_of_the_database_in_time_gives_his_places_up(
-    deployer_database: str, monkeypatch: pytest.MonkeyPatch
+    deployer_database: str, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
     lost: list[bool] = []
     own = session.Session(deployer_database, lambda: lost.append(True))
@@ -136,10 +182,29 @@ async def test_who_gets_no_answer_of_the_database_in_time_gives_his_places_up(
         return set()
 
     monkeypatch.setattr(session, "SILENT_SECONDS", 0.9)
-    monkeypatch.setattr(store, "find_cancelled", hangs)
+    monkeypatch.setattr(store, query, hangs)
     async with patience(10):
-        with pytest.raises(TimeoutError):
-            await own.cancelled(["nobody"])
+        found = await asyncio.gather(ASKS[query](own), own.cancelled(["me"]), return_exceptions=True)
+    assert [type(each) for each in found] == [TimeoutError, TimeoutError]  # also who only waits behind him
+    assert lost == [True]
+
+
+async def test_nobody_begins_on_an_answer_of_a_session_that_has_ended(
+    deployer_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[bool] = []
+    own = session.Session(deployer_database, lambda: lost.append(True))
+    lock_places = store.lock_places
+
+    async def and_ends(conn: Connection, orders: Sequence[Order]) -> set[str]:
+        await lock_places(conn, orders)
+        assert isinstance(conn, asyncpg.Connection)
+        conn.terminate()
+        return set()
+
+    monkeypatch.setattr(store, "lock_places", and_ends)
+    with pytest.raises(ConnectionResetError):
+        await own.take([order("o1")])
     assert lost == [True]
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -72,6 +73,8 @@ class DurableDriver(Driver):
         self._looks = Looks(tool.look, self._moved.ring)
         self._batches: dict[asyncio.Task[None], bool] = {}
         """Those under way, and whether they go beside the others."""
+        self._dropped: set[asyncio.Task[None]] = set()
+        """Those of them that were told to end."""
         self._dispatcher: asyncio.Task[Any] | None = None
 
     # -- the verbs ------------------------------------------------------------------------------------------------
@@ -213,13 +216,18 @@ class DurableDriver(Driver):
             run.note = taken[run.order.key].note
             if taken[run.order.key].cancelled:
                 run.cancel()
+        for batch in self._tool.batches(ours):
+            self._begin(batch)
+        # Only now: where this raises, the pass is done again, and of what was taken nobody else would think.
+        await self._forget_ended([run for run in runs if run.order.key not in taken])
+
+    def _begin(self, runs: Sequence[Run]) -> None:
+        for run in runs:
             self._waiting.pop(run.order.key, None)
             self._running[run.order.key] = run
-        await self._forget_ended([run for run in runs if run.order.key not in taken])
-        for batch in self._tool.batches(ours):
-            task = asyncio.create_task(self._carry_out(batch), name=f"{self._tool.name} batch")
-            self._batches[task] = self._tool.beside(batch[0].order)
-            task.add_done_callback(self._batch_over)
+        task = asyncio.create_task(self._carry_out(runs), name=f"{self._tool.name} batch")
+        self._batches[task] = self._tool.beside(runs[0].order)
+        task.add_done_callback(partial(self._batch_over, runs))
 
     async def _forget_ended(self, runs: Sequence[Run]) -> None:
         if not runs:
@@ -237,7 +245,7 @@ class DurableDriver(Driver):
             for run in runs:
                 await run.end(failed)
         finally:
-            await self._put_down([run for run in runs if self._running.get(run.order.key) is run])
+            await self._let_go([run for run in runs if self._is_ours(run)])
 
     async def _outcome(self, runs: Sequence[Run]) -> Broken:
         """Carries them out; returns how those end that the tool brought to no end."""
@@ -251,18 +259,24 @@ class DurableDriver(Driver):
             log.exception("orders failed", action="order_failed", orders=[run.order.key for run in runs][:20])
             return Broken("internal_error", f"the driver {self._tool.name} failed ({type(error).__name__})")
 
-    async def _put_down(self, runs: Sequence[Run]) -> None:
+    def _is_ours(self, run: Run) -> bool:
+        return self._running.get(run.order.key) is run
+
+    async def _let_go(self, runs: Sequence[Run]) -> None:
         """Those that are not ours any more, or have ended: others may have their places."""
-        for run in runs:
-            del self._running[run.order.key]
         try:
             await self._session.let_go(place_of(run.order) for run in runs)
         except Exception as error:
             if not is_transient(error):
                 raise  # else the session is over, and its locks with it
 
-    def _batch_over(self, task: asyncio.Task[None]) -> None:
+    def _batch_over(self, runs: Sequence[Run], task: asyncio.Task[None]) -> None:
+        """Here and not in the task, which runs none of its lines when it was cancelled before the first."""
+        for run in runs:
+            if self._is_ours(run):
+                del self._running[run.order.key]
         self._batches.pop(task, None)
+        self._dropped.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("lost hold of orders", action="order_lost", exc_info=error)
         self._wanted.ring()
@@ -287,14 +301,16 @@ class DurableDriver(Driver):
         self._looks.saw(key, None)
         if len(self._ended) > UNTOLD:
             del self._ended[next(iter(self._ended))]
-        if run := self._running.get(key):
-            await self._put_down([run])
+        if run := self._running.pop(key, None):
+            await self._let_go([run])
         self._wanted.ring()
         self._moved.ring()
 
     def _drop_all(self) -> None:
-        """The places are no longer ours: what works there must end at once."""
-        for task in self._batches:
+        """The places are no longer ours: what works there must end at once, and is told so once: a second time would
+        cut short how it ends."""
+        for task in self._batches.keys() - self._dropped:
+            self._dropped.add(task)
             task.cancel()
 
     @asynccontextmanager
