@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SECONDS = 300
 """For all playbooks of a component; one takes less than a second."""
 PROGRAM = Path(sys.executable).with_name("ansible-playbook")
+CONFIG = "ansible.cfg"
+"""An empty file: where the one that Ansible is told of is missing, it takes that of the bundle."""
 _ORIGIN = re.compile(r"^Origin: (.+)$", re.MULTILINE)
 
 _ACROSS = re.compile(
@@ -56,6 +58,7 @@ def syntax_fault(playbook: str, spec: AnsibleSpec, folder: Path, seconds: float)
         return "cannot be checked: ansible-core is not installed beside this Python"
     with tempfile.TemporaryDirectory(prefix="belay-verify-") as own:
         command = [str(PROGRAM), "--inventory", "localhost,", "--syntax-check", f"./{playbook}"]
+        Path(own, CONFIG).touch()
         environment = _environment(spec, folder, own)
         try:
             done = subprocess.run(  # noqa: S603 - no shell
@@ -74,7 +77,7 @@ def _environment(spec: AnsibleSpec, folder: Path, own: str) -> dict[str, str]:
         "HOME": own,
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_HOME": own,
-        "ANSIBLE_CONFIG": f"{own}/ansible.cfg",
+        "ANSIBLE_CONFIG": f"{own}/{CONFIG}",
         "ANSIBLE_LOCAL_TEMP": own,
         "ANSIBLE_NOCOLOR": "True",
         "ANSIBLE_LOCALHOST_WARNING": "False",

@@ -20,7 +20,7 @@ from services.deployer.drivers.ansible.outcome import Story
 from services.deployer.drivers.ansible.runner.ending import end_processes
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runner.job import Given, Job
-from services.deployer.drivers.ansible.runner.ways import MARK
+from services.deployer.drivers.ansible.runner.ways import CONFIG, MARK
 from services.deployer.drivers.locks import lock_within
 
 LOOK_SECONDS = 0.2
@@ -77,6 +77,7 @@ class Runs:
         folder.root.mkdir(mode=0o700)
         folder.attended.touch()
         folder.known_hosts.write_text(known_hosts)
+        (folder.root / CONFIG).touch()
         folder.job.write_text(given.job.model_dump_json())
         if (lock := folder.hold()) is None:
             raise FileExistsError(f"somebody works in {folder.root}")

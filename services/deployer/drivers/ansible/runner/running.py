@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import sys
-import threading
 import time
 import uuid
 from collections import deque
@@ -24,6 +23,7 @@ from services.deployer.drivers.ansible.runner import ending, ways
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runner.job import Act, Given
 from services.deployer.drivers.ansible.runner.telling import Line, line_of
+from services.deployer.drivers.in_memory import in_memory
 from services.deployer.secrets.values import hide, looks_of
 
 LOOK_SECONDS = 0.25
@@ -66,7 +66,7 @@ def _elsewhere(folder: RunFolder) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Ansible:
-    """Ansible by ansible-runner, with the hosts and the secrets of a job. What is secret it reads from pipes."""
+    """Ansible by ansible-runner, with the hosts and the secrets of a job. What is secret it reads from memory."""
 
     folder: RunFolder
     given: Given
@@ -74,16 +74,17 @@ class Ansible:
 
     def run(self, hosts: Iterable[str], variables: Mapping[str, str], **more: Any) -> ansible_runner.Runner:
         """Run it over these hosts, and wait for its end. It leaves nothing but what the event handler was told."""
-        pipe = self._pipe("inventory", ways.inventory(self.given.secrets, hosts, str(self.short)))
-        try:
-            return ansible_runner.run(
-                private_data_dir=str(self.folder.root), project_dir=self.given.job.project, inventory=str(pipe),
-                envvars={**os.environ, **variables}, fact_cache_type="memory", quiet=True, suppress_env_files=True,
-                settings={"suppress_output_file": True, "pexpect_timeout": LOOK_SECONDS}, **more,
-            )  # fmt: skip
-        finally:
-            pipe.unlink(missing_ok=True)
-            shutil.rmtree(self.folder.root / "artifacts", ignore_errors=True)
+        whole = ways.inventory(self.given.secrets, hosts, str(self.short))
+        with self._named("inventory", whole) as inventory:
+            try:
+                return ansible_runner.run(
+                    private_data_dir=str(self.folder.root), project_dir=self.given.job.project,
+                    inventory=str(inventory), envvars={**os.environ, **variables}, fact_cache_type="memory",
+                    quiet=True, suppress_env_files=True,
+                    settings={"suppress_output_file": True, "pexpect_timeout": LOOK_SECONDS}, **more,
+                )  # fmt: skip
+            finally:
+                shutil.rmtree(self.folder.root / "artifacts", ignore_errors=True)
 
     @contextmanager
     def secret_vars(self) -> Iterator[str]:
@@ -91,18 +92,20 @@ class Ansible:
         if not self.given.secrets.vars:
             yield ""
             return
-        pipe = self._pipe("vars", ways.extra_vars(self.given.secrets))
-        try:
-            yield f" -e @{shlex.quote(str(pipe))}"
-        finally:
-            pipe.unlink(missing_ok=True)
+        with self._named("vars", ways.extra_vars(self.given.secrets)) as file:
+            yield f" -e @{shlex.quote(str(file))}"
 
-    def _pipe(self, what: str, content: str) -> Path:
-        """A pipe that holds it for one reader, so that it never lies on a disk."""
-        pipe = self.short / f"{what}-{uuid.uuid4().hex}.yml"
-        os.mkfifo(pipe, 0o600)
-        threading.Thread(target=lambda: pipe.write_text(content), daemon=True).start()
-        return pipe
+    @contextmanager
+    def _named(self, what: str, content: str) -> Iterator[Path]:
+        """A name for what lies in memory alone, for as long as Ansible runs: it reads its inventory as often as a
+        playbook says so (`meta: refresh_inventory`)."""
+        name = self.short / f"{what}-{uuid.uuid4().hex}.yml"
+        with in_memory(content.encode()) as descriptor:
+            name.symlink_to(f"/proc/{os.getpid()}/fd/{descriptor}")
+            try:
+                yield name
+            finally:
+                name.unlink(missing_ok=True)
 
 
 class Running:

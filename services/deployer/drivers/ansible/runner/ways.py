@@ -1,6 +1,6 @@
 """How Ansible is set for a run: environment, known hosts, inventory. Pure.
 
-All that a user's or a bundle's ansible.cfg might say otherwise is said here, where nothing overrides it.
+No ansible.cfg of a user, a machine or a bundle is read: Ansible is given an empty one of the run.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ MARK = "BELAY_ANSIBLE_RUN"
 
 STOP = "BELAY_ANSIBLE_STOP"
 """Names the file at whose sight our callback ends Ansible before the next task."""
+
+CONFIG = "ansible.cfg"
+"""An empty file in the run's folder: where the one that Ansible is told of is missing, it takes that of the bundle."""
 
 PASSED_ON = ("HOME", "LANG", "TZ")
 """All that a run sees of our environment, which holds passwords."""
@@ -41,7 +44,7 @@ def environment(
         "LC_ALL": "C.UTF-8",
         MARK: mark,
         STOP: f"{folder}/stop",
-        "ANSIBLE_CONFIG": f"{folder}/ansible.cfg",
+        "ANSIBLE_CONFIG": f"{folder}/{CONFIG}",
         "ANSIBLE_HOME": f"{short}/home",
         "ANSIBLE_LOCAL_TEMP": f"{short}/local",
         "ANSIBLE_CALLBACK_PLUGINS": callbacks,
