@@ -104,6 +104,21 @@ def upload(
     return shown
 
 
+class _Waits:
+    """Waits that grow while an upload comes no further."""
+
+    def __init__(self, offset: int) -> None:
+        self._furthest, self._left = offset, iter(WAITS)
+
+    def wait(self, error: Exception, offset: int) -> None:
+        """Before the next try. Raises the error when there is none any more."""
+        if offset > self._furthest:
+            self._furthest, self._left = offset, iter(WAITS)
+        if (seconds := next(self._left, None)) is None:
+            raise error
+        time.sleep(seconds)
+
+
 class _Sending:
     def __init__(self, client: Client, file: File, told: Callable[[int], None]) -> None:
         self._client = client
@@ -129,25 +144,20 @@ class _Sending:
 
     def send(self, path: str, offset: int) -> dict[str, Any]:
         """All that follows. Goes on by itself after whatever breaks, as long as that leads anywhere."""
-        waits = iter(WAITS)
+        waits, lost = _Waits(offset), False
         while True:
-            before = offset
             try:
-                offset = self._client.send_part(path, offset, self._chunks(offset))
+                if lost:
+                    offset = self.reached(path) or 0  # guarded as well: who broke the part may still be away
+                offset, lost = self._client.send_part(path, offset, self._chunks(offset)), False
                 self._told(offset)
                 if offset == self._file.bytes and (shown := self._client.get(path))["state"] == "complete":
                     return shown
             except (ProblemError, Unreachable) as error:
                 if isinstance(error, ProblemError) and error.code not in LATER and error.status < 500:
                     raise
-                self._wait(waits, error)
-                offset = self.reached(path) or 0
-            waits = iter(WAITS) if offset > before else waits
-
-    def _wait(self, waits: Iterator[float], error: Exception) -> None:
-        if (seconds := next(waits, None)) is None:
-            raise error
-        time.sleep(seconds)
+                waits.wait(error, offset)
+                lost = True
 
     def _chunks(self, offset: int) -> Iterator[bytes]:
         end = min(offset + PART, self._file.bytes)

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { Problem, parsed } from "./model/problem.js";
-import { metadataOf, nextWait, passes, rememberedAs } from "./model/sending.js";
+import { inParts, metadataOf, nextWait, passes, rememberedAs } from "./model/sending.js";
 import { session } from "./session.js";
 
 const PART = 16 << 20;
@@ -33,21 +33,17 @@ export async function send(file, said, progress) {
   }
 }
 
-async function sendFrom(path, file, start, progress) {
-  let offset = start;
-  let failures = 0;
-  while (true) {
-    const before = offset;
-    try {
-      offset = await part(path, file, offset, progress);
+function sendFrom(path, file, start, progress) {
+  const steps = {
+    reached: () => reached(path),
+    part: (offset) => part(path, file, offset, progress),
+    ended: async (offset) => {
       const shown = offset === file.size ? await get(path) : null;
-      if (shown?.state === "complete") return shown;
-    } catch (error) {
-      await recovered(error, failures++);
-      offset = (await reached(path)) ?? 0;
-    }
-    if (offset > before) failures = 0;
-  }
+      return shown?.state === "complete" ? shown : null;
+    },
+    recovered,
+  };
+  return inParts(steps, start);
 }
 
 /** After a while, if the error is one that passes. */

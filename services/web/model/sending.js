@@ -23,3 +23,35 @@ export const metadataOf = (file, said = {}) =>
 
 /** Whether the same request may do later: nobody answered, a gateway that stops, or one of these refusals. */
 export const passes = (error, later) => !error.status || error.status >= 500 || later.includes(error.code);
+
+/** Part after part from an offset on; what `ended` says once it is whole. Whatever breaks is for `recovered`, which
+ * throws where no further try is worth it; then the other side says where to go on. It may still be away at that, so
+ * asking is one of the things that may break. */
+export async function inParts({ reached, part, ended, recovered }, start) {
+  const after = counting(recovered, start);
+  let offset = start;
+  let lost = false;
+  while (true) {
+    try {
+      if (lost) offset = (await reached()) ?? 0;
+      offset = await part(offset);
+      lost = false;
+      const end = await ended(offset);
+      if (end) return end;
+    } catch (error) {
+      await after(error, offset);
+      lost = true;
+    }
+  }
+}
+
+/** Tells `recovered` how many failures there were since it last came further. */
+function counting(recovered, start) {
+  let furthest = start;
+  let failures = 0;
+  return (error, offset) => {
+    if (offset > furthest) failures = 0;
+    furthest = Math.max(furthest, offset);
+    return recovered(error, failures++);
+  };
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { metadataOf, nextWait, passes, rememberedAs, saidOf } from "../../../services/web/model/sending.js";
+import { inParts, metadataOf, nextWait, passes, rememberedAs, saidOf } from "../../../services/web/model/sending.js";
 
 describe("a file sent in parts", () => {
   it("is tried again ever later, and not for ever", () => {
@@ -44,5 +44,41 @@ describe("a file sent in parts", () => {
     const passing = [{ status: 0 }, {}, { status: 503 }, { status: 409, code: "wrong_offset" }];
     for (const error of passing) assert.ok(passes(error, ["wrong_offset"]));
     assert.ok(!passes({ status: 422, code: "not_gzip" }, ["wrong_offset"]));
+  });
+
+  it("waits ever longer while nobody answers, also where it asks how far it is, and goes on there", async () => {
+    const away = { status: 0 };
+    const waited = [];
+    const heard = { part: [1, away, 3], reached: [away, away, away, 2] };
+    const next = (queue) => () => {
+      const answer = queue.shift();
+      return answer === away ? Promise.reject(away) : Promise.resolve(answer);
+    };
+    const steps = {
+      part: next(heard.part),
+      reached: next(heard.reached),
+      ended: (offset) => Promise.resolve(offset === 3 ? "whole" : null),
+      recovered: (error, failures) => Promise.resolve(waited.push([error, failures])),
+    };
+    assert.equal(await inParts(steps, 0), "whole");
+    assert.deepEqual(waited, [
+      [away, 0],
+      [away, 1],
+      [away, 2],
+      [away, 3],
+    ]);
+  });
+
+  it("begins its waits anew once it comes further, and ends with what no wait mends", async () => {
+    const waited = [];
+    let offset = 0;
+    const steps = {
+      part: () => Promise.reject({ status: 503 }),
+      reached: () => Promise.resolve(++offset),
+      ended: () => Promise.resolve(null),
+      recovered: (error, failures) => (waited.push(failures) < 3 ? Promise.resolve() : Promise.reject(error)),
+    };
+    await assert.rejects(inParts(steps, 0), { status: 503 });
+    assert.deepEqual(waited, [0, 0, 0]);
   });
 });
