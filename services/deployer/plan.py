@@ -233,7 +233,7 @@ def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> C
     if missing := sorted({component.driver for component in components if component.driver not in drivers}):
         return Cause(code="driver_unavailable", message=f"this deployer has no driver {', '.join(missing)}")
     if content and (misfits := (*content.misfits, *moved_by(content, ground))):
-        told = "; ".join(f"{fault.field}: {fault.message}" for fault in misfits)
+        told = "; ".join(fault.in_words for fault in misfits)
         return Cause(code="overrides_invalid", message=told[:2_000])
     if unreadable := [f"{name}: {why}" for known in contents for name, why in known.unreadable]:
         return Cause(code="bad_spec", message="; ".join(unreadable)[:2_000])

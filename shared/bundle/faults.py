@@ -17,7 +17,7 @@ class BundleRefused(BelayError):
         self.faults = listed(tuple(faults))
         self.app = app
         self.version = version
-        super().__init__("; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in self.faults))
+        super().__init__("; ".join(fault.in_words for fault in self.faults))
 
 
 def fault(code: str, where: str, message: str, value: Any = None) -> Fault:

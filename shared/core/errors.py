@@ -14,7 +14,7 @@ class Unreadable(BelayError):
 
     def __init__(self, fault: Fault, *more: Fault) -> None:
         self.faults = (fault, *more)
-        super().__init__("; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in self.faults))
+        super().__init__("; ".join(fault.in_words for fault in self.faults))
 
     @property
     def code(self) -> str:

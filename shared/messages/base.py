@@ -110,6 +110,11 @@ class Fault(Model):
     message: str = Field(examples=["there is no site 'oslo-9'; register it first"])
     value: Any = Field(default=None, examples=["oslo-9"])
 
+    @property
+    def in_words(self) -> str:
+        """For people, where it is told without its field: the place, if it has one, and what is wrong there."""
+        return f"{self.field}: {self.message}" if self.field else self.message
+
 
 MOST_FAULTS = 100
 """The most that an answer lists; a person mends no more at once, and an answer must fit its topic."""

@@ -126,7 +126,7 @@ DEAD_LETTER_MARKS = ("belay_dlq_code", "belay_dlq_reason", "belay_dlq_origin")
 
 def as_dead_letter(record: Record, topic: str, faults: Sequence[Fault]) -> Headers:
     """The headers of a record that goes to the dead letters of `topic`: its own, and why, and whence."""
-    reason = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in faults)
+    reason = "; ".join(fault.in_words for fault in faults)
     origin = f"{topic}/{record.partition}/{record.offset}"
     marks = (faults[0].code, reason[:2_000], origin)
     values = (mark.encode(errors="replace") for mark in marks)

@@ -120,7 +120,7 @@ class _Part:
         except components.UnknownDriver as error:
             part.unreadable = str(error)
         except ValidationError as error:
-            part.unreadable = "; ".join(f"{fault.field}: {fault.message}" for fault in faults_of(error))
+            part.unreadable = "; ".join(fault.in_words for fault in faults_of(error))
         return part
 
     def read(self, after: tuple[str, ...]) -> Component:

@@ -45,7 +45,7 @@ class Settled(NamedTuple):
     state: str
     published_app: str | None
     faults: tuple[str, ...]
-    """What was wrong with the publication, each in a sentence."""
+    """What was wrong with the publication, each with its place."""
     cancelled: bool = False
 
 
@@ -87,7 +87,7 @@ class WaitingStore:
                 Request(row["id"], _request(row), row["correlation_id"], row["actor"]),
                 row["state"],
                 row["published_app"],
-                tuple(Fault.model_validate(fault).message for fault in row["faults"]),
+                tuple(Fault.model_validate(fault).in_words for fault in row["faults"]),
                 row["cancelled"],
             )
             for row in rows

@@ -81,7 +81,7 @@ class Problem(Exception):
         shown = listed(tuple(faults))
         told = shown[:MOST_TOLD]
         rest = [f"and {count_of(shown) - len(told)} more"] if len(told) < len(shown) else []
-        detail = "; ".join([*(f"{f.field}: {f.message}" if f.field else f.message for f in told), *rest])
+        detail = "; ".join([*(fault.in_words for fault in told), *rest])
         return cls(status or http_status(shown[0].code), shown[0].code, detail, shown)
 
     @classmethod

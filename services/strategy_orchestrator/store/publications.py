@@ -20,7 +20,7 @@ class Settled(NamedTuple):
     app: str | None
     version: str | None
     faults: tuple[str, ...]
-    """What was wrong with it, each in a sentence."""
+    """What was wrong with it, each with its place."""
     known: bool
     """Whether the release that it made available is known."""
     at: datetime
@@ -51,7 +51,7 @@ async def settled(conn: Connection, publications: Sequence[str]) -> dict[str, Se
             row["state"],
             row["app"],
             row["version"],
-            tuple(Fault.model_validate(fault).message for fault in row["faults"]),
+            tuple(Fault.model_validate(fault).in_words for fault in row["faults"]),
             row["known"],
             row["at"],
         )

@@ -94,7 +94,7 @@ async def test_what_cannot_be_published_leaves_the_site_untouched_and_says_why(w
         await settle(fleet, "p1", None, state="rejected", faults=FAULTS, app=None)
         end = await failed(fleet, operation)
         assert (end.cause.code, end.recovered, end.version, end.status) == ("upload_failed", True, "1.0", "operational")
-        assert all(fault.message in end.cause.message for fault in FAULTS)
+        assert all(f"{fault.field}: {fault.message}" in end.cause.message for fault in FAULTS)
         assert [(phase.name, phase.outcome) for phase in end.phases] == [("upload", "failed")]
         assert fleet.effects(operation) == []
         assert (await fleet.do("oslo", "remove")).status == "removed"

@@ -27,7 +27,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.service
 
-NO_CHECKSUMS = Fault(code="missing_checksums", field="", message="it has no checksums")
+NO_CHECKSUMS = Fault(code="missing_checksums", field="checksum.md5:3", message="it has no checksums")
 
 
 async def waits(world: World, name: str = "first", publication: str = "p1", **fields: object) -> str:
@@ -89,7 +89,7 @@ async def test_what_cannot_begin_ends_with_the_reason(world: World) -> None:
             ended = await state(world, strategies[name], StrategyState.FAILED)
             return ended.why.code, ended.why.message
 
-        assert await why("rejected") == ("upload_failed", "it has no checksums")
+        assert await why("rejected") == ("upload_failed", "checksum.md5:3: it has no checksums")
         code, message = await why("other")
         assert (code, "'cart'" in message) == ("upload_failed", True)
         code, message = await why("held")

@@ -64,7 +64,7 @@ def hosts_of(connection: Mapping[str, Any], site: str) -> dict[str, Host]:
         read = Connection.model_validate(connection)
     except ValidationError as error:
         wrong = [fault_in(detail) for detail in details_of(error)]
-        raise _bad(site, [f"{fault.field}: {fault.message}" for fault in wrong]) from None
+        raise _bad(site, [fault.in_words for fault in wrong]) from None
     around = {name: getattr(read, name) for name in Reach.model_fields} | {"groups": read.groups}
     base = site.replace(":", "-")
     if read.hosts:

@@ -47,7 +47,7 @@ def told(faults: Iterable[Fault]) -> list[str]:
     found: list[str] = []
     for fault in faults:
         before = _before(fault)
-        text = f"{fault.field}: {fault.message}" if fault.field else fault.message
+        text = fault.in_words
         found.append(f"{before} {text}" if before and not any(one.startswith(before) for one in found) else text)
     return found or ["it was refused without a reason"]
 
