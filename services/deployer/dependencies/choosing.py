@@ -115,8 +115,8 @@ def chain(found: Found, coming: Present, releases: Mapping[str, Sequence[Release
     """
     before: list[Release] = []
     around, refused, notices = wish.around, list(found.refused), list(found.notices)
-    for need in found.first:
-        part = _bring(need, (coming.app,), releases, replace(wish, around=around))
+    for ways in found.first:
+        part = _bring_one(ways, coming, (), releases, replace(wish, around=around))
         refused += part.refused
         notices += part.notices
         fresh = [each for each in part.before if each.app not in {one.app for one in before}]
@@ -126,6 +126,37 @@ def chain(found: Found, coming: Present, releases: Mapping[str, Sequence[Release
     if before and not refused:  # what comes first may be in the way of what comes then
         refused += arriving(coming, wish.site, around).refused
     return Chain(tuple(before), tuple(refused), tuple(notices))
+
+
+def _bring_one(
+    ways: Sequence[Dependency],
+    coming: Present,
+    path: tuple[str, ...],
+    releases: Mapping[str, Sequence[Release]],
+    wish: Wish,
+) -> Chain:
+    """The first of these that can be brought, and is not in the way of what needs it; else why none of them can."""
+    failed: list[Cause] = []
+    for need in ways:
+        part = _bring(need, (*path, coming.app), releases, wish)
+        if not (why := part.refused or _in_the_way(part, coming, wish)):
+            return part
+        failed += why
+    if len(ways) == 1:
+        return Chain(refused=tuple(failed))
+    named = " or ".join(need.app for need in ways)
+    told = "; ".join(dict.fromkeys(cause.message for cause in failed))
+    message = f"needs one of {named} on '{wish.site}', and none can be brought there: {told}"
+    return Chain(refused=(Cause(code="dependency_missing", message=message[:2_000]),))
+
+
+def _in_the_way(part: Chain, coming: Present, wish: Wish) -> tuple[Cause, ...]:
+    """What would speak against a release only once these are there."""
+    around = wish.around
+    for each in part.before:
+        around = around.having(present(each))
+    before = arriving(coming, wish.site, wish.around).refused
+    return tuple(cause for cause in arriving(coming, wish.site, around).refused if cause not in before)
 
 
 def _bring(need: Dependency, path: tuple[str, ...], releases: Mapping[str, Sequence[Release]], wish: Wish) -> Chain:
@@ -151,8 +182,8 @@ def _with_its_own(
     own = arriving(present(release), wish.site, wish.around)
     before: tuple[Release, ...] = ()
     refused, around = own.refused, wish.around
-    for need in own.first:
-        part = _bring(need, (*path, release.app), releases, replace(wish, around=around, within=None))
+    for ways in own.first:
+        part = _bring_one(ways, present(release), path, releases, replace(wish, around=around, within=None))
         before, refused = (*before, *part.before), (*refused, *part.refused)
         for each in part.before:
             around = around.having(present(each))

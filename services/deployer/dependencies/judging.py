@@ -83,7 +83,9 @@ async def _chains(
     """What has to come before those that lack something that may be brought."""
     if not lacking:
         return {}
-    releases = await _all_that_may_come(conn, {need.app for _, found, _ in lacking for need in found.first})
+    releases = await _all_that_may_come(
+        conn, {need.app for _, found, _ in lacking for ways in found.first for need in ways}
+    )
     return {
         id(asked): chain(found, present(asked.target), releases, _wish(asked, around))
         for asked, found, around in lacking

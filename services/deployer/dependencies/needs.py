@@ -41,8 +41,8 @@ class Found:
 
     refused: tuple[Cause, ...] = ()
     notices: tuple[str, ...] = ()
-    first: tuple[Dependency, ...] = ()
-    """Apps that lack, and that are brought there before."""
+    first: tuple[tuple[Dependency, ...], ...] = ()
+    """Apps that lack, and that are brought there before; of alternatives one of them, the first that can be."""
 
     def __add__(self, other: "Found") -> "Found":
         return Found(self.refused + other.refused, self.notices + other.notices, self.first + other.first)
@@ -85,12 +85,12 @@ def _lacks(need: Dependency, message: str, code: str) -> Found:
         case "warn":
             return Found(notices=(message,))
         case "apply":
-            return Found(first=(need,))
+            return Found(first=((need,),))
     return Found(refused=(Cause(code=code, message=message),))
 
 
 def _either(needs: Alternatives, site: str, around: Surroundings) -> Found:
-    """Exactly one of them: where none is there, what the first says that lets itself be brought, or the strictest."""
+    """Exactly one: where none is there, one of those that let themselves be brought comes, or the strictest is told."""
     there = [need for need in needs.any_of if holds(need, around.apps.get(need.app))]
     if len(there) == 1:
         return NOTHING
@@ -98,7 +98,7 @@ def _either(needs: Alternatives, site: str, around: Surroundings) -> Found:
     if there:
         both = " and ".join(need.app for need in there)
         return _told(needs.any_of, "excluded", f"needs exactly one of {named}, but '{site}' has {both}")
-    if brought := next((need for need in needs.any_of if need.action == "apply"), None):
+    if brought := tuple(need for need in needs.any_of if need.action == "apply"):
         return Found(first=(brought,))
     return _told(needs.any_of, "dependency_missing", f"needs one of {named} on '{site}'")
 

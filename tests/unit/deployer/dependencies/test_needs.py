@@ -39,7 +39,7 @@ def version_of(choice: Choice) -> str | None:
 def said(coming: Release, around: Surroundings) -> tuple[list[str], int, list[str]]:
     """Codes of refusals, how many notices, and what comes first."""
     found = arriving(present(coming), "oslo", around)
-    return [cause.code for cause in found.refused], len(found.notices), [each.app for each in found.first]
+    return [cause.code for cause in found.refused], len(found.notices), [each.app for (each,) in found.first]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +147,42 @@ def test_a_loop_is_told_and_what_cannot_be_brought_says_why() -> None:
     assert "kubernetes" in cause.message
     rival = release("db", "1.0", excludes=[need("shop")])
     assert [cause.code for cause in chained(coming, rival).refused] == ["excluded"]
+
+
+EITHER = {"any_of": [need("db", "apply"), need("log"), need("lake", "apply")]}
+
+
+def brought(*others: Release, around: Surroundings | None = None, **needs: Any) -> list[str]:
+    found = chained(release("shop", "1.0", **{"depends_on": [EITHER], **needs}), *others, around=around)
+    assert not found.refused
+    return [each.app for each in found.before]
+
+
+def test_of_alternatives_the_first_comes_that_can() -> None:
+    db, lake = release("db", "1.0"), release("lake", "1.0")
+    picky = release("db", "1.0", site={"facts": {"kubernetes": ">=1.30"}})
+    assert brought(db, lake) == ["db"]
+    assert brought(lake) == ["lake"]
+    assert brought(picky, lake) == ["lake"]
+    assert brought(release("db", "1.0", excludes=[need("shop")]), lake) == ["lake"]
+    assert brought(db, lake, excludes=[need("db")]) == ["lake"]
+    assert brought(release("db", "1.0", depends_on=[need("disk")]), lake) == ["lake"]
+
+
+def test_where_none_of_the_alternatives_can_come_it_is_told_why_of_each() -> None:
+    picky = release("db", "1.0", site={"facts": {"kubernetes": ">=1.30"}})
+    coming = release("shop", "1.0", depends_on=[EITHER])
+    (cause,) = chained(coming, picky, release("lake", "1.0", depends_on=[need("shop", "apply")])).refused
+    assert cause.code == "dependency_missing"
+    assert "needs one of db or lake on 'oslo'" in cause.message
+    assert "kubernetes" in cause.message
+    assert "shop needs lake needs shop" in cause.message
+
+
+def test_alternatives_of_what_comes_first_are_tried_too() -> None:
+    web = release("web", "1.0", depends_on=[EITHER])
+    found = chained(release("shop", "1.0", depends_on=[need("web", "apply")]), web, release("lake", "2.0"))
+    assert [f"{each.app} {each.version}" for each in found.before] == ["lake 2.0", "web 1.0"]
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.sets(st.sampled_from("abcdef"), max_size=3), max_size=6))
