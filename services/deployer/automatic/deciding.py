@@ -1,6 +1,6 @@
 """What the deployer does by itself with an app on a site, as things stand now. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -8,7 +8,9 @@ from services.deployer.automatic.behaviour import Effective
 from services.deployer.automatic.triggers import Fields, Occurrence, triggered
 from services.deployer.dependencies.choosing import Choice
 from services.deployer.domain import Deployment, way_back
+from services.deployer.site_runs.planning import ordered
 from shared.messages.base import Cause
+from shared.messages.rules import Rules
 from shared.messages.triggers import EVENTS, ON_DEMAND
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
@@ -70,6 +72,16 @@ def decided(now: Situation) -> Action | None:
     if behaviour.desired_state == "deployed" and (now.drifted or deployment.status is not Status.OPERATIONAL):
         return _put_right(now) if deployment.version else None
     return _moved(now) or _reapplied(now)
+
+
+def goes_first(wanted: Mapping[str, tuple[Action, Rules]]) -> str:
+    """Which app of a site is done first, by its importance and behind what it needs, as in a run over all of them.
+
+    What comes goes before what leaves; of that, what others need leaves last.
+    """
+    leaving = {app: rules for app, (action, rules) in wanted.items() if action.kind is Kind.REMOVE}
+    coming = {app: rules for app, (_, rules) in wanted.items() if app not in leaving}
+    return ordered(coming)[0] if coming else ordered(leaving, back=True)[0]
 
 
 def _put_right(now: Situation) -> Action:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from services.deployer.automatic import survey_store as store
-from services.deployer.automatic.deciding import Action, backoff, decided
+from services.deployer.automatic.deciding import Action, backoff, decided, goes_first
 from services.deployer.automatic.survey import Surveyed, survey
 from services.deployer.domain import AUTOMATIC, Operation
 from services.deployer.engine.leases import Leases
@@ -21,6 +21,7 @@ from services.deployer.settings import DeployerSettings
 from shared.core.retrying import until_done
 from shared.core.transaction import Ledger, Transaction
 from shared.messages.deployer import AutomaticRequested, RequestOperation
+from shared.messages.rules import Rules
 from shared.wire.codec import new_id
 
 LOOK_SECONDS = 0.5
@@ -65,8 +66,18 @@ async def _look(ledger: Ledger, leases: Leases, own: DeployerSettings) -> None:
 
 
 def _one_a_site(wanted: Sequence[tuple[Surveyed, Action]]) -> list[tuple[Surveyed, Action]]:
-    """Another wish for the same site has its turn when this one has ended."""
-    return list({each.pair[0]: (each, action) for each, action in wanted if each.free}.values())
+    """Of each site what goes first there; another wish for it has its turn when this one has ended."""
+    sites: dict[str, dict[str, tuple[Surveyed, Action]]] = {}
+    for each, action in wanted:
+        if each.free:
+            sites.setdefault(each.pair[0], {})[each.pair[1]] = (each, action)
+    return [apps[goes_first({app: _ranked(*one) for app, one in apps.items()})] for apps in sites.values()]
+
+
+def _ranked(surveyed: Surveyed, action: Action) -> tuple[Action, Rules]:
+    """What is done, and what the release says that it leads to."""
+    chosen = surveyed.situation.chosen.release
+    return action, chosen.rules if chosen and chosen.version == action.version else surveyed.rules
 
 
 async def _drop(tx: Transaction, idle: Sequence[Surveyed]) -> None:

@@ -15,7 +15,7 @@ from services.deployer.domain import Deployment, Facts, Release, returns_to
 from services.deployer.store import Store
 from shared.messages.automatic import Switches
 from shared.messages.base import Cause
-from shared.messages.rules import Behaviour
+from shared.messages.rules import PLAIN, Behaviour, Rules
 from shared.messages.words import DeploymentStatus as Status
 from shared.process.db import Connection
 from shared.site_needs import contradicted
@@ -35,6 +35,8 @@ class Surveyed:
     """What was found there and is not known to be over."""
     ended: int
     """Operations that have ended there."""
+    rules: Rules = PLAIN
+    """Of the release that runs there."""
 
     @property
     def free(self) -> bool:
@@ -64,6 +66,7 @@ async def survey(
             wished.get(pair),
             drift.get(pair),
             ends.get(pair, 0),
+            known.rules(pair),
         )
         for pair, f in zip(pairs, facts, strict=True)
     ]
@@ -105,6 +108,10 @@ class _Known:
             events=wished.events if wished else (),
             fields=fields_of(site, belongs.group, belongs.labels, around.facts),
         )
+
+    def rules(self, pair: Pair) -> Rules:
+        there = self.around.get(pair[0], Surroundings()).apps.get(pair[1])
+        return there.rules if there else PLAIN
 
     def _chosen(self, pair: Pair, facts: Facts, behaviour: Effective, around: Surroundings) -> Choice:
         """Only where it is asked for: of a hundred thousand deployments most are just looked after."""

@@ -125,9 +125,14 @@ select pg_advisory_xact_lock(hashtext('belay automatic wishes'));
 select count(*) from automatic_wish where operation_id is not null;
 
 -- name: claim_wishes
+-- The sites whose turn it is, by who has waited longest, and all that is due there: which of it goes first is said by
+-- what its apps are.
 select site, app, cause, tries from automatic_wish
-where operation_id is null and not given_up and due_at <= clock_timestamp()
-order by due_at limit :limit for update skip locked;
+where operation_id is null and not given_up and due_at <= clock_timestamp() and site = any(array(
+    select site from automatic_wish where operation_id is null and not given_up and due_at <= clock_timestamp()
+    order by due_at limit :limit
+))
+order by site, app for update skip locked;
 
 -- name: begin_wishes
 update automatic_wish w set operation_id = n.operation_id

@@ -199,7 +199,8 @@ async def any_wish_due(conn: Connection) -> bool:
 
 
 async def claim_wishes(conn: Connection, at_once: int) -> list[Wish]:
-    """Wishes whose turn it is, as many as may be under way over the fleet; nobody else counts meanwhile."""
+    """All that is due on the sites whose turn it is, as many as may be under way over the fleet; nobody else counts
+    meanwhile."""
     await SQL.fetch(conn, "lock_wishes")
     room = at_once - int(await SQL.value(conn, "wishes_under_way") or 0)
     if room <= 0:

@@ -10,7 +10,9 @@ import pytest
 from services.deployer.automatic import store, survey_store
 from services.deployer.automatic.triggers import occurred
 from shared.messages.base import Cause
+from shared.messages.deployer import AutomaticRequested, ReapplyApp
 from tests.service.deployer.fleet import APP, ready
+from tests.support.components import simulated
 from tests.support.patience import until_so
 from tests.support.world import World
 
@@ -123,3 +125,23 @@ async def test_a_failure_that_comes_while_others_are_cleared_counts_alone(world:
             (standing,) = await failing
         assert cleared is not None
         assert [(each.nth, each.failures) for each in (cleared, standing)] == [(2, 0), (3, 1)]
+
+
+async def test_of_all_that_is_due_on_a_site_the_most_important_app_goes_first(world: World) -> None:
+    apps = {"alpha": "reporting", "kappa": "critical", "omega": "optional"}
+    async with ready(world, ["bern", "oslo"], []) as fleet:
+        for app, importance in apps.items():
+            rules = {"importance": importance}
+            await fleet.release("1.0", simulated(f"{app}-web"), app=app, release_id=f"{app}-1.0", rules=rules)
+        await fleet.known(fleet.service)
+        for site in ("bern", "oslo"):
+            for app in apps:
+                await fleet.do(site, "apply", "1.0", app=app)
+        pool = fleet.service.pool
+        await pool.execute("update automatic_pause set until = now() + interval '1 hour'")
+        for app in apps:
+            await world.ask(ReapplyApp(app=app))
+        await pool.execute("update automatic_pause set until = '-infinity'")
+        for site in ("bern", "oslo"):
+            first = await world.until(AutomaticRequested, lambda event, s=site: event.site == s)  # type: ignore[misc]
+            assert first.app == "kappa"

@@ -1,15 +1,17 @@
 """What is done by itself as things stand: here, when the platform of a site went back."""
 
 from services.deployer.automatic.behaviour import Effective
-from services.deployer.automatic.deciding import Situation, decided
+from services.deployer.automatic.deciding import Action, Situation, decided, goes_first
 from services.deployer.automatic.survey import barred_by_others, platform_of
 from services.deployer.automatic.survey_store import Drift
 from services.deployer.dependencies.choosing import Choice
 from services.deployer.dependencies.needs import Present, Surroundings
 from services.deployer.domain import Deployment, Release
 from shared.messages.automatic import ComponentDrift
+from shared.messages.base import Cause
 from shared.messages.rules import Rules
 from shared.messages.words import DeploymentStatus as Status
+from shared.messages.words import OperationKind as Kind
 
 RUNS = Deployment("3.0", Status.OPERATIONAL, history=("1.0", "2.0"))
 
@@ -55,3 +57,18 @@ def test_nothing_goes_by_itself_where_something_of_others_is_in_the_place_of_wha
     kept = Effective(desired_state="deployed")
     assert decided(Situation(kept, RUNS, Choice(None), drifted="taken", barred=barred_by_others(drift))) is None
     assert decided(Situation(kept, RUNS, Choice(None), drifted="taken", barred=barred_by_others(None))) is not None
+
+
+def wanted(**kinds: tuple[Kind, dict[str, object]]) -> str:
+    why = Cause(code="on_demand", message="")
+    return goes_first(
+        {app: (Action(kind, None, why), Rules.model_validate(said)) for app, (kind, said) in kinds.items()}
+    )
+
+
+def test_of_what_is_to_be_done_on_a_site_the_most_important_goes_first_and_behind_what_it_needs() -> None:
+    critical, needs = {"importance": "critical"}, {"importance": "critical", "depends_on": [{"app": "zeta"}]}
+    assert wanted(alpha=(Kind.APPLY, {}), omega=(Kind.UPDATE, critical)) == "omega"
+    assert wanted(alpha=(Kind.APPLY, {}), omega=(Kind.UPDATE, needs), zeta=(Kind.APPLY, {})) == "zeta"
+    assert wanted(alpha=(Kind.REMOVE, critical), zeta=(Kind.RECOVER, {})) == "zeta"
+    assert wanted(omega=(Kind.REMOVE, needs), zeta=(Kind.REMOVE, {})) == "omega"  # others need the other
