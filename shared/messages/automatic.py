@@ -8,8 +8,8 @@ from pydantic import Field
 
 from shared.messages.base import Cause, Command, Event, Model
 from shared.messages.opening import ClosedInCommands, Open
-from shared.messages.rules import Trigger
-from shared.messages.words import Identifier, Name, OperationKind, SiteName, Text, Version
+from shared.messages.rules import MOST_RULES, EventName, Trigger
+from shared.messages.words import Identifier, Label, Name, OperationKind, SiteName, Text, Version
 
 MOST = 2**63 - 1
 
@@ -101,13 +101,20 @@ class BehaviourChanged(_ByDeployer):
 class ReapplyApp(_OfDeployer):
     """Have an app applied again on demand, where it is deployed: an operation of the deployer's own for each site.
 
-    What did not change is left as it is. At most so many at once over the fleet as its settings say.
+    What did not change is left as it is. At most so many at once over the fleet as its settings say. With an `event`,
+    as somebody tells of it who saw it happen there, it is applied again only where its behaviour asks for that.
     """
 
     SUBJECT = "app"
 
     app: Name
     sites: tuple[SiteName, ...] = Field(default=(), max_length=MOST_NAMED, description="empty = wherever it runs")
+    event: EventName | None = Field(
+        default=None, description="what happened there, by a name that `reapply_on` may have; null = whatever it says"
+    )
+    carries: dict[Label, Label] = Field(
+        default_factory=dict, max_length=MOST_RULES, description="what the event says, for filters of triggers"
+    )
     reason: Text = ""
 
 

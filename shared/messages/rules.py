@@ -50,6 +50,9 @@ def _event(name: str, info: ValidationInfo) -> str:
     raise ValueError(f"must be one of {triggers.known()}")
 
 
+EventName = Annotated[Label, AfterValidator(_event)]
+"""An event of a site, in our words or in StarlingX's."""
+
 FactRange = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_range)]
 """What a fact of a site must be: comparisons of versions, separated by commas, or a plain text."""
 
@@ -115,9 +118,7 @@ AnyDependency = Annotated[
 class Trigger(Model):
     """An event of a site after which the release is applied once more."""
 
-    event: Annotated[Label, AfterValidator(_event)] = Field(
-        description=f"one of {', '.join(triggers.EVENTS)}, or what StarlingX calls them"
-    )
+    event: EventName = Field(description=f"one of {', '.join(triggers.EVENTS)}, or what StarlingX calls them")
     filters: dict[Label, Annotated[str, Field(max_length=200)]] = Field(
         default_factory=dict, max_length=MOST_RULES, description="what the event must say, by the names of its fields"
     )

@@ -86,12 +86,21 @@ async def reapply_apps(tx: Transaction, envelopes: Sequence[Envelope[ReapplyApp]
 async def _reapply(tx: Transaction, command: ReapplyApp) -> Reply:
     if not await store.app_known(tx.conn, command.app):
         return Rejected((_unknown_app(command.app),))
-    event = Occurrence(ON_DEMAND, command.reason or "somebody asked for it")
-    sites = await survey_store.wish_where_deployed(tx.conn, command.sites, [command.app], event, tx.now)
-    if not sites:
+    if command.event and command.app not in await survey_store.apps_with_triggers(tx.conn):
+        return Accepted({"app": command.app, "sites": 0})
+    sites = await survey_store.wish_where_deployed(tx.conn, command.sites, [command.app], _occurred(command), tx.now)
+    if not sites and not command.event:
         message = f"'{command.app}' runs on none of these sites"
         return Rejected.because("nothing_deployed", message, "sites" if command.sites else "app", command.app)
     return Accepted({"app": command.app, "sites": sites})
+
+
+def _occurred(command: ReapplyApp) -> Occurrence:
+    """What happened; whether that has the app applied again is judged when its turn comes, by what is switched then."""
+    if command.event is None:
+        return Occurrence(ON_DEMAND, command.reason or "somebody asked for it")
+    carries = {name: [value] for name, value in command.carries.items()}
+    return Occurrence(command.event, command.reason or f"somebody told of {command.event}", carries)
 
 
 def tell(tx: Transaction, standing: Standing, threshold: int, *, cleared_by: str = "", root: str = "") -> None:

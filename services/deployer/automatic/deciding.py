@@ -11,11 +11,11 @@ from services.deployer.domain import Deployment, way_back
 from services.deployer.site_runs.planning import ordered
 from shared.messages.base import Cause
 from shared.messages.rules import Rules
-from shared.messages.triggers import EVENTS, ON_DEMAND
+from shared.messages.triggers import EVENTS, ON_DEMAND, STARLINGX
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
 
-REAPPLY = frozenset({*EVENTS, ON_DEMAND})
+REAPPLY = frozenset({*EVENTS, *STARLINGX, ON_DEMAND})
 """Codes of causes that have an app applied again."""
 
 

@@ -51,13 +51,22 @@ def fields_of(site: str, group: str | None, labels: Mapping[str, str], facts: Ma
 
 
 def triggered(triggers: Iterable[Trigger], occurrence: Occurrence, site: Fields) -> bool:
-    """Whether one of them names this event, and its filters hold for what it says and for the site."""
+    """Whether one of them names this event, and its filters hold for what it says and for the site. One that was told
+    from outside has the name that it has there."""
     said = {**site, **occurrence.carries}
-    return any(
-        meant_by(each.event) == occurrence.code
-        and _is_about(each, occurrence)
-        and all(_holds(each, name, wanted, said) for name, wanted in each.filters.items())
-        for each in triggers
+    return any(_goes_off(each, occurrence, said) for each in triggers)
+
+
+def _goes_off(trigger: Trigger, occurrence: Occurrence, said: Fields) -> bool:
+    if trigger.event == occurrence.code:
+        return all(_is_said(name, wanted, said) for name, wanted in trigger.filters.items())
+    return (
+        meant_by(trigger.event) == occurrence.code
+        and _is_about(trigger, occurrence)
+        and all(
+            implies(trigger.event, name, wanted) or _is_said(name, wanted, said)
+            for name, wanted in trigger.filters.items()
+        )
     )
 
 
@@ -66,5 +75,5 @@ def _is_about(trigger: Trigger, occurrence: Occurrence) -> bool:
     return not facts or not set(facts).isdisjoint(occurrence.carries.get("fact", ()))
 
 
-def _holds(trigger: Trigger, name: str, wanted: str, said: Fields) -> bool:
-    return implies(trigger.event, name, wanted) or any(is_so(wanted, found) for found in said.get(name, ()))
+def _is_said(name: str, wanted: str, said: Fields) -> bool:
+    return any(is_so(wanted, found) for found in said.get(name, ()))

@@ -36,7 +36,7 @@ from shared.messages.strategy import SitesHeld, SitesReleased
 from tests.service.deployer.audited import looked_at
 from tests.service.deployer.fleet import APP, Fleet, deployer, ready
 from tests.support.components import simulated
-from tests.support.patience import patience
+from tests.support.patience import patience, until_so
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -254,6 +254,28 @@ async def test_an_app_is_applied_again_on_its_events_and_on_demand(world: World)
         again = await begun(world, "oslo", "on_demand")
         assert again.cause.message == "certificates"
         await fleet.end(again.operation_id)
+
+
+async def test_an_event_that_somebody_tells_is_judged_by_what_is_switched(world: World) -> None:
+    rules = {"behaviour": {"reapply_on": [{"event": "host-unlock", "filters": {"personality": "controller"}}]}}
+    async with fleet_of(world, ["oslo"]) as fleet:
+        await fleet.release("1.0.0", rules=Rules.model_validate(rules))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0.0")
+        told = ReapplyApp(app=APP, sites=("oslo",), event="host-unlock", carries={"personality": "controller"})
+
+        async def nothing_comes_of(event: ReapplyApp) -> None:
+            assert isinstance(await world.ask(event), CommandAccepted)
+            await until_so(lambda: fleet.service.pool.fetchval("select not exists (select from automatic_wish)"))
+            assert not world.events(AutomaticRequested)
+
+        await nothing_comes_of(told.model_copy(update={"carries": {"personality": "worker"}}))
+        await behave(world, reapply=False)
+        await nothing_comes_of(told)
+        await behave(world, reapply=True)
+        await world.ask(told)
+        event = await begun(world, "oslo", "host-unlock")
+        assert (event.kind, (await fleet.end(event.operation_id)).status) == ("apply", "operational")
 
 
 async def test_an_app_is_applied_again_when_what_is_set_for_it_changes(world: World) -> None:

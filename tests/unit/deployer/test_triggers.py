@@ -71,6 +71,14 @@ def test_an_upgrade_of_starlingx_is_a_change_of_its_own_facts_alone(event: str, 
     assert holds(occurred("facts_changed", fact=list(named)), event)
 
 
+def test_an_event_that_is_told_from_outside_is_named_as_it_is_there() -> None:
+    unlocked = Occurrence("host-unlock", "told at a door", {"personality": ["controller"]})
+    assert holds(unlocked, "host-unlock", personality="controller", group="north")
+    assert not holds(unlocked, "host-unlock", personality="worker")
+    assert not holds(unlocked, "unlock")
+    assert holds(Occurrence("swact", "told at a door"), "swact")
+
+
 def reapplied(*events: Occurrence, **trigger: Any) -> str | None:
     behaviour = Effective(reapply_on=(Trigger.model_validate(trigger),))
     deployment = Deployment("1.0", Status.OPERATIONAL)

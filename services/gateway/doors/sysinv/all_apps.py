@@ -14,14 +14,19 @@ from services.gateway.doors.sysinv import store, words
 from services.gateway.doors.sysinv.call import Call
 from services.gateway.doors.sysinv.refusing import told
 from services.gateway.doors.sysinv.sending import nothing
+from shared.messages import triggers
 from shared.messages.base import Fault
 from shared.messages.deployer import ReapplyApp, RequestAll
+from shared.messages.rules import MOST_RULES
 
 AT_ONCE = 100
 """Sites of a group that are asked at the same time."""
 
 STATUSES = {"running": "in_progress", "stopping": "in_progress", "done": "completed"}
 """Of a run; any other is `failed`."""
+
+LONGEST = 200
+"""Characters of a name or value of an event that a filter may ask for."""
 
 TRIGGERED = "Evaluation triggered successfully"
 
@@ -65,20 +70,24 @@ async def update_status(call: Call) -> dict[str, Any] | None:
 
 
 async def evaluate(call: Call) -> str:
-    """POST /v1/evaluate_apps_reapply: apps whose releases name the event, with what it says, are applied again."""
+    """POST /v1/evaluate_apps_reapply: the deployer hears of the event, and judges by how apps behave what follows."""
     body = await call.body()
     event = body.get("type")
     if not isinstance(event, str) or not event:
         said = "missing 'type' field" if "type" not in body else f"type {shown(event)} must be a string"
         raise Refused(400, f"Failed to evaluate apps reapply: Invalid request body: {said}")
-    told_by = {name: _written(value) for name, value in _flat(body)}
-    applied = {app.name: app.version for app in await call.apps() if app.status == words.APPLIED}
-    async with call.gateway.pool.acquire() as conn:
-        rows = await store.triggers(conn, applied, event)
-    meant = sorted({row["app"] for row in rows if row["filters"].items() <= told_by.items()})
-    for app in meant:
-        await _reapply(call, app, f"{event}, told at the sysinv door by {call.who.name}")
+    if triggers.is_known(event):  # what no trigger can name moves nothing
+        for app in await call.apps():
+            if app.status == words.APPLIED:
+                await _tell(call, app.name, event, _carried(body))
     return TRIGGERED
+
+
+def _carried(body: dict[str, Any]) -> dict[str, str]:
+    """What it says, as filters of releases are written; what is longer than any of them is asked for by none."""
+    said = ((name, _written(value)) for name, value in _flat(body))
+    fit = [(name, text) for name, text in said if 0 < len(name) <= LONGEST and 0 < len(text) <= LONGEST]
+    return dict(fit[:MOST_RULES])
 
 
 def _flat(body: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -93,12 +102,14 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-async def _reapply(call: Call, app: str, reason: str) -> None:
-    """Have an app applied again where the door speaks for. Raises Refused 400."""
+async def _tell(call: Call, app: str, event: str, carries: dict[str, str]) -> None:
+    """Tell of an event where the door speaks for. Raises Refused 400."""
+    reason = f"{event}, told at the sysinv door by {call.who.name}"[:1_000]
     async with call.gateway.pool.acquire() as conn:
         sites = await call.sites_in(conn)
     for start in range(0, len(sites), AT_ONCE):
-        command = ReapplyApp(app=app, sites=tuple(sites[start : start + AT_ONCE]), reason=reason[:1_000])
+        some = tuple(sites[start : start + AT_ONCE])
+        command = ReapplyApp(app=app, sites=some, event=event, carries=carries, reason=reason)
         answer = await call.ask(command)
         if answer.state == "rejected":
             raise Refused(400, *(f"Failed to evaluate apps reapply: {reason}" for reason in told(answer.faults)))

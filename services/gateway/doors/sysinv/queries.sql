@@ -66,14 +66,6 @@ select distinct on (site) site, kind, state, items from site_run
 where site = any(:sites::text[]) and kind in ('update', 'rollback')
 order by site, position desc;
 
--- name: triggers
--- What releases say of an event after which they are applied again.
-select r.app, coalesce(t -> 'filters', '{}') as filters
-from unnest(:apps::text[], :versions::text[]) as a (app, version)
-join release r on r.app = a.app and r.version = a.version
-cross join jsonb_array_elements(coalesce(r.rules #> '{behaviour,reapply_on}', '[]')) t
-where t ->> 'event' = :event;
-
 -- name: layers
 -- What is set for the components of an app at each level that counts where the door speaks for, the weakest first.
 select o.component, c.level, c.given, c.enabled, c.namespace

@@ -140,11 +140,6 @@ async def last_runs(conn: Connection, sites: Sequence[str]) -> list[asyncpg.Reco
     return await SQL.fetch(conn, "last_runs", sites=list(sites))
 
 
-async def triggers(conn: Connection, releases: Mapping[str, str], event: str) -> list[asyncpg.Record]:
-    """App and filters of what these releases, version by app, say of an event."""
-    return await SQL.fetch(conn, "triggers", apps=list(releases), versions=list(releases.values()), event=event)
-
-
 async def layers(
     conn: Connection, app: str, site: str | None, group: str | None
 ) -> dict[str, tuple[tuple[Layer, ...], Layer]]:

@@ -141,3 +141,9 @@ async def test_an_event_applies_again_what_names_it(world: World) -> None:
             assert await door.made("POST", "/v1/evaluate_apps_reapply/", body) == "Evaluation triggered successfully"
         path = f"/v1/operations?site={SITE}&app={APP}"
         await door.api.shows(path, lambda found: len(found["items"]) == 2)
+        said = {"switches": {"reapply_on": [{"event": "swact"}]}}  # by a person, over what the release says
+        assert (await door.api.ask("PATCH", f"/v1/behaviours/{APP}", said)).status == 202
+        for event in ("host-unlock", "swact"):
+            assert await door.made("POST", "/v1/evaluate_apps_reapply/", {"type": event, "personality": "controller"})
+        await door.api.shows(path, lambda found: len(found["items"]) == 3)
+        assert (await door.api.ask("GET", path)).body["items"][0]["because"]["code"] == "swact"
