@@ -5,7 +5,8 @@ beside them whatever the manifest names, and under `wheels/` what its requiremen
 apart, here and nowhere else, takes it for hostile.
 """
 
-from .building import Built, build, digest_of
+from .archive import digest_of
+from .building import Built, build
 from .faults import BundleRefused, fault_of_size
 from .hosts import Host, this_host
 from .inside import Told

@@ -112,6 +112,12 @@ def _corrupt(error: Exception, contents: Contents) -> Fault:
     return fault("corrupt", "", f"the archive is damaged ({error})")
 
 
+def digest_of(path: Path) -> str:
+    """The sha256 of a file. Raises OSError when it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class _Reader:
     def __init__(
         self,

@@ -18,6 +18,7 @@ from shared.downloads.failure import Failure, cause_in
 from shared.messages.base import Fault
 from shared.messages.manifest import Manifest
 
+from .archive import digest_of
 from .faults import BundleRefused, fault, printable
 from .hosts import Host
 from .manifests import MANIFEST, manifest_of, requirement_files
@@ -57,12 +58,6 @@ def build(folder: Path, out: Path, home: Path, limit: int | None = None) -> Buil
     finally:
         draft.unlink(missing_ok=True)
     return Built(out, digest_of(out), out.stat().st_size, manifest)
-
-
-def digest_of(path: Path) -> str:
-    """The sha256 of a file. Raises OSError when it cannot be read."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from shared.messages.base import Fault
 from shared.safe_yaml import BadYaml, documents
 
-from .archive import Kept, read
+from .archive import Kept, digest_of, read
 from .faults import fault
 from .stream import MIB, Limits
 
@@ -105,7 +105,7 @@ def faults_of_charts(
         if chart.metadata is None:
             continue
         said = str(chart.metadata.get("name")), str(chart.metadata.get("version"))
-        if (twin := seen.setdefault(said, name)) != name and file.read_bytes() != (folder / twin).read_bytes():
+        if (twin := seen.setdefault(said, name)) != name and digest_of(file) != digest_of(folder / twin):
             message = f"has other content than {twin}, and both are {said[0]} {said[1]}; give one another version"
             faults.append(fault("chart_differs", name, message))
     return faults

@@ -13,9 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.bundle.faults import MOST_FAULTS
 from shared.components import ContentFault
 from shared.components.ansible_included import Included
 
@@ -27,6 +30,9 @@ SECONDS = 300
 PROGRAM = Path(sys.executable).with_name("ansible-playbook")
 CONFIG = "ansible.cfg"
 """An empty file: where the one that Ansible is told of is missing, it takes that of the bundle."""
+LONGEST = 64 * 1024
+"""Characters of a line that lie in memory at once."""
+
 _ORIGIN = re.compile(r"^Origin: (.+)$", re.MULTILINE)
 
 _ACROSS = re.compile(
@@ -46,7 +52,7 @@ def faults_of(spec: AnsibleSpec, folder: Path) -> list[ContentFault]:
         if message := syntax_fault(playbook, spec, folder, until - time.monotonic()):
             faults.append(ContentFault(where, "bad_playbook", message, playbook))
         faults += [ContentFault(where, "bad_playbook", missing, playbook) for missing in included.missing(playbook)]
-    return faults + (list(faults_of_sharing(spec, folder)) if spec.together else [])
+    return faults + (list(islice(faults_of_sharing(spec, folder), MOST_FAULTS)) if spec.together else [])
 
 
 def syntax_fault(playbook: str, spec: AnsibleSpec, folder: Path, seconds: float) -> str | None:
@@ -102,11 +108,20 @@ def faults_of_sharing(spec: AnsibleSpec, folder: Path) -> Iterator[ContentFault]
     """Lines that look at other hosts than the one at hand: with sites that share a run, at those of other sites."""
     names = [*spec.playbooks.named(), *(_files_under(spec.roles, folder))]
     for name in names:
-        for number, line in enumerate((folder / name).read_text(errors="replace").splitlines(), start=1):
+        for number, line in _lines(folder / name):
             if found := _ACROSS.search(line.split(" #")[0]):
                 word = next(group for group in found.groups() if group)
                 message = f"{name}:{number} says {word}, which reaches across hosts: sites must not share its run"
-                yield ContentFault(("together",), "not_together", message, line.strip())
+                yield ContentFault(("together",), "not_together", message, line.strip()[:200])
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, one after the other; of one that is too long to lie in memory, piece by piece."""
+    number = 1
+    with file.open(errors="replace") as lines:
+        for piece in iter(partial(lines.readline, LONGEST), ""):
+            yield number, piece
+            number += piece.endswith("\n")
 
 
 def _files_under(roles: tuple[str, ...], folder: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +34,9 @@ MEMORY_BYTES = 768 * MIB
 OUTPUT_BYTES = 64 * MIB
 DOCUMENT_BYTES = 2 * MIB
 """Of one rendered object; larger ones are no workloads."""
+
+LINE_BYTES = 64 * 1024
+"""That lie in memory at once: a template may render all in one line."""
 
 NO_HELM = "Helm is not on this machine: charts were neither linted nor rendered, and their images are not known"
 NEEDS_A_SITE = re.compile(r"execution error at|kubeVersion", re.IGNORECASE)
@@ -146,8 +150,10 @@ def _documents(rendered: IO[bytes]) -> Iterator[bytes]:
     """One object after the other; those that are too large are passed by."""
     lines: list[bytes] = []
     size = 0
-    for line in rendered:
-        if line.rstrip() == b"---":
+    whole = True
+    for line in iter(partial(rendered.readline, LINE_BYTES), b""):
+        begins, whole = whole, line.endswith(b"\n")
+        if begins and line.rstrip() == b"---":
             if size <= DOCUMENT_BYTES:
                 yield b"".join(lines)
             lines, size = [], 0

@@ -31,7 +31,7 @@ MEANINGS: Mapping[str, str] = {
     "maintain_user_overrides": "`keep_overrides`; not said = true",
     "maintain_attributes": "`keep_attributes`; not said = true",
     "behavior.desired_state": "`behaviour.desired_state`: `applied` = deployed, `uploaded` = absent",
-    "behavior.evaluate_reapply.triggers": "`behaviour.reapply_on`: `type` = event; unknown ones, filters that never hold: told",
+    "behavior.evaluate_reapply.triggers": "`behaviour.reapply_on`: `type` = event; told: unknown ones, vain filters",
     "behavior.forbidden_manual_operations": "`behaviour.forbidden`",
     "class": "`importance`",
     "dependent_apps": "`depends_on`; a list in the list = exactly one of them",

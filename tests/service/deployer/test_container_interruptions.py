@@ -27,6 +27,8 @@ VICTIMS.set_forkserver_preload(["tests.support.container_victim"])
 SIDE_BY_SIDE = 3
 MOST = 80
 """Requests of one order, by far."""
+IN_BOTH = {"command": ("sh", "-c", "test -e /tmp/well && test -e /sys/class/net/eth1")}
+"""Well in two networks alone."""
 
 
 @dataclass
@@ -110,7 +112,7 @@ async def test_an_update_that_stops_the_old_container_first(stage: Stage) -> Non
 async def test_an_update_beside_the_old_container(stage: Stage) -> None:
     async def one(number: int) -> int:
         site = f"n{number}"
-        spec: dict[str, Any] = {"networks": [{"name": "front"}, {"name": "back"}]}
+        spec: dict[str, Any] = {"networks": [{"name": "front"}, {"name": "back"}], "health": IN_BOTH}
         await done(stage.driver, order(stage.lab, f"{site}-1", site=site, **spec))
         update = order(stage.lab, f"{site}-2", "2.0", site=site, **spec)
         requests = await stage.killed_at(number, update)

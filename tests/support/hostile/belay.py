@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - tables: a line a case
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
@@ -47,6 +48,14 @@ def wheel_of(name: str, content: bytes) -> Callable[[], bytes]:
     return make
 
 
+def with_role() -> bytes:
+    """A playbook that sites may share, with a file of a role that holds a line of 40 MiB, and many that reach across."""
+    play, role = b"- hosts: all\n  tasks: []\n", os.urandom(20 * MIB).hex().encode() + b"\nserial: 1" * 100_000
+    spec = b"{playbooks: {apply: a.yml, remove: a.yml}, roles: [roles], together: true}"
+    said = b"app: lamp\nversion: '1.0'\ncomponents: [{driver: ansible, name: bulb, spec: %s}]\n" % spec
+    return bundle({"bundle.yaml": said, "a.yml": play, "roles/bulb/tasks/main.yml": role})
+
+
 LISTED = checksums({"bundle.yaml": manifest()})
 RULES = b"importance: urgent\nrecover: perhaps\ntimeout_seconds: soon\ndepends_on: x\n"
 
@@ -87,5 +96,6 @@ CASES: tuple[Case, ...] = (
     case("wheel that is a bomb", wheel_of("bulb/x.py", bytes(80 * MIB)), "compression_bomb"),
     case("wheel that climbs out", wheel_of("../../evil.py", b"x"), "path_traversal"),
     case("wheel with an absolute name", wheel_of("/etc/evil.py", b"x"), "absolute_name"),
+    case("role with a line of 40 MiB", with_role, "not_together"),
     case("tarball with only a folder", lambda: packed({}) + b"", "missing_manifest"),
 )  # fmt: skip

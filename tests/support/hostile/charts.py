@@ -46,6 +46,10 @@ def values(content: bytes) -> Callable[[], bytes]:
     return lambda: deploying(files, chart="web.tgz", values_files=["v.yaml"])
 
 
+def large_values() -> bytes:
+    return values(b"".join(b"k%d: %d\n" % (n, n) for n in range(3 * MIB)))()
+
+
 def template(text: str) -> Callable[[], bytes]:
     return holding(chart("web", more={"templates/bomb.yaml": text}))
 
@@ -84,6 +88,7 @@ CASES: tuple[Case, ...] = (
     case("Chart.yaml that is a list", holding(gzip.compress(tar([member("web/Chart.yaml", b"[]")]))), "bad_chart"),
     case("values that are a bomb", values(BOMB_OF_ALIASES), "bad_values"),
     case("values that are a list", values(b"- 1\n"), "bad_values"),
+    case("values of 60 MiB", large_values, "file_too_large"),
     case("values that are not utf-8", values(b"a: \xff\n"), "bad_values"),
     case("values that are nested deep", values(DEEP), "bad_values"),
     case("chart that the bundle does not hold", lambda: deploying({}, chart="gone.tgz"), "missing_file"),

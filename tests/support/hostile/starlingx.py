@@ -71,6 +71,15 @@ def linked_chart() -> bytes:
     return _gzip([*members, member("charts/x.tgz", kind=tarfile.SYMTYPE, link="../../../etc/passwd")])
 
 
+def heavy_twins() -> bytes:
+    """Two charts of one name and version, each of 40 MiB that do not compress."""
+    files = flux()
+    for n in range(2):
+        parts = (member(f"web/{part}", os.urandom(20 * MIB)) for part in range(2))
+        files[f"charts/web-{n}.tgz"] = of(*parts)
+    return tarball(files)
+
+
 def many_values() -> bytes:
     """Nearly a megabyte, which does not compress."""
     return b"a: [" + os.urandom(400_000).hex(",", 2).encode()[:1_000_000] + b"]"
@@ -101,6 +110,7 @@ CASES: tuple[Case, ...] = (
     case("chart that is a bomb", today(put("charts/bulb-1.0.0.tgz", of(member("web/a", bytes(30 * MIB))))), "compression_bomb"),
     case("chart that is a link", linked_chart, "not_a_file"),
     case("chart of the same version with other content", today(put("charts/again-1.tgz", chart("bulb", more={"values.yaml": "replicas: 9\nimage: {}\n"}))), "chart_differs"),
+    case("heavy charts of the same version with other content", heavy_twins, "chart_differs"),
     case("metadata that is a bomb", today(put("metadata.yaml", BOMB_OF_ALIASES)), "bad_yaml"),
     case("metadata that is nested deep", today(put("metadata.yaml", b"[" * 50_000)), "bad_yaml"),
     case("metadata that is not utf-8", today(put("metadata.yaml", b"app_name: \xff")), "bad_yaml"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from shared.components.helm_asked import MEMORY_BYTES
 from tests.support.hostile import BY_HELM, CORPUS, Case
 
 WITHOUT_FILE = {
@@ -42,6 +43,9 @@ _PLACE = re.compile(r"(?P<file>[^:]+)(?P<line>:\d+)?(:.*)?")
 
 MIB = 1 << 20
 MOST_MEMORY = 64 * MIB
+MOST_MEMORY_OF_HELM = MEMORY_BYTES + 128 * MIB
+"""What a template can take of Helm's data is bounded; its program, and pages of files, lie in memory beside it."""
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -82,6 +86,8 @@ def check(folder: Path, cases: Sequence[Case], helm: str) -> None:
         wrong += [f"{one.name}: {why}" for code, place in said["places"] if (why := lacking(code, place))]
         if said["peak"] - baseline > MOST_MEMORY:
             wrong.append(f"{one.name}: {(said['peak'] - baseline) / MIB:.0f} MiB more")
+        if said["children"] > MOST_MEMORY_OF_HELM:
+            wrong.append(f"{one.name}: {said['children'] / MIB:.0f} MiB in a process of its own")
     assert not wrong, "\n".join(wrong)
     allowed = {"good", "good-starlingx", *(f"{n:03}" for n, said in enumerate(found) if said["unpacked"])}
     assert {path.name for path in (folder / "targets").iterdir()} <= allowed

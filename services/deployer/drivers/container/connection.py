@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 DEFAULT_SOCKET = "/run/docker.sock"
 SCHEMES = ("unix", "tcp", "ssh")
+PORTS = {"tcp": 2376, "ssh": 22}
+"""Where a URL names none."""
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 

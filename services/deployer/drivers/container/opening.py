@@ -18,7 +18,7 @@ import aiohttp
 import asyncssh
 from aiodocker import Docker
 
-from services.deployer.drivers.container.connection import DEFAULT_SOCKET, Connection, Ssh, Tls
+from services.deployer.drivers.container.connection import DEFAULT_SOCKET, PORTS, Connection, Ssh, Tls
 from services.deployer.drivers.container.engine import Engine, Unreachable, translated
 from services.deployer.drivers.container.versions import Versions
 from services.deployer.drivers.failed import Failed
@@ -124,7 +124,7 @@ async def _reached(connection: Connection) -> AsyncIterator[Way]:
     parts = urlsplit(connection.url)
     if connection.scheme == "tcp" and connection.tls:
         named = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        yield Way(f"https://{named}:{parts.port or 2376}", _context(connection.tls))
+        yield Way(f"https://{named}:{parts.port or PORTS['tcp']}", _context(connection.tls))
     elif connection.scheme == "ssh" and connection.ssh:
         async with _forwarded(connection.url, connection.ssh) as (socket, host):
             yield Way(f"unix://{socket}", host=host)
@@ -182,7 +182,7 @@ async def _logged_in(url: str, ssh: Ssh) -> AsyncIterator[asyncssh.SSHClientConn
     async with _said_of(parts.hostname or ""):
         session = await asyncssh.connect(
             parts.hostname or "",
-            parts.port or 22,
+            parts.port or PORTS["ssh"],
             username=parts.username or (),
             client_keys=[key],
             known_hosts=(known, [], []),

@@ -1,0 +1,180 @@
+"""What engines refuse for a moment, since they go on with what a killed deployer asked them for; and for good."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.deployer.drivers import Order
+from services.deployer.drivers.container import engine
+from services.deployer.drivers.durable.driver import DurableDriver
+from tests.support.container_lab import Lab
+from tests.support.container_sites import done, ids, order, removal
+from tests.support.counting_proxy import Answer, counting
+from tests.support.process_sites import free_port
+
+pytestmark = [pytest.mark.service, pytest.mark.containers]
+
+Answering = Callable[[Answer], AbstractAsyncContextManager[dict[str, str]]]
+UNDER_WAY = "removal of container c is already in progress"
+BUSY = 'container c: driver "overlay2" failed to remove root filesystem: device or resource busy'
+
+
+@pytest.fixture
+def answering(container_lab: Lab, tmp_path: Path) -> Answering:
+    """The connection to an engine that says some things itself, as Docker does, and has podman do all else."""
+
+    @asynccontextmanager
+    async def made(answer: Answer) -> AsyncIterator[dict[str, str]]:
+        async with counting(tmp_path / "engine.sock", container_lab.socket, -1, lambda: None, answer):
+            yield {"url": f"unix://{tmp_path}/engine.sock"}
+
+    return made
+
+
+def by(connection: dict[str, str], it: Order) -> Order:
+    return replace(it, connection=connection)
+
+
+def times(count: int, pattern: str, status: int, sentence: str) -> Answer:
+    """Refuses the first requests of a kind."""
+    left = iter(range(count))
+
+    def answer(request: str) -> tuple[int, str] | None:
+        return (status, sentence) if re.search(pattern, request) and next(left, None) is not None else None
+
+    return answer
+
+
+async def test_an_update_waits_for_a_removal_of_the_old_container_that_is_under_way(
+    containers: DurableDriver, container_lab: Lab, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SETTLE_SECONDS", 0)  # that is a matter of minutes, not of these
+    await done(containers, order(container_lab, "o1"))
+    (old,) = ids(container_lab)
+    async with answering(times(6, f"DELETE .*/containers/{old}", 409, UNDER_WAY)) as connection:
+        end = await done(containers, by(connection, order(container_lab, "o2", "2.0")))
+    assert "stays" not in end.detail
+    assert list(ids(container_lab).values()) == ["running"]
+    assert old not in ids(container_lab)
+
+
+async def test_an_update_whose_old_container_cannot_be_removed_is_done_says_so_and_the_next_one_removes_it(
+    containers: DurableDriver, container_lab: Lab, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SETTLE_SECONDS", 1)
+    await done(containers, order(container_lab, "o1"))
+    (old,) = ids(container_lab)
+    async with answering(times(1000, f"DELETE .*/containers/{old}", 500, BUSY)) as connection:
+        end = await done(containers, by(connection, order(container_lab, "o2", "2.0")))
+    assert "is stopped, and stays: the container could not be removed: " in end.detail
+    assert end.detail.endswith("device or resource busy")
+    assert sorted(ids(container_lab).values()) == ["exited", "running"]
+    await done(containers, order(container_lab, "o3", "3.0"))
+    assert list(ids(container_lab).values()) == ["running"]
+
+
+def carried_out(lab: Lab, pattern: str, status: int, sentence: str, *words: str) -> Answer:
+    """A killed deployer's request of this kind is carried out right before ours, of which the engine says this."""
+    first = iter([True])
+
+    def answer(request: str) -> tuple[int, str] | None:
+        if not (found := re.search(pattern, request)) or not next(first, False):
+            return None
+        lab.podman(*[word.format(found[1]) for word in words])
+        return status, sentence
+
+    return answer
+
+
+VANISHED = "no container with ID c found in database: no such container"
+REMOVES = ("rm", "--force", "--time=0", "{0}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "status", "sentence", "words"),
+    [
+        (r"POST .*/containers/(\w+)/stop", 500, VANISHED, REMOVES),
+        (r"DELETE .*/containers/(\w+)", 500, VANISHED, REMOVES),
+        (r"DELETE .*/containers/(\w+)", 409, UNDER_WAY, REMOVES),
+        (r"POST .*/containers/(\w+)/stop", 500, "c is in state removing: container state improper", ("info",)),
+        (r"DELETE .*/networks/(\w+)", 500, '"front" has associated containers with it', ("info",)),
+        (r"DELETE .*/networks/(\w+)", 500, "network front not found", ("network", "rm", "{0}")),
+        (r"DELETE .*/volumes/([\w.-]+)", 409, "remove data: volume is in use - [c]", ("info",)),
+        (r"GET .*/containers/json", 500, VANISHED, ("info",)),
+    ],
+)
+async def test_a_removal_takes_what_a_killed_deployer_has_removed_meanwhile_as_it_is(
+    containers: DurableDriver, container_lab: Lab, answering: Answering, pattern: str, status: int, sentence: str,
+    words: tuple[str, ...],
+) -> None:  # fmt: skip
+    spec: dict[str, Any] = {"networks": [{"name": "front"}], "volumes": [{"name": "data", "target": "/data"}]}
+    first = order(container_lab, "o1", **spec, remove_volumes=True)
+    await done(containers, first)
+    async with answering(carried_out(container_lab, pattern, status, sentence, *words)) as connection:
+        await done(containers, by(connection, removal(first, "o2")))
+    assert ids(container_lab) == {}
+    assert container_lab.podman("volume", "ls", "--quiet") == ""
+    assert len(container_lab.podman("network", "ls", "--quiet").split()) == 1  # podman's own
+
+
+async def test_an_update_takes_a_name_that_a_killed_deployer_has_given_meanwhile_as_it_is(
+    containers: DurableDriver, container_lab: Lab, answering: Answering
+) -> None:
+    await done(containers, order(container_lab, "o1"))
+    conflict = (409, "Conflict. The container name is already in use by container c")
+    renames = carried_out(
+        container_lab, r"containers/(\w+)/rename\?name=([\w.-]+)", *conflict, "rename", "{0}", f"{name_of_old(container_lab)}.old"
+    )
+    async with answering(renames) as connection:
+        await done(containers, by(connection, order(container_lab, "o2", "2.0")))
+    assert list(ids(container_lab).values()) == ["running"]
+
+
+def name_of_old(lab: Lab) -> str:
+    (old,) = ids(lab)
+    return str(lab.inspect(old)["Name"])
+
+
+async def test_an_old_container_that_is_paused_holds_its_port_and_is_stopped_before_the_new_one_starts(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    port = {"container": 8080, "host": free_port(), "address": "127.0.0.1"}
+    await done(containers, order(container_lab, "o1", ports=[port]))
+    (old,) = ids(container_lab)
+    container_lab.podman("pause", old)
+    await done(containers, order(container_lab, "o2", "2.0", ports=[port]))
+    assert list(ids(container_lab).values()) == ["running"]
+    assert old not in ids(container_lab)
+
+
+async def test_a_paused_container_of_which_nothing_differs_goes_on_and_one_that_is_removed_goes(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    first = order(container_lab, "o1")
+    await done(containers, first)
+    (old,) = ids(container_lab)
+    container_lab.podman("pause", old)
+    await done(containers, replace(first, key="o2"))
+    assert ids(container_lab) == {old: "running"}
+    container_lab.podman("pause", old)
+    await done(containers, removal(first, "o3"))
+    assert ids(container_lab) == {}
+
+
+async def test_an_update_leaves_the_images_that_a_rollback_of_another_site_returns_to(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    one = [order(container_lab, f"a{number}", f"{number}.0", "s1") for number in range(1, 5)]
+    other = [order(container_lab, f"b{number}", f"{number}.0", "s2") for number in range(1, 3)]
+    revisions = [(await done(containers, each)).revision for each in other]
+    for each in one:
+        await done(containers, each)
+    back = replace(other[0], key="r", action="rollback", revision=revisions[0])
+    assert await containers.has_revision([back]) == [True]
