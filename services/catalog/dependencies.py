@@ -6,8 +6,8 @@ from functools import cmp_to_key
 from typing import Any
 
 from shared import versions
+from shared.bundle import Claim
 from shared.messages.base import Fault
-from shared.messages.manifest import Manifest
 from shared.messages.rules import Alternatives, AnyDependency, Dependency
 
 ORDERING = frozenset({"error", "apply"})
@@ -31,9 +31,9 @@ Known = Mapping[str, Sequence[Needing]]
 """By app, its releases that are available."""
 
 
-def needing(manifest: Manifest) -> Needing:
+def needing(release: Claim) -> Needing:
     """A release that is about to be one of them."""
-    return Needing(manifest.app, manifest.version, manifest.scheme, manifest.depends_on)
+    return Needing(release.app, release.version, release.scheme, release.depends_on)
 
 
 def orders_anything(release: Needing) -> bool:

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared import versions
-from shared.bundle import fault_of_size
+from shared.bundle import Claim, fault_of_size
 from shared.messages.base import Cause, Fault
 from shared.messages.catalog import DeleteRelease, PublishRelease, WithdrawRelease
 from shared.messages.deployer import ReleaseUseReported
-from shared.messages.manifest import Verified
 
 
 class State(StrEnum):
@@ -188,18 +187,18 @@ def needed(use: ReleaseUseReported) -> Cause:
     return Cause(code="release_needed", message=message)
 
 
-def faults_of(manifest: Verified, app: AppFacts) -> tuple[Fault, ...]:
-    """Why a bundle without faults of its own still cannot be a release of its app, each with the line to mend."""
-    places = manifest.places
+def faults_of(release: Claim, app: AppFacts) -> tuple[Fault, ...]:
+    """Why a bundle cannot be a release of its app, whatever else is wrong with it, each with the line to mend."""
+    places = release.places
     faults = []
-    if app.scheme != manifest.scheme:
-        message = f"versions of {manifest.app} compare by {app.scheme} since its first release"
+    if app.scheme != release.scheme:
+        message = f"versions of {release.app} compare by {app.scheme} since its first release"
         place = places.get("scheme", "scheme")
-        faults.append(Fault(code="scheme_differs", field=place, message=message, value=manifest.scheme))
+        faults.append(Fault(code="scheme_differs", field=place, message=message, value=release.scheme))
     if app.twin_version is not None:
-        message = f"{manifest.app} {app.twin_version} is published with other content; take a new version"
+        message = f"{release.app} {app.twin_version} is published with other content; take a new version"
         place = places.get("version", "version")
-        faults.append(Fault(code="version_exists", field=place, message=message, value=manifest.version))
+        faults.append(Fault(code="version_exists", field=place, message=message, value=release.version))
     return tuple(faults)
 
 

@@ -11,15 +11,15 @@ from pydantic import TypeAdapter
 from services.catalog.dependencies import Needing
 from services.catalog.domain import AppFacts, Bundle, Content, Release, State
 from shared.blobs import Stored
-from shared.bundle import Host
+from shared.bundle import Claim, Host
 from shared.messages.base import Fault
 from shared.messages.catalog import Origin, PublishRelease
 from shared.messages.deployer import HostReported
-from shared.messages.manifest import Manifest, Verified
+from shared.messages.manifest import Verified
 from shared.messages.opening import IN_AN_EVENT
 from shared.messages.rules import AnyDependency
 from shared.process.db import Connection, Queries, columns
-from shared.versions import Scheme, canonical, spelt_as
+from shared.versions import Scheme, canonical, is_valid_version, spelt_as
 
 SQL = Queries(Path(__file__).with_name("queries.sql"))
 
@@ -61,13 +61,11 @@ async def receive_bundles(
     await SQL.run(conn, "receive_bundles", **values, now=now)
 
 
-async def hold_app(conn: Connection, manifest: Manifest) -> AppFacts:
-    """What is known of the manifest's app, created if new; its releases wait until the transaction ends."""
-    scheme = await SQL.value(conn, "hold_app", app=manifest.app, scheme=manifest.scheme)
-    if scheme != manifest.scheme:
-        return AppFacts(scheme)
-    same = canonical(scheme, manifest.version)
-    twin = await SQL.row(conn, "find_twin", app=manifest.app, canonical=same)
+async def hold_app(conn: Connection, release: Claim) -> AppFacts:
+    """What is known of a release's app, created if new; its other releases wait until the transaction ends."""
+    scheme = await SQL.value(conn, "hold_app", app=release.app, scheme=release.scheme)
+    same = canonical(scheme, release.version) if is_valid_version(scheme, release.version) else release.version
+    twin = await SQL.row(conn, "find_twin", app=release.app, canonical=same)
     return AppFacts(scheme, twin["version"] if twin else None)
 
 

@@ -5,7 +5,7 @@ A worker that dies, or loses its lease, has changed nothing; the next lease read
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from services.catalog.settings import CatalogSettings
 from services.catalog.signing import store as signing
 from services.catalog.signing.domain import judge
 from shared.blobs import Blobs, UnknownBlob
-from shared.bundle import BundleRefused, Host, Told, digest_of, verify
-from shared.core.errors import TooLarge, internal_fault, is_transient
+from shared.bundle import BundleRefused, Claim, Host, Told, digest_of, verify
+from shared.core.errors import BelayError, TooLarge, internal_fault, is_transient
 from shared.core.transaction import Job, Ledger, Transaction
-from shared.messages.base import ErrorCode, Fault
+from shared.messages.base import ErrorCode, Fault, listed
 from shared.messages.catalog import ReleaseAvailable, ReleaseRejected, Required, Signature
 from shared.messages.manifest import Verified
 from shared.wire.codec import new_id
@@ -48,6 +48,8 @@ class Finding:
     faults: tuple[Fault, ...] = ()
     app: str | None = None
     version: str | None = None
+    claim: Claim | None = None
+    """What it says it is, where that much can be read: it is judged beside other releases whatever else is wrong."""
 
 
 class ValidationMetrics:
@@ -127,41 +129,58 @@ def _find(path: Path, job: Job, hosts: Sequence[Host], told: Told) -> Finding:
         return Finding(faults=(Fault(code="wrong_digest", field="", message=message, value=found),))
     try:
         app, version = job.payload.get("app"), job.payload.get("version")
-        return Finding(manifest=verify(path, hosts, app=app, version=version, told=told))
+        verified = verify(path, hosts, app=app, version=version, told=told)
     except BundleRefused as refused:
-        return Finding(faults=refused.faults, app=refused.app, version=refused.version)
+        return Finding(None, refused.faults, refused.app, refused.version, refused.claim)
+    return Finding(verified, (), verified.app, verified.version, Claim.of(verified))
 
 
 async def _settle(tx: Transaction, job: Job, finding: Finding, must: MustBeSigned) -> Outcome | None:
     """What became of the bundle; None when it was settled before (then nothing is said again)."""
-    manifest = finding.manifest
-    if manifest is None:
-        return await _reject(tx, job, finding)
-    faults = await _faults_beside_others(tx, manifest)
-    signer = await _signer(tx, manifest, must)
-    if isinstance(signer, Fault):
-        faults = (*faults, signer)
-    if faults or isinstance(signer, Fault):
-        return await _reject(tx, job, Finding(None, faults, manifest.app, manifest.version))
     try:
-        async with tx.conn.transaction():  # undone alone when what it tells is too large to be told
-            return await _accept(tx, job, manifest, signer)
-    except TooLarge as error:
-        return await _reject(tx, job, Finding(None, (error.fault,), manifest.app, manifest.version))
+        async with (
+            tx.conn.transaction()
+        ):  # undone alone: what is refused makes no app, whose scheme would hold for ever
+            return await _accept(tx, job, *await _fit(tx, finding, must))
+    except _Unfit as unfit:
+        more = unfit.faults
+    except TooLarge as error:  # what it tells cannot be told in one message
+        more = (error.fault,)
+    faults = listed((*more, *finding.faults)) if finding.faults else tuple(more)
+    return await _reject(tx, job, replace(finding, faults=faults))
 
 
-async def _signer(tx: Transaction, manifest: Verified, must: MustBeSigned) -> Signature | Fault | None:
-    keys = await signing.keys_of(tx.conn, manifest.app)
-    return judge(manifest.app, manifest.signed, keys, tx.now, required=must(manifest.app))
+class _Unfit(BelayError):
+    """It cannot be a release beside what is known."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = faults
+        super().__init__("unfit")
 
 
-async def _faults_beside_others(tx: Transaction, manifest: Verified) -> tuple[Fault, ...]:
+async def _fit(tx: Transaction, finding: Finding, must: MustBeSigned) -> tuple[Verified, Signature | None]:
+    """What can be a release, and who signed it. Raises _Unfit with every fault that shows only beside what is known."""
+    faults: tuple[Fault, ...] = ()
+    signer: Signature | Fault | None = None
+    if claim := finding.claim:
+        faults = await _faults_beside_others(tx, claim)
+        keys = await signing.keys_of(tx.conn, claim.app)
+        signer = judge(claim.app, claim.signed, keys, tx.now, required=must(claim.app))
+    if isinstance(signer, Fault):
+        unread = any(fault.code == "signature_wrong" for fault in finding.faults)  # the list of them, which is told
+        raise _Unfit(faults if unread else (*faults, signer))
+    if faults or finding.manifest is None:
+        raise _Unfit(faults)
+    return finding.manifest, signer
+
+
+async def _faults_beside_others(tx: Transaction, claim: Claim) -> tuple[Fault, ...]:
     """Why it cannot be a release of its app, and beside those of other apps."""
-    faults = domain.faults_of(manifest, await store.hold_app(tx.conn, manifest))
-    release = needing(manifest)
+    faults = domain.faults_of(claim, await store.hold_app(tx.conn, claim))
+    release = needing(claim)
     if not orders_anything(release):
         return faults
-    place = manifest.places.get("depends_on", "depends_on")
+    place = claim.places.get("depends_on", "depends_on")
     cycle = fault_of_cycle(release, await store.others_available(tx.conn), place)
     return (*faults, cycle) if cycle else faults
 

@@ -7,6 +7,7 @@ apart, here and nowhere else, takes it for hostile.
 
 from .archive import digest_of
 from .building import Built, build
+from .claim import Claim
 from .faults import BundleRefused, fault_of_size
 from .hosts import Host, this_host
 from .inside import Told
@@ -17,6 +18,7 @@ from .reading import unpack, verify
 __all__ = [
     "Built",
     "BundleRefused",
+    "Claim",
     "Host",
     "Told",
     "build",

@@ -80,16 +80,17 @@ def read(
     look: tuple[str, Look] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     told: Callable[[int], None] | None = None,
+    lenient: bool = False,
 ) -> Contents:
     """Read the archive once, from front to end.
 
     Files that `keep` names are returned; a mapping has the names with the most bytes of each. `look` is shown each file
     whose name begins as it says, one after the other; without it, and with `target`, an empty folder, the files are
-    written there as long as no fault was found.
+    written there as long as no fault was found; `lenient`: all that have none of their own, to be looked into.
     `told` hears how many bytes of it are read. Faults are in the result; raises OSError when the disk fails.
     """
     kept = keep if isinstance(keep, Kept) else Kept(keep.get)
-    reader = _Reader(kept, target, look, limits, told)
+    reader = _Reader(kept, target, look, limits, told, lenient)
     with path.open("rb") as file:
         try:
             reader.walk(file)
@@ -126,12 +127,14 @@ class _Reader:
         look: tuple[str, Look] | None,
         limits: Limits,
         told: Callable[[int], None] | None,
+        lenient: bool,
     ) -> None:
         self.contents = Contents()
         self._told = told
         self._look = look
         self._keep = keep
         self._target = target
+        self._lenient = lenient
         self._limits = limits
         self._undecided = keep.until is not None
         self._kept_bytes = 0
@@ -192,7 +195,7 @@ class _Reader:
                 self._copy(source, name, draft, keeps)
                 draft.seek(0)
                 self._look[1](name, draft, self.contents.digests[name])
-        elif self._target and not self.contents.faults:
+        elif self._target and (self._lenient or not self.contents.faults):
             self._check_again(member, self._target)
             with _create(self._target / name, member.mode) as sink:
                 self._copy(source, name, sink, keeps)

@@ -1,19 +1,32 @@
 """Faults of bundles: collected to the end, shown safely, raised together."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import BelayError
 from shared.messages.base import Fault, listed
+
+if TYPE_CHECKING:
+    from .claim import Claim
 
 MOST_FAULTS = 100
 """More would not help whoever must mend the bundle, and must fit into one message."""
 
 
 class BundleRefused(BelayError):
-    """A bundle that cannot be taken, with every fault found, and the app and version it seems to be of."""
+    """A bundle that cannot be taken, with every fault found, and the app and version it seems to be of.
 
-    def __init__(self, faults: Iterable[Fault], app: str | None = None, version: str | None = None) -> None:
+    `claim`: what it says it is, where that much can be read and the archive ends where it should.
+    """
+
+    def __init__(
+        self,
+        faults: Iterable[Fault],
+        app: str | None = None,
+        version: str | None = None,
+        claim: "Claim | None" = None,
+    ) -> None:
+        self.claim = claim
         self.faults = listed(tuple(faults))
         self.app = app
         self.version = version

@@ -37,7 +37,7 @@ class Inside:
 
     faults: list[Fault] = field(default_factory=list)
     images: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: list[str] = field(default_factory=list)
 
 
 def look_inside(
@@ -57,9 +57,9 @@ def look_inside(
     if deployed is not None or any(spec.reads_content for spec in specs.values()):
         with tempfile.TemporaryDirectory(prefix="belay-verify-") as name:
             folder = Path(name)
-            read(path, keep={}, target=folder, look=(WHEELS, _pass_by))
+            read(path, keep={}, target=folder, look=(WHEELS, _pass_by), lenient=True)
             if deployed is not None:
-                inside.faults += packed_charts.faults_of_charts(folder, deployed, told, until)
+                inside.faults, inside.notices = packed_charts.look_into_charts(folder, deployed, told, until)
             images |= _ask_drivers(folder, specs, places, inside, told, until)
     inside.images = tuple(sorted(printable(image, 500) for image in images)[:MOST_IMAGES])
     return inside
@@ -82,7 +82,7 @@ def _ask_drivers(
         inside.faults += [_placed(found, places[position]) for found in looked.faults]
         images |= set(looked.images)
         notices |= dict.fromkeys(looked.notices)
-    inside.notices = tuple(notices)
+    inside.notices += notices
     return images
 
 

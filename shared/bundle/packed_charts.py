@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared.components import helm_asked
 from shared.messages.base import Fault
 from shared.safe_yaml import BadYaml, documents
 
@@ -77,35 +78,55 @@ def _bad(message: str) -> PackedChart:
     return PackedChart(None, (Problem("bad_chart", message),))
 
 
-def faults_of_charts(
+def look_into_charts(
     folder: Path,
     deployed: Collection[str],
     told: Callable[[str, int, int], None] = lambda *_: None,
     until: float = math.inf,
-) -> list[Fault]:
-    """What is wrong with charts that nothing deploys, and with two of one name and version that differ.
+) -> tuple[list[Fault], list[str]]:
+    """What is wrong with charts that nothing deploys, and with two of one name and version that differ; and notices.
 
     `deployed` are looked into by whoever deploys them. Paths are relative to the unpacked tarball, `folder`. From
     `until` on (monotonic) it is a fault that some were not looked into: there may be thousands, packed to unfold.
     """
     faults: list[Fault] = []
+    notices: list[str] = []
     seen: dict[tuple[str, str], str] = {}
     files = sorted((folder / FOLDER).glob("*.tgz"))
     for number, file in enumerate(files):
         told("charts", number, len(files))
         name = f"{FOLDER}{file.name}"
         if time.monotonic() > until:
-            return [
-                *faults,
-                fault("too_slow", name, "looking into the charts took too long; from this one on none was"),
-            ]
+            message = "looking into the charts took too long; from this one on none was"
+            return [*faults, fault("too_slow", name, message)], notices
         chart = read_chart(file)
         if name not in deployed:
-            faults += [fault(problem.code, name, problem.message) for problem in chart.problems]
-        if chart.metadata is None:
-            continue
-        said = str(chart.metadata.get("name")), str(chart.metadata.get("version"))
-        if (twin := seen.setdefault(said, name)) != name and digest_of(file) != digest_of(folder / twin):
-            message = f"has other content than {twin}, and both are {said[0]} {said[1]}; give one another version"
-            faults.append(fault("chart_differs", name, message))
-    return faults
+            alone = _looked_into(chart, name, folder)
+            faults += [fault(problem.code, name, problem.message) for problem in alone.problems]
+            notices += alone.notices
+        if chart.metadata is not None:
+            faults += _of_twin(chart.metadata, name, folder, seen)
+    return faults, notices
+
+
+class _Alone(NamedTuple):
+    problems: Sequence[Problem]
+    notices: Sequence[str] = ()
+
+
+def _looked_into(chart: PackedChart, name: str, folder: Path) -> _Alone:
+    """What is wrong with a chart that nothing deploys: Helm has no values for it but its own, so it is not rendered."""
+    helm = helm_asked.found()
+    if chart.problems or helm is None:
+        return _Alone(chart.problems)
+    reason, missed = helm_asked.lint_alone(helm, name, folder)
+    notices = [f"{name}: nothing deploys it, and with its own values alone Helm says: {missed}"] if missed else []
+    return _Alone([Problem("bad_chart", reason)] if reason else [], notices)
+
+
+def _of_twin(metadata: Any, name: str, folder: Path, seen: dict[tuple[str, str], str]) -> list[Fault]:
+    said = str(metadata.get("name")), str(metadata.get("version"))
+    if (twin := seen.setdefault(said, name)) == name or digest_of(folder / name) == digest_of(folder / twin):
+        return []
+    message = f"has other content than {twin}, and both are {said[0]} {said[1]}; give one another version"
+    return [fault("chart_differs", name, message)]

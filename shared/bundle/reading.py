@@ -7,7 +7,7 @@ import shutil
 import uuid
 from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from shared.messages.manifest import MOST_NOTICES, Manifest, Verified
 from . import starlingx
 from .archive import Contents, Kept, read
 from .brought import with_digests_of_files
+from .claim import Claim, claim_of
 from .completeness import faults_of_unlocked, faults_of_wheels
 from .faults import BundleRefused, bounded, fault, fault_of_size, printable
 from .hosts import Host, named_by, this_host, unfit
@@ -55,6 +56,8 @@ class Examined:
     notices: tuple[str, ...] = ()
     named: tuple[str | None, str | None] = (None, None)
     """App and version, as far as they are known."""
+    claim: Claim | None = None
+    """What it says it is, also of a manifest that is refused; without its signatures."""
     signed: Signed | None = None
     """Its list of checksums with the signatures under it; None = nobody has signed it."""
     deployed: frozenset[str] | None = None
@@ -87,7 +90,7 @@ def verify(
     if manifest and examined.deployed is None:
         examined.faults += _requirement_faults(path, manifest, examined, wheels, hosts)
     inside = Inside()
-    if contents.complete and not contents.faults:
+    if contents.complete:
         inside = look_inside(path, examined.specs, examined.places, examined.deployed, told)
         examined.faults += inside.faults
     taken = _taken(examined)
@@ -185,6 +188,7 @@ def _read_manifest(examined: Examined) -> None:
         return
     reading = read_manifest(contents.kept[MANIFEST], set(contents.digests))
     examined.manifest, examined.specs, examined.said = reading.manifest, reading.specs, reading.places
+    examined.claim = claim_of(reading.document.value or {}, reading.places)
     examined.places = {position: reading.place_of(position) for position in reading.specs}
     examined.faults += reading.faults
 
@@ -202,7 +206,7 @@ def _read_application(examined: Examined, app: str | None, version: str | None) 
     examined.specs = {n: components.read(c.driver, c.spec) for n, c in enumerate(found.components)}
     examined.places = {n: _file_of(str(c.spec["chart"])) for n, c in enumerate(found.components)}
     examined.deployed = frozenset(str(c.spec["chart"]) for c in found.components)
-    examined.named = found.app, found.version
+    examined.named, examined.claim = (found.app, found.version), claim_of(found.named, found.places)
     examined.faults += found.faults
     if found.manifest:
         examined.faults += faults_of_length(found.manifest, found.places["components"])
@@ -214,7 +218,8 @@ def _file_of(chart: str) -> Place:
 
 def _taken(examined: Examined) -> Manifest:
     if examined.faults or examined.manifest is None:
-        raise BundleRefused(examined.faults, *examined.named)
+        claim = replace(examined.claim, signed=examined.signed) if examined.claim else None
+        raise BundleRefused(examined.faults, *examined.named, claim)
     return examined.manifest
 
 

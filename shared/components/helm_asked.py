@@ -42,6 +42,16 @@ NO_HELM = "Helm is not on this machine: charts were neither linted nor rendered,
 NEEDS_A_SITE = re.compile(r"execution error at|kubeVersion", re.IGNORECASE)
 """What a template demands of the values, or of the cluster: a site may bring it."""
 
+MOST_TOLD = 1_000
+"""Characters of what Helm says."""
+
+_IN_TEMPLATES = re.compile(r"^templates/|/templates/")
+_OF_VALUES = re.compile(r"^values\.yaml|^templates/|/templates/")
+_OF_THE_CHART = re.compile(r"parse error|validation: ")
+"""What Helm finds where it renders, which no value could mend."""
+
+_TOO_MUCH = re.compile(r"rendering it|it renders")
+
 WITH_PODS = re.compile(
     rb"^kind:\s*[\"']?(Pod|PodTemplate|Deployment|StatefulSet|DaemonSet|ReplicaSet|ReplicationController|Job|CronJob"
     rb"|List)\b",
@@ -65,7 +75,30 @@ def lint(helm: str, spec: HelmSpec, folder: Path) -> Answer:
     """What `helm lint` calls an error, with the values of the spec. Values that only a site has are not missed."""
     with tempfile.TemporaryDirectory(prefix="belay-verify-") as own:
         words = ("lint", "--quiet", spec.chart, *_values(spec, Path(own)))
-        return Answer(_reason(helm, words, folder, Path(own)))
+        return Answer(" ".join(_reasons(helm, words, folder, Path(own)))[:MOST_TOLD])
+
+
+class Alone(NamedTuple):
+    """What Helm finds in a chart without the values that it is deployed with; each is empty where it finds nothing."""
+
+    reason: str
+    """What is wrong with it whatever its values are."""
+    missed: str
+    """What may follow from the values that are not there."""
+
+
+def lint_alone(helm: str, chart: str, folder: Path) -> Alone:
+    """What `helm lint` says of a chart that nothing deploys, or whose values cannot be read."""
+    with tempfile.TemporaryDirectory(prefix="belay-verify-") as own:
+        reasons = _reasons(helm, ("lint", "--quiet", chart), folder, Path(own))
+    missed = [reason for reason in reasons if _OF_VALUES.search(reason) and not _OF_THE_CHART.search(reason)]
+    wrong = [reason for reason in reasons if reason not in missed]
+    return Alone(" ".join(wrong)[:MOST_TOLD], " ".join(missed)[:MOST_TOLD])
+
+
+def rendered(reason: str) -> bool:
+    """Whether a fault that `lint` found is one of rendering: `render` would find it a second time."""
+    return bool(_IN_TEMPLATES.search(reason) or _TOO_MUCH.match(reason))
 
 
 def render(helm: str, spec: HelmSpec, folder: Path) -> Answer:
@@ -73,9 +106,8 @@ def render(helm: str, spec: HelmSpec, folder: Path) -> Answer:
     with tempfile.TemporaryDirectory(prefix="belay-verify-") as own:
         named = ("--namespace", spec.namespace, "--skip-tests", *(() if spec.hooks else ("--no-hooks",)))
         words = ("template", spec.release or "release-name", spec.chart, *named, *_values(spec, Path(own)))
-        reason = _reason(helm, words, folder, Path(own))
-        if reason:
-            return Answer(reason)
+        if reasons := _reasons(helm, words, folder, Path(own)):
+            return Answer(" ".join(reasons)[:MOST_TOLD])
         with (Path(own) / "out").open("rb") as rendered:
             return Answer("", tuple(dict.fromkeys(_images(rendered))))
 
@@ -87,8 +119,8 @@ def _values(spec: HelmSpec, own: Path) -> Iterator[str]:
         yield from ("--values", name)
 
 
-def _reason(helm: str, words: Sequence[str], folder: Path, own: Path) -> str:
-    """Run it, with what it says in the file `out` of `own`. Why it failed; empty where it did not."""
+def _reasons(helm: str, words: Sequence[str], folder: Path, own: Path) -> list[str]:
+    """Run it, with what it says in the file `out` of `own`. Why it failed; nothing where it did not."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(own), "LC_ALL": "C.UTF-8"}
     with (own / "out").open("wb") as out, (own / "err").open("wb") as err:
         process = subprocess.Popen(  # noqa: S603 - no shell
@@ -100,14 +132,14 @@ def _reason(helm: str, words: Sequence[str], folder: Path, own: Path) -> str:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            return f"rendering it took more than {SECONDS} s"
+            return [f"rendering it took more than {SECONDS} s"]
     if code == 0:
-        return ""
+        return []
     if code == -signal.SIGXFSZ or (own / "out").stat().st_size >= OUTPUT_BYTES:
-        return f"it renders more than {OUTPUT_BYTES // MIB} MiB"
+        return [f"it renders more than {OUTPUT_BYTES // MIB} MiB"]
     said = _last(own / "out") + _last(own / "err")
     if "out of memory" in said or "cannot allocate memory" in said or code < 0:
-        return f"rendering it took more than {SECONDS} s or {MEMORY_BYTES // MIB} MiB"
+        return [f"rendering it took more than {SECONDS} s or {MEMORY_BYTES // MIB} MiB"]
     return _told(said, str(own))
 
 
@@ -128,12 +160,22 @@ def _last(file: Path) -> str:
         return said.read().decode(errors="replace")
 
 
-def _told(said: str, own: str) -> str:
-    """Why it failed, in its own words: `lint` marks each fault, others begin with the word."""
-    lines = [line.strip() for line in said.splitlines()]
-    faults = [line for line in lines if "[ERROR]" in line] or [line for line in lines if line.startswith("Error: ")]
-    told = " ".join(faults or lines[-1:]).replace("[ERROR] ", "").replace("Error: ", "")
-    return told.replace(own, "(values)")[:1_000] or "Helm does not take it"
+def _told(said: str, own: str) -> list[str]:
+    """Why it failed, in its own words: `lint` marks each fault, whose reason may follow; others begin with the word."""
+    lines = said.splitlines()
+    faults = list(_marked(lines)) or [line.strip() for line in lines if line.startswith("Error: ")] or lines[-1:]
+    told = [fault.replace("[ERROR] ", "").replace("Error: ", "").replace(own, "(values)") for fault in faults]
+    return [fault for fault in told if fault.strip()] or ["Helm does not take it"]
+
+
+def _marked(lines: Sequence[str]) -> Iterator[str]:
+    fault: list[str] = []
+    for line in (*lines, ""):
+        if fault and (not line.strip() or line.startswith(("[", "==>", "Error: "))):
+            yield " ".join(fault)
+            fault = []
+        if fault or "[ERROR]" in line:
+            fault.append(line.strip())
 
 
 def _images(rendered: IO[bytes]) -> Iterator[str]:

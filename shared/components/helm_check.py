@@ -25,18 +25,33 @@ IN_REGISTRY = "its chart lies in a registry, and is not looked into: its images 
 def look(spec: HelmSpec, folder: Path) -> Looked:
     """What is wrong with the chart of a component and its values files, and which images it names.
 
-    Helm is asked when nothing else is wrong, and where there is one.
+    Helm is asked where there is one, about a chart that can be read; with its values where these can be.
     """
-    faults = [*_of_values(spec, folder), *(() if spec.in_registry else _of_chart(spec, folder))]
-    if faults or spec.in_registry:
-        return Looked(tuple(faults), notices=(IN_REGISTRY,) if spec.in_registry else ())
-    helm = helm_asked.found()
-    return Looked(notices=(helm_asked.NO_HELM,)) if helm is None else _asked(helm, spec, folder)
+    values = tuple(_of_values(spec, folder))
+    if spec.in_registry:
+        return Looked(values, notices=(IN_REGISTRY,))
+    if chart := tuple(_of_chart(spec, folder)):
+        return Looked((*values, *chart))
+    if (helm := helm_asked.found()) is None:
+        return Looked(values, notices=(helm_asked.NO_HELM,))
+    if values:
+        return Looked((*values, *_bad_chart(helm_asked.lint_alone(helm, spec.chart, folder).reason, spec)))
+    return _asked(helm, spec, folder)
+
+
+def _bad_chart(reason: str, spec: HelmSpec) -> tuple[ContentFault, ...]:
+    return (ContentFault(("chart",), "bad_chart", reason, spec.chart),) if reason else ()
 
 
 def _asked(helm: str, spec: HelmSpec, folder: Path) -> Looked:
-    if reason := helm_asked.lint(helm, spec, folder).reason:
-        return Looked((ContentFault(("chart",), "bad_chart", reason, spec.chart),))
+    linted = helm_asked.lint(helm, spec, folder).reason
+    if helm_asked.rendered(linted):
+        return Looked(_bad_chart(linted, spec))
+    found = _rendered(helm, spec, folder)
+    return found._replace(faults=(*_bad_chart(linted, spec), *found.faults))
+
+
+def _rendered(helm: str, spec: HelmSpec, folder: Path) -> Looked:
     reason, images = helm_asked.render(helm, spec, folder)
     if helm_asked.NEEDS_A_SITE.search(reason):
         where = f"{spec.chart}: is rendered only with what a site brings, so its images are not known"

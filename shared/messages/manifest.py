@@ -86,12 +86,25 @@ class Requires(Model):
         return platforms
 
 
-class Manifest(Rules):
-    """The metadata of a release."""
+class Named(Model):
+    """Which release it is."""
 
     app: Name
     scheme: versions.Scheme = Field(default="pep440", description="how versions of this app compare")
     version: Version
+
+    @field_validator("version")
+    @classmethod
+    def _of_the_scheme(cls, version: str, info: ValidationInfo) -> str:
+        scheme = info.data.get("scheme")
+        if scheme and not versions.is_valid_version(scheme, version):
+            raise ValueError(f"must be a version as {scheme} defines it, such as 1.2.0")
+        return version
+
+
+class Manifest(Named, Rules):
+    """The metadata of a release."""
+
     description: Text = ""
     upgrades_from: tuple[Range, ...] | None = Field(
         default=None,
@@ -109,14 +122,6 @@ class Manifest(Rules):
     def rules(self) -> Rules:
         """What it says beside what is deployed."""
         return Rules.model_validate({name: getattr(self, name) for name in Rules.model_fields})
-
-    @field_validator("version")
-    @classmethod
-    def _of_the_scheme(cls, version: str, info: ValidationInfo) -> str:
-        scheme = info.data.get("scheme")
-        if scheme and not versions.is_valid_version(scheme, version):
-            raise ValueError(f"must be a version as {scheme} defines it, such as 1.2.0")
-        return version
 
     @field_validator("upgrades_from")
     @classmethod

@@ -36,6 +36,8 @@ class Application:
     app: str | None = None
     version: str | None = None
     places: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, Any] = field(default_factory=dict)
+    """Which release it is and what it needs, as it says it, also where the rest is refused."""
     """File and line that say a field of the manifest, by its name."""
 
 
@@ -70,7 +72,8 @@ def read_application(
     broken = findings.faults or manifest is None
     said = tuple(findings.faults), findings.notices()
     places = {**metadata.places(), **asked, "components": charts[0].place if charts else FOLDER}
-    return Application(None if broken else manifest, tuple(components), *said, app, version, places)
+    named = {"app": app, "version": version, "scheme": "natural", "depends_on": metadata.rules.get("depends_on")}
+    return Application(None if broken else manifest, tuple(components), *said, app, version, places, named)
 
 
 def _charts(texts: Texts, files: set[str], findings: Findings) -> list[Chart]:

@@ -126,6 +126,34 @@ async def test_an_app_keeps_the_scheme_of_its_first_release(world: World) -> Non
         assert [fault.code for fault in (await world.until(ReleaseRejected)).faults] == ["scheme_differs"]
 
 
+async def test_what_is_wrong_inside_and_beside_other_releases_is_told_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.run("catalog", wire):
+        await world.ask(await publication(world, GOOD))
+        await world.until(ReleaseAvailable)
+    monkeypatch.setenv("BELAY_CATALOG_SIGNED_APPS", "lamp")
+    more = "scheme: semver\ndepends_on: [{app: lamp}]\nobsolete: 7\n"
+    faulty = bundle({"bundle.yaml": manifest(more=more)}, extra=[member("../out", b"x")])
+    async with world.run("catalog", wire, instance="2"):
+        await world.ask(await publication(world, faulty))
+        rejected = await world.until(ReleaseRejected)
+        assert {fault.code for fault in rejected.faults} == {
+            "path_traversal", "invalid_field", "scheme_differs", "version_exists", "dependency_cycle",
+            "signature_missing",
+        }  # fmt: skip
+
+
+async def test_a_bundle_that_is_refused_fixes_no_scheme_for_its_app(world: World) -> None:
+    faulty = bundle({"bundle.yaml": manifest(more="scheme: semver\nobsolete: 7\n")})
+    async with world.run("catalog", wire) as service:
+        await world.ask(await publication(world, faulty))
+        assert [fault.code for fault in (await world.until(ReleaseRejected)).faults] == ["invalid_field"]
+        assert await rows(service, "app") == 0
+        await world.ask(await publication(world, GOOD))
+        assert (await world.until(ReleaseAvailable)).version == "1.0.0"
+
+
 async def test_a_bundle_that_was_not_uploaded_cannot_be_published(world: World) -> None:
     async with world.run("catalog", wire) as service:
         answer = await world.ask(PublishRelease(bundle_sha256="0" * 64, bundle_bytes=1))

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.bundle import BundleRefused, build
-from shared.bundle.packed_charts import faults_of_charts
+from shared.bundle import BundleRefused, build, verify
+from shared.bundle.packed_charts import look_into_charts
+from tests.support.bundles import bundle, member, written
 from tests.support.kubernetes.sites import CHART
+from tests.support.starlingx import chart as packed
 
 OF_THE_TEST = {str(path.relative_to(CHART)): path.read_text() for path in CHART.rglob("*") if path.is_file()}
 NO_HELM = "no-helm-here"
@@ -83,9 +85,9 @@ def test_charts_that_take_too_long_are_a_fault(tmp_path: Path) -> None:
     (tmp_path / "charts").mkdir()
     for name in ("one.tgz", "two.tgz"):
         (tmp_path / "charts" / name).write_text("no chart")
-    found = faults_of_charts(tmp_path, set(), until=0)
+    found, _ = look_into_charts(tmp_path, set(), until=0)
     assert [(each.code, each.field) for each in found] == [("too_slow", "charts/one.tgz")]
-    assert [each.code for each in faults_of_charts(tmp_path, set())] == ["bad_chart", "bad_chart"]
+    assert [each.code for each in look_into_charts(tmp_path, set())[0]] == ["bad_chart", "bad_chart"]
 
 
 def test_what_is_no_packed_chart_is_refused(tmp_path: Path) -> None:
@@ -110,3 +112,56 @@ def test_helm_is_asked_where_it_is(tmp_path: Path, helm: Path, monkeypatch: pyte
     assert (code, field) == ("bad_chart", "chart")
     assert "bad.yaml" in words
     assert str(tmp_path) not in words
+
+
+@pytest.mark.kubernetes
+def test_faulty_values_hide_no_fault_of_the_chart_that_is_there_whatever_they_are(
+    tmp_path: Path, helm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_HELM_BINARY", str(helm))
+    files = {**chart(templates_more="{{ if }}\n"), "v.yaml": "- 1\n"}
+    said = refused(tmp_path, files, values_files=["v.yaml"])
+    assert [(code, where) for code, where, _ in said] == [("bad_values", "v.yaml:1"), ("bad_chart", "chart")]
+    assert "parse error" in said[1][2]
+
+
+@pytest.mark.kubernetes
+def test_a_fault_of_the_chart_itself_hides_none_of_rendering(
+    tmp_path: Path, helm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_HELM_BINARY", str(helm))
+    about = "apiVersion: v1\nname: other\nversion: 1.0.0\ndependencies: [{name: gone, version: 1.0.0}]\n"
+    said = refused(tmp_path, {**chart(), "chart/Chart.yaml": about})
+    assert [(code, where) for code, where, _ in said] == [("bad_chart", "chart"), ("bad_template", "chart")]
+
+
+@pytest.mark.kubernetes
+def test_charts_that_nothing_deploys_are_linted_and_what_only_their_values_lack_is_a_notice(
+    tmp_path: Path, helm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELAY_HELM_BINARY", str(helm))
+    (tmp_path / "charts").mkdir()
+    for name, template in {
+        "good": "a: {{ .Values.replicas }}\n",
+        "lacks": "a: {{ .Values.a.b.c }}\n",
+        "asks": 'a: {{ required "say the host" .Values.host }}\n',
+        "wrong": "{{ if }}\n",
+    }.items():
+        (tmp_path / "charts" / f"{name}.tgz").write_bytes(packed(name, more={"templates/x.yaml": template}))
+    faults, notices = look_into_charts(tmp_path, set())
+    assert [(fault.code, fault.field) for fault in faults] == [("bad_chart", "charts/wrong.tgz")]
+    [notice] = notices
+    assert notice.startswith("charts/lacks.tgz: nothing deploys it")
+    assert "nil pointer" in notice
+    assert look_into_charts(tmp_path, {f"charts/{name}.tgz" for name in ("lacks", "asks", "wrong", "good")}) == ([], [])
+
+
+def test_a_file_that_is_refused_hides_no_fault_inside_of_others(tmp_path: Path) -> None:
+    component = {"driver": "helm", "name": "web", "spec": {"chart": "web.tgz", "namespace": "shop"}}
+    said = yaml.safe_dump({"app": "shop", "version": "1.0.0", "components": [component]}).encode()
+    content = bundle({"bundle.yaml": said, "web.tgz": b"no chart"}, extra=[member("../out", b"x")])
+    with pytest.raises(BundleRefused) as caught:
+        verify(written(tmp_path, content))
+    assert [each.code for each in caught.value.faults] == ["path_traversal", "bad_chart"]
+    assert caught.value.claim
+    assert (caught.value.claim.app, caught.value.claim.version) == ("shop", "1.0.0")

@@ -19,10 +19,10 @@ from services.catalog.domain import (
     wait_before_retry,
     withdraw,
 )
+from shared.bundle.claim import claim_of
 from shared.bundle.manifests import read_manifest
 from shared.messages.base import Fault
 from shared.messages.catalog import PublishRelease, WithdrawRelease
-from shared.messages.manifest import Verified
 from tests.support.bundles import manifest
 
 PUBLISH = PublishRelease(bundle_sha256="a" * 64, bundle_bytes=10)
@@ -92,7 +92,8 @@ def test_content_is_freed_only_when_nobody_needs_it(content: Content, stored_by:
 
 def test_all_conflicts_with_the_app_are_told_at_once() -> None:
     reading = read_manifest(manifest())
-    release = Verified.model_construct(**dict(reading.manifest or ()), places=reading.places)
+    release = claim_of(reading.document.value, reading.places)
+    assert release
     found = faults_of(release, AppFacts("semver", twin_version="1.0"))
     lines = manifest().decode().splitlines()
     said = next(number for number, line in enumerate(lines, start=1) if line.startswith("version:"))
