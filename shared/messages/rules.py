@@ -15,6 +15,7 @@ from shared.messages import triggers
 from shared.messages.base import Model
 from shared.messages.opening import ClosedInCommands, in_an_event
 from shared.messages.words import Label, Name, OperationKind
+from shared.values.paths import parsed
 
 MOST_RULES = 100
 """The most of any one kind that a release may have."""
@@ -50,6 +51,15 @@ def _event(name: str, info: ValidationInfo) -> str:
     raise ValueError(f"must be one of {triggers.known()}")
 
 
+def _path(text: str, info: ValidationInfo) -> str:
+    """What would lead to nothing would be passed by in silence, on every site."""
+    if in_an_event(info):
+        return text
+    if not all(isinstance(key, str) for key in parsed(text)):
+        raise ValueError("a list is set as a whole: name the key of the list, such as ingress.hosts")
+    return text
+
+
 EventName = Annotated[Label, AfterValidator(_event)]
 """An event of a site, in our words or in StarlingX's."""
 
@@ -58,7 +68,7 @@ FactRange = Annotated[str, StringConstraints(min_length=1, max_length=200), Afte
 
 VersionRange = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_versions)]
 Seconds = Annotated[int, Field(ge=1, le=30 * 24 * 3600)]
-DottedKey = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_KEY)]
+DottedKey = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_KEY), AfterValidator(_path)]
 """The way to a value in overrides: names with dots between, such as `ingress.hosts`."""
 
 

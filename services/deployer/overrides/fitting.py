@@ -81,7 +81,10 @@ def _without_obsolete(values: dict[str, Any], obsolete: Sequence[str]) -> tuple[
     for key in obsolete:
         try:
             fewer = taken_away(values, parsed(key))
-        except BadPath:
+        except BadPath as error:  # published before this was refused
+            notices.append(
+                f"`{key}`, which the release calls obsolete, leads to no key, so nothing is left out: {error}"
+            )
             continue
         if fewer is not None:
             values = fewer

@@ -62,7 +62,7 @@ def test_every_fault_of_the_rules_is_named_at_once_where_it_stands() -> None:
         site={"facts": {"kubernetes": ">=1.24,"}},
         depends_on=[{"app": "x", "versions": "newest"}, {"any_of": [{"app": "x"}]}, {"action": "warn"}],
         excludes=[{"app": "x", "action": "explode"}],
-        obsolete={"lamp": [".a"]},
+        obsolete={"lamp": [".a", "a[b", "hosts[0].name", "a\\.b.c"]},
         behaviour={"desired_state": "perfect", "forbidden": ["dance"]},
     ) == [
         ("invalid_field", "importance"),
@@ -73,7 +73,7 @@ def test_every_fault_of_the_rules_is_named_at_once_where_it_stands() -> None:
         ("invalid_field", "depends_on[1].any_of"),
         ("missing_field", "depends_on[2].app"),
         ("invalid_field", "excludes[0].action"),
-        ("invalid_field", "obsolete.lamp[0]"),
+        *(("invalid_field", f"obsolete.lamp[{n}]") for n in range(3)),
         ("invalid_field", "behaviour.desired_state"),
         ("invalid_field", "behaviour.forbidden[0]"),
     ]

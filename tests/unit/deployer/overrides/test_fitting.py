@@ -140,3 +140,9 @@ def test_a_component_that_is_there_is_not_moved_to_another_namespace_neither_by_
     ):  # fmt: skip
         stands = Ground(OSLO, running("1.0"), {"1.0": wanted}, ran={"1.0": there})
         assert [fault.code for fault in moved_by(wanted, stands)] == codes
+
+
+def test_an_obsolete_key_of_old_that_leads_nowhere_is_told() -> None:
+    found = fitted(simulated("web"), Layer({"a": 1}), ("a[b",))
+    assert isinstance(found, Fitted)
+    assert "leads to no key" in found.notices[0]
