@@ -1,10 +1,12 @@
 """Versions and upgrade edges as ranges."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import versions
+from shared import patterns, versions
 from shared.versions import (
     Scheme,
     canonical,
@@ -178,7 +180,41 @@ def test_a_range_may_be_an_expression_that_matches_the_whole_version(scheme: str
 
 
 @pytest.mark.parametrize(
-    "text", ["(a+)+", "(a|b)*", "a**", "a.*b.*c.*d.*e.*", "(?=a)", r"(a)\1", "[", "a{1000}", "a" * 201, "(?P<x>a)"]
+    ("text", "told"),
+    [
+        ("a**", "what repeats already may not repeat"),
+        ("(?=a)", "look-around"),
+        (r"(a)\1", "back references"),
+        ("[", "missing ]"),
+        ("a{1001}", "invalid repetition size"),
+        ("(a{100}){100}", "invalid repetition size"),
+        ("a{,3}", "say the least as well, {0,3}"),
+        ("a" * 201, "200 characters"),
+        ("\ud800", "is no regular expression"),
+    ],
 )
-def test_an_expression_that_might_take_for_ever_is_no_range(text: str) -> None:
+def test_an_expression_that_needs_to_backtrack_is_no_range_and_says_why(text: str, told: str) -> None:
     assert not versions.is_valid_range("pep440", f"re:{text}")
+    with pytest.raises(ValueError, match=re.escape(told)):
+        patterns.compiled(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        (r"[\d.]+-\d+", "1.0-19"),
+        (r"(\d+\.)*\d+", "1.2.3"),
+        (r"^\d+\.\d+-\d+(\.\d+)?(-\d+)?$", "24.09-7.1-2"),
+        (r"\d+\.\d+-\d+(-\w+)*(?:\.\d+){0,3}", "1.0-19-centos-stable"),
+        (r"(?P<x>a)", "a"),
+    ],
+)
+def test_an_expression_may_repeat_whatever_it_says(text: str, version: str) -> None:
+    assert versions.may_upgrade("natural", (f"re:{text}",), version)
+
+
+@pytest.mark.parametrize(
+    "text", ["(a+)+b", "(a|aa)*b", "(.*)*(.*)*b", "a{999}?a{999}?b", "(" * 60 + "a*" + ")*" * 60 + "b"]
+)
+def test_no_expression_takes_for_ever(text: str) -> None:
+    assert not versions.may_upgrade("natural", (f"re:{text}",), "a" * 100)

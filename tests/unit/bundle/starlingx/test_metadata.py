@@ -149,7 +149,7 @@ def test_every_fault_is_told_at_once_with_its_line() -> None:
     text = """app_name: [a]
 upgrades:
   auto_update: perhaps
-  from_versions: ['(a+)+', 7, {}]
+  from_versions: ['(a)\\1', 7, {}]
 supported_k8s_version:
   maximum: newest
 k8s_upgrades: {timing: later}

@@ -99,7 +99,7 @@ def test_the_top_patches_what_the_folder_has_patched_and_kinds_of_patches_have_t
         ("patches: [{target: {kind: HelmRelease}, patch: '{metadata: {name: other}}'}]", "bad_patch"),
         ("patches: [{target: {kind: HelmRelease}, patch: '{'}]", "bad_yaml"),
         ("patches: [{target: {labelSelector: a=b}, patch: '[]'}]", "unsupported_key"),
-        ("patches: [{target: {kind: '(a*)*'}, patch: '[]'}]", "invalid_field"),
+        ("patches: [{target: {kind: '(?=a)'}, patch: '[]'}]", "invalid_field"),
         ("patches: [{options: {allowNameChange: true}, patch: '{}'}]", "unsupported_key"),
         ("patches: [{target: {kind: HelmRelease}}]", "missing_field"),
     ],

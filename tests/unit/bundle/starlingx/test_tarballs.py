@@ -96,7 +96,7 @@ def test_a_file_that_a_list_names_must_be_there(tmp_path: Path) -> None:
 
 def test_all_faults_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
     files = flux(charts={"bulb": "  timeout: soon\n"})
-    files["metadata.yaml"] = b"app_name: lamp\napp_version: ''\nclass: urgent\nupgrades:\n  from_versions: ['(a+)+']\n"
+    files["metadata.yaml"] = b"app_name: lamp\napp_version: ''\nclass: urgent\nupgrades:\n  from_versions: ['(?=a)']\n"
     files["fluxcd-manifests/bulb/helmrelease.yaml"] = files["fluxcd-manifests/bulb/helmrelease.yaml"].replace(
         b"  timeout: 30m\n", b""
     )
