@@ -19,7 +19,7 @@ _REFERENCE = re.compile(r"oci://[a-z0-9][a-z0-9.-]*(:\d{1,5})?(/[a-z0-9][a-z0-9.
 CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 """What the one layer of a chart in a registry is."""
 
-NO_IMAGES = Note("a chart names its images when it is rendered: the nodes of each site pull them")
+NO_IMAGES = Note("a chart names its images when it is rendered: the nodes of each site pull them, right before an update begins")
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
@@ -122,6 +122,11 @@ def _nothing(value: Mapping[str, object]) -> bool:
     return not value
 
 
+def _ahead(images: str) -> bool:
+    """The same."""
+    return images == "ahead"
+
+
 class HelmSpec(Spec):
     """A release of Helm: a chart with values, in a namespace."""
 
@@ -146,6 +151,11 @@ class HelmSpec(Spec):
         default=(), max_length=100, description="what is deleted before an upgrade, as jobs that cannot be changed"
     )
     rollout: Rollout = Rollout()
+    images: Literal["ahead", "require", "never"] = Field(
+        default="ahead",
+        description="nodes pull images before an update begins: ahead, where they can; require, or it does not begin",
+        exclude_if=_ahead,
+    )
     left_alone: dict[ObjectName, tuple[FieldPath, ...]] = Field(
         default_factory=dict,
         max_length=100,

@@ -221,15 +221,27 @@ _PODS: dict[str, tuple[str, ...]] = {
 
 def images_of(thing: Any) -> Iterator[str]:
     """The images of the containers of a rendered object, also of a list of them."""
+    for pod in pods_of(thing):
+        yield from images_in(pod)
+
+
+def pods_of(thing: Any) -> Iterator[dict[str, Any]]:
+    """The pods that a rendered object makes, as their specs; also of a list of objects."""
     if not isinstance(thing, dict):
         return
     if thing.get("kind") == "List":
         for item in thing.get("items") or ():
-            yield from images_of(item)
+            yield from pods_of(item)
     pod: Any = thing if thing.get("kind") in _PODS else None
     for step in _PODS.get(str(thing.get("kind")), ()):
         pod = pod.get(step) if isinstance(pod, dict) else None
+    if isinstance(pod, dict):
+        yield pod
+
+
+def images_in(pod: dict[str, Any]) -> Iterator[str]:
+    """The images of its containers."""
     for kind in ("initContainers", "containers", "ephemeralContainers"):
-        for container in (pod.get(kind) if isinstance(pod, dict) else None) or ():
+        for container in pod.get(kind) or ():
             if isinstance(container, dict) and isinstance(image := container.get("image"), str) and image:
                 yield image

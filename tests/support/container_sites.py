@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from services.deployer.drivers import Broken, Component, Done, Driver, Item, Order, Progress, Running
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
-from services.deployer.drivers.container.sharing import SharedPulls
 from services.deployer.drivers.container.tool import ContainerTool
 from services.deployer.drivers.content import Pace
 from services.deployer.drivers.durable.driver import DurableDriver
+from services.deployer.drivers.pulls.sharing import SharedPulls
 from shared.blobs import Blobs
 from shared.components.container import ContainerSpec
 from shared.process.settings import Settings

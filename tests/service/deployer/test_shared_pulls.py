@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.deployer.drivers.container.sharing import SharedPulls
+from services.deployer.drivers.pulls.sharing import SharedPulls
 from tests.support.patience import patience
 
 pytestmark = pytest.mark.service

@@ -18,6 +18,7 @@ from services.deployer.drivers.bundles import Unpack
 from services.deployer.drivers.durable.driver import DurableDriver
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.tool import HelmTool
+from services.deployer.drivers.pulls.sharing import SharedPulls
 from shared.components.helm import HelmSpec
 from tests.support.kubernetes.lab import Lab
 from tests.support.patience import patience
@@ -66,7 +67,8 @@ def fetch(key: str, of: Order) -> Order:
 
 def driver(lab: Lab, dsn: str, folder: Path, unpack: Unpack = unpack, **settings: Any) -> DurableDriver:
     """A deployer's driver; several may share database and folder."""
-    return DurableDriver(dsn, HelmTool(HelmSettings(**{"binary": str(lab.helm), **settings}), folder, unpack))
+    made = HelmSettings(**{"binary": str(lab.helm), **settings})
+    return DurableDriver(dsn, HelmTool(made, folder, unpack, SharedPulls(dsn)))
 
 
 async def finish(driver: Driver, *orders: Order, begin: bool = True) -> Sequence[Progress]:

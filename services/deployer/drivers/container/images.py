@@ -17,9 +17,9 @@ from services.deployer.drivers.container.archive import Whole, tag_of
 from services.deployer.drivers.container.connection import Connection, Login
 from services.deployer.drivers.container.definition import Definition, revisions_of
 from services.deployer.drivers.container.engine import GONE, NOT_REACHED, Engine, Unreachable, seen_in, translated
-from services.deployer.drivers.container.faults import code_of_pull
 from services.deployer.drivers.container.sending import Sending, Store, forget, forget_parts
 from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.pulls.refusals import code_of_pull
 from shared.components.images import Image, image_of
 
 

@@ -14,10 +14,10 @@ from weakref import WeakValueDictionary
 from services.deployer.drivers.container.connection import Connection
 from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import Engine
-from services.deployer.drivers.container.faults import PASSING_PULLS
 from services.deployer.drivers.container.room import MIB, lacking, too_little
-from services.deployer.drivers.container.sharing import SharedPulls
 from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.pulls.refusals import PASSING_PULLS
+from services.deployer.drivers.pulls.sharing import SharedPulls
 from shared.components.images import Image
 from shared.core.retrying import back_offs, pause
 

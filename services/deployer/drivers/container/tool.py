@@ -27,13 +27,13 @@ from services.deployer.drivers.container.pulling import Pulls
 from services.deployer.drivers.container.reaching import reached
 from services.deployer.drivers.container.sending import Store
 from services.deployer.drivers.container.settings import ContainerSettings
-from services.deployer.drivers.container.sharing import SharedPulls
 from services.deployer.drivers.container.silence import Silence
 from services.deployer.drivers.container.strangers import under_name
 from services.deployer.drivers.container.verdict import environment_of, got_over
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
 from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.pulls.sharing import SharedPulls
 from shared.components.images import Image, image_of
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ whoever may set a secret.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -45,6 +45,9 @@ class Connection(BaseModel):
     context: str | None = Field(default=None, description="null = the kubeconfig's current one")
     namespace_prefix: str = Field(default="", max_length=40, pattern=r"^([a-z0-9][a-z0-9-]*)?$")
     registry: Registry = Registry()
+    images: Literal["ahead", "require", "never"] | None = Field(
+        default=None, description="null = as each component says; else whether nodes pull images before an update"
+    )
 
 
 @dataclass(frozen=True, slots=True)

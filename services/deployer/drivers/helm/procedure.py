@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.deployer.drivers import Done
@@ -20,11 +21,33 @@ from services.deployer.drivers.helm.watch import Watch
 HOOKS_AGAIN = "; its hooks may have run more than once, since helm was cut off in the middle"
 
 
+CHECKED_SECONDS, MOST_CHECKED = 900.0, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Charts that were rendered and found fit a moment ago, as a fetch does it: the deployment behind it need not."""
+
+    _found: dict[str, tuple[float, bool]] = field(default_factory=dict)
+
+    def keep(self, upgrade: str, *, wait: bool) -> None:
+        """`wait`: whether helm is to wait for the roll-out."""
+        self._found[upgrade] = (time.monotonic(), wait)
+        if len(self._found) > MOST_CHECKED:
+            del self._found[next(iter(self._found))]
+
+    def take(self, upgrade: str) -> bool | None:
+        """The same, once; None = it was not rendered, or too long ago."""
+        at, wait = self._found.pop(upgrade, (-CHECKED_SECONDS, False))
+        return wait if time.monotonic() - at < CHECKED_SECONDS else None
+
+
 @dataclass(frozen=True, slots=True)
 class Procedure(Attempt):
     """An attempt that may have charts."""
 
     charts: Charts
+    checked: Checked
 
     # -- the verbs ------------------------------------------------------------------------------------------------
 
@@ -103,12 +126,25 @@ class Procedure(Attempt):
 
     async def _refuse_unfit_chart(self, upgrade: calls.Upgrade) -> bool:
         """Render it first: a chart that is none, or renders nothing, leaves the release alone. Whether hooks wait."""
+        known = self.checked.take(self._identity(upgrade))
+        return self._fit(await self._rendered(upgrade)) if known is None else known
+
+    def _identity(self, upgrade: calls.Upgrade) -> str:
+        """Of all that a chart is rendered from, but for what its templates ask of the cluster."""
+        parts = (self.access.cluster.get("server"), self.place, upgrade.chart, upgrade.values_files)
+        return hashlib.sha256(f"{parts} {self.spec.model_dump_json()}".encode()).hexdigest()
+
+    async def _rendered(self, upgrade: calls.Upgrade) -> dict[str, Any]:
+        """What helm would send. Raises Failed."""
         self.run.report("renders the chart", 10)
         ran = await self._helm(upgrade.rendered)
         while not ran.well:
             await self._outage_or_failure(ran)
             ran = await self._helm(upgrade.rendered)
-        release = json.loads(ran.stdout)
+        found: dict[str, Any] = json.loads(ran.stdout)
+        return found
+
+    def _fit(self, release: dict[str, Any]) -> bool:
         text = str(release.get("manifest") or "")
         if not manifest.objects(text) and not release.get("hooks"):
             raise Failed("renders_nothing", "the chart renders no object with these values")

@@ -43,15 +43,22 @@ class Releases:
             for each in revisions
         ]
 
+    async def running(self) -> dict[str, Any]:
+        """What Helm wrote down of the revision that runs, as far as it knows; empty where none does."""
+        chosen = f"owner=helm,name={self._place.release},status=deployed"
+        found = await self._cluster.list(self._secrets, labelSelector=chosen)
+        return self._decoded(found[-1], "that runs") if found else {}
+
     async def record(self, revision: Revision) -> dict[str, Any]:
         """What Helm wrote down of a revision; empty when it is gone. Raises Failed when it cannot be read."""
         secret = await self._cluster.get(f"{self._secrets}/{revision.secret}")
-        if secret is None:
-            return {}
+        return {} if secret is None else self._decoded(secret, str(revision.number))
+
+    def _decoded(self, secret: Mapping[str, Any], which: str) -> dict[str, Any]:
         try:
             return history.decode((secret.get("data") or {}).get("release") or "")
         except ValueError as error:
-            raise Failed("bad_record", f"revision {revision.number} of {self._place.release} {error}") from None
+            raise Failed("bad_record", f"revision {which} of {self._place.release} {error}") from None
 
     async def workloads(self, revision: Revision) -> tuple[Workload, ...]:
         """The workloads that a revision consists of."""

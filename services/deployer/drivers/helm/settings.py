@@ -20,4 +20,13 @@ class HelmSettings(BaseSettings):
     pending_seconds: float = Field(
         default=600, gt=0, description="a pending revision of somebody else is taken for abandoned after so long"
     )
+    image_nodes: int = Field(
+        default=100, ge=1, le=500, description="most nodes of a cluster that have images pulled before an update"
+    )
+    image_seconds: float = Field(
+        default=3600, ge=1, description="a node that has not pulled the images of a component by then has failed to"
+    )
+    refused_seconds: float = Field(
+        default=300, gt=0, description="a registry that answers nodes badly may be back within that time"
+    )
     charts: int = Field(default=50, ge=1, description="unpacked charts that are kept, the last used ones")

@@ -16,20 +16,23 @@ from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import history
-from services.deployer.drivers.helm.attempt import Outages, until_or
+from services.deployer.drivers.helm.ahead import Pulls
+from services.deployer.drivers.helm.attempt import Outages
 from services.deployer.drivers.helm.binary import Helm
 from services.deployer.drivers.helm.charts import Charts
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.comparing import Comparison, Known
 from services.deployer.drivers.helm.connection import Registry, access_of
+from services.deployer.drivers.helm.fetching import Fetching, brings_images, brought
 from services.deployer.drivers.helm.foresight import Foresight
 from services.deployer.drivers.helm.objects import compared
 from services.deployer.drivers.helm.place import place_of
-from services.deployer.drivers.helm.procedure import Procedure
+from services.deployer.drivers.helm.procedure import Checked
 from services.deployer.drivers.helm.reaching import reached
 from services.deployer.drivers.helm.releases import Releases
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.helm.watch import Watch
+from services.deployer.drivers.pulls.sharing import SharedPulls
 from shared.components.helm import HelmSpec
 
 LOOK_PATIENCE = 3.0
@@ -47,7 +50,9 @@ class HelmTool(Tool):
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY | {"fetch"}
     brings: ClassVar[bool] = True
 
-    def __init__(self, settings: HelmSettings, folder: Path, unpack: Unpack, source: Source | None = None) -> None:
+    def __init__(
+        self, settings: HelmSettings, folder: Path, unpack: Unpack, shared: SharedPulls, source: Source | None = None
+    ) -> None:
         """`folder`: for charts and what Helm itself keeps; `source`: where prepared content comes from."""
         self.at_once = settings.at_once
         self._settings = settings
@@ -56,6 +61,7 @@ class HelmTool(Tool):
         self._charts = Charts(folder / "charts", unpack, self._helm, settings.charts, source)
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
         self._known: Known = {}
+        self._pulls, self._checked = Pulls(shared), Checked()
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring an order to its end."""
@@ -97,23 +103,29 @@ class HelmTool(Tool):
     async def _reach(self, run: Run) -> Done:
         order = run.order
         access = access_of(order.connection)
-        if order.action == "fetch":
+        if order.action == "fetch" and not brings_images(order, access.connection):
             return await self._fetch(run, access.connection.registry)
         place = place_of(order, access.connection)
         patience = self._settings.unreachable_seconds
         async with Cluster.at(access, patience, run.report) as cluster:
-            procedure = Procedure(
-                run, access, place, cluster, self._helm, self._settings, Outages(patience), self._charts
-            )
-            verbs = {"apply": procedure.apply, "rollback": procedure.rollback, "remove": procedure.remove}
+            outages = Outages(patience)
+            procedure = Fetching(
+                run, access, place, cluster, self._helm, self._settings, outages, self._charts, self._checked,
+                self._pulls,
+            )  # fmt: skip
+            verbs = {
+                "apply": procedure.apply,
+                "rollback": procedure.rollback,
+                "remove": procedure.remove,
+                "fetch": procedure.fetch,
+            }
             return await verbs[order.action]()
 
     async def _fetch(self, run: Run, registry: Registry) -> Done:
         if run.order.revision:
             return Done("", f"its cluster has revision {run.order.revision}")
-        sent: list[int] = []
-        chart = await until_or(self._charts.bring(run.order, registry, sent.append), run.until_cancelled)
-        return Done("", f"the chart is here: {chart.path.name}", sum(sent))
+        chart, sent = await brought(run, self._charts, registry)
+        return Done("", f"the chart is here: {chart.path.name}", sent)
 
     async def _fallen(self, order: Order, *, with_objects: bool = False) -> Broken | None:
         try:

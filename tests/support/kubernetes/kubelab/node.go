@@ -58,8 +58,16 @@ func actOn(ctx context.Context, clients kubernetes.Interface, pod *v1.Pod) {
 		})
 	case pod.Status.PodIP == "":
 		pod = pod.DeepCopy()
-		setStatus(pod)
+		if onlyPullsImages(pod) {
+			setPulled(pod)
+			keepImages(ctx, clients, pod)
+		} else {
+			setStatus(pod)
+		}
 		pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+		if onlyPullsImages(pod) {
+			backsOff(ctx, clients, pod)
+		}
 	}
 }
 
@@ -99,6 +107,8 @@ func fateOf(pod *v1.Pod) fate {
 	runs := v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: now}}
 	once := pod.Spec.RestartPolicy != v1.RestartPolicyAlways
 	switch {
+	case has(pod, "missing"):
+		return fate{v1.PodPending, false, waits("ImagePullBackOff", "Back-off pulling image: "+refusals["missing"])}
 	case has(pod, "broken"):
 		return fate{v1.PodPending, false, waits("ImagePullBackOff", "Back-off pulling image")}
 	case has(pod, "crashing") && once:

@@ -6,6 +6,7 @@ from pathlib import Path
 import services.deployer.drivers.container as package
 from services.deployer.drivers.container import faults
 from services.deployer.drivers.container.settings import ContainerSettings
+from services.deployer.drivers.pulls.refusals import code_of_pull
 from shared.components.container import ContainerSpec
 
 FOLDER = Path(package.__file__).parent
@@ -15,7 +16,7 @@ README = (FOLDER / "README.md").read_text()
 def test_every_code_is_in_the_table_and_every_code_there_is_used() -> None:
     rows = [row for row in README.splitlines() if row.startswith("| `") and row.count("|") == 4]
     told = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
-    files = [*FOLDER.glob("*.py"), *(FOLDER.parent / "durable").glob("*.py")]
+    files = [*FOLDER.glob("*.py"), *(p for name in ("durable", "pulls") for p in (FOLDER.parent / name).glob("*.py"))]
     sources = "".join(file.read_text() for file in files)
     said = {*re.findall(r'(?:Failed|Broken)\(\s*"(\w+)"', sources), *(code for code, _ in faults.CODES)}
     assert said - told == {"not_started", "superseded"}  # every driver's
@@ -46,7 +47,7 @@ def test_words_of_engines_lead_to_codes() -> None:
         "no image found in manifest list for architecture arm64": "wrong_platform",
         "something else": "pull_failed",
     }
-    assert {words: faults.code_of_pull(words) for words in said} == said
+    assert {words: code_of_pull(words) for words in said} == said
     assert faults.code_of_engine("listen tcp4 127.0.0.1:80: bind: address already in use") == "port_taken"
     assert faults.code_of_engine("driver failed: Bind for 0.0.0.0:80 failed: port is already allocated") == "port_taken"
     assert faults.code_of_engine("whatever") == "engine_refused"

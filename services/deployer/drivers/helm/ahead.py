@@ -1,0 +1,336 @@
+"""Images brought to the nodes of a cluster ahead of a release: one pod for each node, gone again when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.helm import images, pulls, trouble
+from services.deployer.drivers.helm.cluster import Cluster
+from services.deployer.drivers.helm.images import Node, Wanted
+from services.deployer.drivers.helm.place import ORDER_LABEL, mark_of
+from services.deployer.drivers.helm.pulls import Absent, Here, LeftOut, Refused, Standing, UnderWay
+from services.deployer.drivers.helm.rollout import time_of
+from services.deployer.drivers.helm.settings import HelmSettings
+from services.deployer.drivers.pulls.sharing import SharedPulls
+
+T = TypeVar("T")
+
+PODS, POD = "/api/v1/namespaces/{}/pods", "/api/v1/namespaces/{}/pods/{}"
+AT_ONCE = 8
+QUICKEST, SLOWEST = 0.25, 2.0
+"""Seconds between two looks at pods: often at first, for most images are small, or there."""
+
+KNOWN_SECONDS = 300.0
+"""An image that a node was seen to have is not asked for again so soon: nodes tell of their images with a delay."""
+MOST_KNOWN = 100_000
+
+NO_NAMESPACE = "its namespace is not there yet, so nothing runs there"
+MOST_TOLD = 3
+
+OF_CLUSTER = frozenset({"forbidden", "api_error", "changed_meanwhile"})
+"""The API server does not let us do this: that says nothing against the images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulls:
+    """Those of one replica, over all clusters."""
+
+    shared: SharedPulls
+    """With other replicas."""
+    _known: MutableMapping[tuple[str, str, str], float] = field(default_factory=dict)
+    """By cluster, node and image: when it was seen there last."""
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    @asynccontextmanager
+    async def alone(self, key: str) -> AsyncIterator[None]:
+        """Sites of one cluster that need the same wait for the first of them, also in other replicas."""
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        async with lock, self.shared.alone(key):
+            yield
+
+    def know(self, cluster: str, node: str, those: Iterable[str]) -> None:
+        """A node has these images."""
+        now = time.monotonic()
+        for image in those:
+            self._known.pop((cluster, node, image), None)
+            self._known[cluster, node, image] = now
+        while len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def unknown(self, cluster: str, node: str, those: Iterable[str]) -> tuple[str, ...]:
+        """Those that it was not seen to have of late."""
+        since = time.monotonic() - KNOWN_SECONDS
+        return tuple(each for each in those if self._known.get((cluster, node, each), -KNOWN_SECONDS) < since)
+
+
+@dataclass(slots=True)
+class Pull:
+    """A node that is to have images, and how that stands."""
+
+    wanted: Wanted
+    node: Node
+    images: tuple[str, ...]
+    standing: Standing = Absent()  # noqa: RUF009 - it never changes
+    since: float | None = None
+    """When it was refused first; None = it is not."""
+
+    @property
+    def name(self) -> str:
+        return images.pod_name(self.wanted, self.node.name)
+
+    @property
+    def over(self) -> bool:
+        return isinstance(self.standing, Here | LeftOut)
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What an order has the nodes of its cluster pull."""
+
+    run: Run
+    cluster: Cluster
+    server: str
+    settings: HelmSettings
+    pulls: Pulls
+
+    async def bring(self, wanted: Sequence[Wanted]) -> list[str]:
+        """Have nodes pull; a line for each reason why some do not have all now. Raises Failed where none can."""
+        if not wanted:
+            return []
+        self.run.report("waits until other sites of its cluster have these images", 15)
+        async with self.pulls.alone(f"{self.server} {' '.join(sorted(each.digest for each in wanted))}"):
+            leave = False
+            try:
+                return await self._brought(wanted)
+            except Failed as failed:
+                if failed.broken.code in OF_CLUSTER:
+                    return [failed.broken.message]
+                raise
+            except asyncio.CancelledError:
+                leave = not self.run.cancelled  # others carry the order on, and find its pods
+                raise
+            finally:
+                if not leave:
+                    await self.clear(wanted)
+
+    async def clear(self, wanted: Sequence[Wanted]) -> None:
+        """Nothing of these pulls stays. Where that fails they end by themselves."""
+        with suppress(Failed):
+            for namespace in sorted({each.namespace for each in wanted}):
+                await self._delete(await self._pods(namespace, f"{images.IMAGES_LABEL} in ({_digests(wanted)})"))
+
+    async def clear_own(self, namespace: str) -> None:
+        """What this order had a node pull while another deployer had it in its hands."""
+        with suppress(Failed):
+            await self._delete(await self._pods(namespace, f"{ORDER_LABEL}={mark_of(self.run.order.key)}"))
+
+    async def _brought(self, wanted: Sequence[Wanted]) -> list[str]:
+        left_out: list[str] = []
+        open_pulls: list[Pull] = []
+        for each in wanted:
+            found, why = await self._nodes(each)
+            left_out += why
+            open_pulls += found
+        await self._sweep(open_pulls)
+        await self._until_over(open_pulls)
+        return [*left_out, *_told(open_pulls)]
+
+    # -- which nodes ----------------------------------------------------------------------------------------------
+
+    async def _nodes(self, wanted: Wanted) -> tuple[list[Pull], list[str]]:
+        """What is to be pulled where, and why not everywhere."""
+        if lost := await self._lost_secret(wanted):
+            return [], [f"its pull secret {lost} is not there yet"]
+        nodes, why = await self._list_nodes(wanted)
+        if nodes and all(node.full for node in nodes):
+            words = f"no node has room on its disk (DiskPressure): {', '.join(node.name for node in nodes[:MOST_TOLD])}"
+            raise Failed("disk_full", words)
+        roomy = [node for node in nodes if not node.full]
+        why += [f"node {node.name} has no room on its disk (DiskPressure)" for node in nodes if node.full]
+        lacking = ((node, self._lacking(wanted, node)) for node in roomy)
+        return [Pull(wanted, node, those) for node, those in lacking if those], why
+
+    def _lacking(self, wanted: Wanted, node: Node) -> tuple[str, ...]:
+        return self.pulls.unknown(self.server, node.name, images.lacking(wanted, node))
+
+    async def _lost_secret(self, wanted: Wanted) -> str:
+        """A chart that brings its own pull secret brings it with the release."""
+        for name in wanted.pull_secrets:
+            try:
+                if await self.cluster.get(f"/api/v1/namespaces/{wanted.namespace}/secrets/{name}") is None:
+                    return name
+            except Failed as failed:
+                if failed.broken.code != "forbidden":
+                    raise
+        return ""
+
+    async def _list_nodes(self, wanted: Wanted) -> tuple[list[Node], list[str]]:
+        """The nodes that take its pods, of a large cluster the first; who may not see nodes sees those of its pods."""
+        most = self.settings.image_nodes
+        query = {"limit": str(most), **({"labelSelector": wanted.selector} if wanted.selector else {})}
+        try:
+            found = await self.cluster.ask("GET", "/api/v1/nodes", query) or {}
+        except Failed as failed:
+            if failed.broken.code != "forbidden":
+                raise
+            return await self._nodes_of_pods(wanted)
+        nodes = images.nodes_for(wanted, found.get("items") or ())
+        more = bool((found.get("metadata") or {}).get("continue"))
+        why = [f"only the first {most} nodes are looked at (BELAY_HELM_IMAGE_NODES)"] if more else []
+        return nodes, why if nodes else ["no node takes its pods now"]
+
+    async def _nodes_of_pods(self, wanted: Wanted) -> tuple[list[Node], list[str]]:
+        pods = await self.cluster.list(PODS.format(wanted.namespace), limit=str(self.settings.image_nodes))
+        names = sorted({node for pod in pods if (node := (pod.get("spec") or {}).get("nodeName"))})
+        why = "nodes may not be listed (nodes: list): only those are known that run pods in its namespace"
+        return [Node(name) for name in names], [why]
+
+    # -- pods -----------------------------------------------------------------------------------------------------
+
+    async def _pods(self, namespace: str, selector: str) -> list[dict[str, Any]]:
+        return await self.cluster.list(PODS.format(namespace), labelSelector=selector)
+
+    async def _delete(self, pods: Sequence[Mapping[str, Any]]) -> None:
+        await _side_by_side(self.cluster.ask("DELETE", _path(pod["metadata"])) for pod in pods)
+
+    async def _sweep(self, open_pulls: Sequence[Pull]) -> None:
+        """What orders left that nobody has carried on: theirs have ended by themselves, and are old."""
+        for namespace in sorted({pull.wanted.namespace for pull in open_pulls}):
+            with suppress(Failed):  # who may not list pods is told so when one is to be made
+                pods = await self._pods(namespace, f"{images.MANAGED_BY}=belay,{images.IMAGES_LABEL}")
+                oldest = self.cluster.now - self.settings.image_seconds
+                await self._delete([pod for pod in pods if time_of(pod["metadata"]["creationTimestamp"]) < oldest])
+
+    async def _until_over(self, open_pulls: list[Pull]) -> None:
+        pause = QUICKEST
+        while waiting := [pull for pull in open_pulls if not pull.over]:
+            await self._make([pull for pull in waiting if isinstance(pull.standing, Absent)])
+            await self._look([pull for pull in waiting if not pull.over])
+            self.run.report(*_progress(open_pulls))
+            await self._refuse(open_pulls)
+            if any(not pull.over for pull in waiting):
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.3, SLOWEST)
+
+    async def _make(self, absent: Sequence[Pull]) -> None:
+        """Where the first is not allowed, no other of its namespace is."""
+        for namespace in sorted({pull.wanted.namespace for pull in absent}):
+            first, *others = [pull for pull in absent if pull.wanted.namespace == namespace]
+            await self._make_one(first)
+            if isinstance(first.standing, LeftOut):
+                for pull in others:
+                    pull.standing = first.standing
+            else:
+                await _side_by_side(map(self._make_one, others))
+
+    async def _make_one(self, pull: Pull) -> None:
+        labels = {ORDER_LABEL: mark_of(self.run.order.key)}
+        pod = images.pod_of(pull.wanted, pull.node.name, pull.images, labels, self.settings.image_seconds)
+        try:
+            made = await self.cluster.ask("POST", PODS.format(pull.wanted.namespace), body=pod)
+            pull.standing = UnderWay() if made else LeftOut(NO_NAMESPACE)
+        except Failed as failed:
+            if failed.broken.code in ("unreachable", "unauthorized", "bad_certificate"):
+                raise
+            # One of that name is there: another deployer has made it, or it has yet to go.
+            there = failed.broken.code == "changed_meanwhile"
+            pull.standing = UnderWay() if there else LeftOut(f"no pod can be made: {failed.broken.message}")
+
+    async def _look(self, waiting: Sequence[Pull]) -> None:
+        for namespace in sorted({pull.wanted.namespace for pull in waiting}):
+            those = [pull for pull in waiting if pull.wanted.namespace == namespace]
+            digests = _digests(pull.wanted for pull in those)
+            found = {
+                pod["metadata"]["name"]: pod
+                for pod in await self._pods(namespace, f"{images.IMAGES_LABEL} in ({digests})")
+            }
+            for pull in those:
+                self._judge(pull, found.get(pull.name))
+
+    def _judge(self, pull: Pull, pod: Mapping[str, Any] | None) -> None:
+        pull.standing = pulls.standing(pod, self.cluster.now)
+        if isinstance(pull.standing, Here):
+            self.pulls.know(self.server, pull.node.name, pull.images)
+        elif isinstance(pull.standing, Refused):
+            pull.since = pull.since or time.monotonic()
+        else:
+            pull.since = None
+
+    async def _refuse(self, open_pulls: Sequence[Pull]) -> None:
+        """Raises Failed once an image is known not to come."""
+        now, patience = time.monotonic(), self.settings.refused_seconds
+        for pull in open_pulls:
+            refused = pull.standing
+            if isinstance(refused, Refused) and (not refused.passing or now - (pull.since or now) > patience):
+                raise Failed(refused.code, _sentence(pull, refused), await self._evidence(open_pulls))
+
+    async def _evidence(self, open_pulls: Sequence[Pull]) -> tuple[str, ...]:
+        """How each pod stands, and what warnings say beside it; who may not look has the sentence."""
+        with suppress(Failed):
+            names = {pull.name for pull in open_pulls}
+            lines: list[str] = []
+            for namespace in sorted({pull.wanted.namespace for pull in open_pulls}):
+                pods = await self._pods(namespace, f"{images.IMAGES_LABEL}")
+                path = f"/api/v1/namespaces/{namespace}/events"
+                events = await self.cluster.list(path, fieldSelector="type=Warning,involvedObject.kind=Pod")
+                ours = [each for each in events if (each.get("involvedObject") or {}).get("name") in names]
+                lines += trouble.evidence([pod for pod in pods if pod["metadata"]["name"] in names], ours)
+            return tuple(lines)
+        return ()
+
+
+async def _side_by_side(works: Iterable[Any]) -> None:
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(work: Any) -> None:
+        async with room:
+            await work
+
+    # Each must have ended before what is left of them is cleared away: no pod is made behind that.
+    for ended in await asyncio.gather(*map(one, works), return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
+
+
+def _path(metadata: Mapping[str, Any]) -> str:
+    return POD.format(metadata["namespace"], metadata["name"])
+
+
+def _digests(wanted: Iterable[Wanted]) -> str:
+    return ",".join(sorted({each.digest for each in wanted}))
+
+
+def _progress(open_pulls: Sequence[Pull]) -> tuple[str, int]:
+    here = sum(isinstance(pull.standing, Here) for pull in open_pulls)
+    words = f"{here} of {len(open_pulls)} nodes have the images"
+    for pull in open_pulls:
+        if isinstance(pull.standing, UnderWay | Refused) and pull.standing.words:
+            words += f"; node {pull.node.name}: {pull.standing.words}"
+            break
+    return words[:300], 20 + 75 * here // len(open_pulls)
+
+
+def _sentence(pull: Pull, refused: Refused) -> str:
+    return f"node {pull.node.name} cannot pull what the release needs: {refused.words}"
+
+
+def _told(open_pulls: Sequence[Pull]) -> list[str]:
+    """Why nodes were left out, each reason once with the nodes that it is of."""
+    reasons: dict[str, list[str]] = {}
+    for pull in open_pulls:
+        if isinstance(pull.standing, LeftOut):
+            reasons.setdefault(pull.standing.words, []).append(pull.node.name)
+    return [f"{why} ({_some(nodes)})" for why, nodes in reasons.items()]
+
+
+def _some(nodes: Sequence[str]) -> str:
+    more = f" and {len(nodes) - MOST_TOLD} more" if len(nodes) > MOST_TOLD else ""
+    return f"node {', '.join(nodes[:MOST_TOLD])}{more}"

@@ -1,0 +1,83 @@
+"""What an order brings before anything is touched: its chart to this host, its images to the nodes of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.deployer.drivers import Done, Order
+from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.helm import images
+from services.deployer.drivers.helm.ahead import NO_NAMESPACE, Ahead, Pulls
+from services.deployer.drivers.helm.attempt import until_or
+from services.deployer.drivers.helm.charts import Chart, Charts
+from services.deployer.drivers.helm.connection import Connection, Registry
+from services.deployer.drivers.helm.images import Wanted
+from services.deployer.drivers.helm.procedure import Procedure
+
+
+def brings_images(order: Order, connection: Connection) -> bool:
+    """Whether nodes pull what an order will deploy. A way back asks nothing of registries: it must not hang on them."""
+    return order.deploys and not order.revision and _asked(order, connection) != "never"
+
+
+def _asked(order: Order, connection: Connection) -> str:
+    return str(connection.images or order.component.spec.images)
+
+
+async def brought(run: Run, charts: Charts, registry: Registry) -> tuple[Chart, int]:
+    """The chart of an order, and how many bytes were sent for it. Raises Failed."""
+    sent: list[int] = []
+    return await until_or(charts.bring(run.order, registry, sent.append), run.until_cancelled), sum(sent)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching(Procedure):
+    """A procedure that may have nodes pull images."""
+
+    pulls: Pulls
+
+    async def fetch(self) -> Done:
+        """Bring the chart and the images. Raises Failed, and has then touched nothing of what runs."""
+        ahead = Ahead(self.run, self.cluster, str(self.access.cluster.get("server")), self.settings, self.pulls)
+        if self.run.cancelled:
+            await ahead.clear_own(self.place.namespace)
+        self._give_way()
+        chart, sent = await brought(self.run, self.charts, self.access.connection.registry)
+        why = await self._images(chart, ahead)
+        if _asked(self.run.order, self.access.connection) == "require" and why and why != [NO_NAMESPACE]:
+            raise Failed("images_not_ahead", f"`images: require`, and not all nodes could pull them: {'; '.join(why)}")
+        notice = f"; nodes pull images with the update where they lack them: {'; '.join(why)}" if why else ""
+        return Done("", f"the chart is here: {chart.path.name}{notice}", sent)
+
+    async def _images(self, chart: Chart, ahead: Ahead) -> list[str]:
+        """Why some nodes do not have all of them now."""
+        try:
+            lacking = await self._lacking(chart)
+        except Failed as failed:
+            if failed.broken.code != "helm_failed":  # such as a revision that is pending, which the update puts right
+                raise
+            return [f"the chart cannot be rendered yet: {failed.broken.message}"]
+        if lacking is None:
+            return [NO_NAMESPACE]
+        return await self._safely(ahead.bring(lacking))
+
+    async def _lacking(self, chart: Chart) -> Sequence[Wanted] | None:
+        """What the release that runs does not have; None = there is no place yet for pods that pull it."""
+        upgrade = self._upgrade(chart)
+        release = await self._rendered(upgrade)
+        self.checked.keep(self._identity(upgrade), wait=self._fit(release))
+        running = await self._safely(self.releases.running())
+        hooks = (release.get("hooks") or ()) if self.spec.hooks else ()
+        there = images.named(str(running.get("manifest") or ""), running.get("hooks") or ())
+        lacking = images.wanted(str(release.get("manifest") or ""), hooks, self.place.namespace, there)
+        return lacking if running or not lacking or await self._safely(self._has_namespace()) else None
+
+    async def _has_namespace(self) -> bool:
+        try:
+            return await self.cluster.get(f"/api/v1/namespaces/{self.place.namespace}") is not None
+        except Failed as failed:
+            if failed.broken.code != "forbidden":
+                raise
+            return True  # who may work in one namespace need not be allowed to look at it

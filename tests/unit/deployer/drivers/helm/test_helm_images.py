@@ -1,0 +1,171 @@
+"""Which images nodes are to pull, which nodes, by what pods; and what kubelets say of these pods means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from services.deployer.drivers.helm import images, pulls
+from services.deployer.drivers.helm.pulls import Absent, Here, LeftOut, Refused, UnderWay
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %s}
+spec:
+  template:
+    spec:
+      serviceAccountName: %s
+      initContainers: [{name: first, image: busybox}]
+      containers: [{name: app, image: %s}]
+"""
+HOOK = {"events": ["pre-upgrade"], "manifest": DEPLOYMENT % ("hook", "web", "registry.example/hook:1")}
+TEST = {"events": ["test"], "manifest": DEPLOYMENT % ("test", "web", "registry.example/test:1")}
+
+
+def wanted(*manifests: str, there: frozenset[str] = frozenset(), hooks: Any = ()) -> list[images.Wanted]:
+    return images.wanted("---".join(manifests), hooks, "shop", there)
+
+
+def test_workloads_whose_pods_pull_with_the_same_rights_share_a_pod() -> None:
+    found = wanted(*(DEPLOYMENT % (name, account, f"registry.example/{name}:1") for name, account in ACCOUNTS))
+    assert [each.images for each in found] == [
+        ("busybox", "registry.example/a:1", "registry.example/c:1"),
+        ("busybox", "registry.example/b:1"),
+    ]
+
+
+ACCOUNTS = (("a", "web"), ("b", "worker"), ("c", "web"))
+
+
+def test_hooks_that_come_with_a_change_count_and_tests_do_not() -> None:
+    [found] = wanted(hooks=[HOOK, TEST])
+    assert found.images == ("busybox", "registry.example/hook:1")
+
+
+def test_what_the_running_release_names_is_not_wanted_in_whatever_form_it_is_named() -> None:
+    there = images.named(DEPLOYMENT % ("a", "web", "docker.io/library/nginx:latest"), [])
+    assert wanted(DEPLOYMENT % ("a", "web", "nginx"), there=there) == []
+    [found] = wanted(DEPLOYMENT % ("a", "web", "nginx:2"), there=there)
+    assert found.images == ("nginx:2",)
+
+
+def test_an_image_is_known_by_every_name_that_a_kubelet_gives_it() -> None:
+    for name in ("nginx", "nginx:latest"):
+        assert images.canonical(name) == "docker.io/library/nginx:latest"
+    assert images.canonical("team/app:1") == "docker.io/team/app:1"
+    assert images.canonical("localhost:5000/app") == "localhost:5000/app:latest"
+    assert images.canonical("No Image") == "No Image"
+
+
+# -- nodes ------------------------------------------------------------------------------------------------------------
+
+
+def node(taints: Any = (), **spec: Any) -> dict[str, Any]:
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return {"metadata": {"name": "n"}, "spec": {"taints": list(taints), **spec}, "status": status}
+
+
+def of_pod(**spec: Any) -> images.Wanted:
+    pod = {"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "a", "image": "a:1"}], **spec}}
+    [found] = wanted(yaml.safe_dump(pod))
+    return found
+
+
+TAINT = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "takes"),
+    [
+        ([], False),
+        ([{"key": "gpu", "value": "yes"}], True),
+        ([{"key": "gpu", "value": "no"}], False),
+        ([{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}], True),
+        ([{"key": "gpu", "operator": "Exists", "effect": "NoExecute"}], False),
+        ([{"operator": "Exists"}], True),
+    ],
+)
+def test_a_node_whose_taints_the_workload_does_not_tolerate_is_left_out(tolerations: Any, takes: bool) -> None:
+    assert bool(images.nodes_for(of_pod(tolerations=tolerations), [node([TAINT])])) is takes
+
+
+def test_nodes_that_are_cordoned_or_not_ready_are_left_out_and_a_preference_is_none() -> None:
+    silent = {**node(), "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    assert images.nodes_for(of_pod(), [node(unschedulable=True), silent]) == []
+    assert images.nodes_for(of_pod(), [node([{**TAINT, "effect": "PreferNoSchedule"}])])
+
+
+def test_a_node_selector_is_the_servers_to_judge_and_an_affinity_the_schedulers() -> None:
+    terms = [{"matchExpressions": [{"key": "arch", "operator": "In", "values": ["arm64"]}]}, {}]
+    placement = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    found = of_pod(nodeSelector={"disk": "fast", "arch": "arm64"}, affinity={"nodeAffinity": placement})
+    assert found.selector == "arch=arm64,disk=fast"
+    pod = images.pod_of(found, "n1", found.images, {}, 60)
+    here = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}
+    [(_, only)] = pod["spec"]["affinity"]["nodeAffinity"].items()
+    assert only["nodeSelectorTerms"] == [{**terms[0], **here}, here]
+
+
+def test_a_pod_has_the_same_name_for_whoever_makes_it_and_another_for_other_images_or_nodes() -> None:
+    one, other = of_pod(), of_pod(serviceAccountName="web")
+    assert images.pod_name(one, "n1") == images.pod_name(of_pod(), "n1")
+    assert len({images.pod_name(each, name) for each in (one, other) for name in ("n1", "n2")}) == 4
+
+
+# -- pods -------------------------------------------------------------------------------------------------------------
+
+NOW = 1_800_000_000.0
+
+
+def pod(*states: dict[str, Any], **status: Any) -> dict[str, Any]:
+    names = [f"image-{nth}" for nth, _ in enumerate(states)]
+    said = [{"name": name, "image": "a:1", **state} for name, state in zip(names, states, strict=True)]
+    containers = [{"name": name} for name in [*names, "istio-proxy"]]
+    return {"metadata": {}, "spec": {"containers": containers}, "status": {"containerStatuses": said, **status}}
+
+
+def waits(reason: str, message: str = "") -> dict[str, Any]:
+    return {"state": {"waiting": {"reason": reason, "message": message}}}
+
+
+ENDED = {"state": {"terminated": {"reason": "StartError", "exitCode": 128}}}
+NOT_FOUND = "rpc error: code = NotFound desc = failed to pull and unpack image"
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        (pod(ENDED, waits("RunContainerError")), Here()),
+        (pod({"imageID": "sha256:a", "state": {}}, waits("CreateContainerConfigError")), Here()),
+        (pod(ENDED, waits("ContainerCreating")), UnderWay("a:1")),
+        (pod(ENDED, waits("ErrImagePull", NOT_FOUND)), Refused("image_not_pulled", f"a:1: {NOT_FOUND}")),
+        (pod(waits("ImagePullBackOff", "i/o timeout")), Refused("image_not_pulled", "a:1: i/o timeout", passing=True)),
+        (
+            pod(waits("ImagePullBackOff", "eof"), waits("ErrImagePull", NOT_FOUND)),
+            Refused("image_not_pulled", f"a:1: {NOT_FOUND}"),
+        ),
+        (pod(waits("InvalidImageName", "no")), Refused("image_not_pulled", "a:1: no")),
+        (pod(waits("ErrImagePull", "no space left on device")), Refused("disk_full", "a:1: no space left on device")),
+        (
+            pod({}, phase="Failed", reason="Evicted", message="low on resource: ephemeral-storage"),
+            Refused("disk_full", "Evicted: low on resource: ephemeral-storage"),
+        ),
+        (
+            pod({}, phase="Failed", reason="DeadlineExceeded", message="too long"),
+            Refused("image_not_pulled", "DeadlineExceeded: too long"),
+        ),
+        (pod({}, phase="Failed", reason="OutOfpods", message="full"), LeftOut("OutOfpods: full")),
+        (
+            pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no"}]),
+            LeftOut("takes no pod: no"),
+        ),
+        (None, Absent()),
+        ({**pod({}), "metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}}, Absent()),
+        ({**pod({}), "metadata": {"deletionTimestamp": "2027-01-15T07:00:00Z"}}, LeftOut("its node does not answer")),
+    ],
+)
+def test_what_is_said_of_a_pod_means_that_its_images_are_there_or_why_not(said: Any, means: pulls.Standing) -> None:
+    assert pulls.standing(said, NOW) == means
