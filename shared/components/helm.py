@@ -19,7 +19,7 @@ _REFERENCE = re.compile(r"oci://[a-z0-9][a-z0-9.-]*(:\d{1,5})?(/[a-z0-9][a-z0-9.
 CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 """What the one layer of a chart in a registry is."""
 
-NO_IMAGES = Note("a chart names its images when it is rendered: the nodes of each site pull them, right before an update begins")
+NO_IMAGES = Note("a chart names its images when it is rendered: nodes of each site pull them right before an update")
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 

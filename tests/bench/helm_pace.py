@@ -1,11 +1,12 @@
 """`SITES=300 AT_ONCE=50 pytest tests/bench/helm_pace.py -s`: many sites of one API server by the helm driver.
 
-An installation, an upgrade, and orders that find nothing to change. `PROCESSES=4`: most helms at a time.
+An installation, an upgrade, and orders that change nothing, each behind its fetch. `PROCESSES=4`: most helms at once.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,5 +30,7 @@ async def test_pace(kubernetes: Lab, deployer_database: str, tmp_path: Path) -> 
             sites.order(kubernetes, f"{words}-{n}", version, f"{prefix}-{n}-", site=f"s{n}", rollout={"seconds": 600})
             for n in range(SITES)
         ]
+        fetches = [replace(order, key=f"before-{order.key}", action="fetch", deploys=True) for order in orders]
+        await measured(f"fetched before: {words}", driver, fetches, partial(victim.helms, kubernetes), how)
         await measured(words, driver, orders, partial(victim.helms, kubernetes), how)
     await driver.close()

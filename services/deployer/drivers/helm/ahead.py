@@ -24,6 +24,7 @@ from services.deployer.drivers.pulls.sharing import SharedPulls
 T = TypeVar("T")
 
 PODS, POD = "/api/v1/namespaces/{}/pods", "/api/v1/namespaces/{}/pods/{}"
+EVENTS = "/api/v1/namespaces/{}/events"
 AT_ONCE = 8
 QUICKEST, SLOWEST = 0.25, 2.0
 """Seconds between two looks at pods: often at first, for most images are small, or there."""
@@ -261,16 +262,24 @@ class Ahead:
             self.pulls.know(self.server, pull.node.name, pull.images)
         elif isinstance(pull.standing, Refused):
             pull.since = pull.since or time.monotonic()
-        else:
-            pull.since = None
 
     async def _refuse(self, open_pulls: Sequence[Pull]) -> None:
         """Raises Failed once an image is known not to come."""
-        now, patience = time.monotonic(), self.settings.refused_seconds
         for pull in open_pulls:
             refused = pull.standing
-            if isinstance(refused, Refused) and (not refused.passing or now - (pull.since or now) > patience):
+            if isinstance(refused, Refused) and not await self._may_come(pull, refused):
                 raise Failed(refused.code, _sentence(pull, refused), await self._evidence(open_pulls))
+
+    async def _may_come(self, pull: Pull, refused: Refused) -> bool:
+        if not refused.passing:
+            return False
+        if time.monotonic() - (pull.since or 0) <= self.settings.refused_seconds:
+            return True
+        with suppress(Failed):
+            about = f"involvedObject.kind=Pod,involvedObject.name={pull.name}"
+            events = await self.cluster.list(EVENTS.format(pull.wanted.namespace), fieldSelector=about)
+            return pulls.pulls_again(refused.image, events)
+        return False
 
     async def _evidence(self, open_pulls: Sequence[Pull]) -> tuple[str, ...]:
         """How each pod stands, and what warnings say beside it; who may not look has the sentence."""
@@ -279,8 +288,8 @@ class Ahead:
             lines: list[str] = []
             for namespace in sorted({pull.wanted.namespace for pull in open_pulls}):
                 pods = await self._pods(namespace, f"{images.IMAGES_LABEL}")
-                path = f"/api/v1/namespaces/{namespace}/events"
-                events = await self.cluster.list(path, fieldSelector="type=Warning,involvedObject.kind=Pod")
+                selector = "type=Warning,involvedObject.kind=Pod"
+                events = await self.cluster.list(EVENTS.format(namespace), fieldSelector=selector)
                 ours = [each for each in events if (each.get("involvedObject") or {}).get("name") in names]
                 lines += trouble.evidence([pod for pod in pods if pod["metadata"]["name"] in names], ours)
             return tuple(lines)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.deployer.drivers.helm.rollout import time_of
+from services.deployer.drivers.helm.trouble import moment
 from services.deployer.drivers.pulls.refusals import PASSING_PULLS, code_of_pull
 
 Object = Mapping[str, Any]
@@ -54,6 +55,7 @@ class Refused:
     words: str
     passing: bool = False
     """The kubelet tries again, and may fare better."""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,11 @@ def _refused(pod: Object, status: Object) -> Iterator[Refused]:
     for container in _own(pod, status):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if (reason := waiting.get("reason")) in NOT_PULLED:
-            words = f"{container.get('image')}: {waiting.get('message') or reason}"
+            image = str(container.get("image"))
+            words = f"{image}: {waiting.get('message') or reason}"
             code = code_of_pull(words)
             passing = code in PASSING_PULLS and reason not in FOR_GOOD
-            yield Refused("disk_full" if code == "disk_full" else "image_not_pulled", words, passing)
+            yield Refused("disk_full" if code == "disk_full" else "image_not_pulled", words, passing, image)
 
 
 def _ended(status: Object) -> Refused | LeftOut:
@@ -118,9 +121,16 @@ def _ended(status: Object) -> Refused | LeftOut:
 
 def _unschedulable(status: Object) -> LeftOut | None:
     for each in status.get("conditions") or ():
-        if each.get("type") == "PodScheduled" and each.get("reason") == "Unschedulable":
+        if each.get("type") == "PodScheduled" and each.get("reason") in ("Unschedulable", "SchedulingGated"):
             return LeftOut(f"takes no pod: {each.get('message') or 'no reason given'}")
     return None
+
+
+def pulls_again(image: str, events: Iterable[Object]) -> bool:
+    """Whether the last that was said of an image is that it is being pulled: the pod's own status goes on telling of
+    the try before until this one has ended, which may take long."""
+    about = [event for event in events if f'"{image}"' in str(event.get("message"))]
+    return bool(about) and max(about, key=moment).get("reason") == "Pulling"
 
 
 def _words(containers: list[Object]) -> str:

@@ -37,7 +37,7 @@ def troubles(workloads: Iterable[Object], pods: Sequence[Object], events: Sequen
 def evidence(pods: Sequence[Object], events: Sequence[Object]) -> tuple[str, ...]:
     """Last lines for people: how each pod stands, and the warnings beside it."""
     lines = [line for pod in pods for line in _lines_of(pod)]
-    return tuple(lines + [_line_of(event) for event in sorted(events, key=_moment) if event.get("type") == "Warning"])
+    return tuple(lines + [_line_of(event) for event in sorted(events, key=moment) if event.get("type") == "Warning"])
 
 
 def is_ready(pod: Object) -> bool:
@@ -93,7 +93,8 @@ def _line_of(event: Object) -> str:
     return f"{str(about.get('kind', '')).lower()}/{about.get('name')}: {_said(event)}"
 
 
-def _moment(event: Object) -> str:
+def moment(event: Object) -> str:
+    """When an event was last seen; later ones sort behind."""
     return str(event.get("lastTimestamp") or event.get("eventTime") or "")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import pytest
 
 from shared.messages.catalog import ReleaseAvailable
-from shared.messages.deployer import OperationSucceeded, RequestOperation
+from shared.messages.deployer import OperationFailed, OperationSucceeded, RequestOperation
 from shared.messages.strategy import Site, SitesChanged
 from tests.service.catalog.shelf import publication
 from tests.service.deployer.test_secrets import put
@@ -19,6 +21,17 @@ from tests.support.world import World
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.service]
 
+DEPLOYMENT = """\
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: light}
+spec:
+  selector: {matchLabels: {app: light}}
+  template:
+    metadata: {labels: {app: light}}
+    spec: {containers: [{name: app, image: "registry.example/missing:2"}]}
+"""
 SERVICE = """\
 apiVersion: v1
 kind: ConfigMap
@@ -42,6 +55,12 @@ def application(version: str, charts: dict[str, bytes]) -> bytes:
 
 
 async def done(world: World, kind: str, version: str | None) -> OperationSucceeded:
+    identifier = await asked(world, kind, version)
+    return await world.until(OperationSucceeded, lambda e: e.operation_id == identifier)
+
+
+async def asked(world: World, kind: str, version: str | None) -> str:
+    """Ask until it is accepted; the operation's id."""
     identifier = f"{kind}-{version}"
     command = RequestOperation.model_validate({"site": "oslo", "app": "lamp", "kind": kind, "version": version})
     while (answer := await world.ask(command, message_id=identifier)).__class__.__name__ == "CommandRejected":
@@ -51,7 +70,23 @@ async def done(world: World, kind: str, version: str | None) -> OperationSucceed
         )
         identifier += "+"
         await asyncio.sleep(0.1)
-    return await world.until(OperationSucceeded, lambda e: e.operation_id == identifier)
+    return identifier
+
+
+@asynccontextmanager
+async def published(
+    world: World, kubernetes: Lab, cluster: Cluster, releases: Mapping[str, dict[str, bytes]]
+) -> AsyncIterator[None]:
+    """Catalog and deployer, which know of the releases and of a site."""
+    binary = {"helm_binary": kubernetes.helm}
+    async with replica(world, "catalog", **binary), replica(world, "deployer", **binary):
+        at = {"kubeconfig": {"secret": "oslo"}, "namespace_prefix": cluster.prefix}
+        await world.send(SitesChanged(sites=(Site(name="oslo", connections={"helm": at}),)), sequence=1)
+        await put(world, "oslo", kubernetes.kubeconfig)
+        for version, charts in releases.items():
+            await world.send(await publication(world, application(version, charts), f"lamp-{version}.tgz"))
+            await world.until(ReleaseAvailable, lambda r, v=version: r.version == v)
+        yield
 
 
 def ways(ended: OperationSucceeded) -> dict[str, str]:
@@ -66,14 +101,7 @@ async def test_charts_that_did_not_change_are_kept_and_others_applied_and_rolled
         "1.0-1": {"bulb": bulb, "socket": socket},
         "1.0-2": {"bulb": bulb, "socket": other, "more": small("more")},
     }
-    binary = {"helm_binary": kubernetes.helm}
-    async with replica(world, "catalog", **binary), replica(world, "deployer", **binary):
-        at = {"kubeconfig": {"secret": "oslo"}, "namespace_prefix": cluster.prefix}
-        await world.send(SitesChanged(sites=(Site(name="oslo", connections={"helm": at}),)), sequence=1)
-        await put(world, "oslo", kubernetes.kubeconfig)
-        for version, charts in releases.items():
-            await world.send(await publication(world, application(version, charts), f"lamp-{version}.tgz"))
-            await world.until(ReleaseAvailable, lambda r, v=version: r.version == v)
+    async with published(world, kubernetes, cluster, releases):
         assert ways(await done(world, "apply", "1.0-1")) == {"bulb": "apply", "socket": "apply"}
         updated = await done(world, "update", "1.0-2")
         assert ways(updated) == {"bulb": "keep", "socket": "apply", "more": "apply"}
@@ -81,3 +109,20 @@ async def test_charts_that_did_not_change_are_kept_and_others_applied_and_rolled
         back = await done(world, "rollback", None)
         assert ways(back) == {"bulb": "keep", "socket": "rollback", "more": "remove"}
         assert cluster.history("stx-socket") == [(1, "superseded"), (2, "superseded"), (3, "deployed")]
+
+
+async def test_an_update_whose_image_no_node_can_pull_ends_before_it_begins(
+    world: World, kubernetes: Lab, cluster: Cluster
+) -> None:
+    releases = {
+        "1.0-1": {"bulb": small("bulb"), "socket": small("socket")},
+        "1.0-2": {"bulb": small("bulb", DEPLOYMENT), "socket": small("socket", "  # another\n")},
+    }
+    async with published(world, kubernetes, cluster, releases):
+        await done(world, "apply", "1.0-1")
+        identifier = await asked(world, "update", "1.0-2")
+        failed = await world.until(OperationFailed, lambda e: e.operation_id == identifier)
+    assert (failed.cause.code, "registry.example/missing:2" in failed.cause.message) == ("image_not_pulled", True)
+    assert {phase.name for phase in failed.phases} == {"precheck", "fetch"}
+    assert [cluster.history(f"stx-{name}") for name in ("bulb", "socket")] == [[(1, "deployed")]] * 2
+    assert cluster.names("pod") == []

@@ -135,6 +135,22 @@ async def test_hooks_and_further_workloads_have_their_images_pulled_by_the_same_
     await pods.gone()
 
 
+async def test_a_chart_is_rendered_by_the_fetch_and_not_once_more_by_the_deployment(
+    another: Make, cluster: Cluster, helm: Path, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    told_on = tmp_path / "told-on"
+    told_on.write_text(f'#!/bin/sh\necho "$@" >> {said}\nexec {helm} "$@"\n')
+    told_on.chmod(0o755)
+    driver = another(binary=str(told_on))
+    await done(driver, cluster.order("o1"))
+    said.unlink()
+    order = cluster.order("o2", "2.0")
+    await done(driver, before(order))
+    await done(driver, order)
+    assert ["--dry-run=server" in line for line in said.read_text().splitlines()] == [True, False]
+
+
 # -- killed, cancelled, shared ----------------------------------------------------------------------------------------
 
 

@@ -132,6 +132,12 @@ def waits(reason: str, message: str = "") -> dict[str, Any]:
 
 
 ENDED = {"state": {"terminated": {"reason": "StartError", "exitCode": 128}}}
+
+
+def refused(words: str, code: str = "image_not_pulled", *, passing: bool = False) -> Refused:
+    return Refused(code, words, passing, "a:1")
+
+
 NOT_FOUND = "rpc error: code = NotFound desc = failed to pull and unpack image"
 
 
@@ -141,14 +147,14 @@ NOT_FOUND = "rpc error: code = NotFound desc = failed to pull and unpack image"
         (pod(ENDED, waits("RunContainerError")), Here()),
         (pod({"imageID": "sha256:a", "state": {}}, waits("CreateContainerConfigError")), Here()),
         (pod(ENDED, waits("ContainerCreating")), UnderWay("a:1")),
-        (pod(ENDED, waits("ErrImagePull", NOT_FOUND)), Refused("image_not_pulled", f"a:1: {NOT_FOUND}")),
-        (pod(waits("ImagePullBackOff", "i/o timeout")), Refused("image_not_pulled", "a:1: i/o timeout", passing=True)),
+        (pod(ENDED, waits("ErrImagePull", NOT_FOUND)), refused(f"a:1: {NOT_FOUND}")),
+        (pod(waits("ImagePullBackOff", "i/o timeout")), refused("a:1: i/o timeout", passing=True)),
         (
             pod(waits("ImagePullBackOff", "eof"), waits("ErrImagePull", NOT_FOUND)),
-            Refused("image_not_pulled", f"a:1: {NOT_FOUND}"),
+            refused(f"a:1: {NOT_FOUND}"),
         ),
-        (pod(waits("InvalidImageName", "no")), Refused("image_not_pulled", "a:1: no")),
-        (pod(waits("ErrImagePull", "no space left on device")), Refused("disk_full", "a:1: no space left on device")),
+        (pod(waits("InvalidImageName", "no")), refused("a:1: no")),
+        (pod(waits("ErrImagePull", "no space left on device")), refused("a:1: no space left on device", "disk_full")),
         (
             pod({}, phase="Failed", reason="Evicted", message="low on resource: ephemeral-storage"),
             Refused("disk_full", "Evicted: low on resource: ephemeral-storage"),
@@ -169,3 +175,14 @@ NOT_FOUND = "rpc error: code = NotFound desc = failed to pull and unpack image"
 )
 def test_what_is_said_of_a_pod_means_that_its_images_are_there_or_why_not(said: Any, means: pulls.Standing) -> None:
     assert pulls.standing(said, NOW) == means
+
+
+def event(reason: str, image: str, minute: int) -> dict[str, Any]:
+    return {"reason": reason, "message": f'{reason} image "{image}"', "lastTimestamp": f"2027-01-15T08:{minute:02}:00Z"}
+
+
+def test_a_try_that_goes_on_longer_than_registries_are_waited_for_is_seen_by_its_event() -> None:
+    failed, again, other = event("Failed", "a:1", 1), event("Pulling", "a:1", 2), event("Failed", "b:1", 3)
+    assert pulls.pulls_again("a:1", [again, failed, other])
+    assert not pulls.pulls_again("a:1", [again, failed, event("BackOff", "a:1", 4)])
+    assert not pulls.pulls_again("a:1", [])
