@@ -28,8 +28,8 @@ from shared.downloads.http import trust
 from shared.downloads.pinned import AddressRefused, pools_within
 from shared.targets import Bounds
 
-SECONDS = 30
-"""A registry that says nothing for so long is away."""
+SECONDS = 30.0
+"""A registry that says nothing for so long is away, unless who asks it has less time."""
 
 PART = 4 << 20
 """Bytes that a stream comes in at a time."""
@@ -55,6 +55,8 @@ class Access:
     """By registry, `user:password`: these go before the file's."""
     bounds: Bounds | None = None
     """How far in connections may lead, those that an answer leads on to, too; None = anywhere."""
+    seconds: float = SECONDS
+    """How long each answer may take to begin, or to go on."""
 
 
 class RegistryRefused(BelayError, LookupError):
@@ -156,7 +158,7 @@ def opened(image: Image, access: Access) -> Iterator[DXF]:
     host, _, before = place.partition("/")
     path = "/".join(filter(None, (before, image.name.partition("/")[2])))
     plain = scheme != "https" and (scheme == "http" or host in access.plain or _is_here(host))
-    with DXF(host, path, _log_in(host, registry, access), plain, timeout=SECONDS) as repository:
+    with DXF(host, path, _log_in(host, registry, access), plain, timeout=access.seconds) as repository:
         for prefix in ("https://", "http://"):
             repository._sessions[0].mount(prefix, Trusting(access.bounds))  # noqa: SLF001 - dxf takes no session of ours
         yield repository

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from services.deployer.drivers.container.connection import Connection
 from services.deployer.drivers.container.definition import Definition
 from services.deployer.drivers.container.engine import Engine
-from services.deployer.drivers.container.room import MIB, lacking, too_little
+from services.deployer.drivers.container.room import MIB, Registries, too_little
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.pulls.refusals import PASSING_PULLS
 from services.deployer.drivers.pulls.sharing import SharedPulls
@@ -36,6 +36,7 @@ class Pulls:
     """Room for each compressed byte of a layer: it is kept while it is unpacked, and grows."""
     shared: SharedPulls | None = None
     """With other replicas; None = there are none."""
+    _registries: Registries = field(default_factory=Registries)
     _locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     @asynccontextmanager
@@ -65,7 +66,7 @@ class Pulls:
         if free is None:
             return
         platform = wanted.spec.platform or engine.platform
-        lacks = await lacking(engine, wanted.image, platform, connection)
+        lacks = await self._registries.lacking(engine, wanted.image, platform, connection)
         if why := too_little(free, lacks, self.times, self.free_mib * MIB):
             raise Failed("disk_full", f"{wanted.image.by_digest} is not fetched: {why}")
 

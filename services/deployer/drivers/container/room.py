@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 
 import structlog
@@ -20,20 +22,52 @@ log = structlog.get_logger()
 SECONDS = 10.0
 """A registry that does not answer the deployer for so long may answer the engine all the same."""
 
+SILENT_SECONDS = 5.0
+"""For each answer, so that a thread ends about when nobody waits for it any more."""
+AWAY_SECONDS = 300.0
+"""One that gave no answer is not asked again for so long."""
+LONG_AGO = float("-inf")
+THREADS = 8
+
 MIB = 1 << 20
 
 
-async def lacking(engine: Engine, image: Image, platform: str, connection: Connection) -> int | None:
-    """Compressed bytes of the layers that the engine lacks; None where the registry does not say that to us."""
-    access = Access(passwords=_passwords(connection))
-    try:
-        async with asyncio.timeout(SECONDS):
-            manifest, stack = await asyncio.to_thread(_described, image, platform, access)
-    except (RegistryAway, RegistryRefused, BadManifest, TimeoutError, ValueError, KeyError, TypeError) as error:
-        about = {"image": image.by_digest, "why": str(error)[:300]}
-        log.info("a registry does not say how large an image is", action="size_unknown", **about)
-        return None
-    return compressed(manifest, stack, await engine.stacks())
+class Registries:
+    """Asked by one replica, in threads of their own: one that is away keeps none of those that all else is done in."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="registries")
+        self._away: dict[str, float] = {}
+        """When it gave no answer. A firewall that lets engines out, and us not, is not ours to wait for each time."""
+
+    async def lacking(self, engine: Engine, image: Image, platform: str, connection: Connection) -> int | None:
+        """Compressed bytes of the layers that the engine lacks; None where the registry does not say that to us."""
+        if self._is_away(image):
+            return None
+        access = Access(passwords=_passwords(connection), seconds=SILENT_SECONDS)
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, self._described, image, platform, access)
+        try:
+            async with asyncio.timeout(SECONDS):
+                manifest, stack = await asked
+        except (RegistryAway, RegistryRefused, BadManifest, TimeoutError, ValueError, KeyError, TypeError) as error:
+            about = {"image": image.by_digest, "why": str(error)[:300]}
+            log.info("a registry does not say how large an image is", action="size_unknown", **about)
+            return None
+        return compressed(manifest, stack, await engine.stacks())
+
+    def _described(self, image: Image, platform: str, access: Access) -> tuple[ImageManifest, Sequence[str]]:
+        """In a thread, which learns of the silence also where nobody waits for it any more."""
+        if self._is_away(image):  # by now, since this waited for a thread
+            raise RegistryAway(f"the registry {image.registry} gave no answer a moment ago")
+        try:
+            return _described(image, platform, access)
+        except RegistryAway:
+            self._away[str(image.registry)] = self._clock()
+            raise
+
+    def _is_away(self, image: Image) -> bool:
+        return self._clock() - self._away.get(str(image.registry), LONG_AGO) < AWAY_SECONDS
 
 
 def _passwords(connection: Connection) -> Mapping[str, str]:

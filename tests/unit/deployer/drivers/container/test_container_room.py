@@ -1,9 +1,16 @@
 """Room for an image: the layers that an engine lacks, and what is said where they do not fit."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from services.deployer.drivers.container.room import MIB, compressed, too_little
+from services.deployer.drivers.container import room
+from services.deployer.drivers.container.connection import Connection
+from services.deployer.drivers.container.room import MIB, Registries, compressed, too_little
 from shared.components.image_manifests import Descriptor, ImageManifest
+from shared.components.images import image_of
+from tests.support.metered_proxy import silent_port
 
 LAYERS = tuple(Descriptor(str(n) * 64, size, "") for n, size in enumerate((100, 20, 3)))
 IMAGE = ImageManifest(Descriptor("c" * 64, 1, ""), LAYERS)
@@ -36,3 +43,28 @@ def test_the_refusal_names_what_is_free_what_is_lacking_and_what_must_stay() -> 
     )
     assert too_little(70 * MIB, None, 3, 70 * MIB) == ""
     assert "less than the 70 that must be free" in too_little(69 * MIB, None, 3, 70 * MIB)
+
+
+NO_ENGINE: Any = None
+"""It is asked for its layers once the registry has said its own."""
+
+
+async def test_a_registry_that_never_answers_keeps_no_thread_from_all_else_and_is_waited_for_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "SECONDS", 1.0)
+    monkeypatch.setattr(room, "SILENT_SECONDS", 0.5)
+    registries = Registries()
+    async with silent_port() as port:
+        image = image_of(f"127.0.0.1:{port}/app@sha256:{'a' * 64}")
+
+        def lacks() -> asyncio.Task[int | None]:
+            return asyncio.create_task(registries.lacking(NO_ENGINE, image, "linux/amd64", Connection()))
+
+        asked = [lacks() for _ in range(100)]
+        await asyncio.sleep(0)  # they have begun
+        await asyncio.to_thread(str)
+        assert not any(task.done() for task in asked)
+        assert await asyncio.gather(*asked) == [None] * 100
+        monkeypatch.setattr(room, "_described", None)
+        assert await lacks() is None
