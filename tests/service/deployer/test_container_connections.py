@@ -7,6 +7,7 @@ import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,19 @@ async def test_an_engine_is_asked_once_for_its_version_however_many_orders_it_ge
         assert [type(each).__name__ for each in await reach(containers, *orders)] == ["Done"] * 3
         await done(containers, order(container_lab, "another", connection=there))
         assert [asked.rpartition("/")[2] for asked in proxy.requests].count("version") == 1
+
+
+async def test_a_connection_that_lacks_something_spoils_the_questions_about_no_other_site(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    good = order(container_lab, "good", site="s1")
+    await done(containers, good)
+    said = {"ports": [{"container": 8080}]}  # and the connection does not say which of the host
+    lacking = order(container_lab, "lacking", site="s2", **said)
+    nowhere = order(container_lab, "nowhere", site="s3", connection={"url": "tcp://engine:abc"})
+    assert (await containers.look([lacking, nowhere, good]))[1:] == [None, None]
+    assert await containers.has_revision([lacking, nowhere, good]) == [None, None, False]
+    told = [" ".join(lines) for lines in await containers.foresee([lacking, nowhere, replace(good, key="next")])]
+    assert told[0] == "the connection cannot be used: the connection does not say ports.8080/tcp"
+    assert told[1].startswith("the connection cannot be used: url: ")
+    assert told[2] == ""

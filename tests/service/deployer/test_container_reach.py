@@ -76,6 +76,9 @@ async def test_why_an_engine_does_not_answer_is_told_within_ten_seconds(
             "login_refused": by_ssh(host, sshd_lab, container_lab, key=stranger),
             "host_key_changed": by_ssh(host, sshd_lab, container_lab, host_keys=[dead.public_key]),
             "bad_connection": {"url": "tcp://127.0.0.1:1"},
+            "bad_connection, no port": tls(0, authority, authority),
+            "bad_connection, no PEM": tls(port, authority, None) | {"tls": {"ca": SecretStr("ü")}},
+            "internal_error": tls(port, authority, None) | {"url": f"tcp://{'a' * 64}"},
         }
         begun = time.monotonic()
         found = await driver.reach([Reachable(f"s{n}", way) for n, way in enumerate(ways.values())])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -73,6 +73,8 @@ class Connection(BaseModel):
             raise ValueError("must name a socket: unix:///run/docker.sock")
         if parts.scheme != "unix" and not parts.hostname:
             raise ValueError(f"must name a host: {parts.scheme}://host")
+        if parts.scheme in PORTS and not _is_port(parts):
+            raise ValueError(f"must name a port from 1 to 65535, or none: {parts.scheme}://host:{PORTS[parts.scheme]}")
         if parts.password:
             raise ValueError("holds a password: name a secret in its place")
         return url
@@ -93,6 +95,13 @@ class Connection(BaseModel):
         """A value that the site says, in clear. Raises KeyError."""
         value = self.values[key]
         return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _is_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def connection_of(params: Mapping[str, Any]) -> Connection:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.deployer.drivers import Order
-from services.deployer.drivers.container.connection import Connection
+from services.deployer.drivers.container.connection import BadConnection, Connection
 from services.deployer.drivers.container.names import BEFORE, DEFINITION, Place, Seen
 from shared.components.container import ContainerSpec, Network, Volume, filled
 from shared.components.images import Image, image_of
@@ -42,7 +42,7 @@ class Definition:
 
 
 def definition_of(order: Order, connection: Connection) -> Definition:
-    """What an order wants. Raises ValueError when the connection lacks what the spec asks of it, naming all of that."""
+    """What an order wants. Raises BadConnection where that lacks what the spec asks of it, naming all of that."""
     spec, secret = _told_apart(order)
     place = Place.of(order)
     words = {"site": place.site, "app": place.app, "component": place.component, "version": order.version or ""}
@@ -51,7 +51,7 @@ def definition_of(order: Order, connection: Connection) -> Definition:
         f"values.{key} (for {name})" for name, key in spec.site_environment.items() if key not in connection.values
     ]
     if missing:
-        raise ValueError(f"the connection does not say {', '.join(missing)}")
+        raise BadConnection(f"the connection does not say {', '.join(missing)}")
     fields = _fields(place, spec, words) | {"ports": ports}
     fields["environment"] = {name: text for name, text in fields["environment"].items() if name not in secret}
     fields["site_environment"] |= {name: spec.environment[name] for name in sorted(secret)}

@@ -149,7 +149,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=tls.ca.get_secret_value())
         if tls.certificate and tls.key:
             _load(context, tls.certificate.get_secret_value(), tls.key.get_secret_value())
-    except (ssl.SSLError, ValueError) as error:
+    except (ssl.SSLError, ValueError, TypeError) as error:  # the last of a text that is not ASCII
         raise Failed("bad_connection", f"tls: these are not PEM texts that fit each other ({error})") from None
     return context
 

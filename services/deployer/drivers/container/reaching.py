@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from services.deployer.drivers import REACH_SECONDS, Broken, Reachable, Reached
 from services.deployer.drivers.container.connection import BadConnection, connection_of
 from services.deployer.drivers.container.engine import Unreachable
 from services.deployer.drivers.container.opening import Engines, Introduction
 from services.deployer.drivers.failed import Failed
+
+log = structlog.get_logger()
 
 SECONDS = REACH_SECONDS - 1
 BUSY_SECONDS = SECONDS - 2
@@ -31,6 +35,9 @@ async def reached(site: Reachable, known: dict[str, Reached], engines: Engines) 
         return Broken("unreachable", str(error))
     except TimeoutError:
         return Broken("unreachable", f"the engine has not answered for {SECONDS:g} s")
+    except Exception as error:  # a defect, at one site: the others are told all the same
+        log.exception("a site could not be asked whether it answers", action="driver_failed", site=site.site)
+        return Broken("internal_error", f"the driver failed: {error!r}"[:300])
 
 
 async def _said(introduction: Introduction) -> Reached | None:

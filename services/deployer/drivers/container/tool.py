@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, TypeVar
 
+import structlog
+
 from services.deployer.drivers import OBLIGATORY, Broken, Done, Order, Reachable, Reached, Verb
 from services.deployer.drivers.container import images
 from services.deployer.drivers.container.around import named_volumes
@@ -37,6 +39,8 @@ from services.deployer.drivers.pulls.sharing import SharedPulls
 from shared.components.images import Image, image_of
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 ASK_SECONDS = 3.0
 """For an engine that is only asked how things stand."""
@@ -90,7 +94,7 @@ class ContainerTool(Tool):
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
         """Whether the proven container of each still runs and is well."""
-        return await self._each(orders, _fallen, None)
+        return await self._each(orders, _fallen, _unknown)
 
     async def reach(self, sites: Sequence[Reachable]) -> Sequence[Reached | Broken]:
         """Whether the engines answer."""
@@ -98,29 +102,43 @@ class ContainerTool(Tool):
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
         """Whether the component is there, and its engine has the revision's image; None where it does not answer."""
-        return await self._each(orders, _has_revision, None)
+        return await self._each(orders, _has_revision, _unknown)
 
     async def foresee(self, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
         """What would change of each container, field by field."""
-        return await self._each(orders, _foreseen, ("the engine does not answer now",))
+        return await self._each(orders, _foreseen, _unforeseen)
 
     def _opened(self, order: Order) -> AbstractAsyncContextManager[Engine]:
         return self._engines.opened(connection_of(order.connection))
 
     async def _each(
-        self, orders: Sequence[Order], ask: Callable[[Engine, Order], Awaitable[T]], otherwise: T
+        self, orders: Sequence[Order], ask: Callable[[Engine, Order], Awaitable[T]], otherwise: Callable[[Exception], T]
     ) -> list[T]:
-        """The answer of each order's engine; `otherwise` where it gives none."""
+        """The answer of each order's engine; what `otherwise` makes of it where it gives none."""
         limit = asyncio.Semaphore(self.at_once)
 
         async def one(order: Order) -> T:
             try:
                 async with limit, asyncio.timeout(ASK_SECONDS), self._opened(order) as engine:
                     return await ask(engine, order)
-            except (Unreachable, Failed, BadConnection, TimeoutError):
-                return otherwise
+            except (Unreachable, Failed, BadConnection, TimeoutError) as error:
+                return otherwise(error)
+            except Exception as error:  # a defect, at one order: the others are told all the same
+                about = {"order": order.key, "site": order.site}
+                log.exception("an engine could not be asked how things stand", action="driver_failed", **about)
+                return otherwise(error)
 
         return await asyncio.gather(*map(one, orders))
+
+
+def _unknown(_: Exception) -> None:
+    """It cannot be told now."""
+
+
+def _unforeseen(error: Exception) -> Sequence[str]:
+    if isinstance(error, BadConnection):
+        return (f"the connection cannot be used: {error}",)
+    return ("the engine does not answer now",)
 
 
 SENT = "sent"
@@ -166,7 +184,7 @@ class Work:
 def _or_failed(make: Callable[[], T]) -> T:
     try:
         return make()
-    except ValueError as error:
+    except BadConnection as error:
         raise Failed("bad_connection", str(error)) from None
 
 
