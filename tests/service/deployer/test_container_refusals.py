@@ -15,7 +15,7 @@ from services.deployer.drivers import Order
 from services.deployer.drivers.container import engine
 from services.deployer.drivers.durable.driver import DurableDriver
 from tests.support.container_lab import Lab
-from tests.support.container_sites import done, ids, order, removal
+from tests.support.container_sites import broken, done, ids, order, removal
 from tests.support.counting_proxy import Answer, counting
 from tests.support.process_sites import free_port
 
@@ -80,6 +80,21 @@ async def test_an_update_whose_old_container_cannot_be_removed_is_done_says_so_a
     assert list(ids(container_lab).values()) == ["running"]
 
 
+async def test_an_old_container_runs_again_also_where_the_one_that_failed_cannot_be_removed(
+    containers: DurableDriver, container_lab: Lab, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SETTLE_SECONDS", 1)
+    spec: dict[str, Any] = {"ports": [{"container": 8080, "host": free_port(), "address": "127.0.0.1"}]}
+    await done(containers, order(container_lab, "o1", **spec))
+    (old,) = ids(container_lab)
+    fails = order(container_lab, "o2", environment={"EXIT": "3"}, **spec)
+    async with answering(times(1000, "DELETE .*/containers/", 500, BUSY)) as connection:
+        assert (await broken(containers, by(connection, fails))).code == "exited"
+    assert ids(container_lab).pop(old) == "running"
+    await done(containers, order(container_lab, "o3", "3.0", **spec))
+    assert list(ids(container_lab).values()) == ["running"]
+
+
 def carried_out(lab: Lab, pattern: str, status: int, sentence: str, *words: str) -> Answer:
     """A killed deployer's request of this kind is carried out right before ours, of which the engine says this."""
     first = iter([True])
@@ -107,7 +122,7 @@ REMOVES = ("rm", "--force", "--time=0", "{0}")
         (r"DELETE .*/networks/(\w+)", 500, '"front" has associated containers with it', ("info",)),
         (r"DELETE .*/networks/(\w+)", 500, "network front not found", ("network", "rm", "{0}")),
         (r"DELETE .*/volumes/([\w.-]+)", 409, "remove data: volume is in use - [c]", ("info",)),
-        (r"GET .*/containers/json", 500, VANISHED, ("info",)),
+        (r"GET .*/containers/(json)", 500, VANISHED, ("info",)),
     ],
 )
 async def test_a_removal_takes_what_a_killed_deployer_has_removed_meanwhile_as_it_is(
@@ -129,17 +144,12 @@ async def test_an_update_takes_a_name_that_a_killed_deployer_has_given_meanwhile
 ) -> None:
     await done(containers, order(container_lab, "o1"))
     conflict = (409, "Conflict. The container name is already in use by container c")
-    renames = carried_out(
-        container_lab, r"containers/(\w+)/rename\?name=([\w.-]+)", *conflict, "rename", "{0}", f"{name_of_old(container_lab)}.old"
-    )
+    (old,) = ids(container_lab)
+    name = f"{container_lab.inspect(old)['Name']}.old"
+    renames = carried_out(container_lab, r"containers/(\w+)/rename", *conflict, "rename", "{0}", name)
     async with answering(renames) as connection:
         await done(containers, by(connection, order(container_lab, "o2", "2.0")))
     assert list(ids(container_lab).values()) == ["running"]
-
-
-def name_of_old(lab: Lab) -> str:
-    (old,) = ids(lab)
-    return str(lab.inspect(old)["Name"])
 
 
 async def test_an_old_container_that_is_paused_holds_its_port_and_is_stopped_before_the_new_one_starts(

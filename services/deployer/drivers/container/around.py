@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
+from functools import partial
 from typing import Any
 
 from aiodocker import DockerError
 
 from services.deployer.drivers.container.definition import Definition, volume_name
-from services.deployer.drivers.container.engine import GONE, Engine, translated
+from services.deployer.drivers.container.engine import GONE, Engine, is_active, settled, translated
 from services.deployer.drivers.container.names import APP, COMPONENT, SITE, Place
 from services.deployer.drivers.failed import Failed
 
@@ -41,13 +42,13 @@ async def _make_network(engine: Engine, name: str, labels: Mapping[str, str]) ->
 
 async def _has_volume(engine: Engine, name: str) -> bool:
     async with translated("the volumes could not be listed"):
-        found = await engine.docker.volumes.list(filters={"name": [name]})
+        found = await settled(partial(engine.docker.volumes.list, filters={"name": [name]}))
     return any(volume["Name"] == name for volume in found.get("Volumes") or ())
 
 
 async def _has_network(engine: Engine, name: str) -> bool:
     async with translated("the networks could not be listed"):
-        found = await engine.docker.networks.list(filters={"name": [name]})
+        found = await settled(partial(engine.docker.networks.list, filters={"name": [name]}))
     return any(network["Name"] == name for network in found)
 
 
@@ -57,7 +58,7 @@ async def refuse_strangers(engine: Engine, wanted: Definition) -> None:
     volumes = {volume_name(wanted.place, volume) for volume in wanted.spec.volumes if volume.name and not volume.shared}
     for found in await engine.listed():
         labels = found.get("Labels") or {}
-        if not _of(labels, wanted.place) and found.get("State") == "running":
+        if not _of(labels, wanted.place) and is_active(found):
             _refuse_holder(found, _name(found), ports, set() if _of_app(labels, wanted.place) else volumes)
 
 
@@ -78,30 +79,36 @@ def _of_app(labels: Mapping[str, str], place: Place) -> bool:
     return labels.get(SITE) == place.site and labels.get(APP) == place.app and COMPONENT in labels
 
 
-async def join(engine: Engine, container: str, networks: Mapping[str, Any]) -> None:
+async def join(engine: Engine, container: str, networks: Mapping[str, Sequence[str]]) -> None:
     """Let the container be found by its aliases in its networks; it leaves each for a moment."""
+    for name, aliases in networks.items():
+        async with translated(f"the container could not join the network {name}"):
+            await settled(partial(_join, engine, container, name, aliases))
+
+
+async def _join(engine: Engine, container: str, name: str, aliases: Sequence[str]) -> None:
     shown = await engine.show(container)
     joined = (shown or {}).get("NetworkSettings", {}).get("Networks") or {}
-    for name, aliases in networks.items():
-        if name in joined and set(aliases) <= set(joined[name].get("Aliases") or ()):
-            continue
-        async with translated(f"the container could not join the network {name}"):
-            network = await engine.docker.networks.get(name)
-            if name in joined:
-                await network.disconnect({"Container": container, "Force": False})
-            await network.connect({"Container": container, "EndpointConfig": {"Aliases": aliases}})
+    if name in joined and set(aliases) <= set(joined[name].get("Aliases") or ()):
+        return
+    network = await engine.docker.networks.get(name)
+    if name in joined:
+        await network.disconnect({"Container": container, "Force": False})
+    await network.connect({"Container": container, "EndpointConfig": {"Aliases": aliases}})
 
 
 async def clear_networks(engine: Engine, place: Place) -> None:
     """Remove networks of the app on this site that no container uses any more."""
-    filters = {"label": [f"{SITE}={place.site}", f"{APP}={place.app}"]}
-    async with translated("the networks could not be cleared"):
-        networks = await engine.docker.networks.list(filters=filters)
+    async with translated("the networks could not be removed"):
+        await settled(partial(_clear_networks, engine, {"label": [f"{SITE}={place.site}", f"{APP}={place.app}"]}))
+
+
+async def _clear_networks(engine: Engine, filters: Mapping[str, Sequence[str]]) -> None:
+    networks = await engine.docker.networks.list(filters=filters)
     used = {name for found in await engine.listed() for name in _networks(found)}
     for network in networks:
         if network["Name"] not in used and network["Id"] not in used:
-            async with translated(f"the network {network['Name']} could not be removed"):
-                await _remove_network(engine, network)
+            await _remove_network(engine, network)
 
 
 async def _remove_network(engine: Engine, network: Mapping[str, Any]) -> None:
@@ -150,12 +157,16 @@ async def _users(engine: Engine) -> dict[str, dict[str, Mapping[str, str]]]:
 async def _removed(engine: Engine, volume: str) -> bool:
     """Whether it is gone by us: a neighbour of the app may have been faster."""
     async with translated(f"the volume {volume} could not be removed"):
-        try:
-            await (await engine.docker.volumes.get(volume)).delete()
-        except DockerError as error:
-            if error.status != GONE:
-                raise
-            return False
+        return await settled(partial(_remove_volume, engine, volume))  # Docker lets it go after its container
+
+
+async def _remove_volume(engine: Engine, volume: str) -> bool:
+    try:
+        await (await engine.docker.volumes.get(volume)).delete()
+    except DockerError as error:
+        if error.status != GONE:
+            raise
+        return False
     return True
 
 

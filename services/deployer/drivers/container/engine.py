@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import aiohttp
 from aiodocker import Docker, DockerError
 from aiodocker.containers import DockerContainer
 
-from services.deployer.drivers.container.faults import code_of_engine, passes
+from services.deployer.drivers.container.faults import code_of_engine, passes, under_way
 from services.deployer.drivers.container.names import Place, Seen
 from services.deployer.drivers.failed import Failed
+from shared.core.retrying import back_offs, pause
+
+T = TypeVar("T")
 
 NOT_REACHED = 900
 """What aiodocker says in place of a status when there was no answer."""
@@ -23,6 +28,14 @@ GONE, CONFLICT = 404, 409
 
 START_SECONDS = 5.0
 """What a busy engine may need to begin a check, beside the check's own time."""
+
+SETTLE_SECONDS = 5.0
+"""What a killed deployer asked for last is carried out by then, or tells by its words that it goes on."""
+REMOVAL_SECONDS = 300.0
+"""A large container on a slow disk."""
+
+AT_REST = frozenset({"created", "configured", "initialized", "exited", "stopped", "dead", "removing"})
+"""States in which a container holds no port and writes nothing, and its engine does not start it by itself."""
 
 LAST_LINES = 50
 MOST_IMAGES = 200
@@ -50,6 +63,24 @@ async def translated(what: str) -> AsyncIterator[None]:
         raise Failed(code_of_engine(error.message), f"{what}: {error.message}") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise Unreachable(f"{what}: {error!r}") from error
+
+
+async def settled(step: Callable[[], Awaitable[T]]) -> T:
+    """Do what looks before it acts, and again where the engine refuses it.
+
+    An engine goes on with what a killed deployer asked it for: that may come between the look and the act.
+    """
+    refused = None
+    for seconds in back_offs():
+        try:
+            return await step()
+        except DockerError as error:
+            refused = refused or time.monotonic()
+            patience = REMOVAL_SECONDS if under_way(error.message) else SETTLE_SECONDS
+            if error.status == NOT_REACHED or time.monotonic() - refused >= patience:
+                raise
+        await pause(seconds)
+    raise AssertionError("the tries have no end")
 
 
 class Engine:
@@ -86,19 +117,15 @@ class Engine:
 
     async def listed(self, filters: Mapping[str, Sequence[str]] | None = None) -> list[Mapping[str, Any]]:
         """Containers as the engine lists them, those that do not run as well."""
+        listing = partial(self.docker.containers.list, all=True, filters=json.dumps(filters or {}))
         async with translated("the containers could not be listed"):
-            found = await self.docker.containers.list(all=True, filters=json.dumps(filters or {}))
+            found = await settled(listing)
         return [one._container for one in found]  # noqa: SLF001 - aiodocker shows it by key only
 
     async def show(self, container: str) -> Mapping[str, Any] | None:
         """All that the engine knows of a container; None when it is gone."""
         async with translated("the container could not be looked at"):
-            try:
-                return await self._of(container).show()
-            except DockerError as error:
-                if error.status == GONE:
-                    return None
-                raise
+            return await settled(lambda: self._shown(container))
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container that does not run yet; its id."""
@@ -106,24 +133,30 @@ class Engine:
             return (await self.docker.containers.create(dict(body), name=name)).id
 
     async def start(self, container: str) -> None:
-        """Start it; nothing to do when it runs."""
+        """Start it, or let it go on where it is paused; nothing to do when it runs."""
+        one = self._of(container)
         async with translated("the container could not be started"):
-            await self._of(container).start()
+            try:
+                await one.start()
+            except DockerError as error:
+                if error.status == NOT_REACHED or state_of(await self._shown(container)) != "paused":
+                    raise
+                await one.unpause()
 
     async def stop(self, container: str) -> None:
         """Stop it, within the time that it was made with; nothing to do when it is stopped or gone."""
         async with translated("the container could not be stopped"):
-            await _unless_gone(self._of(container).stop())
+            await settled(lambda: self._done_or_gone(container, DockerContainer.stop))
 
     async def delete(self, container: str) -> None:
-        """Remove it and the nameless volumes that came with it; nothing to do when it is gone."""
+        """Remove it and the nameless volumes that came with it; return once it is gone, whoever removed it."""
         async with translated("the container could not be removed"):
-            await _unless_gone(self._of(container).delete(force=True, v=True))
+            await settled(lambda: self._done_or_gone(container, partial(DockerContainer.delete, force=True, v=True)))
 
     async def rename(self, container: str, name: str) -> None:
-        """Give it another name."""
+        """Give it another name; nothing to do when it has it."""
         async with translated("the container could not be renamed"):
-            await self._of(container).rename(name)
+            await settled(lambda: self._renamed(container, name))
 
     async def last_lines(self, container: str) -> tuple[str, ...]:
         """Its last words; none when it is gone or its log cannot be read, since they only explain a failure."""
@@ -163,6 +196,37 @@ class Engine:
             status = (await run.inspect())["ExitCode"]
         return int(status or 0), b"".join(pieces).decode(errors="replace")
 
+    async def _done_or_gone(self, container: str, act: Callable[[DockerContainer], Awaitable[None]]) -> None:
+        """Nothing is wrong where it is gone by then; engines say that by other words than 404, too.
+
+        One that is paused goes on, so that it can be stopped at the next try: Podman refuses that until then.
+        """
+        one = self._of(container)
+        try:
+            await act(one)
+        except DockerError as error:
+            if error.status == NOT_REACHED:
+                raise
+            if (shown := await self._shown(container)) is None:
+                return
+            if state_of(shown) == "paused":
+                await one.unpause()
+            raise
+
+    async def _renamed(self, container: str, name: str) -> None:
+        try:
+            await self._of(container).rename(name)
+        except DockerError as error:
+            if error.status == NOT_REACHED:
+                raise
+            shown = await self._shown(container) or {}
+            if str(shown.get("Name")).removeprefix("/") != name:
+                raise
+
+    async def _shown(self, container: str) -> Mapping[str, Any] | None:
+        shown: Mapping[str, Any] | None = await _unless_gone(self._of(container).show())
+        return shown
+
     def _of(self, container: str) -> DockerContainer:
         return self.docker.containers.container(container)
 
@@ -183,6 +247,16 @@ def seen_in(found: Mapping[str, Any]) -> Seen:
         id=found["Id"],
         name=str(names[0]).removeprefix("/"),
         image_id=found.get("ImageID", ""),
-        running=found.get("State") == "running",
+        active=is_active(found),
         labels=found.get("Labels") or {},
     )
+
+
+def is_active(found: Mapping[str, Any]) -> bool:
+    """Whether a container that is listed runs, stands still with all that it holds, or will be started again."""
+    return found.get("State") not in AT_REST
+
+
+def state_of(shown: Mapping[str, Any] | None) -> str:
+    """The state of a container that is shown in full; empty when it is gone."""
+    return str(((shown or {}).get("State") or {}).get("Status", ""))

@@ -19,6 +19,9 @@ OF_LOAD = frozenset({"disk_full", "content_damaged"})
 PASSING = ("no such network interface", "network inspection mismatch")
 """What an engine says when something else on its host changed while it looked: the same may be asked again."""
 
+UNDER_WAY = ("is already in progress", "in state removing", "in state stopping")
+"""What an engine says of a container that somebody else's request stops or removes at that moment."""
+
 AS_IT_IS = "* oci-archive:"
 """Podman takes an archive for each kind that it knows, one after the other, and tells why it is none of them."""
 
@@ -26,6 +29,11 @@ AS_IT_IS = "* oci-archive:"
 def passes(sentence: str) -> bool:
     """Whether a refusal is of this moment alone."""
     return any(words in sentence.lower() for words in PASSING)
+
+
+def under_way(sentence: str) -> bool:
+    """Whether another request of before is still carried out, after which there may be nothing left to do."""
+    return any(words in sentence.lower() for words in UNDER_WAY)
 
 
 def code_of_engine(sentence: str) -> str:

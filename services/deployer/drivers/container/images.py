@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -177,27 +177,32 @@ def _refuse_other_platform(engine: Engine, wanted: Definition, found: Mapping[st
         raise Failed("wrong_platform", f"{wanted.image.by_digest} is for {has}, the engine runs {engine.platform}")
 
 
-async def let_go(engine: Engine, images: Sequence[str]) -> None:
-    """Remove images, by their names with digest, that no rollback needs; one that a container needs stays."""
-    for name in images:
-        for known in names_of(image_of(name)):
-            await forget(engine, known)
-
-
-async def discard(engine: Engine, items: Sequence[Item]) -> list[str]:
-    """Remove images that were sent or pulled ahead, and no container needs for itself or for a rollback; those gone."""
-    wanted = {image_of(item.name).by_digest for item in items if item.kind == "image"}
-    await forget_parts(engine, {item.sha256 for item in items})
+async def let_go(engine: Engine, names: Collection[str]) -> list[str]:
+    """Remove images, by their names with digest, but for those that a container of anybody on the engine has, or a
+    rollback of it may return to; those gone."""
+    if not names:
+        return []
     containers = [seen_in(each) for each in await engine.listed()]
     kept = {name for seen in containers for name in revisions_of(seen)}
     running = {plain(seen.image_id) for seen in containers}
     gone = []
-    for name in sorted(wanted - kept):
+    for name in sorted(set(names) - kept):
         found = await found_on(engine, image_of(name))
         if found and plain(found.shown["Id"]) not in running:
-            await let_go(engine, [name])
+            await _forget(engine, name)
             gone.append(name)
     return gone
+
+
+async def _forget(engine: Engine, name: str) -> None:
+    for known in names_of(image_of(name)):
+        await forget(engine, known)
+
+
+async def discard(engine: Engine, items: Sequence[Item]) -> list[str]:
+    """Remove images that were sent or pulled ahead, and nothing on the engine needs; those gone."""
+    await forget_parts(engine, {item.sha256 for item in items})
+    return await let_go(engine, {image_of(item.name).by_digest for item in items if item.kind == "image"})
 
 
 def plain(image_id: object) -> str:

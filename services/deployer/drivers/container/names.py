@@ -75,7 +75,8 @@ class Seen:
     id: str
     name: str
     image_id: str
-    running: bool
+    active: bool
+    """It runs, is paused, or its engine will start it again: it holds its ports and may write to its volumes."""
     labels: Mapping[str, str]
 
 

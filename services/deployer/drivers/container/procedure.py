@@ -6,8 +6,9 @@ then the old one is the proven one, and whoever fails, is cancelled or was kille
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from services.deployer.drivers import Done
@@ -22,9 +23,13 @@ from services.deployer.drivers.container.request import body_of
 from services.deployer.drivers.container.verdict import environment_of, restarts_of
 from services.deployer.drivers.durable.run import Run, unless_cancelled
 from services.deployer.drivers.failed import Failed
+from shared.core.retrying import back_offs, pause
 
 RESUME = "resume"
 """In what is written down of an order: the container that was stopped for it, and is started again if it fails."""
+
+WAITS = 10
+"""For a container that another request makes, about ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,8 @@ class Procedure:
     async def _replace(self, there: Standing, image: str) -> None:
         reasons = why_not_beside(there.current, self.wanted)
         found = bool(reasons) or not there.current
-        own = there.own.id if there.own else await self._make(there.current, image, found=found)
-        if there.current and there.current.running and reasons:
+        own = await self._own(there, image, found=found)
+        if there.current and there.current.active and reasons:
             self._safe_point()
             self.run.report(f"stops the old container: {reasons[0]}", 40)
             await self.run.write_down(**{RESUME: there.current.id})
@@ -109,24 +114,34 @@ class Procedure:
         await prove(self.engine, own, self.wanted, self._safe_point)
         await self._move(there.current, own)
 
-    async def _make(self, current: Seen | None, image: str, *, found: bool) -> str:
-        """Make the new container of that image beside the old one; `found` = by its aliases from the start."""
+    async def _own(self, there: Standing, image: str, *, found: bool) -> str:
+        """The order's own container beside the old one; `found` = by its aliases from the start.
+
+        In all its networks before it starts, also where who made it was killed before it had joined them.
+        """
         self.run.report("makes the new container", 30)
         await around.prepare(self.engine, self.wanted)
-        before = images_before(current, self.wanted, self.keep)
-        body = body_of(self.wanted, self.run.order.key, before, image, found=found, podman=self.engine.podman)
-        own = await self._created(body)
+        own = there.own.id if there.own else await self._make(there.current, image, found=found)
         networks = self.wanted.fields["networks"]
         await around.join(self.engine, own, {name: a if found else [] for name, a in networks.items()})
         return own
 
+    async def _make(self, current: Seen | None, image: str, *, found: bool) -> str:
+        before = images_before(current, self.wanted, self.keep)
+        body = body_of(self.wanted, self.run.order.key, before, image, found=found, podman=self.engine.podman)
+        return await self._created(body)
+
     async def _created(self, body: Mapping[str, Any]) -> str:
+        name = self.place.own_name(self.run.order.key)
         try:
-            return await self.engine.create(self.place.own_name(self.run.order.key), body)
-        except Failed:
-            # Asked twice: the engine went on with what a process asked it for that was killed meanwhile.
-            if own := (await self._standing()).own:
-                return own.id
+            return await self.engine.create(name, body)
+        except Failed as failed:
+            # Asked twice: the engine goes on with what a killed process asked it for. Docker keeps the name for that
+            # one from the beginning, and lists it once it is made.
+            for seconds in islice(back_offs(), WAITS if name in failed.broken.message else 1):
+                if own := (await self._standing()).own:
+                    return own.id
+                await pause(seconds)
             raise
 
     async def _move(self, current: Seen | None, own: str) -> None:
@@ -146,13 +161,23 @@ class Procedure:
 
     async def _finish(self, there: Standing) -> Done:
         """The new container has the name: what was before goes, with the images that no rollback needs."""
-        await self._retire(there.strays)
+        stays = [why for seen in there.strays if (why := await self._take_away(seen))]
         if there.current:
             await self.engine.start(there.current.id)  # its engine may have ended in between
-        kept = {self.wanted.image.by_digest, *before_of(there.current)}
-        gone = {image for stray in there.strays for image in before_of(stray) if image not in kept}
-        await images.let_go(self.engine, sorted(gone))
-        return self._done()
+        await images.let_go(self.engine, {image for stray in there.strays for image in before_of(stray)})
+        return self._done(stays)
+
+    async def _take_away(self, seen: Seen) -> str:
+        """Take a container away; why it stays where the engine refuses.
+
+        Stopped as it is, it is no reason to give up what is proven, and the next order tries again.
+        """
+        await self.engine.stop(seen.id)
+        try:
+            await self.engine.delete(seen.id)
+        except Failed as failed:
+            return f"the old container {seen.name} is stopped, and stays: {failed.broken.message}"
+        return ""
 
     async def _retire(self, containers: tuple[Seen, ...]) -> None:
         """Each with the time that it has to end well."""
@@ -166,7 +191,7 @@ class Procedure:
         if there.finished:
             return
         if there.own:
-            await self._retire((there.own,))
+            await self._take_away(there.own)  # told by what failed before; what ran must run again all the same
         if there.current:
             await self._named(there.current, self.place.name)
             if self.run.note.get(RESUME) == there.current.id:
@@ -179,10 +204,11 @@ class Procedure:
         if self.run.cancelled:
             raise Failed("cancelled", "the order was cancelled")
 
-    def _done(self) -> Done:
-        aside = self.run.note.get(strangers.ASIDE)
-        kept = f"; what was made by hand is kept, stopped, as {self.place.aside_name(aside['id'])}" if aside else ""
-        return Done(self.wanted.revision, f"runs {self.wanted.image.by_digest}{kept}")
+    def _done(self, stays: Sequence[str] = ()) -> Done:
+        told = [f"runs {self.wanted.image.by_digest}", *stays]
+        if aside := self.run.note.get(strangers.ASIDE):
+            told.append(f"what was made by hand is kept, stopped, as {self.place.aside_name(aside['id'])}")
+        return Done(self.wanted.revision, "; ".join(told))
 
 
 def why_not_beside(current: Seen | None, wanted: Definition) -> list[str]:

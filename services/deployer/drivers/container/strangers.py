@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.deployer.drivers.container import images
-from services.deployer.drivers.container.engine import Engine
+from services.deployer.drivers.container.engine import AT_REST, Engine, state_of
 from services.deployer.drivers.container.names import Place
 from services.deployer.drivers.durable.run import Run
 from shared.components.images import Image
@@ -27,7 +27,7 @@ class Stranger:
     id: str
     name: str
     image: str
-    running: bool
+    active: bool
     remade: bool
     """It runs the very image that is wanted."""
 
@@ -47,9 +47,9 @@ async def under_name(engine: Engine, place: Place, wanted: Image) -> Stranger | 
         return None
     found = await images.found_on(engine, wanted)
     same = found is not None and images.plain(found.shown["Id"]) == images.plain(str(shown.get("Image", "")))
-    state, config = shown.get("State") or {}, shown.get("Config") or {}
-    running = state.get("Status") == "running"
-    return Stranger(str(shown["Id"]), place.name, str(config.get("Image", "?")), running, remade=same)
+    active = state_of(shown) not in AT_REST
+    image = str((shown.get("Config") or {}).get("Image", "?"))
+    return Stranger(str(shown["Id"]), place.name, image, active, remade=same)
 
 
 def _is_of(shown: Mapping[str, Any], place: Place) -> bool:
@@ -60,7 +60,7 @@ def _is_of(shown: Mapping[str, Any], place: Place) -> bool:
 async def set_aside(run: Run, engine: Engine, place: Place, stranger: Stranger) -> None:
     """Stop it and give it another name, under which it stays. What is done is written down before."""
     if ASIDE not in run.note:
-        await run.write_down(**{ASIDE: {"id": stranger.id, "ran": stranger.running}})
+        await run.write_down(**{ASIDE: {"id": stranger.id, "ran": stranger.active}})
     run.report(f"sets aside what was made by hand under the name {place.name}", 20)
     await engine.stop(stranger.id)
     await engine.rename(stranger.id, place.aside_name(stranger.id))

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from services.deployer.drivers import Component, Order
-from services.deployer.drivers.container.connection import connection_of
+from services.deployer.drivers.container.connection import BadConnection, connection_of
 from services.deployer.drivers.container.definition import Definition, definition_of, images_before
 from services.deployer.drivers.container.differences import differences
 from services.deployer.drivers.container.names import BEFORE, DEFINITION, Seen
@@ -95,7 +95,7 @@ def test_the_revision_is_the_image_and_all_that_the_release_wants_beside_it() ->
 def test_so_many_images_are_kept_for_rollbacks_newest_first_and_never_the_one_that_runs() -> None:
     made = wanted()
     labels = {DEFINITION: json.dumps({"image": "b@2"}), BEFORE: f"c@1 {made.image.by_digest} d@0"}
-    current = Seen("id", "name", "image", running=True, labels=labels)
+    current = Seen("id", "name", "image", active=True, labels=labels)
     assert images_before(current, made, 2) == ["b@2", "c@1"]
     assert images_before(current, made, 9) == ["b@2", "c@1", "d@0"]
     assert images_before(None, made, 2) == []
@@ -133,3 +133,16 @@ def test_a_spec_that_cannot_be_is_refused_when_the_release_is_published(spec: di
     with pytest.raises(ValidationError) as refused:
         wanted(**spec)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        ("tcp://engine:abc", "tcp://host:2376"),
+        ("tcp://engine:70000", "tcp://host:2376"),
+        ("ssh://user@engine:0/run/docker.sock", "ssh://host:22"),
+    ],
+)
+def test_a_port_that_is_none_is_a_fault_of_the_connection_and_said_to_be_so(url: str, right: str) -> None:
+    with pytest.raises(BadConnection, match=f"url: .*must name a port from 1 to 65535, or none: {right}"):
+        connection_of({"url": url})

@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.deployer.drivers.container.engine import seen_in
 from services.deployer.drivers.container.names import ORDER, Place, Seen, standing
 
 NAME = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True)
@@ -26,7 +28,7 @@ def test_no_two_places_or_orders_share_a_name_and_every_engine_takes_them(
 
 
 def seen(name: str, order: str) -> Seen:
-    return Seen(f"{name} of {order}", name, "image", running=True, labels={ORDER: order})
+    return Seen(f"{name} of {order}", name, "image", active=True, labels={ORDER: order})
 
 
 def test_until_it_is_proven_the_container_of_an_order_stands_beside_the_one_that_was_proven_before() -> None:
@@ -52,3 +54,14 @@ def test_what_another_order_left_half_made_has_to_go() -> None:
     old, half = seen(HERE.name, "o1"), seen(HERE.own_name("o2"), "o2")
     found = standing(HERE, "o3", [old, half])
     assert (found.current, found.own, found.strays) == (old, None, (half,))
+
+
+@pytest.mark.parametrize(
+    ("state", "active"),
+    [
+        ("running", True), ("restarting", True), ("paused", True), ("stopping", True), ("created", False),
+        ("configured", False), ("exited", False), ("dead", False), ("removing", False),
+    ],
+)  # fmt: skip
+def test_what_its_engine_will_start_again_or_let_go_on_holds_what_it_has(state: str, active: bool) -> None:
+    assert seen_in({"Id": "c", "Names": ["/web"], "State": state}).active is active
