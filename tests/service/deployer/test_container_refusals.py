@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -137,6 +139,47 @@ async def test_a_removal_takes_what_a_killed_deployer_has_removed_meanwhile_as_i
     assert ids(container_lab) == {}
     assert container_lab.podman("volume", "ls", "--quiet") == ""
     assert len(container_lab.podman("network", "ls", "--quiet").split()) == 1  # podman's own
+
+
+async def test_an_update_ends_well_though_podman_breaks_off_while_the_new_container_leaves_a_network(
+    containers: DurableDriver, container_lab: Lab, answering: Answering
+) -> None:
+    spec: dict[str, Any] = {"networks": [{"name": "front"}]}
+    await done(containers, order(container_lab, "o1", **spec))
+
+    def bridge_goes(network: str) -> None:
+        (shown,) = json.loads(container_lab.podman("network", "inspect", network))
+        subprocess.run(["ip", "link", "delete", shown["network_interface"]], check=True)
+
+    async with answering(before(r"POST .*/networks/(\w+)/disconnect", bridge_goes)) as connection:
+        await done(containers, by(connection, order(container_lab, "o2", "2.0", **spec)))
+    (current,) = ids(container_lab)
+    (joined,) = container_lab.inspect(current)["NetworkSettings"]["Networks"].values()
+    assert "web" in joined["Aliases"]
+
+
+def before(pattern: str, act: Callable[[str], None]) -> Answer:
+    """Something happens right before the first request of a kind, which the engine gets all the same."""
+    first = iter([True])
+
+    def answer(request: str) -> None:
+        if (found := re.search(pattern, request)) and next(first, False):
+            act(found[1])
+
+    return answer
+
+
+async def test_an_engine_that_always_refuses_for_the_moment_is_given_up_like_one_that_does_not_answer(
+    containers: DurableDriver, container_lab: Lab, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SETTLE_SECONDS", 0)
+    tool: Any = containers._tool
+    tool._settings = tool._settings.model_copy(update={"unreachable_seconds": 2})
+    mismatch = "network inspection mismatch: asked to join 1 network(s), but have information on 2 network(s)"
+    async with answering(times(1000, "GET .*/containers/json", 500, mismatch)) as connection:
+        failed = await broken(containers, by(connection, order(container_lab, "o1")))
+    assert failed.code == "engine_refused"
+    assert failed.message == f"the engine says each time it is asked: {mismatch}"
 
 
 async def test_an_update_takes_a_name_that_a_killed_deployer_has_given_meanwhile_as_it_is(

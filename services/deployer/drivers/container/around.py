@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -93,7 +94,9 @@ async def _join(engine: Engine, container: str, name: str, aliases: Sequence[str
         return
     network = await engine.docker.networks.get(name)
     if name in joined:
-        await network.disconnect({"Container": container, "Force": False})
+        # Podman may break off in the midst, and shows and lists no container any more until this one has joined again.
+        with suppress(DockerError):
+            await network.disconnect({"Container": container, "Force": False})
     await network.connect({"Container": container, "EndpointConfig": {"Aliases": aliases}})
 
 

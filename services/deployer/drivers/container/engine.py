@@ -50,6 +50,10 @@ class Unreachable(Exception):
     """The engine did not answer; the same may be asked again."""
 
 
+class Passing(Unreachable):
+    """The engine answers, but not this, for a reason that should be gone in a moment."""
+
+
 @asynccontextmanager
 async def translated(what: str) -> AsyncIterator[None]:
     """An engine's refusal as Failed, its silence as Unreachable. `what` was to be done, for people."""
@@ -58,8 +62,10 @@ async def translated(what: str) -> AsyncIterator[None]:
     except DockerError as error:
         if isinstance(error.__context__, aiohttp.ClientConnectorCertificateError):
             raise Failed("certificate_refused", f"{what}: {error.message}") from error
-        if error.status == NOT_REACHED or passes(error.message):
+        if error.status == NOT_REACHED:
             raise Unreachable(error.message) from error
+        if passes(error.message):
+            raise Passing(error.message) from error
         raise Failed(code_of_engine(error.message), f"{what}: {error.message}") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise Unreachable(f"{what}: {error!r}") from error

@@ -18,7 +18,7 @@ from services.deployer.drivers.container.around import named_volumes
 from services.deployer.drivers.container.connection import BadConnection, connection_of
 from services.deployer.drivers.container.definition import Definition, definition_of, revisions_of
 from services.deployer.drivers.container.differences import differences
-from services.deployer.drivers.container.engine import Engine, Unreachable
+from services.deployer.drivers.container.engine import Engine, Passing, Unreachable
 from services.deployer.drivers.container.errands import discard, fetch, remove
 from services.deployer.drivers.container.images import Source
 from services.deployer.drivers.container.names import Place, Seen, standing
@@ -47,6 +47,9 @@ ASK_SECONDS = 3.0
 
 AGAIN_SECONDS = 0.5
 """Between two tries to reach an engine."""
+
+FAR_SECONDS = 10.0
+"""A try that lasted for so long got further than to the refusal that came before."""
 
 
 class ContainerTool(Tool):
@@ -79,18 +82,28 @@ class ContainerTool(Tool):
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring the one order of a batch to its end, also over an engine that is away for a while."""
         (run,) = runs
-        silence = Silence(self.clock)
+        silence, refusals = Silence(self.clock), Silence(self.clock)
         work = Work(run, self._store, self._settings.keep, self._engines, self._pulls, silence)
         while True:
+            begun = self.clock()
             try:
                 done = await work.attempt()
                 return await run.end(replace(done, fetched_bytes=work.sent_bytes))
             except Unreachable as error:
-                away = silence.seconds()
-                if run.cancelled or away >= self._settings.unreachable_seconds:
-                    raise Failed("unreachable", f"the engine has not answered for {away:.0f} s: {error}") from error
-                run.report(f"the engine does not answer: {error}"[:300])
+                if not isinstance(error, Passing) or self.clock() - begun > FAR_SECONDS:
+                    refusals.broken()
+                self._give_up(run, error, silence, refusals)
             await asyncio.sleep(AGAIN_SECONDS)
+
+    def _give_up(self, run: Run, error: Unreachable, silence: Silence, refusals: Silence) -> None:
+        """Raises Failed where an engine has not answered for long, or has answered the same refusal for as long."""
+        passing = isinstance(error, Passing)
+        lasted = (refusals if passing else silence).seconds()
+        if run.cancelled or lasted >= self._settings.unreachable_seconds:
+            if passing:
+                raise Failed("engine_refused", f"the engine says each time it is asked: {error}") from error
+            raise Failed("unreachable", f"the engine has not answered for {lasted:.0f} s: {error}") from error
+        run.report(f"the engine {'refuses' if passing else 'does not answer'}: {error}"[:300])
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
         """Whether the proven container of each still runs and is well."""
