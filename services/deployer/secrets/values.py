@@ -8,12 +8,14 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
 
-from services.deployer.drivers import Broken, Progress
+from services.deployer.drivers import Broken, Order, Progress
+from shared.values.merging import secrets_in as named_in
 
 HIDDEN = "***"
 
@@ -21,7 +23,7 @@ SHORTEST = 4
 """Characters: a shorter value would be found in words that have nothing to do with it, so it could not be hidden."""
 
 SHORTEST_LINE = 8
-"""Of a value of several lines: `user:` is a line of many files."""
+"""Of a value of several lines: `user:` is a line of many files. And of one in a revision: digests have all letters."""
 
 
 def fault_of(value: str) -> str | None:
@@ -41,6 +43,16 @@ def secrets_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for one in value:
             yield from secrets_in(one)
+
+
+def secrets_of(order: Order) -> Iterator[str]:
+    """Every secret's value that a driver gets with an order: of its connection, and of its component's values."""
+    yield from secrets_in(order.connection)
+    component = order.component
+    field = getattr(component.spec, "values_field", None)
+    if component.named and field:
+        for path, _ in named_in(dict(component.named.get(field) or {})):
+            yield str(reduce(lambda value, key: value[key], path, getattr(component.spec, field)))
 
 
 def looks_of(values: Iterable[str]) -> tuple[str, ...]:
@@ -64,12 +76,33 @@ def hide(looks: Iterable[str], text: str) -> str:
     return text
 
 
+def hide_deep(looks: Sequence[str], value: Any) -> Any:
+    """The same of what JSON can say, however deep a value lies in it."""
+    if isinstance(value, str):
+        return hide(looks, value)
+    if isinstance(value, Mapping):
+        return {hide_deep(looks, key): hide_deep(looks, inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [hide_deep(looks, inner) for inner in value]
+    return value
+
+
 def hide_in(looks: Sequence[str], progress: Progress) -> Progress:
     """How an order stands, as it may be kept and told."""
     if isinstance(progress, Broken):
         lines = tuple(hide(looks, line) for line in progress.last_lines)
         return replace(progress, message=hide(looks, progress.message), last_lines=lines)
     return replace(progress, detail=hide(looks, progress.detail))
+
+
+def holds(looks: Iterable[str], text: str) -> bool:
+    """Whether a value stands in a text as a whole: of what is of no use any more once it is hidden."""
+    return any(look in text for look in looks)
+
+
+def is_in_revision(looks: Iterable[str], revision: str) -> bool:
+    """The same of a revision, which a rollback needs as it is."""
+    return holds([look for look in looks if len(look) >= SHORTEST_LINE], revision)
 
 
 def _forms(value: str) -> Iterable[str]:

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from services.deployer.drivers import Done
+from services.deployer.drivers import Broken, Done
 from shared.components.ansible import AnsibleSpec
 from shared.components.ansible_check import syntax_fault
-from tests.support.ansible_sites import FILES, PLAYBOOKS, Lab, order, reach
+from tests.support.ansible_sites import FILES, PLAYBOOKS, Lab, order, reach, running_folders, seen_in_files
 
 pytestmark = [pytest.mark.service, pytest.mark.ansible]
 
@@ -22,6 +23,14 @@ REFRESHES = """
     - meta: refresh_inventory
     - copy: {dest: "{{ root }}/hosts", content: "{{ root }} {{ word }} {{ query('inventory_hostnames', 'all') | sort | join(' ') }}"}
 """  # noqa: E501
+
+
+TELLS = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - set_fact: {dsn: {url: "pg://app:{{ word }}@db"}, schema: 4}
+"""
 
 
 @pytest.fixture
@@ -60,3 +69,12 @@ async def test_a_playbook_may_have_the_inventory_read_again(lab: Lab) -> None:
     assert isinstance(done, Done), done
     root = lab.folder / "sites" / "s1"
     assert (root / "hosts").read_text() == f"{root} {{{{ no template }}}} another s1"
+
+
+async def test_a_fact_that_holds_a_secret_is_refused_and_written_down_nowhere(lab: Lab) -> None:
+    books = {"apply": "apply.yml", "remove": "remove.yml"}
+    made = await lab.bundle({**FILES, "apply.yml": TELLS}, playbooks=books, revision_facts=["dsn", "schema"])
+    [refused] = await reach(lab.driver(), order("o1", made, lab.local("s1", word=SecretStr("correct-horse"))))
+    assert isinstance(refused, Broken)
+    assert (refused.code, "`dsn`" in refused.message) == ("secret_in_fact", True)
+    assert seen_in_files(["correct-horse"], lab.home, *running_folders(lab)) == []

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -286,9 +287,22 @@ async def test_what_fell_after_it_was_well_is_told_to_who_asks_again(make: Make,
     assert await ends(make(), it) == [Done("r1.0")]  # that it is gone is the work of the later order
 
 
+def with_value(key: str, word: str, **more: Any) -> Order:
+    """One whose component has a value that is a secret."""
+    it = order(key, **more)
+    spec = it.component.spec.model_copy(update={"values": {"db": {"password": word}}})
+    named = {"values": {"db": {"password": {"secret": "shop-db"}}}}
+    return replace(it, component=replace(it.component, spec=spec, named=named))
+
+
 async def test_values_of_secrets_are_kept_nowhere(make: Make, deployer_database: str) -> None:
-    it = order("o1", password=SecretStr("correct horse"), says="logged in with correct horse")
-    assert await reach(make(), it) == [Done("r1.0", "logged in with ***")]
+    by_site = order("o1", password=SecretStr("correct horse"), says="logged in with correct horse")
+    by_values = with_value("o2", "wrong horse", site="s2", says="printed wrong horse and left")
+    found = await reach(make(), by_site, by_values)
+    assert found == [Done("r1.0", "logged in with ***"), Done("r1.0", "printed *** and left")]
+    [refused] = await reach(make(), with_value("o3", "horse of 3", site="s3", version="horse of 3"))
+    assert isinstance(refused, Broken)
+    assert refused.code == "secret_in_revision"  # a rollback could do nothing with a revision that is hidden
     conn = await asyncpg.connect(deployer_database)
     try:
         kept = [str(dict(row)) for row in await conn.fetch("select * from driver_order")]

@@ -7,9 +7,11 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
-from services.deployer.drivers import Broken, Done, Running
-from services.deployer.secrets.values import HIDDEN, SHORTEST, fault_of, hide, hide_in, looks_of
+from services.deployer.drivers import Broken, Component, Done, Order, Running
+from services.deployer.secrets.values import HIDDEN, SHORTEST, fault_of, hide, hide_deep, hide_in, looks_of, secrets_of
+from shared.components.simulated import SimulatedSpec
 
 VALUE = 's3cr3t "with" quotes/and=more'
 KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----\n"
@@ -50,6 +52,21 @@ def test_a_value_of_which_the_end_was_cut_off_is_hidden_too() -> None:
 
 def test_a_longer_secret_is_hidden_before_one_that_is_a_part_of_it() -> None:
     assert hide(looks_of(["password", "password-of-oslo"]), "it is password-of-oslo") == f"it is {HIDDEN}"
+
+
+def test_a_value_is_hidden_however_deep_it_lies() -> None:
+    looks = looks_of([VALUE])
+    found = hide_deep(looks, {"facts": {"dsn": [f"pg://{VALUE}@db", 5]}, VALUE: None})
+    assert found == {"facts": {"dsn": [f"pg://{HIDDEN}@db", 5]}, HIDDEN: None}
+
+
+def test_all_secrets_of_an_order_are_known_those_of_its_connection_and_those_of_its_values() -> None:
+    spec = SimulatedSpec.model_validate({"values": {"db": {"users": [{"password": VALUE}], "plain": "text"}}})
+    named = {"values": {"db": {"users": [{"password": {"secret": "db"}}], "plain": "text"}}}
+    component = Component("web", "simulated", spec, named=named)
+    connection = {"password": SecretStr("of the host")}
+    order = Order("o", "s", connection, "shop", "apply", component, "1.0", None)
+    assert sorted(secrets_of(order)) == ["of the host", VALUE]
 
 
 def test_progress_is_told_without_secrets_and_keeps_all_else() -> None:

@@ -120,6 +120,8 @@ class Story:
             self._changed.setdefault(line["host"], []).append(line["task"])
         if facts := line.get("facts"):
             self.facts.setdefault(line["host"], {}).update(facts)
+        if told := line.get("secret_facts"):
+            self._break(line["host"], _secret_in(line, told))
 
     def _take_stats(self, line: Mapping[str, Any]) -> None:
         """Ansible's own count: a task that a rescue has made good is no failure."""
@@ -171,6 +173,11 @@ def _broken(line: Mapping[str, Any]) -> Broken:
         return Broken(code, f"host {line['host']}: {lines[-1].removeprefix(_PREFIX)}", lines)
     code = "become_denied" if any(words in line["message"] for words in _BECOME) else "failed"
     return Broken(code, f"host {line['host']}, task '{line['task']}': {line['message']}", lines)
+
+
+def _secret_in(line: Mapping[str, Any], facts: Iterable[str]) -> Broken:
+    about = f"host {line['host']}, task '{line['task']}': of revision_facts {', '.join(f'`{name}`' for name in facts)}"
+    return Broken("secret_in_fact", f"{about} holds the value of a secret, and revisions are read by others")
 
 
 def _not_idempotent(host: str, tasks: Iterable[str]) -> Broken:

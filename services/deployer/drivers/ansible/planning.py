@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from services.deployer.drivers import Order
@@ -13,10 +13,9 @@ from services.deployer.drivers.ansible.connection import Host, opened
 from services.deployer.drivers.ansible.runner.job import Act, Given, Job, Secrets
 from services.deployer.drivers.ansible.settings import AnsibleSettings
 from services.deployer.drivers.failed import Failed
-from services.deployer.secrets.values import secrets_in
+from services.deployer.secrets.values import secrets_of
 from shared.components.ansible import AnsibleSpec
 from shared.values.merging import secrets_in as named_in
-from shared.values.paths import Path
 
 
 def spec_of(order: Order) -> AnsibleSpec:
@@ -140,19 +139,8 @@ def _told_to_all(order: Order) -> dict[str, Any]:
 
 def secret_vars(order: Order) -> dict[str, Any]:
     """The variables of the component that are, or hold, secrets: whole, for a secret deep in one is none of its own."""
-    return {str(path[0]): spec_of(order).vars[str(path[0])] for path, _ in _named(order)}
-
-
-def _named(order: Order) -> list[tuple[Path, str]]:
-    return list(named_in(dict((order.component.named or {}).get("vars", {}))))
-
-
-def _values_of_vars(order: Order) -> Iterator[str]:
-    for path, _ in _named(order):
-        value: Any = spec_of(order).vars
-        for key in path:
-            value = value[key]
-        yield str(value)
+    named = named_in(dict((order.component.named or {}).get("vars", {})))
+    return {str(path[0]): spec_of(order).vars[str(path[0])] for path, _ in named}
 
 
 def given_for(
@@ -198,7 +186,7 @@ def _secrets(
             variables[name] = {**_variables(name, host, folder_of(order)), **_told(order), **known}
             for group in host.groups:
                 groups.setdefault(group, []).append(name)
-    values = {value for order in orders for value in (*secrets_in(order.connection), *_values_of_vars(order))}
+    values = {value for order in orders for value in secrets_of(order)}
     known = secret_vars(orders[0])
     return Secrets(hosts=variables, groups=_tuples(groups), values=tuple(sorted(values)), vars=known)
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from services.deployer.drivers import Broken, Done, Order, Running
 from services.deployer.drivers.failed import Failed
-from services.deployer.secrets.values import hide_in, looks_of, secrets_in
+from services.deployer.secrets.values import hide_in, is_in_revision, looks_of, secrets_of
 
 T = TypeVar("T")
 
@@ -57,10 +57,16 @@ class Run:
     async def end(self, result: Done | Broken) -> None:
         """The order has ended; the first result counts. Values of its secrets are hidden before it is kept."""
         if self.result is None:
-            looks = looks_of(secrets_in(self.order.connection))
-            hidden = cast("Done | Broken", hide_in(looks, result))
+            hidden = _hidden(self.order, result)
             await self._end(self.order.key, hidden)
             self.result = hidden
+
+
+def _hidden(order: Order, result: Done | Broken) -> Done | Broken:
+    looks = looks_of(secrets_of(order))
+    if isinstance(result, Done) and is_in_revision(looks, result.revision):
+        return Broken("secret_in_revision", "what is to be recorded holds the value of a secret, and others read that")
+    return cast("Done | Broken", hide_in(looks, result))
 
 
 async def unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:

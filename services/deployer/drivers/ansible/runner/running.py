@@ -22,9 +22,9 @@ from services.deployer.drivers.ansible.outcome import Story
 from services.deployer.drivers.ansible.runner import ending, ways
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runner.job import Act, Given
-from services.deployer.drivers.ansible.runner.telling import Line, line_of
+from services.deployer.drivers.ansible.runner.telling import Line, line_of, without_secrets
 from services.deployer.drivers.in_memory import in_memory
-from services.deployer.secrets.values import hide, looks_of
+from services.deployer.secrets.values import looks_of
 
 LOOK_SECONDS = 0.25
 CLEAR_SECONDS = 60.0
@@ -172,14 +172,9 @@ class Running:
 
     def _tell(self, line: Line) -> None:
         whole = {"act": self._act, **line}
-        hidden = {name: self._hidden(value) for name, value in whole.items()}
+        hidden = without_secrets(whole, self._looks)
         os.write(self._file, orjson.dumps(hidden, option=orjson.OPT_APPEND_NEWLINE, default=str))
         self._story.take(hidden)
-
-    def _hidden(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return hide(self._looks, value)
-        return [self._hidden(one) for one in value] if isinstance(value, list) else value
 
     def _stopping(self) -> bool:
         """Whether the run is to end at the next safe point; notes since when, and why."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from services.deployer.secrets.values import hide_deep, holds
 
 Line = dict[str, Any]
 """`told`: what happened; `act`: the number of the playbook; `host`, `task`, `changed` …"""
@@ -28,6 +31,16 @@ def line_of(event: Mapping[str, Any], facts: Sequence[str]) -> Line | None:
     if kind == "runner_on_unreachable":
         return {"told": "unreachable", **about, **words_of(result)}
     return {"told": "stats", **_stats(data)} if kind == "playbook_on_stats" else None
+
+
+def without_secrets(line: Line, looks: Sequence[str]) -> Line:
+    """The same with values hidden. A fact that holds one is named instead: a rollback could do nothing with `***`."""
+    hidden: Line = hide_deep(looks, line)
+    facts = line.get("facts") or {}
+    told = sorted(name for name, value in facts.items() if holds(looks, json.dumps(value, default=str)))
+    if not told:
+        return hidden
+    return {**hidden, "facts": {name: facts[name] for name in facts if name not in told}, "secret_facts": told}
 
 
 def _stats(data: Mapping[str, Any]) -> Line:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from services.deployer.drivers import Broken
 from services.deployer.drivers.ansible.outcome import Story
 from services.deployer.drivers.ansible.runner.job import Act, Job
-from services.deployer.drivers.ansible.runner.telling import line_of, words_of
+from services.deployer.drivers.ansible.runner.telling import line_of, without_secrets, words_of
+from services.deployer.secrets.values import looks_of
 
 SITES = {"oslo": ("oslo.web", "oslo.db"), "bergen": ("bergen",)}
 HOSTS = [host for hosts in SITES.values() for host in hosts]
@@ -105,6 +106,16 @@ def test_facts_are_of_the_site_where_its_hosts_agree_and_by_host_where_not() -> 
     web = {**ok, "host": "oslo.web", "facts": {"schema": 4, "port": 80}}
     db = {**ok, "host": "oslo.db", "facts": {"schema": 4, "port": 5432}}
     assert told(web, db).facts_of("oslo") == {"port": {"oslo.web": 80, "oslo.db": 5432}, "schema": 4}
+
+
+def test_a_fact_that_holds_a_secret_is_not_told_and_breaks_its_site() -> None:
+    facts = {"dsn": {"url": "pg://app:correct-horse@db"}, "pin": 12345, "schema": 4}
+    line = {"told": "ok", "host": "bergen", "task": "t", "changed": False, "facts": facts}
+    found = without_secrets(line, looks_of(["correct-horse", "12345"]))
+    assert found == {**line, "facts": {"schema": 4}, "secret_facts": ["dsn", "pin"]}
+    story = told(found)
+    assert [code(story, site) for site in SITES] == [None, "secret_in_fact"]
+    assert "`dsn`, `pin`" in str(story.result("bergen"))
 
 
 LINES = st.one_of(
