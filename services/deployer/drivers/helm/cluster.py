@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
@@ -24,6 +24,9 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 ASK_SECONDS, CONNECT_SECONDS = 15.0, 5.0
 PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Between two tries to reach an API server that is away; the last one again and again."""
+
+CHANGED = "changed_meanwhile"
+"""The code of an object that is another than whoever writes it knows."""
 
 _AWAY = frozenset({429, 500, 502, 503, 504})
 
@@ -93,7 +96,7 @@ class Cluster:
             return None
         if answer.status_code >= 400:
             raise _refusal(answer)
-        return answer.json()
+        return _object(answer)
 
     async def raw(
         self,
@@ -106,14 +109,17 @@ class Cluster:
         """Ask once. Raises Unreachable, and Failed where the certificates do not fit."""
         try:
             return await self._http.request(method, path, params=query, headers=headers, json=body)
-        except httpx.TransportError as error:
+        except httpx.InvalidURL as error:
+            raise Failed("bad_connection", f"kubeconfig: its server is no address: {error}") from None
+        except httpx.RequestError as error:
             if certificate := _certificate_fault(error):
                 raise Failed("bad_certificate", certificate) from None
             raise Unreachable(str(error) or type(error).__name__) from error
 
     def _read_clock(self, answer: httpx.Response) -> None:
-        if said := answer.headers.get("date"):
-            self.now = parsedate_to_datetime(said).timestamp()
+        with suppress(ValueError, OverflowError):  # whoever stands before the API server may write it otherwise
+            if said := answer.headers.get("date"):
+                self.now = parsedate_to_datetime(said).timestamp()
 
 
 def _client(access: Access) -> httpx.AsyncClient:
@@ -122,7 +128,7 @@ def _client(access: Access) -> httpx.AsyncClient:
         parameters = ConnectionParams(timeout=timeout, proxy=_proxy(access))
         config = KubeConfig.from_dict(dict(access.kubeconfig)).get(access.context)
         return AsyncClient(cast("SingleConfig", config), parameters)
-    except (ConfigError, KeyError, TypeError, msgspec.ValidationError) as error:
+    except (ConfigError, KeyError, TypeError, msgspec.ValidationError, httpx.InvalidURL) as error:
         raise Failed("bad_connection", f"kubeconfig: cannot be used: {error}") from None
     except (ssl.SSLError, ValueError) as error:
         raise Failed("bad_connection", f"kubeconfig: a certificate or key in it cannot be read: {error}") from None
@@ -147,6 +153,17 @@ def _certificate_fault(error: BaseException | None) -> str:
     return ""
 
 
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    """What Kubernetes says is an object. A page is of somebody before it, or instead of it, and may go again."""
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Unreachable(f"it answers {answer.status_code} and no object of Kubernetes; is there a proxy before it?")
+    return found
+
+
 def _refusal(answer: httpx.Response) -> Failed | Unreachable:
     try:
         said = answer.json().get("message") or answer.reason_phrase
@@ -157,5 +174,5 @@ def _refusal(answer: httpx.Response) -> Failed | Unreachable:
     if answer.status_code == 401:
         message = "the API server does not know us: the token or client certificate is wrong, expired or revoked"
         return Failed("unauthorized", message)
-    code = {403: "forbidden", 409: "changed_meanwhile"}.get(answer.status_code, "api_error")
+    code = {403: "forbidden", 409: CHANGED}.get(answer.status_code, "api_error")
     return Failed(code, f"the API server refuses: {said}")

@@ -12,6 +12,8 @@ from services.deployer.drivers.helm.place import ORDER_LABEL
 SOUND = frozenset({"deployed", "superseded"})
 """What can be returned to. Failed and pending revisions were never proven."""
 
+FAILED = "failed"
+
 PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback"})
 
 
@@ -137,7 +139,7 @@ def with_mark_of_rollback(revision: Revision, record: Mapping[str, Any], target:
     """Helm gives a rollback the labels of its target; that it is this order's shows in what it returns to."""
     info = record.get("info") or {}
     words = str(info.get("description", ""))
-    failed = revision.status == "failed" and words.startswith(("Rollback ", "Release "))
+    failed = revision.status == FAILED and words.startswith(("Rollback ", "Release "))
     returns = str(info.get("rollback_revision", "")) == target or words == f"Rollback to {target}"
     return replace(revision, mark=mark) if returns or failed else revision
 
@@ -170,4 +172,4 @@ def encode(record: Mapping[str, Any]) -> str:
 
 def failed(record: Mapping[str, Any], why: str) -> dict[str, Any]:
     """The same record as Helm would leave it had it failed itself."""
-    return {**record, "info": {**(record.get("info") or {}), "status": "failed", "description": why}}
+    return {**record, "info": {**(record.get("info") or {}), "status": FAILED, "description": why}}

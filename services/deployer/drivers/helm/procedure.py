@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from services.deployer.drivers import Done
@@ -116,7 +117,8 @@ class Procedure(Attempt):
         """What the component wants deleted before an upgrade, also one that leads back."""
         if self.spec.before_upgrade:
             self.run.report("deletes what is in the way of an upgrade", 15)
-            await self._safely(clear(self.cluster, self.place, self.spec.before_upgrade))
+            tell, seconds = partial(self.run.report, percent=15), self.spec.rollout.seconds
+            await self._safely(clear(self.cluster, self.place, self.spec.before_upgrade, tell, seconds))
 
     def _upgrade(self, chart: Chart) -> calls.Upgrade:
         order = self.run.order

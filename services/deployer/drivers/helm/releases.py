@@ -8,7 +8,7 @@ from typing import Any
 
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import history, manifest
-from services.deployer.drivers.helm.cluster import Cluster
+from services.deployer.drivers.helm.cluster import CHANGED, Cluster
 from services.deployer.drivers.helm.history import Revision
 from services.deployer.drivers.helm.manifest import Workload
 from services.deployer.drivers.helm.place import ORDER_LABEL, Place
@@ -79,13 +79,36 @@ class Releases:
         await self._cluster.ask("DELETE", f"{self._secrets}/{revision.secret}", body=only)
 
     async def give_up(self, revision: Revision, why: str) -> None:
-        """Call a pending revision failed, as its helm would have: no later helm is then kept from its work."""
+        """Call a pending revision failed, as its helm would have: no later helm is then kept from its work.
+
+        Where the answer of the API server was lost, it is asked again and says that the record has changed meanwhile:
+        by ourselves. Raises Failed where somebody else has brought the revision to another end.
+        """
+        now: Revision | None = revision
+        while now and now.status != history.FAILED and not await self._call_failed(now, why):
+            now = await self._again(revision)
+            if now and not now.pending and now.status != history.FAILED:
+                raise Failed(CHANGED, f"revision {now.number} of {self._place.release} is {now.status} now")
+
+    async def _call_failed(self, revision: Revision, why: str) -> bool:
+        """Whether it is so now; not, where its record is another than we know."""
         record = history.failed(await self.record(revision), why)
         patch = {
-            "metadata": {"resourceVersion": revision.version, "labels": {"status": "failed"}},
+            "metadata": {"resourceVersion": revision.version, "labels": {"status": history.FAILED}},
             "data": {"release": history.encode(record)},
         }
-        await self._cluster.ask("PATCH", f"{self._secrets}/{revision.secret}", headers=MERGE, body=patch)
+        try:
+            await self._cluster.ask("PATCH", f"{self._secrets}/{revision.secret}", headers=MERGE, body=patch)
+        except Failed as failed:
+            if failed.broken.code != CHANGED:
+                raise
+            return False
+        return True
+
+    async def _again(self, revision: Revision) -> Revision | None:
+        """A revision as it is now; None when it is gone."""
+        secret = await self._cluster.get(f"{self._secrets}/{revision.secret}")
+        return history.revision_of((secret or {}).get("metadata") or {}, self._cluster.now)
 
     async def sign(self, revision: Revision, mark: str) -> Revision:
         """Put the mark of an order on the revision that it made."""
