@@ -15,7 +15,7 @@ from tests.support.components import for_driver, simulated
 
 
 class FileTool(Tool):
-    """`connection`: `does` (well, or fails, hangs, half, defect, silent), `together` (its batch), `beside`."""
+    """`connection`: `does` (well, or fails, hangs, half, defect, silent), `together` (its batch), `beside`, `looks`."""
 
     name: ClassVar[str] = "files"
     capabilities: ClassVar[frozenset[Verb]] = OBLIGATORY
@@ -47,6 +47,8 @@ class FileTool(Tool):
             self.busy -= 1
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
+        if any(order.connection.get("looks") == "breaks" for order in orders):
+            raise RuntimeError("a site with an odd answer")
         return [None if self._here(order).exists() else Broken("fallen", "its file is gone") for order in orders]
 
     async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:

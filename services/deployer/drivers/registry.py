@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
@@ -22,6 +23,7 @@ from services.deployer.drivers import (
     Tended,
     Verb,
 )
+from services.deployer.drivers.asking import ask_each
 from shared.core.errors import BelayError
 from shared.entry_points import registered
 from shared.messages.deployer import ComponentDecision
@@ -125,11 +127,7 @@ class DriverRegistry:
         """Whether the revisions they name still exist; None = nobody knows, also where a driver cannot be asked."""
         known: dict[str, bool | None] = {}
         for name, mine in _by_driver(orders).items():
-            try:
-                answers: Iterable[bool | None] = await self._drivers[name].has_revision(mine)
-            except Exception:
-                log.exception("a driver could not be asked", action="driver_failed", driver=name, orders=len(mine))
-                answers = [None] * len(mine)
+            answers = await ask_each(name, self._drivers[name].has_revision, mine, partial(_unanswered, name))
             known.update(zip((order.key for order in mine), answers, strict=True))
         return [known[order.key] for order in orders]
 
@@ -175,13 +173,7 @@ class DriverRegistry:
         asking = self._drivers.get(driver)
         if not isinstance(asking, Reaching):
             return [None] * len(sites)
-        try:
-            return await _reached(asking, sites)
-        except TimeoutError:
-            log.warning("a driver did not keep to its time", action="driver_slow", driver=driver, sites=len(sites))
-        except Exception:
-            log.exception("a driver could not ask sites", action="driver_failed", driver=driver, sites=len(sites))
-        return list(await asyncio.gather(*(_reached_alone(driver, asking, site) for site in sites)))
+        return await ask_each(driver, partial(_reached, asking), sites, partial(_not_reached, driver))
 
     async def wait(self, seconds: float) -> None:
         """Until any driver may have moved, at the latest after `seconds`."""
@@ -204,12 +196,14 @@ async def _foreseen(name: str, driver: Driver, orders: Sequence[Order]) -> Seque
         return [()] * len(orders)
     try:
         async with asyncio.timeout(FORESEE_SECONDS):
-            return await driver.foresee(orders)
+            return await ask_each(name, driver.foresee, orders, partial(_not_foreseen, name))
     except TimeoutError:
         return [("what would change could not be found out in time",)] * len(orders)
-    except Exception:
-        log.exception("a driver could not foresee", action="driver_failed", driver=name, orders=len(orders))
-        return [("what would change could not be found out",)] * len(orders)
+
+
+def _not_foreseen(name: str, order: Order, error: Exception) -> Sequence[str]:
+    _unanswered(name, order, error)
+    return ("what would change could not be found out",)
 
 
 async def _looked(name: str, driver: Driver | None, orders: Sequence[Order]) -> Sequence[Broken | None]:
@@ -217,32 +211,29 @@ async def _looked(name: str, driver: Driver | None, orders: Sequence[Order]) -> 
         return [None] * len(orders)
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            return await driver.look(orders)
+            return await ask_each(name, driver.look, orders, partial(_unanswered, name))
     except TimeoutError:
         log.warning("a driver did not keep to its time", action="driver_slow", driver=name, orders=len(orders))
-    except Exception:
-        log.exception("a driver could not be asked", action="driver_failed", driver=name, orders=len(orders))
     return [None] * len(orders)
 
 
-async def _reached(driver: Reaching, sites: Sequence[Reachable]) -> list[Reached | Broken | None]:
+def _unanswered(name: str, order: Order, error: Exception) -> None:
+    about = {"driver": name, "order": order.key, "site": order.site, "error": repr(error)[:200]}
+    log.error("a driver could not be asked", action="driver_failed", **about)
+
+
+async def _reached(driver: Reaching, sites: Sequence[Reachable]) -> Sequence[Reached | Broken | None]:
     """Raises TimeoutError when the driver did not keep to its time, and whatever else it breaks on."""
     async with asyncio.timeout(REACH_SECONDS + REACH_GRACE_SECONDS):
-        answers = list(await driver.reach(sites))
-    if len(answers) != len(sites):
-        raise BadDriver(f"asked for {len(sites)} sites, it answered for {len(answers)}")
-    return list(answers)
+        return await driver.reach(sites)
 
 
-async def _reached_alone(name: str, driver: Reaching, site: Reachable) -> Reached | Broken | None:
-    try:
-        return (await _reached(driver, [site]))[0]
-    except TimeoutError:
+def _not_reached(name: str, site: Reachable, error: Exception) -> Reached | Broken | None:
+    if isinstance(error, TimeoutError):
         return Broken("timeout", f"the driver {name} had no answer within {REACH_SECONDS:g} s")
-    except Exception as error:  # noqa: BLE001 - of one site, and it is told
-        about = {"driver": name, "site": site.site, "error": repr(error)[:200]}
-        log.error("a driver could not ask a site", action="driver_failed", **about)  # noqa: TRY400 - told whole before
-        return None
+    about = {"driver": name, "site": site.site, "error": repr(error)[:200]}
+    log.error("a driver could not ask a site", action="driver_failed", **about)
+    return None
 
 
 async def _patient(name: str, driver: Driver, seconds: float) -> None:

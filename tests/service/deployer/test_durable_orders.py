@@ -287,6 +287,16 @@ async def test_what_fell_after_it_was_well_is_told_to_who_asks_again(make: Make,
     assert await ends(make(), it) == [Done("r1.0")]  # that it is gone is the work of the later order
 
 
+async def test_a_site_whose_look_breaks_does_not_keep_the_others_from_being_seen(make: Make) -> None:
+    good, bad = order("o1"), order("o2", site="s2", looks="breaks")
+    await reach(make(), good, bad)
+    driver = make()
+    async with patience(60):
+        while not isinstance((found := await driver.poll([good, bad]))[0], Done):
+            await driver.wait(0.2)
+    assert isinstance(found[1], Running)
+
+
 def with_value(key: str, word: str, **more: Any) -> Order:
     """One whose component has a value that is a secret."""
     it = order(key, **more)

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from services.deployer.drivers import Broken, Order, Running
+from services.deployer.drivers.asking import ask_each
 
 log = structlog.get_logger()
 
@@ -67,12 +69,21 @@ class Looks:
             task.add_done_callback(self._tasks.discard)
 
     async def _see(self, orders: Sequence[Order]) -> None:
+        missed: set[str] = set()
         try:
-            for order, fallen in zip(orders, await self._look(orders), strict=True):
-                self.saw(order.key, fallen)
-        except Exception:  # then they are looked at again
-            log.exception("a look at what was deployed broke", action="driver_failed", orders=len(orders))
-            await asyncio.sleep(AGAIN_SECONDS)
+            found = await ask_each(orders[0].component.driver, self._look, orders, partial(_miss, missed))
+            for order, fallen in zip(orders, found, strict=True):
+                if order.key not in missed:
+                    self.saw(order.key, fallen)
+            if missed:  # they are looked at again; the others have been seen
+                self._ended()
+                await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._under_way -= {order.key for order in orders}
         self._ended()
+
+
+def _miss(missed: set[str], order: Order, error: Exception) -> None:
+    about = {"order": order.key, "site": order.site, "error": repr(error)[:200]}
+    log.error("a look at what was deployed broke", action="driver_failed", **about)
+    missed.add(order.key)

@@ -1,0 +1,43 @@
+"""Many asked together, and each alone where that breaks: what is wrong with one site must not be that of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from shared.core.errors import BelayError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+Ask = Callable[[Sequence[T]], Awaitable[Sequence[A]]]
+Missed = Callable[[T, Exception], A]
+"""What counts for one whose own question breaks."""
+
+
+class BadAnswer(BelayError):
+    """Answers that nobody can tell whose they are."""
+
+
+async def ask_each(driver: str, ask: Ask[T, A], those: Sequence[T], missed: Missed[T, A]) -> list[A]:
+    """What each answers, in their order."""
+    try:
+        return await _answers(ask, those)
+    except Exception as error:
+        if len(those) == 1:
+            return [missed(those[0], error)]
+        log.exception("a driver broke over several", action="driver_failed", driver=driver, asked=len(those))
+    alone = await asyncio.gather(*(ask_each(driver, ask, [one], missed) for one in those))
+    return [answer for (answer,) in alone]
+
+
+async def _answers(ask: Ask[T, A], those: Sequence[T]) -> list[A]:
+    answers = list(await ask(those))
+    if len(answers) != len(those):
+        raise BadAnswer(f"asked for {len(those)}, it answered for {len(answers)}")
+    return answers
