@@ -140,10 +140,17 @@ class Procedure:
             if left.home != self.runs.home_id:
                 await asyncio.sleep(max(self._rest_seconds - left.seconds, 0))
             elif folder := self.runs.find(left.run):
-                folder.stop.touch()
-                with suppress(RunnerDied):
-                    await attend(folder, lambda _: None)
-                await asyncio.to_thread(self.runs.clear, folder)
+                for run in runs:
+                    run.report("waits until the run of an order before it has ended")
+                await self._end_left(folder)
+
+    async def _end_left(self, folder: RunFolder) -> None:
+        """One that carries orders of other sites, too, goes on to its own end: theirs were not given up."""
+        if folder.id not in await self.records.wanted():
+            folder.stop.touch()
+        with suppress(RunnerDied, FileNotFoundError):  # whoever sees it through clears it away
+            await attend(folder, lambda _: None)
+        await self._leave(folder)
 
     # -- a run under way ------------------------------------------------------------------------------------------
 
@@ -170,10 +177,9 @@ class Procedure:
             folder.stop.touch()
 
     async def _end(self, run: Run, story: Story) -> bool:
-        """Whether the order has ended with its run; not, where the run stopped because nobody looked after it."""
-        site = run.order.site
-        broken = story.result(site)
-        if broken and broken.code == "unattended":
+        """Whether the order has ended with its run; not, where the run stopped for a reason that is none of its own."""
+        broken = story.result(run.order.site)
+        if broken and (broken.code == "unattended" or (broken.code == "cancelled" and not run.cancelled)):
             return False
         await run.end(broken or _done(run, story))
         return True

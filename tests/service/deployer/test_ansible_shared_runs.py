@@ -1,0 +1,89 @@
+"""Sites that share a run: what happens to the order of one is no reason for anything to happen to the others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.deployer.drivers import Done, Order
+from services.deployer.drivers.ansible.driver import AnsibleDriver
+from tests.support.ansible_sites import FILES, Lab, ends, order, remove
+from tests.support.patience import until_so
+
+pytestmark = [pytest.mark.service, pytest.mark.ansible]
+
+WAITS = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - shell: echo {{ belay_action }} >> log; touch waits; until [ -e go ]; do sleep 0.1; done
+      args: {chdir: "{{ root }}"}
+    - shell: echo then >> "{{ root }}/log"
+"""
+
+
+@pytest.fixture
+async def lab(deployer_database: str, tmp_path: Path) -> AsyncIterator[Lab]:
+    made = Lab(tmp_path, deployer_database, {"at_once": 4, "grace_seconds": 30})
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def shared(lab: Lab) -> list[Order]:
+    """Two orders in one run, in the middle of its first task; their deployer has gone."""
+    books = {"apply": "apply.yml", "remove": "remove.yml"}
+    made = await lab.bundle({**FILES, "apply.yml": WAITS}, playbooks=books, together=True)
+    orders = [order(f"o{n}", made, lab.local(f"s{n}"), site=f"s{n}") for n in range(2)]
+    driver = lab.driver()
+    await driver.start(orders)
+    await until_so(lambda: all_wait(lab, driver, orders), 120)
+    await driver.close()
+    return orders
+
+
+async def all_wait(lab: Lab, driver: AnsibleDriver, orders: list[Order]) -> bool:
+    await driver.poll(orders)
+    return all((lab.folder / "sites" / each.site / "waits").exists() for each in orders)
+
+
+def go_on(lab: Lab) -> None:
+    for site in ("s0", "s1"):
+        (lab.folder / "sites" / site / "go").touch()
+
+
+def run_folder(lab: Lab) -> Path:
+    [job] = (lab.home / "ansible" / "runs").glob("*/job.json")
+    return job.parent
+
+
+async def test_the_way_back_of_one_site_waits_for_the_run_that_carries_others(lab: Lab, shared: list[Order]) -> None:
+    given_up, innocent = shared
+    driver, back = lab.driver(), remove("r0", given_up)
+    await driver.start([back])
+
+    async def waits() -> bool:
+        found = await driver.poll([back, innocent])
+        return "waits until the run of an order before" in str(found[0])
+
+    await until_so(waits, 60)
+    assert not (run_folder(lab) / "stop").exists()
+    go_on(lab)
+    found = await ends(driver, back, innocent, seconds=120)
+    assert [type(each) for each in found] == [Done, Done], found
+    assert lab.log("s1") == ["apply", "then"]
+    assert [line.split()[0] for line in lab.log("s0")] == ["apply", "then", "remove"]
+
+
+async def test_a_run_that_was_stopped_for_somebody_else_is_begun_anew_for_who_was_not_cancelled(
+    lab: Lab, shared: list[Order]
+) -> None:
+    (run_folder(lab) / "stop").touch()
+    driver = lab.driver()
+    await driver.start(shared)
+    go_on(lab)
+    found = await ends(driver, *shared, seconds=120)
+    assert [type(each) for each in found] == [Done, Done], found
+    assert [lab.log(each.site) for each in shared] == [["apply", "apply", "then"]] * 2
