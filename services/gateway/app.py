@@ -18,7 +18,7 @@ from services.gateway.events.hub import Hub
 from services.gateway.events.learning import learning, stream_types
 from services.gateway.gateway import Gateway
 from services.gateway.handlers import HANDLERS, LEARNING, TOPICS
-from services.gateway.http import files, openapi, problems, routing
+from services.gateway.http import files, host, openapi, problems, routing
 from services.gateway.http.load_shedding import LoadShedding
 from services.gateway.http.measuring import Requests
 from services.gateway.http.protocol import Runner
@@ -76,7 +76,7 @@ async def wire(service: Service, own: GatewaySettings | None = None, open_doors:
 
 def application(gateway: Gateway, measure: Middleware, admit: Middleware) -> web.Application:
     """The HTTP application: problems inside of the measuring, so that these too are counted."""
-    middlewares = [measure, problems.problems, admit]
+    middlewares = [measure, problems.problems, host.must_be_a_host, admit]
     app = web.Application(middlewares=middlewares, client_max_size=problems.MAX_SPEC_BYTES)
     app[GATEWAY] = gateway
     routing.add(app, ROUTES)

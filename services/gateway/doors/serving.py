@@ -8,6 +8,7 @@ from aiohttp.typedefs import Middleware
 
 from services.gateway.doors.door import Door
 from services.gateway.gateway import Gateway
+from services.gateway.http.host import must_be_a_host
 from services.gateway.http.protocol import Runner
 from services.gateway.http.routing import GATEWAY
 
@@ -47,7 +48,7 @@ class Doors:
             log.info("a door is open", action="door_opened", door=door.name, port=self.ports[door.name])
 
     def _application(self, door: Door) -> web.Application:
-        middlewares = [self._measure, door.errors, self._admit]
+        middlewares = [self._measure, door.errors, must_be_a_host, self._admit]
         app = web.Application(middlewares=middlewares, client_max_size=door.most_bytes)
         app[GATEWAY] = self._gateway
         door.serve(app)

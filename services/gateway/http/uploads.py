@@ -23,6 +23,9 @@ GZIP = b"\x1f\x8b"
 FILE_FIELD = "bundle"
 NAME_FIELD = "file_name"
 
+NO_FORM = (ValueError, AssertionError, LookupError, RuntimeError)
+"""What aiohttp raises where it looks for the next part: a field `_charset_` alone has three of them."""
+
 FORM_BYTES = 64 * 1024
 """What a form may have around its file."""
 
@@ -82,7 +85,7 @@ async def incoming_of(request: web.Request, file_name: str) -> Incoming:
 async def _next_part(form: MultipartReader) -> BodyPartReader | None:
     try:
         part = await form.next()
-    except ValueError as error:
+    except NO_FORM as error:
         raise _unreadable_form(error) from error
     if isinstance(part, MultipartReader):
         raise _wrong_form("a form inside of the form is not taken", "")
@@ -142,7 +145,7 @@ def _empty() -> Problem:
     return Problem.because("empty_bundle", "the body must be a bundle (.tar.gz), it is empty")
 
 
-def _unreadable_form(error: ValueError) -> Problem:
+def _unreadable_form(error: Exception) -> Problem:
     return unreadable(f"the form cannot be read: {error}")
 
 

@@ -17,6 +17,7 @@ from services.gateway.resources.uploads import receiving
 from shared.blobs import Blobs
 from shared.messages.catalog import PublishRelease
 from tests.service.gateway.api import Api, Reply, gateway
+from tests.service.gateway.line import once
 from tests.support.patience import patience, until_so
 from tests.support.small_disk import fill, small_disk
 from tests.support.world import World
@@ -62,6 +63,20 @@ async def offset(api: Api, path: str) -> int:
     reply = await ask(api, "HEAD", path)
     assert (reply.status, reply.headers["Cache-Control"]) == (200, "no-store")
     return int(reply.headers["Upload-Offset"])
+
+
+async def test_headers_with_letters_of_any_alphabet_are_refused_by_their_names(world: World) -> None:
+    async with gateway(world, settings=LIMIT) as api:
+        for metadata in ("filename é", "sha256 ٣", "filename \udcff"):
+            refused = await once(api, "POST /v1/uploads", "Upload-Length: 9", f"Upload-Metadata: {metadata}")
+            assert (refused.status, refused.problem["faults"][0]["field"]) == (422, "Upload-Metadata"), refused.body
+        refused = await once(api, "POST /v1/uploads", "Upload-Length: ٣")
+        assert (refused.status, refused.problem["faults"][0]["field"]) == (422, "Upload-Length")
+        kind, path = "Content-Type: application/offset+octet-stream", await begun(api)
+        for header in ("Upload-Checksum: sha256 é", "Upload-Checksum: sha256 \udcff", "Upload-Offset: ٣"):
+            rest = () if header.startswith("Upload-Offset") else ("Upload-Offset: 0",)
+            refused = await once(api, f"PATCH {path}", header, *rest, kind, body=BUNDLE)
+            assert (refused.status, refused.problem["faults"][0]["field"]) == (422, header.split(":")[0]), refused.body
 
 
 async def test_a_file_in_three_parts_is_published_once_under_the_id_of_its_upload(world: World) -> None:

@@ -13,7 +13,7 @@ from services.gateway.doors.sysinv.call import Call
 from services.gateway.doors.sysinv.refusing import rejected
 from services.gateway.http.bodies import DEEPEST
 from services.gateway.http.problems import Problem, is_text
-from services.gateway.http.uploads import CHUNK, gzipped, over_limit
+from services.gateway.http.uploads import CHUNK, NO_FORM, gzipped, over_limit
 from shared.blobs import Blob, BlobTooLarge
 
 FILE_FIELDS = ("binary_data", "file", "bundle", "tarfile")
@@ -62,7 +62,7 @@ async def _form(call: Call, op: str, limit: int) -> Sent:
     blob = None
     try:
         form = await call.request.multipart()
-        while (part := await form.next()) is not None:
+        while (part := await _next(form)) is not None:
             if isinstance(part, MultipartReader):
                 raise Malformed("a form inside of the form is not taken")
             name = part.name or ""
@@ -78,6 +78,13 @@ async def _form(call: Call, op: str, limit: int) -> Sent:
     except (ValueError, AssertionError, LookupError) as error:  # aiohttp, of what is no such form
         raise Malformed(str(error)) from error
     return Sent(fields, blob)
+
+
+async def _next(form: MultipartReader) -> MultipartReader | BodyPartReader | None:
+    try:
+        return await form.next()
+    except NO_FORM as error:
+        raise Malformed(str(error)) from error
 
 
 async def _content(part: BodyPartReader) -> AsyncIterator[bytes]:

@@ -1,7 +1,6 @@
 """What the headers of a resumable upload say (tus 1.0): its length, and its names in `Upload-Metadata`. Pure."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,7 +46,7 @@ def announced(headers: Mapping[str, str]) -> Announced:
     """What is about to come. Raises Unannounced with every fault."""
     faults = []
     length = headers.get(LENGTH)
-    if length is None or not length.isdecimal() or len(length) > DIGITS:
+    if length is None or not _is_whole(length):
         message = "must be the size of the whole file in bytes"
         faults.append(Fault(code=ErrorCode.INVALID_FIELD, field=LENGTH, message=message, value=(length or "")[:100]))
     values, more = _metadata(headers.get(METADATA, ""))
@@ -68,7 +67,7 @@ def _metadata(text: str) -> tuple[dict[str, str], list[Fault]]:
         key, _, value = pair.partition(" ")
         try:
             decoded = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # also of what is no base64, or not ASCII
             message = f"the value of '{key[:50]}' must be text in base64"
             faults.append(Fault(code=ErrorCode.INVALID_FIELD, field=METADATA, message=message, value=value[:100]))
             continue
@@ -80,7 +79,7 @@ def _metadata(text: str) -> tuple[dict[str, str], list[Fault]]:
 def offset_of(headers: Mapping[str, str]) -> int | Fault:
     """From which byte on a part is."""
     text = headers.get(OFFSET, "")
-    if text.isdecimal() and len(text) <= DIGITS:
+    if _is_whole(text):
         return int(text)
     message = "must be the number of the byte that the body begins with"
     return Fault(code=ErrorCode.INVALID_FIELD, field=OFFSET, message=message, value=text[:100])
@@ -94,9 +93,13 @@ def checksum_of(headers: Mapping[str, str]) -> bytes | Fault | None:
     algorithm, _, value = text.partition(" ")
     try:
         digest = base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:  # also of what is not ASCII
         digest = b""
     if algorithm == "sha256" and len(digest) == 32:
         return digest
     message = "must be `sha256` and the digest of the body in base64"
     return Fault(code=ErrorCode.INVALID_FIELD, field=CHECKSUM, message=message, value=text[:100])
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= DIGITS

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from itertools import product
 
 import aiohttp
 import pytest
@@ -10,11 +11,15 @@ from aiohttp import web
 from services.gateway.doors.dcmanager.door import door as dcmanager
 from services.gateway.doors.dcmanager.settings import DcmanagerSettings
 from services.gateway.doors.serving import DOORS, Doors
+from services.gateway.doors.sysinv.door import door as sysinv
+from services.gateway.doors.sysinv.settings import SysinvSettings
 from services.gateway.doors.table import doors_that_are_on
 from services.gateway.http.problems import problems
 from services.gateway.http.routing import GATEWAY
 from shared.messages.strategy import CreateGroup, GroupChanged
+from tests.service.gateway.api import gateway
 from tests.service.gateway.doors.dcmanager_door import DoorClient, only_the_door
+from tests.service.gateway.line import once
 from tests.support.patience import patience
 from tests.support.world import World
 
@@ -50,6 +55,29 @@ def test_no_door_is_open_unless_a_port_is_set(monkeypatch: pytest.MonkeyPatch) -
     assert doors_that_are_on() == ()
     monkeypatch.setenv("BELAY_DOOR_DCMANAGER_PORT", "8119")
     assert [(door.name, door.port) for door in doors_that_are_on()] == [("dcmanager", 8119)]
+
+
+HOSTS = ("x:y", "x:99999", "", "[::1", 'x"y', "a b", "é", "\udcff", "x/y", "user@x")
+"""None is a host; clients that find doors by Keystone's catalog would be sent there."""
+
+
+async def test_a_host_that_is_none_is_refused_before_anything_else(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doors = [dcmanager(DcmanagerSettings(port=0, app="platform")), sysinv(SysinvSettings(port=0, site="oslo"))]
+    async with gateway(world, doors=[door for door in doors if door]) as api:
+        assert api.service.http is not None
+        ports = api.service.http[DOORS].ports
+        places = [
+            (f"http://127.0.0.1:{ports[name]}", path) for name in ports for path in ("/v3", "/v3/auth/catalog", "/")
+        ]
+        for url, path in [*places, (api.url, "/v1/me"), (api.url, "/")]:
+            for host, headers in product(HOSTS, ((), ("Authorization: none",), (f"X-Auth-Token: {api.token}",))):
+                said = await once(api, f"GET {path}", f"Host: {host}", *headers, url=url)
+                assert (said.status, b"Host" in said.body) == (400, True), (path, host, said.body)
+            for host in ("x", "a_b:80", "[::1]:8080", "127.0.0.1", "xn--9ca.example."):
+                assert (await once(api, f"GET {path}", f"Host: {host}", url=url)).status != 400
+    assert "Traceback" not in capsys.readouterr().out
 
 
 async def test_an_owner_that_does_not_answer_is_told_and_not_waited_for(world: World) -> None:

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.service.gateway.doors.sysinv_door import APPS, SITE, DoorClient, everything, only_the_door, sending, tarball
+from tests.service.gateway.test_uploads import CHARSETS
 from tests.support.bundles import bundle, member, tar
 from tests.support.world import World
 
@@ -192,6 +193,7 @@ async def test_odd_forms_are_refused_and_a_sound_one_is_taken(world: World) -> N
             (b"abc", "multipart/form-data; boundary=x"),
             (b"--x\r\n\r\nabc", "multipart/form-data; boundary=x"),
             (b"--x\r\n", "multipart/form-data"),
+            *((raw, kind) for kind, raw in CHARSETS),
         ):
             refused = await door.ask("POST", APPS, raw, Content_Type=kind)
             assert refused.status == 400, refused.body
