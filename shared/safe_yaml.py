@@ -6,7 +6,7 @@ Nothing of it is kept but values and lines, so a text of a megabyte cannot take 
 aliases unfolded, is bounded before it is built.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import yaml
 
 from shared.yaml_scalars import BadYaml, is_text, key_of, refused, value_of
 
-__all__ = ["BadYaml", "Document", "Where", "document", "documents", "dumped", "load"]
+__all__ = ["BadYaml", "Document", "KeyTwice", "Where", "document", "documents", "dumped", "load", "with_all_faults"]
 
 DEEPEST = 20
 DEEPEST_OF_TOOLS = 60
@@ -26,6 +26,14 @@ _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Where = tuple[str | int, ...]
 """The way to a value: names, and positions in lists."""
+
+
+class KeyTwice(BadYaml):
+    """A key that stands twice in a mapping; YAML would keep the last one and say nothing."""
+
+    def __init__(self, event: Any, key: Any) -> None:
+        self.key = key
+        super().__init__(f"the key '{key}' stands twice", event.start_mark.line + 1, event.start_mark.column + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,21 @@ def document(content: bytes) -> Document:
     that stand twice (of which one would be lost), deep nesting, NUL characters, tags, and values that JSON has no form
     for.
     """
-    found = list(_documents(content, _Builder()))
+    return _only(_documents(content, _Builder()))
+
+
+def with_all_faults(content: bytes, most: int) -> tuple[Document, list[BadYaml]]:
+    """The only document of a text that people wrote for Belay, of up to `most` values, and every fault beside which the
+    rest can be read: keys that stand twice, and values that are none. Aliases are taken.
+
+    Raises BadYaml as `document` does for whatever else.
+    """
+    faults: list[BadYaml] = []
+    return _only(_documents(content, _Builder(aliases=True, most=most, fault=faults.append))), faults
+
+
+def _only(documents: Iterator[Document]) -> Document:
+    found = list(documents)
     if len(found) > 1:
         raise BadYaml("expected a single document in the stream, but found another document", found[1].line, 1)
     return found[0] if found else Document(None)
@@ -102,6 +124,10 @@ def _documents(content: bytes, builder: "_Builder") -> Iterator[Document]:
         raise BadYaml(str(error).splitlines()[0]) from error
 
 
+def _stop(error: BadYaml) -> None:
+    raise error
+
+
 class _Builder:
     """Values of events, one after the other, counted before they are kept."""
 
@@ -111,7 +137,9 @@ class _Builder:
         aliases: bool = False,
         deepest: int = DEEPEST,
         most: int = MOST_VALUES,
+        fault: Callable[[BadYaml], None] = _stop,
     ) -> None:
+        self._fault = fault
         self._aliases = aliases
         self._deepest = deepest
         self._most = most
@@ -166,10 +194,17 @@ class _Builder:
     def _scalar(self, event: Any, where: Where) -> Any:
         if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in event.value):
             raise refused(event, "NUL characters and lone surrogates are not taken")
-        value = value_of(event)
+        value = self._read(event)
         if not isinstance(value, str) and value is not None:
             self._texts[where] = event.value
         return value
+
+    def _read(self, event: Any) -> Any:
+        try:
+            return value_of(event)
+        except BadYaml as error:
+            self._fault(error)
+            return event.value
 
     def _list(self, start: Any, where: Where, depth: int) -> list[Any]:
         _untagged(start, "seq")
@@ -188,7 +223,7 @@ class _Builder:
             if key == "<<" and event.implicit[0]:
                 merged = {**_merged(event, value), **merged}
             elif key in own:
-                raise refused(event, f"the key '{key}' stands twice")
+                self._fault(KeyTwice(event, key))
             else:
                 own[key] = value
             self._lines[(*where, key)] = event.start_mark.line + 1

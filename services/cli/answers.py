@@ -18,7 +18,8 @@ class ProblemError(Exception):
         self.code: str = problem.get("code", "http_error")
         self.title: str = problem.get("title", f"HTTP {status}")
         self.detail: str = problem.get("detail", "")
-        self._faults = problem.get("faults", ())
+        faults = problem.get("faults")
+        self._faults = faults if isinstance(faults, list | tuple) else ()  # it may be another system that refuses
         self.count: int = problem.get("faults_count") or len(self._faults)  # in all; not more than 100 are listed
         super().__init__(self.detail or self.title)
 
@@ -36,6 +37,10 @@ class Unreachable(Exception):
     def __init__(self, url: str, reason: BaseException) -> None:
         self.url = url
         super().__init__(f"no gateway answers at {url}: {reason or type(reason).__name__}")
+
+
+class Unsendable(ValueError):
+    """What no header, URL or JSON has, such as a date of YAML, or half a character."""
 
 
 @dataclass(frozen=True, slots=True)

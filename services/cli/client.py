@@ -7,12 +7,14 @@ one effect, however often it is sent.
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from services.cli.answers import ProblemError, StreamEvent, Unreachable, paged
+from services.cli.answers import ProblemError, StreamEvent, Unreachable, Unsendable, paged
 from shared.core.ids import new_id
 
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its command line, slower to import than all of it
@@ -24,7 +26,7 @@ import httpx_sse  # noqa: E402
 if sys.modules["trio"] is None:
     del sys.modules["trio"]  # whoever else imports it gets it
 
-__all__ = ["Client", "ProblemError", "StreamEvent", "Unreachable", "paged"]
+__all__ = ["Client", "ProblemError", "StreamEvent", "Unreachable", "Unsendable", "paged"]
 
 RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Waits between tries when no gateway can be reached, before the error is raised: as long as a restart takes."""
@@ -39,7 +41,12 @@ UPLOAD_CHUNK = 256 * 1024
 STREAM_SILENCE_SECONDS = 45
 """Three missed heartbeats: the stream is taken for dead and opened anew."""
 
-LOST = (httpx.TransportError, httpx_sse.SSEError)
+LIKE = "such as http://127.0.0.1:8080"
+MOST_PORT = 65535
+MOST_TOLD = 10
+"""Values that cannot be sent, in one error."""
+
+LOST = (httpx.RequestError, httpx_sse.SSEError)
 
 
 class Client:
@@ -47,12 +54,12 @@ class Client:
 
     `url` may name several replicas, separated by commas: when one is away, the next is asked.
 
-    Every call raises ProblemError when the gateway refuses, Unreachable when there is none. Raises ValueError for what
-    can be no token.
+    Every call raises ProblemError when the gateway refuses, Unreachable when there is none, or something else answers
+    at its address, Unsendable for what cannot be sent. Raises ValueError for what can be no token or no address.
     """
 
     def __init__(self, url: str, token: str = "", *, timeout: float = 30) -> None:
-        self._urls = [one.strip().rstrip("/") for one in url.split(",")]
+        self._urls = [_address(one.strip().rstrip("/")) for one in url.split(",")]
         headers = {"Authorization": f"Bearer {_sendable(token)}"} if token else {}
         self._http = httpx.Client(headers=headers, timeout=timeout, trust_env=False)
 
@@ -114,28 +121,27 @@ class Client:
         params = {"file_name": file.name}
         return self._checked(
             self._tried(
-                lambda: self._http.post(
-                    self.url + "/v1/releases", content=_chunks(file), headers=headers, params=params
-                )
+                lambda: self._request("POST", "/v1/releases", content=_chunks(file), headers=headers, params=params)
             )
         )
 
     def begin_upload(self, headers: Mapping[str, str]) -> str:
         """Announce a file that comes in parts; the path of its upload."""
-        response = self._tried(lambda: self._http.post(self.url + "/v1/uploads", headers=dict(headers)))
+        response = self._tried(lambda: self._request("POST", "/v1/uploads", headers=dict(headers)))
         self._checked(response)
-        return str(response.headers["Location"])
+        return self._header(response, "Location")
 
     def send_part(self, path: str, offset: int, content: Iterable[bytes]) -> int:
         """Send what follows after `offset`, once; where the upload is then. It is for the caller to go on."""
         headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
         try:
-            response = self._http.patch(self.url + path, content=content, headers=headers, timeout=UPLOAD_SECONDS)
-        except httpx.TransportError as error:
+            request = self._request("PATCH", path, content=content, headers=headers, timeout=UPLOAD_SECONDS)
+            response = self._http.send(request)
+        except httpx.RequestError as error:
             self._tx()
             raise Unreachable(self.url, error) from error
         self._checked(response)
-        return int(response.headers["Upload-Offset"])
+        return int(self._header(response, "Upload-Offset"))
 
     def stream(self, *, last_event_id: str | None = None, **params: Any) -> Iterator[StreamEvent]:
         """Events as they happen (`strategy=`, `types=`), for ever; a lost connection resumes where it was.
@@ -172,36 +178,49 @@ class Client:
             for sse in source.iter_sse():
                 if not sse.data:
                     continue  # a heartbeat
-                facts = sse.json()
+                facts = _event(sse)
                 named = {name: facts.get(name) or "" for name in ("id", "time", "subject")}
                 yield StreamEvent(type=sse.event, position=sse.id, data=facts.get("data"), **named)
 
     def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        return self._checked(self._tried(lambda: self._http.request(method, self.url + path, **request)))
+        return self._checked(self._tried(lambda: self._request(method, path, **request)))
 
-    def _tried(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+    def _request(self, method: str, path: str, **parts: Any) -> httpx.Request:
+        """A request that can be sent. Raises Unsendable for one that cannot."""
+        try:
+            return self._http.build_request(method, self.url + path, **parts)
+        except (httpx.InvalidURL, ValueError, TypeError, RecursionError) as error:
+            said = "; ".join(islice(_no_json(parts.get("json")), MOST_TOLD)) or str(error)
+            raise Unsendable(f"this cannot be sent to Belay: {said}") from error
+
+    def _tried(self, request: Callable[[], httpx.Request]) -> httpx.Response:
         """The answer; while there is none, or one that says later, the same request again."""
         for wait in RETRY_SECONDS:
             try:
-                response = send()
+                response = self._http.send(request())
                 if response.status_code not in AWAY:
                     return response
-            except httpx.UnsupportedProtocol as error:
-                raise Unreachable(self.url, error) from error
-            except httpx.TransportError:
+            except httpx.RequestError:
                 pass  # the last try tells
             self._tx()
             time.sleep(wait)
         try:
-            return send()
-        except httpx.TransportError as error:
+            return self._http.send(request())
+        except httpx.RequestError as error:
             raise Unreachable(self.url, error) from error
 
     def _checked(self, response: httpx.Response) -> dict[str, Any]:
-        if response.is_success:
-            facts: dict[str, Any] = response.json() if response.content else {}
-            return facts
-        raise ProblemError(response.status_code, _problem(response))
+        if response.is_error:
+            raise ProblemError(response.status_code, _problem(response))
+        facts = (_object(response) if response.content else {}) if response.is_success else None
+        if facts is None:
+            raise Unreachable(self.url, ValueError(_foreign(response)))
+        return facts
+
+    def _header(self, response: httpx.Response, name: str) -> str:
+        if name not in response.headers:
+            raise Unreachable(self.url, ValueError(_foreign(response)))
+        return str(response.headers[name])
 
 
 def _sendable(token: str) -> str:
@@ -213,14 +232,63 @@ def _sendable(token: str) -> str:
     return token
 
 
+def _address(url: str) -> str:
+    """The address of a gateway. Raises ValueError for what is none, of which each call would raise something else."""
+    try:
+        found = httpx.URL(url)
+        looked_up = found.host.encode("idna")
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ValueError(f"{url!r} is no address of Belay, {LIKE}: {error}") from error
+    if found.scheme not in ("http", "https") or not looked_up or (found.port or 0) > MOST_PORT:
+        raise ValueError(f"{url!r} is no address of Belay, {LIKE}")
+    return url
+
+
 def _problem(response: httpx.Response) -> dict[str, Any]:
     """The problem in an answer; whatever stands between us and the gateway may answer in other words."""
+    text = {"title": response.reason_phrase, "detail": response.text[:500]}
+    return _object(response) or text
+
+
+def _object(response: httpx.Response) -> dict[str, Any] | None:
+    """The JSON object in an answer; None where it holds none."""
     try:
         facts = response.json()
-    except ValueError:
-        facts = None
-    text = {"title": response.reason_phrase, "detail": response.text[:500]}
-    return facts if isinstance(facts, dict) else text
+    except (ValueError, RecursionError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def _no_json(value: Any, field: str = "") -> Iterator[str]:
+    """Each value of a body that JSON has no form for, by its field."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _no_json(inner, f"{field}.{name}" if field else str(name))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _no_json(inner, f"{field}.{number}")
+    elif not isinstance(value, str | int | float | None) or (isinstance(value, float) and not isfinite(value)):
+        yield f"{field}: {value} is neither a text nor a number; put it in quotes"
+    elif isinstance(value, str) and not value.isprintable() and any("\ud800" <= c <= "\udfff" for c in value):
+        yield f"{field}: {value!r} is not text in UTF-8"
+
+
+def _foreign(response: httpx.Response) -> str:
+    """What no gateway says."""
+    kind = response.headers.get("Content-Type", "nothing")
+    said = f"leads to {response.headers['Location']}" if "Location" in response.headers else f"answers with {kind}"
+    return f"what is there is not Belay, or stands before it: it {said} ({response.status_code})"
+
+
+def _event(sse: httpx_sse.ServerSentEvent) -> dict[str, Any]:
+    """What an event says. Raises SSEError for one that is none of Belay's."""
+    try:
+        facts = sse.json()
+    except (ValueError, RecursionError) as error:
+        raise httpx_sse.SSEError(f"an event is not JSON: {error}") from error
+    if not isinstance(facts, dict):
+        raise httpx_sse.SSEError("an event is no JSON object")
+    return facts
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:

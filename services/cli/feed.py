@@ -25,10 +25,8 @@ APPEARS_SECONDS = 10.0
 class Feed:
     """Reads the stream in a thread of its own until the process ends; a lost connection resumes where it was."""
 
-    def __init__(self, url: str, token: str, **params: Any) -> None:
-        from services.cli.client import Client  # it brings HTTP
-
-        self._client, self._params = Client(url, token), params
+    def __init__(self, session: Session, **params: Any) -> None:
+        self._client, self._params = session.connect(), params
         self._received: queue.SimpleQueue[Received] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="feed", daemon=True).start()
 
@@ -72,7 +70,7 @@ def views(
     What is shown is always what was read: events only say when to look. So a lost, doubled or late one does no harm.
     What is not `fresh` yet shows how it was before a command, whose effect comes a moment after its answer.
     """
-    feed = feed or Feed(session.url, session.token, **params)
+    feed = feed or Feed(session, **params)
     view = _first(session, path, feed)
     until = time.monotonic() + APPEARS_SECONDS
     while not fresh(view) and time.monotonic() < until:

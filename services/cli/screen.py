@@ -16,6 +16,8 @@ from rich.text import Text
 from services.cli.errors import CliError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
     from shared.messages.base import Fault
 
 Column = str | tuple[str, str | Callable[[Mapping[str, Any]], Any]]
@@ -82,9 +84,9 @@ class Screen:
                 self.out.print(Text(f"warning: {warning}", style="yellow"))
 
     def note(self, renderable: RenderableType) -> None:
-        """Something that only people want to know."""
+        """Something that only people want to know. Text is shown as it is: much of it comes from outside."""
         if not self.as_json:
-            self.out.print(renderable)
+            self.out.print(Text(renderable) if isinstance(renderable, str) else renderable)
 
     @contextmanager
     def busy(self, sentence: str) -> Iterator[Callable[[str], None]]:
@@ -98,28 +100,27 @@ class Screen:
     @contextmanager
     def progress(self, sentence: str, total: int) -> Iterator[Callable[[int], None]]:
         """Something whose length is known; the yielded function tells of so many more done."""
-        from rich.progress import Progress  # few commands show one
+        from rich.progress import BarColumn, TaskProgressColumn, TimeRemainingColumn  # few commands show one
 
-        with Progress(console=self.err, transient=True, disable=not self.live) as bar:
+        with self._bar(BarColumn(), TaskProgressColumn(), TimeRemainingColumn()) as bar:
             task = bar.add_task(sentence, total=total)
             yield lambda more: bar.advance(task, more)
 
     @contextmanager
     def transfer(self, sentence: str) -> Iterator[Callable[[int, int | None], None]]:
         """Bytes on their way; the yielded function says how many there are by now, of how many."""
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=self.err, transient=True, disable=not self.live) as bar:
+        with self._bar(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bar:
             task = bar.add_task(sentence, total=None)
             yield lambda here, total: bar.update(task, completed=here, total=total)
+
+    def _bar(self, *columns: ProgressColumn) -> Progress:
+        """Its sentence holds names of files: by itself Rich would take a [part] of one for markup."""
+        from rich.progress import Progress, TextColumn
+
+        sentence = TextColumn("{task.description}", markup=False)
+        return Progress(sentence, *columns, console=self.err, transient=True, disable=not self.live)
 
     def json(self, value: Any) -> None:
         """One JSON document and a newline. A list that grows (`--watch`) is one document a line."""
@@ -144,7 +145,7 @@ class Screen:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console.width = WIDE
     return console

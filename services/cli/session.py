@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from services.cli.answers import ProblemError, Unreachable, paged
+from services.cli.answers import ProblemError, Unreachable, Unsendable, paged
 from services.cli.errors import CliError, Status, usage
 from services.cli.screen import Screen
 from shared.core.ids import new_id
@@ -39,6 +39,10 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """Made at first use: commands that stay on this machine need no gateway."""
+        return self.connect()
+
+    def connect(self) -> Client:
+        """A client of its own, for who listens beside."""
         from services.cli.client import Client  # it brings HTTP
 
         try:
@@ -126,11 +130,19 @@ class Session:
                 if time.monotonic() > until or not is_passing(error):
                     raise refusal(error) from error
                 time.sleep(0.2)
+            except Unsendable as error:
+                raise usage(str(error)) from error
 
 
 def at(path: str, *names: str) -> str:
-    """A path of the API with names from outside put into it: `at("/v1/sites/{}", name)`."""
-    return path.format(*(quote(name, safe="") for name in names))
+    """A path of the API with names from outside put into it: `at("/v1/sites/{}", name)`.
+
+    Raises a usage error for a name that is no text, as a shell may give one.
+    """
+    try:
+        return path.format(*(quote(name, safe="") for name in names))
+    except UnicodeEncodeError as error:
+        raise usage(f"{error.object!r} is not text in UTF-8, as names are") from error
 
 
 def is_passing(error: ProblemError | Unreachable) -> bool:

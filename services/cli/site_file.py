@@ -2,17 +2,20 @@
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from services.cli.errors import usage
 from shared.messages.base import Fault, faults_of
 from shared.messages.strategy import Site
+from shared.safe_yaml import BadYaml, KeyTwice, Where, load, with_all_faults
+
+MOST_VALUES = 5_000_000
+"""Of a YAML file: fifty of each of 100,000 sites."""
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 
@@ -143,66 +146,41 @@ def scalar(text: str) -> Any:
 
     YAML alone takes more for numbers and truth values: a PIN of 0123 (83), a time of 12:30 (750), a user called `no`.
     """
-    if _NUMBER.fullmatch(text) or text in ("true", "false"):
-        return yaml.safe_load(text)
-    if not text.startswith("{"):
+    plain = bool(_NUMBER.fullmatch(text)) or text in ("true", "false")
+    if not plain and not text.startswith("{"):
         return text
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+        value = load(text.encode(errors="surrogateescape"))
+    except BadYaml:
         return text
-    return value if isinstance(value, dict) and value.keys() == {"secret"} else text
+    return value if plain or (isinstance(value, dict) and value.keys() == {"secret"}) else text
 
 
 # -- YAML ---------------------------------------------------------------------------------------------------------
 
 
 def _read_yaml(text: str) -> tuple[list[Row], list[Fault]]:
-    loader = yaml.SafeLoader(text)
     try:
-        root = loader.get_single_node()
-        return _rows_of(loader, _list_of_sites(root))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
-        return [], [Fault(code="unreadable", field=f"line {mark.line + 1 if mark else 1}", message=problem)]
-    finally:
-        loader.dispose()
+        found, faults = with_all_faults(text.encode(), MOST_VALUES)
+    except BadYaml as error:
+        return [], [_unreadable(error)]
+    # The list itself, or what stands under `sites:`, so that one file may hold more than sites.
+    where: Where = ("sites",) if isinstance(found.value, dict) else ()
+    sites = found.value.get("sites") if isinstance(found.value, dict) else found.value
+    if not isinstance(sites, list):
+        message = "must be a list of sites, or hold one as `sites:`"
+        return [], [Fault(code="invalid_field", field="line 1", message=message)]
+    lines = [found.line_of((*where, number)) for number in range(len(sites))]
+    rows = [Row(line, site) for line, site in zip(lines, sites, strict=True) if isinstance(site, dict)]
+    message = "must be a site: `name: …` and so on"
+    others = [line for line, site in zip(lines, sites, strict=True) if not isinstance(site, dict)]
+    no_sites = [Fault(code="invalid_field", field=f"line {line}", message=message) for line in others]
+    return rows, [*no_sites, *map(_unreadable, faults)]
 
 
-def _list_of_sites(root: yaml.Node | None) -> yaml.Node | None:
-    """The list itself, or what stands under `sites:`, so that one file may hold more than sites."""
-    if isinstance(root, yaml.MappingNode):
-        return next((value for key, value in root.value if key.value == "sites"), None)
-    return root
-
-
-def _rows_of(loader: yaml.SafeLoader, sites: yaml.Node | None) -> tuple[list[Row], list[Fault]]:
-    if not isinstance(sites, yaml.SequenceNode):
-        return [], [
-            Fault(code="invalid_field", field="line 1", message="must be a list of sites, or hold one as `sites:`")
-        ]
-    rows, faults = [], []
-    for node in sites.value:
-        line = node.start_mark.line + 1
-        if isinstance(node, yaml.MappingNode):
-            faults += list(_doubled_keys(node))
-            try:
-                rows.append(Row(line, loader.construct_document(node)))
-            except ValueError as error:  # such as of a date that no calendar has
-                faults.append(Fault(code="unreadable", field=f"line {line}", message=f"{error}; put texts in quotes"))
-        else:
-            faults.append(
-                Fault(code="invalid_field", field=f"line {line}", message="must be a site: `name: …` and so on")
-            )
-    return rows, faults
-
-
-def _doubled_keys(node: yaml.MappingNode) -> Iterator[Fault]:
-    """YAML would keep the last of two equal keys and say nothing."""
-    seen = set()
-    for key, _ in node.value:
-        if key.value in seen:
-            field = at_line(key.start_mark.line + 1, str(key.value))
-            yield Fault(code="duplicate", field=field, message="this field stands more than once in one site")
-        seen.add(key.value)
+def _unreadable(error: BadYaml) -> Fault:
+    line = error.line or 1
+    if isinstance(error, KeyTwice):
+        message = "this field stands more than once in one mapping"
+        return Fault(code="duplicate", field=at_line(line, str(error.key)), message=message)
+    return Fault(code="unreadable", field=f"line {line}", message=f"{error.problem}; put texts in quotes")

@@ -47,7 +47,7 @@ class Tour:
     @cached_property
     def feed(self) -> Feed:
         """One stream for all chapters; its events say when to look again."""
-        return Feed(self.session.url, self.session.token)
+        return Feed(self.session)
 
     def say(self, sentence: str) -> None:
         """Something by the way."""

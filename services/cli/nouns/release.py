@@ -56,7 +56,7 @@ def publish(
 
     A file goes on where an interrupted command had stopped; what lies elsewhere is fetched by the catalog itself.
     """
-    feed = Feed(session.url, session.token, types=NEWS)
+    feed = Feed(session, types=NEWS)
     names = {key: value for key, value in (("app", name), ("version", version)) if value}
     found = [publish_one(session, bundle, feed, sha256=sha256, **names) for bundle in bundles]
     if session.screen.as_json:
@@ -251,7 +251,7 @@ def delete(
 
 def _kept(session: Session, app: str, version: str, before: Any) -> dict[str, Any] | None:
     """Why it stays; None once it is gone. `before`: what came of an earlier deletion, which may show for a moment."""
-    feed = Feed(session.url, session.token, types="release_deleted,release_deletion_refused")
+    feed = Feed(session, types="release_deleted,release_deletion_refused")
     while True:
         try:
             found = session.get(at("/v1/releases/{}/{}", app, version))

@@ -46,8 +46,9 @@ def sign(
     from shared.bundle.signer import sign_file
     from shared.bundle.signing import BadKey
 
+    private = _key(key)
     try:
-        sign_file(file, output or file, key.read_text())
+        sign_file(file, output or file, private)
     except BadKey as error:
         raise usage(f"{key}: {error}") from error
     except BundleRefused as refused:
@@ -74,7 +75,7 @@ def trust(
     expires: Annotated[str, typer.Option(help="When it ends, such as 2027-01-31T00:00:00Z.")] = "",
 ) -> None:
     """Trust a key for an app: from the first one on it takes signed bundles only. Several make a rotation."""
-    body = {"public_key": public.read_text().strip()} | ({"expires_at": expires} if expires else {})
+    body = {"public_key": _key(public)} | ({"expires_at": expires} if expires else {})
     answer = session.command("PUT", at("/v1/apps/{}/keys/{}", of, key), body)
     session.screen.done(f"{of} takes what {key} has signed", answer)
 
@@ -83,6 +84,17 @@ def distrust(session: Session, of: App, key: Key) -> None:
     """Trust a key no more. What it signed before stays published."""
     answer = session.command("DELETE", at("/v1/apps/{}/keys/{}", of, key), {})
     session.screen.done(f"{of} does not take any more what {key} signs", answer)
+
+
+def _key(path: Path) -> str:
+    """The text of a file with a key. Raises a usage error, also for one in another form than ours."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise usage(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        advice = "a key is one line of base64, as `belay bundle keygen` writes it"
+        raise usage(f"{path} holds no key of Belay: byte {error.start} is no text", advice) from error
 
 
 VERBS = (keygen, sign, keys, trust, distrust)

@@ -64,7 +64,7 @@ def rollback_all(
 
 def _run(session: Session, site: str, body: dict[str, Any], go_on: bool, wait: bool) -> None:
     body |= {"on_failure": "go_on" if go_on else "stop"}
-    feed = Feed(session.url, session.token, types="site_run_changed") if wait else None
+    feed = Feed(session, types="site_run_changed") if wait else None
     answer = session.command("POST", at("/v1/sites/{}/run-all", site), body)
     run_id = answer["result"].get("run_id", answer["command_id"])
     if not wait:

@@ -70,7 +70,7 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_text())
     except OSError as error:
         raise usage(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         advice = "`belay subscription formats slack` prints a template to begin with"
         raise usage(f"{path} is not JSON: {error}", advice) from error
 

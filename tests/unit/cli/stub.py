@@ -9,7 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, dict[str, Any] | bytes]
+"""A status, and JSON; bytes are what another system says."""
+
+ELSEWHERE = "https://elsewhere.example/login"
+"""Where a redirection leads to."""
 
 
 @dataclass
@@ -83,9 +87,12 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(length)) if length else None
             asked = Asked(self.command, where.path, parse_qs(where.query), dict(self.headers), body)
             status, content = stub.answer(asked)
-            raw = json.dumps(content).encode()
+            foreign = isinstance(content, bytes)
+            raw = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            if 300 <= status < 400:
+                self.send_header("Location", ELSEWHERE)
+            self.send_header("Content-Type", "text/html" if foreign else "application/json")
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)

@@ -133,4 +133,47 @@ def test_numbers_truth_values_and_secrets_are_taken_for_what_they_are() -> None:
 def test_a_date_that_no_calendar_has_is_a_fault_with_its_line_beside_all_others(tmp_path: Path) -> None:
     file = tmp_path / "sites.yaml"
     file.write_text("- name: oslo\n- name: rome\n  labels: {since: 2026-02-30}\n- name: no good\n")
-    assert faults(file) == [("line 2", "unreadable"), ("line 4: name", "invalid_field")]
+    assert faults(file) == [("line 3", "unreadable"), ("line 4: name", "invalid_field")]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("- name: oslo\n- ? [a]\n  : b\n", 2),
+        ("- name: oslo\n  labels: {[a]: b}\n", 2),
+        ("? [a]\n: b\n", 1),
+        ("- name: oslo\n  params:\n    a: " + "[" * 5_000 + "]" * 5_000 + "\n", 3),
+        ("[" * 100_000, 1),
+        ("- name: oslo\n  params: {a: " + "9" * 5_000 + "}\n", 2),
+        ('- name: oslo\n- name: "\\0"\n', 2),
+        ("- name: oslo\n- !!python/object:os.system {}\n", 2),
+        ("- &a [x]\n" + "".join(f"- &{b} [{f'*{a},' * 99}]\n" for a, b in zip("abcd", "bcde", strict=True)), 5),
+    ],
+)
+def test_what_yaml_has_and_no_site_is_a_fault_with_its_line(tmp_path: Path, content: str, line: int) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text(content)
+    assert (f"line {line}", "unreadable") in faults(file)
+
+
+def test_what_sites_have_in_common_may_be_written_once(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text(
+        "common: &common {group: north, labels: {tier: edge}}\nsites:\n"
+        "  - {name: oslo, <<: *common}\n  - {<<: *common, name: rome, group: south}\n"
+    )
+    sites = [(site.name, site.group, site.labels) for _, site in read_sites(file)]
+    assert sites == [("oslo", "north", {"tier": "edge"}), ("rome", "south", {"tier": "edge"})]
+
+
+def test_a_file_of_a_large_fleet_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text("".join(f"- {{name: site-{n}, group: north, labels: {{a: b}}}}\n" for n in range(10_000)))
+    assert len(read_sites(file)) == 10_000
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 5_000, "{" * 50_000, "{secret: [" + "[" * 5_000, "{[a]: b}", "{secret: \udcff}"]
+)
+def test_a_value_that_no_yaml_can_read_is_the_text_that_it_is(text: str) -> None:
+    assert scalar(text) == text
