@@ -71,13 +71,12 @@ def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:
 
 def _changing(message: Message) -> Iterable[str]:
     """Sites of whose rows several handlers, one after the other, may change some."""
-    match message:
-        case AvailabilityChanged():
-            return (told.site for told in message.sites)
-        case OperationSucceeded() | OperationFailed() if not message.strategy_id:
-            return (message.site,)
-        case CommandAccepted(command_type=RequestOperation.TYPE):
-            return (message.about,)
+    if isinstance(message, AvailabilityChanged):
+        return (told.site for told in message.sites)
+    if isinstance(message, OperationSucceeded | OperationFailed) and not message.strategy_id:
+        return (message.site,)
+    if isinstance(message, CommandAccepted) and message.command_type == RequestOperation.TYPE:
+        return (message.about,)
     return ()
 
 

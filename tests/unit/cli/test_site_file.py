@@ -86,7 +86,7 @@ def test_every_fault_of_a_yaml_is_named_with_its_line(tmp_path: Path) -> None:
         ("line 5: name", "duplicate"),
         ("line 1: colour", "unknown_field"),
         ("line 6: name", "missing_field"),
-        ("line 6: 1", "invalid_field"),
+        ("line 6: 1", "unknown_field"),
         ("line 7: labels.a", "invalid_field"),
         ("line 7: name", "duplicate"),
     ]
@@ -130,9 +130,9 @@ def test_numbers_truth_values_and_secrets_are_taken_for_what_they_are() -> None:
     assert [scalar(text) for text in written] == [8001, -1, 0, True, False, {"secret": "oslo-key"}]
 
 
-def test_a_date_that_no_calendar_has_is_a_fault_with_its_line_beside_all_others(tmp_path: Path) -> None:
+def test_a_value_that_is_none_is_a_fault_with_its_line_beside_all_others(tmp_path: Path) -> None:
     file = tmp_path / "sites.yaml"
-    file.write_text("- name: oslo\n- name: rome\n  labels: {since: 2026-02-30}\n- name: no good\n")
+    file.write_text("- name: oslo\n- name: rome\n  params: {share: .nan}\n- name: no good\n")
     assert faults(file) == [("line 3", "unreadable"), ("line 4: name", "invalid_field")]
 
 
@@ -144,7 +144,7 @@ def test_a_date_that_no_calendar_has_is_a_fault_with_its_line_beside_all_others(
         ("? [a]\n: b\n", 1),
         ("- name: oslo\n  params:\n    a: " + "[" * 5_000 + "]" * 5_000 + "\n", 3),
         ("[" * 100_000, 1),
-        ("- name: oslo\n  params: {a: " + "9" * 5_000 + "}\n", 2),
+        ("- name: oslo\n  params: {a: .inf}\n", 2),
         ('- name: oslo\n- name: "\\0"\n', 2),
         ("- name: oslo\n- !!python/object:os.system {}\n", 2),
         ("- &a [x]\n" + "".join(f"- &{b} [{f'*{a},' * 99}]\n" for a, b in zip("abcd", "bcde", strict=True)), 5),

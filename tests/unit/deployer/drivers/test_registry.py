@@ -36,7 +36,7 @@ class Breaks(SimulatedDriver):
         self._break_over(orders)
         return [Broken("fallen", each.site) for each in orders]
 
-    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool | None]:
+    async def has_revision(self, orders: Sequence[Order]) -> Sequence[bool]:
         self._break_over(orders)
         return [True for _ in orders]
 
