@@ -132,7 +132,12 @@ export const limits = () =>
         input("max_parallel", { value: "10" }),
         "Sites at the same instant, 1 to 5000 or a per cent such as 20%, in each stage",
       ),
-      field("step_timeout_seconds", "Time for one site, in seconds", input("step_timeout_seconds", { value: "3600" })),
+      field(
+        "step_timeout_seconds",
+        "Time for one site, in seconds",
+        input("step_timeout_seconds"),
+        "Empty = as the release says, else an hour",
+      ),
       field(
         "timeout_seconds",
         "Time for all of it, in seconds",

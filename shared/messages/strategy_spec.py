@@ -18,9 +18,6 @@ from shared.messages.words import Identifier, Label, Limit, Name, Seconds, SiteN
 LONGEST = 30 * 24 * 3600
 """Seconds that a strategy may take."""
 
-STEP_SECONDS = 3600
-"""That one site may take, where nobody says otherwise: who keeps to it leaves it to the release."""
-
 NOTHING_TO_TURN_BACK = frozenset({StrategyType.PRESTAGE, StrategyType.REHEARSE})
 
 TAKES_SITES_TO_A_RELEASE = frozenset(
@@ -109,6 +106,11 @@ class FailurePolicy(Model):
         return said if self.threshold is None else {"stop_on_failure": self.stop_on_failure, **said}
 
 
+def _unsaid(said: object) -> bool:
+    """Left out of events then: who reads them with an older version takes no null there."""
+    return said is None
+
+
 class StrategySpec(Model):
     """All that a person decides about a roll-out."""
 
@@ -136,8 +138,12 @@ class StrategySpec(Model):
     max_parallel: Limit = 10
     apply_type: ClosedInCommands[Literal["parallel", "serial"]] = "parallel"
     on_failure: FailurePolicy = FailurePolicy()
-    step_timeout_seconds: int = Field(
-        default=STEP_SECONDS, ge=1, le=7 * 24 * 3600, description="an hour, unless the release says another time"
+    step_timeout_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=7 * 24 * 3600,
+        description="that one site may take; null = as the release says, else an hour",
+        exclude_if=_unsaid,
     )
     timeout_seconds: int | None = Field(
         default=None,

@@ -14,7 +14,6 @@ from services.strategy_orchestrator.strategies.site import ALREADY_THERE
 from shared.messages.base import Event
 from shared.messages.deployer import Requested, RequestOperations
 from shared.messages.strategy import StageProgressed, StepChange, StrategyStateChanged, Why
-from shared.messages.strategy_spec import STEP_SECONDS
 from shared.messages.words import OperationKind, StepState, StrategyAction, StrategyState
 
 WITHOUT_OPERATION = frozenset({ALREADY_THERE, ALREADY_REMOVED})
@@ -93,14 +92,14 @@ def request_of(stored: StoredStrategy, number: int, batch: str, steps: Sequence[
     prestage = stored.operation is OperationKind.PRESTAGE
     targets = {step.target or stored.version for step in steps}
     alike = len(targets) == 1
-    strategy_id, seconds = stored.strategy.id, stored.spec["step_timeout_seconds"]
+    strategy_id = stored.strategy.id
     return RequestOperations(
         batch=f"{strategy_id}/{batch}",
         strategy_id=strategy_id,
         app=stored.app,
         kind=stored.operation,
         version=targets.pop() if alike else stored.version,
-        timeout_seconds=None if seconds == STEP_SECONDS else seconds,
+        timeout_seconds=stored.spec.get("step_timeout_seconds"),
         again=stored.spec["force"] and not prestage,
         force=stored.spec["force"] and prestage,
         recover=stored.spec.get("recover"),

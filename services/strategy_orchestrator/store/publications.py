@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from services.strategy_orchestrator.store.strategies import spec_stored
 from shared.messages.base import Fault
 from shared.messages.catalog import PublicationSettled
 from shared.messages.strategy import StrategySpec, Why
@@ -61,7 +62,7 @@ async def settled(conn: Connection, publications: Sequence[str]) -> dict[str, Se
 
 async def plan_strategy(conn: Connection, strategy_id: str, spec: StrategySpec, left_out: int, why: Why) -> None:
     """One that waited is ready, by a plan of its release."""
-    facts = {"version": spec.version, "spec": spec.model_dump(mode="json"), "left_out": left_out}
+    facts = {"version": spec.version, "spec": spec_stored(spec), "left_out": left_out}
     await SQL.run(conn, "plan_strategy", id=strategy_id, **facts, why_code=why.code, why_message=why.message)
 
 

@@ -162,6 +162,11 @@ class NewStrategy(NamedTuple):
     """How many selected sites take no part."""
 
 
+def spec_stored(spec: StrategySpec) -> dict[str, Any]:
+    """As it is kept: what nobody said of time as null, since replicas of before look it up."""
+    return {**spec.model_dump(mode="json"), "step_timeout_seconds": spec.step_timeout_seconds}
+
+
 async def insert_strategy(conn: Connection, new: NewStrategy, now: datetime) -> None:
     """A strategy that is ready or waits; its first event has the sequence 1."""
     spec, why = new.spec, new.why
@@ -173,7 +178,7 @@ async def insert_strategy(conn: Connection, new: NewStrategy, now: datetime) -> 
         type=spec.type,
         app=spec.app,
         version=spec.version,
-        spec=spec.model_dump(mode="json"),
+        spec=spec_stored(spec),
         operation=new.operation,
         left_out=new.left_out,
         state=StrategyState.WAITING if spec.publication else StrategyState.READY,

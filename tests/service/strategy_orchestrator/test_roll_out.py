@@ -191,6 +191,17 @@ async def test_an_abort_lets_running_sites_finish(world: World) -> None:
         assert ended.counts == Counts(complete=2, aborted=3)
 
 
+@pytest.mark.parametrize(("said", "asked"), [({}, None), ({"step_timeout_seconds": 3600}, 3600)])
+async def test_an_hour_is_asked_for_where_somebody_said_so_and_else_what_the_release_says(
+    world: World, said: dict[str, int], asked: int | None
+) -> None:
+    async with orchestrated(world, 1):
+        strategy_id = await create(world, **said)
+        await world.ask(ApplyStrategy(strategy=strategy_id))
+        assert (await world.until(RequestOperations)).timeout_seconds == asked
+        await state(world, strategy_id, StrategyState.COMPLETE)
+
+
 async def test_a_refusal_of_somebody_elses_command_ends_no_step_whatever_its_id(world: World) -> None:
     async with orchestrated(world, 2, lambda _: "hold") as (_, devices):
         strategy_id = await create(world)
