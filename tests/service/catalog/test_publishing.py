@@ -144,14 +144,17 @@ async def test_what_is_wrong_inside_and_beside_other_releases_is_told_at_once(
         }  # fmt: skip
 
 
-async def test_a_bundle_that_is_refused_fixes_no_scheme_for_its_app(world: World) -> None:
-    faulty = bundle({"bundle.yaml": manifest(more="scheme: semver\nobsolete: 7\n")})
+@pytest.mark.parametrize(
+    ("more", "codes"), [("", {"signature_missing"}), ("obsolete: 7\n", {"signature_missing", "invalid_field"})]
+)
+async def test_a_bundle_that_is_refused_fixes_no_scheme_for_its_app(
+    world: World, monkeypatch: pytest.MonkeyPatch, more: str, codes: set[str]
+) -> None:
+    monkeypatch.setenv("BELAY_CATALOG_SIGNED_APPS", "lamp")
     async with world.run("catalog", wire) as service:
-        await world.ask(await publication(world, faulty))
-        assert [fault.code for fault in (await world.until(ReleaseRejected)).faults] == ["invalid_field"]
+        await world.ask(await publication(world, bundle({"bundle.yaml": manifest(more=f"scheme: semver\n{more}")})))
+        assert {fault.code for fault in (await world.until(ReleaseRejected)).faults} == codes
         assert await rows(service, "app") == 0
-        await world.ask(await publication(world, GOOD))
-        assert (await world.until(ReleaseAvailable)).version == "1.0.0"
 
 
 async def test_a_bundle_that_was_not_uploaded_cannot_be_published(world: World) -> None:
