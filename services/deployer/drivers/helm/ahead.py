@@ -112,6 +112,7 @@ class Ahead:
             try:
                 return await self._brought(wanted)
             except Failed as failed:
+                leave = failed.broken.code == "unreachable"  # it was waited for long enough
                 if failed.broken.code in OF_CLUSTER:
                     return [failed.broken.message]
                 raise
@@ -131,7 +132,9 @@ class Ahead:
     async def clear_own(self, namespace: str) -> None:
         """What this order had a node pull while another deployer had it in its hands."""
         with suppress(Failed):
-            await self._delete(await self._pods(namespace, f"{ORDER_LABEL}={mark_of(self.run.order.key)}"))
+            await self._delete(
+                await self._pods(namespace, f"{ORDER_LABEL}={mark_of(self.run.order.key)},{images.IMAGES_LABEL}")
+            )
 
     async def _brought(self, wanted: Sequence[Wanted]) -> list[str]:
         left_out: list[str] = []
