@@ -28,12 +28,25 @@ async def ask_each(driver: str, ask: Ask[T, A], those: Sequence[T], missed: Miss
     """What each answers, in their order."""
     try:
         return await _answers(ask, those)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told with its traceback
+        _tell(driver, error, len(those))
         if len(those) == 1:
             return [missed(those[0], error)]
-        log.exception("a driver broke over several", action="driver_failed", driver=driver, asked=len(those))
-    alone = await asyncio.gather(*(ask_each(driver, ask, [one], missed) for one in those))
-    return [answer for (answer,) in alone]
+    return list(await asyncio.gather(*(_alone(ask, one, missed) for one in those)))
+
+
+def _tell(driver: str, error: Exception, asked: int) -> None:
+    if isinstance(error, TimeoutError):
+        log.warning("a driver did not keep to its time", action="driver_slow", driver=driver, asked=asked)
+    else:
+        log.error("a driver could not be asked", action="driver_failed", driver=driver, asked=asked, exc_info=error)
+
+
+async def _alone(ask: Ask[T, A], one: T, missed: Missed[T, A]) -> A:
+    try:
+        return (await _answers(ask, [one]))[0]
+    except Exception as error:  # noqa: BLE001 - of one, and told by whoever misses it
+        return missed(one, error)
 
 
 async def _answers(ask: Ask[T, A], those: Sequence[T]) -> list[A]:
