@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def in_memory(content: bytes) -> Iterator[int]:
-    """A file that lies in memory and has no name: no other user can open it, and it is gone with the processes that
-    hold it, also with one that is killed.
+    """A file that lies in memory and has no name: nobody else can open it, and it is gone with the processes that can,
+    also with one that is killed.
 
     Its descriptor; this process, and a child that inherits it, find the file at `path_of`.
     """

@@ -6,11 +6,12 @@ import os
 import shlex
 import shutil
 import sys
+import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,11 @@ from services.deployer.drivers.ansible.runner import ending, ways
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runner.job import Act, Given
 from services.deployer.drivers.ansible.runner.telling import Line, line_of, without_secrets
-from services.deployer.drivers.in_memory import in_memory
 from services.deployer.secrets.values import looks_of
 
 LOOK_SECONDS = 0.25
 CLEAR_SECONDS = 60.0
+SERVED_SECONDS = 5.0
 CLEAR = """rm -rf "{{ ansible_remote_tmp | replace('~', '$HOME', 1) }}\""""
 CALLBACKS = Path(__file__).parent / "callback"
 
@@ -66,7 +67,7 @@ def _elsewhere(folder: RunFolder) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Ansible:
-    """Ansible by ansible-runner, with the hosts and the secrets of a job. What is secret it reads from memory."""
+    """Ansible by ansible-runner, with the hosts and the secrets of a job. What is secret it reads from pipes."""
 
     folder: RunFolder
     given: Given
@@ -75,7 +76,7 @@ class Ansible:
     def run(self, hosts: Iterable[str], variables: Mapping[str, str], **more: Any) -> ansible_runner.Runner:
         """Run it over these hosts, and wait for its end. It leaves nothing but what the event handler was told."""
         whole = ways.inventory(self.given.secrets, hosts, str(self.short))
-        with self._named("inventory", whole) as inventory:
+        with self._piped("inventory", whole) as inventory:
             try:
                 return ansible_runner.run(
                     private_data_dir=str(self.folder.root), project_dir=self.given.job.project,
@@ -92,20 +93,35 @@ class Ansible:
         if not self.given.secrets.vars:
             yield ""
             return
-        with self._named("vars", ways.extra_vars(self.given.secrets)) as file:
+        with self._piped("vars", ways.extra_vars(self.given.secrets)) as file:
             yield f" -e @{shlex.quote(str(file))}"
 
     @contextmanager
-    def _named(self, what: str, content: str) -> Iterator[Path]:
-        """A name for what lies in memory alone, for as long as Ansible runs: it reads its inventory as often as a
-        playbook says so (`meta: refresh_inventory`)."""
-        name = self.short / f"{what}-{uuid.uuid4().hex}.yml"
-        with in_memory(content.encode()) as descriptor:
-            name.symlink_to(f"/proc/{os.getpid()}/fd/{descriptor}")
-            try:
-                yield name
-            finally:
-                name.unlink(missing_ok=True)
+    def _piped(self, what: str, content: str) -> Iterator[Path]:
+        """A pipe that holds it for whoever opens it, so that it never lies on a disk: Ansible reads its inventory as
+        often as a playbook says so (`meta: refresh_inventory`)."""
+        pipe, over = self.short / f"{what}-{uuid.uuid4().hex}.yml", threading.Event()
+        os.mkfifo(pipe, 0o600)
+        server = threading.Thread(target=_serve, args=(pipe, content.encode(), over), daemon=True)
+        server.start()
+        try:
+            yield pipe
+        finally:
+            over.set()
+            os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))  # it may wait for a reader
+            server.join(timeout=SERVED_SECONDS)
+            pipe.unlink(missing_ok=True)
+
+
+def _serve(pipe: Path, content: bytes, over: threading.Event) -> None:
+    """Each reader gets a pipe of its own: in one for all the next would find itself in the midst of the one before."""
+    following = pipe.with_suffix(".next")
+    while not over.is_set():
+        writer = os.open(pipe, os.O_WRONLY)
+        os.mkfifo(following, 0o600)
+        following.rename(pipe)
+        with suppress(BrokenPipeError), os.fdopen(writer, "wb") as file:
+            file.write(content)
 
 
 class Running:
