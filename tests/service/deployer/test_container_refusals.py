@@ -89,7 +89,7 @@ async def test_an_old_container_runs_again_also_where_the_one_that_failed_cannot
     spec: dict[str, Any] = {"ports": [{"container": 8080, "host": free_port(), "address": "127.0.0.1"}]}
     await done(containers, order(container_lab, "o1", **spec))
     (old,) = ids(container_lab)
-    fails = order(container_lab, "o2", environment={"EXIT": "3"}, **spec)
+    fails = order(container_lab, "o2", environment={"EXIT": "3"}, restart={"policy": "no"}, **spec)
     async with answering(times(1000, "DELETE .*/containers/", 500, BUSY)) as connection:
         assert (await broken(containers, by(connection, fails))).code == "exited"
     assert ids(container_lab).pop(old) == "running"
