@@ -13,7 +13,7 @@ from .hosts import Host, this_host
 from .inside import Told
 from .manifests import manifest_of
 from .pinning import pin
-from .reading import unpack, verify
+from .reading import unpack, unpack_published, verify
 
 __all__ = [
     "Built",
@@ -28,5 +28,6 @@ __all__ = [
     "pin",
     "this_host",
     "unpack",
+    "unpack_published",
     "verify",
 ]

@@ -6,7 +6,8 @@ import re
 import shutil
 import uuid
 from codecs import BOM_UTF8
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,17 +108,37 @@ def unpack(path: Path, target: Path) -> Manifest:
     Raises BundleRefused with every fault, FileExistsError when the target is there already, other OSErrors when the
     disk fails or is full.
     """
+    with _drafted(target) as draft:
+        return _taken(_examine(path, draft, None, starlingx.UNNAMED, starlingx.NO_VERSION))
+
+
+def unpack_published(path: Path, target: Path) -> None:
+    """Put the files of a bundle that was published into the folder `target`, which appears complete or not at all.
+
+    What it says was judged then. Rules of today may be stricter, and must not keep a site from what it had. Raises as
+    `unpack` does, for what is wrong with the archive and its checksums.
+    """
+    with _drafted(target) as draft:
+        contents = read(path, keep=Kept(_kept, starlingx.text_files, until=MANIFEST), target=draft)
+        faults = [*contents.faults]
+        if contents.complete and {MANIFEST, CHECKSUMS} & contents.digests.keys():
+            faults += _checksum_faults(contents)
+        if faults or not contents.complete:
+            raise BundleRefused(faults)
+
+
+@contextmanager
+def _drafted(target: Path) -> Iterator[Path]:
     if target.exists():
         raise FileExistsError(f"{target} is there already")
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     draft.mkdir(parents=True)
     try:
-        manifest = _taken(_examine(path, draft, None, starlingx.UNNAMED, starlingx.NO_VERSION))
+        yield draft
         _rename(draft, target)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    return manifest
 
 
 def signable(path: Path) -> tuple[dict[str, str], bytes, list[str]]:

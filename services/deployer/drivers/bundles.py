@@ -27,7 +27,7 @@ def from_store(blobs: Blobs) -> Unpack:
     async def unpack(sha256: str, target: Path) -> None:
         try:
             async with blobs.as_file(sha256) as file:
-                await asyncio.to_thread(bundle.unpack, file, target)
+                await asyncio.to_thread(bundle.unpack_published, file, target)
         except UnknownBlob:
             raise Failed("bundle_missing", f"the blob store has no bundle {sha256}") from None
         except bundle.BundleRefused as refused:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.bundle import BundleRefused, unpack, verify
+from shared.bundle import BundleRefused, unpack, unpack_published, verify
 from shared.bundle.archive import read
 from shared.bundle.names import Tree, fault_of_name
 from shared.bundle.stream import MIB, Limits
@@ -257,6 +257,23 @@ def test_who_unpacks_what_another_is_unpacking_finds_it_there(tmp_path: Path) ->
         found = list(pool.map(one, range(8)))
     assert sorted(found) == ["there"] * 7 + ["unpacked"]
     assert sorted(tmp_path.iterdir()) == [path, target]
+
+
+def test_what_was_published_is_unpacked_though_rules_of_today_would_refuse_it(tmp_path: Path) -> None:
+    told = manifest(more="obsolete: {bulb: ['hosts[0]']}\n")
+    path = written(tmp_path, bundle({"bundle.yaml": told}))
+    with pytest.raises(BundleRefused):
+        unpack(path, tmp_path / "target")
+    unpack_published(path, tmp_path / "target")
+    assert (tmp_path / "target/bundle.yaml").read_bytes() == told
+
+
+@pytest.mark.parametrize("content", [GOOD[: len(GOOD) // 2], bundle({}, [member("a", b"1")]), b"none"])
+def test_what_was_published_and_is_damaged_since_is_not_unpacked(tmp_path: Path, content: bytes) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(BundleRefused):
+        unpack_published(path, tmp_path / "target")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_nothing_is_unpacked_over_what_is_there(tmp_path: Path) -> None:
