@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from shared.yaml_scalars import BadYaml, is_text, key_of, refused, value_of
+from shared.yaml_scalars import BadYaml, is_text, key_of, refused, surprises, value_of
 
 __all__ = ["BadYaml", "Document", "KeyTwice", "Where", "document", "documents", "dumped", "load", "with_all_faults"]
 
@@ -71,12 +71,13 @@ def document(content: bytes) -> Document:
 
 def with_all_faults(content: bytes, most: int) -> tuple[Document, list[BadYaml]]:
     """The only document of a text that people wrote for Belay, of up to `most` values, and every fault beside which the
-    rest can be read: keys that stand twice, and values that are none. Aliases are taken.
+    rest can be read: keys that stand twice, values that are none, and what is a number or a truth value here alone.
+    Aliases are taken.
 
     Raises BadYaml as `document` does for whatever else.
     """
     faults: list[BadYaml] = []
-    return _only(_documents(content, _Builder(aliases=True, most=most, fault=faults.append))), faults
+    return _only(_documents(content, _Builder(aliases=True, most=most, fault=faults.append, wary=True))), faults
 
 
 def _only(documents: Iterator[Document]) -> Document:
@@ -138,7 +139,9 @@ class _Builder:
         deepest: int = DEEPEST,
         most: int = MOST_VALUES,
         fault: Callable[[BadYaml], None] = _stop,
+        wary: bool = False,
     ) -> None:
+        self._wary = wary
         self._fault = fault
         self._aliases = aliases
         self._deepest = deepest
@@ -201,7 +204,10 @@ class _Builder:
 
     def _read(self, event: Any) -> Any:
         try:
-            return value_of(event)
+            value = value_of(event)
+            if self._wary and event.implicit[0] and surprises(event.value):
+                self._fault(refused(event, f"{event.value} is read as {key_of(value)}, and as a text by others"))
+            return value
         except BadYaml as error:
             self._fault(error)
             return event.value

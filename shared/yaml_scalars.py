@@ -29,6 +29,7 @@ _WORDS: Mapping[str, bool | None] = {
 }
 _WHOLE = re.compile(r"[-+]?(0x[0-9a-fA-F_]+|0b[01_]+|0o?[0-7_]+|[0-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SURPRISING = re.compile(r"[yYnN]|[-+]?0[0-9]*[89][0-9]*|[-+]?[0-9]+[eE][-+]?[0-9]+")
 _NO_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null")}
 _TEXT = {"!", "tag:yaml.org,2002:str"}
@@ -54,12 +55,18 @@ def is_text(text: str) -> bool:
     return not _NO_JSON.fullmatch(text) and isinstance(_meant(text), str)
 
 
+def surprises(text: str) -> bool:
+    """Whether it is a value here, where it stands without quotes, and a text for most others who read YAML: digits of a
+    PIN (`0891`), a serial number (`12e4`), a coordinate (`y`)."""
+    return bool(_SURPRISING.fullmatch(text)) and not isinstance(_meant(text), str)
+
+
 def _meant(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _WHOLE.fullmatch(text) and len(text) <= 64:
         number = _whole(text.replace("_", ""))
-        if number is not None and abs(number) < 1 << 64:
+        if number is not None and -(1 << 63) <= number < 1 << 64:
             return number
     return float(text) if _FLOAT.fullmatch(text) and len(text) <= 64 and _finite(text) else text
 

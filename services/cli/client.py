@@ -190,7 +190,9 @@ class Client:
         try:
             return self._http.build_request(method, self.url + path, **parts)
         except (httpx.InvalidURL, ValueError, TypeError, RecursionError) as error:
-            said = "; ".join(islice(_no_json(parts.get("json")), MOST_TOLD)) or str(error)
+            deep = isinstance(error, RecursionError)  # so is a walk through it
+            said = "" if deep else "; ".join(islice(_no_json(parts.get("json")), MOST_TOLD))
+            said = said or ("it is nested too deep" if deep else str(error))
             raise Unsendable(f"this cannot be sent to Belay: {said}") from error
 
     def _tried(self, request: Callable[[], httpx.Request]) -> httpx.Response:

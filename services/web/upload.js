@@ -28,8 +28,9 @@ export function uploader(page) {
   const names = why ? null : naming();
   const start = async (chosen) => {
     if (!chosen || why) return;
-    const state = await run(page, chosen, saidOf(valuesOf(names)), outcome).finally(() => (file.value = ""));
-    emptied(names, state);
+    const said = saidOf(valuesOf(names));
+    const state = await run(page, chosen, said, outcome).finally(() => (file.value = ""));
+    emptied(names, state, said);
   };
   file.addEventListener("change", () => start(file.files[0]));
   acceptDrops(zone, start);
@@ -56,7 +57,10 @@ const naming = () =>
   );
 
 /** The next bundle must not get the name of this one; of one that was refused it is there to be put right. */
-const emptied = (names, state) => state === "available" && names.reset();
+const emptied = (names, state, said) => state === "available" && same(said, saidOf(valuesOf(names))) && names.reset();
+
+/** What is typed meanwhile is for the next one. */
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** A bundle that lies elsewhere is fetched by the catalog itself. */
 function elsewhere(page, names, outcome) {
@@ -69,8 +73,9 @@ function elsewhere(page, names, outcome) {
   const form = h("form", { class: "line" }, source, h("button", { type: "submit", class: "button" }, "Fetch"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const state = await fetched(page, { source: source.value.trim(), ...saidOf(valuesOf(names)) }, outcome);
-    emptied(names, state);
+    const said = saidOf(valuesOf(names));
+    const state = await fetched(page, { source: source.value.trim(), ...said }, outcome);
+    emptied(names, state, said);
   });
   return form;
 }

@@ -26,7 +26,8 @@ NUMBERED_LAST = -1
 """The sequence of a message that gets its number right before the commit (`Transaction.next_numbers`): of an aggregate
 for whose row all others wait. Taken earlier, it would be held while waiting for a row that one of those holds."""
 
-UNNUMBERED = ("ce_sequence", str(NUMBERED_LAST).encode())
+UNNUMBERED = ("ce_sequence", b"")
+"""Stands where the number will."""
 
 BODY_LIMITS = {name: topic.max_body for name, topic in LIVE.items()}
 """A body below it fits, whatever its headers are: nothing else is counted in most cases."""
@@ -156,17 +157,19 @@ class Transaction:
             id=message_id or new_id(),
             source=self.source,
             time=at or self.now,
-            sequence=sequence,
+            sequence=max(sequence, 0),
             correlation_id=cause.root if cause else correlation_id,
             causation_id=cause.id if cause else "",
             traceparent=cause.trace if cause else new_trace(),
             actor=actor or (cause.actor if cause else ""),
         )
         key, headers, body = encode(envelope)
+        if sequence == NUMBERED_LAST:
+            self.numbers_last = True
+            headers = [*headers, UNNUMBERED]
         if len(body) > BODY_LIMITS[message.TOPIC]:
             _check_size(message, batch_bytes(key, headers, body))
         self.outbox.append((message.TOPIC, key, headers, body))
-        self.numbers_last |= sequence == NUMBERED_LAST
         return envelope.id
 
     def emit_raw(self, topic: str, key: bytes | None, headers: Headers, payload: bytes | None) -> None:
@@ -243,12 +246,13 @@ class Transaction:
             await SQL.run(self.conn, "put_outbox", shards=shards, counts=counts, batches=packed)
 
     async def _number(self) -> None:
-        places = [place for place, record in enumerate(self.outbox) if UNNUMBERED in record[2]]
+        # By identity: a dead letter keeps whatever headers its record had.
+        places = [place for place, record in enumerate(self.outbox) if any(h is UNNUMBERED for h in record[2])]
         first = await self.next_numbers(len(places)) if places else 0
         for number, place in enumerate(places, first):
             topic, key, headers, body = self.outbox[place]
             numbered = ("ce_sequence", str(number).encode())
-            self.outbox[place] = topic, key, [numbered if h == UNNUMBERED else h for h in headers], body
+            self.outbox[place] = topic, key, [numbered if h is UNNUMBERED else h for h in headers], body
 
 
 async def put_aside(conn: Connection, refused: Sequence[tuple[Outgoing, str]]) -> None:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from services.strategy_orchestrator import store
 from services.strategy_orchestrator.rollout.operation_ends import EndEvent, OperationEnd, ends_of
 from services.strategy_orchestrator.rollout.operation_ids import batch_of, step_of
-from services.strategy_orchestrator.rollout.refusals import RefusalEffect, StepAfterRefusal, step_after
+from services.strategy_orchestrator.rollout.refusals import UNFIT, RefusalEffect, StepAfterRefusal, step_after
 from services.strategy_orchestrator.rollout.tracked import TrackedStrategy
 from services.strategy_orchestrator.rollout.unit_of_work import UnitOfWork
 from services.strategy_orchestrator.rollout.watching import cancels_refused
@@ -100,9 +100,14 @@ async def _end_steps(work: UnitOfWork, ends: dict[str, OperationEnd], steps: dic
 
 
 def _step_end(step: Attempt, end: OperationEnd) -> StepEnd:
-    if end.failed and end.prestaged and (code := KEPT_OUT.get(end.failed.cause.code)):
+    if end.failed and (code := _left_out(end, end.failed.cause.code)):
         return StepEnd(*step, StepState.ABORTED, code, end.failed.cause.message[:1_000])
     return StepEnd(*step, *_how(end), end.before, end.changed)
+
+
+def _left_out(end: OperationEnd, code: str) -> str | None:
+    """The reason of a step whose site was found, before anything was touched, to be one that a plan leaves out."""
+    return code if code in UNFIT else KEPT_OUT.get(code) if end.prestaged else None
 
 
 def _how(end: OperationEnd) -> tuple[str, str | None, str | None]:

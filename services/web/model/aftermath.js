@@ -8,16 +8,25 @@ const NAMED = 3;
 /** `{happened, cause, safe, next}` in sentences, `sites` the first that failed; null where none has. */
 export function aftermath(roll) {
   const { facts, counts } = roll;
-  if (!counts.failed) return null;
-  const failed = roll.matching({ state: "failed", text: "" });
+  const end = ended(facts, counts);
+  if (!end) return null;
+  const those = roll.matching({ state: end, text: "" });
   return {
-    happened: `${plural(counts.failed, "site")} failed`,
-    sites: failed.slice(0, NAMED),
-    more: counts.failed - Math.min(NAMED, failed.length),
-    cause: sentence(roll.why(failed[0] ?? {})?.message),
-    safe: safe(counts),
+    happened: `${plural(counts[end], "site")} ${HAPPENED[end]}`,
+    sites: those.slice(0, NAMED),
+    more: counts[end] - Math.min(NAMED, those.length),
+    cause: sentence(roll.why(those[0] ?? {})?.message),
+    safe: safe({ ...counts, [end]: 0 }),
     next: next(facts, counts),
   };
+}
+
+const HAPPENED = { failed: "failed", aborted: "could not have it; nothing was changed there" };
+
+/** How the sites ended that a person must know of; where none has failed, those without which a strategy has. */
+function ended(facts, counts) {
+  if (counts.failed) return "failed";
+  return facts.state === "failed" && counts.aborted ? "aborted" : null;
 }
 
 /** How all the other sites are; each that failed tells itself where it was left. */

@@ -13,7 +13,7 @@ export const saidOf = ({ app, version, sha256 }) =>
 
 /** Under which name the page remembers the upload of a file: one that was changed, or is called otherwise, is another. */
 export const rememberedAs = (file, said = {}) =>
-  ["upload", file.name, file.size, file.lastModified, ...Object.values(said)].join(" ");
+  ["upload", file.name, file.size, file.lastModified, ...Object.entries(said).map((each) => each.join("="))].join(" ");
 
 /** What is said of a file before it comes, as the protocol of uploads (tus) has it. */
 export const metadataOf = (file, said = {}) =>

@@ -36,9 +36,9 @@ class Application:
     app: str | None = None
     version: str | None = None
     places: Mapping[str, str] = field(default_factory=dict)
+    """File and line that say a field of the manifest, by its name."""
     named: Mapping[str, Any] = field(default_factory=dict)
     """Which release it is and what it needs, as it says it, also where the rest is refused."""
-    """File and line that say a field of the manifest, by its name."""
 
 
 def is_application(names: Collection[str]) -> bool:

@@ -366,8 +366,10 @@ async def test_a_step_that_is_refused_for_good_has_failed(world: World) -> None:
         assert ended.counts == Counts(failed=1)
 
 
-async def test_sites_that_are_not_what_the_release_needs_do_not_stop_the_others(world: World) -> None:
-    async with orchestrated(world, 6, lambda c: "reject:platform_unfit" if c.site < "s-002" else "succeed"):
+@pytest.mark.parametrize("found", ["reject:platform_unfit", "fail:dependency_missing"])
+async def test_sites_that_are_not_what_the_release_needs_do_not_stop_the_others(world: World, found: str) -> None:
+    """Whether that is found when the operation is asked for, or when it begins."""
+    async with orchestrated(world, 6, lambda c: found if c.site < "s-002" else "succeed"):
         strategy_id = await create(world, max_parallel=1)
         await world.ask(ApplyStrategy(strategy=strategy_id))
         ended = await state(world, strategy_id, StrategyState.FAILED)

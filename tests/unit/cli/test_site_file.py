@@ -130,6 +130,14 @@ def test_numbers_truth_values_and_secrets_are_taken_for_what_they_are() -> None:
     assert [scalar(text) for text in written] == [8001, -1, 0, True, False, {"secret": "oslo-key"}]
 
 
+def test_what_others_read_as_a_text_is_a_fault_and_not_another_text(tmp_path: Path) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text(
+        "- name: oslo\n  params:\n    pin: 0891\n    serial: 12e4\n    y: 20\n    mode: 0644\n    code: '0891'\n"
+    )
+    assert faults(file) == [(f"line {line}", "unreadable") for line in (3, 4, 5)]
+
+
 def test_a_value_that_is_none_is_a_fault_with_its_line_beside_all_others(tmp_path: Path) -> None:
     file = tmp_path / "sites.yaml"
     file.write_text("- name: oslo\n- name: rome\n  params: {share: .nan}\n- name: no good\n")

@@ -222,6 +222,17 @@ describe("after failures", () => {
     assert.equal(aftermath(rollOf({ state: "failed" }, { failed: 1 }, "a")).safe, "It had no other sites.");
   });
 
+  test("of a strategy that failed though no site did, those are told that could not have the release", () => {
+    const roll = rollOf({ state: "failed", actions: ["retry"] }, { complete: 2, aborted: 1 });
+    const why = { code: "dependency_missing", message: "needs base on the site" };
+    roll.put([{ site: "a", stage: 1, state: "aborted", why, updated_at: "2026-05-04T12:00:00Z" }]);
+    const told = aftermath(roll);
+    assert.equal(told.happened, "1 site could not have it; nothing was changed there");
+    assert.deepEqual([told.sites.map(({ site }) => site), told.cause], [["a"], "needs base on the site."]);
+    assert.equal(told.safe, "Of the others: 2 are done and stay as they are.");
+    assert.equal(aftermath(rollOf({ state: "aborted" }, { aborted: 1 })), null);
+  });
+
   test("what was counted but is not read yet has no names", () => {
     const told = aftermath(rollOf({ state: "paused", actions: ["resume"] }, { failed: 2 }));
     assert.deepEqual([told.sites, told.more, told.cause], [[], 2, ""]);

@@ -35,7 +35,7 @@ class ProcessDriver(Driver):
     """Puts processes onto sites. Any number of drivers may share a home, in one deployer or in several.
 
     The work runs in tasks of this process; what it has reached is in files, so that `start` or `poll` of any
-    driver takes up an order whose worker has died. of each component `keep` versions stay on a site.
+    driver takes up an order whose worker has died. Of each component `keep` versions stay on a site.
     """
 
     capabilities = OBLIGATORY | {"fetch", "discard"}
