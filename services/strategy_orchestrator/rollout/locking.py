@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.strategy_orchestrator import store
+from services.strategy_orchestrator.fleet.retelling import AT_ONCE, TELL_SITES
 from services.strategy_orchestrator.rollout.offline_steps import CATCH_UP
 from services.strategy_orchestrator.rollout.operation_ids import batch_of
 from services.strategy_orchestrator.rollout.publications import PUBLISHED
@@ -41,7 +42,7 @@ async def lock_strategies_of(tx: Transaction, batch: Sequence[Envelope[Any]]) ->
 
 
 async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
-    """Lock every strategy whose timer is due, and the groups in which its steps need places.
+    """Lock every strategy whose timer is due, the groups in which its steps need places, and sites that are told of.
 
     Before the timers are taken: whoever holds one of these strategies or groups may set such a timer anew.
     """
@@ -50,6 +51,9 @@ async def lock_strategies_of_timers(tx: Transaction, timers: Sequence[Timer]) ->
         await store.groups.lock_all_groups(tx.conn)  # sites are held anew, and their groups may be others now
     elif groups:
         await store.groups.lock_groups(tx.conn, sorted(groups))
+    for timer in timers:
+        if timer.kind == TELL_SITES:
+            await store.sites.sites_after(tx.conn, timer.payload.get("after", ""), AT_ONCE)
 
 
 def spoken_of(messages: Iterable[Message]) -> tuple[set[str], set[str]]:

@@ -1,6 +1,7 @@
 """Every app at once: updated, taken back, applied again where an event asks for that."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from aiohttp import web
@@ -15,12 +16,12 @@ from services.gateway.doors.sysinv.call import Call
 from services.gateway.doors.sysinv.refusing import told
 from services.gateway.doors.sysinv.sending import nothing
 from shared.messages import triggers
-from shared.messages.base import Fault
+from shared.messages.base import Command, Fault
 from shared.messages.deployer import ReapplyApp, RequestAll
 from shared.messages.rules import MOST_RULES
 
 AT_ONCE = 100
-"""Sites of a group that are asked at the same time."""
+"""Sites of one command, and commands that are asked at the same time."""
 
 STATUSES = {"running": "in_progress", "stopping": "in_progress", "done": "completed"}
 """Of a run; any other is `failed`."""
@@ -45,14 +46,19 @@ async def _run(call: Call, kind: Literal["update", "rollback"]) -> web.Response:
     """One run a site. Raises Refused 400 where none began."""
     async with call.gateway.pool.acquire() as conn:
         sites = await call.sites_in(conn)
-    answers: list[Answer] = []
-    for start in range(0, len(sites), AT_ONCE):
-        commands = (RequestAll(site=site, kind=kind, on_failure="go_on") for site in sites[start : start + AT_ONCE])
-        answers += await asyncio.gather(*map(call.ask, commands))
+    answers = await _asked(call, [RequestAll(site=site, kind=kind, on_failure="go_on") for site in sites])
     if not any(answer.state == "accepted" for answer in answers):
         faults: list[Fault] = [fault for answer in answers for fault in answer.faults]
         raise Refused(400, *(dict.fromkeys(told(faults)) if faults else ["there is no site to do it on"]))
     return nothing(200)
+
+
+async def _asked(call: Call, commands: Sequence[Command]) -> list[Answer]:
+    """The answers to all, some asked at a time."""
+    answers: list[Answer] = []
+    for start in range(0, len(commands), AT_ONCE):
+        answers += await asyncio.gather(*map(call.ask, commands[start : start + AT_ONCE]))
+    return answers
 
 
 async def update_status(call: Call) -> dict[str, Any] | None:
@@ -77,9 +83,8 @@ async def evaluate(call: Call) -> str:
         said = "missing 'type' field" if "type" not in body else f"type {shown(event)} must be a string"
         raise Refused(400, f"Failed to evaluate apps reapply: Invalid request body: {said}")
     if triggers.is_known(event):  # what no trigger can name moves nothing
-        for app in await call.apps():
-            if app.status == words.APPLIED:
-                await _tell(call, app.name, event, _carried(body))
+        applied = [app.name for app in await call.apps() if app.status == words.APPLIED]
+        await _tell(call, applied, event, _carried(body))
     return TRIGGERED
 
 
@@ -102,17 +107,16 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-async def _tell(call: Call, app: str, event: str, carries: dict[str, str]) -> None:
-    """Tell of an event where the door speaks for. Raises Refused 400."""
+async def _tell(call: Call, apps: Sequence[str], event: str, carries: dict[str, str]) -> None:
+    """Tell of an event where the door speaks for. Raises Refused 400 once all are told that can be."""
     reason = f"{event}, told at the sysinv door by {call.who.name}"[:1_000]
     async with call.gateway.pool.acquire() as conn:
         sites = await call.sites_in(conn)
-    for start in range(0, len(sites), AT_ONCE):
-        some = tuple(sites[start : start + AT_ONCE])
-        command = ReapplyApp(app=app, sites=some, event=event, carries=carries, reason=reason)
-        answer = await call.ask(command)
-        if answer.state == "rejected":
-            raise Refused(400, *(f"Failed to evaluate apps reapply: {reason}" for reason in told(answer.faults)))
+    some = [tuple(sites[start : start + AT_ONCE]) for start in range(0, len(sites), AT_ONCE)]
+    facts: dict[str, Any] = {"event": event, "carries": carries, "reason": reason}
+    answers = await _asked(call, [ReapplyApp(app=app, sites=part, **facts) for app in apps for part in some])
+    if faults := [fault for answer in answers if answer.state == "rejected" for fault in answer.faults]:
+        raise Refused(400, *(f"Failed to evaluate apps reapply: {why}" for why in dict.fromkeys(told(faults))))
 
 
 _APPS = "/v1/apps"
