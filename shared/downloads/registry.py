@@ -71,6 +71,10 @@ class RegistryAway(BelayError, OSError):
     """It cannot be reached, is ill or busy, or its answer broke off; it may be well in a while."""
 
 
+class RegistrySilent(RegistryAway):
+    """It gave no answer at all."""
+
+
 def digest_of(image: Image) -> str:
     """The digest of an image's tag, by its registry. Raises LookupError with the reason why it cannot be had."""
     try:
@@ -195,7 +199,7 @@ def _told(image: Image) -> Iterator[None]:
     except requests.HTTPError as error:
         raise _of_status(image, where, error) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise RegistryAway(f"{where} does not answer: {error}") from error
+        raise RegistrySilent(f"{where} does not answer: {error}") from error
     except DXFError as error:
         raise RegistryRefused("registry_refused", f"{where}: {error or type(error).__name__}") from error
 

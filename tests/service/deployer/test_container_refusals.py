@@ -75,10 +75,12 @@ async def test_an_update_whose_old_container_cannot_be_removed_is_done_says_so_a
     (old,) = ids(container_lab)
     async with answering(times(1000, f"DELETE .*/containers/{old}", 500, BUSY)) as connection:
         end = await done(containers, by(connection, order(container_lab, "o2", "2.0")))
+        again = await done(containers, by(connection, order(container_lab, "o3", "3.0")))
     assert "is stopped, and stays: the container could not be removed: " in end.detail
     assert end.detail.endswith("device or resource busy")
+    assert again.detail.endswith("device or resource busy")
     assert sorted(ids(container_lab).values()) == ["exited", "running"]
-    await done(containers, order(container_lab, "o3", "3.0"))
+    await done(containers, order(container_lab, "o4", "2.0"))
     assert list(ids(container_lab).values()) == ["running"]
 
 
@@ -92,6 +94,8 @@ async def test_an_old_container_runs_again_also_where_the_one_that_failed_cannot
     fails = order(container_lab, "o2", environment={"EXIT": "3"}, restart={"policy": "no"}, **spec)
     async with answering(times(1000, "DELETE .*/containers/", 500, BUSY)) as connection:
         assert (await broken(containers, by(connection, fails))).code == "exited"
+        back = await done(containers, by(connection, order(container_lab, "o1-back", **spec)))
+    assert "stays" in back.detail
     assert ids(container_lab).pop(old) == "running"
     await done(containers, order(container_lab, "o3", "3.0", **spec))
     assert list(ids(container_lab).values()) == ["running"]

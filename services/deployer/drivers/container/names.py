@@ -45,6 +45,10 @@ class Place:
         """The name of the container that was proven before, while the new one takes its place."""
         return f"{self.name}.old"
 
+    def left_name(self, container: str) -> str:
+        """The name of a container that was to go, and that its engine does not delete."""
+        return f"{self.name}.left-{container[:12]}"
+
     def aside_name(self, container: str) -> str:
         """The name of a container that was made by hand in place of ours, once it was set aside."""
         return f"{self.name}.aside-{container[:12]}"

@@ -62,9 +62,9 @@ class Procedure:
     async def _keep_or_replace(self, there: Standing) -> Done | None:
         self._safe_point()
         image = await unless_cancelled(self.run, images.have(self.engine, self.wanted, self.source))
-        await self._retire(there.strays)
+        stays = await self._clear(there.strays)
         if there.own is None and there.current and await self._same(there.current, image.id):
-            return await self._keep(there.current)
+            return await self._keep(there.current, stays)
         await self._clear_name(there)
         await around.refuse_strangers(self.engine, self.wanted)
         await self._replace(there, image.name)
@@ -90,14 +90,14 @@ class Procedure:
         wanted = self.wanted
         return not differences(current.labels, environment_of(shown), wanted.fields, wanted.site_environment)
 
-    async def _keep(self, current: Seen) -> Done:
+    async def _keep(self, current: Seen, stays: Sequence[str]) -> Done:
         """It is what is wanted already: it only has to run, and to be well."""
         self.run.report("nothing differs", 80)
         await self._named(current, self.place.name)
         await self.engine.start(current.id)
         before = restarts_of(await self.engine.show(current.id))  # by its policy, perhaps weeks ago
         await prove(self.engine, current.id, self.wanted, self._safe_point, before)
-        return self._done()
+        return self._done(stays)
 
     async def _replace(self, there: Standing, image: str) -> None:
         reasons = why_not_beside(there.current, self.wanted)
@@ -179,11 +179,15 @@ class Procedure:
             return f"the old container {seen.name} is stopped, and stays: {failed.broken.message}"
         return ""
 
-    async def _retire(self, containers: tuple[Seen, ...]) -> None:
-        """Each with the time that it has to end well."""
-        for seen in containers:
-            await self.engine.stop(seen.id)
-            await self.engine.delete(seen.id)
+    async def _clear(self, strays: Sequence[Seen]) -> list[str]:
+        """Take strays away; why those stay that the engine does not delete. They keep nobody from running, nor from
+        their names: the way back, too, may meet one."""
+        stays = []
+        for seen in strays:
+            if why := await self._take_away(seen):
+                await self._named(seen, self.place.left_name(seen.id))
+                stays.append(why)
+        return stays
 
     async def _put_back(self) -> None:
         """All as it was before the order: its container goes, and the one that it stopped runs again."""

@@ -15,7 +15,7 @@ from services.deployer.drivers.container.connection import Connection
 from services.deployer.drivers.container.engine import Engine
 from shared.components.image_manifests import BadManifest, ImageManifest, choose, read
 from shared.components.images import Image
-from shared.downloads.registry import Access, RegistryAway, RegistryRefused, blob_of, manifest_of
+from shared.downloads.registry import Access, RegistryAway, RegistryRefused, RegistrySilent, blob_of, manifest_of
 
 log = structlog.get_logger()
 
@@ -59,10 +59,10 @@ class Registries:
     def _described(self, image: Image, platform: str, access: Access) -> tuple[ImageManifest, Sequence[str]]:
         """In a thread, which learns of the silence also where nobody waits for it any more."""
         if self._is_away(image):  # by now, since this waited for a thread
-            raise RegistryAway(f"the registry {image.registry} gave no answer a moment ago")
+            raise RegistrySilent(f"the registry {image.registry} gave no answer a moment ago")
         try:
             return _described(image, platform, access)
-        except RegistryAway:
+        except RegistrySilent:
             self._away[str(image.registry)] = self._clock()
             raise
 
