@@ -12,7 +12,9 @@ class HelmSettings(BaseSettings):
     binary: str = Field(default="helm", min_length=1, description="the helm to run: a name on the PATH, or a path")
     processes: int = Field(default=4, ge=1, description="most helm processes of one replica at a time")
     at_once: int = Field(
-        default=500, ge=1, description="most orders of one replica under way, watched or being changed"
+        default=500,
+        ge=1,
+        description="most orders of one replica under way, watched or being changed; and as many fetches beside them",
     )
     unreachable_seconds: float = Field(
         default=180, gt=0, description="an API server that does not answer is waited for so long"

@@ -54,7 +54,7 @@ class HelmTool(Tool):
         self, settings: HelmSettings, folder: Path, unpack: Unpack, shared: SharedPulls, source: Source | None = None
     ) -> None:
         """`folder`: for charts and what Helm itself keeps; `source`: where prepared content comes from."""
-        self.at_once = settings.at_once
+        self.at_once = self.beside_at_once = settings.at_once
         self._settings = settings
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._helm = Helm(settings.binary, folder / "tool", settings.processes)
@@ -62,6 +62,10 @@ class HelmTool(Tool):
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
         self._known: Known = {}
         self._pulls, self._checked = Pulls(shared), Checked()
+
+    def beside(self, order: Order) -> bool:
+        """Nodes that pull, and sites that wait for those of another, take an hour: no way back waits behind them."""
+        return order.action == "fetch"
 
     async def carry_out(self, runs: Sequence[Run]) -> None:
         """Bring an order to its end."""
