@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.deployer.drivers.helm.affinity import admits
 from services.deployer.drivers.helm.manifest import changing_hooks, objects
 from shared.components.helm_asked import images_in, pods_of
 from shared.components.images import image_of
@@ -121,8 +122,10 @@ class Node:
 
 def nodes_for(wanted: Wanted, found: Iterable[Object]) -> list[Node]:
     """Those of the nodes that take its pods now: the scheduler sends none to the others either."""
-    tolerations = wanted.pod.get("tolerations") or []
-    return [_node(each) for each in found if _takes_pods(each) and (_is_full(each) or _tolerated(each, tolerations))]
+    pod = wanted.pod
+    tolerations, placement = pod.get("tolerations") or (), pod.get("affinity") or {}
+    fit = [each for each in found if _takes_pods(each) and admits(placement, each)]
+    return [_node(each) for each in fit if _is_full(each) or _tolerated(each, tolerations)]
 
 
 def lacking(wanted: Wanted, node: Node) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def test_nodes_that_are_cordoned_or_not_ready_are_left_out_and_a_preference_is_n
     assert images.nodes_for(of_pod(), [node([{**TAINT, "effect": "PreferNoSchedule"}])])
 
 
-def test_a_node_selector_is_the_servers_to_judge_and_an_affinity_the_schedulers() -> None:
+def test_a_node_selector_is_the_servers_to_judge_and_an_affinity_goes_into_the_pod_too() -> None:
     terms = [{"matchExpressions": [{"key": "arch", "operator": "In", "values": ["arm64"]}]}, {}]
     placement = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
     found = of_pod(nodeSelector={"disk": "fast", "arch": "arm64"}, affinity={"nodeAffinity": placement})
