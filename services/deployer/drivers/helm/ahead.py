@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -16,7 +16,7 @@ from services.deployer.drivers.helm import images, pulls, trouble
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.images import Node, Wanted
 from services.deployer.drivers.helm.place import ORDER_LABEL, mark_of
-from services.deployer.drivers.helm.pulls import Absent, Here, LeftOut, Refused, Standing, UnderWay
+from services.deployer.drivers.helm.pulls import NO_NAMESPACE, Absent, Here, LeftOut, Refused, Standing, UnderWay
 from services.deployer.drivers.helm.rollout import time_of
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.pulls.sharing import SharedPulls
@@ -33,7 +33,6 @@ KNOWN_SECONDS = 300.0
 """An image that a node was seen to have is not asked for again so soon: nodes tell of their images with a delay."""
 MOST_KNOWN = 100_000
 
-NO_NAMESPACE = "its namespace is not there yet, so nothing runs there"
 MOST_TOLD = 3
 
 OF_CLUSTER = frozenset({"forbidden", "api_error", "changed_meanwhile"})
@@ -102,8 +101,8 @@ class Ahead:
     settings: HelmSettings
     pulls: Pulls
 
-    async def bring(self, wanted: Sequence[Wanted]) -> list[str]:
-        """Have nodes pull; a line for each reason why some do not have all now. Raises Failed where none can."""
+    async def bring(self, wanted: Sequence[Wanted]) -> list[LeftOut]:
+        """Have nodes pull; each reason why some do not have all now. Raises Failed where none can."""
         if not wanted:
             return []
         self.run.report("waits until other sites of its cluster have these images", 15)
@@ -114,7 +113,7 @@ class Ahead:
             except Failed as failed:
                 leave = failed.broken.code == "unreachable"  # it was waited for long enough
                 if failed.broken.code in OF_CLUSTER:
-                    return [failed.broken.message]
+                    return [LeftOut(failed.broken.message)]
                 raise
             except asyncio.CancelledError:
                 leave = not self.run.cancelled  # others carry the order on, and find its pods
@@ -136,8 +135,17 @@ class Ahead:
                 await self._pods(namespace, f"{ORDER_LABEL}={mark_of(self.run.order.key)},{images.IMAGES_LABEL}")
             )
 
-    async def _brought(self, wanted: Sequence[Wanted]) -> list[str]:
-        left_out: list[str] = []
+    async def has_namespace(self, namespace: str) -> bool:
+        """Whether pods that pull have a place; who may work in one namespace need not be allowed to look at it."""
+        try:
+            return await self.cluster.get(f"/api/v1/namespaces/{namespace}") is not None
+        except Failed as failed:
+            if failed.broken.code != "forbidden":
+                raise
+            return True
+
+    async def _brought(self, wanted: Sequence[Wanted]) -> list[LeftOut]:
+        left_out: list[LeftOut] = []
         open_pulls: list[Pull] = []
         for each in wanted:
             found, why = await self._nodes(each)
@@ -149,16 +157,17 @@ class Ahead:
 
     # -- which nodes ----------------------------------------------------------------------------------------------
 
-    async def _nodes(self, wanted: Wanted) -> tuple[list[Pull], list[str]]:
+    async def _nodes(self, wanted: Wanted) -> tuple[list[Pull], list[LeftOut]]:
         """What is to be pulled where, and why not everywhere."""
         if lost := await self._lost_secret(wanted):
-            return [], [f"its pull secret {lost} is not there yet"]
+            there = await self.has_namespace(wanted.namespace)  # a chart may bring a namespace with all that is in it
+            return [], [LeftOut(f"its pull secret {lost} is not there yet") if there else NO_NAMESPACE]
         nodes, why = await self._list_nodes(wanted)
         if nodes and all(node.full for node in nodes):
             words = f"no node has room on its disk (DiskPressure): {', '.join(node.name for node in nodes[:MOST_TOLD])}"
             raise Failed("disk_full", words)
         roomy = [node for node in nodes if not node.full]
-        why += [f"node {node.name} has no room on its disk (DiskPressure)" for node in nodes if node.full]
+        why += [LeftOut(f"node {node.name} has no room on its disk (DiskPressure)") for node in nodes if node.full]
         lacking = ((node, self._lacking(wanted, node)) for node in roomy)
         return [Pull(wanted, node, those) for node, those in lacking if those], why
 
@@ -176,7 +185,7 @@ class Ahead:
                     raise
         return ""
 
-    async def _list_nodes(self, wanted: Wanted) -> tuple[list[Node], list[str]]:
+    async def _list_nodes(self, wanted: Wanted) -> tuple[list[Node], list[LeftOut]]:
         """The nodes that take its pods, of a large cluster the first; who may not see nodes sees those of its pods."""
         most = self.settings.image_nodes
         query = {"limit": str(most), **({"labelSelector": wanted.selector} if wanted.selector else {})}
@@ -188,14 +197,14 @@ class Ahead:
             return await self._nodes_of_pods(wanted)
         nodes = images.nodes_for(wanted, found.get("items") or ())
         more = bool((found.get("metadata") or {}).get("continue"))
-        why = [f"only the first {most} nodes are looked at (BELAY_HELM_IMAGE_NODES)"] if more else []
-        return nodes, why if nodes else ["no node takes its pods now"]
+        why = [LeftOut(f"only the first {most} nodes are looked at (BELAY_HELM_IMAGE_NODES)")] if more else []
+        return nodes, why if nodes else [LeftOut("no node takes its pods now")]
 
-    async def _nodes_of_pods(self, wanted: Wanted) -> tuple[list[Node], list[str]]:
+    async def _nodes_of_pods(self, wanted: Wanted) -> tuple[list[Node], list[LeftOut]]:
         pods = await self.cluster.list(PODS.format(wanted.namespace), limit=str(self.settings.image_nodes))
         names = sorted({node for pod in pods if (node := (pod.get("spec") or {}).get("nodeName"))})
         why = "nodes may not be listed (nodes: list): only those are known that run pods in its namespace"
-        return [Node(name) for name in names], [why]
+        return [Node(name) for name in names], [LeftOut(why)]
 
     # -- pods -----------------------------------------------------------------------------------------------------
 
@@ -240,7 +249,7 @@ class Ahead:
         pod = images.pod_of(pull.wanted, pull.node.name, pull.images, labels, self.settings.image_seconds)
         try:
             made = await self.cluster.ask("POST", PODS.format(pull.wanted.namespace), body=pod)
-            pull.standing = UnderWay() if made else LeftOut(NO_NAMESPACE)
+            pull.standing = UnderWay() if made else NO_NAMESPACE
         except Failed as failed:
             if failed.broken.code in ("unreachable", "unauthorized", "bad_certificate"):
                 raise
@@ -334,13 +343,13 @@ def _sentence(pull: Pull, refused: Refused) -> str:
     return f"node {pull.node.name} cannot pull what the release needs: {refused.words}"
 
 
-def _told(open_pulls: Sequence[Pull]) -> list[str]:
+def _told(open_pulls: Sequence[Pull]) -> list[LeftOut]:
     """Why nodes were left out, each reason once with the nodes that it is of."""
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[LeftOut, list[str]] = {}
     for pull in open_pulls:
         if isinstance(pull.standing, LeftOut):
-            reasons.setdefault(pull.standing.words, []).append(pull.node.name)
-    return [f"{why} ({_some(nodes)})" for why, nodes in reasons.items()]
+            reasons.setdefault(pull.standing, []).append(pull.node.name)
+    return [replace(why, words=f"{why.words} ({_some(nodes)})") for why, nodes in reasons.items()]
 
 
 def _some(nodes: Sequence[str]) -> str:

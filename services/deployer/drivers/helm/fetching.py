@@ -9,12 +9,13 @@ from services.deployer.drivers import Done, Order
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import images
-from services.deployer.drivers.helm.ahead import NO_NAMESPACE, Ahead, Pulls
+from services.deployer.drivers.helm.ahead import Ahead, Pulls
 from services.deployer.drivers.helm.attempt import until_or
 from services.deployer.drivers.helm.charts import Chart, Charts
 from services.deployer.drivers.helm.connection import Connection, Registry
 from services.deployer.drivers.helm.images import Wanted
 from services.deployer.drivers.helm.procedure import Procedure
+from services.deployer.drivers.helm.pulls import NO_NAMESPACE, LeftOut
 
 
 def brings_images(order: Order, connection: Connection) -> bool:
@@ -32,6 +33,13 @@ async def brought(run: Run, charts: Charts, registry: Registry) -> tuple[Chart, 
     return await until_or(charts.bring(run.order, registry, sent.append), run.until_cancelled), sum(sent)
 
 
+def refuse_lacking(why: Sequence[LeftOut]) -> None:
+    """`images: require`: raises Failed where something runs that a failed pull could hurt."""
+    if lacking := [each.words for each in why if not each.nothing_runs]:
+        words = f"`images: require`, and not all nodes could pull them: {'; '.join(lacking)}"
+        raise Failed("images_not_ahead", words)
+
+
 @dataclass(frozen=True, slots=True)
 class Fetching(Procedure):
     """A procedure that may have nodes pull images."""
@@ -46,24 +54,25 @@ class Fetching(Procedure):
         self._give_way()
         chart, sent = await brought(self.run, self.charts, self.access.connection.registry)
         why = await self._images(chart, ahead)
-        if _asked(self.run.order, self.access.connection) == "require" and why and why != [NO_NAMESPACE]:
-            raise Failed("images_not_ahead", f"`images: require`, and not all nodes could pull them: {'; '.join(why)}")
-        notice = f"; nodes pull images with the update where they lack them: {'; '.join(why)}" if why else ""
+        if _asked(self.run.order, self.access.connection) == "require":
+            refuse_lacking(why)
+        words = "; ".join(each.words for each in why)
+        notice = f"; nodes pull images with the update where they lack them: {words}" if why else ""
         return Done("", f"the chart is here: {chart.path.name}{notice}", sent)
 
-    async def _images(self, chart: Chart, ahead: Ahead) -> list[str]:
+    async def _images(self, chart: Chart, ahead: Ahead) -> list[LeftOut]:
         """Why some nodes do not have all of them now."""
         try:
-            lacking = await self._lacking(chart)
+            lacking = await self._lacking(chart, ahead)
         except Failed as failed:
             if failed.broken.code != "helm_failed":  # such as a revision that is pending, which the update puts right
                 raise
-            return [f"the chart cannot be rendered yet: {failed.broken.message}"]
+            return [LeftOut(f"the chart cannot be rendered yet: {failed.broken.message}")]
         if lacking is None:
             return [NO_NAMESPACE]
         return await self._safely(ahead.bring(lacking))
 
-    async def _lacking(self, chart: Chart) -> Sequence[Wanted] | None:
+    async def _lacking(self, chart: Chart, ahead: Ahead) -> Sequence[Wanted] | None:
         """What the release that runs does not have; None = there is no place yet for pods that pull it."""
         upgrade = self._upgrade(chart)
         release = await self._rendered(upgrade)
@@ -72,12 +81,6 @@ class Fetching(Procedure):
         hooks = (release.get("hooks") or ()) if self.spec.hooks else ()
         there = images.named(str(running.get("manifest") or ""), running.get("hooks") or ())
         lacking = images.wanted(str(release.get("manifest") or ""), hooks, self.place.namespace, there)
-        return lacking if running or not lacking or await self._safely(self._has_namespace()) else None
-
-    async def _has_namespace(self) -> bool:
-        try:
-            return await self.cluster.get(f"/api/v1/namespaces/{self.place.namespace}") is not None
-        except Failed as failed:
-            if failed.broken.code != "forbidden":
-                raise
-            return True  # who may work in one namespace need not be allowed to look at it
+        if running or not lacking or await self._safely(ahead.has_namespace(self.place.namespace)):
+            return lacking
+        return None

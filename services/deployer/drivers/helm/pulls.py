@@ -60,10 +60,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """This node is not the place to pull now; that says nothing against the images."""
+    """Why a node, or all of them, are not the place to pull now; that says nothing against the images."""
 
     words: str
+    nothing_runs: bool = False
+    """There is nothing yet that a failed pull could hurt."""
 
+
+NO_NAMESPACE = LeftOut("its namespace is not there yet, so nothing runs there", nothing_runs=True)
 
 Standing = UnderWay | Absent | Here | Refused | LeftOut
 

@@ -1,0 +1,123 @@
+"""Images brought to nodes: whose turn it is, what is waited for and for how long, and what is said where it is not.
+
+The cluster is ours down to its connection, which answers as an API server with kubelets behind it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from services.deployer.drivers import Order
+from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.failed import Failed
+from services.deployer.drivers.helm.ahead import Ahead, Pulls
+from services.deployer.drivers.helm.cluster import Cluster
+from services.deployer.drivers.helm.fetching import refuse_lacking
+from services.deployer.drivers.helm.images import Wanted
+from services.deployer.drivers.helm.settings import HelmSettings
+from services.deployer.drivers.pulls.sharing import SharedPulls
+from tests.support.components import for_driver, simulated
+
+Kubelet = Callable[[dict[str, Any]], dict[str, Any]]
+"""The status of a pod, whenever somebody looks at it."""
+
+
+def pulled(pod: dict[str, Any]) -> dict[str, Any]:
+    return said_of(pod, {"terminated": {"reason": "StartError"}})
+
+
+def said_of(pod: dict[str, Any], *states: dict[str, Any]) -> dict[str, Any]:
+    """What is said of its containers, in their order; the last one of all that follow."""
+    each = itertools.chain(states, itertools.repeat(states[-1]))
+    found = [{"name": one["name"], "image": one["image"], "state": next(each)} for one in pod["spec"]["containers"]]
+    return {"containerStatuses": found}
+
+
+class Api:
+    """Nodes, and pods in the namespaces that are there."""
+
+    def __init__(self, kubelet: Kubelet = pulled, *nodes: str, namespaces: tuple[str, ...] = ("shop",)) -> None:
+        self.kubelet = kubelet
+        self.nodes = {name: node(name) for name in nodes or ("n1",)}
+        self.pods: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in namespaces}
+        self.made: list[str] = []
+        """The nodes that pods were made for."""
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        found = self._answer(request.method, request.url.path.removeprefix("/api/v1/").split("/"), request)
+        return httpx.Response(404 if found is None else 200, json={} if found is None else found)
+
+    def _answer(self, method: str, path: list[str], request: httpx.Request) -> dict[str, Any] | None:
+        match method, path:
+            case "GET", ["nodes"]:
+                return {"items": list(self.nodes.values())}
+            case "GET", ["namespaces", name]:
+                return {} if name in self.pods else None
+            case "GET", ["namespaces", name, "pods" | "events" as kind]:
+                return {"items": [self._seen(pod) for pod in self.pods.get(name, {}).values() if kind == "pods"]}
+            case "POST", ["namespaces", name, "pods"] if name in self.pods:
+                return self._make(name, json.loads(request.content))
+            case "DELETE", ["namespaces", name, "pods", pod]:
+                return self.pods[name].pop(pod, None)
+        return None
+
+    def _make(self, namespace: str, pod: dict[str, Any]) -> dict[str, Any]:
+        pod["metadata"] |= {"namespace": namespace, "creationTimestamp": "2100-01-01T00:00:00Z"}
+        [(_, affinity)] = pod["spec"]["affinity"]["nodeAffinity"].items()
+        pod["spec"]["nodeName"] = affinity["nodeSelectorTerms"][0]["matchFields"][-1]["values"][0]
+        self.made.append(pod["spec"]["nodeName"])
+        self.pods[namespace][pod["metadata"]["name"]] = pod
+        return pod
+
+    def _seen(self, pod: dict[str, Any]) -> dict[str, Any]:
+        return {**pod, "status": self.kubelet(pod)}
+
+    def ahead(self, pulls: Pulls | None = None, **given: Any) -> Ahead:
+        """An order's."""
+        order = Order("o1", "s1", {}, "shop", "fetch", for_driver(simulated("web")), "1.0", "c" * 64)
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self), base_url="https://c")
+        cluster = Cluster(http, 0.1, lambda _: None)
+        settings = HelmSettings(**given.pop("settings", {}))
+        return Ahead(Run(order, never, never), cluster, "https://c", settings, pulls or alone(), **given)
+
+
+async def never(*_: Any) -> None:
+    raise AssertionError("a fetch writes nothing down")
+
+
+def alone() -> Pulls:
+    """Of a replica that cannot ask for others."""
+    return Pulls(SharedPulls("postgresql://127.0.0.1:1/none"))
+
+
+def node(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+
+
+def wanted(namespace: str = "shop", *images: str, **pod: Any) -> Wanted:
+    return Wanted(namespace, json.dumps(pod), images or ("a:1",))
+
+
+# -- what is said where nothing is pulled -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pod", [{}, {"imagePullSecrets": [{"name": "lost"}]}])
+async def test_a_namespace_that_the_chart_makes_beside_its_own_keeps_nobody_who_requires_images(pod: Any) -> None:
+    api = Api(pulled, "n1", "n2")
+    why = await api.ahead().bring([wanted(), wanted("more", **pod)])
+    assert [each.nothing_runs for each in why] == [True]
+    assert "its namespace is not there yet" in why[0].words
+    assert sorted(api.made) == ["n1", "n2"]
+    refuse_lacking(why)
+
+
+async def test_a_pull_secret_that_is_not_there_keeps_who_requires_images() -> None:
+    why = await Api().ahead().bring([wanted(imagePullSecrets=[{"name": "lost"}])])
+    with pytest.raises(Failed, match="its pull secret lost is not there yet"):
+        refuse_lacking(why)
