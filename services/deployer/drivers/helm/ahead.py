@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -16,18 +16,22 @@ from services.deployer.drivers.helm import images, pulls, trouble
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.images import Node, Wanted
 from services.deployer.drivers.helm.place import ORDER_LABEL, mark_of
-from services.deployer.drivers.helm.pulls import NO_NAMESPACE, Absent, Here, LeftOut, Refused, Standing, UnderWay
+from services.deployer.drivers.helm.pulls import NO_NAMESPACE, Absent, Here, LeftOut, Pull, Refused, UnderWay
 from services.deployer.drivers.helm.rollout import time_of
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.pulls.sharing import SharedPulls
 
 T = TypeVar("T")
 
+NODES = "/api/v1/nodes"
 PODS, POD = "/api/v1/namespaces/{}/pods", "/api/v1/namespaces/{}/pods/{}"
 EVENTS = "/api/v1/namespaces/{}/events"
 AT_ONCE = 8
 QUICKEST, SLOWEST = 0.25, 2.0
 """Seconds between two looks at pods: often at first, for most images are small, or there."""
+
+NODES_SECONDS = 60.0
+"""Between two looks at the nodes that are waited for."""
 
 KNOWN_SECONDS = 300.0
 """An image that a node was seen to have is not asked for again so soon: nodes tell of their images with a delay."""
@@ -71,26 +75,6 @@ class Pulls:
         return tuple(each for each in those if self._known.get((cluster, node, each), -KNOWN_SECONDS) < since)
 
 
-@dataclass(slots=True)
-class Pull:
-    """A node that is to have images, and how that stands."""
-
-    wanted: Wanted
-    node: Node
-    images: tuple[str, ...]
-    standing: Standing = Absent()  # noqa: RUF009 - it never changes
-    since: float | None = None
-    """When it was refused first; None = it is not."""
-
-    @property
-    def name(self) -> str:
-        return images.pod_name(self.wanted, self.node.name)
-
-    @property
-    def over(self) -> bool:
-        return isinstance(self.standing, Here | LeftOut)
-
-
 @dataclass(frozen=True, slots=True)
 class Ahead:
     """What an order has the nodes of its cluster pull."""
@@ -100,6 +84,7 @@ class Ahead:
     server: str
     settings: HelmSettings
     pulls: Pulls
+    clock: Callable[[], float] = time.monotonic
 
     async def bring(self, wanted: Sequence[Wanted]) -> list[LeftOut]:
         """Have nodes pull; each reason why some do not have all now. Raises Failed where none can."""
@@ -169,7 +154,7 @@ class Ahead:
         roomy = [node for node in nodes if not node.full]
         why += [LeftOut(f"node {node.name} has no room on its disk (DiskPressure)") for node in nodes if node.full]
         lacking = ((node, self._lacking(wanted, node)) for node in roomy)
-        return [Pull(wanted, node, those) for node, those in lacking if those], why
+        return [Pull(wanted, node, those, self.clock()) for node, those in lacking if those], why
 
     def _lacking(self, wanted: Wanted, node: Node) -> tuple[str, ...]:
         return self.pulls.unknown(self.server, node.name, images.lacking(wanted, node))
@@ -190,7 +175,7 @@ class Ahead:
         most = self.settings.image_nodes
         query = {"limit": str(most), **({"labelSelector": wanted.selector} if wanted.selector else {})}
         try:
-            found = await self.cluster.ask("GET", "/api/v1/nodes", query) or {}
+            found = await self.cluster.ask("GET", NODES, query) or {}
         except Failed as failed:
             if failed.broken.code != "forbidden":
                 raise
@@ -223,10 +208,13 @@ class Ahead:
                 await self._delete([pod for pod in pods if time_of(pod["metadata"]["creationTimestamp"]) < oldest])
 
     async def _until_over(self, open_pulls: list[Pull]) -> None:
-        pause = QUICKEST
+        pause, looked = QUICKEST, self.clock()
         while waiting := [pull for pull in open_pulls if not pull.over]:
             await self._make([pull for pull in waiting if isinstance(pull.standing, Absent)])
             await self._look([pull for pull in waiting if not pull.over])
+            if self.clock() - looked > NODES_SECONDS:
+                await _side_by_side(self._look_at_node(pull) for pull in waiting if not pull.over)
+                looked = self.clock()
             self.run.report(*_progress(open_pulls))
             await self._refuse(open_pulls)
             if any(not pull.over for pull in waiting):
@@ -269,24 +257,31 @@ class Ahead:
                 self._judge(pull, found.get(pull.name))
 
     def _judge(self, pull: Pull, pod: Mapping[str, Any] | None) -> None:
-        pull.standing = pulls.standing(pod, self.cluster.now)
+        pull.saw(pod, self.cluster.now, self.clock())
         if isinstance(pull.standing, Here):
             self.pulls.know(self.server, pull.node.name, pull.images)
-        elif isinstance(pull.standing, Refused):
-            pull.since = pull.since or time.monotonic()
+
+    async def _look_at_node(self, pull: Pull) -> None:
+        """A node that is gone may keep its pods for ever, and so may a workload that tolerates that."""
+        answers = await self._answers(pull.node.name)
+        pull.saw_node(answers=answers, now=self.clock(), seconds=self.settings.image_seconds)
+
+    async def _answers(self, node: str) -> bool:
+        try:
+            return not images.is_silent(await self.cluster.get(f"{NODES}/{node}"), self.cluster.now)
+        except Failed as failed:
+            if failed.broken.code != "forbidden":
+                raise
+            return True  # who may not see nodes has nothing against one
 
     async def _refuse(self, open_pulls: Sequence[Pull]) -> None:
         """Raises Failed once an image is known not to come."""
         for pull in open_pulls:
-            refused = pull.standing
-            if isinstance(refused, Refused) and not await self._may_come(pull, refused):
-                raise Failed(refused.code, _sentence(pull, refused), await self._evidence(open_pulls))
+            for refused in pull.overdue(self.clock(), self.settings.refused_seconds):
+                if not (refused.passing and await self._pulls_again(pull, refused)):
+                    raise Failed(refused.code, _sentence(pull, refused), await self._evidence(open_pulls))
 
-    async def _may_come(self, pull: Pull, refused: Refused) -> bool:
-        if not refused.passing:
-            return False
-        if time.monotonic() - (pull.since or 0) <= self.settings.refused_seconds:
-            return True
+    async def _pulls_again(self, pull: Pull, refused: Refused) -> bool:
         with suppress(Failed):
             about = f"involvedObject.kind=Pod,involvedObject.name={pull.name}"
             events = await self.cluster.list(EVENTS.format(pull.wanted.namespace), fieldSelector=about)

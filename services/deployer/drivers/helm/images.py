@@ -13,6 +13,7 @@ from typing import Any
 
 from services.deployer.drivers.helm.affinity import admits
 from services.deployer.drivers.helm.manifest import changing_hooks, objects
+from services.deployer.drivers.helm.rollout import time_of
 from shared.components.helm_asked import images_in, pods_of
 from shared.components.images import image_of
 
@@ -25,6 +26,9 @@ MANAGED_BY, IMAGES_LABEL = "app.kubernetes.io/managed-by", "belay-images"
 """Labels of such pods; the second tells which images, and how they are pulled."""
 
 NOBODY = 65_534
+
+SILENT_SECONDS = 60.0
+"""A node that is not ready for longer does not pull; one that is busy may miss a heartbeat."""
 
 _WITH_RIGHTS = ("serviceAccountName", "imagePullSecrets", "nodeSelector", "tolerations", "runtimeClassName")
 """What of a workload's pod decides who may pull its images, and where."""
@@ -140,6 +144,13 @@ def _node(each: Object) -> Node:
 
 def _takes_pods(each: Object) -> bool:
     return not (each.get("spec") or {}).get("unschedulable") and _condition(each, "Ready")
+
+
+def is_silent(node: Object | None, now: float) -> bool:
+    """Whether a node is gone, or has not answered for a while; `now` by the cluster's clock."""
+    conditions = ((node or {}).get("status") or {}).get("conditions") or ()
+    ready: Object = next((one for one in conditions if one.get("type") == "Ready"), {})
+    return ready.get("status") != "True" and now - time_of(ready.get("lastTransitionTime")) > SILENT_SECONDS
 
 
 def _is_full(each: Object) -> bool:

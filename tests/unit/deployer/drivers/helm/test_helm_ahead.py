@@ -42,10 +42,11 @@ def said_of(pod: dict[str, Any], *states: dict[str, Any]) -> dict[str, Any]:
 class Api:
     """Nodes, and pods in the namespaces that are there."""
 
-    def __init__(self, kubelet: Kubelet = pulled, *nodes: str, namespaces: tuple[str, ...] = ("shop",)) -> None:
+    def __init__(self, kubelet: Kubelet = pulled, *nodes: str, unscheduled: bool = False) -> None:
         self.kubelet = kubelet
         self.nodes = {name: node(name) for name in nodes or ("n1",)}
-        self.pods: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in namespaces}
+        self.unscheduled = unscheduled
+        self.pods: dict[str, dict[str, dict[str, Any]]] = {"shop": {}}
         self.made: list[str] = []
         """The nodes that pods were made for."""
 
@@ -54,24 +55,28 @@ class Api:
         return httpx.Response(404 if found is None else 200, json={} if found is None else found)
 
     def _answer(self, method: str, path: list[str], request: httpx.Request) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = None
         match method, path:
             case "GET", ["nodes"]:
-                return {"items": list(self.nodes.values())}
+                found = {"items": list(self.nodes.values())}
+            case "GET", ["nodes", name]:
+                found = self.nodes.get(name)
             case "GET", ["namespaces", name]:
-                return {} if name in self.pods else None
+                found = {} if name in self.pods else None
             case "GET", ["namespaces", name, "pods" | "events" as kind]:
-                return {"items": [self._seen(pod) for pod in self.pods.get(name, {}).values() if kind == "pods"]}
+                found = {"items": [self._seen(pod) for pod in self.pods.get(name, {}).values() if kind == "pods"]}
             case "POST", ["namespaces", name, "pods"] if name in self.pods:
-                return self._make(name, json.loads(request.content))
+                found = self._make(name, json.loads(request.content))
             case "DELETE", ["namespaces", name, "pods", pod]:
-                return self.pods[name].pop(pod, None)
-        return None
+                found = self.pods[name].pop(pod, None)
+        return found
 
     def _make(self, namespace: str, pod: dict[str, Any]) -> dict[str, Any]:
         pod["metadata"] |= {"namespace": namespace, "creationTimestamp": "2100-01-01T00:00:00Z"}
         [(_, affinity)] = pod["spec"]["affinity"]["nodeAffinity"].items()
-        pod["spec"]["nodeName"] = affinity["nodeSelectorTerms"][0]["matchFields"][-1]["values"][0]
-        self.made.append(pod["spec"]["nodeName"])
+        [node] = affinity["nodeSelectorTerms"][0]["matchFields"][-1]["values"]
+        pod["spec"] |= {} if self.unscheduled else {"nodeName": node}
+        self.made.append(node)
         self.pods[namespace][pod["metadata"]["name"]] = pod
         return pod
 
@@ -121,3 +126,57 @@ async def test_a_pull_secret_that_is_not_there_keeps_who_requires_images() -> No
     why = await Api().ahead().bring([wanted(imagePullSecrets=[{"name": "lost"}])])
     with pytest.raises(Failed, match="its pull secret lost is not there yet"):
         refuse_lacking(why)
+
+
+# -- how long pods are waited for -------------------------------------------------------------------------------------
+
+
+def hurried(step: float) -> Callable[[], float]:
+    """A clock that goes on by so many seconds whenever it is looked at."""
+    return itertools.count(0.0, step).__next__
+
+
+def under_way(pod: dict[str, Any]) -> dict[str, Any]:
+    return said_of(pod, {"waiting": {"reason": "ContainerCreating"}})
+
+
+def is_gone(node: dict[str, Any]) -> None:
+    [ready] = node["status"]["conditions"]
+    ready |= {"status": "Unknown", "lastTransitionTime": "2020-01-01T00:00:00Z"}
+
+
+async def test_a_node_that_dies_with_the_pod_is_left_out_though_the_workload_tolerates_that() -> None:
+    api = Api(under_way, "n1", "n2")
+
+    def dies(pod: dict[str, Any]) -> dict[str, Any]:
+        is_gone(api.nodes["n2"])
+        return pulled(pod) if pod["spec"]["nodeName"] == "n1" else under_way(pod)
+
+    api.kubelet = dies
+    [why] = await api.ahead(clock=hurried(40)).bring([wanted(tolerations=[{"operator": "Exists"}])])
+    assert (why.words, why.nothing_runs) == ("its node does not answer (node n2)", False)
+    assert api.pods == {"shop": {}}
+
+
+async def test_a_node_that_was_deleted_is_left_out() -> None:
+    api = Api()
+
+    def deleted(pod: dict[str, Any]) -> dict[str, Any]:
+        api.nodes.clear()
+        return under_way(pod)
+
+    api.kubelet = deleted
+    assert [each.words for each in await api.ahead(clock=hurried(40)).bring([wanted()])] == [
+        "its node does not answer (node n1)"
+    ]
+
+
+async def test_a_pod_that_a_node_never_ends_is_refused_long_after_its_time() -> None:
+    with pytest.raises(Failed, match="image_not_pulled: node n1 cannot pull what the release needs: its images"):
+        await Api(under_way).ahead(clock=hurried(500)).bring([wanted()])
+
+
+async def test_a_pod_that_no_scheduler_looks_at_is_left_out() -> None:
+    api = Api(lambda _: {}, unscheduled=True)
+    [why] = await api.ahead(clock=hurried(500)).bring([wanted()])
+    assert "its pod does not come to the node: no scheduler looks at it" in why.words

@@ -127,6 +127,10 @@ def pod(*states: dict[str, Any], **status: Any) -> dict[str, Any]:
     return {"metadata": {}, "spec": {"containers": containers}, "status": {"containerStatuses": said, **status}}
 
 
+def placed(pod: dict[str, Any]) -> dict[str, Any]:
+    return {**pod, "spec": {**pod["spec"], "nodeName": "n"}}
+
+
 def waits(reason: str, message: str = "") -> dict[str, Any]:
     return {"state": {"waiting": {"reason": reason, "message": message}}}
 
@@ -161,13 +165,16 @@ NOT_FOUND = "rpc error: code = NotFound desc = failed to pull and unpack image"
         ),
         (
             pod({}, phase="Failed", reason="DeadlineExceeded", message="too long"),
-            Refused("image_not_pulled", "DeadlineExceeded: too long"),
+            Refused("image_not_pulled", "DeadlineExceeded: too long", late=True),
         ),
         (pod({}, phase="Failed", reason="OutOfpods", message="full"), LeftOut("OutOfpods: full")),
         (
             pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no"}]),
             LeftOut("takes no pod: no"),
         ),
+        ({**pod(), "metadata": {"creationTimestamp": "2027-01-15T07:58:00Z"}}, UnderWay()),
+        ({**pod(), "metadata": {"creationTimestamp": "2027-01-15T07:00:00Z"}}, pulls.UNPLACED),
+        (placed({**pod(), "metadata": {"creationTimestamp": "2027-01-15T07:00:00Z"}}), UnderWay()),
         (None, Absent()),
         ({**pod({}), "metadata": {"deletionTimestamp": "2027-01-15T08:00:00Z"}}, Absent()),
         ({**pod({}), "metadata": {"deletionTimestamp": "2027-01-15T07:00:00Z"}}, LeftOut("its node does not answer")),
@@ -186,3 +193,84 @@ def test_a_try_that_goes_on_longer_than_registries_are_waited_for_is_seen_by_its
     assert pulls.pulls_again("a:1", [again, failed, other])
     assert not pulls.pulls_again("a:1", [again, failed, event("BackOff", "a:1", 4)])
     assert not pulls.pulls_again("a:1", [])
+
+
+# -- how long a refusal is borne --------------------------------------------------------------------------------------
+
+PATIENCE = 300.0
+AWAY = waits("ImagePullBackOff", "i/o timeout")
+
+
+def pull() -> pulls.Pull:
+    return pulls.Pull(of_pod(), images.Node("n1"), ("a:1", "b:1"), began=0.0)
+
+
+def two(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    both = pod(first, second)
+    both["status"]["containerStatuses"][1]["image"] = "b:1"
+    return placed(both)
+
+
+def overdue(pull: pulls.Pull, now: float) -> list[str]:
+    return [each.image for each in pull.overdue(now, PATIENCE)]
+
+
+def test_each_image_has_the_whole_time_of_a_registry_that_may_be_back() -> None:
+    one = pull()
+    one.saw(two(AWAY, waits("ContainerCreating")), NOW, 10.0)
+    one.saw(two(ENDED, AWAY), NOW, 300.0)
+    one.saw(two(ENDED, AWAY), NOW, 320.0)
+    assert (overdue(one, 320.0), overdue(one, 600.0), overdue(one, 601.0)) == ([], [], ["b:1"])
+
+
+def test_an_image_that_is_refused_again_after_a_try_that_went_on_has_the_whole_time_again() -> None:
+    one = pull()
+    for now, state in ((0.0, AWAY), (200.0, waits("ContainerCreating")), (310.0, AWAY)):
+        one.saw(two(state, ENDED), NOW, now)
+    assert (overdue(one, 310.0), overdue(one, 611.0)) == ([], ["a:1"])
+
+
+def test_an_image_whose_time_is_up_is_not_hidden_by_one_that_was_refused_later() -> None:
+    one = pull()
+    one.saw(two(waits("ContainerCreating"), AWAY), NOW, 0.0)
+    one.saw(two(AWAY, AWAY), NOW, 290.0)
+    assert overdue(one, 301.0) == ["b:1"]
+
+
+def test_what_is_refused_for_good_is_overdue_at_once() -> None:
+    one = pull()
+    one.saw(two(AWAY, waits("ErrImagePull", NOT_FOUND)), NOW, 10.0)
+    assert overdue(one, 10.0) == ["b:1"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "answers", "now", "means"),
+    [
+        (placed(pod()), True, 3720.0, UnderWay()),
+        (placed(pod()), True, 3721.0, Refused("image_not_pulled", "its images are not there after 3721 s", late=True)),
+        (placed(pod()), False, 60.0, pulls.SILENT),
+        (placed(pod()), False, 9999.0, pulls.SILENT),
+        (pod(), True, 3720.0, UnderWay()),
+        (pod(), True, 3721.0, pulls.UNPLACED),
+        (None, True, 3721.0, pulls.UNPLACED),
+    ],
+)
+def test_a_pod_that_nobody_ends_has_its_own_end(seen: Any, answers: bool, now: float, means: pulls.Standing) -> None:
+    one = pull()
+    one.saw(seen, NOW, 10.0)
+    one.saw_node(answers=answers, now=now, seconds=3600.0)
+    assert one.standing == means
+
+
+@pytest.mark.parametrize(
+    ("ready", "silent"),
+    [
+        ({"status": "True", "lastTransitionTime": "2027-01-15T01:00:00Z"}, False),
+        ({"status": "Unknown", "lastTransitionTime": "2027-01-15T07:59:30Z"}, False),
+        ({"status": "Unknown", "lastTransitionTime": "2027-01-15T07:58:30Z"}, True),
+        ({"status": "False", "lastTransitionTime": "2027-01-15T07:58:30Z"}, True),
+    ],
+)
+def test_a_node_that_misses_a_heartbeat_is_not_silent_yet(ready: dict[str, str], silent: bool) -> None:
+    assert images.is_silent({"status": {"conditions": [{"type": "Ready", **ready}]}}, NOW) is silent
+    assert images.is_silent(None, NOW)
