@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
 
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
@@ -16,10 +15,10 @@ from services.deployer.drivers.helm import images, pulls, trouble
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.images import Node, Wanted
 from services.deployer.drivers.helm.place import ORDER_LABEL, mark_of
+from services.deployer.drivers.helm.pulling import Pulls, WaitedInVain
 from services.deployer.drivers.helm.pulls import NO_NAMESPACE, Absent, Here, LeftOut, Pull, Refused, UnderWay
 from services.deployer.drivers.helm.rollout import time_of
 from services.deployer.drivers.helm.settings import HelmSettings
-from services.deployer.drivers.pulls.sharing import SharedPulls
 
 T = TypeVar("T")
 
@@ -33,46 +32,10 @@ QUICKEST, SLOWEST = 0.25, 2.0
 NODES_SECONDS = 60.0
 """Between two looks at the nodes that are waited for."""
 
-KNOWN_SECONDS = 300.0
-"""An image that a node was seen to have is not asked for again so soon: nodes tell of their images with a delay."""
-MOST_KNOWN = 100_000
-
 MOST_TOLD = 3
 
 OF_CLUSTER = frozenset({"forbidden", "api_error", "changed_meanwhile"})
 """The API server does not let us do this: that says nothing against the images."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pulls:
-    """Those of one replica, over all clusters."""
-
-    shared: SharedPulls
-    """With other replicas."""
-    _known: MutableMapping[tuple[str, str, str], float] = field(default_factory=dict)
-    """By cluster, node and image: when it was seen there last."""
-    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-
-    @asynccontextmanager
-    async def alone(self, key: str) -> AsyncIterator[None]:
-        """Sites of one cluster that need the same wait for the first of them, also in other replicas."""
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        async with lock, self.shared.alone(key):
-            yield
-
-    def know(self, cluster: str, node: str, those: Iterable[str]) -> None:
-        """A node has these images."""
-        now = time.monotonic()
-        for image in those:
-            self._known.pop((cluster, node, image), None)
-            self._known[cluster, node, image] = now
-        while len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
-
-    def unknown(self, cluster: str, node: str, those: Iterable[str]) -> tuple[str, ...]:
-        """Those that it was not seen to have of late."""
-        since = time.monotonic() - KNOWN_SECONDS
-        return tuple(each for each in those if self._known.get((cluster, node, each), -KNOWN_SECONDS) < since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +59,12 @@ class Ahead:
             try:
                 return await self._brought(wanted)
             except Failed as failed:
-                leave = failed.broken.code == "unreachable"  # it was waited for long enough
                 if failed.broken.code in OF_CLUSTER:
                     return [LeftOut(failed.broken.message)]
-                raise
+                if failed.broken.code != "unreachable":
+                    raise
+                leave = True
+                raise WaitedInVain.again(failed.broken) from failed
             except asyncio.CancelledError:
                 leave = not self.run.cancelled  # others carry the order on, and find its pods
                 raise
@@ -279,7 +244,8 @@ class Ahead:
         for pull in open_pulls:
             for refused in pull.overdue(self.clock(), self.settings.refused_seconds):
                 if not (refused.passing and await self._pulls_again(pull, refused)):
-                    raise Failed(refused.code, _sentence(pull, refused), await self._evidence(open_pulls))
+                    found = refused.code, _sentence(pull, refused), await self._evidence(open_pulls)
+                    raise (WaitedInVain if refused.passing or refused.late else Failed)(*found)
 
     async def _pulls_again(self, pull: Pull, refused: Refused) -> bool:
         with suppress(Failed):

@@ -9,12 +9,13 @@ from services.deployer.drivers import Done, Order
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import images
-from services.deployer.drivers.helm.ahead import Ahead, Pulls
+from services.deployer.drivers.helm.ahead import Ahead
 from services.deployer.drivers.helm.attempt import until_or
 from services.deployer.drivers.helm.charts import Chart, Charts
 from services.deployer.drivers.helm.connection import Connection, Registry
 from services.deployer.drivers.helm.images import Wanted
 from services.deployer.drivers.helm.procedure import Procedure
+from services.deployer.drivers.helm.pulling import Pulls
 from services.deployer.drivers.helm.pulls import NO_NAMESPACE, LeftOut
 
 

@@ -16,7 +16,6 @@ from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.durable.tool import Tool
 from services.deployer.drivers.failed import Failed
 from services.deployer.drivers.helm import history
-from services.deployer.drivers.helm.ahead import Pulls
 from services.deployer.drivers.helm.attempt import Outages
 from services.deployer.drivers.helm.binary import Helm
 from services.deployer.drivers.helm.charts import Charts
@@ -28,6 +27,7 @@ from services.deployer.drivers.helm.foresight import Foresight
 from services.deployer.drivers.helm.objects import compared
 from services.deployer.drivers.helm.place import place_of
 from services.deployer.drivers.helm.procedure import Checked
+from services.deployer.drivers.helm.pulling import Pulls
 from services.deployer.drivers.helm.reaching import reached
 from services.deployer.drivers.helm.releases import Releases
 from services.deployer.drivers.helm.settings import HelmSettings

@@ -5,6 +5,7 @@ The cluster is ours down to its connection, which answers as an API server with 
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from collections.abc import Callable
@@ -16,10 +17,11 @@ import pytest
 from services.deployer.drivers import Order
 from services.deployer.drivers.durable.run import Run
 from services.deployer.drivers.failed import Failed
-from services.deployer.drivers.helm.ahead import Ahead, Pulls
+from services.deployer.drivers.helm.ahead import Ahead
 from services.deployer.drivers.helm.cluster import Cluster
 from services.deployer.drivers.helm.fetching import refuse_lacking
 from services.deployer.drivers.helm.images import Wanted
+from services.deployer.drivers.helm.pulling import Pulls
 from services.deployer.drivers.helm.settings import HelmSettings
 from services.deployer.drivers.pulls.sharing import SharedPulls
 from tests.support.components import for_driver, simulated
@@ -46,11 +48,16 @@ class Api:
         self.kubelet = kubelet
         self.nodes = {name: node(name) for name in nodes or ("n1",)}
         self.unscheduled = unscheduled
+        self.away = False
+        self.asked = 0
         self.pods: dict[str, dict[str, dict[str, Any]]] = {"shop": {}}
         self.made: list[str] = []
         """The nodes that pods were made for."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        if self.away:
+            raise httpx.ConnectError("away")
         found = self._answer(request.method, request.url.path.removeprefix("/api/v1/").split("/"), request)
         return httpx.Response(404 if found is None else 200, json={} if found is None else found)
 
@@ -87,7 +94,7 @@ class Api:
         """An order's."""
         order = Order("o1", "s1", {}, "shop", "fetch", for_driver(simulated("web")), "1.0", "c" * 64)
         http = httpx.AsyncClient(transport=httpx.MockTransport(self), base_url="https://c")
-        cluster = Cluster(http, 0.1, lambda _: None)
+        cluster = Cluster(http, 0, lambda _: None)
         settings = HelmSettings(**given.pop("settings", {}))
         return Ahead(Run(order, never, never), cluster, "https://c", settings, pulls or alone(), **given)
 
@@ -180,3 +187,48 @@ async def test_a_pod_that_no_scheduler_looks_at_is_left_out() -> None:
     api = Api(lambda _: {}, unscheduled=True)
     [why] = await api.ahead(clock=hurried(500)).bring([wanted()])
     assert "its pod does not come to the node: no scheduler looks at it" in why.words
+
+
+# -- whose turn it is -------------------------------------------------------------------------------------------------
+
+
+def refuses(words: str) -> Kubelet:
+    return lambda pod: said_of(pod, {"waiting": {"reason": "ImagePullBackOff", "message": words}})
+
+
+async def failures(*orders: Ahead) -> list[str]:
+    """How they end, begun together."""
+    ends = await asyncio.gather(*(each.bring([wanted()]) for each in orders), return_exceptions=True)
+    return [end.broken.message if isinstance(end, Failed) else repr(end) for end in ends]
+
+
+async def test_sites_that_waited_while_a_registry_was_away_fail_with_the_first_of_them() -> None:
+    api, pulls = Api(refuses("connection refused")), alone()
+    found = await failures(*(api.ahead(pulls, clock=hurried(100)) for _ in range(3)))
+    assert found == ["node n1 cannot pull what the release needs: a:1: connection refused"] * 3
+    assert api.made == ["n1"]
+    api.kubelet = pulled
+    assert await api.ahead(pulls).bring([wanted()]) == []
+    assert api.made == ["n1", "n1"]
+
+
+async def test_sites_that_waited_while_no_api_server_answered_fail_with_the_first_of_them() -> None:
+    api, pulls = Api(), alone()
+    api.away = True
+    found = await failures(api.ahead(pulls), api.ahead(pulls))
+    assert [each.startswith("the API server did not answer") for each in found] == [True, True]
+    assert len(set(found)) == 1
+    assert api.asked == 1
+
+
+async def test_what_a_registry_refuses_one_site_each_finds_out_for_itself() -> None:
+    api, pulls = Api(refuses("pull access denied")), alone()
+    found = await failures(*(api.ahead(pulls) for _ in range(2)))
+    assert found == ["node n1 cannot pull what the release needs: a:1: pull access denied"] * 2
+    assert api.made == ["n1", "n1"]
+
+
+async def test_sites_that_waited_for_one_that_got_the_images_find_them_there() -> None:
+    api, pulls = Api(), alone()
+    assert await failures(*(api.ahead(pulls) for _ in range(3))) == ["[]"] * 3
+    assert api.made == ["n1"]
