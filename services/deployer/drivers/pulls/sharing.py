@@ -1,6 +1,7 @@
-"""One pull of an image on an engine at a time, over all replicas: by locks of PostgreSQL that fall with their holder.
+"""One pull at a time of the same images to one engine or cluster, over all replicas: by locks of PostgreSQL that fall
+with their holder.
 
-Without the database nobody waits: an image that two pull at the same time costs its bytes twice, and nothing else.
+Without the database nobody waits: what two pull at the same time costs its bytes twice, and nothing else.
 """
 
 from __future__ import annotations
