@@ -17,7 +17,7 @@ from tests.support.kubernetes import victim
 from tests.support.kubernetes.cluster import Cluster
 from tests.support.kubernetes.lab import Lab
 from tests.support.kubernetes.pulls import Pods, limited
-from tests.support.kubernetes.sites import Make, broken, done, finish
+from tests.support.kubernetes.sites import Make, broken, done, finish, remove
 from tests.support.patience import patience
 
 pytestmark = pytest.mark.kubernetes
@@ -311,3 +311,44 @@ async def test_nodes_that_take_no_pods_are_left_out(
         result = await done(driver, before(cluster.order("o2", "2.0", {"image": image()})))
     assert told_of in result.detail
     assert [pod["spec"].get("nodeName") for pod in pods.made()] == ["pretend"]
+
+
+async def test_images_may_be_required_where_an_affinity_closes_nodes_to_the_workload(
+    driver: DurableDriver, cluster: Cluster, pods: Pods
+) -> None:
+    await done(driver, cluster.order("o1"))
+    elsewhere = {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": ["second"]}
+    required = {"nodeSelectorTerms": [{"matchExpressions": [elsewhere]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    with pods.node(node("second", {}, "Ready")):
+        order = cluster.order("o2", "2.0", {"image": image(), "affinity": affinity}, images="require")
+        result = await done(driver, before(order))
+    assert result.detail == "the chart is here: chart"
+    assert [pod["spec"].get("nodeName") for pod in pods.made()] == ["pretend"]
+
+
+async def test_images_may_be_required_where_the_chart_brings_a_further_namespace(
+    driver: DurableDriver, cluster: Cluster, pods: Pods
+) -> None:
+    await done(driver, cluster.order("o1"))
+    values = {"image": image(), "also": ["Elsewhere"], "alsoImage": image()}
+    result = await done(driver, before(cluster.order("o2", "2.0", values, images="require")))
+    assert "its namespace is not there yet" in result.detail
+    assert len(pods.made()) == 1
+
+
+# -- what waits for whom ----------------------------------------------------------------------------------------------
+
+
+async def test_no_removal_waits_behind_nodes_that_pull(
+    another: Make, cluster: Cluster, kubernetes: Lab, pods: Pods
+) -> None:
+    driver, other = another(at_once=1), replace(cluster, prefix=f"{kubernetes.namespace()}-")
+    await done(driver, cluster.order("o1"))
+    await done(driver, gone := other.order("o2", site="s2"))
+    await driver.start([fetch := before(cluster.order("o3", "2.0", {"image": image("slow")}))])
+    await pods.some()
+    await done(driver, remove("o4", gone))
+    await driver.cancel([fetch])
+    assert isinstance((await finish(driver, fetch, begin=False))[0], Broken)
+    await pods.gone()
