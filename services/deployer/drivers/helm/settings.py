@@ -10,7 +10,9 @@ class HelmSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BELAY_HELM_", frozen=True)
 
     binary: str = Field(default="helm", min_length=1, description="the helm to run: a name on the PATH, or a path")
-    processes: int = Field(default=4, ge=1, description="most helm processes of one replica at a time")
+    processes: int = Field(
+        default=4, ge=1, description="most helm processes of one replica at a time, and as many that only pull charts"
+    )
     at_once: int = Field(
         default=500,
         ge=1,

@@ -58,7 +58,8 @@ class HelmTool(Tool):
         self._settings = settings
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._helm = Helm(settings.binary, folder / "tool", settings.processes)
-        self._charts = Charts(folder / "charts", unpack, self._helm, settings.charts, source)
+        pulling = Helm(settings.binary, folder / "tool", settings.processes)  # a registry that hangs holds no other up
+        self._charts = Charts(folder / "charts", unpack, pulling, settings.charts, source)
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
         self._known: Known = {}
         self._pulls, self._checked = Pulls(shared), Checked()

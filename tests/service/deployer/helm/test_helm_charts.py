@@ -13,14 +13,16 @@ import pytest
 import yaml
 from obstore.store import LocalStore
 
+from services.deployer.drivers import Broken
 from services.deployer.drivers.bundles import Unpack, from_store
 from services.deployer.drivers.durable.driver import DurableDriver
 from shared.blobs import Blobs
 from shared.bundle import build as build_bundle
 from tests.support.kubernetes import build, sites
 from tests.support.kubernetes.cluster import Cluster
-from tests.support.kubernetes.lab import Registry
-from tests.support.kubernetes.sites import Make, broken, done
+from tests.support.kubernetes.lab import Lab, Registry
+from tests.support.kubernetes.sites import Make, broken, done, finish
+from tests.support.patience import patience
 from tests.support.small_disk import fill, small_disk
 
 pytestmark = pytest.mark.kubernetes
@@ -122,3 +124,20 @@ async def bundled(tmp_path: Path) -> tuple[Unpack, str]:
         yield content
 
     return from_store(blobs), (await blobs.put(once(), len(content))).sha256
+
+
+async def test_no_change_waits_for_a_place_that_a_hanging_registry_holds(
+    another: Make, cluster: Cluster, kubernetes: Lab, helm: Path, tmp_path: Path
+) -> None:
+    pulling, hangs = tmp_path / "pulling", tmp_path / "hangs"
+    hangs.write_text(f'#!/bin/sh\n[ "$1" = pull ] && touch {pulling} && exec sleep 600\nexec {helm} "$@"\n')
+    hangs.chmod(0o755)
+    driver, other = another(binary=str(hangs), processes=1), replace(cluster, prefix=f"{kubernetes.namespace()}-")
+    order = cluster.order("o1", chart=f"oci://registry.example/charts/web@sha256:{'0' * 64}", images="never")
+    await driver.start([fetch := replace(order, action="fetch", deploys=True)])
+    async with patience(30):
+        while not pulling.exists():
+            await driver.wait(0.05)
+    await done(driver, other.order("o2", site="s2"))
+    await driver.cancel([fetch])
+    assert isinstance((await finish(driver, fetch, begin=False))[0], Broken)
