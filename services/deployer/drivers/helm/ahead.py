@@ -103,7 +103,7 @@ class Ahead:
             open_pulls += found
         await self._sweep(open_pulls)
         await self._until_over(open_pulls)
-        return [*left_out, *_told(open_pulls)]
+        return list(dict.fromkeys([*left_out, *_told(open_pulls)]))  # what is so for all of them is told once
 
     # -- which nodes ----------------------------------------------------------------------------------------------
 

@@ -129,6 +129,13 @@ async def test_a_namespace_that_the_chart_makes_beside_its_own_keeps_nobody_who_
     refuse_lacking(why)
 
 
+async def test_what_is_so_for_several_workloads_is_told_once() -> None:
+    api = Api()
+    api.nodes.clear()
+    [why] = await api.ahead().bring([wanted(), wanted(serviceAccountName="web")])
+    assert why.words == "no node takes its pods now"
+
+
 async def test_a_pull_secret_that_is_not_there_keeps_who_requires_images() -> None:
     why = await Api().ahead().bring([wanted(imagePullSecrets=[{"name": "lost"}])])
     with pytest.raises(Failed, match="its pull secret lost is not there yet"):
