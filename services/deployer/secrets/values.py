@@ -76,17 +76,6 @@ def hide(looks: Iterable[str], text: str) -> str:
     return text
 
 
-def hide_deep(looks: Sequence[str], value: Any) -> Any:
-    """The same of what JSON can say, however deep a value lies in it."""
-    if isinstance(value, str):
-        return hide(looks, value)
-    if isinstance(value, Mapping):
-        return {hide_deep(looks, key): hide_deep(looks, inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [hide_deep(looks, inner) for inner in value]
-    return value
-
-
 def hide_in(looks: Sequence[str], progress: Progress) -> Progress:
     """How an order stands, as it may be kept and told."""
     if isinstance(progress, Broken):
@@ -95,14 +84,9 @@ def hide_in(looks: Sequence[str], progress: Progress) -> Progress:
     return replace(progress, detail=hide(looks, progress.detail))
 
 
-def holds(looks: Iterable[str], text: str) -> bool:
-    """Whether a value stands in a text as a whole: of what is of no use any more once it is hidden."""
-    return any(look in text for look in looks)
-
-
-def is_in_revision(looks: Iterable[str], revision: str) -> bool:
-    """The same of a revision, which a rollback needs as it is."""
-    return holds([look for look in looks if len(look) >= SHORTEST_LINE], revision)
+def is_in_revision(looks: Iterable[str], text: str) -> bool:
+    """Whether a value stands as a whole in what a rollback needs as it is. Short ones do by chance."""
+    return any(look in text for look in looks if len(look) >= SHORTEST_LINE)
 
 
 def _forms(value: str) -> Iterable[str]:

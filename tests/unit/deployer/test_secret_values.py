@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from services.deployer.drivers import Broken, Component, Done, Order, Running
-from services.deployer.secrets.values import HIDDEN, SHORTEST, fault_of, hide, hide_deep, hide_in, looks_of, secrets_of
+from services.deployer.secrets.values import HIDDEN, SHORTEST, fault_of, hide, hide_in, looks_of, secrets_of
 from shared.components.simulated import SimulatedSpec
 
 VALUE = 's3cr3t "with" quotes/and=more'
@@ -52,12 +52,6 @@ def test_a_value_of_which_the_end_was_cut_off_is_hidden_too() -> None:
 
 def test_a_longer_secret_is_hidden_before_one_that_is_a_part_of_it() -> None:
     assert hide(looks_of(["password", "password-of-oslo"]), "it is password-of-oslo") == f"it is {HIDDEN}"
-
-
-def test_a_value_is_hidden_however_deep_it_lies() -> None:
-    looks = looks_of([VALUE])
-    found = hide_deep(looks, {"facts": {"dsn": [f"pg://{VALUE}@db", 5]}, VALUE: None})
-    assert found == {"facts": {"dsn": [f"pg://{HIDDEN}@db", 5]}, HIDDEN: None}
 
 
 def test_all_secrets_of_an_order_are_known_those_of_its_connection_and_those_of_its_values() -> None:

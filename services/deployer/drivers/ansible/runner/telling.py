@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.deployer.secrets.values import hide_deep, holds
+from services.deployer.secrets.values import hide, is_in_revision
 
 Line = dict[str, Any]
 """`told`: what happened; `act`: the number of the playbook; `host`, `task`, `changed` …"""
 
 MOST_LINES, MOST_CHARACTERS = 50, 500
 MESSAGE_CHARACTERS = 1_000
+
+WORDS = frozenset({"task", "message", "lines"})
+"""What of a line was said by playbooks and modules."""
 
 
 def line_of(event: Mapping[str, Any], facts: Sequence[str]) -> Line | None:
@@ -34,13 +37,21 @@ def line_of(event: Mapping[str, Any], facts: Sequence[str]) -> Line | None:
 
 
 def without_secrets(line: Line, looks: Sequence[str]) -> Line:
-    """The same with values hidden. A fact that holds one is named instead: a rollback could do nothing with `***`."""
-    hidden: Line = hide_deep(looks, line)
+    """The same with values hidden where others speak, in `WORDS`. By all else a run is steered: it stays as it is,
+    even where a secret begins like it: of a host called `***` nobody knows the site.
+
+    A fact that holds a value is named instead: a rollback could do nothing with `***`.
+    """
+    hidden = {name: _hidden(looks, value) if name in WORDS else value for name, value in line.items()}
     facts = line.get("facts") or {}
-    told = sorted(name for name, value in facts.items() if holds(looks, json.dumps(value, default=str)))
+    told = sorted(name for name, value in facts.items() if is_in_revision(looks, json.dumps(value, default=str)))
     if not told:
         return hidden
     return {**hidden, "facts": {name: facts[name] for name in facts if name not in told}, "secret_facts": told}
+
+
+def _hidden(looks: Sequence[str], said: str | list[str]) -> str | list[str]:
+    return hide(looks, said) if isinstance(said, str) else [hide(looks, one) for one in said]
 
 
 def _stats(data: Mapping[str, Any]) -> Line:

@@ -109,13 +109,36 @@ def test_facts_are_of_the_site_where_its_hosts_agree_and_by_host_where_not() -> 
 
 
 def test_a_fact_that_holds_a_secret_is_not_told_and_breaks_its_site() -> None:
-    facts = {"dsn": {"url": "pg://app:correct-horse@db"}, "pin": 12345, "schema": 4}
+    facts = {"dsn": {"url": "pg://app:correct-horse@db"}, "pin": 12345678, "schema": 4}
     line = {"told": "ok", "host": "bergen", "task": "t", "changed": False, "facts": facts}
-    found = without_secrets(line, looks_of(["correct-horse", "12345"]))
+    found = without_secrets(line, looks_of(["correct-horse", "12345678"]))
     assert found == {**line, "facts": {"schema": 4}, "secret_facts": ["dsn", "pin"]}
     story = told(found)
     assert [code(story, site) for site in SITES] == [None, "secret_in_fact"]
     assert "`dsn`, `pin`" in str(story.result("bergen"))
+
+
+def test_a_fact_that_only_resembles_a_secret_is_kept_as_it_is() -> None:
+    facts = {"root": "/srv/edge", "stage": "prod-7"}
+    line = {"told": "ok", "host": "bergen", "task": "t", "changed": False, "facts": facts}
+    assert without_secrets(line, looks_of(["edge-7f3k2", "prod"])) == line
+    holds_one = {**line, "facts": {**facts, "dsn": "pg://correct-horse@db"}}
+    found = without_secrets(holds_one, looks_of(["edge-7f3k2", "prod", "correct-horse"]))
+    assert found == {**line, "secret_facts": ["dsn"]}
+
+
+@given(st.sampled_from(["host", "task", "told", "stats", "lines", "message", "changed", "failed", "bergen", "oslo.db"]))
+def test_a_secret_that_begins_like_a_word_of_ours_changes_nothing_of_how_sites_fare(word: str) -> None:
+    lines = [{"told": "task", "task": "copy"}, hurt("failed", "oslo.db", "no room"), stats(failed=("oslo.db",)), END]
+    for secret in (word, f"{word}pass1"):
+        found = told(*(without_secrets(line, looks_of([secret])) for line in lines))
+        assert (code(found, "oslo"), code(found, "bergen")) == ("failed", None)
+
+
+def test_what_playbooks_and_modules_say_is_told_without_secrets() -> None:
+    line = {**hurt("failed", "bergen", "no: correct-horse"), "task": "log in as correct-horse"}
+    found = without_secrets(line, looks_of(["correct-horse"]))
+    assert found == {**line, "task": "log in as ***", "message": "no: ***", "lines": ["no: ***"]}
 
 
 LINES = st.one_of(
