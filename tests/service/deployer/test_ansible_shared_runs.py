@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from services.deployer.drivers import Done, Order
+from services.deployer.drivers import Broken, Done, Order, Running
 from services.deployer.drivers.ansible.driver import AnsibleDriver
 from tests.support.ansible_sites import FILES, Lab, ends, order, remove
 from tests.support.patience import until_so
@@ -59,22 +60,79 @@ def run_folder(lab: Lab) -> Path:
     return job.parent
 
 
-async def test_the_way_back_of_one_site_waits_for_the_run_that_carries_others(lab: Lab, shared: list[Order]) -> None:
-    given_up, innocent = shared
-    driver, back = lab.driver(), remove("r0", given_up)
-    await driver.start([back])
-
+async def until_it_waits(driver: AnsibleDriver, back: Order, innocent: Order) -> None:
     async def waits() -> bool:
         found = await driver.poll([back, innocent])
         return "waits until the run of an order before" in str(found[0])
 
     await until_so(waits, 60)
+
+
+async def until_stopped(lab: Lab, driver: AnsibleDriver, orders: list[Order]) -> None:
+    async def stopped() -> bool:
+        await driver.poll(orders)
+        return (run_folder(lab) / "stop").exists()
+
+    await until_so(stopped, 60)
+
+
+async def test_the_way_back_of_one_site_waits_for_the_run_that_carries_others(lab: Lab, shared: list[Order]) -> None:
+    given_up, innocent = shared
+    driver, back = lab.driver(), remove("r0", given_up)
+    await driver.start([back])
+    await until_it_waits(driver, back, innocent)
     assert not (run_folder(lab) / "stop").exists()
     go_on(lab)
     found = await ends(driver, back, innocent, seconds=120)
     assert [type(each) for each in found] == [Done, Done], found
     assert lab.log("s1") == ["apply", "then"]
     assert [line.split()[0] for line in lab.log("s0")] == ["apply", "then", "remove"]
+
+
+async def test_a_way_back_that_waits_holds_up_no_other_site_and_ends_when_it_is_cancelled(
+    lab: Lab, shared: list[Order]
+) -> None:
+    given_up, innocent = shared
+    back = remove("r0", given_up)
+    other = replace(back, key="r2", site="s2", connection=lab.local("s2"))
+    driver = lab.driver()
+    await driver.start([back, other])
+    await until_it_waits(driver, back, innocent)
+    assert isinstance((await ends(driver, other, seconds=120))[0], Done)
+    await driver.cancel([back])
+    [cancelled] = await ends(driver, back)
+    assert isinstance(cancelled, Broken)
+    assert cancelled.code == "cancelled"
+    assert isinstance((await driver.poll([innocent]))[0], Running)
+    go_on(lab)
+    assert isinstance((await ends(driver, innocent, seconds=120))[0], Done)
+    assert (lab.log("s1"), lab.log("s0")) == (["apply", "then"], ["apply", "then"])
+
+
+async def test_a_way_back_waits_no_longer_for_a_shared_run_than_it_is_told_to(lab: Lab, shared: list[Order]) -> None:
+    given_up, innocent = shared
+    driver, back = lab.driver(shared_seconds=0.5), remove("r0", given_up)
+    await driver.start([back])
+    await until_stopped(lab, driver, [back, innocent])
+    go_on(lab)
+    found = await ends(driver, back, innocent, seconds=120)
+    assert [type(each) for each in found] == [Done, Done], found
+    assert lab.log("s1") == ["apply", "apply", "then"]
+    assert [line.split()[0] for line in lab.log("s0")] == ["apply", "remove"]
+
+
+async def test_an_order_that_is_cancelled_alone_ends_though_the_others_of_its_run_go_on(
+    lab: Lab, shared: list[Order]
+) -> None:
+    cancelled, innocent = shared
+    driver = lab.driver(shared_seconds=0.5)
+    await driver.start(shared)
+    await driver.cancel([cancelled])
+    await until_stopped(lab, driver, shared)
+    go_on(lab)
+    found = await ends(driver, cancelled, innocent, seconds=120)
+    assert [type(each) for each in found] == [Broken, Done], found
+    assert (lab.log("s0"), lab.log("s1")) == (["apply"], ["apply", "apply", "then"])
 
 
 async def test_a_run_that_was_stopped_for_somebody_else_is_begun_anew_for_who_was_not_cancelled(

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from services.deployer.drivers import OBLIGATORY, Broken, Done
 from services.deployer.drivers.ansible import planning
 from services.deployer.drivers.ansible.connection import Host, hosts_of
 from services.deployer.drivers.ansible.delivery import Paths, sent_for
 from services.deployer.drivers.ansible.outcome import Story
-from services.deployer.drivers.ansible.records import Records
+from services.deployer.drivers.ansible.records import Left, Records
 from services.deployer.drivers.ansible.runner.folder import RunFolder
 from services.deployer.drivers.ansible.runs import RunnerDied, Runs, attend, missing_programs
 from services.deployer.drivers.ansible.settings import AnsibleSettings
 from services.deployer.drivers.ansible.supply import Supply, told_as_host_error
 from services.deployer.drivers.bundles import UnpackedBundles
-from services.deployer.drivers.durable.run import Run
+from services.deployer.drivers.durable.run import Run, unless_cancelled
 from services.deployer.drivers.failed import Failed
 
 MOST_DEATHS = 3
@@ -72,7 +74,17 @@ class Procedure:
             (run,) = runs
             await self._content_alone(run)
             return
-        await self._end_abandoned(runs)
+        await self._each_behind(runs, await self.records.abandoned([run.order for run in runs]))
+
+    async def _share(self, runs: Sequence[Run]) -> None:
+        """One run for all of these, whose places are free."""
+        try:
+            await self._brought(runs)
+        except Failed as failed:
+            for run in runs:
+                await run.end(failed.broken)
+
+    async def _brought(self, runs: Sequence[Run]) -> None:
         hosts = await self._hosts(runs)
         ours = [run for run in runs if run.order.site in hosts]
         if not ours:
@@ -134,30 +146,50 @@ class Procedure:
         with told_as_host_error():
             return await self.bundles.of(sha256)
 
-    async def _end_abandoned(self, runs: Sequence[Run]) -> None:
-        """An older order of the place may have been given up while its run goes on, with nobody looking after it."""
-        for left in await self.records.abandoned([run.order for run in runs]):
-            if left.home != self.runs.home_id:
-                await asyncio.sleep(max(self._rest_seconds - left.seconds, 0))
-            elif folder := self.runs.find(left.run):
-                for run in runs:
-                    run.report("waits until the run of an order before it has ended")
+    # -- behind a run that was given up ---------------------------------------------------------------------------
+
+    async def _each_behind(self, runs: Sequence[Run], left: Mapping[str, Sequence[Left]]) -> None:
+        """An older order of a place may have been given up while its run goes on, with nobody looking after it. Who
+        must wait for such a run waits beside the others, and with those who wait for the same."""
+        groups: dict[frozenset[str], list[Run]] = {}
+        for run in runs:
+            groups.setdefault(frozenset(each.run for each in left.get(run.order.site, ())), []).append(run)
+        await side_by_side(self._behind(left.get(group[0].order.site, ()), group) for group in groups.values())
+
+    async def _behind(self, left: Sequence[Left], runs: Sequence[Run]) -> None:
+        if not left:
+            return await self._share(runs)
+        over = asyncio.ensure_future(self._end_abandoned(left, runs))
+        try:
+            free = await asyncio.gather(*(_is_free(run, over) for run in runs))
+        finally:
+            over.cancel()
+            await asyncio.gather(over, return_exceptions=True)
+        return await self._share([run for run, so in zip(runs, free, strict=True) if so])
+
+    async def _end_abandoned(self, left: Sequence[Left], runs: Sequence[Run]) -> None:
+        for each in left:
+            for run in runs:
+                run.report("waits until the run of an order before it has ended")
+            if each.home != self.runs.home_id:
+                await asyncio.sleep(max(self._rest_seconds - each.seconds, 0))
+            elif folder := self.runs.find(each.run):
                 await self._end_left(folder)
 
     async def _end_left(self, folder: RunFolder) -> None:
-        """One that carries orders of other sites, too, goes on to its own end: theirs were not given up."""
-        if folder.id not in await self.records.wanted():
-            folder.stop.touch()
+        """One that carries orders of other sites, too, goes on for a while: theirs were not given up."""
+        patience = Patience(self.settings.shared_seconds if folder.id in await self.records.wanted() else 0)
         with suppress(RunnerDied, FileNotFoundError):  # whoever sees it through clears it away
-            await attend(folder, lambda _: None)
+            await attend(folder, lambda _: folder.stop.touch() if patience.is_over() else None)
         await self._leave(folder)
 
     # -- a run under way ------------------------------------------------------------------------------------------
 
     async def _see_through(self, folder: RunFolder, runs: Sequence[Run]) -> None:
         """Look after a run until it ends. When this is cancelled the run goes on, for whoever finds it again."""
+        patience = Patience(self.settings.shared_seconds)
         try:
-            story = await attend(folder, lambda story: self._hear(folder, story, runs))
+            story = await attend(folder, lambda story: self._hear(folder, story, runs, patience))
         except RunnerDied as died:
             await asyncio.to_thread(self.runs.clear, folder)
             return await self._anew([run for run in runs if not await self._end_dead(run, died)])
@@ -168,12 +200,12 @@ class Procedure:
             await self._anew(again)
         return None
 
-    def _hear(self, folder: RunFolder, story: Story, runs: Sequence[Run]) -> None:
+    def _hear(self, folder: RunFolder, story: Story, runs: Sequence[Run], patience: Patience) -> None:
         detail, percent = story.progress(self.tasks.get(_kind(story)))
         for run in runs:
             run.report(detail, percent)
         cancelled = {run.order.site for run in runs if run.cancelled}
-        if cancelled and cancelled >= set(story.sound()) and not folder.stop.exists():
+        if cancelled and (cancelled >= set(story.sound()) or patience.is_over()) and not folder.stop.exists():
             folder.stop.touch()
 
     async def _end(self, run: Run, story: Story) -> bool:
@@ -196,6 +228,40 @@ class Procedure:
         """Clear the run away, unless an order in other hands is still to be told by it."""
         if folder.id not in await self.records.wanted():
             await asyncio.to_thread(self.runs.clear, folder)
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long a run goes on for others, from when it was first found to stand in the way of a site.
+
+    That site's way back has a time (recovery_seconds), behind which it would be lost with nothing wrong there.
+    """
+
+    seconds: float
+    _until: float | None = None
+
+    def is_over(self) -> bool:
+        """Whether it stops now; asked for the first time, the time begins."""
+        if self._until is None:
+            self._until = time.monotonic() + self.seconds
+        return time.monotonic() >= self._until
+
+
+async def side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All of it to its end, whatever becomes of one. Raises what the first raised that failed."""
+    for failure in await asyncio.gather(*work, return_exceptions=True):
+        if failure:
+            raise failure
+
+
+async def _is_free(run: Run, over: asyncio.Future[None]) -> bool:
+    """Whether its place is, once that is over; an order that is cancelled before has ended with this."""
+    try:
+        await unless_cancelled(run, asyncio.shield(over))
+    except Failed as failed:
+        await run.end(failed.broken)
+        return False
+    return True
 
 
 def _hosts_of(run: Run, taken: set[str]) -> Mapping[str, Host]:

@@ -11,7 +11,7 @@ cross join lateral (
 
 -- name: abandoned_runs
 -- Runs of older orders of these places that ended with nobody looking after them.
-select o.note ->> 'run' as run, o.note ->> 'home' as home,
+select p.site, o.note ->> 'run' as run, o.note ->> 'home' as home,
     extract(epoch from now() - o.ended_at)::float8 as seconds
 from unnest(:sites::text[], :apps::text[], :components::text[]) as p (site, app, component)
 join driver_order o on o.site = p.site and o.app = p.app and o.component = p.component

@@ -38,11 +38,14 @@ class Records:
         revisions = {(row["site"], row["app"], row["component"]): row["revision"] for row in rows}
         return [not revisions.get((o.site, o.app, o.component.name)) for o in orders]
 
-    async def abandoned(self, orders: Sequence[Order]) -> list[Left]:
-        """Runs of older orders of the same places."""
+    async def abandoned(self, orders: Sequence[Order]) -> dict[str, list[Left]]:
+        """Runs of older orders of the same places, by site."""
         async with self.connect() as conn:
             rows = await SQL.fetch(conn, "abandoned_runs", **_places(orders))
-        return [Left(row["run"], row["home"], row["seconds"]) for row in rows]
+        found: dict[str, list[Left]] = {}
+        for row in rows:
+            found.setdefault(row["site"], []).append(Left(row["run"], row["home"], row["seconds"]))
+        return found
 
     async def wanted(self) -> set[str]:
         """Runs that orders which have not ended may be found by."""

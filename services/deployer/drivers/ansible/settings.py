@@ -19,6 +19,11 @@ class AnsibleSettings(BaseSettings):
     unattended_seconds: float = Field(
         default=60, ge=2, description="a run that no deployer looks after stops by itself after so long"
     )
+    shared_seconds: float = Field(
+        default=120,
+        gt=0,
+        description="a shared run goes on so long when the order of one site is cancelled; then it is begun anew",
+    )
     bundles: int = Field(default=20, ge=1, description="unpacked bundles that are kept for the next run")
     send_at_once: int = Field(
         default=50, ge=1, description="most hosts that content is sent to side by side, and most orders of that alone"

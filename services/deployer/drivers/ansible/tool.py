@@ -10,7 +10,7 @@ from typing import ClassVar
 from services.deployer.drivers import OBLIGATORY, Broken, Order, Reachable, Reached, Verb
 from services.deployer.drivers.ansible import planning
 from services.deployer.drivers.ansible.looking import Looking
-from services.deployer.drivers.ansible.procedure import Procedure
+from services.deployer.drivers.ansible.procedure import Procedure, side_by_side
 from services.deployer.drivers.ansible.reaching import reached
 from services.deployer.drivers.ansible.records import Records
 from services.deployer.drivers.ansible.runs import Runs
@@ -67,7 +67,7 @@ class AnsibleTool(Tool):
         groups: dict[str | None, list[Run]] = {}
         for run in runs:
             groups.setdefault(run.note.get("run"), []).append(run)
-        await asyncio.gather(*(self._procedure.carry_out(known, members) for known, members in groups.items()))
+        await side_by_side(self._procedure.carry_out(known, members) for known, members in groups.items())
 
     async def look(self, orders: Sequence[Order]) -> Sequence[Broken | None]:
         """What their verify playbooks say, run once more."""

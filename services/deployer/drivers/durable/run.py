@@ -1,7 +1,7 @@
 """One order in the hands of a tool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from services.deployer.drivers import Broken, Done, Order, Running
@@ -69,7 +69,7 @@ def _hidden(order: Order, result: Done | Broken) -> Done | Broken:
     return cast("Done | Broken", hide_in(looks, result))
 
 
-async def unless_cancelled(run: Run, work: Coroutine[Any, Any, T]) -> T:
+async def unless_cancelled(run: Run, work: Awaitable[T]) -> T:
     """What the work gives, unless the order is cancelled first: what it waits for may take as long as it likes."""
     working, cancelled = asyncio.ensure_future(work), asyncio.ensure_future(run.until_cancelled())
     try:
