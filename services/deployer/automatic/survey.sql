@@ -25,8 +25,9 @@ order by s.name, n.app;
 -- name: belonging_of
 select name, site_group, labels from site where name = any(:sites::text[]);
 
--- name: failures_of
-select app, version, site from release_failure where app = any(:apps::text[]);
+-- name: barred_of
+-- Counted here: a release that failed on ten thousand sites has as many rows, and each look asks.
+select app, version from release_failure where app = any(:apps::text[]) group by app, version having count(*) >= :threshold::int;
 
 -- name: drift_of
 select d.site, d.app, d.version, d.components, d.what_follows, d.ended

@@ -89,11 +89,8 @@ async def belonging_of(conn: Connection, sites: Iterable[str]) -> dict[str, Belo
 
 async def barred(conn: Connection, apps: Iterable[str], threshold: int) -> set[Pair]:
     """Releases, by app and version, that failed on so many sites."""
-    sites: dict[Pair, int] = {}
-    for row in await SQL.fetch(conn, "failures_of", apps=sorted(set(apps))):
-        pair = (row["app"], row["version"])
-        sites[pair] = sites.get(pair, 0) + 1
-    return {pair for pair, count in sites.items() if count >= threshold}
+    rows = await SQL.fetch(conn, "barred_of", apps=sorted(set(apps)), threshold=threshold)
+    return {(row["app"], row["version"]) for row in rows}
 
 
 async def drift_of(conn: Connection, pairs: Sequence[Pair]) -> dict[Pair, Drift]:

@@ -11,6 +11,7 @@ from services.deployer.automatic import store, survey_store
 from services.deployer.automatic.triggers import occurred
 from shared.messages.base import Cause
 from shared.messages.deployer import AutomaticRequested, ReapplyApp
+from shared.process.db import connect_pool
 from tests.service.deployer.fleet import APP, ready
 from tests.support.components import simulated
 from tests.support.patience import until_so
@@ -145,3 +146,14 @@ async def test_of_all_that_is_due_on_a_site_the_most_important_app_goes_first(wo
         for site in ("bern", "oslo"):
             first = await world.until(AutomaticRequested, lambda event, s=site: event.site == s)  # type: ignore[misc]
             assert first.app == "kappa"
+
+
+async def test_a_release_that_failed_on_many_sites_is_one_row_for_who_looks(deployer_database: str) -> None:
+    async with await connect_pool(deployer_database) as pool, pool.acquire() as conn:
+        await conn.execute(
+            "insert into release_failure select 'shop', v, 's' || n, 'o', '{}', now()"
+            " from (values ('1.0', 3), ('1.1', 2)) as r (v, most), lateral generate_series(1, most) n"
+        )
+        rows = await survey_store.SQL.fetch(conn, "barred_of", apps=["shop", "other"], threshold=3)
+        assert [tuple(row) for row in rows] == [("shop", "1.0")]
+        assert await survey_store.barred(conn, ["shop"], 2) == {("shop", "1.0"), ("shop", "1.1")}
