@@ -311,7 +311,7 @@ create table site_run (
     state text not null check (state in ('running', 'stopping', 'done', 'failed', 'aborted')),
     go_on boolean not null, -- after a failure, too
     prereleases boolean not null,
-    timeout_seconds integer, -- of each of its operations; null = as its release says
+    timeout_seconds integer not null default 3600, -- as the version before asked_seconds reads it
     strategy_id text,
     actor text not null,
     correlation_id text not null,
@@ -321,6 +321,7 @@ create table site_run (
     finished_at timestamptz,
     nth bigint not null default 0, -- of its events
     look_at timestamptz not null, -- not before
+    asked_seconds integer, -- for each of its operations; null = as its release says
     check ((finished_at is not null) = (state in ('done', 'failed', 'aborted')))
 );
 create unique index site_run_active on site_run (site) where finished_at is null;

@@ -1,13 +1,14 @@
 -- name: insert_runs
 -- What does not come back met a run on its site that began in the meantime, or is known already.
 insert into site_run (
-    id, site, kind, state, go_on, prereleases, timeout_seconds, strategy_id, actor, correlation_id, started_at, look_at
+    id, site, kind, state, go_on, prereleases, timeout_seconds, asked_seconds, strategy_id, actor, correlation_id,
+    started_at, look_at
 )
-select id, site, kind, 'running', go_on, prereleases, timeout_seconds, strategy_id, actor, correlation_id,
+select id, site, kind, 'running', go_on, prereleases, timeout_seconds, asked_seconds, strategy_id, actor, correlation_id,
     :now::timestamptz, clock_timestamp()
 from unnest(:ids::text[], :sites::text[], :kinds::text[], :go_ons::boolean[], :prereleases::boolean[], :timeouts::int[],
-    :strategy_ids::text[], :actors::text[], :correlation_ids::text[])
-    as n (id, site, kind, go_on, prereleases, timeout_seconds, strategy_id, actor, correlation_id)
+    :asked::int[], :strategy_ids::text[], :actors::text[], :correlation_ids::text[])
+    as n (id, site, kind, go_on, prereleases, timeout_seconds, asked_seconds, strategy_id, actor, correlation_id)
 on conflict do nothing
 returning id;
 
@@ -23,8 +24,8 @@ on conflict (run_id, position) do update set state = excluded.state, kind = excl
 
 -- name: claim_runs
 -- Those that are due; of what another replica works on this very moment nothing is waited for.
-select id, site, kind, state, go_on, prereleases, timeout_seconds, strategy_id, actor, correlation_id, cancel_reason,
-    cause, started_at, nth
+select id, site, kind, state, go_on, prereleases, timeout_seconds, asked_seconds, strategy_id, actor, correlation_id,
+    cancel_reason, cause, started_at, nth
 from site_run where finished_at is null and look_at <= clock_timestamp()
 order by look_at limit :limit for update skip locked;
 

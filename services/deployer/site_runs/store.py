@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from services.deployer.domain import Operation
+from services.deployer.judging import HOUR
 from services.deployer.site_runs.planning import Item, Run
 from shared.messages.base import Cause
 from shared.process.db import Connection, Queries, columns
@@ -43,16 +44,30 @@ async def insert_runs(conn: Connection, runs: Iterable[tuple[Run, Origin]], now:
     """Store runs with their items; the ids of those that were. On the sites of the others another run goes."""
     runs = list(runs)
     rows = [
-        (r.id, r.site, r.kind, r.go_on, o.prereleases, o.timeout_seconds, o.strategy_id, o.actor, o.correlation_id)
+        (r.id, r.site, r.kind, r.go_on, o.prereleases, *_seconds(o), o.strategy_id, o.actor, o.correlation_id)
         for r, o in runs
     ]
     names = (
-        "ids", "sites", "kinds", "go_ons", "prereleases", "timeouts", "strategy_ids", "actors", "correlation_ids",
+        "ids", "sites", "kinds", "go_ons", "prereleases", "timeouts", "asked", "strategy_ids", "actors",
+        "correlation_ids",
     )  # fmt: skip
-    found = await SQL.fetch(conn, "insert_runs", **dict(zip(names, columns(rows, 9), strict=True)), now=now)
+    found = await SQL.fetch(conn, "insert_runs", **dict(zip(names, columns(rows, 10), strict=True)), now=now)
     stored = {row["id"] for row in found}
     await put_items(conn, [(run.id, item) for run, _ in runs if run.id in stored for item in run.items])
     return stored
+
+
+def _seconds(origin: Origin) -> tuple[int, int | None]:
+    """As the version before reads it, which knows no release's own time, and as it was asked for."""
+    return origin.timeout_seconds or HOUR, origin.timeout_seconds
+
+
+def _asked(row: asyncpg.Record) -> int | None:
+    """The version before wrote the first alone: an hour, unless somebody asked for another time."""
+    asked: int | None = row["asked_seconds"]
+    if asked is None and row["timeout_seconds"] != HOUR:
+        asked = row["timeout_seconds"]
+    return asked
 
 
 async def put_items(conn: Connection, items: Iterable[tuple[str, Item]]) -> None:
@@ -86,7 +101,7 @@ def _item(row: asyncpg.Record) -> Item:
 def _held(row: asyncpg.Record, items: Iterable[Item]) -> Held:
     cause = Cause.model_validate(row["cause"]) if row["cause"] else None
     what = (row["id"], row["site"], row["kind"], row["state"], tuple(items), row["go_on"], row["cancel_reason"], cause)
-    origin = Origin(row["prereleases"], row["timeout_seconds"], row["strategy_id"], row["actor"], row["correlation_id"])
+    origin = Origin(row["prereleases"], _asked(row), row["strategy_id"], row["actor"], row["correlation_id"])
     return Held(Run(*what), origin, row["started_at"], row["nth"])
 
 

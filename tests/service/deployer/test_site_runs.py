@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from services.deployer.site_runs.planning import Run
+from services.deployer.site_runs.store import Origin, claim_runs, insert_runs
 from shared.messages.base import CommandAccepted, CommandRejected
 from shared.messages.deployer import (
     CancelAll,
@@ -17,6 +20,7 @@ from shared.messages.deployer import (
 )
 from shared.messages.rules import Rules
 from shared.messages.strategy import SitesHeld
+from shared.process.db import connect_pool
 from tests.service.deployer.fleet import Fleet, deployer, ready
 from tests.support.components import simulated
 from tests.support.world import World
@@ -149,6 +153,12 @@ HANGS = {"component": simulated(name="db-web", sites={"oslo": "hang"}), "timeout
 """A release that says by when it is there, and never is: nobody waits an hour for that."""
 
 
+WRITTEN_BEFORE = (
+    "insert into site_run (id, site, kind, state, go_on, prereleases, timeout_seconds, actor, correlation_id,"
+    " started_at, look_at) values ($1, $1, 'update', 'running', false, false, $2, '', '', now(), now())"
+)
+
+
 async def test_an_app_that_comes_first_has_the_time_of_its_own_release(world: World) -> None:
     async with site(world, ("shop", "2.0", NEEDS_DB)) as fleet:
         await publish(fleet, "db", "1.10", **HANGS)
@@ -169,6 +179,21 @@ async def test_each_app_of_a_run_has_the_time_of_its_release_unless_it_is_said(w
         await deploy(fleet, "a", "1.0")
         asked = RequestAll(site="oslo", kind="update", apps=("a",), timeout_seconds=1)
         assert told(await ran(world, (await world.ask(asked)).command_id)) == [("a", "failed", "2.0", "timeout")]
+
+
+async def test_this_version_and_the_one_before_read_each_others_runs_whoever_said_a_time_or_not(
+    deployer_database: str,
+) -> None:
+    async with await connect_pool(deployer_database) as pool, pool.acquire() as conn:
+        asked = {"unsaid": None, "short": 60, "an-hour": 3600}
+        runs = [(Run(site, site, "update", "running", ()), Origin(False, n)) for site, n in asked.items()]
+        await insert_runs(conn, runs, datetime.now(UTC))
+        read_before = {row["id"]: row["timeout_seconds"] for row in await conn.fetch("select * from site_run")}
+        assert read_before == {"unsaid": 3600, "short": 60, "an-hour": 3600}
+        for site, seconds in {"before-unsaid": 3600, "before-short": 60}.items():
+            await conn.execute(WRITTEN_BEFORE, site, seconds)
+        found = {held.run.id: held.origin.timeout_seconds for held in await claim_runs(conn, 10)}
+        assert found == {**asked, "before-unsaid": None, "before-short": 60}
 
 
 async def test_where_what_comes_first_fails_the_operation_that_was_asked_for_is_told_so(world: World) -> None:
