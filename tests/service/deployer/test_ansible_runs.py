@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import pickle
 import signal
 import sys
@@ -205,8 +206,15 @@ async def test_a_second_run_that_changes_something_and_a_task_that_lasts_too_lon
     assert isinstance(done, Done), done
     assert broken(late).code == "failed"
     assert "timed out" in str(late).lower()
+    assert not any(str(lab.home) in " ".join(environment_of(each).values()) for each in psutil.process_iter())
     assert broken(found).code == "not_idempotent"
     assert broken(found).last_lines == ("Change something each time",)
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    with suppress(psutil.Error, OSError):
+        return process.environ() if process.pid != os.getpid() else {}
+    return {}
 
 
 async def test_facts_are_kept_in_the_revision_and_given_to_the_rollback(lab: Lab) -> None:

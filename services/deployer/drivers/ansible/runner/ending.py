@@ -29,16 +29,26 @@ def _keeps_connection(process: psutil.Process, run: str) -> bool:
 
 
 def end_processes(run: str, *, all_of_them: bool = True) -> None:
-    """Kill them until none is left; else only Ansible's helpers, for what a task began on this machine may be meant to
-    last.
+    """Kill them until none is left; else only Ansible's helpers, and modules that it waits for no longer: what a task
+    began on this machine may be meant to last.
     """
-    while found := [each for each in processes_of(run) if all_of_them or _is_helper(each)]:
+    while found := [each for each in processes_of(run) if all_of_them or _is_helper(each) or _is_given_up(each)]:
         for process in found:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(found, timeout=5)
 
 
+def _is_given_up(process: psutil.Process) -> bool:
+    """Whether it is a module, or of one, of a task that Ansible gave up (`task_timeout_seconds`): it would go on beside
+    the way back. One that was begun to last (`async`) is not."""
+    with suppress(psutil.Error):
+        lines = [" ".join(each.cmdline()) for each in (process, *process.parents())]
+        return any(MODULE in line for line in lines) and not any(BEGUN_TO_LAST in line for line in lines)
+    return False
+
+
+MODULE, BEGUN_TO_LAST = "/AnsiballZ_", "async_wrapper"
 HELPERS = ("ssh", "ssh-agent", "sftp")
 
 
