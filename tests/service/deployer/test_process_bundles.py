@@ -55,7 +55,7 @@ async def test_a_bundle_that_the_store_has_not_is_named(settings: Settings, port
 
 
 async def test_a_damaged_bundle_is_refused_with_its_faults(settings: Settings, home: Path, port: int) -> None:
-    digest = await store(settings, archives.bundle({"bundle.yaml": b"app: answering\n"}))
+    digest = await store(settings, archives.bundle({}, [archives.member("unlisted", b"1")]))
     broken = await reach(ProcessDriver.from_settings(settings), order("o1", "1.0", digest, port))
     assert isinstance(broken, Broken)
     assert broken.code == "bundle_refused"
