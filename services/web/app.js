@@ -143,7 +143,12 @@ const FAILED = [
       sites
         .slice(0, 3)
         .map(({ site, cause, operation_id: id }) =>
-          h("div", {}, h("a", { href: `#/operations/${encodeURIComponent(id)}` }, site), `: ${cause.message}`),
+          h(
+            "div",
+            { class: "prose" },
+            h("a", { href: `#/operations/${encodeURIComponent(id)}` }, site),
+            `: ${cause.message}`,
+          ),
         ),
     "wide",
   ],

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from shared.messages import triggers
 from shared.messages.base import Cause, Command, Event, Model
 from shared.messages.opening import ClosedInCommands, Open
 from shared.messages.rules import MOST_RULES, EventName, Trigger
@@ -110,7 +111,9 @@ class ReapplyApp(_OfDeployer):
     app: Name
     sites: tuple[SiteName, ...] = Field(default=(), max_length=MOST_NAMED, description="empty = wherever it runs")
     event: EventName | None = Field(
-        default=None, description="what happened there, by a name that `reapply_on` may have; null = whatever it says"
+        default=None,
+        description="what happened there, by a name that `reapply_on` may have; null = whatever it says",
+        json_schema_extra={"enum": [*triggers.EVENTS, *triggers.STARLINGX, None]},
     )
     carries: dict[Label, Label] = Field(
         default_factory=dict, max_length=MOST_RULES, description="what the event says, for filters of triggers"

@@ -9,7 +9,7 @@ from pydantic import Field, create_model
 from services.gateway.http.bodies import formed, hidden_faults, read_object, without
 from services.gateway.http.routing import Call
 from services.gateway.http.sending import OURS, send
-from shared.messages.base import ErrorCode, Fault
+from shared.messages.base import Fault
 from shared.messages.deployer import SetOverrides
 from shared.messages.overrides import Values
 from shared.safe_yaml import BadYaml
@@ -44,5 +44,5 @@ def _read(facts: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
         return {**facts, "values": values_in(text.encode())}
     except BadYaml as error:
         message = f"cannot be read as values: {error}"
-        faults.append(Fault(code=ErrorCode.INVALID_FIELD, field="values", message=message, value=text[:100]))
+        faults.append(Fault(code="bad_values", field="values", message=message, value=text[:100]))
         return {**facts, "values": {}}
