@@ -205,7 +205,13 @@ EXAMPLES: tuple[Message, ...] = (
         platforms=("manylinux_2_36_x86_64", "manylinux_2_17_x86_64", "linux_x86_64"),
     ),
     deployer.ReleaseUseReported(
-        deletion=COMMAND, app="shop", version="1.9.0", bundle_sha256=DIGEST, sites=2, examples=("oslo-1", "oslo-2")
+        deletion=COMMAND,
+        app="shop",
+        version="1.9.0",
+        bundle_sha256=DIGEST,
+        sites=2,
+        examples=("oslo-1", "oslo-2"),
+        strategies=("spring",),
     ),
     deployer.ReleaseUnneeded(app="shop", version="1.9.0", bundle_sha256=DIGEST),
     deployer.DeployerKeyReported(key_id=key_id(PUBLIC_KEY), public_key=PUBLIC_KEY),

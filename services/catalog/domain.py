@@ -181,10 +181,15 @@ def delete(command: DeleteRelease, release: Release | None) -> Release | Fault:
 
 def needed(use: ReleaseUseReported) -> Cause:
     """Why a release stays that was to be deleted."""
-    named = ", ".join(use.examples) + (" …" if use.sites > len(use.examples) else "")
-    some = f"{use.sites} site{'s need' if use.sites > 1 else ' needs'} it"
-    message = f"{some}, as what runs there, lies there half-done, or an operation leads from or to: {named}"
-    return Cause(code="release_needed", message=message)
+    reasons = []
+    if use.sites:
+        named = ", ".join(use.examples) + (" …" if use.sites > len(use.examples) else "")
+        some = f"{use.sites} site{'s need' if use.sites > 1 else ' needs'} it"
+        reasons.append(f"{some}, as what runs there, lies there half-done, or an operation leads from or to: {named}")
+    if use.strategies:
+        named = ", ".join(use.strategies)
+        reasons.append(f"strategies that have not ended lead sites there: {named}; abort or delete them first")
+    return Cause(code="release_needed", message="; ".join(reasons))
 
 
 def faults_of(release: Claim, app: AppFacts) -> tuple[Fault, ...]:

@@ -71,6 +71,18 @@ create table hold (
 );
 create index hold_by_strategy on hold (strategy_id);
 
+create table strategy_target (
+    -- Projection of strategy.events: the releases that strategies lead sites to.
+    strategy_id text not null,
+    strategy text not null,
+    app text not null,
+    version text not null,
+    catch_up interval not null, -- so long after its end sites that were offline may still go there
+    needed_until timestamptz not null default 'infinity',
+    primary key (strategy_id, version)
+);
+create index strategy_target_by_release on strategy_target (app, version);
+
 create table feed (
     -- The last event taken of each aggregate that is projected: a repeated one must not undo a later one.
     aggregate text primary key,

@@ -83,7 +83,8 @@ class ImportBundle(Publication):
 class DeleteRelease(Command):
     """Remove a release for good: its rows, its content, and its app with its last release.
 
-    Refused while a site runs it or an operation goes there: `ReleaseDeleted` or `ReleaseDeletionRefused` tells which.
+    Refused while a site runs it, or an operation or a strategy that has not ended goes there: `ReleaseDeleted` or
+    `ReleaseDeletionRefused` tells which.
     Afterwards its version may be published again, with other content.
     """
 

@@ -383,8 +383,16 @@ class ReleaseUseReported(Event):
     app: Name
     version: Version
     bundle_sha256: Sha256
-    sites: int = Field(ge=0, description="where it lies, or an operation goes from or to it; 0 = it is not needed")
+    sites: int = Field(ge=0, description="where it lies, or an operation goes from or to it")
     examples: tuple[SiteName, ...] = Field(default=(), description="at most ten of them")
+    strategies: tuple[Name, ...] = Field(
+        default=(), description="at most ten of those that lead sites there and have not ended"
+    )
+
+    @property
+    def needed(self) -> bool:
+        """By a site or a strategy."""
+        return bool(self.sites or self.strategies)
 
 
 class DeployerKeyReported(Event):

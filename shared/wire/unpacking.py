@@ -311,6 +311,6 @@ def _aside(batch: bytes, end: int, why: str) -> bytes:
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 2**31 - 1)
     marks = [(UNREADABLE_MARK, why.encode()[:500]), (BATCH_MARK, f"{base}-{base + delta}".encode())]
     builder.append(delta, 0, None, batch, marks)
-    made = bytearray(builder.build())
+    made = builder.build()  # a buffer of its own, as large as what it holds
     struct.pack_into(">q", made, 0, base)
     return bytes(made)

@@ -65,7 +65,7 @@ async def decide(_: object, tx: Transaction, events: Sequence[Envelope[ReleaseUs
         deletion = await store.end(tx.conn, event.data.deletion)
         if release is None or deletion is None:
             continue
-        if event.data.sites:
+        if event.data.needed:
             _refuse(tx, release, deletion, event)
         else:
             await _remove(tx, release, deletion, event)

@@ -1,7 +1,7 @@
 """What the catalog says of releases that are to be deleted, and what is answered.
 
 A release that is to go takes no request any more. Some seconds later nothing that was accepted before can still be
-unseen; then it is known whether a site needs it.
+unseen; then it is known whether a site or a strategy needs it.
 """
 
 import asyncio
@@ -10,12 +10,14 @@ from datetime import timedelta
 from typing import Any
 
 from services.deployer.deletion import store
+from services.deployer.deletion.strategies import Told, targets_of
 from shared.core.gone import first_ends, of_the_living
 from shared.core.retrying import until_done
 from shared.core.transaction import Ledger, Transaction
 from shared.messages.base import Message
 from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting
 from shared.messages.deployer import ReleaseUseReported
+from shared.messages.strategy import StrategyDeleted, StrategyPlanned, StrategyStateChanged
 from shared.wire.codec import Envelope
 
 LOOK_SECONDS = 1.0
@@ -38,6 +40,11 @@ async def forget_deleted(tx: Transaction, events: Sequence[Envelope[ReleaseDelet
         await store.forget(tx.conn, [event.data for event in gone])
 
 
+async def note_strategies(tx: Transaction, events: Sequence[Envelope[Told]]) -> None:
+    """The releases that strategies lead to are needed until these end."""
+    await store.note_strategies(tx.conn, targets_of(event.data for event in events))
+
+
 async def tell_uses(ledger: Ledger, seconds: float) -> None:
     """Say of each release that is to go whether it is needed, so many seconds after that was asked; for ever."""
 
@@ -57,4 +64,7 @@ async def tell_uses(ledger: Ledger, seconds: float) -> None:
 HANDLERS: dict[type[Message], Callable[[Any, Any], Awaitable[None]]] = {
     ReleaseDeleting: note_deleting,
     ReleaseDeleted: forget_deleted,
+    StrategyPlanned: note_strategies,
+    StrategyStateChanged: note_strategies,
+    StrategyDeleted: note_strategies,
 }

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from services.deployer.deletion.strategies import Targets
 from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting
 from shared.messages.deployer import ReleaseUseReported
 from shared.process.db import Connection, Queries, columns
@@ -21,13 +23,17 @@ async def note_deleting(conn: Connection, asked: Sequence[ReleaseDeleting], now:
 async def uses(conn: Connection, now: datetime, settled: timedelta) -> list[ReleaseUseReported]:
     """Of each release whose deletion was asked for so long ago, where it is needed; locked until the end."""
     rows = await SQL.fetch(conn, "uses", now=now, settled=settled)
-    return [ReleaseUseReported.model_validate({**dict(row), "examples": tuple(row["examples"])}) for row in rows]
+    return [ReleaseUseReported.model_validate(_lists_as_tuples(dict(row))) for row in rows]
+
+
+def _lists_as_tuples(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
 
 
 async def note_told(conn: Connection, told: Sequence[ReleaseUseReported]) -> None:
     """What is needed may be chosen again; of what is not, the deletion is waited for."""
-    await SQL.run(conn, "keep", ids=[use.deletion for use in told if use.sites])
-    await SQL.run(conn, "told_unneeded", ids=[use.deletion for use in told if not use.sites])
+    await SQL.run(conn, "keep", ids=[use.deletion for use in told if use.needed])
+    await SQL.run(conn, "told_unneeded", ids=[use.deletion for use in told if not use.needed])
 
 
 async def forget(conn: Connection, gone: Sequence[ReleaseDeleted]) -> None:
@@ -39,3 +45,16 @@ async def forget(conn: Connection, gone: Sequence[ReleaseDeleted]) -> None:
     await SQL.run(conn, "forget_prestaged", apps=apps, bundles=bundles)
     for query in ("forget_history", "forget_preparations", "forget_revisions", "forget_failures"):
         await SQL.run(conn, query, **named)
+
+
+async def note_strategies(conn: Connection, told: Targets) -> None:
+    """The releases that strategies lead to, and until when; those that nobody can retry are forgotten."""
+    if told.gone:
+        await SQL.run(conn, "forget_strategies", ids=sorted(told.gone))
+    if told.planned:
+        names = ("ids", "strategies", "apps", "versions", "catch_ups")
+        rows = sorted(row for plan in told.planned.values() for row in plan)
+        await SQL.run(conn, "put_targets", **dict(zip(names, columns(rows, 5), strict=True)))
+    if told.moved:
+        ids, states, ats = columns([(id_, *moved) for id_, moved in sorted(told.moved.items())], 3)
+        await SQL.run(conn, "move_strategies", ids=ids, states=states, ats=ats)

@@ -84,6 +84,17 @@ async def test_what_is_needed_stays_as_it_was(world: World) -> None:
         assert world.events(ReleaseWithdrawn) == world.events(ReleaseDeleted) == []
 
 
+async def test_what_a_strategy_leads_to_stays_and_the_strategy_is_named(world: World) -> None:
+    async with world.run("catalog", wire) as service:
+        await published(world, GOOD)
+        await world.send(use(await asked(world)).model_copy(update={"strategies": ("spring",)}))
+        kept = await world.until(ReleaseDeletionRefused)
+        assert (
+            kept.cause.message == "strategies that have not ended lead sites there: spring; abort or delete them first"
+        )
+        assert await service.pool.fetchval("select state from bundle") == "available"
+
+
 async def test_the_version_is_free_for_other_content_afterwards(world: World) -> None:
     async with world.run("catalog", wire):
         first = await published(world, GOOD)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -12,9 +12,12 @@ from services.deployer.deletion.handlers import tell_uses
 from services.deployer.store import Store
 from shared.messages.catalog import ReleaseDeleted, ReleaseDeleting, ReleaseWithdrawn
 from shared.messages.deployer import CancelOperation, OperationFailed, ReleaseUseReported
+from shared.messages.words import StrategyState
 from tests.service.deployer.fleet import APP, Fleet, ready
 from tests.support.components import simulated
 from tests.support.patience import until_so
+from tests.support.strategies_told import deleted as deleted_strategy
+from tests.support.strategies_told import moved, planned
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -112,6 +115,40 @@ async def test_what_was_left_half_done_is_needed(world: World) -> None:
         await deleting(fleet, "1.0")
         async with telling(fleet):
             assert (await use(world)).sites == 1
+
+
+async def test_what_a_strategy_leads_to_is_needed_until_it_ends_and_while_it_catches_up(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0", "2.0"]) as fleet, telling(fleet):
+        for name, catch_up in (("spring", 0), ("autumn", 3600)):
+            await world.send(planned(name, "2.0", catch_up=catch_up))
+        await needs(fleet, {"spring", "autumn"})
+        await deleting(fleet, "2.0", "d1")
+        told = await use(world, "d1")
+        assert (told.sites, told.strategies) == (0, ("name-autumn", "name-spring"))
+        for name in ("autumn", "spring"):
+            await world.send(moved(StrategyState.FAILED, name, datetime.now(UTC)))
+        await needs(fleet, {"autumn"})
+        await deleting(fleet, "2.0", "d2")
+        assert (await use(world, "d2")).strategies == ("name-autumn",)
+        await world.send(moved(StrategyState.APPLYING, "spring"))  # somebody retried it
+        await world.send(deleted_strategy("autumn"))
+        await needs(fleet, {"spring"})
+        await deleting(fleet, "2.0", "d3")
+        assert (await use(world, "d3")).strategies == ("name-spring",)
+        await world.send(moved(StrategyState.COMPLETE, "spring"))
+        await needs(fleet, set())
+        await deleting(fleet, "2.0", "d4")
+        assert not (await use(world, "d4")).needed
+
+
+async def needs(fleet: Fleet, strategies: set[str]) -> None:
+    """Until the deployer has learnt that releases are needed by these."""
+    query = "select coalesce(array_agg(strategy_id), '{}') from strategy_target where needed_until > now()"
+
+    async def known() -> bool:
+        return set(await fleet.service.pool.fetchval(query)) == strategies
+
+    await until_so(known)
 
 
 async def test_nothing_is_told_while_a_request_may_still_be_unseen(world: World) -> None:
