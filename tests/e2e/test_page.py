@@ -33,15 +33,11 @@ def belay(browser: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture
-def page(browser: Page, belay: System) -> Iterator[Page]:
-    """The page, freshly loaded through a link with the admin's token; afterwards the console must be clean."""
-    browser.prefer("light")
-    browser.go(f"{belay.url}/#token={belay.token}")
-    browser.see(".connection", "Live")
-    browser.complaints()
-    yield browser
-    browser.run("sessionStorage.clear(); localStorage.clear()")
-    put_down(browser, belay)
+def page(page: Page, belay: System) -> Iterator[Page]:
+    """As every test finds it; afterwards nobody is logged in, and the console must be clean."""
+    yield page
+    page.run("sessionStorage.clear(); localStorage.clear()")
+    put_down(page, belay)
 
 
 def test_a_token_in_the_link_logs_in_and_leaves_the_address(page: Page, belay: System) -> None:

@@ -92,14 +92,6 @@ def _until_taken(client: Client, spec: dict[str, Any]) -> None:
         time.sleep(0.2)
 
 
-@pytest.fixture
-def page(browser: Page, belay: System) -> Page:
-    browser.go(f"{belay.url}/#token={belay.token}")
-    browser.see(".connection", "Live")
-    browser.complaints()
-    return browser
-
-
 def test_one_click_leads_from_a_failed_site_to_its_last_lines_and_one_more_to_the_operation(page: Page) -> None:
     page.press("a", "night")
     page.until(lambda _: page.figure("failed") == 1, "one site failed")

@@ -72,14 +72,6 @@ def publish(system: System, client: Client, *manifests: str) -> None:
         client.upload(path)
 
 
-@pytest.fixture
-def page(browser: Page, belay: System) -> Page:
-    browser.go(f"{belay.url}/#token={belay.token}")
-    browser.see(".connection", "Live")
-    browser.complaints()
-    return browser
-
-
 def test_a_plan_shows_apps_that_come_first_values_notices_and_from_where_on_nothing_leads_back(
     page: Page, belay: System
 ) -> None:
