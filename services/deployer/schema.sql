@@ -76,12 +76,11 @@ create table strategy_target (
     strategy_id text not null,
     strategy text not null,
     app text not null,
-    version text not null,
-    catch_up interval not null, -- so long after its end sites that were offline may still go there
-    needed_until timestamptz not null default 'infinity',
+    version text not null, -- '*' = any: there are more than the plan names
+    needed_until timestamptz not null,
     primary key (strategy_id, version)
 );
-create index strategy_target_by_release on strategy_target (app, version);
+create index strategy_target_by_app on strategy_target (app);
 
 create table feed (
     -- The last event taken of each aggregate that is projected: a repeated one must not undo a later one.

@@ -431,6 +431,9 @@ class StrategyStateChanged(Event):
     counts: Counts
     renewed: bool = Field(default=False, description="the state is as before, its reason or its actions are not")
     actions: tuple[Open[StrategyAction], ...] = Field(default=(), description="what people may do with it now")
+    catch_up_until: datetime | None = Field(
+        default=None, description="it has ended, and tries sites that were offline again until then; null = none"
+    )
     at: datetime
 
 

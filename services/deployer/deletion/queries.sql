@@ -29,7 +29,7 @@ with due as (
 ), strategies as (
     -- Most of their sites wait and have no operation yet.
     select distinct d.deletion, t.strategy from due d
-    join strategy_target t on t.app = d.app and t.version = d.version and t.needed_until > :now::timestamptz
+    join strategy_target t on t.app = d.app and t.version in (d.version, '*') and t.needed_until > :now::timestamptz
 )
 select d.app, d.version, d.bundle_sha256, d.deletion, count(n.site) as sites,
     coalesce(array_agg(n.site order by n.site) filter (where n.nth <= 10), '{}') as examples,
@@ -38,18 +38,13 @@ from due d left join counted n on n.deletion = d.deletion
 group by d.app, d.version, d.bundle_sha256, d.deletion;
 
 -- name: put_targets
-insert into strategy_target (strategy_id, strategy, app, version, catch_up)
-select * from unnest(:ids::text[], :strategies::text[], :apps::text[], :versions::text[], :catch_ups::interval[])
-on conflict (strategy_id, version) do update set needed_until = 'infinity';
+insert into strategy_target (strategy_id, strategy, app, version, needed_until)
+select * from unnest(:ids::text[], :strategies::text[], :apps::text[], :versions::text[], :untils::timestamptz[])
+on conflict (strategy_id, version) do update set needed_until = excluded.needed_until;
 
 -- name: move_strategies
--- What failed may be gone on with for sites that come back; what was retried goes on.
-update strategy_target t set needed_until = case s.state
-    when 'failed' then s.at + t.catch_up
-    when 'aborted' then s.at
-    else 'infinity'
-end
-from unnest(:ids::text[], :states::text[], :ats::timestamptz[]) as s (id, state, at)
+update strategy_target t set needed_until = s.until
+from unnest(:ids::text[], :untils::timestamptz[]) as s (id, until)
 where t.strategy_id = s.id;
 
 -- name: forget_strategies

@@ -52,9 +52,9 @@ async def note_strategies(conn: Connection, told: Targets) -> None:
     if told.gone:
         await SQL.run(conn, "forget_strategies", ids=sorted(told.gone))
     if told.planned:
-        names = ("ids", "strategies", "apps", "versions", "catch_ups")
+        names = ("ids", "strategies", "apps", "versions", "untils")
         rows = sorted(row for plan in told.planned.values() for row in plan)
         await SQL.run(conn, "put_targets", **dict(zip(names, columns(rows, 5), strict=True)))
     if told.moved:
-        ids, states, ats = columns([(id_, *moved) for id_, moved in sorted(told.moved.items())], 3)
-        await SQL.run(conn, "move_strategies", ids=ids, states=states, ats=ats)
+        ids, untils = columns(sorted(told.moved.items()), 2)
+        await SQL.run(conn, "move_strategies", ids=ids, untils=untils)

@@ -13,8 +13,20 @@ from shared.messages.words import StrategyState
 
 Told = StrategyPlanned | StrategyStateChanged | StrategyDeleted
 
-Target = tuple[str, str, str, str, timedelta]
-"""Id and name of a strategy, app and version that it leads to, and how long after its end it catches up."""
+Target = tuple[str, str, str, str, datetime]
+"""Id and name of a strategy, app and version that it leads to, and until when it needs that."""
+
+ANY = "*"
+"""The version of a strategy that leads to more releases than its plan names."""
+MOST_NAMED = 100
+"""The targets that a plan names at most (`StrategyPlanned.targets`); of one that names so many there may be more."""
+
+SILENT = timedelta(days=30)
+"""A strategy of which nothing was told for longer needs nothing: its end may have been read by a deployer of a version
+that does not care for it, and a release must not be kept for good by that."""
+
+RESTS = frozenset({StrategyState.FAILED, StrategyState.ABORTED})
+"""Such a strategy goes on only if somebody retries it, or to catch up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +35,8 @@ class Targets:
 
     gone: set[str] = field(default_factory=set)
     planned: dict[str, list[Target]] = field(default_factory=dict)
-    moved: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    moved: dict[str, datetime] = field(default_factory=dict)
+    """Until when what it leads to is needed now."""
 
 
 def targets_of(events: Iterable[Told]) -> Targets:
@@ -38,13 +51,20 @@ def targets_of(events: Iterable[Told]) -> Targets:
             targets.planned.pop(event.strategy_id, None)
             targets.moved.pop(event.strategy_id, None)
         else:
-            targets.moved[event.strategy_id] = (event.state, event.at)
+            targets.moved[event.strategy_id] = _needed_until(event)
     return targets
 
 
 def _led_to(event: StrategyPlanned) -> list[Target]:
-    """Its release, or where each site has one of its own, the commonest hundred of them."""
+    """Its release, or where each site has one of its own, all of them."""
     spec = event.spec
     versions = {target.version for target in event.targets} | ({spec.version} if spec.version else set())
-    catch_up = timedelta(seconds=spec.catch_up_seconds)
-    return [(event.strategy_id, spec.name, spec.app, version, catch_up) for version in sorted(versions)]
+    versions |= {ANY} if len(event.targets) >= MOST_NAMED else set()
+    until = event.created_at + SILENT
+    return [(event.strategy_id, spec.name, spec.app, version, until) for version in sorted(versions)]
+
+
+def _needed_until(event: StrategyStateChanged) -> datetime:
+    if event.state in RESTS:
+        return event.catch_up_until or event.at
+    return event.at + SILENT

@@ -4,8 +4,7 @@ create table strategy_target (
     strategy text not null,
     app text not null,
     version text not null,
-    catch_up interval not null,
-    needed_until timestamptz not null default 'infinity',
+    needed_until timestamptz not null,
     primary key (strategy_id, version)
 );
-create index strategy_target_by_release on strategy_target (app, version);
+create index strategy_target_by_app on strategy_target (app);

@@ -64,6 +64,7 @@ def state_event(strategy: Strategy, at: datetime, *, renewed: bool = False) -> S
         counts=strategy.counts,
         renewed=renewed,
         actions=domain.actions_of(strategy),
+        catch_up_until=strategy.catch_up_until if strategy.catch_up_sites else None,
         at=at,
     )
 

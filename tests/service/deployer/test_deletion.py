@@ -119,18 +119,19 @@ async def test_what_was_left_half_done_is_needed(world: World) -> None:
 
 async def test_what_a_strategy_leads_to_is_needed_until_it_ends_and_while_it_catches_up(world: World) -> None:
     async with ready(world, ["oslo"], ["1.0", "2.0"]) as fleet, telling(fleet):
-        for name, catch_up in (("spring", 0), ("autumn", 3600)):
-            await world.send(planned(name, "2.0", catch_up=catch_up))
+        now = datetime.now(UTC)
+        for name in ("spring", "autumn"):
+            await world.send(planned(name, "2.0", at=now))
         await needs(fleet, {"spring", "autumn"})
         await deleting(fleet, "2.0", "d1")
         told = await use(world, "d1")
         assert (told.sites, told.strategies) == (0, ("name-autumn", "name-spring"))
-        for name in ("autumn", "spring"):
-            await world.send(moved(StrategyState.FAILED, name, datetime.now(UTC)))
+        for name, until in (("autumn", now + timedelta(hours=1)), ("spring", None)):
+            await world.send(moved(StrategyState.FAILED, name, now, until))
         await needs(fleet, {"autumn"})
         await deleting(fleet, "2.0", "d2")
         assert (await use(world, "d2")).strategies == ("name-autumn",)
-        await world.send(moved(StrategyState.APPLYING, "spring"))  # somebody retried it
+        await world.send(moved(StrategyState.APPLYING, "spring", now))  # somebody retried it
         await world.send(deleted_strategy("autumn"))
         await needs(fleet, {"spring"})
         await deleting(fleet, "2.0", "d3")
