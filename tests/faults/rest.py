@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from services.notifier.batching import TIMER as TELL_BATCHES
 from shared.process.provision import SERVICES
 from shared.wire.topics import TOPICS
 from tests.faults.stage import Stage
@@ -19,7 +20,9 @@ log = structlog.get_logger()
 LEFT = """select
     (select count(*) from {0}.outbox) as outbox,
     (select count(*) from {0}.job where due_at <= now() + interval '5 seconds' or owner is not null) as jobs,
-    (select count(*) from {0}.timer where due_at <= now() or kind = 'tell_gathered') as timers"""
+    (select count(*) from {0}.timer where due_at <= now() or kind = '{1}') as timers"""
+"""What is to be told of together is awaited, however far its timer is."""
+
 STILL_SECONDS = 1.5
 """Nothing new may come for so long."""
 
@@ -80,7 +83,7 @@ async def _left(stage: Stage, ends: dict[TopicPartition, int]) -> dict[str, Any]
     try:
         left: dict[str, Any] = {}
         for service in SERVICES:
-            row = await conn.fetchrow(LEFT.format(service))
+            row = await conn.fetchrow(LEFT.format(service, TELL_BATCHES))
             left |= {f"{service} {what}": count for what, count in dict(row or {}).items() if count}
             for topic, part, offset in await conn.fetch(f"select topic, part, next_offset from {service}.consumed"):  # noqa: S608
                 if lag := ends.get(TopicPartition(topic, part), 0) - offset:
