@@ -44,7 +44,7 @@ class Ahead:
 
     run: Run
     cluster: Cluster
-    server: str
+    identity: str
     settings: HelmSettings
     pulls: Pulls
     clock: Callable[[], float] = time.monotonic
@@ -54,7 +54,7 @@ class Ahead:
         if not wanted:
             return []
         self.run.report("waits until other sites of its cluster have these images", 15)
-        async with self.pulls.alone(f"{self.server} {' '.join(sorted(each.digest for each in wanted))}"):
+        async with self.pulls.alone(f"{self.identity} {' '.join(sorted(each.digest for each in wanted))}"):
             leave = False
             try:
                 return await self._brought(wanted)
@@ -122,7 +122,7 @@ class Ahead:
         return [Pull(wanted, node, those, self.clock()) for node, those in lacking if those], why
 
     def _lacking(self, wanted: Wanted, node: Node) -> tuple[str, ...]:
-        return self.pulls.unknown(self.server, node.name, images.lacking(wanted, node))
+        return self.pulls.unknown(self.identity, node.name, images.lacking(wanted, node))
 
     async def _lost_secret(self, wanted: Wanted) -> str:
         """A chart that brings its own pull secret brings it with the release."""
@@ -148,7 +148,9 @@ class Ahead:
         nodes = images.nodes_for(wanted, found.get("items") or ())
         more = bool((found.get("metadata") or {}).get("continue"))
         why = [LeftOut(f"only the first {most} nodes are looked at (BELAY_HELM_IMAGE_NODES)")] if more else []
-        return nodes, why if nodes else [LeftOut("no node takes its pods now")]
+        if nodes or images.admitted(wanted, found.get("items") or ()):
+            return nodes, why if nodes else [LeftOut("no node takes its pods now")]
+        return [], [LeftOut("no node of the cluster is one for its pods", nothing_runs=True)]
 
     async def _nodes_of_pods(self, wanted: Wanted) -> tuple[list[Node], list[LeftOut]]:
         pods = await self.cluster.list(PODS.format(wanted.namespace), limit=str(self.settings.image_nodes))
@@ -224,7 +226,7 @@ class Ahead:
     def _judge(self, pull: Pull, pod: Mapping[str, Any] | None) -> None:
         pull.saw(pod, self.cluster.now, self.clock())
         if isinstance(pull.standing, Here):
-            self.pulls.know(self.server, pull.node.name, pull.images)
+            self.pulls.know(self.identity, pull.node.name, pull.images)
 
     async def _look_at_node(self, pull: Pull) -> None:
         """A node that is gone may keep its pods for ever, and so may a workload that tolerates that."""

@@ -42,20 +42,31 @@ class Upgrade:
         """Only what it would send, as JSON, with the cluster asked for what templates ask of it."""
         return (*self._arguments(paths), "--dry-run=server", "--hide-secret")
 
+    def alone(self, paths: Paths, kubernetes: str, api_versions: Sequence[str]) -> Arguments:
+        """The same as YAML, its hooks among the rest, without a cluster."""
+        known = [word for each in api_versions for word in ("--api-versions", each)]
+        return (
+            "template", self.place.release, self.chart, "--namespace", self.place.namespace, *self._values(paths),
+            "--kube-version", kubernetes, *known, *(() if self.spec.hooks else ("--no-hooks",)),
+        )  # fmt: skip
+
     def sent(self, paths: Paths, *, wait: bool, overrule: bool) -> Arguments:
         """`wait`: for hooks that are to run after the rollout, helm itself must wait for it; `overrule`: as below."""
         return (*self._arguments(paths), *_manner(wait=wait, overrule=overrule))
 
     def _arguments(self, paths: Paths) -> Arguments:
         spec = self.spec
-        files = [word for file in (*self.values_files, paths.values) for word in ("--values", file)]
         return (
             "upgrade", self.place.release, self.chart, "--install", *paths.access, "--namespace", self.place.namespace,
-            *(("--create-namespace",) if spec.create_namespace else ()), *files, "--reset-values",
+            *(("--create-namespace",) if spec.create_namespace else ()), *self._values(paths),
+            "--reset-values",
             "--labels", f"{ORDER_LABEL}={mark_of(self.key)}", "--description", self.about,
             "--history-max", str(spec.history), "--output", "json", *_switches(spec),
             *(() if spec.crds else ("--skip-crds",)),
         )  # fmt: skip
+
+    def _values(self, paths: Paths) -> Arguments:
+        return tuple(word for file in (*self.values_files, paths.values) for word in ("--values", file))
 
 
 def rollback(place: Place, spec: HelmSpec, revision: str, paths: Paths, *, wait: bool, overrule: bool) -> Arguments:

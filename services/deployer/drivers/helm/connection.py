@@ -4,6 +4,7 @@ A kubeconfig that names files or commands is refused: they would be the deployer
 whoever may set a secret.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -24,6 +25,9 @@ _OF_THE_HOST = {
     },
 }
 """Keys that point to files and commands of this host, and what to say instead."""
+
+
+_IDENTIFYING = ("server", "proxy-url", "tls-server-name", "certificate-authority-data")
 
 
 class Registry(BaseModel):
@@ -63,6 +67,11 @@ class Access:
         """The cluster of that context, as the kubeconfig has it."""
         used = _entry(self.kubeconfig, "context", self.context) or {}
         return _entry(self.kubeconfig, "cluster", str(used.get("cluster"))) or {}
+
+    @property
+    def identity(self) -> str:
+        """Which cluster it is. The address alone does not say: behind proxies many clusters have the same."""
+        return hashlib.sha256(repr([self.cluster.get(key) for key in _IDENTIFYING]).encode()).hexdigest()[:16]
 
 
 def access_of(connection: Mapping[str, Any]) -> Access:

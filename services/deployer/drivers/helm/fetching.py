@@ -49,7 +49,7 @@ class Fetching(Procedure):
 
     async def fetch(self) -> Done:
         """Bring the chart and the images. Raises Failed, and has then touched nothing of what runs."""
-        ahead = Ahead(self.run, self.cluster, str(self.access.cluster.get("server")), self.settings, self.pulls)
+        ahead = Ahead(self.run, self.cluster, self.access.identity, self.settings, self.pulls)
         if self.run.cancelled:
             await ahead.clear_own(self.place.namespace)
         self._give_way()
@@ -61,14 +61,22 @@ class Fetching(Procedure):
         notice = f"; nodes pull images with the update where they lack them: {words}" if why else ""
         return Done("", f"the chart is here: {chart.path.name}{notice}", sent)
 
+    @property
+    def _passing(self) -> frozenset[str]:
+        """Why a chart may not be rendered yet, and will be when its turn comes: a revision is pending, which the update
+        puts right; what it comes behind brings the kinds or the objects that it asks for."""
+        behind = {"bad_manifest", "bad_template"} if self.run.order.component.after else set()
+        return frozenset({"helm_failed", *behind})
+
     async def _images(self, chart: Chart, ahead: Ahead) -> list[LeftOut]:
         """Why some nodes do not have all of them now."""
         try:
             lacking = await self._lacking(chart, ahead)
         except Failed as failed:
-            if failed.broken.code != "helm_failed":  # such as a revision that is pending, which the update puts right
+            if failed.broken.code not in self._passing:
                 raise
-            return [LeftOut(f"the chart cannot be rendered yet: {failed.broken.message}")]
+            runs = bool(await self._safely(self.releases.running()))
+            return [LeftOut(f"the chart cannot be rendered yet: {failed.broken.message}", nothing_runs=not runs)]
         if lacking is None:
             return [NO_NAMESPACE]
         return await self._safely(ahead.bring(lacking))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from services.deployer.drivers import Order
 from services.deployer.drivers.failed import Failed
@@ -17,6 +17,7 @@ from services.deployer.drivers.helm.connection import Access
 from services.deployer.drivers.helm.manifest import objects
 from services.deployer.drivers.helm.place import Place
 from services.deployer.drivers.helm.releases import Releases
+from services.deployer.drivers.helm.rendering import OwnKinds
 from services.deployer.drivers.helm.running import Arguer, run_helm
 from shared.components.helm import HelmSpec
 
@@ -63,9 +64,17 @@ class Foresight:
             self.order.key,
             "foreseen",
         )
-        release = json.loads((await self._helm(upgrade.rendered)).stdout)
+        release = await self._rendered(upgrade)
         verb = "upgrade" if current else "install"
         return [*await self._definitions(chart), *self._compared(current, release, verb)]
+
+    async def _rendered(self, upgrade: calls.Upgrade) -> dict[str, Any]:
+        ran = await self._run(upgrade.rendered)
+        if ran.well:
+            found: dict[str, Any] = json.loads(ran.stdout)
+            return found
+        kinds = OwnKinds(self.cluster, Releases(self.cluster, self.place), self._run)
+        return await kinds.rendered(upgrade, ran) or _refuse(ran)
 
     async def _of_rollback(self, current: dict[str, Any]) -> list[str]:
         releases = Releases(self.cluster, self.place)
@@ -97,7 +106,12 @@ class Foresight:
             return False  # who may not look at them cannot make them either, and hears of that then
 
     async def _helm(self, arguments: Arguer) -> Ran:
-        ran = await run_helm(self.helm, self.access, self.spec, arguments, asyncio.Event().wait)
-        if not ran.well:
-            raise Failed(causes.code_of(ran.words), causes.cause_in(ran.words), ran.last_lines)
-        return ran
+        ran = await self._run(arguments)
+        return ran if ran.well else _refuse(ran)
+
+    async def _run(self, arguments: Arguer) -> Ran:
+        return await run_helm(self.helm, self.access, self.spec, arguments, asyncio.Event().wait)
+
+
+def _refuse(ran: Ran) -> NoReturn:
+    raise Failed(causes.code_of(ran.words), causes.cause_in(ran.words), ran.last_lines)

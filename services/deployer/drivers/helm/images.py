@@ -30,6 +30,11 @@ NOBODY = 65_534
 SILENT_SECONDS = 60.0
 """A node that is not ready for longer does not pull; one that is busy may miss a heartbeat."""
 
+UNWELL = "node.kubernetes.io/"
+"""What taints begin with that Kubernetes itself puts on a node, and takes off, by how it is."""
+
+FULL = "node.kubernetes.io/disk-pressure"
+
 _WITH_RIGHTS = ("serviceAccountName", "imagePullSecrets", "nodeSelector", "tolerations", "runtimeClassName")
 """What of a workload's pod decides who may pull its images, and where."""
 
@@ -129,7 +134,14 @@ def nodes_for(wanted: Wanted, found: Iterable[Object]) -> list[Node]:
     pod = wanted.pod
     tolerations, placement = pod.get("tolerations") or (), pod.get("affinity") or {}
     fit = [each for each in found if _takes_pods(each) and admits(placement, each)]
-    return [_node(each) for each in fit if _is_full(each) or _tolerated(each, tolerations)]
+    return [_node(each) for each in fit if _tolerated(each, tolerations, but_for=FULL)]
+
+
+def admitted(wanted: Wanted, found: Iterable[Object]) -> bool:
+    """Whether one of the nodes would take its pods if it were well: else nothing is missed."""
+    pod = wanted.pod
+    tolerations, placement = pod.get("tolerations") or (), pod.get("affinity") or {}
+    return any(admits(placement, each) and _tolerated(each, tolerations, but_for=UNWELL) for each in found)
 
 
 def lacking(wanted: Wanted, node: Node) -> tuple[str, ...]:
@@ -162,9 +174,10 @@ def _condition(each: Object, kind: str) -> bool:
     return any(one.get("type") == kind and one.get("status") == "True" for one in conditions)
 
 
-def _tolerated(each: Object, tolerations: Sequence[Object]) -> bool:
+def _tolerated(each: Object, tolerations: Sequence[Object], but_for: str) -> bool:
     taints = [one for one in (each.get("spec") or {}).get("taints") or () if one.get("effect") != "PreferNoSchedule"]
-    return all(any(_tolerates(one, taint) for one in tolerations) for taint in taints)
+    judged = (taint for taint in taints if not str(taint.get("key")).startswith(but_for))
+    return all(any(_tolerates(one, taint) for one in tolerations) for taint in judged)
 
 
 def _tolerates(toleration: Object, taint: Object) -> bool:
@@ -178,9 +191,9 @@ def _tolerates(toleration: Object, taint: Object) -> bool:
 # -- pods ---------------------------------------------------------------------------------------------------------
 
 
-def pod_name(wanted: Wanted, node: str) -> str:
+def pod_name(wanted: Wanted, node: str, images: Sequence[str]) -> str:
     """The same for whoever has this node pull these images, so that nothing is made twice."""
-    return f"belay-images-{_digest([wanted.digest, node])}"
+    return f"belay-images-{_digest([wanted.digest, node, *images])}"
 
 
 def pod_of(wanted: Wanted, node: str, images: Sequence[str], labels: Mapping[str, str], seconds: float) -> Object:
@@ -199,7 +212,11 @@ def pod_of(wanted: Wanted, node: str, images: Sequence[str], labels: Mapping[str
         "enableServiceLinks": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": NOBODY, "seccompProfile": {"type": "RuntimeDefault"}},
     }
-    metadata = {"name": pod_name(wanted, node), "labels": never, "annotations": {"linkerd.io/inject": "disabled"}}
+    metadata = {
+        "name": pod_name(wanted, node, images),
+        "labels": never,
+        "annotations": {"linkerd.io/inject": "disabled"},
+    }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 

@@ -17,6 +17,7 @@ from services.deployer.drivers.helm.charts import Chart, Charts
 from services.deployer.drivers.helm.clearing import clear
 from services.deployer.drivers.helm.history import Revision
 from services.deployer.drivers.helm.place import mark_of
+from services.deployer.drivers.helm.rendering import OwnKinds
 from services.deployer.drivers.helm.watch import Watch
 
 HOOKS_AGAIN = "; its hooks may have run more than once, since helm was cut off in the middle"
@@ -133,7 +134,7 @@ class Procedure(Attempt):
 
     def _identity(self, upgrade: calls.Upgrade) -> str:
         """Of all that a chart is rendered from, but for what its templates ask of the cluster."""
-        parts = (self.access.cluster.get("server"), self.place, upgrade.chart, upgrade.values_files)
+        parts = (self.access.identity, self.place, upgrade.chart, upgrade.values_files)
         return hashlib.sha256(f"{parts} {self.spec.model_dump_json()}".encode()).hexdigest()
 
     async def _rendered(self, upgrade: calls.Upgrade) -> dict[str, Any]:
@@ -141,6 +142,9 @@ class Procedure(Attempt):
         self.run.report("renders the chart", 10)
         ran = await self._helm(upgrade.rendered)
         while not ran.well:
+            kinds = OwnKinds(self.cluster, self.releases, self._helm)
+            if alone := await self._safely(kinds.rendered(upgrade, ran)):
+                return alone
             await self._outage_or_failure(ran)
             ran = await self._helm(upgrade.rendered)
         found: dict[str, Any] = json.loads(ran.stdout)

@@ -26,6 +26,9 @@ FOR_GOOD = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 PULLED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"})
 """What comes behind the pull, as a command that is not there does: the image is on the node."""
 
+GIVEN_UP = "ContainerStatusUnknown"
+"""What a kubelet says of containers that it has not begun when it ends their pod: nothing was pulled for them."""
+
 LEAVING_SECONDS = 60.0
 """A pod that is being deleted for longer lies on a node that does not answer."""
 
@@ -114,7 +117,8 @@ def _is_ours(container: Object) -> bool:
 def _is_pulled(container: Object) -> bool:
     state = container.get("state") or {}
     behind = (state.get("waiting") or {}).get("reason") in PULLED
-    return bool(container.get("imageID") or state.get("terminated") or state.get("running") or behind)
+    ended = (state.get("terminated") or {}).get("reason", GIVEN_UP) != GIVEN_UP
+    return bool(container.get("imageID") or ended or state.get("running") or behind)
 
 
 def _refused(pod: Object, status: Object) -> Iterator[Refused]:
@@ -183,7 +187,7 @@ class Pull:
 
     @property
     def name(self) -> str:
-        return images.pod_name(self.wanted, self.node.name)
+        return images.pod_name(self.wanted, self.node.name, self.images)
 
     @property
     def over(self) -> bool:

@@ -133,7 +133,7 @@ async def test_what_is_so_for_several_workloads_is_told_once() -> None:
     api = Api()
     api.nodes.clear()
     [why] = await api.ahead().bring([wanted(), wanted(serviceAccountName="web")])
-    assert why.words == "no node takes its pods now"
+    assert why.words == "no node of the cluster is one for its pods"
 
 
 async def test_a_pull_secret_that_is_not_there_keeps_who_requires_images() -> None:

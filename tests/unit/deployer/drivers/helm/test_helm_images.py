@@ -92,6 +92,23 @@ def test_a_node_whose_taints_the_workload_does_not_tolerate_is_left_out(tolerati
     assert bool(images.nodes_for(of_pod(tolerations=tolerations), [node([TAINT])])) is takes
 
 
+FULL = {"conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "DiskPressure")]}
+PRESSURE = {"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}
+
+
+def test_a_node_without_room_is_told_apart_only_where_it_is_one_for_the_workload() -> None:
+    [found] = images.nodes_for(of_pod(), [{**node([PRESSURE]), "status": FULL}])
+    assert found.full
+    assert images.nodes_for(of_pod(), [{**node([PRESSURE, TAINT]), "status": FULL}]) == []
+
+
+def test_what_no_node_could_take_even_if_it_were_well_is_not_missed() -> None:
+    cordoned = node([{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}], unschedulable=True)
+    assert images.admitted(of_pod(), [cordoned])
+    assert not images.admitted(of_pod(), [node([TAINT])])
+    assert not images.admitted(of_pod(), [])
+
+
 def test_nodes_that_are_cordoned_or_not_ready_are_left_out_and_a_preference_is_none() -> None:
     silent = {**node(), "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
     assert images.nodes_for(of_pod(), [node(unschedulable=True), silent]) == []
@@ -111,8 +128,10 @@ def test_a_node_selector_is_the_servers_to_judge_and_an_affinity_goes_into_the_p
 
 def test_a_pod_has_the_same_name_for_whoever_makes_it_and_another_for_other_images_or_nodes() -> None:
     one, other = of_pod(), of_pod(serviceAccountName="web")
-    assert images.pod_name(one, "n1") == images.pod_name(of_pod(), "n1")
-    assert len({images.pod_name(each, name) for each in (one, other) for name in ("n1", "n2")}) == 4
+    assert images.pod_name(one, "n1", ["a:1"]) == images.pod_name(of_pod(), "n1", ["a:1"])
+    few, more = ["a:1"], ["a:1", "b:1"]  # a pod that was left behind says nothing of images that it never had
+    names = {images.pod_name(w, n, i) for w in (one, other) for n in ("n1", "n2") for i in (few, more)}
+    assert len(names) == 8
 
 
 # -- pods -------------------------------------------------------------------------------------------------------------
@@ -136,6 +155,8 @@ def waits(reason: str, message: str = "") -> dict[str, Any]:
 
 
 ENDED = {"state": {"terminated": {"reason": "StartError", "exitCode": 128}}}
+GIVEN_UP = {"state": {"terminated": {"reason": "ContainerStatusUnknown", "exitCode": 137}}, "imageID": ""}
+"""What a kubelet says of a container that it had not begun when it ended the pod."""
 
 
 def refused(words: str, code: str = "image_not_pulled", *, passing: bool = False) -> Refused:
@@ -160,14 +181,14 @@ NOT_FOUND = "rpc error: code = NotFound desc = failed to pull and unpack image"
         (pod(waits("InvalidImageName", "no")), refused("a:1: no")),
         (pod(waits("ErrImagePull", "no space left on device")), refused("a:1: no space left on device", "disk_full")),
         (
-            pod({}, phase="Failed", reason="Evicted", message="low on resource: ephemeral-storage"),
+            pod(ENDED, GIVEN_UP, phase="Failed", reason="Evicted", message="low on resource: ephemeral-storage"),
             Refused("disk_full", "Evicted: low on resource: ephemeral-storage"),
         ),
         (
-            pod({}, phase="Failed", reason="DeadlineExceeded", message="too long"),
+            pod(GIVEN_UP, phase="Failed", reason="DeadlineExceeded", message="too long"),
             Refused("image_not_pulled", "DeadlineExceeded: too long", late=True),
         ),
-        (pod({}, phase="Failed", reason="OutOfpods", message="full"), LeftOut("OutOfpods: full")),
+        (pod(GIVEN_UP, phase="Failed", reason="OutOfpods", message="full"), LeftOut("OutOfpods: full")),
         (
             pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no"}]),
             LeftOut("takes no pod: no"),

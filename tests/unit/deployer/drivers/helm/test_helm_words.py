@@ -205,6 +205,12 @@ def test_a_kubeconfig_that_would_read_files_or_run_commands_of_the_deployers_hos
         access_of({"kubeconfig": SecretStr(kubeconfig(**{key: "/etc/passwd"}))})
 
 
+def test_clusters_of_one_address_behind_different_proxies_are_told_apart() -> None:
+    one, other = (kubeconfig().replace("'https://h'", f"'https://h', 'proxy-url': 'http://{name}'") for name in "ab")
+    identities = [access_of({"kubeconfig": SecretStr(each)}).identity for each in (one, other, one)]
+    assert identities[0] == identities[2] != identities[1]
+
+
 def test_an_access_shows_no_secret() -> None:
     access = access_of({"kubeconfig": SecretStr(kubeconfig(token="of-the-cluster"))})
     assert "of-the-cluster" not in repr(access)
