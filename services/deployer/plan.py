@@ -272,11 +272,10 @@ def questions(operation: Operation, ground: Ground, version: str | None) -> list
     if content is None or not ground.recorded or (_afresh(operation) and version == operation.to_version):
         return []
     there = ground.ran.get(content.version)
-    asked = []
-    for name in {**content.components, **there.components} if there else content.components:
-        found = [r for v in {version, ground.deployment.version} if (r := ground.revision(name, v))]
-        asked += [record for record in found if ground.recorded_in(record)] if there or content.set_for else found
-    return asked
+    names = {**content.components, **there.components} if there else content.components
+    found = (ground.revision(name, v) for name in names for v in {version, ground.deployment.version})
+    # What was recorded may be of a component that its release runs without since: nobody can be asked of that.
+    return [record for record in found if record and ground.recorded_in(record)]
 
 
 def _afresh(operation: Operation) -> bool:

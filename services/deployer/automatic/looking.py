@@ -78,7 +78,12 @@ def _operation(surveyed: Surveyed) -> Operation:
 
 
 def _running(ground: Ground) -> list[Recorded]:
-    return [record for record in ground.recorded if record.version == ground.deployment.version]
+    """What was recorded of components that are to be there. One that was switched off while its release stayed is not:
+    nobody can be asked of it, and that it is gone is what people wanted."""
+    version = ground.deployment.version
+    if (runs := ground.before(version)) is None:
+        return []
+    return [record for record in ground.recorded if record.version == version and record.component in runs.components]
 
 
 def _orders(operation: Operation, ground: Ground) -> list[Order]:

@@ -49,6 +49,15 @@ def test_nothing_is_kept_of_which_its_site_does_not_say_whether_it_still_has_it(
     assert ways(plan.forward(operation(Kind.UPDATE, "1", "2"), silent, [])) == {"web": "apply"}
 
 
+def test_no_driver_is_asked_of_a_component_that_was_switched_off_while_its_release_stayed() -> None:
+    ran, update = content("1", "web"), operation(Kind.UPDATE, "1", "2")
+    here = [*recorded(ran), *recorded(content("1", "extra"))]
+    under = ground(running("1"), ran, content("2", "web", "extra"), records=here)
+    assert plan.questions(update, under, "2") == here[:1]
+    assert plan.questions(update, under, "1") == here[:1]
+    assert ways(plan.forward(update, under, here[:1])) == {"web": "apply", "extra": "apply"}
+
+
 def test_a_simplex_site_always_applies() -> None:
     here = recorded(ONE)
     simplex = ground(running("2"), ONE, TWO, records=here, simplex=True)
