@@ -289,6 +289,11 @@ select * from unnest(
 on conflict (site, app, component, version) do update
 set revision = excluded.revision, driver = excluded.driver, digest = excluded.digest, secrets = excluded.secrets;
 
+-- name: drop_components
+delete from component_revision r
+using unnest(:sites::text[], :apps::text[], :components::text[], :versions::text[]) as p (site, app, component, version)
+where r.site = p.site and r.app = p.app and r.component = p.component and r.version = p.version;
+
 -- name: drop_revisions
 delete from component_revision r using unnest(:sites::text[], :apps::text[]) as p (site, app)
 where r.site = p.site and r.app = p.app;

@@ -371,6 +371,12 @@ class Store:
         names = ("sites", "apps", "components", "versions", "revisions", "drivers", "digests", "secrets")
         await SQL.run(self._conn, "put_revisions", **dict(zip(names, columns(flat, 8), strict=True)))
 
+    async def drop_components(self, rows: Sequence[tuple[str, str, Recorded]]) -> None:
+        """Forget what was recorded of these components, of one release each."""
+        sites, apps, components, versions = columns([(s, a, r.component, r.version) for s, a, r in rows], 4)
+        named = {"sites": sites, "apps": apps, "components": components, "versions": versions}
+        await SQL.run(self._conn, "drop_components", **named)
+
     async def drop_revisions(self, pairs: Iterable[Pair]) -> None:
         """Forget what was recorded for deployments that were removed."""
         sites, apps = columns(list(pairs), 2)

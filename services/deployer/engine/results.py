@@ -97,6 +97,8 @@ class Ended:
     deployment: Deployment
     recorded: Sequence[Recorded] = ()
     """Of each component of the release that runs now, where the driver recorded one."""
+    over: Sequence[Recorded] = ()
+    """What was recorded of the same release, of components that it runs without now."""
     secrets: tuple[SecretVersion, ...] | None = None
     """With which versions of secrets that was deployed which runs now; None = with none."""
     prestaged: tuple[Prestaged, ...] | None = None
@@ -109,9 +111,10 @@ class Ended:
         outcome = courses.outcome(course, operation)
         lies = left_by(operation, ground, course, now) if operation.kind in LEAVING else None
         deployment = after(ground.deployment, operation, outcome, history_kept)
-        recorded = _recorded(execution, outcome, deployment.version)
+        runs = _runs(execution, outcome, deployment.version)
+        recorded, over = (_recorded(execution, runs), _over(ground, runs)) if runs else ([], [])
         secrets = _secrets(recorded, ground, deployment.version)
-        return Ended(execution, outcome, deployment, recorded, secrets, lies)
+        return Ended(execution, outcome, deployment, recorded, over, secrets, lies)
 
     @property
     def succeeded(self) -> bool:
@@ -130,11 +133,21 @@ class Ended:
         return self.execution.course.failed_plan or self.execution.course.plan
 
 
-def _recorded(execution: Execution, outcome: Outcome, version: str | None) -> list[Recorded]:
-    ground, course = execution.ground, execution.course
-    content = ground.before(version) if outcome is Outcome.RECOVERED else ground.contents.get(version or "")
-    if content is None or execution.operation.kind in LEAVING or outcome in (Outcome.LOST, Outcome.UNTOUCHED):
-        return []
+def _runs(execution: Execution, outcome: Outcome, version: str | None) -> Content | None:
+    """The release that runs now, as it runs; None where there is none, or nothing new is known of it."""
+    if execution.operation.kind in LEAVING or outcome in (Outcome.LOST, Outcome.UNTOUCHED):
+        return None
+    ground = execution.ground
+    return ground.before(version) if outcome is Outcome.RECOVERED else ground.contents.get(version or "")
+
+
+def _over(ground: Ground, runs: Content) -> list[Recorded]:
+    """Of components that were switched off while their release stayed: else they would count as deployed for ever."""
+    return [r for r in ground.recorded if r.version == runs.version and r.component not in runs.components]
+
+
+def _recorded(execution: Execution, content: Content) -> list[Recorded]:
+    course = execution.course
     return [
         _record(execution, content, w, revision)
         for w in course.plan
@@ -210,6 +223,8 @@ async def _write(store: Store, ended: Sequence[Ended]) -> dict[str, int]:
     counts = await store.put_deployments(left)
     if recorded := [(o.site, o.app, each) for end, (o, _) in zip(ended, left, strict=True) for each in end.recorded]:
         await store.put_revisions(recorded)
+    if over := [(o.site, o.app, each) for end, (o, _) in zip(ended, left, strict=True) for each in end.over]:
+        await store.drop_components(over)
     if gone := [(o.site, o.app) for o, deployment in left if not deployment.exists]:
         await store.drop_revisions(gone)
     if lies := [(end.execution.operation, end.prestaged) for end in ended if end.prestaged is not None]:

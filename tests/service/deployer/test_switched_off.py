@@ -63,3 +63,19 @@ async def test_that_a_component_is_gone_which_a_person_switched_off_is_no_drift(
         await behave(world, audit=True, desired_state="deployed")
         await looked_at(fleet, times=1)
         assert (world.events(DriftFound), world.events(AutomaticRequested)) == ([], [])
+
+
+async def test_what_was_recorded_of_a_component_goes_when_it_is_switched_off(world: World) -> None:
+    async def recorded() -> list[str]:
+        rows = await fleet.service.pool.fetch("select component from component_revision order by component")
+        return [row["component"] for row in rows]
+
+    async with runs(world, enabled=True) as fleet:
+        assert await recorded() == ["extra", "web"]
+        await carried_out(fleet, SetOverrides(**ABOUT, enabled=False))
+        assert await recorded() == ["web"]
+        await fleet.service.pool.execute(LEFT)
+        await fleet.do("oslo", "apply", only_changes=True)
+        assert await recorded() == ["web"], "also what deployers of before left"
+        await carried_out(fleet, SetOverrides(**ABOUT, enabled=True))
+        assert await recorded() == ["extra", "web"]
