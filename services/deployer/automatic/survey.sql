@@ -114,8 +114,10 @@ select w.site, w.app, w.cause, w.given_up, w.events
 from automatic_wish w join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
 
 -- name: any_wish_due
+-- Offline sites wait: whatever is tried there fails for that alone, and would be given up for it.
 select exists (
-    select from automatic_wish where operation_id is null and not given_up and due_at <= clock_timestamp()
+    select from automatic_wish w where operation_id is null and not given_up and due_at <= clock_timestamp()
+        and not exists (select from availability a where a.site = w.site and a.availability = 'offline')
 ) and (select until <= clock_timestamp() from automatic_pause);
 
 -- name: lock_wishes
@@ -127,10 +129,11 @@ select count(*) from automatic_wish where operation_id is not null;
 
 -- name: claim_wishes
 -- The sites whose turn it is, by who has waited longest, and all that is due there: which of it goes first is said by
--- what its apps are.
+-- what its apps are. Offline sites are passed by here, or they would take the turns of the others.
 select site, app, cause, tries from automatic_wish
 where operation_id is null and not given_up and due_at <= clock_timestamp() and site = any(array(
-    select site from automatic_wish where operation_id is null and not given_up and due_at <= clock_timestamp()
+    select site from automatic_wish w where operation_id is null and not given_up and due_at <= clock_timestamp()
+        and not exists (select from availability a where a.site = w.site and a.availability = 'offline')
     order by due_at limit :limit
 ))
 order by site, app for update skip locked;

@@ -31,6 +31,7 @@ ITEM = (
     "insert into site_run_item (run_id, position, app, kind, state, operation_id, request)"
     " values ('r1', 1, 'shop', 'update', 'waiting', 'o1', '{}')"
 )
+OFFLINE = "update availability set availability = 'offline', failed = 2, cause = '{}' where site = 'oslo'"
 SOMEBODY_WAITS = (
     "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
 )
@@ -89,6 +90,23 @@ async def test_nothing_is_done_by_itself_to_a_site_that_was_removed_nor_to_its_s
         await fleet.forget("oslo")
         await fleet.known(fleet.service)
         assert await wishes(pool) == [("rome", None, False)]
+
+
+async def test_nothing_goes_by_itself_on_a_site_that_is_offline_before_it_is_back(world: World) -> None:
+    async with ready(world, ["bern", "oslo"], ["1.0"]) as fleet:
+        for site in ("bern", "oslo"):
+            await fleet.do(site, "apply", "1.0")
+        pool = fleet.service.pool
+        await pool.execute(OFFLINE)
+        await world.ask(ReapplyApp(app=APP))
+        begun = await world.until(AutomaticRequested, lambda event: event.site == "bern")
+        await fleet.end(begun.operation_id)
+        await until_so(lambda: pool.fetchval("select count(*) = 1 from automatic_wish"))
+        assert not await survey_store.any_wish_due(pool)
+        assert await pool.fetchval("select tries from automatic_wish where site = 'oslo'") == 0
+        assert [event.site for event in world.events(AutomaticRequested)] == ["bern"]
+        await pool.execute("update availability set availability = 'unknown', failed = 0, cause = null")
+        await world.until(AutomaticRequested, lambda event: event.site == "oslo")
 
 
 async def test_who_is_to_look_soon_looks_again_also_where_he_is_at_it(world: World) -> None:
