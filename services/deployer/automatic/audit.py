@@ -129,13 +129,16 @@ def _drift(surveyed: Surveyed, found: Found) -> Drift | None:
         return None
     site, app = surveyed.pair
     told = Drift(site, app, surveyed.situation.deployment.version, components, "told", surveyed.ended)
-    return told if barred_by_others(told) else told._replace(follows=_follows(surveyed))
+    return told if barred_by_others(told) else told._replace(follows=_follows(_standing(surveyed, told)))
 
 
 def _follows(surveyed: Surveyed) -> str:
+    """Where something else was given up, this has its tries yet."""
     if surveyed.situation.behaviour.desired_state is None:
         return "told"
-    return "given_up" if surveyed.wished and surveyed.wished.given_up else "put_right"
+    wished, action = surveyed.wished, decided(surveyed.situation)
+    same = wished and wished.given_up and not (action and action.cause.code != wished.cause.code)
+    return "given_up" if same else "put_right"
 
 
 async def _wish(tx: Transaction, surveyed: Sequence[Surveyed]) -> None:

@@ -68,14 +68,21 @@ async def _clear(threshold: int, tx: Transaction, envelope: Envelope[ClearFailed
         message = f"there is no release {command.version} of '{command.app}'"
         return Rejected.because("unknown_release", message, "version", command.version)
     standing = await store.clear_failures(tx.conn, command.app, command.version, command.sites)
-    if standing is None:
-        where = f" on {', '.join(command.sites[:10])}" if command.sites else ""
-        message = f"release {command.version} of '{command.app}' is not known to have failed{where}"
-        return Rejected.because("not_failed", message, "version", command.version)
-    await survey_store.clear_wishes(tx.conn, command.app)
+    # What was given up may have touched no site, and counts against no release then: it is tried again all the same.
+    again = await survey_store.clear_wishes(tx.conn, command.app)
+    if standing is None and not again:
+        return _not_failed(command)
     await survey_store.look_soon(tx.conn)
-    tell(tx, standing, threshold, cleared_by=envelope.actor or "somebody", root=envelope.root)
-    return Accepted({"app": command.app, "version": command.version, "failures": standing.failures})
+    if standing:
+        tell(tx, standing, threshold, cleared_by=envelope.actor or "somebody", root=envelope.root)
+    failures = await store.failures_of(tx.conn, command.app, command.version)
+    return Accepted({"app": command.app, "version": command.version, "failures": failures})
+
+
+def _not_failed(command: ClearFailedRelease) -> Rejected:
+    where = f" on {', '.join(command.sites[:10])}" if command.sites else ""
+    message = f"release {command.version} of '{command.app}' is not known to have failed{where}"
+    return Rejected.because("not_failed", message, "version", command.version)
 
 
 async def reapply_apps(tx: Transaction, envelopes: Sequence[Envelope[ReapplyApp]]) -> list[Reply]:

@@ -23,6 +23,9 @@ delete from release_failure where app = :app and version = :version
     and (cardinality(:sites::text[]) = 0 or site = any(:sites::text[]))
 returning site;
 
+-- name: failures_of
+select count(*) from release_failure where app = :app and version = :version;
+
 -- name: number_changes
 -- Its row is locked by this: who counts later, in a statement of its own, sees what others added and cleared before.
 insert into failed_release as f (app, version, nth)

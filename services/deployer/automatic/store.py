@@ -81,6 +81,11 @@ async def clear_failures(conn: Connection, app: str, version: str, sites: Sequen
     return (await _count(conn, [(app, version)]))[0] if cleared else None
 
 
+async def failures_of(conn: Connection, app: str, version: str) -> int:
+    """On how many sites a release is known to have failed."""
+    return int(await SQL.value(conn, "failures_of", app=app, version=version) or 0)
+
+
 async def _count(conn: Connection, releases: Sequence[tuple[str, str]]) -> list[Standing]:
     apps, versions = columns(releases, 2)
     await SQL.run(conn, "number_changes", apps=apps, versions=versions)

@@ -70,12 +70,20 @@ where d.site = n.site and d.app = n.app returning d.site, d.app;
 select nextval('drift_number');
 
 -- name: wish
--- What is under way, or was given up, stays as it is.
+-- What is under way stays as it is; so does what was given up, until something else is to be done there: the next release
+-- has tries of its own, and drift does not wait behind a release that failed. Drift in other words is what it was: some of
+-- them differ with each look, and it would never be given up.
 insert into automatic_wish as w (site, app, cause, noted_at, due_at)
 select site, app, cause, :now::timestamptz, :now
 from unnest(:sites::text[], :apps::text[], :causes::jsonb[]) as n (site, app, cause)
 order by site, app -- as everybody locks them
-on conflict (site, app) do update set cause = excluded.cause where w.operation_id is null and not w.given_up;
+on conflict (site, app) do update set cause = excluded.cause, given_up = false,
+    tries = case when w.given_up then 0 else w.tries end,
+    due_at = case when w.given_up then excluded.due_at else w.due_at end
+where w.operation_id is null and (
+    not w.given_up or w.cause ->> 'code' <> excluded.cause ->> 'code'
+    or excluded.cause ->> 'code' <> 'drift_found' and w.cause ->> 'message' <> excluded.cause ->> 'message'
+);
 
 -- name: wish_since
 -- Where these apps run on sites to which something happened, or, for what happened `everywhere`, wherever they run.

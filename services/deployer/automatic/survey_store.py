@@ -142,7 +142,7 @@ async def next_drift(conn: Connection) -> int:
 
 
 async def wish(conn: Connection, wishes: Sequence[tuple[str, str, Cause]], now: datetime) -> None:
-    """Have something done there (each app of a site once)."""
+    """Have something done there (each app of a site once); what was given up there for another reason is over."""
     sites, apps, causes = columns([(s, a, c.model_dump()) for s, a, c in wishes], 3)
     await SQL.run(conn, "wish", sites=sites, apps=apps, causes=causes, now=now)
 
@@ -241,9 +241,9 @@ async def free_lost(conn: Connection) -> None:
     await SQL.run(conn, "lost_wishes")
 
 
-async def clear_wishes(conn: Connection, app: str) -> None:
-    """What was given up of an app may be tried again."""
-    await SQL.run(conn, "clear_wishes", app=app)
+async def clear_wishes(conn: Connection, app: str) -> int:
+    """What was given up of an app, or failed before, may be tried again; on how many sites that is."""
+    return await SQL.run(conn, "clear_wishes", app=app)
 
 
 async def look_soon(conn: Connection) -> None:

@@ -9,10 +9,18 @@ import pytest
 
 from services.deployer.automatic import store, survey_store
 from services.deployer.automatic.triggers import occurred
-from shared.messages.base import Cause
-from shared.messages.deployer import AutomaticRequested, ReapplyApp
+from shared.messages.automatic import Switches
+from shared.messages.base import Cause, CommandAccepted, CommandRejected
+from shared.messages.deployer import (
+    AutomaticRequested,
+    ClearFailedRelease,
+    DriftFound,
+    FailedReleaseChanged,
+    ReapplyApp,
+)
 from shared.process.db import connect_pool
 from tests.service.deployer.fleet import APP, ready
+from tests.service.deployer.test_automatic import breaks
 from tests.support.components import simulated
 from tests.support.patience import until_so
 from tests.support.world import World
@@ -107,6 +115,57 @@ async def test_nothing_goes_by_itself_on_a_site_that_is_offline_before_it_is_bac
         assert [event.site for event in world.events(AutomaticRequested)] == ["bern"]
         await pool.execute("update availability set availability = 'unknown', failed = 0, cause = null")
         await world.until(AutomaticRequested, lambda event: event.site == "oslo")
+
+
+async def test_what_was_given_up_is_tried_again_as_soon_as_something_else_is_to_be_done(deployer_database: str) -> None:
+    async with await connect_pool(deployer_database) as pool:
+
+        async def stays_given_up(code: str, message: str) -> bool:
+            """After it was given up for what is so, and this is to be done."""
+            await pool.execute(
+                "update automatic_wish set given_up = true, tries = 3, due_at = now() + interval '1 hour'"
+            )
+            await survey_store.wish(pool, [("oslo", APP, Cause(code=code, message=message))], NOW)
+            rows = await pool.fetch("select given_up, tries, due_at < now() as due from automatic_wish")
+            assert [tuple(row) for row in rows] in ([(True, 3, False)], [(False, 0, True)])
+            return bool(rows[0]["given_up"])
+
+        await survey_store.wish(pool, [("oslo", APP, Cause(code="newer_release", message="to 2.0"))], NOW)
+        assert await stays_given_up("newer_release", "to 2.0")
+        assert not await stays_given_up("newer_release", "to 2.1")
+        assert not await stays_given_up("drift_found", "web: it fell 3 s ago")
+        assert await stays_given_up("drift_found", "web: it fell 4 s ago")
+
+
+async def test_drift_is_put_right_where_an_update_was_given_up(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        pool = fleet.service.pool
+        await fleet.do("oslo", "apply", "1.0")
+        await breaks(fleet, "oslo")
+        newer = Cause(code="newer_release", message="there is a newer release: 2.0")
+        await survey_store.wish(pool, [("oslo", APP, newer)], datetime.now(UTC) + timedelta(days=1))
+        await pool.execute("update automatic_wish set given_up = true, tries = 3")
+        await store.put_behaviour(pool, APP, Switches(desired_state="deployed"), 1)  # a command would clear it
+        await survey_store.look_soon(pool)
+        begun = await world.until(AutomaticRequested)
+        assert (begun.kind, begun.cause.code) == ("recover", "drift_found")
+        assert (await fleet.end(begun.operation_id)).status == "operational"
+        assert [site.then for event in world.events(DriftFound) for site in event.sites] == ["put_right"]
+
+
+async def test_who_clears_a_release_has_tried_again_what_was_given_up_before_it_touched_a_site(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        pool, clear = fleet.service.pool, ClearFailedRelease(app=APP, version="1.0")
+        await survey_store.wish(pool, [("oslo", APP, WHY)], datetime.now(UTC) + timedelta(days=1))
+        await pool.execute("update automatic_wish set given_up = true, tries = 3")
+        answer = await world.ask(clear)
+        assert isinstance(answer, CommandAccepted), answer
+        assert answer.result == {"app": APP, "version": "1.0", "failures": 0}
+        assert not world.events(FailedReleaseChanged)
+        await until_so(lambda: pool.fetchval("select not exists (select from automatic_wish where given_up)"))
+        refused = await world.ask(clear)
+        assert isinstance(refused, CommandRejected), "there is nothing to clear any more"
+        assert [fault.code for fault in refused.faults] == ["not_failed"]
 
 
 async def test_who_is_to_look_soon_looks_again_also_where_he_is_at_it(world: World) -> None:
