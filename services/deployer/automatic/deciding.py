@@ -108,12 +108,15 @@ def _moved(now: Situation) -> Action | None:
 
 
 def _reapplied(now: Situation) -> Action | None:
-    """By the first event that one of its triggers names; one that names none must not hide another that does."""
+    """By the first event that one of its triggers names; one that names none must not hide another that does.
+
+    Without a version: who stays on what runs may do so whatever was said of that since, also that it was withdrawn.
+    """
     if now.wish is None or now.wish.code not in REAPPLY or now.deployment.version is None:
         return None
     for event in (*now.events, Occurrence(now.wish.code, now.wish.message)):
         if event.code == ON_DEMAND or triggered(now.behaviour.reapply_on, event, now.fields):
-            return Action(Kind.APPLY, now.deployment.version, event.cause, only_changes=True)
+            return Action(Kind.APPLY, None, event.cause, only_changes=True)
     return None
 
 

@@ -117,6 +117,17 @@ async def test_nothing_goes_by_itself_on_a_site_that_is_offline_before_it_is_bac
         await world.until(AutomaticRequested, lambda event: event.site == "oslo")
 
 
+async def test_an_app_is_applied_again_also_where_its_release_was_withdrawn(world: World) -> None:
+    async with ready(world, ["oslo"], ["1.0"]) as fleet:
+        await fleet.do("oslo", "apply", "1.0")
+        await fleet.withdraw("1.0")
+        await fleet.known(fleet.service)
+        assert isinstance(await world.ask(ReapplyApp(app=APP)), CommandAccepted)
+        begun = await world.until(AutomaticRequested)
+        assert (begun.kind, begun.version, begun.cause.code) == ("apply", "1.0", "on_demand")
+        assert (await fleet.end(begun.operation_id)).status == "operational"
+
+
 async def test_what_was_given_up_is_tried_again_as_soon_as_something_else_is_to_be_done(deployer_database: str) -> None:
     async with await connect_pool(deployer_database) as pool:
 

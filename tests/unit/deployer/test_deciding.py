@@ -6,12 +6,13 @@ from services.deployer.automatic.survey import barred_by_others, platform_of
 from services.deployer.automatic.survey_store import Drift
 from services.deployer.dependencies.choosing import Choice
 from services.deployer.dependencies.needs import Present, Surroundings
-from services.deployer.domain import Deployment, Release
+from services.deployer.domain import Deployment, Release, faults_of
 from shared.messages.automatic import ComponentDrift
 from shared.messages.base import Cause
 from shared.messages.rules import Rules
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
+from tests.unit.deployer.values import facts, request
 
 RUNS = Deployment("3.0", Status.OPERATIONAL, history=("1.0", "2.0"))
 
@@ -57,6 +58,16 @@ def test_nothing_goes_by_itself_where_something_of_others_is_in_the_place_of_wha
     kept = Effective(desired_state="deployed")
     assert decided(Situation(kept, RUNS, Choice(None), drifted="taken", barred=barred_by_others(drift))) is None
     assert decided(Situation(kept, RUNS, Choice(None), drifted="taken", barred=barred_by_others(None))) is not None
+
+
+def test_what_is_applied_again_may_be_of_a_release_that_was_withdrawn() -> None:
+    asked = Cause(code="on_demand", message="certificates")
+    action = decided(Situation(Effective(), RUNS, Choice(None), withdrawn=True, wish=asked))
+    assert action == Action(Kind.APPLY, None, asked, only_changes=True)
+    again = request(action.kind, action.version, only_changes=action.only_changes)
+    withdrawn = Release("shop", "3.0", drivers=("simulated",), withdrawn=True)
+    assert facts(again, RUNS).version == "3.0"
+    assert faults_of(again, facts(again, RUNS, target=withdrawn)) == ()
 
 
 def wanted(**kinds: tuple[Kind, dict[str, object]]) -> str:
