@@ -124,10 +124,11 @@ class DriverRegistry:
         return [known[order.key] for order in orders]
 
     async def has_revision(self, orders: Sequence[Order]) -> list[bool | None]:
-        """Whether the revisions they name still exist; None = nobody knows, also where a driver cannot be asked."""
+        """Whether the revisions they name still exist; None = nobody knows, also where a driver is not here or
+        cannot be asked."""
         known: dict[str, bool | None] = {}
         for name, mine in _by_driver(orders).items():
-            answers = await ask_each(name, self._drivers[name].has_revision, mine, partial(_unanswered, name))
+            answers = await _kept(name, self._drivers.get(name), mine)
             known.update(zip((order.key for order in mine), answers, strict=True))
         return [known[order.key] for order in orders]
 
@@ -138,7 +139,7 @@ class DriverRegistry:
     async def foresee(self, orders: Sequence[Order]) -> list[Sequence[str]]:
         """What each would change, as far as its driver can say so beforehand, and does within some seconds."""
         by_driver = _by_driver(orders).items()
-        answers = await asyncio.gather(*(_foreseen(name, self._drivers[name], mine) for name, mine in by_driver))
+        answers = await asyncio.gather(*(_foreseen(name, self._drivers.get(name), mine) for name, mine in by_driver))
         known = {
             order.key: lines
             for (_, mine), answer in zip(by_driver, answers, strict=True)
@@ -191,7 +192,13 @@ async def first_of(waits: Iterable[Awaitable[object]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _foreseen(name: str, driver: Driver, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
+async def _kept(name: str, driver: Driver | None, orders: Sequence[Order]) -> Sequence[bool | None]:
+    if driver is None:
+        return [None] * len(orders)
+    return await ask_each(name, driver.has_revision, orders, partial(_unanswered, name))
+
+
+async def _foreseen(name: str, driver: Driver | None, orders: Sequence[Order]) -> Sequence[Sequence[str]]:
     if not isinstance(driver, Foreseeing):
         return [()] * len(orders)
     try:

@@ -1,6 +1,7 @@
 """Drivers are found by entry point, declare what they can, and are one to the engine."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ class Breaks(SimulatedDriver):
     def _break_over(self, orders: Sequence[Order]) -> None:
         if any(each.site == "bad" for each in orders):
             raise RuntimeError("an odd answer")
+
+
+async def test_of_a_driver_that_is_not_here_nobody_knows_anything_and_the_others_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.deployer.drivers.registry.FORESEE_SECONDS", 60)  # a busy machine is none of this
+    registry = DriverRegistry({"simulated": Breaks(tmp_path)})
+    here = for_driver(simulated("bulb"))
+    orders = [
+        Order("old", "oslo", {}, "lamp", "rollback", replace(here, driver="gone"), "1.0", None),
+        Order("new", "oslo", {}, "lamp", "rollback", here, "1.0", None),
+    ]
+    assert await registry.has_revision(orders) == [None, True]
+    assert await registry.look(orders) == [None, Broken("fallen", "oslo")]
+    assert [list(lines) for lines in await registry.foresee(orders)] == [[], ["oslo"]]
 
 
 async def test_one_site_that_breaks_its_driver_takes_the_answers_of_no_other(
