@@ -22,6 +22,7 @@ from shared.process.db import connect_pool
 from tests.service.deployer.fleet import APP, ready
 from tests.service.deployer.test_automatic import breaks
 from tests.support.components import simulated
+from tests.support.lock_orders import SOMEBODY_WAITS
 from tests.support.patience import until_so
 from tests.support.world import World
 
@@ -40,9 +41,6 @@ ITEM = (
     " values ('r1', 1, 'shop', 'update', 'waiting', 'o1', '{}')"
 )
 OFFLINE = "update availability set availability = 'offline', failed = 2, cause = '{}' where site = 'oslo'"
-SOMEBODY_WAITS = (
-    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
-)
 
 
 async def wishes(pool: Any) -> Sequence[Any]:

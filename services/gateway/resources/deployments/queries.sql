@@ -75,6 +75,7 @@ from unnest(:sites::text[], :operation_ids::text[], :counts::bigint[], :lefts::i
 join unnest(:apps::text[], :versions::text[], :statuses::text[], :strategy_ids::text[], :ats::timestamptz[],
     :overrides::text[], :secrets::text[])
     with ordinality as e (app, version, status, strategy_id, at, overrides, secrets, number) on e.number = n.what
+order by n.site, e.app -- in one order in all replicas: the ends of a strategy and of its undo meet on the same sites
 on conflict (site, app) do update set
     version = excluded.version, status = excluded.status, operation_id = excluded.operation_id,
     strategy_id = excluded.strategy_id, nth = excluded.nth, at = excluded.at,

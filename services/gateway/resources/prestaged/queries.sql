@@ -4,6 +4,7 @@ insert into prestaged as p (site, app, nth, releases, at)
 select site, app, nth, releases::jsonb, at
 from unnest(:sites::text[], :apps::text[], :counts::bigint[], :releases::text[], :ats::timestamptz[])
     as n (site, app, nth, releases, at)
+order by site, app -- in one order in all replicas, or two would wait for each other
 on conflict (site, app) do update set nth = excluded.nth, releases = excluded.releases, at = excluded.at
 where p.nth <= excluded.nth;
 
