@@ -55,19 +55,21 @@ class DeliveryWorker:
 
         Its place is free: others of its subscription may wait for it.
         """
+        name = job.id.partition(":")[2]
         async with self._ledger.transaction() as tx:
+            await store.lock_subscriptions(tx.conn, [name])
             await tx.finish_jobs(lanes.QUEUE, [job])
-            await lanes.fill(tx, [job.id.partition(":")[2]], self._context.settings.per_subscription)
+            await lanes.fill(tx, [name], self._context.settings.per_subscription)
 
     async def _settle(self, job: Job, request: DeliveryRequest, attempt: Attempt, started_at: datetime) -> None:
         settings = self._context.settings
         async with self._ledger.transaction() as tx:
             spread = random.random()  # noqa: S311 - spreads retries, guards nothing
             judgement = judge(request, attempt, settings.retry_waits, tx.now, spread)
+            # Before job and delivery: whoever holds a subscription queues its jobs, and drops its deliveries.
+            await store.lock_subscriptions(tx.conn, None if judgement.subscription_dead else [request.subscription])
             if job.id not in await tx.finish_jobs(lanes.QUEUE, [job]):
                 return  # its lease was lost: another worker decides
-            # Before the delivery: whoever ends a subscription holds it, and then drops its deliveries.
-            await store.lock_subscriptions(tx.conn, None if judgement.subscription_dead else [request.subscription])
             # Dropped or forgotten meanwhile it leaves its place all the same.
             if await store.note_try(tx.conn, request, attempt, judgement, started_at, tx.now):
                 await self._tell(tx, request, judgement)
