@@ -224,8 +224,11 @@ update operation set runner = null where id = any(array(select id from held));
 select count(*) from runner where lease_until > clock_timestamp();
 
 -- name: remove_runner
-with gone as (delete from runner where id = :id)
-update operation set runner = null where finished_at is null and runner = :id;
+-- What its last transaction is storing this very moment, or somebody cancels, is passed by: its runner is gone, and
+-- release_lapsed finds it.
+with gone as (delete from runner where id = :id),
+held as materialized (select id from operation where finished_at is null and runner = :id for update skip locked)
+update operation set runner = null where id = any(array(select id from held));
 
 -- name: claimed_by
 select id, claims from operation where finished_at is null and runner = :runner;
