@@ -44,20 +44,32 @@ from unnest(:ids::text[], :behalves::text[], :awaits::text[], :refused::jsonb[],
 where o.id = n.id;
 
 -- name: free_prepared
-update operation o set awaits = null
-from unnest(:apps::text[], :versions::text[]) as n (app, version)
-where o.app = n.app and o.to_version = n.version and o.awaits is not null;
+-- Operations in order of their ids, here and below, as whoever cancels some of them locks them.
+with held as materialized (
+    select o.id from unnest(:apps::text[], :versions::text[]) as n (app, version)
+    join operation o on o.app = n.app and o.to_version = n.version and o.awaits is not null
+    order by o.id for no key update of o
+)
+update operation set awaits = null where id = any(array(select id from held));
 
 -- name: free_failed
-update operation o set awaits = null, refused = n.cause
-from jsonb_to_recordset(:failed::jsonb) as n (app text, version text, cause jsonb, failed_for text[])
-where o.app = n.app and o.to_version = n.version and o.awaits is not null and o.on_behalf = any(n.failed_for);
+with held as materialized (
+    select o.id, n.cause
+    from jsonb_to_recordset(:failed::jsonb) as n (app text, version text, cause jsonb, failed_for text[])
+    join operation o on o.app = n.app and o.to_version = n.version and o.awaits is not null
+        and o.on_behalf = any(n.failed_for)
+    order by o.id for no key update of o
+)
+update operation o set awaits = null, refused = h.cause from held h where o.id = h.id;
 
 -- name: free_refused
 -- The catalog took their command not at all.
-update operation o set awaits = null, refused = n.cause
-from unnest(:apps::text[], :commands::text[], :causes::jsonb[]) as n (app, command, cause)
-where o.app = n.app and o.awaits = n.command;
+with held as materialized (
+    select o.id, n.cause from unnest(:apps::text[], :commands::text[], :causes::jsonb[]) as n (app, command, cause)
+    join operation o on o.app = n.app and o.awaits = n.command
+    order by o.id for no key update of o
+)
+update operation o set awaits = null, refused = h.cause from held h where o.id = h.id;
 
 -- name: put_prestaged
 -- An array of arrays would be one of two dimensions, so lists travel as text.

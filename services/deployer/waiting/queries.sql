@@ -1,12 +1,18 @@
 -- name: free_overdue
--- Whoever waited as long as the operation may take ends; only the row says for what it waited.
+-- Whoever waited as long as the operation may take ends; only the row says for what it waited. What somebody holds this
+-- moment has its turn at the next look: to wait for it, with others in hand that he may wait for, would be a circle.
+with overdue as materialized (
+    select id from operation
+    where awaits is not null and requested_at + make_interval(secs => timeout_seconds) < :now::timestamptz
+    for no key update skip locked
+)
 update operation set awaits = null, refused = jsonb_build_object(
     'code', 'timeout',
     'message', case when publication is null then format('release %s had not been prepared', to_version)
         else format('publication %s had made no release available', publication) end
         || format(' after %s s, when the time of the operation was up', timeout_seconds)
 )
-where awaits is not null and requested_at + make_interval(secs => timeout_seconds) < :now::timestamptz;
+where id = any(array(select id from overdue));
 
 -- name: tell_waiting
 -- Those of which nobody has heard since they were asked for, each once.

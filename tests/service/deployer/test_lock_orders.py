@@ -3,15 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from services.deployer.prestage.store import SQL as PRESTAGES
 from services.deployer.store import Store
+from services.deployer.waiting.store import WaitingStore
+from shared.messages.base import Cause
 from shared.process.db import Pool, connect_pool
+from tests.support.lock_orders import waits_empty_handed
 
 pytestmark = pytest.mark.service
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WHY = Cause(code="not_prepared", message="its image could not be fetched")
 OPERATIONS = {"c": "rome", "a": "bern", "b": "oslo"}
 """With their sites. The first to be locked is stored neither first nor last."""
 SITES = tuple(OPERATIONS.values())
@@ -30,6 +36,14 @@ async def pool(deployer_database: str) -> AsyncIterator[Pool]:
         yield made
 
 
+@pytest.fixture
+async def waiting(pool: Pool) -> Pool:
+    """Operations that wait for a preparation, longer than they may."""
+    await operations(pool)
+    await pool.execute("update operation set awaits = 'c1', on_behalf = 'somebody'")
+    return pool
+
+
 async def operations(pool: Pool) -> None:
     for identifier, site in OPERATIONS.items():
         await pool.execute(OPERATION, identifier, site, NOW)
@@ -44,6 +58,37 @@ def row(table: str, **where: str) -> str:
 def behind(table: str, **where: str) -> str:
     """The statement that holds those which come later."""
     return row(table, **where).replace(" = ", " > ")
+
+
+FREEING: dict[str, dict[str, Any]] = {
+    "free_prepared": {"versions": ["1.0"]},
+    "free_failed": {
+        "failed": [{"app": "shop", "version": "1.0", "cause": WHY.model_dump(), "failed_for": ["somebody"]}],
+    },
+    "free_refused": {"commands": ["c1"], "causes": [WHY.model_dump()]},
+}
+
+
+@pytest.mark.parametrize("query", FREEING)
+async def test_operations_whose_preparation_has_ended_are_locked_in_order_of_their_ids(
+    waiting: Pool, query: str
+) -> None:
+    named = FREEING[query] if query == "free_failed" else {"apps": ["shop"], **FREEING[query]}
+    first, later = row("operation", id="a"), behind("operation", id="a")
+    await waits_empty_handed(waiting, first, later, lambda tx: PRESTAGES.run(tx.conn, query, **named))
+    refused = None if query == "free_prepared" else WHY.model_dump()
+    rows = await waiting.fetch("select awaits, refused from operation")
+    assert [(each["awaits"], each["refused"]) for each in rows] == [(None, refused)] * 3
+
+
+async def test_whose_time_is_up_waits_for_nobody_who_holds_another(waiting: Pool) -> None:
+    async with waiting.acquire() as holding, holding.transaction():
+        await holding.execute(row("operation", id="b"))
+        async with asyncio.timeout(5):
+            assert await WaitingStore(waiting).free_overdue(datetime.now(UTC)) == 2
+    freed = "select array_agg(id order by id) from operation where refused->>'code' = 'timeout' and awaits is null"
+    assert await waiting.fetchval(freed) == ["a", "c"]
+    assert await WaitingStore(waiting).free_overdue(datetime.now(UTC)) == 1
 
 
 async def test_who_ends_in_order_does_not_wait_for_what_somebody_holds_of_his(pool: Pool) -> None:
