@@ -12,7 +12,7 @@ returning r.deletion;
 with due as (
     select app, version, bundle_sha256, deletion from release
     where deletion is not null and deletion_at <= :now::timestamptz - :settled::interval
-    order by app, version for update
+    order by app, version for no key update -- those to which sites could go back are shared by ends of operations
 ), named as materialized (
     select d.deletion, x.site from due d join deployment x on x.app = d.app
     where x.version = d.version or d.version = any(x.leftovers)
@@ -70,6 +70,11 @@ where p.app = g.app and p.version = g.version;
 -- A later release of the same version has other content: nothing may be taken for it.
 delete from component_revision c using unnest(:apps::text[], :versions::text[]) as g (app, version)
 where c.app = g.app and c.version = g.version;
+
+-- name: lock_deployments
+-- As ends of operations put them.
+select from deployment where app = any(:apps::text[]) and (prestaged is not null or history && :versions::text[])
+order by site, app for no key update;
 
 -- name: forget_history
 update deployment d set history = array_remove(d.history, g.version)

@@ -41,7 +41,8 @@ async def forget(conn: Connection, gone: Sequence[ReleaseDeleted]) -> None:
     apps, versions, bundles = columns([(r.app, r.version, r.bundle_sha256) for r in gone], 3)
     named = {"apps": apps, "versions": versions}
     await SQL.run(conn, "forget_releases", **named, bundles=bundles)
-    # Deployments before their revisions, as everybody locks them.
+    # Deployments before their revisions, and in the order in which everybody locks them.
+    await SQL.fetch(conn, "lock_deployments", **named)
     await SQL.run(conn, "forget_prestaged", apps=apps, bundles=bundles)
     for query in ("forget_history", "forget_preparations", "forget_revisions", "forget_failures"):
         await SQL.run(conn, query, **named)

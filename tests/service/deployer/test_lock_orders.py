@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from services.deployer.deletion import store as deletion
 from services.deployer.prestage.store import SQL as PRESTAGES
 from services.deployer.store import Store
 from services.deployer.waiting.store import WaitingStore
 from shared.messages.base import Cause
+from shared.messages.catalog import ReleaseDeleted
 from shared.process.db import Pool, connect_pool
 from tests.support.lock_orders import waits_empty_handed
 
@@ -25,6 +27,15 @@ SITES = tuple(OPERATIONS.values())
 OPERATION = """
     insert into operation (id, site, app, kind, to_version, timeout_seconds, correlation_id, actor, requested_at)
     values ($1, $2, 'shop', 'apply', '1.0', 60, '', '', $3)
+"""
+DEPLOYMENT = """
+    insert into deployment (site, app, version, status, history, prestaged, operation_id)
+    values ($1, 'shop', '2.0', 'operational', '{1.0}',
+        jsonb_build_array(jsonb_build_object('bundle_sha256', repeat('f', 64))), 'o')
+"""
+RELEASE = """
+    insert into release (app, version, scheme, bundle_sha256, components, drivers, deletion, deletion_at)
+    values ('shop', '1.0', 'pep440', repeat('f', 64), '[]', '{}', 'd1', '-infinity')
 """
 HELD = "select from {} for update"
 
@@ -101,3 +112,21 @@ async def test_who_ends_in_order_does_not_wait_for_what_somebody_holds_of_his(po
             await Store(pool).remove_runner("1/one")
         assert await pool.fetchval("select array_agg(id) from operation where runner is not null") == ["b"]
     assert await Store(pool).release_lapsed() == 1  # what was passed by is found later
+
+
+async def test_what_is_deleted_is_forgotten_in_the_order_in_which_ends_of_operations_are_put(pool: Pool) -> None:
+    for site in SITES:
+        await pool.execute(DEPLOYMENT, site)
+    gone = [ReleaseDeleted(release_id="shop-1.0", app="shop", version="1.0", bundle_sha256="f" * 64)]
+    first, later = row("deployment", site="bern"), behind("deployment", site="bern")
+    await waits_empty_handed(pool, first, later, lambda tx: deletion.forget(tx.conn, gone))
+    assert await pool.fetchval("select count(*) from deployment where history = '{}' and prestaged is null") == 3
+
+
+async def test_who_asks_whether_a_release_is_needed_does_not_wait_for_an_end_that_keeps_it(pool: Pool) -> None:
+    await pool.execute(RELEASE)
+    async with pool.acquire() as holding, holding.transaction():
+        assert await Store(holding).keep_releases([("shop", "1.0")])
+        async with asyncio.timeout(5):
+            (use,) = await deletion.uses(pool, NOW, timedelta(0))
+    assert use.deletion == "d1"
