@@ -296,9 +296,11 @@ async def remove_sites(tx: Transaction, events: Sequence[Envelope[SitesRemoved]]
     """Forget sites; operations on them come to their end."""
     store = Store(tx.conn)
     names = [name for event in await _fresh(store, events) for name in event.names]
+    # What is known of them before what is wished for there: whoever finds that a site answers again holds the first,
+    # and then wishes.
+    await alive.forget_sites(tx.conn, names, tx.now)
     await store.remove_sites(names)
     await overrides.forget(tx, "site", names)
-    await alive.forget_sites(tx.conn, names, tx.now)
 
 
 async def remove_groups(tx: Transaction, events: Sequence[Envelope[GroupDeleted]]) -> None:

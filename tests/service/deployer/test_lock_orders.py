@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from services.deployer.deletion import store as deletion
+from services.deployer.handlers import remove_sites
 from services.deployer.prestage.store import SQL as PRESTAGES
 from services.deployer.store import Store
 from services.deployer.waiting.store import WaitingStore
 from shared.messages.base import Cause
 from shared.messages.catalog import ReleaseDeleted
+from shared.messages.strategy import SitesRemoved
 from shared.process.db import Pool, connect_pool
+from shared.wire.codec import Envelope
 from tests.support.lock_orders import waits_empty_handed
 
 pytestmark = pytest.mark.service
@@ -27,6 +30,10 @@ SITES = tuple(OPERATIONS.values())
 OPERATION = """
     insert into operation (id, site, app, kind, to_version, timeout_seconds, correlation_id, actor, requested_at)
     values ($1, $2, 'shop', 'apply', '1.0', 60, '', '', $3)
+"""
+WISH = """
+    insert into automatic_wish (site, app, cause, noted_at, due_at, tries, operation_id)
+    values ($1, 'shop', '{}', now(), now(), 1, $2)
 """
 DEPLOYMENT = """
     insert into deployment (site, app, version, status, history, prestaged, operation_id)
@@ -58,6 +65,11 @@ async def waiting(pool: Pool) -> Pool:
 async def operations(pool: Pool) -> None:
     for identifier, site in OPERATIONS.items():
         await pool.execute(OPERATION, identifier, site, NOW)
+
+
+async def wishes(pool: Pool, *, under_way: bool = False) -> None:
+    for identifier, site in OPERATIONS.items():
+        await pool.execute(WISH, site, identifier if under_way else None)
 
 
 def row(table: str, **where: str) -> str:
@@ -130,3 +142,12 @@ async def test_who_asks_whether_a_release_is_needed_does_not_wait_for_an_end_tha
         async with asyncio.timeout(5):
             (use,) = await deletion.uses(pool, NOW, timedelta(0))
     assert use.deletion == "d1"
+
+
+async def test_what_is_known_of_sites_that_go_is_locked_before_what_is_wished_for_there(pool: Pool) -> None:
+    await wishes(pool)
+    await pool.execute("insert into availability (site, since, bucket) values ('oslo', now(), 0)")
+    gone = Envelope(data=SitesRemoved(names=("oslo",)), id="e1", source="/test", time=NOW, sequence=1)
+    known, wished = row("availability", site="oslo"), row("automatic_wish", site="oslo")
+    await waits_empty_handed(pool, known, wished, lambda tx: remove_sites(tx, [gone]))
+    assert await pool.fetchval("select count(*) from automatic_wish where site = 'oslo'") == 0
