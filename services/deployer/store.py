@@ -41,7 +41,7 @@ Pair = tuple[str, str]
 """An app with a version, or a site with an app."""
 
 _COMPONENTS: TypeAdapter[tuple[Component, ...]] = TypeAdapter(tuple[Component, ...])
-ID = attrgetter("id")
+ID, SITE = attrgetter("id"), attrgetter("site")
 _COURSE: TypeAdapter[Course] = TypeAdapter(Course)
 _PLAN: TypeAdapter[Plan] = TypeAdapter(Plan)
 
@@ -222,6 +222,8 @@ class Store:
 
         The others are known already, or on their sites an operation began in the meantime.
         """
+        # In one order: a site has one operation at a time, and who stores a second one waits for the first's commit.
+        operations = sorted(operations, key=SITE)
         rows = await SQL.fetch(
             self._conn,
             "insert_operations",

@@ -51,6 +51,7 @@ async def _look(ledger: Ledger, leases: Leases) -> bool:
     """Whether any run was due."""
     async with ledger.transaction() as tx:
         held = await store.claim_runs(tx.conn, AT_ONCE)
+        await stop_what_runs(tx, [each.run for each in held])
         for each in held:
             await _step(tx, leases, each)
         return bool(held)
@@ -58,7 +59,6 @@ async def _look(ledger: Ledger, leases: Leases) -> bool:
 
 async def _step(tx: Transaction, leases: Leases, held: Held) -> None:
     """One move of a run, and its word on it where anything is new."""
-    await _stop_what_runs(tx, held.run)
     run, item = advanced(held.run)
     pause = LATER
     if item is not None:
@@ -70,9 +70,16 @@ async def _step(tx: Transaction, leases: Leases, held: Held) -> None:
     await store.put_runs(tx.conn, [(report(tx, held) if news else held, pause)], tx.now)
 
 
-async def _stop_what_runs(tx: Transaction, run: Run) -> None:
-    if run.cancel_reason is not None and (item := run.running) and item.operation_id:
-        await Store(tx.conn).wish_cancels([(item.operation_id, run.cancel_reason)])
+async def stop_what_runs(tx: Transaction, runs: Sequence[Run]) -> None:
+    """Cancel the operations of runs that are to stop, all at once: one after the other they would be locked in the
+    order of the runs, and whoever cancels the same ones locks them by their ids."""
+    wishes = [
+        (item.operation_id, run.cancel_reason)
+        for run in runs
+        if run.cancel_reason is not None and (item := run.running) and item.operation_id
+    ]
+    if wishes:
+        await Store(tx.conn).wish_cancels(wishes)
         tx.queued = True
 
 

@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from services.deployer.deletion import store as deletion
+from services.deployer.domain import Operation
 from services.deployer.handlers import remove_sites
 from services.deployer.prestage.store import SQL as PRESTAGES
+from services.deployer.site_runs.planning import Item, Run
+from services.deployer.site_runs.running import stop_what_runs
 from services.deployer.store import Store
 from services.deployer.waiting.store import WaitingStore
 from shared.messages.base import Cause
 from shared.messages.catalog import ReleaseDeleted
 from shared.messages.strategy import SitesRemoved
+from shared.messages.words import OperationKind
 from shared.process.db import Pool, connect_pool
 from shared.wire.codec import Envelope
 from tests.support.lock_orders import waits_empty_handed
@@ -31,6 +35,7 @@ OPERATION = """
     insert into operation (id, site, app, kind, to_version, timeout_seconds, correlation_id, actor, requested_at)
     values ($1, $2, 'shop', 'apply', '1.0', 60, '', '', $3)
 """
+BEGUN = OPERATION.replace("$1, $2", "'{site}', '{site}'").replace("$3", "now()")
 WISH = """
     insert into automatic_wish (site, app, cause, noted_at, due_at, tries, operation_id)
     values ($1, 'shop', '{}', now(), now(), 1, $2)
@@ -70,6 +75,11 @@ async def operations(pool: Pool) -> None:
 async def wishes(pool: Pool, *, under_way: bool = False) -> None:
     for identifier, site in OPERATIONS.items():
         await pool.execute(WISH, site, identifier if under_way else None)
+
+
+def operation(identifier: str, actor: str = "") -> Operation:
+    what = (identifier, OPERATIONS[identifier], "shop", OperationKind.APPLY, None, "1.0", 60)
+    return Operation(*what, actor=actor)
 
 
 def row(table: str, **where: str) -> str:
@@ -151,3 +161,21 @@ async def test_what_is_known_of_sites_that_go_is_locked_before_what_is_wished_fo
     known, wished = row("availability", site="oslo"), row("automatic_wish", site="oslo")
     await waits_empty_handed(pool, known, wished, lambda tx: remove_sites(tx, [gone]))
     assert await pool.fetchval("select count(*) from automatic_wish where site = 'oslo'") == 0
+
+
+async def test_operations_are_stored_in_order_of_their_sites(pool: Pool) -> None:
+    asked = [operation(identifier) for identifier in OPERATIONS]
+    first, later = BEGUN.format(site="bern"), BEGUN.format(site="rome")
+    await waits_empty_handed(pool, first, later, lambda tx: Store(tx.conn).insert_operations(asked, None, NOW))
+    assert await pool.fetchval("select array_agg(id order by id) from operation") == ["b", "bern", "c"]
+
+
+async def test_what_runs_over_sites_are_to_stop_is_locked_in_order_of_the_operations(pool: Pool) -> None:
+    await operations(pool)
+    runs = [
+        Run(f"r-{site}", site, "apply", "stopping", (Item(1, "shop", "apply", "running", operation_id=o),), False, "no")
+        for o, site in OPERATIONS.items()
+    ]
+    first, later = row("operation", id="a"), behind("operation", id="a")
+    await waits_empty_handed(pool, first, later, lambda tx: stop_what_runs(tx, runs))
+    assert await pool.fetchval("select array_agg(distinct cancel_reason) from operation") == ["no"]
