@@ -1,6 +1,7 @@
 """Commands to delete releases, and what the deployer says of their use."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from services.catalog import domain
@@ -56,19 +57,22 @@ async def _ask(tx: Transaction, envelope: Envelope[DeleteRelease], release: Rele
 
 
 async def decide(_: object, tx: Transaction, events: Sequence[Envelope[ReleaseUseReported]]) -> None:
-    """What is needed stays; what is not goes."""
-    for event in events:
-        if (sha256 := await store.bundle_of(tx.conn, event.data.deletion)) is None:
-            continue
-        # The bundle before the deletion: whoever asks for one holds the bundle, and then puts it.
-        release = await releases.find_release_of(tx.conn, sha256)
-        deletion = await store.end(tx.conn, event.data.deletion)
-        if release is None or deletion is None:
-            continue
-        if event.data.needed:
-            _refuse(tx, release, deletion, event)
-        else:
-            await _remove(tx, release, deletion, event)
+    """What is needed stays; what is not goes. In order of the bundles, as everybody locks them."""
+    bundles = [(await store.bundle_of(tx.conn, event.data.deletion), event) for event in events]
+    for sha256, event in sorted(((sha256, e) for sha256, e in bundles if sha256), key=itemgetter(0)):
+        await _decide(tx, sha256, event)
+
+
+async def _decide(tx: Transaction, sha256: str, event: Envelope[ReleaseUseReported]) -> None:
+    # The bundle before the deletion: whoever asks for one holds the bundle, and then puts it.
+    release = await releases.find_release_of(tx.conn, sha256)
+    deletion = await store.end(tx.conn, event.data.deletion)
+    if release is None or deletion is None:
+        return
+    if event.data.needed:
+        _refuse(tx, release, deletion, event)
+    else:
+        await _remove(tx, release, deletion, event)
 
 
 def _refuse(tx: Transaction, release: Release, deletion: Deletion, event: Envelope[ReleaseUseReported]) -> None:

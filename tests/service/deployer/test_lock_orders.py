@@ -9,6 +9,7 @@ import pytest
 
 from services.deployer.deletion import store as deletion
 from services.deployer.domain import Operation
+from services.deployer.drivers.durable import store as orders
 from services.deployer.handlers import remove_sites
 from services.deployer.prestage.store import SQL as PRESTAGES
 from services.deployer.site_runs.planning import Item, Run
@@ -21,6 +22,7 @@ from shared.messages.strategy import SitesRemoved
 from shared.messages.words import OperationKind
 from shared.process.db import Pool, connect_pool
 from shared.wire.codec import Envelope
+from tests.support.file_tool import order
 from tests.support.lock_orders import waits_empty_handed
 
 pytestmark = pytest.mark.service
@@ -49,6 +51,11 @@ RELEASE = """
     insert into release (app, version, scheme, bundle_sha256, components, drivers, deletion, deletion_at)
     values ('shop', '1.0', 'pep440', repeat('f', 64), '[]', '{}', 'd1', '-infinity')
 """
+ORDER = """
+    insert into driver_order (key, driver, site, app, component)
+    values ('{key}', 'simulated', '{key}', 'lamp', 'bulb')
+"""
+JOB = "insert into job (queue, id, due_at, payload) values ('q', '{key}', now(), '{{}}')"
 HELD = "select from {} for update"
 
 
@@ -179,3 +186,17 @@ async def test_what_runs_over_sites_are_to_stop_is_locked_in_order_of_the_operat
     first, later = row("operation", id="a"), behind("operation", id="a")
     await waits_empty_handed(pool, first, later, lambda tx: stop_what_runs(tx, runs))
     assert await pool.fetchval("select array_agg(distinct cancel_reason) from operation") == ["no"]
+
+
+@pytest.mark.parametrize("keep", [orders.begin_orders, orders.cancel_orders])
+async def test_orders_of_drivers_are_kept_in_order_of_their_keys(pool: Pool, keep: Any) -> None:
+    a, b = (ORDER.format(key=key) for key in "ab")
+    asked = [order("b", "b"), order("a", "a")]
+    await waits_empty_handed(pool, a, b, lambda tx: keep(tx.conn, asked))
+    assert await pool.fetchval("select count(*) from driver_order") == 2
+
+
+async def test_jobs_are_queued_in_order_of_their_ids(pool: Pool) -> None:
+    a, b = (JOB.format(key=key) for key in "ab")
+    await waits_empty_handed(pool, a, b, lambda tx: tx.put_jobs("q", [("b", {}), ("a", {})]))
+    assert await pool.fetchval("select count(*) from job") == 2
