@@ -114,8 +114,14 @@ on conflict (site, app) do update set
 returning site;
 
 -- name: drop_wishes
-delete from automatic_wish w using unnest(:sites::text[], :apps::text[]) as n (site, app)
-where w.site = n.site and w.app = n.app and w.operation_id is null;
+-- In order of site and app, as everybody locks them. What somebody holds this moment is passed by: it is looked at again.
+with held as materialized (
+    select w.site, w.app
+    from automatic_wish w join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app)
+    where w.operation_id is null
+    order by w.site, w.app for update of w skip locked
+)
+delete from automatic_wish w using held h where w.site = h.site and w.app = h.app;
 
 -- name: wishes_of
 select w.site, w.app, w.cause, w.given_up, w.events
@@ -157,6 +163,10 @@ update automatic_wish w set due_at = clock_timestamp() + n.pause, tries = w.trie
 from unnest(:sites::text[], :apps::text[], :pauses::interval[], :failed::int[]) as n (site, app, pause, failed)
 where w.site = n.site and w.app = n.app;
 
+-- name: lock_wishes_of
+-- As everybody locks them, before some end in one statement and others in the next.
+select from automatic_wish where operation_id = any(:operation_ids::text[]) order by site, app for update;
+
 -- name: end_wishes
 -- Those whose operations succeeded; what happened meanwhile has its turn now. Of two statements the second sees what
 -- came while the first waited for it.
@@ -191,9 +201,13 @@ where w.operation_id is not null and not exists (
 update automatic_pause set until = greatest(until, clock_timestamp() + :seconds::interval);
 
 -- name: clear_wishes
--- What was given up for an app may be tried again.
-update automatic_wish set given_up = false, tries = 0, due_at = clock_timestamp()
-where app = :app and operation_id is null and (given_up or tries > 0);
+-- What was given up for an app may be tried again. In order of the sites, as everybody locks them.
+with held as materialized (
+    select site, app from automatic_wish where app = :app and operation_id is null and (given_up or tries > 0)
+    order by site, app for update
+)
+update automatic_wish w set given_up = false, tries = 0, due_at = clock_timestamp()
+from held h where w.site = h.site and w.app = h.app;
 
 -- name: look_soon
 -- Also at those that somebody looks at this moment: he may have begun with what was said before.

@@ -218,6 +218,11 @@ async def put_off(conn: Connection, rows: Sequence[tuple[str, str, timedelta, in
     await SQL.run(conn, "put_off_wishes", sites=sites, apps=apps, pauses=pauses, failed=failed, most=most)
 
 
+async def lock_wishes_of(conn: Connection, operation_ids: Sequence[str]) -> None:
+    """Hold what these operations were begun for until the end of the transaction."""
+    await SQL.fetch(conn, "lock_wishes_of", operation_ids=list(operation_ids))
+
+
 async def end_wishes(conn: Connection, operation_ids: Sequence[str]) -> None:
     """Their operations succeeded."""
     rows = await SQL.fetch(conn, "end_wishes", operation_ids=list(operation_ids))

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from services.deployer.automatic import aftermath, survey_store
+from services.deployer.automatic.aftermath import End
 from services.deployer.deletion import store as deletion
-from services.deployer.domain import Operation
+from services.deployer.domain import AUTOMATIC, Operation, Outcome
 from services.deployer.drivers.durable import store as orders
 from services.deployer.handlers import remove_sites
 from services.deployer.prestage.store import SQL as PRESTAGES
@@ -186,6 +188,35 @@ async def test_what_runs_over_sites_are_to_stop_is_locked_in_order_of_the_operat
     first, later = row("operation", id="a"), behind("operation", id="a")
     await waits_empty_handed(pool, first, later, lambda tx: stop_what_runs(tx, runs))
     assert await pool.fetchval("select array_agg(distinct cancel_reason) from operation") == ["no"]
+
+
+async def test_wishes_of_operations_that_ended_are_locked_in_one_order_however_they_ended(pool: Pool) -> None:
+    await wishes(pool, under_way=True)
+    outcomes = {"c": Outcome.SUCCEEDED, "a": Outcome.RECOVERED, "b": Outcome.RECOVERED}
+    ends = [End(operation(identifier, AUTOMATIC), outcome, WHY) for identifier, outcome in outcomes.items()]
+    first, later = row("automatic_wish", site="bern"), behind("automatic_wish", site="bern")
+    await waits_empty_handed(pool, first, later, lambda tx: aftermath.note(tx, ends))
+    left = "select array_agg(site order by site) from automatic_wish where operation_id is null"
+    assert await pool.fetchval(left) == ["bern", "oslo"]
+
+
+async def test_wishes_that_may_be_tried_again_are_locked_in_order_of_their_sites(pool: Pool) -> None:
+    await wishes(pool)
+    first, later = row("automatic_wish", site="bern"), behind("automatic_wish", site="bern")
+    await waits_empty_handed(pool, first, later, lambda tx: survey_store.clear_wishes(tx.conn, "shop"))
+    assert await pool.fetchval("select sum(tries) from automatic_wish") == 0
+
+
+async def test_a_wish_that_somebody_holds_is_dropped_at_the_next_look(pool: Pool) -> None:
+    await wishes(pool)
+    pairs = [(site, "shop") for site in SITES]
+    async with pool.acquire() as holding, holding.transaction():
+        await holding.execute(row("automatic_wish", site="oslo"))
+        async with asyncio.timeout(5):
+            await survey_store.drop_wishes(pool, pairs)
+    assert await pool.fetchval("select array_agg(site) from automatic_wish") == ["oslo"]
+    await survey_store.drop_wishes(pool, pairs)
+    assert await pool.fetchval("select count(*) from automatic_wish") == 0
 
 
 @pytest.mark.parametrize("keep", [orders.begin_orders, orders.cancel_orders])
