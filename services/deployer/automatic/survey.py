@@ -89,6 +89,7 @@ class _Known:
     def situation(self, pair: Pair, facts: Facts, drift: Drift | None, wished: Wished | None) -> Situation:
         site, app = pair
         around = self.around.get(site, Surroundings())
+        there = around.apps.get(app)
         belongs = self.belonging.get(site, Belonging())
         releases, deployment = self.releases.get(app, ()), facts.deployment
         outgrown, fitting = platform_of(deployment, releases, around, app)
@@ -101,7 +102,7 @@ class _Known:
             drifted=words_of(drift) if drift else "",
             only_secrets=only_secrets(drift),
             barred=barred_by_others(drift),
-            withdrawn=bool(deployment.version) and deployment.version not in {each.version for each in releases},
+            withdrawn=there is not None and there.withdrawn,
             outgrown=outgrown,
             fitting=fitting,
             wish=wished.cause if wished else None,

@@ -20,6 +20,8 @@ class Present:
     version: str
     scheme: str
     rules: Rules
+    withdrawn: bool = False
+    """One that is only asked to be deleted was not: that may be refused, and then it stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ select s.name as site, coalesce(a.facts, '{}') || s.facts as facts, coalesce(d.a
 from site s
 left join availability a on a.site = s.name
 left join lateral (
-    select jsonb_agg(jsonb_build_array(d.app, d.version, r.scheme, r.rules)) as apps
+    select jsonb_agg(jsonb_build_array(d.app, d.version, r.scheme, r.rules, r.withdrawn)) as apps
     from deployment d join release r on r.app = d.app and r.version = d.version
     where d.site = s.name
 ) d on true

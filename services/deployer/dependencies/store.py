@@ -22,7 +22,7 @@ async def surroundings(conn: Connection, sites: Iterable[str]) -> dict[str, Surr
 
 
 def _apps(rows: Sequence[Sequence[Any]]) -> Mapping[str, Present]:
-    return {app: Present(app, version, scheme, rules_of(rules)) for app, version, scheme, rules in rows}
+    return {app: Present(app, version, scheme, rules_of(rules), gone) for app, version, scheme, rules, gone in rows}
 
 
 async def releases_of(conn: Connection, apps: Iterable[str]) -> dict[str, list[Release]]:
