@@ -18,7 +18,8 @@ class PrestageGrounds:
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._prepared: dict[Pair, Prepared] = {}
-        """What was looked up before: what is prepared stays as it is."""
+        """What was looked up before. That stays as it is, but a version may be deleted and published again with
+        other content: whatever its event was told to which replica, the digests are asked for each time."""
 
     async def added(
         self, store: PrestageStore, operations: Sequence[Operation], grounds: Sequence[Ground]
@@ -34,12 +35,16 @@ class PrestageGrounds:
         return [replace(g, needed=frozenset(needed[o.site])) if o.site in needed else g for o, g in prestages]
 
     async def _of(self, store: PrestageStore, wanted: set[Pair]) -> Mapping[Pair, Prepared]:
-        if unknown := wanted - self._prepared.keys():
+        bundles = await store.prepared_bundles(wanted)
+        found = {pair: known for pair in bundles if (known := self._prepared.get(pair))}
+        found = {pair: known for pair, known in found.items() if known.bundle_sha256 == bundles[pair]}
+        if unknown := bundles.keys() - found.keys():
+            fresh = await store.prepared(unknown)
             if len(self._prepared) > KEPT:
                 self._prepared.clear()
-                unknown = wanted
-            self._prepared.update(await store.prepared(unknown))
-        return self._prepared
+            self._prepared.update(fresh)
+            found |= fresh
+        return found
 
     async def _needed(self, store: PrestageStore, deployed: Sequence[tuple[str, str]]) -> dict[str, set[str]]:
         """By site, digests of what its other apps may need."""

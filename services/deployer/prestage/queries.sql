@@ -3,6 +3,11 @@ select app, version, bundle_sha256, content, bytes, notes, at
 from preparation join unnest(:apps::text[], :versions::text[]) as p (app, version) using (app, version)
 where state = 'prepared';
 
+-- name: find_prepared_bundles
+select app, version, bundle_sha256
+from preparation join unnest(:apps::text[], :versions::text[]) as p (app, version) using (app, version)
+where state = 'prepared';
+
 -- name: lock_preparations
 -- Of each release, in one order: whoever asks waits for whoever is learning of the end, and the other way round. What
 -- comes back is how they stand once that is over.

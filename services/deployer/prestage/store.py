@@ -63,6 +63,12 @@ class PrestageStore:
         rows = await SQL.fetch(self._conn, "find_preparations", apps=apps, versions=versions)
         return {(row["app"], row["version"]): _prepared(row) for row in rows}
 
+    async def prepared_bundles(self, pairs: Iterable[Pair]) -> dict[Pair, str]:
+        """The digests of the bundles of those that are prepared."""
+        apps, versions = columns(sorted(set(pairs)), 2)
+        rows = await SQL.fetch(self._conn, "find_prepared_bundles", apps=apps, versions=versions)
+        return {(row["app"], row["version"]): row["bundle_sha256"] for row in rows}
+
     async def lock_preparations(self, pairs: Iterable[Pair]) -> dict[Pair, Preparation]:
         """How they stand, once everybody is done who is changing that now; it stays so until this transaction ends."""
         apps, versions = columns(sorted(set(pairs)), 2)

@@ -30,13 +30,15 @@ async def until_asked(fleet: Fleet, version: str, on_behalf: str | None = None) 
     await fleet.world.until(PrepareRelease, lambda c: c.version == version and on_behalf in (None, c.on_behalf))
 
 
-async def prepare(fleet: Fleet, version: str, *content: ContentItem, notes: Sequence[Any] = ()) -> None:
+async def prepare(
+    fleet: Fleet, version: str, *content: ContentItem, notes: Sequence[Any] = (), bundle: str | None = None
+) -> None:
     """Tell that a release is prepared."""
     unique = {each.sha256: each.bytes for each in content}
     event = ReleasePrepared(
         app=APP,
         version=version,
-        bundle_sha256=f"{sum(version.encode()):064x}",
+        bundle_sha256=bundle or f"{sum(version.encode()):064x}",
         content=content,
         bytes=sum(unique.values()),
         notes=tuple(notes),

@@ -10,6 +10,7 @@ from shared.messages.deployer import CancelOperation, OperationFailed, Operation
 from tests.service.deployer.fleet import Fleet, Gate
 from tests.service.deployer.fleet import ready as plain
 from tests.service.deployer.prepared import MIB, asked, fail, item, prepare, prestaging, sent, until_asked
+from tests.service.deployer.test_deletion import deleted
 from tests.support.components import simulated
 from tests.support.world import World
 
@@ -122,6 +123,19 @@ async def test_a_cleaning_that_fails_leaves_a_success_that_says_so_and_is_made_u
         again = await fleet.do("oslo", "prestage", "3.0")
         assert versions(again) == [("2.0", True), ("3.0", True)]
         assert [(p.name, p.outcome) for p in again.phases][-1] == ("clean", "done")
+
+
+async def test_of_a_version_that_was_deleted_and_published_again_the_new_content_is_sent(world: World) -> None:
+    async with prestaging(world, ["oslo", "rome"], ["1.0", "2.0"]) as fleet:
+        assert (await fleet.do("oslo", "prestage", "2.0")).fetched_bytes == 8 * MIB
+        await deleted(fleet, "2.0")
+        await fleet.release("2.0", bundle_sha256="f" * 64, release_id="another")
+        await fleet.known(fleet.service)
+        operation = await fleet.request("rome", "prestage", "2.0")
+        await until_asked(fleet, "2.0", operation)
+        await prepare(fleet, "2.0", item("other", 2 * MIB), bundle="f" * 64)
+        end = await fleet.end(operation)
+        assert (end.fetched_bytes, versions(end)) == (2 * MIB, [("2.0", True)])
 
 
 async def test_a_preview_says_what_would_be_sent_and_sends_nothing(world: World) -> None:
