@@ -7,7 +7,7 @@ from datetime import timedelta
 from services.deployer.automatic.behaviour import Effective
 from services.deployer.automatic.triggers import Fields, Occurrence, triggered
 from services.deployer.dependencies.choosing import Choice
-from services.deployer.domain import Deployment, way_back
+from services.deployer.domain import Deployment
 from services.deployer.site_runs.planning import ordered
 from shared.messages.base import Cause
 from shared.messages.rules import Rules
@@ -40,7 +40,7 @@ class Situation:
     outgrown: str = ""
     """Why the release that runs does not fit the platform of the site any more; empty = it does."""
     fitting: str | None = None
-    """The last release before it that does."""
+    """The last release before it that does, and was not withdrawn."""
     wish: Cause | None = None
     """Why somebody of ours looked here."""
     events: Sequence[Occurrence] = ()
@@ -99,12 +99,12 @@ def _moved(now: Situation) -> Action | None:
         return None
     if now.behaviour.auto_update and now.chosen.release:
         return _newest(now, Kind.UPDATE, "newer_release", "there is a newer release")
-    back = way_back(now.deployment)
-    if now.behaviour.auto_downgrade and now.withdrawn and back:
-        return _because(Kind.ROLLBACK, back, "release_withdrawn", f"release {now.deployment.version} was withdrawn")
-    if now.behaviour.auto_downgrade and now.outgrown and now.fitting:
-        return _because(Kind.ROLLBACK, now.fitting, "platform_went_back", now.outgrown)
-    return None
+    if not now.behaviour.auto_downgrade or now.fitting is None:
+        return None
+    if now.withdrawn:
+        gone = f"release {now.deployment.version} was withdrawn"
+        return _because(Kind.ROLLBACK, now.fitting, "release_withdrawn", gone)
+    return _because(Kind.ROLLBACK, now.fitting, "platform_went_back", now.outgrown) if now.outgrown else None
 
 
 def _reapplied(now: Situation) -> Action | None:

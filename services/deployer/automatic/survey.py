@@ -137,14 +137,15 @@ def _of_release(deployment: Deployment, releases: Sequence[Release], around: Sur
 def platform_of(
     deployment: Deployment, releases: Sequence[Release], around: Surroundings, app: str
 ) -> tuple[str, str | None]:
-    """Whether the platform went back from what runs, and to which release the app may go back with it."""
+    """Whether the platform went back from what runs, and to which release the app may go back with it, or from one that
+    was withdrawn. `releases` are those that were not: to any other a rollback would be refused."""
     there = around.apps.get(app)
     why = next(contradicted(there.rules.site, around.facts), None) if there else None
-    if why is None:
+    if why is None and not (there and there.withdrawn):
         return "", None
     fit = {each.version for each in releases if not any(contradicted(each.rules.site, around.facts))}
     back = next((version for version in reversed(returns_to(deployment)) if version in fit), None)
-    return why.message, back
+    return why.message if why else "", back
 
 
 def words_of(drift: Drift) -> str:

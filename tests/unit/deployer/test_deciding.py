@@ -53,6 +53,24 @@ def test_what_a_site_does_not_tell_now_is_no_reason_to_go_back_and_what_fits_now
     assert gone_back({"kubernetes": "1.3.1", "patches": "P2"}) is None  # a patch that all of them lack
 
 
+def left(withdrawn: set[str], facts: dict[str, str]) -> str | None:
+    """Where an app goes whose release 3.0 was withdrawn, and these too."""
+    around = Surroundings(facts, {"web": Present("web", "3.0", "semver", rules("3.0"), withdrawn=True)})
+    standing = [each for each in RELEASES if each.version not in {"3.0", *withdrawn}]
+    outgrown, fitting = platform_of(RUNS, standing, around, "web")
+    behaviour = Effective(auto_downgrade=True)
+    action = decided(Situation(behaviour, RUNS, Choice(None), withdrawn=True, outgrown=outgrown, fitting=fitting))
+    assert action is None or (action.kind, action.cause.code) == (Kind.ROLLBACK, "release_withdrawn")
+    return action.version if action else None
+
+
+def test_an_app_goes_back_from_a_withdrawn_release_to_the_last_one_that_was_not_and_fits_the_site() -> None:
+    assert left(set(), {}) == "2.0"
+    assert left({"2.0"}, {}) == "1.0"
+    assert left({"1.0", "2.0"}, {}) is None
+    assert left(set(), {"kubernetes": "1.1.0"}) == "1.0"
+
+
 def test_nothing_goes_by_itself_where_something_of_others_is_in_the_place_of_what_was_deployed() -> None:
     drift = Drift("oslo", "web", "3.0", (ComponentDrift(component="web", code="stranger", message="taken"),), "told", 1)
     kept = Effective(desired_state="deployed")
