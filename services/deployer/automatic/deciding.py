@@ -70,7 +70,7 @@ def decided(now: Situation) -> Action | None:
     if now.barred:
         return None
     if behaviour.desired_state == "deployed" and (now.drifted or deployment.status is not Status.OPERATIONAL):
-        return _put_right(now) if deployment.version else None
+        return _put_right(now)
     return _moved(now) or _reapplied(now)
 
 
@@ -85,7 +85,8 @@ def goes_first(wanted: Mapping[str, tuple[Action, Rules]]) -> str:
 
 
 def _put_right(now: Situation) -> Action:
-    """What runs well with a secret of before is applied with the new one, and nothing else of it is touched."""
+    """What runs well with a secret of before is applied with the new one, and nothing else of it is touched. What a
+    first apply left half-done is recovered to nothing: from there it may be deployed again."""
     status = now.deployment.status
     why = Cause(code="drift_found", message=(now.drifted or f"it is left as {status}")[:1_000])
     if now.only_secrets and status is Status.OPERATIONAL:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.messages.deployer import AutomaticRequested
+from shared.messages.deployer import AutomaticRequested, OperationFailed
 from tests.service.deployer.audited import ENVIRONMENT, looked_at
 from tests.service.deployer.test_automatic import begun, behave, fleet_of
 from tests.service.deployer.test_deletion import deleting
@@ -30,3 +30,19 @@ async def test_a_release_that_somebody_wants_to_delete_is_left_where_it_runs_unt
         await fleet.withdraw("2.0.0")
         back = await begun(world, "oslo", "release_withdrawn")
         assert (await fleet.end(back.operation_id)).version == "1.0.0"
+
+
+async def test_a_first_apply_that_was_left_half_done_is_taken_away_and_another_release_comes(world: World) -> None:
+    async with fleet_of(world, ["oslo"], "1.0.0", "2.0.0") as fleet:
+        await fleet.tell_site("oslo", {"simulated": {"simulated": "fail"}})
+        await fleet.known(fleet.service)
+        left = await fleet.do("oslo", "apply", "2.0.0", recover="never")
+        assert isinstance(left, OperationFailed)
+        assert (left.version, left.status) == (None, "apply_error")
+        await fleet.tell_site("oslo", {"simulated": {}})
+        await fleet.known(fleet.service)
+        await behave(world, desired_state="deployed", deployed_on={"sites": ["oslo"]})
+        gone = await begun(world, "oslo", "drift_found")
+        assert (gone.kind, (await fleet.end(gone.operation_id)).status) == ("recover", "new")
+        then = await begun(world, "oslo", "desired_deployed")
+        assert (await fleet.end(then.operation_id)).version == "1.0.0"

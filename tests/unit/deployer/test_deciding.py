@@ -88,6 +88,13 @@ def test_what_is_applied_again_may_be_of_a_release_that_was_withdrawn() -> None:
     assert faults_of(again, facts(again, RUNS, target=withdrawn)) == ()
 
 
+def test_what_a_first_apply_left_half_done_is_recovered_to_nothing_before_anything_is_deployed_there() -> None:
+    half, release = Deployment(None, Status.APPLY_ERROR, ("2.0",)), Choice(RELEASES[0])
+    action = decided(Situation(Effective(desired_state="deployed"), half, release, meant_here=True))
+    assert action is not None
+    assert (action.kind, action.version, action.cause.code) == (Kind.RECOVER, None, "drift_found")
+
+
 def wanted(**kinds: tuple[Kind, dict[str, object]]) -> str:
     why = Cause(code="on_demand", message="")
     return goes_first(
