@@ -13,13 +13,14 @@ where a.bucket = :bucket and a.site > :after and s.managed and not s.maintenance
 order by a.site limit :limit;
 
 -- name: pairs_of
--- Where these apps are, or are meant to be.
+-- Where these apps are, or are meant to be; and where something was found, which nobody else ends once the app is gone.
 select s.name as site, n.app
 from site s cross join jsonb_to_recordset(:apps::jsonb) as n (app text, sites text[], groups text[])
 left join deployment d on d.site = s.name and d.app = n.app
+left join drift f on f.site = s.name and f.app = n.app
 where s.name = any(:sites::text[])
     and (d.status is not null and d.status not in ('new', 'removed')
-         or s.name = any(n.sites) or s.site_group = any(n.groups))
+         or s.name = any(n.sites) or s.site_group = any(n.groups) or f.app is not null)
 order by s.name, n.app;
 
 -- name: belonging_of

@@ -71,7 +71,7 @@ async def sites_of_bucket(conn: Connection, bucket: int, after: str, limit: int)
 
 
 async def pairs_of(conn: Connection, sites: Sequence[str], apps: Mapping[str, Switches]) -> list[Pair]:
-    """Where these apps are, or are meant to be."""
+    """Where these apps are, are meant to be, or were found not to be as they were left."""
     named = [
         {"app": app, "sites": on.sites if on else (), "groups": on.groups if on else ()}
         for app, said in apps.items()

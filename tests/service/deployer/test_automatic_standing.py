@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.messages.deployer import AutomaticRequested, OperationFailed
+from shared.messages.deployer import AutomaticRequested, DriftEnded, DriftFound, OperationFailed
 from tests.service.deployer.audited import ENVIRONMENT, looked_at
-from tests.service.deployer.test_automatic import begun, behave, fleet_of
+from tests.service.deployer.test_automatic import begun, behave, breaks, fleet_of
 from tests.service.deployer.test_deletion import deleting
 from tests.support.world import World
 
@@ -46,3 +46,14 @@ async def test_a_first_apply_that_was_left_half_done_is_taken_away_and_another_r
         assert (gone.kind, (await fleet.end(gone.operation_id)).status) == ("recover", "new")
         then = await begun(world, "oslo", "desired_deployed")
         assert (await fleet.end(then.operation_id)).version == "1.0.0"
+
+
+async def test_what_was_found_of_an_app_is_over_once_the_app_is_gone(world: World) -> None:
+    async with fleet_of(world, ["oslo"], "1.0.0") as fleet:
+        await fleet.do("oslo", "apply", "1.0.0")
+        await breaks(fleet, "oslo")
+        await behave(world, audit=True)
+        await world.until(DriftFound)
+        await fleet.do("oslo", "remove")
+        await world.until(DriftEnded, lambda event: event.sites == ("oslo",))
+        assert not await fleet.service.pool.fetchval("select count(*) from drift")
