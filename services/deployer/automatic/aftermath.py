@@ -48,8 +48,9 @@ async def note(tx: Transaction, ends: Sequence[End]) -> None:
 async def _of_our_own(tx: Transaction, ends: Sequence[End], own: DeployerSettings) -> None:
     """Wishes that came true are over; the others have their turn again."""
     await store.lock_wishes_of(tx.conn, [end.operation.id for end in ends])
-    if done := [end.operation.id for end in ends if end.outcome is Outcome.SUCCEEDED]:
-        await store.end_wishes(tx.conn, done)
+    if done := [end.operation for end in ends if end.outcome is Outcome.SUCCEEDED]:
+        brought_back = [operation.id for operation in done if operation.kind is Kind.RECOVER]
+        await store.end_wishes(tx.conn, [operation.id for operation in done], brought_back)
     failed = [end for end in ends if end.outcome is not Outcome.SUCCEEDED]
     if not failed:
         return

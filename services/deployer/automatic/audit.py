@@ -148,7 +148,7 @@ async def _wish(tx: Transaction, surveyed: Sequence[Surveyed]) -> None:
         await store.wish(tx.conn, wishes, tx.now)
     idle = [each.pair for each, action in actions if not action and _is_over(each)]
     if idle:
-        await store.drop_wishes(tx.conn, idle)
+        await store.drop_idle(tx.conn, idle)
 
 
 def _is_over(surveyed: Surveyed) -> bool:

@@ -113,12 +113,20 @@ def _reapplied(now: Situation) -> Action | None:
 
     Without a version: who stays on what runs may do so whatever was said of that since, also that it was withdrawn.
     """
-    if now.wish is None or now.wish.code not in REAPPLY or now.deployment.version is None:
+    if now.deployment.version is None:
         return None
-    for event in (*now.events, Occurrence(now.wish.code, now.wish.message)):
+    for event in _waiting(now):
         if event.code == ON_DEMAND or triggered(now.behaviour.reapply_on, event, now.fields):
             return Action(Kind.APPLY, None, event.cause, only_changes=True)
     return None
+
+
+def _waiting(now: Situation) -> Sequence[Occurrence]:
+    """What happened there. Since then somebody may have looked there for another reason, which hides no event; what an
+    older version noted is a reason alone."""
+    if now.wish is None or now.wish.code not in REAPPLY:
+        return now.events
+    return (*now.events, Occurrence(now.wish.code, now.wish.message))
 
 
 def _newest(now: Situation, kind: Kind, code: str, message: str) -> Action | None:

@@ -124,6 +124,17 @@ with held as materialized (
 )
 delete from automatic_wish w using held h where w.site = h.site and w.app = h.app;
 
+-- name: judge_soon
+-- What happened meanwhile has its turn, however often something else was tried there. Locked as above.
+with held as materialized (
+    select w.site, w.app
+    from automatic_wish w join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app)
+    where w.operation_id is null and w.given_up
+    order by w.site, w.app for update of w skip locked
+)
+update automatic_wish w set given_up = false, tries = 0, due_at = clock_timestamp()
+from held h where w.site = h.site and w.app = h.app;
+
 -- name: wishes_of
 select w.site, w.app, w.cause, w.given_up, w.events
 from automatic_wish w join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app);
@@ -169,16 +180,23 @@ where w.site = n.site and w.app = n.app;
 select from automatic_wish where operation_id = any(:operation_ids::text[]) order by site, app for update;
 
 -- name: end_wishes
--- Those whose operations succeeded; what happened meanwhile has its turn now. Of two statements the second sees what
--- came while the first waited for it.
-update automatic_wish set operation_id = null, events = later, later = '[]', tries = 0, due_at = clock_timestamp(),
+-- Those whose operations succeeded; what happened meanwhile has its turn now, and what happened before, too, where all
+-- was only brought back as it was. Of two statements the second sees what came while the first waited for it.
+update automatic_wish set operation_id = null, tries = 0, due_at = clock_timestamp(), later = '[]',
+    events = case when operation_id = any(:brought_back::text[]) then events else '[]' end || later,
     cause = coalesce((later -> -1) - 'carries', cause)
 where operation_id = any(:operation_ids::text[])
 returning site, app;
 
 -- name: drop_fulfilled
-delete from automatic_wish w using unnest(:sites::text[], :apps::text[]) as n (site, app)
-where w.site = n.site and w.app = n.app and w.operation_id is null and w.events = '[]';
+-- Locked as those that are dropped whatever happened.
+with held as materialized (
+    select w.site, w.app
+    from automatic_wish w join unnest(:sites::text[], :apps::text[]) as n (site, app) using (site, app)
+    where w.operation_id is null and w.events = '[]'
+    order by w.site, w.app for update of w skip locked
+)
+delete from automatic_wish w using held h where w.site = h.site and w.app = h.app;
 
 -- name: fail_wishes
 -- Tried again after a while that doubles each time, a day at most, and so often at most; once more for what happened

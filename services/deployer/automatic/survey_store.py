@@ -178,6 +178,13 @@ async def drop_wishes(conn: Connection, pairs: Sequence[Pair]) -> None:
     await SQL.run(conn, "drop_wishes", sites=sites, apps=apps)
 
 
+async def drop_idle(conn: Connection, pairs: Sequence[Pair]) -> None:
+    """The same, unless anything happened there that somebody may wait for: that is judged when its turn comes."""
+    sites, apps = columns(pairs, 2)
+    await SQL.run(conn, "drop_fulfilled", sites=sites, apps=apps)
+    await SQL.run(conn, "judge_soon", sites=sites, apps=apps)
+
+
 async def wishes_of(conn: Connection, pairs: Sequence[Pair]) -> dict[Pair, Wished]:
     """What is meant to be done there."""
     sites, apps = columns(pairs, 2)
@@ -223,9 +230,9 @@ async def lock_wishes_of(conn: Connection, operation_ids: Sequence[str]) -> None
     await SQL.fetch(conn, "lock_wishes_of", operation_ids=list(operation_ids))
 
 
-async def end_wishes(conn: Connection, operation_ids: Sequence[str]) -> None:
-    """Their operations succeeded."""
-    rows = await SQL.fetch(conn, "end_wishes", operation_ids=list(operation_ids))
+async def end_wishes(conn: Connection, operation_ids: Sequence[str], brought_back: Sequence[str] = ()) -> None:
+    """Their operations succeeded; these of them only brought back what was there, whatever happened since."""
+    rows = await SQL.fetch(conn, "end_wishes", operation_ids=list(operation_ids), brought_back=list(brought_back))
     if rows:
         sites, apps = columns([(row["site"], row["app"]) for row in rows], 2)
         await SQL.run(conn, "drop_fulfilled", sites=sites, apps=apps)

@@ -2,10 +2,14 @@
 
 import pytest
 
-from shared.messages.deployer import AutomaticRequested, DriftEnded, DriftFound, OperationFailed
+from shared.messages.base import CommandAccepted
+from shared.messages.deployer import AutomaticRequested, DriftEnded, DriftFound, OperationFailed, SetOverrides
+from shared.messages.rules import Rules
 from tests.service.deployer.audited import ENVIRONMENT, looked_at
+from tests.service.deployer.fleet import APP, Fleet
 from tests.service.deployer.test_automatic import begun, behave, breaks, fleet_of
 from tests.service.deployer.test_deletion import deleting
+from tests.support.patience import until_so
 from tests.support.world import World
 
 pytestmark = pytest.mark.service
@@ -57,3 +61,53 @@ async def test_what_was_found_of_an_app_is_over_once_the_app_is_gone(world: Worl
         await fleet.do("oslo", "remove")
         await world.until(DriftEnded, lambda event: event.sites == ("oslo",))
         assert not await fleet.service.pool.fetchval("select count(*) from drift")
+
+
+PAUSED = "update automatic_pause set until = now() + interval '1 hour'"
+GOES_ON = "update automatic_pause set until = '-infinity'"
+
+
+async def with_an_event_that_waits(fleet: Fleet) -> None:
+    """Release 1.0.0 runs on oslo, and is to be applied again since what is set for it has changed."""
+    rules = {"behaviour": {"reapply_on": [{"event": "overrides_changed"}]}}
+    await fleet.release("1.0.0", rules=Rules.model_validate(rules))
+    await fleet.known(fleet.service)
+    await fleet.do("oslo", "apply", "1.0.0")
+    await fleet.service.pool.execute(PAUSED)
+    change = SetOverrides(app=APP, level="site", target="oslo", component="web", values={"seed": 7})
+    assert isinstance(await fleet.world.ask(change), CommandAccepted)
+
+
+async def looked_for(fleet: Fleet, code: str) -> None:
+    """Until somebody looks there for this reason."""
+    await until_so(lambda: fleet.service.pool.fetchval("select cause ->> 'code' = $1 from automatic_wish", code))
+
+
+async def test_an_event_that_waits_has_its_turn_though_somebody_looked_there_for_what_is_over(world: World) -> None:
+    async with fleet_of(world, ["oslo"]) as fleet:
+        await with_an_event_that_waits(fleet)
+        await fleet.release("2.0.0")
+        await fleet.known(fleet.service)
+        await behave(world, auto_update=True)
+        await looked_for(fleet, "newer_release")
+        await fleet.withdraw("2.0.0")
+        await fleet.known(fleet.service)
+        await looked_at(fleet, times=1)
+        await fleet.service.pool.execute(GOES_ON)
+        event = await begun(world, "oslo", "overrides_changed")
+        assert (event.kind, (await fleet.end(event.operation_id)).status) == ("apply", "operational")
+
+
+async def test_an_event_that_waits_has_its_turn_after_a_recovery_which_brings_back_what_was_set_before(
+    world: World,
+) -> None:
+    async with fleet_of(world, ["oslo"]) as fleet:
+        await with_an_event_that_waits(fleet)
+        await breaks(fleet, "oslo")
+        await behave(world, desired_state="deployed")
+        await looked_for(fleet, "drift_found")
+        await fleet.service.pool.execute(GOES_ON)
+        recovery = await begun(world, "oslo", "drift_found")
+        assert recovery.kind == "recover"
+        event = await begun(world, "oslo", "overrides_changed")
+        assert (event.kind, (await fleet.end(event.operation_id)).status) == ("apply", "operational")

@@ -12,6 +12,7 @@ from services.deployer.automatic.survey_store import Before
 from services.deployer.automatic.triggers import Occurrence, fields_of, occurred, triggered
 from services.deployer.dependencies.choosing import Choice
 from services.deployer.domain import Deployment
+from shared.messages.base import Cause
 from shared.messages.deployer import SetAppBehaviour
 from shared.messages.opening import IN_AN_EVENT
 from shared.messages.rules import Trigger
@@ -79,10 +80,10 @@ def test_an_event_that_is_told_from_outside_is_named_as_it_is_there() -> None:
     assert holds(Occurrence("swact", "told at a door"), "swact")
 
 
-def reapplied(*events: Occurrence, **trigger: Any) -> str | None:
+def reapplied(*events: Occurrence, wish: Cause | None = None, **trigger: Any) -> str | None:
     behaviour = Effective(reapply_on=(Trigger.model_validate(trigger),))
-    deployment = Deployment("1.0", Status.OPERATIONAL)
-    now = Situation(behaviour, deployment, Choice(None), wish=events[-1].cause, events=events, fields=OSLO)
+    deployment, wish = Deployment("1.0", Status.OPERATIONAL), wish or events[-1].cause
+    now = Situation(behaviour, deployment, Choice(None), wish=wish, events=events, fields=OSLO)
     action = decided(now)
     return action.cause.message if action else None
 
@@ -93,6 +94,14 @@ def test_an_event_that_nobody_waits_for_hides_none_that_somebody_does() -> None:
     assert reapplied(then, event="facts_changed", filters={"fact": "kubernetes"}) is None
     asked = Occurrence(ON_DEMAND, "certificates")
     assert reapplied(asked, then, event="site_online") == "certificates"
+
+
+def test_an_event_that_waits_is_hidden_by_no_other_reason_to_look_there() -> None:
+    event = occurred("facts_changed", fact=["kubernetes"])
+    newer = Cause(code="newer_release", message="there was a newer release")
+    assert reapplied(event, wish=newer, event="facts_changed") == event.message
+    assert reapplied(event, wish=newer, event="site_online") is None
+    assert reapplied(wish=newer, event="facts_changed") is None
 
 
 def test_what_drivers_find_is_a_change_only_where_something_was_known() -> None:
