@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from services.deployer.alive import store as alive
 from services.deployer.alive.commands import check_sites
 from services.deployer.automatic.handlers import HANDLERS as AUTOMATIC
-from services.deployer.automatic.noting import note, note_changed
+from services.deployer.automatic.noting import new_of, note
 from services.deployer.automatic.triggers import occurred
 from services.deployer.deletion.handlers import HANDLERS as DELETION
 from services.deployer.dependencies.needs import apps_named
@@ -288,8 +288,9 @@ async def change_sites(tx: Transaction, events: Sequence[Envelope[SitesChanged]]
     changes = [site for event in await _fresh(store, events) for site in event.sites]
     last = {site.name: site for site in changes}
     await alive.ask_changed(tx.conn, {site.name: site.connections for site in last.values()}, tx.now)
-    await note_changed(tx, changes)
+    happened = await new_of(tx, changes)
     await store.put_sites(last.values())
+    await note(tx, happened)
 
 
 async def remove_sites(tx: Transaction, events: Sequence[Envelope[SitesRemoved]]) -> None:

@@ -17,12 +17,12 @@ async def note(tx: Transaction, happened: Sequence[Happened]) -> None:
         await store.wish_of_sites(tx.conn, happened, apps, tx.now)
 
 
-async def note_changed(tx: Transaction, changes: Sequence[Site]) -> None:
-    """Sites are about to be as these say, one after the other: what is new of them is an event. Before they are put."""
-    if changes and (apps := await store.apps_with_triggers(tx.conn)):
-        before = await store.sites_before(tx.conn, {site.name for site in changes})
-        if happened := list(changes_told(changes, before)):
-            await store.wish_of_sites(tx.conn, happened, apps, tx.now)
+async def new_of(tx: Transaction, changes: Sequence[Site]) -> list[Happened]:
+    """Sites are about to be as these say, one after the other: what is new of them is an event. Asked before they are
+    put, and noted once they are: of a site that is not there, or not any more, nothing is noted."""
+    if not changes or not await store.apps_with_triggers(tx.conn):
+        return []
+    return list(changes_told(changes, await store.sites_before(tx.conn, {site.name for site in changes})))
 
 
 def changes_told(changes: Iterable[Site], before: Mapping[str, store.Before]) -> Iterator[Happened]:

@@ -111,3 +111,16 @@ async def test_an_event_that_waits_has_its_turn_after_a_recovery_which_brings_ba
         assert recovery.kind == "recover"
         event = await begun(world, "oslo", "overrides_changed")
         assert (event.kind, (await fleet.end(event.operation_id)).status) == ("apply", "operational")
+
+
+async def test_a_site_that_was_removed_and_is_registered_again_has_its_apps_applied_again(world: World) -> None:
+    rules = {"behaviour": {"reapply_on": [{"event": "site_registered"}]}}
+    async with fleet_of(world, ["oslo"]) as fleet:
+        await fleet.release("1.0.0", rules=Rules.model_validate(rules))
+        await fleet.known(fleet.service)
+        await fleet.do("oslo", "apply", "1.0.0")
+        await fleet.forget("oslo")
+        await fleet.known(fleet.service)
+        await fleet.sites("oslo")
+        event = await begun(world, "oslo", "site_registered")
+        assert (event.kind, (await fleet.end(event.operation_id)).status) == ("apply", "operational")
