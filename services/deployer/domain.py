@@ -84,7 +84,8 @@ class Site:
 
 
 Overrides = Mapping[str, tuple[str, ...]]
-"""By release, what was set when it came to a site (overrides/layers.py)."""
+"""By release, what was set when it came to a site (overrides/layers.py); by release and a number, what was set when it
+was tried there once more, and was left half-done."""
 
 NOTHING_SET: Overrides = {}
 
@@ -440,9 +441,20 @@ def _set_for(overrides: Overrides, version: str | None) -> Overrides:
 
 
 def _set_for_all(deployment: Deployment, operation: Operation) -> Overrides:
-    """Of all that may lie there; what was there keeps what it came with."""
-    came = _set_for({operation.to_version or "": operation.terms.used}, operation.to_version)
-    return {**came, **deployment.overrides}
+    """Of all that may lie there. What was there keeps what it came with, and nothing where nothing was set: a recovery
+    leads there. What else it was tried with is kept beside it, for the components that it has with that alone."""
+    version, used, kept = operation.to_version, operation.terms.used, deployment.overrides
+    if version is None:
+        return kept
+    if version != deployment.version and version not in deployment.leftovers:
+        return {**kept, **_set_for({version: used}, version)}
+    known = (kept.get(version, ()), *(refs for of, refs in tried(kept) if of == version))
+    return kept if any(set(used) == set(refs) for refs in known) else {**kept, f"{version} {len(kept)}": used}
+
+
+def tried(overrides: Overrides) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Releases with what they were tried with beside what they came with. Versions hold no spaces."""
+    return ((name.partition(" ")[0], refs) for name, refs in overrides.items() if " " in name)
 
 
 def _leftovers(deployment: Deployment, version: str | None) -> tuple[str, ...]:

@@ -162,6 +162,8 @@ class Ground:
     """What was recorded, and nobody says whether it is still there: the site does not answer now."""
     ran: Mapping[str, Content] = field(default_factory=dict)
     """By version: the target itself as it lies there already, where something else was set when it came."""
+    tried: Sequence[Content] = ()
+    """Releases of these as they were tried with something else set, and left half-done: that may lie there, too."""
     secrets: Mapping[str, int] = field(default_factory=dict)
     """By name, the versions that secrets have now: of those with which anything was recorded."""
 
@@ -180,7 +182,7 @@ class Ground:
     @property
     def all_contents(self) -> list[Content]:
         """The releases that matter, each in every way that matters."""
-        return [*self.contents.values(), *self.ran.values()]
+        return [*self.contents.values(), *self.ran.values(), *self.tried]
 
     def recorded_in(self, record: Recorded) -> Content | None:
         """The release whose component was recorded; None where it has that component no more."""
@@ -228,7 +230,7 @@ def obstacle(operation: Operation, ground: Ground, drivers: Container[str]) -> C
         return Cause(code="upload_failed", message=message)
     if operation.to_version and content is None:
         return Cause(code="unknown_release", message=f"release {operation.to_version} is not known any more")
-    contents = [content] if content and operation.kind in LEAVING else list(ground.contents.values())
+    contents = [content] if content and operation.kind in LEAVING else ground.all_contents
     components = [component for known in contents for component in known.components.values()]
     if missing := sorted({component.driver for component in components if component.driver not in drivers}):
         return Cause(code="driver_unavailable", message=f"this deployer has no driver {', '.join(missing)}")

@@ -192,7 +192,8 @@ create table deployment (
     status text not null check (status in
         ('new', 'operational', 'apply_error', 'update_error', 'rollback_error', 'remove_error', 'removed')),
     history text[] not null default '{}', -- the releases before the current one, latest last
-    overrides jsonb, -- by release that lies there, what was set when it came: level, component and number of a change; null = nothing
+    overrides jsonb, -- by release that lies there, what was set when it came: level, component and number of a change; null =
+    -- nothing; by release and a number (`1.0 1`), what it was tried with else, and left half-done
     prestaged jsonb, -- what lies there before it is needed: version, bundle_sha256, bytes, items, complete, at, platform
     operation_id text not null,
     nth bigint not null default 1, -- so many operations have ended here; each event of an end says it

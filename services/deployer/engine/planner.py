@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from services.deployer import plan
-from services.deployer.domain import Deployment, Operation, Site
+from services.deployer.domain import Deployment, Operation, Site, tried
 from services.deployer.drivers.registry import DriverRegistry
 from services.deployer.engine.contents import Contents, Release
 from services.deployer.engine.questions import ASKED_AGAIN, Questions
@@ -183,4 +183,5 @@ def _ground(
         lies = version == deployment.version or version in deployment.leftovers
         if lies and refs != before and (as_it_came := content(operation, version, before)):
             ran[version] = as_it_came
-    return Ground(site, deployment, contents, records, ran=ran)
+    else_set = (content(operation, version, refs) for version, refs in tried(deployment.overrides))
+    return Ground(site, deployment, contents, records, ran=ran, tried=[each for each in else_set if each])

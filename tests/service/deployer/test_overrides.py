@@ -228,6 +228,35 @@ async def test_components_are_switched_off_and_on(world: World) -> None:
         assert fleet.running("oslo") == {"web": "1.0", "db": "1.0"}
 
 
+async def left_half_done(fleet: Fleet) -> None:
+    """Release 1.0 runs plain, and a reapply with `extra` switched on and other values fails like its way back."""
+    off = simulated("extra").model_copy(update={"enabled": False})
+    await fleet.release("1.0", simulated("web", values={"size": 1}), off)
+    await fleet.known(fleet.service)
+    await fleet.do("oslo", "apply", "1.0")
+    await override(fleet.world, "site", "oslo", component="extra", enabled=True)
+    await override(fleet.world, "site", "oslo", values={"breaks": 1})
+    left = await fleet.do("oslo", "apply", only_changes=True, recover="never")
+    assert (left.status, fleet.running("oslo")) == ("apply_error", {"web": "1.0", "extra": "1.0"})
+
+
+async def test_a_recovery_of_what_was_left_half_done_brings_back_what_ran_and_nothing_else(world: World) -> None:
+    async with fleet_of(world) as (fleet, devices):
+        await left_half_done(fleet)
+        back = await fleet.do("oslo", "recover")
+        assert {way.component: way.action for way in back.plan} == {"web": "rollback", "extra": "remove"}
+        assert (back.status, fleet.running("oslo")) == ("operational", {"web": "1.0"})
+        assert devices.values[f"{back.operation_id}/forward/web"] == {"size": 1}
+        assert await fleet.service.pool.fetchval("select overrides is null from deployment where site = 'oslo'")
+
+
+async def test_a_removal_of_what_was_left_half_done_leaves_nothing_of_it(world: World) -> None:
+    async with fleet_of(world) as (fleet, _):
+        await left_half_done(fleet)
+        assert (await fleet.do("oslo", "remove")).status == "removed"
+        assert fleet.running("oslo") == {}
+
+
 async def test_two_people_at_once_lose_nothing_and_who_says_what_he_saw_is_told_of_the_other(world: World) -> None:
     async with fleet_of(world, "1.0") as (fleet, _):
         ids = [await world.send(setting("fleet", values={f"k{n}": n}), actor=f"p{n}") for n in range(20)]

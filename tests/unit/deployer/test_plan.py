@@ -88,6 +88,18 @@ def test_removal_takes_away_everything_that_may_lie_there() -> None:
     assert ways(planned) == {"web": "remove", "db": "remove", "cache": "remove"}
 
 
+def test_what_a_release_was_tried_with_and_left_half_done_goes_with_a_removal_a_recovery_or_the_next_release() -> None:
+    half = Deployment("1", Status.APPLY_ERROR)
+    under = replace(ground(half, ONE, TWO), tried=[content("1", "web", "extra")])
+    for kind, version in ((Kind.REMOVE, None), (Kind.RECOVER, "1"), (Kind.UPDATE, "2")):
+        asked = operation(kind, "1", version)
+        (extra,) = [way for way in plan.forward(asked, under, []) if way.component == "extra"]
+        assert extra.action == "remove"
+        order = plan.order_for(asked, under, "forward", extra, version)
+        assert (order.action, order.component.name) == ("remove", "extra")
+    assert ways(plan.recovery(operation(Kind.UPDATE, "1", "2"), under, [], ()))["extra"] == "remove"
+
+
 def test_the_way_back_restores_the_old_release_and_takes_away_what_only_the_new_one_has() -> None:
     here = recorded(ONE)
     under = ground(running("1"), ONE, TWO, records=here)

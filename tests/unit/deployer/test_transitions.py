@@ -1,6 +1,7 @@
 """The transition table: from every state there is a way on, and every end can be stored."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,9 @@ from services.deployer.domain import (
     after,
     history_after,
     status_during,
+    tried,
 )
+from services.deployer.overrides.terms import Terms
 from services.deployer.phases import LEAVING
 from shared.messages.words import DeploymentStatus as Status
 from shared.messages.words import OperationKind as Kind
@@ -79,6 +82,26 @@ def test_what_a_lost_operation_brought_is_remembered_until_an_operation_succeeds
     assert (lost.version, lost.status, lost.leftovers) == ("1", Status.UPDATE_ERROR, ("2", "3"))
     mended = after(lost, operation(Kind.UPDATE, "1", "4"), Outcome.SUCCEEDED, 20)
     assert (mended.version, mended.leftovers, mended.history) == ("4", (), ("1",))
+
+
+def lost(before: Deployment, *used: str) -> Deployment:
+    """An apply of release 1 with this set failed, and so did its way back."""
+    asked = replace(operation(Kind.APPLY, before.version, "1"), terms=Terms(used))
+    return after(before, asked, Outcome.LOST, 20)
+
+
+def test_what_a_release_came_with_is_not_forgotten_over_what_else_it_was_tried_with() -> None:
+    plain = lost(Deployment("1", Status.OPERATIONAL), "site/web/1")
+    assert plain.overrides.get("1", ()) == ()  # to which a recovery leads
+    assert list(tried(plain.overrides)) == [("1", ("site/web/1",))]
+    twice = lost(lost(lost(plain, "site/web/2"), "site/web/1"))
+    assert [refs for _, refs in tried(twice.overrides)] == [("site/web/1",), ("site/web/2",)]
+    with_values = lost(Deployment("1", Status.OPERATIONAL, overrides={"1": ("site/web/1",)}))
+    assert (with_values.overrides["1"], list(tried(with_values.overrides))) == (("site/web/1",), [("1", ())])
+    half = lost(lost(Deployment(), "site/web/1"), "site/web/2")
+    assert (half.overrides["1"], list(tried(half.overrides))) == (("site/web/1",), [("1", ("site/web/2",))])
+    asked = replace(operation(Kind.APPLY, None, "1"), terms=Terms(("site/web/3",)))
+    assert after(half, asked, Outcome.SUCCEEDED, 20).overrides == {"1": ("site/web/3",)}
 
 
 def test_going_back_forgets_what_came_after() -> None:
