@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from services.deployer.drivers import Broken, Done, Order, Running
 from services.deployer.drivers.ansible.driver import AnsibleDriver
-from tests.support.ansible_sites import FILES, Lab, ends, order, remove
+from services.deployer.drivers.ansible.runner.ending import processes_of
+from tests.support.ansible_sites import FILES, Lab, ends, order, reach, remove
 from tests.support.patience import until_so
 
 pytestmark = [pytest.mark.service, pytest.mark.ansible]
@@ -145,3 +148,35 @@ async def test_a_run_that_was_stopped_for_somebody_else_is_begun_anew_for_who_wa
     found = await ends(driver, *shared, seconds=120)
     assert [type(each) for each in found] == [Done, Done], found
     assert [lab.log(each.site) for each in shared] == [["apply", "apply", "then"]] * 2
+
+
+async def test_what_outlives_the_runner_of_a_shared_run_is_ended_before_a_way_back_begins(
+    lab: Lab, shared: list[Order]
+) -> None:
+    given_up, innocent = shared
+    folder = run_folder(lab)
+    run = folder.name
+    kill_runner(run)
+    assert processes_of(run)
+    driver = lab.driver()
+    [back] = await reach(driver, remove("r0", given_up), seconds=120)
+    assert isinstance(back, Done), back
+    assert not processes_of(run)
+    assert folder.is_dir()  # for whoever takes up the order of the other site
+    go_on(lab)
+    assert isinstance((await ends(driver, innocent, seconds=120))[0], Done)
+    assert lab.log("s1") == ["apply", "apply", "then"]
+    assert [line.split()[0] for line in lab.log("s0")] == ["apply", "remove"]
+
+
+def kill_runner(run: str) -> None:
+    """As when memory is short; what it began goes on."""
+    [runner] = filter(is_runner, processes_of(run))
+    runner.kill()
+    runner.wait()
+
+
+def is_runner(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):  # of those beside it, one is gone each moment
+        return "services.deployer.drivers.ansible.runner" in process.cmdline()
+    return False

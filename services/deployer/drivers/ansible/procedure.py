@@ -177,10 +177,16 @@ class Procedure:
                 await self._end_left(folder)
 
     async def _end_left(self, folder: RunFolder) -> None:
-        """One that carries orders of other sites, too, goes on for a while: theirs were not given up."""
+        """One that carries orders of other sites, too, goes on for a while: theirs were not given up.
+
+        What outlives its runner would go on beside the way back, and whoever is to find the folder may not come soon.
+        """
         patience = Patience(self.settings.shared_seconds if folder.id in await self.records.wanted() else 0)
-        with suppress(RunnerDied, FileNotFoundError):  # whoever sees it through clears it away
-            await attend(folder, lambda _: folder.stop.touch() if patience.is_over() else None)
+        with suppress(FileNotFoundError):  # whoever sees it through clears it away
+            try:
+                await attend(folder, lambda _: folder.stop.touch() if patience.is_over() else None)
+            except RunnerDied:
+                await asyncio.to_thread(self.runs.end, folder)
         await self._leave(folder)
 
     # -- a run under way ------------------------------------------------------------------------------------------

@@ -87,9 +87,13 @@ class Runs:
             os.close(lock)  # from here on it is the runner's, and falls with it
         return folder
 
-    def clear(self, folder: RunFolder) -> None:
-        """End what is left of a run, and remove its folders. One that has not ended is killed with all it began."""
+    def end(self, folder: RunFolder) -> None:
+        """End what is left of a run. One that has not ended is killed with all it began."""
         end_processes(folder.id, all_of_them=not folder.ended())
+
+    def clear(self, folder: RunFolder) -> None:
+        """The same, and remove its folders."""
+        self.end(folder)
         lock = lock_within(folder.root / "alive.lock", seconds=10) if folder.root.is_dir() else None
         try:
             shutil.rmtree(folder.short, ignore_errors=True)
