@@ -51,7 +51,7 @@ class SharedPulls:
     async def _taken(self, key: str) -> bool:
         """True once it is ours; False where nobody can say whose it is."""
         try:
-            while not await self._ask("lock_pull", key):  # noqa: ASYNC110 - who holds it may be another process
+            while not await self._granted(key):  # noqa: ASYNC110 - who holds it may be another process
                 await asyncio.sleep(AGAIN_SECONDS)
         except Exception as error:
             if not is_transient(error):
@@ -59,6 +59,19 @@ class SharedPulls:
             log.warning("a pull is not shared with other replicas", action="pull_alone", error=repr(error)[:200])
             return False
         return True
+
+    async def _granted(self, key: str) -> bool:
+        """Whether it is ours now.
+
+        Who was cancelled, or heard nothing, before the answer came may have it all the same, and it would stay with the
+        session, which others in this replica keep. So it is let go: of a lock that it was not given PostgreSQL logs a
+        warning, and nothing else happens, since nobody else in this session has one of the same key.
+        """
+        try:
+            return await self._ask("lock_pull", key)
+        except BaseException:
+            await asyncio.shield(self._unlock(key))
+            raise
 
     async def _keep(self) -> None:
         while True:
@@ -72,15 +85,21 @@ class SharedPulls:
 
     async def _let_go(self, key: str, *, held: bool) -> None:
         self._users -= 1
-        try:
-            if held and self._conn is not None and not self._conn.is_closed():
-                await self._ask("unlock_pull", key)
-        except Exception as error:  # then it falls with the session
-            if not is_transient(error):
-                raise
+        if held:
+            await self._unlock(key)
         if not self._users and (conn := self._conn):
             self._conn = None
             conn.terminate()
+
+    async def _unlock(self, key: str) -> None:
+        """In the session as it is: a lock of one before fell with that."""
+        try:
+            async with self._one_at_a_time:
+                if self._conn is not None and not self._conn.is_closed():
+                    await SQL.value(self._conn, "unlock_pull", key=key)
+        except Exception as error:  # then it falls with the session
+            if not is_transient(error):
+                raise
 
     async def _ask(self, query: str, key: str) -> bool:
         async with self._one_at_a_time:
