@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from services.deployer.drivers.failed import Failed
@@ -12,8 +13,13 @@ from services.deployer.drivers.helm.cluster import CHANGED, Cluster
 from services.deployer.drivers.helm.history import Revision
 from services.deployer.drivers.helm.manifest import Workload
 from services.deployer.drivers.helm.place import ORDER_LABEL, Place
+from shared.core.retrying import back_offs, pause
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
+
+MORE_TRIES = 8
+"""Of a record that is another each time it is written, about eight seconds: what stands before the API server may
+answer so for ever."""
 
 
 class Releases:
@@ -82,16 +88,22 @@ class Releases:
         """Call a pending revision failed, as its helm would have: no later helm is then kept from its work.
 
         Where the answer of the API server was lost, it is asked again and says that the record has changed meanwhile:
-        by ourselves. Raises Failed where somebody else has brought the revision to another end.
+        by ourselves. Raises Failed where somebody else has brought the revision to another end, and where the record is
+        said to have changed each time.
         """
         now: Revision | None = revision
-        while now and now.status != history.FAILED and not await self._call_failed(now, why):
+        waits = islice(back_offs(), MORE_TRIES)
+        while now and now.status != history.FAILED and (refused := await self._call_failed(now, why)):
+            if (seconds := next(waits, None)) is None:
+                which = f"revision {now.number} of {self._place.release}, which is {now.status},"
+                raise Failed(CHANGED, f"{which} cannot be called failed: {refused.broken.message} ({why})")
+            await pause(seconds)
             now = await self._again(revision)
             if now and not now.pending and now.status != history.FAILED:
                 raise Failed(CHANGED, f"revision {now.number} of {self._place.release} is {now.status} now")
 
-    async def _call_failed(self, revision: Revision, why: str) -> bool:
-        """Whether it is so now; not, where its record is another than we know."""
+    async def _call_failed(self, revision: Revision, why: str) -> Failed | None:
+        """None once it is so; the refusal where its record is another than we know."""
         record = history.failed(await self.record(revision), why)
         patch = {
             "metadata": {"resourceVersion": revision.version, "labels": {"status": history.FAILED}},
@@ -102,8 +114,8 @@ class Releases:
         except Failed as failed:
             if failed.broken.code != CHANGED:
                 raise
-            return False
-        return True
+            return failed
+        return None
 
     async def _again(self, revision: Revision) -> Revision | None:
         """A revision as it is now; None when it is gone."""
