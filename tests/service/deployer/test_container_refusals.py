@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from services.deployer.drivers import Order
@@ -19,12 +21,14 @@ from services.deployer.drivers.durable.driver import DurableDriver
 from tests.support.container_lab import Lab
 from tests.support.container_sites import broken, done, ids, order, removal
 from tests.support.counting_proxy import Answer, counting
+from tests.support.patience import until
 from tests.support.process_sites import free_port
 
 pytestmark = [pytest.mark.service, pytest.mark.containers]
 
 Answering = Callable[[Answer], AbstractAsyncContextManager[dict[str, str]]]
 UNDER_WAY = "removal of container c is already in progress"
+MOST_KILLS = 40
 BUSY = 'container c: driver "overlay2" failed to remove root filesystem: device or resource busy'
 
 
@@ -99,6 +103,127 @@ async def test_an_old_container_runs_again_also_where_the_one_that_failed_cannot
     assert ids(container_lab).pop(old) == "running"
     await done(containers, order(container_lab, "o3", "3.0", **spec))
     assert list(ids(container_lab).values()) == ["running"]
+
+
+def cut_off(lab: Lab, pattern: str) -> Answer:
+    """A removal was cut off as podman was killed: the container does not run, and is `removing` for good."""
+    stopped: set[str] = set()
+
+    def answer(request: str) -> tuple[int, str] | None:
+        if not (found := re.search(pattern, request)):
+            return None
+        if found[1] not in stopped:
+            lab.podman("stop", "--time=1", found[1])
+            stopped.add(found[1])
+        return 500, "container c is running or paused, refusing to clean up: container state improper"
+
+    return answer
+
+
+async def test_a_container_whose_removal_was_cut_off_for_good_is_removed_though_it_cannot_be_stopped(
+    containers: DurableDriver, container_lab: Lab, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SETTLE_SECONDS", 1)
+    first = order(container_lab, "o1")
+    await done(containers, first)
+    async with answering(cut_off(container_lab, r"POST .*/containers/(\w+)/stop")) as connection:
+        end = await done(containers, by(connection, order(container_lab, "o2", "2.0")))
+        assert list(ids(container_lab).values()) == ["running"]
+        await done(containers, by(connection, removal(first, "o3")))
+    assert "stays" not in end.detail
+    assert ids(container_lab) == {}
+
+
+async def left_removing(driver: DurableDriver, lab: Lab, of: Order) -> str:
+    """The container of an order, as a podman leaves it that is killed right before it has forgotten it."""
+    seconds = 0.05
+    for nth in range(MOST_KILLS):
+        await done(driver, replace(of, key=f"{of.key}-{nth}"))
+        (container,) = ids(lab)
+        lab.podman("stop", "--time=1", container)
+        kill_later(lab, seconds, "rm", "--force", container)
+        state = lab.podman("inspect", "--format={{.State.Status}}", container, check=False)
+        if state == "removing":
+            return container
+        seconds *= 1.2 if state else 0.9
+        lab.podman("rm", "--force", container, check=False)
+    raise AssertionError("podman was killed at no such moment")
+
+
+def kill_later(lab: Lab, seconds: float, *words: str) -> None:
+    with subprocess.Popen(["podman", *words], env=lab.environment, stdout=subprocess.DEVNULL) as process:
+        time.sleep(seconds)
+        process.kill()
+
+
+async def test_a_container_over_whose_removal_podman_was_killed_is_made_anew_and_removed(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    first = order(container_lab, "o1")
+    old = await left_removing(containers, container_lab, first)
+    await done(containers, replace(first, key="o2"))
+    assert list(ids(container_lab).values()) == ["running"]
+    assert old not in ids(container_lab)
+    await left_removing(containers, container_lab, replace(first, key="o3"))
+    await done(containers, removal(first, "o4"))
+    assert ids(container_lab) == {}
+
+
+async def test_an_old_container_runs_again_though_the_one_that_failed_cannot_be_stopped_any_more_nor_removed(
+    containers: DurableDriver, container_lab: Lab, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SETTLE_SECONDS", 1)
+    spec: dict[str, Any] = {"ports": [{"container": 8080, "host": free_port(), "address": "127.0.0.1"}]}
+    await done(containers, order(container_lab, "o1", **spec))
+    (old,) = ids(container_lab)
+    fails = order(container_lab, "o2", **spec, environment={"SLOW": "600"}, health={"start_seconds": 1})
+    stop = cut_off(container_lab, rf"POST .*/containers/(?!{old})(\w+)/stop")
+    delete = times(1000, "DELETE .*/containers/", 500, BUSY)
+    async with answering(lambda request: stop(request) or delete(request)) as connection:
+        failed = await broken(containers, by(connection, fails))
+    assert failed.code == "unhealthy", failed
+    assert ids(container_lab)[old] == "running"
+
+
+async def test_an_old_container_does_not_run_beside_one_that_failed_and_cannot_be_stopped(
+    containers: DurableDriver, container_lab: Lab, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SETTLE_SECONDS", 1)
+    spec: dict[str, Any] = {"volumes": [{"name": "data", "target": "/data"}]}
+    await done(containers, order(container_lab, "o1", **spec))
+    (old,) = ids(container_lab)
+    fails = order(container_lab, "o2", **spec, environment={"SLOW": "600"}, health={"start_seconds": 1})
+    own = rf"POST .*/containers/(?!{old})\w+/stop|DELETE .*/containers/"
+    async with answering(times(1000, own, 500, BUSY)) as connection:
+        failed = await broken(containers, by(connection, fails))
+    assert failed.message.endswith("device or resource busy")
+    assert sorted(ids(container_lab).values()) == ["exited", "running"]
+    assert ids(container_lab)[old] == "exited"
+
+
+def stopping(lab: Lab, container: str) -> int:
+    """Leave it as a podman does that is killed while it stops it; its process, which goes on."""
+    with subprocess.Popen(["podman", "stop", "--time=300", container], env=lab.environment) as stops:
+        try:
+            until(lambda: lab.inspect(container)["State"]["Status"] == "stopping", 30)
+        finally:
+            stops.kill()
+    return int(lab.inspect(container)["State"]["Pid"])
+
+
+async def test_nothing_runs_on_of_a_container_whose_stop_was_cut_off(
+    containers: DurableDriver, container_lab: Lab
+) -> None:
+    """Removed by force, as it is, podman would forget it, and leave its process to its volumes and ports."""
+    deaf: dict[str, Any] = {"stop_signal": "SIGURG", "stop_seconds": 1}
+    first = order(container_lab, "o1", **deaf)
+    await done(containers, first)
+    (container,) = ids(container_lab)
+    process = stopping(container_lab, container)
+    assert psutil.pid_exists(process)
+    await done(containers, removal(first, "o2"))
+    assert ids(container_lab) == {}
+    assert not psutil.pid_exists(process)
 
 
 def carried_out(lab: Lab, pattern: str, status: int, sentence: str, *words: str) -> Answer:

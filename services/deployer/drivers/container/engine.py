@@ -152,7 +152,7 @@ class Engine:
     async def stop(self, container: str) -> None:
         """Stop it, within the time that it was made with; nothing to do when it is stopped or gone."""
         async with translated("the container could not be stopped"):
-            await settled(lambda: self._done_or_gone(container, DockerContainer.stop))
+            await settled(lambda: self._stopped(container))
 
     async def delete(self, container: str) -> None:
         """Remove it and the nameless volumes that came with it; return once it is gone, whoever removed it."""
@@ -201,6 +201,17 @@ class Engine:
                     pieces.append(piece.data)
             status = (await run.inspect())["ExitCode"]
         return int(status or 0), b"".join(pieces).decode(errors="replace")
+
+    async def _stopped(self, container: str) -> None:
+        """Podman says no to one at rest, too: `removing`, where it stays for good if podman is killed meanwhile.
+
+        One that is `stopping` is another matter: removed by force, Podman (4.3) forgets it, and its processes go on.
+        """
+        try:
+            await self._done_or_gone(container, DockerContainer.stop)
+        except DockerError as error:
+            if error.status == NOT_REACHED or state_of(await self._shown(container)) not in AT_REST:
+                raise
 
     async def _done_or_gone(self, container: str, act: Callable[[DockerContainer], Awaitable[None]]) -> None:
         """Nothing is wrong where it is gone by then; engines say that by other words than 404, too.

@@ -15,7 +15,7 @@ from services.deployer.drivers import Done
 from services.deployer.drivers.container import around, images, strangers
 from services.deployer.drivers.container.definition import Definition, before_of, images_before, recorded_of
 from services.deployer.drivers.container.differences import conflicts, differences
-from services.deployer.drivers.container.engine import Engine
+from services.deployer.drivers.container.engine import Engine, state_of
 from services.deployer.drivers.container.images import Source
 from services.deployer.drivers.container.names import Place, Seen, Standing, standing
 from services.deployer.drivers.container.proof import look, prove
@@ -83,9 +83,11 @@ class Procedure:
         return standing(self.place, self.run.order.key, await self.engine.at(self.place))
 
     async def _same(self, current: Seen, image_id: str) -> bool:
-        """Whether nothing of the container differs from what is wanted."""
+        """Whether nothing of the container differs from what is wanted. One that is on its way out never runs again."""
         shown = await self.engine.show(current.id)
-        if shown is None or shown.get("Image", "").removeprefix("sha256:") != image_id.removeprefix("sha256:"):
+        if shown is None or state_of(shown) == "removing":
+            return False
+        if shown.get("Image", "").removeprefix("sha256:") != image_id.removeprefix("sha256:"):
             return False
         wanted = self.wanted
         return not differences(current.labels, environment_of(shown), wanted.fields, wanted.site_environment)
