@@ -55,7 +55,8 @@ async def test_a_bomb_is_a_dead_letter_and_the_next_command_is_answered_within_s
         offset = await send_bytes(world, bomb)
         await world.ask(RegisterSites(sites=(Site(name="after"),)))
         assert time.monotonic() - begun < 10
-        # Fetched, read, packed for the outbox, sent: six at a time were measured, seven beside other load.
+        # Two that were read (as fetched, and its value), which go with the next poll; five of the relay that sends it:
+        # unpacked, in a batch, and aiokafka's request as it is joined, with its head, and with its length.
         copies = 7 * len(bomb)
         # Unpacked up to the limit, which a codec may copy once as it grows; snappy says its size before.
         unpacked = 0 if codec == SNAPPY else 2 * UNPACKED_BYTES
