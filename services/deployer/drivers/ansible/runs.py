@@ -107,7 +107,7 @@ class Runs:
         keep = set(wanted)
         for root in self._root.iterdir() if self._root.is_dir() else ():
             folder = RunFolder(root)
-            if root.name not in keep and _age(folder.attended) > seconds and not folder.lives():
+            if root.name not in keep and _age(folder) > seconds and not folder.lives():
                 self.clear(folder)
 
 
@@ -165,11 +165,13 @@ class Tail:
             yield orjson.loads(line)
 
 
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+def _age(folder: RunFolder) -> float:
+    """Seconds since anybody looked after it. One that a deployer was killed over as it made it, or cleared it away, has
+    no more than itself to say that."""
+    for path in (folder.attended, folder.root):
+        with suppress(FileNotFoundError):
+            return time.time() - path.stat().st_mtime
+    return 0.0
 
 
 def _last_words(folder: RunFolder) -> list[str]:
